@@ -1,0 +1,174 @@
+//! Where everything is: the one home of host names and ports.
+
+use std::collections::BTreeMap;
+
+/// A service with a host name of its own, a site of its own for the browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Site {
+    /// The start page, later the trainer's console.
+    Lab,
+    /// The OpenID Provider; its second port speaks gRPC.
+    Idp,
+    /// The first app.
+    App1,
+    /// The second app.
+    App2,
+    /// Orders.
+    Api1,
+    /// Inventory; its second port speaks gRPC.
+    Api2,
+}
+
+impl Site {
+    /// All of them, in the order of their ports.
+    pub const ALL: [Self; 6] = [
+        Self::Lab,
+        Self::Idp,
+        Self::App1,
+        Self::App2,
+        Self::Api1,
+        Self::Api2,
+    ];
+
+    /// The first label of its host name.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Lab => "lab",
+            Self::Idp => "idp",
+            Self::App1 => "app1",
+            Self::App2 => "app2",
+            Self::Api1 => "api1",
+            Self::Api2 => "api2",
+        }
+    }
+
+    const fn default_port(self) -> u16 {
+        8080 + self as u16
+    }
+
+    const fn default_grpc_port(self) -> Option<u16> {
+        match self {
+            Self::Idp => Some(9081),
+            Self::Api2 => Some(9085),
+            _ => None,
+        }
+    }
+}
+
+/// Every site's public address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    scheme: String,
+    domain: String,
+    http: BTreeMap<Site, u16>,
+    grpc: BTreeMap<Site, u16>,
+}
+
+impl Default for Addresses {
+    fn default() -> Self {
+        Self::new("http", "localhost", 0)
+    }
+}
+
+impl Addresses {
+    /// `scheme://<site>.domain`, each port moved by `offset`.
+    pub fn new(scheme: &str, domain: &str, offset: u16) -> Self {
+        let moved = |port: u16| port.saturating_add(offset);
+        let http = Site::ALL
+            .iter()
+            .map(|site| (*site, moved(site.default_port())));
+        let grpc = Site::ALL
+            .iter()
+            .filter_map(|s| Some((*s, moved(s.default_grpc_port()?))));
+        Self {
+            scheme: scheme.to_owned(),
+            domain: domain.to_owned(),
+            http: http.collect(),
+            grpc: grpc.collect(),
+        }
+    }
+
+    /// The same with `site` on another HTTP port.
+    #[must_use]
+    pub fn with_port(mut self, site: Site, port: u16) -> Self {
+        self.http.insert(site, port);
+        self
+    }
+
+    /// The same with `site`'s gRPC on another port.
+    #[must_use]
+    pub fn with_grpc_port(mut self, site: Site, port: u16) -> Self {
+        self.grpc.insert(site, port);
+        self
+    }
+
+    /// The port that `site` listens on.
+    pub fn port(&self, site: Site) -> u16 {
+        self.http[&site]
+    }
+
+    /// The port that `site`'s gRPC listens on, where it has one.
+    pub fn grpc_port(&self, site: Site) -> Option<u16> {
+        self.grpc.get(&site).copied()
+    }
+
+    /// What browsers see, without a path. Under https the port is the scheme's
+    /// own: TLS ends in front of us.
+    pub fn url(&self, site: Site) -> String {
+        let (scheme, domain) = (&self.scheme, &self.domain);
+        let label = site.label();
+        if scheme == "https" {
+            format!("{scheme}://{label}.{domain}")
+        } else {
+            format!("{scheme}://{label}.{domain}:{}", self.port(site))
+        }
+    }
+
+    /// Where peers on this machine reach `site`'s gRPC.
+    pub fn grpc_url(&self, site: Site) -> Option<String> {
+        let port = self.grpc_port(site)?;
+        Some(format!("http://{}.{}:{port}", site.label(), self.domain))
+    }
+
+    /// Puts the addresses into a text: `${app1}` becomes app1's.
+    pub fn fill(&self, template: &str) -> String {
+        Site::ALL.iter().fold(template.to_owned(), |text, site| {
+            text.replace(&format!("${{{}}}", site.label()), &self.url(*site))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_contracts_addresses() {
+        let addresses = Addresses::default();
+        assert_eq!(addresses.url(Site::Lab), "http://lab.localhost:8080");
+        assert_eq!(addresses.url(Site::Idp), "http://idp.localhost:8081");
+        assert_eq!(addresses.url(Site::App1), "http://app1.localhost:8082");
+        assert_eq!(addresses.url(Site::Api2), "http://api2.localhost:8085");
+        assert_eq!(
+            addresses.grpc_url(Site::Api2).unwrap(),
+            "http://api2.localhost:9085"
+        );
+        assert_eq!(addresses.grpc_port(Site::Idp), Some(9081));
+    }
+
+    #[test]
+    fn an_offset_moves_every_port_and_links_follow() {
+        let addresses = Addresses::new("http", "localhost", 1000);
+        assert_eq!(
+            addresses.fill("${app2}/callback"),
+            "http://app2.localhost:9083/callback"
+        );
+        assert_eq!(addresses.grpc_port(Site::Api2), Some(10085));
+    }
+
+    #[test]
+    fn under_https_there_is_no_port() {
+        let addresses = Addresses::new("https", "example.com", 0);
+        assert_eq!(addresses.url(Site::Idp), "https://idp.example.com");
+    }
+}

@@ -1,0 +1,214 @@
+//! The settings that all binaries share.
+
+use std::{net::IpAddr, path::PathBuf};
+
+use clap::Args;
+use secrecy::SecretString;
+
+use super::{Addresses, Problems};
+
+/// Flags and environment of every binary; each service's own come beside them.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Common settings")]
+pub struct CommonArgs {
+    /// Address to listen on [in a container: 0.0.0.0]
+    #[arg(long, env = "BIND", default_value = "127.0.0.1", value_name = "IP")]
+    pub bind: String,
+    /// Moves every port by N; issuer, redirect URIs and links follow
+    #[arg(long, env = "PORT_OFFSET", default_value = "0", value_name = "N")]
+    pub port_offset: String,
+    /// Moves only the ports that this process listens on, no link (a second replica: 100)
+    #[arg(long, env = "LISTEN_OFFSET", default_value = "0", value_name = "N")]
+    pub listen_offset: String,
+    /// Host names become <service>.DOMAIN
+    #[arg(
+        long,
+        env = "DOMAIN",
+        default_value = "localhost",
+        value_name = "DOMAIN"
+    )]
+    pub domain: String,
+    /// Scheme that browsers see: http (for localhost alone) or https
+    #[arg(
+        long,
+        env = "PUBLIC_SCHEME",
+        default_value = "http",
+        value_name = "SCHEME"
+    )]
+    pub public_scheme: String,
+    /// Shared store, redis://[user:password@]host[:port][/db]; empty: in memory
+    #[arg(
+        long,
+        env = "REDIS_URL",
+        default_value = "",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub redis_url: String,
+    /// File that holds REDIS_URL
+    #[arg(long, env = "REDIS_URL_FILE", value_name = "FILE")]
+    pub redis_url_file: Option<PathBuf>,
+    /// Keeps sealing and signing keys between runs; without it they last as long as the process
+    #[arg(long, env = "STATE_DIR", value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Proxies whose X-Forwarded-For counts, as addresses or CIDRs, comma-separated
+    #[arg(
+        long,
+        env = "TRUSTED_PROXIES",
+        default_value = "",
+        value_name = "CIDR,…"
+    )]
+    pub trusted_proxies: String,
+    /// Worker threads of each HTTP service
+    #[arg(long, env = "WORKERS", default_value = "2", value_name = "N")]
+    pub workers: String,
+    /// Log lines as text or json (RUST_LOG says which)
+    #[arg(
+        long,
+        env = "LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    pub log_format: String,
+}
+
+/// [`CommonArgs`], read and found good.
+#[derive(Clone, Debug)]
+pub struct Common {
+    /// Address to listen on.
+    pub bind: IpAddr,
+    /// Where everything is, as others see it.
+    pub addresses: Addresses,
+    /// Added to each port of `addresses` where this process listens.
+    pub listen_offset: u16,
+    /// The shared store; `None`: in memory.
+    pub redis_url: Option<SecretString>,
+    /// Where keys are kept.
+    pub state_dir: Option<PathBuf>,
+    /// Raw list of trusted proxies; `web-kit` reads it.
+    pub trusted_proxies: String,
+    /// Worker threads of each HTTP service.
+    pub workers: usize,
+}
+
+impl CommonArgs {
+    /// Checks everything; what is wrong goes to `problems`.
+    pub fn read(&self, problems: &mut Problems) -> Option<Common> {
+        let bind = problems.parse("BIND", &self.bind);
+        let offset: Option<u16> = problems.parse("PORT_OFFSET", &self.port_offset);
+        if offset.is_some_and(|offset| offset > 50_000) {
+            problems.add(
+                "PORT_OFFSET",
+                "at most 50000, so that every port stays below 65536",
+            );
+        }
+        let listen_offset = problems.parse("LISTEN_OFFSET", &self.listen_offset);
+        let workers = problems.parse("WORKERS", &self.workers);
+        if workers.is_some_and(|workers: usize| !(1..=256).contains(&workers)) {
+            problems.add("WORKERS", "from 1 to 256");
+        }
+        if !matches!(self.log_format.as_str(), "text" | "json") {
+            problems.add(
+                "LOG_FORMAT",
+                format_args!("{:?}: text or json", self.log_format),
+            );
+        }
+        self.check_names(problems);
+        let direct = Some(self.redis_url.as_str()).filter(|url| !url.is_empty());
+        let redis_url = problems.secret("REDIS_URL", direct, self.redis_url_file.as_deref());
+        let addresses = Addresses::new(&self.public_scheme, &self.domain, offset?);
+        Some(Common {
+            bind: bind?,
+            addresses,
+            listen_offset: listen_offset?,
+            redis_url,
+            state_dir: self.state_dir.clone(),
+            trusted_proxies: self.trusted_proxies.clone(),
+            workers: workers?,
+        })
+    }
+
+    fn check_names(&self, problems: &mut Problems) {
+        let label = |label: &str| {
+            !label.is_empty()
+                && label.len() <= 63
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        if self.domain.len() > 200 || !self.domain.split('.').all(label) {
+            problems.add(
+                "DOMAIN",
+                format_args!("{:?}: a host name in lower case", self.domain),
+            );
+        }
+        let local = self.domain == "localhost" || self.domain.ends_with(".localhost");
+        match self.public_scheme.as_str() {
+            "https" => {}
+            "http" if local => {}
+            "http" => problems.add(
+                "PUBLIC_SCHEME",
+                format_args!(
+                    "http is refused for {:?}: cookies could not be Secure (localhost alone is excepted)",
+                    self.domain
+                ),
+            ),
+            other => problems.add("PUBLIC_SCHEME", format_args!("{other:?}: http or https")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        common: CommonArgs,
+    }
+
+    fn read(flags: &[&str]) -> Result<Common, Vec<String>> {
+        let program = Program::parse_from([&["program"], flags].concat());
+        let mut problems = Problems::new();
+        let common = program.common.read(&mut problems);
+        if problems.is_empty() {
+            Ok(common.unwrap())
+        } else {
+            Err(problems.lines().to_vec())
+        }
+    }
+
+    #[test]
+    fn plain_http_is_refused_for_any_domain_but_localhosts() {
+        assert!(read(&["--domain", "example.com"]).is_err());
+        assert!(read(&["--domain", "example.com", "--public-scheme", "https"]).is_ok());
+        assert!(read(&["--domain", "team.localhost"]).is_ok());
+        assert!(read(&["--domain", "notlocalhost"]).is_err());
+    }
+
+    #[test]
+    fn all_errors_at_once() {
+        let errors = read(&[
+            "--bind",
+            "x",
+            "--port-offset",
+            "-",
+            "--workers",
+            "0",
+            "--domain",
+            "A",
+        ]);
+        let keys: Vec<_> = errors
+            .unwrap_err()
+            .iter()
+            .map(|line| line.split(':').next().unwrap().to_owned())
+            .collect();
+        assert_eq!(
+            keys,
+            ["BIND", "PORT_OFFSET", "WORKERS", "DOMAIN", "PUBLIC_SCHEME"]
+        );
+    }
+}

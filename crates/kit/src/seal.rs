@@ -1,0 +1,155 @@
+//! What must be read back from the store or a cookie is sealed with a key that
+//! is not there: AES-256-GCM, bound to its context, with key rotation.
+
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
+    digest::{SHA256, digest},
+    hkdf,
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use crate::random::Random;
+
+/// Length of a master key, in bytes.
+pub const KEY_LEN: usize = 32;
+const ID_LEN: usize = 4;
+const NONCE_LEN: usize = 12;
+const TAG_LEN: usize = 16;
+
+struct SealingKey {
+    id: [u8; ID_LEN],
+    key: LessSafeKey,
+}
+
+/// Sealing keys of one purpose: the first seals, all of them open.
+pub struct Keyring {
+    keys: Vec<SealingKey>,
+}
+
+impl std::fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keyring")
+            .field("keys", &self.keys.len())
+            .finish()
+    }
+}
+
+impl Keyring {
+    /// Derives the purpose's own keys from `masters` (HKDF-SHA-256), newest first.
+    ///
+    /// # Panics
+    /// When `masters` is empty: there would be nothing to seal with.
+    pub fn new(masters: &[[u8; KEY_LEN]], purpose: &str) -> Self {
+        assert!(!masters.is_empty(), "a keyring needs a key");
+        let keys = masters
+            .iter()
+            .map(|master| SealingKey::derive(master, purpose))
+            .collect();
+        Self { keys }
+    }
+
+    /// Seals `plain`. It opens again only with the same `context` (for example
+    /// the store key that it lies under), so that records cannot be swapped.
+    #[expect(
+        clippy::expect_used,
+        reason = "AES-GCM fails only on inputs beyond 64 GiB"
+    )]
+    pub fn seal(&self, random: &dyn Random, context: &str, plain: &[u8]) -> Vec<u8> {
+        let key = &self.keys[0];
+        let nonce: [u8; NONCE_LEN] = random.bytes();
+        let mut out = Vec::with_capacity(ID_LEN + NONCE_LEN + plain.len() + TAG_LEN);
+        out.extend_from_slice(&key.id);
+        out.extend_from_slice(&nonce);
+        out.extend_from_slice(plain);
+        let tag = key
+            .key
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(context.as_bytes()),
+                &mut out[ID_LEN + NONCE_LEN..],
+            )
+            .expect("sealing");
+        out.extend_from_slice(tag.as_ref());
+        out
+    }
+
+    /// Opens what [`Keyring::seal`] made; `None` for anything else, an unknown
+    /// key included: a record that cannot be opened counts as absent.
+    pub fn open(&self, context: &str, mut sealed: Vec<u8>) -> Option<Vec<u8>> {
+        if sealed.len() < ID_LEN + NONCE_LEN + TAG_LEN {
+            return None;
+        }
+        let key = self.keys.iter().find(|key| key.id == sealed[..ID_LEN])?;
+        let nonce = Nonce::try_assume_unique_for_key(&sealed[ID_LEN..ID_LEN + NONCE_LEN]).ok()?;
+        let start = ID_LEN + NONCE_LEN;
+        let plain_len = key
+            .key
+            .open_in_place(nonce, Aad::from(context.as_bytes()), &mut sealed[start..])
+            .ok()?
+            .len();
+        sealed.copy_within(start..start + plain_len, 0);
+        sealed.truncate(plain_len);
+        Some(sealed)
+    }
+}
+
+impl SealingKey {
+    #[expect(clippy::expect_used, reason = "fixed lengths that HKDF and AES accept")]
+    fn derive(master: &[u8; KEY_LEN], purpose: &str) -> Self {
+        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"sso-lab sealing v1").extract(master);
+        let mut bytes = [0; KEY_LEN];
+        prk.expand(&[purpose.as_bytes()], hkdf::HKDF_SHA256)
+            .and_then(|okm| okm.fill(&mut bytes))
+            .expect("32 bytes of HKDF output");
+        let mut id = [0; ID_LEN];
+        id.copy_from_slice(&digest(&SHA256, &bytes).as_ref()[..ID_LEN]);
+        let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &bytes).expect("a 256-bit key"));
+        Self { id, key }
+    }
+}
+
+/// The SHA-256 of a bearer secret in base64url: what the store knows it by.
+pub fn fingerprint(secret: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, secret.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{OsRandom, SeededRandom};
+
+    const OLD: [u8; KEY_LEN] = [1; KEY_LEN];
+    const NEW: [u8; KEY_LEN] = [2; KEY_LEN];
+
+    #[test]
+    fn old_keys_still_open_and_the_new_one_seals() {
+        let before = Keyring::new(&[OLD], "session");
+        let after = Keyring::new(&[NEW, OLD], "session");
+        let sealed = before.seal(&OsRandom, "k", b"alice");
+        assert_eq!(after.open("k", sealed).as_deref(), Some(&b"alice"[..]));
+        let sealed = after.seal(&OsRandom, "k", b"alice");
+        assert_eq!(before.open("k", sealed), None);
+    }
+
+    #[test]
+    fn a_record_moved_to_another_context_or_purpose_does_not_open() {
+        let ring = Keyring::new(&[OLD], "session");
+        let sealed = ring.seal(&SeededRandom::new(1), "app1", b"alice");
+        assert_eq!(ring.open("app2", sealed.clone()), None);
+        assert_eq!(Keyring::new(&[OLD], "other").open("app1", sealed), None);
+    }
+
+    #[test]
+    fn any_bent_byte_is_noticed() {
+        let ring = Keyring::new(&[OLD], "session");
+        let sealed = ring.seal(&OsRandom, "k", b"alice");
+        for at in 0..sealed.len() {
+            let mut bent = sealed.clone();
+            bent[at] ^= 1;
+            assert_eq!(ring.open("k", bent), None, "byte {at}");
+        }
+        for len in 0..sealed.len() {
+            assert_eq!(ring.open("k", sealed[..len].to_vec()), None, "cut to {len}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! `--state-dir`: keys that outlive the process, shared by the replicas of one
+//! machine. Without it they last as long as the process.
+
+use std::{
+    fs, io,
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{random::Random, seal::KEY_LEN};
+
+/// Where keys are kept, or that they are not.
+#[derive(Clone, Debug, Default)]
+pub struct StateDir(Option<Arc<PathBuf>>);
+
+impl StateDir {
+    /// Keeps everything in `path`, made (mode 0700) if it is not there.
+    pub fn open(path: Option<PathBuf>) -> io::Result<Self> {
+        if let Some(path) = &path {
+            fs::create_dir_all(path)?;
+            restrict(path, 0o700)?;
+        }
+        Ok(Self(path.map(Arc::new)))
+    }
+
+    /// The path of `name` in it; `None` when nothing is kept.
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.0.as_ref().map(|dir| dir.join(name))
+    }
+
+    /// What `name` holds; made by `make` when it is not there. Two processes
+    /// that start at once agree: a file is put in place whole, and only if none is.
+    pub fn load_or_create(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> Vec<u8>,
+    ) -> io::Result<Vec<u8>> {
+        let Some(path) = self.path(name) else {
+            return Ok(make());
+        };
+        match fs::read(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            read => return read,
+        }
+        let draft = draft_of(&path);
+        let mut file = fs::File::create(&draft)?;
+        restrict(&draft, 0o600)?;
+        file.write_all(&make())?;
+        file.sync_all()?;
+        let linked = fs::hard_link(&draft, &path);
+        fs::remove_file(&draft)?;
+        match linked {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
+            _ => fs::read(&path),
+        }
+    }
+
+    /// Writes `name` anew, whole or not at all. Nothing where nothing is kept.
+    pub fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let Some(path) = self.path(name) else {
+            return Ok(());
+        };
+        let draft = draft_of(&path);
+        fs::write(&draft, content)?;
+        restrict(&draft, 0o600)?;
+        fs::rename(&draft, &path)
+    }
+
+    /// The master sealing key `name`.
+    pub fn sealing_key(&self, name: &str, random: &dyn Random) -> io::Result<[u8; KEY_LEN]> {
+        let bytes = self.load_or_create(name, || random.bytes::<KEY_LEN>().to_vec())?;
+        bytes.try_into().map_err(|bytes: Vec<u8>| {
+            let what = format!(
+                "{name} has {} bytes; a sealing key has {KEY_LEN}",
+                bytes.len()
+            );
+            io::Error::new(io::ErrorKind::InvalidData, what)
+        })
+    }
+}
+
+/// A name of its own for each writer: two threads of one process are two writers.
+fn draft_of(path: &Path) -> PathBuf {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    path.with_extension(format!("{}-{count}.draft", std::process::id()))
+}
+
+#[cfg(unix)]
+fn restrict(path: &Path, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn restrict(_: &Path, _: u32) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::OsRandom;
+
+    #[test]
+    fn many_at_once_agree_on_one_key() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = StateDir::open(Some(home.path().join("state"))).unwrap();
+        let keys: Vec<_> = std::thread::scope(|scope| {
+            let key = || dir.sealing_key("k", &OsRandom).unwrap();
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(key)).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        assert!(keys.iter().all(|key| *key == keys[0]));
+        assert_eq!(fs::read_dir(home.path().join("state")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn without_a_directory_each_key_is_new() {
+        let dir = StateDir::default();
+        assert_ne!(
+            dir.sealing_key("k", &OsRandom).unwrap(),
+            dir.sealing_key("k", &OsRandom).unwrap()
+        );
+    }
+}

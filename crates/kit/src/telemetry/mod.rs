@@ -1,0 +1,178 @@
+//! Traces and logs. Spans are made with `tracing` under the target
+//! [`names::TARGET`]; with no OTLP endpoint there is no layer for them, and a
+//! span costs nothing.
+
+mod ids;
+pub mod journey;
+pub mod names;
+pub mod propagation;
+mod routed;
+
+use opentelemetry::{KeyValue, trace::TracerProvider as _};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
+use opentelemetry_sdk::{
+    Resource,
+    trace::{BatchSpanProcessor, Sampler, SamplingDecision, SdkTracerProvider, ShouldSample as _},
+};
+pub use routed::ServiceTag;
+use tracing_subscriber::{
+    EnvFilter, Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
+
+/// A span for one step inside a request. Outside of a request (or where
+/// nothing traces it) there is none: a step alone would be a trace without a root.
+#[macro_export]
+macro_rules! step {
+    ($name:expr $(, $($fields:tt)*)?) => {
+        if ::tracing::Span::current().is_none() {
+            ::tracing::Span::none()
+        } else {
+            ::tracing::info_span!(target: "sso", $name $(, $($fields)*)?)
+        }
+    };
+}
+
+/// What is traced until [`Telemetry::flush`].
+#[derive(Default)]
+pub struct Telemetry {
+    provider: Option<SdkTracerProvider>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For a terminal.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts logs, and traces where an OTLP endpoint is set, for the services of
+/// this process; each service's spans keep their own `service.name`. Call it
+/// once, inside a runtime. `Err` says what in `OTEL_*` is wrong.
+pub fn init(services: &[&'static str], format: LogFormat) -> Result<Telemetry, String> {
+    let provider = match otlp_endpoint() {
+        Some(_) => Some(provider(services)?),
+        None => None,
+    };
+    let spans = provider.as_ref().map(|provider| {
+        tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer("sso-lab"))
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_level(false)
+            .with_filter(Targets::new().with_target(names::TARGET, tracing::Level::INFO))
+    });
+    let lines = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // Spans are for the trace; a log line that repeated them would say everything twice.
+    let lines = lines.add_directive("sso=off".parse().map_err(|e| format!("log filter: {e}"))?);
+    let log = match format {
+        LogFormat::Text => tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_target(false)
+            .with_filter(lines)
+            .boxed(),
+        LogFormat::Json => tracing_subscriber::fmt::layer()
+            .json()
+            .with_writer(std::io::stderr)
+            .with_filter(lines)
+            .boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(spans)
+        .with(log)
+        .try_init()
+        .map_err(|e| e.to_string())?;
+    Ok(Telemetry { provider })
+}
+
+impl Telemetry {
+    /// Sends what has not been sent yet; for every way out of the process.
+    pub async fn flush(self) {
+        let Some(provider) = self.provider else {
+            return;
+        };
+        // The exporter needs the runtime, which a blocking shutdown would hold up.
+        let shut_down = tokio::task::spawn_blocking(move || provider.shutdown()).await;
+        if let Ok(Err(error)) = shut_down {
+            tracing::warn!("spans were lost at the end: {error}");
+        }
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn otlp_endpoint() -> Option<String> {
+    let off = variable("OTEL_SDK_DISABLED").is_some_and(|v| v.eq_ignore_ascii_case("true"))
+        || variable("OTEL_TRACES_EXPORTER").is_some_and(|v| v == "none");
+    if off {
+        return None;
+    }
+    variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+        .or_else(|| variable("OTEL_EXPORTER_OTLP_ENDPOINT"))
+}
+
+fn provider(services: &[&'static str]) -> Result<SdkTracerProvider, String> {
+    let processors = services
+        .iter()
+        .map(|service| Ok((*service, BatchSpanProcessor::builder(exporter()?).build())))
+        .collect::<Result<Vec<_>, String>>()?;
+    Ok(SdkTracerProvider::builder()
+        .with_id_generator(ids::DerivedIds::default())
+        .with_sampler(Sampler::ParentBased(Box::new(root_sampler())))
+        .with_span_processor(routed::Routed::new(processors))
+        .build())
+}
+
+fn exporter() -> Result<SpanExporter, String> {
+    let protocol = variable("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
+        .or_else(|| variable("OTEL_EXPORTER_OTLP_PROTOCOL"))
+        .unwrap_or_else(|| "grpc".to_owned());
+    let built = match protocol.as_str() {
+        "grpc" => SpanExporter::builder().with_tonic().build(),
+        "http/protobuf" => SpanExporter::builder()
+            .with_http()
+            .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
+            .build(),
+        other => {
+            return Err(format!(
+                "OTEL_EXPORTER_OTLP_PROTOCOL: {other:?}: grpc or http/protobuf"
+            ));
+        }
+    };
+    built.map_err(|e| format!("OTEL_EXPORTER_OTLP_ENDPOINT: {e}"))
+}
+
+/// `OTEL_TRACES_SAMPLER`, for traces that begin here. The whole process uses
+/// this one, so that a derived parent (`journey`) and the SDK agree.
+fn root_sampler() -> Sampler {
+    let ratio = variable("OTEL_TRACES_SAMPLER_ARG")
+        .and_then(|arg| arg.parse().ok())
+        .unwrap_or(1.0);
+    match variable("OTEL_TRACES_SAMPLER").as_deref() {
+        Some("always_off" | "parentbased_always_off") => Sampler::AlwaysOff,
+        Some("traceidratio" | "parentbased_traceidratio") => Sampler::TraceIdRatioBased(ratio),
+        _ => Sampler::AlwaysOn,
+    }
+}
+
+/// Whether a trace with this id that begins here is sampled.
+fn is_sampled(trace_id: opentelemetry::trace::TraceId) -> bool {
+    static SAMPLER: std::sync::LazyLock<Sampler> = std::sync::LazyLock::new(root_sampler);
+    let kind = opentelemetry::trace::SpanKind::Server;
+    let result = SAMPLER.should_sample(None, trace_id, "", &kind, &[], &[]);
+    result.decision == SamplingDecision::RecordAndSample
+}
+
+/// What traces and metrics say of a service.
+pub fn resource_of(service: &'static str) -> Resource {
+    // The SDK's own detectors read OTEL_RESOURCE_ATTRIBUTES.
+    Resource::builder()
+        .with_attribute(KeyValue::new("service.name", service))
+        .with_attribute(KeyValue::new("service.namespace", "sso-lab"))
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .build()
+}

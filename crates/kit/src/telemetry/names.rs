@@ -1,0 +1,69 @@
+//! The registry of span names and attributes: every one that is used stands
+//! here, with what it means. No secret is ever in one.
+
+/// The target of every span.
+pub const TARGET: &str = "sso";
+
+/// Span names. A server's request span is `METHOD /route`, by the HTTP conventions.
+pub mod span {
+    /// The BFF makes state, nonce, PKCE and saves the pre-session.
+    pub const PRE_SESSION: &str = "login.pre_session";
+    /// The BFF pushes its authorization request (RFC 9126 §2).
+    pub const PAR_PUSH: &str = "login.par_push";
+    /// The BFF checks the callback's state and iss (RFC 9207 §2.4).
+    pub const CALLBACK_CHECK: &str = "callback.check";
+    /// The BFF redeems the code (RFC 6749 §4.1.3).
+    pub const CODE_EXCHANGE: &str = "callback.code_exchange";
+    /// The BFF checks the id_token (OIDC Core §3.1.3.7).
+    pub const ID_TOKEN_CHECK: &str = "callback.id_token_check";
+    /// The BFF saves the session, before the cookie is set.
+    pub const SESSION_SAVE: &str = "callback.session_save";
+    /// The BFF loads the session that a request's cookie names.
+    pub const SESSION_LOAD: &str = "session.load";
+    /// An access token for one audience, from the session or minted (RFC 8707 §2.2).
+    pub const ACCESS_TOKEN: &str = "tokens.access_token";
+    /// The refresh token is redeemed (RFC 6749 §6).
+    pub const REFRESH: &str = "tokens.refresh";
+    /// The BFF calls an API.
+    pub const UPSTREAM: &str = "proxy.upstream";
+    /// The provider checks an authorization request.
+    pub const AUTHORIZE_CHECK: &str = "authorize.check";
+    /// The provider checks a password.
+    pub const PASSWORD: &str = "login.password";
+    /// The provider issues a code (RFC 6749 §4.1.2).
+    pub const CODE_ISSUE: &str = "authorize.code_issue";
+    /// The provider authenticates a client (RFC 6749 §2.3, OIDC Core §9).
+    pub const CLIENT_AUTH: &str = "token.client_auth";
+    /// The provider runs a grant.
+    pub const GRANT: &str = "token.grant";
+    /// The provider signs a token.
+    pub const SIGN: &str = "token.sign";
+    /// A resource server checks an access token (RFC 9068 §4).
+    pub const TOKEN_CHECK: &str = "api.token_check";
+    /// API-1 exchanges the user's token (RFC 8693 §2).
+    pub const TOKEN_EXCHANGE: &str = "api.token_exchange";
+    /// API-1 calls API-2.
+    pub const INVENTORY_CALL: &str = "api.inventory_call";
+    /// One command to the store, or one script.
+    pub const STORE: &str = "store";
+}
+
+/// Attribute names of our own, beside the field's `http.*`, `rpc.*`, `db.*`, `enduser.*`.
+pub mod attribute {
+    /// The audience asked for.
+    pub const AUDIENCE: &str = "sso.audience";
+    /// The grant type.
+    pub const GRANT: &str = "sso.grant";
+    /// The client.
+    pub const CLIENT: &str = "sso.client_id";
+    /// How a step ended: `ok` or the protocol's error code.
+    pub const OUTCOME: &str = "sso.outcome";
+    /// Where an access token came from: `session`, `minted`, `shared`.
+    pub const TOKEN_SOURCE: &str = "sso.token_source";
+    /// The store command: `get`, `put`, `take`, …
+    pub const DB_OPERATION: &str = "db.operation.name";
+    /// The store: `redis` or `memory`.
+    pub const DB_SYSTEM: &str = "db.system.name";
+    /// The user, by `sub` alone.
+    pub const USER: &str = "enduser.id";
+}

@@ -1,0 +1,13 @@
+//! The words of OAuth 2.0 and OpenID Connect on the wire. No I/O.
+
+pub mod claims;
+pub mod error;
+pub mod names;
+pub mod pkce;
+pub mod scope;
+pub mod secret;
+pub mod token_response;
+
+pub use error::{ErrorBody, ErrorCode};
+pub use scope::Scope;
+pub use token_response::TokenResponse;

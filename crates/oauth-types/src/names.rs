@@ -1,0 +1,50 @@
+//! Registered names that travel as strings.
+
+/// Grant types, as `grant_type` names them.
+pub mod grant {
+    /// RFC 6749 §4.1.3.
+    pub const AUTHORIZATION_CODE: &str = "authorization_code";
+    /// RFC 6749 §6.
+    pub const REFRESH_TOKEN: &str = "refresh_token";
+    /// RFC 6749 §4.4.2.
+    pub const CLIENT_CREDENTIALS: &str = "client_credentials";
+    /// RFC 8693 §2.1.
+    pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+}
+
+/// Token types of RFC 8693 §3.
+pub mod token_type {
+    /// An OAuth access token.
+    pub const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+    /// An OAuth refresh token.
+    pub const REFRESH_TOKEN: &str = "urn:ietf:params:oauth:token-type:refresh_token";
+    /// An OpenID Connect ID token.
+    pub const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
+    /// A JWT of any use.
+    pub const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+}
+
+/// Ways in which a client authenticates (OIDC Core §9, RFC 7591 §2).
+pub mod client_auth {
+    /// RFC 6749 §2.3.1, the Authorization header.
+    pub const BASIC: &str = "client_secret_basic";
+    /// RFC 6749 §2.3.1, the body.
+    pub const POST: &str = "client_secret_post";
+    /// RFC 7523 §2.2.
+    pub const PRIVATE_KEY_JWT: &str = "private_key_jwt";
+    /// A public client.
+    pub const NONE: &str = "none";
+    /// `client_assertion_type` of RFC 7523 §2.2.
+    pub const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+}
+
+/// `typ` of the JWTs that we make.
+pub mod jwt_type {
+    /// RFC 9068 §2.1.
+    pub const ACCESS_TOKEN: &str = "at+jwt";
+    /// OIDC Core names none; RFC 7519 §5.1 suggests this.
+    pub const JWT: &str = "JWT";
+}
+
+/// Prefix of `request_uri` of a pushed request (RFC 9126 §2.2).
+pub const REQUEST_URI_PREFIX: &str = "urn:ietf:params:oauth:request_uri:";

@@ -1,0 +1,129 @@
+//! The frame of every HTTP service: health, metrics, traces, bounds, drain.
+
+use std::{io, net::TcpListener, time::Duration};
+
+use actix_web::{
+    App, HttpResponse, HttpServer, Responder, ResponseError as _,
+    http::{StatusCode, header},
+    middleware::{DefaultHeaders, from_fn},
+    web,
+};
+use kit::{
+    readiness::Readiness,
+    running::Running,
+    shutdown::{DRAIN, Shutdown},
+};
+
+use crate::{
+    client::TrustedProxies, metrics::Metrics, observe::Observe, problem::Problem, trace::Policy,
+};
+
+/// How long a client may take to send its headers.
+const HEADERS_IN: Duration = Duration::from_secs(10);
+
+/// A service's frame.
+pub struct Frame {
+    /// Its name, in traces and metrics.
+    pub service: &'static str,
+    /// What it still waits for.
+    pub readiness: Readiness,
+    /// When to drain.
+    pub shutdown: Shutdown,
+    /// Worker threads.
+    pub workers: usize,
+    /// Whose `X-Forwarded-For` counts.
+    pub trusted_proxies: TrustedProxies,
+    /// Where the trace of each request begins.
+    pub trace: Policy,
+    /// The most bytes of a request's body; beyond it is 413.
+    pub body_limit: usize,
+}
+
+impl Frame {
+    /// Serves `routes` on `listener` until the drain. Call it inside a
+    /// multi-threaded runtime.
+    pub fn serve<R>(self, listener: TcpListener, routes: R) -> io::Result<Running>
+    where
+        R: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+    {
+        let metrics = Metrics::new(self.service).map_err(io::Error::other)?;
+        let readiness = web::Data::new(self.readiness);
+        let shown = web::Data::new(metrics.clone());
+        let proxies = web::Data::new(self.trusted_proxies);
+        let observe = Observe {
+            service: self.service,
+            metrics,
+            policy: self.trace,
+        };
+        let limit = self.body_limit;
+        let server = HttpServer::new(move || {
+            let observe = observe.clone();
+            App::new()
+                .app_data(readiness.clone())
+                .app_data(shown.clone())
+                .app_data(proxies.clone())
+                .app_data(web::PayloadConfig::new(limit))
+                .app_data(
+                    web::JsonConfig::default()
+                        .limit(limit)
+                        .error_handler(|e, _| {
+                            unreadable(e.status_code(), "The body cannot be read", &e)
+                        }),
+                )
+                .app_data(
+                    web::FormConfig::default()
+                        .limit(limit)
+                        .error_handler(|e, _| {
+                            unreadable(e.status_code(), "The form cannot be read", &e)
+                        }),
+                )
+                .app_data(web::QueryConfig::default().error_handler(|e, _| {
+                    unreadable(StatusCode::BAD_REQUEST, "The query cannot be read", &e)
+                }))
+                .wrap(DefaultHeaders::new().add((header::X_CONTENT_TYPE_OPTIONS, "nosniff")))
+                .wrap(from_fn(move |req, next| observe.clone().around(req, next)))
+                .route("/healthz", web::get().to(async || "ok\n"))
+                .route("/readyz", web::get().to(readyz))
+                .route("/metrics", web::get().to(metrics_text))
+                .configure(routes.clone())
+        })
+        .listen(listener)?
+        .workers(self.workers)
+        .client_request_timeout(HEADERS_IN)
+        .shutdown_timeout(DRAIN.as_secs())
+        .disable_signals()
+        .run();
+        let handle = server.handle();
+        let shutdown = self.shutdown;
+        tokio::spawn(async move {
+            shutdown.begun().await;
+            handle.stop(true).await;
+        });
+        let mut running = Running::new();
+        running.push(tokio::spawn(server));
+        Ok(running)
+    }
+}
+
+async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
+    match readiness.check() {
+        Ok(()) => HttpResponse::Ok().body("ready\n"),
+        Err(reason) => HttpResponse::ServiceUnavailable()
+            .insert_header((header::RETRY_AFTER, 1))
+            .body(format!("{reason}\n")),
+    }
+}
+
+async fn metrics_text(metrics: web::Data<Metrics>) -> impl Responder {
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4")
+        .body(metrics.text())
+}
+
+fn unreadable(
+    status: StatusCode,
+    what: &'static str,
+    why: &dyn std::fmt::Display,
+) -> actix_web::Error {
+    Problem::new(status, what).detail(why.to_string()).into()
+}

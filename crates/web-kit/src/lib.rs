@@ -1,0 +1,10 @@
+//! What all HTTP services share: the server's frame, limits, health, metrics,
+//! traces, problem+json, the client's address, the look of the pages.
+
+pub mod client;
+pub mod frame;
+// look
+mod metrics;
+mod observe;
+pub mod problem;
+pub mod trace;

@@ -1,0 +1,132 @@
+//! What surrounds each request: the bound on its headers, its span, its
+//! `Trace-Id`, its place in the metrics.
+
+use std::time::Instant;
+
+use actix_web::{
+    Error, HttpMessage as _, ResponseError as _,
+    body::{BoxBody, EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        StatusCode,
+        header::{HeaderMap, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+};
+use tracing::Instrument as _;
+
+use crate::{
+    metrics::{Metrics, method_name},
+    problem::Problem,
+    trace::{From, Policy, RequestTrace},
+};
+
+/// The most bytes that a request's headers may have together.
+pub(crate) const MAX_HEADERS: usize = 32 * 1024;
+
+const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
+
+/// What the frame hands to each request.
+#[derive(Clone)]
+pub(crate) struct Observe {
+    pub(crate) service: &'static str,
+    pub(crate) metrics: Metrics,
+    pub(crate) policy: Policy,
+}
+
+impl Observe {
+    pub(crate) async fn around<B: MessageBody + 'static>(
+        self,
+        req: ServiceRequest,
+        next: Next<B>,
+    ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+        let started = Instant::now();
+        let route = req
+            .match_pattern()
+            .unwrap_or_else(|| "unmatched".to_owned());
+        let method = method_name(req.method().as_str());
+        if is_plumbing(&route) {
+            return Ok(next.call(req).await?.map_into_left_body());
+        }
+        let trace = self.begin(&req, method, &route);
+        let from = (self.policy)(req.method(), req.path());
+        let mut response = if size_of(req.headers()) > MAX_HEADERS {
+            let too_large = Problem::new(
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "Headers too large",
+            )
+            .detail(format!(
+                "All headers together may have {MAX_HEADERS} bytes."
+            ));
+            let response = too_large.error_response().map_into_right_body();
+            ServiceResponse::new(req.into_parts().0, response)
+        } else {
+            let called = next.call(req);
+            let answered = match from {
+                // The handler enters the span itself once it knows the journey.
+                From::Journey => called.await,
+                From::Caller | From::Fresh => called.instrument(trace.span.clone()).await,
+            };
+            answered?.map_into_left_body()
+        };
+        let status = response.status();
+        trace
+            .span
+            .record("http.response.status_code", status.as_u16());
+        if status.is_server_error() {
+            trace.span.record("otel.status_code", "ERROR");
+            tracing::warn!(
+                service = self.service,
+                method,
+                route,
+                status = status.as_u16(),
+                trace_id = trace.id(),
+                "answered with an error"
+            );
+        }
+        if let Ok(id) = HeaderValue::try_from(trace.id()) {
+            response.headers_mut().insert(TRACE_ID, id);
+        }
+        self.metrics
+            .request(method, &route, status.as_u16(), started.elapsed());
+        Ok(response)
+    }
+
+    fn begin(&self, req: &ServiceRequest, method: &'static str, route: &str) -> RequestTrace {
+        let span = tracing::info_span!(
+            target: "sso",
+            "request",
+            "otel.name" = format_args!("{method} {route}"),
+            "otel.kind" = "server",
+            "otel.status_code" = tracing::field::Empty,
+            "http.request.method" = method,
+            "http.route" = route,
+            "http.response.status_code" = tracing::field::Empty,
+        );
+        let trace = RequestTrace::new(self.service, span);
+        let header = |name| {
+            req.headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
+        match (self.policy)(req.method(), req.path()) {
+            From::Caller => trace.begin_at_caller(header("traceparent"), header("tracestate")),
+            From::Fresh | From::Journey => trace.begin_here(),
+        }
+        req.extensions_mut().insert(trace.clone());
+        trace
+    }
+}
+
+/// Health checks and scrapes come all the time and are nobody's request.
+fn is_plumbing(route: &str) -> bool {
+    matches!(route, "/healthz" | "/readyz" | "/metrics")
+}
+
+fn size_of(headers: &HeaderMap) -> usize {
+    // Four more for ": " and the line's end, as they were sent.
+    headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum()
+}

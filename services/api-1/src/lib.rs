@@ -1,0 +1,1 @@
+//! Orders, a resource server over HTTP.

@@ -1,0 +1,1 @@
+//! Inventory, a resource server over gRPC and HTTP.

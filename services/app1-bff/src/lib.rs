@@ -1,0 +1,1 @@
+//! The first app's backend for frontend.

@@ -1,0 +1,1 @@
+//! The second app's backend for frontend.
