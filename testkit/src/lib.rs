@@ -1,1 +1,32 @@
-//! testkit
+//! What tests speak through. The actors: [`Cli`] (a browser without JavaScript),
+//! [`Browser`] (a real Chromium), [`Machine`] (an OAuth client). The ground they
+//! stand on: [`Platform`] (all services in this process, with a manual clock),
+//! [`Processes`] (the real binaries and a real Redis), [`Tap`] (all that goes over
+//! a wire), [`Otlp`] (a receiver of traces). No service is faked here.
+//!
+//! A helper that cannot go on panics: that is how a test fails.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a helper that cannot go on fails the test that called it"
+)]
+
+mod browser;
+mod child;
+mod cli;
+mod machine;
+mod otlp;
+mod platform;
+mod processes;
+mod start;
+mod tap;
+
+pub use browser::{Browser, BrowserCookie};
+pub use child::Child;
+pub use cli::{Cli, Cookie, Form, Hop, Jar, Page, SameSite};
+pub use machine::{Answer, AssertionKey, ClientAuth, Machine, Pkce, UnverifiedClaims, bent};
+pub use otlp::{Otlp, SpanRecord};
+pub use platform::Platform;
+pub use processes::{Plan, Processes, binary, free_offset};
+pub use store::test_redis::RedisServer;
+pub use tap::Tap;

@@ -1,1 +1,51 @@
-//! tests
+//! What the test binaries share: the people, and a relying party played by hand.
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::expect_used,
+    reason = "a helper that cannot go on fails the test that called it"
+)]
+
+mod party;
+pub mod words;
+
+pub use party::Party;
+use testkit::Cli;
+
+/// Who signs in: user name and password.
+pub type Person = (&'static str, &'static str);
+
+/// The manager.
+pub const ALICE: Person = ("alice", "wonderland");
+/// The clerk.
+pub const BOB: Person = ("bob", "builder");
+
+/// Fills the login form that is shown.
+pub async fn sign_in(cli: &mut Cli, (username, password): Person) {
+    cli.submit_first_form(&[("username", username), ("password", password)])
+        .await;
+}
+
+/// Signs in to the app at `app` from its page, until the browser is home again.
+pub async fn sign_in_to(cli: &mut Cli, app: &str, person: Person) {
+    cli.goto(&format!("{app}/login")).await;
+    sign_in(cli, person).await;
+    let page = cli.page();
+    assert!(
+        page.status() == 200 && page.url().as_str().starts_with(app),
+        "not home at {app}: {page}"
+    );
+}
+
+/// What the app says about the session that the browser holds there.
+pub async fn session_at(cli: &mut Cli, app: &str) -> serde_json::Value {
+    let answer = cli
+        .raw(
+            reqwest::Method::GET,
+            &format!("{app}/session"),
+            &[("accept", "application/json")],
+            "",
+        )
+        .await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    answer.json()
+}

@@ -1,1 +1,34 @@
-//! bff-kit
+//! All that the two BFFs (backends for frontend) share. A request is read left
+//! to right: `login` or `sessions` → `tokens` → `proxy`. What differs between
+//! the apps is in their own crates: [`App`] and how the client authenticates.
+//!
+//! The browser holds a random id and nothing else; tokens stay here.
+
+mod app;
+mod audiences;
+mod callback;
+mod client_auth;
+mod config;
+mod cookies;
+mod csrf;
+mod login;
+mod openapi;
+pub mod pages;
+mod params;
+mod pre_session;
+mod provider;
+mod proxy;
+mod return_to;
+mod routes;
+mod service;
+mod sessions;
+mod state;
+mod tokens;
+
+pub use app::{App, RequestBy};
+pub use client_auth::{ClientAuth, ClientKey, client_key};
+pub use config::{BffArgs, BffPeerArgs, Config, Sources};
+pub use cookies::SESSION as SESSION_COOKIE;
+pub use provider::AudienceBy;
+pub use service::build;
+pub use sessions::SessionLifetimes;

@@ -3,12 +3,37 @@
 //!
 //! Values are opaque bytes. Compare-and-swap compares them whole: what is
 //! swapped is what was read, so a record needs no version counter for it.
+//! What the values mean is the business of those who put them.
+
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+mod memory;
+mod redis;
+#[cfg(any(test, feature = "contract"))]
+pub mod test_redis;
+mod traced;
+mod ttl;
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use kit::clock::Clock;
+use secrecy::{ExposeSecret as _, SecretString};
+
+pub use self::{
+    memory::{MAX_ENTRIES, MemoryStore},
+    redis::{Options, RedisStore},
+    traced::Traced,
+};
 
 /// The store, as everybody but this crate sees it.
+///
+/// A `ttl` counts in whole milliseconds, rounded up: at least one (no value
+/// lasts for ever, and none is refused for a lifetime that has just run out),
+/// at most ten years.
+///
+/// An error leaves open whether a change was made: the answer may be what was
+/// lost. No operation that changes something is tried again by itself.
 #[async_trait::async_trait]
 pub trait Store: Send + Sync + 'static {
     /// `redis` or `memory`: what spans and logs call it.
@@ -42,7 +67,7 @@ pub trait Store: Send + Sync + 'static {
     async fn remove(&self, key: &str) -> Result<bool, StoreError>;
 
     /// Adds one to the counter `key` and gives the sum. The first one sets the
-    /// `ttl`, later ones leave it.
+    /// `ttl`, later ones leave it. A key that holds something else is refused.
     async fn count(&self, key: &str, ttl: Duration) -> Result<u64, StoreError>;
 
     /// Takes the lease `key` for `holder` unless another holds it; whether it
@@ -57,7 +82,7 @@ pub trait Store: Send + Sync + 'static {
 pub type SharedStore = Arc<dyn Store>;
 
 /// The store did not do it. Callers answer 503 with `Retry-After`.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// It is not reached, or did not answer in time.
     #[error("the store cannot be reached: {0}")]
@@ -65,4 +90,49 @@ pub enum StoreError {
     /// It answered with an error of its own (read-only, out of memory, …).
     #[error("the store refused: {0}")]
     Refused(String),
+}
+
+/// The store of a service: Redis where `redis_url` names one, otherwise in
+/// memory by `clock`. Each operation is a span.
+///
+/// Redis is connected at the first operation: one that is not there yet is no
+/// error here, only a malformed URL is, in a sentence without the URL.
+pub fn open(
+    redis_url: Option<&SecretString>,
+    clock: Arc<dyn Clock>,
+) -> Result<SharedStore, String> {
+    match redis_url {
+        Some(url) => {
+            let store = RedisStore::new(url.expose_secret(), Options::default())?;
+            Ok(Arc::new(Traced::new(store)))
+        }
+        None => Ok(Arc::new(Traced::new(MemoryStore::new(clock)))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kit::clock::SystemClock;
+
+    #[tokio::test]
+    async fn a_redis_that_is_not_there_yet_is_no_error_until_it_is_asked() {
+        let nobody = SecretString::from("redis://:hunter2@127.0.0.1:1");
+        let store = open(Some(&nobody), Arc::new(SystemClock)).unwrap();
+        assert_eq!(store.kind(), "redis");
+        let error = store.ping().await.unwrap_err();
+        assert!(matches!(error, StoreError::Unreachable(_)), "{error}");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn without_a_redis_url_it_is_in_memory() {
+        assert_eq!(open(None, Arc::new(SystemClock)).unwrap().kind(), "memory");
+    }
+
+    #[test]
+    fn a_malformed_redis_url_is_an_error_at_once() {
+        let url = SecretString::from("rediss://localhost");
+        assert!(open(Some(&url), Arc::new(SystemClock)).is_err());
+    }
 }

@@ -3,7 +3,7 @@
 
 pub mod client;
 pub mod frame;
-// look
+pub mod look;
 mod metrics;
 mod observe;
 pub mod problem;

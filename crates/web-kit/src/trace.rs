@@ -91,3 +91,8 @@ pub fn join_journey(req: &HttpRequest, state: &str) -> Span {
 pub fn id_of(req: &HttpRequest) -> String {
     of(req).map(|trace| trace.id()).unwrap_or_default()
 }
+
+/// The request's span as it is, for a handler that finds no journey to join.
+pub fn span_of(req: &HttpRequest) -> Span {
+    of(req).map_or_else(Span::none, |trace| trace.span)
+}

@@ -1,1 +1,14 @@
-fn main() {}
+//! API-1 as a process of its own.
+
+use std::process::ExitCode;
+
+use api_1::{Args, Config, SERVICE};
+use clap::Parser as _;
+use kit::config::Site;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let read = |common: &_, problems: &mut _| Config::read(common, &args.issuer, &args.peers, problems);
+    launch::service(SERVICE, Site::Api1, &args.common, read, api_1::build).await
+}

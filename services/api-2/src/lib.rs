@@ -1,1 +1,104 @@
-//! Inventory, a resource server over gRPC and HTTP.
+//! Inventory, a resource server over gRPC and HTTP: one domain
+//! ([`inventory`]) with two thin faces. How access tokens are checked is in
+//! `token-verify`.
+
+mod config;
+mod grpc;
+mod http;
+pub mod inventory;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use actix_web::web;
+pub use config::{Args, Config};
+use inventory::Inventory;
+use kit::{Ground, config::Problems, net::Listeners, readiness::Readiness, running::Running};
+use store::SharedStore;
+use token_verify::{Jwks, Verifier, jwks::Timing};
+use web_kit::{frame::Frame, trace};
+
+/// The service's name in traces, metrics and on the command line.
+pub const SERVICE: &str = "api-2";
+/// The audience of the access tokens that it takes.
+pub const AUDIENCE: &str = "https://api-2";
+
+/// What both faces ask for.
+mod scope {
+    pub(crate) const READ: &str = "https://api-2/read";
+    pub(crate) const WRITE: &str = "https://api-2/write";
+}
+
+/// The most bytes of a request's body.
+const BODY_LIMIT: usize = 16 * 1024;
+
+/// Starts the service; it is ready once the store and the issuer's keys were
+/// reached.
+#[allow(
+    clippy::unused_async,
+    reason = "every service is started by the same call"
+)]
+pub async fn build(
+    config: Config,
+    listeners: Listeners,
+    store: SharedStore,
+    ground: Ground,
+) -> Result<Running, Problems> {
+    start(config, listeners, store, ground).map_err(|error| {
+        let mut problems = Problems::new();
+        problems.add(SERVICE, error);
+        problems
+    })
+}
+
+fn start(
+    config: Config,
+    listeners: Listeners,
+    store: SharedStore,
+    ground: Ground,
+) -> std::io::Result<Running> {
+    let readiness = Readiness::waiting_for(ground.shutdown.clone(), &["store", "idp"]);
+    let jwks = Jwks::new(config.issuer, Timing::default(), Arc::clone(&ground.clock));
+    let verifier = Verifier::new(AUDIENCE, Arc::clone(&jwks), Arc::clone(&ground.clock));
+    let verifier = web::Data::new(verifier);
+    let inventory = Inventory::new(Arc::clone(&store), Arc::clone(&ground.random));
+    let inventory = web::Data::new(inventory);
+
+    let mut running = Running::new();
+    if let Some(listener) = listeners.grpc {
+        let frame = grpc_kit::Frame {
+            service: SERVICE,
+            names: &[grpc::NAME],
+            descriptors: sso_proto::DESCRIPTORS,
+            readiness: readiness.clone(),
+            shutdown: ground.shutdown.clone(),
+        };
+        let routes = grpc::routes(
+            verifier.clone().into_inner(),
+            inventory.clone().into_inner(),
+        );
+        running.extend(frame.serve(listener, routes)?);
+    }
+    let frame = Frame {
+        service: SERVICE,
+        readiness: readiness.clone(),
+        shutdown: ground.shutdown.clone(),
+        workers: config.workers,
+        trusted_proxies: config.trusted_proxies,
+        trace: |_, _| trace::From::Caller,
+        body_limit: BODY_LIMIT,
+    };
+    running.extend(frame.serve(listeners.http, move |cfg| {
+        cfg.app_data(verifier.clone())
+            .app_data(inventory.clone())
+            .configure(http::routes);
+    })?);
+    running.push(tokio::spawn(async move {
+        readiness.until_reached("store", || store.ping()).await;
+        readiness.until_reached("idp", || jwks.refresh()).await;
+        jwks.keep_fresh(ground.shutdown).await;
+        Ok(())
+    }));
+    Ok(running)
+}

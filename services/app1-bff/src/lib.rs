@@ -1,1 +1,188 @@
-//! The first app's backend for frontend.
+//! The first app: its authorization request travels in the URL, and it
+//! authenticates with a secret. Everything else is `bff-kit`'s.
+
+use std::path::PathBuf;
+
+use bff_kit::{App, BffArgs, BffPeerArgs, ClientAuth, RequestBy, Sources};
+pub use bff_kit::{Config, build};
+use clap::Parser;
+use kit::config::{Common, CommonArgs, Problems, Site};
+use secrecy::SecretString;
+use token_verify::IssuerArgs;
+
+/// What this app is.
+pub const APP: App = App {
+    service: "app1-bff",
+    client_id: "app1",
+    name: "App 1",
+    site: Site::App1,
+    other: Site::App2,
+    request: RequestBy::Url,
+};
+
+/// The secret of the demo's configuration. Everybody knows it, so it counts
+/// only where nobody else can reach us.
+const DEMO_SECRET: &str = "app1-secret";
+
+/// The first app of sso-lab: a backend for frontend.
+///
+/// It signs users in at the identity provider, keeps their tokens, and calls
+/// API-1 and API-2 for them. The browser holds a session cookie and nothing else.
+#[derive(Debug, Parser)]
+#[command(name = "app1-bff", version)]
+pub struct Args {
+    /// What all services share.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Who the provider is.
+    #[command(flatten)]
+    pub issuer: IssuerArgs,
+    /// Whom the app calls.
+    #[command(flatten)]
+    pub peers: BffPeerArgs,
+    /// What both apps share.
+    #[command(flatten)]
+    pub bff: BffArgs,
+    /// This app's own.
+    #[command(flatten)]
+    pub own: OwnArgs,
+}
+
+/// What only this app has.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "App 1")]
+pub struct OwnArgs {
+    /// Where App 1's sessions are kept; wins over BFF_SESSION_MODE
+    #[arg(long, env = "APP1_SESSION_MODE", value_name = "MODE")]
+    pub app1_session_mode: Option<String>,
+    /// Secret of the client app1 at the identity provider [default for localhost alone: app1-secret]
+    #[arg(
+        long,
+        env = "APP1_CLIENT_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub app1_client_secret: Option<String>,
+    /// File that holds APP1_CLIENT_SECRET
+    #[arg(long, env = "APP1_CLIENT_SECRET_FILE", value_name = "FILE")]
+    pub app1_client_secret_file: Option<PathBuf>,
+}
+
+impl Args {
+    /// Checks everything; what is wrong goes to `problems`.
+    pub fn read(&self, common: &Common, problems: &mut Problems) -> Option<Config> {
+        let Self {
+            issuer,
+            peers,
+            bff,
+            own,
+            ..
+        } = self;
+        config(common, issuer, peers, bff, own, problems)
+    }
+}
+
+/// The app's settings from their parts; what is wrong goes to `problems`.
+pub fn config(
+    common: &Common,
+    issuer: &IssuerArgs,
+    peers: &BffPeerArgs,
+    bff: &BffArgs,
+    own: &OwnArgs,
+    problems: &mut Problems,
+) -> Option<Config> {
+    let own_mode = ("APP1_SESSION_MODE", own.app1_session_mode.as_deref());
+    let auth = own.secret(common, problems).map(ClientAuth::SecretBasic);
+    Config::read(
+        APP,
+        Sources {
+            common,
+            issuer,
+            peers,
+            bff,
+            own_mode,
+        },
+        auth,
+        problems,
+    )
+}
+
+impl OwnArgs {
+    fn secret(&self, common: &Common, problems: &mut Problems) -> Option<SecretString> {
+        const KEY: &str = "APP1_CLIENT_SECRET";
+        let (given, file) = (
+            self.app1_client_secret.as_deref(),
+            self.app1_client_secret_file.as_deref(),
+        );
+        if given.is_some() || file.is_some() {
+            return problems.secret(KEY, given, file);
+        }
+        // http is refused for any domain but localhost's (kit::config).
+        if common.addresses.url(Site::App1).starts_with("http://") {
+            return Some(DEMO_SECRET.into());
+        }
+        problems.add(KEY, "needed: the demo's secret serves localhost alone");
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(flags: &[&str]) -> Result<Config, Problems> {
+        let args = Args::parse_from([&["app1-bff"], flags].concat());
+        let mut problems = Problems::new();
+        let common = args.common.read(&mut problems).unwrap();
+        match args.read(&common, &mut problems) {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(problems),
+        }
+    }
+
+    #[test]
+    fn the_contracts_addresses_are_the_defaults() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.issuer.name(), "http://idp.localhost:8081");
+        assert_eq!(config.api1_url, "http://api1.localhost:8084");
+        assert_eq!(config.api2_grpc_url, "http://api2.localhost:9085");
+        assert_eq!(config.lifetimes.idle.as_secs(), 8 * 3600);
+    }
+
+    #[test]
+    fn the_demo_secret_serves_localhost_alone() {
+        let problems = read(&["--domain", "example.com", "--public-scheme", "https"]).unwrap_err();
+        assert!(problems.lines()[0].starts_with("APP1_CLIENT_SECRET: "));
+    }
+
+    #[test]
+    fn stateful_is_the_one_mode_and_the_apps_own_setting_wins() {
+        let both = [
+            "--bff-session-mode",
+            "stateless",
+            "--app1-session-mode",
+            "stateful",
+        ];
+        assert!(read(&both).is_ok());
+        let problems = read(&["--app1-session-mode", "hybrid"]).unwrap_err();
+        assert!(
+            problems.lines()[0].starts_with("APP1_SESSION_MODE: "),
+            "{problems}"
+        );
+    }
+
+    #[test]
+    fn all_errors_at_once() {
+        let wrong = [
+            "--api1-url",
+            "x",
+            "--bff-session-idle",
+            "0s",
+            "--bff-audience-by",
+            "x",
+            "--idp-issuer",
+            "?",
+        ];
+        assert_eq!(read(&wrong).unwrap_err().lines().len(), 4);
+    }
+}

@@ -1,1 +1,13 @@
-fn main() {}
+//! The first app as a process of its own.
+
+use std::process::ExitCode;
+
+use app1_bff::{APP, Args};
+use clap::Parser as _;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let read = |common: &_, problems: &mut _| args.read(common, problems);
+    launch::service(APP.service, APP.site, &args.common, read, app1_bff::build).await
+}

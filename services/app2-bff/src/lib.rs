@@ -1,1 +1,178 @@
-//! The second app's backend for frontend.
+//! The second app: it pushes its authorization request (RFC 9126), and
+//! authenticates with a key of its own. Everything else is `bff-kit`'s.
+
+use std::path::PathBuf;
+
+use bff_kit::{App, BffArgs, BffPeerArgs, ClientAuth, ClientKey, RequestBy, Sources};
+pub use bff_kit::{Config, build};
+use clap::Parser;
+use kit::{
+    config::{Common, CommonArgs, Problems, Site},
+    random::{OsRandom, Random},
+    state_dir::StateDir,
+};
+use token_verify::IssuerArgs;
+
+/// What this app is.
+pub const APP: App = App {
+    service: "app2-bff",
+    client_id: "app2",
+    name: "App 2",
+    site: Site::App2,
+    other: Site::App1,
+    request: RequestBy::Push,
+};
+
+/// The second app of sso-lab: a backend for frontend.
+///
+/// It signs users in at the identity provider, keeps their tokens, and calls
+/// API-1 and API-2 for them. The browser holds a session cookie and nothing else.
+#[derive(Debug, Parser)]
+#[command(name = "app2-bff", version)]
+pub struct Args {
+    /// What all services share.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Who the provider is.
+    #[command(flatten)]
+    pub issuer: IssuerArgs,
+    /// Whom the app calls.
+    #[command(flatten)]
+    pub peers: BffPeerArgs,
+    /// What both apps share.
+    #[command(flatten)]
+    pub bff: BffArgs,
+    /// This app's own.
+    #[command(flatten)]
+    pub own: OwnArgs,
+}
+
+/// What only this app has.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "App 2")]
+pub struct OwnArgs {
+    /// Where App 2's sessions are kept; wins over BFF_SESSION_MODE
+    #[arg(long, env = "APP2_SESSION_MODE", value_name = "MODE")]
+    pub app2_session_mode: Option<String>,
+    /// Key of the client app2, P-256 as PKCS#8 PEM [default: app2-client.pem in --state-dir, made there]
+    #[arg(long, env = "APP2_CLIENT_KEY_FILE", value_name = "FILE")]
+    pub app2_client_key_file: Option<PathBuf>,
+}
+
+/// The app's key: from `state_dir`, made there if it is not there yet. Its
+/// public half lies beside it, as `app2-client.jwks.json`, for the provider.
+pub fn client_key(state_dir: &StateDir, random: &dyn Random) -> Result<ClientKey, String> {
+    bff_kit::client_key(state_dir, APP.client_id, random)
+}
+
+impl Args {
+    /// Checks everything; what is wrong goes to `problems`.
+    pub fn read(&self, common: &Common, problems: &mut Problems) -> Option<Config> {
+        let Self {
+            issuer,
+            peers,
+            bff,
+            own,
+            ..
+        } = self;
+        let key = own.key(&common.state_dir, &OsRandom, problems);
+        config(common, issuer, peers, bff, own, key, problems)
+    }
+}
+
+/// The app's settings from their parts; what is wrong goes to `problems`. `key`
+/// is `None` where it was found wrong already.
+pub fn config(
+    common: &Common,
+    issuer: &IssuerArgs,
+    peers: &BffPeerArgs,
+    bff: &BffArgs,
+    own: &OwnArgs,
+    key: Option<ClientKey>,
+    problems: &mut Problems,
+) -> Option<Config> {
+    let own_mode = ("APP2_SESSION_MODE", own.app2_session_mode.as_deref());
+    let auth = key.map(ClientAuth::PrivateKeyJwt);
+    Config::read(
+        APP,
+        Sources {
+            common,
+            issuer,
+            peers,
+            bff,
+            own_mode,
+        },
+        auth,
+        problems,
+    )
+}
+
+impl OwnArgs {
+    /// The key from its file, or from `state_dir`; what is wrong goes to `problems`.
+    pub fn key(
+        &self,
+        state_dir: &StateDir,
+        random: &dyn Random,
+        problems: &mut Problems,
+    ) -> Option<ClientKey> {
+        const KEY: &str = "APP2_CLIENT_KEY_FILE";
+        let Some(file) = &self.app2_client_key_file else {
+            return client_key(state_dir, random)
+                .map_err(|error| problems.add("STATE_DIR", error))
+                .ok();
+        };
+        let pem = std::fs::read_to_string(file).map_err(|error| error.to_string());
+        let key = pem.and_then(|pem| ClientKey::from_pem(&pem));
+        key.map_err(|error| problems.add(KEY, format_args!("{}: {error}", file.display())))
+            .ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(flags: &[&str]) -> Result<Config, Problems> {
+        let args = Args::parse_from([&["app2-bff"], flags].concat());
+        let mut problems = Problems::new();
+        let common = args.common.read(&mut problems).unwrap();
+        match args.read(&common, &mut problems) {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(problems),
+        }
+    }
+
+    #[test]
+    fn its_key_comes_from_nowhere_a_state_dir_or_a_file() {
+        assert!(matches!(
+            read(&[]).unwrap().auth,
+            ClientAuth::PrivateKeyJwt(_)
+        ));
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().to_str().unwrap();
+        let kid = |config: Config| format!("{:?}", config.auth);
+        let first = kid(read(&["--state-dir", dir]).unwrap());
+        let pem = home.path().join("app2-client.pem");
+        let from_file = kid(read(&["--app2-client-key-file", pem.to_str().unwrap()]).unwrap());
+        let again = kid(read(&["--state-dir", dir]).unwrap());
+        assert_eq!((&first, &first), (&again, &from_file));
+    }
+
+    #[test]
+    fn a_key_file_that_is_not_there_is_named() {
+        let problems = read(&["--app2-client-key-file", "/nowhere.pem"]).unwrap_err();
+        assert!(
+            problems.lines()[0].starts_with("APP2_CLIENT_KEY_FILE: /nowhere.pem: "),
+            "{problems}"
+        );
+    }
+
+    #[test]
+    fn stateful_is_the_one_mode() {
+        let problems = read(&["--app2-session-mode", "hybrid"]).unwrap_err();
+        assert!(
+            problems.lines()[0].starts_with("APP2_SESSION_MODE: "),
+            "{problems}"
+        );
+    }
+}

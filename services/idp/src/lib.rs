@@ -1,1 +1,137 @@
 //! The OpenID Provider.
+
+mod authorize;
+mod client_auth;
+mod config;
+mod cookies;
+mod discovery;
+mod domain;
+mod error;
+mod grpc;
+mod issue;
+mod keys;
+mod pages;
+mod par;
+mod params;
+mod passwords;
+mod policy;
+mod records;
+mod refresh_tokens;
+mod routes;
+mod sessions;
+pub mod settings;
+mod state;
+mod throttle;
+mod token;
+mod tokens_of_ours;
+mod userinfo;
+
+use std::sync::Arc;
+
+use client_auth::AssertionKeys;
+pub use config::{Args, Config};
+use kit::{
+    Ground,
+    config::Problems,
+    net::Listeners,
+    readiness::Readiness,
+    running::Running,
+    state_dir::StateDir,
+};
+use passwords::Passwords;
+use records::Records;
+use refresh_tokens::RefreshTokens;
+use sso_proto::idp::token_exchange_server::{SERVICE_NAME, TokenExchangeServer};
+use state::Idp;
+use store::SharedStore;
+use tonic::service::RoutesBuilder;
+use web_kit::frame::Frame;
+
+/// Its name in traces and metrics.
+pub const SERVICE: &str = "idp";
+
+/// The most bytes of a request's body.
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// Starts it on `listeners`.
+pub async fn build(
+    config: Config,
+    listeners: Listeners,
+    store: SharedStore,
+    ground: Ground,
+) -> Result<Running, Problems> {
+    let readiness = Readiness::waiting_for(ground.shutdown.clone(), &["store"]);
+    let idp = web_data(&config, store.clone(), &ground).await?;
+    let wait = readiness.clone();
+    tokio::spawn(async move { wait.until_reached("store", || store.ping()).await });
+    let frame = Frame {
+        service: SERVICE,
+        readiness: readiness.clone(),
+        shutdown: ground.shutdown.clone(),
+        workers: config.workers,
+        trusted_proxies: config.trusted_proxies.clone(),
+        trace: routes::trace,
+        body_limit: BODY_LIMIT,
+    };
+    let failed = |what: &str, error: std::io::Error| {
+        let mut problems = Problems::new();
+        problems.add(what, error);
+        problems
+    };
+    let routes = routes::configure(Arc::clone(&idp), &config.addresses);
+    let mut running = frame.serve(listeners.http, routes).map_err(|e| failed("HTTP", e))?;
+    if let Some(listener) = listeners.grpc {
+        let grpc = grpc_kit::Frame {
+            service: SERVICE,
+            names: &[SERVICE_NAME],
+            descriptors: sso_proto::DESCRIPTORS,
+            readiness,
+            shutdown: ground.shutdown,
+        };
+        let mut services = RoutesBuilder::default();
+        services.add_service(
+            TokenExchangeServer::new(grpc::Service(idp)).max_decoding_message_size(grpc_kit::MAX_MESSAGE),
+        );
+        running.extend(grpc.serve(listener, services).map_err(|e| failed("gRPC", e))?);
+    }
+    Ok(running)
+}
+
+async fn web_data(config: &Config, store: SharedStore, ground: &Ground) -> Result<Arc<Idp>, Problems> {
+    let mut problems = Problems::new();
+    let state_dir = config.state_dir.clone();
+    let algorithm = config.signing_alg;
+    let random = Arc::clone(&ground.random);
+    let loaded = tokio::task::spawn_blocking(move || load_keys(&state_dir, algorithm, &*random)).await;
+    let (keys, refresh_key) = match loaded {
+        Ok(Ok(loaded)) => loaded,
+        Ok(Err(error)) => {
+            problems.add("STATE_DIR", error);
+            return Err(problems);
+        }
+        Err(error) => {
+            problems.add("keys", error);
+            return Err(problems);
+        }
+    };
+    Ok(Arc::new(Idp {
+        issuer: config.issuer.clone(),
+        settings: config.settings()?,
+        records: Records::new(store, Arc::clone(&ground.clock)),
+        keys,
+        refresh_tokens: RefreshTokens::new(&refresh_key),
+        passwords: Passwords::default(),
+        assertion_keys: AssertionKeys::default(),
+        clock: Arc::clone(&ground.clock),
+        random: Arc::clone(&ground.random),
+    }))
+}
+
+fn load_keys(
+    state_dir: &StateDir,
+    algorithm: keys::Algorithm,
+    random: &dyn kit::random::Random,
+) -> std::io::Result<(keys::Keys, [u8; kit::seal::KEY_LEN])> {
+    let keys = keys::Keys::load(state_dir, algorithm)?;
+    Ok((keys, state_dir.sealing_key("idp-refresh.key", random)?))
+}

@@ -1,1 +1,25 @@
-fn main() {}
+//! Everything in one process: the newcomer's way in.
+
+mod banner;
+mod cli;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use cli::{Cli, Command, ConfigCommand};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        None | Some(Command::Up) => up::run(&cli.up).await,
+        Some(Command::Config(ConfigCommand::Print)) => print_config(),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "what the command is for")]
+fn print_config() -> ExitCode {
+    print!("{}", idp::settings::DEFAULT);
+    ExitCode::SUCCESS
+}

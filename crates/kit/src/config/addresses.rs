@@ -17,10 +17,23 @@ pub enum Site {
     Api1,
     /// Inventory; its second port speaks gRPC.
     Api2,
+    /// The single-page app: a public client of the provider.
+    Spa,
 }
 
 impl Site {
-    /// All of them, in the order of their ports.
+    /// All that have an address, in the order of their ports.
+    const NAMED: [Self; 7] = [
+        Self::Lab,
+        Self::Idp,
+        Self::App1,
+        Self::App2,
+        Self::Api1,
+        Self::Api2,
+        Self::Spa,
+    ];
+
+    /// All that a service of ours listens at.
     pub const ALL: [Self; 6] = [
         Self::Lab,
         Self::Idp,
@@ -39,6 +52,7 @@ impl Site {
             Self::App2 => "app2",
             Self::Api1 => "api1",
             Self::Api2 => "api2",
+            Self::Spa => "spa",
         }
     }
 
@@ -74,10 +88,10 @@ impl Addresses {
     /// `scheme://<site>.domain`, each port moved by `offset`.
     pub fn new(scheme: &str, domain: &str, offset: u16) -> Self {
         let moved = |port: u16| port.saturating_add(offset);
-        let http = Site::ALL
+        let http = Site::NAMED
             .iter()
             .map(|site| (*site, moved(site.default_port())));
-        let grpc = Site::ALL
+        let grpc = Site::NAMED
             .iter()
             .filter_map(|s| Some((*s, moved(s.default_grpc_port()?))));
         Self {
@@ -132,7 +146,7 @@ impl Addresses {
 
     /// Puts the addresses into a text: `${app1}` becomes app1's.
     pub fn fill(&self, template: &str) -> String {
-        Site::ALL.iter().fold(template.to_owned(), |text, site| {
+        Site::NAMED.iter().fold(template.to_owned(), |text, site| {
             text.replace(&format!("${{{}}}", site.label()), &self.url(*site))
         })
     }

@@ -6,6 +6,7 @@ use clap::Args;
 use secrecy::SecretString;
 
 use super::{Addresses, Problems};
+use crate::state_dir::StateDir;
 
 /// Flags and environment of every binary; each service's own come beside them.
 #[derive(Args, Clone, Debug)]
@@ -84,11 +85,13 @@ pub struct Common {
     /// The shared store; `None`: in memory.
     pub redis_url: Option<SecretString>,
     /// Where keys are kept.
-    pub state_dir: Option<PathBuf>,
+    pub state_dir: StateDir,
     /// Raw list of trusted proxies; `web-kit` reads it.
     pub trusted_proxies: String,
     /// Worker threads of each HTTP service.
     pub workers: usize,
+    /// Whether log lines are JSON.
+    pub log_json: bool,
 }
 
 impl CommonArgs {
@@ -114,6 +117,8 @@ impl CommonArgs {
             );
         }
         self.check_names(problems);
+        let state_dir = StateDir::open(self.state_dir.clone());
+        let state_dir = state_dir.map_err(|error| problems.add("STATE_DIR", error)).ok();
         let direct = Some(self.redis_url.as_str()).filter(|url| !url.is_empty());
         let redis_url = problems.secret("REDIS_URL", direct, self.redis_url_file.as_deref());
         let addresses = Addresses::new(&self.public_scheme, &self.domain, offset?);
@@ -122,9 +127,10 @@ impl CommonArgs {
             addresses,
             listen_offset: listen_offset?,
             redis_url,
-            state_dir: self.state_dir.clone(),
+            state_dir: state_dir?,
             trusted_proxies: self.trusted_proxies.clone(),
             workers: workers?,
+            log_json: self.log_format == "json",
         })
     }
 

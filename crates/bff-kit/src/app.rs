@@ -1,0 +1,29 @@
+//! What differs between the apps.
+
+use kit::config::Site;
+
+/// One app: everything else is shared.
+#[derive(Clone, Copy, Debug)]
+pub struct App {
+    /// Its service name, in traces and metrics.
+    pub service: &'static str,
+    /// The client that it is at the provider.
+    pub client_id: &'static str,
+    /// Its name on its pages.
+    pub name: &'static str,
+    /// Where it is.
+    pub site: Site,
+    /// Where the other app is.
+    pub other: Site,
+    /// How its authorization request travels.
+    pub request: RequestBy,
+}
+
+/// How an authorization request reaches the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestBy {
+    /// In the URL, through the browser (RFC 6749 §4.1.1).
+    Url,
+    /// Pushed first; the browser carries only a `request_uri` (RFC 9126).
+    Push,
+}

@@ -1,0 +1,190 @@
+//! `GET /callback`: checks state, browser and issuer, redeems the code, checks
+//! the id_token, saves the session, and only then sets its cookie.
+
+mod trouble;
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use kit::telemetry::names::span;
+use oauth_types::claims::Audience;
+use tracing::Instrument as _;
+use web_kit::trace::join_journey;
+
+use self::trouble::Trouble;
+use crate::{
+    cookies,
+    params::Params,
+    pre_session::{NoLogin, PreSession},
+    provider::{Expected, Grant, Identity},
+    sessions::{Record, SessionId},
+    state::Bff,
+    tokens::audience_of,
+};
+
+/// The most bytes in a code or a state.
+const MAX_VALUE: usize = 2048;
+
+/// A checked answer of the provider.
+struct Answer {
+    code: String,
+    pre_session: PreSession,
+}
+
+/// The handler.
+pub(crate) async fn callback(req: HttpRequest, bff: web::Data<Bff>) -> HttpResponse {
+    let params = match Params::read(req.query_string().as_bytes()) {
+        Ok(params) => params,
+        Err(error) => {
+            return Trouble::Unreadable(error.to_string())
+                .respond(&req, &bff)
+                .await;
+        }
+    };
+    let Some(state) = params.get("state").filter(|state| state.len() <= MAX_VALUE) else {
+        return Trouble::Unreadable("It names no login.".to_owned())
+            .respond(&req, &bff)
+            .await;
+    };
+    let journey = join_journey(&req, state);
+    let answering = async {
+        let mut answer = match finish(&req, &bff, &params, state).await {
+            Ok(answer) => answer,
+            Err(trouble) => trouble.respond(&req, &bff).await,
+        };
+        let login = cookies::login_name(state);
+        if cookies::read(&req, &login).is_some() {
+            // Removal fails only where the cookie cannot be written as a header.
+            let _ = answer.add_cookie(&cookies::forget(&login));
+        }
+        answer
+    };
+    answering.instrument(journey).await
+}
+
+async fn finish(
+    req: &HttpRequest,
+    bff: &Bff,
+    params: &Params,
+    state: &str,
+) -> Result<HttpResponse, Trouble> {
+    let checking = check(req, bff, params, state).instrument(kit::step!(span::CALLBACK_CHECK));
+    let Answer { code, pre_session } = checking.await?;
+    let redeeming = bff.provider.redeem_code(&code, &pre_session.verifier);
+    let grant = redeeming
+        .instrument(kit::step!(span::CODE_EXCHANGE))
+        .await
+        .map_err(Trouble::Code)?;
+    let expected = Expected {
+        nonce: &pre_session.nonce,
+        signed_in_since: pre_session.signed_in_since,
+    };
+    let identifying = bff.provider.identify(&grant, &expected);
+    let identity = identifying
+        .instrument(kit::step!(span::ID_TOKEN_CHECK))
+        .await
+        .map_err(Trouble::IdToken)?;
+    let saving = save(req, bff, identity, &grant).instrument(kit::step!(span::SESSION_SAVE));
+    let id = saving.await?;
+    Ok(HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, pre_session.return_to))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .cookie(cookies::session(id.expose()))
+        .finish())
+}
+
+/// Everything that can be checked before the provider is called.
+async fn check(
+    req: &HttpRequest,
+    bff: &Bff,
+    params: &Params,
+    state: &str,
+) -> Result<Answer, Trouble> {
+    // The login ends here, whatever comes of it: a state works once.
+    let pre_session = bff.pre_sessions.take(req, state).await?;
+    let known = bff.provider.known().await.map_err(Trouble::Provider)?;
+    let promised = known
+        .metadata
+        .additional_metadata()
+        .authorization_response_iss_parameter_supported;
+    check_issuer(params.get("iss"), bff.provider.issuer(), promised)?;
+    if let Some(code) = params.get("error") {
+        return Err(Trouble::Refused(code.chars().take(64).collect()));
+    }
+    let code = params.get("code").filter(|code| code.len() <= MAX_VALUE);
+    let code = code.ok_or_else(|| Trouble::Unreadable("It brings no code.".to_owned()))?;
+    Ok(Answer {
+        code: code.to_owned(),
+        pre_session,
+    })
+}
+
+/// RFC 9207 §2.4: compared as a string, for errors as well. Who promises it in
+/// the metadata must send it.
+fn check_issuer(iss: Option<&str>, issuer: &str, promised: bool) -> Result<(), Trouble> {
+    match iss {
+        Some(iss) if iss == issuer => Ok(()),
+        None if !promised => Ok(()),
+        _ => Err(Trouble::WrongIssuer),
+    }
+}
+
+/// A new id at each login. The session that this browser had before ends.
+async fn save(
+    req: &HttpRequest,
+    bff: &Bff,
+    identity: Identity,
+    grant: &Grant,
+) -> Result<SessionId, Trouble> {
+    let audience = match audience_of(&grant.access_token) {
+        Some(Audience::One(audience)) => audience,
+        Some(Audience::Many(_)) | None => bff.default_audience.clone(),
+    };
+    let record = Record::new(
+        identity,
+        grant,
+        &audience,
+        bff.clock.now(),
+        bff.sessions.lifetimes(),
+    );
+    let id = bff.sessions.begin(&record).await?;
+    let old = cookies::read(req, cookies::SESSION);
+    if let Some(old) = old.as_deref().and_then(SessionId::read) {
+        bff.sessions.end(&old).await?;
+    }
+    Ok(id)
+}
+
+impl From<NoLogin> for Trouble {
+    fn from(error: NoLogin) -> Self {
+        match error {
+            NoLogin::Foreign => Self::ForeignLogin,
+            NoLogin::Gone => Self::LoginGone,
+            NoLogin::Store(error) => Self::Store(error.to_string()),
+        }
+    }
+}
+
+impl From<store::StoreError> for Trouble {
+    fn from(error: store::StoreError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc9207_2_4_iss_is_compared_as_a_string_and_demanded_where_it_is_promised() {
+        const ISSUER: &str = "http://idp.localhost:8081";
+        assert!(check_issuer(Some(ISSUER), ISSUER, true).is_ok());
+        assert!(check_issuer(None, ISSUER, false).is_ok());
+        assert!(check_issuer(None, ISSUER, true).is_err());
+        for wrong in [
+            "http://idp.localhost:8081/",
+            "http://evil",
+            "HTTP://idp.localhost:8081",
+        ] {
+            assert!(check_issuer(Some(wrong), ISSUER, false).is_err(), "{wrong}");
+        }
+    }
+}

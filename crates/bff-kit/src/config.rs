@@ -1,0 +1,202 @@
+//! Settings, read once. What differs between the apps comes from their crates.
+
+use std::time::Duration;
+
+use clap::Args;
+use kit::{
+    config::{Addresses, Common, Problems, Site, parse_duration},
+    state_dir::StateDir,
+};
+use token_verify::{Issuer, IssuerArgs};
+use web_kit::client::TrustedProxies;
+
+use crate::{app::App, client_auth::ClientAuth, provider::AudienceBy, sessions::SessionLifetimes};
+
+/// Whom the apps call.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Peers")]
+pub struct BffPeerArgs {
+    /// API-1's HTTP [default: api1's public URL]
+    #[arg(long, env = "API1_URL", value_name = "URL")]
+    pub api1_url: Option<String>,
+    /// API-2's gRPC [default: api2's second port]
+    #[arg(long, env = "API2_GRPC_URL", value_name = "URL")]
+    pub api2_grpc_url: Option<String>,
+}
+
+/// How the apps keep sessions and mint tokens.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Sessions")]
+pub struct BffArgs {
+    /// Where sessions are kept: stateful (in the store)
+    #[arg(
+        long,
+        env = "BFF_SESSION_MODE",
+        default_value = "stateful",
+        value_name = "MODE"
+    )]
+    pub bff_session_mode: String,
+    /// How long a session lasts without a request
+    #[arg(
+        long,
+        env = "BFF_SESSION_IDLE",
+        default_value = "8h",
+        value_name = "TIME"
+    )]
+    pub bff_session_idle: String,
+    /// How long a session lasts whatever happens
+    #[arg(
+        long,
+        env = "BFF_SESSION_LONGEST",
+        default_value = "7d",
+        value_name = "TIME"
+    )]
+    pub bff_session_longest: String,
+    /// Access tokens that end this soon are renewed before a call
+    #[arg(
+        long,
+        env = "BFF_TOKEN_MARGIN",
+        default_value = "30s",
+        value_name = "TIME"
+    )]
+    pub bff_token_margin: String,
+    /// How a refresh names the API: resource (RFC 8707), audience or scope
+    #[arg(
+        long,
+        env = "BFF_AUDIENCE_BY",
+        default_value = "resource",
+        value_name = "NAME"
+    )]
+    pub bff_audience_by: String,
+}
+
+impl Default for BffArgs {
+    fn default() -> Self {
+        Self {
+            bff_session_mode: "stateful".to_owned(),
+            bff_session_idle: "8h".to_owned(),
+            bff_session_longest: "7d".to_owned(),
+            bff_token_margin: "30s".to_owned(),
+            bff_audience_by: "resource".to_owned(),
+        }
+    }
+}
+
+/// An app's settings, found good.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Which app.
+    pub app: App,
+    /// Where everything is, as browsers see it.
+    pub addresses: Addresses,
+    /// The provider.
+    pub issuer: Issuer,
+    /// API-1's HTTP.
+    pub api1_url: String,
+    /// API-2's gRPC.
+    pub api2_grpc_url: String,
+    /// How the app proves to the provider which client it is.
+    pub auth: ClientAuth,
+    /// How long sessions last.
+    pub lifetimes: SessionLifetimes,
+    /// Access tokens that end this soon are renewed before a call; never more
+    /// than a tenth of a token's life.
+    pub token_margin: Duration,
+    /// How a refresh names the audience.
+    pub audience_by: AudienceBy,
+    /// Where sealing keys are kept.
+    pub state_dir: StateDir,
+    /// Worker threads.
+    pub workers: usize,
+    /// Proxies whose `X-Forwarded-For` counts.
+    pub trusted_proxies: TrustedProxies,
+}
+
+/// All that settings are read from.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'a> {
+    /// What all services share.
+    pub common: &'a Common,
+    /// Who the provider is.
+    pub issuer: &'a IssuerArgs,
+    /// Whom the apps call.
+    pub peers: &'a BffPeerArgs,
+    /// What both apps share.
+    pub bff: &'a BffArgs,
+    /// The app's own session mode, by the name of its variable; it wins.
+    pub own_mode: (&'static str, Option<&'a str>),
+}
+
+impl Config {
+    /// Checks everything; what is wrong goes to `problems`. `auth` is `None`
+    /// where the app has found it wrong already.
+    pub fn read(
+        app: App,
+        from: Sources<'_>,
+        auth: Option<ClientAuth>,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        let Sources {
+            common,
+            peers,
+            bff,
+            own_mode,
+            ..
+        } = from;
+        let addresses = &common.addresses;
+        let (mode_key, mode) = match own_mode {
+            (key, Some(mode)) => (key, mode),
+            (_, None) => ("BFF_SESSION_MODE", bff.bff_session_mode.as_str()),
+        };
+        if mode != crate::sessions::MODE {
+            problems.add(
+                mode_key,
+                format_args!("{mode:?}: stateful is the one mode there is"),
+            );
+        }
+        let mut url = |key, given: &Option<String>, default: Option<String>| match given {
+            Some(text) => problems.http_url(key, text),
+            None => default,
+        };
+        let api1_url = url("API1_URL", &peers.api1_url, Some(addresses.url(Site::Api1)));
+        let api2_grpc_url = url(
+            "API2_GRPC_URL",
+            &peers.api2_grpc_url,
+            addresses.grpc_url(Site::Api2),
+        );
+        let issuer = from.issuer.read(common, problems);
+        let mut time = |key, text: &str| match parse_duration(text) {
+            Ok(time) if !time.is_zero() => Some(time),
+            Ok(_) => {
+                problems.add(key, "longer than no time at all");
+                None
+            }
+            Err(error) => {
+                problems.add(key, error);
+                None
+            }
+        };
+        let idle = time("BFF_SESSION_IDLE", &bff.bff_session_idle);
+        let longest = time("BFF_SESSION_LONGEST", &bff.bff_session_longest);
+        let margin = time("BFF_TOKEN_MARGIN", &bff.bff_token_margin);
+        let audience_by = problems.parse("BFF_AUDIENCE_BY", &bff.bff_audience_by);
+        let trusted_proxies = problems.parse("TRUSTED_PROXIES", &common.trusted_proxies);
+        Some(Self {
+            app,
+            addresses: addresses.clone(),
+            issuer: issuer?,
+            api1_url: api1_url?,
+            api2_grpc_url: api2_grpc_url?,
+            auth: auth?,
+            lifetimes: SessionLifetimes {
+                idle: idle?,
+                longest: longest?,
+            },
+            token_margin: margin?,
+            audience_by: audience_by?,
+            state_dir: common.state_dir.clone(),
+            workers: common.workers,
+            trusted_proxies: trusted_proxies?,
+        })
+    }
+}

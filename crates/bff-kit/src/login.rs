@@ -1,0 +1,228 @@
+//! `GET /login`: makes state, nonce and PKCE verifier, saves the pre-session,
+//! and sends the browser to the provider.
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web,
+};
+use kit::{clock::Timestamp, telemetry::names::span};
+use oauth_types::pkce;
+use tracing::Instrument as _;
+use url::Url;
+use web_kit::{problem::Problem, trace::begin_journey};
+
+use crate::{
+    app::RequestBy,
+    params::Params,
+    pre_session::Begun,
+    provider::ProviderError,
+    return_to::ReturnTo,
+    state::Bff,
+    tokens::error::{provider_trouble, store_away},
+};
+
+/// The most bytes in `acr_values`.
+const MAX_ACR_VALUES: usize = 256;
+/// What `prompt` may say (OIDC Core §3.1.2.1).
+const PROMPTS: [&str; 4] = ["none", "login", "consent", "select_account"];
+
+/// What a login asks for.
+#[derive(Debug, PartialEq, Eq)]
+struct Ask {
+    return_to: ReturnTo,
+    prompt: Option<String>,
+    max_age: Option<u32>,
+    acr_values: Option<String>,
+}
+
+impl Ask {
+    fn read(query: &str) -> Result<Self, String> {
+        let params = Params::read(query.as_bytes()).map_err(|e| e.to_string())?;
+        let return_to = params
+            .get("return_to")
+            .map_or_else(|| Ok(ReturnTo::home()), ReturnTo::read);
+        let prompt = params.get("prompt").map(read_prompt).transpose()?;
+        let max_age = params.get("max_age").map(str::parse).transpose();
+        let acr_values = params.get("acr_values");
+        let fine = |text: &str| {
+            text.len() <= MAX_ACR_VALUES && text.bytes().all(|b| (0x20..0x7F).contains(&b))
+        };
+        if acr_values.is_some_and(|text| !fine(text)) {
+            return Err(format!(
+                "acr_values are at most {MAX_ACR_VALUES} printable characters."
+            ));
+        }
+        Ok(Self {
+            return_to: return_to.map_err(|e| e.to_string())?,
+            prompt,
+            max_age: max_age.map_err(|_| "max_age is a number of seconds.")?,
+            acr_values: acr_values.map(ToOwned::to_owned),
+        })
+    }
+
+    /// Whether a live session is not enough: only the provider can tell then.
+    const fn asks_for_more(&self) -> bool {
+        self.prompt.is_some() || self.max_age.is_some() || self.acr_values.is_some()
+    }
+
+    /// When the user must have signed in at the earliest.
+    fn signed_in_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let fresh = self
+            .prompt
+            .as_deref()
+            .is_some_and(|prompt| prompt.split(' ').any(|p| p == "login"));
+        let max_age = self
+            .max_age
+            .map(|secs| now - Duration::from_secs(secs.into()));
+        if fresh { Some(now) } else { max_age }
+    }
+}
+
+/// OIDC Core §3.1.2.1: known words, and `none` alone.
+fn read_prompt(text: &str) -> Result<String, String> {
+    let words: Vec<_> = text.split(' ').collect();
+    let known = words.len() <= PROMPTS.len() && words.iter().all(|word| PROMPTS.contains(word));
+    if !known || (words.len() > 1 && words.contains(&"none")) {
+        return Err("prompt is none, or some of login, consent, select_account.".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// The handler.
+pub(crate) async fn login(req: HttpRequest, bff: web::Data<Bff>) -> Result<HttpResponse, Problem> {
+    let bad =
+        |why: String| Problem::new(StatusCode::BAD_REQUEST, "This login cannot begin").detail(why);
+    let ask = Ask::read(req.query_string()).map_err(bad)?;
+    let state = bff.random.token();
+    let span = begin_journey(&req, &state);
+    start(&req, &bff, &ask, &state).instrument(span).await
+}
+
+async fn start(
+    req: &HttpRequest,
+    bff: &Bff,
+    ask: &Ask,
+    state: &str,
+) -> Result<HttpResponse, Problem> {
+    if !ask.asks_for_more() && bff.session(req).await?.is_some() {
+        return Ok(redirect(ask.return_to.as_str()).finish());
+    }
+    let since = ask.signed_in_since(bff.clock.now());
+    let saving = bff
+        .pre_sessions
+        .begin(req, state, ask.return_to.as_str(), since);
+    let begun = saving.instrument(kit::step!(span::PRE_SESSION)).await;
+    let begun = begun.map_err(|error| store_away(&error.to_string()))?;
+    let params = request_params(bff, ask, state, &begun);
+    let location = location(bff, params)
+        .await
+        .map_err(|error| provider_trouble(&error))?;
+    let mut answer = redirect(location.as_str());
+    for cookie in begun.cookies {
+        answer.cookie(cookie);
+    }
+    Ok(answer.finish())
+}
+
+fn redirect(location: &str) -> actix_web::HttpResponseBuilder {
+    let mut answer = HttpResponse::Found();
+    answer
+        .insert_header((header::LOCATION, location))
+        .insert_header((header::CACHE_CONTROL, "no-store"));
+    answer
+}
+
+/// The authorization request (OIDC Core §3.1.2.1, RFC 7636 §4.3).
+fn request_params(bff: &Bff, ask: &Ask, state: &str, begun: &Begun) -> Vec<(&'static str, String)> {
+    let mut params = vec![
+        ("response_type", "code".to_owned()),
+        ("client_id", bff.provider.client_id().to_owned()),
+        ("redirect_uri", bff.provider.redirect_uri().to_owned()),
+        ("scope", bff.scope.to_string()),
+        ("state", state.to_owned()),
+        ("nonce", begun.nonce.clone()),
+        ("code_challenge", pkce::challenge(&begun.verifier)),
+        ("code_challenge_method", pkce::S256.to_owned()),
+    ];
+    params.extend(ask.prompt.clone().map(|prompt| ("prompt", prompt)));
+    params.extend(ask.max_age.map(|secs| ("max_age", secs.to_string())));
+    params.extend(ask.acr_values.clone().map(|values| ("acr_values", values)));
+    params
+}
+
+/// Where the browser goes. A pushed request leaves only its reference and the
+/// client's id in the URL (RFC 9126 §4).
+async fn location(bff: &Bff, params: Vec<(&'static str, String)>) -> Result<Url, ProviderError> {
+    let known = bff.provider.known().await?;
+    let mut url = known.metadata.authorization_endpoint().url().clone();
+    let params = match bff.app.request {
+        RequestBy::Url => params,
+        RequestBy::Push => vec![
+            ("client_id", bff.provider.client_id().to_owned()),
+            ("request_uri", bff.provider.push(&params).await?),
+        ],
+    };
+    url.query_pairs_mut().extend_pairs(params);
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_nothing_asked_it_leads_home_and_a_live_session_is_enough() {
+        let ask = Ask::read("").unwrap();
+        assert_eq!(ask.return_to.as_str(), "/");
+        assert!(!ask.asks_for_more());
+        assert!(!Ask::read("return_to=/docs").unwrap().asks_for_more());
+        for more in [
+            "prompt=login",
+            "prompt=none",
+            "max_age=0",
+            "acr_values=urn:x",
+        ] {
+            assert!(Ask::read(more).unwrap().asks_for_more(), "{more}");
+        }
+    }
+
+    #[test]
+    fn what_no_login_of_ours_asks_for_is_refused() {
+        let long = format!("acr_values={}", "a".repeat(MAX_ACR_VALUES + 1));
+        let wrong = [
+            "return_to=//evil",
+            "return_to=http://evil",
+            "return_to=%2F%5Cevil",
+            "return_to=/&return_to=/docs",
+            "prompt=none+login",
+            "prompt=whatever",
+            "prompt=login++login",
+            "max_age=-1",
+            "max_age=x",
+            "max_age=99999999999",
+            "acr_values=%0A",
+            &long,
+        ];
+        for query in wrong {
+            assert!(Ask::read(query).is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn oidc_core_3_1_2_1_prompt_login_and_max_age_ask_for_a_fresh_sign_in() {
+        let now = Timestamp::from_secs(1000);
+        let since = |query: &str| {
+            Ask::read(query)
+                .unwrap()
+                .signed_in_since(now)
+                .map(Timestamp::secs)
+        };
+        assert_eq!(since("prompt=none"), None);
+        assert_eq!(since("max_age=60"), Some(940));
+        assert_eq!(since("prompt=login"), Some(1000));
+        assert_eq!(since("prompt=login+consent&max_age=60"), Some(1000));
+    }
+}

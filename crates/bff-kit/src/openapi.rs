@@ -1,0 +1,84 @@
+//! `GET /openapi.json`: what `/docs` shows.
+
+use actix_web::{HttpResponse, http::header};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Document,
+        security::{ApiKey, ApiKeyValue, SecurityScheme},
+    },
+};
+
+use crate::{cookies, proxy, routes};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "An app's backend for frontend",
+        description = "Every call goes through this app's backend: the browser sends its session cookie, the \
+                       backend puts an access token in its place. Unsafe methods need the header X-CSRF: 1.",
+        license(name = "Apache-2.0"),
+    ),
+    paths(
+        routes::session,
+        proxy::api1::list,
+        proxy::api1::place,
+        proxy::api1::report,
+        proxy::api2::list,
+        proxy::api2::reserve,
+    ),
+    modifiers(&SessionCookie)
+)]
+struct Api;
+
+/// The security scheme `session`, which the lock at `/docs` shows.
+struct SessionCookie;
+
+impl Modify for SessionCookie {
+    fn modify(&self, document: &mut Document) {
+        let cookie = ApiKeyValue::with_description(
+            cookies::SESSION,
+            "The session, made by signing in at /login.",
+        );
+        let scheme = SecurityScheme::ApiKey(ApiKey::Cookie(cookie));
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("session", scheme);
+    }
+}
+
+/// The handler.
+pub(crate) async fn openapi() -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .json(Api::openapi())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_api_route_is_described_behind_the_session() {
+        let document = serde_json::to_value(Api::openapi()).unwrap();
+        let scheme = &document["components"]["securitySchemes"]["session"];
+        assert_eq!(
+            (&scheme["in"], &scheme["name"]),
+            (&"cookie".into(), &cookies::SESSION.into())
+        );
+        for (path, method) in [
+            ("/api1/data", "get"),
+            ("/api1/data", "post"),
+            ("/api1/report", "get"),
+            ("/api2/data", "get"),
+            ("/api2/data", "post"),
+        ] {
+            assert!(
+                document["paths"][path][method]["security"][0]["session"].is_array(),
+                "{method} {path}"
+            );
+        }
+        assert!(document["paths"]["/session"]["get"].is_object());
+    }
+}

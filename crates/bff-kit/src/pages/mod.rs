@@ -1,0 +1,30 @@
+//! What an app shows to people. Pages only render what they are given: no
+//! session is read and nothing is decided here.
+
+mod assets;
+mod docs;
+mod home;
+mod message;
+
+pub(crate) use assets::{assets, docs_asset};
+pub(crate) use docs::DocsPage;
+pub(crate) use home::{App, Cookie, HomePage, OtherApp, Session, SignedIn, User};
+pub(crate) use message::MessagePage;
+
+#[cfg(test)]
+mod rendered {
+    /// The whole page and its policy.
+    pub(super) async fn page(response: actix_web::HttpResponse) -> (String, String) {
+        let policy = response
+            .headers()
+            .get("content-security-policy")
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let body = actix_web::body::to_bytes(response.into_body())
+            .await
+            .unwrap();
+        (String::from_utf8(body.to_vec()).unwrap(), policy)
+    }
+}

@@ -1,0 +1,102 @@
+//! Calls to the provider. The issuer is what browsers see; a service may have
+//! to reach it by another address. Only the address of the connection changes:
+//! `iss` and the metadata's issuer are still compared with the issuer.
+
+use std::pin::Pin;
+
+use http::header::RETRY_AFTER;
+use kit::{net, telemetry::propagation};
+use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
+use token_verify::Issuer;
+
+/// The longest that we tell a browser to wait, in seconds.
+const MAX_RETRY_AFTER: u64 = 60;
+
+/// The way to the provider.
+#[derive(Clone, Debug)]
+pub(crate) struct Backchannel {
+    http: reqwest::Client,
+    issuer: Issuer,
+}
+
+/// Why a call got no answer that the protocol knows.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    /// No connection, or no whole answer in time.
+    #[error("{0}")]
+    Unreachable(String),
+    /// A server error, or too many requests.
+    #[error("status {status}")]
+    Busy {
+        /// Its status.
+        status: u16,
+        /// Seconds.
+        retry_after: u64,
+    },
+    /// Longer than [`net::MAX_ANSWER`].
+    #[error("the answer is too long")]
+    TooLarge,
+}
+
+impl Backchannel {
+    /// Reaches `issuer` where it says.
+    pub(crate) fn new(issuer: Issuer) -> Self {
+        Self {
+            http: net::http_client(),
+            issuer,
+        }
+    }
+
+    /// One call, within the time that `kit::net` allows.
+    pub(crate) async fn send(&self, request: HttpRequest) -> Result<HttpResponse, CallError> {
+        let (parts, body) = request.into_parts();
+        let mut headers = parts.headers;
+        propagation::inject(&mut headers);
+        let call = self
+            .http
+            .request(parts.method, self.issuer.reach(&parts.uri.to_string()));
+        let answer = call
+            .headers(headers)
+            .body(body)
+            .send()
+            .await
+            .map_err(unreachable)?;
+        let status = answer.status();
+        if status.is_server_error() || status == http::StatusCode::TOO_MANY_REQUESTS {
+            let said = answer
+                .headers()
+                .get(RETRY_AFTER)
+                .and_then(|value| value.to_str().ok());
+            let retry_after = said.and_then(|value| value.parse().ok()).unwrap_or(1);
+            let retry_after = retry_after.clamp(1, MAX_RETRY_AFTER);
+            return Err(CallError::Busy {
+                status: status.as_u16(),
+                retry_after,
+            });
+        }
+        let headers = answer.headers().clone();
+        let body = net::read_bounded(answer)
+            .await
+            .map_err(|error| match error {
+                net::ReadError::Http(error) => unreachable(error),
+                net::ReadError::TooLarge => CallError::TooLarge,
+            })?;
+        let mut response = HttpResponse::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+}
+
+fn unreachable(error: reqwest::Error) -> CallError {
+    CallError::Unreachable(error.without_url().to_string())
+}
+
+impl<'c> AsyncHttpClient<'c> for Backchannel {
+    type Error = CallError;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, CallError>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.send(request))
+    }
+}

@@ -1,0 +1,81 @@
+//! What can go wrong between the app and the provider.
+
+use openidconnect::{DiscoveryError, RequestTokenError};
+
+use super::{backchannel::CallError, types::ErrorAnswer};
+
+/// Why the provider did not do it. Never holds a token or a code.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ProviderError {
+    /// It is not reached, or is too busy: later it may do it.
+    #[error("the provider cannot be used now: {why}")]
+    Unavailable {
+        /// What happened.
+        why: String,
+        /// When to try again, in seconds.
+        retry_after: u64,
+    },
+    /// It answered with an error code of the protocol.
+    #[error("the provider refused: {code}")]
+    Refused {
+        /// The code (RFC 6749 §5.2).
+        code: String,
+    },
+    /// Its answer breaks the protocol, or is not meant for us.
+    #[error("the provider's answer is no good: {0}")]
+    Invalid(String),
+}
+
+impl ProviderError {
+    /// Whether it refused with this code.
+    pub(crate) fn is_refused_as(&self, code: oauth_types::ErrorCode) -> bool {
+        matches!(self, Self::Refused { code: said } if said == code.as_str())
+    }
+}
+
+impl From<CallError> for ProviderError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Unreachable(why) => Self::Unavailable {
+                why,
+                retry_after: 1,
+            },
+            CallError::Busy {
+                status,
+                retry_after,
+            } => Self::Unavailable {
+                why: format!("status {status}"),
+                retry_after,
+            },
+            CallError::TooLarge => Self::Invalid(error.to_string()),
+        }
+    }
+}
+
+impl From<DiscoveryError<CallError>> for ProviderError {
+    fn from(error: DiscoveryError<CallError>) -> Self {
+        match error {
+            DiscoveryError::Request(error) => error.into(),
+            DiscoveryError::Response(status, _, _) => {
+                Self::Invalid(format!("discovery: status {status}"))
+            }
+            other => Self::Invalid(format!("discovery: {other}")),
+        }
+    }
+}
+
+impl From<RequestTokenError<CallError, ErrorAnswer>> for ProviderError {
+    fn from(error: RequestTokenError<CallError, ErrorAnswer>) -> Self {
+        match error {
+            RequestTokenError::Request(error) => error.into(),
+            RequestTokenError::ServerResponse(answer) => Self::Refused {
+                code: answer.error().as_ref().to_owned(),
+            },
+            // The body that could not be read may hold tokens: it goes nowhere.
+            RequestTokenError::Parse(..) => {
+                Self::Invalid("the token answer cannot be read".to_owned())
+            }
+            RequestTokenError::Other(why) => Self::Invalid(why),
+        }
+    }
+}

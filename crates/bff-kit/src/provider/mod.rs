@@ -1,0 +1,156 @@
+//! The OpenID Provider as the app sees it: discovery, keys, its endpoints.
+
+mod backchannel;
+mod error;
+mod id_token;
+mod par;
+mod token;
+mod types;
+
+use std::{sync::Arc, time::Duration};
+
+use kit::{
+    Ground,
+    clock::{Clock, Timestamp},
+    random::Random,
+};
+use openidconnect::{AuthType, ClientId, ClientSecret, IssuerUrl, RedirectUrl};
+use parking_lot::RwLock;
+use secrecy::ExposeSecret as _;
+use token_verify::Issuer;
+use tokio::sync::Mutex;
+
+use self::{
+    backchannel::Backchannel,
+    types::{Metadata, OidcClient},
+};
+use crate::client_auth::ClientAuth;
+
+pub(crate) use error::ProviderError;
+pub(crate) use id_token::{Expected, Identity};
+pub use token::AudienceBy;
+pub(crate) use token::Grant;
+
+/// How long to wait after asking for new keys before asking again: a stranger
+/// who makes up key ids must not make us ask the provider each time.
+const COOLDOWN: Duration = Duration::from_secs(30);
+
+/// What the app needs to be told about the provider.
+pub(crate) struct ProviderSettings {
+    /// The issuer, and where to reach it.
+    pub(crate) issuer: Issuer,
+    /// Which client we are.
+    pub(crate) client_id: String,
+    /// How we prove it.
+    pub(crate) auth: ClientAuth,
+    /// Where logins come back to.
+    pub(crate) redirect_uri: String,
+}
+
+/// The provider, and us as its client.
+pub(crate) struct Provider {
+    settings: ProviderSettings,
+    backchannel: Backchannel,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    known: RwLock<Option<Arc<Known>>>,
+    /// When keys were last asked for anew; held while somebody asks.
+    asking: Mutex<Option<Timestamp>>,
+}
+
+/// What discovery told, and the client made from it.
+pub(crate) struct Known {
+    pub(crate) metadata: Metadata,
+    client: OidcClient,
+}
+
+impl Provider {
+    pub(crate) fn new(settings: ProviderSettings, ground: &Ground) -> Self {
+        Self {
+            backchannel: Backchannel::new(settings.issuer.clone()),
+            settings,
+            clock: ground.clock.clone(),
+            random: ground.random.clone(),
+            known: RwLock::new(None),
+            asking: Mutex::new(None),
+        }
+    }
+
+    /// The issuer, exactly.
+    pub(crate) fn issuer(&self) -> &str {
+        self.settings.issuer.name()
+    }
+
+    /// Which client we are.
+    pub(crate) fn client_id(&self) -> &str {
+        &self.settings.client_id
+    }
+
+    /// Where logins come back to.
+    pub(crate) fn redirect_uri(&self) -> &str {
+        &self.settings.redirect_uri
+    }
+
+    /// What discovery told; asks for it where nobody has yet.
+    pub(crate) async fn known(&self) -> Result<Arc<Known>, ProviderError> {
+        if let Some(known) = self.known.read().clone() {
+            return Ok(known);
+        }
+        let _asking = self.asking.lock().await;
+        if let Some(known) = self.known.read().clone() {
+            return Ok(known);
+        }
+        self.discover().await
+    }
+
+    /// Keys newer than those of `seen`, which lack one. What is known stays
+    /// where the provider does not answer, or was asked a moment ago.
+    async fn newer_than(&self, seen: &Arc<Known>) -> Result<Arc<Known>, ProviderError> {
+        let mut asked = self.asking.lock().await;
+        let now = self.clock.now();
+        let current = self.known.read().clone();
+        let fresh = current.filter(|current| !Arc::ptr_eq(current, seen));
+        let too_soon = asked.is_some_and(|at| now < at + COOLDOWN);
+        match fresh {
+            Some(fresh) => Ok(fresh),
+            None if too_soon => Ok(seen.clone()),
+            None => {
+                *asked = Some(now);
+                self.discover().await
+            }
+        }
+    }
+
+    async fn discover(&self) -> Result<Arc<Known>, ProviderError> {
+        let invalid = |error: &dyn std::fmt::Display| ProviderError::Invalid(error.to_string());
+        let issuer = IssuerUrl::new(self.issuer().to_owned()).map_err(|e| invalid(&e))?;
+        let metadata = Metadata::discover_async(issuer, &self.backchannel).await?;
+        let redirect_uri =
+            RedirectUrl::new(self.settings.redirect_uri.clone()).map_err(|e| invalid(&e))?;
+        let secret = self.settings.auth.secret();
+        let secret = secret.map(|secret| ClientSecret::new(secret.expose_secret().to_owned()));
+        let auth_type = if secret.is_some() {
+            AuthType::BasicAuth
+        } else {
+            AuthType::RequestBody
+        };
+        let client_id = ClientId::new(self.settings.client_id.clone());
+        let client = OidcClient::from_provider_metadata(metadata.clone(), client_id, secret)
+            .set_auth_type(auth_type)
+            .set_redirect_uri(redirect_uri);
+        let known = Arc::new(Known { metadata, client });
+        *self.known.write() = Some(known.clone());
+        Ok(known)
+    }
+
+    /// What authenticates us in a call's body.
+    fn auth_params(&self) -> Result<Vec<(&'static str, String)>, ProviderError> {
+        let ProviderSettings {
+            auth, client_id, ..
+        } = &self.settings;
+        auth.params(client_id, self.issuer(), &*self.clock, &*self.random)
+            .map_err(|error| {
+                ProviderError::Invalid(format!("the assertion cannot be signed: {error}"))
+            })
+    }
+}

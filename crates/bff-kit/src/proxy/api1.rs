@@ -1,0 +1,193 @@
+//! `/api1/…`: API-1, HTTP all the way.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::StatusCode,
+    web::{self, Bytes},
+};
+use http::{HeaderValue, Method, header};
+use kit::telemetry::names::span;
+use tracing::Instrument as _;
+use web_kit::problem::Problem;
+
+use super::{
+    Upstreams, headers,
+    http1::{Answer, Call},
+    order::Order,
+    trouble,
+};
+use crate::{audiences::API1, state::Bff, tokens::Wanted};
+
+/// `GET /api1/data`: the user's orders.
+#[utoipa::path(
+    get, path = "/api1/data", tag = "API-1, orders", security(("session" = [])),
+    responses((status = 200, description = "Your orders"), (status = 401, description = "No session"))
+)]
+pub(crate) async fn list(
+    req: HttpRequest,
+    bff: web::Data<Bff>,
+    upstreams: web::Data<Upstreams>,
+) -> Result<HttpResponse, Problem> {
+    relay(
+        &req,
+        &bff,
+        &upstreams,
+        Method::GET,
+        "/resource",
+        Bytes::new(),
+    )
+    .await
+}
+
+/// `POST /api1/data`: places an order.
+#[utoipa::path(
+    post, path = "/api1/data", tag = "API-1, orders", security(("session" = [])), request_body = Order,
+    responses(
+        (status = 201, description = "Placed"),
+        (status = 401, description = "No session"),
+        (status = 403, description = "No X-CSRF: 1"),
+        (status = 409, description = "More than there is"),
+    )
+)]
+pub(crate) async fn place(
+    req: HttpRequest,
+    bff: web::Data<Bff>,
+    upstreams: web::Data<Upstreams>,
+    body: Bytes,
+) -> Result<HttpResponse, Problem> {
+    let order = Order::read(req.headers(), &body)?;
+    let body = serde_json::to_vec(&order).unwrap_or_default();
+    relay(
+        &req,
+        &bff,
+        &upstreams,
+        Method::POST,
+        "/resource",
+        body.into(),
+    )
+    .await
+}
+
+/// `GET /api1/report`: orders and stock. API-1 asks API-2 for the stock.
+#[utoipa::path(
+    get, path = "/api1/report", tag = "API-1, orders", security(("session" = [])),
+    responses((status = 200, description = "Orders and stock"), (status = 401, description = "No session"))
+)]
+pub(crate) async fn report(
+    req: HttpRequest,
+    bff: web::Data<Bff>,
+    upstreams: web::Data<Upstreams>,
+) -> Result<HttpResponse, Problem> {
+    relay(&req, &bff, &upstreams, Method::GET, "/report", Bytes::new()).await
+}
+
+async fn relay(
+    req: &HttpRequest,
+    bff: &Bff,
+    upstreams: &Upstreams,
+    method: Method,
+    path: &'static str,
+    body: Bytes,
+) -> Result<HttpResponse, Problem> {
+    let session = bff.required_session(req).await?;
+    let token = bff
+        .tokens
+        .access_token_for(
+            &session,
+            Wanted {
+                audience: API1,
+                not: None,
+            },
+        )
+        .await?;
+    let call = || {
+        let (method, body) = (method.clone(), body.clone());
+        Call {
+            method,
+            path,
+            headers: headers::to_api(req),
+            body,
+        }
+    };
+    let mut answer = send(upstreams, call, &token).await?;
+    if answer.status == http::StatusCode::UNAUTHORIZED {
+        // Keys or clocks may have moved on: one fresh token, and no more than one.
+        let fresh = Wanted {
+            audience: API1,
+            not: Some(token),
+        };
+        let token = bff.tokens.access_token_for(&session, fresh).await?;
+        answer = send(upstreams, call, &token).await?;
+    }
+    pass_on(answer)
+}
+
+async fn send(
+    upstreams: &Upstreams,
+    call: impl Fn() -> Call,
+    token: &str,
+) -> Result<Answer, Problem> {
+    let span = kit::step!(
+        span::UPSTREAM,
+        "otel.kind" = "client",
+        "sso.audience" = API1
+    );
+    let sending = async {
+        // Made inside the span, so that the API's becomes its child.
+        let mut call = call();
+        if call.method == Method::POST {
+            call.headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
+        } else {
+            call.headers.remove(header::CONTENT_TYPE);
+        }
+        headers::authorize(&mut call.headers, token);
+        upstreams.api1.call(call).await
+    };
+    Ok(sending.instrument(span).await?)
+}
+
+/// The API's answer for the browser. What the API says about its own troubles
+/// (502 to 504) passes with its sentence; a bare failure becomes ours.
+fn pass_on(answer: Answer) -> Result<HttpResponse, Problem> {
+    let status = answer.status.as_u16();
+    match status {
+        401 => Err(trouble::token_refused()),
+        200..=299 | 400..=499 | 502..=504 => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+            let mut passed = HttpResponse::build(status);
+            headers::to_browser(&answer.headers, &mut passed);
+            Ok(passed.body(answer.body))
+        }
+        _ => Err(trouble::broke(status)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_apis_statuses_and_what_the_browser_sees() {
+        let seen = |status: u16| {
+            let status = http::StatusCode::from_u16(status).unwrap();
+            let answer = Answer {
+                status,
+                headers: http::HeaderMap::new(),
+                body: Bytes::new(),
+            };
+            match pass_on(answer) {
+                Ok(passed) => passed.status().as_u16(),
+                Err(problem) => problem.status().as_u16(),
+            }
+        };
+        for same in [200, 201, 400, 403, 404, 409, 422, 502, 503, 504] {
+            assert_eq!(seen(same), same);
+        }
+        for ours in [401, 302, 500, 501] {
+            assert_eq!(seen(ours), 502, "{ours}");
+        }
+    }
+}

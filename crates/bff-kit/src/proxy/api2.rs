@@ -1,0 +1,130 @@
+//! `/api2/data`: JSON to the browser, gRPC to API-2.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header,
+    web::{self, Bytes},
+};
+use kit::telemetry::{names::span, propagation};
+use serde_json::{Value, json};
+use sso_proto::inventory::{ListRequest, ReserveRequest, inventory_client::InventoryClient};
+use tonic::{Code, Request, Response, Status, metadata::MetadataValue, transport::Channel};
+use tracing::Instrument as _;
+use web_kit::problem::Problem;
+
+use super::{Upstreams, order::Order, trouble};
+use crate::{audiences::API2, state::Bff, tokens::Wanted};
+
+type Client = InventoryClient<Channel>;
+
+/// `GET /api2/data`: the stock.
+#[utoipa::path(
+    get, path = "/api2/data", tag = "API-2, inventory", security(("session" = [])),
+    responses((status = 200, description = "The stock"), (status = 401, description = "No session"))
+)]
+pub(crate) async fn list(
+    req: HttpRequest,
+    bff: web::Data<Bff>,
+    upstreams: web::Data<Upstreams>,
+) -> Result<HttpResponse, Problem> {
+    let call = async |mut client: Client, request: Request<()>| {
+        let listed = client.list(request.map(|()| ListRequest {})).await;
+        listed.map(Response::into_inner)
+    };
+    let listed = call_api2(&req, &bff, &upstreams, call).await?;
+    let items: Vec<_> = listed
+        .items
+        .iter()
+        .map(|stock| json!({"item": stock.item, "quantity": stock.quantity}))
+        .collect();
+    Ok(answer(HttpResponse::Ok(), &json!({"items": items})))
+}
+
+/// `POST /api2/data`: reserves stock.
+#[utoipa::path(
+    post, path = "/api2/data", tag = "API-2, inventory", security(("session" = [])), request_body = Order,
+    responses(
+        (status = 201, description = "Reserved"),
+        (status = 401, description = "No session"),
+        (status = 403, description = "No X-CSRF: 1"),
+        (status = 404, description = "No such item"),
+        (status = 409, description = "More than there is"),
+    )
+)]
+pub(crate) async fn reserve(
+    req: HttpRequest,
+    bff: web::Data<Bff>,
+    upstreams: web::Data<Upstreams>,
+    body: Bytes,
+) -> Result<HttpResponse, Problem> {
+    let Order { item, quantity } = Order::read(req.headers(), &body)?;
+    let call = async |mut client: Client, request: Request<()>| {
+        let wish = ReserveRequest {
+            item: item.clone(),
+            quantity,
+        };
+        client
+            .reserve(request.map(|()| wish))
+            .await
+            .map(Response::into_inner)
+    };
+    let reserved = call_api2(&req, &bff, &upstreams, call).await?;
+    let reserved = json!({
+        "id": reserved.id,
+        "item": reserved.item,
+        "quantity": reserved.quantity,
+        "left": reserved.left,
+    });
+    Ok(answer(HttpResponse::Created(), &reserved))
+}
+
+/// Calls with the user's token, and once more with a fresh one where API-2
+/// refused it.
+async fn call_api2<T>(
+    req: &HttpRequest,
+    bff: &Bff,
+    upstreams: &Upstreams,
+    call: impl AsyncFn(Client, Request<()>) -> Result<T, Status>,
+) -> Result<T, Problem> {
+    let session = bff.required_session(req).await?;
+    let client = upstreams
+        .api2
+        .clone()
+        .ok_or_else(|| trouble::of_status(&Status::unavailable("")))?;
+    let mut refused = None;
+    for _ in 0..2 {
+        let wanted = Wanted {
+            audience: API2,
+            not: refused,
+        };
+        let token = bff.tokens.access_token_for(&session, wanted).await?;
+        let span = kit::step!(
+            span::UPSTREAM,
+            "otel.kind" = "client",
+            "sso.audience" = API2
+        );
+        let calling = async { call(client.clone(), request(&token)?).await };
+        match calling.instrument(span).await {
+            Err(status) if status.code() == Code::Unauthenticated => refused = Some(token),
+            outcome => return outcome.map_err(|status| trouble::of_status(&status)),
+        }
+    }
+    Err(trouble::token_refused())
+}
+
+/// Made inside the call's span, so that API-2's becomes its child.
+fn request(token: &str) -> Result<Request<()>, Status> {
+    let mut request = Request::new(());
+    let bearer = MetadataValue::try_from(format!("Bearer {token}"));
+    let mut bearer = bearer.map_err(|_| Status::internal("the token does not fit a header"))?;
+    bearer.set_sensitive(true);
+    request.metadata_mut().insert("authorization", bearer);
+    propagation::inject_metadata(request.metadata_mut());
+    Ok(request)
+}
+
+fn answer(mut response: actix_web::HttpResponseBuilder, body: &Value) -> HttpResponse {
+    response
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(body)
+}

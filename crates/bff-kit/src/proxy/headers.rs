@@ -1,0 +1,113 @@
+//! What passes between browser and API. Lists of what may, never of what may
+//! not: cookies, `Authorization` and hop-by-hop headers are on neither.
+
+use actix_web::{HttpRequest, HttpResponseBuilder};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use kit::telemetry::propagation;
+
+const TO_API: [HeaderName; 3] = [
+    header::ACCEPT,
+    header::ACCEPT_LANGUAGE,
+    header::CONTENT_TYPE,
+];
+const TO_BROWSER: [HeaderName; 3] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_LANGUAGE,
+    header::RETRY_AFTER,
+];
+
+/// The headers of a call on behalf of `req`, but for its access token.
+pub(super) fn to_api(req: &HttpRequest) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for name in TO_API {
+        let sent = req.headers().get(name.as_str());
+        // The two `http` crates differ by a version: bytes are what they share.
+        let value = sent.and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok());
+        if let Some(value) = value {
+            headers.insert(name, value);
+        }
+    }
+    propagation::inject(&mut headers);
+    headers
+}
+
+/// Puts the access token on a call.
+pub(super) fn authorize(headers: &mut HeaderMap, access_token: &str) {
+    if let Ok(mut value) = HeaderValue::try_from(format!("Bearer {access_token}")) {
+        value.set_sensitive(true);
+        headers.insert(header::AUTHORIZATION, value);
+    }
+}
+
+/// What of an API's headers the browser gets. Nothing is kept by any cache.
+pub(super) fn to_browser(headers: &HeaderMap, answer: &mut HttpResponseBuilder) {
+    for name in TO_BROWSER {
+        if let Some(value) = headers.get(&name) {
+            answer.insert_header((name.as_str(), value.as_bytes()));
+        }
+    }
+    answer.insert_header(("cache-control", "no-store"));
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{HttpResponse, test::TestRequest};
+
+    use super::*;
+
+    #[test]
+    fn cookies_authorization_and_hop_by_hop_headers_never_reach_an_api() {
+        let sent = [
+            ("cookie", "__Host-session_id=x"),
+            ("authorization", "Bearer x"),
+            ("connection", "x-a"),
+            ("x-a", "b"),
+            ("transfer-encoding", "chunked"),
+            (
+                "traceparent",
+                "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            ),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("x-csrf", "1"),
+            ("host", "app1.localhost"),
+            ("origin", "http://app1.localhost:8082"),
+            ("accept", "application/json"),
+            ("content-type", "application/json"),
+        ];
+        let request = sent
+            .iter()
+            .fold(TestRequest::default(), |req, pair| req.insert_header(*pair));
+        let mut headers = to_api(&request.to_http_request());
+        let names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["accept", "content-type"]);
+        authorize(&mut headers, "token");
+        assert!(headers[header::AUTHORIZATION].is_sensitive());
+    }
+
+    #[test]
+    fn an_apis_own_cookies_and_challenges_stay_here() {
+        let mut headers = HeaderMap::new();
+        for name in [
+            "set-cookie",
+            "www-authenticate",
+            "server",
+            "connection",
+            "location",
+            "trace-id",
+        ] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static("x"));
+        }
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public"));
+        let mut builder = HttpResponse::Ok();
+        to_browser(&headers, &mut builder);
+        let answer = builder.finish();
+        let mut names: Vec<_> = answer.headers().keys().map(ToString::to_string).collect();
+        names.sort();
+        assert_eq!(names, ["cache-control", "content-type"]);
+        assert_eq!(answer.headers().get("cache-control").unwrap(), "no-store");
+    }
+}

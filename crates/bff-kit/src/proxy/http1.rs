@@ -1,0 +1,231 @@
+//! HTTP to an API: connections of this worker, kept in a small pool, last in
+//! first out. A connection-level client costs half of what a general one does.
+
+use std::{cell::RefCell, str::FromStr, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use kit::net::{CALL_TIMEOUT, CONNECT_TIMEOUT, connect};
+use tokio::time::{Instant, timeout};
+
+use super::MAX_BODY;
+
+/// The most idle connections that a worker keeps.
+const MAX_IDLE: usize = 32;
+/// Shorter than the five seconds after which our servers close an idle one.
+const IDLE: Duration = Duration::from_secs(4);
+
+/// A call to an API.
+#[derive(Clone)]
+pub(crate) struct Call {
+    /// Its method.
+    pub(crate) method: Method,
+    /// The path at the API.
+    pub(crate) path: &'static str,
+    /// Only what may go out.
+    pub(crate) headers: HeaderMap,
+    /// At most [`MAX_BODY`] bytes.
+    pub(crate) body: Bytes,
+}
+
+/// What an API answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Its status.
+    pub(crate) status: StatusCode,
+    /// All headers.
+    pub(crate) headers: HeaderMap,
+    /// At most [`MAX_BODY`] bytes.
+    pub(crate) body: Bytes,
+}
+
+/// Why an API gave no answer.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum UpstreamError {
+    /// No connection.
+    #[error("no connection: {0}")]
+    Unreachable(String),
+    /// The connection broke in the middle of the call.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    /// No whole answer in time.
+    #[error("no answer in time")]
+    TimedOut,
+    /// An answer over [`MAX_BODY`].
+    #[error("the answer is longer than {MAX_BODY} bytes")]
+    TooLarge,
+}
+
+/// A way to call an API.
+#[async_trait(?Send)]
+pub(crate) trait Upstream {
+    /// One call.
+    async fn call(&self, call: Call) -> Result<Answer, UpstreamError>;
+}
+
+/// Where an API is: plain HTTP, inside a cluster or on loopback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    host: String,
+    port: u16,
+    authority: HeaderValue,
+    base: String,
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let url: url::Url = text.parse().map_err(|e| format!("{e}"))?;
+        let (Some(host), "http") = (url.host_str(), url.scheme()) else {
+            return Err("an http:// address is expected".to_owned());
+        };
+        let port = url.port().unwrap_or(80);
+        let authority =
+            HeaderValue::try_from(format!("{host}:{port}")).map_err(|e| e.to_string())?;
+        let base = url.path().trim_end_matches('/').to_owned();
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+            authority,
+            base,
+        })
+    }
+}
+
+type Sender = SendRequest<Full<Bytes>>;
+
+/// The pool.
+pub(crate) struct Pooled {
+    target: Target,
+    idle: RefCell<Vec<(Sender, Instant)>>,
+}
+
+/// How a call on one connection failed.
+enum Failed {
+    /// The call never went out: another connection may carry it.
+    NotSent,
+    /// It may have been carried out.
+    Sent(UpstreamError),
+}
+
+impl Pooled {
+    pub(crate) fn new(target: Target) -> Self {
+        Self {
+            target,
+            idle: RefCell::default(),
+        }
+    }
+
+    async fn exchange(&self, call: Call) -> Result<Answer, UpstreamError> {
+        // An idle connection may have been closed at the other end just now.
+        while let Some(sender) = self.idle_one() {
+            match self.send(sender, call.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(Failed::NotSent) => {}
+                Err(Failed::Sent(UpstreamError::Broken(_))) if call.method.is_safe() => {}
+                Err(Failed::Sent(error)) => return Err(error),
+            }
+        }
+        let sender = self.connect().await?;
+        self.send(sender, call)
+            .await
+            .map_err(|failed| match failed {
+                Failed::NotSent => UpstreamError::Unreachable("closed at once".to_owned()),
+                Failed::Sent(error) => error,
+            })
+    }
+
+    fn idle_one(&self) -> Option<Sender> {
+        let mut idle = self.idle.borrow_mut();
+        while let Some((sender, since)) = idle.pop() {
+            if since.elapsed() < IDLE && !sender.is_closed() {
+                return Some(sender);
+            }
+        }
+        None
+    }
+
+    async fn connect(&self) -> Result<Sender, UpstreamError> {
+        let connecting = timeout(
+            CONNECT_TIMEOUT,
+            connect(&self.target.host, self.target.port),
+        );
+        let stream = connecting.await.map_err(|_| UpstreamError::TimedOut)?;
+        let stream = stream.map_err(|e| UpstreamError::Unreachable(e.to_string()))?;
+        let shaken = handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = shaken.map_err(|e| UpstreamError::Unreachable(e.to_string()))?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!("a connection to an API ended: {error}");
+            }
+        });
+        Ok(sender)
+    }
+
+    async fn send(&self, mut sender: Sender, call: Call) -> Result<Answer, Failed> {
+        let broken = |error: hyper::Error| Failed::Sent(UpstreamError::Broken(error.to_string()));
+        sender.ready().await.map_err(|_| Failed::NotSent)?;
+        let mut request = http::Request::new(Full::new(call.body));
+        *request.method_mut() = call.method;
+        *request.uri_mut() = format!("{}{}", self.target.base, call.path)
+            .parse()
+            .map_err(|e: http::uri::InvalidUri| {
+                Failed::Sent(UpstreamError::Unreachable(e.to_string()))
+            })?;
+        *request.headers_mut() = call.headers;
+        request
+            .headers_mut()
+            .insert(header::HOST, self.target.authority.clone());
+        let response = sender
+            .try_send_request(request)
+            .await
+            .map_err(|mut failed| {
+                if failed.take_message().is_some() {
+                    Failed::NotSent
+                } else {
+                    broken(failed.into_error())
+                }
+            })?;
+        let (parts, body) = response.into_parts();
+        let body = Limited::new(body, MAX_BODY)
+            .collect()
+            .await
+            .map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    return Failed::Sent(UpstreamError::TooLarge);
+                }
+                Failed::Sent(UpstreamError::Broken(error.to_string()))
+            })?;
+        self.keep(sender);
+        Ok(Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: body.to_bytes(),
+        })
+    }
+
+    fn keep(&self, sender: Sender) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < MAX_IDLE && !sender.is_closed() {
+            idle.push((sender, Instant::now()));
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Upstream for Pooled {
+    async fn call(&self, call: Call) -> Result<Answer, UpstreamError> {
+        timeout(CALL_TIMEOUT, self.exchange(call))
+            .await
+            .unwrap_or(Err(UpstreamError::TimedOut))
+    }
+}
+
+#[cfg(test)]
+#[path = "http1_tests.rs"]
+mod tests;

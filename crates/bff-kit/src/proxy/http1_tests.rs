@@ -1,0 +1,114 @@
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+
+use super::*;
+
+struct Api {
+    pooled: Pooled,
+    server: actix_web::dev::ServerHandle,
+}
+
+fn api() -> Api {
+    let server = HttpServer::new(|| {
+        App::new()
+            .route(
+                "/echo",
+                web::to(async |req: HttpRequest, body: web::Bytes| {
+                    let peer = req.peer_addr().map(|peer| peer.port()).unwrap_or_default();
+                    let cookie = req.headers().contains_key("cookie");
+                    let host = req
+                        .headers()
+                        .get("host")
+                        .unwrap()
+                        .to_str()
+                        .unwrap()
+                        .to_owned();
+                    let text = format!("{peer} {cookie} {host} {}", String::from_utf8_lossy(&body));
+                    HttpResponse::Ok().body(text)
+                }),
+            )
+            .route(
+                "/long",
+                web::to(async || HttpResponse::Ok().body(vec![b'x'; MAX_BODY + 1])),
+            )
+    })
+    .workers(1)
+    .disable_signals()
+    .bind(("127.0.0.1", 0))
+    .unwrap();
+    let address = server.addrs()[0];
+    let server = server.run();
+    let handle = server.handle();
+    tokio::spawn(server);
+    Api {
+        pooled: Pooled::new(format!("http://{address}").parse().unwrap()),
+        server: handle,
+    }
+}
+
+fn call(method: Method, path: &'static str, body: &'static str) -> Call {
+    Call {
+        method,
+        path,
+        headers: HeaderMap::new(),
+        body: Bytes::from_static(body.as_bytes()),
+    }
+}
+
+async fn echo(api: &Api, body: &'static str) -> Vec<String> {
+    let answer = api
+        .pooled
+        .call(call(Method::POST, "/echo", body))
+        .await
+        .unwrap();
+    assert_eq!(answer.status, StatusCode::OK);
+    String::from_utf8_lossy(&answer.body)
+        .split(' ')
+        .map(ToOwned::to_owned)
+        .collect()
+}
+
+#[actix_web::test]
+async fn a_connection_is_used_again_and_the_call_arrives_whole() {
+    let api = api();
+    let (first, second) = (echo(&api, "one").await, echo(&api, "two").await);
+    assert_eq!((first[3].as_str(), second[3].as_str()), ("one", "two"));
+    assert_eq!(first[0], second[0], "the same connection");
+    assert_eq!(first[2].as_bytes(), api.pooled.target.authority.as_bytes());
+    assert_eq!(api.pooled.idle.borrow().len(), 1);
+    api.server.stop(false).await;
+}
+
+#[actix_web::test]
+async fn an_answer_over_the_bound_is_cut_off() {
+    let api = api();
+    let answer = api.pooled.call(call(Method::GET, "/long", "")).await;
+    assert_eq!(answer.err(), Some(UpstreamError::TooLarge));
+    assert!(
+        api.pooled.idle.borrow().is_empty(),
+        "its connection is not used again"
+    );
+    api.server.stop(false).await;
+}
+
+#[actix_web::test]
+async fn nobody_there_is_unreachable() {
+    let api = api();
+    api.server.stop(false).await;
+    let answer = api.pooled.call(call(Method::GET, "/echo", "")).await;
+    assert!(
+        matches!(answer, Err(UpstreamError::Unreachable(_))),
+        "{answer:?}"
+    );
+}
+
+#[test]
+fn only_plain_http_addresses_are_targets() {
+    let target: Target = "http://api1.localhost:8084/base/".parse().unwrap();
+    assert_eq!(
+        (target.host.as_str(), target.port, target.base.as_str()),
+        ("api1.localhost", 8084, "/base")
+    );
+    for wrong in ["https://api1", "ftp://api1", "api1", ""] {
+        assert!(wrong.parse::<Target>().is_err(), "{wrong}");
+    }
+}

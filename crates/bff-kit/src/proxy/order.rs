@@ -1,0 +1,119 @@
+//! What an order or a reservation asks for, as JSON or as a form of ours.
+
+use actix_web::http::{
+    StatusCode,
+    header::{self, HeaderMap},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use web_kit::problem::Problem;
+
+use crate::{csrf::is_form, params::Params};
+
+/// How many of what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Order {
+    /// The item's name.
+    #[schema(example = "chess-set", max_length = 64)]
+    pub(crate) item: String,
+    /// How many, at least 1.
+    #[schema(example = 1, minimum = 1)]
+    pub(crate) quantity: u32,
+}
+
+impl Order {
+    /// Reads a request's body.
+    pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Problem> {
+        if is_form(headers) {
+            return Self::of_form(body).ok_or_else(|| {
+                unreadable(
+                    "The form needs an item, and a quantity that is a whole number.".to_owned(),
+                )
+            });
+        }
+        let kind = headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        let essence = kind
+            .and_then(|kind| kind.split(';').next())
+            .unwrap_or_default();
+        if !essence.trim().eq_ignore_ascii_case("application/json") {
+            return Err(
+                Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Not JSON").detail(
+                    "Send application/json, such as {\"item\": \"chess-set\", \"quantity\": 1}.",
+                ),
+            );
+        }
+        serde_json::from_slice(body)
+            .map_err(|error| unreadable(format!("The body is not an order: {error}.")))
+    }
+
+    fn of_form(body: &[u8]) -> Option<Self> {
+        let form = Params::read(body).ok()?;
+        Some(Self {
+            item: form.get("item")?.to_owned(),
+            quantity: form.get("quantity")?.parse().ok()?,
+        })
+    }
+}
+
+fn unreadable(why: String) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "Not an order").detail(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    fn read(kind: &'static str, body: &str) -> Result<Order, u16> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        Order::read(&headers, body.as_bytes()).map_err(|problem| problem.status().as_u16())
+    }
+
+    #[test]
+    fn a_form_is_the_same_order_as_its_json_without_the_forms_token() {
+        let json = read(
+            "application/json; charset=utf-8",
+            r#"{"item":"chess-set","quantity":2}"#,
+        );
+        let form = read(
+            "application/x-www-form-urlencoded",
+            "csrf_token=x&item=chess-set&quantity=2",
+        );
+        assert_eq!(
+            json,
+            Ok(Order {
+                item: "chess-set".into(),
+                quantity: 2
+            })
+        );
+        assert_eq!(form, json);
+    }
+
+    #[test]
+    fn what_is_no_order_is_refused_before_any_call() {
+        let form = "application/x-www-form-urlencoded";
+        for body in [
+            "item=x",
+            "quantity=1",
+            "item=x&quantity=-1",
+            "item=x&quantity=1&quantity=2",
+        ] {
+            assert_eq!(read(form, body), Err(400), "{body}");
+        }
+        for body in [
+            "",
+            "{}",
+            "[]",
+            r#"{"item":"x","quantity":-1}"#,
+            r#"{"item":"x","quantity":1,"admin":true}"#,
+        ] {
+            assert_eq!(read("application/json", body), Err(400), "{body}");
+        }
+        assert_eq!(read("text/plain", "{}"), Err(415));
+    }
+}

@@ -1,0 +1,113 @@
+//! What the browser is told where an API does not simply answer.
+
+use actix_web::http::StatusCode;
+use tonic::{Code, Status};
+use web_kit::problem::Problem;
+
+use super::http1::UpstreamError;
+
+/// The most characters of an API's sentence that are passed on.
+const MAX_SENTENCE: usize = 300;
+
+impl From<UpstreamError> for Problem {
+    fn from(error: UpstreamError) -> Self {
+        tracing::warn!("an API call failed: {error}");
+        match error {
+            UpstreamError::Unreachable(_) => away(),
+            UpstreamError::TimedOut => late(),
+            UpstreamError::Broken(_) => Self::new(StatusCode::BAD_GATEWAY, "API connection lost")
+                .detail("The connection to the API broke. Whether the call was carried out is not known."),
+            UpstreamError::TooLarge => Self::new(StatusCode::BAD_GATEWAY, "API answer too long")
+                .detail("The API's answer is longer than this app passes on."),
+        }
+    }
+}
+
+fn away() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "API away")
+        .detail("The API does not answer now. Nothing was done: try again.")
+        .retry_after(1)
+}
+
+fn late() -> Problem {
+    Problem::new(StatusCode::GATEWAY_TIMEOUT, "API too slow")
+        .detail("The API did not answer in time. Whether the call was carried out is not known.")
+}
+
+/// The API refused an access token that was minted for it just now: what is
+/// wrong is between API and provider, and signing in again would not help.
+pub(super) fn token_refused() -> Problem {
+    tracing::error!("an API refused a fresh access token");
+    Problem::new(StatusCode::BAD_GATEWAY, "API refused the token")
+        .detail("The API refused the access token that this app got for it, a fresh one too.")
+}
+
+/// The API broke.
+pub(super) fn broke(status: u16) -> Problem {
+    tracing::warn!(status, "an API answered with an error");
+    Problem::new(StatusCode::BAD_GATEWAY, "API failed")
+        .detail("The API failed to carry out the call.")
+}
+
+/// A gRPC refusal in HTTP's words. `Unauthenticated` has been dealt with.
+pub(super) fn of_status(status: &Status) -> Problem {
+    let said = |code, title| {
+        let sentence: String = status.message().chars().take(MAX_SENTENCE).collect();
+        Problem::new(code, title).detail(sentence)
+    };
+    match status.code() {
+        Code::InvalidArgument | Code::OutOfRange => {
+            said(StatusCode::UNPROCESSABLE_ENTITY, "Not possible")
+        }
+        Code::NotFound => said(StatusCode::NOT_FOUND, "Not found"),
+        Code::FailedPrecondition | Code::AlreadyExists | Code::Aborted => {
+            said(StatusCode::CONFLICT, "Conflict")
+        }
+        Code::PermissionDenied => said(StatusCode::FORBIDDEN, "Not allowed"),
+        Code::ResourceExhausted | Code::Unavailable => away(),
+        Code::DeadlineExceeded | Code::Cancelled => late(),
+        Code::Unauthenticated => token_refused(),
+        Code::Ok | Code::Unknown | Code::Unimplemented | Code::Internal | Code::DataLoss => {
+            broke(StatusCode::INTERNAL_SERVER_ERROR.as_u16())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_grpc_refusal_has_its_status() {
+        let cases = [
+            (Code::InvalidArgument, 422),
+            (Code::NotFound, 404),
+            (Code::FailedPrecondition, 409),
+            (Code::PermissionDenied, 403),
+            (Code::Unavailable, 503),
+            (Code::DeadlineExceeded, 504),
+            (Code::Unauthenticated, 502),
+            (Code::Internal, 502),
+        ];
+        for (code, expected) in cases {
+            assert_eq!(
+                of_status(&Status::new(code, "x")).status().as_u16(),
+                expected,
+                "{code:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_upstream_failure_has_its_status() {
+        let cases = [
+            (UpstreamError::Unreachable("x".into()), 503),
+            (UpstreamError::TimedOut, 504),
+            (UpstreamError::Broken("x".into()), 502),
+            (UpstreamError::TooLarge, 502),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(Problem::from(error).status().as_u16(), expected);
+        }
+    }
+}

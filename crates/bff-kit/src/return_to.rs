@@ -1,0 +1,96 @@
+//! Where a login leads back to: a path of our own, never another site's address.
+
+/// The most bytes in a `return_to`.
+pub(crate) const MAX_RETURN_TO: usize = 2048;
+
+/// A local path, with its query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReturnTo(String);
+
+/// A `return_to` that is not a local path.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "return_to has to be a path of this app, such as /docs, of at most {MAX_RETURN_TO} characters."
+)]
+pub(crate) struct NotLocal;
+
+impl ReturnTo {
+    /// The home page, where nothing else is asked for.
+    pub(crate) fn home() -> Self {
+        Self("/".to_owned())
+    }
+
+    /// Browsers read `//`, `/\` and control characters between them as the
+    /// start of another host, so none of these gets through.
+    pub(crate) fn read(text: &str) -> Result<Self, NotLocal> {
+        let printable = text
+            .bytes()
+            .all(|b| (0x21..=0x7E).contains(&b) && b != b'\\');
+        let local = text.starts_with('/') && !text.starts_with("//");
+        let fine = local && printable && text.len() <= MAX_RETURN_TO;
+        if fine {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NotLocal)
+        }
+    }
+
+    /// As a `Location`.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_our_own_are_taken() {
+        for fine in [
+            "/",
+            "/docs",
+            "/docs?a=1&b=%2F%2Fevil",
+            "/a#b",
+            "/a//b",
+            "/%5Cevil",
+        ] {
+            assert_eq!(ReturnTo::read(fine).unwrap().as_str(), fine);
+        }
+        assert!(ReturnTo::read(&format!("/{}", "a".repeat(MAX_RETURN_TO - 1))).is_ok());
+    }
+
+    #[test]
+    fn whatever_a_browser_could_take_for_another_host_is_refused() {
+        let wrong = [
+            "",
+            "docs",
+            "//evil.localhost",
+            "///evil",
+            "/\\evil",
+            "\\/evil",
+            "/a\\b",
+            "/\t/evil",
+            "/\n/evil",
+            "/ /evil",
+            " /",
+            "http://evil.localhost/",
+            "https:evil",
+            "javascript:alert(1)",
+            "data:x",
+            "?a",
+            "#a",
+            "/\u{e4}",
+            "/\u{7f}",
+            "/a\r\nSet-Cookie: x=1",
+            "/\0",
+        ];
+        for text in wrong {
+            assert_eq!(ReturnTo::read(text), Err(NotLocal), "{text:?}");
+        }
+        assert_eq!(
+            ReturnTo::read(&format!("/{}", "a".repeat(MAX_RETURN_TO))),
+            Err(NotLocal)
+        );
+    }
+}

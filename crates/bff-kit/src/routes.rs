@@ -1,0 +1,191 @@
+//! What is where, and the pages.
+
+use actix_web::{
+    Error, HttpRequest, HttpResponse,
+    body::{BoxBody, EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{Method, header},
+    middleware::{Next, from_fn},
+    web::{self, ServiceConfig},
+};
+use serde_json::json;
+use web_kit::{
+    look::{self, Accent},
+    problem::Problem,
+    trace,
+};
+
+use crate::{
+    callback::callback,
+    cookies,
+    csrf::{Csrf, PAGES, guard},
+    login::login,
+    openapi::openapi,
+    pages::{self, DocsPage, HomePage},
+    proxy::{Upstreams, api1, api2},
+    sessions::{MODE, Record, SessionId},
+    state::Bff,
+};
+
+/// What the session cookie holds, for the home page.
+const COOKIE_HOLDS: &str = "A random id of 256 bits and nothing else. The session is in the app's store, under a hash of it.";
+
+/// Where a request's trace begins: a login's at `/login`, all others here.
+pub(crate) fn trace_from(_: &Method, path: &str) -> trace::From {
+    if matches!(path, "/login" | "/callback") {
+        trace::From::Journey
+    } else {
+        trace::From::Fresh
+    }
+}
+
+/// All routes of an app.
+pub(crate) fn routes(
+    cfg: &mut ServiceConfig,
+    bff: web::Data<Bff>,
+    csrf: web::Data<Csrf>,
+    upstreams: web::Data<Upstreams>,
+) {
+    let accent = bff.accent();
+    let page = |path: &str| web::resource(path.to_owned());
+    let guarded = web::scope("")
+        .app_data(bff)
+        .app_data(csrf)
+        .app_data(upstreams)
+        .wrap(from_fn(guard))
+        .wrap(from_fn(move |req, next| {
+            pages_fail_as_pages(accent, req, next)
+        }))
+        .service(
+            page("/")
+                .route(web::get().to(home))
+                .route(web::head().to(home)),
+        )
+        .service(page("/login").route(web::get().to(login)))
+        .service(page("/callback").route(web::get().to(callback)))
+        .service(page("/docs").route(web::get().to(docs)))
+        .service(web::resource("/session").route(web::get().to(session)))
+        .service(web::resource("/openapi.json").route(web::get().to(openapi)))
+        .service(
+            web::resource("/api1/data")
+                .route(web::get().to(api1::list))
+                .route(web::post().to(api1::place)),
+        )
+        .service(web::resource("/api1/report").route(web::get().to(api1::report)))
+        .service(
+            web::resource("/api2/data")
+                .route(web::get().to(api2::list))
+                .route(web::post().to(api2::reserve)),
+        )
+        .default_service(look::fallback(accent));
+    cfg.configure(pages::assets)
+        .route(
+            "/docs/ui/{file}",
+            web::get().to(async |file: web::Path<String>| pages::docs_asset(&file)),
+        )
+        .service(guarded);
+}
+
+/// A person who opens a page sees a page, whatever goes wrong; scripts and
+/// services get problem+json.
+async fn pages_fail_as_pages<B: MessageBody + 'static>(
+    accent: Accent,
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    if PAGES.contains(&req.path()) {
+        look::error_pages(accent, req, next).await
+    } else {
+        next.call(req)
+            .await
+            .map(ServiceResponse::map_into_left_body)
+    }
+}
+
+/// `GET /`.
+async fn home(
+    req: HttpRequest,
+    bff: web::Data<Bff>,
+    csrf: web::Data<Csrf>,
+) -> Result<HttpResponse, Problem> {
+    let session = bff.session(&req).await?;
+    let signed_in = session.map(|(id, session)| signed_in(&csrf, &id, session.record));
+    let page = HomePage {
+        app: pages::App {
+            name: bff.app.name.to_owned(),
+            accent: bff.accent(),
+        },
+        signed_in,
+        cookie: pages::Cookie {
+            name: cookies::SESSION,
+            attributes: "HttpOnly; SameSite=Lax; Secure; Path=/".to_owned(),
+            holds: COOKIE_HOLDS,
+        },
+        other_app: pages::OtherApp {
+            accent: bff.app.other.into(),
+            url: bff.addresses.url(bff.app.other),
+        },
+        lab_url: bff.addresses.url(kit::config::Site::Lab),
+        idp_url: bff.provider.issuer().to_owned(),
+    };
+    Ok(page.respond())
+}
+
+fn signed_in(csrf: &Csrf, id: &SessionId, record: Record) -> pages::SignedIn {
+    let user = record.user;
+    pages::SignedIn {
+        user: pages::User {
+            name: user.name,
+            email: user.email,
+            sub: user.sub,
+        },
+        session: pages::Session {
+            mode: MODE,
+            created: record.created_at,
+            expires_at: record.expires_at,
+        },
+        csrf_token: csrf.form_token(id),
+    }
+}
+
+/// `GET /docs`.
+async fn docs(req: HttpRequest, bff: web::Data<Bff>) -> Result<HttpResponse, Problem> {
+    let signed_in = bff.session(&req).await?.is_some();
+    Ok(DocsPage {
+        app_name: bff.app.name.to_owned(),
+        accent: bff.accent(),
+        signed_in,
+    }
+    .respond())
+}
+
+/// `GET /session`: whose session it is. Never a token.
+#[utoipa::path(
+    get, path = "/session", tag = "This app",
+    responses((status = 200, description = "Who is signed in, or authenticated: false"))
+)]
+pub(crate) async fn session(
+    req: HttpRequest,
+    bff: web::Data<Bff>,
+) -> Result<HttpResponse, Problem> {
+    let body = match bff.session(&req).await? {
+        None => json!({"authenticated": false, "mode": MODE}),
+        Some((_, session)) => {
+            let record = session.record;
+            json!({
+                "authenticated": true,
+                "user": record.user,
+                "mode": MODE,
+                "created_at": record.created_at.secs(),
+                "expires_at": record.expires_at.secs(),
+            })
+        }
+    };
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(body))
+}
+
+#[cfg(test)]
+#[path = "routes_tests.rs"]
+mod tests;

@@ -1,0 +1,412 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+};
+
+use actix_web::{
+    App as ActixApp,
+    http::StatusCode,
+    test::{self, TestRequest},
+};
+use bytes::Bytes;
+use kit::{config::Addresses, config::Site, seal::Keyring};
+use store::{SharedStore, Store, StoreError};
+use token_verify::Issuer;
+
+use super::*;
+use crate::{
+    app::{App, RequestBy},
+    audiences,
+    client_auth::ClientAuth,
+    pre_session::PreSessions,
+    provider::{AudienceBy, Provider, ProviderSettings},
+    proxy::UpstreamUrls,
+    sessions::{
+        Sessions,
+        tests::{World, world},
+    },
+    tokens::{TokenSettings, Tokens},
+};
+
+/// A store that counts, and that can be away.
+struct Watched {
+    inner: SharedStore,
+    asked: AtomicUsize,
+    away: AtomicBool,
+}
+
+impl Watched {
+    fn inner(&self) -> Result<&SharedStore, StoreError> {
+        self.asked.fetch_add(1, SeqCst);
+        let away = self.away.load(SeqCst);
+        if away {
+            Err(StoreError::Unreachable("gone".into()))
+        } else {
+            Ok(&self.inner)
+        }
+    }
+}
+
+type Ttl = std::time::Duration;
+
+#[async_trait::async_trait]
+impl Store for Watched {
+    fn kind(&self) -> &'static str {
+        "watched"
+    }
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.inner()?.ping().await
+    }
+    async fn put(&self, key: &str, value: Bytes, ttl: Ttl) -> Result<(), StoreError> {
+        self.inner()?.put(key, value, ttl).await
+    }
+    async fn put_new(&self, key: &str, value: Bytes, ttl: Ttl) -> Result<bool, StoreError> {
+        self.inner()?.put_new(key, value, ttl).await
+    }
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        self.inner()?.get(key).await
+    }
+    async fn take(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        self.inner()?.take(key).await
+    }
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: &[u8],
+        new: Bytes,
+        ttl: Ttl,
+    ) -> Result<bool, StoreError> {
+        self.inner()?
+            .compare_and_swap(key, expected, new, ttl)
+            .await
+    }
+    async fn remove(&self, key: &str) -> Result<bool, StoreError> {
+        self.inner()?.remove(key).await
+    }
+    async fn count(&self, key: &str, ttl: Ttl) -> Result<u64, StoreError> {
+        self.inner()?.count(key, ttl).await
+    }
+    async fn lease(&self, key: &str, holder: &str, ttl: Ttl) -> Result<bool, StoreError> {
+        self.inner()?.lease(key, holder, ttl).await
+    }
+    async fn release(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
+        self.inner()?.release(key, holder).await
+    }
+}
+
+struct Setup {
+    world: World,
+    store: Arc<Watched>,
+    bff: web::Data<Bff>,
+    csrf: web::Data<Csrf>,
+}
+
+/// Provider and APIs are at a port where nobody listens.
+const NOBODY: &str = "http://127.0.0.1:9";
+
+fn setup() -> Setup {
+    let world = world();
+    let store = Arc::new(Watched {
+        inner: world.store.clone(),
+        asked: AtomicUsize::new(0),
+        away: AtomicBool::new(false),
+    });
+    let shared: SharedStore = store.clone();
+    let ground = &world.ground;
+    let keyring = || Keyring::new(&[[9; 32]], "test");
+    let lifetimes = world.sessions.lifetimes();
+    let sessions = Arc::new(Sessions::new(
+        shared.clone(),
+        keyring(),
+        ground,
+        "app1",
+        lifetimes,
+    ));
+    let provider = ProviderSettings {
+        issuer: Issuer::new("http://idp.localhost:8081", NOBODY),
+        client_id: "app1".into(),
+        auth: ClientAuth::SecretBasic("app1-secret".to_owned().into()),
+        redirect_uri: "http://app1.localhost:8082/callback".into(),
+    };
+    let provider = Arc::new(Provider::new(provider, ground));
+    let settings = TokenSettings {
+        margin: Ttl::from_secs(30),
+        audience_by: AudienceBy::Resource,
+        scope: audiences::scope(),
+    };
+    let tokens = Tokens::new(
+        sessions.clone(),
+        provider.clone(),
+        shared.clone(),
+        ground,
+        settings,
+    );
+    let app = App {
+        service: "app1-bff",
+        client_id: "app1",
+        name: "App 1",
+        site: Site::App1,
+        other: Site::App2,
+        request: RequestBy::Url,
+    };
+    let bff = Bff {
+        app,
+        addresses: Addresses::default(),
+        clock: ground.clock.clone(),
+        random: ground.random.clone(),
+        provider,
+        pre_sessions: PreSessions::new(shared, keyring(), ground, "app1"),
+        sessions,
+        tokens,
+        scope: audiences::scope(),
+        default_audience: audiences::API1.into(),
+    };
+    let csrf = Csrf::new("http://app1.localhost:8082", &[7; 32], "app1");
+    Setup {
+        world,
+        store,
+        bff: web::Data::new(bff),
+        csrf: web::Data::new(csrf),
+    }
+}
+
+struct Seen {
+    status: StatusCode,
+    headers: header::HeaderMap,
+    body: String,
+}
+
+impl Seen {
+    fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().unwrap())
+            .unwrap_or_default()
+    }
+}
+
+impl Setup {
+    async fn ask(&self, request: TestRequest) -> Seen {
+        let urls = UpstreamUrls::read(NOBODY, NOBODY, &mut kit::config::Problems::new()).unwrap();
+        let (bff, csrf) = (self.bff.clone(), self.csrf.clone());
+        let upstreams = web::Data::new(Upstreams::new(&urls));
+        let app = ActixApp::new().configure(move |cfg| routes(cfg, bff, csrf, upstreams));
+        let app = test::init_service(app).await;
+        match test::try_call_service(&app, request.to_request()).await {
+            Ok(response) => {
+                let (status, headers) = (response.status(), response.headers().clone());
+                let body = test::read_body(response).await;
+                Seen {
+                    status,
+                    headers,
+                    body: String::from_utf8_lossy(&body).into_owned(),
+                }
+            }
+            Err(error) => {
+                let response = error.error_response();
+                let headers = response.headers().clone();
+                Seen {
+                    status: response.status(),
+                    headers,
+                    body: String::new(),
+                }
+            }
+        }
+    }
+
+    /// A request of a browser that is signed in.
+    async fn signed_in(&self, path: &str) -> TestRequest {
+        let (id, _) = self.world.session().await;
+        TestRequest::get()
+            .uri(path)
+            .cookie(cookies::session(id.expose()))
+    }
+}
+
+#[actix_web::test]
+async fn without_a_session_an_api_is_401_with_no_redirect_and_no_cookie() {
+    let setup = setup();
+    for path in ["/api1/data", "/api1/report", "/api2/data"] {
+        let stale = cookies::session(&"a".repeat(43));
+        for request in [
+            TestRequest::get().uri(path),
+            TestRequest::get().uri(path).cookie(stale),
+        ] {
+            let seen = setup.ask(request).await;
+            assert_eq!(seen.status, StatusCode::UNAUTHORIZED);
+            assert_eq!(seen.header("content-type"), "application/problem+json");
+            assert_eq!(
+                (seen.header("location"), seen.header("set-cookie")),
+                ("", "")
+            );
+        }
+    }
+}
+
+#[actix_web::test]
+async fn an_authenticated_call_costs_one_read_of_the_store() {
+    let setup = setup();
+    let request = setup.signed_in("/api1/data").await;
+    let before = setup.store.asked.load(SeqCst);
+    let seen = setup.ask(request).await;
+    assert_eq!(
+        seen.status,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the API is away"
+    );
+    assert_eq!(setup.store.asked.load(SeqCst) - before, 1);
+}
+
+#[actix_web::test]
+async fn a_store_that_is_away_is_503_and_costs_nobody_the_session() {
+    let setup = setup();
+    for path in [
+        "/api1/data",
+        "/api2/data",
+        "/session",
+        "/",
+        "/docs",
+        "/login",
+    ] {
+        setup.store.away.store(false, SeqCst);
+        let request = setup.signed_in(path).await;
+        setup.store.away.store(true, SeqCst);
+        let seen = setup.ask(request).await;
+        assert_eq!(seen.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert_eq!(seen.header("retry-after"), "1", "{path}");
+        assert_eq!(seen.header("set-cookie"), "", "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn the_session_is_told_without_a_token() {
+    let setup = setup();
+    let signed_out = setup.ask(TestRequest::get().uri("/session")).await;
+    assert_eq!(signed_out.status, StatusCode::OK);
+    assert!(signed_out.body.contains("\"authenticated\":false"));
+    let seen = setup.ask(setup.signed_in("/session").await).await;
+    let body: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
+    assert_eq!(
+        (&body["authenticated"], &body["mode"]),
+        (&true.into(), &"stateful".into())
+    );
+    assert_eq!(
+        body["user"],
+        json!({"sub": "u-1", "name": "Alice", "email": "alice@example.com"})
+    );
+    assert_eq!(seen.header("cache-control"), "no-store");
+    for path in ["/", "/docs", "/session"] {
+        let seen = setup.ask(setup.signed_in(path).await).await;
+        assert_eq!(seen.status, StatusCode::OK, "{path}");
+        for secret in ["access-secret", "id-token-secret", "R0"] {
+            assert!(!seen.body.contains(secret), "{path}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_live_session_goes_straight_to_return_to() {
+    let setup = setup();
+    let seen = setup
+        .ask(setup.signed_in("/login?return_to=/docs").await)
+        .await;
+    assert_eq!(
+        (seen.status, seen.header("location")),
+        (StatusCode::FOUND, "/docs")
+    );
+    let more = setup
+        .ask(setup.signed_in("/login?return_to=/docs&prompt=login").await)
+        .await;
+    assert_eq!(
+        more.status,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the provider is asked, and is away"
+    );
+}
+
+#[actix_web::test]
+async fn a_login_that_cannot_begin_is_a_page_that_says_so() {
+    let setup = setup();
+    let get = |path: &str| {
+        TestRequest::get()
+            .uri(path)
+            .insert_header(("accept", "text/html"))
+    };
+    let bad = setup.ask(get("/login?return_to=//evil.localhost")).await;
+    assert_eq!(bad.status, StatusCode::BAD_REQUEST);
+    assert!(bad.header("content-type").starts_with("text/html"));
+    let away = setup.ask(get("/login")).await;
+    assert_eq!(away.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(!away.header("retry-after").is_empty());
+    assert!(away.header("content-type").starts_with("text/html"));
+}
+
+#[actix_web::test]
+async fn a_callback_of_no_login_is_a_400_page_with_a_way_on() {
+    let setup = setup();
+    for query in [
+        "",
+        "?code=c",
+        "?code=c&state=unknown",
+        "?state=a&state=b&code=c",
+        "?error=access_denied&state=x",
+    ] {
+        let seen = setup
+            .ask(TestRequest::get().uri(&format!("/callback{query}")))
+            .await;
+        assert_eq!(seen.status, StatusCode::BAD_REQUEST, "{query}");
+        assert!(
+            seen.header("content-type").starts_with("text/html"),
+            "{query}"
+        );
+        assert!(seen.body.contains("/login?return_to=/"), "{query}");
+        assert!(
+            !seen.header("set-cookie").contains(cookies::SESSION),
+            "{query}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn a_used_state_says_that_the_session_is_fine_where_there_is_one() {
+    let setup = setup();
+    let seen = setup
+        .ask(setup.signed_in("/callback?code=c&state=used").await)
+        .await;
+    assert_eq!(seen.status, StatusCode::BAD_REQUEST);
+    assert!(seen.body.contains("You are already signed in"));
+}
+
+#[actix_web::test]
+async fn the_guard_stands_before_every_route() {
+    let setup = setup();
+    let foreign = |path: &str| {
+        TestRequest::get()
+            .uri(path)
+            .insert_header(("sec-fetch-site", "cross-site"))
+    };
+    for path in [
+        "/",
+        "/login",
+        "/callback",
+        "/docs",
+        "/session",
+        "/openapi.json",
+        "/api1/data",
+        "/api2/data",
+    ] {
+        assert_eq!(
+            setup.ask(foreign(path)).await.status,
+            StatusCode::FORBIDDEN,
+            "{path}"
+        );
+    }
+    let post = TestRequest::post()
+        .uri("/api1/data")
+        .set_json(json!({"item": "x", "quantity": 1}));
+    assert_eq!(setup.ask(post).await.status, StatusCode::FORBIDDEN);
+    let assets = TestRequest::get()
+        .uri("/assets/app.css")
+        .insert_header(("sec-fetch-site", "cross-site"));
+    assert_eq!(setup.ask(assets).await.status, StatusCode::OK);
+}

@@ -1,0 +1,129 @@
+//! Starts an app.
+
+use std::{fmt::Display, sync::Arc};
+
+use actix_web::web;
+use kit::{
+    Ground, config::Problems, net::Listeners, readiness::Readiness, running::Running, seal::Keyring,
+};
+use store::SharedStore;
+use web_kit::frame::Frame;
+
+use crate::{
+    audiences,
+    config::Config,
+    csrf::Csrf,
+    pre_session::PreSessions,
+    provider::{Provider, ProviderSettings},
+    proxy::{MAX_BODY, UpstreamUrls, Upstreams},
+    routes::{routes, trace_from},
+    sessions::Sessions,
+    state::Bff,
+    tokens::{TokenSettings, Tokens},
+};
+
+/// The master key in the state directory from which an app's keys are derived.
+const SEALING_KEY: &str = "bff-sealing.key";
+
+/// Starts the app on `listeners`. It is ready once it has reached the store
+/// and the provider.
+pub async fn build(
+    config: Config,
+    listeners: Listeners,
+    store: SharedStore,
+    ground: Ground,
+) -> Result<Running, Problems> {
+    let mut problems = Problems::new();
+    let urls = UpstreamUrls::read(&config.api1_url, &config.api2_grpc_url, &mut problems);
+    let master = config.state_dir.sealing_key(SEALING_KEY, &*ground.random);
+    let master = master
+        .map_err(|error| problems.add("STATE_DIR", error))
+        .ok();
+    let (Some(urls), Some(master)) = (urls, master) else {
+        return Err(problems);
+    };
+    let app = config.app;
+    let origin = config.addresses.url(app.site);
+    let csrf = web::Data::new(Csrf::new(&origin, &master, app.client_id));
+    let readiness = Readiness::waiting_for(ground.shutdown.clone(), &["store", "idp"]);
+    let frame = Frame {
+        service: app.service,
+        readiness: readiness.clone(),
+        shutdown: ground.shutdown.clone(),
+        workers: config.workers,
+        trusted_proxies: config.trusted_proxies.clone(),
+        trace: trace_from,
+        body_limit: MAX_BODY,
+    };
+    let provider = ProviderSettings {
+        issuer: config.issuer.clone(),
+        client_id: app.client_id.to_owned(),
+        auth: config.auth.clone(),
+        redirect_uri: format!("{origin}/callback"),
+    };
+    let provider = Arc::new(Provider::new(provider, &ground));
+    let bff = web::Data::new(assemble(config, provider.clone(), &store, ground, &master));
+    let served = frame.serve(listeners.http, move |cfg| {
+        let upstreams = web::Data::new(Upstreams::new(&urls));
+        routes(cfg, bff.clone(), csrf.clone(), upstreams);
+    });
+    let running = served.map_err(|error| one(app.service, &error))?;
+    tokio::spawn(async move {
+        let reached = readiness.until_reached("store", || store.ping()).await;
+        if reached.is_some() {
+            readiness.until_reached("idp", || provider.known()).await;
+        }
+    });
+    Ok(running)
+}
+
+fn assemble(
+    config: Config,
+    provider: Arc<Provider>,
+    store: &SharedStore,
+    ground: Ground,
+    master: &[u8; kit::seal::KEY_LEN],
+) -> Bff {
+    let client_id = config.app.client_id;
+    // Keys of their own for each app and use: no record opens in another's place.
+    let keyring = |what: &str| Keyring::new(&[*master], &format!("bff {client_id} {what}"));
+    let sessions = Sessions::new(
+        store.clone(),
+        keyring("session"),
+        &ground,
+        client_id,
+        config.lifetimes,
+    );
+    let sessions = Arc::new(sessions);
+    let settings = TokenSettings {
+        margin: config.token_margin,
+        audience_by: config.audience_by,
+        scope: audiences::scope(),
+    };
+    let tokens = Tokens::new(
+        sessions.clone(),
+        provider.clone(),
+        store.clone(),
+        &ground,
+        settings,
+    );
+    let pre_sessions = PreSessions::new(store.clone(), keyring("login"), &ground, client_id);
+    Bff {
+        app: config.app,
+        addresses: config.addresses,
+        clock: ground.clock,
+        random: ground.random,
+        provider,
+        pre_sessions,
+        sessions,
+        tokens,
+        scope: audiences::scope(),
+        default_audience: audiences::API1.to_owned(),
+    }
+}
+
+fn one(key: &str, what: &dyn Display) -> Problems {
+    let mut problems = Problems::new();
+    problems.add(key, what);
+    problems
+}

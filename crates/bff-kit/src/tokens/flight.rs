@@ -1,0 +1,161 @@
+//! One at a time for each session, inside this process. Across processes the
+//! store's lease does the same.
+
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::OwnedMutexGuard,
+    time::{Instant, timeout_at},
+};
+
+use super::error::TokenError;
+
+/// The most sessions that wait at once. More means that the provider is away
+/// and a flood is here: then a quick refusal is the kinder answer.
+const MAX_SESSIONS: usize = 10_000;
+
+/// What the one before left behind: how it failed, if it did.
+type Turn = Arc<tokio::sync::Mutex<Option<TokenError>>>;
+
+/// Who waits for which session.
+#[derive(Clone, Default)]
+pub(super) struct Flights(Arc<Mutex<HashMap<String, Turn>>>);
+
+/// The right to go. It ends when this is dropped.
+pub(super) struct Going {
+    // The order counts: the turn is given on before the place is cleared.
+    last: OwnedMutexGuard<Option<TokenError>>,
+    /// Whether somebody went before while this one waited.
+    pub(super) waited: bool,
+    _place: Place,
+}
+
+/// A place in the queue, cleared with the last one who holds it.
+struct Place {
+    flights: Flights,
+    session: String,
+    turn: Option<Turn>,
+}
+
+impl Flights {
+    /// Waits for this session's turn. Who waited for one that failed shares
+    /// the failure: a hundred requests do not try an absent provider in turn.
+    pub(super) async fn go(&self, session: &str, deadline: Instant) -> Result<Going, TokenError> {
+        // The turn is let go of before the place: that one counts who is left.
+        let (place, turn) = self.place(session).ok_or(TokenError::TookTooLong)?;
+        if let Ok(mut last) = turn.clone().try_lock_owned() {
+            *last = None;
+            return Ok(Going {
+                last,
+                waited: false,
+                _place: place,
+            });
+        }
+        let last = timeout_at(deadline, turn.lock_owned())
+            .await
+            .map_err(|_| TokenError::TookTooLong)?;
+        match &*last {
+            Some(failure) => Err(failure.clone()),
+            None => Ok(Going {
+                last,
+                waited: true,
+                _place: place,
+            }),
+        }
+    }
+
+    fn place(&self, session: &str) -> Option<(Place, Turn)> {
+        let mut turns = self.0.lock();
+        if turns.len() >= MAX_SESSIONS && !turns.contains_key(session) {
+            return None;
+        }
+        let turn = turns.entry(session.to_owned()).or_default().clone();
+        let place = Place {
+            flights: self.clone(),
+            session: session.to_owned(),
+            turn: Some(turn.clone()),
+        };
+        Some((place, turn))
+    }
+}
+
+impl Going {
+    /// Tells those who wait how it went.
+    pub(super) fn landed<T>(&mut self, outcome: &Result<T, TokenError>) {
+        *self.last = outcome.as_ref().err().cloned();
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut turns = self.flights.0.lock();
+        self.turn = None;
+        // Only the map itself holds it now: nobody waits.
+        if turns
+            .get(&self.session)
+            .is_some_and(|turn| Arc::strong_count(turn) == 1)
+        {
+            turns.remove(&self.session);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(5)
+    }
+
+    #[tokio::test]
+    async fn nothing_is_left_behind() {
+        let flights = Flights::default();
+        drop(flights.go("s", soon()).await.ok());
+        assert!(flights.0.lock().is_empty());
+        let going = flights.go("s", soon()).await.ok();
+        assert!(matches!(
+            flights.go("s", Instant::now()).await,
+            Err(TokenError::TookTooLong)
+        ));
+        drop(going);
+        assert!(flights.0.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_waited_for_a_failure_shares_it_and_who_comes_later_tries() {
+        let flights = Flights::default();
+        let mut first = flights.go("s", soon()).await.ok().unwrap();
+        let waiting = tokio::spawn({
+            let flights = flights.clone();
+            async move { flights.go("s", soon()).await.err() }
+        });
+        while flights
+            .0
+            .lock()
+            .get("s")
+            .is_none_or(|turn| Arc::strong_count(turn) < 4)
+        {
+            tokio::task::yield_now().await;
+        }
+        first.landed(&Err::<(), _>(TokenError::WrongAudience));
+        drop(first);
+        assert_eq!(waiting.await.unwrap(), Some(TokenError::WrongAudience));
+        assert!(
+            flights
+                .go("s", soon())
+                .await
+                .is_ok_and(|going| !going.waited)
+        );
+    }
+
+    #[tokio::test]
+    async fn two_sessions_do_not_wait_for_each_other() {
+        let flights = Flights::default();
+        let _first = flights.go("a", soon()).await.ok().unwrap();
+        assert!(flights.go("b", Instant::now()).await.is_ok());
+    }
+}

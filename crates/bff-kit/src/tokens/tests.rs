@@ -1,0 +1,282 @@
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use actix_web::{App, HttpResponse, HttpServer, web};
+use parking_lot::Mutex;
+use serde_json::json;
+use token_verify::Issuer;
+
+use super::*;
+use crate::{
+    client_auth::ClientAuth,
+    provider::ProviderSettings,
+    sessions::tests::{World, world},
+};
+
+const ISSUER: &str = "http://idp.test";
+const API1: &str = "https://api-1";
+const API2: &str = "https://api-2";
+
+/// A token endpoint that rotates, and says so when an old token comes.
+#[derive(Default)]
+struct Stub {
+    redeemed: AtomicUsize,
+    /// Answered instead of tokens, one each, first to last.
+    instead: Mutex<Vec<(u16, serde_json::Value)>>,
+    seen: Mutex<Vec<String>>,
+}
+
+impl Stub {
+    fn answer(&self, body: &str) -> HttpResponse {
+        self.seen.lock().push(body.to_owned());
+        let instead = self.instead.lock().pop();
+        if let Some((status, body)) = instead {
+            let status = actix_web::http::StatusCode::from_u16(status).unwrap();
+            return HttpResponse::build(status).json(body);
+        }
+        let n = self.redeemed.load(SeqCst);
+        if !body.contains(&format!("refresh_token=R{n}")) {
+            return HttpResponse::BadRequest().json(json!({"error": "invalid_grant"}));
+        }
+        self.redeemed.store(n + 1, SeqCst);
+        HttpResponse::Ok().json(json!({
+            "access_token": format!("A{}", n + 1),
+            "token_type": "Bearer",
+            "expires_in": 900,
+            "refresh_token": format!("R{}", n + 1),
+        }))
+    }
+}
+
+struct Setup {
+    world: World,
+    stub: Arc<Stub>,
+    tokens: Tokens,
+    server: actix_web::dev::ServerHandle,
+}
+
+fn setup() -> Setup {
+    let world = world();
+    let stub = Arc::new(Stub::default());
+    let shared = web::Data::from(stub.clone());
+    let server = HttpServer::new(move || {
+        let metadata = json!({
+            "issuer": ISSUER,
+            "authorization_endpoint": format!("{ISSUER}/authorize"),
+            "token_endpoint": format!("{ISSUER}/token"),
+            "jwks_uri": format!("{ISSUER}/jwks"),
+            "response_types_supported": ["code"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256"],
+        });
+        App::new()
+            .app_data(shared.clone())
+            .route(
+                "/.well-known/openid-configuration",
+                web::get().to(move || {
+                    let metadata = metadata.clone();
+                    async move { HttpResponse::Ok().json(metadata) }
+                }),
+            )
+            .route(
+                "/jwks",
+                web::get().to(async || HttpResponse::Ok().json(json!({"keys": []}))),
+            )
+            .route(
+                "/token",
+                web::post().to(async |stub: web::Data<Stub>, body: String| stub.answer(&body)),
+            )
+    })
+    .workers(1)
+    .disable_signals()
+    .bind(("127.0.0.1", 0))
+    .unwrap();
+    let address = server.addrs()[0];
+    let server = server.run();
+    let handle = server.handle();
+    tokio::spawn(server);
+    let settings = ProviderSettings {
+        issuer: Issuer::new(ISSUER, &format!("http://{address}")),
+        client_id: "app1".to_owned(),
+        auth: ClientAuth::SecretBasic("app1-secret".to_owned().into()),
+        redirect_uri: "http://app1.test/callback".to_owned(),
+    };
+    let provider = Arc::new(Provider::new(settings, &world.ground));
+    let tokens = tokens(&world, &provider);
+    Setup {
+        world,
+        stub,
+        tokens,
+        server: handle,
+    }
+}
+
+fn tokens(world: &World, provider: &Arc<Provider>) -> Tokens {
+    let settings = TokenSettings {
+        margin: Duration::from_secs(30),
+        audience_by: AudienceBy::Resource,
+        scope: "openid https://api-1/read".parse().unwrap(),
+    };
+    Tokens::new(
+        world.sessions.clone(),
+        provider.clone(),
+        world.store.clone(),
+        &world.ground,
+        settings,
+    )
+}
+
+fn want(audience: &'static str) -> Wanted {
+    Wanted {
+        audience,
+        not: None,
+    }
+}
+
+impl Setup {
+    async fn ask(&self, session: &Session, audience: &'static str) -> Result<String, TokenError> {
+        self.tokens.access_token_for(session, want(audience)).await
+    }
+
+    async fn end(self) {
+        self.server.stop(false).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_at_once_cost_one_redeem() {
+    let setup = setup();
+    let (_, session) = setup.world.session().await;
+    let asking = (0..100).map(|_| {
+        let (tokens, session) = (setup.tokens.clone(), session.clone());
+        tokio::spawn(async move { tokens.access_token_for(&session, want(API2)).await })
+    });
+    for asked in asking.collect::<Vec<_>>() {
+        assert_eq!(asked.await.unwrap().as_deref(), Ok("A1"));
+    }
+    assert_eq!(setup.stub.redeemed.load(SeqCst), 1);
+    setup.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_replicas_and_two_audiences_never_fork_the_family() {
+    let setup = setup();
+    let (id, session) = setup.world.session().await;
+    let other = tokens(&setup.world, &setup.tokens.0.provider);
+    let asking = (0..20).map(|n| {
+        let tokens = if n % 2 == 0 {
+            setup.tokens.clone()
+        } else {
+            other.clone()
+        };
+        let wanted = Wanted {
+            audience: if n % 4 < 2 { API1 } else { API2 },
+            not: Some("access-secret".into()),
+        };
+        let session = session.clone();
+        tokio::spawn(async move { tokens.access_token_for(&session, wanted).await })
+    });
+    for asked in asking.collect::<Vec<_>>() {
+        assert!(asked.await.unwrap().is_ok());
+    }
+    assert_eq!(setup.stub.redeemed.load(SeqCst), 2, "one for each audience");
+    let saved = setup.world.sessions.load(&id).await.unwrap().unwrap();
+    assert_eq!(saved.record.refresh_token.as_deref(), Some("R2"));
+    setup.end().await;
+}
+
+#[tokio::test]
+async fn a_kept_token_is_used_until_shortly_before_its_end() {
+    let setup = setup();
+    let (_, session) = setup.world.session().await;
+    assert_eq!(
+        setup.ask(&session, API1).await.as_deref(),
+        Ok("access-secret")
+    );
+    setup.world.clock.advance(Duration::from_secs(869));
+    assert_eq!(
+        setup.ask(&session, API1).await.as_deref(),
+        Ok("access-secret")
+    );
+    setup.world.clock.advance(Duration::from_secs(1));
+    assert_eq!(setup.ask(&session, API1).await.as_deref(), Ok("A1"));
+    assert!(setup.stub.seen.lock()[0].contains("resource=https%3A%2F%2Fapi-1"));
+    setup.end().await;
+}
+
+#[tokio::test]
+async fn after_a_server_error_the_same_refresh_token_is_sent_once_more() {
+    let setup = setup();
+    let (id, session) = setup.world.session().await;
+    setup.stub.instead.lock().push((500, json!({})));
+    assert_eq!(setup.ask(&session, API2).await.as_deref(), Ok("A1"));
+    setup
+        .stub
+        .instead
+        .lock()
+        .extend([(503, json!({})), (502, json!({}))]);
+    let wanted = Wanted {
+        audience: API2,
+        not: Some("A1".into()),
+    };
+    let failed = setup.tokens.access_token_for(&session, wanted).await;
+    assert!(matches!(failed, Err(TokenError::Provider(_))), "{failed:?}");
+    assert_eq!(setup.stub.seen.lock().len(), 4);
+    assert!(
+        setup.world.sessions.load(&id).await.unwrap().is_some(),
+        "the session stays"
+    );
+    setup.end().await;
+}
+
+#[tokio::test]
+async fn invalid_grant_ends_the_session_and_another_refusal_does_not() {
+    let setup = setup();
+    let (id, session) = setup.world.session().await;
+    setup
+        .stub
+        .instead
+        .lock()
+        .push((400, json!({"error": "invalid_target"})));
+    assert!(matches!(
+        setup.ask(&session, API2).await,
+        Err(TokenError::Provider(_))
+    ));
+    assert!(setup.world.sessions.load(&id).await.unwrap().is_some());
+    setup
+        .stub
+        .instead
+        .lock()
+        .push((400, json!({"error": "invalid_grant"})));
+    assert_eq!(setup.ask(&session, API2).await, Err(TokenError::Ended));
+    assert!(setup.world.sessions.load(&id).await.unwrap().is_none());
+    setup.end().await;
+}
+
+#[tokio::test]
+async fn a_session_that_ended_meanwhile_gets_no_token_and_is_not_brought_back() {
+    let setup = setup();
+    let (id, session) = setup.world.session().await;
+    setup.world.sessions.end(&id).await.unwrap();
+    assert_eq!(setup.ask(&session, API2).await, Err(TokenError::Ended));
+    assert_eq!(setup.stub.redeemed.load(SeqCst), 0);
+    assert!(setup.world.sessions.load(&id).await.unwrap().is_none());
+    setup.end().await;
+}
+
+#[tokio::test]
+async fn a_token_for_another_audience_is_refused_and_the_rotation_kept() {
+    let setup = setup();
+    let (id, session) = setup.world.session().await;
+    // {"aud":"https://api-9"}
+    let jwt = "x.eyJhdWQiOiJodHRwczovL2FwaS05In0.y";
+    let answer = json!({"access_token": jwt, "token_type": "Bearer", "expires_in": 900, "refresh_token": "R7"});
+    setup.stub.instead.lock().push((200, answer));
+    assert_eq!(
+        setup.ask(&session, API2).await,
+        Err(TokenError::WrongAudience)
+    );
+    let saved = setup.world.sessions.load(&id).await.unwrap().unwrap();
+    assert_eq!(saved.record.refresh_token.as_deref(), Some("R7"));
+    assert!(!saved.record.tokens.contains_key(API2));
+    setup.end().await;
+}

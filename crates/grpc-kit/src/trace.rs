@@ -1,0 +1,136 @@
+//! Each call's server span: its parent is the caller's, by W3C Trace Context.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http::{HeaderMap, Request, Response};
+use kit::telemetry::{ServiceTag, propagation};
+use tower::{Layer, Service};
+use tracing::{Instrument as _, Span, field::Empty};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+/// Surrounds each call with its span.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TraceLayer {
+    service: &'static str,
+    names: &'static [&'static str],
+}
+
+impl TraceLayer {
+    pub(crate) fn new(service: &'static str, names: &'static [&'static str]) -> Self {
+        Self { service, names }
+    }
+
+    fn span(self, path: &str, metadata: &HeaderMap) -> Span {
+        // A path is the caller's word until it names a service of ours. That
+        // leaves out health checks and reflection, which are nobody's request.
+        let known = path
+            .strip_prefix('/')
+            .and_then(|path| path.split_once('/'))
+            .filter(|(name, _)| self.names.contains(name));
+        let Some((name, method)) = known else {
+            return Span::none();
+        };
+        let method: String = method.chars().take(64).collect();
+        let span = tracing::info_span!(
+            target: "sso",
+            "rpc",
+            "otel.name" = format_args!("{name}/{method}"),
+            "otel.kind" = "server",
+            "otel.status_code" = Empty,
+            "rpc.system" = "grpc",
+            "rpc.service" = name,
+            "rpc.method" = method,
+            "rpc.grpc.status_code" = Empty,
+        );
+        let text = |key| metadata.get(key).and_then(|value| value.to_str().ok());
+        let caller = propagation::extract(text("traceparent"), text("tracestate"));
+        let _ = span.set_parent(caller.with_value(ServiceTag(self.service)));
+        span
+    }
+}
+
+impl<S> Layer<S> for TraceLayer {
+    type Service = Traced<S>;
+
+    fn layer(&self, inner: S) -> Traced<S> {
+        Traced {
+            inner,
+            layer: *self,
+        }
+    }
+}
+
+/// A service whose calls have spans.
+#[derive(Clone, Debug)]
+pub(crate) struct Traced<S> {
+    inner: S,
+    layer: TraceLayer,
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Traced<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S::Future: Send + 'static,
+    S::Error: 'static,
+    ResBody: 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let span = self.layer.span(request.uri().path(), request.headers());
+        let answered = self.inner.call(request).instrument(span.clone());
+        Box::pin(async move {
+            let response = answered.await?;
+            let code = status_code(response.headers());
+            span.record("rpc.grpc.status_code", code);
+            if is_server_error(code) {
+                span.record("otel.status_code", "ERROR");
+            }
+            Ok(response)
+        })
+    }
+}
+
+/// A failed unary call is answered by headers alone; without `grpc-status`
+/// among them it went well so far.
+fn status_code(headers: &HeaderMap) -> u8 {
+    let status = headers.get("grpc-status");
+    status
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .unwrap_or(0)
+}
+
+/// The codes that OpenTelemetry counts as a server's own failure: UNKNOWN,
+/// DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS.
+fn is_server_error(code: u8) -> bool {
+    matches!(code, 2 | 4 | 12 | 13 | 14 | 15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_of_a_failed_call_stands_in_its_headers() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(status_code(&headers), 0);
+        headers.insert("grpc-status", "16".parse().unwrap());
+        assert_eq!(status_code(&headers), 16);
+    }
+
+    #[test]
+    fn a_refused_caller_is_no_failure_of_the_server() {
+        assert!(!is_server_error(16) && !is_server_error(7) && !is_server_error(9));
+        assert!(is_server_error(14));
+    }
+}

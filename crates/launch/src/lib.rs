@@ -1,0 +1,104 @@
+//! From the command line to running services and back to an exit code: what
+//! every `main` has in common. 0 after a drain, 2 for a bad configuration or a
+//! taken port (a line for each error), 1 when a service fails.
+
+use std::{process::ExitCode, sync::Arc};
+
+use kit::{
+    Ground,
+    config::{Common, CommonArgs, Problems, Site, refuse},
+    net::Listeners,
+    running::Running,
+    shutdown::Shutdown,
+    telemetry::{self, LogFormat},
+};
+use store::SharedStore;
+
+/// What a program runs on.
+pub struct Platform {
+    /// The common settings.
+    pub common: Common,
+    /// The store that services share.
+    pub store: SharedStore,
+    /// Clock, randomness, shutdown.
+    pub ground: Ground,
+}
+
+/// Runs one service on `site`'s ports. `read` makes its configuration, `build`
+/// starts it.
+pub async fn service<C, F>(
+    name: &'static str,
+    site: Site,
+    common: &CommonArgs,
+    read: impl FnOnce(&Common, &mut Problems) -> Option<C>,
+    build: impl FnOnce(C, Listeners, SharedStore, Ground) -> F,
+) -> ExitCode
+where
+    F: Future<Output = Result<Running, Problems>>,
+{
+    let read = |common: &Common, problems: &mut Problems| {
+        let config = read(common, problems);
+        let listeners = Listeners::bind(common, site, problems);
+        Some((config?, listeners?))
+    };
+    let start = |(config, listeners), platform: Platform| {
+        build(config, listeners, platform.store, platform.ground)
+    };
+    program(name, &[name], common, read, start).await
+}
+
+/// Runs a program that holds `services`: reads everything first, then starts,
+/// then waits for the drain. Call it inside a multi-threaded runtime.
+pub async fn program<C, F>(
+    name: &'static str,
+    services: &[&'static str],
+    args: &CommonArgs,
+    read: impl FnOnce(&Common, &mut Problems) -> Option<C>,
+    start: impl FnOnce(C, Platform) -> F,
+) -> ExitCode
+where
+    F: Future<Output = Result<Running, Problems>>,
+{
+    let mut problems = Problems::new();
+    let common = args.read(&mut problems);
+    let config = common.as_ref().and_then(|common| read(common, &mut problems));
+    let (Some(common), Some(config), true) = (common, config, problems.is_empty()) else {
+        return refuse(name, &problems);
+    };
+    let format = if common.log_json { LogFormat::Json } else { LogFormat::Text };
+    let telemetry = match telemetry::init(services, format) {
+        Ok(telemetry) => telemetry,
+        Err(what) => return refuse(name, &one("OTEL", what)),
+    };
+    let ended = run(common, config, start).await;
+    telemetry.flush().await;
+    match ended {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+        Err(problems) => refuse(name, &problems),
+    }
+}
+
+async fn run<C, F>(
+    common: Common,
+    config: C,
+    start: impl FnOnce(C, Platform) -> F,
+) -> Result<std::io::Result<()>, Problems>
+where
+    F: Future<Output = Result<Running, Problems>>,
+{
+    let ground = Ground::real(Shutdown::on_signals());
+    let store = store::open(common.redis_url.as_ref(), Arc::clone(&ground.clock))
+        .map_err(|what| one("REDIS_URL", what))?;
+    let running = start(config, Platform { common, store, ground }).await?;
+    Ok(running.join().await)
+}
+
+fn one(key: &str, what: impl std::fmt::Display) -> Problems {
+    let mut problems = Problems::new();
+    problems.add(key, what);
+    problems
+}

@@ -1,0 +1,98 @@
+//! What every store keeps, as one suite that each store's tests run.
+//!
+//! [`check`] panics at the first rule that is broken, with the rule's name.
+
+mod counters_and_leases;
+mod expiry;
+mod once;
+mod values;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use kit::clock::ManualClock;
+use tokio::task::JoinSet;
+
+use crate::{Store, StoreError};
+
+/// Long enough to outlast the suite.
+const LONG: Duration = Duration::from_secs(600);
+/// Long enough to be looked at before it ends, on a busy machine too.
+const SHORT: Duration = Duration::from_secs(2);
+/// How many tasks contend for one key.
+const CONTENDERS: usize = 64;
+
+/// How the suite lets time pass for the store under test.
+#[derive(Clone, Copy, Debug)]
+pub enum Time<'a> {
+    /// The store tells the time by this clock.
+    Manual(&'a ManualClock),
+    /// The store tells the time by itself: the suite waits.
+    Real,
+}
+
+impl Time<'_> {
+    async fn pass(self, time: Duration) {
+        match self {
+            Self::Manual(clock) => clock.advance(time),
+            Self::Real => tokio::time::sleep(time + Duration::from_millis(50)).await,
+        }
+    }
+}
+
+/// Runs every rule against `store`, which may hold other keys. Run it on a
+/// runtime with several threads: the rules about concurrency mean little on one.
+///
+/// # Panics
+/// When a rule is broken.
+///
+/// # Errors
+/// When the store does not do what it is asked.
+pub async fn check<S: Store>(store: Arc<S>, time: Time<'_>) -> Result<(), StoreError> {
+    store.ping().await?;
+    values::a_key_holds_what_was_put_last(&*store).await?;
+    values::values_are_bytes_of_any_kind_and_size(&*store).await?;
+    once::put_new_sets_only_what_holds_nothing(&*store).await?;
+    once::take_empties_the_key(&*store).await?;
+    once::take_gives_the_value_to_one_of_many(&store).await?;
+    once::put_new_lets_one_of_many_in(&store).await?;
+    once::compare_and_swap_sets_only_what_is_expected(&*store).await?;
+    once::compare_and_swap_lets_one_of_many_through(&store).await?;
+    values::remove_says_whether_there_was_something(&*store).await?;
+    counters_and_leases::count_gives_each_of_many_a_sum_of_its_own(&store).await?;
+    counters_and_leases::count_refuses_what_is_no_counter(&*store).await?;
+    counters_and_leases::a_lease_is_one_holders(&*store).await?;
+    counters_and_leases::a_lease_goes_to_one_of_many(&store).await?;
+    counters_and_leases::only_the_holder_releases(&*store).await?;
+    expiry::a_ttl_of_zero_does_not_last(&*store, time).await?;
+    expiry::everything_expires(&*store, time).await
+}
+
+fn bytes(text: &'static str) -> Bytes {
+    Bytes::from_static(text.as_bytes())
+}
+
+/// Runs `contend` in many tasks at once; what each of them got.
+async fn contend<S, T, F>(
+    store: &Arc<S>,
+    contend: impl Fn(Arc<S>, usize) -> F,
+) -> Result<Vec<T>, StoreError>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, StoreError>> + Send + 'static,
+{
+    let gate = Arc::new(tokio::sync::Barrier::new(CONTENDERS));
+    let mut tasks = JoinSet::new();
+    for n in 0..CONTENDERS {
+        let (gate, work) = (Arc::clone(&gate), contend(Arc::clone(store), n));
+        tasks.spawn(async move {
+            gate.wait().await;
+            work.await
+        });
+    }
+    tasks.join_all().await.into_iter().collect()
+}
+
+fn winners(outcomes: &[bool]) -> usize {
+    outcomes.iter().filter(|won| **won).count()
+}

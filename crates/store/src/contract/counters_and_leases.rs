@@ -1,0 +1,75 @@
+//! Counters that lose nothing, and leases that one holder has.
+
+use std::sync::Arc;
+
+use super::{CONTENDERS, LONG, bytes, contend, winners};
+use crate::{Store, StoreError};
+
+pub(super) async fn count_gives_each_of_many_a_sum_of_its_own(
+    store: &Arc<impl Store>,
+) -> Result<(), StoreError> {
+    let sums = contend(store, |store, _| async move {
+        store.count("count-many", LONG).await
+    });
+    let mut sums = sums.await?;
+    sums.sort_unstable();
+    assert!(sums.into_iter().eq(1..=CONTENDERS as u64), "each sum once");
+    store.remove("count-many").await?;
+    assert_eq!(
+        store.count("count-many", LONG).await?,
+        1,
+        "a removed counter begins again"
+    );
+    Ok(())
+}
+
+pub(super) async fn count_refuses_what_is_no_counter(store: &impl Store) -> Result<(), StoreError> {
+    store.put("count-no", bytes("three"), LONG).await?;
+    let refused = store.count("count-no", LONG).await;
+    assert!(
+        matches!(refused, Err(StoreError::Refused(_))),
+        "a word was counted: {refused:?}"
+    );
+    assert_eq!(
+        store.get("count-no").await?,
+        Some(bytes("three")),
+        "left as it was"
+    );
+    Ok(())
+}
+
+pub(super) async fn a_lease_is_one_holders(store: &impl Store) -> Result<(), StoreError> {
+    assert!(store.lease("lease", "me", LONG).await?, "a free lease");
+    assert!(!store.lease("lease", "you", LONG).await?, "held by another");
+    assert!(
+        store.lease("lease", "me", LONG).await?,
+        "prolonged by its holder"
+    );
+    assert!(store.release("lease", "me").await?, "given back");
+    assert!(store.lease("lease", "you", LONG).await?, "free again");
+    assert!(
+        !store.lease("lease", "me", LONG).await?,
+        "the former holder waits as others do"
+    );
+    Ok(())
+}
+
+pub(super) async fn a_lease_goes_to_one_of_many(store: &Arc<impl Store>) -> Result<(), StoreError> {
+    let outcomes = contend(store, |store, n| async move {
+        store
+            .lease("lease-many", &format!("holder-{n}"), LONG)
+            .await
+    });
+    assert_eq!(winners(&outcomes.await?), 1, "one holder of many");
+    Ok(())
+}
+
+pub(super) async fn only_the_holder_releases(store: &impl Store) -> Result<(), StoreError> {
+    assert!(!store.release("release", "me").await?, "nothing to release");
+    store.lease("release", "me", LONG).await?;
+    assert!(!store.release("release", "you").await?, "not the holder");
+    assert!(!store.lease("release", "you", LONG).await?, "still held");
+    assert!(store.release("release", "me").await?, "the holder");
+    assert!(!store.release("release", "me").await?, "released before");
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! Lifetimes: what has expired counts as absent to each operation.
+
+use std::time::Duration;
+
+use super::{LONG, SHORT, Time, bytes};
+use crate::{Store, StoreError};
+
+pub(super) async fn a_ttl_of_zero_does_not_last(
+    store: &impl Store,
+    time: Time<'_>,
+) -> Result<(), StoreError> {
+    const NONE: Duration = Duration::ZERO;
+    store.put("zero-put", bytes("x"), NONE).await?;
+    store.put_new("zero-new", bytes("x"), NONE).await?;
+    store.put("zero-cas", bytes("x"), LONG).await?;
+    store
+        .compare_and_swap("zero-cas", b"x", bytes("y"), NONE)
+        .await?;
+    store.count("zero-count", NONE).await?;
+    store.lease("zero-lease", "me", NONE).await?;
+    time.pass(Duration::from_millis(1)).await;
+    for key in [
+        "zero-put",
+        "zero-new",
+        "zero-cas",
+        "zero-count",
+        "zero-lease",
+    ] {
+        assert_eq!(store.get(key).await?, None, "{key}");
+    }
+    Ok(())
+}
+
+/// All kinds at once, so that a store with its own time is waited for once.
+pub(super) async fn everything_expires(
+    store: &impl Store,
+    time: Time<'_>,
+) -> Result<(), StoreError> {
+    // The lifetime of the last write counts, whichever operation wrote.
+    store.put("exp-put", bytes("x"), SHORT).await?;
+    store.put("exp-put-longer", bytes("x"), SHORT).await?;
+    store.put("exp-put-longer", bytes("x"), LONG).await?;
+    store.put("exp-put-shorter", bytes("x"), LONG).await?;
+    store.put("exp-put-shorter", bytes("x"), SHORT).await?;
+    store.put_new("exp-new", bytes("x"), SHORT).await?;
+    store.put_new("exp-new", bytes("x"), LONG).await?;
+    store.put("exp-cas-longer", bytes("x"), SHORT).await?;
+    store
+        .compare_and_swap("exp-cas-longer", b"x", bytes("y"), LONG)
+        .await?;
+    store.put("exp-cas-shorter", bytes("x"), LONG).await?;
+    store
+        .compare_and_swap("exp-cas-shorter", b"x", bytes("y"), SHORT)
+        .await?;
+    store.put("exp-cas-failed", bytes("x"), SHORT).await?;
+    store
+        .compare_and_swap("exp-cas-failed", b"other", bytes("y"), LONG)
+        .await?;
+    store.lease("exp-lease", "me", SHORT).await?;
+    store.lease("exp-lease", "you", LONG).await?;
+    store.lease("exp-lease-longer", "me", SHORT).await?;
+    store.lease("exp-lease-longer", "me", LONG).await?;
+    // A counter's first lifetime counts: a window does not move with each try.
+    store.count("exp-count", SHORT).await?;
+    assert_eq!(
+        store.count("exp-count", LONG).await?,
+        2,
+        "counted in one window"
+    );
+    for key in [
+        "exp-put",
+        "exp-put-shorter",
+        "exp-new",
+        "exp-cas-shorter",
+        "exp-lease",
+    ] {
+        assert!(store.get(key).await?.is_some(), "{key} before its end");
+    }
+
+    time.pass(SHORT).await;
+
+    for key in ["exp-put-shorter", "exp-cas-shorter", "exp-cas-failed"] {
+        assert_eq!(store.get(key).await?, None, "{key} after its end");
+    }
+    for key in ["exp-put-longer", "exp-cas-longer"] {
+        assert!(store.get(key).await?.is_some(), "{key} was given longer");
+    }
+    assert_eq!(store.take("exp-put").await?, None, "take after the end");
+    assert!(!store.remove("exp-new").await?, "remove after the end");
+    assert!(
+        !store
+            .compare_and_swap("exp-new", b"x", bytes("y"), LONG)
+            .await?,
+        "swap after it"
+    );
+    assert!(
+        store.put_new("exp-new", bytes("z"), LONG).await?,
+        "put_new after it"
+    );
+    assert!(
+        !store.release("exp-lease", "me").await?,
+        "release after the end"
+    );
+    assert!(
+        store.lease("exp-lease", "you", LONG).await?,
+        "another's lease after it"
+    );
+    assert!(
+        !store.lease("exp-lease-longer", "you", LONG).await?,
+        "a prolonged lease"
+    );
+    assert_eq!(
+        store.count("exp-count", LONG).await?,
+        1,
+        "a window of its own"
+    );
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! The operations that no single command does. Each script touches the one key
+//! that it is given, and so stays in one slot of a Redis Cluster.
+
+use redis::Script;
+
+/// ARGV: what it must hold, what it holds then, milliseconds.
+const COMPARE_AND_SWAP: &str = r"
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1";
+
+/// ARGV: milliseconds.
+const COUNT: &str = r"
+local sum = redis.call('INCR', KEYS[1])
+if sum == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+return sum";
+
+/// ARGV: holder, milliseconds. GET gives false where there is nothing.
+const LEASE: &str = r"
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1";
+
+/// ARGV: holder.
+const RELEASE: &str = r"
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])";
+
+/// All of them, hashed once.
+pub(super) struct Scripts {
+    pub(super) compare_and_swap: Script,
+    pub(super) count: Script,
+    pub(super) lease: Script,
+    pub(super) release: Script,
+}
+
+impl Scripts {
+    pub(super) fn new() -> Self {
+        Self {
+            compare_and_swap: Script::new(COMPARE_AND_SWAP),
+            count: Script::new(COUNT),
+            lease: Script::new(LEASE),
+            release: Script::new(RELEASE),
+        }
+    }
+}

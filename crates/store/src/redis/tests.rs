@@ -1,0 +1,234 @@
+//! The contract on a real server, and what a failing server does to callers.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::*;
+use crate::{
+    contract::{self, Time},
+    test_redis::RedisServer,
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const OPTIONS: Options = Options {
+    connect: Duration::from_secs(1),
+    response: Duration::from_millis(500),
+    lanes: 2,
+};
+/// What a busy machine may add to a timeout.
+const SLACK: Duration = Duration::from_secs(2);
+
+fn store(server: &RedisServer) -> RedisStore {
+    RedisStore::new(&server.url(), OPTIONS).unwrap()
+}
+
+/// All operations at once: each is unreachable, after at most `limit`.
+async fn all_are_unreachable(store: &RedisStore, limit: Duration) {
+    let x = || Bytes::from_static(b"x");
+    let begun = Instant::now();
+    let errors: [Option<StoreError>; 10] = tokio::join!(
+        async { store.ping().await.err() },
+        async { store.put("k", x(), MINUTE).await.err() },
+        async { store.put_new("k", x(), MINUTE).await.err() },
+        async { store.get("k").await.err() },
+        async { store.take("k").await.err() },
+        async { store.compare_and_swap("k", b"x", x(), MINUTE).await.err() },
+        async { store.remove("k").await.err() },
+        async { store.count("k", MINUTE).await.err() },
+        async { store.lease("k", "me", MINUTE).await.err() },
+        async { store.release("k", "me").await.err() },
+    )
+    .into();
+    for error in errors {
+        assert!(
+            matches!(error, Some(StoreError::Unreachable(_))),
+            "{error:?}"
+        );
+    }
+    assert!(begun.elapsed() < limit + SLACK, "{:?}", begun.elapsed());
+}
+
+/// Until `store` answers again, in a bounded number of tries.
+async fn answers_again(store: &RedisStore) {
+    for _ in 0..100 {
+        if store.ping().await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("it does not answer again: {:?}", store.ping().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn it_keeps_the_contract() {
+    let server = RedisServer::start();
+    contract::check(Arc::new(store(&server)), Time::Real)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_killed_redis_is_unreachable_and_a_restarted_one_works_again() {
+    let mut server = RedisServer::start();
+    let store = store(&server);
+    store
+        .put("k", Bytes::from_static(b"x"), MINUTE)
+        .await
+        .unwrap();
+    server.stop();
+    all_are_unreachable(&store, OPTIONS.response).await;
+    server.restart();
+    store
+        .put("k", Bytes::from_static(b"y"), MINUTE)
+        .await
+        .unwrap();
+    // The scripts are gone with the old process: they are loaded again.
+    assert!(
+        store
+            .compare_and_swap("k", b"y", Bytes::from_static(b"z"), MINUTE)
+            .await
+            .unwrap()
+    );
+}
+
+#[tokio::test]
+async fn a_read_survives_a_restart_unseen() {
+    let mut server = RedisServer::start();
+    let store = store(&server);
+    store.ping().await.unwrap();
+    server.restart();
+    assert_eq!(store.get("k").await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_paused_redis_is_unreachable_in_time_and_works_on_when_resumed() {
+    let server = RedisServer::start();
+    let store = store(&server);
+    store
+        .put("k", Bytes::from_static(b"x"), MINUTE)
+        .await
+        .unwrap();
+    server.pause();
+    all_are_unreachable(&store, OPTIONS.response).await;
+    // The connection is given up by now: the wait is for a new one.
+    all_are_unreachable(&store, OPTIONS.connect).await;
+    server.resume();
+    answers_again(&store).await;
+    assert!(
+        store
+            .put_new("after", Bytes::from_static(b"x"), MINUTE)
+            .await
+            .unwrap()
+    );
+}
+
+/// How many connections the server has ever taken.
+async fn connections_taken(observer: &RedisStore) -> usize {
+    let stats: String = observer
+        .read(redis::cmd("INFO").arg("stats"))
+        .await
+        .unwrap();
+    let taken = stats
+        .lines()
+        .find_map(|line| line.strip_prefix("total_connections_received:"));
+    taken.unwrap().trim().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_lane_has_one_connection_however_many_use_it() {
+    let server = RedisServer::start();
+    let observer = RedisStore::new(
+        &server.url(),
+        Options {
+            lanes: 1,
+            ..OPTIONS
+        },
+    )
+    .unwrap();
+    let before = connections_taken(&observer).await;
+    let store = Arc::new(store(&server));
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..64 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move { store.get(&n.to_string()).await });
+    }
+    assert!(tasks.join_all().await.iter().all(Result::is_ok));
+    let made = connections_taken(&observer).await - before;
+    assert!((1..=OPTIONS.lanes).contains(&made), "{made}");
+}
+
+#[tokio::test]
+async fn every_key_has_the_prefix_and_a_lifetime() {
+    let server = RedisServer::start();
+    let store = store(&server);
+    let x = Bytes::from_static(b"x");
+    store.put("put", x.clone(), MINUTE).await.unwrap();
+    store.put_new("put_new", x.clone(), MINUTE).await.unwrap();
+    assert!(
+        store
+            .compare_and_swap("put", b"x", x, MINUTE)
+            .await
+            .unwrap()
+    );
+    store.count("count", MINUTE).await.unwrap();
+    store.count("count", MINUTE).await.unwrap();
+    store.lease("lease", "me", MINUTE).await.unwrap();
+    let keys: Vec<String> = store.read(redis::cmd("KEYS").arg("*")).await.unwrap();
+    assert_eq!(keys.len(), 4);
+    for key in keys {
+        assert!(key.starts_with("sso-lab:"), "{key}");
+        let left: i64 = store.read(redis::cmd("PTTL").arg(&key)).await.unwrap();
+        assert!((1..=60_000).contains(&left), "{key}: {left}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_refused_and_not_repeated() {
+    let server = RedisServer::start();
+    let admin = store(&server);
+    let _: String = admin
+        .change(redis::cmd("CONFIG").arg(&["SET", "requirepass", "right"]))
+        .await
+        .unwrap();
+    let url = |password| format!("redis://:{password}@127.0.0.1:{}", server.port());
+    let wrong = RedisStore::new(&url("hunter2"), OPTIONS).unwrap();
+    let error = wrong.ping().await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused(_)), "{error}");
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+    RedisStore::new(&url("right"), OPTIONS)
+        .unwrap()
+        .ping()
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn rfc6761_a_localhost_name_leads_to_loopback() {
+    let server = RedisServer::start();
+    let url = format!("redis://store.localhost:{}", server.port());
+    RedisStore::new(&url, OPTIONS)
+        .unwrap()
+        .ping()
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn something_else_that_answers_is_unreachable() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let speaking = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            stream.writable().await.unwrap();
+            stream
+                .try_write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                .unwrap();
+        }
+    });
+    let store = RedisStore::new(&format!("redis://127.0.0.1:{port}"), OPTIONS).unwrap();
+    let error = store.ping().await.unwrap_err();
+    assert!(matches!(error, StoreError::Unreachable(_)), "{error:?}");
+    speaking.abort();
+}

@@ -1,0 +1,139 @@
+//! Who calls a resource server, by the access token in `Authorization`.
+
+use std::sync::Arc;
+
+use kit::telemetry::names::span;
+use oauth_types::claims::AccessToken;
+use secrecy::SecretString;
+use tracing::{Instrument as _, Span, field::Empty};
+
+use crate::{
+    refusal::{Refusal, Refused},
+    verifier::{Verified, Verifier},
+};
+
+/// A caller whose access token was found good.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    verified: Arc<Verified>,
+    token: SecretString,
+    audience: Arc<str>,
+}
+
+impl Caller {
+    /// What its token says.
+    pub fn claims(&self) -> &AccessToken {
+        self.verified.claims()
+    }
+
+    /// The user, or the client where no user is there.
+    pub fn sub(&self) -> &str {
+        &self.claims().sub
+    }
+
+    /// The token itself, to be exchanged for another. It goes nowhere else.
+    pub fn token(&self) -> &SecretString {
+        &self.token
+    }
+
+    /// Refuses unless the token has the scope `needed`.
+    pub fn require_scope(&self, needed: &str) -> Result<(), Refused> {
+        if self.claims().scope.contains(needed) {
+            return Ok(());
+        }
+        let why = Refusal::InsufficientScope(needed.to_owned());
+        Err(Refused::new(Arc::clone(&self.audience), why))
+    }
+}
+
+impl Verifier {
+    /// The caller, by all values of `Authorization` that it sent. A token
+    /// anywhere else (RFC 6750 §2.2, §2.3) does not count.
+    pub async fn caller(&self, authorization: &[&[u8]]) -> Result<Caller, Refused> {
+        let step = kit::step!(
+            span::TOKEN_CHECK,
+            "sso.outcome" = Empty,
+            "sso.client_id" = Empty,
+            "enduser.id" = Empty
+        );
+        let identified = self.identify(authorization).instrument(step.clone()).await;
+        record(&step, &identified);
+        identified.map_err(|why| Refused::new(Arc::clone(self.audience()), why))
+    }
+
+    async fn identify(&self, authorization: &[&[u8]]) -> Result<Caller, Refusal> {
+        let token = bearer(authorization)?;
+        Ok(Caller {
+            verified: self.verify(token).await?,
+            token: token.to_owned().into(),
+            audience: Arc::clone(self.audience()),
+        })
+    }
+}
+
+fn record(step: &Span, identified: &Result<Caller, Refusal>) {
+    match identified {
+        Ok(caller) => {
+            let claims = caller.claims();
+            step.record("sso.outcome", "ok");
+            step.record("sso.client_id", claims.client_id.as_str());
+            step.record("enduser.id", claims.sub.as_str());
+        }
+        Err(why) => {
+            let code = why.code().map_or("unauthenticated", |code| code.as_str());
+            step.record("sso.outcome", code);
+        }
+    }
+}
+
+/// RFC 6750 §2.1; the scheme's case does not matter (RFC 9110 §11.1).
+fn bearer<'a>(authorization: &[&'a [u8]]) -> Result<&'a str, Refusal> {
+    let value = match authorization {
+        [] => return Err(Refusal::NoToken),
+        [one] => std::str::from_utf8(one)
+            .map_err(|_| Refusal::BadRequest("the Authorization header is not readable"))?,
+        _ => {
+            return Err(Refusal::BadRequest(
+                "the Authorization header was sent more than once",
+            ));
+        }
+    };
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Refusal::NoToken);
+    }
+    match token.trim() {
+        "" => Err(Refusal::BadRequest("there is no token after Bearer")),
+        token => Ok(token),
+    }
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    #[test]
+    fn rfc9110_11_1_the_schemes_case_does_not_matter() {
+        for value in ["Bearer abc", "bearer abc", "BEARER  abc"] {
+            assert_eq!(bearer(&[value.as_bytes()]), Ok("abc"));
+        }
+    }
+
+    #[test]
+    fn rfc6750_2_1_another_scheme_is_no_token() {
+        assert_eq!(bearer(&[b"Basic YTpi"]), Err(Refusal::NoToken));
+        assert_eq!(bearer(&[b"Bearertoken"]), Err(Refusal::NoToken));
+        assert_eq!(bearer(&[]), Err(Refusal::NoToken));
+    }
+
+    #[test]
+    fn rfc6750_3_1_credentials_sent_twice_are_a_bad_request() {
+        let twice = bearer(&[b"Bearer a", b"Bearer a"]);
+        assert!(matches!(twice, Err(Refusal::BadRequest(_))));
+        assert!(matches!(bearer(&[b"Bearer "]), Err(Refusal::BadRequest(_))));
+        assert!(matches!(
+            bearer(&[b"Bearer \xff"]),
+            Err(Refusal::BadRequest(_))
+        ));
+    }
+}

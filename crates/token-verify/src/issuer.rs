@@ -1,0 +1,183 @@
+//! Who issues: the name that tokens carry, and the address to reach it by.
+
+use clap::Args;
+use kit::{
+    config::{Common, Problems, Site},
+    net::{ReadError, read_bounded},
+};
+use serde::{Deserialize, de::DeserializeOwned};
+
+/// Settings of everybody who trusts the identity provider.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Identity provider")]
+pub struct IssuerArgs {
+    /// The issuer, exactly as tokens name it [default: idp's public URL]
+    #[arg(long, env = "IDP_ISSUER", value_name = "URL")]
+    pub idp_issuer: Option<String>,
+    /// Where this service reaches the issuer [default: the issuer itself]
+    #[arg(long, env = "IDP_INTERNAL_URL", value_name = "URL")]
+    pub idp_internal_url: Option<String>,
+}
+
+impl IssuerArgs {
+    /// Checks both; what is wrong goes to `problems`.
+    pub fn read(&self, common: &Common, problems: &mut Problems) -> Option<Issuer> {
+        let name = match &self.idp_issuer {
+            None => Some(common.addresses.url(Site::Idp)),
+            // Kept as it was written: an issuer is compared character by character.
+            Some(text) => problems.http_url("IDP_ISSUER", text).map(|_| text.clone()),
+        };
+        let internal = match &self.idp_internal_url {
+            None => name.clone(),
+            Some(text) => problems.http_url("IDP_INTERNAL_URL", text),
+        };
+        Some(Issuer::new(name?, &internal?))
+    }
+}
+
+/// The identity provider, as a resource server sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issuer {
+    name: String,
+    internal: String,
+}
+
+/// Why the issuer's documents could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// Not reached, or cut off.
+    #[error("{url}: {source}")]
+    Unreachable {
+        /// What was asked for.
+        url: String,
+        /// What happened.
+        source: ReadError,
+    },
+    /// Another status than 200.
+    #[error("{url}: answered {status}")]
+    Status {
+        /// What was asked for.
+        url: String,
+        /// What came.
+        status: u16,
+    },
+    /// No JSON, or not the JSON expected.
+    #[error("{url}: not the document expected: {source}")]
+    Malformed {
+        /// What was asked for.
+        url: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// OIDC Discovery §4.3, RFC 8414 §3.3: the document must name the issuer
+    /// that was asked for.
+    #[error("{url}: the document is another issuer's ({found:?}, not {expected:?})")]
+    OtherIssuer {
+        /// What was asked for.
+        url: String,
+        /// Whose it says it is.
+        found: String,
+        /// Who was expected.
+        expected: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Discovery {
+    issuer: String,
+    jwks_uri: String,
+}
+
+impl Issuer {
+    /// The issuer `name`, reached at `internal`.
+    pub fn new(name: impl Into<String>, internal: &str) -> Self {
+        Self {
+            name: name.into(),
+            internal: internal.trim_end_matches('/').to_owned(),
+        }
+    }
+
+    /// What `iss` must be, character by character.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where this service reaches `public`, an address of the issuer's. An
+    /// address elsewhere stays as it is.
+    pub fn reach(&self, public: &str) -> String {
+        let name = self.name.trim_end_matches('/');
+        match public.strip_prefix(name) {
+            Some(path) if path.is_empty() || path.starts_with('/') => {
+                format!("{}{path}", self.internal)
+            }
+            _ => public.to_owned(),
+        }
+    }
+
+    /// The issuer's keys as it publishes them, found by its discovery document.
+    pub(crate) async fn fetch_jwks(&self, http: &reqwest::Client) -> Result<Vec<u8>, FetchError> {
+        let url = format!("{}/.well-known/openid-configuration", self.internal);
+        let document: Discovery = parse(&url, &get(http, &url).await?)?;
+        if document.issuer != self.name {
+            return Err(FetchError::OtherIssuer {
+                url,
+                found: document.issuer,
+                expected: self.name.clone(),
+            });
+        }
+        get(http, &self.reach(&document.jwks_uri)).await
+    }
+}
+
+async fn get(http: &reqwest::Client, url: &str) -> Result<Vec<u8>, FetchError> {
+    let unreachable = |source: ReadError| FetchError::Unreachable {
+        url: url.to_owned(),
+        source,
+    };
+    let mut request = http.get(url);
+    let mut headers = reqwest::header::HeaderMap::new();
+    kit::telemetry::propagation::inject(&mut headers);
+    request = request.headers(headers);
+    let response = request.send().await.map_err(|e| unreachable(e.into()))?;
+    let status = response.status().as_u16();
+    if status != 200 {
+        return Err(FetchError::Status {
+            url: url.to_owned(),
+            status,
+        });
+    }
+    read_bounded(response).await.map_err(unreachable)
+}
+
+fn parse<T: DeserializeOwned>(url: &str, body: &[u8]) -> Result<T, FetchError> {
+    serde_json::from_slice(body).map_err(|source| FetchError::Malformed {
+        url: url.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    #[test]
+    fn an_address_of_the_issuers_is_reached_inside() {
+        let issuer = Issuer::new("https://idp.example", "http://idp.cluster:8081/");
+        assert_eq!(
+            issuer.reach("https://idp.example/jwks"),
+            "http://idp.cluster:8081/jwks"
+        );
+    }
+
+    #[test]
+    fn an_address_elsewhere_stays_as_it_is() {
+        let issuer = Issuer::new("https://idp.example", "http://idp.cluster:8081");
+        for other in [
+            "https://idp.example.evil/jwks",
+            "https://keys.example/jwks",
+            "https://idp.example@evil/jwks",
+        ] {
+            assert_eq!(issuer.reach(other), other);
+        }
+    }
+}

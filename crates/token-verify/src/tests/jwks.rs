@@ -1,0 +1,108 @@
+//! Rotation, outage, cooldown.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::json;
+
+use super::{AUDIENCE, SCOPE, World};
+use crate::{
+    issuer::{FetchError, Issuer},
+    jwks::{Jwks, Timing},
+    refusal::{Invalid, Refusal},
+    testing::TestKey,
+    verifier::Verifier,
+};
+
+impl World {
+    fn token_by(&self, key: &TestKey, kid: &str) -> String {
+        let header = json!({"alg": key.alg(), "typ": "at+jwt", "kid": kid});
+        key.sign(&header, &self.issuer.claims(AUDIENCE, SCOPE))
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_key_id_fetches_the_set_again() {
+    let world = World::new(TestKey::es256()).await;
+    let next = TestKey::es256();
+    let keys = vec![world.issuer.key.jwk("k1"), next.jwk("k2")];
+    world.issuer.publish(keys);
+    let token = world.token_by(&next, "k2");
+    assert!(world.verifier.verify(&token).await.is_ok());
+    assert_eq!(world.issuer.fetches(), 2);
+}
+
+#[tokio::test]
+async fn strangers_key_ids_do_not_fetch_more_often_than_the_cooldown() {
+    let world = World::new(TestKey::es256()).await;
+    for n in 0..5 {
+        let token = world.token_by(&world.issuer.key, &format!("stranger-{n}"));
+        assert_eq!(world.refusal(&token).await, Invalid::UnknownKey);
+    }
+    assert_eq!(world.issuer.fetches(), 2);
+    world.clock.advance(Duration::from_secs(30));
+    let token = world.token_by(&world.issuer.key, "stranger");
+    assert_eq!(world.refusal(&token).await, Invalid::UnknownKey);
+    assert_eq!(world.issuer.fetches(), 3);
+}
+
+#[tokio::test]
+async fn many_at_once_share_one_fetch() {
+    let world = Arc::new(World::new(TestKey::es256()).await);
+    let next = TestKey::es256();
+    world.issuer.publish(vec![next.jwk("k2")]);
+    let token = world.token_by(&next, "k2");
+    let calls: Vec<_> = (0..16)
+        .map(|_| {
+            let (world, token) = (Arc::clone(&world), token.clone());
+            tokio::spawn(async move { world.verifier.verify(&token).await.is_ok() })
+        })
+        .collect();
+    for call in calls {
+        assert!(call.await.unwrap());
+    }
+    assert_eq!(world.issuer.fetches(), 2);
+}
+
+#[tokio::test]
+async fn an_outage_keeps_the_old_set() {
+    let world = World::new(TestKey::es256()).await;
+    let token = world.token();
+    let World {
+        issuer,
+        jwks,
+        verifier,
+        ..
+    } = world;
+    issuer.stop().await;
+    assert!(jwks.refresh().await.is_err());
+    assert!(verifier.verify(&token).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_withdrawn_key_withdraws_its_tokens_also_remembered_ones() {
+    let world = World::new(TestKey::es256()).await;
+    let token = world.token();
+    assert!(world.verifier.verify(&token).await.is_ok());
+    world.issuer.publish(vec![TestKey::es256().jwk("k2")]);
+    world.jwks.refresh().await.unwrap();
+    assert_eq!(world.refusal(&token).await, Invalid::UnknownKey);
+}
+
+#[tokio::test]
+async fn oidc_discovery_4_3_another_issuers_document_is_refused() {
+    let world = World::new(TestKey::es256()).await;
+    let issuer = Issuer::new("https://idp.example", &world.issuer.url);
+    let jwks = Jwks::new(issuer, Timing::default(), world.clock.clone());
+    let refused = jwks.refresh().await;
+    assert!(matches!(refused, Err(FetchError::OtherIssuer { .. })));
+}
+
+#[tokio::test]
+async fn before_the_keys_were_ever_had_a_token_is_not_called_bad() {
+    let world = World::new(TestKey::es256()).await;
+    let nowhere = Issuer::new(world.issuer.url.clone(), "http://127.0.0.1:9");
+    let jwks = Jwks::new(nowhere, Timing::default(), world.clock.clone());
+    let verifier = Verifier::new(AUDIENCE, jwks, world.clock.clone());
+    let refused = verifier.verify(&world.token()).await;
+    assert_eq!(refused.unwrap_err(), Refusal::NoKeys);
+}

@@ -1,0 +1,272 @@
+//! What a browser sees where nothing else answered: never a blank page, and
+//! never raw JSON where a person asked for a page.
+
+use actix_web::{
+    Error, HttpRequest, HttpResponse, ResponseError as _, Route,
+    body::{BoxBody, EitherBody, MessageBody, to_bytes_limited},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        StatusCode,
+        header::{self, HeaderMap, HeaderName},
+    },
+    middleware::Next,
+    web,
+};
+use serde::Deserialize;
+
+use super::{Accent, Message};
+use crate::{problem::Problem, trace};
+
+/// The most bytes that are read of an error's body to find its sentence.
+const MAX_PROBLEM: usize = 16 * 1024;
+
+/// What still counts when the body becomes a page.
+const KEPT: [HeaderName; 4] = [
+    header::ALLOW,
+    header::RETRY_AFTER,
+    header::SET_COOKIE,
+    header::WWW_AUTHENTICATE,
+];
+
+/// The answer to addresses that no route serves: `cfg.default_service(fallback(accent))`.
+pub fn fallback(accent: Accent) -> Route {
+    web::to(move |request: HttpRequest| async move { not_found(accent, &request) })
+}
+
+fn not_found(accent: Accent, request: &HttpRequest) -> HttpResponse {
+    if wants_page(request.headers()) {
+        of_status(accent, StatusCode::NOT_FOUND, None, trace::id_of(request))
+    } else {
+        Problem::new(StatusCode::NOT_FOUND, "Not found")
+            .detail("There is nothing at this address.")
+            .error_response()
+    }
+}
+
+/// Turns each error of the routes it surrounds into a page, for requests that
+/// accept `text/html`. What answers scripts and services alone stays outside.
+///
+/// `scope.wrap(from_fn(move |req, next| error_pages(accent, req, next)))`
+pub async fn error_pages<B: MessageBody + 'static>(
+    accent: Accent,
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    let wanted = wants_page(req.headers());
+    // A handler's error is an answer by now; a clone of the request, to answer
+    // for inner middleware, would take actix its unique hold on it.
+    let answered = next.call(req).await?.map_into_left_body();
+    if !wanted || !is_error(answered.status()) || is_page(answered.headers()) {
+        return Ok(answered);
+    }
+    Ok(as_page(accent, answered).await)
+}
+
+async fn as_page<B: MessageBody + 'static>(
+    accent: Accent,
+    answered: ServiceResponse<EitherBody<B, BoxBody>>,
+) -> ServiceResponse<EitherBody<B, BoxBody>> {
+    let (request, response) = answered.into_parts();
+    let (status, headers) = (response.status(), response.headers().clone());
+    let said = match to_bytes_limited(response.into_body(), MAX_PROBLEM).await {
+        Ok(Ok(body)) if is_problem(&headers) => serde_json::from_slice(&body).ok(),
+        _ => None,
+    };
+    let mut page = of_status(accent, status, said, trace::id_of(&request));
+    for name in KEPT {
+        for value in headers.get_all(&name) {
+            page.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    ServiceResponse::new(request, page.map_into_right_body())
+}
+
+/// What a problem (RFC 9457) says.
+#[derive(Deserialize)]
+struct Said {
+    title: String,
+    detail: Option<String>,
+}
+
+fn of_status(
+    accent: Accent,
+    status: StatusCode,
+    said: Option<Said>,
+    trace_id: String,
+) -> HttpResponse {
+    let (title, what_happened, what_to_do) = in_words(status);
+    let (title, what_happened) = match said {
+        Some(Said { title, detail }) => (title, detail.unwrap_or_else(|| what_happened.to_owned())),
+        None => (title.to_owned(), what_happened.to_owned()),
+    };
+    let mut message = Message::new(title, what_happened)
+        .what_to_do(what_to_do)
+        .way("To the start", "/");
+    if !trace_id.is_empty() {
+        message = message.trace_id(trace_id);
+    }
+    message.respond(accent, status)
+}
+
+fn in_words(status: StatusCode) -> (&'static str, &'static str, &'static str) {
+    match status {
+        StatusCode::UNAUTHORIZED => (
+            "Not signed in",
+            "This needs a session, and there is none.",
+            "Sign in first.",
+        ),
+        StatusCode::FORBIDDEN => (
+            "Not allowed",
+            "The service refused this request.",
+            "Go back to the start and try it from there.",
+        ),
+        StatusCode::NOT_FOUND => (
+            "Nothing here",
+            "There is nothing at this address.",
+            "Check the address for a typing mistake.",
+        ),
+        StatusCode::METHOD_NOT_ALLOWED => (
+            "Not in this way",
+            "The address exists, but does not answer this method.",
+            "A form's address cannot be opened as a page. Start again from the first page.",
+        ),
+        StatusCode::TOO_MANY_REQUESTS => (
+            "Too many attempts",
+            "There were too many attempts in a short time.",
+            "Wait a moment, then try again.",
+        ),
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
+            (
+                "Away for a moment",
+                "Something that this page needs does not answer now.",
+                "Nothing is lost. Try again in a few seconds.",
+            )
+        }
+        _ if status.is_server_error() => (
+            "Something broke",
+            "The service failed while it made this page.",
+            "Try again. The trace below leads to what went wrong.",
+        ),
+        _ => (
+            "That did not work",
+            "The service could not make sense of this request.",
+            "Go back to the start and try it from there.",
+        ),
+    }
+}
+
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
+fn wants_page(headers: &HeaderMap) -> bool {
+    let accept = headers
+        .get_all(header::ACCEPT)
+        .filter_map(|value| value.to_str().ok());
+    accept.flat_map(|value| value.split(',')).any(|range| {
+        range
+            .split(';')
+            .next()
+            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html"))
+    })
+}
+
+fn content_type(headers: &HeaderMap) -> &str {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}
+
+fn is_page(headers: &HeaderMap) -> bool {
+    content_type(headers).starts_with("text/html")
+}
+
+fn is_problem(headers: &HeaderMap) -> bool {
+    content_type(headers).starts_with("application/problem+json")
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{
+        App,
+        middleware::from_fn,
+        test::{TestRequest, call_service, init_service, read_body},
+    };
+
+    use super::*;
+
+    const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
+    async fn away() -> Result<HttpResponse, Problem> {
+        Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Store away")
+            .detail("No <store>.")
+            .retry_after(7))
+    }
+
+    async fn ask(path: &str, accept: &str) -> (StatusCode, HeaderMap, String) {
+        let pages = web::scope("/pages")
+            .wrap(from_fn(|req, next| error_pages(Accent::Idp, req, next)))
+            .service(web::resource("/away").route(web::get().to(away)))
+            .service(web::resource("/post").route(web::post().to(HttpResponse::Ok)))
+            .service(
+                web::resource("/empty").route(web::get().to(HttpResponse::InternalServerError)),
+            );
+        let app = App::new()
+            .service(pages)
+            .default_service(fallback(Accent::Idp));
+        let app = init_service(app).await;
+        let request = TestRequest::get()
+            .uri(path)
+            .insert_header((header::ACCEPT, accept));
+        let response = call_service(&app, request.to_request()).await;
+        let (status, headers) = (response.status(), response.headers().clone());
+        (
+            status,
+            headers,
+            String::from_utf8(read_body(response).await.to_vec()).unwrap(),
+        )
+    }
+
+    #[actix_web::test]
+    async fn a_browser_gets_a_page_for_every_error() {
+        for (path, status) in [
+            ("/none", 404),
+            ("/pages/none", 404),
+            ("/pages/post", 405),
+            ("/pages/empty", 500),
+            ("/pages/away", 503),
+        ] {
+            let (got, headers, body) = ask(path, BROWSER).await;
+            assert_eq!(got.as_u16(), status, "{path}");
+            assert!(is_page(&headers) && body.contains("<h1>"), "{path}");
+            assert_eq!(headers.get("cache-control").unwrap(), "no-store", "{path}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_problems_sentence_and_headers_survive_and_are_escaped() {
+        let (_, headers, body) = ask("/pages/away", BROWSER).await;
+        assert_eq!(headers.get("retry-after").unwrap(), "7");
+        assert!(
+            body.contains("Store away") && body.contains("No &#60;store&#62;."),
+            "{body}"
+        );
+    }
+
+    #[actix_web::test]
+    async fn who_does_not_ask_for_a_page_gets_the_problem_itself() {
+        for accept in ["application/json", "*/*"] {
+            let (_, headers, body) = ask("/pages/away", accept).await;
+            assert!(
+                is_problem(&headers) && body.contains("\"status\":503"),
+                "{accept}"
+            );
+            let (status, headers, _) = ask("/none", accept).await;
+            assert!(
+                status == StatusCode::NOT_FOUND && is_problem(&headers),
+                "{accept}"
+            );
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The look of all pages: the shell around a page's body, its headers, its
+//! style sheet, the accent colours, the page for a message. What a page says
+//! lives in the service's own `pages`.
+
+mod accent;
+mod assets;
+mod csp;
+mod error_pages;
+mod message;
+mod sites;
+mod time;
+
+pub use accent::Accent;
+use actix_web::{
+    HttpResponse,
+    http::{
+        StatusCode,
+        header::{self, ContentType},
+    },
+};
+use askama::Template;
+pub use assets::{Source, asset_url, assets, assets_and};
+pub use csp::Csp;
+pub use error_pages::{error_pages, fallback};
+pub use message::{Message, Way};
+pub use rust_embed;
+pub use sites::{SiteLink, sites};
+pub use time::utc;
+
+#[derive(Template)]
+#[template(path = "shell.html")]
+struct Shell<'a> {
+    accent: Accent,
+    title: &'a str,
+    favicon: String,
+    colours: String,
+    look: String,
+    body: &'a str,
+}
+
+/// A whole page: `body` inside the shell of `accent`, with the headers that
+/// every page has. `title` is what the tab shows. `csp` is [`Csp::strict`]
+/// plus what this page needs.
+pub fn page(
+    accent: Accent,
+    title: &str,
+    status: StatusCode,
+    body: &impl Template,
+    csp: &Csp,
+) -> HttpResponse {
+    let whole = body.render().and_then(|body| {
+        let shell = Shell {
+            accent,
+            title,
+            favicon: assets::favicon_url(accent),
+            colours: assets::shared_url("colours.css"),
+            look: assets::shared_url("look.css"),
+            body: &body,
+        };
+        shell.render()
+    });
+    match whole {
+        Ok(html) => with_page_headers(status, csp)
+            .insert_header(ContentType::html())
+            .body(html),
+        Err(error) => {
+            tracing::error!("a page could not be rendered: {error}");
+            with_page_headers(StatusCode::INTERNAL_SERVER_ERROR, &Csp::strict())
+                .insert_header(ContentType::plaintext())
+                .body("This page could not be made. The service's log says why.\n")
+        }
+    }
+}
+
+fn with_page_headers(status: StatusCode, csp: &Csp) -> actix_web::HttpResponseBuilder {
+    let mut response = HttpResponse::build(status);
+    response
+        .insert_header((header::CONTENT_SECURITY_POLICY, csp.to_string()))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::X_FRAME_OPTIONS, "DENY"))
+        // `no-referrer` would make the page's own forms send `Origin: null`.
+        .insert_header((header::REFERRER_POLICY, "same-origin"))
+        .insert_header(("Cross-Origin-Opener-Policy", "same-origin"))
+        .insert_header((
+            "Permissions-Policy",
+            "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        ));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Template)]
+    #[template(source = "<p>{{ text }}</p>", ext = "html")]
+    struct Body {
+        text: &'static str,
+    }
+
+    fn rendered(accent: Accent, title: &str, text: &'static str) -> HttpResponse {
+        page(
+            accent,
+            title,
+            StatusCode::OK,
+            &Body { text },
+            &Csp::strict(),
+        )
+    }
+
+    async fn html(response: HttpResponse) -> String {
+        let bytes = actix_web::body::to_bytes(response.into_body())
+            .await
+            .unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[actix_web::test]
+    async fn title_and_body_are_escaped() {
+        let html = html(rendered(Accent::Idp, "</title><script>", "<b>&")).await;
+        assert!(!html.contains("<script>"));
+        assert!(html.contains("&#60;b&#62;&#38;"), "{html}");
+    }
+
+    #[actix_web::test]
+    async fn a_page_says_whose_it_is() {
+        for accent in Accent::LINE {
+            let html = html(rendered(*accent, "t", "x")).await;
+            assert!(html.contains(&format!("<body class=\"of-{}\">", accent.label())));
+            assert!(html.contains(&format!(
+                "<li aria-current=\"true\">{}</li>",
+                accent.label()
+            )));
+            assert_eq!(html.matches("aria-current").count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_page_is_never_stored_framed_or_without_a_policy() {
+        let response = rendered(Accent::App1, "t", "x");
+        let header = |name: &str| {
+            response
+                .headers()
+                .get(name)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(header("cache-control"), "no-store");
+        assert_eq!(header("x-frame-options"), "DENY");
+        assert_eq!(header("x-content-type-options"), "nosniff");
+        assert_eq!(header("referrer-policy"), "same-origin");
+        assert_eq!(header("cross-origin-opener-policy"), "same-origin");
+        assert_eq!(header("content-type"), "text/html; charset=utf-8");
+        assert_eq!(header("content-security-policy"), Csp::strict().to_string());
+    }
+
+    #[actix_web::test]
+    async fn the_shell_has_no_inline_style_or_script() {
+        let html = html(rendered(Accent::Lab, "t", "x")).await;
+        assert!(!html.contains("style=") && !html.contains("<style") && !html.contains("<script"));
+    }
+}

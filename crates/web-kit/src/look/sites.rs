@@ -1,0 +1,66 @@
+//! All services with their addresses, for pages that link to them.
+
+use kit::config::{Addresses, Site};
+
+use super::Accent;
+
+/// A service and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteLink {
+    /// Whose colour it has.
+    pub accent: Accent,
+    /// Its public address, without a path.
+    pub url: String,
+    /// The address without its scheme, for people.
+    pub host: String,
+    /// The port of its gRPC, where it has one.
+    pub grpc_port: Option<u16>,
+}
+
+impl SiteLink {
+    /// The path to begin at. An API has no page of its own: what a browser can
+    /// see of it is its health.
+    pub const fn way_in(&self) -> &'static str {
+        match self.accent {
+            Accent::Api1 | Accent::Api2 => "/healthz",
+            _ => "",
+        }
+    }
+}
+
+/// All services, in the order of the line in every page's band.
+pub fn sites(addresses: &Addresses) -> Vec<SiteLink> {
+    let link = |site: Site| {
+        let url = addresses.url(site);
+        let host = url
+            .split_once("://")
+            .map_or_else(|| url.clone(), |(_, host)| host.to_owned());
+        SiteLink {
+            accent: site.into(),
+            url,
+            host,
+            grpc_port: addresses.grpc_port(site),
+        }
+    };
+    Site::ALL.into_iter().map(link).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_follow_the_addresses_in_the_order_of_the_line() {
+        let links = sites(&Addresses::new("http", "localhost", 100));
+        assert!(
+            links
+                .iter()
+                .map(|link| link.accent)
+                .eq(Accent::LINE.iter().copied())
+        );
+        assert_eq!(
+            (links[1].host.as_str(), links[1].grpc_port),
+            ("idp.localhost:8181", Some(9181))
+        );
+    }
+}

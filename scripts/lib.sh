@@ -1,0 +1,39 @@
+# Shared by the scripts here; sourced, not run. Expects `set -euo pipefail`.
+
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+# Tools that are built once and kept between runs, outside of the source tree.
+TOOLS="${XDG_CACHE_HOME:-$HOME/.cache}/sso-lab/tools"
+PATH="$TOOLS/bin:$PATH"
+
+heading() { printf '\n== %s\n' "$*"; }
+say() { printf '   %s\n' "$*"; }
+# Something is missing that the one at the keyboard has to provide.
+refuse() {
+    printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+    exit 2
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# The first of the names that is a program of its own. A snap cannot read the
+# profile folders that tests make, and Ubuntu's chromium-browser only calls the snap.
+program_of() {
+    local name path
+    for name in "$@"; do
+        path="$(command -v "$name" 2>/dev/null)" || continue
+        case "$(readlink -f "$path")" in
+        */snap*) continue ;;
+        esac
+        if head -c 4096 "$path" | grep -aq '/snap/bin'; then continue; fi
+        printf '%s\n' "$path"
+        return 0
+    done
+    return 1
+}
+
+# Sets CHROME and CHROMEDRIVER, which testkit reads; 1 when one is missing.
+find_browser() {
+    CHROME="${CHROME:-$(program_of chromium google-chrome google-chrome-stable)}" || return 1
+    CHROMEDRIVER="${CHROMEDRIVER:-$(program_of chromedriver)}" || return 1
+    export CHROME CHROMEDRIVER
+}

@@ -1,0 +1,183 @@
+//! Settings, read once.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use kit::config::{Common, CommonArgs, Problems, Site};
+use secrecy::SecretString;
+use token_verify::{Issuer, IssuerArgs};
+use web_kit::client::TrustedProxies;
+
+/// The secret of the demo's configuration. Everybody knows it, so it counts
+/// only where nobody else can reach us.
+const DEMO_SECRET: &str = "api-1-secret";
+
+/// API-1, orders: a resource server that takes access tokens for https://api-1.
+///
+/// GET /resource lists your orders (scope https://api-1/read), POST /resource
+/// places one (https://api-1/write), GET /report shows orders and stock
+/// (https://api-1/read), GET /whoami says what your token was taken to say. To
+/// call API-2 it exchanges your token at the identity provider (RFC 8693).
+#[derive(Debug, Parser)]
+#[command(name = "api-1", version)]
+pub struct Args {
+    /// What all services share.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Who issues the tokens.
+    #[command(flatten)]
+    pub issuer: IssuerArgs,
+    /// Whom this service calls.
+    #[command(flatten)]
+    pub peers: PeerArgs,
+}
+
+/// Whom API-1 calls, and with what secret.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Peers")]
+pub struct PeerArgs {
+    /// The identity provider's gRPC, for token exchange [default: idp's second port]
+    #[arg(long, env = "IDP_GRPC_URL", value_name = "URL")]
+    pub idp_grpc_url: Option<String>,
+    /// API-2's HTTP, for the report [default: api2's public URL]
+    #[arg(long, env = "API2_URL", value_name = "URL")]
+    pub api2_url: Option<String>,
+    /// API-2's gRPC, for reservations [default: api2's second port]
+    #[arg(long, env = "API2_GRPC_URL", value_name = "URL")]
+    pub api2_grpc_url: Option<String>,
+    /// Secret of the client api-1 at the identity provider [default for localhost alone: api-1-secret]
+    #[arg(
+        long,
+        env = "API1_CLIENT_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub api1_client_secret: Option<String>,
+    /// File that holds API1_CLIENT_SECRET
+    #[arg(long, env = "API1_CLIENT_SECRET_FILE", value_name = "FILE")]
+    pub api1_client_secret_file: Option<PathBuf>,
+}
+
+/// The settings, found good.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Who issues the tokens.
+    pub issuer: Issuer,
+    /// The identity provider's gRPC.
+    pub idp_grpc_url: String,
+    /// API-2's HTTP.
+    pub api2_url: String,
+    /// API-2's gRPC.
+    pub api2_grpc_url: String,
+    /// Secret of the client api-1.
+    pub client_secret: SecretString,
+    /// Worker threads.
+    pub workers: usize,
+    /// Proxies whose `X-Forwarded-For` counts.
+    pub trusted_proxies: TrustedProxies,
+}
+
+impl Config {
+    /// Checks everything; what is wrong goes to `problems`.
+    pub fn read(
+        common: &Common,
+        issuer: &IssuerArgs,
+        peers: &PeerArgs,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        let addresses = &common.addresses;
+        let mut url = |key, given: &Option<String>, default: Option<String>| match given {
+            Some(text) => problems.http_url(key, text),
+            None => default,
+        };
+        let idp_grpc_url = url(
+            "IDP_GRPC_URL",
+            &peers.idp_grpc_url,
+            addresses.grpc_url(Site::Idp),
+        );
+        let api2_url = url("API2_URL", &peers.api2_url, Some(addresses.url(Site::Api2)));
+        let api2_grpc_url = url(
+            "API2_GRPC_URL",
+            &peers.api2_grpc_url,
+            addresses.grpc_url(Site::Api2),
+        );
+        let issuer = issuer.read(common, problems);
+        let trusted_proxies = problems.parse("TRUSTED_PROXIES", &common.trusted_proxies);
+        let client_secret = peers.secret(common, problems);
+        Some(Self {
+            issuer: issuer?,
+            idp_grpc_url: idp_grpc_url?,
+            api2_url: api2_url?,
+            api2_grpc_url: api2_grpc_url?,
+            client_secret: client_secret?,
+            workers: common.workers,
+            trusted_proxies: trusted_proxies?,
+        })
+    }
+}
+
+impl PeerArgs {
+    fn secret(&self, common: &Common, problems: &mut Problems) -> Option<SecretString> {
+        const KEY: &str = "API1_CLIENT_SECRET";
+        let given = self.api1_client_secret.as_deref();
+        let file = self.api1_client_secret_file.as_deref();
+        if given.is_some() || file.is_some() {
+            return problems.secret(KEY, given, file);
+        }
+        // http is refused for any domain but localhost's (kit::config).
+        if common.addresses.url(Site::Api1).starts_with("http://") {
+            return Some(DEMO_SECRET.into());
+        }
+        problems.add(KEY, "needed: the demo's secret serves localhost alone");
+        None
+    }
+}
+
+#[cfg(test)]
+mod unit {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    fn read(flags: &[&str]) -> Result<Config, Problems> {
+        let args = Args::parse_from([&["api-1"], flags].concat());
+        let mut problems = Problems::new();
+        let common = args.common.read(&mut problems).unwrap();
+        match Config::read(&common, &args.issuer, &args.peers, &mut problems) {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(problems),
+        }
+    }
+
+    #[test]
+    fn the_contracts_addresses_are_the_defaults() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.idp_grpc_url, "http://idp.localhost:9081");
+        assert_eq!(config.api2_url, "http://api2.localhost:8085");
+        assert_eq!(config.api2_grpc_url, "http://api2.localhost:9085");
+        assert_eq!(config.issuer.name(), "http://idp.localhost:8081");
+        assert_eq!(config.client_secret.expose_secret(), DEMO_SECRET);
+    }
+
+    #[test]
+    fn the_demo_secret_serves_localhost_alone() {
+        let elsewhere = ["--domain", "example.com", "--public-scheme", "https"];
+        let problems = read(&elsewhere).unwrap_err();
+        assert!(problems.lines()[0].starts_with("API1_CLIENT_SECRET: "));
+        let with_secret = [&elsewhere[..], &["--api1-client-secret", "s"]].concat();
+        assert!(read(&with_secret).is_ok());
+    }
+
+    #[test]
+    fn all_errors_at_once() {
+        let wrong = [
+            "--idp-grpc-url",
+            "x",
+            "--api2-url",
+            "ftp://x",
+            "--idp-issuer",
+            "?",
+        ];
+        assert_eq!(read(&wrong).unwrap_err().lines().len(), 3);
+    }
+}

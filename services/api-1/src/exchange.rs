@@ -1,0 +1,294 @@
+//! Token exchange (RFC 8693): the user's token to API-1 for one to API-2,
+//! where the user is still the subject and API-1 the actor. By gRPC or at the
+//! token endpoint, which is the same exchange twice.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use kit::{
+    net::{ReadError, grpc_channel, http_client, read_bounded},
+    telemetry::{names::span, propagation},
+};
+use oauth_types::{
+    ErrorBody, TokenResponse,
+    names::{grant, token_type},
+};
+use reqwest::header::HeaderMap;
+use secrecy::{ExposeSecret as _, SecretString};
+use sso_proto::idp::{ExchangeRequest, token_exchange_client::TokenExchangeClient};
+use token_verify::{Caller, verifier::MAX_TOKEN};
+use tonic::{Code, Request, Status, metadata::MetadataValue, transport::Channel};
+use tonic_types::StatusExt as _;
+use tracing::{Instrument as _, Span, field::Empty};
+use url::form_urlencoded;
+
+use crate::{Config, SERVICE};
+
+/// The audience that we exchange for.
+const TARGET: &str = "https://api-2";
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ExchangeError {
+    /// The identity provider refused, with this OAuth error code.
+    #[error("the identity provider refused the token exchange: {0}")]
+    Refused(String),
+    /// It did not answer, or asked us to come again.
+    #[error("the identity provider cannot be reached: {0}")]
+    Unreachable(String),
+    /// It answered with something that is no token for us.
+    #[error("the identity provider's answer is not usable: {0}")]
+    Answer(&'static str),
+}
+
+/// Does the exchange.
+pub(crate) struct Exchange {
+    grpc: TokenExchangeClient<Channel>,
+    http: reqwest::Client,
+    token_endpoint: String,
+    credentials: SecretString,
+}
+
+impl Exchange {
+    pub(crate) fn new(config: &Config) -> Result<Self, tonic::transport::Error> {
+        let issuer = &config.issuer;
+        let token_endpoint = issuer.reach(&format!("{}/token", issuer.name()));
+        let channel = grpc_channel(&config.idp_grpc_url)?;
+        Ok(Self {
+            grpc: TokenExchangeClient::new(channel).max_decoding_message_size(4 * MAX_TOKEN),
+            http: http_client(),
+            token_endpoint,
+            credentials: basic(SERVICE, config.client_secret.expose_secret()).into(),
+        })
+    }
+
+    /// By gRPC: a token for `caller` with `scope` at API-2.
+    pub(crate) async fn by_grpc(
+        &self,
+        caller: &Caller,
+        scope: &str,
+    ) -> Result<SecretString, ExchangeError> {
+        let exchanged = self.call_grpc(caller, scope);
+        traced("grpc", exchanged).await
+    }
+
+    /// At the token endpoint: a token for `caller` with `scope` at API-2.
+    pub(crate) async fn by_http(
+        &self,
+        caller: &Caller,
+        scope: &str,
+    ) -> Result<SecretString, ExchangeError> {
+        let exchanged = self.call_http(caller, scope);
+        traced("http", exchanged).await
+    }
+
+    async fn call_grpc(&self, caller: &Caller, scope: &str) -> Result<SecretString, ExchangeError> {
+        let mut request = Request::new(ExchangeRequest {
+            audience: vec![TARGET.to_owned()],
+            scope: scope.to_owned(),
+            requested_token_type: token_type::ACCESS_TOKEN.to_owned(),
+            subject_token: caller.token().expose_secret().to_owned(),
+            subject_token_type: token_type::ACCESS_TOKEN.to_owned(),
+            ..ExchangeRequest::default()
+        });
+        let credentials = MetadataValue::try_from(self.credentials.expose_secret());
+        let mut credentials =
+            credentials.map_err(|_| ExchangeError::Answer("our credentials are unreadable"))?;
+        credentials.set_sensitive(true);
+        request.metadata_mut().insert("authorization", credentials);
+        propagation::inject_metadata(request.metadata_mut());
+        let answer = self.grpc.clone().exchange(request).await;
+        let answer = answer
+            .map_err(|status| refused_by_grpc(&status))?
+            .into_inner();
+        check(Answer {
+            access_token: answer.access_token,
+            token_type: &answer.token_type,
+            issued_token_type: Some(&answer.issued_token_type),
+            expires_in: answer.expires_in,
+        })
+    }
+
+    async fn call_http(&self, caller: &Caller, scope: &str) -> Result<SecretString, ExchangeError> {
+        let mut headers = HeaderMap::new();
+        propagation::inject(&mut headers);
+        let form = [
+            ("grant_type", grant::TOKEN_EXCHANGE),
+            ("audience", TARGET),
+            ("scope", scope),
+            ("requested_token_type", token_type::ACCESS_TOKEN),
+            ("subject_token", caller.token().expose_secret()),
+            ("subject_token_type", token_type::ACCESS_TOKEN),
+        ];
+        let request = self
+            .http
+            .post(&self.token_endpoint)
+            .headers(headers)
+            .header("authorization", self.credentials.expose_secret())
+            .form(&form);
+        let unreachable = |e: ReadError| ExchangeError::Unreachable(e.to_string());
+        let response = request.send().await.map_err(|e| unreachable(e.into()))?;
+        let status = response.status().as_u16();
+        let body = read_bounded(response).await.map_err(unreachable)?;
+        if status != 200 {
+            return Err(refused_by_http(status, &body));
+        }
+        let answer: TokenResponse = serde_json::from_slice(&body)
+            .map_err(|_| ExchangeError::Answer("it is no token response"))?;
+        check(Answer {
+            token_type: &answer.token_type,
+            issued_token_type: answer.issued_token_type.as_deref(),
+            expires_in: answer.expires_in,
+            access_token: answer.access_token,
+        })
+    }
+}
+
+/// RFC 6749 §2.3.1: both halves form-urlencoded before they are joined.
+fn basic(client_id: &str, secret: &str) -> String {
+    let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let joined = format!("{}:{}", encode(client_id), encode(secret));
+    format!("Basic {}", STANDARD.encode(joined))
+}
+
+async fn traced(
+    transport: &'static str,
+    exchanged: impl Future<Output = Result<SecretString, ExchangeError>>,
+) -> Result<SecretString, ExchangeError> {
+    let step = kit::step!(
+        span::TOKEN_EXCHANGE,
+        "otel.kind" = "client",
+        "sso.audience" = TARGET,
+        "network.protocol.name" = transport,
+        "sso.outcome" = Empty
+    );
+    let exchanged = exchanged.instrument(step.clone()).await;
+    record(&step, &exchanged);
+    exchanged
+}
+
+fn record(step: &Span, exchanged: &Result<SecretString, ExchangeError>) {
+    let outcome = match exchanged {
+        Ok(_) => "ok",
+        Err(ExchangeError::Refused(code)) => code,
+        Err(ExchangeError::Unreachable(_)) => "unreachable",
+        Err(ExchangeError::Answer(_)) => "unusable",
+    };
+    step.record("sso.outcome", outcome);
+}
+
+fn refused_by_grpc(status: &Status) -> ExchangeError {
+    match status.code() {
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
+            ExchangeError::Unreachable(status.message().chars().take(200).collect())
+        }
+        _ => {
+            let reason = status.get_details_error_info().map(|info| info.reason);
+            let code = reason.filter(|reason| is_code(reason));
+            ExchangeError::Refused(code.unwrap_or_else(|| format!("{:?}", status.code())))
+        }
+    }
+}
+
+fn refused_by_http(status: u16, body: &[u8]) -> ExchangeError {
+    // RFC 6585 §4, RFC 9110 §15.6.4: to be tried again, whatever the body says.
+    if matches!(status, 429 | 502..=504) {
+        return ExchangeError::Unreachable(format!("it answered {status}"));
+    }
+    let error = serde_json::from_slice::<ErrorBody>(body).map(|body| body.error);
+    let code = error.ok().filter(|code| is_code(code));
+    ExchangeError::Refused(code.unwrap_or_else(|| format!("status {status}")))
+}
+
+/// Error codes end up in answers and spans: nothing else may come in their place.
+fn is_code(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+}
+
+struct Answer<'a> {
+    access_token: String,
+    token_type: &'a str,
+    issued_token_type: Option<&'a str>,
+    expires_in: u64,
+}
+
+/// RFC 8693 §2.2.1: what we asked for, to be used as we use it, still live.
+fn check(answer: Answer<'_>) -> Result<SecretString, ExchangeError> {
+    if !answer.token_type.eq_ignore_ascii_case("bearer") {
+        return Err(ExchangeError::Answer("its token_type is not Bearer"));
+    }
+    if answer.issued_token_type != Some(token_type::ACCESS_TOKEN) {
+        return Err(ExchangeError::Answer("it is not an access token"));
+    }
+    if answer.expires_in == 0 {
+        return Err(ExchangeError::Answer("the token is over already"));
+    }
+    if answer.access_token.is_empty() || answer.access_token.len() > MAX_TOKEN {
+        return Err(ExchangeError::Answer("the token is empty or too long"));
+    }
+    Ok(answer.access_token.into())
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    fn good() -> Answer<'static> {
+        Answer {
+            access_token: "t".into(),
+            token_type: "bearer",
+            issued_token_type: Some(token_type::ACCESS_TOKEN),
+            expires_in: 1,
+        }
+    }
+
+    #[test]
+    fn rfc6749_2_3_1_credentials_are_form_urlencoded_before_they_are_joined() {
+        let credentials = basic("api-1", "a:b c%");
+        let joined = STANDARD.decode(credentials.strip_prefix("Basic ").unwrap());
+        assert_eq!(joined.unwrap(), b"api-1:a%3Ab+c%25");
+    }
+
+    #[test]
+    fn rfc8693_2_2_1_only_a_live_bearer_access_token_is_taken() {
+        assert!(check(good()).is_ok());
+        let wrong = [
+            Answer {
+                token_type: "N_A",
+                ..good()
+            },
+            Answer {
+                issued_token_type: Some(token_type::ID_TOKEN),
+                ..good()
+            },
+            Answer {
+                issued_token_type: None,
+                ..good()
+            },
+            Answer {
+                expires_in: 0,
+                ..good()
+            },
+            Answer {
+                access_token: String::new(),
+                ..good()
+            },
+            Answer {
+                access_token: "t".repeat(MAX_TOKEN + 1),
+                ..good()
+            },
+        ];
+        for answer in wrong {
+            assert!(check(answer).is_err());
+        }
+    }
+
+    #[test]
+    fn an_error_code_that_is_none_is_not_passed_on() {
+        let strange = br#"{"error": "<script>"}"#;
+        let ExchangeError::Refused(code) = refused_by_http(400, strange) else {
+            panic!("refused")
+        };
+        assert_eq!(code, "status 400");
+        let overloaded = refused_by_http(503, br#"{"error": "temporarily_unavailable"}"#);
+        assert!(matches!(overloaded, ExchangeError::Unreachable(_)));
+    }
+}

@@ -1,0 +1,188 @@
+//! Each user's orders: one record a user in the store, that changes by
+//! compare-and-swap.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use kit::{Ground, clock::Clock, random::Random};
+use serde::{Deserialize, Serialize};
+use store::{SharedStore, StoreError};
+
+/// The most orders that are kept of one user; the oldest go first.
+const MAX_ORDERS: usize = 100;
+/// How long orders are kept after the last one.
+const TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// A swap fails only where another one succeeded, so this is how many of a
+/// user's other orders may come in between before we give up.
+const MAX_TRIES: usize = 64;
+/// The version of the record that this code writes.
+const VERSION: u32 = 1;
+
+/// An order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Order {
+    /// Its name; no two have the same.
+    pub(crate) id: String,
+    /// What was ordered.
+    pub(crate) item: String,
+    /// How many.
+    pub(crate) quantity: u32,
+    /// API-2's reservation for it.
+    pub(crate) reservation: String,
+    /// When, in seconds since the Unix epoch.
+    pub(crate) placed_at: i64,
+}
+
+/// Why an order could not be read or kept.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OrdersError {
+    /// Too many orders of one user at the same moment.
+    #[error("too many orders of one user at this moment")]
+    Busy,
+    /// The record was written by a newer version, or is no record at all.
+    #[error("the orders' record cannot be read")]
+    Unreadable,
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    version: u32,
+    orders: Vec<Order>,
+}
+
+/// All users' orders.
+pub(crate) struct Orders {
+    store: SharedStore,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl Orders {
+    pub(crate) fn new(store: SharedStore, ground: &Ground) -> Self {
+        Self {
+            store,
+            clock: Arc::clone(&ground.clock),
+            random: Arc::clone(&ground.random),
+        }
+    }
+
+    /// The orders of `user`, oldest first.
+    pub(crate) async fn of(&self, user: &str) -> Result<Vec<Order>, OrdersError> {
+        let bytes = self.store.get(&key(user)).await?;
+        bytes.map_or(Ok(Vec::new()), |bytes| decode(&bytes))
+    }
+
+    /// Keeps an order of `user`, for which API-2 made `reservation`.
+    pub(crate) async fn place(
+        &self,
+        user: &str,
+        item: String,
+        quantity: u32,
+        reservation: String,
+    ) -> Result<Order, OrdersError> {
+        let order = Order {
+            id: self.random.id(),
+            item,
+            quantity,
+            reservation,
+            placed_at: self.clock.now().secs(),
+        };
+        let key = key(user);
+        for _ in 0..MAX_TRIES {
+            let before = self.store.get(&key).await?;
+            let mut orders = before.as_ref().map_or(Ok(Vec::new()), |b| decode(b))?;
+            orders.push(order.clone());
+            let surplus = orders.len().saturating_sub(MAX_ORDERS);
+            orders.drain(..surplus);
+            let after = encode(orders)?;
+            let kept = match before {
+                Some(before) => {
+                    self.store
+                        .compare_and_swap(&key, &before, after, TTL)
+                        .await?
+                }
+                None => self.store.put_new(&key, after, TTL).await?,
+            };
+            if kept {
+                return Ok(order);
+            }
+        }
+        Err(OrdersError::Busy)
+    }
+}
+
+fn key(user: &str) -> String {
+    format!("api-1:orders:{user}")
+}
+
+fn encode(orders: Vec<Order>) -> Result<Bytes, OrdersError> {
+    let record = Record {
+        version: VERSION,
+        orders,
+    };
+    let json = serde_json::to_vec(&record).map_err(|_| OrdersError::Unreadable)?;
+    Ok(json.into())
+}
+
+fn decode(bytes: &[u8]) -> Result<Vec<Order>, OrdersError> {
+    let record: Record = serde_json::from_slice(bytes).map_err(|_| OrdersError::Unreadable)?;
+    if record.version > VERSION {
+        return Err(OrdersError::Unreadable);
+    }
+    Ok(record.orders)
+}
+
+#[cfg(test)]
+mod unit {
+    use kit::shutdown::Shutdown;
+
+    use super::*;
+
+    fn orders() -> Arc<Orders> {
+        let ground = Ground::real(Shutdown::new());
+        let store = store::open(None, Arc::clone(&ground.clock)).unwrap();
+        Arc::new(Orders::new(store, &ground))
+    }
+
+    #[tokio::test]
+    async fn a_user_sees_their_own_orders_alone() {
+        let orders = orders();
+        let place = orders.place("alice", "tea-pot".into(), 1, "r".into());
+        let placed = place.await.unwrap();
+        assert_eq!(orders.of("alice").await.unwrap(), [placed]);
+        assert!(orders.of("bob").await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_users_list_is_bounded_and_the_oldest_go_first() {
+        let orders = orders();
+        for n in 0..MAX_ORDERS + 2 {
+            let place = orders.place("alice", "tea-pot".into(), 1, n.to_string());
+            place.await.unwrap();
+        }
+        let kept = orders.of("alice").await.unwrap();
+        assert_eq!(kept.len(), MAX_ORDERS);
+        assert_eq!(kept[0].reservation, "2");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn no_order_is_lost_under_concurrency() {
+        let orders = orders();
+        let placing: Vec<_> = (0..20)
+            .map(|n| {
+                let orders = Arc::clone(&orders);
+                tokio::spawn(async move {
+                    let place = orders.place("alice", "tea-pot".into(), 1, n.to_string());
+                    place.await.unwrap();
+                })
+            })
+            .collect();
+        for place in placing {
+            place.await.unwrap();
+        }
+        assert_eq!(orders.of("alice").await.unwrap().len(), 20);
+    }
+}

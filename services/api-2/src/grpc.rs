@@ -1,0 +1,88 @@
+//! The face for gRPC.
+
+use std::sync::Arc;
+
+use sso_proto::inventory::{
+    ListRequest, ListResponse, ReserveRequest, ReserveResponse, StockItem,
+    inventory_server::{self, InventoryServer},
+};
+use token_verify::Verifier;
+use tonic::{Request, Response, Status, service::RoutesBuilder};
+
+use crate::{
+    inventory::{Inventory, InventoryError},
+    scope,
+};
+
+/// The full name of the gRPC service.
+pub(crate) const NAME: &str = inventory_server::SERVICE_NAME;
+
+pub(crate) fn routes(verifier: Arc<Verifier>, inventory: Arc<Inventory>) -> RoutesBuilder {
+    let face = Face {
+        verifier,
+        inventory,
+    };
+    let mut routes = RoutesBuilder::default();
+    routes.add_service(InventoryServer::new(face).max_decoding_message_size(grpc_kit::MAX_MESSAGE));
+    routes
+}
+
+struct Face {
+    verifier: Arc<Verifier>,
+    inventory: Arc<Inventory>,
+}
+
+impl Face {
+    async fn require<T>(&self, request: &Request<T>, scope: &str) -> Result<(), Status> {
+        let caller = self.verifier.grpc_caller(request.metadata()).await?;
+        Ok(caller.require_scope(scope)?)
+    }
+}
+
+#[tonic::async_trait]
+impl inventory_server::Inventory for Face {
+    async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
+        self.require(&request, scope::READ).await?;
+        let items = self.inventory.list().await.map_err(|why| status(&why))?;
+        let items = items.into_iter().map(|stock| StockItem {
+            item: stock.item,
+            quantity: stock.quantity,
+        });
+        Ok(Response::new(ListResponse {
+            items: items.collect(),
+        }))
+    }
+
+    async fn reserve(
+        &self,
+        request: Request<ReserveRequest>,
+    ) -> Result<Response<ReserveResponse>, Status> {
+        self.require(&request, scope::WRITE).await?;
+        let wish = request.into_inner();
+        let reserved = self.inventory.reserve(&wish.item, wish.quantity).await;
+        let reserved = reserved.map_err(|why| status(&why))?;
+        Ok(Response::new(ReserveResponse {
+            id: reserved.id,
+            item: reserved.item,
+            quantity: reserved.quantity,
+            left: reserved.left,
+        }))
+    }
+}
+
+fn status(why: &InventoryError) -> Status {
+    let sentence = why.to_string();
+    match why {
+        InventoryError::UnknownItem => Status::not_found(sentence),
+        InventoryError::Quantity => Status::invalid_argument(sentence),
+        InventoryError::NotEnough { .. } => Status::failed_precondition(sentence),
+        InventoryError::Busy | InventoryError::Store(_) => {
+            tracing::warn!("the inventory: {sentence}");
+            Status::unavailable("the stock cannot be reached at the moment")
+        }
+        InventoryError::Unreadable => {
+            tracing::error!("the inventory: {sentence}");
+            Status::internal(sentence)
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The stock. It is one record in the store that changes by compare-and-swap,
+//! so all replicas agree and nothing is given away twice.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use kit::random::Random;
+use serde::{Deserialize, Serialize};
+use store::{SharedStore, StoreError};
+
+/// The most of an item in one reservation.
+pub const MAX_QUANTITY: u32 = 100;
+/// The longest item name that is looked up, in bytes.
+pub const MAX_ITEM: usize = 64;
+
+const KEY: &str = "api-2:stock";
+/// The stock is filled up when nobody reserved anything for so long.
+const TTL: Duration = Duration::from_secs(24 * 60 * 60);
+/// A swap fails only where another one succeeded, so this is how many may come
+/// in between before we give up.
+const MAX_TRIES: usize = 64;
+/// The version of the record that this code writes.
+const VERSION: u32 = 1;
+
+/// What the shelves hold at first.
+const AT_FIRST: [(&str, u32); 7] = [
+    ("chess-set", 25),
+    ("croquet-mallet", 40),
+    ("looking-glass", 7),
+    ("playing-card", 5200),
+    ("pocket-watch", 12),
+    ("tea-pot", 60),
+    ("top-hat", 10),
+];
+
+/// How many there are of an item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StockItem {
+    /// The item's name.
+    pub item: String,
+    /// How many.
+    pub quantity: u32,
+}
+
+/// What was taken out of the stock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reservation {
+    /// Its name; no two have the same.
+    pub id: String,
+    /// The item's name.
+    pub item: String,
+    /// How many.
+    pub quantity: u32,
+    /// How many there are afterwards.
+    pub left: u32,
+}
+
+/// Why the inventory did not do it.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InventoryError {
+    /// Nothing by that name.
+    #[error("there is no such item")]
+    UnknownItem,
+    /// Zero, or more than one reservation may have.
+    #[error("a quantity from 1 to {MAX_QUANTITY} is expected")]
+    Quantity,
+    /// More than there is.
+    #[error("there is not that much: {left} left")]
+    NotEnough {
+        /// How many there are.
+        left: u32,
+    },
+    /// Too many others reserve at the same moment.
+    #[error("too many reserve at this moment")]
+    Busy,
+    /// The record was written by a newer version, or is no record at all.
+    #[error("the stock's record cannot be read")]
+    Unreadable,
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    version: u32,
+    stock: BTreeMap<String, u32>,
+}
+
+/// The stock and what can be done with it.
+pub struct Inventory {
+    store: SharedStore,
+    random: Arc<dyn Random>,
+}
+
+impl Inventory {
+    /// The stock that `store` holds.
+    pub fn new(store: SharedStore, random: Arc<dyn Random>) -> Self {
+        Self { store, random }
+    }
+
+    /// Everything, by name.
+    pub async fn list(&self) -> Result<Vec<StockItem>, InventoryError> {
+        let (_, record) = self.read().await?;
+        let items = record.stock.into_iter();
+        Ok(items
+            .map(|(item, quantity)| StockItem { item, quantity })
+            .collect())
+    }
+
+    /// Takes `quantity` of `item`.
+    pub async fn reserve(&self, item: &str, quantity: u32) -> Result<Reservation, InventoryError> {
+        if !(1..=MAX_QUANTITY).contains(&quantity) {
+            return Err(InventoryError::Quantity);
+        }
+        if item.len() > MAX_ITEM {
+            return Err(InventoryError::UnknownItem);
+        }
+        for _ in 0..MAX_TRIES {
+            let (before, mut record) = self.read().await?;
+            let there = record.stock.get_mut(item);
+            let there = there.ok_or(InventoryError::UnknownItem)?;
+            let Some(left) = there.checked_sub(quantity) else {
+                return Err(InventoryError::NotEnough { left: *there });
+            };
+            *there = left;
+            let after = encode(&record)?;
+            if self
+                .store
+                .compare_and_swap(KEY, &before, after, TTL)
+                .await?
+            {
+                return Ok(Reservation {
+                    id: self.random.id(),
+                    item: item.to_owned(),
+                    quantity,
+                    left,
+                });
+            }
+        }
+        Err(InventoryError::Busy)
+    }
+
+    /// The record, as bytes too: those are what a swap compares.
+    async fn read(&self) -> Result<(Bytes, Record), InventoryError> {
+        let bytes = match self.store.get(KEY).await? {
+            Some(bytes) => bytes,
+            None => self.fill().await?,
+        };
+        let record: Record =
+            serde_json::from_slice(&bytes).map_err(|_| InventoryError::Unreadable)?;
+        if record.version > VERSION {
+            return Err(InventoryError::Unreadable);
+        }
+        Ok((bytes, record))
+    }
+
+    /// Fills the shelves, unless another replica just did.
+    async fn fill(&self) -> Result<Bytes, InventoryError> {
+        let stock = AT_FIRST.map(|(item, quantity)| (item.to_owned(), quantity));
+        let full = encode(&Record {
+            version: VERSION,
+            stock: stock.into(),
+        })?;
+        if self.store.put_new(KEY, full.clone(), TTL).await? {
+            return Ok(full);
+        }
+        self.store.get(KEY).await?.ok_or(InventoryError::Busy)
+    }
+}
+
+fn encode(record: &Record) -> Result<Bytes, InventoryError> {
+    let json = serde_json::to_vec(record).map_err(|_| InventoryError::Unreadable)?;
+    Ok(json.into())
+}
+
+#[cfg(test)]
+mod unit {
+    use kit::{clock::SystemClock, random::OsRandom};
+
+    use super::*;
+
+    fn inventory() -> Arc<Inventory> {
+        let store = store::open(None, Arc::new(SystemClock)).unwrap();
+        Arc::new(Inventory::new(store, Arc::new(OsRandom)))
+    }
+
+    #[tokio::test]
+    async fn what_is_reserved_is_gone() {
+        let inventory = inventory();
+        let first = inventory.reserve("looking-glass", 3).await.unwrap();
+        let second = inventory.reserve("looking-glass", 4).await.unwrap();
+        assert_eq!((first.left, second.left), (4, 0));
+        assert_ne!(first.id, second.id);
+        let refused = inventory.reserve("looking-glass", 1).await;
+        assert_eq!(refused, Err(InventoryError::NotEnough { left: 0 }));
+    }
+
+    #[tokio::test]
+    async fn a_refused_reservation_takes_nothing() {
+        let inventory = inventory();
+        let before = inventory.list().await.unwrap();
+        let refused = inventory.reserve("looking-glass", 8).await;
+        assert_eq!(refused, Err(InventoryError::NotEnough { left: 7 }));
+        assert_eq!(inventory.list().await.unwrap(), before);
+    }
+
+    #[tokio::test]
+    async fn quantity_and_item_are_bounded() {
+        let inventory = inventory();
+        for quantity in [0, MAX_QUANTITY + 1, u32::MAX] {
+            let refused = inventory.reserve("playing-card", quantity).await;
+            assert_eq!(refused, Err(InventoryError::Quantity));
+        }
+        for item in ["jabberwock", "", &"x".repeat(MAX_ITEM + 1)] {
+            let refused = inventory.reserve(item, 1).await;
+            assert_eq!(refused, Err(InventoryError::UnknownItem));
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nothing_is_given_away_twice_under_concurrency() {
+        let inventory = inventory();
+        let buyers: Vec<_> = (0..40)
+            .map(|_| {
+                let inventory = Arc::clone(&inventory);
+                tokio::spawn(async move { inventory.reserve("chess-set", 1).await })
+            })
+            .collect();
+        let mut sold = 0;
+        for buyer in buyers {
+            match buyer.await.unwrap() {
+                Ok(_) => sold += 1,
+                Err(why) => assert_eq!(why, InventoryError::NotEnough { left: 0 }),
+            }
+        }
+        assert_eq!(sold, 25);
+    }
+}

@@ -1,0 +1,69 @@
+//! What the browser's session means for a request (OIDC Core §3.1.2.3).
+
+use oauth_types::ErrorCode;
+
+use super::Refusal;
+use crate::{
+    domain::{AuthorizationRequest, LoginSession},
+    settings::Client,
+    state::Idp,
+};
+
+/// What comes next.
+pub(super) enum Next {
+    /// An error goes back.
+    Refuse(Refusal),
+    /// The user has to sign in.
+    SignIn,
+    /// The user has to consent.
+    Consent(LoginSession),
+    /// Nothing is in the way.
+    Complete(LoginSession),
+}
+
+/// With the session that the browser brought along.
+pub(super) fn decide(
+    idp: &Idp,
+    client: &Client,
+    request: &AuthorizationRequest,
+    session: Option<LoginSession>,
+) -> Next {
+    let silent = request.prompts("none");
+    let again = request.prompts("login") || request.prompts("select_account");
+    let fresh = session.filter(|login| !again && is_fresh(idp, request, login) && is_expected(request, login));
+    match fresh {
+        None if silent => refuse(ErrorCode::LoginRequired, "The user has to sign in."),
+        None => Next::SignIn,
+        Some(_) if silent && needs_consent(client, request) => {
+            refuse(ErrorCode::ConsentRequired, "The user has to consent.")
+        }
+        Some(login) => after_sign_in(client, request, login),
+    }
+}
+
+/// With the session that the user just began, or that was found good.
+pub(super) fn after_sign_in(client: &Client, request: &AuthorizationRequest, login: LoginSession) -> Next {
+    if !is_expected(request, &login) {
+        return refuse(ErrorCode::LoginRequired, "Another user signed in than id_token_hint names.");
+    }
+    if needs_consent(client, request) { Next::Consent(login) } else { Next::Complete(login) }
+}
+
+fn refuse(code: ErrorCode, why: &str) -> Next {
+    Next::Refuse(Refusal::new(code, why))
+}
+
+fn needs_consent(client: &Client, request: &AuthorizationRequest) -> bool {
+    !client.first_party || request.prompts("consent")
+}
+
+/// `max_age`: how long ago the user may have signed in.
+fn is_fresh(idp: &Idp, request: &AuthorizationRequest, login: &LoginSession) -> bool {
+    let age = login.auth_time.until(idp.now()).as_secs();
+    // max_age=0 asks for a sign-in now (OIDC Core §3.1.2.1 calls it prompt=login).
+    request.max_age.is_none_or(|most| age <= most && most > 0)
+}
+
+fn is_expected(request: &AuthorizationRequest, login: &LoginSession) -> bool {
+    request.expected_sub.as_ref().is_none_or(|expected| *expected == login.sub)
+}

@@ -1,0 +1,88 @@
+//! Client authentication (RFC 6749 §2.3, OIDC Core §9): one file per method.
+
+mod assertion;
+mod basic;
+
+pub use assertion::{ALGORITHM_NAMES, AssertionKeys};
+use kit::{step, telemetry::names::span};
+use oauth_types::{names::client_auth::JWT_BEARER, secret::same_secret};
+use tracing::Instrument as _;
+
+use crate::{
+    error::OAuthError,
+    params::Params,
+    settings::{AuthMethod, Client},
+    state::Idp,
+};
+
+/// The client that a request to the token endpoint or its like comes from.
+/// `authorization` is the header, where there is one.
+pub async fn authenticate<'i>(
+    idp: &'i Idp,
+    authorization: Option<&str>,
+    params: &Params,
+) -> Result<&'i Client, OAuthError> {
+    let span = step!(span::CLIENT_AUTH, "sso.client_id" = tracing::field::Empty);
+    let authenticated = by_one_method(idp, authorization, params).instrument(span.clone()).await;
+    if let Ok(client) = &authenticated {
+        span.record("sso.client_id", &client.client_id);
+    }
+    authenticated
+}
+
+async fn by_one_method<'i>(
+    idp: &'i Idp,
+    authorization: Option<&str>,
+    params: &Params,
+) -> Result<&'i Client, OAuthError> {
+    let named = params.one("client_id")?;
+    let secret = params.one("client_secret")?;
+    let assertion = params.one("client_assertion")?;
+    let assertion_type = params.one("client_assertion_type")?;
+    // RFC 6749 §2.3: not more than one method in a request.
+    let methods = [authorization.is_some(), secret.is_some(), assertion.is_some()];
+    if methods.into_iter().filter(|used| *used).count() > 1 {
+        return Err(OAuthError::request("Authenticate by one method alone (RFC 6749 section 2.3)."));
+    }
+    if let Some(header) = authorization {
+        let (id, secret) = basic::credentials(header).map_err(OAuthError::after_basic)?;
+        if named.is_some_and(|named| named != id) {
+            return Err(OAuthError::request("client_id differs from the Authorization header's."));
+        }
+        return by_secret(idp, &id, &secret, AuthMethod::Basic).map_err(OAuthError::after_basic);
+    }
+    if let Some(assertion) = assertion {
+        if assertion_type != Some(JWT_BEARER) {
+            return Err(OAuthError::client(format!("client_assertion_type must be {JWT_BEARER}.")));
+        }
+        return assertion::authenticate(idp, named, assertion).await;
+    }
+    let Some(id) = named else {
+        return Err(OAuthError::client("The client did not say who it is."));
+    };
+    match secret {
+        Some(secret) => by_secret(idp, id, secret, AuthMethod::Post),
+        None => idp
+            .settings
+            .client(id)
+            .filter(|client| client.is_public())
+            .ok_or_else(|| OAuthError::client("Unknown client, or one that has to authenticate.")),
+    }
+}
+
+fn by_secret<'i>(idp: &'i Idp, id: &str, secret: &str, method: AuthMethod) -> Result<&'i Client, OAuthError> {
+    let client = idp.settings.client(id);
+    // An unknown client takes the way of a wrong secret.
+    let right = match client {
+        Some(client) => client.has_secret(secret),
+        None => same_secret("", secret),
+    };
+    match client {
+        Some(client) if right && client.authenticates_by(method) => Ok(client),
+        Some(_) if right => Err(OAuthError::client(format!(
+            "This client does not authenticate by {}.",
+            method.as_str()
+        ))),
+        _ => Err(OAuthError::client("Unknown client or wrong secret.")),
+    }
+}

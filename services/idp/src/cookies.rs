@@ -1,0 +1,78 @@
+//! The provider's cookies: the one home of their attributes. `__Host-` binds
+//! them to this host, Secure and Path=/ (RFC 6265bis §4.1.3.2).
+
+use actix_web::{
+    HttpRequest,
+    cookie::{Cookie, SameSite, time},
+};
+use kit::clock::Timestamp;
+
+/// The browser's session here: `<sid>.<secret>`.
+pub const SESSION: &str = "__Host-idp_session";
+/// Binds the sign-in form to this browser: a form that another site sends in
+/// the victim's browser belongs to another one (login CSRF).
+pub const BROWSER: &str = "__Host-idp_browser";
+
+/// The most characters of a cookie's value that are looked at.
+const MAX_LEN: usize = 256;
+
+/// The value of `name`; two cookies of one name are none.
+pub fn read(req: &HttpRequest, name: &str) -> Option<String> {
+    let cookies = req.cookies().ok()?;
+    let mut own = cookies.iter().filter(|cookie| cookie.name() == name);
+    let first = own.next()?;
+    if own.next().is_some() || first.value().len() > MAX_LEN {
+        return None;
+    }
+    Some(first.value().to_owned())
+}
+
+/// The session's cookie.
+pub fn session(sid: &str, secret: &str, now: Timestamp, ends: Timestamp) -> Cookie<'static> {
+    let lives = time::Duration::milliseconds(ends.millis().saturating_sub(now.millis()));
+    let mut cookie = base(SESSION, format!("{sid}.{secret}"));
+    cookie.set_max_age(lives);
+    cookie
+}
+
+/// The form's cookie; it ends with the browser.
+pub fn browser(value: String) -> Cookie<'static> {
+    base(BROWSER, value)
+}
+
+fn base(name: &'static str, value: String) -> Cookie<'static> {
+    Cookie::build(name, value)
+        .path("/")
+        .secure(true)
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn every_cookie_is_host_bound_secure_httponly_and_lax() {
+        let now = Timestamp::from_secs(100);
+        for cookie in [session("s", "x", now, Timestamp::from_secs(160)), browser("b".into())] {
+            let line = cookie.to_string();
+            assert!(line.starts_with("__Host-"), "{line}");
+            for attribute in ["; HttpOnly", "; SameSite=Lax", "; Secure", "; Path=/"] {
+                assert!(line.contains(attribute), "{attribute} in {line}");
+            }
+            assert!(!line.contains("Domain"), "{line}");
+        }
+        assert!(session("s", "x", now, Timestamp::from_secs(160)).to_string().contains("Max-Age=60"));
+    }
+
+    #[test]
+    fn two_cookies_of_one_name_are_none() {
+        let req = TestRequest::default().insert_header(("cookie", "a=1; a=2; b=3")).to_http_request();
+        assert_eq!(read(&req, "a"), None);
+        assert_eq!(read(&req, "b").as_deref(), Some("3"));
+    }
+}

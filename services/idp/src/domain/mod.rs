@@ -1,0 +1,17 @@
+//! What the provider remembers, as typed records. Bearer secrets are in none
+//! of them: a record is found by the hash of its secret.
+
+mod authorization;
+mod code;
+mod grant;
+mod login;
+
+pub use authorization::{AuthorizationRequest, AuthorizationSession, PushedRequest, SignedIn};
+pub use code::{Code, CodeState};
+pub use grant::{Grant, GrantState, Refresh, RefreshVerdict};
+pub use login::LoginSession;
+
+/// How well a password authenticates: the `acr` of our tokens.
+pub const ACR_PASSWORD: &str = "urn:sso-lab:acr:password";
+/// `amr` of a password (RFC 8176 §2).
+pub const AMR_PASSWORD: &str = "pwd";

@@ -1,0 +1,102 @@
+//! Refusals of the token endpoint and its like: rich inside, few codes outside.
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{StatusCode, header},
+};
+use oauth_types::{ErrorBody, ErrorCode};
+
+use crate::{keys::SignError, params::BadParams, records::RecordError};
+
+/// A refusal with the protocol's code and a sentence for the client's developer.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{code}: {description}")]
+pub struct OAuthError {
+    /// The code.
+    pub code: ErrorCode,
+    /// The sentence.
+    pub description: String,
+    /// Whether the client tried HTTP Basic: the answer then names it (RFC 6749 §5.2).
+    pub tried_basic: bool,
+}
+
+impl OAuthError {
+    /// With a sentence.
+    pub fn new(code: ErrorCode, description: impl Into<String>) -> Self {
+        Self { code, description: description.into(), tried_basic: false }
+    }
+
+    /// `invalid_request`.
+    pub fn request(description: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidRequest, description)
+    }
+
+    /// `invalid_grant`.
+    pub fn grant(description: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidGrant, description)
+    }
+
+    /// `invalid_client`.
+    pub fn client(description: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidClient, description)
+    }
+
+    /// Of a client that tried HTTP Basic.
+    #[must_use]
+    pub fn after_basic(mut self) -> Self {
+        self.tried_basic = true;
+        self
+    }
+}
+
+impl From<RecordError> for OAuthError {
+    fn from(error: RecordError) -> Self {
+        tracing::warn!("{error}");
+        Self::new(ErrorCode::TemporarilyUnavailable, "The store cannot be reached. Try again.")
+    }
+}
+
+impl From<store::StoreError> for OAuthError {
+    fn from(error: store::StoreError) -> Self {
+        RecordError::from(error).into()
+    }
+}
+
+impl From<SignError> for OAuthError {
+    fn from(error: SignError) -> Self {
+        tracing::error!("{error}");
+        Self::new(ErrorCode::ServerError, "The token could not be signed.")
+    }
+}
+
+impl From<BadParams> for OAuthError {
+    fn from(error: BadParams) -> Self {
+        Self::request(error.to_string())
+    }
+}
+
+impl ResponseError for OAuthError {
+    fn status_code(&self) -> StatusCode {
+        match self.code {
+            ErrorCode::InvalidClient => StatusCode::UNAUTHORIZED,
+            ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
+        match self.code {
+            ErrorCode::InvalidClient if self.tried_basic => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"sso-lab\""));
+            }
+            ErrorCode::TemporarilyUnavailable => {
+                response.insert_header((header::RETRY_AFTER, 1));
+            }
+            _ => {}
+        }
+        response.json(ErrorBody::new(self.code, &self.description))
+    }
+}

@@ -1,0 +1,74 @@
+//! Token exchange over gRPC: the same grant, other words around it.
+
+use std::sync::Arc;
+
+use actix_web::ResponseError as _;
+use oauth_types::ErrorCode;
+use sso_proto::idp::{
+    ExchangeRequest as Asked, ExchangeResponse,
+    token_exchange_server::TokenExchange,
+};
+use tonic::{Code, Request, Response, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::{
+    client_auth::authenticate,
+    error::OAuthError,
+    params::Params,
+    state::Idp,
+    token::{ExchangeRequest, exchange},
+};
+
+/// `sso.idp.v1.TokenExchange`.
+pub struct Service(pub Arc<Idp>);
+
+#[tonic::async_trait]
+impl TokenExchange for Service {
+    async fn exchange(&self, request: Request<Asked>) -> Result<Response<ExchangeResponse>, Status> {
+        let authorization = request.metadata().get("authorization").map(|value| value.to_str());
+        let authorization = authorization
+            .transpose()
+            .map_err(|_| status(&OAuthError::client("The authorization metadata is not ASCII.")))?;
+        let client = authenticate(&self.0, authorization, &Params::default()).await.map_err(|e| status(&e))?;
+        let asked = understood(request.into_inner());
+        let tokens = exchange(&self.0, client, &asked).await.map_err(|e| status(&e))?;
+        Ok(Response::new(ExchangeResponse {
+            access_token: tokens.access_token,
+            issued_token_type: tokens.issued_token_type.unwrap_or_default(),
+            token_type: tokens.token_type,
+            expires_in: tokens.expires_in.try_into().unwrap_or_default(),
+            scope: tokens.scope.unwrap_or_default(),
+            refresh_token: tokens.refresh_token.unwrap_or_default(),
+        }))
+    }
+}
+
+fn understood(asked: Asked) -> ExchangeRequest {
+    let given = |text: String| (!text.is_empty()).then_some(text);
+    let mut audiences = asked.resource;
+    audiences.extend(asked.audience);
+    audiences.dedup();
+    ExchangeRequest {
+        audiences,
+        scope: given(asked.scope),
+        requested_token_type: given(asked.requested_token_type),
+        subject_token: asked.subject_token,
+        subject_token_type: asked.subject_token_type,
+        has_actor_token: !asked.actor_token.is_empty() || !asked.actor_token_type.is_empty(),
+    }
+}
+
+/// The OAuth code goes along as `google.rpc.ErrorInfo.reason`.
+fn status(error: &OAuthError) -> Status {
+    let code = match error.code {
+        ErrorCode::InvalidClient => Code::Unauthenticated,
+        ErrorCode::UnauthorizedClient | ErrorCode::InvalidTarget | ErrorCode::InvalidScope => {
+            Code::PermissionDenied
+        }
+        ErrorCode::TemporarilyUnavailable => Code::Unavailable,
+        _ if error.status_code().is_server_error() => Code::Internal,
+        _ => Code::InvalidArgument,
+    };
+    let details = ErrorDetails::with_error_info(error.code.as_str(), "sso-lab", []);
+    Status::with_error_details(code, error.description.clone(), details)
+}

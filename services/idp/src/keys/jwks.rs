@@ -1,0 +1,50 @@
+//! The public keys as JSON (RFC 7517), named by their thumbprints (RFC 7638).
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+
+use super::SigningKey;
+
+pub(super) fn base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// RFC 7638 §3: the hash of the required members, in the order of their names,
+/// without white space. `members` holds just these.
+pub(super) fn thumbprint(members: &Value) -> String {
+    let sorted: BTreeMap<_, _> = members.as_object().into_iter().flatten().collect();
+    let json = serde_json::to_vec(&sorted).unwrap_or_default();
+    base64url(digest(&SHA256, &json).as_ref())
+}
+
+pub(super) fn document(keys: &[Arc<SigningKey>]) -> String {
+    let keys: Vec<_> = keys
+        .iter()
+        .map(|key| {
+            let mut jwk = key.public().clone();
+            jwk["alg"] = key.algorithm().as_str().into();
+            jwk["use"] = "sig".into();
+            jwk["kid"] = key.kid().into();
+            jwk
+        })
+        .collect();
+    json!({ "keys": keys }).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc7638_3_1_example() {
+        let members: Value = serde_json::from_str(concat!(
+            r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","#,
+            r#""e":"AQAB"}"#
+        ))
+        .unwrap();
+        assert_eq!(thumbprint(&members), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+    }
+}

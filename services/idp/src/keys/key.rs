@@ -1,0 +1,183 @@
+//! One signing key.
+
+use std::io;
+
+use aws_lc_rs::{
+    encoding::{AsDer as _, Pkcs8V1Der},
+    rand::SystemRandom,
+    rsa,
+    signature::{
+        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
+        RSA_PKCS1_SHA256, RsaKeyPair,
+    },
+};
+use jsonwebtoken::DecodingKey;
+use kit::state_dir::StateDir;
+use serde_json::{Value, json};
+
+use super::{SignError, jwks};
+
+/// A signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// ECDSA on P-256.
+    Es256,
+    /// RSA PKCS#1 v1.5, which OIDC Core §15.1 asks every provider to have.
+    Rs256,
+    /// Ed25519.
+    EdDsa,
+}
+
+impl Algorithm {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Es256, Self::Rs256, Self::EdDsa];
+
+    /// On the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::Rs256 => "RS256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
+    const fn file(self) -> &'static str {
+        match self {
+            Self::Es256 => "idp-es256.pem",
+            Self::Rs256 => "idp-rs256.pem",
+            Self::EdDsa => "idp-eddsa.pem",
+        }
+    }
+}
+
+impl std::str::FromStr for Algorithm {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == text);
+        known.ok_or("ES256, RS256 or EdDSA is expected")
+    }
+}
+
+enum Pair {
+    Ecdsa(EcdsaKeyPair),
+    Rsa(RsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+}
+
+/// A private key, parsed once.
+pub struct SigningKey {
+    algorithm: Algorithm,
+    pair: Pair,
+    verifying: DecodingKey,
+    kid: String,
+    public: Value,
+}
+
+impl SigningKey {
+    /// Loads the algorithm's key from its file (PKCS#8, PEM), or makes it.
+    pub(super) fn load(state_dir: &StateDir, algorithm: Algorithm) -> io::Result<Self> {
+        let bytes = state_dir.load_or_create(algorithm.file(), || match generate(algorithm) {
+            Some(der) => pem::encode(&pem::Pem::new("PRIVATE KEY", der)).into_bytes(),
+            None => Vec::new(),
+        })?;
+        let bad = |what: &str| {
+            let what = format!("{}: {what}", algorithm.file());
+            io::Error::new(io::ErrorKind::InvalidData, what)
+        };
+        let der = pem::parse(bytes).map_err(|e| bad(&e.to_string()))?;
+        let pair = parse(algorithm, der.contents()).map_err(|e| bad(&e.to_string()))?;
+        let public = public_members(&pair);
+        let verifying = serde_json::from_value(public.clone())
+            .map_err(|e| bad(&e.to_string()))
+            .and_then(|jwk| DecodingKey::from_jwk(&jwk).map_err(|e| bad(&e.to_string())))?;
+        let kid = jwks::thumbprint(&public);
+        Ok(Self { algorithm, pair, verifying, kid, public })
+    }
+
+    /// Its algorithm.
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Its name: the RFC 7638 thumbprint.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// Its public half, to check what it signed.
+    pub const fn verifying(&self) -> &DecodingKey {
+        &self.verifying
+    }
+
+    /// The members of its public JWK that RFC 7638 counts.
+    pub(super) fn public(&self) -> &Value {
+        &self.public
+    }
+
+    /// The signature over `input`.
+    pub(super) fn sign(&self, input: &[u8]) -> Result<Vec<u8>, SignError> {
+        let random = SystemRandom::new();
+        match &self.pair {
+            Pair::Ecdsa(pair) => {
+                pair.sign(&random, input).map(|s| s.as_ref().to_vec()).map_err(|_| SignError::Key)
+            }
+            Pair::Ed25519(pair) => Ok(pair.sign(input).as_ref().to_vec()),
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, input, &mut signature)
+                    .map_err(|_| SignError::Key)?;
+                Ok(signature)
+            }
+        }
+    }
+}
+
+fn generate(algorithm: Algorithm) -> Option<Vec<u8>> {
+    let random = SystemRandom::new();
+    match algorithm {
+        Algorithm::Es256 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random)
+            .ok()
+            .map(|document| document.as_ref().to_vec()),
+        Algorithm::EdDsa => Ed25519KeyPair::generate_pkcs8(&random)
+            .ok()
+            .map(|document| document.as_ref().to_vec()),
+        Algorithm::Rs256 => {
+            let pair = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).ok()?;
+            let der: Pkcs8V1Der<'_> = pair.as_der().ok()?;
+            Some(der.as_ref().to_vec())
+        }
+    }
+}
+
+fn parse(algorithm: Algorithm, der: &[u8]) -> Result<Pair, aws_lc_rs::error::KeyRejected> {
+    Ok(match algorithm {
+        Algorithm::Es256 => {
+            Pair::Ecdsa(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der)?)
+        }
+        Algorithm::EdDsa => Pair::Ed25519(Ed25519KeyPair::from_pkcs8(der)?),
+        Algorithm::Rs256 => Pair::Rsa(RsaKeyPair::from_pkcs8(der)?),
+    })
+}
+
+fn public_members(pair: &Pair) -> Value {
+    let b64 = jwks::base64url;
+    match pair {
+        Pair::Ecdsa(pair) => {
+            // 0x04, then x and y of 32 bytes each (SEC 1 §2.3.3).
+            let point = pair.public_key().as_ref();
+            json!({"crv": "P-256", "kty": "EC", "x": b64(&point[1..33]), "y": b64(&point[33..65])})
+        }
+        Pair::Ed25519(pair) => {
+            json!({"crv": "Ed25519", "kty": "OKP", "x": b64(pair.public_key().as_ref())})
+        }
+        Pair::Rsa(pair) => {
+            let public = pair.public_key();
+            json!({
+                "e": b64(public.exponent().big_endian_without_leading_zero()),
+                "kty": "RSA",
+                "n": b64(public.modulus().big_endian_without_leading_zero()),
+            })
+        }
+    }
+}

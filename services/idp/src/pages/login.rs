@@ -1,0 +1,133 @@
+//! The login form.
+
+use actix_web::{HttpResponse, http::StatusCode};
+use askama::Template;
+use web_kit::look::{Accent, Csp, page};
+
+/// Asks for user name and password. Works without JavaScript.
+#[derive(Clone, Debug, Template)]
+#[template(path = "login.html")]
+pub(crate) struct LoginPage {
+    /// Where the form is posted, a path of this site.
+    pub action: String,
+    /// Hidden fields, name and value; the form sends them back.
+    pub hidden: Vec<(String, String)>,
+    /// Who asks for the login. Untrusted.
+    pub client_name: String,
+    /// The user name to begin with: a hint, or what was typed before.
+    pub username: String,
+    /// Why the last attempt did not succeed, in a sentence.
+    pub problem: Option<String>,
+}
+
+impl LoginPage {
+    /// The longest user name that the form lets through, in characters.
+    pub(crate) const MAX_USERNAME: usize = 128;
+    /// The longest password that the form lets through, in characters.
+    pub(crate) const MAX_PASSWORD: usize = 256;
+
+    /// The page. `redirect_uri` is where a success leads in the end: the
+    /// policy has to name it, or Chromium blocks the way back to the client.
+    pub(crate) fn respond(&self, status: StatusCode, redirect_uri: &str) -> HttpResponse {
+        page(
+            Accent::Idp,
+            "Sign in",
+            status,
+            self,
+            &Csp::strict().form_action(redirect_uri),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::rendered::{HOSTILE, first_button, page},
+        *,
+    };
+
+    const REDIRECT: &str = "http://app1.localhost:8082/callback";
+
+    fn form() -> LoginPage {
+        LoginPage {
+            action: "/login".into(),
+            hidden: vec![
+                ("flow".into(), "f1".into()),
+                ("csrf_token".into(), "c1".into()),
+            ],
+            client_name: "app1".into(),
+            username: String::new(),
+            problem: None,
+        }
+    }
+
+    #[actix_web::test]
+    async fn the_first_forms_first_button_signs_in() {
+        let (html, _) = page(form().respond(StatusCode::OK, REDIRECT)).await;
+        assert!(first_button(&html).ends_with(">Sign in"));
+        assert!(first_button(&html).contains("type=\"submit\""));
+    }
+
+    #[actix_web::test]
+    async fn hidden_fields_come_back_as_they_were() {
+        let (html, _) = page(form().respond(StatusCode::OK, REDIRECT)).await;
+        assert!(html.contains("<input type=\"hidden\" name=\"flow\" value=\"f1\">"));
+        assert!(html.contains("<input type=\"hidden\" name=\"csrf_token\" value=\"c1\">"));
+    }
+
+    #[actix_web::test]
+    async fn nothing_untrusted_gets_out_of_its_place() {
+        let hostile = LoginPage {
+            action: HOSTILE.into(),
+            hidden: vec![(HOSTILE.into(), HOSTILE.into())],
+            client_name: HOSTILE.into(),
+            username: HOSTILE.into(),
+            problem: Some(HOSTILE.into()),
+        };
+        let (html, _) = page(hostile.respond(StatusCode::OK, REDIRECT)).await;
+        assert!(
+            !html.contains("<script") && !html.contains("\"'>"),
+            "{html}"
+        );
+        assert_eq!(html.matches("</form>").count(), 1);
+        assert_eq!(html.matches("&#60;script&#62;").count(), 7);
+    }
+
+    #[actix_web::test]
+    async fn the_cursor_waits_in_the_first_empty_field() {
+        let (html, _) = page(form().respond(StatusCode::OK, REDIRECT)).await;
+        assert!(html.find("autofocus") < html.find("id=\"password\""));
+        let known = LoginPage {
+            username: "alice".into(),
+            ..form()
+        };
+        let (html, _) = page(known.respond(StatusCode::OK, REDIRECT)).await;
+        assert!(html.find("autofocus") > html.find("id=\"password\""));
+        assert_eq!(html.matches("autofocus").count(), 1);
+    }
+
+    #[actix_web::test]
+    async fn the_policy_names_the_clients_origin_as_the_forms_target() {
+        let (_, policy) = page(form().respond(StatusCode::OK, REDIRECT)).await;
+        assert!(
+            policy.ends_with("form-action 'self' http://app1.localhost:8082"),
+            "{policy}"
+        );
+    }
+
+    #[test]
+    fn a_failed_attempt_says_why() {
+        let failed = LoginPage {
+            problem: Some("That did not match.".into()),
+            ..form()
+        };
+        let response = failed.respond(StatusCode::UNAUTHORIZED, REDIRECT);
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert!(
+            failed
+                .render()
+                .unwrap()
+                .contains("role=\"alert\">That did not match.</p>")
+        );
+    }
+}

@@ -1,0 +1,42 @@
+//! What the provider shows to people. Pages only render what they are given:
+//! no request is read and nothing is decided here.
+
+mod consent;
+mod home;
+mod login;
+mod message;
+
+pub(crate) use consent::{ConsentGroup, ConsentPage};
+pub(crate) use home::HomePage;
+pub(crate) use login::LoginPage;
+pub(crate) use message::MessagePage;
+
+#[cfg(test)]
+mod rendered {
+    //! What tests read out of a page, as a user agent would.
+
+    /// The text that every test plants where a stranger could.
+    pub(super) const HOSTILE: &str = "\"'></form><script>alert(1)</script>&amp;";
+
+    /// The whole page and its policy.
+    pub(super) async fn page(response: actix_web::HttpResponse) -> (String, String) {
+        let policy = response
+            .headers()
+            .get("content-security-policy")
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let body = actix_web::body::to_bytes(response.into_body())
+            .await
+            .unwrap();
+        (String::from_utf8(body.to_vec()).unwrap(), policy)
+    }
+
+    /// The first form's first button.
+    pub(super) fn first_button(html: &str) -> &str {
+        let form = &html[html.find("<form").unwrap()..html.find("</form>").unwrap()];
+        let button = &form[form.find("<button").unwrap()..];
+        &button[..button.find("</button>").unwrap()]
+    }
+}

@@ -1,0 +1,115 @@
+//! Checking a password: Argon2id, off the event loop, a bounded number at once,
+//! and in the same time for a user who does not exist.
+
+use std::sync::Arc;
+
+use argon2::{
+    Argon2, Params,
+    password_hash::{PasswordVerifier as _, phc::PasswordHash},
+};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::settings::{Settings, User};
+
+/// The most characters of a password that are looked at; more is wrong.
+pub const MAX_PASSWORD: usize = 256;
+
+/// Stands in for the hash of a user who does not exist, where no user does.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$MAtn/eDx5uyIBpAeErzOrg$rLbe0sd9RnpwhRsnoucPYodooXL39283gEVAXl2GhjU";
+
+/// Whether `text` is an Argon2id hash whose cost is bounded.
+pub fn is_argon2id(text: &str) -> bool {
+    let Ok(hash) = PasswordHash::new(text) else { return false };
+    let bounded = Params::try_from(&hash).is_ok_and(|p| p.m_cost() <= 1 << 20 && p.t_cost() <= 16);
+    hash.algorithm.as_str() == "argon2id" && bounded
+}
+
+/// Checks passwords.
+#[derive(Clone, Debug)]
+pub struct Passwords {
+    /// Each check takes 19 MiB and a core: more at once than cores gains nothing.
+    slots: Arc<Semaphore>,
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Self { slots: Arc::new(Semaphore::new(cores)) }
+    }
+}
+
+/// The right to check one password.
+pub struct Slot<'p>(#[expect(dead_code, reason = "held, not read")] SemaphorePermit<'p>);
+
+impl Passwords {
+    /// Waits for one of the few slots.
+    pub async fn slot(&self) -> Option<Slot<'_>> {
+        self.slots.acquire().await.ok().map(Slot)
+    }
+
+    /// The user with this name and password.
+    pub async fn check<'s>(
+        &self,
+        _slot: Slot<'_>,
+        settings: &'s Settings,
+        username: &str,
+        password: &str,
+    ) -> Option<&'s User> {
+        let user = settings.user_named(username);
+        // Whatever is wrong, one hash is computed, so that the time tells nothing.
+        let any = settings.users().first().map_or(NOBODY, |user| &user.password_hash);
+        let hash = user.map_or(any, |user| &user.password_hash).to_owned();
+        let too_long = password.len() > MAX_PASSWORD;
+        let password = if too_long { String::new() } else { password.to_owned() };
+        let matches = tokio::task::spawn_blocking(move || {
+            PasswordHash::new(&hash)
+                .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+        });
+        let matches = matches.await.unwrap_or(false);
+        user.filter(|user| matches && user.enabled && !too_long)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kit::config::Addresses;
+
+    use super::*;
+    use crate::settings::DEFAULT;
+
+    fn settings(text: &str) -> Settings {
+        Settings::parse("test", text, &Addresses::default(), None).unwrap()
+    }
+
+    async fn check<'s>(settings: &'s Settings, username: &str, password: &str) -> Option<&'s User> {
+        let passwords = Passwords::default();
+        let slot = passwords.slot().await.unwrap();
+        passwords.check(slot, settings, username, password).await
+    }
+
+    #[tokio::test]
+    async fn only_the_right_password_of_an_enabled_user() {
+        let settings = settings(DEFAULT);
+        let found = check(&settings, "alice", "wonderland").await;
+        assert_eq!(found.unwrap().username, "alice");
+        for (user, password) in
+            [("alice", "builder"), ("Alice", "wonderland"), ("nobody", "wonderland"), ("alice", "")]
+        {
+            assert!(check(&settings, user, password).await.is_none(), "{user}/{password}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_disabled_user_cannot_sign_in() {
+        let text = DEFAULT.replace("username = \"alice\"", "username = \"alice\"\nenabled = false");
+        assert!(check(&settings(&text), "alice", "wonderland").await.is_none());
+    }
+
+    #[test]
+    fn only_argon2id_with_a_bounded_cost_is_taken() {
+        assert!(is_argon2id(NOBODY));
+        assert!(!is_argon2id(&NOBODY.replace("argon2id", "argon2i")));
+        assert!(!is_argon2id(&NOBODY.replace("m=19456", "m=4000000")));
+        assert!(!is_argon2id("wonderland"));
+    }
+}

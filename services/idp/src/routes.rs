@@ -1,0 +1,83 @@
+//! The provider's endpoints.
+
+use std::sync::Arc;
+
+use actix_cors::Cors;
+use actix_web::{
+    HttpResponse,
+    http::{Method, header},
+    web::{self, Data, ServiceConfig},
+};
+use kit::config::Addresses;
+use url::Url;
+use web_kit::{
+    look::{self, Accent},
+    trace::From,
+};
+
+use crate::{authorize, discovery, pages::HomePage, par, settings::Settings, state::Idp, token, userinfo};
+
+/// Where the trace of a request begins: a client's at the client, a browser's
+/// here or in its journey.
+pub(crate) fn trace(_: &Method, path: &str) -> From {
+    match path {
+        "/token" | "/par" | "/userinfo" | "/jwks" => From::Caller,
+        "/authorize" | "/sign-in" | "/consent" => From::Journey,
+        _ if path.starts_with("/.well-known/") => From::Caller,
+        _ => From::Fresh,
+    }
+}
+
+/// All routes.
+pub(crate) fn configure(idp: Arc<Idp>, addresses: &Addresses) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+    let discovery = Data::new(discovery::Discovery::new(&idp));
+    let origins: Arc<[String]> = public_origins(&idp.settings).into();
+    let home = Data::new(HomePage { issuer: idp.issuer.clone(), sites: look::sites(addresses) });
+    let idp = Data::from(idp);
+    move |cfg: &mut ServiceConfig| {
+        let shared = |path: &str| web::resource(path).wrap(cors(&origins));
+        cfg.app_data(idp.clone())
+            .app_data(discovery.clone())
+            .app_data(home.clone())
+            .service(
+                web::resource("/authorize")
+                    .route(web::get().to(authorize::endpoint))
+                    .route(web::post().to(authorize::endpoint)),
+            )
+            .route(authorize::SIGN_IN_PATH, web::post().to(authorize::sign_in))
+            .route(authorize::CONSENT_PATH, web::post().to(authorize::consent))
+            .route("/par", web::post().to(par::endpoint))
+            .service(shared("/token").route(web::post().to(token::endpoint)))
+            .service(
+                shared("/userinfo")
+                    .route(web::get().to(userinfo::endpoint))
+                    .route(web::post().to(userinfo::endpoint)),
+            )
+            .service(shared("/jwks").route(web::get().to(discovery::jwks)))
+            .service(shared("/.well-known/openid-configuration").route(web::get().to(discovery::endpoint)))
+            .service(
+                shared("/.well-known/oauth-authorization-server").route(web::get().to(discovery::endpoint)),
+            )
+            .route("/", web::get().to(async |home: Data<HomePage>| -> HttpResponse { home.respond() }))
+            .configure(look::assets)
+            .default_service(look::fallback(Accent::Idp));
+    }
+}
+
+/// Where the pages of public clients come from: the origins of their redirect URIs.
+fn public_origins(settings: &Settings) -> Vec<String> {
+    let public = settings.clients().filter(|client| client.is_public());
+    let uris = public.flat_map(|client| &client.redirect_uris);
+    uris.filter_map(|uri| uri.parse::<Url>().ok()).map(|url| url.origin().ascii_serialization()).collect()
+}
+
+/// CORS for public clients' origins alone. No cookie is ever allowed along.
+fn cors(origins: &[String]) -> Cors {
+    let cors = Cors::default()
+        .allowed_methods([Method::GET, Method::POST])
+        .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT])
+        .expose_headers(["www-authenticate", "trace-id"])
+        .block_on_origin_mismatch(false)
+        .max_age(600);
+    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+}

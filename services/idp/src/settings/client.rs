@@ -1,0 +1,131 @@
+//! A client and what it may do.
+
+use std::path::PathBuf;
+
+use oauth_types::{
+    names::{client_auth, grant},
+    secret::same_secret,
+};
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// How a client authenticates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMethod {
+    /// `client_secret_basic`
+    Basic,
+    /// `client_secret_post`
+    Post,
+    /// `private_key_jwt`
+    PrivateKeyJwt,
+    /// `none`: a public client
+    None,
+}
+
+impl AuthMethod {
+    /// All of them, as metadata lists them.
+    pub const ALL: [Self; 4] = [Self::Basic, Self::Post, Self::PrivateKeyJwt, Self::None];
+
+    /// On the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Basic => client_auth::BASIC,
+            Self::Post => client_auth::POST,
+            Self::PrivateKeyJwt => client_auth::PRIVATE_KEY_JWT,
+            Self::None => client_auth::NONE,
+        }
+    }
+}
+
+/// What a client may ask the token endpoint for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantType {
+    /// RFC 6749 §4.1
+    AuthorizationCode,
+    /// RFC 6749 §6
+    RefreshToken,
+    /// RFC 6749 §4.4
+    ClientCredentials,
+    /// RFC 8693
+    TokenExchange,
+}
+
+impl GrantType {
+    /// All of them, as metadata lists them.
+    pub const ALL: [Self; 4] =
+        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::TokenExchange];
+
+    /// On the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => grant::AUTHORIZATION_CODE,
+            Self::RefreshToken => grant::REFRESH_TOKEN,
+            Self::ClientCredentials => grant::CLIENT_CREDENTIALS,
+            Self::TokenExchange => grant::TOKEN_EXCHANGE,
+        }
+    }
+
+    /// From the wire.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grant| grant.as_str() == name)
+    }
+}
+
+/// Where the public keys of a `private_key_jwt` client are.
+#[derive(Clone, Debug)]
+pub enum ClientKeys {
+    /// In a JWKS file, read when the client first comes and again for an unknown `kid`.
+    File(PathBuf),
+    /// Here.
+    Inline(serde_json::Value),
+}
+
+/// A client. Its `Debug` shows no secret.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// `client_id`.
+    pub client_id: String,
+    /// Shown to people.
+    pub name: String,
+    /// Whether users need not consent.
+    pub first_party: bool,
+    /// How it may authenticate.
+    pub auth: Vec<AuthMethod>,
+    /// Its secret, where a method needs one.
+    pub secret: Option<SecretString>,
+    /// Its keys, where a method needs them.
+    pub keys: Option<ClientKeys>,
+    /// What it may ask the token endpoint for.
+    pub grants: Vec<GrantType>,
+    /// Compared exactly.
+    pub redirect_uris: Vec<String>,
+    /// The first is the default.
+    pub audiences: Vec<String>,
+    /// Whether it has to send PKCE; always so for a public client.
+    pub require_pkce: bool,
+    /// Whether each refresh gives a new refresh token.
+    pub rotate_refresh_tokens: bool,
+    /// Whether its refresh tokens end with the browser's session here.
+    pub refresh_ends_with_session: bool,
+}
+
+impl Client {
+    /// Whether it may use `grant`.
+    pub fn may(&self, grant: GrantType) -> bool {
+        self.grants.contains(&grant)
+    }
+
+    /// Whether it may authenticate by `method`.
+    pub fn authenticates_by(&self, method: AuthMethod) -> bool {
+        self.auth.contains(&method)
+    }
+
+    /// A client that can keep no secret (RFC 6749 §2.1).
+    pub fn is_public(&self) -> bool {
+        self.auth == [AuthMethod::None]
+    }
+
+    /// Whether `secret` is its own, in constant time.
+    pub fn has_secret(&self, secret: &str) -> bool {
+        self.secret.as_ref().is_some_and(|own| same_secret(own.expose_secret(), secret))
+    }
+}

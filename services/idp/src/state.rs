@@ -1,0 +1,47 @@
+//! What the endpoints share.
+
+use std::sync::Arc;
+
+use kit::{
+    clock::{Clock, Timestamp},
+    random::Random,
+};
+
+use crate::{
+    client_auth::AssertionKeys, keys::Keys, passwords::Passwords, records::Records,
+    refresh_tokens::RefreshTokens, settings::Settings,
+};
+
+/// The provider.
+pub struct Idp {
+    /// The issuer, exactly as browsers see it.
+    pub issuer: String,
+    /// What it knows.
+    pub settings: Settings,
+    /// What it remembers.
+    pub records: Records,
+    /// What it signs with.
+    pub keys: Keys,
+    /// How refresh tokens are made.
+    pub refresh_tokens: RefreshTokens,
+    /// How passwords are checked.
+    pub passwords: Passwords,
+    /// The keys of clients that authenticate by them.
+    pub assertion_keys: AssertionKeys,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+}
+
+impl Idp {
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The address of one of the endpoints.
+    pub fn endpoint(&self, path: &str) -> String {
+        format!("{}{path}", self.issuer)
+    }
+}

@@ -1,0 +1,107 @@
+//! What the start page shows.
+
+use actix_web::{
+    HttpResponse,
+    http::StatusCode,
+    web::{Data, ServiceConfig},
+};
+use askama::Template;
+use kit::config::{Addresses, Site};
+use web_kit::look::{
+    self, Accent, Csp, SiteLink,
+    rust_embed::{self, RustEmbed},
+};
+
+#[derive(RustEmbed)]
+#[folder = "assets/"]
+struct Own;
+
+/// Serves `/assets/…`.
+pub(crate) fn assets(cfg: &mut ServiceConfig) {
+    look::assets_and(cfg, Own::get);
+}
+
+/// A user of the default configuration, for a class to sign in as.
+struct DemoUser {
+    name: &'static str,
+    password: &'static str,
+    role: &'static str,
+}
+
+const DEMO_USERS: [DemoUser; 2] = [
+    DemoUser {
+        name: "alice",
+        password: "wonderland",
+        role: "manager",
+    },
+    DemoUser {
+        name: "bob",
+        password: "builder",
+        role: "clerk",
+    },
+];
+
+/// The page at `/`.
+#[derive(Template)]
+#[template(path = "start.html")]
+pub(crate) struct StartPage {
+    sites: Vec<SiteLink>,
+    app1_url: String,
+    app2_url: String,
+    idp_url: String,
+}
+
+impl StartPage {
+    pub(crate) fn new(addresses: &Addresses) -> Self {
+        Self {
+            sites: look::sites(addresses),
+            app1_url: addresses.url(Site::App1),
+            app2_url: addresses.url(Site::App2),
+            idp_url: addresses.url(Site::Idp),
+        }
+    }
+
+    fn style_sheet() -> String {
+        look::asset_url(Own::get, "lab.css")
+    }
+}
+
+pub(crate) async fn show(page: Data<StartPage>) -> HttpResponse {
+    look::page(
+        Accent::Lab,
+        "Start",
+        StatusCode::OK,
+        page.get_ref(),
+        &Csp::strict(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_what_runs_where_and_who_can_sign_in() {
+        let html = StartPage::new(&Addresses::new("http", "localhost", 1000))
+            .render()
+            .unwrap();
+        for shown in [
+            "href=\"http://app1.localhost:9082\"",
+            "href=\"http://app2.localhost:9083\"",
+            "href=\"http://idp.localhost:9081\"",
+            "gRPC on 10081",
+            "gRPC on 10085",
+            "wonderland",
+            "builder",
+        ] {
+            assert!(html.contains(shown), "{shown}");
+        }
+        assert!(!html.contains(":8082"));
+    }
+
+    #[test]
+    fn nothing_is_inline() {
+        let html = StartPage::new(&Addresses::default()).render().unwrap();
+        assert!(!html.contains("style=") && !html.contains("<style") && !html.contains("<script"));
+    }
+}

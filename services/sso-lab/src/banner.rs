@@ -1,0 +1,90 @@
+//! What a newcomer sees when all is ready.
+
+use std::time::Duration;
+
+use kit::{
+    config::{Common, Site},
+    net::http_client,
+};
+
+/// How often a port that is not ready yet is asked again.
+const POLL: Duration = Duration::from_millis(10);
+
+/// Waits until `/readyz` answers 200 on each HTTP port.
+pub async fn until_ready(common: &Common) {
+    let client = http_client();
+    for site in Site::ALL {
+        let port = common.addresses.port(site).saturating_add(common.listen_offset);
+        let url = format!("http://{}:{port}/readyz", host(common));
+        while !is_ready(&client, &url).await {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+async fn is_ready(client: &reqwest::Client, url: &str) -> bool {
+    client.get(url).send().await.is_ok_and(|answer| answer.status().is_success())
+}
+
+/// Where this process can reach itself.
+fn host(common: &Common) -> String {
+    match common.bind {
+        bind if bind.is_unspecified() => "localhost".to_owned(),
+        std::net::IpAddr::V6(bind) => format!("[{bind}]"),
+        std::net::IpAddr::V4(bind) => bind.to_string(),
+    }
+}
+
+/// Prints the URLs, and the demo's users where they are the ones that count.
+#[expect(clippy::print_stdout, reason = "what a newcomer sees")]
+pub fn print(common: &Common, built_in: bool) {
+    println!("{}", text(common, built_in));
+}
+
+fn text(common: &Common, built_in: bool) -> String {
+    let addresses = &common.addresses;
+    let line = |site: Site, what: &str| {
+        let grpc = addresses.grpc_port(site).map(|port| format!(" (gRPC {port})"));
+        format!("  {:<34} {what}{}\n", addresses.url(site), grpc.unwrap_or_default())
+    };
+    let mut text = String::from("\nsso-lab is ready.\n\n");
+    text += &line(Site::App1, "App 1: start here, and sign in");
+    text += &line(Site::App2, "App 2: then here, and you are signed in");
+    text += &line(Site::Idp, "Identity provider");
+    text += &line(Site::Api1, "API-1, orders");
+    text += &line(Site::Api2, "API-2, inventory");
+    text += &line(Site::Lab, "The lab: what runs where");
+    if built_in {
+        text += "\n  alice / wonderland   manager\n  bob   / builder      clerk\n";
+    }
+    text += "\nCtrl-C ends it.\n";
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn shown(flags: &[&str], built_in: bool) -> String {
+        let cli = Cli::parse_from([&["sso-lab"], flags].concat());
+        let common = cli.up.common.read(&mut kit::config::Problems::new()).unwrap();
+        text(&common, built_in)
+    }
+
+    #[test]
+    fn every_address_is_there_and_links_follow_the_flags() {
+        let text = shown(&["--port-offset", "1000"], true);
+        for url in ["http://app1.localhost:9082", "http://lab.localhost:9080", "(gRPC 10085)"] {
+            assert!(text.contains(url), "{url} in {text}");
+        }
+        assert!(text.contains("alice / wonderland"));
+    }
+
+    #[test]
+    fn the_demos_users_are_shown_only_where_they_count() {
+        assert!(!shown(&[], false).contains("alice"));
+    }
+}

@@ -1,0 +1,88 @@
+//! The command line.
+
+use bff_kit::BffArgs;
+use clap::{Args, Parser, Subcommand};
+use kit::config::CommonArgs;
+
+/// Single sign-on, from the browser to the last API, in one process.
+///
+/// Starts an OpenID Provider, two apps with a backend for frontend each, two
+/// APIs and a start page. Without flags all of it runs on localhost with an
+/// in-memory store; nothing has to be set up, and nothing stays behind.
+#[derive(Debug, Parser)]
+#[command(name = "sso-lab", version, after_long_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do; without one: up
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Settings of `up`.
+    #[command(flatten)]
+    pub up: UpArgs,
+}
+
+/// What it can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start everything (the default)
+    Up,
+    /// The configuration of the identity provider
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// What it can do with the configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print the built-in configuration: users, clients, resources, policies
+    Print,
+}
+
+/// All settings.
+#[derive(Args, Debug)]
+pub struct UpArgs {
+    /// What all services share.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// The provider's.
+    #[command(flatten)]
+    pub idp: idp::Args,
+    /// What both apps share.
+    #[command(flatten)]
+    pub bff: BffArgs,
+    /// The first app's.
+    #[command(flatten)]
+    pub app1: app1_bff::OwnArgs,
+    /// The second app's.
+    #[command(flatten)]
+    pub app2: app2_bff::OwnArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sso-lab                                   all on localhost, in memory
+  sso-lab --port-offset 1000                the same, each port 1000 higher
+  sso-lab --redis-url redis://127.0.0.1/    sessions outlive the process...
+          --state-dir .state                ...and so do the keys that open them
+  sso-lab config print > my.toml            a configuration of your own
+  sso-lab --config my.toml
+
+Traces go to OTEL_EXPORTER_OTLP_ENDPOINT, where it is set. RUST_LOG says what is logged.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn up_is_the_default() {
+        assert!(Cli::parse_from(["sso-lab"]).command.is_none());
+        let cli = Cli::parse_from(["sso-lab", "--port-offset", "1000"]);
+        assert_eq!(cli.up.common.port_offset, "1000");
+    }
+}

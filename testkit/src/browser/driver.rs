@@ -1,0 +1,110 @@
+//! chromedriver and the session with it. Both programs are the distribution's;
+//! `CHROMEDRIVER` and `CHROME` name others.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use thirtyfour::{
+    ChromiumLikeCapabilities as _, DesiredCapabilities, LoggingPrefsLogLevel, TimeoutConfiguration,
+    WebDriver,
+};
+
+use crate::Child;
+
+/// How long both may take to start on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Starts chromedriver on a port of its own choice; gives its address.
+pub(super) async fn start(log: &Path) -> (Child, String) {
+    let program = program("CHROMEDRIVER", &["chromedriver"]);
+    let mut child = Child::spawn(&program, &["--port=0"], &[], log.join("chromedriver.log"));
+    let mark = "started successfully on port ";
+    let announced = async {
+        loop {
+            let output = child.output();
+            let port = output.split_once(mark).map(|(_, rest)| {
+                rest.chars()
+                    .take_while(char::is_ascii_digit)
+                    .collect::<String>()
+            });
+            if let Some(port) = port.filter(|port| !port.is_empty() && output.ends_with('\n')) {
+                return port;
+            }
+            assert!(child.ended().is_none(), "chromedriver ended: {output}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let port = tokio::time::timeout(PATIENCE, announced)
+        .await
+        .expect("chromedriver says its port");
+    (child, format!("http://127.0.0.1:{port}"))
+}
+
+/// Opens a browser with its profile in `profile`.
+pub(super) async fn open(driver: &str, profile: &Path) -> WebDriver {
+    let mut wanted = DesiredCapabilities::chrome();
+    wanted
+        .set_binary(
+            &program(
+                "CHROME",
+                &["chromium", "google-chrome", "google-chrome-stable"],
+            )
+            .to_string_lossy(),
+        )
+        .unwrap();
+    let profile = format!("--user-data-dir={}", profile.display());
+    let flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-proxy-server",
+        "--window-size=1280,900",
+        &profile,
+    ];
+    for flag in flags {
+        wanted.add_arg(flag).unwrap();
+    }
+    wanted
+        .set_browser_log_level(LoggingPrefsLogLevel::All)
+        .unwrap();
+    let session = WebDriver::builder(driver, wanted)
+        .request_timeout(PATIENCE)
+        .connect()
+        .await
+        .unwrap();
+    let limits = TimeoutConfiguration::new(
+        Some(Duration::from_secs(20)),
+        Some(Duration::from_secs(30)),
+        None,
+    );
+    session.update_timeouts(limits).await.unwrap();
+    session
+}
+
+fn program(variable: &str, names: &[&str]) -> PathBuf {
+    if let Some(path) = std::env::var_os(variable) {
+        return path.into();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<_> = std::env::split_paths(&path).collect();
+    let found = names.iter().find_map(|name| {
+        folders
+            .iter()
+            .map(|folder| folder.join(name))
+            .find(|file| file.is_file())
+    });
+    found.unwrap_or_else(|| {
+        panic!(
+            "no {}: scripts/tools installs it, or {variable} names it",
+            names.join(" or ")
+        )
+    })
+}

@@ -1,0 +1,118 @@
+//! A process that a test started: its output goes to a file, and it never
+//! outlives the test.
+
+use std::{
+    ffi::OsStr,
+    fs::File,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+/// How long a process gets to end by itself.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+/// A running process, the first of a group of its own.
+#[derive(Debug)]
+pub struct Child {
+    name: String,
+    process: std::process::Child,
+    log: PathBuf,
+}
+
+impl Child {
+    /// Starts `program` with `flags` and `environment` besides what this
+    /// process has; both outputs go to `log`.
+    pub fn spawn<S: AsRef<OsStr>>(
+        program: &Path,
+        flags: &[S],
+        environment: &[(String, String)],
+        log: PathBuf,
+    ) -> Self {
+        let output = File::create(&log).unwrap();
+        let process = Command::new(program)
+            .args(flags)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .process_group(0)
+            .spawn()
+            .unwrap_or_else(|e| panic!("{}: {e}", program.display()));
+        let name = program
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        Self { name, process, log }
+    }
+
+    /// Its id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// All that it has written.
+    pub fn output(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// Asks it to end (SIGTERM).
+    pub fn terminate(&self) {
+        // It may have ended already: then there is nobody to tell.
+        let _ = kill_process(self.id(), Signal::TERM);
+    }
+
+    /// Whether it has ended, and how.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().unwrap()
+    }
+
+    /// Waits for its end, at most for `patience`. It blocks the thread.
+    pub fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.ended() {
+                return Some(status);
+            }
+            if began.elapsed() > patience {
+                return None;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn id(&self) -> Pid {
+        Pid::from_child(&self.process)
+    }
+}
+
+impl Drop for Child {
+    #[expect(
+        clippy::print_stdout,
+        reason = "cargo shows it, with a failed test alone"
+    )]
+    fn drop(&mut self) {
+        if matches!(self.process.try_wait(), Ok(None)) {
+            self.terminate();
+            self.wait(PATIENCE);
+        }
+        // What it started is in its group, and may have stayed.
+        let _ = kill_process_group(self.id(), Signal::KILL);
+        let _ = self.process.wait();
+        if thread::panicking() {
+            let output = self.output();
+            let lines: Vec<_> = output.lines().collect();
+            let last = &lines[lines.len().saturating_sub(30)..];
+            println!(
+                "--- the last lines of {} ---\n{}",
+                self.name,
+                last.join("\n")
+            );
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The HTTP client under a [`super::Cli`].
+
+use std::{sync::Arc, time::Duration};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+/// A connection for each request, so that a balancer sends each to the next
+/// replica: whatever works so needs no memory of the process that it hits.
+pub(super) fn client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_max_idle_per_host(0)
+        .timeout(Duration::from_secs(30))
+        .no_proxy()
+        .dns_resolver(Arc::new(Localhost))
+        .build()
+        .unwrap()
+}
+
+struct Localhost;
+
+impl Resolve for Localhost {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let addresses = kit::net::resolve(name.as_str(), 0).await?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}

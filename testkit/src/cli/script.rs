@@ -1,0 +1,86 @@
+//! Requests that load no page: a script's, and another program's.
+
+use reqwest::{
+    Method,
+    header::{HeaderMap, HeaderName, HeaderValue},
+};
+
+use super::{
+    Cli, Hop,
+    headers::{self, Initiator, Relation},
+    parse,
+};
+
+impl Cli {
+    /// What `fetch` in a script of the shown page's own origin would get, with
+    /// `headers` besides. The shown page stays.
+    pub async fn fetch(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Hop {
+        let url = self.page().url().join(path).unwrap();
+        let initiator = Initiator::of(self.page());
+        let relation = initiator.relation(&url);
+        assert_eq!(
+            relation,
+            Relation::SameOrigin,
+            "a script's credentials go to its own origin"
+        );
+        let mut all = headers::of_fetch(&initiator, &method, relation);
+        add(&mut all, headers);
+        self.send(
+            method,
+            url,
+            all,
+            Some(body.to_owned()).filter(|body| !body.is_empty()),
+            relation,
+            false,
+        )
+        .await
+    }
+
+    /// `GET` by a script of the shown page.
+    pub async fn fetch_get(&mut self, path: &str) -> Hop {
+        self.fetch(Method::GET, path, &[("accept", "application/json")], "")
+            .await
+    }
+
+    /// `POST` of JSON by a script of the shown page, with the CSRF header of the BFFs.
+    pub async fn fetch_post(&mut self, path: &str, json: &serde_json::Value) -> Hop {
+        let headers = [
+            ("content-type", "application/json"),
+            ("accept", "application/json"),
+            ("x-csrf", "1"),
+        ];
+        self.fetch(Method::POST, path, &headers, &json.to_string())
+            .await
+    }
+
+    /// A request as another program would send it: with the jar's cookies and
+    /// `headers`, and nothing that a browser says about itself.
+    pub async fn raw(
+        &mut self,
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Hop {
+        let mut all = HeaderMap::new();
+        add(&mut all, headers);
+        let body = Some(body.to_owned()).filter(|body| !body.is_empty());
+        self.send(method, parse(url), all, body, Relation::SameOrigin, false)
+            .await
+    }
+}
+
+fn add(all: &mut HeaderMap, headers: &[(&str, &str)]) {
+    for (name, value) in headers {
+        all.insert(
+            HeaderName::try_from(*name).unwrap(),
+            HeaderValue::try_from(*value).unwrap(),
+        );
+    }
+}

@@ -1,0 +1,213 @@
+//! An OAuth client that is a program: talks to the token endpoint, pushes
+//! authorization requests, calls APIs with what it got.
+
+mod client_auth;
+mod tokens;
+
+use std::sync::Arc;
+
+pub use client_auth::{AssertionKey, ClientAuth};
+use kit::clock::{Clock, SystemClock};
+use reqwest::{
+    Method,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap},
+};
+use serde_json::Value;
+pub use tokens::{Pkce, UnverifiedClaims, bent};
+
+/// The actor.
+#[derive(Clone)]
+pub struct Machine {
+    http: reqwest::Client,
+    clock: Arc<dyn Clock>,
+    provider: String,
+    auth: ClientAuth,
+}
+
+/// An answer of the provider or an API.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: String,
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body)
+            .unwrap_or_else(|e| panic!("{}: no JSON ({e}): {}", self.status, self.body))
+    }
+
+    /// A string of the body.
+    pub fn text(&self, name: &str) -> String {
+        let json = self.json();
+        json[name]
+            .as_str()
+            .unwrap_or_else(|| panic!("{}: no {name:?} in {json}", self.status))
+            .to_owned()
+    }
+
+    /// The protocol's `error` (RFC 6749 §5.2); empty when there is none.
+    pub fn error(&self) -> String {
+        self.json()["error"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Status and `error`, to compare both at once.
+    pub fn refusal(&self) -> (u16, String) {
+        (self.status, self.error())
+    }
+
+    /// A header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Itself, when it is a success.
+    pub fn granted(self) -> Self {
+        assert_eq!(self.status, 200, "refused: {}", self.body);
+        self
+    }
+}
+
+impl Machine {
+    /// A client of the provider at `issuer`.
+    pub fn new(issuer: &str, auth: ClientAuth) -> Self {
+        Self::with_clock(issuer, auth, Arc::new(SystemClock))
+    }
+
+    /// The same, with assertions dated by `clock`.
+    pub fn with_clock(issuer: &str, auth: ClientAuth, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            http: kit::net::http_client(),
+            clock,
+            provider: issuer.to_owned(),
+            auth,
+        }
+    }
+
+    /// The same program as another client.
+    pub fn identified_by(&self, auth: ClientAuth) -> Self {
+        Self {
+            auth,
+            ..self.clone()
+        }
+    }
+
+    /// A request to the token endpoint, with the client's authentication.
+    pub async fn token(&self, parameters: &[(&str, &str)]) -> Answer {
+        self.post_as_client("/token", parameters).await
+    }
+
+    /// A pushed authorization request (RFC 9126 §2.1).
+    pub async fn push(&self, parameters: &[(&str, &str)]) -> Answer {
+        self.post_as_client("/par", parameters).await
+    }
+
+    /// The `authorization_code` grant (RFC 6749 §4.1.3).
+    pub async fn redeem(&self, code: &str, redirect_uri: &str, verifier: &str) -> Answer {
+        let parameters = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", redirect_uri),
+            ("code_verifier", verifier),
+        ];
+        self.token(&parameters).await
+    }
+
+    /// The `refresh_token` grant (RFC 6749 §6), with `more` besides.
+    pub async fn refresh(&self, refresh_token: &str, more: &[(&str, &str)]) -> Answer {
+        let mut parameters = vec![
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token),
+        ];
+        parameters.extend_from_slice(more);
+        self.token(&parameters).await
+    }
+
+    /// The exchange of an access token (RFC 8693 §2.1), with `more` besides.
+    pub async fn exchange(
+        &self,
+        subject_token: &str,
+        audience: &str,
+        more: &[(&str, &str)],
+    ) -> Answer {
+        let mut parameters = vec![
+            (
+                "grant_type",
+                "urn:ietf:params:oauth:grant-type:token-exchange",
+            ),
+            ("subject_token", subject_token),
+            (
+                "subject_token_type",
+                "urn:ietf:params:oauth:token-type:access_token",
+            ),
+            ("audience", audience),
+        ];
+        parameters.extend_from_slice(more);
+        self.token(&parameters).await
+    }
+
+    /// Posts a form with the client's authentication.
+    pub async fn post_as_client(&self, path: &str, parameters: &[(&str, &str)]) -> Answer {
+        let mut form: Vec<(String, String)> = parameters
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let basic = self.auth.apply(&mut form, &self.provider, self.clock.now());
+        let mut request = self
+            .http
+            .post(format!("{}{path}", self.provider))
+            .form(&form);
+        if let Some(basic) = basic {
+            request = request.header(AUTHORIZATION, basic);
+        }
+        answer(request).await
+    }
+
+    /// Posts `body` as it is, with no authentication.
+    pub async fn post_raw(&self, path: &str, content_type: &str, body: String) -> Answer {
+        answer(
+            self.http
+                .post(format!("{}{path}", self.provider))
+                .header(CONTENT_TYPE, content_type)
+                .body(body),
+        )
+        .await
+    }
+
+    /// A `GET` of the provider.
+    pub async fn get(&self, path: &str) -> Answer {
+        answer(self.http.get(format!("{}{path}", self.provider))).await
+    }
+
+    /// A call with a bearer token (RFC 6750 §2.1), to any address.
+    pub async fn call(&self, method: Method, url: &str, token: &str) -> Answer {
+        answer(self.http.request(method, url).bearer_auth(token)).await
+    }
+
+    /// The same, with a JSON body.
+    pub async fn call_json(&self, method: Method, url: &str, token: &str, json: &Value) -> Answer {
+        answer(self.http.request(method, url).bearer_auth(token).json(json)).await
+    }
+
+    /// A call without any authentication.
+    pub async fn call_unsigned(&self, method: Method, url: &str) -> Answer {
+        answer(self.http.request(method, url)).await
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap_or_else(|e| panic!("{e:?}"));
+    let status = response.status().as_u16();
+    let headers = response.headers().clone();
+    let body = kit::net::read_bounded(response).await.unwrap();
+    Answer {
+        status,
+        headers,
+        body: String::from_utf8_lossy(&body).into_owned(),
+    }
+}

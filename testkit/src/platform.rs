@@ -1,0 +1,173 @@
+//! All services in this process, on free ports, with a clock that the test
+//! moves and a store in memory. Each public HTTP port is a [`Tap`].
+
+use std::{collections::BTreeMap, net::TcpListener, sync::Arc, time::Duration};
+
+use kit::{
+    Ground,
+    clock::{Clock, ManualClock, SystemClock},
+    config::{Addresses, Site},
+    net::Listeners,
+    random::SeededRandom,
+    running::Running,
+    shutdown::Shutdown,
+};
+use store::{MemoryStore, SharedStore, Traced};
+use tempfile::TempDir;
+
+use crate::{Cli, ClientAuth, Machine, Tap, start::Start};
+
+/// How long all of them may take to be ready on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// All services. They end when it is dropped.
+pub struct Platform {
+    addresses: Addresses,
+    taps: BTreeMap<Site, Tap>,
+    clock: Arc<ManualClock>,
+    shutdown: Shutdown,
+    // Ends with the runtime of the test.
+    _running: Running,
+    _state: TempDir,
+}
+
+impl Platform {
+    /// Starts them as the contract describes them, and waits until all are ready.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with more flags of the provider's program.
+    pub async fn start_with(idp_flags: &[&str]) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let (addresses, mut listeners, taps) = open_ports();
+        // Now, so that what a real browser dates agrees with it.
+        let clock = Arc::new(ManualClock::new(SystemClock.now()));
+        let shutdown = Shutdown::new();
+        let ground = Ground {
+            clock: Arc::<ManualClock>::clone(&clock),
+            random: Arc::new(SeededRandom::new(1)),
+            shutdown: shutdown.clone(),
+        };
+        let memory = MemoryStore::new(Arc::<ManualClock>::clone(&clock));
+        let store: SharedStore = Arc::new(Traced::new(memory));
+        let start = Start {
+            addresses: &addresses,
+            state: state.path(),
+            ground,
+            store,
+            idp_flags,
+        };
+        let mut running = Running::new();
+        for site in Site::ALL {
+            let listeners = listeners.remove(&site).expect("a port for each site");
+            running.extend(start.service(site, listeners).await);
+        }
+        let platform = Self {
+            addresses,
+            taps,
+            clock,
+            shutdown,
+            _running: running,
+            _state: state,
+        };
+        platform.until_ready().await;
+        platform
+    }
+
+    /// What browsers see of `site`.
+    pub fn url(&self, site: Site) -> String {
+        self.addresses.url(site)
+    }
+
+    /// Where `site` speaks gRPC.
+    pub fn grpc_url(&self, site: Site) -> String {
+        self.addresses
+            .grpc_url(site)
+            .expect("a site that speaks gRPC")
+    }
+
+    /// The provider, as tokens name it.
+    pub fn issuer(&self) -> String {
+        self.url(Site::Idp)
+    }
+
+    /// Where everything is.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// All that was said to `site` over HTTP, and its answers.
+    pub fn tap(&self, site: Site) -> &Tap {
+        &self.taps[&site]
+    }
+
+    /// Lets time pass, for services and browsers alike.
+    pub fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    /// The time.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::<ManualClock>::clone(&self.clock)
+    }
+
+    /// A new browser without JavaScript.
+    pub fn cli(&self) -> Cli {
+        Cli::with_clock(self.clock())
+    }
+
+    /// A client of the provider.
+    pub fn machine(&self, auth: ClientAuth) -> Machine {
+        Machine::with_clock(&self.issuer(), auth, self.clock())
+    }
+
+    async fn until_ready(&self) {
+        let http = kit::net::http_client();
+        for site in Site::ALL {
+            let url = format!("{}/readyz", self.url(site));
+            let ready = async {
+                while !http
+                    .get(&url)
+                    .send()
+                    .await
+                    .is_ok_and(|answer| answer.status().is_success())
+                {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            };
+            assert!(
+                tokio::time::timeout(PATIENCE, ready).await.is_ok(),
+                "{url} is not ready"
+            );
+        }
+        self.taps.values().for_each(Tap::forget);
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        self.shutdown.begin();
+    }
+}
+
+/// Addresses with real ports, the sockets behind them, and the taps before these.
+fn open_ports() -> (Addresses, BTreeMap<Site, Listeners>, BTreeMap<Site, Tap>) {
+    let mut addresses = Addresses::default();
+    let (mut all, mut taps) = (BTreeMap::new(), BTreeMap::new());
+    for site in Site::ALL {
+        let listeners = Listeners::free(addresses.grpc_port(site).is_some()).unwrap();
+        let tap = Tap::in_front_of(listeners.http.local_addr().unwrap());
+        addresses = addresses.with_port(site, tap.address().port());
+        if let Some(grpc) = &listeners.grpc {
+            addresses = addresses.with_grpc_port(site, port(grpc));
+        }
+        all.insert(site, listeners);
+        taps.insert(site, tap);
+    }
+    (addresses, all, taps)
+}
+
+fn port(listener: &TcpListener) -> u16 {
+    listener.local_addr().unwrap().port()
+}

@@ -1,0 +1,118 @@
+//! Each service started by the function that its `main` calls, in this process.
+
+use std::{path::Path, sync::Arc};
+
+use clap::Parser;
+use kit::{
+    Ground,
+    config::{Addresses, Common, CommonArgs, Problems, Site},
+    net::Listeners,
+    running::Running,
+    state_dir::StateDir,
+};
+use store::SharedStore;
+
+/// What each service is started with.
+pub(crate) struct Start<'a> {
+    pub(crate) addresses: &'a Addresses,
+    pub(crate) state: &'a Path,
+    pub(crate) ground: Ground,
+    pub(crate) store: SharedStore,
+    /// More flags of the provider.
+    pub(crate) idp_flags: &'a [&'a str],
+}
+
+/// A started service, or `None` when its settings are wrong.
+type Started = Option<Result<Running, Problems>>;
+
+/// A service whose own flags come without the shared ones.
+#[derive(Parser)]
+struct Program<T: clap::Args> {
+    #[command(flatten)]
+    common: CommonArgs,
+    #[command(flatten)]
+    own: T,
+}
+
+/// No flags besides the shared ones.
+#[derive(clap::Args)]
+struct Nothing;
+
+impl Start<'_> {
+    /// Starts the service of `site`.
+    pub(crate) async fn service(&self, site: Site, listeners: Listeners) -> Running {
+        let mut problems = Problems::new();
+        let started = match site {
+            Site::Lab => self.lab(listeners, &mut problems).await,
+            Site::Idp => self.idp(listeners, &mut problems).await,
+            Site::App1 => self.app1(listeners, &mut problems).await,
+            Site::App2 => self.app2(listeners, &mut problems).await,
+            Site::Api1 => self.api1(listeners, &mut problems).await,
+            Site::Api2 => self.api2(listeners, &mut problems).await,
+            Site::Spa => panic!("nobody serves the single-page app yet"),
+        };
+        match started {
+            Some(Ok(running)) => running,
+            Some(Err(more)) => panic!("{site:?}: {more}"),
+            None => panic!("{site:?}: {problems}"),
+        }
+    }
+
+    fn common(&self, args: &CommonArgs, problems: &mut Problems) -> Option<Common> {
+        let common = args.read(problems)?;
+        let state_dir = StateDir::open(Some(self.state.to_owned())).unwrap();
+        Some(Common {
+            addresses: self.addresses.clone(),
+            state_dir,
+            workers: 1,
+            ..common
+        })
+    }
+
+    async fn lab(&self, listeners: Listeners, problems: &mut Problems) -> Started {
+        let args = Program::<Nothing>::parse_from(["lab"]);
+        let common = self.common(&args.common, problems)?;
+        let config = lab::Config::read(&common, problems)?;
+        Some(lab::build(config, listeners, self.ground.clone()).await)
+    }
+
+    async fn idp(&self, listeners: Listeners, problems: &mut Problems) -> Started {
+        let flags = [&["idp"], self.idp_flags].concat();
+        let args = Program::<idp::Args>::parse_from(flags);
+        let common = self.common(&args.common, problems)?;
+        let config = idp::Config::read(&args.own, &common, problems)?;
+        Some(idp::build(config, listeners, self.store(), self.ground.clone()).await)
+    }
+
+    async fn app1(&self, listeners: Listeners, problems: &mut Problems) -> Started {
+        let args = app1_bff::Args::parse_from(["app1-bff"]);
+        let common = self.common(&args.common, problems)?;
+        let config = args.read(&common, problems)?;
+        Some(app1_bff::build(config, listeners, self.store(), self.ground.clone()).await)
+    }
+
+    async fn app2(&self, listeners: Listeners, problems: &mut Problems) -> Started {
+        let args = app2_bff::Args::parse_from(["app2-bff"]);
+        let common = self.common(&args.common, problems)?;
+        let config = args.read(&common, problems)?;
+        Some(app2_bff::build(config, listeners, self.store(), self.ground.clone()).await)
+    }
+
+    async fn api1(&self, listeners: Listeners, problems: &mut Problems) -> Started {
+        let args = api_1::Args::parse_from(["api-1"]);
+        let common = self.common(&args.common, problems)?;
+        let config = api_1::Config::read(&common, &args.issuer, &args.peers, problems)?;
+        Some(api_1::build(config, listeners, self.store(), self.ground.clone()).await)
+    }
+
+    async fn api2(&self, listeners: Listeners, problems: &mut Problems) -> Started {
+        let args = api_2::Args::parse_from(["api-2"]);
+        let common = self.common(&args.common, problems)?;
+        let config = api_2::Config::read(&common, &args.issuer, problems)?;
+        Some(api_2::build(config, listeners, self.store(), self.ground.clone()).await)
+    }
+
+    fn store(&self) -> SharedStore {
+        Arc::clone(&self.store)
+    }
+}

@@ -1,0 +1,7 @@
+//! The story in a real Chromium: what a person sees, and what the browser holds.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that cannot go on fails the test that called it"
+)]
+
+mod first_light;

@@ -1,0 +1,25 @@
+//! The services over HTTP and gRPC: flows, the rules of each specification,
+//! faults, and the ways to run them.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that cannot go on fails the test that called it"
+)]
+
+mod bff_refuses;
+mod flow_first_light;
+mod flow_refresh;
+mod flow_sso;
+mod no_secret_leaks;
+mod oidc_core;
+mod pages_half_way;
+mod passwords;
+mod rfc6749_authorize;
+mod rfc6749_token;
+mod rfc7636_pkce;
+mod rfc8693_exchange;
+mod rfc8707_resource;
+mod rfc9068_access_tokens;
+mod rfc9126_par;
+mod rfc9207_iss;
+mod traces;
+mod ways_to_run;

@@ -1,0 +1,131 @@
+//! All that a full run emits (logs at the level `debug`, spans with their
+//! attributes and events, metrics) is searched for every secret that was used.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use kit::config::Site;
+use reqwest::Method;
+use serde_json::json;
+use testkit::{Cli, Otlp, Plan, Processes};
+use tests::{ALICE, BOB, sign_in, sign_in_to};
+
+/// What must not be found anywhere, with what it is.
+#[derive(Default)]
+struct Secrets(BTreeSet<(&'static str, String)>);
+
+impl Secrets {
+    fn add(&mut self, what: &'static str, values: impl IntoIterator<Item = String>) {
+        let long_enough = values.into_iter().filter(|value| value.len() >= 5);
+        self.0.extend(long_enough.map(|value| (what, value)));
+    }
+
+    fn are_not_in(&self, place: &str, text: &str) {
+        for (what, secret) in &self.0 {
+            assert!(
+                !text.contains(secret),
+                "a {what} is in {place}: {}",
+                line_with(text, secret)
+            );
+        }
+    }
+}
+
+fn line_with(text: &str, secret: &str) -> String {
+    let line = text
+        .lines()
+        .find(|line| line.contains(secret))
+        .unwrap_or_default();
+    line.replace(secret, "[here]")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_password_token_code_or_cookie_is_in_a_log_a_span_or_a_metric() {
+    let otlp = Otlp::start().await;
+    let plan = Plan {
+        otlp_endpoint: Some(otlp.endpoint().to_owned()),
+        environment: vec![("RUST_LOG".to_owned(), "debug".to_owned())],
+        ..Plan::default()
+    };
+    let platform = Processes::start(&plan).await;
+    let mut secrets = Secrets::default();
+    secrets.add(
+        "password",
+        [ALICE.1, BOB.1, "not-her-password"].map(str::to_owned),
+    );
+    secrets.add(
+        "client secret",
+        ["app1-secret", "api-1-secret"].map(str::to_owned),
+    );
+
+    let mut cli = Cli::new();
+    for site in [Site::App1, Site::App2] {
+        let app = platform.url(site);
+        cli.goto(&format!("{app}/login")).await;
+        if site == Site::App1 {
+            sign_in(&mut cli, (ALICE.0, "not-her-password")).await;
+            sign_in(&mut cli, ALICE).await;
+        }
+        let codes = cli.page().hops().iter().filter_map(|hop| {
+            hop.url
+                .query_pairs()
+                .find(|(name, _)| name == "code")
+                .map(|(_, value)| value.into_owned())
+        });
+        secrets.add("code", codes.collect::<Vec<_>>());
+        for path in ["/api1/data", "/api1/report", "/api2/data"] {
+            assert_eq!(cli.fetch_get(path).await.status, 200);
+        }
+        let order = json!({ "item": "chess-set", "quantity": 1 });
+        assert_eq!(cli.fetch_post("/api1/data", &order).await.status, 201);
+    }
+    // Refusals are logged most of all.
+    sign_in_to(&mut Cli::new(), &platform.url(Site::App2), BOB).await;
+    let forged = "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJmb3JnZWQifQ.c2lnbmF0dXJl";
+    secrets.add("forged token", [forged[7..].to_owned()]);
+    for site in [Site::Api1, Site::Api2] {
+        let url = format!("{}/resource", platform.url(site));
+        assert_eq!(
+            cli.raw(Method::GET, &url, &[("authorization", forged)], "")
+                .await
+                .status,
+            401
+        );
+    }
+
+    secrets.add(
+        "cookie",
+        cli.jar().all().iter().map(|cookie| cookie.value.clone()),
+    );
+    let idp = platform.tap(Site::Idp);
+    for name in ["access_token", "refresh_token", "id_token"] {
+        let values = idp.answered_values(name);
+        assert!(!values.is_empty(), "{name}");
+        secrets.add("token", values);
+    }
+    assert!(secrets.0.iter().any(|(what, _)| *what == "code"));
+
+    let spans = otlp
+        .until(Duration::from_secs(10), |spans| {
+            spans.iter().any(|span| span.service == "api-2")
+        })
+        .await;
+    assert!(!spans.is_empty());
+    for span in &spans {
+        secrets.are_not_in("a span", &format!("{span:?}"));
+    }
+    for site in Site::ALL {
+        let metrics = cli
+            .raw(
+                Method::GET,
+                &format!("{}/metrics", platform.url(site)),
+                &[],
+                "",
+            )
+            .await
+            .body;
+        secrets.are_not_in("a metric", &metrics);
+    }
+    for (name, output) in platform.output() {
+        secrets.are_not_in(&format!("the log of {name}"), &output);
+    }
+}

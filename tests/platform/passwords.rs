@@ -1,0 +1,127 @@
+//! The login form: wrong passwords, too many of them, forms that others send.
+
+use std::time::Duration;
+
+use testkit::Platform;
+use tests::{ALICE, BOB, Party, sign_in};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_user_reads_the_same_as_a_wrong_password() {
+    let platform = Platform::start().await;
+    let party = Party::app1(&platform);
+    let mut cli = party.cli();
+    let mut texts = Vec::new();
+    for person in [("alice", "wrong"), ("nobody", "wrong")] {
+        cli.goto(&party.authorize_url(&[])).await;
+        sign_in(&mut cli, person).await;
+        assert!(
+            cli.page().has_form() && cli.page().location().is_none(),
+            "{}",
+            cli.page()
+        );
+        texts.push((
+            cli.page().status(),
+            cli.page().text().replace(person.0, "…"),
+        ));
+    }
+    assert_eq!(texts[0], texts[1]);
+    sign_in(&mut cli, ALICE).await;
+    assert!(cli.page().location().is_some(), "{}", cli.page());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_the_fifth_failure_on_a_user_at_an_address_has_to_wait() {
+    let platform = Platform::start().await;
+    let party = Party::app1(&platform);
+    let mut cli = party.cli();
+    cli.goto(&party.authorize_url(&[])).await;
+    for _ in 0..5 {
+        assert_ne!(cli.page().status(), 429);
+        sign_in(&mut cli, ("alice", "wrong")).await;
+    }
+    sign_in(&mut cli, ALICE).await;
+    assert_eq!(cli.page().status(), 429, "{}", cli.page());
+    let seconds: u64 = cli
+        .page()
+        .header("retry-after")
+        .unwrap_or_default()
+        .parse()
+        .unwrap();
+    assert!((1..=300).contains(&seconds));
+    // Another user of the same room is not held up.
+    let mut other = party.cli();
+    other.goto(&party.authorize_url(&[])).await;
+    sign_in(&mut other, BOB).await;
+    assert!(other.page().location().is_some(), "{}", other.page());
+
+    platform.advance(Duration::from_secs(seconds));
+    cli.goto(&party.authorize_url(&[])).await;
+    sign_in(&mut cli, ALICE).await;
+    assert!(cli.page().location().is_some(), "{}", cli.page());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_form_that_another_browser_was_given_signs_nobody_in() {
+    let platform = Platform::start().await;
+    let party = Party::app1(&platform);
+    let (mut attacker, mut victim) = (party.cli(), party.cli());
+    let fields = [("username", ALICE.0), ("password", ALICE.1)];
+    attacker.goto(&party.authorize_url(&[])).await;
+    let form = attacker.page().first_form().fill(&fields);
+    victim.goto(&party.authorize_url(&[])).await;
+    let page = victim.submit(form, 5).await;
+    assert!(page.location().is_none() && page.status() >= 400, "{page}");
+    assert!(
+        victim
+            .jar()
+            .get("idp.localhost", "__Host-idp_session")
+            .is_none()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_form_sent_from_another_site_signs_nobody_in() {
+    let platform = Platform::start().await;
+    let party = Party::app1(&platform);
+    let mut cli = party.cli();
+    cli.goto(&party.authorize_url(&[])).await;
+    let form = cli
+        .page()
+        .first_form()
+        .fill(&[("username", ALICE.0), ("password", ALICE.1)]);
+    // The same form with the same fields, but the page that sends it is app1's.
+    cli.goto(&platform.url(kit::config::Site::App1)).await;
+    let page = cli.submit(form, 5).await;
+    assert!(page.location().is_none() && page.status() >= 400, "{page}");
+    assert!(
+        cli.jar()
+            .get("idp.localhost", "__Host-idp_session")
+            .is_none()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_provider_session_cookie_is_as_the_contract_says_and_new_at_each_login() {
+    let platform = Platform::start().await;
+    let party = Party::app1(&platform);
+    let mut cli = party.cli();
+    party.tokens(&mut cli, &[]).await;
+    let first = cli
+        .jar()
+        .get("idp.localhost", "__Host-idp_session")
+        .cloned()
+        .unwrap();
+    assert!(
+        first.secure && first.http_only && first.same_site == testkit::SameSite::Lax,
+        "{first:?}"
+    );
+    assert_eq!(first.path, "/");
+    party.tokens(&mut cli, &[("prompt", "login")]).await;
+    let second = cli
+        .jar()
+        .get("idp.localhost", "__Host-idp_session")
+        .cloned()
+        .unwrap();
+    assert_ne!(first.value, second.value);
+    assert!(cli.jar().refused().is_empty(), "{:?}", cli.jar().refused());
+}

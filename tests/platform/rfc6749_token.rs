@@ -1,0 +1,343 @@
+//! The token endpoint (RFC 6749 §3.2, §4.1.3, §4.4, §5, §6).
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use testkit::{ClientAuth, Platform, UnverifiedClaims};
+use tests::{
+    Party,
+    words::{API1, API1_READ, API2},
+};
+
+fn refused(status: u16, error: &str) -> (u16, String) {
+    (status, error.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_works_once_also_under_concurrency_4_1_2() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let code = party.code(&mut party.cli(), &[]).await;
+    let answers = join_all((0..8).map(|_| party.redeem(&code))).await;
+    let granted: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.status == 200)
+        .collect();
+    assert_eq!(granted.len(), 1);
+    for answer in answers.iter().filter(|answer| answer.status != 200) {
+        assert_eq!(answer.refusal(), refused(400, "invalid_grant"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_used_twice_takes_its_refresh_token_with_it_4_1_2() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let code = party.code(&mut party.cli(), &[]).await;
+    let tokens = party.redeem(&code).await.granted();
+    assert_eq!(
+        party.redeem(&code).await.refusal(),
+        refused(400, "invalid_grant")
+    );
+    let again = party
+        .machine
+        .refresh(&tokens.text("refresh_token"), &[])
+        .await;
+    assert_eq!(again.refusal(), refused(400, "invalid_grant"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_lives_for_60_seconds_4_1_2() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let mut cli = party.cli();
+    let code = party.code(&mut cli, &[]).await;
+    platform.advance(Duration::from_secs(59));
+    party.redeem(&code).await.granted();
+    let code = party.code(&mut cli, &[]).await;
+    platform.advance(Duration::from_secs(61));
+    assert_eq!(
+        party.redeem(&code).await.refusal(),
+        refused(400, "invalid_grant")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_belongs_to_its_client_and_its_redirect_uri_4_1_3() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let mut cli = party.cli();
+    let verifier = party.pkce.verifier.as_str();
+
+    let code = party.code(&mut cli, &[]).await;
+    let other = platform.machine(ClientAuth::basic("app1", "app1-secret"));
+    assert_eq!(
+        other
+            .redeem(&code, &party.redirect_uri, verifier)
+            .await
+            .refusal(),
+        refused(400, "invalid_grant")
+    );
+
+    let code = party.code(&mut cli, &[]).await;
+    let elsewhere = party
+        .machine
+        .redeem(&code, "http://localhost:9999/callback", verifier)
+        .await;
+    assert_eq!(elsewhere.refusal(), refused(400, "invalid_grant"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn success_is_never_cached_5_1() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let tokens = party.tokens(&mut party.cli(), &[]).await;
+    assert_eq!(tokens.header("cache-control"), Some("no-store"));
+    assert_eq!(tokens.json()["token_type"], "Bearer");
+    assert_eq!(tokens.json()["expires_in"], 900);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_secret_is_401_with_the_scheme_that_was_used_5_2() {
+    let platform = Platform::start().await;
+    let grant = [("grant_type", "client_credentials")];
+    let batch = platform.machine(ClientAuth::basic("batch", "wrong"));
+    let answer = batch.token(&grant).await;
+    assert_eq!(answer.refusal(), refused(401, "invalid_client"));
+    assert!(
+        answer
+            .header("www-authenticate")
+            .unwrap_or_default()
+            .starts_with("Basic"),
+        "{answer:?}"
+    );
+    for auth in [
+        ClientAuth::basic("nobody", "x"),
+        ClientAuth::public("batch"),
+        ClientAuth::post("demo_rp", "wrong"),
+    ] {
+        let answer = batch.identified_by(auth).token(&grant).await;
+        assert_eq!(answer.refusal(), refused(401, "invalid_client"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_authenticates_only_as_it_is_registered_2_3() {
+    let platform = Platform::start().await;
+    let grant = [("grant_type", "client_credentials")];
+    let posted = platform
+        .machine(ClientAuth::post("batch", "batch-secret"))
+        .token(&grant)
+        .await;
+    assert_eq!(posted.refusal(), refused(401, "invalid_client"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_ways_to_authenticate_at_once_are_refused_2_3() {
+    let platform = Platform::start().await;
+    let batch = platform.machine(ClientAuth::basic("batch", "batch-secret"));
+    let both = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "batch"),
+        ("client_secret", "batch-secret"),
+    ];
+    let answer = batch.token(&both).await;
+    assert!(
+        matches!(
+            answer.error().as_str(),
+            "invalid_request" | "invalid_client"
+        ),
+        "{}",
+        answer.body
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn client_credentials_are_for_the_client_itself_4_4() {
+    let platform = Platform::start().await;
+    let batch = platform.machine(ClientAuth::basic("batch", "batch-secret"));
+    let parameters = [
+        ("grant_type", "client_credentials"),
+        ("scope", API1_READ),
+        ("resource", API1),
+    ];
+    let answer = batch.token(&parameters).await.granted();
+    assert!(
+        answer.json().get("refresh_token").is_none(),
+        "§4.4.3: no refresh token"
+    );
+    assert!(answer.json().get("id_token").is_none());
+    let token = UnverifiedClaims::of(&answer.text("access_token"));
+    assert_eq!(
+        (token.text("sub"), token.text("client_id")),
+        ("batch", "batch")
+    );
+    assert_eq!(token.scopes(), [API1_READ]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_that_the_client_may_not_use_is_unauthorized_client_5_2() {
+    let platform = Platform::start().await;
+    let demo_rp = Party::demo_rp(&platform).machine;
+    assert_eq!(
+        demo_rp
+            .token(&[("grant_type", "client_credentials")])
+            .await
+            .refusal(),
+        refused(400, "unauthorized_client")
+    );
+    assert_eq!(
+        demo_rp.token(&[("grant_type", "password")]).await.refusal(),
+        refused(400, "unsupported_grant_type")
+    );
+    assert_eq!(
+        demo_rp.token(&[("scope", "openid")]).await.refusal(),
+        refused(400, "invalid_request")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_later_issues_bring_is_absent() {
+    let platform = Platform::start().await;
+    let machine = Party::demo_rp(&platform).machine;
+    for path in [
+        "/introspect",
+        "/revoke",
+        "/logout",
+        "/device_authorization",
+        "/register",
+        "/account",
+        "/device",
+    ] {
+        let answer = machine.get(path).await;
+        assert_eq!(answer.status, 404, "{path}");
+    }
+    for grant in [
+        "urn:ietf:params:oauth:grant-type:device_code",
+        "urn:ietf:params:oauth:grant-type:jwt-bearer",
+    ] {
+        assert_eq!(
+            machine.token(&[("grant_type", grant)]).await.error(),
+            "unsupported_grant_type"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_form_is_read_and_no_parameter_twice_3_2() {
+    let platform = Platform::start().await;
+    let machine = Party::demo_rp(&platform).machine;
+    let twice = "grant_type=client_credentials&grant_type=client_credentials&client_id=batch";
+    let form = "application/x-www-form-urlencoded";
+    let answer = machine.post_raw("/token", form, twice.to_owned()).await;
+    assert_eq!(answer.refusal(), refused(400, "invalid_request"));
+    let json = machine
+        .post_raw("/token", "application/json", "{}".to_owned())
+        .await;
+    assert!(matches!(json.status, 400 | 415), "{json:?}");
+    let huge = format!("grant_type={}", "x".repeat(200_000));
+    assert_eq!(machine.post_raw("/token", form, huge).await.status, 413);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_token_rotates_and_a_replay_after_the_grace_ends_its_family_6() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let first = party
+        .tokens(&mut party.cli(), &[])
+        .await
+        .text("refresh_token");
+    let second = party
+        .machine
+        .refresh(&first, &[])
+        .await
+        .granted()
+        .text("refresh_token");
+    assert_ne!(first, second);
+    let replayed = party
+        .machine
+        .refresh(&first, &[])
+        .await
+        .granted()
+        .text("refresh_token");
+    assert_eq!(second, replayed, "inside the grace the same successor");
+    platform.advance(Duration::from_secs(31));
+    assert_eq!(
+        party.machine.refresh(&first, &[]).await.refusal(),
+        refused(400, "invalid_grant")
+    );
+    assert_eq!(
+        party.machine.refresh(&second, &[]).await.refusal(),
+        refused(400, "invalid_grant")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_refreshes_at_once_agree_on_one_successor_6() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let first = party
+        .tokens(&mut party.cli(), &[])
+        .await
+        .text("refresh_token");
+    let answers =
+        join_all((0..8).map(|_| party.machine.refresh(&first, &[("resource", API2)]))).await;
+    let mut successors: Vec<_> = answers
+        .into_iter()
+        .map(|answer| answer.granted().text("refresh_token"))
+        .collect();
+    successors.sort_unstable();
+    successors.dedup();
+    assert_eq!(successors.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_token_belongs_to_its_client_6() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let token = party
+        .tokens(&mut party.cli(), &[])
+        .await
+        .text("refresh_token");
+    let other = platform.machine(ClientAuth::basic("app1", "app1-secret"));
+    assert_eq!(
+        other.refresh(&token, &[]).await.refusal(),
+        refused(400, "invalid_grant")
+    );
+    party.machine.refresh(&token, &[]).await.granted();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_offline_access_there_is_no_refresh_token() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let tokens = party
+        .tokens(&mut party.cli(), &[("scope", "openid https://api-1/read")])
+        .await;
+    assert!(
+        tokens.json().get("refresh_token").is_none(),
+        "{}",
+        tokens.body
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_client_redeems_its_code_and_rotates_without_a_secret() {
+    let platform = Platform::start().await;
+    let party = Party::my_spa(&platform);
+    let tokens = party.tokens(&mut party.cli(), &[]).await;
+    let claims = UnverifiedClaims::of(&tokens.text("access_token"));
+    assert_eq!(
+        (claims.text("aud"), claims.text("client_id")),
+        (API1, "my_spa")
+    );
+    let refreshed = party
+        .machine
+        .refresh(&tokens.text("refresh_token"), &[])
+        .await
+        .granted();
+    assert_ne!(
+        refreshed.text("refresh_token"),
+        tokens.text("refresh_token")
+    );
+}

@@ -1,0 +1,211 @@
+//! Traces as a receiver gets them: who is whose parent, across processes and
+//! through the browser.
+
+use std::time::Duration;
+
+use kit::config::Site;
+use serde_json::json;
+use testkit::{Cli, Otlp, Plan, Processes, SpanRecord};
+use tests::{ALICE, sign_in};
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+async fn traced() -> (Otlp, Processes) {
+    let otlp = Otlp::start().await;
+    let plan = Plan {
+        otlp_endpoint: Some(otlp.endpoint().to_owned()),
+        ..Plan::default()
+    };
+    let platform = Processes::start(&plan).await;
+    (otlp, platform)
+}
+
+/// The spans of one trace.
+struct Trace(Vec<SpanRecord>);
+
+impl Trace {
+    fn of(spans: &[SpanRecord], trace_id: &str) -> Self {
+        Self(
+            spans
+                .iter()
+                .filter(|span| span.trace_id == trace_id)
+                .cloned()
+                .collect(),
+        )
+    }
+
+    fn parent(&self, span: &SpanRecord) -> Option<&SpanRecord> {
+        self.0
+            .iter()
+            .find(|other| other.span_id == span.parent_span_id)
+    }
+
+    /// From the root down to `span`.
+    fn path(&self, span: &SpanRecord) -> Vec<String> {
+        let mut path = vec![format!("{} {}", span.service, span.name)];
+        let mut at = span;
+        while let Some(parent) = self.parent(at) {
+            path.insert(0, format!("{} {}", parent.service, parent.name));
+            at = parent;
+        }
+        path
+    }
+
+    fn find(&self, service: &str, name: &str) -> Option<&SpanRecord> {
+        self.0
+            .iter()
+            .find(|span| span.service == service && span.name.contains(name))
+    }
+
+    /// One root, and every other span has its parent here.
+    fn is_whole(&self) {
+        let orphans: Vec<_> = self
+            .0
+            .iter()
+            .filter(|span| self.parent(span).is_none())
+            .collect();
+        assert_eq!(
+            orphans.len(),
+            1,
+            "one root: {orphans:#?}\nof {} spans",
+            self.0.len()
+        );
+        assert!(
+            orphans[0].parent_span_id.is_empty(),
+            "a parent is missing: {:#?}",
+            orphans[0]
+        );
+    }
+
+    fn services(&self) -> Vec<&str> {
+        let mut services: Vec<_> = self.0.iter().map(|span| span.service.as_str()).collect();
+        services.sort_unstable();
+        services.dedup();
+        services
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_one_trace_from_the_app_to_api_2_by_way_of_redis_and_the_provider() {
+    let (otlp, platform) = traced().await;
+    let mut cli = Cli::new();
+    tests::sign_in_to(&mut cli, &platform.url(Site::App1), ALICE).await;
+    let order = json!({ "item": "chess-set", "quantity": 1 });
+    let answer = cli.fetch_post("/api1/data", &order).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    let trace_id = answer.header("trace-id").expect("Trace-Id").to_owned();
+
+    let spans = otlp
+        .until(PATIENCE, |spans| {
+            let trace = Trace::of(spans, &trace_id);
+            trace.find("app1-bff", "POST").is_some() && trace.find("api-2", "Reserve").is_some()
+        })
+        .await;
+    let trace = Trace::of(&spans, &trace_id);
+    trace.is_whole();
+    assert_eq!(trace.services(), ["api-1", "api-2", "app1-bff", "idp"]);
+
+    // The edges, each as the path that leads there.
+    let reserve = trace.find("api-2", "Reserve").expect("API-2's call");
+    let path = trace.path(reserve);
+    let order_of = |start: &str| {
+        path.iter()
+            .position(|step| step.starts_with(start))
+            .unwrap_or_else(|| panic!("{start}: {path:#?}"))
+    };
+    assert!(
+        order_of("app1-bff POST") < order_of("api-1 POST"),
+        "{path:#?}"
+    );
+    assert!(order_of("api-1 POST") < order_of("api-2"), "{path:#?}");
+    let exchange = trace.find("idp", "Exchange").expect("the exchange by gRPC");
+    assert!(
+        trace
+            .path(exchange)
+            .iter()
+            .any(|step| step.starts_with("api-1 POST")),
+        "{:#?}",
+        trace.path(exchange)
+    );
+    let of_redis = |span: &&SpanRecord| {
+        span.attributes
+            .get("db.system.name")
+            .is_some_and(|system| system == "redis")
+    };
+    let load = trace
+        .0
+        .iter()
+        .filter(|span| span.service == "app1-bff")
+        .find(of_redis)
+        .expect("the session's load");
+    assert!(
+        trace.path(load)[0].starts_with("app1-bff POST"),
+        "{:#?}",
+        trace.path(load)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_is_one_trace_through_the_browser_pushed_or_not() {
+    let (otlp, platform) = traced().await;
+    for (site, service) in [(Site::App1, "app1-bff"), (Site::App2, "app2-bff")] {
+        let mut cli = Cli::new();
+        let login = cli
+            .goto(&format!("{}/login", platform.url(site)))
+            .await
+            .hops()[0]
+            .clone();
+        sign_in(&mut cli, ALICE).await;
+        let trace_id = login.header("trace-id").expect("Trace-Id").to_owned();
+        for hop in cli.page().hops().iter().filter(|hop| hop.url.path() != "/") {
+            assert_eq!(
+                hop.header("trace-id"),
+                Some(&*trace_id),
+                "{}",
+                hop.url.path()
+            );
+        }
+        let spans = otlp
+            .until(PATIENCE, |spans| {
+                let trace = Trace::of(spans, &trace_id);
+                trace.find(service, "/callback").is_some()
+                    && trace.find("idp", "POST /token").is_some()
+            })
+            .await;
+        let trace = Trace::of(&spans, &trace_id);
+        trace.is_whole();
+        assert_eq!(trace.services(), [service, "idp"]);
+        let token = trace.find("idp", "POST /token").expect("the redemption");
+        let path = trace.path(token);
+        assert!(
+            path.iter().any(|step| step.contains("/callback")),
+            "{path:#?}"
+        );
+        for leg in ["GET /authorize", "POST /"] {
+            assert!(trace.find("idp", leg).is_some(), "{leg}");
+        }
+        if site == Site::App2 {
+            assert!(trace.path(trace.find("idp", "/par").expect("the push"))[0].contains("/login"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browsers_traceparent_is_not_taken_over() {
+    let (_otlp, platform) = traced().await;
+    let strangers = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let traceparent = format!("00-{strangers}-00f067aa0ba902b7-01");
+    for site in [Site::App1, Site::App2, Site::Lab] {
+        let url = format!("{}/", platform.url(site));
+        let answer = Cli::new()
+            .raw(
+                reqwest::Method::GET,
+                &url,
+                &[("traceparent", &traceparent)],
+                "",
+            )
+            .await;
+        let own = answer.header("trace-id").expect("Trace-Id");
+        assert_ne!(own, strangers, "{site:?}");
+    }
+}

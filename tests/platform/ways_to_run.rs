@@ -1,0 +1,203 @@
+//! The programs themselves: how they start, refuse to, and end.
+
+use std::{net::TcpListener, path::Path, time::Duration};
+
+use testkit::{Child, binary, free_offset};
+
+/// What a bad start may take.
+const AT_ONCE: Duration = Duration::from_secs(5);
+/// What a good one may take in a debug build on a busy machine.
+const SOON: Duration = Duration::from_secs(30);
+
+fn run(program: &str, flags: &[&str], folder: &Path) -> Child {
+    Child::spawn(
+        &binary(program),
+        flags,
+        &[("REDIS_URL".to_owned(), String::new())],
+        folder.join("log"),
+    )
+}
+
+async fn until_output(child: &mut Child, words: &str) -> String {
+    let said = async {
+        while !child.output().contains(words) {
+            assert!(child.ended().is_none(), "it ended: {}", child.output());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(SOON, said).await.is_ok();
+    assert!(in_time, "never said {words:?}: {}", child.output());
+    child.output()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_process_is_ready_when_it_prints_its_table_and_sigterm_ends_it_with_0() {
+    let folder = tempfile::tempdir().unwrap();
+    let offset = free_offset(1);
+    let mut child = run(
+        "sso-lab",
+        &["--port-offset", &offset.to_string()],
+        folder.path(),
+    );
+    let table = until_output(&mut child, "wonderland").await;
+    let http = kit::net::http_client();
+    for (label, port) in [
+        ("lab", 8080),
+        ("idp", 8081),
+        ("app1", 8082),
+        ("app2", 8083),
+        ("api1", 8084),
+        ("api2", 8085),
+    ] {
+        let url = format!("http://{label}.localhost:{}", port + offset);
+        assert!(table.contains(&url), "{url} is not in {table}");
+        let ready = http.get(format!("{url}/readyz")).send().await.unwrap();
+        assert_eq!(ready.status(), 200, "{url}");
+    }
+    assert!(
+        table.contains("alice") && table.contains("bob / builder"),
+        "{table}"
+    );
+    assert!(!table.contains("carol"), "{table}");
+    child.terminate();
+    let status = child.wait(Duration::from_secs(15)).expect("it ends");
+    assert_eq!(status.code(), Some(0), "{}", child.output());
+}
+
+#[test]
+fn a_taken_port_is_one_clear_line_and_exit_code_2_within_5_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let offset = free_offset(1);
+    let taken = TcpListener::bind(("127.0.0.1", 8083 + offset)).unwrap();
+    for program in ["sso-lab", "app2-bff"] {
+        let mut child = run(
+            program,
+            &["--port-offset", &offset.to_string()],
+            folder.path(),
+        );
+        let status = child.wait(AT_ONCE).expect("it ends within 5 s");
+        assert_eq!(status.code(), Some(2), "{}", child.output());
+        let port = taken.local_addr().unwrap().port().to_string();
+        let lines: Vec<_> = child.output().lines().map(str::to_owned).collect();
+        assert_eq!(lines.len(), 1, "{program}: {lines:#?}");
+        assert!(
+            lines[0].contains(&port) && lines[0].contains("taken"),
+            "{program}: {lines:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_bad_configuration_is_a_line_for_each_error_and_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = [
+        "--bind",
+        "nowhere",
+        "--workers",
+        "0",
+        "--domain",
+        "example.com",
+        "--log-format",
+        "loud",
+    ];
+    for program in [
+        "sso-lab", "idp", "app1-bff", "app2-bff", "api-1", "api-2", "lab",
+    ] {
+        let mut child = run(program, &wrong, folder.path());
+        let status = child.wait(AT_ONCE).expect("it ends within 5 s");
+        assert_eq!(status.code(), Some(2), "{program}: {}", child.output());
+        let output = child.output();
+        for key in ["BIND", "WORKERS", "PUBLIC_SCHEME", "LOG_FORMAT"] {
+            assert_eq!(
+                output.lines().filter(|line| line.contains(key)).count(),
+                1,
+                "{program}, {key}: {output}"
+            );
+        }
+    }
+}
+
+#[test]
+fn help_lists_every_setting_with_its_variable() {
+    let folder = tempfile::tempdir().unwrap();
+    for program in [
+        "sso-lab", "idp", "app1-bff", "app2-bff", "api-1", "api-2", "lab",
+    ] {
+        let mut child = run(program, &["--help"], folder.path());
+        assert_eq!(
+            child.wait(AT_ONCE).and_then(|status| status.code()),
+            Some(0)
+        );
+        let help = child.output();
+        for word in [
+            "--port-offset",
+            "PORT_OFFSET",
+            "--state-dir",
+            "STATE_DIR",
+            "REDIS_URL",
+            "DOMAIN",
+        ] {
+            assert!(help.contains(word), "{program}: {word}");
+        }
+        assert!(!help.contains("--tls"), "{program}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_is_not_there_yet_is_waited_for_and_said_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut redis = testkit::RedisServer::start();
+    let url = redis.url();
+    redis.stop();
+    let offset = free_offset(1);
+    let environment = [("REDIS_URL".to_owned(), url)];
+    let flags = ["--port-offset".to_owned(), offset.to_string()];
+    let mut child = Child::spawn(
+        &binary("api-2"),
+        &flags,
+        &environment,
+        folder.path().join("log"),
+    );
+    until_output(&mut child, "waiting for").await;
+    let ready = format!("http://127.0.0.1:{}/readyz", 8085 + offset);
+    let answer = kit::net::http_client().get(&ready).send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    assert!(answer.text().await.unwrap().contains("store"));
+    let health = format!("http://127.0.0.1:{}/healthz", 8085 + offset);
+    assert_eq!(
+        kit::net::http_client()
+            .get(&health)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
+    child.terminate();
+    assert_eq!(
+        child
+            .wait(Duration::from_secs(15))
+            .and_then(|status| status.code()),
+        Some(0)
+    );
+}
+
+/// Two platforms of the same test run must not be given each other's ports.
+#[test]
+fn no_two_offsets_share_a_port() {
+    use kit::config::{Addresses, Site};
+    let ports = |offset: u16| {
+        let addresses = Addresses::new("http", "localhost", offset);
+        let of = |site: &Site| [Some(addresses.port(*site)), addresses.grpc_port(*site)];
+        let all: Vec<u16> = Site::ALL.iter().flat_map(of).flatten().collect();
+        all.into_iter()
+            .flat_map(|port| [port, port + 100, port + 200])
+            .collect::<Vec<_>>()
+    };
+    let offsets: Vec<u16> = (0..12).map(|_| free_offset(2)).collect();
+    let mut all: Vec<u16> = offsets.iter().flat_map(|offset| ports(*offset)).collect();
+    let count = all.len();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), count, "{offsets:?}");
+}
