@@ -227,10 +227,17 @@ async fn what_later_issues_bring_is_absent() {
 async fn only_a_form_is_read_and_no_parameter_twice_3_2() {
     let platform = Platform::start().await;
     let machine = Party::demo_rp(&platform).machine;
-    let twice = "grant_type=client_credentials&grant_type=client_credentials&client_id=batch";
     let form = "application/x-www-form-urlencoded";
-    let answer = machine.post_raw("/token", form, twice.to_owned()).await;
-    assert_eq!(answer.refusal(), refused(400, "invalid_request"));
+    let twice = [
+        ("grant_type", "client_credentials"),
+        ("scope", API1_READ),
+        ("scope", API1_READ),
+    ];
+    let batch = platform.machine(ClientAuth::basic("batch", "batch-secret"));
+    assert_eq!(
+        batch.token(&twice).await.refusal(),
+        refused(400, "invalid_request")
+    );
     let json = machine
         .post_raw("/token", "application/json", "{}".to_owned())
         .await;

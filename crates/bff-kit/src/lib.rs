@@ -24,6 +24,8 @@ mod service;
 mod sessions;
 mod state;
 mod tokens;
+#[cfg(test)]
+mod watched;
 
 pub use app::{App, RequestBy};
 pub use client_auth::{ClientAuth, ClientKey, client_key};

@@ -171,6 +171,7 @@ fn surplus(mut logins: Vec<(String, String)>) -> Vec<Cookie<'static>> {
 #[cfg(test)]
 mod tests {
     use actix_web::test::TestRequest;
+    use futures_util::future::join_all;
 
     use super::*;
     use crate::sessions::tests::{World, world};
@@ -202,10 +203,11 @@ mod tests {
             .unwrap();
         let req = browser(&begun.cookies);
         let takes = (0..32).map(|_| logins.take(&req, "S555"));
-        let mut won = Vec::new();
-        for take in takes.collect::<Vec<_>>() {
-            won.extend(take.await.ok());
-        }
+        let won: Vec<_> = join_all(takes)
+            .await
+            .into_iter()
+            .filter_map(Result::ok)
+            .collect();
         assert_eq!(won.len(), 1);
         assert_eq!(won[0].return_to, "/docs");
         assert_eq!(

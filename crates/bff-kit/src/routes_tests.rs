@@ -1,6 +1,6 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+use std::{
+    sync::{Arc, atomic::Ordering::SeqCst},
+    time::Duration,
 };
 
 use actix_web::{
@@ -8,16 +8,19 @@ use actix_web::{
     http::StatusCode,
     test::{self, TestRequest},
 };
-use bytes::Bytes;
-use kit::{config::Addresses, config::Site, seal::Keyring};
-use store::{SharedStore, Store, StoreError};
+use kit::{
+    config::{Addresses, Site},
+    seal::Keyring,
+    state_dir::StateDir,
+};
+use store::SharedStore;
 use token_verify::Issuer;
 
 use super::*;
 use crate::{
     app::{App, RequestBy},
     audiences,
-    client_auth::ClientAuth,
+    client_auth::{ClientAuth, client_key},
     pre_session::PreSessions,
     provider::{AudienceBy, Provider, ProviderSettings},
     proxy::UpstreamUrls,
@@ -26,78 +29,13 @@ use crate::{
         tests::{World, world},
     },
     tokens::{TokenSettings, Tokens},
+    watched::Watched,
 };
 
-/// A store that counts, and that can be away.
-struct Watched {
-    inner: SharedStore,
-    asked: AtomicUsize,
-    away: AtomicBool,
-}
-
-impl Watched {
-    fn inner(&self) -> Result<&SharedStore, StoreError> {
-        self.asked.fetch_add(1, SeqCst);
-        let away = self.away.load(SeqCst);
-        if away {
-            Err(StoreError::Unreachable("gone".into()))
-        } else {
-            Ok(&self.inner)
-        }
-    }
-}
-
-type Ttl = std::time::Duration;
-
-#[async_trait::async_trait]
-impl Store for Watched {
-    fn kind(&self) -> &'static str {
-        "watched"
-    }
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.inner()?.ping().await
-    }
-    async fn put(&self, key: &str, value: Bytes, ttl: Ttl) -> Result<(), StoreError> {
-        self.inner()?.put(key, value, ttl).await
-    }
-    async fn put_new(&self, key: &str, value: Bytes, ttl: Ttl) -> Result<bool, StoreError> {
-        self.inner()?.put_new(key, value, ttl).await
-    }
-    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        self.inner()?.get(key).await
-    }
-    async fn take(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        self.inner()?.take(key).await
-    }
-    async fn compare_and_swap(
-        &self,
-        key: &str,
-        expected: &[u8],
-        new: Bytes,
-        ttl: Ttl,
-    ) -> Result<bool, StoreError> {
-        self.inner()?
-            .compare_and_swap(key, expected, new, ttl)
-            .await
-    }
-    async fn remove(&self, key: &str) -> Result<bool, StoreError> {
-        self.inner()?.remove(key).await
-    }
-    async fn count(&self, key: &str, ttl: Ttl) -> Result<u64, StoreError> {
-        self.inner()?.count(key, ttl).await
-    }
-    async fn lease(&self, key: &str, holder: &str, ttl: Ttl) -> Result<bool, StoreError> {
-        self.inner()?.lease(key, holder, ttl).await
-    }
-    async fn release(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
-        self.inner()?.release(key, holder).await
-    }
-}
-
-struct Setup {
-    world: World,
+pub(super) struct Setup {
+    pub(super) world: World,
     store: Arc<Watched>,
-    bff: web::Data<Bff>,
+    pub(super) bff: web::Data<Bff>,
     csrf: web::Data<Csrf>,
 }
 
@@ -105,12 +43,13 @@ struct Setup {
 const NOBODY: &str = "http://127.0.0.1:9";
 
 fn setup() -> Setup {
+    setup_at(NOBODY, RequestBy::Url)
+}
+
+/// With the provider at `idp`. Who pushes signs assertions, as the second app.
+pub(super) fn setup_at(idp: &str, request: RequestBy) -> Setup {
     let world = world();
-    let store = Arc::new(Watched {
-        inner: world.store.clone(),
-        asked: AtomicUsize::new(0),
-        away: AtomicBool::new(false),
-    });
+    let store = Arc::new(Watched::new(world.store.clone()));
     let shared: SharedStore = store.clone();
     let ground = &world.ground;
     let keyring = || Keyring::new(&[[9; 32]], "test");
@@ -123,14 +62,20 @@ fn setup() -> Setup {
         lifetimes,
     ));
     let provider = ProviderSettings {
-        issuer: Issuer::new("http://idp.localhost:8081", NOBODY),
+        issuer: Issuer::new("http://idp.localhost:8081", idp),
         client_id: "app1".into(),
-        auth: ClientAuth::SecretBasic("app1-secret".to_owned().into()),
+        auth: match request {
+            RequestBy::Url => ClientAuth::SecretBasic("app1-secret".to_owned().into()),
+            RequestBy::Push => {
+                let key = client_key(&StateDir::default(), "app1", &*ground.random);
+                ClientAuth::PrivateKeyJwt(key.unwrap())
+            }
+        },
         redirect_uri: "http://app1.localhost:8082/callback".into(),
     };
     let provider = Arc::new(Provider::new(provider, ground));
     let settings = TokenSettings {
-        margin: Ttl::from_secs(30),
+        margin: Duration::from_secs(30),
         audience_by: AudienceBy::Resource,
         scope: audiences::scope(),
     };
@@ -147,7 +92,7 @@ fn setup() -> Setup {
         name: "App 1",
         site: Site::App1,
         other: Site::App2,
-        request: RequestBy::Url,
+        request,
     };
     let bff = Bff {
         app,
@@ -170,14 +115,14 @@ fn setup() -> Setup {
     }
 }
 
-struct Seen {
-    status: StatusCode,
-    headers: header::HeaderMap,
-    body: String,
+pub(super) struct Seen {
+    pub(super) status: StatusCode,
+    pub(super) headers: header::HeaderMap,
+    pub(super) body: String,
 }
 
 impl Seen {
-    fn header(&self, name: &str) -> &str {
+    pub(super) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .map(|value| value.to_str().unwrap())
@@ -186,7 +131,7 @@ impl Seen {
 }
 
 impl Setup {
-    async fn ask(&self, request: TestRequest) -> Seen {
+    pub(super) async fn ask(&self, request: TestRequest) -> Seen {
         let urls = UpstreamUrls::read(NOBODY, NOBODY, &mut kit::config::Problems::new()).unwrap();
         let (bff, csrf) = (self.bff.clone(), self.csrf.clone());
         let upstreams = web::Data::new(Upstreams::new(&urls));

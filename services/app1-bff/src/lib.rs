@@ -50,6 +50,7 @@ pub struct Args {
 
 /// What only this app has.
 #[derive(clap::Args, Clone, Debug, Default)]
+#[group(id = "app1_own")]
 #[command(next_help_heading = "App 1")]
 pub struct OwnArgs {
     /// Where App 1's sessions are kept; wins over BFF_SESSION_MODE

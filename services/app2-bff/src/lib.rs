@@ -49,6 +49,7 @@ pub struct Args {
 
 /// What only this app has.
 #[derive(clap::Args, Clone, Debug, Default)]
+#[group(id = "app2_own")]
 #[command(next_help_heading = "App 2")]
 pub struct OwnArgs {
     /// Where App 2's sessions are kept; wins over BFF_SESSION_MODE

@@ -16,6 +16,7 @@ use crate::{
 
 /// Flags and environment of the provider.
 #[derive(ClapArgs, Clone, Debug)]
+#[group(id = "idp_own")]
 #[command(next_help_heading = "Identity provider")]
 pub struct Args {
     /// Issuer, exactly as browsers see it [default: the idp's public address]

@@ -97,7 +97,7 @@ impl ClientKey {
     }
 
     /// A JWT with these claims.
-    pub(super) fn sign(
+    pub(crate) fn sign(
         &self,
         claims: &impl Serialize,
     ) -> Result<String, jsonwebtoken::errors::Error> {

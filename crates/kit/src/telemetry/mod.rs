@@ -8,6 +8,8 @@ pub mod names;
 pub mod propagation;
 mod routed;
 
+use std::io::IsTerminal as _;
+
 use opentelemetry::{KeyValue, trace::TracerProvider as _};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::{
@@ -64,11 +66,12 @@ pub fn init(services: &[&'static str], format: LogFormat) -> Result<Telemetry, S
             .with_level(false)
             .with_filter(Targets::new().with_target(names::TARGET, tracing::Level::INFO))
     });
-    let lines = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn"));
     // Spans are for the trace; a log line that repeated them would say everything twice.
     let lines = lines.add_directive("sso=off".parse().map_err(|e| format!("log filter: {e}"))?);
     let log = match format {
         LogFormat::Text => tracing_subscriber::fmt::layer()
+            .with_ansi(std::io::stderr().is_terminal())
             .with_writer(std::io::stderr)
             .with_target(false)
             .with_filter(lines)

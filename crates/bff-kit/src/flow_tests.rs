@@ -1,0 +1,358 @@
+//! A login from `/login` to its session, against a provider of this test's own.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use actix_web::{App, HttpServer, cookie::Cookie, http::StatusCode, test::TestRequest};
+use kit::{clock::Clock as _, random::SeededRandom, state_dir::StateDir};
+use oauth_types::pkce;
+use parking_lot::Mutex;
+use serde_json::Value;
+
+use super::{
+    tests::{Seen, Setup, setup_at},
+    *,
+};
+use crate::{
+    app::RequestBy,
+    client_auth::{ClientKey, client_key},
+};
+
+const ISSUER: &str = "http://idp.localhost:8081";
+
+type Form = HashMap<String, String>;
+
+/// A provider that signs in whoever comes, and can be told to misbehave.
+struct Idp {
+    keys: Mutex<Vec<ClientKey>>,
+    /// Merged into the id_token's claims.
+    claims: Mutex<Value>,
+    pushed: Mutex<Form>,
+    token_calls: Mutex<Vec<Form>>,
+    now: i64,
+}
+
+impl Idp {
+    fn start(now: i64) -> (Arc<Self>, String) {
+        let idp = Arc::new(Self {
+            keys: Mutex::new(vec![key(1)]),
+            claims: Mutex::new(json!({})),
+            pushed: Mutex::default(),
+            token_calls: Mutex::default(),
+            now,
+        });
+        let shared = web::Data::from(idp.clone());
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(shared.clone())
+                .route("/.well-known/openid-configuration", web::get().to(metadata))
+                .route("/jwks", web::get().to(jwks))
+                .route("/par", web::post().to(par))
+                .route("/token", web::post().to(token))
+        });
+        let server = server
+            .workers(1)
+            .disable_signals()
+            .bind(("127.0.0.1", 0))
+            .unwrap();
+        let address = server.addrs()[0];
+        tokio::spawn(server.run());
+        (idp, format!("http://{address}"))
+    }
+}
+
+fn key(seed: u64) -> ClientKey {
+    client_key(&StateDir::default(), "idp", &SeededRandom::new(seed)).unwrap()
+}
+
+async fn metadata() -> HttpResponse {
+    HttpResponse::Ok().json(json!({
+        "issuer": ISSUER,
+        "authorization_endpoint": format!("{ISSUER}/authorize"),
+        "token_endpoint": format!("{ISSUER}/token"),
+        "pushed_authorization_request_endpoint": format!("{ISSUER}/par"),
+        "jwks_uri": format!("{ISSUER}/jwks"),
+        "authorization_response_iss_parameter_supported": true,
+        "response_types_supported": ["code"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+    }))
+}
+
+async fn jwks(idp: web::Data<Idp>) -> HttpResponse {
+    let keys: Vec<_> = idp
+        .keys
+        .lock()
+        .iter()
+        .map(|key| key.public_jwks()["keys"][0].clone())
+        .collect();
+    HttpResponse::Ok().json(json!({"keys": keys}))
+}
+
+async fn par(idp: web::Data<Idp>, form: web::Form<Form>) -> HttpResponse {
+    *idp.pushed.lock() = form.into_inner();
+    HttpResponse::Created().json(json!({"request_uri": "urn:x:1", "expires_in": 60}))
+}
+
+async fn token(idp: web::Data<Idp>, form: web::Form<Form>) -> HttpResponse {
+    let form = form.into_inner();
+    let nonce = form["code"].clone();
+    idp.token_calls.lock().push(form);
+    let mut claims = json!({
+        "iss": ISSUER, "sub": "u-1", "aud": "app1", "exp": idp.now + 900, "iat": idp.now,
+        "nonce": nonce, "name": "Alice", "email": "alice@example.com", "sid": "s-1",
+        "auth_time": idp.now,
+    });
+    for (name, value) in idp.claims.lock().as_object().unwrap() {
+        claims[name] = value.clone();
+    }
+    let signing = idp.keys.lock().last().unwrap().clone();
+    HttpResponse::Ok().json(json!({
+        "access_token": "A0", "token_type": "Bearer", "expires_in": 900,
+        "refresh_token": "R0", "id_token": signing.sign(&claims).unwrap(),
+    }))
+}
+
+struct Flow {
+    setup: Setup,
+    idp: Arc<Idp>,
+}
+
+/// A login that has reached the provider.
+struct Begun {
+    params: Form,
+    cookies: Vec<Cookie<'static>>,
+}
+
+fn flow(request: RequestBy) -> Flow {
+    // The clock of `world()` stands still until a test moves it.
+    let (idp, address) = Idp::start(1_000_000);
+    Flow {
+        setup: setup_at(&address, request),
+        idp,
+    }
+}
+
+fn cookies_of(seen: &Seen) -> Vec<Cookie<'static>> {
+    let set = seen.headers.get_all("set-cookie");
+    set.map(|value| Cookie::parse(value.to_str().unwrap().to_owned()).unwrap())
+        .collect()
+}
+
+fn query_of(location: &str) -> Form {
+    url::Url::parse(location)
+        .unwrap()
+        .query_pairs()
+        .into_owned()
+        .collect()
+}
+
+impl Flow {
+    async fn begin(&self, query: &str) -> Begun {
+        let seen = self
+            .setup
+            .ask(TestRequest::get().uri(&format!("/login{query}")))
+            .await;
+        assert_eq!(seen.status, StatusCode::FOUND, "{}", seen.body);
+        assert!(
+            seen.header("location")
+                .starts_with("http://idp.localhost:8081/authorize?")
+        );
+        Begun {
+            params: query_of(seen.header("location")),
+            cookies: cookies_of(&seen),
+        }
+    }
+
+    /// The provider's answer. Its stub takes the code for the nonce.
+    async fn answer(&self, begun: &Begun, query: &str) -> Seen {
+        let path = format!("/callback?{query}");
+        let request = begun
+            .cookies
+            .iter()
+            .fold(TestRequest::get().uri(&path), |req, cookie| {
+                req.cookie(cookie.clone())
+            });
+        self.setup.ask(request).await
+    }
+
+    async fn good_answer(&self, begun: &Begun) -> Seen {
+        let (nonce, state) = (&begun.params["nonce"], &begun.params["state"]);
+        self.answer(
+            begun,
+            &format!("code={nonce}&state={state}&iss=http%3A%2F%2Fidp.localhost%3A8081"),
+        )
+        .await
+    }
+}
+
+fn session_cookie(seen: &Seen) -> Option<Cookie<'static>> {
+    cookies_of(seen)
+        .into_iter()
+        .find(|cookie| cookie.name() == cookies::SESSION)
+}
+
+#[actix_web::test]
+async fn a_login_ends_in_a_session_and_its_state_works_once() {
+    let flow = flow(RequestBy::Url);
+    let begun = flow.begin("?return_to=/docs").await;
+    assert_eq!(begun.params["response_type"], "code");
+    assert_eq!(begun.params["code_challenge_method"], "S256");
+    assert!(
+        begun.params["scope"].contains("offline_access")
+            && begun.params["scope"].contains("https://api-2/write")
+    );
+    let seen = flow.good_answer(&begun).await;
+    assert_eq!(
+        (seen.status, seen.header("location")),
+        (StatusCode::SEE_OTHER, "/docs"),
+        "{}",
+        seen.body
+    );
+    let login = begun.cookies[0].name().to_owned();
+    assert!(
+        cookies_of(&seen)
+            .iter()
+            .any(|c| c.name() == login && c.value().is_empty()),
+        "its cookie is cleared"
+    );
+    let cookie = session_cookie(&seen).unwrap();
+    let verifier = flow.idp.token_calls.lock()[0]["code_verifier"].clone();
+    assert!(pkce::matches(&verifier, &begun.params["code_challenge"]));
+    let session = flow
+        .setup
+        .ask(TestRequest::get().uri("/session").cookie(cookie))
+        .await;
+    assert!(
+        session.body.contains("\"name\":\"Alice\""),
+        "{}",
+        session.body
+    );
+    let again = flow.good_answer(&begun).await;
+    assert_eq!(again.status, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        flow.idp.token_calls.lock().len(),
+        1,
+        "the code is not sent again"
+    );
+}
+
+#[actix_web::test]
+async fn rfc9126_a_pushed_request_leaves_only_its_reference_in_the_url() {
+    let flow = flow(RequestBy::Push);
+    let begun = flow.begin("").await;
+    let mut names: Vec<_> = begun.params.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["client_id", "request_uri"]);
+    let mut pushed = flow.idp.pushed.lock().clone();
+    assert!(pushed.contains_key("code_challenge"));
+    assert!(pushed.remove("client_assertion").is_some());
+    let seen = flow
+        .good_answer(&Begun {
+            params: pushed,
+            cookies: begun.cookies,
+        })
+        .await;
+    assert_eq!(seen.status, StatusCode::SEE_OTHER, "{}", seen.body);
+    assert!(flow.idp.token_calls.lock()[0].contains_key("client_assertion"));
+}
+
+#[actix_web::test]
+async fn oidc_core_3_1_3_7_an_id_token_that_fails_a_check_makes_no_session() {
+    let wrong = [
+        json!({"nonce": "another"}),
+        json!({"aud": "app2"}),
+        json!({"aud": ["app1", "another"]}),
+        json!({"iss": "http://evil.localhost"}),
+        json!({"exp": 999_999}),
+        json!({"iat": 1_000_100}),
+    ];
+    for claims in wrong {
+        let flow = flow(RequestBy::Url);
+        *flow.idp.claims.lock() = claims.clone();
+        let begun = flow.begin("").await;
+        let seen = flow.good_answer(&begun).await;
+        assert_eq!(seen.status, StatusCode::BAD_GATEWAY, "{claims}");
+        assert!(session_cookie(&seen).is_none(), "{claims}");
+    }
+}
+
+#[actix_web::test]
+async fn a_fresh_sign_in_that_was_asked_for_is_checked() {
+    let flow = flow(RequestBy::Url);
+    *flow.idp.claims.lock() = json!({"auth_time": 999_000});
+    for (query, status) in [
+        ("", 303),
+        ("?max_age=2000", 303),
+        ("?max_age=60", 502),
+        ("?prompt=login", 502),
+    ] {
+        let begun = flow.begin(query).await;
+        assert_eq!(
+            flow.good_answer(&begun).await.status.as_u16(),
+            status,
+            "{query}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn rfc9207_a_missing_or_foreign_iss_ends_the_login_before_the_code_is_sent() {
+    for iss in ["", "&iss=http%3A%2F%2Fevil.localhost"] {
+        let flow = flow(RequestBy::Url);
+        let begun = flow.begin("").await;
+        let state = &begun.params["state"];
+        let seen = flow
+            .answer(&begun, &format!("code=c&state={state}{iss}"))
+            .await;
+        assert_eq!(seen.status, StatusCode::BAD_REQUEST);
+        assert!(flow.idp.token_calls.lock().is_empty());
+    }
+}
+
+#[actix_web::test]
+async fn a_denied_consent_is_a_403_page() {
+    let flow = flow(RequestBy::Url);
+    let begun = flow.begin("").await;
+    let state = &begun.params["state"];
+    let query = format!("error=access_denied&state={state}&iss=http%3A%2F%2Fidp.localhost%3A8081");
+    let seen = flow.answer(&begun, &query).await;
+    assert_eq!(seen.status, StatusCode::FORBIDDEN);
+    assert!(seen.body.contains("access_denied"));
+}
+
+#[actix_web::test]
+async fn a_login_ends_the_session_that_this_browser_had() {
+    let flow = flow(RequestBy::Url);
+    let (old, _) = flow.setup.world.session().await;
+    let mut begun = flow.begin("").await;
+    begun.cookies.push(cookies::session(old.expose()));
+    let seen = flow.good_answer(&begun).await;
+    assert_ne!(session_cookie(&seen).unwrap().value(), old.expose());
+    assert!(flow.setup.bff.sessions.load(&old).await.unwrap().is_none());
+}
+
+#[actix_web::test]
+async fn a_key_that_is_not_known_yet_is_asked_for_with_a_cooldown() {
+    let flow = flow(RequestBy::Url);
+    assert_eq!(
+        flow.good_answer(&flow.begin("").await).await.status,
+        StatusCode::SEE_OTHER
+    );
+    flow.idp.keys.lock().push(key(2));
+    assert_eq!(
+        flow.good_answer(&flow.begin("").await).await.status,
+        StatusCode::SEE_OTHER
+    );
+    flow.idp.keys.lock().push(key(3));
+    assert_eq!(
+        flow.good_answer(&flow.begin("").await).await.status,
+        StatusCode::BAD_GATEWAY,
+        "too soon"
+    );
+    flow.setup.world.clock.advance(Duration::from_secs(30));
+    assert_eq!(
+        flow.good_answer(&flow.begin("").await).await.status,
+        StatusCode::SEE_OTHER
+    );
+    assert_eq!(flow.setup.world.clock.now().secs(), 1_000_030);
+}

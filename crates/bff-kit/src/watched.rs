@@ -1,0 +1,83 @@
+//! The memory store under observation, for tests.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use store::{SharedStore, Store, StoreError};
+
+/// A store that counts, and that can be away.
+pub(crate) struct Watched {
+    inner: SharedStore,
+    /// How often it was asked for something.
+    pub(crate) asked: AtomicUsize,
+    /// Whether it answers at all.
+    pub(crate) away: AtomicBool,
+}
+
+impl Watched {
+    pub(crate) fn new(inner: SharedStore) -> Self {
+        Self {
+            inner,
+            asked: AtomicUsize::new(0),
+            away: AtomicBool::new(false),
+        }
+    }
+
+    fn inner(&self) -> Result<&SharedStore, StoreError> {
+        self.asked.fetch_add(1, SeqCst);
+        let away = self.away.load(SeqCst);
+        if away {
+            Err(StoreError::Unreachable("gone".into()))
+        } else {
+            Ok(&self.inner)
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for Watched {
+    fn kind(&self) -> &'static str {
+        "watched"
+    }
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.inner()?.ping().await
+    }
+    async fn put(&self, key: &str, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
+        self.inner()?.put(key, value, ttl).await
+    }
+    async fn put_new(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, StoreError> {
+        self.inner()?.put_new(key, value, ttl).await
+    }
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        self.inner()?.get(key).await
+    }
+    async fn take(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        self.inner()?.take(key).await
+    }
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: &[u8],
+        new: Bytes,
+        ttl: Duration,
+    ) -> Result<bool, StoreError> {
+        self.inner()?
+            .compare_and_swap(key, expected, new, ttl)
+            .await
+    }
+    async fn remove(&self, key: &str) -> Result<bool, StoreError> {
+        self.inner()?.remove(key).await
+    }
+    async fn count(&self, key: &str, ttl: Duration) -> Result<u64, StoreError> {
+        self.inner()?.count(key, ttl).await
+    }
+    async fn lease(&self, key: &str, holder: &str, ttl: Duration) -> Result<bool, StoreError> {
+        self.inner()?.lease(key, holder, ttl).await
+    }
+    async fn release(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
+        self.inner()?.release(key, holder).await
+    }
+}
