@@ -20,6 +20,8 @@ use crate::{Child, Tap};
 
 /// How long all of them may take to be ready on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a drain may take.
+const DRAIN: Duration = Duration::from_secs(15);
 /// Between the ports of two replicas.
 const STRIDE: u16 = 100;
 /// Between two offsets: so far that neither HTTP nor gRPC ports of two platforms
@@ -102,6 +104,21 @@ impl Processes {
             .iter()
             .map(|(name, child)| (name.clone(), child.output()))
             .collect()
+    }
+
+    /// Asks all of them to end, and waits until they have: each with the code 0
+    /// of a drain. All that they had to send has been sent then.
+    pub fn stop(&mut self) {
+        self.children.values().for_each(Child::terminate);
+        for (name, child) in &mut self.children {
+            let ended = tokio::task::block_in_place(|| child.wait(DRAIN));
+            assert_eq!(
+                ended.and_then(|status| status.code()),
+                Some(0),
+                "{name}: {}",
+                child.output()
+            );
+        }
     }
 
     fn tap_and_start(&mut self, offset: u16, replicas: u16, plan: &Plan) {

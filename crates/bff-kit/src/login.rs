@@ -41,8 +41,9 @@ struct Ask {
 impl Ask {
     fn read(query: &str) -> Result<Self, String> {
         let params = Params::read(query.as_bytes()).map_err(|e| e.to_string())?;
+        // An empty one is no local path either.
         let return_to = params
-            .get("return_to")
+            .given("return_to")
             .map_or_else(|| Ok(ReturnTo::home()), ReturnTo::read);
         let prompt = params.get("prompt").map(read_prompt).transpose()?;
         let max_age = params.get("max_age").map(str::parse).transpose();

@@ -40,10 +40,13 @@ impl Params {
 
     /// The value of `name`. An empty one counts as left out (RFC 6749 §3.1).
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.given(name).filter(|value| !value.is_empty())
+    }
+
+    /// The value of `name` also where it is empty.
+    pub(crate) fn given(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(known, _)| known == name);
-        found
-            .map(|(_, value)| value.as_str())
-            .filter(|value| !value.is_empty())
+        found.map(|(_, value)| value.as_str())
     }
 }
 

@@ -61,11 +61,17 @@ where
 {
     let mut problems = Problems::new();
     let common = args.read(&mut problems);
-    let config = common.as_ref().and_then(|common| read(common, &mut problems));
+    let config = common
+        .as_ref()
+        .and_then(|common| read(common, &mut problems));
     let (Some(common), Some(config), true) = (common, config, problems.is_empty()) else {
         return refuse(name, &problems);
     };
-    let format = if common.log_json { LogFormat::Json } else { LogFormat::Text };
+    let format = if common.log_json {
+        LogFormat::Json
+    } else {
+        LogFormat::Text
+    };
     let telemetry = match telemetry::init(services, format) {
         Ok(telemetry) => telemetry,
         Err(what) => return refuse(name, &one("OTEL", what)),
@@ -93,7 +99,15 @@ where
     let ground = Ground::real(Shutdown::on_signals());
     let store = store::open(common.redis_url.as_ref(), Arc::clone(&ground.clock))
         .map_err(|what| one("REDIS_URL", what))?;
-    let running = start(config, Platform { common, store, ground }).await?;
+    let running = start(
+        config,
+        Platform {
+            common,
+            store,
+            ground,
+        },
+    )
+    .await?;
     Ok(running.join().await)
 }
 

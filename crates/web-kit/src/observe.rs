@@ -13,7 +13,7 @@ use actix_web::{
     },
     middleware::Next,
 };
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use crate::{
     metrics::{Metrics, method_name},
@@ -46,7 +46,12 @@ impl Observe {
             .unwrap_or_else(|| "unmatched".to_owned());
         let method = method_name(req.method().as_str());
         if is_plumbing(&route) {
-            return Ok(next.call(req).await?.map_into_left_body());
+            let mut response = next.call(req).await?.map_into_left_body();
+            stamp(
+                response.headers_mut(),
+                &RequestTrace::new(self.service, Span::none()),
+            );
+            return Ok(response);
         }
         let trace = self.begin(&req, method, &route);
         let from = (self.policy)(req.method(), req.path());
@@ -84,9 +89,7 @@ impl Observe {
                 "answered with an error"
             );
         }
-        if let Ok(id) = HeaderValue::try_from(trace.id()) {
-            response.headers_mut().insert(TRACE_ID, id);
-        }
+        stamp(response.headers_mut(), &trace);
         self.metrics
             .request(method, &route, status.as_u16(), started.elapsed());
         Ok(response)
@@ -115,6 +118,13 @@ impl Observe {
         }
         req.extensions_mut().insert(trace.clone());
         trace
+    }
+}
+
+/// Each answer says its trace.
+fn stamp(headers: &mut HeaderMap, trace: &RequestTrace) {
+    if let Ok(id) = HeaderValue::try_from(trace.id()) {
+        headers.insert(TRACE_ID, id);
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use store::{SharedStore, StoreError};
 
 /// The most of an item in one reservation.
-pub const MAX_QUANTITY: u32 = 100;
+pub const MAX_QUANTITY: u32 = 1_000_000;
 /// The longest item name that is looked up, in bytes.
 pub const MAX_ITEM: usize = 64;
 

@@ -20,13 +20,23 @@ use crate::{
 #[command(next_help_heading = "Identity provider")]
 pub struct Args {
     /// Issuer, exactly as browsers see it [default: the idp's public address]
-    #[arg(long = "issuer", env = "IDP_ISSUER", value_name = "URL", id = "idp_issuer_own")]
+    #[arg(
+        long = "issuer",
+        env = "IDP_ISSUER",
+        value_name = "URL",
+        id = "idp_issuer_own"
+    )]
     pub issuer: Option<String>,
     /// Users, clients, resources and policies as TOML [default: the built-in one, see `sso-lab config print`]
     #[arg(long = "config", env = "IDP_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Algorithm of new tokens: ES256, RS256 or EdDSA
-    #[arg(long = "signing-alg", env = "IDP_SIGNING_ALG", default_value = "ES256", value_name = "ALG")]
+    #[arg(
+        long = "signing-alg",
+        env = "IDP_SIGNING_ALG",
+        default_value = "ES256",
+        value_name = "ALG"
+    )]
     pub signing_alg: String,
 }
 
@@ -113,7 +123,10 @@ impl Config {
     /// The configuration file, understood.
     pub(crate) fn settings(&self) -> Result<Settings, Problems> {
         let (name, text) = &self.file;
-        let dir = self.state_dir.path("").map(|path| path.components().collect::<PathBuf>());
+        let dir = self
+            .state_dir
+            .path("")
+            .map(|path| path.components().collect::<PathBuf>());
         let mut settings = Settings::parse(name, text, &self.addresses, dir.as_deref())?;
         for (client_id, jwks) in &self.client_keys {
             settings.give_keys(client_id, jwks.clone());

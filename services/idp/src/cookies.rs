@@ -58,7 +58,10 @@ mod tests {
     #[test]
     fn every_cookie_is_host_bound_secure_httponly_and_lax() {
         let now = Timestamp::from_secs(100);
-        for cookie in [session("s", "x", now, Timestamp::from_secs(160)), browser("b".into())] {
+        for cookie in [
+            session("s", "x", now, Timestamp::from_secs(160)),
+            browser("b".into()),
+        ] {
             let line = cookie.to_string();
             assert!(line.starts_with("__Host-"), "{line}");
             for attribute in ["; HttpOnly", "; SameSite=Lax", "; Secure", "; Path=/"] {
@@ -66,12 +69,18 @@ mod tests {
             }
             assert!(!line.contains("Domain"), "{line}");
         }
-        assert!(session("s", "x", now, Timestamp::from_secs(160)).to_string().contains("Max-Age=60"));
+        assert!(
+            session("s", "x", now, Timestamp::from_secs(160))
+                .to_string()
+                .contains("Max-Age=60")
+        );
     }
 
     #[test]
     fn two_cookies_of_one_name_are_none() {
-        let req = TestRequest::default().insert_header(("cookie", "a=1; a=2; b=3")).to_http_request();
+        let req = TestRequest::default()
+            .insert_header(("cookie", "a=1; a=2; b=3"))
+            .to_http_request();
         assert_eq!(read(&req, "a"), None);
         assert_eq!(read(&req, "b").as_deref(), Some("3"));
     }

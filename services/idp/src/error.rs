@@ -23,7 +23,11 @@ pub struct OAuthError {
 impl OAuthError {
     /// With a sentence.
     pub fn new(code: ErrorCode, description: impl Into<String>) -> Self {
-        Self { code, description: description.into(), tried_basic: false }
+        Self {
+            code,
+            description: description.into(),
+            tried_basic: false,
+        }
     }
 
     /// `invalid_request`.
@@ -52,7 +56,10 @@ impl OAuthError {
 impl From<RecordError> for OAuthError {
     fn from(error: RecordError) -> Self {
         tracing::warn!("{error}");
-        Self::new(ErrorCode::TemporarilyUnavailable, "The store cannot be reached. Try again.")
+        Self::new(
+            ErrorCode::TemporarilyUnavailable,
+            "The store cannot be reached. Try again.",
+        )
     }
 }
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use actix_web::ResponseError as _;
 use oauth_types::ErrorCode;
 use sso_proto::idp::{
-    ExchangeRequest as Asked, ExchangeResponse,
-    token_exchange_server::TokenExchange,
+    ExchangeRequest as Asked, ExchangeResponse, token_exchange_server::TokenExchange,
 };
 use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -24,14 +23,26 @@ pub struct Service(pub Arc<Idp>);
 
 #[tonic::async_trait]
 impl TokenExchange for Service {
-    async fn exchange(&self, request: Request<Asked>) -> Result<Response<ExchangeResponse>, Status> {
-        let authorization = request.metadata().get("authorization").map(|value| value.to_str());
-        let authorization = authorization
-            .transpose()
-            .map_err(|_| status(&OAuthError::client("The authorization metadata is not ASCII.")))?;
-        let client = authenticate(&self.0, authorization, &Params::default()).await.map_err(|e| status(&e))?;
+    async fn exchange(
+        &self,
+        request: Request<Asked>,
+    ) -> Result<Response<ExchangeResponse>, Status> {
+        let authorization = request
+            .metadata()
+            .get("authorization")
+            .map(|value| value.to_str());
+        let authorization = authorization.transpose().map_err(|_| {
+            status(&OAuthError::client(
+                "The authorization metadata is not ASCII.",
+            ))
+        })?;
+        let client = authenticate(&self.0, authorization, &Params::default())
+            .await
+            .map_err(|e| status(&e))?;
         let asked = understood(request.into_inner());
-        let tokens = exchange(&self.0, client, &asked).await.map_err(|e| status(&e))?;
+        let tokens = exchange(&self.0, client, &asked)
+            .await
+            .map_err(|e| status(&e))?;
         Ok(Response::new(ExchangeResponse {
             access_token: tokens.access_token,
             issued_token_type: tokens.issued_token_type.unwrap_or_default(),

@@ -118,9 +118,21 @@ pub async fn issue(idp: &Idp, issue: Issue<'_>) -> Result<TokenResponse, OAuthEr
     let ends = issue.not_after.map_or(ends, |latest| ends.min(latest));
     let claims = access_token_claims(idp, &issue, now.secs(), ends.secs());
     let span = step!(span::SIGN, "sso.audience" = issue.audience);
-    let access_token = idp.keys.sign(jwt_type::ACCESS_TOKEN, &claims).instrument(span).await?;
+    let access_token = idp
+        .keys
+        .sign(jwt_type::ACCESS_TOKEN, &claims)
+        .instrument(span)
+        .await?;
     let id_token = match (&issue.id_token, &issue.subject) {
-        (Some(wanted), Subject::User { user, sid, auth_time, acr }) => {
+        (
+            Some(wanted),
+            Subject::User {
+                user,
+                sid,
+                auth_time,
+                acr,
+            },
+        ) => {
             let claims = IdTokenClaims {
                 iss: &idp.issuer,
                 sub: &user.sub,
@@ -135,7 +147,12 @@ pub async fn issue(idp: &Idp, issue: Issue<'_>) -> Result<TokenResponse, OAuthEr
                 person: PersonClaims::of(user, wanted.scope),
             };
             let span = step!(span::SIGN, "sso.audience" = issue.client_id);
-            Some(idp.keys.sign(jwt_type::JWT, &claims).instrument(span).await?)
+            Some(
+                idp.keys
+                    .sign(jwt_type::JWT, &claims)
+                    .instrument(span)
+                    .await?,
+            )
         }
         _ => None,
     };
@@ -160,7 +177,9 @@ fn access_token_claims(idp: &Idp, issue: &Issue<'_>, iat: i64, exp: i64) -> Acce
         client_id: issue.client_id.to_owned(),
         iat,
         exp,
-        jti: issue.grant_id.map_or_else(|| unique.clone(), |grant| format!("{grant}.{unique}")),
+        jti: issue
+            .grant_id
+            .map_or_else(|| unique.clone(), |grant| format!("{grant}.{unique}")),
         scope: issue.scope.clone(),
         auth_time: None,
         acr: None,
@@ -171,7 +190,12 @@ fn access_token_claims(idp: &Idp, issue: &Issue<'_>, iat: i64, exp: i64) -> Acce
     };
     match &issue.subject {
         Subject::Client => claims,
-        Subject::User { user, sid, auth_time, acr } => AccessToken {
+        Subject::User {
+            user,
+            sid,
+            auth_time,
+            acr,
+        } => AccessToken {
             sub: user.sub.clone(),
             auth_time: Some(*auth_time),
             acr: Some((*acr).to_owned()),

@@ -31,11 +31,7 @@ use std::sync::Arc;
 use client_auth::AssertionKeys;
 pub use config::{Args, Config};
 use kit::{
-    Ground,
-    config::Problems,
-    net::Listeners,
-    readiness::Readiness,
-    running::Running,
+    Ground, config::Problems, net::Listeners, readiness::Readiness, running::Running,
     state_dir::StateDir,
 };
 use passwords::Passwords;
@@ -79,7 +75,9 @@ pub async fn build(
         problems
     };
     let routes = routes::configure(Arc::clone(&idp), &config.addresses);
-    let mut running = frame.serve(listeners.http, routes).map_err(|e| failed("HTTP", e))?;
+    let mut running = frame
+        .serve(listeners.http, routes)
+        .map_err(|e| failed("HTTP", e))?;
     if let Some(listener) = listeners.grpc {
         let grpc = grpc_kit::Frame {
             service: SERVICE,
@@ -90,19 +88,28 @@ pub async fn build(
         };
         let mut services = RoutesBuilder::default();
         services.add_service(
-            TokenExchangeServer::new(grpc::Service(idp)).max_decoding_message_size(grpc_kit::MAX_MESSAGE),
+            TokenExchangeServer::new(grpc::Service(idp))
+                .max_decoding_message_size(grpc_kit::MAX_MESSAGE),
         );
-        running.extend(grpc.serve(listener, services).map_err(|e| failed("gRPC", e))?);
+        running.extend(
+            grpc.serve(listener, services)
+                .map_err(|e| failed("gRPC", e))?,
+        );
     }
     Ok(running)
 }
 
-async fn web_data(config: &Config, store: SharedStore, ground: &Ground) -> Result<Arc<Idp>, Problems> {
+async fn web_data(
+    config: &Config,
+    store: SharedStore,
+    ground: &Ground,
+) -> Result<Arc<Idp>, Problems> {
     let mut problems = Problems::new();
     let state_dir = config.state_dir.clone();
     let algorithm = config.signing_alg;
     let random = Arc::clone(&ground.random);
-    let loaded = tokio::task::spawn_blocking(move || load_keys(&state_dir, algorithm, &*random)).await;
+    let loaded =
+        tokio::task::spawn_blocking(move || load_keys(&state_dir, algorithm, &*random)).await;
     let (keys, refresh_key) = match loaded {
         Ok(Ok(loaded)) => loaded,
         Ok(Err(error)) => {

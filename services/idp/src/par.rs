@@ -25,11 +25,17 @@ struct Pushed {
 
 /// `POST /par`: authenticates the client, checks the request as `/authorize`
 /// would (RFC 9126 §2.1), and keeps it.
-pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: web::Bytes) -> Result<HttpResponse, OAuthError> {
+pub async fn endpoint(
+    idp: web::Data<Idp>,
+    req: HttpRequest,
+    body: web::Bytes,
+) -> Result<HttpResponse, OAuthError> {
     let params = form_params(&req, &body)?;
     let client = authenticate(&idp, authorization(&req)?, &params).await?;
     if params.has("request_uri") {
-        return Err(OAuthError::request("request_uri is not taken here (RFC 9126 section 2.1)."));
+        return Err(OAuthError::request(
+            "request_uri is not taken here (RFC 9126 section 2.1).",
+        ));
     }
     if !client.may(GrantType::AuthorizationCode) {
         return Err(OAuthError::new(
@@ -43,22 +49,32 @@ pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: web::Bytes) -
     let id = idp.random.token();
     let now = idp.now();
     let lifetimes = &idp.settings.lifetimes;
-    let kept = params.into_pairs().into_iter().filter(|(name, _)| !is_authentication(name));
+    let kept = params
+        .into_pairs()
+        .into_iter()
+        .filter(|(name, _)| !is_authentication(name));
     let record = PushedRequest {
         client_id: client.client_id.clone(),
         params: kept.collect(),
         usable_until: now + lifetimes.pushed_request,
         expires_at: now + lifetimes.pushed_request + lifetimes.sign_in,
     };
-    idp.records.put(&kit::seal::fingerprint(&id), &record).await?;
-    Ok(HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(Pushed {
-        request_uri: format!("{REQUEST_URI_PREFIX}{id}"),
-        expires_in: lifetimes.pushed_request.as_secs(),
-    }))
+    idp.records
+        .put(&kit::seal::fingerprint(&id), &record)
+        .await?;
+    Ok(HttpResponse::Created()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(Pushed {
+            request_uri: format!("{REQUEST_URI_PREFIX}{id}"),
+            expires_in: lifetimes.pushed_request.as_secs(),
+        }))
 }
 
 fn is_authentication(name: &str) -> bool {
-    matches!(name, "client_secret" | "client_assertion" | "client_assertion_type")
+    matches!(
+        name,
+        "client_secret" | "client_assertion" | "client_assertion_type"
+    )
 }
 
 /// The request that `client` pushed, and the name of its record.
@@ -67,12 +83,16 @@ pub async fn pushed(
     client: &Client,
     request_uri: &str,
 ) -> Result<Option<(Params, String)>, RecordError> {
-    let Some(id) = request_uri.strip_prefix(REQUEST_URI_PREFIX) else { return Ok(None) };
+    let Some(id) = request_uri.strip_prefix(REQUEST_URI_PREFIX) else {
+        return Ok(None);
+    };
     let id = kit::seal::fingerprint(id);
     let found: Option<Stored<PushedRequest>> = idp.records.get(&id).await?;
     let usable = found.map(|stored| stored.record).filter(|pushed| {
         // RFC 9126 §2.2: bound to the client that pushed it.
         pushed.client_id == client.client_id && pushed.usable_until > idp.now()
     });
-    Ok(usable.and_then(|pushed| Params::from_pairs(pushed.params).ok()).map(|params| (params, id)))
+    Ok(usable
+        .and_then(|pushed| Params::from_pairs(pushed.params).ok())
+        .map(|params| (params, id)))
 }

@@ -26,16 +26,27 @@ impl Params {
         if text.len() > MAX_PARAMS_LEN {
             return Err(BadParams::TooMany);
         }
-        Self::from_pairs(url::form_urlencoded::parse(text.as_bytes()).into_owned().take(MAX_PARAMS + 1))
+        Self::from_pairs(
+            url::form_urlencoded::parse(text.as_bytes())
+                .into_owned()
+                .take(MAX_PARAMS + 1),
+        )
     }
 
     /// From pairs. RFC 6749 §3.1: one without a value counts as not there.
-    pub fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, BadParams> {
+    pub fn from_pairs(
+        pairs: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, BadParams> {
         let pairs: Vec<_> = pairs.into_iter().collect();
         if pairs.len() > MAX_PARAMS {
             return Err(BadParams::TooMany);
         }
-        Ok(Self(pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect()))
+        Ok(Self(
+            pairs
+                .into_iter()
+                .filter(|(_, value)| !value.is_empty())
+                .collect(),
+        ))
     }
 
     /// The pairs.
@@ -50,14 +61,21 @@ impl Params {
 
     /// All values of `name`.
     pub fn all<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p str> {
-        self.0.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .filter(move |(own, _)| own == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The value of `name`.
     pub fn one<'p>(&'p self, name: &'static str) -> Result<Option<&'p str>, BadParams> {
         let mut values = self.all(name);
         let first = values.next();
-        if values.next().is_some() { Err(BadParams::Repeated(name)) } else { Ok(first) }
+        if values.next().is_some() {
+            Err(BadParams::Repeated(name))
+        } else {
+            Ok(first)
+        }
     }
 
     /// The audiences asked for: `resource` (RFC 8707 §2), which may be there
@@ -90,7 +108,13 @@ mod tests {
 
     #[test]
     fn they_are_bounded() {
-        assert_eq!(Params::parse(&"a=1&".repeat(MAX_PARAMS + 1)), Err(BadParams::TooMany));
-        assert_eq!(Params::parse(&"a".repeat(MAX_PARAMS_LEN + 1)), Err(BadParams::TooMany));
+        assert_eq!(
+            Params::parse(&"a=1&".repeat(MAX_PARAMS + 1)),
+            Err(BadParams::TooMany)
+        );
+        assert_eq!(
+            Params::parse(&"a".repeat(MAX_PARAMS_LEN + 1)),
+            Err(BadParams::TooMany)
+        );
     }
 }

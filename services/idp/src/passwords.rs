@@ -19,7 +19,9 @@ const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$MAtn/eDx5uyIBpAeErzOrg$rLbe
 
 /// Whether `text` is an Argon2id hash whose cost is bounded.
 pub fn is_argon2id(text: &str) -> bool {
-    let Ok(hash) = PasswordHash::new(text) else { return false };
+    let Ok(hash) = PasswordHash::new(text) else {
+        return false;
+    };
     let bounded = Params::try_from(&hash).is_ok_and(|p| p.m_cost() <= 1 << 20 && p.t_cost() <= 16);
     hash.algorithm.as_str() == "argon2id" && bounded
 }
@@ -34,7 +36,9 @@ pub struct Passwords {
 impl Default for Passwords {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        Self { slots: Arc::new(Semaphore::new(cores)) }
+        Self {
+            slots: Arc::new(Semaphore::new(cores)),
+        }
     }
 }
 
@@ -57,13 +61,23 @@ impl Passwords {
     ) -> Option<&'s User> {
         let user = settings.user_named(username);
         // Whatever is wrong, one hash is computed, so that the time tells nothing.
-        let any = settings.users().first().map_or(NOBODY, |user| &user.password_hash);
+        let any = settings
+            .users()
+            .first()
+            .map_or(NOBODY, |user| &user.password_hash);
         let hash = user.map_or(any, |user| &user.password_hash).to_owned();
         let too_long = password.len() > MAX_PASSWORD;
-        let password = if too_long { String::new() } else { password.to_owned() };
+        let password = if too_long {
+            String::new()
+        } else {
+            password.to_owned()
+        };
         let matches = tokio::task::spawn_blocking(move || {
-            PasswordHash::new(&hash)
-                .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+            PasswordHash::new(&hash).is_ok_and(|hash| {
+                Argon2::default()
+                    .verify_password(password.as_bytes(), &hash)
+                    .is_ok()
+            })
         });
         let matches = matches.await.unwrap_or(false);
         user.filter(|user| matches && user.enabled && !too_long)
@@ -92,17 +106,30 @@ mod tests {
         let settings = settings(DEFAULT);
         let found = check(&settings, "alice", "wonderland").await;
         assert_eq!(found.unwrap().username, "alice");
-        for (user, password) in
-            [("alice", "builder"), ("Alice", "wonderland"), ("nobody", "wonderland"), ("alice", "")]
-        {
-            assert!(check(&settings, user, password).await.is_none(), "{user}/{password}");
+        for (user, password) in [
+            ("alice", "builder"),
+            ("Alice", "wonderland"),
+            ("nobody", "wonderland"),
+            ("alice", ""),
+        ] {
+            assert!(
+                check(&settings, user, password).await.is_none(),
+                "{user}/{password}"
+            );
         }
     }
 
     #[tokio::test]
     async fn a_disabled_user_cannot_sign_in() {
-        let text = DEFAULT.replace("username = \"alice\"", "username = \"alice\"\nenabled = false");
-        assert!(check(&settings(&text), "alice", "wonderland").await.is_none());
+        let text = DEFAULT.replace(
+            "username = \"alice\"",
+            "username = \"alice\"\nenabled = false",
+        );
+        assert!(
+            check(&settings(&text), "alice", "wonderland")
+                .await
+                .is_none()
+        );
     }
 
     #[test]

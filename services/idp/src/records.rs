@@ -70,34 +70,56 @@ impl Records {
 
     /// Writes it, whatever was there.
     pub async fn put<T: Record>(&self, id: &str, record: &T) -> Result<(), RecordError> {
-        Ok(self.store.put(&key::<T>(id), write(record)?, self.ttl(record)).await?)
+        Ok(self
+            .store
+            .put(&key::<T>(id), write(record)?, self.ttl(record))
+            .await?)
     }
 
     /// Writes it if nothing was there; whether it did.
     pub async fn create<T: Record>(&self, id: &str, record: &T) -> Result<bool, RecordError> {
-        Ok(self.store.put_new(&key::<T>(id), write(record)?, self.ttl(record)).await?)
+        Ok(self
+            .store
+            .put_new(&key::<T>(id), write(record)?, self.ttl(record))
+            .await?)
     }
 
     /// Reads it.
     pub async fn get<T: Record>(&self, id: &str) -> Result<Option<Stored<T>>, RecordError> {
-        Ok(self.store.get(&key::<T>(id)).await?.and_then(|raw| self.read(raw)))
+        Ok(self
+            .store
+            .get(&key::<T>(id))
+            .await?
+            .and_then(|raw| self.read(raw)))
     }
 
     /// Reads it for one caller alone: it is gone afterwards.
     pub async fn take<T: Record>(&self, id: &str) -> Result<Option<T>, RecordError> {
         let taken = self.store.take(&key::<T>(id)).await?;
-        Ok(taken.and_then(|raw| self.read(raw)).map(|stored| stored.record))
+        Ok(taken
+            .and_then(|raw| self.read(raw))
+            .map(|stored| stored.record))
     }
 
     /// Writes `new` if it is still as it was read; whether it did.
-    pub async fn swap<T: Record>(&self, id: &str, read: &Stored<T>, new: &T) -> Result<bool, RecordError> {
-        let swapped =
-            self.store.compare_and_swap(&key::<T>(id), &read.raw, write(new)?, self.ttl(new)).await?;
+    pub async fn swap<T: Record>(
+        &self,
+        id: &str,
+        read: &Stored<T>,
+        new: &T,
+    ) -> Result<bool, RecordError> {
+        let swapped = self
+            .store
+            .compare_and_swap(&key::<T>(id), &read.raw, write(new)?, self.ttl(new))
+            .await?;
         Ok(swapped)
     }
 
     fn ttl<T: Record>(&self, record: &T) -> Duration {
-        self.clock.now().until(record.expires_at()).max(Duration::from_millis(1))
+        self.clock
+            .now()
+            .until(record.expires_at())
+            .max(Duration::from_millis(1))
     }
 
     /// A record of another version, or one that has expired, counts as absent.
@@ -105,7 +127,10 @@ impl Records {
         let read: Read<T> = serde_json::from_slice(&raw).ok()?;
         let current = read.v == T::VERSION || read.v + 1 == T::VERSION;
         let alive = read.record.expires_at() > self.clock.now();
-        (current && alive).then_some(Stored { record: read.record, raw })
+        (current && alive).then_some(Stored {
+            record: read.record,
+            raw,
+        })
     }
 }
 
@@ -114,5 +139,9 @@ fn key<T: Record>(id: &str) -> String {
 }
 
 fn write<T: Record>(record: &T) -> Result<Bytes, serde_json::Error> {
-    serde_json::to_vec(&Written { v: T::VERSION, record }).map(Bytes::from)
+    serde_json::to_vec(&Written {
+        v: T::VERSION,
+        record,
+    })
+    .map(Bytes::from)
 }

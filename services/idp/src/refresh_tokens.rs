@@ -22,7 +22,9 @@ impl RefreshTokens {
     pub fn new(master: &[u8; KEY_LEN]) -> Self {
         let master = hmac::Key::new(hmac::HMAC_SHA256, master);
         let derived = hmac::sign(&master, b"sso-lab refresh token v1");
-        Self { key: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())) }
+        Self {
+            key: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())),
+        }
     }
 
     /// The token of this grant's `generation`.

@@ -15,7 +15,9 @@ use web_kit::{
     trace::From,
 };
 
-use crate::{authorize, discovery, pages::HomePage, par, settings::Settings, state::Idp, token, userinfo};
+use crate::{
+    authorize, discovery, pages::HomePage, par, settings::Settings, state::Idp, token, userinfo,
+};
 
 /// Where the trace of a request begins: a client's at the client, a browser's
 /// here or in its journey.
@@ -29,10 +31,16 @@ pub(crate) fn trace(_: &Method, path: &str) -> From {
 }
 
 /// All routes.
-pub(crate) fn configure(idp: Arc<Idp>, addresses: &Addresses) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+pub(crate) fn configure(
+    idp: Arc<Idp>,
+    addresses: &Addresses,
+) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
     let discovery = Data::new(discovery::Discovery::new(&idp));
     let origins: Arc<[String]> = public_origins(&idp.settings).into();
-    let home = Data::new(HomePage { issuer: idp.issuer.clone(), sites: look::sites(addresses) });
+    let home = Data::new(HomePage {
+        issuer: idp.issuer.clone(),
+        sites: look::sites(addresses),
+    });
     let idp = Data::from(idp);
     move |cfg: &mut ServiceConfig| {
         let shared = |path: &str| web::resource(path).wrap(cors(&origins));
@@ -54,11 +62,18 @@ pub(crate) fn configure(idp: Arc<Idp>, addresses: &Addresses) -> impl Fn(&mut Se
                     .route(web::post().to(userinfo::endpoint)),
             )
             .service(shared("/jwks").route(web::get().to(discovery::jwks)))
-            .service(shared("/.well-known/openid-configuration").route(web::get().to(discovery::endpoint)))
             .service(
-                shared("/.well-known/oauth-authorization-server").route(web::get().to(discovery::endpoint)),
+                shared("/.well-known/openid-configuration")
+                    .route(web::get().to(discovery::endpoint)),
             )
-            .route("/", web::get().to(async |home: Data<HomePage>| -> HttpResponse { home.respond() }))
+            .service(
+                shared("/.well-known/oauth-authorization-server")
+                    .route(web::get().to(discovery::endpoint)),
+            )
+            .route(
+                "/",
+                web::get().to(async |home: Data<HomePage>| -> HttpResponse { home.respond() }),
+            )
             .configure(look::assets)
             .default_service(look::fallback(Accent::Idp));
     }
@@ -68,7 +83,9 @@ pub(crate) fn configure(idp: Arc<Idp>, addresses: &Addresses) -> impl Fn(&mut Se
 fn public_origins(settings: &Settings) -> Vec<String> {
     let public = settings.clients().filter(|client| client.is_public());
     let uris = public.flat_map(|client| &client.redirect_uris);
-    uris.filter_map(|uri| uri.parse::<Url>().ok()).map(|url| url.origin().ascii_serialization()).collect()
+    uris.filter_map(|uri| uri.parse::<Url>().ok())
+        .map(|url| url.origin().ascii_serialization())
+        .collect()
 }
 
 /// CORS for public clients' origins alone. No cookie is ever allowed along.
@@ -79,5 +96,7 @@ fn cors(origins: &[String]) -> Cors {
         .expose_headers(["www-authenticate", "trace-id"])
         .block_on_origin_mismatch(false)
         .max_age(600);
-    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+    origins
+        .iter()
+        .fold(cors, |cors, origin| cors.allowed_origin(origin))
 }

@@ -2,18 +2,16 @@
 
 use actix_web::{HttpRequest, cookie::Cookie};
 
-use crate::{
-    cookies,
-    domain::LoginSession,
-    records::RecordError,
-    settings::User,
-    state::Idp,
-};
+use crate::{cookies, domain::LoginSession, records::RecordError, settings::User, state::Idp};
 
 /// The live session of this browser, if its user may still sign in.
 pub async fn current(idp: &Idp, req: &HttpRequest) -> Result<Option<LoginSession>, RecordError> {
-    let Some(value) = cookies::read(req, cookies::SESSION) else { return Ok(None) };
-    let Some((sid, secret)) = value.split_once('.') else { return Ok(None) };
+    let Some(value) = cookies::read(req, cookies::SESSION) else {
+        return Ok(None);
+    };
+    let Some((sid, secret)) = value.split_once('.') else {
+        return Ok(None);
+    };
     let found = idp.records.get::<LoginSession>(sid).await?;
     let enabled = |sub: &str| idp.settings.user(sub).is_some_and(|user| user.enabled);
     Ok(found

@@ -27,8 +27,14 @@ impl Attempt {
         let pair = fingerprint(&format!("{address}\n{username}"));
         Self {
             counters: [
-                Counter { key: format!("idp:failed:{pair}"), limit: limits.per_user_and_address },
-                Counter { key: format!("idp:failed:{address}"), limit: limits.per_address },
+                Counter {
+                    key: format!("idp:failed:{pair}"),
+                    limit: limits.per_user_and_address,
+                },
+                Counter {
+                    key: format!("idp:failed:{address}"),
+                    limit: limits.per_address,
+                },
             ],
         }
     }
@@ -75,14 +81,24 @@ impl Counter {
 
     async fn wait(&self, idp: &Idp) -> Result<Option<Duration>, StoreError> {
         let store = idp.records.store();
-        let Some(raw) = store.get(&self.wait_key()).await? else { return Ok(None) };
-        let until = std::str::from_utf8(&raw).ok().and_then(|text| text.parse().ok());
+        let Some(raw) = store.get(&self.wait_key()).await? else {
+            return Ok(None);
+        };
+        let until = std::str::from_utf8(&raw)
+            .ok()
+            .and_then(|text| text.parse().ok());
         let left = idp.now().until(Timestamp::from_millis(until.unwrap_or(0)));
         if !left.is_zero() {
             return Ok(Some(left));
         }
         // The wait is over, and its mark is kept: one try at a time from here on.
-        let free = store.put_new(&self.slot_key(), Bytes::from_static(b"1"), Duration::from_secs(1)).await?;
+        let free = store
+            .put_new(
+                &self.slot_key(),
+                Bytes::from_static(b"1"),
+                Duration::from_secs(1),
+            )
+            .await?;
         Ok((!free).then_some(Duration::from_secs(1)))
     }
 
@@ -93,7 +109,9 @@ impl Counter {
         if failures >= self.limit {
             let wait = waiting_time(failures - self.limit, limits.longest_wait);
             let until = (idp.now() + wait).millis().to_string();
-            store.put(&self.wait_key(), until.into(), limits.remembered.max(wait)).await?;
+            store
+                .put(&self.wait_key(), until.into(), limits.remembered.max(wait))
+                .await?;
             store.remove(&self.slot_key()).await?;
         }
         Ok(())
@@ -113,7 +131,9 @@ mod tests {
     #[test]
     fn waits_double_up_to_the_longest() {
         let longest = Duration::from_secs(300);
-        let waits: Vec<_> = (0..4).map(|over| waiting_time(over, longest).as_secs()).collect();
+        let waits: Vec<_> = (0..4)
+            .map(|over| waiting_time(over, longest).as_secs())
+            .collect();
         assert_eq!(waits, [1, 2, 4, 8]);
         assert_eq!(waiting_time(99, longest), longest);
     }

@@ -16,10 +16,17 @@ const MAX_LEN: usize = 8192;
 /// The claims of a live access token; else why it is none.
 pub fn access_token(idp: &Idp, token: &str) -> Result<AccessToken, &'static str> {
     let is_access_token = |header: &Header| {
-        header.typ.as_deref().is_some_and(|typ| typ.eq_ignore_ascii_case(jwt_type::ACCESS_TOKEN))
+        header
+            .typ
+            .as_deref()
+            .is_some_and(|typ| typ.eq_ignore_ascii_case(jwt_type::ACCESS_TOKEN))
     };
-    let claims: AccessToken =
-        signed_by_us(idp, token, is_access_token, "not an access token (typ, RFC 9068 section 4)")?;
+    let claims: AccessToken = signed_by_us(
+        idp,
+        token,
+        is_access_token,
+        "not an access token (typ, RFC 9068 section 4)",
+    )?;
     if claims.iss != idp.issuer {
         return Err("another issuer's");
     }
@@ -39,7 +46,10 @@ pub fn id_token_subject(idp: &Idp, token: &str, client_id: &str) -> Result<Strin
         aud: Audience,
     }
     let is_id_token = |header: &Header| {
-        header.typ.as_deref().is_none_or(|typ| typ.eq_ignore_ascii_case(jwt_type::JWT))
+        header
+            .typ
+            .as_deref()
+            .is_none_or(|typ| typ.eq_ignore_ascii_case(jwt_type::JWT))
     };
     let claims: Claims = signed_by_us(idp, token, is_id_token, "not an id_token")?;
     if claims.iss != idp.issuer {
@@ -64,7 +74,11 @@ fn signed_by_us<C: DeserializeOwned>(
     if !is_right_type(&header) {
         return Err(wrong_type);
     }
-    let key = header.kid.as_deref().and_then(|kid| idp.keys.named(kid)).ok_or("not signed by us")?;
+    let key = header
+        .kid
+        .as_deref()
+        .and_then(|kid| idp.keys.named(kid))
+        .ok_or("not signed by us")?;
     let alg = match key.algorithm() {
         Algorithm::Es256 => Alg::ES256,
         Algorithm::Rs256 => Alg::RS256,
@@ -76,5 +90,7 @@ fn signed_by_us<C: DeserializeOwned>(
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
     let decoded = decode::<C>(token, key.verifying(), &validation);
-    decoded.map(|token| token.claims).map_err(|_| "bad signature or claims")
+    decoded
+        .map(|token| token.claims)
+        .map_err(|_| "bad signature or claims")
 }

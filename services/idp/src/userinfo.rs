@@ -10,12 +10,12 @@ use serde::Serialize;
 use web_kit::problem::Problem;
 
 use crate::{
-    tokens_of_ours,
     domain::{Grant, GrantState},
     issue::{PersonClaims, grant_of},
     params::Params,
     records::RecordError,
     state::Idp,
+    tokens_of_ours,
 };
 
 #[derive(Serialize)]
@@ -26,21 +26,40 @@ struct UserInfo<'a> {
 }
 
 /// `GET` and `POST /userinfo`.
-pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: web::Bytes) -> Result<HttpResponse, Problem> {
+pub async fn endpoint(
+    idp: web::Data<Idp>,
+    req: HttpRequest,
+    body: web::Bytes,
+) -> Result<HttpResponse, Problem> {
     let token = bearer(&req, &body)?;
     let claims = tokens_of_ours::access_token(&idp, &token).map_err(invalid_token)?;
     let ended = || invalid_token("its grant has ended");
     let id = grant_of(&claims.jti).ok_or_else(no_openid)?;
-    let grant = idp.records.get::<Grant>(id).await.map_err(store_away)?.ok_or_else(ended)?.record;
-    let user = idp.settings.user(&claims.sub).filter(|user| user.enabled).ok_or_else(ended)?;
+    let grant = idp
+        .records
+        .get::<Grant>(id)
+        .await
+        .map_err(store_away)?
+        .ok_or_else(ended)?
+        .record;
+    let user = idp
+        .settings
+        .user(&claims.sub)
+        .filter(|user| user.enabled)
+        .ok_or_else(ended)?;
     if grant.state == GrantState::Revoked {
         return Err(ended());
     }
     if !grant.scope.contains("openid") {
         return Err(no_openid());
     }
-    let info = UserInfo { sub: &user.sub, person: PersonClaims::of(user, &grant.scope) };
-    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(info))
+    let info = UserInfo {
+        sub: &user.sub,
+        person: PersonClaims::of(user, &grant.scope),
+    };
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(info))
 }
 
 /// RFC 6750 §2.1 and §2.2: the header or the form's body, one of them. A token
@@ -55,11 +74,18 @@ fn bearer(req: &HttpRequest, body: &[u8]) -> Result<String, Problem> {
     let is_form = req
         .headers()
         .get(header::CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
+        .is_some_and(|value| {
+            value
+                .as_bytes()
+                .starts_with(b"application/x-www-form-urlencoded")
+        });
     let from_body = match std::str::from_utf8(body) {
         Ok(text) if is_form => {
             let params = Params::parse(text).map_err(|e| malformed(&e.to_string()))?;
-            params.one("access_token").map_err(|e| malformed(&e.to_string()))?.map(str::to_owned)
+            params
+                .one("access_token")
+                .map_err(|e| malformed(&e.to_string()))?
+                .map(str::to_owned)
         }
         _ => None,
     };
@@ -71,11 +97,17 @@ fn bearer(req: &HttpRequest, body: &[u8]) -> Result<String, Problem> {
         ([one], None) => {
             let text = one.to_str().unwrap_or_default();
             match text.split_once(' ') {
-                Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim().to_owned()),
-                _ => Err(malformed("The Authorization header is not Bearer (RFC 6750 section 2.1).")),
+                Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                    Ok(token.trim().to_owned())
+                }
+                _ => Err(malformed(
+                    "The Authorization header is not Bearer (RFC 6750 section 2.1).",
+                )),
             }
         }
-        _ => Err(malformed("More than one access token (RFC 6750 section 2).")),
+        _ => Err(malformed(
+            "More than one access token (RFC 6750 section 2).",
+        )),
     }
 }
 
@@ -89,17 +121,26 @@ fn no_openid() -> Problem {
     let why = "the grant does not hold openid";
     Problem::new(StatusCode::FORBIDDEN, "Insufficient scope")
         .detail("Userinfo is for grants with the scope openid.")
-        .www_authenticate(format!("{}, scope=\"openid\"", challenge("insufficient_scope", why)))
+        .www_authenticate(format!(
+            "{}, scope=\"openid\"",
+            challenge("insufficient_scope", why)
+        ))
 }
 
 fn challenge(error: &str, why: &str) -> String {
-    format!("Bearer realm=\"sso-lab\", error=\"{error}\", error_description=\"{}\"", sentence(why))
+    format!(
+        "Bearer realm=\"sso-lab\", error=\"{error}\", error_description=\"{}\"",
+        sentence(why)
+    )
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn store_away(error: RecordError) -> Problem {
     tracing::warn!("{error}");
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The store cannot be reached")
-        .detail("Try again.")
-        .retry_after(1)
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "The store cannot be reached",
+    )
+    .detail("Try again.")
+    .retry_after(1)
 }

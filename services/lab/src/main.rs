@@ -18,5 +18,12 @@ async fn main() -> ExitCode {
     let args = Args::parse();
     // The lab keeps nothing: it has no use for the store.
     let build = |config, listeners, _, ground| lab::build(config, listeners, ground);
-    launch::service(lab::SERVICE, Site::Lab, &args.common, lab::Config::read, build).await
+    launch::service(
+        lab::SERVICE,
+        Site::Lab,
+        &args.common,
+        lab::Config::read,
+        build,
+    )
+    .await
 }

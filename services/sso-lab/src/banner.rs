@@ -14,7 +14,10 @@ const POLL: Duration = Duration::from_millis(10);
 pub async fn until_ready(common: &Common) {
     let client = http_client();
     for site in Site::ALL {
-        let port = common.addresses.port(site).saturating_add(common.listen_offset);
+        let port = common
+            .addresses
+            .port(site)
+            .saturating_add(common.listen_offset);
         let url = format!("http://{}:{port}/readyz", host(common));
         while !is_ready(&client, &url).await {
             tokio::time::sleep(POLL).await;
@@ -23,7 +26,11 @@ pub async fn until_ready(common: &Common) {
 }
 
 async fn is_ready(client: &reqwest::Client, url: &str) -> bool {
-    client.get(url).send().await.is_ok_and(|answer| answer.status().is_success())
+    client
+        .get(url)
+        .send()
+        .await
+        .is_ok_and(|answer| answer.status().is_success())
 }
 
 /// Where this process can reach itself.
@@ -44,8 +51,14 @@ pub fn print(common: &Common, built_in: bool) {
 fn text(common: &Common, built_in: bool) -> String {
     let addresses = &common.addresses;
     let line = |site: Site, what: &str| {
-        let grpc = addresses.grpc_port(site).map(|port| format!(" (gRPC {port})"));
-        format!("  {:<34} {what}{}\n", addresses.url(site), grpc.unwrap_or_default())
+        let grpc = addresses
+            .grpc_port(site)
+            .map(|port| format!(" (gRPC {port})"));
+        format!(
+            "  {:<34} {what}{}\n",
+            addresses.url(site),
+            grpc.unwrap_or_default()
+        )
     };
     let mut text = String::from("\nsso-lab is ready.\n\n");
     text += &line(Site::App1, "App 1: start here, and sign in");
@@ -55,7 +68,7 @@ fn text(common: &Common, built_in: bool) -> String {
     text += &line(Site::Api2, "API-2, inventory");
     text += &line(Site::Lab, "The lab: what runs where");
     if built_in {
-        text += "\n  alice / wonderland   manager\n  bob   / builder      clerk\n";
+        text += "\n  alice / wonderland   manager\n  bob / builder        clerk\n";
     }
     text += "\nCtrl-C ends it.\n";
     text
@@ -70,14 +83,22 @@ mod tests {
 
     fn shown(flags: &[&str], built_in: bool) -> String {
         let cli = Cli::parse_from([&["sso-lab"], flags].concat());
-        let common = cli.up.common.read(&mut kit::config::Problems::new()).unwrap();
+        let common = cli
+            .up
+            .common
+            .read(&mut kit::config::Problems::new())
+            .unwrap();
         text(&common, built_in)
     }
 
     #[test]
     fn every_address_is_there_and_links_follow_the_flags() {
         let text = shown(&["--port-offset", "1000"], true);
-        for url in ["http://app1.localhost:9082", "http://lab.localhost:9080", "(gRPC 10085)"] {
+        for url in [
+            "http://app1.localhost:9082",
+            "http://lab.localhost:9080",
+            "(gRPC 10085)",
+        ] {
             assert!(text.contains(url), "{url} in {text}");
         }
         assert!(text.contains("alice / wonderland"));

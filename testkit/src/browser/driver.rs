@@ -16,30 +16,45 @@ use crate::Child;
 /// How long both may take to start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How often it may pick a port that turns out to be taken in the other address family.
+const TRIES: u32 = 10;
+
 /// Starts chromedriver on a port of its own choice; gives its address.
 pub(super) async fn start(log: &Path) -> (Child, String) {
     let program = program("CHROMEDRIVER", &["chromedriver"]);
-    let mut child = Child::spawn(&program, &["--port=0"], &[], log.join("chromedriver.log"));
-    let mark = "started successfully on port ";
-    let announced = async {
-        loop {
-            let output = child.output();
-            let port = output.split_once(mark).map(|(_, rest)| {
-                rest.chars()
-                    .take_while(char::is_ascii_digit)
-                    .collect::<String>()
-            });
-            if let Some(port) = port.filter(|port| !port.is_empty() && output.ends_with('\n')) {
-                return port;
-            }
-            assert!(child.ended().is_none(), "chromedriver ended: {output}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+    for number in 0..TRIES {
+        let log = log.join(format!("chromedriver-{number}.log"));
+        let mut child = Child::spawn(&program, &["--port=0"], &[], log);
+        let announced = tokio::time::timeout(PATIENCE, announced_port(&mut child));
+        if let Some(port) = announced.await.expect("chromedriver says its port") {
+            return (child, format!("http://127.0.0.1:{port}"));
         }
-    };
-    let port = tokio::time::timeout(PATIENCE, announced)
-        .await
-        .expect("chromedriver says its port");
-    (child, format!("http://127.0.0.1:{port}"))
+        assert!(
+            child.output().contains("bind() failed"),
+            "{}",
+            child.output()
+        );
+    }
+    panic!("chromedriver found no free port in {TRIES} tries")
+}
+
+/// The port that it says it listens on; `None` when it ends instead.
+async fn announced_port(child: &mut Child) -> Option<String> {
+    let mark = "started successfully on port ";
+    loop {
+        let has_ended = child.ended().is_some();
+        let output = child.output();
+        if let Some((_, rest)) = output
+            .split_once(mark)
+            .filter(|(_, rest)| rest.contains('.'))
+        {
+            return Some(rest.chars().take_while(char::is_ascii_digit).collect());
+        }
+        if has_ended {
+            return None;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Opens a browser with its profile in `profile`.

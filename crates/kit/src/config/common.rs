@@ -118,7 +118,9 @@ impl CommonArgs {
         }
         self.check_names(problems);
         let state_dir = StateDir::open(self.state_dir.clone());
-        let state_dir = state_dir.map_err(|error| problems.add("STATE_DIR", error)).ok();
+        let state_dir = state_dir
+            .map_err(|error| problems.add("STATE_DIR", error))
+            .ok();
         let direct = Some(self.redis_url.as_str()).filter(|url| !url.is_empty());
         let redis_url = problems.secret("REDIS_URL", direct, self.redis_url_file.as_deref());
         let addresses = Addresses::new(&self.public_scheme, &self.domain, offset?);

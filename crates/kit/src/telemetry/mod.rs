@@ -66,7 +66,8 @@ pub fn init(services: &[&'static str], format: LogFormat) -> Result<Telemetry, S
             .with_level(false)
             .with_filter(Targets::new().with_target(names::TARGET, tracing::Level::INFO))
     });
-    let lines = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn"));
+    let lines = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn"));
     // Spans are for the trace; a log line that repeated them would say everything twice.
     let lines = lines.add_directive("sso=off".parse().map_err(|e| format!("log filter: {e}"))?);
     let log = match format {

@@ -116,7 +116,7 @@ impl Inventory for Face {
                 "there is not that much: 0 left",
             )),
             "unknown" => Err(Status::not_found("there is no such item")),
-            "bounds" => Err(Status::invalid_argument("a quantity from 1 to 100")),
+            "bounds" => Err(Status::invalid_argument("a quantity from 1 to 1000000")),
             "forbidden" => Err(Status::permission_denied("no")),
             "unauthenticated" => Err(Status::unauthenticated("no")),
             "away" => Err(Status::unavailable("later")),

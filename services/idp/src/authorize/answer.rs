@@ -9,7 +9,10 @@ use url::Url;
 use web_kit::trace::id_of;
 
 use super::Refusal;
-use crate::{domain::AuthorizationRequest, pages::MessagePage, records::RecordError, settings::Client, state::Idp};
+use crate::{
+    domain::AuthorizationRequest, pages::MessagePage, records::RecordError, settings::Client,
+    state::Idp,
+};
 
 /// Something that only a page can say.
 #[derive(Clone, Debug)]
@@ -24,15 +27,35 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
-    fn new(status: StatusCode, title: &'static str, happened: impl Into<String>, todo: &'static str) -> Self {
-        Self { status, title, happened: happened.into(), todo, code: None, client: None }
+    fn new(
+        status: StatusCode,
+        title: &'static str,
+        happened: impl Into<String>,
+        todo: &'static str,
+    ) -> Self {
+        Self {
+            status,
+            title,
+            happened: happened.into(),
+            todo,
+            code: None,
+            client: None,
+        }
     }
 
     /// A request that cannot be understood.
     pub(super) fn request(why: impl Into<String>) -> Self {
         let todo = "This is for the app's developer to mend. Go back to the app.";
-        let trouble = Self::new(StatusCode::BAD_REQUEST, "This request cannot be read", why, todo);
-        Self { code: Some(ErrorCode::InvalidRequest), ..trouble }
+        let trouble = Self::new(
+            StatusCode::BAD_REQUEST,
+            "This request cannot be read",
+            why,
+            todo,
+        );
+        Self {
+            code: Some(ErrorCode::InvalidRequest),
+            ..trouble
+        }
     }
 
     /// RFC 6749 §4.1.2.1: an unknown client is told to the user alone.
@@ -40,27 +63,52 @@ impl Trouble {
         let todo = "Go back to the app, or ask who runs it.";
         let happened = "No app with this client_id is known here.";
         let trouble = Self::new(StatusCode::BAD_REQUEST, "Unknown app", happened, todo);
-        Self { code: Some(ErrorCode::InvalidClient), ..trouble }
+        Self {
+            code: Some(ErrorCode::InvalidClient),
+            ..trouble
+        }
     }
 
     /// RFC 6749 §4.1.2.1: nothing goes to an address that is not the client's.
     pub(super) fn redirect_uri(why: &'static str) -> Self {
         let todo = "This is for the app's developer to mend.";
-        let trouble = Self::new(StatusCode::BAD_REQUEST, "This address is not the app's", why, todo);
-        Self { code: Some(ErrorCode::InvalidRequest), ..trouble }
+        let trouble = Self::new(
+            StatusCode::BAD_REQUEST,
+            "This address is not the app's",
+            why,
+            todo,
+        );
+        Self {
+            code: Some(ErrorCode::InvalidRequest),
+            ..trouble
+        }
     }
 
     /// RFC 9126 §2.2: used, expired, or another client's.
     pub(super) fn pushed_request_gone(client: &Client) -> Self {
         let happened = "The request that the app had pushed was used already, or has expired.";
-        let trouble = Self::new(StatusCode::BAD_REQUEST, "This sign-in is over", happened, "Start again from the app.");
-        Self { code: Some(ErrorCode::InvalidRequestUri), ..trouble }.back_to(client)
+        let trouble = Self::new(
+            StatusCode::BAD_REQUEST,
+            "This sign-in is over",
+            happened,
+            "Start again from the app.",
+        );
+        Self {
+            code: Some(ErrorCode::InvalidRequestUri),
+            ..trouble
+        }
+        .back_to(client)
     }
 
     /// The authorization session is not there: done, expired, or never was.
     pub(super) fn sign_in_over(client: Option<&Client>) -> Self {
         let happened = "It was completed already (perhaps in another tab), or took too long.";
-        let trouble = Self::new(StatusCode::BAD_REQUEST, "This sign-in is over", happened, "Start again from the app.");
+        let trouble = Self::new(
+            StatusCode::BAD_REQUEST,
+            "This sign-in is over",
+            happened,
+            "Start again from the app.",
+        );
         client.map_or(trouble.clone(), |client| trouble.back_to(client))
     }
 
@@ -68,18 +116,28 @@ impl Trouble {
     pub(super) fn another_browser() -> Self {
         let happened = "This form was not opened in this browser, or the browser keeps no cookies.";
         let todo = "Allow cookies for this site and start again from the app.";
-        Self::new(StatusCode::FORBIDDEN, "This form is not yours", happened, todo)
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "This form is not yours",
+            happened,
+            todo,
+        )
     }
 
     fn back_to(mut self, client: &Client) -> Self {
-        let home = client.redirect_uris.first().and_then(|uri| uri.parse::<Url>().ok());
+        let home = client
+            .redirect_uris
+            .first()
+            .and_then(|uri| uri.parse::<Url>().ok());
         self.client = home.map(|url| (client.name.clone(), url.origin().ascii_serialization()));
         self
     }
 
     /// The page.
     pub(super) fn page(self, req: &HttpRequest) -> HttpResponse {
-        let mut page = MessagePage::new(self.title, self.happened).what_to_do(self.todo).trace_id(id_of(req));
+        let mut page = MessagePage::new(self.title, self.happened)
+            .what_to_do(self.todo)
+            .trace_id(id_of(req));
         if let Some(code) = self.code {
             page = page.error_code(code.as_str());
         }
@@ -88,7 +146,9 @@ impl Trouble {
         }
         let mut response = page.way("What is this place?", "/").respond(self.status);
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
         }
         response
     }
@@ -97,9 +157,15 @@ impl Trouble {
 impl From<RecordError> for Trouble {
     fn from(error: RecordError) -> Self {
         tracing::warn!("{error}");
-        let happened = "The store that keeps sign-ins cannot be reached right now. You are not signed out.";
+        let happened =
+            "The store that keeps sign-ins cannot be reached right now. You are not signed out.";
         let todo = "Wait a moment, then reload this page.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "One moment, please", happened, todo)
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "One moment, please",
+            happened,
+            todo,
+        )
     }
 }
 
@@ -116,7 +182,13 @@ pub(super) fn refuse_request(
     request: &AuthorizationRequest,
     refusal: &Refusal,
 ) -> HttpResponse {
-    refuse(idp, req, &request.redirect_uri, request.state.as_deref(), refusal)
+    refuse(
+        idp,
+        req,
+        &request.redirect_uri,
+        request.state.as_deref(),
+        refusal,
+    )
 }
 
 /// RFC 6749 §4.1.2.1, with `iss` (RFC 9207 §2).
@@ -128,7 +200,10 @@ pub(super) fn refuse(
     refusal: &Refusal,
 ) -> HttpResponse {
     let description = sentence(&refusal.description);
-    let answer = [("error", refusal.code.as_str()), ("error_description", &description)];
+    let answer = [
+        ("error", refusal.code.as_str()),
+        ("error_description", &description),
+    ];
     back(idp, req, redirect_uri, state, &answer)
 }
 
@@ -152,7 +227,11 @@ pub(super) fn back(
         query.append_pair("iss", &idp.issuer);
     }
     // RFC 9700 §4.12: never 307 after a form, or the password would go along.
-    let status = if *req.method() == Method::POST { StatusCode::SEE_OTHER } else { StatusCode::FOUND };
+    let status = if *req.method() == Method::POST {
+        StatusCode::SEE_OTHER
+    } else {
+        StatusCode::FOUND
+    };
     HttpResponse::build(status)
         .insert_header((header::LOCATION, target.as_str()))
         .insert_header((header::CACHE_CONTROL, "no-store"))

@@ -8,7 +8,9 @@ use crate::{
 };
 
 pub(super) fn find<'s>(settings: &'s Settings, params: &Params) -> Result<&'s Client, Trouble> {
-    let id = params.one("client_id").map_err(|e| Trouble::request(e.to_string()))?;
+    let id = params
+        .one("client_id")
+        .map_err(|e| Trouble::request(e.to_string()))?;
     let id = id.ok_or_else(|| Trouble::request("client_id is missing."))?;
     settings
         .client(id)
@@ -18,8 +20,11 @@ pub(super) fn find<'s>(settings: &'s Settings, params: &Params) -> Result<&'s Cl
 
 /// RFC 9700 §2.1: one of the client's, compared exactly as a string.
 pub fn find_redirect_uri<'c>(client: &'c Client, params: &Params) -> Result<&'c str, &'static str> {
-    let given = params.one("redirect_uri").map_err(|_| "redirect_uri is there more than once.")?;
+    let given = params
+        .one("redirect_uri")
+        .map_err(|_| "redirect_uri is there more than once.")?;
     let given = given.ok_or("redirect_uri is missing (OIDC Core section 3.1.2.1).")?;
     let own = client.redirect_uris.iter().find(|own| *own == given);
-    own.map(String::as_str).ok_or("redirect_uri is none of the client's; it is compared exactly.")
+    own.map(String::as_str)
+        .ok_or("redirect_uri is none of the client's; it is compared exactly.")
 }

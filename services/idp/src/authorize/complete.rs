@@ -20,16 +20,36 @@ pub(super) async fn complete(
     if let Some(id) = &request.pushed {
         // Used up now, and not when its page was shown: a reload is no second use.
         if idp.records.take::<PushedRequest>(id).await?.is_none() {
-            return Err(Trouble::sign_in_over(idp.settings.client(&request.client_id)));
+            return Err(Trouble::sign_in_over(
+                idp.settings.client(&request.client_id),
+            ));
         }
     }
-    let span = step!(span::CODE_ISSUE, "sso.client_id" = request.client_id, "enduser.id" = login.sub);
+    let span = step!(
+        span::CODE_ISSUE,
+        "sso.client_id" = request.client_id,
+        "enduser.id" = login.sub
+    );
     let code = issue(idp, request, login).instrument(span).await?;
-    tracing::info!(client = request.client_id, user = login.sub, "signed in to a client");
-    Ok(answer::back(idp, req, &request.redirect_uri, request.state.as_deref(), &[("code", &code)]))
+    tracing::info!(
+        client = request.client_id,
+        user = login.sub,
+        "signed in to a client"
+    );
+    Ok(answer::back(
+        idp,
+        req,
+        &request.redirect_uri,
+        request.state.as_deref(),
+        &[("code", &code)],
+    ))
 }
 
-async fn issue(idp: &Idp, request: &AuthorizationRequest, login: &LoginSession) -> Result<String, Trouble> {
+async fn issue(
+    idp: &Idp,
+    request: &AuthorizationRequest,
+    login: &LoginSession,
+) -> Result<String, Trouble> {
     let code = idp.random.token();
     let now = idp.now();
     let lifetimes = &idp.settings.lifetimes;
@@ -49,6 +69,8 @@ async fn issue(idp: &Idp, request: &AuthorizationRequest, login: &LoginSession) 
         // Remembered while what it gave may live, to know a second use as one.
         expires_at: now + lifetimes.code + lifetimes.access_token,
     };
-    idp.records.put(&kit::seal::fingerprint(&code), &record).await?;
+    idp.records
+        .put(&kit::seal::fingerprint(&code), &record)
+        .await?;
     Ok(code)
 }

@@ -30,11 +30,17 @@ pub(super) async fn ask(
     login: &LoginSession,
 ) -> Result<HttpResponse, Trouble> {
     let session = AuthorizationSession {
-        signed_in: Some(SignedIn { sid: login.sid.clone(), sub: login.sub.clone() }),
+        signed_in: Some(SignedIn {
+            sid: login.sid.clone(),
+            sub: login.sub.clone(),
+        }),
         ..opened.session
     };
     idp.records.put(&fingerprint(&opened.id), &session).await?;
-    Ok(with_cookie(page(idp, client, &opened.id, &session.request, login), &opened.cookie))
+    Ok(with_cookie(
+        page(idp, client, &opened.id, &session.request, login),
+        &opened.cookie,
+    ))
 }
 
 /// The form.
@@ -51,7 +57,9 @@ pub(super) fn page(
         action: PATH.to_owned(),
         hidden: hidden(client, id),
         client_name: client.name.clone(),
-        redirect_host: host.map(|url| url.authority().to_owned()).unwrap_or_default(),
+        redirect_host: host
+            .map(|url| url.authority().to_owned())
+            .unwrap_or_default(),
         user_name: user.map(|user| user.name.clone()).unwrap_or_default(),
         groups: groups(idp, request),
     };
@@ -66,13 +74,18 @@ fn groups(idp: &Idp, request: &AuthorizationRequest) -> Vec<ConsentGroup> {
         ("offline_access", "Keep access while you are away"),
     ];
     let mut groups = Vec::new();
-    let identity = IDENTITY.iter().filter(|(scope, _)| request.scope.contains(scope));
+    let identity = IDENTITY
+        .iter()
+        .filter(|(scope, _)| request.scope.contains(scope));
     groups.push(ConsentGroup {
         title: "You".to_owned(),
         items: identity.map(|(_, words)| (*words).to_owned()).collect(),
     });
     for resource in idp.settings.resources() {
-        let asked = resource.scopes.iter().filter(|(scope, _)| request.scope.contains(scope));
+        let asked = resource
+            .scopes
+            .iter()
+            .filter(|(scope, _)| request.scope.contains(scope));
         groups.push(ConsentGroup {
             title: resource.title.clone(),
             items: asked.map(|(_, words)| words.clone()).collect(),
@@ -94,7 +107,11 @@ pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: web::Bytes) -
     handled.unwrap_or_else(|trouble| trouble.page(&req))
 }
 
-async fn decided(idp: &Idp, req: &HttpRequest, answered: &Answered<'_>) -> Result<HttpResponse, Trouble> {
+async fn decided(
+    idp: &Idp,
+    req: &HttpRequest,
+    answered: &Answered<'_>,
+) -> Result<HttpResponse, Trouble> {
     let over = || Trouble::sign_in_over(Some(answered.client));
     let signed_in = answered.stored.record.signed_in.as_ref().ok_or_else(over)?;
     // The one who consents is the one who was asked.

@@ -30,7 +30,8 @@ pub(super) fn decide(
 ) -> Next {
     let silent = request.prompts("none");
     let again = request.prompts("login") || request.prompts("select_account");
-    let fresh = session.filter(|login| !again && is_fresh(idp, request, login) && is_expected(request, login));
+    let fresh = session
+        .filter(|login| !again && is_fresh(idp, request, login) && is_expected(request, login));
     match fresh {
         None if silent => refuse(ErrorCode::LoginRequired, "The user has to sign in."),
         None => Next::SignIn,
@@ -42,11 +43,22 @@ pub(super) fn decide(
 }
 
 /// With the session that the user just began, or that was found good.
-pub(super) fn after_sign_in(client: &Client, request: &AuthorizationRequest, login: LoginSession) -> Next {
+pub(super) fn after_sign_in(
+    client: &Client,
+    request: &AuthorizationRequest,
+    login: LoginSession,
+) -> Next {
     if !is_expected(request, &login) {
-        return refuse(ErrorCode::LoginRequired, "Another user signed in than id_token_hint names.");
+        return refuse(
+            ErrorCode::LoginRequired,
+            "Another user signed in than id_token_hint names.",
+        );
     }
-    if needs_consent(client, request) { Next::Consent(login) } else { Next::Complete(login) }
+    if needs_consent(client, request) {
+        Next::Consent(login)
+    } else {
+        Next::Complete(login)
+    }
 }
 
 fn refuse(code: ErrorCode, why: &str) -> Next {
@@ -65,5 +77,8 @@ fn is_fresh(idp: &Idp, request: &AuthorizationRequest, login: &LoginSession) -> 
 }
 
 fn is_expected(request: &AuthorizationRequest, login: &LoginSession) -> bool {
-    request.expected_sub.as_ref().is_none_or(|expected| *expected == login.sub)
+    request
+        .expected_sub
+        .as_ref()
+        .is_none_or(|expected| *expected == login.sub)
 }

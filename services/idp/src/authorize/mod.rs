@@ -24,10 +24,10 @@ use web_kit::trace::join_journey;
 use crate::{
     cookies,
     domain::{AuthorizationRequest, AuthorizationSession},
-    params::Params,
     par,
-    settings::Client,
+    params::Params,
     sessions,
+    settings::Client,
     state::Idp,
     token::form_params,
 };
@@ -37,7 +37,9 @@ pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: web::Bytes) -
     let handled = match opened(&idp, &req, &body).await {
         Ok((client, params, pushed)) => {
             let span = join_journey_of(&req, params.one("state").ok().flatten());
-            authorize(&idp, &req, client, params, pushed).instrument(span).await
+            authorize(&idp, &req, client, params, pushed)
+                .instrument(span)
+                .await
         }
         Err(trouble) => Err(trouble),
     };
@@ -56,8 +58,12 @@ async fn opened<'i>(
         Params::parse(req.query_string()).map_err(|e| Trouble::request(e.to_string()))?
     };
     let client = client::find(&idp.settings, &params)?;
-    let request_uri = params.one("request_uri").map_err(|e| Trouble::request(e.to_string()))?;
-    let Some(request_uri) = request_uri else { return Ok((client, params, None)) };
+    let request_uri = params
+        .one("request_uri")
+        .map_err(|e| Trouble::request(e.to_string()))?;
+    let Some(request_uri) = request_uri else {
+        return Ok((client, params, None));
+    };
     let (params, id) = par::pushed(idp, client, request_uri)
         .await?
         .ok_or_else(|| Trouble::pushed_request_gone(client))?;
@@ -106,7 +112,11 @@ struct Opened {
 }
 
 /// Saves the authorization session, bound to this browser.
-async fn open(idp: &Idp, req: &HttpRequest, request: AuthorizationRequest) -> Result<Opened, Trouble> {
+async fn open(
+    idp: &Idp,
+    req: &HttpRequest,
+    request: AuthorizationRequest,
+) -> Result<Opened, Trouble> {
     // One value for all tabs of the browser: a new one would end their forms.
     let browser = cookies::read(req, cookies::BROWSER).unwrap_or_else(|| idp.random.token());
     let id = idp.random.token();
@@ -116,8 +126,14 @@ async fn open(idp: &Idp, req: &HttpRequest, request: AuthorizationRequest) -> Re
         signed_in: None,
         expires_at: idp.now() + idp.settings.lifetimes.sign_in,
     };
-    idp.records.put(&kit::seal::fingerprint(&id), &session).await?;
-    Ok(Opened { id, session, cookie: cookies::browser(browser) })
+    idp.records
+        .put(&kit::seal::fingerprint(&id), &session)
+        .await?;
+    Ok(Opened {
+        id,
+        session,
+        cookie: cookies::browser(browser),
+    })
 }
 
 /// The request's span, in the journey of its `state`; one of its own without.

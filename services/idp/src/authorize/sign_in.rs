@@ -32,9 +32,17 @@ pub(super) const FIELD: &str = "authorization_session";
 
 /// Shows the form.
 pub(super) fn ask(client: &Client, opened: &Opened) -> HttpResponse {
-    let username = opened.session.request.login_hint.clone().unwrap_or_default();
+    let username = opened
+        .session
+        .request
+        .login_hint
+        .clone()
+        .unwrap_or_default();
     let page = form(client, &opened.id, username, None);
-    with_cookie(page.respond(StatusCode::OK, &opened.session.request.redirect_uri), &opened.cookie)
+    with_cookie(
+        page.respond(StatusCode::OK, &opened.session.request.redirect_uri),
+        &opened.cookie,
+    )
 }
 
 /// `POST /sign-in`.
@@ -59,11 +67,21 @@ pub(super) struct Answered<'i> {
 
 /// Reads a form of ours: the session that it names must be there and belong to
 /// this browser.
-pub(super) async fn answered<'i>(idp: &'i Idp, req: &HttpRequest, body: &[u8]) -> Result<Answered<'i>, Trouble> {
+pub(super) async fn answered<'i>(
+    idp: &'i Idp,
+    req: &HttpRequest,
+    body: &[u8],
+) -> Result<Answered<'i>, Trouble> {
     let params = form_params(req, body).map_err(|e| Trouble::request(e.description))?;
-    let one = |name| params.one(name).map_err(|e| Trouble::request(e.to_string()));
+    let one = |name| {
+        params
+            .one(name)
+            .map_err(|e| Trouble::request(e.to_string()))
+    };
     let named = one("client_id")?.and_then(|id| idp.settings.client(id));
-    let id = one(FIELD)?.ok_or_else(|| Trouble::sign_in_over(named))?.to_owned();
+    let id = one(FIELD)?
+        .ok_or_else(|| Trouble::sign_in_over(named))?
+        .to_owned();
     let stored: Option<Stored<AuthorizationSession>> = idp.records.get(&fingerprint(&id)).await?;
     let stored = stored.ok_or_else(|| Trouble::sign_in_over(named))?;
     let browser = cookies::read(req, cookies::BROWSER).unwrap_or_default();
@@ -72,16 +90,26 @@ pub(super) async fn answered<'i>(idp: &'i Idp, req: &HttpRequest, body: &[u8]) -
     }
     let client = idp.settings.client(&stored.record.request.client_id);
     let client = client.ok_or_else(Trouble::unknown_client)?;
-    Ok(Answered { id, stored, client, params })
+    Ok(Answered {
+        id,
+        stored,
+        client,
+        params,
+    })
 }
 
-async fn sign_in(idp: &Idp, req: &HttpRequest, answered: Answered<'_>) -> Result<HttpResponse, Trouble> {
+async fn sign_in(
+    idp: &Idp,
+    req: &HttpRequest,
+    answered: Answered<'_>,
+) -> Result<HttpResponse, Trouble> {
     let text = |name| answered.params.one(name).ok().flatten().unwrap_or_default();
     let (username, password) = (text("username"), text("password"));
     let request = &answered.stored.record.request;
     let again = |status, problem: String| {
         let typed = username.chars().take(LoginPage::MAX_USERNAME).collect();
-        form(answered.client, &answered.id, typed, Some(problem)).respond(status, &request.redirect_uri)
+        form(answered.client, &answered.id, typed, Some(problem))
+            .respond(status, &request.redirect_uri)
     };
     let user = match check_password(idp, req, username, password).await? {
         Checked::Right(user) => user,
@@ -92,7 +120,8 @@ async fn sign_in(idp: &Idp, req: &HttpRequest, answered: Answered<'_>) -> Result
         Checked::TooEarly(seconds) => {
             let problem = format!("Too many failed attempts. Try again in {seconds} s.");
             let mut page = again(StatusCode::TOO_MANY_REQUESTS, problem);
-            page.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            page.headers_mut()
+                .insert(header::RETRY_AFTER, seconds.into());
             return Ok(page);
         }
     };
@@ -101,10 +130,17 @@ async fn sign_in(idp: &Idp, req: &HttpRequest, answered: Answered<'_>) -> Result
     let response = match decide::after_sign_in(answered.client, request, login) {
         decide::Next::Consent(login) => {
             let session = AuthorizationSession {
-                signed_in: Some(SignedIn { sid: login.sid.clone(), sub: login.sub.clone() }),
+                signed_in: Some(SignedIn {
+                    sid: login.sid.clone(),
+                    sub: login.sub.clone(),
+                }),
                 ..answered.stored.record.clone()
             };
-            if !idp.records.swap(&fingerprint(&answered.id), &answered.stored, &session).await? {
+            if !idp
+                .records
+                .swap(&fingerprint(&answered.id), &answered.stored, &session)
+                .await?
+            {
                 return Err(Trouble::sign_in_over(Some(answered.client)));
             }
             consent::page(idp, answered.client, &answered.id, request, &login)
@@ -124,13 +160,19 @@ async fn sign_in(idp: &Idp, req: &HttpRequest, answered: Answered<'_>) -> Result
 
 fn ask_again(answered: &Answered<'_>) -> HttpResponse {
     let request = &answered.stored.record.request;
-    form(answered.client, &answered.id, String::new(), None).respond(StatusCode::OK, &request.redirect_uri)
+    form(answered.client, &answered.id, String::new(), None)
+        .respond(StatusCode::OK, &request.redirect_uri)
 }
 
 /// Ends the authorization session: one answer alone completes it.
-pub(super) async fn finish(idp: &Idp, answered: &Answered<'_>) -> Result<AuthorizationRequest, Trouble> {
+pub(super) async fn finish(
+    idp: &Idp,
+    answered: &Answered<'_>,
+) -> Result<AuthorizationRequest, Trouble> {
     let taken: Option<AuthorizationSession> = idp.records.take(&fingerprint(&answered.id)).await?;
-    taken.map(|session| session.request).ok_or_else(|| Trouble::sign_in_over(Some(answered.client)))
+    taken
+        .map(|session| session.request)
+        .ok_or_else(|| Trouble::sign_in_over(Some(answered.client)))
 }
 
 enum Checked<'i> {
@@ -149,13 +191,21 @@ async fn check_password<'i>(
     let attempt = Attempt::new(idp, username, address);
     // Looked at with a slot in hand: of many tries at once only as many as
     // there are slots come before the first failure counts.
-    let Some(slot) = idp.passwords.slot().await else { return Ok(Checked::TooEarly(1)) };
+    let Some(slot) = idp.passwords.slot().await else {
+        return Ok(Checked::TooEarly(1));
+    };
     if let Err(wait) = attempt.begin(idp).await? {
         tracing::warn!(%address, "a sign-in was slowed");
-        return Ok(Checked::TooEarly(wait.as_millis().div_ceil(1000).try_into().unwrap_or(1)));
+        return Ok(Checked::TooEarly(
+            wait.as_millis().div_ceil(1000).try_into().unwrap_or(1),
+        ));
     }
     let span = step!(span::PASSWORD);
-    let user = idp.passwords.check(slot, &idp.settings, username, password).instrument(span).await;
+    let user = idp
+        .passwords
+        .check(slot, &idp.settings, username, password)
+        .instrument(span)
+        .await;
     match user {
         Some(user) => {
             attempt.succeeded(idp).await?;
@@ -183,10 +233,16 @@ fn form(client: &Client, id: &str, username: String, problem: Option<String>) ->
 /// The hidden fields of the forms. The client is there for the page that says
 /// that the session is over.
 pub(super) fn hidden(client: &Client, id: &str) -> Vec<(String, String)> {
-    vec![(FIELD.to_owned(), id.to_owned()), ("client_id".to_owned(), client.client_id.clone())]
+    vec![
+        (FIELD.to_owned(), id.to_owned()),
+        ("client_id".to_owned(), client.client_id.clone()),
+    ]
 }
 
-pub(super) fn with_cookie(mut response: HttpResponse, cookie: &actix_web::cookie::Cookie<'_>) -> HttpResponse {
+pub(super) fn with_cookie(
+    mut response: HttpResponse,
+    cookie: &actix_web::cookie::Cookie<'_>,
+) -> HttpResponse {
     if let Err(error) = response.add_cookie(cookie) {
         tracing::error!("cookie: {error}");
     }

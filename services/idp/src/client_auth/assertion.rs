@@ -21,8 +21,12 @@ const MAX_LEN: usize = 4096;
 const MAX_LIFE: Duration = Duration::from_secs(600);
 /// How far the client's clock may be off.
 const SKEW: Duration = Duration::from_secs(10);
-const ALGORITHMS: [Algorithm; 4] =
-    [Algorithm::ES256, Algorithm::PS256, Algorithm::EdDSA, Algorithm::RS256];
+const ALGORITHMS: [Algorithm; 4] = [
+    Algorithm::ES256,
+    Algorithm::PS256,
+    Algorithm::EdDSA,
+    Algorithm::RS256,
+];
 
 /// Names of [`ALGORITHMS`], for metadata.
 pub const ALGORITHM_NAMES: [&str; 4] = ["ES256", "PS256", "EdDSA", "RS256"];
@@ -58,12 +62,16 @@ impl AssertionKeys {
         let set = match client.keys.clone()? {
             ClientKeys::Inline(value) => serde_json::from_value(value).ok()?,
             ClientKeys::File(path) => {
-                let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await.ok()?;
+                let read = tokio::task::spawn_blocking(move || std::fs::read(path))
+                    .await
+                    .ok()?;
                 serde_json::from_slice::<JwkSet>(&read.ok()?).ok()?
             }
         };
         let key = find(&set, kid);
-        self.0.lock().insert(client.client_id.clone(), Arc::new(set));
+        self.0
+            .lock()
+            .insert(client.client_id.clone(), Arc::new(set));
         key
     }
 }
@@ -111,13 +119,23 @@ pub(super) async fn authenticate<'i>(
     let seen = format!("idp:jti:{}:{}", client.client_id, fingerprint(&claims.jti));
     let until = kit::clock::Timestamp::from_secs(claims.exp) + SKEW;
     let ttl = idp.now().until(until).max(Duration::from_secs(1));
-    if !idp.records.store().put_new(&seen, Bytes::from_static(b"1"), ttl).await? {
+    if !idp
+        .records
+        .store()
+        .put_new(&seen, Bytes::from_static(b"1"), ttl)
+        .await?
+    {
         return Err(refused("its jti was used before."));
     }
     Ok(client)
 }
 
-fn check_claims(idp: &Idp, client: &Client, named: Option<&str>, claims: &Claims) -> Result<(), String> {
+fn check_claims(
+    idp: &Idp,
+    client: &Client,
+    named: Option<&str>,
+    claims: &Claims,
+) -> Result<(), String> {
     let now = idp.now();
     let secs = kit::clock::Timestamp::from_secs;
     if claims.iss != client.client_id || claims.sub != client.client_id {
@@ -126,7 +144,11 @@ fn check_claims(idp: &Idp, client: &Client, named: Option<&str>, claims: &Claims
     if named.is_some_and(|named| named != client.client_id) {
         return Err("client_id differs from its iss.".into());
     }
-    let ours = [idp.issuer.clone(), idp.endpoint("/token"), idp.endpoint("/par")];
+    let ours = [
+        idp.issuer.clone(),
+        idp.endpoint("/token"),
+        idp.endpoint("/par"),
+    ];
     if !ours.iter().any(|own| claims.aud.contains(own)) {
         return Err(format!("aud must be {}.", idp.issuer));
     }

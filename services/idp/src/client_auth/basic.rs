@@ -22,7 +22,10 @@ fn form_decoded(text: &str) -> String {
     // A bare `=` or `&` would be read as the form's own signs.
     let text = text.replace('=', "%3D").replace('&', "%26");
     let mut pairs = url::form_urlencoded::parse(text.as_bytes());
-    pairs.next().map(|(name, _)| name.into_owned()).unwrap_or_default()
+    pairs
+        .next()
+        .map(|(name, _)| name.into_owned())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -23,7 +23,9 @@ pub async fn authenticate<'i>(
     params: &Params,
 ) -> Result<&'i Client, OAuthError> {
     let span = step!(span::CLIENT_AUTH, "sso.client_id" = tracing::field::Empty);
-    let authenticated = by_one_method(idp, authorization, params).instrument(span.clone()).await;
+    let authenticated = by_one_method(idp, authorization, params)
+        .instrument(span.clone())
+        .await;
     if let Ok(client) = &authenticated {
         span.record("sso.client_id", &client.client_id);
     }
@@ -40,20 +42,30 @@ async fn by_one_method<'i>(
     let assertion = params.one("client_assertion")?;
     let assertion_type = params.one("client_assertion_type")?;
     // RFC 6749 §2.3: not more than one method in a request.
-    let methods = [authorization.is_some(), secret.is_some(), assertion.is_some()];
+    let methods = [
+        authorization.is_some(),
+        secret.is_some(),
+        assertion.is_some(),
+    ];
     if methods.into_iter().filter(|used| *used).count() > 1 {
-        return Err(OAuthError::request("Authenticate by one method alone (RFC 6749 section 2.3)."));
+        return Err(OAuthError::request(
+            "Authenticate by one method alone (RFC 6749 section 2.3).",
+        ));
     }
     if let Some(header) = authorization {
         let (id, secret) = basic::credentials(header).map_err(OAuthError::after_basic)?;
         if named.is_some_and(|named| named != id) {
-            return Err(OAuthError::request("client_id differs from the Authorization header's."));
+            return Err(OAuthError::request(
+                "client_id differs from the Authorization header's.",
+            ));
         }
         return by_secret(idp, &id, &secret, AuthMethod::Basic).map_err(OAuthError::after_basic);
     }
     if let Some(assertion) = assertion {
         if assertion_type != Some(JWT_BEARER) {
-            return Err(OAuthError::client(format!("client_assertion_type must be {JWT_BEARER}.")));
+            return Err(OAuthError::client(format!(
+                "client_assertion_type must be {JWT_BEARER}."
+            )));
         }
         return assertion::authenticate(idp, named, assertion).await;
     }
@@ -70,7 +82,12 @@ async fn by_one_method<'i>(
     }
 }
 
-fn by_secret<'i>(idp: &'i Idp, id: &str, secret: &str, method: AuthMethod) -> Result<&'i Client, OAuthError> {
+fn by_secret<'i>(
+    idp: &'i Idp,
+    id: &str,
+    secret: &str,
+    method: AuthMethod,
+) -> Result<&'i Client, OAuthError> {
     let client = idp.settings.client(id);
     // An unknown client takes the way of a wrong secret.
     let right = match client {

@@ -80,11 +80,14 @@ impl Refresh {
         if presented == self.generation {
             return RefreshVerdict::Current;
         }
-        let replaced = self.replaced.iter().find(|(generation, _)| *generation == presented);
+        let replaced = self
+            .replaced
+            .iter()
+            .find(|(generation, _)| *generation == presented);
         match replaced {
-            Some((generation, at)) if *at + grace > now => {
-                RefreshVerdict::Replayed { successor: generation + 1 }
-            }
+            Some((generation, at)) if *at + grace > now => RefreshVerdict::Replayed {
+                successor: generation + 1,
+            },
             _ => RefreshVerdict::Reused,
         }
     }
@@ -96,7 +99,10 @@ impl Refresh {
         replaced.push((self.generation, now));
         let surplus = replaced.len().saturating_sub(MAX_REPLACED);
         replaced.drain(..surplus);
-        Self { generation: self.generation.saturating_add(1), replaced }
+        Self {
+            generation: self.generation.saturating_add(1),
+            replaced,
+        }
     }
 }
 
@@ -121,7 +127,10 @@ mod tests {
     #[test]
     fn rfc9700_4_14_a_replay_inside_the_grace_gets_the_same_successor() {
         let refresh = Refresh::default().rotated(at(100));
-        assert_eq!(refresh.judge(0, at(129), GRACE), RefreshVerdict::Replayed { successor: 1 });
+        assert_eq!(
+            refresh.judge(0, at(129), GRACE),
+            RefreshVerdict::Replayed { successor: 1 }
+        );
         assert_eq!(refresh.judge(1, at(129), GRACE), RefreshVerdict::Current);
     }
 
@@ -137,7 +146,10 @@ mod tests {
         let refresh = (0..100).fold(Refresh::default(), |refresh, n| refresh.rotated(at(n)));
         assert_eq!(refresh.generation, 100);
         assert_eq!(refresh.replaced.len(), MAX_REPLACED);
-        assert_eq!(refresh.judge(99, at(99), GRACE), RefreshVerdict::Replayed { successor: 100 });
+        assert_eq!(
+            refresh.judge(99, at(99), GRACE),
+            RefreshVerdict::Replayed { successor: 100 }
+        );
         assert_eq!(refresh.judge(3, at(99), GRACE), RefreshVerdict::Reused);
     }
 }

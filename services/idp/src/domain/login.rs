@@ -28,7 +28,13 @@ pub struct LoginSession {
 
 impl LoginSession {
     /// A session of `sub`, whose cookie has this `secret`.
-    pub fn new(sid: String, secret: &str, sub: String, now: Timestamp, expires_at: Timestamp) -> Self {
+    pub fn new(
+        sid: String,
+        secret: &str,
+        sub: String,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Self {
         Self {
             sid,
             secret: fingerprint(secret),

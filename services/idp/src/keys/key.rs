@@ -54,7 +54,9 @@ impl std::str::FromStr for Algorithm {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let known = Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == text);
+        let known = Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.as_str() == text);
         known.ok_or("ES256, RS256 or EdDSA is expected")
     }
 }
@@ -92,7 +94,13 @@ impl SigningKey {
             .map_err(|e| bad(&e.to_string()))
             .and_then(|jwk| DecodingKey::from_jwk(&jwk).map_err(|e| bad(&e.to_string())))?;
         let kid = jwks::thumbprint(&public);
-        Ok(Self { algorithm, pair, verifying, kid, public })
+        Ok(Self {
+            algorithm,
+            pair,
+            verifying,
+            kid,
+            public,
+        })
     }
 
     /// Its algorithm.
@@ -119,9 +127,10 @@ impl SigningKey {
     pub(super) fn sign(&self, input: &[u8]) -> Result<Vec<u8>, SignError> {
         let random = SystemRandom::new();
         match &self.pair {
-            Pair::Ecdsa(pair) => {
-                pair.sign(&random, input).map(|s| s.as_ref().to_vec()).map_err(|_| SignError::Key)
-            }
+            Pair::Ecdsa(pair) => pair
+                .sign(&random, input)
+                .map(|s| s.as_ref().to_vec())
+                .map_err(|_| SignError::Key),
             Pair::Ed25519(pair) => Ok(pair.sign(input).as_ref().to_vec()),
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
@@ -152,9 +161,10 @@ fn generate(algorithm: Algorithm) -> Option<Vec<u8>> {
 
 fn parse(algorithm: Algorithm, der: &[u8]) -> Result<Pair, aws_lc_rs::error::KeyRejected> {
     Ok(match algorithm {
-        Algorithm::Es256 => {
-            Pair::Ecdsa(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der)?)
-        }
+        Algorithm::Es256 => Pair::Ecdsa(EcdsaKeyPair::from_pkcs8(
+            &ECDSA_P256_SHA256_FIXED_SIGNING,
+            der,
+        )?),
         Algorithm::EdDsa => Pair::Ed25519(Ed25519KeyPair::from_pkcs8(der)?),
         Algorithm::Rs256 => Pair::Rsa(RsaKeyPair::from_pkcs8(der)?),
     })

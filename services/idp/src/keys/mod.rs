@@ -1,7 +1,7 @@
 //! The provider's signing keys: several algorithms at once, parsed once.
 
-mod key;
 mod jwks;
+mod key;
 
 use std::{io, sync::Arc};
 
@@ -22,13 +22,18 @@ impl Keys {
     /// `default` signs where nothing else is asked for. Call it off the event
     /// loop: making an RSA key takes a tenth of a second and more.
     pub fn load(state_dir: &StateDir, default: Algorithm) -> io::Result<Self> {
-        let others = Algorithm::ALL.into_iter().filter(|algorithm| *algorithm != default);
+        let others = Algorithm::ALL
+            .into_iter()
+            .filter(|algorithm| *algorithm != default);
         let keys = std::iter::once(default)
             .chain(others)
             .map(|algorithm| SigningKey::load(state_dir, algorithm).map(Arc::new))
             .collect::<io::Result<Vec<_>>>()?;
         let jwks = jwks::document(&keys).into();
-        Ok(Self { keys: keys.into(), jwks })
+        Ok(Self {
+            keys: keys.into(),
+            jwks,
+        })
     }
 
     /// The public keys (RFC 7517 §5), as `/jwks` answers.
@@ -56,7 +61,11 @@ impl Keys {
             kid: &'a str,
         }
         let key = &self.keys[0];
-        let header = Header { alg: key.algorithm().as_str(), typ, kid: key.kid() };
+        let header = Header {
+            alg: key.algorithm().as_str(),
+            typ,
+            kid: key.kid(),
+        };
         let mut jwt = String::with_capacity(1024);
         URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(&header)?, &mut jwt);
         jwt.push('.');
@@ -132,7 +141,11 @@ mod tests {
         let dir = StateDir::open(Some(home.path().into())).unwrap();
         let first = Keys::load(&dir, Algorithm::Es256).unwrap();
         let second = Keys::load(&dir, Algorithm::EdDsa).unwrap();
-        let first = first.keys.iter().map(|key| key.kid().to_owned()).collect::<Vec<_>>();
+        let first = first
+            .keys
+            .iter()
+            .map(|key| key.kid().to_owned())
+            .collect::<Vec<_>>();
         assert!(first.iter().all(|kid| second.named(kid).is_some()));
     }
 }

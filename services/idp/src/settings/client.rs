@@ -51,8 +51,12 @@ pub enum GrantType {
 
 impl GrantType {
     /// All of them, as metadata lists them.
-    pub const ALL: [Self; 4] =
-        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::TokenExchange];
+    pub const ALL: [Self; 4] = [
+        Self::AuthorizationCode,
+        Self::RefreshToken,
+        Self::ClientCredentials,
+        Self::TokenExchange,
+    ];
 
     /// On the wire.
     pub const fn as_str(self) -> &'static str {
@@ -126,6 +130,8 @@ impl Client {
 
     /// Whether `secret` is its own, in constant time.
     pub fn has_secret(&self, secret: &str) -> bool {
-        self.secret.as_ref().is_some_and(|own| same_secret(own.expose_secret(), secret))
+        self.secret
+            .as_ref()
+            .is_some_and(|own| same_secret(own.expose_secret(), secret))
     }
 }

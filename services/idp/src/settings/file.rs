@@ -7,8 +7,8 @@ use oauth_types::Scope;
 use serde::Deserialize;
 
 use super::{
-    AuthMethod, Client, ClientKeys, Exchange, GrantType, Lifetimes, Resource,
-    Settings, SignInLimits, User,
+    AuthMethod, Client, ClientKeys, Exchange, GrantType, Lifetimes, Resource, Settings,
+    SignInLimits, User,
 };
 
 /// RFC 6749 §4.1.2 and FAPI 2.0: a code is short-lived.
@@ -107,44 +107,74 @@ struct Reader<'a> {
     problems: Problems,
 }
 
-pub(super) fn parse(name: &str, text: &str, state_dir: Option<&Path>) -> Result<Settings, Problems> {
-    let mut reader = Reader { file: name, state_dir, problems: Problems::new() };
+pub(super) fn parse(
+    name: &str,
+    text: &str,
+    state_dir: Option<&Path>,
+) -> Result<Settings, Problems> {
+    let mut reader = Reader {
+        file: name,
+        state_dir,
+        problems: Problems::new(),
+    };
     let file: File = match toml::from_str(text) {
         Ok(file) => file,
         Err(error) => {
-            reader.problems.add(name, error.to_string().replace('\n', " "));
+            reader
+                .problems
+                .add(name, error.to_string().replace('\n', " "));
             return Err(reader.problems);
         }
     };
     let lifetimes = reader.lifetimes(&file.lifetimes);
     let limits = reader.limits(&file.sign_in_limits);
     let resources: Vec<_> = file.resources.into_iter().map(Resource::from).collect();
-    let clients: Vec<_> =
-        file.clients.into_iter().filter_map(|table| reader.client(table, &resources)).collect();
-    let users: Vec<_> = file.users.into_iter().filter_map(|table| reader.user(table)).collect();
+    let clients: Vec<_> = file
+        .clients
+        .into_iter()
+        .filter_map(|table| reader.client(table, &resources))
+        .collect();
+    let users: Vec<_> = file
+        .users
+        .into_iter()
+        .filter_map(|table| reader.user(table))
+        .collect();
     let known = |id: &str| clients.iter().any(|client| client.client_id == id);
     let exchanges = reader.exchanges(file.exchanges, known, &resources);
     reader.unique("clients", clients.iter().map(|client| &client.client_id));
     reader.unique("users (sub)", users.iter().map(|user| &user.sub));
     reader.unique("users (username)", users.iter().map(|user| &user.username));
-    let clients = clients.into_iter().map(|client| (client.client_id.clone(), client)).collect();
+    let clients = clients
+        .into_iter()
+        .map(|client| (client.client_id.clone(), client))
+        .collect();
     match (lifetimes, limits) {
-        (Some(lifetimes), Some(limits)) => reader
-            .problems
-            .into_result(Settings { lifetimes, limits, resources, clients, exchanges, users }),
+        (Some(lifetimes), Some(limits)) => reader.problems.into_result(Settings {
+            lifetimes,
+            limits,
+            resources,
+            clients,
+            exchanges,
+            users,
+        }),
         _ => Err(reader.problems),
     }
 }
 
 impl From<ResourceTable> for Resource {
     fn from(table: ResourceTable) -> Self {
-        Self { audience: table.audience, title: table.title, scopes: table.scopes }
+        Self {
+            audience: table.audience,
+            title: table.title,
+            scopes: table.scopes,
+        }
     }
 }
 
 impl Reader<'_> {
     fn wrong(&mut self, key: impl std::fmt::Display, what: impl std::fmt::Display) {
-        self.problems.add(format_args!("{}: {key}", self.file), what);
+        self.problems
+            .add(format_args!("{}: {key}", self.file), what);
     }
 
     fn duration(&mut self, key: &str, text: &str) -> Option<Duration> {
@@ -163,8 +193,14 @@ impl Reader<'_> {
 
     fn lifetimes(&mut self, table: &BTreeMap<String, String>) -> Option<Lifetimes> {
         const KEYS: [&str; 8] = [
-            "access_token", "id_token", "code", "pushed_request", "sign_in", "idp_session",
-            "refresh_token", "refresh_grace",
+            "access_token",
+            "id_token",
+            "code",
+            "pushed_request",
+            "sign_in",
+            "idp_session",
+            "refresh_token",
+            "refresh_grace",
         ];
         for key in table.keys().filter(|key| !KEYS.contains(&key.as_str())) {
             self.wrong(format_args!("lifetimes.{key}"), "no such lifetime");
@@ -179,8 +215,16 @@ impl Reader<'_> {
         if read[2].is_some_and(|code| code > MAX_CODE_LIFE) {
             self.wrong("lifetimes.code", "at most 60s");
         }
-        let [access_token, id_token, code, pushed_request, sign_in, idp_session, refresh_token, refresh_grace] =
-            read;
+        let [
+            access_token,
+            id_token,
+            code,
+            pushed_request,
+            sign_in,
+            idp_session,
+            refresh_token,
+            refresh_grace,
+        ] = read;
         Some(Lifetimes {
             access_token: access_token?,
             id_token: id_token?,
@@ -211,7 +255,9 @@ impl Reader<'_> {
         let key = |field: &str| format!("clients[{}].{field}", table.client_id);
         let before = self.problems.lines().len();
         let auth = self.named(&key("auth"), &table.auth, |name| {
-            AuthMethod::ALL.into_iter().find(|method| method.as_str() == name)
+            AuthMethod::ALL
+                .into_iter()
+                .find(|method| method.as_str() == name)
         });
         let grants = self.named(&key("grants"), &table.grants, GrantType::named);
         for uri in &table.redirect_uris {
@@ -220,31 +266,49 @@ impl Reader<'_> {
             }
         }
         for audience in &table.audiences {
-            if !resources.iter().any(|resource| resource.audience == *audience) {
-                self.wrong(key("audiences"), format_args!("{audience:?} is no resource"));
+            if !resources
+                .iter()
+                .any(|resource| resource.audience == *audience)
+            {
+                self.wrong(
+                    key("audiences"),
+                    format_args!("{audience:?} is no resource"),
+                );
             }
         }
         if grants.contains(&GrantType::AuthorizationCode) && table.redirect_uris.is_empty() {
-            self.wrong(key("redirect_uris"), "the authorization_code grant needs one");
+            self.wrong(
+                key("redirect_uris"),
+                "the authorization_code grant needs one",
+            );
         }
         let secret_key = format!("{}: {}", self.file, key("secret"));
-        let secret = self.problems.secret(&secret_key, table.secret.as_deref(), table.secret_file.as_deref());
-        let uses_secret = auth.iter().any(|m| matches!(m, AuthMethod::Basic | AuthMethod::Post));
+        let secret = self.problems.secret(
+            &secret_key,
+            table.secret.as_deref(),
+            table.secret_file.as_deref(),
+        );
+        let uses_secret = auth
+            .iter()
+            .any(|m| matches!(m, AuthMethod::Basic | AuthMethod::Post));
         if uses_secret && secret.is_none() {
             self.wrong(key("secret"), "missing; or give secret_file");
         }
         let keys = match (table.jwks, table.jwks_file) {
             (Some(jwks), _) => Some(ClientKeys::Inline(jwks)),
-            (None, Some(file)) => {
-                Some(ClientKeys::File(self.state_dir.map_or(file.clone(), |dir| dir.join(&file))))
-            }
+            (None, Some(file)) => Some(ClientKeys::File(
+                self.state_dir.map_or(file.clone(), |dir| dir.join(&file)),
+            )),
             (None, None) => None,
         };
         if auth.contains(&AuthMethod::PrivateKeyJwt) && keys.is_none() {
             self.wrong(key("jwks_file"), "private_key_jwt needs jwks or jwks_file");
         }
         if auth.contains(&AuthMethod::None) && (auth.len() > 1 || !table.require_pkce) {
-            self.wrong(key("auth"), "a public client (none) has no other method, and PKCE always");
+            self.wrong(
+                key("auth"),
+                "a public client (none) has no other method, and PKCE always",
+            );
         }
         let client = Client {
             client_id: table.client_id,
@@ -263,7 +327,12 @@ impl Reader<'_> {
         (self.problems.lines().len() == before).then_some(client)
     }
 
-    fn named<T>(&mut self, key: &str, names: &[String], find: impl Fn(&str) -> Option<T>) -> Vec<T> {
+    fn named<T>(
+        &mut self,
+        key: &str,
+        names: &[String],
+        find: impl Fn(&str) -> Option<T>,
+    ) -> Vec<T> {
         let mut found = Vec::new();
         for name in names {
             match find(name) {
@@ -288,7 +357,10 @@ impl Reader<'_> {
         for (at, table) in tables.into_iter().enumerate() {
             let key = |field: &str| format!("exchanges[{at}].{field}");
             if !is_client(&table.client) {
-                self.wrong(key("client"), format_args!("{:?} is no client", table.client));
+                self.wrong(
+                    key("client"),
+                    format_args!("{:?} is no client", table.client),
+                );
             }
             let (Some(from), Some(to)) = (find(&table.from), find(&table.to)) else {
                 self.wrong(key("from"), "from and to must be resources");
@@ -301,7 +373,10 @@ impl Reader<'_> {
                     self.wrong(key("scopes"), format_args!("{scope:?} is no scope there"));
                 }
             }
-            let scopes = table.scopes.into_iter().map(|(from, to)| (from, to.into_iter().collect::<Scope>()));
+            let scopes = table
+                .scopes
+                .into_iter()
+                .map(|(from, to)| (from, to.into_iter().collect::<Scope>()));
             exchanges.push(Exchange {
                 client: table.client,
                 from: table.from,
@@ -316,7 +391,10 @@ impl Reader<'_> {
         let key = |field: &str| format!("users[{}].{field}", table.username);
         let before = self.problems.lines().len();
         if !crate::passwords::is_argon2id(&table.password_hash) {
-            self.wrong(key("password_hash"), "an Argon2id hash in PHC format is expected");
+            self.wrong(
+                key("password_hash"),
+                "an Argon2id hash in PHC format is expected",
+            );
         }
         if table.sub.is_empty() || table.sub.len() > 255 || !table.sub.is_ascii() {
             self.wrong(key("sub"), "1 to 255 ASCII characters (OIDC Core §2)");
@@ -350,7 +428,9 @@ impl Reader<'_> {
 /// RFC 6749 §3.1.2: absolute, no fragment; https, or http on loopback
 /// (RFC 8252 §8.3).
 fn check_redirect_uri(text: &str) -> Result<(), &'static str> {
-    let url: url::Url = text.parse().map_err(|_| "an absolute address is expected")?;
+    let url: url::Url = text
+        .parse()
+        .map_err(|_| "an absolute address is expected")?;
     if url.fragment().is_some() {
         return Err("no fragment (RFC 6749 §3.1.2)");
     }

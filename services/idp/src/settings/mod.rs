@@ -92,7 +92,12 @@ pub struct Exchange {
 
 impl Settings {
     /// Reads `text` (called `name` in errors).
-    pub fn parse(name: &str, text: &str, addresses: &Addresses, state_dir: Option<&Path>) -> Result<Self, Problems> {
+    pub fn parse(
+        name: &str,
+        text: &str,
+        addresses: &Addresses,
+        state_dir: Option<&Path>,
+    ) -> Result<Self, Problems> {
         file::parse(name, &addresses.fill(text), state_dir)
     }
 
@@ -120,7 +125,9 @@ impl Settings {
 
     /// The resource with this audience.
     pub fn resource(&self, audience: &str) -> Option<&Resource> {
-        self.resources.iter().find(|resource| resource.audience == audience)
+        self.resources
+            .iter()
+            .find(|resource| resource.audience == audience)
     }
 
     /// The part of `scope` that belongs to `audience`.
@@ -132,9 +139,16 @@ impl Settings {
 
     /// Every scope that `client` may ask for.
     pub fn scopes_of(&self, client: &Client) -> Scope {
-        let identity = IDENTITY_SCOPES.into_iter().filter(|_| client.may(GrantType::AuthorizationCode));
-        let resources = client.audiences.iter().filter_map(|audience| self.resource(audience));
-        identity.chain(resources.flat_map(|resource| resource.scopes.keys().map(String::as_str))).collect()
+        let identity = IDENTITY_SCOPES
+            .into_iter()
+            .filter(|_| client.may(GrantType::AuthorizationCode));
+        let resources = client
+            .audiences
+            .iter()
+            .filter_map(|audience| self.resource(audience));
+        identity
+            .chain(resources.flat_map(|resource| resource.scopes.keys().map(String::as_str)))
+            .collect()
     }
 
     /// The user with this `sub`.
@@ -171,7 +185,10 @@ mod tests {
         assert!(!settings.client("demo_rp").unwrap().first_party);
         assert_eq!(settings.user_named("alice").unwrap().roles, ["manager"]);
         assert_eq!(settings.lifetimes.access_token, Duration::from_secs(900));
-        assert!(settings.user_named("carol").is_none(), "she needs a second factor");
+        assert!(
+            settings.user_named("carol").is_none(),
+            "she needs a second factor"
+        );
     }
 
     #[test]
@@ -179,14 +196,20 @@ mod tests {
         let text = DEFAULT
             .replace("code = \"60s\"", "code = \"61s\"")
             .replace("auth = [\"private_key_jwt\"]", "auth = [\"password\"]")
-            .replace("redirect_uris = [\"${app1}/callback\"]", "redirect_uris = [\"http://x/#f\"]")
+            .replace(
+                "redirect_uris = [\"${app1}/callback\"]",
+                "redirect_uris = [\"http://x/#f\"]",
+            )
             .replace("client = \"api-1\"", "client = \"nobody\"");
         let errors = parse(&text).unwrap_err();
         let all = errors.join("\n");
         assert_eq!(errors.len(), 4, "{all}");
         assert!(all.contains("test.toml: lifetimes.code: "), "{all}");
         assert!(all.contains("test.toml: clients[app2].auth: "), "{all}");
-        assert!(all.contains("test.toml: clients[app1].redirect_uris: "), "{all}");
+        assert!(
+            all.contains("test.toml: clients[app1].redirect_uris: "),
+            "{all}"
+        );
         assert!(all.contains("test.toml: exchanges[0].client: "), "{all}");
     }
 
@@ -199,8 +222,13 @@ mod tests {
     #[test]
     fn a_scope_belongs_to_its_resource_alone() {
         let settings = parse(DEFAULT).unwrap();
-        let scope: Scope = "openid https://api-1/read https://api-2/read".parse().unwrap();
-        assert_eq!(settings.scope_at(&scope, "https://api-1").to_string(), "https://api-1/read");
+        let scope: Scope = "openid https://api-1/read https://api-2/read"
+            .parse()
+            .unwrap();
+        assert_eq!(
+            settings.scope_at(&scope, "https://api-1").to_string(),
+            "https://api-1/read"
+        );
         assert!(settings.scope_at(&scope, "https://nowhere").is_empty());
     }
 }

@@ -14,8 +14,14 @@ use crate::{
     state::Idp,
 };
 
-pub(super) async fn redeem(idp: &Idp, client: &Client, params: &Params) -> Result<TokenResponse, OAuthError> {
-    let code = params.one("code")?.ok_or_else(|| OAuthError::request("code is missing."))?;
+pub(super) async fn redeem(
+    idp: &Idp,
+    client: &Client,
+    params: &Params,
+) -> Result<TokenResponse, OAuthError> {
+    let code = params
+        .one("code")?
+        .ok_or_else(|| OAuthError::request("code is missing."))?;
     let id = kit::seal::fingerprint(code);
     let unknown = || OAuthError::grant("The code is unknown or has expired.");
     let stored = idp.records.get::<Code>(&id).await?.ok_or_else(unknown)?;
@@ -23,7 +29,16 @@ pub(super) async fn redeem(idp: &Idp, client: &Client, params: &Params) -> Resul
     if stored.record.client_id != client.client_id {
         return Err(unknown());
     }
-    let CodeState::Pending { request, sid, sub, auth_time, acr, amr, session_ends } = &stored.record.state else {
+    let CodeState::Pending {
+        request,
+        sid,
+        sub,
+        auth_time,
+        acr,
+        amr,
+        session_ends,
+    } = &stored.record.state
+    else {
         return Err(used_again(idp, &stored.record).await?);
     };
     if stored.record.redeemable_until <= idp.now() {
@@ -37,25 +52,48 @@ pub(super) async fn redeem(idp: &Idp, client: &Client, params: &Params) -> Resul
         // Another request was faster: this one is the second use.
         return Err(used_again(idp, &stored.record).await?);
     }
-    let grant = new_grant(idp, client, &stored.record.grant_id, request, (sid, sub), (*auth_time, acr), *session_ends);
+    let grant = new_grant(
+        idp,
+        client,
+        &stored.record.grant_id,
+        request,
+        (sid, sub),
+        (*auth_time, acr),
+        *session_ends,
+    );
     // A second use that came in between has left a revoked grant here.
     if !idp.records.create(&grant.id, &grant).await? {
         return Err(unknown());
     }
     let openid = request.scope.contains("openid");
-    issue(idp, Issue {
-        client_id: &client.client_id,
-        subject: Subject::User { user, sid, auth_time: auth_time.secs(), acr },
-        grant_id: Some(&grant.id),
-        audience,
-        scope: idp.settings.scope_at(&request.scope, audience),
-        with_email: request.scope.contains("email"),
-        not_after: None,
-        act: None,
-        refresh_token: grant.refresh.as_ref().map(|r| idp.refresh_tokens.token(&grant.id, r.generation)),
-        id_token: openid.then_some(IdToken { nonce: request.nonce.as_deref(), scope: &request.scope, amr }),
-        issued_token_type: None,
-    })
+    issue(
+        idp,
+        Issue {
+            client_id: &client.client_id,
+            subject: Subject::User {
+                user,
+                sid,
+                auth_time: auth_time.secs(),
+                acr,
+            },
+            grant_id: Some(&grant.id),
+            audience,
+            scope: idp.settings.scope_at(&request.scope, audience),
+            with_email: request.scope.contains("email"),
+            not_after: None,
+            act: None,
+            refresh_token: grant
+                .refresh
+                .as_ref()
+                .map(|r| idp.refresh_tokens.token(&grant.id, r.generation)),
+            id_token: openid.then_some(IdToken {
+                nonce: request.nonce.as_deref(),
+                scope: &request.scope,
+                amr,
+            }),
+            issued_token_type: None,
+        },
+    )
     .await
 }
 
@@ -63,8 +101,12 @@ pub(super) async fn redeem(idp: &Idp, client: &Client, params: &Params) -> Resul
 fn check_redirect_uri(request: &AuthorizationRequest, params: &Params) -> Result<(), OAuthError> {
     match params.one("redirect_uri")? {
         Some(uri) if uri == request.redirect_uri => Ok(()),
-        Some(_) => Err(OAuthError::grant("redirect_uri is not the authorization request's.")),
-        None => Err(OAuthError::request("redirect_uri is missing (RFC 6749 section 4.1.3).")),
+        Some(_) => Err(OAuthError::grant(
+            "redirect_uri is not the authorization request's.",
+        )),
+        None => Err(OAuthError::request(
+            "redirect_uri is missing (RFC 6749 section 4.1.3).",
+        )),
     }
 }
 
@@ -76,12 +118,20 @@ fn check_pkce(request: &AuthorizationRequest, params: &Params) -> Result<(), OAu
             if pkce::matches(verifier, challenge) {
                 Ok(())
             } else {
-                Err(OAuthError::grant("code_verifier does not belong to the code_challenge."))
+                Err(OAuthError::grant(
+                    "code_verifier does not belong to the code_challenge.",
+                ))
             }
         }
-        (Some(_), Some(_)) => Err(OAuthError::request("code_verifier has 43 to 128 unreserved characters.")),
-        (Some(_), None) => Err(OAuthError::grant("code_verifier is missing (RFC 7636 section 4.5).")),
-        (None, Some(_)) => Err(OAuthError::grant("code_verifier without a code_challenge (RFC 9700 section 2.1.1).")),
+        (Some(_), Some(_)) => Err(OAuthError::request(
+            "code_verifier has 43 to 128 unreserved characters.",
+        )),
+        (Some(_), None) => Err(OAuthError::grant(
+            "code_verifier is missing (RFC 7636 section 4.5).",
+        )),
+        (None, Some(_)) => Err(OAuthError::grant(
+            "code_verifier without a code_challenge (RFC 9700 section 2.1.1).",
+        )),
     }
 }
 
@@ -92,17 +142,27 @@ fn audience_of<'a>(
     client: &'a Client,
     params: &'a Params,
 ) -> Result<&'a str, OAuthError> {
-    let first = request.audiences.first().or(client.audiences.first()).map(String::as_str);
+    let first = request
+        .audiences
+        .first()
+        .or(client.audiences.first())
+        .map(String::as_str);
     let audience = one_audience(params, first)?;
     if Some(audience) == first || request.audiences.iter().any(|covered| covered == audience) {
         return Ok(audience);
     }
-    Err(OAuthError::new(ErrorCode::InvalidTarget, "This resource is outside the grant."))
+    Err(OAuthError::new(
+        ErrorCode::InvalidTarget,
+        "This resource is outside the grant.",
+    ))
 }
 
 /// Marks the code as exchanged; whether this request was the one to do it.
 async fn consume(idp: &Idp, id: &str, stored: &Stored<Code>) -> Result<bool, OAuthError> {
-    let exchanged = Code { state: CodeState::Exchanged, ..stored.record.clone() };
+    let exchanged = Code {
+        state: CodeState::Exchanged,
+        ..stored.record.clone()
+    };
     Ok(idp.records.swap(id, stored, &exchanged).await?)
 }
 
@@ -110,8 +170,13 @@ async fn consume(idp: &Idp, id: &str, stored: &Stored<Code>) -> Result<bool, OAu
 /// taken back.
 async fn used_again(idp: &Idp, code: &Code) -> Result<OAuthError, OAuthError> {
     super::refresh_token::revoke(idp, &code.grant_id, code.expires_at).await?;
-    tracing::warn!(client = code.client_id, "a code was used twice; its grant is revoked");
-    Ok(OAuthError::grant("The code was used before; what it gave is revoked."))
+    tracing::warn!(
+        client = code.client_id,
+        "a code was used twice; its grant is revoked"
+    );
+    Ok(OAuthError::grant(
+        "The code was used before; what it gave is revoked.",
+    ))
 }
 
 fn new_grant(
@@ -123,7 +188,11 @@ fn new_grant(
     (auth_time, acr): (kit::clock::Timestamp, &str),
     session_ends: kit::clock::Timestamp,
 ) -> Grant {
-    let lives = idp.settings.lifetimes.refresh_token.max(idp.settings.lifetimes.access_token);
+    let lives = idp
+        .settings
+        .lifetimes
+        .refresh_token
+        .max(idp.settings.lifetimes.access_token);
     let ends = idp.now() + lives;
     let refreshes = client.may(GrantType::RefreshToken) && request.scope.contains("offline_access");
     Grant {
@@ -137,6 +206,10 @@ fn new_grant(
         audiences: request.audiences.clone(),
         state: GrantState::Active,
         refresh: refreshes.then(Refresh::default),
-        expires_at: if client.refresh_ends_with_session { ends.min(session_ends) } else { ends },
+        expires_at: if client.refresh_ends_with_session {
+            ends.min(session_ends)
+        } else {
+            ends
+        },
     }
 }

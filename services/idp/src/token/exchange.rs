@@ -10,7 +10,6 @@ use oauth_types::{
 };
 
 use crate::{
-    tokens_of_ours,
     domain::{Grant, GrantState},
     error::OAuthError,
     issue::{Issue, Subject, grant_of, issue},
@@ -18,6 +17,7 @@ use crate::{
     policy::user_may_get_tokens,
     settings::{Client, Exchange, GrantType, Settings},
     state::Idp,
+    tokens_of_ours,
 };
 
 /// RFC 8693 §2.1.
@@ -40,7 +40,8 @@ impl ExchangeRequest {
     /// From a form.
     pub(super) fn from_params(params: &Params) -> Result<Self, OAuthError> {
         let needed = |name: &'static str| {
-            let missing = || OAuthError::request(format!("{name} is missing (RFC 8693 section 2.1)."));
+            let missing =
+                || OAuthError::request(format!("{name} is missing (RFC 8693 section 2.1)."));
             params.one(name)?.map(str::to_owned).ok_or_else(missing)
         };
         Ok(Self {
@@ -55,9 +56,16 @@ impl ExchangeRequest {
 }
 
 /// Does it.
-pub async fn exchange(idp: &Idp, client: &Client, request: &ExchangeRequest) -> Result<TokenResponse, OAuthError> {
+pub async fn exchange(
+    idp: &Idp,
+    client: &Client,
+    request: &ExchangeRequest,
+) -> Result<TokenResponse, OAuthError> {
     if !client.may(GrantType::TokenExchange) {
-        return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "This client may not exchange tokens."));
+        return Err(OAuthError::new(
+            ErrorCode::UnauthorizedClient,
+            "This client may not exchange tokens.",
+        ));
     }
     check_types(request)?;
     let subject = tokens_of_ours::access_token(idp, &request.subject_token)
@@ -71,39 +79,55 @@ pub async fn exchange(idp: &Idp, client: &Client, request: &ExchangeRequest) -> 
     let scope = narrowed(&mapped, request.scope.as_deref())?;
     check_grant(idp, &subject).await?;
     let user = user_may_get_tokens(&idp.settings, &subject.sub)?;
-    let act = Actor { sub: client.client_id.clone(), act: subject.act.clone().map(Box::new) };
-    issue(idp, Issue {
-        client_id: &client.client_id,
-        subject: Subject::User {
-            user,
-            sid: subject.sid.as_deref().unwrap_or_default(),
-            auth_time: subject.auth_time.unwrap_or_default(),
-            acr: subject.acr.as_deref().unwrap_or_default(),
+    let act = Actor {
+        sub: client.client_id.clone(),
+        act: subject.act.clone().map(Box::new),
+    };
+    issue(
+        idp,
+        Issue {
+            client_id: &client.client_id,
+            subject: Subject::User {
+                user,
+                sid: subject.sid.as_deref().unwrap_or_default(),
+                auth_time: subject.auth_time.unwrap_or_default(),
+                acr: subject.acr.as_deref().unwrap_or_default(),
+            },
+            grant_id: grant_of(&subject.jti),
+            audience: &policy.to,
+            scope,
+            with_email: subject.email.is_some(),
+            // It never outlives the token that it came from.
+            not_after: Some(Timestamp::from_secs(subject.exp)),
+            act: Some(act),
+            refresh_token: None,
+            id_token: None,
+            issued_token_type: Some(token_type::ACCESS_TOKEN),
         },
-        grant_id: grant_of(&subject.jti),
-        audience: &policy.to,
-        scope,
-        with_email: subject.email.is_some(),
-        // It never outlives the token that it came from.
-        not_after: Some(Timestamp::from_secs(subject.exp)),
-        act: Some(act),
-        refresh_token: None,
-        id_token: None,
-        issued_token_type: Some(token_type::ACCESS_TOKEN),
-    })
+    )
     .await
 }
 
 fn check_types(request: &ExchangeRequest) -> Result<(), OAuthError> {
     let is_access_token = |name: &str| matches!(name, token_type::ACCESS_TOKEN | token_type::JWT);
     if !is_access_token(&request.subject_token_type) {
-        return Err(OAuthError::request("subject_token_type: only access tokens are exchanged here."));
+        return Err(OAuthError::request(
+            "subject_token_type: only access tokens are exchanged here.",
+        ));
     }
-    if request.requested_token_type.as_deref().is_some_and(|name| !is_access_token(name)) {
-        return Err(OAuthError::request("requested_token_type: only access tokens are issued here."));
+    if request
+        .requested_token_type
+        .as_deref()
+        .is_some_and(|name| !is_access_token(name))
+    {
+        return Err(OAuthError::request(
+            "requested_token_type: only access tokens are issued here.",
+        ));
     }
     if request.has_actor_token {
-        return Err(OAuthError::request("actor_token is not taken: the client itself is the actor."));
+        return Err(OAuthError::request(
+            "actor_token is not taken: the client itself is the actor.",
+        ));
     }
     Ok(())
 }
@@ -119,7 +143,10 @@ fn policy_for<'s>(
     let [to] = asked else {
         return Err(target("Name one audience that the new token is for."));
     };
-    let mut own = settings.exchanges.iter().filter(|exchange| exchange.client == client.client_id);
+    let mut own = settings
+        .exchanges
+        .iter()
+        .filter(|exchange| exchange.client == client.client_id);
     own.find(|exchange| subject.aud.contains(&exchange.from) && exchange.to == *to)
         .ok_or_else(|| target("This client may not exchange this token for that audience."))
 }
@@ -131,18 +158,29 @@ fn narrowed(mapped: &Scope, asked: Option<&str>) -> Result<Scope, OAuthError> {
         Some(text) => {
             let asked: Scope = text.parse().map_err(|_| refused("The scope is not one."))?;
             if !asked.is_within(mapped) {
-                return Err(refused("The subject token's scope does not give that much."));
+                return Err(refused(
+                    "The subject token's scope does not give that much.",
+                ));
             }
             asked
         }
     };
-    if scope.is_empty() { Err(refused("The subject token's scope gives nothing there.")) } else { Ok(scope) }
+    if scope.is_empty() {
+        Err(refused("The subject token's scope gives nothing there."))
+    } else {
+        Ok(scope)
+    }
 }
 
 /// A token whose grant was taken back gives no more.
 async fn check_grant(idp: &Idp, subject: &AccessToken) -> Result<(), OAuthError> {
-    let no_user = || OAuthError::grant("The subject token is not a user's, or its grant has ended.");
+    let no_user =
+        || OAuthError::grant("The subject token is not a user's, or its grant has ended.");
     let id = grant_of(&subject.jti).ok_or_else(no_user)?;
     let grant = idp.records.get::<Grant>(id).await?.ok_or_else(no_user)?;
-    if grant.record.state == GrantState::Active { Ok(()) } else { Err(no_user()) }
+    if grant.record.state == GrantState::Active {
+        Ok(())
+    } else {
+        Err(no_user())
+    }
 }

@@ -21,12 +21,21 @@ use crate::{
 };
 
 /// `POST /token`.
-pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: web::Bytes) -> Result<HttpResponse, OAuthError> {
+pub async fn endpoint(
+    idp: web::Data<Idp>,
+    req: HttpRequest,
+    body: web::Bytes,
+) -> Result<HttpResponse, OAuthError> {
     let params = form_params(&req, &body)?;
     let client = authenticate(&idp, authorization(&req)?, &params).await?;
-    let name = params.one("grant_type")?.ok_or_else(|| OAuthError::request("grant_type is missing."))?;
+    let name = params
+        .one("grant_type")?
+        .ok_or_else(|| OAuthError::request("grant_type is missing."))?;
     let grant = GrantType::named(name).ok_or_else(|| {
-        OAuthError::new(ErrorCode::UnsupportedGrantType, "This grant_type is not known here.")
+        OAuthError::new(
+            ErrorCode::UnsupportedGrantType,
+            "This grant_type is not known here.",
+        )
     })?;
     if !client.may(grant) {
         return Err(OAuthError::new(
@@ -34,8 +43,14 @@ pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: web::Bytes) -
             format!("This client may not use the grant {name}."),
         ));
     }
-    let span = step!(span::GRANT, "sso.grant" = name, "sso.client_id" = client.client_id);
-    let response = dispatch(&idp, client, grant, &params).instrument(span).await?;
+    let span = step!(
+        span::GRANT,
+        "sso.grant" = name,
+        "sso.client_id" = client.client_id
+    );
+    let response = dispatch(&idp, client, grant, &params)
+        .instrument(span)
+        .await?;
     tracing::info!(client = client.client_id, grant = name, "tokens issued");
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -61,15 +76,21 @@ async fn dispatch(
 
 /// The parameters of a form body; RFC 6749 §4.1.3 takes no other.
 pub fn form_params(req: &HttpRequest, body: &[u8]) -> Result<Params, OAuthError> {
-    let content_type = req.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = req
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     let is_form = content_type.is_some_and(|value| {
         let essence = value.split(';').next().unwrap_or_default().trim();
         essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
     });
     if !is_form {
-        return Err(OAuthError::request("The body must be application/x-www-form-urlencoded."));
+        return Err(OAuthError::request(
+            "The body must be application/x-www-form-urlencoded.",
+        ));
     }
-    let text = std::str::from_utf8(body).map_err(|_| OAuthError::request("The body is not UTF-8."))?;
+    let text =
+        std::str::from_utf8(body).map_err(|_| OAuthError::request("The body is not UTF-8."))?;
     Ok(Params::parse(text)?)
 }
 
@@ -81,13 +102,15 @@ pub fn authorization(req: &HttpRequest) -> Result<Option<&str>, OAuthError> {
         return Err(OAuthError::request("More than one Authorization header."));
     }
     let text = first.map(|value| value.to_str());
-    text.transpose().map_err(|_| OAuthError::request("The Authorization header is not ASCII."))
+    text.transpose()
+        .map_err(|_| OAuthError::request("The Authorization header is not ASCII."))
 }
 
 /// The scope that a request asks for, where it does.
 fn asked_scope(params: &Params) -> Result<Option<Scope>, OAuthError> {
     let parse = |text: &str| {
-        text.parse::<Scope>().map_err(|e| OAuthError::new(ErrorCode::InvalidScope, e.to_string()))
+        text.parse::<Scope>()
+            .map_err(|e| OAuthError::new(ErrorCode::InvalidScope, e.to_string()))
     };
     params.one("scope")?.map(parse).transpose()
 }
@@ -97,7 +120,10 @@ fn asked_scope(params: &Params) -> Result<Option<Scope>, OAuthError> {
 fn one_audience<'a>(params: &'a Params, fallback: Option<&'a str>) -> Result<&'a str, OAuthError> {
     match params.resources()[..] {
         [] => fallback.ok_or_else(|| {
-            OAuthError::new(ErrorCode::InvalidTarget, "Name the resource that the token is for.")
+            OAuthError::new(
+                ErrorCode::InvalidTarget,
+                "Name the resource that the token is for.",
+            )
         }),
         [one] => Ok(one),
         _ => Err(OAuthError::new(

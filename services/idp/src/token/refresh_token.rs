@@ -18,13 +18,23 @@ use crate::{
 /// How often a rotation that another request overtook is judged anew.
 const MAX_ATTEMPTS: usize = 8;
 
-pub(super) async fn redeem(idp: &Idp, client: &Client, params: &Params) -> Result<TokenResponse, OAuthError> {
-    let token = params.one("refresh_token")?.ok_or_else(|| OAuthError::request("refresh_token is missing."))?;
+pub(super) async fn redeem(
+    idp: &Idp,
+    client: &Client,
+    params: &Params,
+) -> Result<TokenResponse, OAuthError> {
+    let token = params
+        .one("refresh_token")?
+        .ok_or_else(|| OAuthError::request("refresh_token is missing."))?;
     let unknown = || OAuthError::grant("The refresh token is unknown, expired or revoked.");
     let (grant_id, generation) = idp.refresh_tokens.read(token).ok_or_else(unknown)?;
     let asked = asked_scope(params)?;
     for _ in 0..MAX_ATTEMPTS {
-        let stored = idp.records.get::<Grant>(grant_id).await?.ok_or_else(unknown)?;
+        let stored = idp
+            .records
+            .get::<Grant>(grant_id)
+            .await?
+            .ok_or_else(unknown)?;
         let grant = &stored.record;
         // RFC 6749 §6: bound to the client that it was issued to.
         if grant.client_id != client.client_id || grant.state == GrantState::Revoked {
@@ -34,8 +44,14 @@ pub(super) async fn redeem(idp: &Idp, client: &Client, params: &Params) -> Resul
         let verdict = refresh.judge(generation, idp.now(), idp.settings.lifetimes.refresh_grace);
         if verdict == RefreshVerdict::Reused {
             revoke(idp, grant_id, grant.expires_at).await?;
-            tracing::warn!(client = client.client_id, user = grant.sub, "a refresh token was reused; its family is revoked");
-            return Err(OAuthError::grant("The refresh token was used before; its family is revoked."));
+            tracing::warn!(
+                client = client.client_id,
+                user = grant.sub,
+                "a refresh token was reused; its family is revoked"
+            );
+            return Err(OAuthError::grant(
+                "The refresh token was used before; its family is revoked.",
+            ));
         }
         // Everything that can be refused is, before anything changes.
         let audience = audience_of(grant, client, params)?;
@@ -43,7 +59,10 @@ pub(super) async fn redeem(idp: &Idp, client: &Client, params: &Params) -> Resul
             None => grant.scope.clone(),
             Some(asked) if asked.is_within(&grant.scope) => asked.clone(),
             Some(_) => {
-                return Err(OAuthError::new(ErrorCode::InvalidScope, "The scope goes beyond the grant."));
+                return Err(OAuthError::new(
+                    ErrorCode::InvalidScope,
+                    "The scope goes beyond the grant.",
+                ));
             }
         };
         let user = user_may_get_tokens(&idp.settings, &grant.sub)?;
@@ -53,45 +72,74 @@ pub(super) async fn redeem(idp: &Idp, client: &Client, params: &Params) -> Resul
             _ => {
                 let rotated = refresh.rotated(idp.now());
                 let next = rotated.generation;
-                let updated = Grant { refresh: Some(rotated), ..grant.clone() };
+                let updated = Grant {
+                    refresh: Some(rotated),
+                    ..grant.clone()
+                };
                 if !idp.records.swap(grant_id, &stored, &updated).await? {
                     continue;
                 }
                 next
             }
         };
-        return issue(idp, Issue {
-            client_id: &client.client_id,
-            subject: Subject::User { user, sid: &grant.sid, auth_time: grant.auth_time.secs(), acr: &grant.acr },
-            grant_id: Some(grant_id),
-            audience,
-            scope: idp.settings.scope_at(&scope, audience),
-            with_email: grant.scope.contains("email"),
-            not_after: None,
-            act: None,
-            refresh_token: Some(idp.refresh_tokens.token(grant_id, next)),
-            id_token: None,
-            issued_token_type: None,
-        })
+        return issue(
+            idp,
+            Issue {
+                client_id: &client.client_id,
+                subject: Subject::User {
+                    user,
+                    sid: &grant.sid,
+                    auth_time: grant.auth_time.secs(),
+                    acr: &grant.acr,
+                },
+                grant_id: Some(grant_id),
+                audience,
+                scope: idp.settings.scope_at(&scope, audience),
+                with_email: grant.scope.contains("email"),
+                not_after: None,
+                act: None,
+                refresh_token: Some(idp.refresh_tokens.token(grant_id, next)),
+                id_token: None,
+                issued_token_type: None,
+            },
+        )
         .await;
     }
-    Err(OAuthError::new(ErrorCode::TemporarilyUnavailable, "Too many refreshes of one grant at once."))
+    Err(OAuthError::new(
+        ErrorCode::TemporarilyUnavailable,
+        "Too many refreshes of one grant at once.",
+    ))
 }
 
 /// The audience of the new token. RFC 8707 §2.2: one outside the grant is
 /// refused, never replaced.
-fn audience_of<'a>(grant: &'a Grant, client: &'a Client, params: &'a Params) -> Result<&'a str, OAuthError> {
-    let default = grant.audiences.first().or(client.audiences.first()).map(String::as_str);
+fn audience_of<'a>(
+    grant: &'a Grant,
+    client: &'a Client,
+    params: &'a Params,
+) -> Result<&'a str, OAuthError> {
+    let default = grant
+        .audiences
+        .first()
+        .or(client.audiences.first())
+        .map(String::as_str);
     let audience = one_audience(params, default)?;
     if grant.audiences.iter().any(|covered| covered == audience) || params.resources().is_empty() {
         return Ok(audience);
     }
-    Err(OAuthError::new(ErrorCode::InvalidTarget, "This resource is outside the grant."))
+    Err(OAuthError::new(
+        ErrorCode::InvalidTarget,
+        "This resource is outside the grant.",
+    ))
 }
 
 /// Takes a grant back, also one that is just being made (its place is then
 /// taken until `remembered_until`).
-pub(super) async fn revoke(idp: &Idp, grant_id: &str, remembered_until: Timestamp) -> Result<(), OAuthError> {
+pub(super) async fn revoke(
+    idp: &Idp,
+    grant_id: &str,
+    remembered_until: Timestamp,
+) -> Result<(), OAuthError> {
     for _ in 0..MAX_ATTEMPTS {
         let Some(stored) = idp.records.get::<Grant>(grant_id).await? else {
             let tombstone = Grant {
@@ -112,10 +160,18 @@ pub(super) async fn revoke(idp: &Idp, grant_id: &str, remembered_until: Timestam
             }
             continue;
         };
-        let revoked = Grant { state: GrantState::Revoked, ..stored.record.clone() };
-        if stored.record.state == GrantState::Revoked || idp.records.swap(grant_id, &stored, &revoked).await? {
+        let revoked = Grant {
+            state: GrantState::Revoked,
+            ..stored.record.clone()
+        };
+        if stored.record.state == GrantState::Revoked
+            || idp.records.swap(grant_id, &stored, &revoked).await?
+        {
             return Ok(());
         }
     }
-    Err(OAuthError::new(ErrorCode::TemporarilyUnavailable, "The grant is busy. Try again."))
+    Err(OAuthError::new(
+        ErrorCode::TemporarilyUnavailable,
+        "The grant is busy. Try again.",
+    ))
 }

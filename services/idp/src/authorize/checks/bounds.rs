@@ -12,9 +12,10 @@ const MAX_NONCE: usize = 512;
 
 pub(super) fn check(asked: &Asked<'_>, request: &mut AuthorizationRequest) -> Result<(), Refusal> {
     let bounded = |name: &'static str, most: usize| match asked.params.one(name)? {
-        Some(value) if value.len() > most => {
-            Err(Refusal::new(ErrorCode::InvalidRequest, format!("{name} has at most {most} characters.")))
-        }
+        Some(value) if value.len() > most => Err(Refusal::new(
+            ErrorCode::InvalidRequest,
+            format!("{name} has at most {most} characters."),
+        )),
         value => Ok(value.map(str::to_owned)),
     };
     request.state = bounded("state", MAX_STATE)?;

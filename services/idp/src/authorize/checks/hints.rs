@@ -9,8 +9,10 @@ use crate::{domain::AuthorizationRequest, tokens_of_ours};
 const MAX_LOGIN_HINT: usize = 128;
 
 pub(super) fn check(asked: &Asked<'_>, request: &mut AuthorizationRequest) -> Result<(), Refusal> {
-    request.login_hint =
-        asked.params.one("login_hint")?.map(|hint| hint.chars().take(MAX_LOGIN_HINT).collect());
+    request.login_hint = asked
+        .params
+        .one("login_hint")?
+        .map(|hint| hint.chars().take(MAX_LOGIN_HINT).collect());
     if let Some(hint) = asked.params.one("id_token_hint")? {
         let subject = tokens_of_ours::id_token_subject(asked.idp, hint, &asked.client.client_id);
         let subject = subject.map_err(|why| {

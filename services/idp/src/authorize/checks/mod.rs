@@ -31,7 +31,10 @@ pub struct Refusal {
 impl Refusal {
     /// With a sentence.
     pub fn new(code: ErrorCode, description: impl Into<String>) -> Self {
-        Self { code, description: description.into() }
+        Self {
+            code,
+            description: description.into(),
+        }
     }
 }
 
@@ -69,7 +72,11 @@ pub fn check(
     params: &Params,
     redirect_uri: &str,
 ) -> Result<AuthorizationRequest, Refusal> {
-    let asked = Asked { idp, client, params };
+    let asked = Asked {
+        idp,
+        client,
+        params,
+    };
     let mut request = AuthorizationRequest {
         client_id: client.client_id.clone(),
         redirect_uri: redirect_uri.to_owned(),
@@ -84,6 +91,8 @@ pub fn check(
         expected_sub: None,
         pushed: None,
     };
-    CHECKS.iter().try_for_each(|check| check(&asked, &mut request))?;
+    CHECKS
+        .iter()
+        .try_for_each(|check| check(&asked, &mut request))?;
     Ok(request)
 }

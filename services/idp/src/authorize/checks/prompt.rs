@@ -7,7 +7,12 @@ use crate::domain::AuthorizationRequest;
 
 pub(super) fn check(asked: &Asked<'_>, request: &mut AuthorizationRequest) -> Result<(), Refusal> {
     let invalid = |why: &str| Refusal::new(ErrorCode::InvalidRequest, why);
-    let prompts: Vec<_> = asked.params.one("prompt")?.into_iter().flat_map(|text| text.split(' ')).collect();
+    let prompts: Vec<_> = asked
+        .params
+        .one("prompt")?
+        .into_iter()
+        .flat_map(|text| text.split(' '))
+        .collect();
     if prompts.contains(&"none") && prompts.len() > 1 {
         return Err(invalid("prompt=none goes with no other value."));
     }
@@ -17,6 +22,8 @@ pub(super) fn check(asked: &Asked<'_>, request: &mut AuthorizationRequest) -> Re
     }
     request.prompt = prompts.into_iter().map(str::to_owned).collect();
     let max_age = asked.params.one("max_age")?.map(str::parse);
-    request.max_age = max_age.transpose().map_err(|_| invalid("max_age is a number of seconds."))?;
+    request.max_age = max_age
+        .transpose()
+        .map_err(|_| invalid("max_age is a number of seconds."))?;
     Ok(())
 }

@@ -7,10 +7,16 @@ use crate::domain::AuthorizationRequest;
 
 pub(super) fn check(asked: &Asked<'_>, _: &mut AuthorizationRequest) -> Result<(), Refusal> {
     if asked.params.has("request") {
-        return Err(Refusal::new(ErrorCode::RequestNotSupported, "Request objects are not taken here."));
+        return Err(Refusal::new(
+            ErrorCode::RequestNotSupported,
+            "Request objects are not taken here.",
+        ));
     }
     if asked.params.has("registration") {
-        return Err(Refusal::new(ErrorCode::RegistrationNotSupported, "registration is not taken here."));
+        return Err(Refusal::new(
+            ErrorCode::RegistrationNotSupported,
+            "registration is not taken here.",
+        ));
     }
     Ok(())
 }

@@ -19,7 +19,11 @@ pub(super) fn check(asked: &Asked<'_>, request: &mut AuthorizationRequest) -> Re
         audiences.push(named.to_owned());
     }
     for audience in allowed {
-        let asked_for = !asked.idp.settings.scope_at(&request.scope, audience).is_empty();
+        let asked_for = !asked
+            .idp
+            .settings
+            .scope_at(&request.scope, audience)
+            .is_empty();
         if asked_for && !audiences.contains(audience) {
             audiences.push(audience.clone());
         }

@@ -9,12 +9,23 @@ pub(super) fn check(asked: &Asked<'_>, _: &mut AuthorizationRequest) -> Result<(
     match asked.params.one("response_type")? {
         Some("code") => {}
         Some(_) => {
-            return Err(Refusal::new(ErrorCode::UnsupportedResponseType, "response_type must be code."));
+            return Err(Refusal::new(
+                ErrorCode::UnsupportedResponseType,
+                "response_type must be code.",
+            ));
         }
-        None => return Err(Refusal::new(ErrorCode::InvalidRequest, "response_type is missing.")),
+        None => {
+            return Err(Refusal::new(
+                ErrorCode::InvalidRequest,
+                "response_type is missing.",
+            ));
+        }
     }
     match asked.params.one("response_mode")? {
         None | Some("query") => Ok(()),
-        Some(_) => Err(Refusal::new(ErrorCode::InvalidRequest, "response_mode must be query.")),
+        Some(_) => Err(Refusal::new(
+            ErrorCode::InvalidRequest,
+            "response_mode must be query.",
+        )),
     }
 }
