@@ -84,6 +84,7 @@ async fn return_to_is_a_local_path_and_nothing_else() {
     let wrong = [
         "https://evil.example/",
         "//evil.example",
+        "",
         "/\\evil.example",
         "\\/evil.example",
         "docs",

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     client_auth::ALGORITHM_NAMES,
     domain::ACR_PASSWORD,
+    keys::Algorithm,
     settings::{AuthMethod, GrantType, IDENTITY_SCOPES},
     state::Idp,
 };
@@ -39,7 +40,7 @@ fn document(json: &str) -> HttpResponse {
 }
 
 fn metadata(idp: &Idp) -> Value {
-    let algorithms: Vec<_> = idp.keys.algorithms().map(|a| a.as_str()).collect();
+    let algorithms: Vec<_> = idp.keys.algorithms().map(Algorithm::as_str).collect();
     let resources = idp.settings.resources().iter();
     let scopes: Vec<_> = IDENTITY_SCOPES
         .into_iter()

@@ -47,7 +47,7 @@ impl TokenExchange for Service {
             access_token: tokens.access_token,
             issued_token_type: tokens.issued_token_type.unwrap_or_default(),
             token_type: tokens.token_type,
-            expires_in: tokens.expires_in.try_into().unwrap_or_default(),
+            expires_in: tokens.expires_in,
             scope: tokens.scope.unwrap_or_default(),
             refresh_token: tokens.refresh_token.unwrap_or_default(),
         }))

@@ -1,6 +1,6 @@
 //! Starting everything.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use bff_kit::BffPeerArgs;
 use kit::{
@@ -24,18 +24,15 @@ const SERVICES: [&str; 6] = [
 ];
 
 /// One service: its settings and its sockets.
-struct Part<C> {
-    config: C,
-    listeners: Listeners,
-}
+type Part<C> = (C, Listeners);
 
 struct Parts {
     lab: Part<lab::Config>,
     idp: Part<idp::Config>,
-    app1: Part<app1_bff::Config>,
-    app2: Part<app2_bff::Config>,
-    api1: Part<api_1::Config>,
-    api2: Part<api_2::Config>,
+    first: Part<app1_bff::Config>,
+    second: Part<app2_bff::Config>,
+    orders: Part<api_1::Config>,
+    inventory: Part<api_2::Config>,
 }
 
 /// Runs until Ctrl-C or SIGTERM.
@@ -55,53 +52,27 @@ fn read(args: &UpArgs, common: &Common, problems: &mut Problems) -> Option<Parts
     let peers = BffPeerArgs::default();
     let lab = lab::Config::read(common, problems);
     let mut idp = idp::Config::read(&args.idp, common, problems);
-    let app1 = app1_bff::config(common, &issuer, &peers, &args.bff, &args.app1, problems);
+    let first = app1_bff::config(common, &issuer, &peers, &args.bff, &args.app1, problems);
     let key = args.app2.key(&common.state_dir, &OsRandom, problems);
     if let (Some(idp), Some(key)) = (&mut idp, &key) {
-        idp.client_keys
-            .insert(app2_bff::APP.client_id.to_owned(), key.public_jwks());
+        let client_id = app2_bff::APP.client_id.to_owned();
+        idp.client_keys.insert(client_id, key.public_jwks());
     }
-    let app2 = app2_bff::config(
+    let second = app2_bff::config(
         common, &issuer, &peers, &args.bff, &args.app2, key, problems,
     );
-    let api1 = api_1::Config::read(common, &issuer, &api_1::PeerArgs::default(), problems);
-    let api2 = api_2::Config::read(common, &issuer, problems);
-    let mut bind = |site| Listeners::bind(common, site, problems);
-    let bound = [
-        Site::Lab,
-        Site::Idp,
-        Site::App1,
-        Site::App2,
-        Site::Api1,
-        Site::Api2,
-    ]
-    .map(&mut bind);
-    let [lab_at, idp_at, app1_at, app2_at, api1_at, api2_at] = bound;
+    let orders = api_1::Config::read(common, &issuer, &api_1::PeerArgs::default(), problems);
+    let inventory = api_2::Config::read(common, &issuer, problems);
+    // In the order of `Site::ALL`; each is tried, so that every taken port is named.
+    let bound = Site::ALL.map(|site| Listeners::bind(common, site, problems));
+    let [lab_at, idp_at, first_at, second_at, orders_at, inventory_at] = bound;
     Some(Parts {
-        lab: Part {
-            config: lab?,
-            listeners: lab_at?,
-        },
-        idp: Part {
-            config: idp?,
-            listeners: idp_at?,
-        },
-        app1: Part {
-            config: app1?,
-            listeners: app1_at?,
-        },
-        app2: Part {
-            config: app2?,
-            listeners: app2_at?,
-        },
-        api1: Part {
-            config: api1?,
-            listeners: api1_at?,
-        },
-        api2: Part {
-            config: api2?,
-            listeners: api2_at?,
-        },
+        lab: (lab?, lab_at?),
+        idp: (idp?, idp_at?),
+        first: (first?, first_at?),
+        second: (second?, second_at?),
+        orders: (orders?, orders_at?),
+        inventory: (inventory?, inventory_at?),
     })
 }
 
@@ -111,22 +82,22 @@ async fn start(parts: Parts, platform: Platform, built_in: bool) -> Result<Runni
         store,
         ground,
     } = platform;
-    let Parts {
-        lab,
-        idp,
-        app1,
-        app2,
-        api1,
-        api2,
-    } = parts;
     let mut running = Running::new();
-    running.extend(idp::build(idp.config, idp.listeners, store.clone(), ground.clone()).await?);
-    running.extend(api_2::build(api2.config, api2.listeners, store.clone(), ground.clone()).await?);
-    running.extend(api_1::build(api1.config, api1.listeners, store.clone(), ground.clone()).await?);
-    running
-        .extend(app1_bff::build(app1.config, app1.listeners, store.clone(), ground.clone()).await?);
-    running.extend(app2_bff::build(app2.config, app2.listeners, store, ground.clone()).await?);
-    running.extend(lab::build(lab.config, lab.listeners, ground.clone()).await?);
+    // `$service` with its part, on the common store and ground.
+    macro_rules! start {
+        ($service:ident, $part:expr) => {{
+            let (config, listeners) = $part;
+            let built = $service::build(config, listeners, Arc::clone(&store), ground.clone());
+            running.extend(built.await?);
+        }};
+    }
+    start!(idp, parts.idp);
+    start!(api_2, parts.inventory);
+    start!(api_1, parts.orders);
+    start!(app1_bff, parts.first);
+    start!(app2_bff, parts.second);
+    let (config, listeners) = parts.lab;
+    running.extend(lab::build(config, listeners, ground.clone()).await?);
     tokio::spawn(async move {
         if ground
             .shutdown

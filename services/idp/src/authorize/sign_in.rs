@@ -206,18 +206,14 @@ async fn check_password<'i>(
         .check(slot, &idp.settings, username, password)
         .instrument(span)
         .await;
-    match user {
-        Some(user) => {
-            attempt.succeeded(idp).await?;
-            tracing::info!(user = user.sub, %address, "password accepted");
-            Ok(Checked::Right(user))
-        }
-        None => {
-            attempt.failed(idp).await?;
-            tracing::warn!(%address, "password refused");
-            Ok(Checked::Wrong)
-        }
-    }
+    let Some(user) = user else {
+        attempt.failed(idp).await?;
+        tracing::warn!(%address, "password refused");
+        return Ok(Checked::Wrong);
+    };
+    attempt.succeeded(idp).await?;
+    tracing::info!(user = user.sub, %address, "password accepted");
+    Ok(Checked::Right(user))
 }
 
 fn form(client: &Client, id: &str, username: String, problem: Option<String>) -> LoginPage {

@@ -84,6 +84,10 @@ pub enum ClientKeys {
 }
 
 /// A client. Its `Debug` shows no secret.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own"
+)]
 #[derive(Clone, Debug)]
 pub struct Client {
     /// `client_id`.

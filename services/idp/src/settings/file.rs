@@ -46,6 +46,10 @@ struct ResourceTable {
     scopes: BTreeMap<String, String>,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own"
+)]
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClientTable {
@@ -205,12 +209,13 @@ impl Reader<'_> {
         for key in table.keys().filter(|key| !KEYS.contains(&key.as_str())) {
             self.wrong(format_args!("lifetimes.{key}"), "no such lifetime");
         }
-        let read = KEYS.map(|key| match table.get(key) {
-            Some(text) => self.duration(&format!("lifetimes.{key}"), text),
-            None => {
-                self.wrong(format_args!("lifetimes.{key}"), "missing");
-                None
+        let read = KEYS.map(|key| {
+            let named = format!("lifetimes.{key}");
+            if let Some(text) = table.get(key) {
+                return self.duration(&named, text);
             }
+            self.wrong(named, "missing");
+            None
         });
         if read[2].is_some_and(|code| code > MAX_CODE_LIFE) {
             self.wrong("lifetimes.code", "at most 60s");
