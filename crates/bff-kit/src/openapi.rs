@@ -1,6 +1,6 @@
 //! `GET /openapi.json`: what `/docs` shows.
 
-use actix_web::{HttpResponse, http::header};
+use actix_web::{HttpResponse, http::header, web};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -9,12 +9,12 @@ use utoipa::{
     },
 };
 
-use crate::{cookies, proxy, routes};
+use crate::{cookies, proxy, routes, state::Bff};
 
 #[derive(OpenApi)]
 #[openapi(
     info(
-        title = "An app's backend for frontend",
+        title = "the app's name",
         description = "Every call goes through this app's backend: the browser sends its session cookie, the \
                        backend puts an access token in its place. Unsafe methods need the header X-CSRF: 1.",
         license(name = "Apache-2.0"),
@@ -49,10 +49,12 @@ impl Modify for SessionCookie {
 }
 
 /// The handler.
-pub(crate) async fn openapi() -> HttpResponse {
+pub(crate) async fn openapi(bff: web::Data<Bff>) -> HttpResponse {
+    let mut document = Api::openapi();
+    bff.app.name.clone_into(&mut document.info.title);
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .json(Api::openapi())
+        .json(document)
 }
 
 #[cfg(test)]

@@ -161,7 +161,7 @@ async fn docs(req: HttpRequest, bff: web::Data<Bff>) -> Result<HttpResponse, Pro
 
 /// `GET /session`: whose session it is. Never a token.
 #[utoipa::path(
-    get, path = "/session", tag = "This app",
+    get, path = "/session", summary = "Who is signed in", tag = "This app",
     responses((status = 200, description = "Who is signed in, or authenticated: false"))
 )]
 pub(crate) async fn session(

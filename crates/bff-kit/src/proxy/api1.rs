@@ -20,7 +20,7 @@ use crate::{audiences::API1, state::Bff, tokens::Wanted};
 
 /// `GET /api1/data`: the user's orders.
 #[utoipa::path(
-    get, path = "/api1/data", tag = "API-1, orders", security(("session" = [])),
+    get, path = "/api1/data", summary = "List your orders", tag = "API-1, orders", security(("session" = [])),
     responses((status = 200, description = "Your orders"), (status = 401, description = "No session"))
 )]
 pub(crate) async fn list(
@@ -41,7 +41,7 @@ pub(crate) async fn list(
 
 /// `POST /api1/data`: places an order.
 #[utoipa::path(
-    post, path = "/api1/data", tag = "API-1, orders", security(("session" = [])), request_body = Order,
+    post, path = "/api1/data", summary = "Place an order", tag = "API-1, orders", security(("session" = [])), request_body = Order,
     responses(
         (status = 201, description = "Placed"),
         (status = 401, description = "No session"),
@@ -70,7 +70,7 @@ pub(crate) async fn place(
 
 /// `GET /api1/report`: orders and stock. API-1 asks API-2 for the stock.
 #[utoipa::path(
-    get, path = "/api1/report", tag = "API-1, orders", security(("session" = [])),
+    get, path = "/api1/report", summary = "Orders and stock together", tag = "API-1, orders", security(("session" = [])),
     responses((status = 200, description = "Orders and stock"), (status = 401, description = "No session"))
 )]
 pub(crate) async fn report(

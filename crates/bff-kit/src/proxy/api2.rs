@@ -19,7 +19,7 @@ type Client = InventoryClient<Channel>;
 
 /// `GET /api2/data`: the stock.
 #[utoipa::path(
-    get, path = "/api2/data", tag = "API-2, inventory", security(("session" = [])),
+    get, path = "/api2/data", summary = "List the stock", tag = "API-2, inventory", security(("session" = [])),
     responses((status = 200, description = "The stock"), (status = 401, description = "No session"))
 )]
 pub(crate) async fn list(
@@ -42,7 +42,7 @@ pub(crate) async fn list(
 
 /// `POST /api2/data`: reserves stock.
 #[utoipa::path(
-    post, path = "/api2/data", tag = "API-2, inventory", security(("session" = [])), request_body = Order,
+    post, path = "/api2/data", summary = "Reserve stock", tag = "API-2, inventory", security(("session" = [])), request_body = Order,
     responses(
         (status = 201, description = "Reserved"),
         (status = 401, description = "No session"),
