@@ -59,14 +59,11 @@ impl Start<'_> {
     }
 
     fn common(&self, args: &CommonArgs, problems: &mut Problems) -> Option<Common> {
-        let common = args.read(problems)?;
-        let state_dir = StateDir::open(Some(self.state.to_owned())).unwrap();
-        Some(Common {
-            addresses: self.addresses.clone(),
-            state_dir,
-            workers: 1,
-            ..common
-        })
+        let mut common = args.read(problems)?;
+        common.addresses = self.addresses.clone();
+        common.state_dir = StateDir::open(Some(self.state.to_owned())).unwrap();
+        common.workers = 1;
+        Some(common)
     }
 
     async fn lab(&self, listeners: Listeners, problems: &mut Problems) -> Started {

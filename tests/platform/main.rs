@@ -6,6 +6,7 @@
 )]
 
 mod bff_refuses;
+mod fault_store_away;
 mod flow_first_light;
 mod flow_refresh;
 mod flow_sso;

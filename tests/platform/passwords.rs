@@ -61,6 +61,27 @@ async fn from_the_fifth_failure_on_a_user_at_an_address_has_to_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_address_alone_has_to_wait_from_the_50th_failure_on() {
+    let platform = Platform::start().await;
+    let party = Party::app1(&platform);
+    let mut cli = party.cli();
+    cli.goto(&party.authorize_url(&[])).await;
+    for n in 0..50 {
+        assert_eq!(
+            cli.page().status(),
+            if n == 0 { 200 } else { 401 },
+            "try {n}"
+        );
+        let name = format!("nobody-{n}");
+        cli.submit_first_form(&[("username", &name), ("password", "wrong")])
+            .await;
+    }
+    sign_in(&mut cli, BOB).await;
+    assert_eq!(cli.page().status(), 429, "{}", cli.page());
+    assert!(cli.page().header("retry-after").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_login_form_that_another_browser_was_given_signs_nobody_in() {
     let platform = Platform::start().await;
     let party = Party::app1(&platform);
@@ -124,4 +145,37 @@ async fn the_provider_session_cookie_is_as_the_contract_says_and_new_at_each_log
         .unwrap();
     assert_ne!(first.value, second.value);
     assert!(cli.jar().refused().is_empty(), "{:?}", cli.jar().refused());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_opened_with_an_empty_cookie_fits_no_browser() {
+    let platform = Platform::start().await;
+    let party = Party::app1(&platform);
+    let idp = platform.issuer();
+    // The attacker opens the form with an empty cookie of the right name...
+    let http = kit::net::http_client();
+    let page = http
+        .get(party.authorize_url(&[]))
+        .header("cookie", "__Host-idp_browser=")
+        .send()
+        .await
+        .unwrap();
+    let page = page.text().await.unwrap();
+    let at = page
+        .find("name=\"authorization_session\" value=\"")
+        .unwrap();
+    let value = page[at..].split('"').nth(3).unwrap();
+    // ...and has the victim's browser, which sends no cookie along, answer it.
+    let answer = http
+        .post(format!("{idp}/sign-in"))
+        .form(&[
+            ("authorization_session", value),
+            ("username", BOB.0),
+            ("password", BOB.1),
+        ])
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 403);
+    assert!(answer.headers().get("set-cookie").is_none());
 }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use reqwest::Method;
 use testkit::{ClientAuth, Platform, UnverifiedClaims};
 use tests::{
     Party,
-    words::{API1, API1_READ, API2},
+    words::{API1, API1_READ, API2, API2_READ},
 };
 
 fn refused(status: u16, error: &str) -> (u16, String) {
@@ -347,4 +348,67 @@ async fn a_public_client_redeems_its_code_and_rotates_without_a_secret() {
         refreshed.text("refresh_token"),
         tokens.text("refresh_token")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_scope_tells_a_machines_audience_and_is_never_dropped_3_3() {
+    let platform = Platform::start().await;
+    let batch = platform.machine(ClientAuth::basic("batch", "batch-secret"));
+    let grant = ("grant_type", "client_credentials");
+    let answer = batch.token(&[grant, ("scope", API2_READ)]).await.granted();
+    let claims = UnverifiedClaims::of(&answer.text("access_token"));
+    assert_eq!(
+        (claims.text("aud"), claims.text("scope")),
+        (API2, API2_READ)
+    );
+    let elsewhere = [grant, ("scope", API2_READ), ("resource", API1)];
+    assert_eq!(
+        batch.token(&elsewhere).await.refusal(),
+        refused(400, "invalid_scope")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_sent_again_the_next_day_still_takes_its_refresh_token_4_1_2() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let mut cli = party.cli();
+    let code = party.code(&mut cli, &[]).await;
+    let tokens = party.redeem(&code).await.granted();
+    platform.advance(Duration::from_hours(24));
+    assert_eq!(party.redeem(&code).await.error(), "invalid_grant");
+    let refresh = tokens.text("refresh_token");
+    assert_eq!(
+        party.machine.refresh(&refresh, &[]).await.error(),
+        "invalid_grant"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_token_ends_when_its_time_is_over_and_its_last_access_token_lives_on() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let mut cli = party.cli();
+    let tokens = party.tokens(&mut cli, &[]).await;
+    platform.advance(Duration::from_hours(24 * 7) - Duration::from_secs(5));
+    let last = party
+        .machine
+        .refresh(&tokens.text("refresh_token"), &[])
+        .await
+        .granted();
+    platform.advance(Duration::from_secs(10));
+    assert_eq!(
+        party
+            .machine
+            .refresh(&last.text("refresh_token"), &[])
+            .await
+            .error(),
+        "invalid_grant"
+    );
+    let userinfo = format!("{}/userinfo", platform.issuer());
+    let answer = party
+        .machine
+        .call(Method::GET, &userinfo, &last.text("access_token"))
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use testkit::{Answer, ClientAuth, Platform};
-use tests::Party;
+use tests::{ALICE, Party};
 
 fn pushed_url(platform: &Platform, client_id: &str, pushed: &Answer) -> String {
     let query = url::form_urlencoded::Serializer::new(String::new())
@@ -146,5 +146,59 @@ async fn app2_pushes_and_app1_does_not() {
     assert!(
         !query.contains("request_uri=") && query.contains("state="),
         "{query}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pushed_request_that_was_denied_is_used_up_2_2() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let mut cli = party.cli();
+    let pushed = party.machine.push(&party.parameters(&[])).await;
+    let url = pushed_url(&platform, "demo_rp", &pushed);
+    cli.goto(&url).await;
+    cli.submit_first_form(&[("username", ALICE.0), ("password", ALICE.1)])
+        .await;
+    cli.press("Deny").await;
+    let answer = cli.page().location().unwrap().to_string();
+    assert!(answer.contains("error=access_denied"), "{answer}");
+    assert_eq!(cli.goto(&url).await.status(), 400, "{}", cli.page());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_tab_with_the_same_pushed_request_leaves_the_session_alone() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let mut first = party.cli();
+    let mut second = first.second_tab();
+    let pushed = party.machine.push(&party.parameters(&[])).await;
+    let url = pushed_url(&platform, "demo_rp", &pushed);
+    let fields = [("username", ALICE.0), ("password", ALICE.1)];
+    first.goto(&url).await;
+    second.goto(&url).await;
+    first.submit_first_form(&fields).await;
+    first.submit_first_form(&[]).await;
+    assert!(first.page().location().is_some(), "{}", first.page());
+    second.submit_first_form(&fields).await;
+    second.submit_first_form(&[]).await;
+    assert_eq!(second.page().status(), 400, "{}", second.page());
+    // The browser is still signed in at the provider.
+    let app1 = Party::app1(&platform);
+    let mut cli = first.second_tab().not_following(&app1.redirect_uri);
+    cli.goto(&app1.authorize_url(&[])).await;
+    assert!(cli.page().location().is_some(), "no form: {}", cli.page());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_uri_that_was_never_pushed_is_not_supported_oidc_core_6_2() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let mut cli = party.cli();
+    let foreign = [("request_uri", "https://rp.example/request.jwt")];
+    cli.goto(&party.authorize_url(&foreign)).await;
+    let answer = cli.page().location().unwrap().to_string();
+    assert!(
+        answer.contains("error=request_uri_not_supported"),
+        "{answer}"
     );
 }

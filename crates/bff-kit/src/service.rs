@@ -4,7 +4,8 @@ use std::{fmt::Display, sync::Arc};
 
 use actix_web::web;
 use kit::{
-    Ground, config::Problems, net::Listeners, readiness::Readiness, running::Running, seal::Keyring,
+    Ground, config::Problems, metrics::Metrics, net::Listeners, readiness::Readiness,
+    running::Running, seal::Keyring,
 };
 use store::SharedStore;
 use web_kit::frame::Frame;
@@ -48,6 +49,7 @@ pub async fn build(
     let readiness = Readiness::waiting_for(ground.shutdown.clone(), &["store", "idp"]);
     let frame = Frame {
         service: app.service,
+        metrics: Metrics::new(app.service)?,
         readiness: readiness.clone(),
         shutdown: ground.shutdown.clone(),
         workers: config.workers,
@@ -67,7 +69,7 @@ pub async fn build(
         let upstreams = web::Data::new(Upstreams::new(&urls));
         routes(cfg, bff.clone(), csrf.clone(), upstreams);
     });
-    let running = served.map_err(|error| one(app.service, &error))?;
+    let running = served.map_err(|error| Problems::one(app.service, error))?;
     tokio::spawn(async move {
         let reached = readiness.until_reached("store", || store.ping()).await;
         if reached.is_some() {
@@ -120,10 +122,4 @@ fn assemble(
         scope: audiences::scope(),
         default_audience: audiences::API1.to_owned(),
     }
-}
-
-fn one(key: &str, what: &dyn Display) -> Problems {
-    let mut problems = Problems::new();
-    problems.add(key, what);
-    problems
 }

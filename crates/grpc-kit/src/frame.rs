@@ -3,6 +3,7 @@
 use std::{io, net::TcpListener, time::Duration};
 
 use kit::{
+    metrics::Metrics,
     readiness::Readiness,
     running::Running,
     shutdown::{DRAIN, Shutdown},
@@ -33,6 +34,8 @@ const READINESS_POLL: Duration = Duration::from_millis(50);
 pub struct Frame {
     /// The service that its spans belong to.
     pub service: &'static str,
+    /// Where its calls are counted.
+    pub metrics: Metrics,
     /// The full names of the gRPC services that are served, for health and
     /// span names.
     pub names: &'static [&'static str],
@@ -71,7 +74,7 @@ impl Frame {
             .max_concurrent_streams(u32::from(MAX_STREAMS))
             .http2_max_header_list_size(MAX_METADATA)
             .http2_keepalive_interval(Some(KEEPALIVE))
-            .layer(TraceLayer::new(self.service, self.names))
+            .layer(TraceLayer::new(self.service, self.names, self.metrics))
             .add_routes(routes.routes());
 
         let mut running = Running::new();

@@ -1,40 +1,53 @@
-//! Each call's server span: its parent is the caller's, by W3C Trace Context.
+//! Each call's server span (its parent is the caller's, by W3C Trace Context)
+//! and its place in the metrics.
 
 use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll},
+    time::Instant,
 };
 
 use http::{HeaderMap, Request, Response};
-use kit::telemetry::{ServiceTag, propagation};
+use kit::{
+    metrics::Metrics,
+    telemetry::{ServiceTag, propagation},
+};
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 /// Surrounds each call with its span.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TraceLayer {
     service: &'static str,
     names: &'static [&'static str],
+    metrics: Metrics,
 }
 
 impl TraceLayer {
-    pub(crate) fn new(service: &'static str, names: &'static [&'static str]) -> Self {
-        Self { service, names }
+    pub(crate) fn new(
+        service: &'static str,
+        names: &'static [&'static str],
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            service,
+            names,
+            metrics,
+        }
     }
 
-    fn span(self, path: &str, metadata: &HeaderMap) -> Span {
-        // A path is the caller's word until it names a service of ours. That
-        // leaves out health checks and reflection, which are nobody's request.
-        let known = path
-            .strip_prefix('/')
-            .and_then(|path| path.split_once('/'))
-            .filter(|(name, _)| self.names.contains(name));
-        let Some((name, method)) = known else {
-            return Span::none();
-        };
-        let method: String = method.chars().take(64).collect();
+    /// The service and the method that `path` names. A path is the caller's
+    /// word until it names a service of ours. That leaves out health checks and
+    /// reflection, which are nobody's request.
+    fn named(&self, path: &str) -> Option<(&'static str, String)> {
+        let (name, method) = path.strip_prefix('/')?.split_once('/')?;
+        let name = self.names.iter().find(|own| **own == name)?;
+        Some((name, method.chars().take(64).collect()))
+    }
+
+    fn span(&self, name: &str, method: &str, metadata: &HeaderMap) -> Span {
         let span = tracing::info_span!(
             target: "sso",
             "rpc",
@@ -59,7 +72,7 @@ impl<S> Layer<S> for TraceLayer {
     fn layer(&self, inner: S) -> Traced<S> {
         Traced {
             inner,
-            layer: *self,
+            layer: self.clone(),
         }
     }
 }
@@ -87,8 +100,13 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let span = self.layer.span(request.uri().path(), request.headers());
+        let Some((name, method)) = self.layer.named(request.uri().path()) else {
+            return Box::pin(self.inner.call(request));
+        };
+        let started = Instant::now();
+        let span = self.layer.span(name, &method, request.headers());
         let answered = self.inner.call(request).instrument(span.clone());
+        let metrics = self.layer.metrics.clone();
         Box::pin(async move {
             let response = answered.await?;
             let code = status_code(response.headers());
@@ -96,6 +114,7 @@ where
             if is_server_error(code) {
                 span.record("otel.status_code", "ERROR");
             }
+            metrics.call(name, &method, code, started.elapsed());
             Ok(response)
         })
     }

@@ -7,6 +7,9 @@ use parking_lot::RwLock;
 
 use crate::shutdown::Shutdown;
 
+/// How often a service that waits says so.
+const SAY_EVERY: Duration = Duration::from_secs(3);
+
 /// What a service still waits for.
 #[derive(Clone)]
 pub struct Readiness {
@@ -69,7 +72,7 @@ impl Readiness {
         F: Future<Output = Result<T, E>>,
     {
         let mut pause = Duration::from_millis(20);
-        let mut quiet_for = Duration::ZERO;
+        let mut said = tokio::time::Instant::now();
         loop {
             match self.shutdown.unless_begun(reach()).await? {
                 Ok(value) => {
@@ -78,15 +81,14 @@ impl Readiness {
                 }
                 Err(error) => self.not_yet(dependency, error.to_string()),
             }
-            if quiet_for >= Duration::from_secs(3) {
-                quiet_for = Duration::ZERO;
+            if said.elapsed() >= SAY_EVERY {
+                said = tokio::time::Instant::now();
                 let why = self.check().err().unwrap_or_default();
                 tracing::warn!(dependency, "waiting for {why}");
             }
             self.shutdown
                 .unless_begun(tokio::time::sleep(pause))
                 .await?;
-            quiet_for += pause;
             pause = (pause * 2).min(Duration::from_secs(1));
         }
     }

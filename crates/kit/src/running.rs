@@ -2,7 +2,10 @@
 
 use std::io;
 
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::task::JoinHandle;
+
+use crate::shutdown::Shutdown;
 
 /// Ends when all of its tasks have.
 #[derive(Debug, Default)]
@@ -26,11 +29,40 @@ impl Running {
 
     /// Waits for all of them; the first error, if any.
     pub async fn join(self) -> io::Result<()> {
+        self.supervise(&Shutdown::new()).await
+    }
+
+    /// The same; the first that fails begins the drain, so that nothing goes on
+    /// half dead.
+    pub async fn supervise(self, shutdown: &Shutdown) -> io::Result<()> {
+        let mut tasks: FuturesUnordered<_> = self.0.into_iter().collect();
         let mut outcome = Ok(());
-        for task in self.0 {
-            let ended = task.await.unwrap_or_else(|e| Err(io::Error::other(e)));
+        while let Some(ended) = tasks.next().await {
+            let ended = ended.unwrap_or_else(|e| Err(io::Error::other(e)));
+            if ended.is_err() {
+                shutdown.begin();
+            }
             outcome = outcome.and(ended);
         }
         outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_that_fails_begins_the_drain_of_all() {
+        let shutdown = Shutdown::new();
+        let mut running = Running::new();
+        let told = shutdown.clone();
+        running.push(tokio::spawn(async move {
+            told.begun().await;
+            Ok(())
+        }));
+        running.push(tokio::spawn(async { Err(io::Error::other("broken")) }));
+        let outcome = running.supervise(&shutdown).await;
+        assert_eq!(outcome.unwrap_err().to_string(), "broken");
     }
 }

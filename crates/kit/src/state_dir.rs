@@ -17,8 +17,9 @@ pub struct StateDir(Option<Arc<PathBuf>>);
 impl StateDir {
     /// Keeps everything in `path`, made (mode 0700) if it is not there.
     pub fn open(path: Option<PathBuf>) -> io::Result<Self> {
-        if let Some(path) = &path {
+        if let Some(path) = path.as_ref().filter(|path| !path.is_dir()) {
             fs::create_dir_all(path)?;
+            // One that was there before is somebody's: its mode is not ours to change.
             restrict(path, 0o700)?;
         }
         Ok(Self(path.map(Arc::new)))
@@ -34,19 +35,20 @@ impl StateDir {
     pub fn load_or_create(
         &self,
         name: &str,
-        make: impl FnOnce() -> Vec<u8>,
+        make: impl FnOnce() -> io::Result<Vec<u8>>,
     ) -> io::Result<Vec<u8>> {
         let Some(path) = self.path(name) else {
-            return Ok(make());
+            return make();
         };
         match fs::read(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             read => return read,
         }
+        let content = make()?;
         let draft = draft_of(&path);
         let mut file = fs::File::create(&draft)?;
         restrict(&draft, 0o600)?;
-        file.write_all(&make())?;
+        file.write_all(&content)?;
         file.sync_all()?;
         let linked = fs::hard_link(&draft, &path);
         fs::remove_file(&draft)?;
@@ -69,7 +71,7 @@ impl StateDir {
 
     /// The master sealing key `name`.
     pub fn sealing_key(&self, name: &str, random: &dyn Random) -> io::Result<[u8; KEY_LEN]> {
-        let bytes = self.load_or_create(name, || random.bytes::<KEY_LEN>().to_vec())?;
+        let bytes = self.load_or_create(name, || Ok(random.bytes::<KEY_LEN>().to_vec()))?;
         bytes.try_into().map_err(|bytes: Vec<u8>| {
             let what = format!(
                 "{name} has {} bytes; a sealing key has {KEY_LEN}",

@@ -60,12 +60,10 @@ where
     F: Future<Output = Result<Running, Problems>>,
 {
     let mut problems = Problems::new();
-    let common = args.read(&mut problems);
-    let config = common
-        .as_ref()
-        .and_then(|common| read(common, &mut problems));
-    let (Some(common), Some(config), true) = (common, config, problems.is_empty()) else {
-        return refuse(name, &problems);
+    let common = args.read(&mut problems).unwrap_or_else(Common::unusable);
+    let config = match read(&common, &mut problems) {
+        Some(config) if problems.is_empty() => config,
+        _ => return refuse(name, &problems),
     };
     let format = if common.log_json {
         LogFormat::Json
@@ -74,7 +72,7 @@ where
     };
     let telemetry = match telemetry::init(services, format) {
         Ok(telemetry) => telemetry,
-        Err(what) => return refuse(name, &one("OTEL", what)),
+        Err(what) => return refuse(name, &Problems::one("OTEL", what)),
     };
     let ended = run(common, config, start).await;
     telemetry.flush().await;
@@ -98,7 +96,8 @@ where
 {
     let ground = Ground::real(Shutdown::on_signals());
     let store = store::open(common.redis_url.as_ref(), Arc::clone(&ground.clock))
-        .map_err(|what| one("REDIS_URL", what))?;
+        .map_err(|what| Problems::one("REDIS_URL", what))?;
+    let shutdown = ground.shutdown.clone();
     let running = start(
         config,
         Platform {
@@ -108,11 +107,5 @@ where
         },
     )
     .await?;
-    Ok(running.join().await)
-}
-
-fn one(key: &str, what: impl std::fmt::Display) -> Problems {
-    let mut problems = Problems::new();
-    problems.add(key, what);
-    problems
+    Ok(running.supervise(&shutdown).await)
 }

@@ -24,8 +24,7 @@ impl IssuerArgs {
     pub fn read(&self, common: &Common, problems: &mut Problems) -> Option<Issuer> {
         let name = match &self.idp_issuer {
             None => Some(common.addresses.url(Site::Idp)),
-            // Kept as it was written: an issuer is compared character by character.
-            Some(text) => problems.http_url("IDP_ISSUER", text).map(|_| text.clone()),
+            Some(text) => problems.issuer("IDP_ISSUER", text),
         };
         let internal = match &self.idp_internal_url {
             None => name.clone(),

@@ -9,14 +9,13 @@ use actix_web::{
     web,
 };
 use kit::{
+    metrics::Metrics,
     readiness::Readiness,
     running::Running,
     shutdown::{DRAIN, Shutdown},
 };
 
-use crate::{
-    client::TrustedProxies, metrics::Metrics, observe::Observe, problem::Problem, trace::Policy,
-};
+use crate::{client::TrustedProxies, observe::Observe, problem::Problem, trace::Policy};
 
 /// How long a client may take to send its headers.
 const HEADERS_IN: Duration = Duration::from_secs(10);
@@ -25,6 +24,8 @@ const HEADERS_IN: Duration = Duration::from_secs(10);
 pub struct Frame {
     /// Its name, in traces and metrics.
     pub service: &'static str,
+    /// Where its requests are counted.
+    pub metrics: Metrics,
     /// What it still waits for.
     pub readiness: Readiness,
     /// When to drain.
@@ -46,13 +47,12 @@ impl Frame {
     where
         R: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     {
-        let metrics = Metrics::new(self.service).map_err(io::Error::other)?;
         let readiness = web::Data::new(self.readiness);
-        let shown = web::Data::new(metrics.clone());
+        let shown = web::Data::new(self.metrics.clone());
         let proxies = web::Data::new(self.trusted_proxies);
         let observe = Observe {
             service: self.service,
-            metrics,
+            metrics: self.metrics,
             policy: self.trace,
         };
         let limit = self.body_limit;
@@ -82,6 +82,7 @@ impl Frame {
                 }))
                 .wrap(DefaultHeaders::new().add((header::X_CONTENT_TYPE_OPTIONS, "nosniff")))
                 .wrap(from_fn(move |req, next| observe.clone().around(req, next)))
+                .default_service(web::to(nothing_here))
                 .route("/healthz", web::get().to(async || "ok\n"))
                 .route("/readyz", web::get().to(readyz))
                 .route("/metrics", web::get().to(metrics_text))
@@ -118,6 +119,12 @@ async fn metrics_text(metrics: web::Data<Metrics>) -> impl Responder {
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4")
         .body(metrics.text())
+}
+
+async fn nothing_here() -> HttpResponse {
+    Problem::new(StatusCode::NOT_FOUND, "Nothing here")
+        .detail("There is nothing at this address.")
+        .error_response()
 }
 
 fn unreadable(

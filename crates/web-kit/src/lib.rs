@@ -4,7 +4,6 @@
 pub mod client;
 pub mod frame;
 pub mod look;
-mod metrics;
 mod observe;
 pub mod problem;
 pub mod trace;

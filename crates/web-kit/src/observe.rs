@@ -15,8 +15,9 @@ use actix_web::{
 };
 use tracing::{Instrument as _, Span};
 
+use kit::metrics::{Metrics, method_name};
+
 use crate::{
-    metrics::{Metrics, method_name},
     problem::Problem,
     trace::{From, Policy, RequestTrace},
 };

@@ -17,7 +17,10 @@ use actix_web::web;
 pub use config::{Args, Config, PeerArgs};
 use exchange::Exchange;
 use inventory::Inventory;
-use kit::{Ground, config::Problems, net::Listeners, readiness::Readiness, running::Running};
+use kit::{
+    Ground, config::Problems, metrics::Metrics, net::Listeners, readiness::Readiness,
+    running::Running,
+};
 use orders::Orders;
 use store::SharedStore;
 use token_verify::{Jwks, Verifier, jwks::Timing};
@@ -53,8 +56,8 @@ pub async fn build(
 ) -> Result<Running, Problems> {
     let context = Context {
         orders: Orders::new(Arc::clone(&store), &ground),
-        exchange: Exchange::new(&config).map_err(|e| one("IDP_GRPC_URL", e))?,
-        inventory: Inventory::new(&config).map_err(|e| one("API2_GRPC_URL", e))?,
+        exchange: Exchange::new(&config).map_err(|e| Problems::one("IDP_GRPC_URL", e))?,
+        inventory: Inventory::new(&config).map_err(|e| Problems::one("API2_GRPC_URL", e))?,
     };
     let readiness = Readiness::waiting_for(ground.shutdown.clone(), &["store", "idp"]);
     let jwks = Jwks::new(config.issuer, Timing::default(), Arc::clone(&ground.clock));
@@ -62,6 +65,7 @@ pub async fn build(
     let (verifier, context) = (web::Data::new(verifier), web::Data::new(context));
     let frame = Frame {
         service: SERVICE,
+        metrics: Metrics::new(SERVICE)?,
         readiness: readiness.clone(),
         shutdown: ground.shutdown.clone(),
         workers: config.workers,
@@ -74,7 +78,7 @@ pub async fn build(
             .app_data(context.clone())
             .configure(http::routes);
     });
-    let mut running = served.map_err(|e| one(SERVICE, e))?;
+    let mut running = served.map_err(|e| Problems::one(SERVICE, e))?;
     running.push(tokio::spawn(async move {
         readiness.until_reached("store", || store.ping()).await;
         readiness.until_reached("idp", || jwks.refresh()).await;
@@ -82,10 +86,4 @@ pub async fn build(
         Ok(())
     }));
     Ok(running)
-}
-
-fn one(key: &str, what: impl std::fmt::Display) -> Problems {
-    let mut problems = Problems::new();
-    problems.add(key, what);
-    problems
 }

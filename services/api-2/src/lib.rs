@@ -14,7 +14,10 @@ use std::sync::Arc;
 use actix_web::web;
 pub use config::{Args, Config};
 use inventory::Inventory;
-use kit::{Ground, config::Problems, net::Listeners, readiness::Readiness, running::Running};
+use kit::{
+    Ground, config::Problems, metrics::Metrics, net::Listeners, readiness::Readiness,
+    running::Running,
+};
 use store::SharedStore;
 use token_verify::{Jwks, Verifier, jwks::Timing};
 use web_kit::{frame::Frame, trace};
@@ -45,11 +48,8 @@ pub async fn build(
     store: SharedStore,
     ground: Ground,
 ) -> Result<Running, Problems> {
-    start(config, listeners, store, ground).map_err(|error| {
-        let mut problems = Problems::new();
-        problems.add(SERVICE, error);
-        problems
-    })
+    let metrics = Metrics::new(SERVICE)?;
+    start(config, listeners, store, ground, &metrics).map_err(|error| Problems::one(SERVICE, error))
 }
 
 fn start(
@@ -57,6 +57,7 @@ fn start(
     listeners: Listeners,
     store: SharedStore,
     ground: Ground,
+    metrics: &Metrics,
 ) -> std::io::Result<Running> {
     let readiness = Readiness::waiting_for(ground.shutdown.clone(), &["store", "idp"]);
     let jwks = Jwks::new(config.issuer, Timing::default(), Arc::clone(&ground.clock));
@@ -69,6 +70,7 @@ fn start(
     if let Some(listener) = listeners.grpc {
         let frame = grpc_kit::Frame {
             service: SERVICE,
+            metrics: metrics.clone(),
             names: &[grpc::NAME],
             descriptors: sso_proto::DESCRIPTORS,
             readiness: readiness.clone(),
@@ -82,6 +84,7 @@ fn start(
     }
     let frame = Frame {
         service: SERVICE,
+        metrics: metrics.clone(),
         readiness: readiness.clone(),
         shutdown: ground.shutdown.clone(),
         workers: config.workers,

@@ -77,16 +77,10 @@ impl Config {
         }
     }
 
-    /// Signs new tokens by `name` (ES256, RS256, EdDSA).
-    pub fn with_signing_alg(mut self, name: &str) -> Result<Self, &'static str> {
-        self.signing_alg = name.parse()?;
-        Ok(self)
-    }
-
     /// Checks everything, the configuration file too; what is wrong goes to `problems`.
     pub fn read(args: &Args, common: &Common, problems: &mut Problems) -> Option<Self> {
         let issuer = match &args.issuer {
-            Some(issuer) => problems.http_url("IDP_ISSUER", issuer),
+            Some(issuer) => problems.issuer("IDP_ISSUER", issuer),
             None => Some(common.addresses.url(Site::Idp)),
         };
         let signing_alg = problems.parse("IDP_SIGNING_ALG", &args.signing_alg);

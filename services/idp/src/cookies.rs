@@ -13,15 +13,20 @@ pub const SESSION: &str = "__Host-idp_session";
 /// the victim's browser belongs to another one (login CSRF).
 pub const BROWSER: &str = "__Host-idp_browser";
 
+/// The characters of a value that we made (`Random::token`).
+pub const TOKEN_LEN: usize = 43;
+
 /// The most characters of a cookie's value that are looked at.
 const MAX_LEN: usize = 256;
 
-/// The value of `name`; two cookies of one name are none.
+/// The value of `name`. Two cookies of one name are none, and neither is an
+/// empty one. Names are taken as they were sent: decoded, `%5F%5FHost-` would
+/// pass for the prefix that browsers guard.
 pub fn read(req: &HttpRequest, name: &str) -> Option<String> {
-    let cookies = req.cookies().ok()?;
+    let cookies = req.cookies_raw().ok()?;
     let mut own = cookies.iter().filter(|cookie| cookie.name() == name);
     let first = own.next()?;
-    if own.next().is_some() || first.value().len() > MAX_LEN {
+    if own.next().is_some() || first.value().is_empty() || first.value().len() > MAX_LEN {
         return None;
     }
     Some(first.value().to_owned())
@@ -83,5 +88,15 @@ mod tests {
             .to_http_request();
         assert_eq!(read(&req, "a"), None);
         assert_eq!(read(&req, "b").as_deref(), Some("3"));
+    }
+
+    #[test]
+    fn an_empty_cookie_or_a_disguised_name_is_none() {
+        let line = format!("{BROWSER}=; %5F%5FHost-idp_session=x");
+        let req = TestRequest::default()
+            .insert_header(("cookie", line))
+            .to_http_request();
+        assert_eq!(read(&req, BROWSER), None);
+        assert_eq!(read(&req, SESSION), None);
     }
 }

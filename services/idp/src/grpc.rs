@@ -14,8 +14,9 @@ use crate::{
     client_auth::authenticate,
     error::OAuthError,
     params::Params,
+    settings::GrantType,
     state::Idp,
-    token::{ExchangeRequest, exchange},
+    token::{ExchangeRequest, exchange, granted},
 };
 
 /// `sso.idp.v1.TokenExchange`.
@@ -40,7 +41,8 @@ impl TokenExchange for Service {
             .await
             .map_err(|e| status(&e))?;
         let asked = understood(request.into_inner());
-        let tokens = exchange(&self.0, client, &asked)
+        let issued = exchange(&self.0, client, &asked);
+        let tokens = granted(client, GrantType::TokenExchange, issued)
             .await
             .map_err(|e| status(&e))?;
         Ok(Response::new(ExchangeResponse {

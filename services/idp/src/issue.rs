@@ -161,7 +161,8 @@ pub async fn issue(idp: &Idp, issue: Issue<'_>) -> Result<TokenResponse, OAuthEr
         access_token,
         token_type: "Bearer".to_owned(),
         expires_in: expires_in.as_secs(),
-        scope: Some(issue.scope.to_string()),
+        // RFC 6749 §3.3 knows no empty scope.
+        scope: Some(issue.scope.to_string()).filter(|scope| !scope.is_empty()),
         refresh_token: issue.refresh_token,
         id_token,
         issued_token_type: issue.issued_token_type.map(str::to_owned),

@@ -31,8 +31,8 @@ use std::sync::Arc;
 use client_auth::AssertionKeys;
 pub use config::{Args, Config};
 use kit::{
-    Ground, config::Problems, net::Listeners, readiness::Readiness, running::Running,
-    state_dir::StateDir,
+    Ground, config::Problems, metrics::Metrics, net::Listeners, readiness::Readiness,
+    running::Running, state_dir::StateDir,
 };
 use passwords::Passwords;
 use records::Records;
@@ -57,11 +57,13 @@ pub async fn build(
     ground: Ground,
 ) -> Result<Running, Problems> {
     let readiness = Readiness::waiting_for(ground.shutdown.clone(), &["store"]);
-    let idp = web_data(&config, store.clone(), &ground).await?;
+    let idp = provider(&config, store.clone(), &ground).await?;
     let wait = readiness.clone();
     tokio::spawn(async move { wait.until_reached("store", || store.ping()).await });
+    let metrics = Metrics::new(SERVICE)?;
     let frame = Frame {
         service: SERVICE,
+        metrics: metrics.clone(),
         readiness: readiness.clone(),
         shutdown: ground.shutdown.clone(),
         workers: config.workers,
@@ -69,18 +71,14 @@ pub async fn build(
         trace: routes::trace,
         body_limit: BODY_LIMIT,
     };
-    let failed = |what: &str, error: std::io::Error| {
-        let mut problems = Problems::new();
-        problems.add(what, error);
-        problems
-    };
     let routes = routes::configure(Arc::clone(&idp), &config.addresses);
     let mut running = frame
         .serve(listeners.http, routes)
-        .map_err(|e| failed("HTTP", e))?;
+        .map_err(|e| Problems::one("HTTP", e))?;
     if let Some(listener) = listeners.grpc {
         let grpc = grpc_kit::Frame {
             service: SERVICE,
+            metrics: metrics.clone(),
             names: &[SERVICE_NAME],
             descriptors: sso_proto::DESCRIPTORS,
             readiness,
@@ -93,34 +91,25 @@ pub async fn build(
         );
         running.extend(
             grpc.serve(listener, services)
-                .map_err(|e| failed("gRPC", e))?,
+                .map_err(|e| Problems::one("gRPC", e))?,
         );
     }
     Ok(running)
 }
 
-async fn web_data(
+async fn provider(
     config: &Config,
     store: SharedStore,
     ground: &Ground,
 ) -> Result<Arc<Idp>, Problems> {
-    let mut problems = Problems::new();
     let state_dir = config.state_dir.clone();
     let algorithm = config.signing_alg;
     let random = Arc::clone(&ground.random);
-    let loaded =
-        tokio::task::spawn_blocking(move || load_keys(&state_dir, algorithm, &*random)).await;
-    let (keys, refresh_key) = match loaded {
-        Ok(Ok(loaded)) => loaded,
-        Ok(Err(error)) => {
-            problems.add("STATE_DIR", error);
-            return Err(problems);
-        }
-        Err(error) => {
-            problems.add("keys", error);
-            return Err(problems);
-        }
-    };
+    let load = move || load_keys(&state_dir, algorithm, &*random);
+    let loaded = tokio::task::spawn_blocking(load).await;
+    let (keys, refresh_key) = loaded
+        .map_err(|error| Problems::one("keys", error))?
+        .map_err(|error| Problems::one("STATE_DIR", error))?;
     Ok(Arc::new(Idp {
         issuer: config.issuer.clone(),
         settings: config.settings()?,

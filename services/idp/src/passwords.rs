@@ -7,12 +7,12 @@ use argon2::{
     Argon2, Params,
     password_hash::{PasswordVerifier as _, phc::PasswordHash},
 };
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::settings::{Settings, User};
-
-/// The most characters of a password that are looked at; more is wrong.
-pub const MAX_PASSWORD: usize = 256;
+use crate::{
+    pages::LoginPage,
+    settings::{Settings, User},
+};
 
 /// Stands in for the hash of a user who does not exist, where no user does.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$MAtn/eDx5uyIBpAeErzOrg$rLbe0sd9RnpwhRsnoucPYodooXL39283gEVAXl2GhjU";
@@ -42,19 +42,19 @@ impl Default for Passwords {
     }
 }
 
-/// The right to check one password.
-pub struct Slot<'p>(#[expect(dead_code, reason = "held, not read")] SemaphorePermit<'p>);
+/// The right to check one password, held until its hash is done.
+pub struct Slot(OwnedSemaphorePermit);
 
 impl Passwords {
     /// Waits for one of the few slots.
-    pub async fn slot(&self) -> Option<Slot<'_>> {
-        self.slots.acquire().await.ok().map(Slot)
+    pub async fn slot(&self) -> Option<Slot> {
+        Arc::clone(&self.slots).acquire_owned().await.ok().map(Slot)
     }
 
     /// The user with this name and password.
     pub async fn check<'s>(
         &self,
-        _slot: Slot<'_>,
+        slot: Slot,
         settings: &'s Settings,
         username: &str,
         password: &str,
@@ -66,13 +66,15 @@ impl Passwords {
             .first()
             .map_or(NOBODY, |user| &user.password_hash);
         let hash = user.map_or(any, |user| &user.password_hash).to_owned();
-        let too_long = password.len() > MAX_PASSWORD;
+        let too_long = password.chars().count() > LoginPage::MAX_PASSWORD;
         let password = if too_long {
             String::new()
         } else {
             password.to_owned()
         };
         let matches = tokio::task::spawn_blocking(move || {
+            // A caller that goes away frees no slot while its hash still runs.
+            let Slot(_held) = slot;
             PasswordHash::new(&hash).is_ok_and(|hash| {
                 Argon2::default()
                     .verify_password(password.as_bytes(), &hash)

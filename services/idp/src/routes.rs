@@ -6,6 +6,7 @@ use actix_cors::Cors;
 use actix_web::{
     HttpResponse,
     http::{Method, header},
+    middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
 use kit::config::Addresses;
@@ -44,17 +45,22 @@ pub(crate) fn configure(
     let idp = Data::from(idp);
     move |cfg: &mut ServiceConfig| {
         let shared = |path: &str| web::resource(path).wrap(cors(&origins));
+        let page = |path: &str| {
+            web::resource(path).wrap(from_fn(|req, next| {
+                look::error_pages(Accent::Idp, req, next)
+            }))
+        };
         cfg.app_data(idp.clone())
             .app_data(discovery.clone())
             .app_data(home.clone())
             .service(
-                web::resource("/authorize")
+                page("/authorize")
                     .route(web::get().to(authorize::endpoint))
                     .route(web::post().to(authorize::endpoint)),
             )
-            .route(authorize::SIGN_IN_PATH, web::post().to(authorize::sign_in))
-            .route(authorize::CONSENT_PATH, web::post().to(authorize::consent))
-            .route("/par", web::post().to(par::endpoint))
+            .service(page(authorize::SIGN_IN_PATH).route(web::post().to(authorize::sign_in)))
+            .service(page(authorize::CONSENT_PATH).route(web::post().to(authorize::consent)))
+            .service(web::resource("/par").route(web::post().to(par::endpoint)))
             .service(shared("/token").route(web::post().to(token::endpoint)))
             .service(
                 shared("/userinfo")
@@ -70,13 +76,18 @@ pub(crate) fn configure(
                 shared("/.well-known/oauth-authorization-server")
                     .route(web::get().to(discovery::endpoint)),
             )
-            .route(
-                "/",
-                web::get().to(async |home: Data<HomePage>| -> HttpResponse { home.respond() }),
+            .service(
+                page("/")
+                    .route(web::get().to(home_page))
+                    .route(web::head().to(home_page)),
             )
             .configure(look::assets)
             .default_service(look::fallback(Accent::Idp));
     }
+}
+
+async fn home_page(home: Data<HomePage>) -> HttpResponse {
+    home.respond()
 }
 
 /// Where the pages of public clients come from: the origins of their redirect URIs.

@@ -19,20 +19,33 @@ pub async fn current(idp: &Idp, req: &HttpRequest) -> Result<Option<LoginSession
         .filter(|session| session.has_secret(secret) && enabled(&session.sub)))
 }
 
-/// A session of `user` who has just signed in, and its cookie. The same user
-/// in the same browser keeps the `sid`; the cookie's secret is new each time.
-pub async fn begin(
+/// A session of `user` who has just signed in, not saved yet, and its cookie.
+/// The same user in the same browser keeps the `sid`; the cookie's secret is
+/// new each time.
+pub fn make(
     idp: &Idp,
     before: Option<&LoginSession>,
     user: &User,
-) -> Result<(LoginSession, Cookie<'static>), RecordError> {
+) -> (LoginSession, Cookie<'static>) {
     let now = idp.now();
     let ends = now + idp.settings.lifetimes.idp_session;
     let kept = before.filter(|before| before.sub == user.sub);
     let sid = kept.map_or_else(|| idp.random.id(), |kept| kept.sid.clone());
     let secret = idp.random.token();
     let session = LoginSession::new(sid, &secret, user.sub.clone(), now, ends);
-    idp.records.put(&session.sid, &session).await?;
     let cookie = cookies::session(&session.sid, &secret, now, ends);
-    Ok((session, cookie))
+    (session, cookie)
+}
+
+/// Saves it. Another user's session that this browser had is over.
+pub async fn save(
+    idp: &Idp,
+    before: Option<&LoginSession>,
+    session: &LoginSession,
+) -> Result<(), RecordError> {
+    idp.records.put(&session.sid, session).await?;
+    if let Some(before) = before.filter(|before| before.sid != session.sid) {
+        idp.records.take::<LoginSession>(&before.sid).await?;
+    }
+    Ok(())
 }

@@ -65,7 +65,9 @@ impl Attempt {
         let pair = &self.counters[0];
         idp.records.store().remove(&pair.key).await?;
         idp.records.store().remove(&pair.wait_key()).await?;
-        idp.records.store().remove(&pair.slot_key()).await?;
+        for counter in &self.counters {
+            idp.records.store().remove(&counter.slot_key()).await?;
+        }
         Ok(())
     }
 }

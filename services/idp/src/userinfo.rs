@@ -15,6 +15,7 @@ use crate::{
     params::Params,
     records::RecordError,
     state::Idp,
+    token::is_form,
     tokens_of_ours,
 };
 
@@ -74,11 +75,8 @@ fn bearer(req: &HttpRequest, body: &[u8]) -> Result<String, Problem> {
     let is_form = req
         .headers()
         .get(header::CONTENT_TYPE)
-        .is_some_and(|value| {
-            value
-                .as_bytes()
-                .starts_with(b"application/x-www-form-urlencoded")
-        });
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(is_form);
     let from_body = match std::str::from_utf8(body) {
         Ok(text) if is_form => {
             let params = Params::parse(text).map_err(|e| malformed(&e.to_string()))?;
@@ -90,9 +88,7 @@ fn bearer(req: &HttpRequest, body: &[u8]) -> Result<String, Problem> {
         _ => None,
     };
     match (&headers[..], from_body) {
-        ([], None) => Err(Problem::new(StatusCode::UNAUTHORIZED, "No access token")
-            .detail("Send an access token in the Authorization header.")
-            .www_authenticate("Bearer realm=\"sso-lab\"".to_owned())),
+        ([], None) => Err(no_token()),
         ([], Some(token)) => Ok(token),
         ([one], None) => {
             let text = one.to_str().unwrap_or_default();
@@ -100,15 +96,20 @@ fn bearer(req: &HttpRequest, body: &[u8]) -> Result<String, Problem> {
                 Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
                     Ok(token.trim().to_owned())
                 }
-                _ => Err(malformed(
-                    "The Authorization header is not Bearer (RFC 6750 section 2.1).",
-                )),
+                // RFC 6750 §3.1: no token of this kind was sent.
+                _ => Err(no_token()),
             }
         }
         _ => Err(malformed(
             "More than one access token (RFC 6750 section 2).",
         )),
     }
+}
+
+fn no_token() -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "No access token")
+        .detail("Send an access token in the Authorization header.")
+        .www_authenticate("Bearer realm=\"sso-lab\"".to_owned())
 }
 
 fn invalid_token(why: &str) -> Problem {

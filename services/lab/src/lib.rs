@@ -7,6 +7,7 @@ use actix_web::{middleware::from_fn, web};
 use kit::{
     Ground,
     config::{Addresses, Common, Problems},
+    metrics::Metrics,
     net::Listeners,
     readiness::Readiness,
     running::Running,
@@ -59,6 +60,7 @@ pub async fn build(
 ) -> Result<Running, Problems> {
     let frame = Frame {
         service: SERVICE,
+        metrics: Metrics::new(SERVICE)?,
         readiness: Readiness::waiting_for(ground.shutdown.clone(), &[]),
         shutdown: ground.shutdown,
         workers: config.workers,
@@ -68,11 +70,7 @@ pub async fn build(
     };
     let start = web::Data::new(page::StartPage::new(&config.addresses));
     let served = frame.serve(listeners.http, move |cfg| routes(cfg, start.clone()));
-    served.map_err(|error| {
-        let mut problems = Problems::new();
-        problems.add(SERVICE, error);
-        problems
-    })
+    served.map_err(|error| Problems::one(SERVICE, error))
 }
 
 fn routes(cfg: &mut web::ServiceConfig, start: web::Data<page::StartPage>) {

@@ -14,11 +14,7 @@ const POLL: Duration = Duration::from_millis(10);
 pub async fn until_ready(common: &Common) {
     let client = http_client();
     for site in Site::ALL {
-        let port = common
-            .addresses
-            .port(site)
-            .saturating_add(common.listen_offset);
-        let url = format!("http://{}:{port}/readyz", host(common));
+        let url = format!("{}/readyz", local_url(common, common.addresses.port(site)));
         while !is_ready(&client, &url).await {
             tokio::time::sleep(POLL).await;
         }
@@ -33,12 +29,12 @@ async fn is_ready(client: &reqwest::Client, url: &str) -> bool {
         .is_ok_and(|answer| answer.status().is_success())
 }
 
-/// Where this process can reach itself.
-fn host(common: &Common) -> String {
+/// Where this process reaches what it serves at `port`.
+pub fn local_url(common: &Common, port: u16) -> String {
+    let port = port.saturating_add(common.listen_offset);
     match common.bind {
-        bind if bind.is_unspecified() => "localhost".to_owned(),
-        std::net::IpAddr::V6(bind) => format!("[{bind}]"),
-        std::net::IpAddr::V4(bind) => bind.to_string(),
+        bind if bind.is_unspecified() => format!("http://localhost:{port}"),
+        bind => format!("http://{}", std::net::SocketAddr::new(bind, port)),
     }
 }
 

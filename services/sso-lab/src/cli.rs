@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use bff_kit::BffArgs;
 use clap::{Args, Parser, Subcommand};
 use kit::config::CommonArgs;
@@ -9,8 +11,11 @@ use kit::config::CommonArgs;
 /// Starts an OpenID Provider, two apps with a backend for frontend each, two
 /// APIs and a start page. Without flags all of it runs on localhost with an
 /// in-memory store; nothing has to be set up, and nothing stays behind.
+///
+/// The services call each other over the network, at the addresses that this
+/// process listens on.
 #[derive(Debug, Parser)]
-#[command(name = "sso-lab", version, after_long_help = EXAMPLES)]
+#[command(name = "sso-lab", version, args_conflicts_with_subcommands = true, after_long_help = EXAMPLES)]
 pub struct Cli {
     /// What to do; without one: up
     #[command(subcommand)]
@@ -24,7 +29,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start everything (the default)
-    Up,
+    Up(Box<UpArgs>),
     /// The configuration of the identity provider
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -55,6 +60,27 @@ pub struct UpArgs {
     /// The second app's.
     #[command(flatten)]
     pub app2: app2_bff::OwnArgs,
+    /// API-1's.
+    #[command(flatten)]
+    pub api1: Api1Args,
+}
+
+/// What API-1 needs to know that is not an address.
+#[derive(Args, Debug)]
+#[group(id = "api1_own")]
+#[command(next_help_heading = "API-1")]
+pub struct Api1Args {
+    /// Secret of the client api-1 at the identity provider [default for localhost alone: api-1-secret]
+    #[arg(
+        long,
+        env = "API1_CLIENT_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub api1_client_secret: Option<String>,
+    /// File that holds API1_CLIENT_SECRET
+    #[arg(long, env = "API1_CLIENT_SECRET_FILE", value_name = "FILE")]
+    pub api1_client_secret_file: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
@@ -80,9 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn up_is_the_default() {
-        assert!(Cli::parse_from(["sso-lab"]).command.is_none());
+    fn up_is_the_default_and_takes_the_same_flags() {
         let cli = Cli::parse_from(["sso-lab", "--port-offset", "1000"]);
+        assert!(cli.command.is_none());
         assert_eq!(cli.up.common.port_offset, "1000");
+        let cli = Cli::parse_from(["sso-lab", "up", "--port-offset", "1000"]);
+        let Some(Command::Up(up)) = cli.command else {
+            panic!("up is a subcommand");
+        };
+        assert_eq!(up.common.port_offset, "1000");
     }
 }

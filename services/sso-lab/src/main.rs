@@ -13,7 +13,8 @@ use cli::{Cli, Command, ConfigCommand};
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
-        None | Some(Command::Up) => up::run(&cli.up).await,
+        None => up::run(&cli.up).await,
+        Some(Command::Up(up)) => up::run(&up).await,
         Some(Command::Config(ConfigCommand::Print)) => print_config(),
     }
 }

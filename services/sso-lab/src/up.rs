@@ -45,11 +45,27 @@ pub async fn run(args: &UpArgs) -> ExitCode {
 
 /// Everything is read and every port is bound before anything starts.
 fn read(args: &UpArgs, common: &Common, problems: &mut Problems) -> Option<Parts> {
+    // Whatever browsers see: inside this process a service is where it listens.
+    let local = |site| Some(banner::local_url(common, common.addresses.port(site)));
+    let grpc = |site| {
+        let port = common.addresses.grpc_port(site)?;
+        Some(banner::local_url(common, port))
+    };
     let issuer = IssuerArgs {
         idp_issuer: args.idp.issuer.clone(),
-        ..IssuerArgs::default()
+        idp_internal_url: local(Site::Idp),
     };
-    let peers = BffPeerArgs::default();
+    let peers = BffPeerArgs {
+        api1_url: local(Site::Api1),
+        api2_grpc_url: grpc(Site::Api2),
+    };
+    let api1_peers = api_1::PeerArgs {
+        idp_grpc_url: grpc(Site::Idp),
+        api2_url: local(Site::Api2),
+        api2_grpc_url: grpc(Site::Api2),
+        api1_client_secret: args.api1.api1_client_secret.clone(),
+        api1_client_secret_file: args.api1.api1_client_secret_file.clone(),
+    };
     let lab = lab::Config::read(common, problems);
     let mut idp = idp::Config::read(&args.idp, common, problems);
     let first = app1_bff::config(common, &issuer, &peers, &args.bff, &args.app1, problems);
@@ -61,7 +77,7 @@ fn read(args: &UpArgs, common: &Common, problems: &mut Problems) -> Option<Parts
     let second = app2_bff::config(
         common, &issuer, &peers, &args.bff, &args.app2, key, problems,
     );
-    let orders = api_1::Config::read(common, &issuer, &api_1::PeerArgs::default(), problems);
+    let orders = api_1::Config::read(common, &issuer, &api1_peers, problems);
     let inventory = api_2::Config::read(common, &issuer, problems);
     // In the order of `Site::ALL`; each is tried, so that every taken port is named.
     let bound = Site::ALL.map(|site| Listeners::bind(common, site, problems));

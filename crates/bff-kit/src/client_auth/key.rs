@@ -47,7 +47,7 @@ pub fn client_key(
     let file = format!("{name}-client.pem");
     let made = generate(random).ok_or("a P-256 key could not be made")?;
     let pem = state_dir
-        .load_or_create(&file, || made.into_bytes())
+        .load_or_create(&file, || Ok(made.into_bytes()))
         .map_err(|e| format!("{file}: {e}"))?;
     let key =
         ClientKey::from_pem(&String::from_utf8_lossy(&pem)).map_err(|e| format!("{file}: {e}"))?;

@@ -8,6 +8,9 @@ use secrecy::SecretString;
 use super::{Addresses, Problems};
 use crate::state_dir::StateDir;
 
+/// The most that ports are moved.
+const MAX_OFFSET: u16 = 50_000;
+
 /// Flags and environment of every binary; each service's own come beside them.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Common settings")]
@@ -92,6 +95,26 @@ pub struct Common {
     pub workers: usize,
     /// Whether log lines are JSON.
     pub log_json: bool,
+    /// Whether anything may be started with it.
+    pub(crate) usable: bool,
+}
+
+impl Common {
+    /// Stands in where the common settings are wrong, so that what is wrong
+    /// with a service's own is found all the same. No port is bound for it.
+    pub fn unusable() -> Self {
+        Self {
+            bind: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+            addresses: Addresses::default(),
+            listen_offset: 0,
+            redis_url: None,
+            state_dir: StateDir::default(),
+            trusted_proxies: String::new(),
+            workers: 1,
+            log_json: false,
+            usable: false,
+        }
+    }
 }
 
 impl CommonArgs {
@@ -99,13 +122,18 @@ impl CommonArgs {
     pub fn read(&self, problems: &mut Problems) -> Option<Common> {
         let bind = problems.parse("BIND", &self.bind);
         let offset: Option<u16> = problems.parse("PORT_OFFSET", &self.port_offset);
-        if offset.is_some_and(|offset| offset > 50_000) {
+        let listen_offset = problems.parse("LISTEN_OFFSET", &self.listen_offset);
+        if offset
+            .unwrap_or(0)
+            .saturating_add(listen_offset.unwrap_or(0))
+            > MAX_OFFSET
+        {
             problems.add(
                 "PORT_OFFSET",
-                "at most 50000, so that every port stays below 65536",
+                format_args!("at most {MAX_OFFSET} with LISTEN_OFFSET: ports end at 65535"),
             );
+            return None;
         }
-        let listen_offset = problems.parse("LISTEN_OFFSET", &self.listen_offset);
         let workers = problems.parse("WORKERS", &self.workers);
         if workers.is_some_and(|workers: usize| !(1..=256).contains(&workers)) {
             problems.add("WORKERS", "from 1 to 256");
@@ -133,6 +161,7 @@ impl CommonArgs {
             trusted_proxies: self.trusted_proxies.clone(),
             workers: workers?,
             log_json: self.log_format == "json",
+            usable: true,
         })
     }
 

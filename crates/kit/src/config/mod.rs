@@ -22,6 +22,13 @@ impl Problems {
         Self::default()
     }
 
+    /// This one alone.
+    pub fn one(key: impl fmt::Display, what: impl fmt::Display) -> Self {
+        let mut problems = Self::new();
+        problems.add(key, what);
+        problems
+    }
+
     /// `key` (a flag, an environment variable, `file: table.key`) is wrong: `what`.
     pub fn add(&mut self, key: impl fmt::Display, what: impl fmt::Display) {
         self.0.push(format!("{key}: {what}"));
@@ -78,6 +85,52 @@ impl Problems {
         Some(text.trim_end_matches('/').to_owned())
     }
 
+    /// The issuer, kept as it was written: it is compared character by
+    /// character. No path (RFC 8414 §3 would move discovery then), and https
+    /// but for localhost.
+    pub fn issuer(&mut self, key: &str, text: &str) -> Option<String> {
+        self.http_url(key, text)?;
+        let url: url::Url = self.parse(key, text)?;
+        if url.path() != "/" || text.ends_with('/') {
+            self.add(
+                key,
+                format_args!("{text:?}: an issuer without a path, nor a / at its end"),
+            );
+            return None;
+        }
+        let host = url.host_str().unwrap_or_default();
+        if url.scheme() == "http" && !crate::net::is_localhost(host) {
+            self.add(
+                key,
+                format_args!("{text:?}: https is needed for any host but localhost's"),
+            );
+            return None;
+        }
+        Some(text.to_owned())
+    }
+
+    /// The address of a gRPC peer. Only http is spoken there for now, so https
+    /// is refused rather than taken for something else.
+    pub fn grpc_url(&mut self, key: &str, text: &str) -> Option<String> {
+        let url = self.http_url(key, text)?;
+        if url.starts_with("https:") {
+            self.add(
+                key,
+                format_args!("{text:?}: gRPC peers are reached by http alone"),
+            );
+            return None;
+        }
+        Some(url)
+    }
+
+    fn not_empty(&mut self, key: &str, secret: &str) -> Option<SecretString> {
+        if secret.is_empty() {
+            self.add(key, "an empty secret is none");
+            return None;
+        }
+        Some(secret.to_owned().into())
+    }
+
     /// A secret, given in itself or by the name of a file that holds it.
     pub fn secret(
         &mut self,
@@ -90,17 +143,17 @@ impl Problems {
                 self.add(key, format_args!("given twice: {key} and {key}_FILE"));
                 None
             }
-            (Some(value), None) => Some(value.to_owned().into()),
-            (None, Some(file)) => match std::fs::read_to_string(file) {
-                Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned().into()),
-                Err(e) => {
-                    self.add(
-                        format_args!("{key}_FILE"),
-                        format_args!("{}: {e}", file.display()),
-                    );
-                    None
+            (Some(value), None) => self.not_empty(key, value),
+            (None, Some(file)) => {
+                let key = format!("{key}_FILE");
+                match std::fs::read_to_string(file) {
+                    Ok(text) => self.not_empty(&key, text.trim_end_matches(['\r', '\n'])),
+                    Err(e) => {
+                        self.add(key, format_args!("{}: {e}", file.display()));
+                        None
+                    }
                 }
-            },
+            }
             (None, None) => None,
         }
     }
@@ -156,6 +209,34 @@ mod tests {
         for wrong in ["", "15", "m", "-1s", "1.5h", "1 h", "99999999999999999999d"] {
             assert!(parse_duration(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn an_issuer_has_no_path_and_is_https_but_for_localhost() {
+        let read = |text: &str| Problems::new().issuer("IDP_ISSUER", text);
+        assert_eq!(
+            read("http://idp.localhost:8081").as_deref(),
+            Some("http://idp.localhost:8081")
+        );
+        assert!(read("https://idp.example.com").is_some());
+        for wrong in [
+            "http://idp.example.com",
+            "https://x/",
+            "https://x/realm",
+            "https://x?q",
+            "x",
+        ] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_empty_secret_is_none() {
+        let mut problems = Problems::new();
+        assert!(problems.secret("A", Some(""), None).is_none());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(problems.secret("B", None, Some(file.path())).is_none());
+        assert_eq!(problems.lines().len(), 2);
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub struct Listeners {
 impl Listeners {
     /// Binds the ports of `site`; what is taken goes to `problems`.
     pub fn bind(common: &Common, site: Site, problems: &mut Problems) -> Option<Self> {
+        if !common.usable {
+            return None;
+        }
         let mut bind = |port: u16| {
             let port = port.saturating_add(common.listen_offset);
             let bound = TcpListener::bind((common.bind, port));

@@ -9,13 +9,16 @@ use std::{sync::Arc, time::Duration};
 use hyper_util::rt::TokioIo;
 pub use listeners::Listeners;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-pub use resolve::{connect, resolve};
+pub use resolve::{connect, is_localhost, resolve};
 use tonic::transport::{Channel, Endpoint, Uri};
 
 /// How long to wait for a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long to wait for a whole answer.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an idle connection is kept: less than the 5 s after which our own
+/// servers close it, or a call could meet the closing.
+pub const IDLE: Duration = Duration::from_secs(4);
 /// The most that is read of another service's JSON answer, in bytes.
 pub const MAX_ANSWER: usize = 1 << 20;
 
@@ -30,7 +33,7 @@ pub fn http_client() -> reqwest::Client {
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(CALL_TIMEOUT)
-        .pool_idle_timeout(Duration::from_secs(60))
+        .pool_idle_timeout(IDLE)
         .tcp_nodelay(true)
         .no_proxy()
         .dns_resolver(Arc::new(LocalhostAware))

@@ -24,7 +24,8 @@ pub async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn is_localhost(host: &str) -> bool {
+/// Whether `host` is `localhost` or a name below it.
+pub fn is_localhost(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let (start, last) = host
         .rsplit_once('.')

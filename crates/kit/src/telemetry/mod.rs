@@ -17,8 +17,9 @@ use opentelemetry_sdk::{
     trace::{BatchSpanProcessor, Sampler, SamplingDecision, SdkTracerProvider, ShouldSample as _},
 };
 pub use routed::ServiceTag;
+use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter, Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
 /// A span for one step inside a request. Outside of a request (or where
@@ -64,12 +65,16 @@ pub fn init(services: &[&'static str], format: LogFormat) -> Result<Telemetry, S
             .with_threads(false)
             .with_target(false)
             .with_level(false)
-            .with_filter(Targets::new().with_target(names::TARGET, tracing::Level::INFO))
+            .with_filter(Targets::new().with_target(names::TARGET, Level::INFO))
     });
-    let lines = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn"));
+    let lines: Targets = match variable("RUST_LOG") {
+        Some(text) => text.parse().map_err(|e| format!("RUST_LOG: {e}"))?,
+        None => Targets::new()
+            .with_default(Level::INFO)
+            .with_target("actix_server", Level::WARN),
+    };
     // Spans are for the trace; a log line that repeated them would say everything twice.
-    let lines = lines.add_directive("sso=off".parse().map_err(|e| format!("log filter: {e}"))?);
+    let lines = lines.with_target(names::TARGET, LevelFilter::OFF);
     let log = match format {
         LogFormat::Text => tracing_subscriber::fmt::layer()
             .with_ansi(std::io::stderr().is_terminal())

@@ -48,22 +48,74 @@ pub mod span {
     pub const STORE: &str = "store";
 }
 
-/// Attribute names of our own, beside the field's `http.*`, `rpc.*`, `db.*`, `enduser.*`.
-pub mod attribute {
-    /// The audience asked for.
-    pub const AUDIENCE: &str = "sso.audience";
-    /// The grant type.
-    pub const GRANT: &str = "sso.grant";
-    /// The client.
-    pub const CLIENT: &str = "sso.client_id";
-    /// How a step ended: `ok` or the protocol's error code.
-    pub const OUTCOME: &str = "sso.outcome";
-    /// Where an access token came from: `session`, `minted`, `shared`.
-    pub const TOKEN_SOURCE: &str = "sso.token_source";
-    /// The store command: `get`, `put`, `take`, …
-    pub const DB_OPERATION: &str = "db.operation.name";
-    /// The store: `redis` or `memory`.
-    pub const DB_SYSTEM: &str = "db.system.name";
-    /// The user, by `sub` alone.
-    pub const USER: &str = "enduser.id";
+/// Attribute names, in the order in which spans use them, beside the field's
+/// `http.*` and `rpc.*`. The macros of `tracing` take names as literals only, so
+/// a test holds every literal in the sources against this list.
+pub const ATTRIBUTES: [(&str, &str); 8] = [
+    ("sso.client_id", "The client"),
+    ("sso.grant", "The grant type"),
+    ("sso.audience", "The audience asked for"),
+    (
+        "sso.outcome",
+        "How a step ended: ok, or the protocol's error code",
+    ),
+    (
+        "sso.token_source",
+        "Where an access token came from: session, minted, shared",
+    ),
+    ("db.system.name", "The store: redis or memory"),
+    (
+        "db.operation.name",
+        "The store's operation: get, put, take, ...",
+    ),
+    ("enduser.id", "The user, by `sub` alone"),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+
+    fn sources(folder: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+
+    /// What is written `"name" = value` in a span.
+    fn attributes(source: &str) -> impl Iterator<Item = &str> {
+        let quoted = source.split('"').skip(1).zip(source.split('"').skip(2));
+        quoted
+            .filter(|(_, after)| after.starts_with(" = "))
+            .map(|(name, _)| name)
+    }
+
+    #[test]
+    fn every_attribute_of_ours_stands_in_the_registry() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut found = Vec::new();
+        for folder in ["crates", "services"] {
+            sources(&root.join(folder), &mut found);
+        }
+        let ours = |name: &&str| {
+            ["sso.", "db.", "enduser."]
+                .iter()
+                .any(|own| name.starts_with(own))
+        };
+        let used: Vec<_> = found
+            .iter()
+            .flat_map(|source| attributes(source))
+            .filter(ours)
+            .collect();
+        assert!(used.len() > 10, "{used:?}");
+        for name in used {
+            assert!(ATTRIBUTES.iter().any(|(known, _)| *known == name), "{name}");
+        }
+    }
 }

@@ -30,6 +30,16 @@ impl Routed {
     }
 }
 
+impl Routed {
+    /// All of them, also after a failure; the first failure.
+    fn each(&self, act: impl Fn(&BatchSpanProcessor) -> OTelSdkResult) -> OTelSdkResult {
+        self.by_service
+            .iter()
+            .map(|(_, processor)| act(processor))
+            .fold(Ok(()), OTelSdkResult::and)
+    }
+}
+
 impl SpanProcessor for Routed {
     fn on_start(&self, span: &mut Span, cx: &Context) {
         if let Some(ServiceTag(service)) = cx.get::<ServiceTag>() {
@@ -51,15 +61,11 @@ impl SpanProcessor for Routed {
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        self.by_service
-            .iter()
-            .try_for_each(|(_, processor)| processor.force_flush())
+        self.each(BatchSpanProcessor::force_flush)
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.by_service
-            .iter()
-            .try_for_each(|(_, processor)| processor.shutdown_with_timeout(timeout))
+        self.each(|processor| processor.shutdown_with_timeout(timeout))
     }
 
     fn set_resource(&mut self, _: &Resource) {

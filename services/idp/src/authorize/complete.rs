@@ -6,25 +6,29 @@ use tracing::Instrument as _;
 
 use super::answer::{self, Trouble};
 use crate::{
-    domain::{AuthorizationRequest, Code, CodeState, LoginSession, PushedRequest},
+    domain::{AuthorizationRequest, Authorized, Code, CodeState, LoginSession, PushedRequest},
     state::Idp,
 };
 
-/// Issues the code for `login`'s user and goes back to the client.
+/// Uses up the pushed request, where there is one: now that it has its answer,
+/// and not when its page was shown (a reload is no second use).
+pub(super) async fn use_up(idp: &Idp, request: &AuthorizationRequest) -> Result<(), Trouble> {
+    let Some(id) = &request.pushed else {
+        return Ok(());
+    };
+    let pushed = idp.records.take::<PushedRequest>(id).await?;
+    let over = || Trouble::sign_in_over(idp.settings.client(&request.client_id));
+    pushed.map(|_| ()).ok_or_else(over)
+}
+
+/// Issues the code for `login`'s user and goes back to the client. The request
+/// has been used up.
 pub(super) async fn complete(
     idp: &Idp,
     req: &HttpRequest,
     request: &AuthorizationRequest,
     login: &LoginSession,
 ) -> Result<HttpResponse, Trouble> {
-    if let Some(id) = &request.pushed {
-        // Used up now, and not when its page was shown: a reload is no second use.
-        if idp.records.take::<PushedRequest>(id).await?.is_none() {
-            return Err(Trouble::sign_in_over(
-                idp.settings.client(&request.client_id),
-            ));
-        }
-    }
     let span = step!(
         span::CODE_ISSUE,
         "sso.client_id" = request.client_id,
@@ -56,18 +60,12 @@ async fn issue(
     let record = Code {
         client_id: request.client_id.clone(),
         grant_id: idp.random.id(),
-        state: CodeState::Pending {
-            request: Box::new(request.clone()),
-            sid: login.sid.clone(),
-            sub: login.sub.clone(),
-            auth_time: login.auth_time,
-            acr: login.acr.clone(),
-            amr: login.amr.clone(),
-            session_ends: login.expires_at,
-        },
+        state: CodeState::Pending(Box::new(Authorized {
+            request: request.clone(),
+            login: login.clone(),
+        })),
         redeemable_until: now + lifetimes.code,
-        // Remembered while what it gave may live, to know a second use as one.
-        expires_at: now + lifetimes.code + lifetimes.access_token,
+        expires_at: now + lifetimes.code,
     };
     idp.records
         .put(&kit::seal::fingerprint(&code), &record)

@@ -30,10 +30,7 @@ pub(super) async fn ask(
     login: &LoginSession,
 ) -> Result<HttpResponse, Trouble> {
     let session = AuthorizationSession {
-        signed_in: Some(SignedIn {
-            sid: login.sid.clone(),
-            sub: login.sub.clone(),
-        }),
+        signed_in: Some(SignedIn::to(login)),
         ..opened.session
     };
     idp.records.put(&fingerprint(&opened.id), &session).await?;

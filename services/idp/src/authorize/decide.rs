@@ -38,26 +38,38 @@ pub(super) fn decide(
         Some(_) if silent && needs_consent(client, request) => {
             refuse(ErrorCode::ConsentRequired, "The user has to consent.")
         }
-        Some(login) => after_sign_in(client, request, login),
+        Some(login) => match after_sign_in(client, request, &login) {
+            Verdict::Refuse(refusal) => Next::Refuse(refusal),
+            Verdict::Consent => Next::Consent(login),
+            Verdict::Complete => Next::Complete(login),
+        },
     }
+}
+
+/// What comes next for a user who is signed in.
+pub(super) enum Verdict {
+    /// An error goes back.
+    Refuse(Refusal),
+    /// The user has to consent.
+    Consent,
+    /// Nothing is in the way.
+    Complete,
 }
 
 /// With the session that the user just began, or that was found good.
 pub(super) fn after_sign_in(
     client: &Client,
     request: &AuthorizationRequest,
-    login: LoginSession,
-) -> Next {
-    if !is_expected(request, &login) {
-        return refuse(
-            ErrorCode::LoginRequired,
-            "Another user signed in than id_token_hint names.",
-        );
+    login: &LoginSession,
+) -> Verdict {
+    if !is_expected(request, login) {
+        let why = "Another user signed in than id_token_hint names.";
+        return Verdict::Refuse(Refusal::new(ErrorCode::LoginRequired, why));
     }
     if needs_consent(client, request) {
-        Next::Consent(login)
+        Verdict::Consent
     } else {
-        Next::Complete(login)
+        Verdict::Complete
     }
 }
 

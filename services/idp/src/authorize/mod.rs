@@ -17,6 +17,7 @@ pub use client::find_redirect_uri;
 pub use consent::{PATH as CONSENT_PATH, endpoint as consent};
 use decide::{Next, decide};
 use kit::{step, telemetry::names::span};
+use oauth_types::names::REQUEST_URI_PREFIX;
 pub use sign_in::{PATH as SIGN_IN_PATH, endpoint as sign_in};
 use tracing::Instrument as _;
 use web_kit::trace::join_journey;
@@ -61,7 +62,8 @@ async fn opened<'i>(
     let request_uri = params
         .one("request_uri")
         .map_err(|e| Trouble::request(e.to_string()))?;
-    let Some(request_uri) = request_uri else {
+    // One that was never pushed is refused by its check, like a request object.
+    let Some(request_uri) = request_uri.filter(|uri| uri.starts_with(REQUEST_URI_PREFIX)) else {
         return Ok((client, params, None));
     };
     let (params, id) = par::pushed(idp, client, request_uri)
@@ -90,8 +92,14 @@ async fn authorize(
     request.pushed = pushed;
     let session = sessions::current(idp, req).await?;
     match decide(idp, client, &request, session) {
-        Next::Refuse(refusal) => Ok(answer::refuse_request(idp, req, &request, &refusal)),
-        Next::Complete(login) => complete::complete(idp, req, &request, &login).await,
+        Next::Refuse(refusal) => {
+            complete::use_up(idp, &request).await?;
+            Ok(answer::refuse_request(idp, req, &request, &refusal))
+        }
+        Next::Complete(login) => {
+            complete::use_up(idp, &request).await?;
+            complete::complete(idp, req, &request, &login).await
+        }
         Next::Consent(login) => {
             let opened = open(idp, req, request).await?;
             consent::ask(idp, client, opened, &login).await
@@ -118,7 +126,9 @@ async fn open(
     request: AuthorizationRequest,
 ) -> Result<Opened, Trouble> {
     // One value for all tabs of the browser: a new one would end their forms.
-    let browser = cookies::read(req, cookies::BROWSER).unwrap_or_else(|| idp.random.token());
+    let browser = cookies::read(req, cookies::BROWSER)
+        .filter(|value| value.len() == cookies::TOKEN_LEN)
+        .unwrap_or_else(|| idp.random.token());
     let id = idp.random.token();
     let session = AuthorizationSession {
         request,

@@ -1,5 +1,7 @@
 //! The sign-in form: shown for an authorization session, and its answer.
 
+use std::{net::IpAddr, time::Duration};
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
@@ -7,13 +9,18 @@ use actix_web::{
 };
 use kit::{seal::fingerprint, step, telemetry::names::span};
 use oauth_types::secret::same_secret;
+use store::StoreError;
 use tracing::Instrument as _;
 use web_kit::client::client_addr;
 
-use super::{Opened, Trouble, answer, complete, consent, decide, join_journey_of};
+use super::{
+    Opened, Refusal, Trouble, answer, complete, consent,
+    decide::{self, Verdict},
+    join_journey_of,
+};
 use crate::{
     cookies,
-    domain::{AuthorizationRequest, AuthorizationSession, SignedIn},
+    domain::{AuthorizationRequest, AuthorizationSession, LoginSession, SignedIn},
     pages::LoginPage,
     params::Params,
     records::Stored,
@@ -84,7 +91,7 @@ pub(super) async fn answered<'i>(
         .to_owned();
     let stored: Option<Stored<AuthorizationSession>> = idp.records.get(&fingerprint(&id)).await?;
     let stored = stored.ok_or_else(|| Trouble::sign_in_over(named))?;
-    let browser = cookies::read(req, cookies::BROWSER).unwrap_or_default();
+    let browser = cookies::read(req, cookies::BROWSER).ok_or_else(Trouble::another_browser)?;
     if !same_secret(&stored.record.browser, &fingerprint(&browser)) {
         return Err(Trouble::another_browser());
     }
@@ -99,7 +106,7 @@ pub(super) async fn answered<'i>(
 }
 
 async fn sign_in(
-    idp: &Idp,
+    idp: &web::Data<Idp>,
     req: &HttpRequest,
     answered: Answered<'_>,
 ) -> Result<HttpResponse, Trouble> {
@@ -126,42 +133,56 @@ async fn sign_in(
         }
     };
     let before = sessions::current(idp, req).await?;
-    let (login, cookie) = sessions::begin(idp, before.as_ref(), user).await?;
-    let response = match decide::after_sign_in(answered.client, request, login) {
-        decide::Next::Consent(login) => {
-            let session = AuthorizationSession {
-                signed_in: Some(SignedIn {
-                    sid: login.sid.clone(),
-                    sub: login.sub.clone(),
-                }),
-                ..answered.stored.record.clone()
-            };
-            if !idp
-                .records
-                .swap(&fingerprint(&answered.id), &answered.stored, &session)
-                .await?
-            {
-                return Err(Trouble::sign_in_over(Some(answered.client)));
-            }
-            consent::page(idp, answered.client, &answered.id, request, &login)
+    let (login, cookie) = sessions::make(idp, before.as_ref(), user);
+    // The request is claimed before the session begins: a second answer to it
+    // must not change the browser's session.
+    let claimed = claim(idp, &answered, &login).await?;
+    sessions::save(idp, before.as_ref(), &login).await?;
+    let response = match claimed {
+        Claimed::Consent => Ok(consent::page(
+            idp,
+            answered.client,
+            &answered.id,
+            request,
+            &login,
+        )),
+        Claimed::Complete(request) => complete::complete(idp, req, &request, &login).await,
+        Claimed::Refuse(request, refusal) => {
+            Ok(answer::refuse_request(idp, req, &request, &refusal))
         }
-        decide::Next::Complete(login) => {
-            let request = finish(idp, &answered).await?;
-            complete::complete(idp, req, &request, &login).await?
-        }
-        decide::Next::Refuse(refusal) => {
-            let request = finish(idp, &answered).await?;
-            answer::refuse_request(idp, req, &request, &refusal)
-        }
-        decide::Next::SignIn => ask_again(&answered),
     };
+    // The session has begun: its cookie goes along whatever happens now.
+    let response = response.unwrap_or_else(|trouble| trouble.page(req));
     Ok(with_cookie(response, &cookie))
 }
 
-fn ask_again(answered: &Answered<'_>) -> HttpResponse {
-    let request = &answered.stored.record.request;
-    form(answered.client, &answered.id, String::new(), None)
-        .respond(StatusCode::OK, &request.redirect_uri)
+/// An authorization session that nobody else can answer any more.
+enum Claimed {
+    Consent,
+    Complete(AuthorizationRequest),
+    Refuse(AuthorizationRequest, Refusal),
+}
+
+async fn claim(
+    idp: &Idp,
+    answered: &Answered<'_>,
+    login: &LoginSession,
+) -> Result<Claimed, Trouble> {
+    let read = &answered.stored;
+    match decide::after_sign_in(answered.client, &read.record.request, login) {
+        Verdict::Complete => Ok(Claimed::Complete(finish(idp, answered).await?)),
+        Verdict::Refuse(refusal) => Ok(Claimed::Refuse(finish(idp, answered).await?, refusal)),
+        Verdict::Consent => {
+            let session = AuthorizationSession {
+                signed_in: Some(SignedIn::to(login)),
+                ..read.record.clone()
+            };
+            let id = fingerprint(&answered.id);
+            let swapped = idp.records.swap(&id, read, &session).await?;
+            let over = || Trouble::sign_in_over(Some(answered.client));
+            swapped.then_some(Claimed::Consent).ok_or_else(over)
+        }
+    }
 }
 
 /// Ends the authorization session: one answer alone completes it.
@@ -170,9 +191,10 @@ pub(super) async fn finish(
     answered: &Answered<'_>,
 ) -> Result<AuthorizationRequest, Trouble> {
     let taken: Option<AuthorizationSession> = idp.records.take(&fingerprint(&answered.id)).await?;
-    taken
-        .map(|session| session.request)
-        .ok_or_else(|| Trouble::sign_in_over(Some(answered.client)))
+    let over = || Trouble::sign_in_over(Some(answered.client));
+    let request = taken.ok_or_else(over)?.request;
+    complete::use_up(idp, &request).await?;
+    Ok(request)
 }
 
 enum Checked<'i> {
@@ -182,38 +204,67 @@ enum Checked<'i> {
 }
 
 async fn check_password<'i>(
-    idp: &'i Idp,
+    idp: &'i web::Data<Idp>,
     req: &HttpRequest,
     username: &str,
     password: &str,
 ) -> Result<Checked<'i>, Trouble> {
     let address = client_addr(req);
-    let attempt = Attempt::new(idp, username, address);
+    // A task of its own: a browser that goes away must not spare its failure.
+    let tried = try_password(
+        web::Data::clone(idp),
+        address,
+        username.to_owned(),
+        password.to_owned(),
+    );
+    let tried = tokio::spawn(tried.in_current_span()).await;
+    match tried.unwrap_or(Ok(Tried::TooEarly(Duration::from_secs(1))))? {
+        Tried::Right(sub) => Ok(idp
+            .settings
+            .user(&sub)
+            .map_or(Checked::Wrong, Checked::Right)),
+        Tried::Wrong => Ok(Checked::Wrong),
+        Tried::TooEarly(wait) => {
+            let seconds = wait.as_millis().div_ceil(1000).try_into();
+            Ok(Checked::TooEarly(seconds.unwrap_or(1)))
+        }
+    }
+}
+
+enum Tried {
+    /// The user's `sub`.
+    Right(String),
+    Wrong,
+    TooEarly(Duration),
+}
+
+async fn try_password(
+    idp: web::Data<Idp>,
+    address: IpAddr,
+    username: String,
+    password: String,
+) -> Result<Tried, StoreError> {
+    let attempt = Attempt::new(&idp, &username, address);
     // Looked at with a slot in hand: of many tries at once only as many as
     // there are slots come before the first failure counts.
     let Some(slot) = idp.passwords.slot().await else {
-        return Ok(Checked::TooEarly(1));
+        return Ok(Tried::TooEarly(Duration::from_secs(1)));
     };
-    if let Err(wait) = attempt.begin(idp).await? {
+    if let Err(wait) = attempt.begin(&idp).await? {
         tracing::warn!(%address, "a sign-in was slowed");
-        return Ok(Checked::TooEarly(
-            wait.as_millis().div_ceil(1000).try_into().unwrap_or(1),
-        ));
+        return Ok(Tried::TooEarly(wait));
     }
-    let span = step!(span::PASSWORD);
-    let user = idp
+    let check = idp
         .passwords
-        .check(slot, &idp.settings, username, password)
-        .instrument(span)
-        .await;
-    let Some(user) = user else {
-        attempt.failed(idp).await?;
+        .check(slot, &idp.settings, &username, &password);
+    let Some(user) = check.instrument(step!(span::PASSWORD)).await else {
+        attempt.failed(&idp).await?;
         tracing::warn!(%address, "password refused");
-        return Ok(Checked::Wrong);
+        return Ok(Tried::Wrong);
     };
-    attempt.succeeded(idp).await?;
+    attempt.succeeded(&idp).await?;
     tracing::info!(user = user.sub, %address, "password accepted");
-    Ok(Checked::Right(user))
+    Ok(Tried::Right(user.sub.clone()))
 }
 
 fn form(client: &Client, id: &str, username: String, problem: Option<String>) -> LoginPage {

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
-use kit::seal::fingerprint;
+use kit::{clock::Timestamp, seal::fingerprint};
 use oauth_types::claims::Audience;
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -51,28 +51,42 @@ struct Claims {
 /// The public keys of clients, read from their files once and again for a
 /// `kid` that is not known.
 #[derive(Clone, Debug, Default)]
-pub struct AssertionKeys(Arc<Mutex<HashMap<String, Arc<JwkSet>>>>);
+pub struct AssertionKeys(Arc<Mutex<HashMap<String, Read>>>);
+
+#[derive(Clone, Debug)]
+struct Read {
+    set: Arc<JwkSet>,
+    at: Timestamp,
+}
+
+/// How soon a file is read again for a `kid` that is not in it: anybody can
+/// send one.
+const READ_AGAIN: Duration = Duration::from_secs(1);
 
 impl AssertionKeys {
-    async fn key(&self, client: &Client, kid: Option<&str>) -> Option<DecodingKey> {
+    async fn key(&self, client: &Client, kid: Option<&str>, now: Timestamp) -> Option<DecodingKey> {
         let known = self.0.lock().get(&client.client_id).cloned();
-        if let Some(key) = known.as_deref().and_then(|set| find(set, kid)) {
-            return Some(key);
-        }
-        let set = match client.keys.clone()? {
-            ClientKeys::Inline(value) => serde_json::from_value(value).ok()?,
-            ClientKeys::File(path) => {
-                let read = tokio::task::spawn_blocking(move || std::fs::read(path))
-                    .await
-                    .ok()?;
-                serde_json::from_slice::<JwkSet>(&read.ok()?).ok()?
+        if let Some(read) = known {
+            let key = find(&read.set, kid);
+            if key.is_some() || read.at + READ_AGAIN > now {
+                return key;
             }
-        };
+        }
+        let set = Arc::new(read_keys(client.keys.clone()?).await?);
         let key = find(&set, kid);
-        self.0
-            .lock()
-            .insert(client.client_id.clone(), Arc::new(set));
+        let read = Read { set, at: now };
+        self.0.lock().insert(client.client_id.clone(), read);
         key
+    }
+}
+
+async fn read_keys(keys: ClientKeys) -> Option<JwkSet> {
+    match keys {
+        ClientKeys::Inline(value) => serde_json::from_value(value).ok(),
+        ClientKeys::File(path) => {
+            let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
+            serde_json::from_slice(&read.ok()?.ok()?).ok()
+        }
     }
 }
 
@@ -105,7 +119,10 @@ pub(super) async fn authenticate<'i>(
         .client(&unverified.iss)
         .filter(|client| client.authenticates_by(AuthMethod::PrivateKeyJwt))
         .ok_or_else(|| refused("its iss is no client that authenticates so."))?;
-    let key = idp.assertion_keys.key(client, header.kid.as_deref()).await;
+    let key = idp
+        .assertion_keys
+        .key(client, header.kid.as_deref(), idp.now())
+        .await;
     let key = key.ok_or_else(|| refused("no key of this client fits."))?;
     let mut validation = Validation::new(header.alg);
     // Times are checked below, by our own clock.
@@ -117,7 +134,7 @@ pub(super) async fn authenticate<'i>(
         .claims;
     check_claims(idp, client, named, &claims).map_err(|why| refused(&why))?;
     let seen = format!("idp:jti:{}:{}", client.client_id, fingerprint(&claims.jti));
-    let until = kit::clock::Timestamp::from_secs(claims.exp) + SKEW;
+    let until = Timestamp::from_secs(claims.exp) + SKEW;
     let ttl = idp.now().until(until).max(Duration::from_secs(1));
     if !idp
         .records
@@ -137,7 +154,7 @@ fn check_claims(
     claims: &Claims,
 ) -> Result<(), String> {
     let now = idp.now();
-    let secs = kit::clock::Timestamp::from_secs;
+    let secs = Timestamp::from_secs;
     if claims.iss != client.client_id || claims.sub != client.client_id {
         return Err("iss and sub must be the client_id (OIDC Core section 9).".into());
     }

@@ -4,6 +4,7 @@ use kit::clock::Timestamp;
 use oauth_types::Scope;
 use serde::{Deserialize, Serialize};
 
+use super::LoginSession;
 use crate::records::Record;
 
 /// A request that passed every check (the seed's authorization session holds it).
@@ -63,6 +64,16 @@ pub struct SignedIn {
     pub sid: String,
     /// The user.
     pub sub: String,
+}
+
+impl SignedIn {
+    /// The link to `login`.
+    pub fn to(login: &LoginSession) -> Self {
+        Self {
+            sid: login.sid.clone(),
+            sub: login.sub.clone(),
+        }
+    }
 }
 
 impl Record for AuthorizationSession {

@@ -3,7 +3,7 @@
 use kit::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::AuthorizationRequest;
+use super::{AuthorizationRequest, LoginSession};
 use crate::records::Record;
 
 /// A code, found by its hash.
@@ -26,24 +26,18 @@ pub struct Code {
 #[serde(rename_all = "snake_case")]
 pub enum CodeState {
     /// Nobody has redeemed it.
-    Pending {
-        /// What was asked.
-        request: Box<AuthorizationRequest>,
-        /// The login session.
-        sid: String,
-        /// The user.
-        sub: String,
-        /// When the user signed in.
-        auth_time: Timestamp,
-        /// How well.
-        acr: String,
-        /// By what.
-        amr: Vec<String>,
-        /// The end of the login session.
-        session_ends: Timestamp,
-    },
+    Pending(Box<Authorized>),
     /// Somebody has.
     Exchanged,
+}
+
+/// Who allowed what, and when.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Authorized {
+    /// What was asked.
+    pub request: AuthorizationRequest,
+    /// Whose browser it was.
+    pub login: LoginSession,
 }
 
 impl Record for Code {

@@ -35,7 +35,7 @@ pub struct Grant {
     pub state: GrantState,
     /// The refresh token, where there is one.
     pub refresh: Option<Refresh>,
-    /// Its end.
+    /// Its end: that of the last access token that it can give.
     pub expires_at: Timestamp,
 }
 
@@ -54,6 +54,8 @@ pub enum GrantState {
 /// and a successor can be given again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refresh {
+    /// When it can no longer be redeemed; rotation does not move it.
+    pub ends: Timestamp,
     /// Counts rotations.
     pub generation: u32,
     /// When each earlier generation was replaced, the newest last.
@@ -75,6 +77,14 @@ pub enum RefreshVerdict {
 }
 
 impl Refresh {
+    /// The first generation.
+    pub fn until(ends: Timestamp) -> Self {
+        Self {
+            ends,
+            ..Self::default()
+        }
+    }
+
     /// What generation `presented` is worth at `now`.
     pub fn judge(&self, presented: u32, now: Timestamp, grace: Duration) -> RefreshVerdict {
         if presented == self.generation {
@@ -100,6 +110,7 @@ impl Refresh {
         let surplus = replaced.len().saturating_sub(MAX_REPLACED);
         replaced.drain(..surplus);
         Self {
+            ends: self.ends,
             generation: self.generation.saturating_add(1),
             replaced,
         }

@@ -7,7 +7,7 @@ mod grant;
 mod login;
 
 pub use authorization::{AuthorizationRequest, AuthorizationSession, PushedRequest, SignedIn};
-pub use code::{Code, CodeState};
+pub use code::{Authorized, Code, CodeState};
 pub use grant::{Grant, GrantState, Refresh, RefreshVerdict};
 pub use login::LoginSession;
 

@@ -79,9 +79,10 @@ pub struct SigningKey {
 impl SigningKey {
     /// Loads the algorithm's key from its file (PKCS#8, PEM), or makes it.
     pub(super) fn load(state_dir: &StateDir, algorithm: Algorithm) -> io::Result<Self> {
-        let bytes = state_dir.load_or_create(algorithm.file(), || match generate(algorithm) {
-            Some(der) => pem::encode(&pem::Pem::new("PRIVATE KEY", der)).into_bytes(),
-            None => Vec::new(),
+        let bytes = state_dir.load_or_create(algorithm.file(), || {
+            let der =
+                generate(algorithm).ok_or_else(|| io::Error::other("the key could not be made"))?;
+            Ok(pem::encode(&pem::Pem::new("PRIVATE KEY", der)).into_bytes())
         })?;
         let bad = |what: &str| {
             let what = format!("{}: {what}", algorithm.file());

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, path::PathBuf, time::Duration};
 
+use jsonwebtoken::jwk::JwkSet;
 use kit::config::{Problems, parse_duration};
 use oauth_types::Scope;
 use serde::Deserialize;
@@ -124,15 +125,24 @@ pub(super) fn parse(
     let file: File = match toml::from_str(text) {
         Ok(file) => file,
         Err(error) => {
+            // The line's number and not its text: there may be a secret in it.
+            let before = error.span().map_or(0, |span| span.start);
+            let line = text[..before.min(text.len())].matches('\n').count() + 1;
+            let name = format_args!("{name}, line {line}");
             reader
                 .problems
-                .add(name, error.to_string().replace('\n', " "));
+                .add(name, error.message().replace('\n', " "));
             return Err(reader.problems);
         }
     };
     let lifetimes = reader.lifetimes(&file.lifetimes);
     let limits = reader.limits(&file.sign_in_limits);
     let resources: Vec<_> = file.resources.into_iter().map(Resource::from).collect();
+    let named: Vec<_> = file
+        .clients
+        .iter()
+        .map(|table| table.client_id.clone())
+        .collect();
     let clients: Vec<_> = file
         .clients
         .into_iter()
@@ -143,7 +153,7 @@ pub(super) fn parse(
         .into_iter()
         .filter_map(|table| reader.user(table))
         .collect();
-    let known = |id: &str| clients.iter().any(|client| client.client_id == id);
+    let known = |id: &str| named.iter().any(|client_id| client_id == id);
     let exchanges = reader.exchanges(file.exchanges, known, &resources);
     reader.unique("clients", clients.iter().map(|client| &client.client_id));
     reader.unique("users (sub)", users.iter().map(|user| &user.sub));
@@ -299,6 +309,13 @@ impl Reader<'_> {
         if uses_secret && secret.is_none() {
             self.wrong(key("secret"), "missing; or give secret_file");
         }
+        let is_set = |jwks| serde_json::from_value::<JwkSet>(jwks).is_ok();
+        if table.jwks.clone().is_some_and(|jwks| !is_set(jwks)) {
+            self.wrong(key("jwks"), "not a JWKS (RFC 7517)");
+        }
+        if table.jwks.is_some() && table.jwks_file.is_some() {
+            self.wrong(key("jwks"), "given twice: jwks and jwks_file");
+        }
         let keys = match (table.jwks, table.jwks_file) {
             (Some(jwks), _) => Some(ClientKeys::Inline(jwks)),
             (None, Some(file)) => Some(ClientKeys::File(
@@ -314,6 +331,26 @@ impl Reader<'_> {
                 key("auth"),
                 "a public client (none) has no other method, and PKCE always",
             );
+        }
+        if auth.contains(&AuthMethod::None) {
+            let own = |grant: &GrantType| {
+                matches!(
+                    grant,
+                    GrantType::ClientCredentials | GrantType::TokenExchange
+                )
+            };
+            if grants.iter().any(own) {
+                self.wrong(
+                    key("grants"),
+                    "a public client cannot act as itself (RFC 6749 section 4.4)",
+                );
+            }
+            if grants.contains(&GrantType::RefreshToken) && !table.rotate_refresh_tokens {
+                self.wrong(
+                    key("rotate_refresh_tokens"),
+                    "a public client's refresh tokens rotate (RFC 9700 section 4.14.2)",
+                );
+            }
         }
         let client = Client {
             client_id: table.client_id,

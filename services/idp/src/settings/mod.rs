@@ -214,6 +214,24 @@ mod tests {
     }
 
     #[test]
+    fn an_error_names_the_line_and_never_shows_it() {
+        let text = DEFAULT.replace("secret = \"app1-secret\"", "secret = app1-secret");
+        let errors = parse(&text).unwrap_err();
+        assert!(errors[0].starts_with("test.toml, line "), "{errors:?}");
+        assert!(!errors[0].contains("app1-secret"), "{errors:?}");
+    }
+
+    #[test]
+    fn rfc6749_4_4_a_public_client_cannot_act_as_itself() {
+        let text = DEFAULT.replace(
+            "auth = [\"client_secret_basic\"]\nsecret = \"batch-secret\"",
+            "auth = [\"none\"]",
+        );
+        let errors = parse(&text).unwrap_err();
+        assert!(errors[0].contains("clients[batch].grants"), "{errors:?}");
+    }
+
+    #[test]
     fn an_unknown_key_is_an_error() {
         let errors = parse(&format!("surprise = 1\n{DEFAULT}")).unwrap_err();
         assert!(errors[0].contains("surprise"), "{errors:?}");

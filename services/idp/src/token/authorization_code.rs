@@ -4,7 +4,7 @@ use oauth_types::{ErrorCode, TokenResponse, pkce};
 
 use super::one_audience;
 use crate::{
-    domain::{AuthorizationRequest, Code, CodeState, Grant, GrantState, Refresh},
+    domain::{AuthorizationRequest, Authorized, Code, CodeState, Grant, GrantState, Refresh},
     error::OAuthError,
     issue::{IdToken, Issue, Subject, issue},
     params::Params,
@@ -29,38 +29,22 @@ pub(super) async fn redeem(
     if stored.record.client_id != client.client_id {
         return Err(unknown());
     }
-    let CodeState::Pending {
-        request,
-        sid,
-        sub,
-        auth_time,
-        acr,
-        amr,
-        session_ends,
-    } = &stored.record.state
-    else {
+    let CodeState::Pending(authorized) = &stored.record.state else {
         return Err(used_again(idp, &stored.record).await?);
     };
+    let Authorized { request, login } = &**authorized;
     if stored.record.redeemable_until <= idp.now() {
         return Err(unknown());
     }
     check_redirect_uri(request, params)?;
     check_pkce(request, params)?;
     let audience = audience_of(request, client, params)?;
-    let user = user_may_get_tokens(&idp.settings, sub)?;
-    if !consume(idp, &id, &stored).await? {
+    let user = user_may_get_tokens(&idp.settings, &login.sub)?;
+    let grant = new_grant(idp, client, &stored.record.grant_id, authorized);
+    if !consume(idp, &id, &stored, &grant).await? {
         // Another request was faster: this one is the second use.
         return Err(used_again(idp, &stored.record).await?);
     }
-    let grant = new_grant(
-        idp,
-        client,
-        &stored.record.grant_id,
-        request,
-        (sid, sub),
-        (*auth_time, acr),
-        *session_ends,
-    );
     // A second use that came in between has left a revoked grant here.
     if !idp.records.create(&grant.id, &grant).await? {
         return Err(unknown());
@@ -72,9 +56,9 @@ pub(super) async fn redeem(
             client_id: &client.client_id,
             subject: Subject::User {
                 user,
-                sid,
-                auth_time: auth_time.secs(),
-                acr,
+                sid: &login.sid,
+                auth_time: login.auth_time.secs(),
+                acr: &login.acr,
             },
             grant_id: Some(&grant.id),
             audience,
@@ -89,7 +73,7 @@ pub(super) async fn redeem(
             id_token: openid.then_some(IdToken {
                 nonce: request.nonce.as_deref(),
                 scope: &request.scope,
-                amr,
+                amr: &login.amr,
             }),
             issued_token_type: None,
         },
@@ -157,10 +141,17 @@ fn audience_of<'a>(
     ))
 }
 
-/// Marks the code as exchanged; whether this request was the one to do it.
-async fn consume(idp: &Idp, id: &str, stored: &Stored<Code>) -> Result<bool, OAuthError> {
+/// Marks the code as exchanged, remembered as long as what it gave; whether
+/// this request was the one to do it.
+async fn consume(
+    idp: &Idp,
+    id: &str,
+    stored: &Stored<Code>,
+    grant: &Grant,
+) -> Result<bool, OAuthError> {
     let exchanged = Code {
         state: CodeState::Exchanged,
+        expires_at: grant.expires_at,
         ..stored.record.clone()
     };
     Ok(idp.records.swap(id, stored, &exchanged).await?)
@@ -179,37 +170,32 @@ async fn used_again(idp: &Idp, code: &Code) -> Result<OAuthError, OAuthError> {
     ))
 }
 
-fn new_grant(
-    idp: &Idp,
-    client: &Client,
-    id: &str,
-    request: &AuthorizationRequest,
-    (sid, sub): (&str, &str),
-    (auth_time, acr): (kit::clock::Timestamp, &str),
-    session_ends: kit::clock::Timestamp,
-) -> Grant {
-    let lives = idp
-        .settings
-        .lifetimes
-        .refresh_token
-        .max(idp.settings.lifetimes.access_token);
-    let ends = idp.now() + lives;
+fn new_grant(idp: &Idp, client: &Client, id: &str, authorized: &Authorized) -> Grant {
+    let Authorized { request, login } = authorized;
+    let lifetimes = &idp.settings.lifetimes;
+    let now = idp.now();
     let refreshes = client.may(GrantType::RefreshToken) && request.scope.contains("offline_access");
+    let refresh = refreshes.then(|| {
+        let ends = now + lifetimes.refresh_token;
+        let bound = client.refresh_ends_with_session;
+        Refresh::until(if bound {
+            ends.min(login.expires_at)
+        } else {
+            ends
+        })
+    });
+    let last_issue = refresh.as_ref().map_or(now, |refresh| refresh.ends);
     Grant {
         id: id.to_owned(),
         client_id: client.client_id.clone(),
-        sub: sub.to_owned(),
-        sid: sid.to_owned(),
-        auth_time,
-        acr: acr.to_owned(),
+        sub: login.sub.clone(),
+        sid: login.sid.clone(),
+        auth_time: login.auth_time,
+        acr: login.acr.clone(),
         scope: request.scope.clone(),
         audiences: request.audiences.clone(),
         state: GrantState::Active,
-        refresh: refreshes.then(Refresh::default),
-        expires_at: if client.refresh_ends_with_session {
-            ends.min(session_ends)
-        } else {
-            ends
-        },
+        refresh,
+        expires_at: last_issue + lifetimes.access_token,
     }
 }

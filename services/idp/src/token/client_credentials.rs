@@ -16,24 +16,30 @@ pub(super) async fn issue(
     client: &Client,
     params: &Params,
 ) -> Result<TokenResponse, OAuthError> {
-    let audience = one_audience(params, client.audiences.first().map(String::as_str))?;
+    let allowed = idp.settings.scopes_of(client);
+    let asked = asked_scope(params)?;
+    let scope = match &asked {
+        None => &allowed,
+        Some(asked) if asked.is_within(&allowed) => asked,
+        Some(_) => return Err(scope_refused("This client may not have this scope.")),
+    };
+    // With no resource named the scope tells it: the first that it belongs to.
+    let at = |audience: &&str| !idp.settings.scope_at(scope, audience).is_empty();
+    let mut own = client.audiences.iter().map(String::as_str);
+    let default = own.clone().find(at).or(own.next());
+    let audience = one_audience(params, default)?;
     if !client.audiences.iter().any(|allowed| allowed == audience) {
         return Err(OAuthError::new(
             ErrorCode::InvalidTarget,
             "This client may not have tokens for this resource.",
         ));
     }
-    let allowed = idp.settings.scopes_of(client);
-    let scope = match asked_scope(params)? {
-        None => allowed,
-        Some(asked) if asked.is_within(&allowed) => asked,
-        Some(_) => {
-            return Err(OAuthError::new(
-                ErrorCode::InvalidScope,
-                "This client may not have this scope.",
-            ));
-        }
-    };
+    let scope = idp.settings.scope_at(scope, audience);
+    if asked.is_some() && scope.is_empty() {
+        return Err(scope_refused(
+            "Nothing of this scope belongs to the resource.",
+        ));
+    }
     crate::issue::issue(
         idp,
         Issue {
@@ -41,7 +47,7 @@ pub(super) async fn issue(
             subject: Subject::Client,
             grant_id: None,
             audience,
-            scope: idp.settings.scope_at(&scope, audience),
+            scope,
             with_email: false,
             not_after: None,
             act: None,
@@ -52,4 +58,8 @@ pub(super) async fn issue(
         },
     )
     .await
+}
+
+fn scope_refused(why: &str) -> OAuthError {
+    OAuthError::new(ErrorCode::InvalidScope, why)
 }

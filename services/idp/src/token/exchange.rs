@@ -15,7 +15,7 @@ use crate::{
     issue::{Issue, Subject, grant_of, issue},
     params::Params,
     policy::user_may_get_tokens,
-    settings::{Client, Exchange, GrantType, Settings},
+    settings::{Client, Exchange, Settings},
     state::Idp,
     tokens_of_ours,
 };
@@ -55,18 +55,12 @@ impl ExchangeRequest {
     }
 }
 
-/// Does it.
+/// Does it; `granted` has seen that the client may.
 pub async fn exchange(
     idp: &Idp,
     client: &Client,
     request: &ExchangeRequest,
 ) -> Result<TokenResponse, OAuthError> {
-    if !client.may(GrantType::TokenExchange) {
-        return Err(OAuthError::new(
-            ErrorCode::UnauthorizedClient,
-            "This client may not exchange tokens.",
-        ));
-    }
     check_types(request)?;
     let subject = tokens_of_ours::access_token(idp, &request.subject_token)
         .map_err(|why| OAuthError::request(format!("subject_token: {why}")))?;
@@ -174,8 +168,7 @@ fn narrowed(mapped: &Scope, asked: Option<&str>) -> Result<Scope, OAuthError> {
 
 /// A token whose grant was taken back gives no more.
 async fn check_grant(idp: &Idp, subject: &AccessToken) -> Result<(), OAuthError> {
-    let no_user =
-        || OAuthError::grant("The subject token is not a user's, or its grant has ended.");
+    let no_user = || OAuthError::request("subject_token: not a user's, or its grant has ended.");
     let id = grant_of(&subject.jti).ok_or_else(no_user)?;
     let grant = idp.records.get::<Grant>(id).await?.ok_or_else(no_user)?;
     if grant.record.state == GrantState::Active {

@@ -37,6 +37,21 @@ pub async fn endpoint(
             "This grant_type is not known here.",
         )
     })?;
+    let response = granted(client, grant, dispatch(&idp, client, grant, &params)).await?;
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::PRAGMA, "no-cache"))
+        .json(response))
+}
+
+/// Runs a grant for `client`, over HTTP or gRPC: whether it may, its span, its
+/// line in the log.
+pub async fn granted(
+    client: &Client,
+    grant: GrantType,
+    issued: impl Future<Output = Result<TokenResponse, OAuthError>>,
+) -> Result<TokenResponse, OAuthError> {
+    let name = grant.as_str();
     if !client.may(grant) {
         return Err(OAuthError::new(
             ErrorCode::UnauthorizedClient,
@@ -48,14 +63,9 @@ pub async fn endpoint(
         "sso.grant" = name,
         "sso.client_id" = client.client_id
     );
-    let response = dispatch(&idp, client, grant, &params)
-        .instrument(span)
-        .await?;
+    let tokens = issued.instrument(span).await?;
     tracing::info!(client = client.client_id, grant = name, "tokens issued");
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header((header::PRAGMA, "no-cache"))
-        .json(response))
+    Ok(tokens)
 }
 
 async fn dispatch(
@@ -74,17 +84,21 @@ async fn dispatch(
     }
 }
 
+/// Whether a Content-Type names a form.
+pub fn is_form(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default();
+    essence
+        .trim()
+        .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
 /// The parameters of a form body; RFC 6749 §4.1.3 takes no other.
 pub fn form_params(req: &HttpRequest, body: &[u8]) -> Result<Params, OAuthError> {
     let content_type = req
         .headers()
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
-    let is_form = content_type.is_some_and(|value| {
-        let essence = value.split(';').next().unwrap_or_default().trim();
-        essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-    });
-    if !is_form {
+    if !content_type.is_some_and(is_form) {
         return Err(OAuthError::request(
             "The body must be application/x-www-form-urlencoded.",
         ));

@@ -41,6 +41,9 @@ pub(super) async fn redeem(
             return Err(unknown());
         }
         let refresh = grant.refresh.as_ref().ok_or_else(unknown)?;
+        if refresh.ends <= idp.now() {
+            return Err(unknown());
+        }
         let verdict = refresh.judge(generation, idp.now(), idp.settings.lifetimes.refresh_grace);
         if verdict == RefreshVerdict::Reused {
             revoke(idp, grant_id, grant.expires_at).await?;
@@ -111,20 +114,22 @@ pub(super) async fn redeem(
     ))
 }
 
-/// The audience of the new token. RFC 8707 §2.2: one outside the grant is
-/// refused, never replaced.
+/// The audience of the new token; the client's first one that the grant covers
+/// where none is named. RFC 8707 §2.2: one outside the grant is refused, never
+/// replaced.
 fn audience_of<'a>(
     grant: &'a Grant,
     client: &'a Client,
     params: &'a Params,
 ) -> Result<&'a str, OAuthError> {
-    let default = grant
-        .audiences
-        .first()
-        .or(client.audiences.first())
-        .map(String::as_str);
+    let covered = |audience: &str| grant.audiences.iter().any(|own| own == audience);
+    let mut own = client.audiences.iter().map(String::as_str);
+    let default = own
+        .clone()
+        .find(|audience| covered(audience))
+        .or(own.next());
     let audience = one_audience(params, default)?;
-    if grant.audiences.iter().any(|covered| covered == audience) || params.resources().is_empty() {
+    if covered(audience) || Some(audience) == default {
         return Ok(audience);
     }
     Err(OAuthError::new(

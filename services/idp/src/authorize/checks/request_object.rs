@@ -12,6 +12,12 @@ pub(super) fn check(asked: &Asked<'_>, _: &mut AuthorizationRequest) -> Result<(
             "Request objects are not taken here.",
         ));
     }
+    if asked.params.has("request_uri") {
+        return Err(Refusal::new(
+            ErrorCode::RequestUriNotSupported,
+            "Only a request_uri that was pushed here is taken (RFC 9126).",
+        ));
+    }
     if asked.params.has("registration") {
         return Err(Refusal::new(
             ErrorCode::RegistrationNotSupported,
