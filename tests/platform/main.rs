@@ -15,6 +15,7 @@ mod oidc_core;
 mod pages_half_way;
 mod passwords;
 mod rfc6749_authorize;
+mod rfc6749_refresh;
 mod rfc6749_token;
 mod rfc7636_pkce;
 mod rfc8693_exchange;

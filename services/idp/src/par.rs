@@ -49,10 +49,11 @@ pub async fn endpoint(
     let id = idp.random.token();
     let now = idp.now();
     let lifetimes = &idp.settings.lifetimes;
+    // What no check reads is not kept: it would only fill the store.
     let kept = params
         .into_pairs()
         .into_iter()
-        .filter(|(name, _)| !is_authentication(name));
+        .filter(|(name, _)| KEPT.contains(&name.as_str()));
     let record = PushedRequest {
         client_id: client.client_id.clone(),
         params: kept.collect(),
@@ -70,12 +71,23 @@ pub async fn endpoint(
         }))
 }
 
-fn is_authentication(name: &str) -> bool {
-    matches!(
-        name,
-        "client_secret" | "client_assertion" | "client_assertion_type"
-    )
-}
+/// The parameters of an authorization request that mean something here.
+const KEPT: [&str; 14] = [
+    "audience",
+    "code_challenge",
+    "code_challenge_method",
+    "id_token_hint",
+    "login_hint",
+    "max_age",
+    "nonce",
+    "prompt",
+    "redirect_uri",
+    "resource",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+];
 
 /// The request that `client` pushed, and the name of its record.
 pub async fn pushed(

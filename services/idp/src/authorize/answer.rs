@@ -6,13 +6,13 @@ use actix_web::{
 };
 use oauth_types::{ErrorCode, error::sentence};
 use url::Url;
-use web_kit::trace::id_of;
+use web_kit::{
+    look::{Accent, Message},
+    trace::id_of,
+};
 
 use super::Refusal;
-use crate::{
-    domain::AuthorizationRequest, pages::MessagePage, records::RecordError, settings::Client,
-    state::Idp,
-};
+use crate::{domain::AuthorizationRequest, records::RecordError, settings::Client, state::Idp};
 
 /// Something that only a page can say.
 #[derive(Clone, Debug)]
@@ -135,7 +135,7 @@ impl Trouble {
 
     /// The page.
     pub(super) fn page(self, req: &HttpRequest) -> HttpResponse {
-        let mut page = MessagePage::new(self.title, self.happened)
+        let mut page = Message::new(self.title, self.happened)
             .what_to_do(self.todo)
             .trace_id(id_of(req));
         if let Some(code) = self.code {
@@ -144,7 +144,9 @@ impl Trouble {
         if let Some((name, home)) = self.client {
             page = page.way(format!("To {name}"), home);
         }
-        let mut response = page.way("What is this place?", "/").respond(self.status);
+        let mut response = page
+            .way("What is this place?", "/")
+            .respond(Accent::Idp, self.status);
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response
                 .headers_mut()

@@ -4,12 +4,10 @@
 mod consent;
 mod home;
 mod login;
-mod message;
 
 pub(crate) use consent::{ConsentGroup, ConsentPage};
 pub(crate) use home::HomePage;
 pub(crate) use login::LoginPage;
-pub(crate) use message::MessagePage;
 
 #[cfg(test)]
 mod rendered {

@@ -1,115 +1,23 @@
-//! The TOML file as it is written, and the way from there to [`Settings`].
+//! From the TOML file to [`Settings`], with every error at once.
 
-use std::{collections::BTreeMap, path::Path, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use jsonwebtoken::jwk::JwkSet;
 use kit::config::{Problems, parse_duration};
 use oauth_types::Scope;
-use serde::Deserialize;
 
 use super::{
-    AuthMethod, Client, ClientKeys, Exchange, GrantType, Lifetimes, Resource, Settings,
-    SignInLimits, User,
+    Exchange, Lifetimes, Resource, Settings, SignInLimits, User,
+    tables::{ExchangeTable, File, LimitsTable, UserTable},
 };
 
 /// RFC 6749 §4.1.2 and FAPI 2.0: a code is short-lived.
 const MAX_CODE_LIFE: Duration = Duration::from_secs(60);
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    lifetimes: BTreeMap<String, String>,
-    sign_in_limits: LimitsTable,
-    #[serde(default)]
-    resources: Vec<ResourceTable>,
-    #[serde(default)]
-    clients: Vec<ClientTable>,
-    #[serde(default)]
-    exchanges: Vec<ExchangeTable>,
-    #[serde(default)]
-    users: Vec<UserTable>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LimitsTable {
-    per_user_and_address: u64,
-    per_address: u64,
-    remembered: String,
-    longest_wait: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ResourceTable {
-    audience: String,
-    title: String,
-    scopes: BTreeMap<String, String>,
-}
-
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a setting of its own"
-)]
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ClientTable {
-    client_id: String,
-    name: String,
-    #[serde(default)]
-    first_party: bool,
-    auth: Vec<String>,
-    secret: Option<String>,
-    secret_file: Option<PathBuf>,
-    jwks_file: Option<PathBuf>,
-    jwks: Option<serde_json::Value>,
-    grants: Vec<String>,
-    #[serde(default)]
-    redirect_uris: Vec<String>,
-    #[serde(default)]
-    audiences: Vec<String>,
-    #[serde(default = "yes")]
-    require_pkce: bool,
-    #[serde(default)]
-    rotate_refresh_tokens: bool,
-    #[serde(default)]
-    refresh_ends_with_session: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ExchangeTable {
-    client: String,
-    from: String,
-    to: String,
-    scopes: BTreeMap<String, Vec<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct UserTable {
-    sub: String,
-    username: String,
-    name: String,
-    email: String,
-    #[serde(default)]
-    email_verified: bool,
-    #[serde(default)]
-    roles: Vec<String>,
-    #[serde(default = "yes")]
-    enabled: bool,
-    password_hash: String,
-}
-
-const fn yes() -> bool {
-    true
-}
-
 /// Collects what is wrong, each with the file's name and the key.
-struct Reader<'a> {
-    file: &'a str,
-    state_dir: Option<&'a Path>,
-    problems: Problems,
+pub(super) struct Reader<'a> {
+    pub(super) file: &'a str,
+    pub(super) state_dir: Option<&'a Path>,
+    pub(super) problems: Problems,
 }
 
 pub(super) fn parse(
@@ -175,18 +83,8 @@ pub(super) fn parse(
     }
 }
 
-impl From<ResourceTable> for Resource {
-    fn from(table: ResourceTable) -> Self {
-        Self {
-            audience: table.audience,
-            title: table.title,
-            scopes: table.scopes,
-        }
-    }
-}
-
 impl Reader<'_> {
-    fn wrong(&mut self, key: impl std::fmt::Display, what: impl std::fmt::Display) {
+    pub(super) fn wrong(&mut self, key: impl std::fmt::Display, what: impl std::fmt::Display) {
         self.problems
             .add(format_args!("{}: {key}", self.file), what);
     }
@@ -266,110 +164,7 @@ impl Reader<'_> {
         })
     }
 
-    fn client(&mut self, table: ClientTable, resources: &[Resource]) -> Option<Client> {
-        let key = |field: &str| format!("clients[{}].{field}", table.client_id);
-        let before = self.problems.lines().len();
-        let auth = self.named(&key("auth"), &table.auth, |name| {
-            AuthMethod::ALL
-                .into_iter()
-                .find(|method| method.as_str() == name)
-        });
-        let grants = self.named(&key("grants"), &table.grants, GrantType::named);
-        for uri in &table.redirect_uris {
-            if let Err(what) = check_redirect_uri(uri) {
-                self.wrong(key("redirect_uris"), format_args!("{uri:?}: {what}"));
-            }
-        }
-        for audience in &table.audiences {
-            if !resources
-                .iter()
-                .any(|resource| resource.audience == *audience)
-            {
-                self.wrong(
-                    key("audiences"),
-                    format_args!("{audience:?} is no resource"),
-                );
-            }
-        }
-        if grants.contains(&GrantType::AuthorizationCode) && table.redirect_uris.is_empty() {
-            self.wrong(
-                key("redirect_uris"),
-                "the authorization_code grant needs one",
-            );
-        }
-        let secret_key = format!("{}: {}", self.file, key("secret"));
-        let secret = self.problems.secret(
-            &secret_key,
-            table.secret.as_deref(),
-            table.secret_file.as_deref(),
-        );
-        let uses_secret = auth
-            .iter()
-            .any(|m| matches!(m, AuthMethod::Basic | AuthMethod::Post));
-        if uses_secret && secret.is_none() {
-            self.wrong(key("secret"), "missing; or give secret_file");
-        }
-        let is_set = |jwks| serde_json::from_value::<JwkSet>(jwks).is_ok();
-        if table.jwks.clone().is_some_and(|jwks| !is_set(jwks)) {
-            self.wrong(key("jwks"), "not a JWKS (RFC 7517)");
-        }
-        if table.jwks.is_some() && table.jwks_file.is_some() {
-            self.wrong(key("jwks"), "given twice: jwks and jwks_file");
-        }
-        let keys = match (table.jwks, table.jwks_file) {
-            (Some(jwks), _) => Some(ClientKeys::Inline(jwks)),
-            (None, Some(file)) => Some(ClientKeys::File(
-                self.state_dir.map_or(file.clone(), |dir| dir.join(&file)),
-            )),
-            (None, None) => None,
-        };
-        if auth.contains(&AuthMethod::PrivateKeyJwt) && keys.is_none() {
-            self.wrong(key("jwks_file"), "private_key_jwt needs jwks or jwks_file");
-        }
-        if auth.contains(&AuthMethod::None) && (auth.len() > 1 || !table.require_pkce) {
-            self.wrong(
-                key("auth"),
-                "a public client (none) has no other method, and PKCE always",
-            );
-        }
-        if auth.contains(&AuthMethod::None) {
-            let own = |grant: &GrantType| {
-                matches!(
-                    grant,
-                    GrantType::ClientCredentials | GrantType::TokenExchange
-                )
-            };
-            if grants.iter().any(own) {
-                self.wrong(
-                    key("grants"),
-                    "a public client cannot act as itself (RFC 6749 section 4.4)",
-                );
-            }
-            if grants.contains(&GrantType::RefreshToken) && !table.rotate_refresh_tokens {
-                self.wrong(
-                    key("rotate_refresh_tokens"),
-                    "a public client's refresh tokens rotate (RFC 9700 section 4.14.2)",
-                );
-            }
-        }
-        let client = Client {
-            client_id: table.client_id,
-            name: table.name,
-            first_party: table.first_party,
-            auth,
-            secret,
-            keys,
-            grants,
-            redirect_uris: table.redirect_uris,
-            audiences: table.audiences,
-            require_pkce: table.require_pkce,
-            rotate_refresh_tokens: table.rotate_refresh_tokens,
-            refresh_ends_with_session: table.refresh_ends_with_session,
-        };
-        (self.problems.lines().len() == before).then_some(client)
-    }
-
-    fn named<T>(
+    pub(super) fn named<T>(
         &mut self,
         key: &str,
         names: &[String],
@@ -464,27 +259,5 @@ impl Reader<'_> {
                 self.wrong(key, format_args!("{id:?} is there twice"));
             }
         }
-    }
-}
-
-/// RFC 6749 §3.1.2: absolute, no fragment; https, or http on loopback
-/// (RFC 8252 §8.3).
-fn check_redirect_uri(text: &str) -> Result<(), &'static str> {
-    let url: url::Url = text
-        .parse()
-        .map_err(|_| "an absolute address is expected")?;
-    if url.fragment().is_some() {
-        return Err("no fragment (RFC 6749 §3.1.2)");
-    }
-    let loopback = match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        None => return Err("an absolute address is expected"),
-    };
-    match url.scheme() {
-        "https" => Ok(()),
-        "http" if loopback => Ok(()),
-        _ => Err("https, or http on loopback"),
     }
 }

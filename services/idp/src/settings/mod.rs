@@ -3,6 +3,8 @@
 
 mod client;
 mod file;
+mod file_client;
+mod tables;
 mod user;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};

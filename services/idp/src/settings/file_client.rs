@@ -1,0 +1,134 @@
+//! A client's table, checked field by field.
+
+use jsonwebtoken::jwk::JwkSet;
+
+use super::{
+    AuthMethod, Client, ClientKeys, GrantType, Resource, file::Reader, tables::ClientTable,
+};
+
+impl Reader<'_> {
+    pub(super) fn client(&mut self, table: ClientTable, resources: &[Resource]) -> Option<Client> {
+        let key = |field: &str| format!("clients[{}].{field}", table.client_id);
+        let before = self.problems.lines().len();
+        let auth = self.named(&key("auth"), &table.auth, |name| {
+            AuthMethod::ALL
+                .into_iter()
+                .find(|method| method.as_str() == name)
+        });
+        let grants = self.named(&key("grants"), &table.grants, GrantType::named);
+        for uri in &table.redirect_uris {
+            if let Err(what) = check_redirect_uri(uri) {
+                self.wrong(key("redirect_uris"), format_args!("{uri:?}: {what}"));
+            }
+        }
+        for audience in &table.audiences {
+            if !resources
+                .iter()
+                .any(|resource| resource.audience == *audience)
+            {
+                self.wrong(
+                    key("audiences"),
+                    format_args!("{audience:?} is no resource"),
+                );
+            }
+        }
+        if grants.contains(&GrantType::AuthorizationCode) && table.redirect_uris.is_empty() {
+            self.wrong(
+                key("redirect_uris"),
+                "the authorization_code grant needs one",
+            );
+        }
+        let secret_key = format!("{}: {}", self.file, key("secret"));
+        let secret = self.problems.secret(
+            &secret_key,
+            table.secret.as_deref(),
+            table.secret_file.as_deref(),
+        );
+        let uses_secret = auth
+            .iter()
+            .any(|m| matches!(m, AuthMethod::Basic | AuthMethod::Post));
+        if uses_secret && secret.is_none() {
+            self.wrong(key("secret"), "missing; or give secret_file");
+        }
+        let is_set = |jwks| serde_json::from_value::<JwkSet>(jwks).is_ok();
+        if table.jwks.clone().is_some_and(|jwks| !is_set(jwks)) {
+            self.wrong(key("jwks"), "not a JWKS (RFC 7517)");
+        }
+        if table.jwks.is_some() && table.jwks_file.is_some() {
+            self.wrong(key("jwks"), "given twice: jwks and jwks_file");
+        }
+        let keys = match (table.jwks, table.jwks_file) {
+            (Some(jwks), _) => Some(ClientKeys::Inline(jwks)),
+            (None, Some(file)) => Some(ClientKeys::File(
+                self.state_dir.map_or(file.clone(), |dir| dir.join(&file)),
+            )),
+            (None, None) => None,
+        };
+        if auth.contains(&AuthMethod::PrivateKeyJwt) && keys.is_none() {
+            self.wrong(key("jwks_file"), "private_key_jwt needs jwks or jwks_file");
+        }
+        if auth.contains(&AuthMethod::None) && (auth.len() > 1 || !table.require_pkce) {
+            self.wrong(
+                key("auth"),
+                "a public client (none) has no other method, and PKCE always",
+            );
+        }
+        if auth.contains(&AuthMethod::None) {
+            let own = |grant: &GrantType| {
+                matches!(
+                    grant,
+                    GrantType::ClientCredentials | GrantType::TokenExchange
+                )
+            };
+            if grants.iter().any(own) {
+                self.wrong(
+                    key("grants"),
+                    "a public client cannot act as itself (RFC 6749 section 4.4)",
+                );
+            }
+            if grants.contains(&GrantType::RefreshToken) && !table.rotate_refresh_tokens {
+                self.wrong(
+                    key("rotate_refresh_tokens"),
+                    "a public client's refresh tokens rotate (RFC 9700 section 4.14.2)",
+                );
+            }
+        }
+        let client = Client {
+            client_id: table.client_id,
+            name: table.name,
+            first_party: table.first_party,
+            auth,
+            secret,
+            keys,
+            grants,
+            redirect_uris: table.redirect_uris,
+            audiences: table.audiences,
+            require_pkce: table.require_pkce,
+            rotate_refresh_tokens: table.rotate_refresh_tokens,
+            refresh_ends_with_session: table.refresh_ends_with_session,
+        };
+        (self.problems.lines().len() == before).then_some(client)
+    }
+}
+
+/// RFC 6749 §3.1.2: absolute, no fragment; https, or http on loopback
+/// (RFC 8252 §8.3).
+fn check_redirect_uri(text: &str) -> Result<(), &'static str> {
+    let url: url::Url = text
+        .parse()
+        .map_err(|_| "an absolute address is expected")?;
+    if url.fragment().is_some() {
+        return Err("no fragment (RFC 6749 §3.1.2)");
+    }
+    let loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => return Err("an absolute address is expected"),
+    };
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if loopback => Ok(()),
+        _ => Err("https, or http on loopback"),
+    }
+}

@@ -1,0 +1,107 @@
+//! The TOML file as it is written, table by table.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::Deserialize;
+
+use super::Resource;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) lifetimes: BTreeMap<String, String>,
+    pub(super) sign_in_limits: LimitsTable,
+    #[serde(default)]
+    pub(super) resources: Vec<ResourceTable>,
+    #[serde(default)]
+    pub(super) clients: Vec<ClientTable>,
+    #[serde(default)]
+    pub(super) exchanges: Vec<ExchangeTable>,
+    #[serde(default)]
+    pub(super) users: Vec<UserTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LimitsTable {
+    pub(super) per_user_and_address: u64,
+    pub(super) per_address: u64,
+    pub(super) remembered: String,
+    pub(super) longest_wait: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResourceTable {
+    pub(super) audience: String,
+    pub(super) title: String,
+    pub(super) scopes: BTreeMap<String, String>,
+}
+
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own"
+)]
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClientTable {
+    pub(super) client_id: String,
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) first_party: bool,
+    pub(super) auth: Vec<String>,
+    pub(super) secret: Option<String>,
+    pub(super) secret_file: Option<PathBuf>,
+    pub(super) jwks_file: Option<PathBuf>,
+    pub(super) jwks: Option<serde_json::Value>,
+    pub(super) grants: Vec<String>,
+    #[serde(default)]
+    pub(super) redirect_uris: Vec<String>,
+    #[serde(default)]
+    pub(super) audiences: Vec<String>,
+    #[serde(default = "yes")]
+    pub(super) require_pkce: bool,
+    #[serde(default)]
+    pub(super) rotate_refresh_tokens: bool,
+    #[serde(default)]
+    pub(super) refresh_ends_with_session: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExchangeTable {
+    pub(super) client: String,
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) scopes: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserTable {
+    pub(super) sub: String,
+    pub(super) username: String,
+    pub(super) name: String,
+    pub(super) email: String,
+    #[serde(default)]
+    pub(super) email_verified: bool,
+    #[serde(default)]
+    pub(super) roles: Vec<String>,
+    #[serde(default = "yes")]
+    pub(super) enabled: bool,
+    pub(super) password_hash: String,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+impl From<ResourceTable> for Resource {
+    fn from(table: ResourceTable) -> Self {
+        Self {
+            audience: table.audience,
+            title: table.title,
+            scopes: table.scopes,
+        }
+    }
+}
