@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use kit::config::Site;
 use serde_json::json;
-use testkit::{Cli, Otlp, Plan, Processes, SpanRecord};
+use testkit::{Child, Cli, Otlp, Plan, Processes, SpanRecord, binary, free_offset};
 use tests::{ALICE, sign_in};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -208,4 +209,82 @@ async fn a_browsers_traceparent_is_not_taken_over() {
         let own = answer.header("trace-id").expect("Trace-Id");
         assert_ne!(own, strangers, "{site:?}");
     }
+}
+
+/// Everything in one process, once it says that it is ready.
+async fn one_process(environment: &[(&str, &str)], folder: &std::path::Path) -> (Child, u16) {
+    let offset = free_offset(1);
+    let environment: Vec<_> = [("REDIS_URL", "")]
+        .iter()
+        .chain(environment)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let flags = ["--port-offset".to_owned(), offset.to_string()];
+    let log = folder.join("log");
+    let child = Child::spawn(&binary("sso-lab"), &flags, &environment, log);
+    let ready = async {
+        while !child.output().contains("is ready") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, ready).await;
+    assert!(in_time.is_ok(), "never ready: {}", child.output());
+    (child, offset)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_one_process_each_services_spans_keep_their_own_service_name() {
+    let otlp = Otlp::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let endpoint = [("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.endpoint())];
+    let (_child, offset) = one_process(&endpoint, folder.path()).await;
+    let mut cli = Cli::new();
+    let app1 = format!("http://app1.localhost:{}", 8082 + offset);
+    tests::sign_in_to(&mut cli, &app1, ALICE).await;
+    let order = json!({ "item": "chess-set", "quantity": 1 });
+    let answer = cli.fetch_post("/api1/data", &order).await;
+    let trace_id = answer.header("trace-id").expect("Trace-Id").to_owned();
+    let spans = otlp
+        .until(PATIENCE, |spans| {
+            let trace = Trace::of(spans, &trace_id);
+            trace.find("app1-bff", "POST").is_some() && trace.find("api-2", "Reserve").is_some()
+        })
+        .await;
+    let trace = Trace::of(&spans, &trace_id);
+    trace.is_whole();
+    assert_eq!(trace.services(), ["api-1", "api-2", "app1-bff", "idp"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spans_are_sent_by_http_protobuf_too() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let environment = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+    ];
+    let (_child, offset) = one_process(&environment, folder.path()).await;
+    let mut cli = Cli::new();
+    cli.goto(&format!("http://app1.localhost:{}/", 8082 + offset))
+        .await;
+    let received = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut head = String::new();
+        let mut reader = BufReader::new(stream);
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(reader.read_line(&mut head).await.unwrap(), 0, "{head}");
+        }
+        head.to_lowercase()
+    };
+    let head = tokio::time::timeout(PATIENCE, received)
+        .await
+        .expect("spans");
+    assert!(head.starts_with("post /v1/traces "), "{head}");
+    assert!(
+        head.contains("content-type: application/x-protobuf"),
+        "{head}"
+    );
 }

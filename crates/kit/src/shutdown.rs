@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+/// How long a server that drains still takes new connections: those who ask
+/// whether it is ready have to hear that it is not. Only then does it stop.
+pub const NOTICE: Duration = Duration::from_millis(500);
 /// How long open requests get to end before the process leaves them.
 pub const DRAIN: Duration = Duration::from_secs(10);
 

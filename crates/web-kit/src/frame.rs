@@ -12,7 +12,7 @@ use kit::{
     metrics::Metrics,
     readiness::Readiness,
     running::Running,
-    shutdown::{DRAIN, Shutdown},
+    shutdown::{DRAIN, NOTICE, Shutdown},
 };
 
 use crate::{client::TrustedProxies, observe::Observe, problem::Problem, trace::Policy};
@@ -98,6 +98,8 @@ impl Frame {
         let shutdown = self.shutdown;
         tokio::spawn(async move {
             shutdown.begun().await;
+            // Until then a new connection's `/readyz` is told 503.
+            tokio::time::sleep(NOTICE).await;
             handle.stop(true).await;
         });
         let mut running = Running::new();

@@ -7,3 +7,6 @@ pub mod look;
 mod observe;
 pub mod problem;
 pub mod trace;
+
+#[cfg(test)]
+mod tests;

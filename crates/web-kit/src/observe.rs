@@ -47,7 +47,7 @@ impl Observe {
             .unwrap_or_else(|| "unmatched".to_owned());
         let method = method_name(req.method().as_str());
         if is_plumbing(&route) {
-            let mut response = next.call(req).await?.map_into_left_body();
+            let mut response = bounded(req, next).await?;
             stamp(
                 response.headers_mut(),
                 &RequestTrace::new(self.service, Span::none()),
@@ -56,24 +56,11 @@ impl Observe {
         }
         let trace = self.begin(&req, method, &route);
         let from = (self.policy)(req.method(), req.path());
-        let mut response = if size_of(req.headers()) > MAX_HEADERS {
-            let too_large = Problem::new(
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                "Headers too large",
-            )
-            .detail(format!(
-                "All headers together may have {MAX_HEADERS} bytes."
-            ));
-            let response = too_large.error_response().map_into_right_body();
-            ServiceResponse::new(req.into_parts().0, response)
-        } else {
-            let called = next.call(req);
-            let answered = match from {
-                // The handler enters the span itself once it knows the journey.
-                From::Journey => called.await,
-                From::Caller | From::Fresh => called.instrument(trace.span.clone()).await,
-            };
-            answered?.map_into_left_body()
+        let called = bounded(req, next);
+        let mut response = match from {
+            // The handler enters the span itself once it knows the journey.
+            From::Journey => called.await?,
+            From::Caller | From::Fresh => called.instrument(trace.span.clone()).await?,
         };
         let status = response.status();
         trace
@@ -120,6 +107,25 @@ impl Observe {
         req.extensions_mut().insert(trace.clone());
         trace
     }
+}
+
+/// What is inside answers, unless the headers are too large to be handed on.
+async fn bounded<B: MessageBody + 'static>(
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    if size_of(req.headers()) <= MAX_HEADERS {
+        return Ok(next.call(req).await?.map_into_left_body());
+    }
+    let too_large = Problem::new(
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "Headers too large",
+    )
+    .detail(format!(
+        "All headers together may have {MAX_HEADERS} bytes."
+    ));
+    let response = too_large.error_response().map_into_right_body();
+    Ok(ServiceResponse::new(req.into_parts().0, response))
 }
 
 /// Each answer says its trace.

@@ -86,21 +86,16 @@ impl Config {
         problems: &mut Problems,
     ) -> Option<Self> {
         let addresses = &common.addresses;
-        let mut url = |key, given: &Option<String>, default: Option<String>| match given {
-            Some(text) => problems.http_url(key, text),
-            None => default,
+        let mut grpc_url = |key, given: &Option<String>, site| match given {
+            Some(text) => problems.grpc_url(key, text),
+            None => addresses.grpc_url(site),
         };
-        let idp_grpc_url = url(
-            "IDP_GRPC_URL",
-            &peers.idp_grpc_url,
-            addresses.grpc_url(Site::Idp),
-        );
-        let api2_url = url("API2_URL", &peers.api2_url, Some(addresses.url(Site::Api2)));
-        let api2_grpc_url = url(
-            "API2_GRPC_URL",
-            &peers.api2_grpc_url,
-            addresses.grpc_url(Site::Api2),
-        );
+        let idp_grpc_url = grpc_url("IDP_GRPC_URL", &peers.idp_grpc_url, Site::Idp);
+        let api2_grpc_url = grpc_url("API2_GRPC_URL", &peers.api2_grpc_url, Site::Api2);
+        let api2_url = match &peers.api2_url {
+            Some(text) => problems.http_url("API2_URL", text),
+            None => Some(addresses.url(Site::Api2)),
+        };
         let issuer = issuer.read(common, problems);
         let trusted_proxies = problems.parse("TRUSTED_PROXIES", &common.trusted_proxies);
         let client_secret = peers.secret(common, problems);
@@ -166,6 +161,19 @@ mod unit {
         assert!(problems.lines()[0].starts_with("API1_CLIENT_SECRET: "));
         let with_secret = [&elsewhere[..], &["--api1-client-secret", "s"]].concat();
         assert!(read(&with_secret).is_ok());
+    }
+
+    #[test]
+    fn grpc_is_not_called_by_https_for_it_would_go_in_clear() {
+        for (flag, key) in [
+            ("--idp-grpc-url", "IDP_GRPC_URL: "),
+            ("--api2-grpc-url", "API2_GRPC_URL: "),
+        ] {
+            let problems = read(&[flag, "https://x:9081"]).unwrap_err();
+            assert!(problems.lines()[0].starts_with(key), "{problems}");
+            assert!(read(&[flag, "http://x:9081"]).is_ok());
+        }
+        assert!(read(&["--api2-url", "https://x"]).is_ok());
     }
 
     #[test]

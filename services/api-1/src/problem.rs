@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use web_kit::problem::Problem;
 
-use crate::{exchange::ExchangeError, inventory::InventoryError, orders::OrdersError};
+use crate::{AUDIENCE, exchange::ExchangeError, inventory::InventoryError, orders::OrdersError};
 
 /// When to try again, in seconds.
 const RETRY_AFTER: u64 = 1;
@@ -13,10 +13,19 @@ impl From<ExchangeError> for Problem {
         tracing::warn!("{why}");
         match &why {
             ExchangeError::Refused(code) => match code.as_str() {
-                // About the user's token or what it may become: RFC 8693 §2.2.2,
-                // where a bad subject token is `invalid_request`.
-                "invalid_request" | "invalid_grant" | "invalid_scope" | "invalid_target"
-                | "access_denied" => Self::new(
+                // The user's token is no good any more (RFC 8693 §2.2.2 calls it
+                // `invalid_request`): a new one may do, so RFC 6750 §3.1.
+                "invalid_request" | "invalid_grant" => Self::new(
+                    StatusCode::UNAUTHORIZED,
+                    "Your access token is no longer good",
+                )
+                .www_authenticate(format!(
+                    "Bearer realm=\"{AUDIENCE}\", error=\"invalid_token\", \
+                     error_description=\"{why}\""
+                ))
+                .detail(why.to_string()),
+                // About what it may become.
+                "invalid_scope" | "invalid_target" | "access_denied" => Self::new(
                     StatusCode::FORBIDDEN,
                     "Your access token cannot be exchanged",
                 )

@@ -168,13 +168,29 @@ async fn rfc8693_2_2_2_a_refused_exchange_says_whose_fault_it_is() {
     for (code, expected) in [
         ("invalid_scope", StatusCode::FORBIDDEN),
         ("invalid_target", StatusCode::FORBIDDEN),
-        ("invalid_request", StatusCode::FORBIDDEN),
+        ("access_denied", StatusCode::FORBIDDEN),
         ("invalid_client", StatusCode::BAD_GATEWAY),
     ] {
         *world.seen.refuse_with.lock() = Some(code);
         let (status, problem) = world.place("chess-set", 1).await;
         assert_eq!(status, expected, "{code}");
         assert!(problem["detail"].as_str().unwrap().contains(code));
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rfc6750_3_1_a_token_that_the_exchange_refuses_is_401_invalid_token() {
+    let world = World::new().await;
+    let wish = r#"{"item": "chess-set", "quantity": 1}"#;
+    for code in ["invalid_grant", "invalid_request"] {
+        *world.seen.refuse_with.lock() = Some(code);
+        let response = world.call(Method::POST, "/resource", WRITE, wish).await;
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{code}");
+        let challenge = response.headers()[header::WWW_AUTHENTICATE].to_str();
+        let expected = "Bearer realm=\"https://api-1\", error=\"invalid_token\", \
+            error_description=\"the identity provider refused the token exchange: ";
+        assert_eq!(challenge.unwrap(), format!("{expected}{code}\""));
     }
     world.end().await;
 }

@@ -2,6 +2,10 @@
 //! none is made per operation: a lane holds one pooled connection, and each
 //! operation sends over a clone of it, multiplexed with all others of the lane.
 //! A thread always takes the same lane, so that lanes are not contended.
+//!
+//! The task that drives a connection lives on the runtime that connected it. A
+//! worker's own runtime ends while the process still drains, so connections are
+//! made on the one where the store was made.
 
 use std::{
     cell::Cell,
@@ -12,22 +16,29 @@ use std::{
 use deadpool_redis::{Connection, Pool, PoolError};
 use parking_lot::Mutex;
 use redis::{RedisError, aio::MultiplexedConnection};
+use tokio::{runtime::Handle, task::JoinSet};
 
 use super::error;
 use crate::StoreError;
 
 pub(super) struct Lanes {
-    pool: Pool,
+    connector: Connector,
     all: Vec<Lane>,
     connect: Duration,
 }
 
 impl Lanes {
-    /// `count` lanes (at least one), connected at their first use. Waiting for
-    /// a connection ends after `connect`.
+    /// `count` lanes (at least one), connected at their first use, on the
+    /// runtime that this is called in or, without one, on their first user's.
+    /// Waiting for a connection ends after `connect`.
     pub(super) fn new(pool: Pool, count: usize, connect: Duration) -> Self {
         let all = (0..count.max(1)).map(|_| Lane::default()).collect();
-        Self { pool, all, connect }
+        let home = Handle::try_current().ok();
+        Self {
+            connector: Connector { pool, home },
+            all,
+            connect,
+        }
     }
 
     /// The connection of this thread's lane.
@@ -36,11 +47,38 @@ impl Lanes {
         if let Some(held) = lane.held() {
             return Ok(held);
         }
-        match tokio::time::timeout(self.connect, lane.connect(&self.pool)).await {
+        match tokio::time::timeout(self.connect, lane.connect(&self.connector)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(StoreError::Unreachable("no connection in time".to_owned())),
         }
     }
+}
+
+struct Connector {
+    pool: Pool,
+    home: Option<Handle>,
+}
+
+impl Connector {
+    async fn connect(&self) -> Result<Connection, StoreError> {
+        let Some(home) = &self.home else {
+            return from_pool(self.pool.clone()).await;
+        };
+        // A set of one: dropped with the wait, it gives up connecting too.
+        let mut task = JoinSet::new();
+        task.spawn_on(from_pool(self.pool.clone()), home);
+        match task.join_next().await {
+            Some(Ok(outcome)) => outcome,
+            _ => Err(StoreError::Unreachable("the process is ending".to_owned())),
+        }
+    }
+}
+
+async fn from_pool(pool: Pool) -> Result<Connection, StoreError> {
+    pool.get().await.map_err(|error| match error {
+        PoolError::Backend(error) => error::explain(&error),
+        other => StoreError::Unreachable(other.to_string()),
+    })
 }
 
 #[derive(Default)]
@@ -69,15 +107,12 @@ impl Lane {
         })
     }
 
-    async fn connect(&self, pool: &Pool) -> Result<Held<'_>, StoreError> {
+    async fn connect(&self, connector: &Connector) -> Result<Held<'_>, StoreError> {
         let _alone = self.connecting.lock().await;
         if let Some(held) = self.held() {
             return Ok(held);
         }
-        let pooled = pool.get().await.map_err(|error| match error {
-            PoolError::Backend(error) => error::explain(&error),
-            other => StoreError::Unreachable(other.to_string()),
-        })?;
+        let pooled = connector.connect().await?;
         let connection = AsRef::<MultiplexedConnection>::as_ref(&pooled).clone();
         let mut current = self.current.lock();
         current.number += 1;

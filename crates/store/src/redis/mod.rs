@@ -55,7 +55,8 @@ pub struct RedisStore {
 
 impl RedisStore {
     /// For the Redis at `url`: `redis://[user:password@]host[:port][/db]`. It
-    /// connects at the first operation. A malformed URL is an error in a
+    /// connects at the first operation, on the runtime that this is called in;
+    /// without one, on its first user's. A malformed URL is an error in a
     /// sentence that does not repeat it.
     pub fn new(url: &str, options: Options) -> Result<Self, String> {
         let address = address::parse(url)?;

@@ -159,6 +159,34 @@ async fn a_lane_has_one_connection_however_many_use_it() {
     assert!((1..=OPTIONS.lanes).contains(&made), "{made}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_outlives_the_runtime_that_used_it_first() {
+    let server = RedisServer::start();
+    let options = Options {
+        lanes: 1,
+        ..OPTIONS
+    };
+    let store = Arc::new(RedisStore::new(&server.url(), options).unwrap());
+    let first = Arc::clone(&store);
+    let used = tokio::task::spawn_blocking(move || {
+        let mut worker = tokio::runtime::Builder::new_current_thread();
+        worker.enable_all().build().unwrap().block_on(first.ping())
+    });
+    used.await.unwrap().unwrap();
+    // A change, for a read would be tried again.
+    let put = store.put("k", Bytes::from_static(b"x"), MINUTE).await;
+    assert_eq!(put, Ok(()));
+}
+
+#[test]
+fn a_store_that_was_made_outside_a_runtime_connects_on_its_users() {
+    let server = RedisServer::start();
+    let store = store(&server);
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().unwrap();
+    runtime.block_on(store.ping()).unwrap();
+}
+
 #[tokio::test]
 async fn every_key_has_the_prefix_and_a_lifetime() {
     let server = RedisServer::start();

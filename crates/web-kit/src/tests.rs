@@ -1,0 +1,102 @@
+//! The frame, asked over real connections. Each question blocks its thread, and
+//! with it the frame's own tasks (not its workers): so what a test sees cannot
+//! change while it looks.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+};
+
+use kit::{metrics::Metrics, readiness::Readiness, running::Running, shutdown::Shutdown};
+
+use crate::{
+    client::TrustedProxies,
+    frame::Frame,
+    observe::MAX_HEADERS,
+    trace::From,
+};
+
+struct Served {
+    address: SocketAddr,
+    shutdown: Shutdown,
+    running: Running,
+}
+
+impl Served {
+    async fn new() -> Self {
+        let shutdown = Shutdown::new();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let frame = Frame {
+            service: "tested",
+            metrics: Metrics::new("tested").unwrap(),
+            readiness: Readiness::waiting_for(shutdown.clone(), &[]),
+            shutdown: shutdown.clone(),
+            workers: 1,
+            trusted_proxies: TrustedProxies::default(),
+            trace: |_, _| From::Fresh,
+            body_limit: 1024,
+        };
+        let running = frame.serve(listener, |_| {}).unwrap();
+        let served = Self {
+            address,
+            shutdown,
+            running,
+        };
+        served.let_it_work().await;
+        served
+    }
+
+    /// All of the frame's tasks get as far as they can go by themselves.
+    async fn let_it_work(&self) {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The whole answer to `GET path` with `headers`, on a connection of its own.
+    fn get(&self, path: &str, headers: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
+        stream
+            .write_all(format!("{request}{headers}\r\n").as_bytes())
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    async fn end(self) {
+        self.shutdown.begin();
+        self.running.join().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn headers_over_32_kib_are_431_with_a_trace_id_on_every_route() {
+    let served = Served::new().await;
+    let too_large = format!("X-Large: {}\r\n", "x".repeat(MAX_HEADERS));
+    for path in ["/healthz", "/readyz", "/metrics", "/nothing-here"] {
+        let answer = served.get(path, &too_large).to_ascii_lowercase();
+        assert!(answer.starts_with("http/1.1 431 "), "{path}: {answer}");
+        assert!(answer.contains("\r\ntrace-id: "), "{path}: {answer}");
+        let answer = served.get(path, "").to_ascii_lowercase();
+        assert!(!answer.starts_with("http/1.1 431 "), "{path}: {answer}");
+        assert!(answer.contains("\r\ntrace-id: "), "{path}: {answer}");
+    }
+    served.end().await;
+}
+
+#[tokio::test]
+async fn while_draining_a_new_connection_is_told_503_and_then_there_is_none() {
+    let served = Served::new().await;
+    assert!(served.get("/readyz", "").starts_with("HTTP/1.1 200 "));
+    served.shutdown.begin();
+    served.let_it_work().await;
+    let answer = served.get("/readyz", "");
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.ends_with("draining\n"), "{answer}");
+    let address = served.address;
+    served.end().await;
+    assert!(TcpStream::connect(address).is_err());
+}
