@@ -2,7 +2,8 @@
 
 use std::{net::TcpListener, path::Path, time::Duration};
 
-use testkit::{Child, binary, free_offset};
+use testkit::{Child, Cli, RedisServer, binary, free_offset};
+use tests::{ALICE, session_at, sign_in_to};
 
 /// What a bad start may take.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -202,4 +203,40 @@ fn no_two_offsets_share_a_port() {
     all.sort_unstable();
     all.dedup();
     assert_eq!(all.len(), count, "{offsets:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_redis_and_a_state_directory_sessions_outlive_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let redis = RedisServer::start();
+    let offset = free_offset(1);
+    let state = folder.path().join("state");
+    let (offset_text, url) = (offset.to_string(), redis.url());
+    let flags = [
+        "up",
+        "--port-offset",
+        &offset_text,
+        "--redis-url",
+        &url,
+        "--state-dir",
+        state.to_str().unwrap(),
+    ];
+    let app1 = format!("http://app1.localhost:{}", 8082 + offset);
+    let mut cli = Cli::new();
+    for run_number in 0..2 {
+        let mut child = run("sso-lab", &flags, folder.path());
+        until_output(&mut child, "wonderland").await;
+        if run_number == 0 {
+            sign_in_to(&mut cli, &app1, ALICE).await;
+        }
+        let session = session_at(&mut cli, &app1).await;
+        assert_eq!(
+            session["authenticated"], true,
+            "run {run_number}: {session}"
+        );
+        assert_eq!(cli.fetch_get("/api1/data").await.status, 200);
+        child.terminate();
+        let status = child.wait(Duration::from_secs(15)).expect("it ends");
+        assert_eq!(status.code(), Some(0), "{}", child.output());
+    }
 }
