@@ -6,15 +6,16 @@ use kit::{
     metrics::Metrics,
     readiness::Readiness,
     running::Running,
-    shutdown::{DRAIN, Shutdown},
+    shutdown::{DRAIN, NOTICE, Shutdown},
 };
 use tonic::{
     service::RoutesBuilder,
     transport::{Server, server::TcpIncoming},
 };
 use tonic_health::{ServingStatus, server::HealthReporter};
+use tonic_reflection::pb::{v1, v1alpha};
 
-use crate::trace::TraceLayer;
+use crate::{methods::Methods, trace::TraceLayer};
 
 /// The most bytes of one message. Give it to each generated server by
 /// `max_decoding_message_size`: the frame cannot do that for it.
@@ -36,10 +37,11 @@ pub struct Frame {
     pub service: &'static str,
     /// Where its calls are counted.
     pub metrics: Metrics,
-    /// The full names of the gRPC services that are served, for health and
-    /// span names.
+    /// The full names of the gRPC services that are served, for health,
+    /// reflection and span names.
     pub names: &'static [&'static str],
-    /// Their encoded `FileDescriptorSet`, for reflection.
+    /// An encoded `FileDescriptorSet` that has them all; what else it has is
+    /// not announced.
     pub descriptors: &'static [u8],
     /// What it still waits for.
     pub readiness: Readiness,
@@ -49,8 +51,17 @@ pub struct Frame {
 
 impl Frame {
     /// Serves `routes` on `listener` until the drain. Call it inside a
-    /// multi-threaded runtime.
-    pub fn serve(self, listener: TcpListener, mut routes: RoutesBuilder) -> io::Result<Running> {
+    /// multi-threaded runtime. A service without a descriptor is an error.
+    pub fn serve(self, listener: TcpListener, routes: RoutesBuilder) -> io::Result<Running> {
+        self.serve_with(NOTICE, listener, routes)
+    }
+
+    pub(crate) fn serve_with(
+        self,
+        notice: Duration,
+        listener: TcpListener,
+        mut routes: RoutesBuilder,
+    ) -> io::Result<Running> {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
@@ -59,14 +70,11 @@ impl Frame {
         routes.add_service(tonic_health::pb::health_server::HealthServer::new(
             tonic_health::server::HealthService::from_health_reporter(reporter.clone()),
         ));
-        let reflection = || {
-            tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(self.descriptors)
-                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        };
+        let reflection = || reflection_of(self.names, self.descriptors);
         routes.add_service(reflection().build_v1().map_err(io::Error::other)?);
         // Older clients know no other.
         routes.add_service(reflection().build_v1alpha().map_err(io::Error::other)?);
+        let methods = Methods::of(self.names, self.descriptors)?;
 
         let builder = Server::builder()
             .timeout(CALL_TIMEOUT)
@@ -74,7 +82,7 @@ impl Frame {
             .max_concurrent_streams(u32::from(MAX_STREAMS))
             .http2_max_header_list_size(MAX_METADATA)
             .http2_keepalive_interval(Some(KEEPALIVE))
-            .layer(TraceLayer::new(self.service, self.names, self.metrics))
+            .layer(TraceLayer::new(self.service, methods, self.metrics))
             .add_routes(routes.routes());
 
         let mut running = Running::new();
@@ -86,12 +94,14 @@ impl Frame {
         }));
         let shutdown = self.shutdown;
         running.push(tokio::spawn(async move {
-            let told = shutdown.clone();
-            let served = builder.serve_with_incoming_shutdown(incoming, async move {
-                told.begun().await;
-            });
-            let drained = async {
+            // Until then a new connection's health check is told NOT_SERVING.
+            let noticed = async || {
                 shutdown.begun().await;
+                tokio::time::sleep(notice).await;
+            };
+            let served = builder.serve_with_incoming_shutdown(incoming, noticed());
+            let drained = async {
+                noticed().await;
                 tokio::time::sleep(DRAIN).await;
             };
             tokio::select! {
@@ -102,6 +112,34 @@ impl Frame {
         }));
         Ok(running)
     }
+}
+
+/// Announces what is served: one set of descriptors can hold other servers' too.
+fn reflection_of<'a>(
+    names: &[&str],
+    descriptors: &'a [u8],
+) -> tonic_reflection::server::Builder<'a> {
+    let kits = [
+        tonic_health::pb::health_server::SERVICE_NAME,
+        v1::server_reflection_server::SERVICE_NAME,
+        v1alpha::server_reflection_server::SERVICE_NAME,
+    ];
+    let sets = [
+        descriptors,
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        v1::FILE_DESCRIPTOR_SET,
+        v1alpha::FILE_DESCRIPTOR_SET,
+    ];
+    let mut builder = tonic_reflection::server::Builder::configure()
+        // Each version would add itself alone.
+        .include_reflection_service(false);
+    for set in sets {
+        builder = builder.register_encoded_file_descriptor_set(set);
+    }
+    for name in names.iter().chain(&kits) {
+        builder = builder.with_service_name(*name);
+    }
+    builder
 }
 
 /// Says in the standard health service what `/readyz` says: not serving until

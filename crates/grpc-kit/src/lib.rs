@@ -1,7 +1,13 @@
-//! The frame of every gRPC server: health, reflection, traces, bounds, drain.
-//! No service's methods live here.
+//! The frame of every gRPC server: health, reflection, traces, bounds, drain;
+//! and a call with credentials, for those who call one. No service's methods
+//! live here.
 
+mod call;
 mod frame;
+mod methods;
+#[cfg(test)]
+mod tests;
 mod trace;
 
+pub use call::authorized;
 pub use frame::{Frame, MAX_MESSAGE};

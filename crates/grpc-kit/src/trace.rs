@@ -17,34 +17,23 @@ use tower::{Layer, Service};
 use tracing::{Instrument as _, Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use crate::methods::Methods;
+
 /// Surrounds each call with its span.
 #[derive(Clone, Debug)]
 pub(crate) struct TraceLayer {
     service: &'static str,
-    names: &'static [&'static str],
+    methods: Methods,
     metrics: Metrics,
 }
 
 impl TraceLayer {
-    pub(crate) fn new(
-        service: &'static str,
-        names: &'static [&'static str],
-        metrics: Metrics,
-    ) -> Self {
+    pub(crate) fn new(service: &'static str, methods: Methods, metrics: Metrics) -> Self {
         Self {
             service,
-            names,
+            methods,
             metrics,
         }
-    }
-
-    /// The service and the method that `path` names. A path is the caller's
-    /// word until it names a service of ours. That leaves out health checks and
-    /// reflection, which are nobody's request.
-    fn named(&self, path: &str) -> Option<(&'static str, String)> {
-        let (name, method) = path.strip_prefix('/')?.split_once('/')?;
-        let name = self.names.iter().find(|own| **own == name)?;
-        Some((name, method.chars().take(64).collect()))
     }
 
     fn span(&self, name: &str, method: &str, metadata: &HeaderMap) -> Span {
@@ -100,7 +89,7 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let Some((name, method)) = self.layer.named(request.uri().path()) else {
+        let Some((name, method)) = self.layer.methods.named(request.uri().path()) else {
             return Box::pin(self.inner.call(request));
         };
         let started = Instant::now();

@@ -9,12 +9,7 @@ use std::{
 
 use kit::{metrics::Metrics, readiness::Readiness, running::Running, shutdown::Shutdown};
 
-use crate::{
-    client::TrustedProxies,
-    frame::Frame,
-    observe::MAX_HEADERS,
-    trace::From,
-};
+use crate::{client::TrustedProxies, frame::Frame, observe::MAX_HEADERS, trace::From};
 
 struct Served {
     address: SocketAddr,

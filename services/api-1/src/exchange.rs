@@ -15,7 +15,7 @@ use reqwest::header::HeaderMap;
 use secrecy::{ExposeSecret as _, SecretString};
 use sso_proto::idp::{ExchangeRequest, token_exchange_client::TokenExchangeClient};
 use token_verify::{Caller, verifier::MAX_TOKEN};
-use tonic::{Code, Request, Status, metadata::MetadataValue, transport::Channel};
+use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt as _;
 use tracing::{Instrument as _, Span, field::Empty};
 use url::form_urlencoded;
@@ -81,20 +81,16 @@ impl Exchange {
     }
 
     async fn call_grpc(&self, caller: &Caller, scope: &str) -> Result<SecretString, ExchangeError> {
-        let mut request = Request::new(ExchangeRequest {
+        let message = ExchangeRequest {
             audience: vec![TARGET.to_owned()],
             scope: scope.to_owned(),
             requested_token_type: token_type::ACCESS_TOKEN.to_owned(),
             subject_token: caller.token().expose_secret().to_owned(),
             subject_token_type: token_type::ACCESS_TOKEN.to_owned(),
             ..ExchangeRequest::default()
-        });
-        let credentials = MetadataValue::try_from(self.credentials.expose_secret());
-        let mut credentials =
-            credentials.map_err(|_| ExchangeError::Answer("our credentials are unreadable"))?;
-        credentials.set_sensitive(true);
-        request.metadata_mut().insert("authorization", credentials);
-        propagation::inject_metadata(request.metadata_mut());
+        };
+        let request = grpc_kit::authorized(message, self.credentials.expose_secret())
+            .map_err(|_| ExchangeError::Answer("our credentials are unreadable"))?;
         let answer = self.grpc.clone().exchange(request).await;
         let answer = answer
             .map_err(|status| refused_by_grpc(&status))?

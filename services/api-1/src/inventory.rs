@@ -8,7 +8,7 @@ use reqwest::header::HeaderMap;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use sso_proto::inventory::{ReserveRequest, inventory_client::InventoryClient};
-use tonic::{Code, Request, Status, metadata::MetadataValue, transport::Channel};
+use tonic::{Code, Status, transport::Channel};
 use tracing::Instrument as _;
 
 use crate::Config;
@@ -77,16 +77,13 @@ impl Inventory {
             "rpc.method" = "Reserve"
         );
         let reserved = async {
-            let mut request = Request::new(ReserveRequest {
+            let wish = ReserveRequest {
                 item: item.to_owned(),
                 quantity,
-            });
+            };
             let bearer = format!("Bearer {}", token.expose_secret());
-            let mut bearer = MetadataValue::try_from(bearer)
+            let request = grpc_kit::authorized(wish, &bearer)
                 .map_err(|_| InventoryError::Answer("the token fits no metadata".into()))?;
-            bearer.set_sensitive(true);
-            request.metadata_mut().insert("authorization", bearer);
-            propagation::inject_metadata(request.metadata_mut());
             let answer = self.grpc.clone().reserve(request).await;
             Ok(answer.map_err(|status| refused(&status))?.into_inner().id)
         };

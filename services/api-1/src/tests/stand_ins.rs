@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, net::TcpListener, sync::Arc};
 
-use kit::{readiness::Readiness, running::Running, shutdown::Shutdown};
+use kit::{metrics::Metrics, readiness::Readiness, running::Running, shutdown::Shutdown};
 use oauth_types::names::token_type;
 use parking_lot::Mutex;
 use sso_proto::{
@@ -53,6 +53,7 @@ impl StandIns {
         routes.add_service(InventoryServer::new(Face(Arc::clone(&seen))));
         let frame = grpc_kit::Frame {
             service: "stand-ins",
+            metrics: Metrics::new("stand-ins").unwrap(),
             names: &[],
             descriptors: sso_proto::DESCRIPTORS,
             readiness: Readiness::waiting_for(shutdown.clone(), &[]),

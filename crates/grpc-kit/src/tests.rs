@@ -1,0 +1,149 @@
+//! The frame, asked over real connections. It has no methods of its own.
+
+use std::{net::TcpListener, time::Duration};
+
+use futures_util::stream;
+use http::uri::PathAndQuery;
+use kit::{
+    metrics::Metrics, readiness::Readiness, running::Running, shutdown::NOTICE, shutdown::Shutdown,
+};
+use tonic::{Code, Request, client::Grpc, service::RoutesBuilder, transport::Channel};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+use tonic_prost::ProstCodec;
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+};
+
+use crate::Frame;
+
+const INVENTORY: &str = "sso.inventory.v1.Inventory";
+/// More than a test takes.
+const LONG: Duration = Duration::from_secs(60);
+
+struct Served {
+    url: String,
+    metrics: Metrics,
+    shutdown: Shutdown,
+    running: Running,
+}
+
+impl Served {
+    fn new(notice: Duration) -> Self {
+        let shutdown = Shutdown::new();
+        let metrics = Metrics::new("tested").unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let frame = Frame {
+            service: "tested",
+            metrics: metrics.clone(),
+            names: &[INVENTORY],
+            // These hold the provider's service too.
+            descriptors: sso_proto::DESCRIPTORS,
+            readiness: Readiness::waiting_for(shutdown.clone(), &[]),
+            shutdown: shutdown.clone(),
+        };
+        let routes = RoutesBuilder::default();
+        let running = frame.serve_with(notice, listener, routes).unwrap();
+        Self {
+            url,
+            metrics,
+            shutdown,
+            running,
+        }
+    }
+
+    /// A new connection.
+    fn channel(&self) -> Channel {
+        kit::net::grpc_channel(&self.url).unwrap()
+    }
+
+    /// Asks, on a new connection each time, until health says `expected`.
+    async fn until_health_says(&self, expected: ServingStatus) {
+        let asked = async {
+            loop {
+                let mut health = HealthClient::new(self.channel());
+                let service = INVENTORY.to_owned();
+                match health.check(HealthCheckRequest { service }).await {
+                    Ok(answer) if answer.get_ref().status() == expected => break,
+                    Ok(_) => {}
+                    // Before the frame has said anything about it.
+                    Err(status) => assert_eq!(status.code(), Code::NotFound, "{status}"),
+                }
+            }
+        };
+        let asked = tokio::time::timeout(LONG / 2, asked).await;
+        asked.expect("told in time");
+    }
+
+    async fn end(self) {
+        self.shutdown.begin();
+        self.running.join().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reflection_announces_what_is_served_and_nothing_else() {
+    let served = Served::new(NOTICE);
+    let mut reflection = ServerReflectionClient::new(served.channel());
+    let list = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let asked = stream::iter([list]);
+    let mut answers = reflection.server_reflection_info(asked).await.unwrap();
+    let answer = answers.get_mut().message().await.unwrap().unwrap();
+    let Some(MessageResponse::ListServicesResponse(list)) = answer.message_response else {
+        panic!("a list, not {answer:?}")
+    };
+    let mut names: Vec<_> = list.service.into_iter().map(|found| found.name).collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "grpc.health.v1.Health",
+            "grpc.reflection.v1.ServerReflection",
+            "grpc.reflection.v1alpha.ServerReflection",
+            INVENTORY,
+        ]
+    );
+    drop((answers, reflection));
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_draining_a_new_connection_is_told_not_serving() {
+    let served = Served::new(LONG);
+    served.until_health_says(ServingStatus::Serving).await;
+    served.shutdown.begin();
+    served.until_health_says(ServingStatus::NotServing).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_the_notice_there_is_no_new_connection() {
+    let served = Served::new(Duration::ZERO);
+    served.until_health_says(ServingStatus::Serving).await;
+    let channel = served.channel();
+    served.end().await;
+    let mut health = HealthClient::new(channel);
+    let refused = health.check(HealthCheckRequest::default()).await;
+    assert_eq!(refused.unwrap_err().code(), Code::Unavailable);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_strangers_method_is_counted_without_its_name() {
+    let served = Served::new(NOTICE);
+    let mut client = Grpc::new(served.channel());
+    client.ready().await.unwrap();
+    let path = PathAndQuery::from_static("/sso.inventory.v1.Inventory/Steal");
+    let codec = ProstCodec::<(), ()>::default();
+    let refused = client.unary(Request::new(()), path, codec).await;
+    assert_eq!(refused.unwrap_err().code(), Code::Unimplemented);
+    drop(client);
+    let text = String::from_utf8(served.metrics.text()).unwrap();
+    assert!(text.contains("rpc_method=\"_OTHER\""), "{text}");
+    assert!(!text.contains("Steal"), "{text}");
+    served.end().await;
+}
