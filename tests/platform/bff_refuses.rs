@@ -34,11 +34,30 @@ async fn unsafe_methods_need_the_csrf_header() {
     for path in ["/api1/data", "/api2/data"] {
         let without = cli.fetch(Method::POST, path, &[json], &order).await;
         assert_eq!(without.status, 403, "{path}: {}", without.body);
+        // A refusal passes through the frame as every answer does.
+        assert!(without.header("trace-id").is_some(), "{path}");
+        assert_eq!(without.header("x-content-type-options"), Some("nosniff"));
         let with = cli
             .fetch(Method::POST, path, &[json, ("x-csrf", "1")], &order)
             .await;
         assert_eq!(with.status, 201, "{path}: {}", with.body);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_request_is_counted() {
+    let platform = Platform::start().await;
+    let mut cli = platform.cli();
+    let app1 = platform.url(Site::App1);
+    let refused = cli
+        .raw(Method::POST, &format!("{app1}/api1/data"), &[], "")
+        .await;
+    assert_eq!(refused.status, 403, "{}", refused.body);
+    let metrics = cli
+        .raw(Method::GET, &format!("{app1}/metrics"), &[], "")
+        .await;
+    let counted = |line: &str| line.contains("/api1/data") && line.contains("403");
+    assert!(metrics.body.lines().any(counted), "{}", metrics.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,6 +81,7 @@ async fn what_comes_from_another_site_or_a_sibling_is_403() {
     for headers in strangers {
         let answer = cli.raw(Method::GET, &url, &headers, "").await;
         assert_eq!(answer.status, 403, "{headers:?}: {}", answer.body);
+        assert!(answer.header("trace-id").is_some(), "{headers:?}");
     }
     let navigation = [
         ("sec-fetch-site", "cross-site"),
