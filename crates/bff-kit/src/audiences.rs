@@ -6,8 +6,10 @@ use oauth_types::Scope;
 pub(crate) const API1: &str = "https://api-1";
 /// API-2, inventory.
 pub(crate) const API2: &str = "https://api-2";
+/// Whom a login's access token is for where it does not say.
+pub(crate) const FIRST: &str = API1;
 
-/// The scopes of every API at once: one refresh token then mints the access
+/// What a login asks for: the scopes of every API at once; one refresh token then mints the access
 /// tokens for each of them (RFC 8707 §2.2).
 pub(crate) fn scope() -> Scope {
     [

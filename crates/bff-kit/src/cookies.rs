@@ -1,4 +1,7 @@
 //! The one home of cookies: names, attributes, reading.
+//!
+//! Cookies are read as they were sent: a decoded name would let a sibling's
+//! `%5F%5FHost-…`, to which a browser applies no `__Host-` rule, pass for ours.
 
 use actix_web::{
     HttpRequest,
@@ -45,12 +48,12 @@ pub(crate) fn login_name(state: &str) -> String {
 
 /// What the browser's cookie `name` holds.
 pub(crate) fn read(req: &HttpRequest, name: &str) -> Option<String> {
-    req.cookie(name).map(|cookie| cookie.value().to_owned())
+    req.cookie_raw(name).map(|cookie| cookie.value().to_owned())
 }
 
 /// Name and value of the cookie of each login under way in this browser.
 pub(crate) fn logins(req: &HttpRequest) -> Vec<(String, String)> {
-    let Ok(cookies) = req.cookies() else {
+    let Ok(cookies) = req.cookies_raw() else {
         return Vec::new();
     };
     let logins = cookies
@@ -117,5 +120,21 @@ mod tests {
             [("__Host-login_x".to_owned(), "b".to_owned())]
         );
         assert_eq!(read(&request, SESSION).as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn rfc6265bis_4_1_3_2_an_encoded_name_is_no_host_cookie() {
+        let request = TestRequest::default()
+            .insert_header((
+                "cookie",
+                "%5F%5FHost-session_id=planted; %5F%5FHost-login_x=planted; __Host-session_id=own",
+            ))
+            .to_http_request();
+        assert_eq!(read(&request, SESSION).as_deref(), Some("own"));
+        assert!(logins(&request).is_empty());
+        let planted = TestRequest::default()
+            .insert_header(("cookie", "%5F%5FHost-session_id=planted"))
+            .to_http_request();
+        assert_eq!(read(&planted, SESSION), None);
     }
 }

@@ -2,18 +2,19 @@
 //! all routes but health, metrics and assets:
 //!
 //! - What `Origin` or `Sec-Fetch-Site` shows to come from another site or a
-//!   sibling is refused. A page that a person navigates to is the exception.
+//!   sibling is refused. A page that a person navigates to is the exception,
+//!   and so is an address where nothing is.
 //! - An unsafe method needs `X-CSRF: 1`, which no other site's page can send
 //!   without a preflight that nobody here answers, or a form's own token.
 
 use actix_web::{
-    Error,
-    body::MessageBody,
+    Error, HttpResponse, ResponseError as _,
+    body::{BoxBody, EitherBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
     error::PayloadError,
     http::{
         Method, StatusCode,
-        header::{self, HeaderMap},
+        header::{self, Accept, Header as _, HeaderMap},
     },
     middleware::Next,
     web,
@@ -23,7 +24,11 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::{future::ready, stream};
 use kit::seal::KEY_LEN;
 use oauth_types::secret::same_secret;
-use web_kit::problem::Problem;
+use web_kit::{
+    look::{Accent, Message},
+    problem::Problem,
+    trace,
+};
 
 use crate::{cookies, params::Params, sessions::SessionId};
 
@@ -80,13 +85,12 @@ impl Csrf {
         origin == format!("{scheme}://{host}") && name(host) == name(own_host)
     }
 
-    /// `Ok(true)`: the form's token has yet to be checked.
-    fn judge(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<bool, Refusal> {
+    /// `is_page`: a person may be led here from wherever. `Ok(true)`: the form's
+    /// token has yet to be checked.
+    fn judge(&self, method: &Method, is_page: bool, headers: &HeaderMap) -> Result<bool, Refusal> {
         let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-        let navigation = value("sec-fetch-mode") == Some("navigate")
-            && value("sec-fetch-dest") == Some("document");
-        let opens_page = safe && navigation && PAGES.contains(&path);
+        let opens_page = safe && is_page && is_navigation(headers);
         if !opens_page {
             if !matches!(value("sec-fetch-site"), None | Some("same-origin" | "none")) {
                 return Err(Refusal::Foreign);
@@ -136,36 +140,87 @@ pub(crate) fn is_form(headers: &HeaderMap) -> bool {
         .eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-/// The guard, as a middleware.
+/// Whether a person opens this in a window of its own, not in another's frame.
+fn is_navigation(headers: &HeaderMap) -> bool {
+    let is = |name: &str, expected: &str| headers.get(name).is_some_and(|value| value == expected);
+    is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document")
+}
+
+/// The guard, as a middleware. Its refusals are answers, not errors: the frame
+/// around it stamps and counts answers alone.
 pub(crate) async fn guard<B: MessageBody + 'static>(
+    accent: Accent,
     csrf: web::Data<Csrf>,
     mut req: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
-    let judged = csrf.judge(req.method(), req.path(), req.headers());
-    if judged.map_err(Problem::from)? {
-        let body = req.extract::<web::Bytes>().await?;
-        if !csrf.is_forms_token(&req, &body) {
-            return Err(Problem::from(Refusal::NoProof).into());
-        }
-        // The handler reads the same form again.
-        let again = stream::once(ready(Ok::<_, PayloadError>(body)));
-        req.set_payload(Payload::Stream {
-            payload: Box::pin(again),
-        });
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    let is_page = PAGES.contains(&req.path()) || req.match_pattern().is_none();
+    match csrf.judge(req.method(), is_page, req.headers()) {
+        Ok(false) => {}
+        Ok(true) => match req.extract::<web::Bytes>().await {
+            Ok(body) if csrf.is_forms_token(&req, &body) => {
+                // The handler reads the same form again.
+                let again = stream::once(ready(Ok::<_, PayloadError>(body)));
+                req.set_payload(Payload::Stream {
+                    payload: Box::pin(again),
+                });
+            }
+            Ok(_) => return Ok(refuse(accent, req, Refusal::NoProof)),
+            Err(error) => {
+                // 413 where it is too long, 400 where it does not arrive whole.
+                let status = error.as_response_error().status_code();
+                let problem = Problem::new(status, "The form cannot be read");
+                let answer = problem.detail(error.to_string()).error_response();
+                return Ok(req.into_response(answer.map_into_right_body()));
+            }
+        },
+        Err(refusal) => return Ok(refuse(accent, req, refusal)),
     }
-    next.call(req).await
+    let answered = next.call(req).await?;
+    Ok(answered.map_into_left_body())
 }
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        let problem = Self::new(StatusCode::FORBIDDEN, "Request forgery suspected");
-        problem.detail(match refusal {
-            Refusal::Foreign => "This request comes from another site. Start from this app's own pages.",
-            Refusal::NoProof => {
+/// A page for a person, problem+json for a script.
+fn refuse<B>(
+    accent: Accent,
+    req: ServiceRequest,
+    refusal: Refusal,
+) -> ServiceResponse<EitherBody<B, BoxBody>> {
+    let reads_pages = Accept::parse(&req).is_ok_and(|accept| {
+        accept
+            .iter()
+            .any(|range| range.item.essence_str() == "text/html")
+    });
+    let answer = if is_navigation(req.headers()) && reads_pages {
+        refusal.page(accent, trace::id_of(req.request()))
+    } else {
+        Problem::new(StatusCode::FORBIDDEN, Refusal::TITLE)
+            .detail(refusal.sentence())
+            .error_response()
+    };
+    req.into_response(answer.map_into_right_body())
+}
+
+impl Refusal {
+    const TITLE: &str = "Request forgery suspected";
+
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::Foreign => {
+                "This request comes from another site. Start from this app's own pages."
+            }
+            Self::NoProof => {
                 "A request that changes something needs the header X-CSRF: 1, or the csrf_token of a form of this session."
             }
-        })
+        }
+    }
+
+    fn page(self, accent: Accent, trace_id: String) -> HttpResponse {
+        Message::new(Self::TITLE, self.sentence())
+            .what_to_do("Go to the home page and try it from there.")
+            .way("To the home page", "/")
+            .trace_id(trace_id)
+            .respond(accent, StatusCode::FORBIDDEN)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 
 const ISSUER: &str = "http://idp.localhost:8081";
 
-type Form = HashMap<String, String>;
+pub(super) type Form = HashMap<String, String>;
 
 /// A provider that signs in whoever comes, and can be told to misbehave.
 struct Idp {
@@ -112,18 +112,18 @@ async fn token(idp: web::Data<Idp>, form: web::Form<Form>) -> HttpResponse {
     }))
 }
 
-struct Flow {
-    setup: Setup,
+pub(super) struct Flow {
+    pub(super) setup: Setup,
     idp: Arc<Idp>,
 }
 
 /// A login that has reached the provider.
-struct Begun {
-    params: Form,
-    cookies: Vec<Cookie<'static>>,
+pub(super) struct Begun {
+    pub(super) params: Form,
+    pub(super) cookies: Vec<Cookie<'static>>,
 }
 
-fn flow(request: RequestBy) -> Flow {
+pub(super) fn flow(request: RequestBy) -> Flow {
     // The clock of `world()` stands still until a test moves it.
     let (idp, address) = Idp::start(1_000_000);
     Flow {
@@ -147,7 +147,7 @@ fn query_of(location: &str) -> Form {
 }
 
 impl Flow {
-    async fn begin(&self, query: &str) -> Begun {
+    pub(super) async fn begin(&self, query: &str) -> Begun {
         let seen = self
             .setup
             .ask(TestRequest::get().uri(&format!("/login{query}")))
@@ -164,7 +164,7 @@ impl Flow {
     }
 
     /// The provider's answer. Its stub takes the code for the nonce.
-    async fn answer(&self, begun: &Begun, query: &str) -> Seen {
+    pub(super) async fn answer(&self, begun: &Begun, query: &str) -> Seen {
         let path = format!("/callback?{query}");
         let request = begun
             .cookies
@@ -175,7 +175,7 @@ impl Flow {
         self.setup.ask(request).await
     }
 
-    async fn good_answer(&self, begun: &Begun) -> Seen {
+    pub(super) async fn good_answer(&self, begun: &Begun) -> Seen {
         let (nonce, state) = (&begun.params["nonce"], &begun.params["state"]);
         self.answer(
             begun,
@@ -185,7 +185,7 @@ impl Flow {
     }
 }
 
-fn session_cookie(seen: &Seen) -> Option<Cookie<'static>> {
+pub(super) fn session_cookie(seen: &Seen) -> Option<Cookie<'static>> {
     cookies_of(seen)
         .into_iter()
         .find(|cookie| cookie.name() == cookies::SESSION)
@@ -307,17 +307,6 @@ async fn rfc9207_a_missing_or_foreign_iss_ends_the_login_before_the_code_is_sent
         assert_eq!(seen.status, StatusCode::BAD_REQUEST);
         assert!(flow.idp.token_calls.lock().is_empty());
     }
-}
-
-#[actix_web::test]
-async fn a_denied_consent_is_a_403_page() {
-    let flow = flow(RequestBy::Url);
-    let begun = flow.begin("").await;
-    let state = &begun.params["state"];
-    let query = format!("error=access_denied&state={state}&iss=http%3A%2F%2Fidp.localhost%3A8081");
-    let seen = flow.answer(&begun, &query).await;
-    assert_eq!(seen.status, StatusCode::FORBIDDEN);
-    assert!(seen.body.contains("access_denied"));
 }
 
 #[actix_web::test]

@@ -16,6 +16,7 @@ use web_kit::{problem::Problem, trace::begin_journey};
 
 use crate::{
     app::RequestBy,
+    audiences,
     params::Params,
     pre_session::Begun,
     provider::ProviderError,
@@ -142,7 +143,7 @@ fn request_params(bff: &Bff, ask: &Ask, state: &str, begun: &Begun) -> Vec<(&'st
         ("response_type", "code".to_owned()),
         ("client_id", bff.provider.client_id().to_owned()),
         ("redirect_uri", bff.provider.redirect_uri().to_owned()),
-        ("scope", bff.scope.to_string()),
+        ("scope", audiences::scope().to_string()),
         ("state", state.to_owned()),
         ("nonce", begun.nonce.clone()),
         ("code_challenge", pkce::challenge(&begun.verifier)),

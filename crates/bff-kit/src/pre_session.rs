@@ -5,6 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use actix_web::{HttpRequest, cookie::Cookie};
+use bytes::Bytes;
 use kit::{
     Ground,
     clock::{Clock, Timestamp},
@@ -50,6 +51,13 @@ pub(crate) struct Begun {
     pub(crate) verifier: String,
     /// Binds the login to this browser, and makes it forget the oldest ones.
     pub(crate) cookies: Vec<Cookie<'static>>,
+}
+
+/// A login under way that this browser began. No `Debug`: it holds secrets.
+pub(crate) struct Found {
+    key: String,
+    sealed: Bytes,
+    record: PreSession,
 }
 
 /// Why a callback belongs to no login.
@@ -126,13 +134,13 @@ impl PreSessions {
         })
     }
 
-    /// Ends the login of `state`, to one caller alone. A browser that has no
-    /// cookie for it leaves it as it is: nobody can use up another's login.
-    pub(crate) async fn take(&self, req: &HttpRequest, state: &str) -> Result<PreSession, NoLogin> {
+    /// The login of `state` that the browser of `req` began. It stays as it is:
+    /// who knows a `state` alone cannot use up another's login.
+    pub(crate) async fn find(&self, req: &HttpRequest, state: &str) -> Result<Found, NoLogin> {
         let cookie = cookies::read(req, &cookies::login_name(state)).ok_or(NoLogin::Foreign)?;
         let (_, secret) = cookie.split_once('.').ok_or(NoLogin::Foreign)?;
         let key = self.key(state);
-        let sealed = self.store.take(&key).await?.ok_or(NoLogin::Gone)?;
+        let sealed = self.store.get(&key).await?.ok_or(NoLogin::Gone)?;
         let plain = self
             .keyring
             .open(&key, sealed.to_vec())
@@ -144,7 +152,26 @@ impl PreSessions {
         if !same_secret(&fingerprint(secret), &record.binding) {
             return Err(NoLogin::Foreign);
         }
-        Ok(record)
+        Ok(Found {
+            key,
+            sealed,
+            record,
+        })
+    }
+
+    /// Ends the login, for one caller alone: who gets the record has won.
+    pub(crate) async fn take(&self, found: Found) -> Result<PreSession, NoLogin> {
+        let Found {
+            key,
+            sealed,
+            record,
+        } = found;
+        let taken = self.store.take(&key).await?;
+        if taken == Some(sealed) {
+            Ok(record)
+        } else {
+            Err(NoLogin::Gone)
+        }
     }
 
     fn key(&self, state: &str) -> String {
@@ -169,123 +196,5 @@ fn surplus(mut logins: Vec<(String, String)>) -> Vec<Cookie<'static>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use actix_web::test::TestRequest;
-    use futures_util::future::join_all;
-
-    use super::*;
-    use crate::sessions::tests::{World, world};
-
-    fn logins(world: &World) -> PreSessions {
-        PreSessions::new(
-            world.store.clone(),
-            Keyring::new(&[[9; 32]], "login"),
-            &world.ground,
-            "app1",
-        )
-    }
-
-    fn browser(cookies: &[Cookie<'static>]) -> HttpRequest {
-        let live = cookies.iter().filter(|cookie| !cookie.value().is_empty());
-        live.fold(TestRequest::default(), |req, cookie| {
-            req.cookie(cookie.clone())
-        })
-        .to_http_request()
-    }
-
-    #[tokio::test]
-    async fn a_state_works_once_under_concurrency() {
-        let world = world();
-        let logins = logins(&world);
-        let begun = logins
-            .begin(&browser(&[]), "S555", "/docs", None)
-            .await
-            .unwrap();
-        let req = browser(&begun.cookies);
-        let takes = (0..32).map(|_| logins.take(&req, "S555"));
-        let won: Vec<_> = join_all(takes)
-            .await
-            .into_iter()
-            .filter_map(Result::ok)
-            .collect();
-        assert_eq!(won.len(), 1);
-        assert_eq!(won[0].return_to, "/docs");
-        assert_eq!(
-            (&won[0].nonce, &won[0].verifier),
-            (&begun.nonce, &begun.verifier)
-        );
-    }
-
-    #[tokio::test]
-    async fn another_browser_can_neither_use_a_login_nor_use_it_up() {
-        let world = world();
-        let logins = logins(&world);
-        let begun = logins
-            .begin(&browser(&[]), "S555", "/", None)
-            .await
-            .unwrap();
-        let stranger = browser(&[]);
-        assert!(matches!(
-            logins.take(&stranger, "S555").await,
-            Err(NoLogin::Foreign)
-        ));
-        assert!(logins.take(&browser(&begun.cookies), "S555").await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_cookie_of_another_login_does_not_bind() {
-        let world = world();
-        let logins = logins(&world);
-        logins
-            .begin(&browser(&[]), "S555", "/", None)
-            .await
-            .unwrap();
-        let forged = cookies::login("S555", "1.guess");
-        assert!(matches!(
-            logins.take(&browser(&[forged]), "S555").await,
-            Err(NoLogin::Foreign)
-        ));
-    }
-
-    #[tokio::test]
-    async fn a_login_runs_out_after_ten_minutes() {
-        let world = world();
-        let logins = logins(&world);
-        let begun = logins
-            .begin(&browser(&[]), "S555", "/", None)
-            .await
-            .unwrap();
-        world.clock.advance(LIFETIME);
-        assert!(matches!(
-            logins.take(&browser(&begun.cookies), "S555").await,
-            Err(NoLogin::Gone)
-        ));
-    }
-
-    #[tokio::test]
-    async fn tabs_do_not_overwrite_each_other_and_the_sixth_forgets_the_oldest() {
-        let world = world();
-        let logins = logins(&world);
-        let mut held: Vec<Cookie<'static>> = Vec::new();
-        for tab in 0..MAX_LOGINS {
-            let begun = logins
-                .begin(&browser(&held), &format!("S{tab}"), "/", None)
-                .await
-                .unwrap();
-            assert_eq!(begun.cookies.len(), 1, "tab {tab} forgets none");
-            held.extend(begun.cookies);
-            world.clock.advance(Duration::from_secs(1));
-        }
-        let sixth = logins
-            .begin(&browser(&held), "S5", "/", None)
-            .await
-            .unwrap();
-        assert_eq!(sixth.cookies.len(), 2);
-        assert_eq!(sixth.cookies[0].name(), cookies::login_name("S0"));
-        assert_eq!(
-            sixth.cookies[0].max_age(),
-            Some(actix_web::cookie::time::Duration::ZERO)
-        );
-        assert!(logins.take(&browser(&held), "S1").await.is_ok());
-    }
-}
+#[path = "pre_session_tests.rs"]
+mod tests;

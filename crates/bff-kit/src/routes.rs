@@ -48,6 +48,7 @@ pub(crate) fn routes(
 ) {
     let accent = bff.accent();
     let page = |path: &str| web::resource(path.to_owned());
+    let guard = move |csrf: web::Data<Csrf>, req, next| guard(accent, csrf, req, next);
     let guarded = web::scope("")
         .app_data(bff)
         .app_data(csrf)
@@ -191,5 +192,13 @@ pub(crate) async fn session(
 mod tests;
 
 #[cfg(test)]
+#[path = "guard_tests.rs"]
+mod guarded;
+
+#[cfg(test)]
 #[path = "flow_tests.rs"]
 mod flow;
+
+#[cfg(test)]
+#[path = "callback_tests.rs"]
+mod answers;

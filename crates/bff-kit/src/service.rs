@@ -1,6 +1,6 @@
 //! Starts an app.
 
-use std::{fmt::Display, sync::Arc};
+use std::sync::Arc;
 
 use actix_web::web;
 use kit::{
@@ -11,7 +11,6 @@ use store::SharedStore;
 use web_kit::frame::Frame;
 
 use crate::{
-    audiences,
     config::Config,
     csrf::Csrf,
     pre_session::PreSessions,
@@ -100,7 +99,6 @@ fn assemble(
     let settings = TokenSettings {
         margin: config.token_margin,
         audience_by: config.audience_by,
-        scope: audiences::scope(),
     };
     let tokens = Tokens::new(
         sessions.clone(),
@@ -119,7 +117,5 @@ fn assemble(
         pre_sessions,
         sessions,
         tokens,
-        scope: audiences::scope(),
-        default_audience: audiences::API1.to_owned(),
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use kit::{clock::Clock, config::Addresses, random::Random, telemetry::names::span};
-use oauth_types::Scope;
 use tracing::{Instrument as _, Span};
 use web_kit::{look::Accent, problem::Problem};
 
@@ -30,10 +29,6 @@ pub(crate) struct Bff {
     pub(crate) pre_sessions: PreSessions,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) tokens: Tokens,
-    /// What a login asks for.
-    pub(crate) scope: Scope,
-    /// Whom a login's first access token is for where it does not say.
-    pub(crate) default_audience: String,
 }
 
 impl Bff {

@@ -15,6 +15,8 @@ pub(crate) struct Watched {
     pub(crate) asked: AtomicUsize,
     /// Whether it answers at all.
     pub(crate) away: AtomicBool,
+    /// Whether it fails to remove anything.
+    pub(crate) keeps: AtomicBool,
 }
 
 impl Watched {
@@ -23,6 +25,7 @@ impl Watched {
             inner,
             asked: AtomicUsize::new(0),
             away: AtomicBool::new(false),
+            keeps: AtomicBool::new(false),
         }
     }
 
@@ -69,6 +72,9 @@ impl Store for Watched {
             .await
     }
     async fn remove(&self, key: &str) -> Result<bool, StoreError> {
+        if self.keeps.load(SeqCst) {
+            return Err(StoreError::Refused("read-only".into()));
+        }
         self.inner()?.remove(key).await
     }
     async fn count(&self, key: &str, ttl: Duration) -> Result<u64, StoreError> {

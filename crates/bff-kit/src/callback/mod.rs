@@ -11,6 +11,7 @@ use web_kit::trace::join_journey;
 
 use self::trouble::Trouble;
 use crate::{
+    audiences::FIRST,
     cookies,
     params::Params,
     pre_session::{NoLogin, PreSession},
@@ -23,10 +24,11 @@ use crate::{
 /// The most bytes in a code or a state.
 const MAX_VALUE: usize = 2048;
 
-/// A checked answer of the provider.
-struct Answer {
-    code: String,
+/// A login that this answer has used up, and what the provider promises of its
+/// answers.
+struct Taken {
     pre_session: PreSession,
+    iss_promised: bool,
 }
 
 /// The handler.
@@ -46,12 +48,20 @@ pub(crate) async fn callback(req: HttpRequest, bff: web::Data<Bff>) -> HttpRespo
     };
     let journey = join_journey(&req, state);
     let answering = async {
-        let mut answer = match finish(&req, &bff, &params, state).await {
+        let taking = take(&req, &bff, state).instrument(kit::step!(span::CALLBACK_CHECK));
+        let taken = taking.await;
+        // A login that is not used up can still be ended, and needs its cookie for it.
+        let over = matches!(taken, Ok(_) | Err(Trouble::LoginGone));
+        let finished = match taken {
+            Ok(taken) => finish(&req, &bff, &params, taken).await,
+            Err(trouble) => Err(trouble),
+        };
+        let mut answer = match finished {
             Ok(answer) => answer,
             Err(trouble) => trouble.respond(&req, &bff).await,
         };
         let login = cookies::login_name(state);
-        if cookies::read(&req, &login).is_some() {
+        if over && cookies::read(&req, &login).is_some() {
             // Removal fails only where the cookie cannot be written as a header.
             let _ = answer.add_cookie(&cookies::forget(&login));
         }
@@ -64,11 +74,14 @@ async fn finish(
     req: &HttpRequest,
     bff: &Bff,
     params: &Params,
-    state: &str,
+    taken: Taken,
 ) -> Result<HttpResponse, Trouble> {
-    let checking = check(req, bff, params, state).instrument(kit::step!(span::CALLBACK_CHECK));
-    let Answer { code, pre_session } = checking.await?;
-    let redeeming = bff.provider.redeem_code(&code, &pre_session.verifier);
+    let Taken {
+        pre_session,
+        iss_promised,
+    } = taken;
+    let code = code_of(params, bff.provider.issuer(), iss_promised)?;
+    let redeeming = bff.provider.redeem_code(code, &pre_session.verifier);
     let grant = redeeming
         .instrument(kit::step!(span::CODE_EXCHANGE))
         .await
@@ -91,30 +104,29 @@ async fn finish(
         .finish())
 }
 
-/// Everything that can be checked before the provider is called.
-async fn check(
-    req: &HttpRequest,
-    bff: &Bff,
-    params: &Params,
-    state: &str,
-) -> Result<Answer, Trouble> {
-    // The login ends here, whatever comes of it: a state works once.
-    let pre_session = bff.pre_sessions.take(req, state).await?;
+/// Ends the login of `state`, whatever comes of it then: a state works once.
+/// Without the provider nothing could come of it, so it is not used up then.
+async fn take(req: &HttpRequest, bff: &Bff, state: &str) -> Result<Taken, Trouble> {
+    let found = bff.pre_sessions.find(req, state).await?;
     let known = bff.provider.known().await.map_err(Trouble::Provider)?;
-    let promised = known
+    let iss_promised = known
         .metadata
         .additional_metadata()
         .authorization_response_iss_parameter_supported;
-    check_issuer(params.get("iss"), bff.provider.issuer(), promised)?;
+    Ok(Taken {
+        pre_session: bff.pre_sessions.take(found).await?,
+        iss_promised,
+    })
+}
+
+/// The code of an answer that is our provider's.
+fn code_of<'a>(params: &'a Params, issuer: &str, iss_promised: bool) -> Result<&'a str, Trouble> {
+    check_issuer(params.get("iss"), issuer, iss_promised)?;
     if let Some(code) = params.get("error") {
         return Err(Trouble::Refused(code.chars().take(64).collect()));
     }
     let code = params.get("code").filter(|code| code.len() <= MAX_VALUE);
-    let code = code.ok_or_else(|| Trouble::Unreadable("It brings no code.".to_owned()))?;
-    Ok(Answer {
-        code: code.to_owned(),
-        pre_session,
-    })
+    code.ok_or_else(|| Trouble::Unreadable("It brings no code.".to_owned()))
 }
 
 /// RFC 9207 §2.4: compared as a string, for errors as well. Who promises it in
@@ -127,7 +139,8 @@ fn check_issuer(iss: Option<&str>, issuer: &str, promised: bool) -> Result<(), T
     }
 }
 
-/// A new id at each login. The session that this browser had before ends.
+/// A new id at each login. The session that this browser had before ends: where
+/// the store fails just then, it ends by itself, and the new one counts already.
 async fn save(
     req: &HttpRequest,
     bff: &Bff,
@@ -136,7 +149,7 @@ async fn save(
 ) -> Result<SessionId, Trouble> {
     let audience = match audience_of(&grant.access_token) {
         Some(Audience::One(audience)) => audience,
-        Some(Audience::Many(_)) | None => bff.default_audience.clone(),
+        Some(Audience::Many(_)) | None => FIRST.to_owned(),
     };
     let record = Record::new(
         identity,
@@ -147,8 +160,13 @@ async fn save(
     );
     let id = bff.sessions.begin(&record).await?;
     let old = cookies::read(req, cookies::SESSION);
-    if let Some(old) = old.as_deref().and_then(SessionId::read) {
-        bff.sessions.end(&old).await?;
+    if let Some(old) = old.as_deref().and_then(SessionId::read)
+        && let Err(error) = bff.sessions.end(&old).await
+    {
+        tracing::warn!(
+            service = bff.app.service,
+            "a browser's former session was not ended: {error}"
+        );
     }
     Ok(id)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kit::clock::Timestamp;
-use oauth_types::{Scope, names::grant};
+use oauth_types::names::grant;
 use openidconnect::{
     AuthorizationCode, OAuth2TokenResponse as _, PkceCodeVerifier, RefreshToken,
     TokenResponse as _, core::CoreTokenType,
@@ -14,6 +14,7 @@ use super::{
     Provider, ProviderError,
     types::{Token, TokenAnswer},
 };
+use crate::audiences;
 
 /// Stands in where the answer does not say how long the access token lives
 /// (RFC 6749 §5.1 lets it): short, so that a wrong guess costs little.
@@ -86,7 +87,6 @@ impl Provider {
         refresh_token: &str,
         audience: &str,
         by: AudienceBy,
-        scope: &Scope,
     ) -> Result<Grant, ProviderError> {
         let span = kit::step!(
             kit::telemetry::names::span::REFRESH,
@@ -94,9 +94,9 @@ impl Provider {
             "sso.grant" = grant::REFRESH_TOKEN
         );
         let twice = async {
-            match self.refresh_once(refresh_token, audience, by, scope).await {
+            match self.refresh_once(refresh_token, audience, by).await {
                 Err(ProviderError::Unavailable { .. }) => {
-                    self.refresh_once(refresh_token, audience, by, scope).await
+                    self.refresh_once(refresh_token, audience, by).await
                 }
                 answer => answer,
             }
@@ -109,7 +109,6 @@ impl Provider {
         refresh_token: &str,
         audience: &str,
         by: AudienceBy,
-        scope: &Scope,
     ) -> Result<Grant, ProviderError> {
         let known = self.known().await?;
         let asked_at = self.clock.now();
@@ -122,7 +121,7 @@ impl Provider {
             AudienceBy::Resource => request.add_extra_param("resource", audience),
             AudienceBy::Audience => request.add_extra_param("audience", audience),
             AudienceBy::Scope => {
-                let own = scope.filter(|token| belongs_to(token, audience));
+                let own = audiences::scope().filter(|token| belongs_to(token, audience));
                 request.add_scopes(
                     own.iter()
                         .map(|token| openidconnect::Scope::new(token.to_owned())),

@@ -16,7 +16,24 @@ use super::{
     order::Order,
     trouble,
 };
-use crate::{audiences::API1, state::Bff, tokens::Wanted};
+use crate::{audiences::API1, sessions::Session, state::Bff, tokens::Wanted};
+
+/// What is asked of API-1.
+struct Ask {
+    method: Method,
+    path: &'static str,
+    body: Bytes,
+}
+
+impl Ask {
+    const fn get(path: &'static str) -> Self {
+        Self {
+            method: Method::GET,
+            path,
+            body: Bytes::new(),
+        }
+    }
+}
 
 /// `GET /api1/data`: the user's orders.
 #[utoipa::path(
@@ -28,15 +45,8 @@ pub(crate) async fn list(
     bff: web::Data<Bff>,
     upstreams: web::Data<Upstreams>,
 ) -> Result<HttpResponse, Problem> {
-    relay(
-        &req,
-        &bff,
-        &upstreams,
-        Method::GET,
-        "/resource",
-        Bytes::new(),
-    )
-    .await
+    let session = bff.required_session(&req).await?;
+    relay(&req, &bff, &upstreams, &session, Ask::get("/resource")).await
 }
 
 /// `POST /api1/data`: places an order.
@@ -55,17 +65,14 @@ pub(crate) async fn place(
     upstreams: web::Data<Upstreams>,
     body: Bytes,
 ) -> Result<HttpResponse, Problem> {
+    let session = bff.required_session(&req).await?;
     let order = Order::read(req.headers(), &body)?;
-    let body = serde_json::to_vec(&order).unwrap_or_default();
-    relay(
-        &req,
-        &bff,
-        &upstreams,
-        Method::POST,
-        "/resource",
-        body.into(),
-    )
-    .await
+    let ask = Ask {
+        method: Method::POST,
+        path: "/resource",
+        body: serde_json::to_vec(&order).unwrap_or_default().into(),
+    };
+    relay(&req, &bff, &upstreams, &session, ask).await
 }
 
 /// `GET /api1/report`: orders and stock. API-1 asks API-2 for the stock.
@@ -78,36 +85,32 @@ pub(crate) async fn report(
     bff: web::Data<Bff>,
     upstreams: web::Data<Upstreams>,
 ) -> Result<HttpResponse, Problem> {
-    relay(&req, &bff, &upstreams, Method::GET, "/report", Bytes::new()).await
+    let session = bff.required_session(&req).await?;
+    relay(&req, &bff, &upstreams, &session, Ask::get("/report")).await
 }
 
 async fn relay(
     req: &HttpRequest,
     bff: &Bff,
     upstreams: &Upstreams,
-    method: Method,
-    path: &'static str,
-    body: Bytes,
+    session: &Session,
+    ask: Ask,
 ) -> Result<HttpResponse, Problem> {
-    let session = bff.required_session(req).await?;
     let token = bff
         .tokens
         .access_token_for(
-            &session,
+            session,
             Wanted {
                 audience: API1,
                 not: None,
             },
         )
         .await?;
-    let call = || {
-        let (method, body) = (method.clone(), body.clone());
-        Call {
-            method,
-            path,
-            headers: headers::to_api(req),
-            body,
-        }
+    let call = || Call {
+        method: ask.method.clone(),
+        path: ask.path,
+        headers: headers::to_api(req),
+        body: ask.body.clone(),
     };
     let mut answer = send(upstreams, call, &token).await?;
     if answer.status == http::StatusCode::UNAUTHORIZED {
@@ -116,7 +119,7 @@ async fn relay(
             audience: API1,
             not: Some(token),
         };
-        let token = bff.tokens.access_token_for(&session, fresh).await?;
+        let token = bff.tokens.access_token_for(session, fresh).await?;
         answer = send(upstreams, call, &token).await?;
     }
     pass_on(answer)

@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 use web_kit::problem::Problem;
 
 use super::{Upstreams, order::Order, trouble};
-use crate::{audiences::API2, state::Bff, tokens::Wanted};
+use crate::{audiences::API2, sessions::Session, state::Bff, tokens::Wanted};
 
 type Client = InventoryClient<Channel>;
 
@@ -27,11 +27,12 @@ pub(crate) async fn list(
     bff: web::Data<Bff>,
     upstreams: web::Data<Upstreams>,
 ) -> Result<HttpResponse, Problem> {
+    let session = bff.required_session(&req).await?;
     let call = async |mut client: Client, request: Request<()>| {
         let listed = client.list(request.map(|()| ListRequest {})).await;
         listed.map(Response::into_inner)
     };
-    let listed = call_api2(&req, &bff, &upstreams, call).await?;
+    let listed = call_api2(&bff, &upstreams, &session, call).await?;
     let items: Vec<_> = listed
         .items
         .iter()
@@ -57,6 +58,7 @@ pub(crate) async fn reserve(
     upstreams: web::Data<Upstreams>,
     body: Bytes,
 ) -> Result<HttpResponse, Problem> {
+    let session = bff.required_session(&req).await?;
     let Order { item, quantity } = Order::read(req.headers(), &body)?;
     let call = async |mut client: Client, request: Request<()>| {
         let wish = ReserveRequest {
@@ -68,7 +70,7 @@ pub(crate) async fn reserve(
             .await
             .map(Response::into_inner)
     };
-    let reserved = call_api2(&req, &bff, &upstreams, call).await?;
+    let reserved = call_api2(&bff, &upstreams, &session, call).await?;
     let reserved = json!({
         "id": reserved.id,
         "item": reserved.item,
@@ -81,29 +83,24 @@ pub(crate) async fn reserve(
 /// Calls with the user's token, and once more with a fresh one where API-2
 /// refused it.
 async fn call_api2<T>(
-    req: &HttpRequest,
     bff: &Bff,
     upstreams: &Upstreams,
+    session: &Session,
     call: impl AsyncFn(Client, Request<()>) -> Result<T, Status>,
 ) -> Result<T, Problem> {
-    let session = bff.required_session(req).await?;
-    let client = upstreams
-        .api2
-        .clone()
-        .ok_or_else(|| trouble::of_status(&Status::unavailable("")))?;
     let mut refused = None;
     for _ in 0..2 {
         let wanted = Wanted {
             audience: API2,
             not: refused,
         };
-        let token = bff.tokens.access_token_for(&session, wanted).await?;
+        let token = bff.tokens.access_token_for(session, wanted).await?;
         let span = kit::step!(
             span::UPSTREAM,
             "otel.kind" = "client",
             "sso.audience" = API2
         );
-        let calling = async { call(client.clone(), request(&token)?).await };
+        let calling = async { call(upstreams.api2.clone(), request(&token)?).await };
         match calling.instrument(span).await {
             Err(status) if status.code() == Code::Unauthenticated => refused = Some(token),
             outcome => return outcome.map_err(|status| trouble::of_status(&status)),

@@ -1,7 +1,7 @@
 //! HTTP to an API: connections of this worker, kept in a small pool, last in
 //! first out. A connection-level client costs half of what a general one does.
 
-use std::{cell::RefCell, str::FromStr, time::Duration};
+use std::{cell::RefCell, io, str::FromStr, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -151,12 +151,8 @@ impl Pooled {
     }
 
     async fn connect(&self) -> Result<Sender, UpstreamError> {
-        let connecting = timeout(
-            CONNECT_TIMEOUT,
-            connect(&self.target.host, self.target.port),
-        );
-        let stream = connecting.await.map_err(|_| UpstreamError::TimedOut)?;
-        let stream = stream.map_err(|e| UpstreamError::Unreachable(e.to_string()))?;
+        let connecting = connect(&self.target.host, self.target.port);
+        let stream = connected_within(CONNECT_TIMEOUT, connecting).await?;
         let shaken = handshake(TokioIo::new(stream)).await;
         let (sender, connection) = shaken.map_err(|e| UpstreamError::Unreachable(e.to_string()))?;
         tokio::spawn(async move {
@@ -215,6 +211,17 @@ impl Pooled {
             idle.push((sender, Instant::now()));
         }
     }
+}
+
+/// Nothing has been sent before there is a connection, so the time that runs
+/// out here leaves nothing open.
+async fn connected_within<T>(
+    longest: Duration,
+    connecting: impl Future<Output = io::Result<T>>,
+) -> Result<T, UpstreamError> {
+    let outcome = timeout(longest, connecting).await;
+    let outcome = outcome.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    outcome.map_err(|e| UpstreamError::Unreachable(e.to_string()))
 }
 
 #[async_trait(?Send)]

@@ -101,6 +101,16 @@ async fn nobody_there_is_unreachable() {
     );
 }
 
+#[tokio::test]
+async fn a_connection_that_does_not_come_in_time_is_unreachable_since_nothing_was_sent() {
+    let never = std::future::pending::<io::Result<()>>();
+    let outcome = connected_within(Duration::ZERO, never).await;
+    assert!(
+        matches!(outcome, Err(UpstreamError::Unreachable(_))),
+        "{outcome:?}"
+    );
+}
+
 #[test]
 fn only_plain_http_addresses_are_targets() {
     let target: Target = "http://api1.localhost:8084/base/".parse().unwrap();

@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use kit::config::Problems;
 use sso_proto::inventory::inventory_client::InventoryClient;
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 
 pub(crate) use http1::Pooled;
 use http1::Upstream;
@@ -24,24 +24,25 @@ pub(crate) const MAX_BODY: usize = 1 << 20;
 /// The ways to the APIs. Each worker has its own, so that no call changes threads.
 pub(crate) struct Upstreams {
     api1: Rc<dyn Upstream>,
-    api2: Option<InventoryClient<Channel>>,
+    api2: InventoryClient<Channel>,
 }
 
-/// Where the APIs are.
+/// Where the APIs are, found good.
 #[derive(Clone, Debug)]
 pub(crate) struct UpstreamUrls {
     /// API-1's HTTP.
-    pub(crate) api1: http1::Target,
+    api1: http1::Target,
     /// API-2's gRPC.
-    pub(crate) api2: String,
+    api2: String,
 }
 
 impl UpstreamUrls {
     /// Checks both; what is wrong goes to `problems`.
     pub(crate) fn read(api1: &str, api2: &str, problems: &mut Problems) -> Option<Self> {
         let api1 = problems.parse("API1_URL", api1);
-        let plain = api2.starts_with("http://");
-        if !plain {
+        // What is no endpoint here would be none in each worker.
+        let good = api2.starts_with("http://") && Endpoint::from_shared(api2.to_owned()).is_ok();
+        if !good {
             problems.add(
                 "API2_GRPC_URL",
                 format_args!("{api2:?}: an http:// address is expected"),
@@ -51,25 +52,53 @@ impl UpstreamUrls {
             api1: api1?,
             api2: api2.to_owned(),
         })
-        .filter(|_| plain)
+        .filter(|_| good)
     }
 }
 
 impl Upstreams {
     /// Ways for this worker. Call it inside the worker's runtime.
+    #[expect(
+        clippy::expect_used,
+        reason = "fails only for an address that UpstreamUrls::read refuses"
+    )]
     pub(crate) fn new(urls: &UpstreamUrls) -> Self {
-        let channel = kit::net::grpc_channel(&urls.api2);
-        let api2 = channel
-            .inspect_err(|error| tracing::error!("API2_GRPC_URL: {error}"))
-            .ok();
-        let api2 = api2.map(|channel| {
-            InventoryClient::new(channel)
-                .max_decoding_message_size(MAX_BODY)
-                .max_encoding_message_size(MAX_BODY)
-        });
+        let channel = kit::net::grpc_channel(&urls.api2).expect("a gRPC address");
+        let api2 = InventoryClient::new(channel)
+            .max_decoding_message_size(MAX_BODY)
+            .max_encoding_message_size(MAX_BODY);
         Self {
             api1: Rc::new(Pooled::new(urls.api1.clone())),
             api2,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix_web::test]
+    async fn an_address_that_no_worker_could_call_is_refused_at_the_start() {
+        const FINE: &str = "http://127.0.0.1:9";
+        let read = |api1, api2| {
+            let mut problems = Problems::new();
+            let urls = UpstreamUrls::read(api1, api2, &mut problems);
+            (urls, problems.lines().len())
+        };
+        let (urls, problems) = read(FINE, FINE);
+        assert_eq!(problems, 0);
+        Upstreams::new(&urls.unwrap());
+        for wrong in [
+            "https://api2",
+            "api2",
+            "http://",
+            "http://b\u{fc}cher",
+            "http://a b",
+        ] {
+            let (urls, problems) = read(FINE, wrong);
+            assert!(urls.is_none() && problems == 1, "{wrong}");
+        }
+        assert_eq!(read("x", "x").1, 2, "both at once");
     }
 }

@@ -8,30 +8,33 @@ use super::http1::UpstreamError;
 
 /// The most characters of an API's sentence that are passed on.
 const MAX_SENTENCE: usize = 300;
+/// For a call that may or may not have reached its end.
+const NOT_KNOWN: &str = "Whether the call was carried out is not known.";
 
 impl From<UpstreamError> for Problem {
     fn from(error: UpstreamError) -> Self {
         tracing::warn!("an API call failed: {error}");
         match error {
-            UpstreamError::Unreachable(_) => away(),
+            UpstreamError::Unreachable(_) => away("Nothing was done: try again."),
             UpstreamError::TimedOut => late(),
             UpstreamError::Broken(_) => Self::new(StatusCode::BAD_GATEWAY, "API connection lost")
-                .detail("The connection to the API broke. Whether the call was carried out is not known."),
+                .detail(format!("The connection to the API broke. {NOT_KNOWN}")),
             UpstreamError::TooLarge => Self::new(StatusCode::BAD_GATEWAY, "API answer too long")
                 .detail("The API's answer is longer than this app passes on."),
         }
     }
 }
 
-fn away() -> Problem {
+/// `done`: whether the call may have been carried out.
+fn away(done: &str) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "API away")
-        .detail("The API does not answer now. Nothing was done: try again.")
+        .detail(format!("The API does not answer now. {done}"))
         .retry_after(1)
 }
 
 fn late() -> Problem {
     Problem::new(StatusCode::GATEWAY_TIMEOUT, "API too slow")
-        .detail("The API did not answer in time. Whether the call was carried out is not known.")
+        .detail(format!("The API did not answer in time. {NOT_KNOWN}"))
 }
 
 /// The API refused an access token that was minted for it just now: what is
@@ -64,7 +67,8 @@ pub(super) fn of_status(status: &Status) -> Problem {
             said(StatusCode::CONFLICT, "Conflict")
         }
         Code::PermissionDenied => said(StatusCode::FORBIDDEN, "Not allowed"),
-        Code::ResourceExhausted | Code::Unavailable => away(),
+        // Also what API-2 says after its store's answer was lost.
+        Code::ResourceExhausted | Code::Unavailable => away(NOT_KNOWN),
         Code::DeadlineExceeded | Code::Cancelled => late(),
         Code::Unauthenticated => token_refused(),
         Code::Ok | Code::Unknown | Code::Unimplemented | Code::Internal | Code::DataLoss => {
@@ -95,6 +99,25 @@ mod tests {
                 expected,
                 "{code:?}"
             );
+        }
+    }
+
+    #[test]
+    fn that_nothing_was_done_is_said_only_where_no_call_went_out() {
+        use actix_web::ResponseError as _;
+        let said = |problem: Problem| {
+            let answer = problem.error_response();
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert!(answer.headers().contains_key("retry-after"));
+            let body = actix_web::body::MessageBody::try_into_bytes(answer.into_body());
+            String::from_utf8(body.ok().unwrap().to_vec()).unwrap()
+        };
+        let unreachable = said(UpstreamError::Unreachable("x".into()).into());
+        assert!(unreachable.contains("Nothing was done"), "{unreachable}");
+        for code in [Code::Unavailable, Code::ResourceExhausted] {
+            let answered = said(of_status(&Status::new(code, "x")));
+            assert!(answered.contains(NOT_KNOWN), "{answered}");
+            assert!(!answered.contains("Nothing was done"), "{answered}");
         }
     }
 

@@ -109,6 +109,18 @@ impl Record {
         kept.lives_beyond(now, margin).then_some(&kept.token)
     }
 
+    /// Whether a kept token still lives longer than `margin`, but for the one
+    /// that an API `refused`.
+    pub(crate) fn is_of_use(
+        &self,
+        now: Timestamp,
+        margin: Duration,
+        refused: Option<&str>,
+    ) -> bool {
+        let mut kept = self.tokens.values();
+        kept.any(|kept| refused != Some(&kept.token) && kept.lives_beyond(now, margin))
+    }
+
     /// The session moved on to `now`: at most to its end. `None` while less than
     /// a twentieth of the idle time has gone by, so that not each request writes.
     pub(super) fn slid(&self, now: Timestamp, idle: Duration) -> Option<Self> {

@@ -23,9 +23,28 @@ pub(crate) enum TokenError {
     /// The token is for another audience than the one asked for.
     #[error("the provider gave a token for another audience")]
     WrongAudience,
+    /// There is no refresh token to mint one with. What is kept for other
+    /// audiences still serves, so the session stays.
+    #[error("the session has no refresh token")]
+    NoneToBeHad,
     /// Somebody else's refresh took too long.
     #[error("another request's refresh took too long")]
     TookTooLong,
+}
+
+impl TokenError {
+    /// Whether a request for any other audience would fail in the same way now.
+    pub(super) const fn is_for_every_audience(&self) -> bool {
+        match self {
+            Self::Ended | Self::Store(_) | Self::Provider(ProviderError::Unavailable { .. }) => {
+                true
+            }
+            Self::Provider(ProviderError::Refused { .. } | ProviderError::Invalid(_))
+            | Self::WrongAudience
+            | Self::NoneToBeHad
+            | Self::TookTooLong => false,
+        }
+    }
 }
 
 impl From<StoreError> for TokenError {
@@ -52,6 +71,8 @@ impl From<TokenError> for Problem {
             TokenError::Provider(error) => provider_trouble(&error),
             TokenError::WrongAudience => Self::new(StatusCode::BAD_GATEWAY, "Wrong access token")
                 .detail("The identity provider gave an access token for another API than the one asked for."),
+            TokenError::NoneToBeHad => Self::new(StatusCode::BAD_GATEWAY, "No access token")
+                .detail("The identity provider gave this session no way to get an access token for this API."),
             TokenError::TookTooLong => Self::new(StatusCode::SERVICE_UNAVAILABLE, "Busy")
                 .detail("Another request of this session is still waiting for its access token.")
                 .retry_after(1),

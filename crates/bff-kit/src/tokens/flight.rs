@@ -40,7 +40,8 @@ struct Place {
 
 impl Flights {
     /// Waits for this session's turn. Who waited for one that failed shares
-    /// the failure: a hundred requests do not try an absent provider in turn.
+    /// the failure, if it is the same for every audience: a hundred requests do
+    /// not try an absent provider in turn.
     pub(super) async fn go(&self, session: &str, deadline: Instant) -> Result<Going, TokenError> {
         // The turn is let go of before the place: that one counts who is left.
         let (place, turn) = self.place(session).ok_or(TokenError::TookTooLong)?;
@@ -81,9 +82,10 @@ impl Flights {
 }
 
 impl Going {
-    /// Tells those who wait how it went.
+    /// Tells those who wait how it went. They may wait for another audience.
     pub(super) fn landed<T>(&mut self, outcome: &Result<T, TokenError>) {
-        *self.last = outcome.as_ref().err().cloned();
+        let failure = outcome.as_ref().err();
+        *self.last = failure.filter(|e| e.is_for_every_audience()).cloned();
     }
 }
 
@@ -106,6 +108,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::provider::ProviderError;
 
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(5)
@@ -125,13 +128,13 @@ mod tests {
         assert!(flights.0.lock().is_empty());
     }
 
-    #[tokio::test]
-    async fn who_waited_for_a_failure_shares_it_and_who_comes_later_tries() {
+    /// What one gets who waits for another that ends with `failure`.
+    async fn waited_for(failure: TokenError) -> Result<bool, TokenError> {
         let flights = Flights::default();
         let mut first = flights.go("s", soon()).await.ok().unwrap();
         let waiting = tokio::spawn({
             let flights = flights.clone();
-            async move { flights.go("s", soon()).await.err() }
+            async move { flights.go("s", soon()).await.map(|going| going.waited) }
         });
         while flights
             .0
@@ -141,15 +144,44 @@ mod tests {
         {
             tokio::task::yield_now().await;
         }
-        first.landed(&Err::<(), _>(TokenError::WrongAudience));
+        first.landed(&Err::<(), _>(failure));
         drop(first);
-        assert_eq!(waiting.await.unwrap(), Some(TokenError::WrongAudience));
+        let waited = waiting.await.unwrap();
+        let later = flights.go("s", soon()).await;
         assert!(
-            flights
-                .go("s", soon())
-                .await
-                .is_ok_and(|going| !going.waited)
+            later.is_ok_and(|going| !going.waited),
+            "who comes later tries"
         );
+        waited
+    }
+
+    #[tokio::test]
+    async fn who_waited_shares_a_failure_that_is_the_same_for_every_audience() {
+        let away = ProviderError::Unavailable {
+            why: "refused".into(),
+            retry_after: 1,
+        };
+        for failure in [
+            TokenError::Ended,
+            TokenError::Store("away".into()),
+            TokenError::Provider(away),
+        ] {
+            assert_eq!(waited_for(failure.clone()).await, Err(failure));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waited_for_another_audiences_refusal_goes_on() {
+        let refused = ProviderError::Refused {
+            code: "invalid_target".into(),
+        };
+        for failure in [
+            TokenError::Provider(refused),
+            TokenError::WrongAudience,
+            TokenError::NoneToBeHad,
+        ] {
+            assert_eq!(waited_for(failure).await, Ok(true));
+        }
     }
 
     #[tokio::test]

@@ -6,11 +6,10 @@ pub(crate) mod error;
 mod flight;
 mod peek;
 
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use kit::{Ground, clock::Clock, random::Random, telemetry::names::span};
-use oauth_types::Scope;
-use store::SharedStore;
+use store::{SharedStore, Store};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tracing::{Instrument as _, Span};
 
@@ -39,8 +38,6 @@ pub(crate) struct TokenSettings {
     pub(crate) margin: Duration,
     /// How a refresh names the audience.
     pub(crate) audience_by: AudienceBy,
-    /// All scopes that a login asks for.
-    pub(crate) scope: Scope,
 }
 
 /// Which token is wanted.
@@ -180,17 +177,14 @@ impl Inner {
             }
         }
         let prolonging = async {
-            let mut tick = interval_at(Instant::now() + PROLONG, PROLONG);
-            tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            loop {
-                tick.tick().await;
-                // A store that fails now fails the save as well, which says so.
-                let _ = self.store.lease(&lease, &holder, LEASE).await;
-            }
+            hold(&*self.store, &lease, &holder, PROLONG).await;
+            tracing::warn!("another request took over the lease on a session's refresh");
+            // The refresh goes on: a redeemed token's successor has to be saved.
+            pending().await
         };
         let outcome = tokio::select! {
             outcome = self.refresh(session, wanted) => outcome,
-            () = prolonging => Err(TokenError::TookTooLong),
+            outcome = prolonging => outcome,
         };
         // Where the store does not take it back, it ends by itself.
         let _ = self.store.release(&lease, &holder).await;
@@ -209,15 +203,11 @@ impl Inner {
             return Ok(token);
         }
         let Some(refresh_token) = current.record.refresh_token.clone() else {
-            self.sessions.end_read(&current).await?;
-            return Err(TokenError::Ended);
+            return Err(self.without_refresh(&current, wanted).await?);
         };
-        let TokenSettings {
-            audience_by, scope, ..
-        } = &self.settings;
         let redeemed = self
             .provider
-            .redeem_refresh(&refresh_token, wanted.audience, *audience_by, scope)
+            .redeem_refresh(&refresh_token, wanted.audience, self.settings.audience_by)
             .await;
         let grant = match redeemed.map_err(TokenError::from) {
             Ok(grant) => grant,
@@ -236,6 +226,21 @@ impl Inner {
         }
         Span::current().record("sso.token_source", "minted");
         Ok(grant.access_token)
+    }
+
+    /// Nothing can be minted: the session is of use as long as a token is kept
+    /// that some API still takes.
+    async fn without_refresh(
+        &self,
+        session: &Session,
+        wanted: &Wanted,
+    ) -> Result<TokenError, TokenError> {
+        let (now, refused) = (self.clock.now(), wanted.not.as_deref());
+        if session.record.is_of_use(now, self.settings.margin, refused) {
+            return Ok(TokenError::NoneToBeHad);
+        }
+        self.sessions.end_read(session).await?;
+        Ok(TokenError::Ended)
     }
 
     /// The provider takes the refresh token no more: the session ends, unless
@@ -280,6 +285,19 @@ impl Inner {
         Err(TokenError::Store(
             "the session changed all the time".to_owned(),
         ))
+    }
+}
+
+/// Prolongs the lease `key` for `holder`, until another holds it. A store that
+/// fails now fails the save as well, which says so.
+async fn hold(store: &dyn Store, key: &str, holder: &str, every: Duration) {
+    let mut tick = interval_at(Instant::now() + every, every);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if matches!(store.lease(key, holder, LEASE).await, Ok(false)) {
+            return;
+        }
     }
 }
 

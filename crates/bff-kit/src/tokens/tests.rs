@@ -114,7 +114,6 @@ fn tokens(world: &World, provider: &Arc<Provider>) -> Tokens {
     let settings = TokenSettings {
         margin: Duration::from_secs(30),
         audience_by: AudienceBy::Resource,
-        scope: "openid https://api-1/read".parse().unwrap(),
     };
     Tokens::new(
         world.sessions.clone(),
@@ -279,4 +278,45 @@ async fn a_token_for_another_audience_is_refused_and_the_rotation_kept() {
     assert_eq!(saved.record.refresh_token.as_deref(), Some("R7"));
     assert!(!saved.record.tokens.contains_key(API2));
     setup.end().await;
+}
+
+#[tokio::test]
+async fn without_a_refresh_token_the_session_lasts_as_long_as_a_token_is_of_use() {
+    let setup = setup();
+    let record = setup.world.record(None);
+    let id = setup.world.sessions.begin(&record).await.unwrap();
+    let session = setup.world.sessions.load(&id).await.unwrap().unwrap();
+    assert_eq!(
+        setup.ask(&session, API2).await,
+        Err(TokenError::NoneToBeHad)
+    );
+    assert_eq!(
+        setup.ask(&session, API1).await.as_deref(),
+        Ok("access-secret"),
+        "the session stays"
+    );
+    let refused = Wanted {
+        audience: API1,
+        not: Some("access-secret".into()),
+    };
+    let ended = setup.tokens.access_token_for(&session, refused).await;
+    assert_eq!(ended, Err(TokenError::Ended), "the last one was refused");
+    assert!(setup.world.sessions.load(&id).await.unwrap().is_none());
+    let id = setup.world.sessions.begin(&record).await.unwrap();
+    let session = setup.world.sessions.load(&id).await.unwrap().unwrap();
+    setup.world.clock.advance(Duration::from_secs(870));
+    assert_eq!(setup.ask(&session, API2).await, Err(TokenError::Ended));
+    assert!(setup.world.sessions.load(&id).await.unwrap().is_none());
+    setup.end().await;
+}
+
+#[tokio::test]
+async fn a_lease_that_another_has_taken_is_prolonged_no_more() {
+    let world = world();
+    let every = Duration::from_millis(1);
+    assert!(world.store.lease("l", "first", LEASE).await.unwrap());
+    world.clock.advance(LEASE);
+    assert!(world.store.lease("l", "second", LEASE).await.unwrap());
+    hold(&*world.store, "l", "first", every).await;
+    assert!(world.store.release("l", "second").await.unwrap());
 }

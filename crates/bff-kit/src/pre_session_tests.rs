@@ -1,0 +1,135 @@
+use actix_web::test::TestRequest;
+use futures_util::future::join_all;
+
+use super::*;
+use crate::sessions::tests::{World, world};
+
+fn logins(world: &World) -> PreSessions {
+    PreSessions::new(
+        world.store.clone(),
+        Keyring::new(&[[9; 32]], "login"),
+        &world.ground,
+        "app1",
+    )
+}
+
+fn browser(cookies: &[Cookie<'static>]) -> HttpRequest {
+    let live = cookies.iter().filter(|cookie| !cookie.value().is_empty());
+    live.fold(TestRequest::default(), |req, cookie| {
+        req.cookie(cookie.clone())
+    })
+    .to_http_request()
+}
+
+async fn redeem(
+    logins: &PreSessions,
+    req: &HttpRequest,
+    state: &str,
+) -> Result<PreSession, NoLogin> {
+    logins.take(logins.find(req, state).await?).await
+}
+
+#[tokio::test]
+async fn a_state_works_once_under_concurrency() {
+    let world = world();
+    let logins = logins(&world);
+    let begun = logins
+        .begin(&browser(&[]), "S555", "/docs", None)
+        .await
+        .unwrap();
+    let req = browser(&begun.cookies);
+    // Each has found it before the first one takes it.
+    let found = join_all((0..32).map(|_| logins.find(&req, "S555"))).await;
+    let takes = found.into_iter().map(|found| logins.take(found.unwrap()));
+    let won: Vec<_> = join_all(takes)
+        .await
+        .into_iter()
+        .filter_map(Result::ok)
+        .collect();
+    assert_eq!(won.len(), 1);
+    assert_eq!(won[0].return_to, "/docs");
+    assert_eq!(
+        (&won[0].nonce, &won[0].verifier),
+        (&begun.nonce, &begun.verifier)
+    );
+}
+
+#[tokio::test]
+async fn another_browser_can_neither_use_a_login_nor_use_it_up() {
+    let world = world();
+    let logins = logins(&world);
+    let begun = logins
+        .begin(&browser(&[]), "S555", "/", None)
+        .await
+        .unwrap();
+    let stranger = browser(&[]);
+    assert!(matches!(
+        redeem(&logins, &stranger, "S555").await,
+        Err(NoLogin::Foreign)
+    ));
+    let own = browser(&begun.cookies);
+    assert!(redeem(&logins, &own, "S555").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_made_up_cookie_does_not_bind_and_uses_nothing_up() {
+    let world = world();
+    let logins = logins(&world);
+    let begun = logins
+        .begin(&browser(&[]), "S555", "/", None)
+        .await
+        .unwrap();
+    let forged = cookies::login("S555", "1.guess");
+    assert!(matches!(
+        redeem(&logins, &browser(&[forged]), "S555").await,
+        Err(NoLogin::Foreign)
+    ));
+    let own = browser(&begun.cookies);
+    assert!(redeem(&logins, &own, "S555").await.is_ok());
+    assert!(matches!(
+        redeem(&logins, &own, "S555").await,
+        Err(NoLogin::Gone)
+    ));
+}
+
+#[tokio::test]
+async fn a_login_runs_out_after_ten_minutes() {
+    let world = world();
+    let logins = logins(&world);
+    let begun = logins
+        .begin(&browser(&[]), "S555", "/", None)
+        .await
+        .unwrap();
+    world.clock.advance(LIFETIME);
+    assert!(matches!(
+        redeem(&logins, &browser(&begun.cookies), "S555").await,
+        Err(NoLogin::Gone)
+    ));
+}
+
+#[tokio::test]
+async fn tabs_do_not_overwrite_each_other_and_the_sixth_forgets_the_oldest() {
+    let world = world();
+    let logins = logins(&world);
+    let mut held: Vec<Cookie<'static>> = Vec::new();
+    for tab in 0..MAX_LOGINS {
+        let begun = logins
+            .begin(&browser(&held), &format!("S{tab}"), "/", None)
+            .await
+            .unwrap();
+        assert_eq!(begun.cookies.len(), 1, "tab {tab} forgets none");
+        held.extend(begun.cookies);
+        world.clock.advance(Duration::from_secs(1));
+    }
+    let sixth = logins
+        .begin(&browser(&held), "S5", "/", None)
+        .await
+        .unwrap();
+    assert_eq!(sixth.cookies.len(), 2);
+    assert_eq!(sixth.cookies[0].name(), cookies::login_name("S0"));
+    assert_eq!(
+        sixth.cookies[0].max_age(),
+        Some(actix_web::cookie::time::Duration::ZERO)
+    );
+    assert!(redeem(&logins, &browser(&held), "S1").await.is_ok());
+}
