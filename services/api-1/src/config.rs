@@ -8,8 +8,7 @@ use secrecy::SecretString;
 use token_verify::{Issuer, IssuerArgs};
 use web_kit::client::TrustedProxies;
 
-/// The secret of the demo's configuration. Everybody knows it, so it counts
-/// only where nobody else can reach us.
+/// The secret of the demo's configuration.
 const DEMO_SECRET: &str = "api-1-secret";
 
 /// API-1, orders: a resource server that takes access tokens for https://api-1.
@@ -113,18 +112,11 @@ impl Config {
 
 impl PeerArgs {
     fn secret(&self, common: &Common, problems: &mut Problems) -> Option<SecretString> {
-        const KEY: &str = "API1_CLIENT_SECRET";
-        let given = self.api1_client_secret.as_deref();
-        let file = self.api1_client_secret_file.as_deref();
-        if given.is_some() || file.is_some() {
-            return problems.secret(KEY, given, file);
-        }
-        // http is refused for any domain but localhost's (kit::config).
-        if common.addresses.url(Site::Api1).starts_with("http://") {
-            return Some(DEMO_SECRET.into());
-        }
-        problems.add(KEY, "needed: the demo's secret serves localhost alone");
-        None
+        let given = (
+            self.api1_client_secret.as_deref(),
+            self.api1_client_secret_file.as_deref(),
+        );
+        common.secret_or_demo("API1_CLIENT_SECRET", given, DEMO_SECRET, problems)
     }
 }
 

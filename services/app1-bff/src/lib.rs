@@ -20,8 +20,7 @@ pub const APP: App = App {
     request: RequestBy::Url,
 };
 
-/// The secret of the demo's configuration. Everybody knows it, so it counts
-/// only where nobody else can reach us.
+/// The secret of the demo's configuration.
 const DEMO_SECRET: &str = "app1-secret";
 
 /// The first app of sso-lab: a backend for frontend.
@@ -110,20 +109,11 @@ pub fn config(
 
 impl OwnArgs {
     fn secret(&self, common: &Common, problems: &mut Problems) -> Option<SecretString> {
-        const KEY: &str = "APP1_CLIENT_SECRET";
-        let (given, file) = (
+        let given = (
             self.app1_client_secret.as_deref(),
             self.app1_client_secret_file.as_deref(),
         );
-        if given.is_some() || file.is_some() {
-            return problems.secret(KEY, given, file);
-        }
-        // http is refused for any domain but localhost's (kit::config).
-        if common.addresses.url(Site::App1).starts_with("http://") {
-            return Some(DEMO_SECRET.into());
-        }
-        problems.add(KEY, "needed: the demo's secret serves localhost alone");
-        None
+        common.secret_or_demo("APP1_CLIENT_SECRET", given, DEMO_SECRET, problems)
     }
 }
 

@@ -1,11 +1,14 @@
 //! The settings that all binaries share.
 
-use std::{net::IpAddr, path::PathBuf};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use secrecy::SecretString;
 
-use super::{Addresses, Problems};
+use super::{Addresses, Problems, Site};
 use crate::state_dir::StateDir;
 
 /// The most that ports are moved.
@@ -114,6 +117,28 @@ impl Common {
             log_json: false,
             usable: false,
         }
+    }
+}
+
+impl Common {
+    /// A secret, or the demo's where none is given. Everybody knows the demo's,
+    /// so it counts only where nobody else can reach us.
+    pub fn secret_or_demo(
+        &self,
+        key: &str,
+        (value, file): (Option<&str>, Option<&Path>),
+        demo: &str,
+        problems: &mut Problems,
+    ) -> Option<SecretString> {
+        if value.is_some() || file.is_some() {
+            return problems.secret(key, value, file);
+        }
+        // http is refused for any domain but localhost's.
+        if self.addresses.url(Site::Idp).starts_with("http://") {
+            return Some(demo.into());
+        }
+        problems.add(key, "needed: the demo's secret serves localhost alone");
+        None
     }
 }
 
