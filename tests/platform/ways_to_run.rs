@@ -240,3 +240,33 @@ async fn with_redis_and_a_state_directory_sessions_outlive_the_process() {
         assert_eq!(status.code(), Some(0), "{}", child.output());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_domain_is_https_and_issuer_and_links_follow() {
+    let folder = tempfile::tempdir().unwrap();
+    let offset = free_offset(1);
+    let offset_text = offset.to_string();
+    let flags = ["--domain", "sso.example", "--public-scheme", "https"];
+    let flags = [&flags[..], &["--port-offset", &offset_text]].concat();
+    let mut child = run("sso-lab", &flags, folder.path());
+    until_output(&mut child, "https://app1.sso.example").await;
+    let http = kit::net::http_client();
+    let at = |port: u16, path: &str| http.get(format!("http://127.0.0.1:{}{path}", port + offset));
+    let document = at(8081, "/.well-known/openid-configuration")
+        .send()
+        .await
+        .unwrap();
+    let document: serde_json::Value =
+        serde_json::from_str(&document.text().await.unwrap()).unwrap();
+    assert_eq!(document["issuer"], "https://idp.sso.example");
+    let login = at(8082, "/login").send().await.unwrap();
+    let target = login.headers()["location"].to_str().unwrap().to_owned();
+    assert!(
+        target.starts_with("https://idp.sso.example/authorize?"),
+        "{target}"
+    );
+    assert!(
+        target.contains("redirect_uri=https%3A%2F%2Fapp1.sso.example%2Fcallback"),
+        "{target}"
+    );
+}

@@ -9,7 +9,7 @@ use token_verify::{Issuer, IssuerArgs};
 use web_kit::client::TrustedProxies;
 
 /// The secret of the demo's configuration.
-const DEMO_SECRET: &str = "api-1-secret";
+pub const DEMO_SECRET: &str = "api-1-secret";
 
 /// API-1, orders: a resource server that takes access tokens for https://api-1.
 ///

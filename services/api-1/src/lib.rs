@@ -14,7 +14,7 @@ mod tests;
 use std::sync::Arc;
 
 use actix_web::web;
-pub use config::{Args, Config, PeerArgs};
+pub use config::{Args, Config, DEMO_SECRET, PeerArgs};
 use exchange::Exchange;
 use inventory::Inventory;
 use kit::{

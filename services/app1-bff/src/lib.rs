@@ -21,7 +21,7 @@ pub const APP: App = App {
 };
 
 /// The secret of the demo's configuration.
-const DEMO_SECRET: &str = "app1-secret";
+pub const DEMO_SECRET: &str = "app1-secret";
 
 /// The first app of sso-lab: a backend for frontend.
 ///

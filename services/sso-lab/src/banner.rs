@@ -65,6 +65,10 @@ fn text(common: &Common, built_in: bool) -> String {
     text += &line(Site::Lab, "The lab: what runs where");
     if built_in {
         text += "\n  alice / wonderland   manager\n  bob / builder        clerk\n";
+        if addresses.url(Site::Idp).starts_with("https://") {
+            text += "\nEverybody knows these users, and the clients' secrets beside them: for\n\
+                     more than a demo bring your own (--config FILE).\n";
+        }
     }
     text += "\nCtrl-C ends it.\n";
     text
@@ -98,6 +102,14 @@ mod tests {
             assert!(text.contains(url), "{url} in {text}");
         }
         assert!(text.contains("alice / wonderland"));
+    }
+
+    #[test]
+    fn under_a_public_domain_it_says_that_everybody_knows_the_demos_users() {
+        let public = ["--domain", "example.com", "--public-scheme", "https"];
+        assert!(shown(&public, true).contains("--config FILE"));
+        assert!(!shown(&public, false).contains("--config FILE"));
+        assert!(!shown(&[], true).contains("--config FILE"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Starting everything.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use bff_kit::BffPeerArgs;
 use kit::{
@@ -59,16 +59,31 @@ fn read(args: &UpArgs, common: &Common, problems: &mut Problems) -> Option<Parts
         api1_url: local(Site::Api1),
         api2_grpc_url: grpc(Site::Api2),
     };
-    let api1_peers = api_1::PeerArgs {
+    let mut api1_peers = api_1::PeerArgs {
         idp_grpc_url: grpc(Site::Idp),
         api2_url: local(Site::Api2),
         api2_grpc_url: grpc(Site::Api2),
         api1_client_secret: args.api1.api1_client_secret.clone(),
         api1_client_secret_file: args.api1.api1_client_secret_file.clone(),
     };
+    let mut own = args.app1.clone();
+    if args.idp.config.is_none() {
+        // The provider's configuration is the built-in one, at any domain: its
+        // clients are known to it by these secrets.
+        or_demo(
+            &mut own.app1_client_secret,
+            own.app1_client_secret_file.as_ref(),
+            app1_bff::DEMO_SECRET,
+        );
+        or_demo(
+            &mut api1_peers.api1_client_secret,
+            api1_peers.api1_client_secret_file.as_ref(),
+            api_1::DEMO_SECRET,
+        );
+    }
     let lab = lab::Config::read(common, problems);
     let mut idp = idp::Config::read(&args.idp, common, problems);
-    let first = app1_bff::config(common, &issuer, &peers, &args.bff, &args.app1, problems);
+    let first = app1_bff::config(common, &issuer, &peers, &args.bff, &own, problems);
     let key = args.app2.key(&common.state_dir, &OsRandom, problems);
     if let (Some(idp), Some(key)) = (&mut idp, &key) {
         let client_id = app2_bff::APP.client_id.to_owned();
@@ -90,6 +105,12 @@ fn read(args: &UpArgs, common: &Common, problems: &mut Problems) -> Option<Parts
         orders: (orders?, orders_at?),
         inventory: (inventory?, inventory_at?),
     })
+}
+
+fn or_demo(secret: &mut Option<String>, file: Option<&PathBuf>, demo: &str) {
+    if secret.is_none() && file.is_none() {
+        *secret = Some(demo.to_owned());
+    }
 }
 
 async fn start(parts: Parts, platform: Platform, built_in: bool) -> Result<Running, Problems> {
