@@ -1,6 +1,6 @@
 //! The provider's settings from flags and environment.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 use kit::{
@@ -41,19 +41,15 @@ pub struct Args {
 }
 
 /// Read and found good.
-#[derive(Clone)]
 pub struct Config {
     /// The issuer.
     pub issuer: String,
     /// Where everything is.
     pub addresses: Addresses,
-    /// The configuration file's name, for errors, and its text.
-    pub file: (String, String),
+    /// The configuration file, understood.
+    pub(crate) settings: Settings,
     /// The algorithm of new tokens.
     pub(crate) signing_alg: Algorithm,
-    /// Public keys (JWKS) of clients in this same process, by client_id; they
-    /// win over the configuration file's.
-    pub client_keys: BTreeMap<String, serde_json::Value>,
     /// Where keys are kept.
     pub state_dir: StateDir,
     /// Worker threads.
@@ -63,18 +59,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// The demo's: built-in configuration at `addresses`.
-    pub fn demo(addresses: Addresses, state_dir: StateDir) -> Self {
-        Self {
-            issuer: addresses.url(Site::Idp),
-            addresses,
-            file: ("built-in configuration".to_owned(), DEFAULT.to_owned()),
-            signing_alg: Algorithm::Es256,
-            client_keys: BTreeMap::new(),
-            state_dir,
-            workers: 1,
-            trusted_proxies: TrustedProxies::default(),
-        }
+    /// Lets a client of this same process authenticate by `jwks`, whatever the
+    /// configuration file says.
+    pub fn give_client_keys(&mut self, client_id: &str, jwks: serde_json::Value) {
+        self.settings.give_keys(client_id, jwks);
     }
 
     /// Checks everything, the configuration file too; what is wrong goes to `problems`.
@@ -95,36 +83,22 @@ impl Config {
                 }
             },
         };
-        let config = Self {
+        // Read whatever else is wrong, so that its own errors are named too.
+        let settings = file.and_then(|(name, text)| {
+            let dir = common.state_dir.path("");
+            let dir = dir.map(|path| path.components().collect::<PathBuf>());
+            Settings::parse(&name, &text, &common.addresses, dir.as_deref())
+                .map_err(|found| problems.extend(found))
+                .ok()
+        });
+        Some(Self {
             issuer: issuer?,
             addresses: common.addresses.clone(),
-            file: file?,
+            settings: settings?,
             signing_alg: signing_alg?,
-            client_keys: BTreeMap::new(),
             state_dir: common.state_dir.clone(),
             workers: common.workers,
             trusted_proxies: trusted_proxies?,
-        };
-        match config.settings() {
-            Ok(_) => Some(config),
-            Err(found) => {
-                problems.extend(found);
-                None
-            }
-        }
-    }
-
-    /// The configuration file, understood.
-    pub(crate) fn settings(&self) -> Result<Settings, Problems> {
-        let (name, text) = &self.file;
-        let dir = self
-            .state_dir
-            .path("")
-            .map(|path| path.components().collect::<PathBuf>());
-        let mut settings = Settings::parse(name, text, &self.addresses, dir.as_deref())?;
-        for (client_id, jwks) in &self.client_keys {
-            settings.give_keys(client_id, jwks.clone());
-        }
-        Ok(settings)
+        })
     }
 }

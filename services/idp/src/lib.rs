@@ -57,9 +57,6 @@ pub async fn build(
     ground: Ground,
 ) -> Result<Running, Problems> {
     let readiness = Readiness::waiting_for(ground.shutdown.clone(), &["store"]);
-    let idp = provider(&config, store.clone(), &ground).await?;
-    let wait = readiness.clone();
-    tokio::spawn(async move { wait.until_reached("store", || store.ping()).await });
     let metrics = Metrics::new(SERVICE)?;
     let frame = Frame {
         service: SERVICE,
@@ -71,7 +68,11 @@ pub async fn build(
         trace: routes::trace,
         body_limit: BODY_LIMIT,
     };
-    let routes = routes::configure(Arc::clone(&idp), &config.addresses);
+    let addresses = config.addresses.clone();
+    let idp = provider(config, store.clone(), &ground).await?;
+    let wait = readiness.clone();
+    tokio::spawn(async move { wait.until_reached("store", || store.ping()).await });
+    let routes = routes::configure(Arc::clone(&idp), &addresses);
     let mut running = frame
         .serve(listeners.http, routes)
         .map_err(|e| Problems::one("HTTP", e))?;
@@ -98,7 +99,7 @@ pub async fn build(
 }
 
 async fn provider(
-    config: &Config,
+    config: Config,
     store: SharedStore,
     ground: &Ground,
 ) -> Result<Arc<Idp>, Problems> {
@@ -111,8 +112,8 @@ async fn provider(
         .map_err(|error| Problems::one("keys", error))?
         .map_err(|error| Problems::one("STATE_DIR", error))?;
     Ok(Arc::new(Idp {
-        issuer: config.issuer.clone(),
-        settings: config.settings()?,
+        issuer: config.issuer,
+        settings: config.settings,
         records: Records::new(store, Arc::clone(&ground.clock)),
         keys,
         refresh_tokens: RefreshTokens::new(&refresh_key),

@@ -86,8 +86,7 @@ fn read(args: &UpArgs, common: &Common, problems: &mut Problems) -> Option<Parts
     let first = app1_bff::config(common, &issuer, &peers, &args.bff, &own, problems);
     let key = args.app2.key(&common.state_dir, &OsRandom, problems);
     if let (Some(idp), Some(key)) = (&mut idp, &key) {
-        let client_id = app2_bff::APP.client_id.to_owned();
-        idp.client_keys.insert(client_id, key.public_jwks());
+        idp.give_client_keys(app2_bff::APP.client_id, key.public_jwks());
     }
     let second = app2_bff::config(
         common, &issuer, &peers, &args.bff, &args.app2, key, problems,

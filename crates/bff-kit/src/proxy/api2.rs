@@ -5,10 +5,10 @@ use actix_web::{
     http::header,
     web::{self, Bytes},
 };
-use kit::telemetry::{names::span, propagation};
+use kit::telemetry::names::span;
 use serde_json::{Value, json};
 use sso_proto::inventory::{ListRequest, ReserveRequest, inventory_client::InventoryClient};
-use tonic::{Code, Request, Response, Status, metadata::MetadataValue, transport::Channel};
+use tonic::{Code, Request, Response, Status, transport::Channel};
 use tracing::Instrument as _;
 use web_kit::problem::Problem;
 
@@ -111,13 +111,9 @@ async fn call_api2<T>(
 
 /// Made inside the call's span, so that API-2's becomes its child.
 fn request(token: &str) -> Result<Request<()>, Status> {
-    let mut request = Request::new(());
-    let bearer = MetadataValue::try_from(format!("Bearer {token}"));
-    let mut bearer = bearer.map_err(|_| Status::internal("the token does not fit a header"))?;
-    bearer.set_sensitive(true);
-    request.metadata_mut().insert("authorization", bearer);
-    propagation::inject_metadata(request.metadata_mut());
-    Ok(request)
+    let credentials = format!("Bearer {token}");
+    let request = grpc_kit::authorized((), &credentials);
+    request.map_err(|_| Status::internal("the token does not fit a header"))
 }
 
 fn answer(mut response: actix_web::HttpResponseBuilder, body: &Value) -> HttpResponse {
