@@ -22,6 +22,7 @@ pub struct Child {
     name: String,
     process: std::process::Child,
     log: PathBuf,
+    was_killed: bool,
 }
 
 impl Child {
@@ -48,7 +49,12 @@ impl Child {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        Self { name, process, log }
+        Self {
+            name,
+            process,
+            log,
+            was_killed: false,
+        }
     }
 
     /// Its id.
@@ -65,6 +71,19 @@ impl Child {
     pub fn terminate(&self) {
         // It may have ended already: then there is nobody to tell.
         let _ = kill_process(self.id(), Signal::TERM);
+    }
+
+    /// Ends it at once, as a crash would (SIGKILL), and waits for its end.
+    pub fn kill(&mut self) {
+        self.was_killed = true;
+        // It may have ended already: then there is nobody to end.
+        let _ = kill_process(self.id(), Signal::KILL);
+        let _ = self.process.wait();
+    }
+
+    /// Whether [`Child::kill`] was called.
+    pub fn was_killed(&self) -> bool {
+        self.was_killed
     }
 
     /// Whether it has ended, and how.

@@ -2,7 +2,8 @@
 //! [`Browser`] (a real Chromium), [`Machine`] (an OAuth client). The ground they
 //! stand on: [`Platform`] (all services in this process, with a manual clock),
 //! [`Processes`] (the real binaries and a real Redis), [`Tap`] (all that goes over
-//! a wire), [`Otlp`] (a receiver of traces). No service is faked here.
+//! a wire), [`Gate`] (a way to a server that can fail), [`Otlp`] (a receiver of
+//! traces). No service is faked here.
 //!
 //! A helper that cannot go on panics: that is how a test fails.
 #![expect(
@@ -14,6 +15,7 @@
 mod browser;
 mod child;
 mod cli;
+mod gate;
 mod machine;
 mod otlp;
 mod platform;
@@ -24,6 +26,7 @@ mod tap;
 pub use browser::{Browser, BrowserCookie};
 pub use child::Child;
 pub use cli::{Cli, Cookie, Form, Hop, Jar, Page, SameSite};
+pub use gate::{Gate, GateCall};
 pub use machine::{Answer, AssertionKey, ClientAuth, Machine, Pkce, UnverifiedClaims, bent};
 pub use otlp::{Otlp, SpanRecord};
 pub use platform::Platform;

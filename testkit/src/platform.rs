@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, net::TcpListener, sync::Arc, time::Duration};
 use kit::{
     Ground,
     clock::{Clock, ManualClock, SystemClock},
-    config::{Addresses, Site},
+    config::{Addresses, Site, Weakness},
     net::Listeners,
     random::SeededRandom,
     running::Running,
@@ -34,11 +34,20 @@ pub struct Platform {
 impl Platform {
     /// Starts them as the contract describes them, and waits until all are ready.
     pub async fn start() -> Self {
-        Self::start_with(&[]).await
+        Self::start_as(&[], &[]).await
     }
 
     /// The same with more flags of the provider's program.
     pub async fn start_with(idp_flags: &[&str]) -> Self {
+        Self::start_as(idp_flags, &[]).await
+    }
+
+    /// The same as a lab in which all services leave out these defences.
+    pub async fn start_weakened(weaknesses: &[Weakness]) -> Self {
+        Self::start_as(&[], weaknesses).await
+    }
+
+    async fn start_as(idp_flags: &[&str], weaknesses: &[Weakness]) -> Self {
         let state = tempfile::tempdir().unwrap();
         let (addresses, mut listeners, taps) = open_ports();
         // Now, so that what a real browser dates agrees with it.
@@ -57,6 +66,7 @@ impl Platform {
             ground,
             store,
             idp_flags,
+            weaknesses,
         };
         let mut running = Running::new();
         for site in Site::ALL {

@@ -2,33 +2,30 @@
 //! `scripts/up` starts, on ports that nobody else has.
 //!
 //! With several replicas the public port is a balancer's, and every request of
-//! a [`crate::Cli`] goes to the next replica.
+//! a [`crate::Cli`] goes to the next replica that lives.
 
-use std::{
-    collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::PathBuf,
-    sync::atomic::{AtomicU16, Ordering},
-    time::Duration,
-};
+mod faults;
+mod member;
+mod ports;
+
+use std::{collections::BTreeMap, net::TcpListener, path::PathBuf, time::Duration};
 
 use kit::config::{Addresses, Site};
 use store::test_redis::RedisServer;
 use tempfile::TempDir;
 
-use crate::{Child, Tap};
+pub use self::ports::{binary, free_offset};
+use self::{
+    faults::is_ready,
+    member::{Member, Recipe},
+    ports::{STRIDE, loopback, program},
+};
+use crate::{Child, Gate, Tap};
 
 /// How long all of them may take to be ready on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a drain may take.
 const DRAIN: Duration = Duration::from_secs(15);
-/// Between the ports of two replicas.
-const STRIDE: u16 = 100;
-/// Between two offsets: so far that neither HTTP nor gRPC ports of two platforms
-/// meet, with up to two replicas each.
-const STEP: u16 = 310;
-/// The offsets that are tried, below the ports that systems hand out.
-const OFFSETS: std::ops::Range<u16> = 2_000..22_000;
 
 /// How to start them.
 #[derive(Clone, Debug, Default)]
@@ -39,13 +36,27 @@ pub struct Plan {
     pub otlp_endpoint: Option<String>,
     /// For all of them: more of the environment.
     pub environment: Vec<(String, String)>,
+    /// For the IdP: texts of the built-in configuration, and what stands in
+    /// their place ([`Processes::configure_idp`]).
+    pub idp_config: Vec<(&'static str, &'static str)>,
+    /// Whether the BFFs reach the IdP through a [`Gate`].
+    pub gated: bool,
+    /// Whether all of them reach Redis through a [`Tap`].
+    pub tapped_redis: bool,
+    /// Whether Redis keeps what it has over a crash.
+    pub durable_redis: bool,
+    /// Whether the APIs keep their own data to themselves: then Redis hears of
+    /// the BFFs and of the IdP alone.
+    pub apis_in_memory: bool,
 }
 
 /// All services. They end when it is dropped.
 pub struct Processes {
     // The services end before the store that they stand on.
-    children: BTreeMap<String, Child>,
+    members: BTreeMap<String, Member>,
     taps: BTreeMap<String, Tap>,
+    gate: Option<Gate>,
+    redis_tap: Option<Tap>,
     addresses: Addresses,
     redis: RedisServer,
     folder: TempDir,
@@ -54,26 +65,44 @@ pub struct Processes {
 impl Processes {
     /// Starts them by `plan`, and waits until all are ready.
     pub async fn start(plan: &Plan) -> Self {
-        let redis = RedisServer::start();
+        let redis = if plan.durable_redis {
+            RedisServer::start_durable()
+        } else {
+            RedisServer::start()
+        };
         let folder = tempfile::tempdir().unwrap();
         let replicas = u16::try_from(plan.replicas.max(1)).unwrap();
         let offset = free_offset(replicas);
         let addresses = Addresses::new("http", "localhost", offset);
+        let idp = loopback(addresses.port(Site::Idp));
         let mut all = Self {
-            children: BTreeMap::new(),
+            members: BTreeMap::new(),
             taps: BTreeMap::new(),
+            gate: plan.gated.then(|| Gate::leading_to(idp)),
+            redis_tap: plan
+                .tapped_redis
+                .then(|| Tap::in_front_of(loopback(redis.port()))),
             addresses,
             redis,
             folder,
         };
+        all.configure_idp(&plan.idp_config);
         all.tap_and_start(offset, replicas, plan);
-        all.until_ready().await;
+        all.until_ready(replicas).await;
         all
     }
 
     /// What browsers see of `site`.
     pub fn url(&self, site: Site) -> String {
         self.addresses.url(site)
+    }
+
+    /// Where the replica `number` of `site` listens itself, under the name that
+    /// browsers know. The first is 1.
+    pub fn replica_url(&self, site: Site, number: u16) -> String {
+        let port = self.addresses.port(site);
+        let public = self.addresses.url(site);
+        public.replace(&port.to_string(), &(port + number * STRIDE).to_string())
     }
 
     /// Where everything is.
@@ -93,24 +122,26 @@ impl Processes {
 
     /// The process `name`, for example `idp` or `app1-bff-2`.
     pub fn child(&mut self, name: &str) -> &mut Child {
-        self.children
-            .get_mut(name)
-            .unwrap_or_else(|| panic!("no process {name}"))
+        &mut self.member(name).child
     }
 
     /// All that the processes have written, by name.
     pub fn output(&self) -> BTreeMap<String, String> {
-        self.children
+        self.members
             .iter()
-            .map(|(name, child)| (name.clone(), child.output()))
+            .map(|(name, member)| (name.clone(), member.child.output()))
             .collect()
     }
 
     /// Asks all of them to end, and waits until they have: each with the code 0
     /// of a drain. All that they had to send has been sent then.
     pub fn stop(&mut self) {
-        self.children.values().for_each(Child::terminate);
-        for (name, child) in &mut self.children {
+        self.terminate();
+        let living = self
+            .members
+            .iter_mut()
+            .filter(|(_, m)| !m.child.was_killed());
+        for (name, Member { child, .. }) in living {
             let ended = tokio::task::block_in_place(|| child.wait(DRAIN));
             assert_eq!(
                 ended.and_then(|status| status.code()),
@@ -123,14 +154,8 @@ impl Processes {
 
     fn tap_and_start(&mut self, offset: u16, replicas: u16, plan: &Plan) {
         for site in Site::ALL {
-            let Some(program) = program(site) else {
-                continue;
-            };
-            let count = if matches!(site, Site::Idp | Site::App1 | Site::App2) {
-                replicas
-            } else {
-                1
-            };
+            let program = program(site);
+            let count = count(site, replicas);
             let replica_at = |port: u16| {
                 (1..=count)
                     .map(|n| loopback(port + n * STRIDE))
@@ -150,29 +175,37 @@ impl Processes {
                 } else {
                     format!("{program}-{number}")
                 };
-                let child = self.start_one(program, &name, offset, number * STRIDE, plan);
-                self.children.insert(name, child);
+                // One process may serve several sites.
+                if !self.members.contains_key(&name) {
+                    let recipe = self.recipe(site, &name, offset, number * STRIDE, plan);
+                    self.members.insert(name, Member::start(recipe));
+                }
             }
         }
     }
 
-    fn start_one(
+    fn recipe(
         &self,
-        program: &str,
+        site: Site,
         name: &str,
         offset: u16,
         listen_offset: u16,
         plan: &Plan,
-    ) -> Child {
+    ) -> Recipe {
         let state = self.folder.path().join("state").display().to_string();
-        let flags = [
+        let flags = vec![
             format!("--port-offset={offset}"),
             format!("--listen-offset={listen_offset}"),
             format!("--state-dir={state}"),
         ];
+        let redis = match &self.redis_tap {
+            _ if plan.apis_in_memory && matches!(site, Site::Api1 | Site::Api2) => String::new(),
+            Some(tap) => format!("redis://{}", tap.address()),
+            None => self.redis.url(),
+        };
         let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut environment = vec![
-            own("REDIS_URL", &self.redis.url()),
+            own("REDIS_URL", &redis),
             own("RUST_LOG", "info"),
             own(
                 "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -181,34 +214,55 @@ impl Processes {
             // Spans leave soon after they end: a test waits for them.
             own("OTEL_BSP_SCHEDULE_DELAY", "100"),
         ];
+        if !plan.idp_config.is_empty() {
+            let file = self.idp_config().display().to_string();
+            environment.push(own("IDP_CONFIG", &file));
+        }
+        if let (Some(gate), Site::App1 | Site::App2) = (&self.gate, site) {
+            let door = format!("http://{}", gate.door(name));
+            environment.push(own("IDP_INTERNAL_URL", &door));
+        }
         environment.extend(plan.environment.iter().cloned());
-        let log = self.folder.path().join(format!("{name}.log"));
-        Child::spawn(&binary(program), &flags, &environment, log)
+        Recipe {
+            program: program(site),
+            name: name.to_owned(),
+            flags,
+            environment,
+            folder: self.folder.path().to_owned(),
+            port: self.addresses.port(site) + listen_offset,
+        }
     }
 
-    async fn until_ready(&mut self) {
+    fn member(&mut self, name: &str) -> &mut Member {
+        self.members
+            .get_mut(name)
+            .unwrap_or_else(|| panic!("no process {name}"))
+    }
+
+    /// The IdP's configuration file.
+    fn idp_config(&self) -> PathBuf {
+        self.folder.path().join("idp.toml")
+    }
+
+    fn terminate(&self) {
+        let members = self.members.values();
+        members.for_each(|member| member.child.terminate());
+    }
+
+    async fn until_ready(&mut self, replicas: u16) {
         let http = kit::net::http_client();
-        let urls: Vec<_> = Site::ALL
-            .iter()
-            .filter(|site| program(**site).is_some())
-            .map(|site| self.url(*site))
+        let each = Site::ALL.into_iter().flat_map(|site| {
+            let numbers = 1..=count(site, replicas);
+            numbers.map(move |number| (site, number))
+        });
+        let urls: Vec<_> = each
+            .map(|(site, number)| self.replica_url(site, number) + "/readyz")
             .collect();
         let ready = async {
             for url in urls {
-                // Each replica behind the balancer has to say so.
-                let mut in_a_row = 0;
-                while in_a_row < 2 {
+                while !is_ready(&http, &url).await {
                     self.no_child_has_ended();
-                    let answer = http
-                        .get(format!("{url}/readyz"))
-                        .header("connection", "close")
-                        .send()
-                        .await;
-                    let is_ready = answer.is_ok_and(|answer| answer.status().is_success());
-                    in_a_row = if is_ready { in_a_row + 1 } else { 0 };
-                    if !is_ready {
-                        tokio::time::sleep(Duration::from_millis(30)).await;
-                    }
+                    tokio::time::sleep(Duration::from_millis(30)).await;
                 }
             }
         };
@@ -219,75 +273,20 @@ impl Processes {
             self.output()
         );
     }
+}
 
-    fn no_child_has_ended(&mut self) {
-        for (name, child) in &mut self.children {
-            if let Some(status) = child.ended() {
-                panic!("{name} ended ({status}): {}", child.output());
-            }
-        }
+/// How many processes serve `site`.
+const fn count(site: Site, replicas: u16) -> u16 {
+    match site {
+        Site::Idp | Site::App1 | Site::App2 => replicas,
+        _ => 1,
     }
 }
 
 impl Drop for Processes {
     fn drop(&mut self) {
         // All are asked before any is waited for.
-        self.children.values().for_each(Child::terminate);
-        self.children.clear();
+        self.terminate();
+        self.members.clear();
     }
-}
-
-/// The path of a binary of this workspace, beside this test's own.
-pub fn binary(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let folder = test
-        .parent()
-        .and_then(|deps| deps.parent())
-        .expect("target/<profile>/deps");
-    let path = folder.join(name);
-    assert!(
-        path.is_file(),
-        "{} is not built: run scripts/test, or cargo build --workspace --bins",
-        path.display()
-    );
-    path
-}
-
-/// An offset at which no port of a platform with `replicas` is taken.
-pub fn free_offset(replicas: u16) -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Another test process may look at the same time: each begins elsewhere.
-    let steps = (OFFSETS.end - OFFSETS.start) / STEP;
-    let own = u16::try_from(std::process::id() % u32::from(steps)).unwrap_or_default();
-    for _ in 0..steps {
-        let step = (own + NEXT.fetch_add(1, Ordering::Relaxed)) % steps;
-        let offset = OFFSETS.start + step * STEP;
-        let addresses = Addresses::new("http", "localhost", offset);
-        let ports = Site::ALL
-            .iter()
-            .flat_map(|site| [Some(addresses.port(*site)), addresses.grpc_port(*site)]);
-        let mut all = ports
-            .flatten()
-            .flat_map(|port| (0..=replicas).map(move |n| port + n * STRIDE));
-        if all.all(|port| TcpListener::bind(loopback(port)).is_ok()) {
-            return offset;
-        }
-    }
-    panic!("no free ports in {OFFSETS:?}")
-}
-
-fn program(site: Site) -> Option<&'static str> {
-    match site {
-        Site::Lab => Some("lab"),
-        Site::Idp => Some("idp"),
-        Site::App1 => Some("app1-bff"),
-        Site::App2 => Some("app2-bff"),
-        Site::Api1 => Some("api-1"),
-        Site::Api2 => Some("api-2"),
-        Site::Spa => None,
-    }
-}
-
-fn loopback(port: u16) -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, port).into()
 }

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use clap::Parser;
 use kit::{
     Ground,
-    config::{Addresses, Common, CommonArgs, Problems, Site},
+    config::{Addresses, Common, CommonArgs, Problems, Site, Weakness},
     net::Listeners,
     running::Running,
     state_dir::StateDir,
@@ -20,6 +20,8 @@ pub(crate) struct Start<'a> {
     pub(crate) store: SharedStore,
     /// More flags of the provider.
     pub(crate) idp_flags: &'a [&'a str],
+    /// Defences that all of them leave out.
+    pub(crate) weaknesses: &'a [Weakness],
 }
 
 /// A started service, or `None` when its settings are wrong.
@@ -43,13 +45,12 @@ impl Start<'_> {
     pub(crate) async fn service(&self, site: Site, listeners: Listeners) -> Running {
         let mut problems = Problems::new();
         let started = match site {
-            Site::Lab => self.lab(listeners, &mut problems).await,
+            Site::Lab | Site::Spa | Site::Evil => self.lab(site, listeners, &mut problems),
             Site::Idp => self.idp(listeners, &mut problems).await,
             Site::App1 => self.app1(listeners, &mut problems).await,
             Site::App2 => self.app2(listeners, &mut problems).await,
             Site::Api1 => self.api1(listeners, &mut problems).await,
             Site::Api2 => self.api2(listeners, &mut problems).await,
-            Site::Spa => panic!("nobody serves the single-page app yet"),
         };
         match started {
             Some(Ok(running)) => running,
@@ -59,6 +60,12 @@ impl Start<'_> {
     }
 
     fn common(&self, args: &CommonArgs, problems: &mut Problems) -> Option<Common> {
+        let weaken = self.weaknesses.iter().map(|one| one.name().to_owned());
+        let args = CommonArgs {
+            lab: !self.weaknesses.is_empty(),
+            weaken: weaken.collect(),
+            ..args.clone()
+        };
         let mut common = args.read(problems)?;
         common.addresses = self.addresses.clone();
         common.state_dir = StateDir::open(Some(self.state.to_owned())).unwrap();
@@ -66,11 +73,16 @@ impl Start<'_> {
         Some(common)
     }
 
-    async fn lab(&self, listeners: Listeners, problems: &mut Problems) -> Started {
+    fn lab(&self, site: Site, listeners: Listeners, problems: &mut Problems) -> Started {
         let args = Program::<Nothing>::parse_from(["lab"]);
         let common = self.common(&args.common, problems)?;
-        let config = lab::Config::read(&common, problems)?;
-        Some(lab::build(config, listeners, self.ground.clone()).await)
+        let config = lab::Config::read(&common, None, problems)?;
+        let build = match site {
+            Site::Spa => lab::spa::build,
+            Site::Evil => lab::evil::build,
+            _ => lab::start::build,
+        };
+        Some(build(&config, listeners, self.ground.clone()))
     }
 
     async fn idp(&self, listeners: Listeners, problems: &mut Problems) -> Started {

@@ -1,6 +1,7 @@
 //! A wire that remembers: passes bytes between clients and a server, changes
 //! none, and keeps a copy of each direction. With several servers it is a
-//! balancer: each connection goes to the next one.
+//! balancer: each connection goes to the next one that takes it. It can stop
+//! passing on what some connections carry, and leave them open.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -11,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf},
+    sync::watch,
     task::JoinHandle,
 };
 
@@ -27,10 +29,17 @@ struct Wire {
     to_client: Vec<u8>,
 }
 
+/// What all connections of a tap share.
+struct Shared {
+    wires: Mutex<Vec<Wire>>,
+    /// Connections on which a client said this are silent now.
+    silenced: watch::Sender<Option<String>>,
+}
+
 /// The listening end. It ends when dropped.
 pub struct Tap {
     address: SocketAddr,
-    wires: Arc<Mutex<Vec<Wire>>>,
+    shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
 
@@ -40,22 +49,27 @@ impl Tap {
         Self::on(TcpListener::bind(("127.0.0.1", 0)).unwrap(), vec![server])
     }
 
-    /// `listener` leads to `servers`, to one after the other.
+    /// `listener` leads to `servers`, to one after the other. One that takes no
+    /// connection is passed over.
     pub fn on(listener: TcpListener, servers: Vec<SocketAddr>) -> Self {
         let address = listener.local_addr().unwrap();
         listener.set_nonblocking(true).unwrap();
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-        let wires: Arc<Mutex<Vec<Wire>>> = Arc::default();
-        let kept = Arc::clone(&wires);
+        let shared = Arc::new(Shared {
+            wires: Mutex::default(),
+            silenced: watch::Sender::default(),
+        });
+        let kept = Arc::clone(&shared);
         let task = tokio::spawn(async move {
-            let mut next = servers.iter().cycle();
-            while let (Ok((client, _)), Some(server)) = (listener.accept().await, next.next()) {
-                tokio::spawn(pass(client, *server, Arc::clone(&kept)));
+            let mut servers = servers;
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(pass(client, servers.clone(), Arc::clone(&kept)));
+                servers.rotate_left(1);
             }
         });
         Self {
             address,
-            wires,
+            shared,
             task,
         }
     }
@@ -75,9 +89,20 @@ impl Tap {
         self.text(|wire| &wire.to_client)
     }
 
+    /// Passes nothing on any more, either way, on connections on which a client
+    /// has said `words`: they stay open, as if the other side had lost its power.
+    pub fn silence(&self, words: &str) {
+        self.shared.silenced.send_replace(Some(words.to_owned()));
+    }
+
+    /// Passes everything on again, what was kept back first.
+    pub fn unsilence(&self) {
+        self.shared.silenced.send_replace(None);
+    }
+
     /// Forgets what it has heard.
     pub fn forget(&self) {
-        for wire in self.wires.lock().iter_mut() {
+        for wire in self.shared.wires.lock().iter_mut() {
             *wire = Wire::default();
         }
     }
@@ -101,7 +126,7 @@ impl Tap {
     }
 
     fn text(&self, direction: fn(&Wire) -> &Vec<u8>) -> String {
-        let wires = self.wires.lock();
+        let wires = self.shared.wires.lock();
         wires
             .iter()
             .map(|wire| String::from_utf8_lossy(direction(wire)).into_owned() + "\n")
@@ -115,47 +140,64 @@ impl Drop for Tap {
     }
 }
 
-async fn pass(client: TcpStream, server: SocketAddr, wires: Arc<Mutex<Vec<Wire>>>) {
-    let Ok(server) = TcpStream::connect(server).await else {
+/// Carries one connection to the first of `servers` that takes it.
+async fn pass(client: TcpStream, servers: Vec<SocketAddr>, shared: Arc<Shared>) {
+    let Ok(server) = TcpStream::connect(&servers[..]).await else {
         return;
     };
     let number = {
-        let mut all = wires.lock();
+        let mut all = shared.wires.lock();
         all.push(Wire::default());
         all.len() - 1
     };
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::join!(
-        copy(from_client, to_server, &wires, number, Direction::ToServer),
-        copy(from_server, to_client, &wires, number, Direction::ToClient),
+        copy(from_client, to_server, &shared, number, Direction::ToServer),
+        copy(from_server, to_client, &shared, number, Direction::ToClient),
     );
 }
 
 async fn copy(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    wires: &Mutex<Vec<Wire>>,
+    shared: &Shared,
     number: usize,
     way: Direction,
 ) {
+    let mut silenced = shared.silenced.subscribe();
     let mut chunk = [0; 16 * 1024];
     while let Ok(length @ 1..) = from.read(&mut chunk).await {
-        {
-            let mut all = wires.lock();
-            let wire = &mut all[number];
-            let kept = match way {
-                Direction::ToServer => &mut wire.to_server,
-                Direction::ToClient => &mut wire.to_client,
-            };
-            kept.extend_from_slice(&chunk[..length]);
-        }
+        shared.keep(number, way, &chunk[..length]);
+        let may_go = |words: &Option<String>| {
+            let words = words.as_deref();
+            words.is_none_or(|words| !shared.has_said(number, words))
+        };
+        // The sender outlives this: `shared` holds it.
+        let _ = silenced.wait_for(may_go).await;
         if to.write_all(&chunk[..length]).await.is_err() {
             break;
         }
     }
     // The other side learns that this one has ended.
     let _ = to.shutdown().await;
+}
+
+impl Shared {
+    fn keep(&self, number: usize, way: Direction, bytes: &[u8]) {
+        let wire = &mut self.wires.lock()[number];
+        let kept = match way {
+            Direction::ToServer => &mut wire.to_server,
+            Direction::ToClient => &mut wire.to_client,
+        };
+        kept.extend_from_slice(bytes);
+    }
+
+    fn has_said(&self, number: usize, words: &str) -> bool {
+        let said = &self.wires.lock()[number].to_server;
+        said.windows(words.len())
+            .any(|part| part == words.as_bytes())
+    }
 }
 
 #[cfg(test)]
@@ -192,5 +234,44 @@ mod tests {
         assert_eq!(tap.requests(), "first\nsecond\nthird\n");
         tap.forget();
         assert!(tap.answers().trim().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_takes_no_connection_is_passed_over() {
+        let gone = TcpListener::bind("127.0.0.1:0").unwrap();
+        let servers = vec![gone.local_addr().unwrap(), server("here").await];
+        drop(gone);
+        let tap = Tap::on(TcpListener::bind("127.0.0.1:0").unwrap(), servers);
+        for _ in 0..3 {
+            let mut stream = TcpStream::connect(tap.address()).await.unwrap();
+            stream.write_all(b"hello").await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert_eq!(answer, "here");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silenced_connection_stays_open_and_the_others_go_on() {
+        let tap = Tap::in_front_of(server("answer").await);
+        tap.silence("quiet");
+        let connect = async |word: &'static [u8]| {
+            let mut stream = TcpStream::connect(tap.address()).await.unwrap();
+            stream.write_all(word).await.unwrap();
+            stream
+        };
+        let mut quiet = connect(b"quiet, please").await;
+        let mut other = connect(b"hello").await;
+        let mut answer = String::new();
+        other.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "answer");
+        while !tap.requests().contains("quiet") {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(tap.answers().matches("answer").count(), 1);
+        tap.unsilence();
+        let mut answer = String::new();
+        quiet.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "answer");
     }
 }

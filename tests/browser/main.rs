@@ -4,4 +4,8 @@
     reason = "a helper that cannot go on fails the test that called it"
 )]
 
+mod attack_click;
+mod attack_csrf;
+mod attack_login;
 mod first_light;
+mod victim;

@@ -6,10 +6,13 @@
 )]
 
 mod bff_refuses;
+mod fault_redis;
 mod fault_store_away;
 mod flow_first_light;
 mod flow_refresh;
+mod flow_renewal;
 mod flow_sso;
+mod modes_cost;
 mod no_secret_leaks;
 mod oidc_core;
 mod pages_half_way;

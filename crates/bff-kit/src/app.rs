@@ -2,6 +2,8 @@
 
 use kit::config::Site;
 
+use crate::sessions::SessionMode;
+
 /// One app: everything else is shared.
 #[derive(Clone, Copy, Debug)]
 pub struct App {
@@ -15,6 +17,8 @@ pub struct App {
     pub site: Site,
     /// Where the other app is.
     pub other: Site,
+    /// How its sessions are kept unless it is told otherwise.
+    pub mode: SessionMode,
     /// How its authorization request travels.
     pub request: RequestBy,
 }

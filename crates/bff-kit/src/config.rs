@@ -10,7 +10,12 @@ use kit::{
 use token_verify::{Issuer, IssuerArgs};
 use web_kit::client::TrustedProxies;
 
-use crate::{app::App, client_auth::ClientAuth, provider::AudienceBy, sessions::SessionLifetimes};
+use crate::{
+    app::App,
+    client_auth::ClientAuth,
+    provider::AudienceBy,
+    sessions::{SessionLifetimes, SessionMode},
+};
 
 /// Whom the apps call.
 #[derive(Args, Clone, Debug, Default)]
@@ -28,14 +33,17 @@ pub struct BffPeerArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Sessions")]
 pub struct BffArgs {
-    /// Where sessions are kept: stateful (in the store)
+    /// How sessions are kept: stateful, stateless, hybrid or cached [default: app1 stateful, app2 hybrid]
+    #[arg(long, env = "BFF_SESSION_MODE", value_name = "MODE")]
+    pub bff_session_mode: Option<String>,
+    /// Whether /login?mode= chooses for one session: on or off
     #[arg(
         long,
-        env = "BFF_SESSION_MODE",
-        default_value = "stateful",
-        value_name = "MODE"
+        env = "BFF_SESSION_MODE_CHOICE",
+        default_value = "off",
+        value_name = "SWITCH"
     )]
-    pub bff_session_mode: String,
+    pub bff_session_mode_choice: String,
     /// How long a session lasts without a request
     #[arg(
         long,
@@ -73,7 +81,8 @@ pub struct BffArgs {
 impl Default for BffArgs {
     fn default() -> Self {
         Self {
-            bff_session_mode: "stateful".to_owned(),
+            bff_session_mode: None,
+            bff_session_mode_choice: "off".to_owned(),
             bff_session_idle: "8h".to_owned(),
             bff_session_longest: "7d".to_owned(),
             bff_token_margin: "30s".to_owned(),
@@ -99,6 +108,10 @@ pub struct Config {
     pub auth: ClientAuth,
     /// How long sessions last.
     pub lifetimes: SessionLifetimes,
+    /// How they are kept.
+    pub mode: SessionMode,
+    /// Whether a login may choose another mode.
+    pub mode_choice: bool,
     /// Access tokens that end this soon are renewed before a call; never more
     /// than a tenth of a token's life.
     pub token_margin: Duration,
@@ -144,16 +157,19 @@ impl Config {
             ..
         } = from;
         let addresses = &common.addresses;
-        let (mode_key, mode) = match own_mode {
-            (key, Some(mode)) => (key, mode),
-            (_, None) => ("BFF_SESSION_MODE", bff.bff_session_mode.as_str()),
+        let common_mode = ("BFF_SESSION_MODE", bff.bff_session_mode.as_deref());
+        let mode = match [own_mode, common_mode].into_iter().find(|m| m.1.is_some()) {
+            Some((key, Some(name))) => problems.parse(key, name),
+            _ => Some(app.mode),
         };
-        if mode != crate::sessions::MODE {
-            problems.add(
-                mode_key,
-                format_args!("{mode:?}: stateful is the one mode there is"),
-            );
-        }
+        let mode_choice = match bff.bff_session_mode_choice.as_str() {
+            "on" => Some(true),
+            "off" => Some(false),
+            other => {
+                problems.add("BFF_SESSION_MODE_CHOICE", format_args!("{other:?}: on or off"));
+                None
+            }
+        };
         let mut url = |key, given: &Option<String>, default: Option<String>| match given {
             Some(text) => problems.http_url(key, text),
             None => default,
@@ -192,6 +208,8 @@ impl Config {
                 idle: idle?,
                 longest: longest?,
             },
+            mode: mode?,
+            mode_choice: mode_choice?,
             token_margin: margin?,
             audience_by: audience_by?,
             state_dir: common.state_dir.clone(),

@@ -30,7 +30,11 @@ use web_kit::{
     trace,
 };
 
-use crate::{cookies, params::Params, sessions::SessionId};
+use crate::{
+    cookies::{self, Cookies},
+    params::Params,
+    sessions::SessionId,
+};
 
 /// The field of a form that holds its token.
 pub(crate) const FIELD: &str = "csrf_token";
@@ -67,7 +71,7 @@ impl Csrf {
 
     /// What the forms of this session's pages send back.
     pub(crate) fn form_token(&self, session: &SessionId) -> String {
-        URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, session.fingerprint().as_bytes()))
+        URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, session.handle().as_str().as_bytes()))
     }
 
     fn is_own(&self, origin: &str, host: &str) -> bool {
@@ -116,8 +120,8 @@ impl Csrf {
     }
 
     fn is_forms_token(&self, req: &ServiceRequest, body: &[u8]) -> bool {
-        let session = cookies::read(req.request(), cookies::SESSION);
-        let session = session.as_deref().and_then(SessionId::read);
+        let session = Cookies::in_headers(req.headers()).get(cookies::SESSION);
+        let session = session.and_then(SessionId::read);
         let form = Params::read(body).ok();
         let sent = form.as_ref().and_then(|form| form.get(FIELD));
         match (session, sent) {

@@ -6,6 +6,7 @@
 
 mod app;
 mod audiences;
+mod bearer;
 mod callback;
 mod client_auth;
 mod config;
@@ -16,6 +17,7 @@ mod openapi;
 pub mod pages;
 mod params;
 mod pre_session;
+mod price;
 mod provider;
 mod proxy;
 mod return_to;
@@ -33,4 +35,4 @@ pub use config::{BffArgs, BffPeerArgs, Config, Sources};
 pub use cookies::SESSION as SESSION_COOKIE;
 pub use provider::AudienceBy;
 pub use service::build;
-pub use sessions::SessionLifetimes;
+pub use sessions::{SessionLifetimes, SessionMode};

@@ -18,9 +18,10 @@ use crate::{
     app::RequestBy,
     audiences,
     params::Params,
-    pre_session::Begun,
+    pre_session::{Begin, Begun},
     provider::ProviderError,
     return_to::ReturnTo,
+    sessions::SessionMode,
     state::Bff,
     tokens::error::{provider_trouble, store_away},
 };
@@ -37,10 +38,12 @@ struct Ask {
     prompt: Option<String>,
     max_age: Option<u32>,
     acr_values: Option<String>,
+    mode: Option<SessionMode>,
 }
 
 impl Ask {
-    fn read(query: &str) -> Result<Self, String> {
+    /// `choice`: whether a login may choose its session's mode.
+    fn read(query: &str, choice: bool) -> Result<Self, String> {
         let params = Params::read(query.as_bytes()).map_err(|e| e.to_string())?;
         // An empty one is no local path either.
         let return_to = params
@@ -57,7 +60,13 @@ impl Ask {
                 "acr_values are at most {MAX_ACR_VALUES} printable characters."
             ));
         }
+        let mode = params.get("mode").map(str::parse).transpose();
+        let mode = mode.map_err(|known| format!("mode is {known}."))?;
+        if mode.is_some() && !choice {
+            return Err("Here a login cannot choose how its session is kept.".to_owned());
+        }
         Ok(Self {
+            mode,
             return_to: return_to.map_err(|e| e.to_string())?,
             prompt,
             max_age: max_age.map_err(|_| "max_age is a number of seconds.")?,
@@ -97,7 +106,8 @@ fn read_prompt(text: &str) -> Result<String, String> {
 pub(crate) async fn login(req: HttpRequest, bff: web::Data<Bff>) -> Result<HttpResponse, Problem> {
     let bad =
         |why: String| Problem::new(StatusCode::BAD_REQUEST, "This login cannot begin").detail(why);
-    let ask = Ask::read(req.query_string()).map_err(bad)?;
+    let choice = bff.sessions.settings().choice;
+    let ask = Ask::read(req.query_string(), choice).map_err(bad)?;
     let state = bff.random.token();
     let span = begin_journey(&req, &state);
     start(&req, &bff, &ask, &state).instrument(span).await
@@ -109,13 +119,18 @@ async fn start(
     ask: &Ask,
     state: &str,
 ) -> Result<HttpResponse, Problem> {
-    if !ask.asks_for_more() && bff.session(req).await?.is_some() {
+    if !ask.asks_for_more()
+        && let Some(session) = bff.signed_in(req).await?
+        && ask.mode.is_none_or(|mode| mode == session.about().mode)
+    {
         return Ok(redirect(ask.return_to.as_str()).finish());
     }
-    let since = ask.signed_in_since(bff.clock.now());
-    let saving = bff
-        .pre_sessions
-        .begin(req, state, ask.return_to.as_str(), since);
+    let login = Begin {
+        return_to: ask.return_to.as_str(),
+        signed_in_since: ask.signed_in_since(bff.clock.now()),
+        mode: ask.mode,
+    };
+    let saving = bff.pre_sessions.begin(req, state, login);
     let begun = saving.instrument(kit::step!(span::PRE_SESSION)).await;
     let begun = begun.map_err(|error| store_away(&error.to_string()))?;
     let params = request_params(bff, ask, state, &begun);
@@ -177,17 +192,17 @@ mod tests {
 
     #[test]
     fn with_nothing_asked_it_leads_home_and_a_live_session_is_enough() {
-        let ask = Ask::read("").unwrap();
+        let ask = Ask::read("", true).unwrap();
         assert_eq!(ask.return_to.as_str(), "/");
         assert!(!ask.asks_for_more());
-        assert!(!Ask::read("return_to=/docs").unwrap().asks_for_more());
+        assert!(!Ask::read("return_to=/docs", true).unwrap().asks_for_more());
         for more in [
             "prompt=login",
             "prompt=none",
             "max_age=0",
             "acr_values=urn:x",
         ] {
-            assert!(Ask::read(more).unwrap().asks_for_more(), "{more}");
+            assert!(Ask::read(more, true).unwrap().asks_for_more(), "{more}");
         }
     }
 
@@ -206,18 +221,27 @@ mod tests {
             "max_age=x",
             "max_age=99999999999",
             "acr_values=%0A",
+            "mode=",
+            "mode=sticky",
             &long,
         ];
         for query in wrong {
-            assert!(Ask::read(query).is_err(), "{query}");
+            assert!(Ask::read(query, true).is_err(), "{query}");
         }
+    }
+
+    #[test]
+    fn a_login_chooses_its_mode_only_where_it_may() {
+        let ask = Ask::read("mode=hybrid", true).unwrap();
+        assert_eq!(ask.mode, Some(SessionMode::Hybrid));
+        assert!(Ask::read("mode=hybrid", false).is_err());
     }
 
     #[test]
     fn oidc_core_3_1_2_1_prompt_login_and_max_age_ask_for_a_fresh_sign_in() {
         let now = Timestamp::from_secs(1000);
         let since = |query: &str| {
-            Ask::read(query)
+            Ask::read(query, true)
                 .unwrap()
                 .signed_in_since(now)
                 .map(Timestamp::secs)

@@ -16,7 +16,10 @@ use oauth_types::secret::same_secret;
 use serde::{Deserialize, Serialize};
 use store::{SharedStore, StoreError};
 
-use crate::cookies;
+use crate::{
+    cookies::{self, Cookies},
+    sessions::SessionMode,
+};
 
 /// How long a user may take at the provider.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(600);
@@ -41,6 +44,20 @@ pub(crate) struct PreSession {
     /// sign-in was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) signed_in_since: Option<Timestamp>,
+    /// How the session will be kept, where the login chose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mode: Option<SessionMode>,
+}
+
+/// What a login asks for, as far as its callback has to know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begin<'a> {
+    /// Where it leads to.
+    pub(crate) return_to: &'a str,
+    /// When the user must have signed in at the earliest.
+    pub(crate) signed_in_since: Option<Timestamp>,
+    /// How the session is to be kept, where it chooses.
+    pub(crate) mode: Option<SessionMode>,
 }
 
 /// What a login begins with.
@@ -105,8 +122,7 @@ impl PreSessions {
         &self,
         req: &HttpRequest,
         state: &str,
-        return_to: &str,
-        signed_in_since: Option<Timestamp>,
+        login: Begin<'_>,
     ) -> Result<Begun, StoreError> {
         let secret = self.random.token();
         let record = PreSession {
@@ -114,8 +130,9 @@ impl PreSessions {
             binding: fingerprint(&secret),
             nonce: self.random.token(),
             verifier: self.random.token(),
-            return_to: return_to.to_owned(),
-            signed_in_since,
+            return_to: login.return_to.to_owned(),
+            signed_in_since: login.signed_in_since,
+            mode: login.mode,
         };
         let key = self.key(state);
         let plain = serde_json::to_vec(&record).unwrap_or_default();
@@ -137,7 +154,8 @@ impl PreSessions {
     /// The login of `state` that the browser of `req` began. It stays as it is:
     /// who knows a `state` alone cannot use up another's login.
     pub(crate) async fn find(&self, req: &HttpRequest, state: &str) -> Result<Found, NoLogin> {
-        let cookie = cookies::read(req, &cookies::login_name(state)).ok_or(NoLogin::Foreign)?;
+        let cookie = Cookies::of(req).get(&cookies::login_name(state));
+        let cookie = cookie.ok_or(NoLogin::Foreign)?;
         let (_, secret) = cookie.split_once('.').ok_or(NoLogin::Foreign)?;
         let key = self.key(state);
         let sealed = self.store.get(&key).await?.ok_or(NoLogin::Gone)?;

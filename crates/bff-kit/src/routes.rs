@@ -23,12 +23,10 @@ use crate::{
     openapi::openapi,
     pages::{self, DocsPage, HomePage},
     proxy::{Upstreams, api1, api2},
-    sessions::{MODE, Record, SessionId},
+    price::priced,
+    sessions::{About, Purpose, Session},
     state::Bff,
 };
-
-/// What the session cookie holds, for the home page.
-const COOKIE_HOLDS: &str = "A random id of 256 bits and nothing else. The session is in the app's store, under a hash of it.";
 
 /// Where a request's trace begins: a login's at `/login`, all others here.
 pub(crate) fn trace_from(_: &Method, path: &str) -> trace::From {
@@ -54,6 +52,7 @@ pub(crate) fn routes(
         .app_data(csrf)
         .app_data(upstreams)
         .wrap(from_fn(guard))
+        .wrap(from_fn(priced))
         .wrap(from_fn(move |req, next| {
             pages_fail_as_pages(accent, req, next)
         }))
@@ -109,8 +108,9 @@ async fn home(
     bff: web::Data<Bff>,
     csrf: web::Data<Csrf>,
 ) -> Result<HttpResponse, Problem> {
-    let session = bff.session(&req).await?;
-    let signed_in = session.map(|(id, session)| signed_in(&csrf, &id, session.record));
+    let session = bff.signed_in(&req).await?;
+    let mode = session.as_ref().map_or(bff.sessions.settings().mode, |session| session.about().mode);
+    let signed_in = session.map(|session| signed_in(&csrf, &session));
     let page = HomePage {
         app: pages::App {
             name: bff.app.name.to_owned(),
@@ -120,7 +120,7 @@ async fn home(
         cookie: pages::Cookie {
             name: cookies::SESSION,
             attributes: "HttpOnly; SameSite=Lax; Secure; Path=/".to_owned(),
-            holds: COOKIE_HOLDS,
+            holds: mode.cookie_holds(),
         },
         other_app: pages::OtherApp {
             accent: bff.app.other.into(),
@@ -132,8 +132,9 @@ async fn home(
     Ok(page.respond())
 }
 
-fn signed_in(csrf: &Csrf, id: &SessionId, record: Record) -> pages::SignedIn {
-    let user = record.user;
+fn signed_in(csrf: &Csrf, session: &Session) -> pages::SignedIn {
+    let about = session.about();
+    let user = about.user.clone();
     pages::SignedIn {
         user: pages::User {
             name: user.name,
@@ -141,17 +142,17 @@ fn signed_in(csrf: &Csrf, id: &SessionId, record: Record) -> pages::SignedIn {
             sub: user.sub,
         },
         session: pages::Session {
-            mode: MODE,
-            created: record.created_at,
-            expires_at: record.expires_at,
+            mode: about.mode,
+            created: about.created_at,
+            expires_at: about.expires_at,
         },
-        csrf_token: csrf.form_token(id),
+        csrf_token: csrf.form_token(&session.id),
     }
 }
 
 /// `GET /docs`.
 async fn docs(req: HttpRequest, bff: web::Data<Bff>) -> Result<HttpResponse, Problem> {
-    let signed_in = bff.session(&req).await?.is_some();
+    let signed_in = bff.signed_in(&req).await?.is_some();
     Ok(DocsPage {
         app_name: bff.app.name.to_owned(),
         accent: bff.accent(),
@@ -169,22 +170,28 @@ pub(crate) async fn session(
     req: HttpRequest,
     bff: web::Data<Bff>,
 ) -> Result<HttpResponse, Problem> {
-    let body = match bff.session(&req).await? {
-        None => json!({"authenticated": false, "mode": MODE}),
-        Some((_, session)) => {
-            let record = session.record;
-            json!({
-                "authenticated": true,
-                "user": record.user,
-                "mode": MODE,
-                "created_at": record.created_at.secs(),
-                "expires_at": record.expires_at.secs(),
-            })
-        }
+    let slide = req.query_string() != "slide=false";
+    let session = bff.session(&req, Purpose::Look { slide }).await?;
+    let body = match &session {
+        None => json!({"authenticated": false, "mode": bff.sessions.settings().mode}),
+        Some(session) => described(session.about()),
     };
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(body))
+}
+
+/// What scripts may know of a session.
+fn described(about: &About) -> serde_json::Value {
+    json!({
+        "authenticated": true,
+        "user": about.user,
+        "mode": about.mode,
+        "created_at": about.created_at.secs(),
+        "last_used_at": about.slid_at.secs(),
+        "expires_at": about.expires_at.secs(),
+        "ends_at": about.ends_at.secs(),
+    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use kit::{
     running::Running, seal::Keyring,
 };
 use store::SharedStore;
+use token_verify::{Jwks, jwks::Timing};
 use web_kit::frame::Frame;
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     provider::{Provider, ProviderSettings},
     proxy::{MAX_BODY, UpstreamUrls, Upstreams},
     routes::{routes, trace_from},
-    sessions::Sessions,
+    sessions::{SessionSettings, Sessions},
     state::Bff,
     tokens::{TokenSettings, Tokens},
 };
@@ -63,7 +64,11 @@ pub async fn build(
         redirect_uri: format!("{origin}/callback"),
     };
     let provider = Arc::new(Provider::new(provider, &ground));
-    let bff = web::Data::new(assemble(config, provider.clone(), &store, ground, &master));
+    // The provider's keys, for access tokens that come back in cookies.
+    let jwks = Jwks::new(config.issuer.clone(), Timing::default(), ground.clock.clone());
+    tokio::spawn(jwks.clone().keep_fresh(ground.shutdown.clone()));
+    let bff = assemble(config, provider.clone(), &jwks, &store, ground, &master);
+    let bff = web::Data::new(bff);
     let served = frame.serve(listeners.http, move |cfg| {
         let upstreams = web::Data::new(Upstreams::new(&urls));
         routes(cfg, bff.clone(), csrf.clone(), upstreams);
@@ -81,6 +86,7 @@ pub async fn build(
 fn assemble(
     config: Config,
     provider: Arc<Provider>,
+    jwks: &Arc<Jwks>,
     store: &SharedStore,
     ground: Ground,
     master: &[u8; kit::seal::KEY_LEN],
@@ -88,13 +94,12 @@ fn assemble(
     let client_id = config.app.client_id;
     // Keys of their own for each app and use: no record opens in another's place.
     let keyring = |what: &str| Keyring::new(&[*master], &format!("bff {client_id} {what}"));
-    let sessions = Sessions::new(
-        store.clone(),
-        keyring("session"),
-        &ground,
-        client_id,
-        config.lifetimes,
-    );
+    let settings = SessionSettings {
+        lifetimes: config.lifetimes,
+        mode: config.mode,
+        choice: config.mode_choice,
+    };
+    let sessions = Sessions::new(store, keyring, jwks, &ground, client_id, settings);
     let sessions = Arc::new(sessions);
     let settings = TokenSettings {
         margin: config.token_margin,

@@ -4,19 +4,16 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use kit::{clock::Clock, config::Addresses, random::Random, telemetry::names::span};
-use tracing::{Instrument as _, Span};
+use tracing::Instrument as _;
 use web_kit::{look::Accent, problem::Problem};
 
 use crate::{
     app::App,
-    cookies,
+    audiences::Audience,
     pre_session::PreSessions,
     provider::Provider,
-    sessions::{Session, SessionId, Sessions},
-    tokens::{
-        Tokens,
-        error::{not_signed_in, store_away},
-    },
+    sessions::{Purpose, Session, Sessions},
+    tokens::{Tokens, error::not_signed_in},
 };
 
 /// One app at work.
@@ -37,36 +34,39 @@ impl Bff {
         Accent::from(self.app.site)
     }
 
-    /// The live session that the request's cookie names, with its id. One read
-    /// of the store, and none where there is no cookie.
+    /// The live session that the request's cookies name.
     pub(crate) async fn session(
         &self,
         req: &HttpRequest,
-    ) -> Result<Option<(SessionId, Session)>, Problem> {
-        let cookie = cookies::read(req, cookies::SESSION);
-        let Some(id) = cookie.as_deref().and_then(SessionId::read) else {
-            return Ok(None);
-        };
-        let span = kit::step!(span::SESSION_LOAD, "enduser.id" = tracing::field::Empty);
-        let load = async {
-            let session = self.sessions.load(&id).await;
-            if let Ok(Some(session)) = &session {
-                Span::current().record("enduser.id", session.record.user.sub.as_str());
-            }
-            session
-        };
-        let session = load
-            .instrument(span)
-            .await
-            .map_err(|error| store_away(&error.to_string()))?;
-        Ok(session.map(|session| (id, session)))
+        purpose: Purpose,
+    ) -> Result<Option<Session>, Problem> {
+        let span = kit::step!(
+            span::SESSION_LOAD,
+            "sso.session_mode" = tracing::field::Empty,
+            "enduser.id" = tracing::field::Empty
+        );
+        let opening = self.sessions.open(req, purpose).instrument(span.clone());
+        let session = opening.await?;
+        if let Some(session) = &session {
+            let about = session.about();
+            span.record("sso.session_mode", about.mode.as_str());
+            span.record("enduser.id", about.user.sub.as_str());
+        }
+        Ok(session)
     }
 
-    /// The same, where there has to be one: 401 otherwise.
-    pub(crate) async fn required_session(&self, req: &HttpRequest) -> Result<Session, Problem> {
-        self.session(req)
-            .await?
-            .map(|(_, session)| session)
-            .ok_or_else(not_signed_in)
+    /// Whoever is signed in, and that counts as a use of the session.
+    pub(crate) async fn signed_in(&self, req: &HttpRequest) -> Result<Option<Session>, Problem> {
+        self.session(req, Purpose::Look { slide: true }).await
+    }
+
+    /// The session for a call to `audience`: 401 without one.
+    pub(crate) async fn for_call(
+        &self,
+        req: &HttpRequest,
+        audience: &'static Audience,
+    ) -> Result<Session, Problem> {
+        let session = self.session(req, Purpose::Call(audience)).await?;
+        session.ok_or_else(not_signed_in)
     }
 }

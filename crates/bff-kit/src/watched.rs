@@ -1,12 +1,16 @@
 //! The memory store under observation, for tests.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
 use bytes::Bytes;
-use store::{SharedStore, Store, StoreError};
+use kit::clock::Timestamp;
+use store::{SharedStore, Store, StoreError, Watch, Watcher};
 
 /// A store that counts, and that can be away.
 pub(crate) struct Watched {
@@ -85,5 +89,37 @@ impl Store for Watched {
     }
     async fn release(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
         self.inner()?.release(key, holder).await
+    }
+    async fn rank(
+        &self,
+        key: &str,
+        member: &str,
+        at: Timestamp,
+        ttl: Duration,
+    ) -> Result<(), StoreError> {
+        self.inner()?.rank(key, member, at, ttl).await
+    }
+    async fn ranked(
+        &self,
+        key: &str,
+        from: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        self.inner()?.ranked(key, from, limit).await
+    }
+    async fn unrank(&self, key: &str, member: &str) -> Result<bool, StoreError> {
+        self.inner()?.unrank(key, member).await
+    }
+    async fn claim(
+        &self,
+        key: &str,
+        due: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        self.inner()?.claim(key, due, until, limit).await
+    }
+    fn watch(&self, prefix: &str, watcher: Arc<dyn Watcher>) -> Option<Watch> {
+        self.inner.watch(prefix, watcher)
     }
 }

@@ -74,6 +74,7 @@ where
         Ok(telemetry) => telemetry,
         Err(what) => return refuse(name, &Problems::one("OTEL", what)),
     };
+    common.weaknesses.warn();
     let ended = run(common, config, start).await;
     telemetry.flush().await;
     match ended {

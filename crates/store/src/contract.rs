@@ -5,6 +5,7 @@
 mod counters_and_leases;
 mod expiry;
 mod once;
+mod ordered_sets;
 mod values;
 
 use std::{sync::Arc, time::Duration};
@@ -64,8 +65,20 @@ pub async fn check<S: Store>(store: Arc<S>, time: Time<'_>) -> Result<(), StoreE
     counters_and_leases::a_lease_is_one_holders(&*store).await?;
     counters_and_leases::a_lease_goes_to_one_of_many(&store).await?;
     counters_and_leases::only_the_holder_releases(&*store).await?;
+    ordered_sets::members_are_in_the_order_of_their_moments(&*store).await?;
+    ordered_sets::unrank_says_whether_it_was_in(&*store).await?;
+    ordered_sets::unrank_is_true_for_one_of_many(&store).await?;
+    ordered_sets::claim_moves_what_is_due(&*store).await?;
+    ordered_sets::claim_hands_each_member_to_one_of_many(&store).await?;
+    ordered_sets::a_member_is_bounded(&*store).await?;
+    ordered_sets::a_set_is_no_value(&*store).await?;
     expiry::a_ttl_of_zero_does_not_last(&*store, time).await?;
-    expiry::everything_expires(&*store, time).await
+    // Together, so that a store with its own time is waited for once.
+    tokio::try_join!(
+        expiry::everything_expires(&*store, time),
+        expiry::an_ordered_set_expires(&*store, time),
+    )
+    .map(drop)
 }
 
 fn bytes(text: &'static str) -> Bytes {

@@ -8,22 +8,27 @@
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod memory;
+mod ordered;
 mod redis;
+pub mod spent;
 #[cfg(any(test, feature = "contract"))]
 pub mod test_redis;
 mod traced;
 mod ttl;
+pub mod watch;
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use kit::clock::Clock;
+use kit::clock::{Clock, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use self::{
     memory::{MAX_ENTRIES, MemoryStore},
+    ordered::{MAX_MEMBER_LEN, MAX_RANKED},
     redis::{Options, RedisStore},
     traced::Traced,
+    watch::{WATCH_BOUND, Watch, Watcher},
 };
 
 /// The store, as everybody but this crate sees it.
@@ -76,6 +81,52 @@ pub trait Store: Send + Sync + 'static {
 
     /// Gives the lease `key` back if `holder` still holds it; whether it did.
     async fn release(&self, key: &str, holder: &str) -> Result<bool, StoreError>;
+
+    /// Puts `member` into the ordered set `key` at the moment `at`, moving it
+    /// where it is there already. The set is forgotten `ttl` after the last such
+    /// call, never sooner than an earlier call said, and with its last member.
+    ///
+    /// It holds [`MAX_RANKED`] members of [`MAX_MEMBER_LEN`] bytes at most;
+    /// beyond, the call is refused.
+    async fn rank(
+        &self,
+        key: &str,
+        member: &str,
+        at: Timestamp,
+        ttl: Duration,
+    ) -> Result<(), StoreError>;
+
+    /// Members of the ordered set `key` with `from <= at`, earliest first, at
+    /// most `limit`.
+    async fn ranked(
+        &self,
+        key: &str,
+        from: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(String, Timestamp)>, StoreError>;
+
+    /// Takes `member` out of the ordered set `key`; whether it was in.
+    async fn unrank(&self, key: &str, member: &str) -> Result<bool, StoreError>;
+
+    /// Hands out up to `limit` members of the ordered set `key` that are due
+    /// (`at <= due`), earliest first, and moves each to `until`: each goes to
+    /// one caller alone until then. So the set is a queue whose work comes back
+    /// unless it is done and taken out. It lasts no longer for that.
+    async fn claim(
+        &self,
+        key: &str,
+        due: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError>;
+
+    /// Tells `watcher` of each change to a key that begins with `prefix`, until
+    /// the [`Watch`] is dropped; [`watch`] says what its user must mind. `None`:
+    /// this store is in the process itself, nothing has to be watched.
+    fn watch(&self, prefix: &str, watcher: Arc<dyn Watcher>) -> Option<Watch> {
+        let _ = (prefix, watcher);
+        None
+    }
 }
 
 /// A store that services share.

@@ -4,7 +4,10 @@
 //! map operation and never across an await. What has expired counts as absent
 //! at once; its memory is given back a little with each write.
 
+mod ordered_set;
 mod shard;
+#[cfg(test)]
+mod tests;
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -16,10 +19,11 @@ use bytes::Bytes;
 use kit::clock::{Clock, Timestamp};
 use parking_lot::Mutex;
 
-use self::shard::Shard;
-use crate::{Store, StoreError};
+use self::{ordered_set::Room, shard::Shard};
+use crate::{Store, StoreError, ordered};
 
-/// How many entries a [`MemoryStore`] holds unless told otherwise.
+/// How many entries a [`MemoryStore`] holds unless told otherwise, and as many
+/// members of ordered sets beside them.
 pub const MAX_ENTRIES: usize = 200_000;
 
 const SHARDS: usize = 16;
@@ -38,13 +42,15 @@ impl MemoryStore {
     }
 
     /// An empty one that never holds more than `max_entries` (rounded up to a
-    /// multiple of 16). Beyond that a new key is [`StoreError::Refused`] until
+    /// multiple of 16), an ordered set being one of them, nor more than as many
+    /// members in all sets together. Beyond that a new key is [`StoreError::Refused`] until
     /// others expire or are removed; a key that is there can still be
     /// overwritten. Each sixteenth of the keys has its own sixteenth of the
     /// room, so the first refusal comes a little before all is full.
     pub fn with_max_entries(clock: Arc<dyn Clock>, max_entries: usize) -> Self {
         let room = max_entries.div_ceil(SHARDS);
-        let shards = std::array::from_fn(|_| Mutex::new(Shard::new(room)));
+        let members = Arc::new(Room::new(max_entries));
+        let shards = std::array::from_fn(|_| Mutex::new(Shard::new(room, Arc::clone(&members))));
         Self {
             clock,
             hasher: RandomState::new(),
@@ -81,20 +87,24 @@ impl Store for MemoryStore {
     }
 
     async fn put_new(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, StoreError> {
-        self.with_shard(key, |shard, now| match shard.live(key, now) {
-            Some(_) => Ok(false),
-            None => shard.set(key, value, now, ttl).map(|()| true),
+        self.with_shard(key, |shard, now| {
+            if shard.is_live(key, now) {
+                return Ok(false);
+            }
+            shard.set(key, value, now, ttl).map(|()| true)
         })
     }
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.with_shard(key, |shard, now| {
-            shard.live(key, now).map(|held| held.value.clone())
-        }))
+        self.with_shard(key, |shard, now| Ok(shard.value(key, now)?.cloned()))
     }
 
     async fn take(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.with_shard(key, |shard, now| shard.remove(key, now)))
+        self.with_shard(key, |shard, now| {
+            let held = shard.value(key, now)?.cloned();
+            shard.remove(key, now);
+            Ok(held)
+        })
     }
 
     async fn compare_and_swap(
@@ -104,19 +114,19 @@ impl Store for MemoryStore {
         new: Bytes,
         ttl: Duration,
     ) -> Result<bool, StoreError> {
-        self.with_shard(key, |shard, now| match shard.live(key, now) {
-            Some(held) if held.value == expected => shard.set(key, new, now, ttl).map(|()| true),
+        self.with_shard(key, |shard, now| match shard.value(key, now)? {
+            Some(held) if *held == expected => shard.set(key, new, now, ttl).map(|()| true),
             _ => Ok(false),
         })
     }
 
     async fn remove(&self, key: &str) -> Result<bool, StoreError> {
-        Ok(self.with_shard(key, |shard, now| shard.remove(key, now).is_some()))
+        Ok(self.with_shard(key, |shard, now| shard.remove(key, now)))
     }
 
     async fn count(&self, key: &str, ttl: Duration) -> Result<u64, StoreError> {
-        self.with_shard(key, |shard, now| match shard.live(key, now) {
-            Some(held) => held.increment(),
+        self.with_shard(key, |shard, now| match shard.value(key, now)? {
+            Some(held) => increment(held),
             None => shard
                 .set(key, Bytes::from_static(b"1"), now, ttl)
                 .map(|()| 1),
@@ -124,8 +134,8 @@ impl Store for MemoryStore {
     }
 
     async fn lease(&self, key: &str, holder: &str, ttl: Duration) -> Result<bool, StoreError> {
-        self.with_shard(key, |shard, now| match shard.live(key, now) {
-            Some(held) if held.value != holder.as_bytes() => Ok(false),
+        self.with_shard(key, |shard, now| match shard.value(key, now)? {
+            Some(held) if *held != holder.as_bytes() => Ok(false),
             _ => shard
                 .set(key, Bytes::copy_from_slice(holder.as_bytes()), now, ttl)
                 .map(|()| true),
@@ -133,115 +143,72 @@ impl Store for MemoryStore {
     }
 
     async fn release(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
-        Ok(
-            self.with_shard(key, |shard, now| match shard.live(key, now) {
-                Some(held) if held.value == holder.as_bytes() => shard.remove(key, now).is_some(),
-                _ => false,
-            }),
-        )
+        self.with_shard(key, |shard, now| match shard.value(key, now)? {
+            Some(held) if *held == holder.as_bytes() => Ok(shard.remove(key, now)),
+            _ => Ok(false),
+        })
+    }
+
+    async fn rank(
+        &self,
+        key: &str,
+        member: &str,
+        at: Timestamp,
+        ttl: Duration,
+    ) -> Result<(), StoreError> {
+        ordered::check(member)?;
+        self.with_shard(key, |shard, now| shard.rank(key, member, at, now, ttl))
+    }
+
+    async fn ranked(
+        &self,
+        key: &str,
+        from: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        self.with_shard(key, |shard, now| {
+            let set = shard.ordered_set(key, now)?;
+            Ok(set.map_or_else(Vec::new, |set| set.ranked(from, limit)))
+        })
+    }
+
+    async fn unrank(&self, key: &str, member: &str) -> Result<bool, StoreError> {
+        self.with_shard(key, |shard, now| {
+            let Some(set) = shard.ordered_set(key, now)? else {
+                return Ok(false);
+            };
+            let was_in = set.unrank(member);
+            if set.is_empty() {
+                shard.remove(key, now);
+            }
+            Ok(was_in)
+        })
+    }
+
+    async fn claim(
+        &self,
+        key: &str,
+        due: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        self.with_shard(key, |shard, now| {
+            let set = shard.ordered_set(key, now)?;
+            Ok(set.map_or_else(Vec::new, |set| set.claim(due, until, limit)))
+        })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use kit::clock::ManualClock;
-
-    use super::*;
-    use crate::contract::{self, Time};
-
-    const MINUTE: Duration = Duration::from_secs(60);
-
-    fn clock() -> Arc<ManualClock> {
-        Arc::new(ManualClock::new(Timestamp::from_secs(1_700_000_000)))
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn it_keeps_the_contract() {
-        let clock = clock();
-        let store = Arc::new(MemoryStore::new(clock.clone()));
-        contract::check(store, Time::Manual(&clock)).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn an_entry_expires_to_the_millisecond() {
-        let clock = clock();
-        let store = MemoryStore::new(clock.clone());
-        store
-            .put("k", Bytes::from_static(b"v"), MINUTE)
-            .await
-            .unwrap();
-        clock.advance(Duration::from_millis(59_999));
-        assert!(store.get("k").await.unwrap().is_some());
-        clock.advance(Duration::from_millis(1));
-        assert!(store.get("k").await.unwrap().is_none());
-        assert!(store.take("k").await.unwrap().is_none());
-    }
-
-    #[tokio::test]
-    async fn what_has_expired_gives_its_memory_back_as_others_write() {
-        let clock = clock();
-        let store = MemoryStore::new(clock.clone());
-        for n in 0..1000 {
-            store
-                .put(&format!("old-{n}"), Bytes::new(), MINUTE)
-                .await
-                .unwrap();
-        }
-        clock.advance(MINUTE);
-        for n in 0..1000 {
-            store
-                .put(&format!("new-{n}"), Bytes::new(), MINUTE)
-                .await
-                .unwrap();
-        }
-        assert_eq!(store.held(), 1000);
-    }
-
-    #[tokio::test]
-    async fn overwriting_one_key_does_not_grow_the_store() {
-        let store = MemoryStore::new(clock());
-        for _ in 0..1000 {
-            store.put("k", Bytes::new(), MINUTE).await.unwrap();
-        }
-        assert_eq!(store.held(), 1);
-        let indexed: usize = store
-            .shards
-            .iter()
-            .map(|shard| shard.lock().indexed())
-            .sum();
-        assert_eq!(indexed, 1);
-    }
-
-    #[tokio::test]
-    async fn a_full_store_refuses_new_keys_until_others_expire() {
-        let clock = clock();
-        let store = MemoryStore::with_max_entries(clock.clone(), 32);
-        let mut kept = Vec::new();
-        let mut refused = Vec::new();
-        for n in 0..500 {
-            let key = format!("k{n}");
-            match store.put(&key, Bytes::new(), MINUTE).await {
-                Ok(()) => kept.push(key),
-                Err(StoreError::Refused(_)) => refused.push(key),
-                Err(other) => panic!("{other}"),
-            }
-        }
-        assert_eq!((kept.len(), store.held()), (32, 32));
-        for key in &kept {
-            store
-                .put(key, Bytes::from_static(b"again"), MINUTE)
-                .await
-                .unwrap();
-        }
-        assert!(store.count(&refused[0], MINUTE).await.is_err());
-        assert!(store.lease(&refused[0], "me", MINUTE).await.is_err());
-        assert!(
-            store
-                .put_new(&refused[0], Bytes::new(), MINUTE)
-                .await
-                .is_err()
-        );
-        clock.advance(MINUTE);
-        store.put(&refused[0], Bytes::new(), MINUTE).await.unwrap();
-    }
+/// Adds one to the counter that `value` writes out.
+fn increment(value: &mut Bytes) -> Result<u64, StoreError> {
+    let sum = std::str::from_utf8(value)
+        .ok()
+        .and_then(|text| text.parse::<u64>().ok());
+    let Some(sum) = sum.and_then(|sum| sum.checked_add(1)) else {
+        return Err(StoreError::Refused(
+            "the key does not hold a counter".to_owned(),
+        ));
+    };
+    *value = Bytes::from(sum.to_string());
+    Ok(sum)
 }

@@ -1,15 +1,15 @@
-//! Each operation as a span, written once for all stores. A span names the
+//! Each operation counted and as a span, written once for all stores. A span names the
 //! operation and the store, never a key: keys are made from bearer secrets.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use kit::telemetry::names::span;
+use kit::{clock::Timestamp, telemetry::names::span};
 use tracing::{Instrument as _, Span, field::Empty};
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, Watch, Watcher, spent};
 
-/// A store whose operations are spans (names by OpenTelemetry's database conventions).
+/// A store whose operations are counted ([`spent`]) and spans (names by OpenTelemetry's database conventions).
 pub struct Traced<S>(S);
 
 impl<S: Store> Traced<S> {
@@ -23,6 +23,7 @@ impl<S: Store> Traced<S> {
         operation: &'static str,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
+        spent::add(1);
         let step: Span = kit::step!(
             span::STORE,
             "otel.kind" = "client",
@@ -95,13 +96,51 @@ impl<S: Store> Store for Traced<S> {
     async fn release(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
         self.step("release", self.0.release(key, holder)).await
     }
+
+    async fn rank(
+        &self,
+        key: &str,
+        member: &str,
+        at: Timestamp,
+        ttl: Duration,
+    ) -> Result<(), StoreError> {
+        self.step("rank", self.0.rank(key, member, at, ttl)).await
+    }
+
+    async fn ranked(
+        &self,
+        key: &str,
+        from: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        self.step("ranked", self.0.ranked(key, from, limit)).await
+    }
+
+    async fn unrank(&self, key: &str, member: &str) -> Result<bool, StoreError> {
+        self.step("unrank", self.0.unrank(key, member)).await
+    }
+
+    async fn claim(
+        &self,
+        key: &str,
+        due: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        self.step("claim", self.0.claim(key, due, until, limit))
+            .await
+    }
+
+    fn watch(&self, prefix: &str, watcher: Arc<dyn Watcher>) -> Option<Watch> {
+        self.0.watch(prefix, watcher)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::{
         fmt::{Debug, Write as _},
-        sync::{Arc, Mutex},
+        sync::Mutex,
     };
 
     use kit::clock::SystemClock;

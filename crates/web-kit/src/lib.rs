@@ -6,6 +6,7 @@ pub mod frame;
 pub mod look;
 mod observe;
 pub mod problem;
+pub mod same_site;
 pub mod trace;
 
 #[cfg(test)]

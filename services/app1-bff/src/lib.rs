@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use bff_kit::{App, BffArgs, BffPeerArgs, ClientAuth, RequestBy, Sources};
+use bff_kit::{App, BffArgs, BffPeerArgs, ClientAuth, RequestBy, SessionMode, Sources};
 pub use bff_kit::{Config, build};
 use clap::Parser;
 use kit::config::{Common, CommonArgs, Problems, Site};
@@ -17,6 +17,7 @@ pub const APP: App = App {
     name: "App 1",
     site: Site::App1,
     other: Site::App2,
+    mode: SessionMode::Stateful,
     request: RequestBy::Url,
 };
 

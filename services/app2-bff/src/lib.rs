@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use bff_kit::{App, BffArgs, BffPeerArgs, ClientAuth, ClientKey, RequestBy, Sources};
+use bff_kit::{App, BffArgs, BffPeerArgs, ClientAuth, ClientKey, RequestBy, SessionMode, Sources};
 pub use bff_kit::{Config, build};
 use clap::Parser;
 use kit::{
@@ -20,6 +20,7 @@ pub const APP: App = App {
     name: "App 2",
     site: Site::App2,
     other: Site::App1,
+    mode: SessionMode::Hybrid,
     request: RequestBy::Push,
 };
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 use kit::{
-    config::{Addresses, Common, Problems, Site},
+    config::{Addresses, Common, Problems, Site, Weaknesses},
     state_dir::StateDir,
 };
 use web_kit::client::TrustedProxies;
@@ -56,6 +56,8 @@ pub struct Config {
     pub workers: usize,
     /// Whose `X-Forwarded-For` counts.
     pub trusted_proxies: TrustedProxies,
+    /// Defences that a lab has switched off.
+    pub weaknesses: Weaknesses,
 }
 
 impl Config {
@@ -99,6 +101,7 @@ impl Config {
             state_dir: common.state_dir.clone(),
             workers: common.workers,
             trusted_proxies: trusted_proxies?,
+            weaknesses: common.weaknesses,
         })
     }
 }

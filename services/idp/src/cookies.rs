@@ -3,9 +3,10 @@
 
 use actix_web::{
     HttpRequest,
-    cookie::{Cookie, SameSite, time},
+    cookie::{Cookie, time},
 };
-use kit::clock::Timestamp;
+use kit::{clock::Timestamp, config::Weaknesses};
+use web_kit::same_site::same_site;
 
 /// The browser's session here: `<sid>.<secret>`.
 pub const SESSION: &str = "__Host-idp_session";
@@ -33,25 +34,32 @@ pub fn read(req: &HttpRequest, name: &str) -> Option<String> {
 }
 
 /// The session's cookie.
-pub fn session(sid: &str, secret: &str, now: Timestamp, ends: Timestamp) -> Cookie<'static> {
+pub fn session(
+    sid: &str,
+    secret: &str,
+    now: Timestamp,
+    ends: Timestamp,
+    weaknesses: Weaknesses,
+) -> Cookie<'static> {
     let lives = time::Duration::milliseconds(ends.millis().saturating_sub(now.millis()));
-    let mut cookie = base(SESSION, format!("{sid}.{secret}"));
+    let mut cookie = base(SESSION, format!("{sid}.{secret}"), weaknesses);
     cookie.set_max_age(lives);
     cookie
 }
 
 /// The form's cookie; it ends with the browser.
-pub fn browser(value: String) -> Cookie<'static> {
-    base(BROWSER, value)
+pub fn browser(value: String, weaknesses: Weaknesses) -> Cookie<'static> {
+    base(BROWSER, value, weaknesses)
 }
 
-fn base(name: &'static str, value: String) -> Cookie<'static> {
-    Cookie::build(name, value)
+fn base(name: &'static str, value: String, weaknesses: Weaknesses) -> Cookie<'static> {
+    let mut cookie = Cookie::build(name, value)
         .path("/")
         .secure(true)
         .http_only(true)
-        .same_site(SameSite::Lax)
-        .finish()
+        .finish();
+    cookie.set_same_site(same_site(weaknesses));
+    cookie
 }
 
 #[cfg(test)]
@@ -62,10 +70,11 @@ mod tests {
 
     #[test]
     fn every_cookie_is_host_bound_secure_httponly_and_lax() {
-        let now = Timestamp::from_secs(100);
+        let (now, ends) = (Timestamp::from_secs(100), Timestamp::from_secs(160));
+        let none = Weaknesses::default();
         for cookie in [
-            session("s", "x", now, Timestamp::from_secs(160)),
-            browser("b".into()),
+            session("s", "x", now, ends, none),
+            browser("b".into(), none),
         ] {
             let line = cookie.to_string();
             assert!(line.starts_with("__Host-"), "{line}");
@@ -75,7 +84,7 @@ mod tests {
             assert!(!line.contains("Domain"), "{line}");
         }
         assert!(
-            session("s", "x", now, Timestamp::from_secs(160))
+            session("s", "x", now, ends, none)
                 .to_string()
                 .contains("Max-Age=60")
         );

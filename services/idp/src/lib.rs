@@ -119,6 +119,7 @@ async fn provider(
         refresh_tokens: RefreshTokens::new(&refresh_key),
         passwords: Passwords::default(),
         assertion_keys: AssertionKeys::default(),
+        weaknesses: config.weaknesses,
         clock: Arc::clone(&ground.clock),
         random: Arc::clone(&ground.random),
     }))

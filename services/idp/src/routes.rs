@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use actix_cors::Cors;
 use actix_web::{
-    HttpResponse,
+    Error, HttpResponse,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
     http::{Method, header},
-    middleware::from_fn,
+    middleware::{Next, from_fn},
     web::{self, Data, ServiceConfig},
 };
-use kit::config::Addresses;
+use kit::config::{Addresses, Weakness};
 use url::Url;
 use web_kit::{
     look::{self, Accent},
@@ -45,10 +47,13 @@ pub(crate) fn configure(
     let idp = Data::from(idp);
     move |cfg: &mut ServiceConfig| {
         let shared = |path: &str| web::resource(path).wrap(cors(&origins));
+        let framable = idp.weaknesses.has(Weakness::Framable);
         let page = |path: &str| {
-            web::resource(path).wrap(from_fn(|req, next| {
-                look::error_pages(Accent::Idp, req, next)
-            }))
+            web::resource(path)
+                .wrap(from_fn(|req, next| {
+                    look::error_pages(Accent::Idp, req, next)
+                }))
+                .wrap(from_fn(move |req, next| frame(framable, req, next)))
         };
         cfg.app_data(idp.clone())
             .app_data(discovery.clone())
@@ -84,6 +89,19 @@ pub(crate) fn configure(
             .configure(look::assets)
             .default_service(look::fallback(Accent::Idp));
     }
+}
+
+/// Denied to every site by the page itself, unless a lab has weakened that.
+async fn frame<B: MessageBody>(
+    framable: bool,
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let mut answered = next.call(req).await?;
+    if framable {
+        look::let_frame(answered.headers_mut());
+    }
+    Ok(answered)
 }
 
 async fn home_page(home: Data<HomePage>) -> HttpResponse {

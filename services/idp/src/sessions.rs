@@ -33,7 +33,7 @@ pub fn make(
     let sid = kept.map_or_else(|| idp.random.id(), |kept| kept.sid.clone());
     let secret = idp.random.token();
     let session = LoginSession::new(sid, &secret, user.sub.clone(), now, ends);
-    let cookie = cookies::session(&session.sid, &secret, now, ends);
+    let cookie = cookies::session(&session.sid, &secret, now, ends, idp.weaknesses);
     (session, cookie)
 }
 

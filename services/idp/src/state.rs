@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kit::{
     clock::{Clock, Timestamp},
+    config::Weaknesses,
     random::Random,
 };
 
@@ -28,6 +29,8 @@ pub struct Idp {
     pub passwords: Passwords,
     /// The keys of clients that authenticate by them.
     pub assertion_keys: AssertionKeys,
+    /// Defences that a lab has switched off.
+    pub weaknesses: Weaknesses,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.

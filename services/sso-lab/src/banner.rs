@@ -62,6 +62,8 @@ fn text(common: &Common, built_in: bool) -> String {
     text += &line(Site::Idp, "Identity provider");
     text += &line(Site::Api1, "API-1, orders");
     text += &line(Site::Api2, "API-2, inventory");
+    text += &line(Site::Spa, "Single-page app: tokens in the browser");
+    text += &line(Site::Evil, "The attacker's site");
     text += &line(Site::Lab, "The lab: what runs where");
     if built_in {
         text += "\n  alice / wonderland   manager\n  bob / builder        clerk\n";
@@ -97,6 +99,8 @@ mod tests {
         for url in [
             "http://app1.localhost:9082",
             "http://lab.localhost:9080",
+            "http://spa.localhost:9086",
+            "http://evil.localhost:9087",
             "(gRPC 10085)",
         ] {
             assert!(text.contains(url), "{url} in {text}");

@@ -14,8 +14,10 @@ use token_verify::IssuerArgs;
 
 use crate::{banner, cli::UpArgs};
 
-const SERVICES: [&str; 6] = [
-    lab::SERVICE,
+const SERVICES: [&str; 8] = [
+    lab::start::SERVICE,
+    lab::spa::SERVICE,
+    lab::evil::SERVICE,
     idp::SERVICE,
     app1_bff::APP.service,
     app2_bff::APP.service,
@@ -27,7 +29,7 @@ const SERVICES: [&str; 6] = [
 type Part<C> = (C, Listeners);
 
 struct Parts {
-    lab: Part<lab::Config>,
+    lab: (lab::Config, lab::Sockets),
     idp: Part<idp::Config>,
     first: Part<app1_bff::Config>,
     second: Part<app2_bff::Config>,
@@ -81,7 +83,7 @@ fn read(args: &UpArgs, common: &Common, problems: &mut Problems) -> Option<Parts
             api_1::DEMO_SECRET,
         );
     }
-    let lab = lab::Config::read(common, problems);
+    let lab = lab::Config::read(common, args.idp.issuer.as_deref(), problems);
     let mut idp = idp::Config::read(&args.idp, common, problems);
     let first = app1_bff::config(common, &issuer, &peers, &args.bff, &own, problems);
     let key = args.app2.key(&common.state_dir, &OsRandom, problems);
@@ -95,9 +97,23 @@ fn read(args: &UpArgs, common: &Common, problems: &mut Problems) -> Option<Parts
     let inventory = api_2::Config::read(common, &issuer, problems);
     // In the order of `Site::ALL`; each is tried, so that every taken port is named.
     let bound = Site::ALL.map(|site| Listeners::bind(common, site, problems));
-    let [lab_at, idp_at, first_at, second_at, orders_at, inventory_at] = bound;
+    let [
+        lab_at,
+        idp_at,
+        first_at,
+        second_at,
+        orders_at,
+        inventory_at,
+        spa_at,
+        evil_at,
+    ] = bound;
+    let sites = lab::Sockets {
+        start: lab_at?,
+        spa: spa_at?,
+        evil: evil_at?,
+    };
     Some(Parts {
-        lab: (lab?, lab_at?),
+        lab: (lab?, sites),
         idp: (idp?, idp_at?),
         first: (first?, first_at?),
         second: (second?, second_at?),
@@ -132,8 +148,8 @@ async fn start(parts: Parts, platform: Platform, built_in: bool) -> Result<Runni
     start!(api_1, parts.orders);
     start!(app1_bff, parts.first);
     start!(app2_bff, parts.second);
-    let (config, listeners) = parts.lab;
-    running.extend(lab::build(config, listeners, ground.clone()).await?);
+    let (config, at) = parts.lab;
+    running.extend(lab::build(&config, at, &ground)?);
     tokio::spawn(async move {
         if ground
             .shutdown

@@ -14,7 +14,10 @@ use std::sync::Arc;
 pub use cookie::{Cookie, SameSite};
 pub use form::Form;
 pub use jar::Jar;
-use kit::clock::{Clock, SystemClock};
+use kit::{
+    clock::{Clock, SystemClock},
+    net::ReadError,
+};
 pub use page::{Hop, Page};
 use parking_lot::Mutex;
 use reqwest::{
@@ -236,11 +239,26 @@ impl Cli {
         &mut self,
         method: Method,
         url: Url,
-        mut headers: HeaderMap,
+        headers: HeaderMap,
         body: Option<String>,
         relation: Relation,
         top_level: bool,
     ) -> Hop {
+        let what = format!("{method} {url}");
+        self.try_to_send(method, url, headers, body, relation, top_level)
+            .await
+            .unwrap_or_else(|e| panic!("{what}: {e:?}"))
+    }
+
+    async fn try_to_send(
+        &mut self,
+        method: Method,
+        url: Url,
+        mut headers: HeaderMap,
+        body: Option<String>,
+        relation: Relation,
+        top_level: bool,
+    ) -> Result<Hop, ReadError> {
         let now = self.clock.now();
         let cross = relation == Relation::SameSite || relation == Relation::CrossSite;
         let cookies = self
@@ -257,10 +275,7 @@ impl Cli {
         if let Some(body) = body {
             request = request.body(body);
         }
-        let response = request
-            .send()
-            .await
-            .unwrap_or_else(|e| panic!("{method} {url}: {e:?}"));
+        let response = request.send().await?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         for line in headers.get_all(SET_COOKIE) {
@@ -271,16 +286,16 @@ impl Cli {
         let location = headers
             .get(LOCATION)
             .and_then(|to| url.join(to.to_str().ok()?).ok());
-        let body = kit::net::read_bounded(response).await.unwrap();
+        let body = kit::net::read_bounded(response).await?;
         let body = String::from_utf8_lossy(&body).into_owned();
-        Hop {
+        Ok(Hop {
             method,
             url,
             status,
             headers,
             body,
             location,
-        }
+        })
     }
 }
 

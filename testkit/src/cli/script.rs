@@ -74,6 +74,17 @@ impl Cli {
         self.send(method, parse(url), all, body, Relation::SameOrigin, false)
             .await
     }
+
+    /// `GET` as another program would send it; `None` when the connection broke
+    /// before the whole answer was there.
+    pub async fn try_get(&mut self, url: &str) -> Option<Hop> {
+        let mut headers = HeaderMap::new();
+        add(&mut headers, &[("accept", "application/json")]);
+        let relation = Relation::SameOrigin;
+        self.try_to_send(Method::GET, parse(url), headers, None, relation, false)
+            .await
+            .ok()
+    }
 }
 
 fn add(all: &mut HeaderMap, headers: &[(&str, &str)]) {

@@ -3,7 +3,7 @@
 
 mod trouble;
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, cookie::Cookie, http::header, web};
 use kit::telemetry::names::span;
 use oauth_types::claims::Audience;
 use tracing::Instrument as _;
@@ -12,11 +12,11 @@ use web_kit::trace::join_journey;
 use self::trouble::Trouble;
 use crate::{
     audiences::FIRST,
-    cookies,
+    cookies::{self, Cookies},
     params::Params,
     pre_session::{NoLogin, PreSession},
     provider::{Expected, Grant, Identity},
-    sessions::{Record, SessionId},
+    sessions::{Record, SessionError, SessionMode},
     state::Bff,
     tokens::audience_of,
 };
@@ -61,7 +61,7 @@ pub(crate) async fn callback(req: HttpRequest, bff: web::Data<Bff>) -> HttpRespo
             Err(trouble) => trouble.respond(&req, &bff).await,
         };
         let login = cookies::login_name(state);
-        if over && cookies::read(&req, &login).is_some() {
+        if over && Cookies::of(&req).get(&login).is_some() {
             // Removal fails only where the cookie cannot be written as a header.
             let _ = answer.add_cookie(&cookies::forget(&login));
         }
@@ -95,13 +95,17 @@ async fn finish(
         .instrument(kit::step!(span::ID_TOKEN_CHECK))
         .await
         .map_err(Trouble::IdToken)?;
-    let saving = save(req, bff, identity, &grant).instrument(kit::step!(span::SESSION_SAVE));
-    let id = saving.await?;
-    Ok(HttpResponse::SeeOther()
+    let mode = pre_session.mode.unwrap_or(bff.sessions.settings().mode);
+    let saving = save(req, bff, identity, &grant, mode);
+    let cookies = saving.instrument(kit::step!(span::SESSION_SAVE)).await?;
+    let mut answer = HttpResponse::SeeOther();
+    answer
         .insert_header((header::LOCATION, pre_session.return_to))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .cookie(cookies::session(id.expose()))
-        .finish())
+        .insert_header((header::CACHE_CONTROL, "no-store"));
+    for cookie in cookies {
+        answer.cookie(cookie);
+    }
+    Ok(answer.finish())
 }
 
 /// Ends the login of `state`, whatever comes of it then: a state works once.
@@ -146,29 +150,25 @@ async fn save(
     bff: &Bff,
     identity: Identity,
     grant: &Grant,
-) -> Result<SessionId, Trouble> {
-    let audience = match audience_of(&grant.access_token) {
+    mode: SessionMode,
+) -> Result<Vec<Cookie<'static>>, Trouble> {
+    let audience = match audience_of(grant.access_token.token()) {
         Some(Audience::One(audience)) => audience,
-        Some(Audience::Many(_)) | None => FIRST.to_owned(),
+        Some(Audience::Many(_)) | None => FIRST.uri.to_owned(),
     };
-    let record = Record::new(
-        identity,
-        grant,
-        &audience,
-        bff.clock.now(),
-        bff.sessions.lifetimes(),
-    );
-    let id = bff.sessions.begin(&record).await?;
-    let old = cookies::read(req, cookies::SESSION);
-    if let Some(old) = old.as_deref().and_then(SessionId::read)
-        && let Err(error) = bff.sessions.end(&old).await
-    {
+    let lifetimes = bff.sessions.settings().lifetimes;
+    let user_agent = req.headers().get(header::USER_AGENT);
+    let user_agent = user_agent.and_then(|value| value.to_str().ok());
+    let record = Record::new(identity, grant, &audience, mode, bff.clock.now(), lifetimes);
+    let cookies = bff.sessions.begin(&record.on(user_agent)).await?;
+    let ended = bff.sessions.end_former(req).await;
+    if let Err(error) = ended {
         tracing::warn!(
             service = bff.app.service,
             "a browser's former session was not ended: {error}"
         );
     }
-    Ok(id)
+    Ok(cookies)
 }
 
 impl From<NoLogin> for Trouble {
@@ -181,9 +181,13 @@ impl From<NoLogin> for Trouble {
     }
 }
 
-impl From<store::StoreError> for Trouble {
-    fn from(error: store::StoreError) -> Self {
-        Self::Store(error.to_string())
+impl From<SessionError> for Trouble {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::TooLarge(error) => Self::TooLarge(error.to_string()),
+            SessionError::EndedMeanwhile => Self::EndedMeanwhile,
+            SessionError::Store(_) | SessionError::NoKeys => Self::Store(error.to_string()),
+        }
     }
 }
 

@@ -43,6 +43,12 @@ pub(super) enum Trouble {
     /// The store did not answer.
     #[error("{0}")]
     Store(String),
+    /// The tokens fit no cookies, and the session was to be kept in these.
+    #[error("too large for cookies: {0}")]
+    TooLarge(String),
+    /// A logout has crossed this login.
+    #[error("the provider's session ended meanwhile")]
+    EndedMeanwhile,
 }
 
 /// What the page says.
@@ -88,7 +94,7 @@ impl Trouble {
             "a login did not end in a session: {self}"
         );
         let used_up = matches!(self, Self::ForeignLogin | Self::LoginGone);
-        if used_up && matches!(bff.session(req).await, Ok(Some(_))) {
+        if used_up && matches!(bff.signed_in(req).await, Ok(Some(_))) {
             return already_signed_in(req, bff);
         }
         let words = self.words();
@@ -133,6 +139,16 @@ impl Trouble {
                 "The identity provider's code ran out, or was used already. It lasts a minute at most.",
             ),
             Self::Code(error) | Self::IdToken(error) | Self::Provider(error) => provider(&error),
+            Self::TooLarge(_) => Words::new(
+                StatusCode::BAD_GATEWAY,
+                "This session fits no cookie",
+                "The identity provider's tokens are larger than what a browser keeps in cookies, and this session was to be kept there.",
+            ),
+            Self::EndedMeanwhile => Words::new(
+                StatusCode::FORBIDDEN,
+                "You have just signed out",
+                "The identity provider ended its session while this login was under way.",
+            ),
             Self::Store(_) => Words::later(
                 "Session store away",
                 "The app could not reach its session store.",

@@ -5,6 +5,8 @@ use askama::Template;
 use kit::clock::Timestamp;
 use web_kit::look::{Accent, Csp, page, utc};
 
+use crate::sessions::SessionMode;
+
 /// Who is signed in, what the browser holds, and a button for each call. It
 /// works signed out, and without JavaScript: calls are links and forms then.
 #[derive(Clone, Debug, Template)]
@@ -64,8 +66,8 @@ impl User {
 /// The session.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
-    /// Where the session is kept, such as `stateful`.
-    pub mode: &'static str,
+    /// How the session is kept.
+    pub mode: SessionMode,
     /// When it began.
     pub created: Timestamp,
     /// When it ends if nothing happens until then.
@@ -210,7 +212,7 @@ pub(super) mod tests {
                 sub: text.into(),
             },
             session: Session {
-                mode: "stateful",
+                mode: SessionMode::Stateful,
                 created: Timestamp::from_secs(1_700_000_000),
                 expires_at: Timestamp::from_secs(1_700_028_800),
             },

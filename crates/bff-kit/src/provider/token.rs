@@ -14,7 +14,7 @@ use super::{
     Provider, ProviderError,
     types::{Token, TokenAnswer},
 };
-use crate::audiences;
+use crate::{audiences, bearer::Bearer};
 
 /// Stands in where the answer does not say how long the access token lives
 /// (RFC 6749 §5.1 lets it): short, so that a wrong guess costs little.
@@ -47,7 +47,7 @@ impl std::str::FromStr for AudienceBy {
 /// What the token endpoint gave. It has no `Debug`: nothing of it may be shown.
 pub(crate) struct Grant {
     /// The access token.
-    pub(crate) access_token: String,
+    pub(crate) access_token: Bearer,
     /// When it was asked for.
     pub(crate) issued_at: Timestamp,
     /// When it ends, counted from before the call.
@@ -144,7 +144,7 @@ impl Grant {
         expires_at: Timestamp,
     ) -> Self {
         Self {
-            access_token: access.to_owned(),
+            access_token: Bearer::new(access).unwrap(),
             issued_at,
             expires_at,
             refresh_token: refresh.map(ToOwned::to_owned),
@@ -171,8 +171,11 @@ fn read(answer: &TokenAnswer, asked_at: Timestamp) -> Result<Grant, ProviderErro
         ));
     }
     let lifetime = answer.expires_in().unwrap_or(ASSUMED_LIFETIME);
+    let access_token = Bearer::new(answer.access_token().secret());
     Ok(Grant {
-        access_token: answer.access_token().secret().clone(),
+        access_token: access_token.ok_or_else(|| {
+            ProviderError::Invalid("its access token fits no header".to_owned())
+        })?,
         issued_at: asked_at,
         expires_at: asked_at + lifetime,
         refresh_token: answer.refresh_token().map(|token| token.secret().clone()),

@@ -16,7 +16,7 @@ use super::{
     order::Order,
     trouble,
 };
-use crate::{audiences::API1, sessions::Session, state::Bff, tokens::Wanted};
+use crate::{audiences::API1, bearer::Bearer, sessions::Session, state::Bff, tokens::Wanted};
 
 /// What is asked of API-1.
 struct Ask {
@@ -45,7 +45,7 @@ pub(crate) async fn list(
     bff: web::Data<Bff>,
     upstreams: web::Data<Upstreams>,
 ) -> Result<HttpResponse, Problem> {
-    let session = bff.required_session(&req).await?;
+    let session = bff.for_call(&req, &API1).await?;
     relay(&req, &bff, &upstreams, &session, Ask::get("/resource")).await
 }
 
@@ -65,7 +65,7 @@ pub(crate) async fn place(
     upstreams: web::Data<Upstreams>,
     body: Bytes,
 ) -> Result<HttpResponse, Problem> {
-    let session = bff.required_session(&req).await?;
+    let session = bff.for_call(&req, &API1).await?;
     let order = Order::read(req.headers(), &body)?;
     let ask = Ask {
         method: Method::POST,
@@ -85,7 +85,7 @@ pub(crate) async fn report(
     bff: web::Data<Bff>,
     upstreams: web::Data<Upstreams>,
 ) -> Result<HttpResponse, Problem> {
-    let session = bff.required_session(&req).await?;
+    let session = bff.for_call(&req, &API1).await?;
     relay(&req, &bff, &upstreams, &session, Ask::get("/report")).await
 }
 
@@ -99,9 +99,10 @@ async fn relay(
     let token = bff
         .tokens
         .access_token_for(
+            req,
             session,
             Wanted {
-                audience: API1,
+                audience: &API1,
                 not: None,
             },
         )
@@ -116,10 +117,10 @@ async fn relay(
     if answer.status == http::StatusCode::UNAUTHORIZED {
         // Keys or clocks may have moved on: one fresh token, and no more than one.
         let fresh = Wanted {
-            audience: API1,
+            audience: &API1,
             not: Some(token),
         };
-        let token = bff.tokens.access_token_for(session, fresh).await?;
+        let token = bff.tokens.access_token_for(req, session, fresh).await?;
         answer = send(upstreams, call, &token).await?;
     }
     pass_on(answer)
@@ -128,12 +129,12 @@ async fn relay(
 async fn send(
     upstreams: &Upstreams,
     call: impl Fn() -> Call,
-    token: &str,
+    token: &Bearer,
 ) -> Result<Answer, Problem> {
     let span = kit::step!(
         span::UPSTREAM,
         "otel.kind" = "client",
-        "sso.audience" = API1
+        "sso.audience" = API1.uri
     );
     let sending = async {
         // Made inside the span, so that the API's becomes its child.

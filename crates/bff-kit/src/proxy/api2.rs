@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 use web_kit::problem::Problem;
 
 use super::{Upstreams, order::Order, trouble};
-use crate::{audiences::API2, sessions::Session, state::Bff, tokens::Wanted};
+use crate::{audiences::API2, bearer::Bearer, sessions::Session, state::Bff, tokens::Wanted};
 
 type Client = InventoryClient<Channel>;
 
@@ -27,12 +27,12 @@ pub(crate) async fn list(
     bff: web::Data<Bff>,
     upstreams: web::Data<Upstreams>,
 ) -> Result<HttpResponse, Problem> {
-    let session = bff.required_session(&req).await?;
+    let session = bff.for_call(&req, &API2).await?;
     let call = async |mut client: Client, request: Request<()>| {
         let listed = client.list(request.map(|()| ListRequest {})).await;
         listed.map(Response::into_inner)
     };
-    let listed = call_api2(&bff, &upstreams, &session, call).await?;
+    let listed = call_api2(&req, &bff, &upstreams, &session, call).await?;
     let items: Vec<_> = listed
         .items
         .iter()
@@ -58,7 +58,7 @@ pub(crate) async fn reserve(
     upstreams: web::Data<Upstreams>,
     body: Bytes,
 ) -> Result<HttpResponse, Problem> {
-    let session = bff.required_session(&req).await?;
+    let session = bff.for_call(&req, &API2).await?;
     let Order { item, quantity } = Order::read(req.headers(), &body)?;
     let call = async |mut client: Client, request: Request<()>| {
         let wish = ReserveRequest {
@@ -70,7 +70,7 @@ pub(crate) async fn reserve(
             .await
             .map(Response::into_inner)
     };
-    let reserved = call_api2(&bff, &upstreams, &session, call).await?;
+    let reserved = call_api2(&req, &bff, &upstreams, &session, call).await?;
     let reserved = json!({
         "id": reserved.id,
         "item": reserved.item,
@@ -83,6 +83,7 @@ pub(crate) async fn reserve(
 /// Calls with the user's token, and once more with a fresh one where API-2
 /// refused it.
 async fn call_api2<T>(
+    req: &HttpRequest,
     bff: &Bff,
     upstreams: &Upstreams,
     session: &Session,
@@ -91,14 +92,14 @@ async fn call_api2<T>(
     let mut refused = None;
     for _ in 0..2 {
         let wanted = Wanted {
-            audience: API2,
+            audience: &API2,
             not: refused,
         };
-        let token = bff.tokens.access_token_for(session, wanted).await?;
+        let token = bff.tokens.access_token_for(req, session, wanted).await?;
         let span = kit::step!(
             span::UPSTREAM,
             "otel.kind" = "client",
-            "sso.audience" = API2
+            "sso.audience" = API2.uri
         );
         let calling = async { call(upstreams.api2.clone(), request(&token)?).await };
         match calling.instrument(span).await {
@@ -110,9 +111,9 @@ async fn call_api2<T>(
 }
 
 /// Made inside the call's span, so that API-2's becomes its child.
-fn request(token: &str) -> Result<Request<()>, Status> {
-    let credentials = format!("Bearer {token}");
-    let request = grpc_kit::authorized((), &credentials);
+fn request(token: &Bearer) -> Result<Request<()>, Status> {
+    let credentials = token.header().to_str().unwrap_or_default();
+    let request = grpc_kit::authorized((), credentials);
     request.map_err(|_| Status::internal("the token does not fit a header"))
 }
 

@@ -5,6 +5,8 @@ use actix_web::{HttpRequest, HttpResponseBuilder};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use kit::telemetry::propagation;
 
+use crate::bearer::Bearer;
+
 const TO_API: [HeaderName; 3] = [
     header::ACCEPT,
     header::ACCEPT_LANGUAGE,
@@ -32,11 +34,8 @@ pub(super) fn to_api(req: &HttpRequest) -> HeaderMap {
 }
 
 /// Puts the access token on a call.
-pub(super) fn authorize(headers: &mut HeaderMap, access_token: &str) {
-    if let Ok(mut value) = HeaderValue::try_from(format!("Bearer {access_token}")) {
-        value.set_sensitive(true);
-        headers.insert(header::AUTHORIZATION, value);
-    }
+pub(super) fn authorize(headers: &mut HeaderMap, access_token: &Bearer) {
+    headers.insert(header::AUTHORIZATION, access_token.header().clone());
 }
 
 /// What of an API's headers the browser gets. Nothing is kept by any cache.
@@ -80,7 +79,7 @@ mod tests {
         let mut headers = to_api(&request.to_http_request());
         let names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["accept", "content-type"]);
-        authorize(&mut headers, "token");
+        authorize(&mut headers, &Bearer::new("token").unwrap());
         assert!(headers[header::AUTHORIZATION].is_sensitive());
     }
 

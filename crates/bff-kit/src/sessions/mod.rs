@@ -1,186 +1,351 @@
-//! Where sessions are kept: the seam between those who need a session and the
-//! mode that keeps it. Here that is `stateful`: the record is in the store,
-//! sealed, and the browser holds a random id of 256 bits and nothing else. The
-//! store knows the id by its hash alone.
+//! Sessions: who is signed in with which browser, in one of four modes
+//! ([`SessionMode`]). Handlers open a session, get tokens for it and end it;
+//! none of them can tell where it is kept.
 
+mod access_token;
+mod carrier;
+mod ended;
+mod id;
+mod index;
+mod mode;
+mod modes;
+mod near;
 mod record;
+mod shelf;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use kit::{
-    Ground,
-    clock::Clock,
-    random::Random,
-    seal::{Keyring, fingerprint},
-};
+use actix_web::{HttpRequest, cookie::Cookie};
+use futures_util::{StreamExt as _, stream};
+use kit::{Ground, clock::Clock, random::Random, seal::Keyring};
 use store::{SharedStore, StoreError};
+use token_verify::Jwks;
 
-pub(crate) use record::Record;
-pub use record::SessionLifetimes;
+use self::modes::{Cached, Hybrid, Mode, Stateful, Stateless};
+pub use self::{mode::SessionMode, record::SessionLifetimes};
+pub(crate) use self::{
+    access_token::AccessToken,
+    carrier::{Carried, Carrier, Renewal},
+    ended::Ended,
+    id::{Handle, SessionId},
+    index::Whose,
+    record::{About, Record},
+    shelf::{Shelf, Stored},
+};
+use crate::{
+    audiences::Audience,
+    cookies::{self, Cookies, TooLarge},
+};
 
-/// How sessions are kept, as `/session` and the home page say.
-pub(crate) const MODE: &str = "stateful";
+/// How many sessions are read at once for a list.
+const READ_AT_ONCE: usize = 16;
 
-/// A session's id as the browser's cookie has it: a bearer secret.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct SessionId(String);
-
-impl SessionId {
-    /// Takes a cookie's value if it can be an id of ours (43 characters of
-    /// base64url): for anything else the store need not be asked.
-    pub(crate) fn read(cookie: &str) -> Option<Self> {
-        let fine = cookie.len() == 43
-            && cookie
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        fine.then(|| Self(cookie.to_owned()))
-    }
-
-    /// For the cookie alone.
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// What the store knows it by.
-    pub(crate) fn fingerprint(&self) -> String {
-        fingerprint(&self.0)
-    }
+/// What a request wants of its session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    /// A call to this API.
+    Call(&'static Audience),
+    /// To know whose it is. It asks the store in every mode that has one.
+    Look {
+        /// Whether that counts as a use.
+        slide: bool,
+    },
 }
 
-impl fmt::Debug for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionId([redacted])")
-    }
-}
-
-/// A live session as it was read.
+/// A live session, as a request opened it.
 #[derive(Clone)]
 pub(crate) struct Session {
-    /// Its key in the store.
-    pub(crate) key: String,
-    /// What it holds.
-    pub(crate) record: Record,
-    /// The sealed bytes as read: what a compare-and-swap expects.
-    raw: Bytes,
+    /// Its id.
+    pub(crate) id: SessionId,
+    /// What is known of it.
+    pub(crate) kept: Kept,
+    /// To be set with the answer.
+    cookies: Vec<Cookie<'static>>,
+}
+
+/// Where a session was found.
+#[derive(Clone)]
+pub(crate) enum Kept {
+    /// In the store, or near.
+    Stored(Arc<Stored>),
+    /// In the request's cookies.
+    Carried(Arc<Carried>),
+}
+
+/// What was minted for a session.
+pub(crate) struct Minted {
+    /// For whom.
+    pub(crate) audience: &'static Audience,
+    /// The access token.
+    pub(crate) token: AccessToken,
+    /// What renews the session from now on, where the browser carries that.
+    pub(crate) renewal: Option<Renewal>,
+}
+
+/// Why nothing is known of a session.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SessionError {
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The provider's keys were never had: no token can be checked.
+    #[error("the provider's keys could not be had")]
+    NoKeys,
+    /// A browser would not keep its cookies.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    /// The provider ended its session while this one began.
+    #[error("the provider's session has ended meanwhile")]
+    EndedMeanwhile,
 }
 
 /// All sessions of one app.
 pub(crate) struct Sessions {
-    store: SharedStore,
-    keyring: Keyring,
+    shelf: Arc<Shelf>,
+    carrier: Arc<Carrier>,
+    stateful: Stateful,
+    cached: Cached,
+    hybrid: Hybrid,
+    stateless: Stateless,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    client_id: String,
-    lifetimes: SessionLifetimes,
+    settings: SessionSettings,
 }
 
-impl Sessions {
-    /// `keyring` seals the records.
-    pub(crate) fn new(
-        store: SharedStore,
-        keyring: Keyring,
-        ground: &Ground,
-        client_id: &str,
-        lifetimes: SessionLifetimes,
-    ) -> Self {
-        let (clock, random) = (ground.clock.clone(), ground.random.clone());
+/// What a deployment can set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SessionSettings {
+    /// How long sessions last.
+    pub(crate) lifetimes: SessionLifetimes,
+    /// How new ones are kept unless their login chooses.
+    pub(crate) mode: SessionMode,
+    /// Whether a login may choose.
+    pub(crate) choice: bool,
+}
+
+impl Session {
+    fn new(id: SessionId, kept: Kept) -> Self {
         Self {
-            store,
-            keyring,
-            clock,
-            random,
-            client_id: client_id.to_owned(),
-            lifetimes,
+            id,
+            kept,
+            cookies: Vec::new(),
         }
     }
 
-    /// How long sessions last.
-    pub(crate) const fn lifetimes(&self) -> SessionLifetimes {
-        self.lifetimes
+    /// Whose it is and how long it lasts.
+    pub(crate) fn about(&self) -> &About {
+        match &self.kept {
+            Kept::Stored(stored) => &stored.record.about,
+            Kept::Carried(carried) => &carried.about,
+        }
     }
 
-    /// Saves a new session under a new id. The caller sets the cookie after it.
-    pub(crate) async fn begin(&self, record: &Record) -> Result<SessionId, StoreError> {
-        let id = SessionId(self.random.token());
-        let key = self.key(&id);
-        let sealed = self.seal(&key, record);
-        self.store.put(&key, sealed, self.remaining(record)).await?;
-        Ok(id)
-    }
-
-    /// The live session of `id`, moved on by this use.
-    pub(crate) async fn load(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
-        let Some(session) = self.read(&self.key(id)).await? else {
-            return Ok(None);
-        };
-        let Some(record) = session.record.slid(self.clock.now(), self.lifetimes.idle) else {
-            return Ok(Some(session));
-        };
-        // Where somebody else changed it meanwhile, what was read still counts.
-        Ok(Some(
-            self.replace(&session, record).await?.unwrap_or(session),
-        ))
-    }
-
-    /// `session` as it is now; `None` once it has ended.
-    pub(crate) async fn reload(&self, session: &Session) -> Result<Option<Session>, StoreError> {
-        self.read(&session.key).await
-    }
-
-    /// Writes `record` if the session still is as `session` was read, and gives
-    /// it as it is then. One that has ended meanwhile is never brought back.
-    pub(crate) async fn replace(
+    /// The access token for `audience` that came with it, if it still lives
+    /// longer than `margin`.
+    pub(crate) fn usable(
         &self,
-        session: &Session,
-        record: Record,
-    ) -> Result<Option<Session>, StoreError> {
-        let key = session.key.clone();
-        let raw = self.seal(&key, &record);
-        let ttl = self.remaining(&record);
-        let swapped = self
-            .store
-            .compare_and_swap(&key, &session.raw, raw.clone(), ttl)
-            .await?;
-        Ok(swapped.then_some(Session { key, record, raw }))
+        audience: &Audience,
+        now: kit::clock::Timestamp,
+        margin: Duration,
+    ) -> Option<&AccessToken> {
+        match &self.kept {
+            Kept::Stored(stored) => stored.record.usable(audience.uri, now, margin),
+            // It was opened for this very audience.
+            Kept::Carried(carried) => {
+                let token = carried.token.as_ref()?;
+                token.lives_beyond(now, margin).then_some(token)
+            }
+        }
+    }
+}
+
+impl Sessions {
+    /// `keyring` makes the keyring of a purpose; `jwks` are the provider's keys.
+    pub(crate) fn new(
+        store: &SharedStore,
+        keyring: impl Fn(&str) -> Keyring,
+        jwks: &Arc<Jwks>,
+        ground: &Ground,
+        client_id: &str,
+        settings: SessionSettings,
+    ) -> Self {
+        let idle = settings.lifetimes.idle;
+        let sealing = keyring("session");
+        let shelf = Shelf::new(
+            store.clone(),
+            sealing,
+            ground,
+            client_id,
+            settings.lifetimes,
+        );
+        let shelf = Arc::new(shelf);
+        let carrier = Arc::new(Carrier::new(client_id, keyring, jwks, ground, idle));
+        Self {
+            stateful: Stateful(shelf.clone()),
+            cached: Cached {
+                shelf: shelf.clone(),
+                near: near::Near::new(store, shelf.prefix()),
+                clock: ground.clock.clone(),
+                idle,
+            },
+            hybrid: Hybrid {
+                shelf: shelf.clone(),
+                carrier: carrier.clone(),
+            },
+            stateless: Stateless {
+                carrier: carrier.clone(),
+                clock: ground.clock.clone(),
+                idle,
+            },
+            shelf,
+            carrier,
+            clock: ground.clock.clone(),
+            random: ground.random.clone(),
+            settings,
+        }
     }
 
-    /// Ends the session of `id`.
-    pub(crate) async fn end(&self, id: &SessionId) -> Result<(), StoreError> {
-        self.store.remove(&self.key(id)).await.map(|_| ())
+    /// What is set.
+    pub(crate) const fn settings(&self) -> SessionSettings {
+        self.settings
     }
 
-    /// Ends `session`.
-    pub(crate) async fn end_read(&self, session: &Session) -> Result<(), StoreError> {
-        self.store.remove(&session.key).await.map(|_| ())
+    /// Those in the store.
+    pub(crate) const fn shelf(&self) -> &Arc<Shelf> {
+        &self.shelf
     }
 
-    fn key(&self, id: &SessionId) -> String {
-        format!("bff:{}:session:{}", self.client_id, id.fingerprint())
+    /// Those in cookies.
+    pub(crate) const fn carrier(&self) -> &Arc<Carrier> {
+        &self.carrier
     }
 
-    async fn read(&self, key: &str) -> Result<Option<Session>, StoreError> {
-        let Some(raw) = self.store.get(key).await? else {
+    /// Keeps a new session under a new id, in the mode that its record says;
+    /// gives the cookies that carry it.
+    pub(crate) async fn begin(&self, record: &Record) -> Result<Vec<Cookie<'static>>, SessionError> {
+        let id = SessionId::new(&*self.random);
+        self.of(record.about.mode).begin(&id, record).await
+    }
+
+    /// The live session that the request's cookies name. What it costs is up to
+    /// its mode; where there is no cookie, nothing.
+    pub(crate) async fn open(
+        &self,
+        req: &HttpRequest,
+        purpose: Purpose,
+    ) -> Result<Option<Session>, SessionError> {
+        let cookies = Cookies::of(req);
+        let Some(id) = cookies.get(cookies::SESSION).and_then(SessionId::read) else {
             return Ok(None);
         };
-        let opened = self.keyring.open(key, raw.to_vec());
-        let record = opened.and_then(|plain| Record::read(&plain));
-        let now = self.clock.now();
-        let live = record.filter(|record| now < record.expires_at);
-        Ok(live.map(|record| Session {
-            key: key.to_owned(),
-            record,
-            raw,
-        }))
+        let mode = self.of(self.mode_of(cookies));
+        let Some(mut session) = mode.open(id, cookies, purpose).await? else {
+            return Ok(None);
+        };
+        cookies::set(req, std::mem::take(&mut session.cookies));
+        Ok(Some(session))
     }
 
-    fn seal(&self, key: &str, record: &Record) -> Bytes {
-        let plain = serde_json::to_vec(record).unwrap_or_default();
-        self.keyring.seal(&*self.random, key, &plain).into()
+    /// Ends the session that the browser of `req` had before it signed in anew,
+    /// and makes it forget that one's cookies: some would pass for the new one's.
+    pub(crate) async fn end_former(&self, req: &HttpRequest) -> Result<(), SessionError> {
+        cookies::set(req, cookies::forget_session(Cookies::of(req)));
+        let looked = self.open(req, Purpose::Look { slide: false }).await?;
+        if let Some(former) = looked {
+            self.end(req, &former).await?;
+        }
+        Ok(())
     }
 
-    fn remaining(&self, record: &Record) -> Duration {
-        self.clock.now().until(record.expires_at)
+    /// The session in the store of `handle`, moved on by this use.
+    pub(crate) async fn touch(&self, handle: &Handle) -> Result<Option<Arc<Stored>>, StoreError> {
+        self.shelf.load(handle).await
+    }
+
+    /// Sets the cookies that carry on what was minted for `session`.
+    pub(crate) fn carry(&self, req: &HttpRequest, session: &Session, minted: &Minted) {
+        match self.of(session.about().mode).carry(&session.id, minted) {
+            Ok(cookies) => cookies::set(req, cookies),
+            // The call is answered all the same; the next one mints again.
+            Err(error) => tracing::warn!("an access token fits no cookie: {error}"),
+        }
+    }
+
+    /// Ends `session`, opened for a look, and makes its browser forget it.
+    pub(crate) async fn end(
+        &self,
+        req: &HttpRequest,
+        session: &Session,
+    ) -> Result<Ended, SessionError> {
+        let cookies = Cookies::of(req);
+        let about = session.about();
+        let ended = self.of(about.mode).end(session, cookies).await?;
+        self.forget(req, session);
+        Ok(ended)
+    }
+
+    /// Makes the browser of `req` forget `session`, which has ended.
+    pub(crate) fn forget(&self, req: &HttpRequest, session: &Session) {
+        let cookies = Cookies::of(req);
+        let about = session.about();
+        let mut gone = cookies::forget_session(cookies);
+        if matches!(about.mode, SessionMode::Hybrid | SessionMode::Stateless) {
+            let before = cookies.get(cookies::ENDED);
+            let handle = session.id.handle();
+            gone.push(ended::marker(before, &handle, about, &*self.clock));
+        }
+        cookies::set(req, gone);
+    }
+
+    /// The sessions in the store of `whose` that are live.
+    pub(crate) async fn list(&self, whose: Whose<'_>) -> Result<Vec<Arc<Stored>>, StoreError> {
+        let handles = self.shelf.index().of(whose).await?;
+        let looks = stream::iter(&handles).map(|handle| self.shelf.look(handle));
+        let mut looks = looks.buffered(READ_AT_ONCE);
+        let mut live = Vec::new();
+        while let Some(looked) = looks.next().await {
+            live.extend(looked?);
+        }
+        Ok(live)
+    }
+
+    /// Ends all sessions in the store of `whose`, one that is just beginning
+    /// included; gives how many.
+    pub(crate) async fn end_all(&self, whose: Whose<'_>) -> Result<usize, StoreError> {
+        self.shelf.index().mark(whose).await?;
+        let live = self.list(whose).await?;
+        for session in &live {
+            self.end_stored(session).await?;
+        }
+        Ok(live.len())
+    }
+
+    /// Ends a session in the store.
+    pub(crate) async fn end_stored(&self, session: &Stored) -> Result<Ended, StoreError> {
+        self.shelf.remove(&session.handle, &session.record).await?;
+        Ok(Ended::of(&session.record))
+    }
+
+    /// Told by the cookies: what they carry says the rest, and refuses what it
+    /// is not.
+    fn mode_of(&self, cookies: Cookies<'_>) -> SessionMode {
+        let carried = cookies.get(cookies::IDENTITY).is_some();
+        let cached = self.settings.choice || self.settings.mode == SessionMode::Cached;
+        match (carried, cookies.get(cookies::RENEWAL).is_some()) {
+            (true, true) => SessionMode::Stateless,
+            (true, false) => SessionMode::Hybrid,
+            (false, _) if cached => SessionMode::Cached,
+            (false, _) => SessionMode::Stateful,
+        }
+    }
+
+    fn of(&self, mode: SessionMode) -> &dyn Mode {
+        match mode {
+            SessionMode::Stateful => &self.stateful,
+            SessionMode::Cached => &self.cached,
+            SessionMode::Hybrid => &self.hybrid,
+            SessionMode::Stateless => &self.stateless,
+        }
     }
 }
 

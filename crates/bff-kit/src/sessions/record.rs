@@ -5,35 +5,21 @@ use std::{collections::BTreeMap, time::Duration};
 use kit::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::{AccessToken, SessionMode};
 use crate::provider::{Grant, Identity};
 
-/// The version that is written. It is the first, so no older one is read.
-const VERSION: u32 = 1;
+/// The version that is written. Version 1 knew neither mode nor device.
+const VERSION: u32 = 2;
+/// The most characters of a browser's own name that are kept.
+const MAX_DEVICE: usize = 200;
 
-/// One user's session with this app. No `Debug`: it holds tokens.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Record {
-    v: u32,
-    /// Who signed in.
-    pub(crate) user: User,
-    /// The provider's session.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) sid: Option<String>,
-    /// What the provider said about the user, for later calls to it.
-    pub(crate) id_token: String,
-    /// Mints access tokens for every audience of the grant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) refresh_token: Option<String>,
-    /// The access tokens, by audience.
-    pub(crate) tokens: BTreeMap<String, AccessToken>,
-    /// When the user signed in to this app.
-    pub(crate) created_at: Timestamp,
-    /// When `expires_at` was last moved.
-    pub(crate) slid_at: Timestamp,
-    /// When the session ends if nothing happens until then.
-    pub(crate) expires_at: Timestamp,
-    /// When it ends whatever happens.
-    pub(crate) ends_at: Timestamp,
+/// How long sessions last.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionLifetimes {
+    /// Without a request.
+    pub idle: Duration,
+    /// Whatever happens. The refresh token ends then, too.
+    pub longest: Duration,
 }
 
 /// Who signed in.
@@ -48,47 +34,46 @@ pub(crate) struct User {
     pub(crate) email: Option<String>,
 }
 
-/// An access token for one audience. No `Debug`.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct AccessToken {
-    token: String,
-    issued_at: Timestamp,
-    expires_at: Timestamp,
+/// Whose session it is and how long it lasts: what of it is no secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct About {
+    v: u32,
+    /// How it is kept. It stays so for as long as it lives.
+    #[serde(default)]
+    pub(crate) mode: SessionMode,
+    /// Who signed in.
+    pub(crate) user: User,
+    /// The provider's session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sid: Option<String>,
+    /// When the user signed in to this app.
+    pub(crate) created_at: Timestamp,
+    /// When `expires_at` was last moved.
+    pub(crate) slid_at: Timestamp,
+    /// When the session ends if nothing happens until then.
+    pub(crate) expires_at: Timestamp,
+    /// When it ends whatever happens.
+    pub(crate) ends_at: Timestamp,
 }
 
-/// How long sessions last.
-#[derive(Clone, Copy, Debug)]
-pub struct SessionLifetimes {
-    /// Without a request.
-    pub idle: Duration,
-    /// Whatever happens. The refresh token ends then, too.
-    pub longest: Duration,
-}
-
-impl Record {
-    /// A new session, from a login's tokens.
-    pub(crate) fn new(
-        identity: Identity,
-        grant: &Grant,
-        audience: &str,
+impl About {
+    /// Of a session that `identity` begins now.
+    fn new(
+        identity: &Identity,
+        mode: SessionMode,
         now: Timestamp,
         lifetimes: SessionLifetimes,
     ) -> Self {
         let ends_at = now + lifetimes.longest;
-        let Identity {
-            sub,
-            name,
-            email,
-            sid,
-            id_token,
-        } = identity;
         Self {
             v: VERSION,
-            user: User { sub, name, email },
-            sid,
-            id_token,
-            refresh_token: grant.refresh_token.clone(),
-            tokens: BTreeMap::from([(audience.to_owned(), AccessToken::from(grant))]),
+            mode,
+            user: User {
+                sub: identity.sub.clone(),
+                name: identity.name.clone(),
+                email: identity.email.clone(),
+            },
+            sid: identity.sid.clone(),
             created_at: now,
             slid_at: now,
             expires_at: ends_at.min(now + lifetimes.idle),
@@ -96,17 +81,79 @@ impl Record {
         }
     }
 
-    /// Reads a record; `None` for a version that is not known.
-    pub(super) fn read(plain: &[u8]) -> Option<Self> {
-        serde_json::from_slice(plain)
-            .ok()
-            .filter(|record: &Self| record.v == VERSION)
+    /// Whether this process can read it, and it has not ended.
+    pub(super) fn is_live(&self, now: Timestamp) -> bool {
+        (VERSION - 1..=VERSION).contains(&self.v) && now < self.expires_at
+    }
+
+    /// Moved on to `now`: at most to its end. `None` while less than a
+    /// twentieth of the idle time has gone by, so that not each request writes.
+    pub(super) fn slid(&self, now: Timestamp, idle: Duration) -> Option<Self> {
+        if now < self.slid_at + idle / 20 {
+            return None;
+        }
+        Some(Self {
+            v: VERSION,
+            slid_at: now,
+            expires_at: self.ends_at.min(now + idle),
+            ..self.clone()
+        })
+    }
+}
+
+/// One user's session with this app. No `Debug`: it holds tokens.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// Whose it is and how long it lasts.
+    #[serde(flatten)]
+    pub(crate) about: About,
+    /// The browser's name for itself, shortened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) device: Option<String>,
+    /// What the provider said about the user, for later calls to it.
+    pub(crate) id_token: String,
+    /// Mints access tokens for every audience of the grant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refresh_token: Option<String>,
+    /// The access tokens, by audience.
+    pub(crate) tokens: BTreeMap<String, AccessToken>,
+}
+
+impl Record {
+    /// A new session in `mode`, from a login's tokens; the access token is for
+    /// `audience`.
+    pub(crate) fn new(
+        identity: Identity,
+        grant: &Grant,
+        audience: &str,
+        mode: SessionMode,
+        now: Timestamp,
+        lifetimes: SessionLifetimes,
+    ) -> Self {
+        Self {
+            about: About::new(&identity, mode, now, lifetimes),
+            device: None,
+            id_token: identity.id_token,
+            refresh_token: grant.refresh_token.clone(),
+            tokens: BTreeMap::from([(audience.to_owned(), AccessToken::from(grant))]),
+        }
+    }
+
+    /// The same from the browser that calls itself `user_agent`.
+    pub(crate) fn on(mut self, user_agent: Option<&str>) -> Self {
+        self.device = user_agent.map(|name| name.chars().take(MAX_DEVICE).collect());
+        self
     }
 
     /// The token for `audience`, if it still lives longer than `margin`.
-    pub(crate) fn usable(&self, audience: &str, now: Timestamp, margin: Duration) -> Option<&str> {
+    pub(crate) fn usable(
+        &self,
+        audience: &str,
+        now: Timestamp,
+        margin: Duration,
+    ) -> Option<&AccessToken> {
         let kept = self.tokens.get(audience)?;
-        kept.lives_beyond(now, margin).then_some(&kept.token)
+        kept.lives_beyond(now, margin).then_some(kept)
     }
 
     /// Whether a kept token still lives longer than `margin`, but for the one
@@ -118,21 +165,7 @@ impl Record {
         refused: Option<&str>,
     ) -> bool {
         let mut kept = self.tokens.values();
-        kept.any(|kept| refused != Some(&kept.token) && kept.lives_beyond(now, margin))
-    }
-
-    /// The session moved on to `now`: at most to its end. `None` while less than
-    /// a twentieth of the idle time has gone by, so that not each request writes.
-    pub(super) fn slid(&self, now: Timestamp, idle: Duration) -> Option<Self> {
-        if now < self.slid_at + idle / 20 {
-            return None;
-        }
-        let expires_at = self.ends_at.min(now + idle);
-        Some(Self {
-            slid_at: now,
-            expires_at,
-            ..self.clone()
-        })
+        kept.any(|kept| refused != Some(kept.token.token()) && kept.lives_beyond(now, margin))
     }
 
     /// Takes over what a refresh gave: the access token where it is for an
@@ -149,54 +182,5 @@ impl Record {
         {
             self.refresh_token = Some(successor.clone());
         }
-    }
-}
-
-impl AccessToken {
-    /// `margin` is never more than a tenth of the token's life: a token of a
-    /// few seconds would be renewed at each call otherwise.
-    fn lives_beyond(&self, now: Timestamp, margin: Duration) -> bool {
-        let life = self.issued_at.until(self.expires_at);
-        now + margin.min(life / 10) < self.expires_at
-    }
-}
-
-impl From<&Grant> for AccessToken {
-    fn from(grant: &Grant) -> Self {
-        Self {
-            token: grant.access_token.clone(),
-            issued_at: grant.issued_at,
-            expires_at: grant.expires_at,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MARGIN: Duration = Duration::from_secs(30);
-
-    fn token(life: i64) -> AccessToken {
-        AccessToken {
-            token: "a".into(),
-            issued_at: Timestamp::from_secs(1000),
-            expires_at: Timestamp::from_secs(1000 + life),
-        }
-    }
-
-    #[test]
-    fn a_token_about_to_end_does_not_count() {
-        let lives = |life, at| token(life).lives_beyond(Timestamp::from_secs(at), MARGIN);
-        assert!(lives(900, 1869));
-        assert!(!lives(900, 1870));
-        assert!(!lives(900, 5000));
-    }
-
-    #[test]
-    fn the_margin_is_at_most_a_tenth_of_the_tokens_life() {
-        let lives = |millis| token(10).lives_beyond(Timestamp::from_millis(millis), MARGIN);
-        assert!(lives(1_008_999));
-        assert!(!lives(1_009_000));
     }
 }

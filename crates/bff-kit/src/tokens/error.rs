@@ -6,7 +6,7 @@ use oauth_types::ErrorCode;
 use store::StoreError;
 use web_kit::problem::Problem;
 
-use crate::provider::ProviderError;
+use crate::{provider::ProviderError, sessions::SessionError};
 
 /// Why there is no access token. Those who waited for it share it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +50,24 @@ impl TokenError {
 impl From<StoreError> for TokenError {
     fn from(error: StoreError) -> Self {
         Self::Store(error.to_string())
+    }
+}
+
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Store(error) => store_away(&error.to_string()),
+            SessionError::NoKeys => provider_trouble(&ProviderError::Unavailable {
+                why: error.to_string(),
+                retry_after: 1,
+            }),
+            SessionError::EndedMeanwhile => not_signed_in(),
+            SessionError::TooLarge(error) => {
+                tracing::error!("a session fits no cookie: {error}");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Session too large")
+                    .detail("What this session holds does not fit the cookies of its mode.")
+            }
+        }
     }
 }
 

@@ -1,35 +1,33 @@
-//! An access token for an audience: from the session, or minted with its one
-//! refresh token. Minting is single-flight per session, not per audience: two
-//! at once would redeem the same rotating refresh token twice.
+//! An access token for an audience: the one that the session has, or one minted
+//! with its refresh token. Where that is kept decides how: `stored` goes under
+//! a lease, so that no two redeem a rotating token at once; `carried` has
+//! nothing but what the browser brought.
 
+mod carried;
 pub(crate) mod error;
 mod flight;
 mod peek;
+mod stored;
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
+use actix_web::HttpRequest;
 use kit::{Ground, clock::Clock, random::Random, telemetry::names::span};
-use store::{SharedStore, Store};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use store::SharedStore;
 use tracing::{Instrument as _, Span};
 
-use self::flight::Flights;
+use self::{carried::Recent, flight::Flights};
 pub(crate) use self::{error::TokenError, peek::audience_of};
 use crate::{
-    provider::{AudienceBy, Grant, Provider},
-    sessions::{Session, Sessions},
+    audiences::Audience,
+    bearer::Bearer,
+    cookies::Cookies,
+    provider::{AudienceBy, Provider},
+    sessions::{Kept, Minted, Session, SessionMode, Sessions},
 };
 
-/// How long the lease on a session's refresh lasts unless it is prolonged.
-const LEASE: Duration = Duration::from_secs(10);
-/// How often it is prolonged while the token call runs.
-const PROLONG: Duration = Duration::from_secs(3);
 /// How long a request waits for another's refresh.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// How often it looks whether that one is done: from the first to the last.
-const POLL: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(250));
-/// How often a result is written again over others' changes of the session.
-const MAX_CONFLICTS: usize = 8;
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// What a deployment can set.
 #[derive(Clone, Debug)]
@@ -44,9 +42,9 @@ pub(crate) struct TokenSettings {
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     /// For this audience.
-    pub(crate) audience: &'static str,
+    pub(crate) audience: &'static Audience,
     /// But not this one: the API refused it.
-    pub(crate) not: Option<String>,
+    pub(crate) not: Option<Bearer>,
 }
 
 /// Access tokens of all sessions.
@@ -61,6 +59,7 @@ struct Inner {
     random: Arc<dyn Random>,
     settings: TokenSettings,
     flights: Flights,
+    recent: Recent,
 }
 
 impl Tokens {
@@ -72,7 +71,6 @@ impl Tokens {
         settings: TokenSettings,
     ) -> Self {
         let (clock, random) = (ground.clock.clone(), ground.random.clone());
-        let flights = Flights::default();
         Self(Arc::new(Inner {
             sessions,
             provider,
@@ -80,224 +78,104 @@ impl Tokens {
             clock,
             random,
             settings,
-            flights,
+            flights: Flights::default(),
+            recent: Recent::default(),
         }))
     }
 
-    /// An access token for `session` that is worth a call.
+    /// An access token for `session` that is worth a call. `req` gets the
+    /// cookies that carry on what had to be minted, or that the session is over.
     pub(crate) async fn access_token_for(
         &self,
+        req: &HttpRequest,
         session: &Session,
         wanted: Wanted,
-    ) -> Result<String, TokenError> {
+    ) -> Result<Bearer, TokenError> {
         let span = kit::step!(
             span::ACCESS_TOKEN,
-            "sso.audience" = wanted.audience,
+            "sso.audience" = wanted.audience.uri,
+            "sso.session_mode" = session.about().mode.as_str(),
             "sso.token_source" = tracing::field::Empty
         );
         let inner = &self.0;
-        let found = async {
-            if let Some(token) = inner.usable(session, &wanted) {
-                Span::current().record("sso.token_source", "session");
-                return Ok(token);
+        if let Some(token) = inner.at_hand(session, &wanted) {
+            span.record("sso.token_source", "session");
+            return Ok(token);
+        }
+        let minting = inner.mint(req, session, wanted).instrument(span);
+        match minting.await {
+            Ok(minted) => {
+                inner.sessions.carry(req, session, &minted);
+                Ok(minted.token.token)
             }
-            inner.clone().mint(session.clone(), wanted).await
-        };
-        found.instrument(span).await
+            Err(error) => {
+                if error == TokenError::Ended && session.about().mode == SessionMode::Stateless {
+                    // The provider takes it no more, and nobody but its cookies knows of it.
+                    inner.sessions.forget(req, session);
+                }
+                Err(error)
+            }
+        }
     }
 }
 
 impl Inner {
-    fn usable(&self, session: &Session, wanted: &Wanted) -> Option<String> {
-        let token =
-            session
-                .record
-                .usable(wanted.audience, self.clock.now(), self.settings.margin)?;
-        (wanted.not.as_deref() != Some(token)).then(|| token.to_owned())
+    /// The token that the session has, if it is worth a call.
+    fn at_hand(&self, session: &Session, wanted: &Wanted) -> Option<Bearer> {
+        let now = self.clock.now();
+        let token = session.usable(wanted.audience, now, self.settings.margin)?;
+        (wanted.not.as_ref() != Some(&token.token)).then(|| token.token.clone())
     }
 
-    async fn mint(self: Arc<Self>, session: Session, wanted: Wanted) -> Result<String, TokenError> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut going = self.flights.go(&session.key, deadline).await?;
-        if going.waited
-            && let Some(token) = self.shared(&session, &wanted).await?
-        {
-            return Ok(token);
+    async fn mint(
+        self: &Arc<Self>,
+        req: &HttpRequest,
+        session: &Session,
+        wanted: Wanted,
+    ) -> Result<Minted, TokenError> {
+        let audience = wanted.audience;
+        if session.about().mode == SessionMode::Stateless {
+            let carrier = self.sessions.carrier();
+            let renewal = carrier.renewal_in(&session.id, Cookies::of(req));
+            let renewal = renewal.ok_or(TokenError::Ended)?;
+            return self.clone().renew(renewal, wanted).await;
         }
-        // A task of its own: a browser that goes away in the middle must not
-        // leave a refresh token redeemed and its successor not saved.
-        let work = async move {
-            let outcome = self.under_lease(&session, &wanted, deadline).await;
-            going.landed(&outcome);
-            outcome
+        let stored = match &session.kept {
+            Kept::Stored(stored) => stored.clone(),
+            // Its token is over: the store says whether the session is, too.
+            Kept::Carried(_) => {
+                let handle = session.id.handle();
+                let stored = self.sessions.touch(&handle).await?;
+                stored.ok_or(TokenError::Ended)?
+            }
         };
-        let done = tokio::spawn(work.instrument(Span::current())).await;
-        done.unwrap_or_else(|error| {
-            Err(TokenError::Store(format!(
-                "the refresh did not end: {error}"
-            )))
+        let token = match self.usable(&stored, &wanted) {
+            Some(token) => token,
+            None => self.clone().mint_stored(stored, wanted).await?,
+        };
+        Ok(Minted {
+            audience,
+            token,
+            renewal: None,
         })
-    }
-
-    /// What another request saved meanwhile.
-    async fn shared(
-        &self,
-        session: &Session,
-        wanted: &Wanted,
-    ) -> Result<Option<String>, TokenError> {
-        let current = self
-            .sessions
-            .reload(session)
-            .await?
-            .ok_or(TokenError::Ended)?;
-        let token = self.usable(&current, wanted);
-        if token.is_some() {
-            Span::current().record("sso.token_source", "shared");
-        }
-        Ok(token)
-    }
-
-    async fn under_lease(
-        &self,
-        session: &Session,
-        wanted: &Wanted,
-        deadline: Instant,
-    ) -> Result<String, TokenError> {
-        let lease = format!("{}:refresh", session.key);
-        let holder = self.random.id();
-        let mut pause = POLL.0;
-        while !self.store.lease(&lease, &holder, LEASE).await? {
-            if Instant::now() >= deadline {
-                return Err(TokenError::TookTooLong);
-            }
-            sleep(pause).await;
-            pause = (pause * 2).min(POLL.1);
-            if let Some(token) = self.shared(session, wanted).await? {
-                return Ok(token);
-            }
-        }
-        let prolonging = async {
-            hold(&*self.store, &lease, &holder, PROLONG).await;
-            tracing::warn!("another request took over the lease on a session's refresh");
-            // The refresh goes on: a redeemed token's successor has to be saved.
-            pending().await
-        };
-        let outcome = tokio::select! {
-            outcome = self.refresh(session, wanted) => outcome,
-            outcome = prolonging => outcome,
-        };
-        // Where the store does not take it back, it ends by itself.
-        let _ = self.store.release(&lease, &holder).await;
-        outcome
-    }
-
-    /// With the lease held. What was read before it is read again.
-    async fn refresh(&self, session: &Session, wanted: &Wanted) -> Result<String, TokenError> {
-        let current = self
-            .sessions
-            .reload(session)
-            .await?
-            .ok_or(TokenError::Ended)?;
-        if let Some(token) = self.usable(&current, wanted) {
-            Span::current().record("sso.token_source", "shared");
-            return Ok(token);
-        }
-        let Some(refresh_token) = current.record.refresh_token.clone() else {
-            return Err(self.without_refresh(&current, wanted).await?);
-        };
-        let redeemed = self
-            .provider
-            .redeem_refresh(&refresh_token, wanted.audience, self.settings.audience_by)
-            .await;
-        let grant = match redeemed.map_err(TokenError::from) {
-            Ok(grant) => grant,
-            Err(TokenError::Ended) => {
-                return Err(self.end_if_still(&current, &refresh_token).await?);
-            }
-            Err(error) => return Err(error),
-        };
-        // Some providers answer a target that they do not know with a default one.
-        let meant =
-            audience_of(&grant.access_token).is_none_or(|aud| aud.contains(wanted.audience));
-        self.save(current, wanted.audience, &refresh_token, &grant, meant)
-            .await?;
-        if !meant {
-            return Err(TokenError::WrongAudience);
-        }
-        Span::current().record("sso.token_source", "minted");
-        Ok(grant.access_token)
-    }
-
-    /// Nothing can be minted: the session is of use as long as a token is kept
-    /// that some API still takes.
-    async fn without_refresh(
-        &self,
-        session: &Session,
-        wanted: &Wanted,
-    ) -> Result<TokenError, TokenError> {
-        let (now, refused) = (self.clock.now(), wanted.not.as_deref());
-        if session.record.is_of_use(now, self.settings.margin, refused) {
-            return Ok(TokenError::NoneToBeHad);
-        }
-        self.sessions.end_read(session).await?;
-        Ok(TokenError::Ended)
-    }
-
-    /// The provider takes the refresh token no more: the session ends, unless
-    /// somebody has put a newer one in its place meanwhile.
-    async fn end_if_still(
-        &self,
-        session: &Session,
-        redeemed: &str,
-    ) -> Result<TokenError, TokenError> {
-        match self.sessions.reload(session).await? {
-            Some(current) if current.record.refresh_token.as_deref() == Some(redeemed) => {
-                self.sessions.end_read(&current).await?;
-                Ok(TokenError::Ended)
-            }
-            Some(_) => Ok(TokenError::TookTooLong),
-            None => Ok(TokenError::Ended),
-        }
-    }
-
-    /// Saves what the refresh gave in the session as it is now. One that has
-    /// ended meanwhile stays ended.
-    async fn save(
-        &self,
-        mut current: Session,
-        audience: &str,
-        redeemed: &str,
-        grant: &Grant,
-        meant: bool,
-    ) -> Result<(), TokenError> {
-        for _ in 0..MAX_CONFLICTS {
-            let mut record = current.record.clone();
-            record.take_over(meant.then_some(audience), redeemed, grant);
-            if self.sessions.replace(&current, record).await?.is_some() {
-                return Ok(());
-            }
-            current = self
-                .sessions
-                .reload(&current)
-                .await?
-                .ok_or(TokenError::Ended)?;
-        }
-        Err(TokenError::Store(
-            "the session changed all the time".to_owned(),
-        ))
     }
 }
 
-/// Prolongs the lease `key` for `holder`, until another holds it. A store that
-/// fails now fails the save as well, which says so.
-async fn hold(store: &dyn Store, key: &str, holder: &str, every: Duration) {
-    let mut tick = interval_at(Instant::now() + every, every);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tick.tick().await;
-        if matches!(store.lease(key, holder, LEASE).await, Ok(false)) {
-            return;
+/// A task of its own: a browser that goes away in the middle must not leave a
+/// refresh token redeemed and its successor not saved. What it asks of the
+/// store counts for who waits for it.
+async fn undisturbed<T: Send + 'static>(
+    work: impl Future<Output = Result<T, TokenError>> + Send + 'static,
+) -> Result<T, TokenError> {
+    let counted = store::spent::counted(work.instrument(Span::current()));
+    match tokio::spawn(counted).await {
+        Ok((outcome, commands)) => {
+            store::spent::add(commands);
+            outcome
         }
+        Err(error) => Err(TokenError::Store(format!(
+            "the refresh did not end: {error}"
+        ))),
     }
 }
 

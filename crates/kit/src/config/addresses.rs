@@ -19,11 +19,13 @@ pub enum Site {
     Api2,
     /// The single-page app: a public client of the provider.
     Spa,
+    /// The attacker's site.
+    Evil,
 }
 
 impl Site {
-    /// All that have an address, in the order of their ports.
-    const NAMED: [Self; 7] = [
+    /// All of them, in the order of their ports.
+    pub const ALL: [Self; 8] = [
         Self::Lab,
         Self::Idp,
         Self::App1,
@@ -31,16 +33,7 @@ impl Site {
         Self::Api1,
         Self::Api2,
         Self::Spa,
-    ];
-
-    /// All that a service of ours listens at.
-    pub const ALL: [Self; 6] = [
-        Self::Lab,
-        Self::Idp,
-        Self::App1,
-        Self::App2,
-        Self::Api1,
-        Self::Api2,
+        Self::Evil,
     ];
 
     /// The first label of its host name.
@@ -53,6 +46,7 @@ impl Site {
             Self::Api1 => "api1",
             Self::Api2 => "api2",
             Self::Spa => "spa",
+            Self::Evil => "evil",
         }
     }
 
@@ -88,10 +82,10 @@ impl Addresses {
     /// `scheme://<site>.domain`, each port moved by `offset`.
     pub fn new(scheme: &str, domain: &str, offset: u16) -> Self {
         let moved = |port: u16| port.saturating_add(offset);
-        let http = Site::NAMED
+        let http = Site::ALL
             .iter()
             .map(|site| (*site, moved(site.default_port())));
-        let grpc = Site::NAMED
+        let grpc = Site::ALL
             .iter()
             .filter_map(|s| Some((*s, moved(s.default_grpc_port()?))));
         Self {
@@ -146,7 +140,7 @@ impl Addresses {
 
     /// Puts the addresses into a text: `${app1}` becomes app1's.
     pub fn fill(&self, template: &str) -> String {
-        Site::NAMED.iter().fold(template.to_owned(), |text, site| {
+        Site::ALL.iter().fold(template.to_owned(), |text, site| {
             text.replace(&format!("${{{}}}", site.label()), &self.url(*site))
         })
     }
@@ -163,6 +157,8 @@ mod tests {
         assert_eq!(addresses.url(Site::Idp), "http://idp.localhost:8081");
         assert_eq!(addresses.url(Site::App1), "http://app1.localhost:8082");
         assert_eq!(addresses.url(Site::Api2), "http://api2.localhost:8085");
+        assert_eq!(addresses.url(Site::Spa), "http://spa.localhost:8086");
+        assert_eq!(addresses.url(Site::Evil), "http://evil.localhost:8087");
         assert_eq!(
             addresses.grpc_url(Site::Api2).unwrap(),
             "http://api2.localhost:9085"

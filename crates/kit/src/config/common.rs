@@ -5,14 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::Args;
+use clap::{Args, builder::FalseyValueParser};
 use secrecy::SecretString;
 
-use super::{Addresses, Problems, Site};
+use super::{Addresses, Problems, Site, Weakness, Weaknesses};
 use crate::state_dir::StateDir;
 
 /// The most that ports are moved.
 const MAX_OFFSET: u16 = 50_000;
+/// A list of trusted proxies that trusts everybody.
+const ANYBODY: &str = "0.0.0.0/0,::/0";
 
 /// Flags and environment of every binary; each service's own come beside them.
 #[derive(Args, Clone, Debug)]
@@ -77,6 +79,18 @@ pub struct CommonArgs {
         value_name = "FORMAT"
     )]
     pub log_format: String,
+    /// This is a lab, where defences may be switched off; never in production
+    #[arg(long, env = "LAB", value_parser = FalseyValueParser::new())]
+    pub lab: bool,
+    /// Switches off a defence, to show the attack that it stops
+    #[arg(
+        long,
+        env = "WEAKEN",
+        value_delimiter = ',',
+        value_name = "NAME",
+        long_help = Weakness::help()
+    )]
+    pub weaken: Vec<String>,
 }
 
 /// [`CommonArgs`], read and found good.
@@ -98,6 +112,8 @@ pub struct Common {
     pub workers: usize,
     /// Whether log lines are JSON.
     pub log_json: bool,
+    /// Defences that are switched off.
+    pub weaknesses: Weaknesses,
     /// Whether anything may be started with it.
     pub(crate) usable: bool,
 }
@@ -115,6 +131,7 @@ impl Common {
             trusted_proxies: String::new(),
             workers: 1,
             log_json: false,
+            weaknesses: Weaknesses::default(),
             usable: false,
         }
     }
@@ -176,6 +193,12 @@ impl CommonArgs {
             .ok();
         let direct = Some(self.redis_url.as_str()).filter(|url| !url.is_empty());
         let redis_url = problems.secret("REDIS_URL", direct, self.redis_url_file.as_deref());
+        let weaknesses = Weaknesses::read(&self.weaken, self.lab, problems);
+        let trusted_proxies = if weaknesses.has(Weakness::TrustAnyProxy) {
+            ANYBODY.to_owned()
+        } else {
+            self.trusted_proxies.clone()
+        };
         let addresses = Addresses::new(&self.public_scheme, &self.domain, offset?);
         Some(Common {
             bind: bind?,
@@ -183,9 +206,10 @@ impl CommonArgs {
             listen_offset: listen_offset?,
             redis_url,
             state_dir: state_dir?,
-            trusted_proxies: self.trusted_proxies.clone(),
+            trusted_proxies,
             workers: workers?,
             log_json: self.log_format == "json",
+            weaknesses,
             usable: true,
         })
     }
@@ -249,6 +273,26 @@ mod tests {
         assert!(read(&["--domain", "example.com", "--public-scheme", "https"]).is_ok());
         assert!(read(&["--domain", "team.localhost"]).is_ok());
         assert!(read(&["--domain", "notlocalhost"]).is_err());
+    }
+
+    #[test]
+    fn defences_are_switched_off_in_a_lab_alone() {
+        let weak = [
+            "--weaken",
+            "framable,get-orders",
+            "--weaken",
+            "trust-any-proxy",
+        ];
+        let lines = read(&weak).unwrap_err();
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        let common = read(&[&["--lab"], weak.as_slice()].concat()).unwrap();
+        assert!(common.weaknesses.has(Weakness::Framable));
+        assert!(common.weaknesses.has(Weakness::GetOrders));
+        assert!(!common.weaknesses.has(Weakness::SameSiteNone));
+        assert_eq!(common.trusted_proxies, ANYBODY);
+        let lab = read(&["--lab"]).unwrap();
+        assert_eq!(lab.weaknesses, Weaknesses::default());
+        assert_eq!(lab.trusted_proxies, "");
     }
 
     #[test]

@@ -2,12 +2,14 @@
 
 mod addresses;
 mod common;
+mod weaken;
 
 use std::{fmt, path::Path, process::ExitCode, str::FromStr, time::Duration};
 
 pub use addresses::{Addresses, Site};
 pub use common::{Common, CommonArgs};
 use secrecy::SecretString;
+pub use weaken::{Weakness, Weaknesses};
 
 /// The exit code of a bad configuration or a taken port.
 pub const EXIT_CONFIG: u8 = 2;

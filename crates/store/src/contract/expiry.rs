@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use kit::clock::Timestamp;
+
 use super::{LONG, SHORT, Time, bytes};
 use crate::{Store, StoreError};
+
+const EARLIEST: Timestamp = Timestamp::from_millis(0);
 
 pub(super) async fn a_ttl_of_zero_does_not_last(
     store: &impl Store,
@@ -18,6 +22,7 @@ pub(super) async fn a_ttl_of_zero_does_not_last(
         .await?;
     store.count("zero-count", NONE).await?;
     store.lease("zero-lease", "me", NONE).await?;
+    store.rank("zero-set", "a", EARLIEST, NONE).await?;
     time.pass(Duration::from_millis(1)).await;
     for key in [
         "zero-put",
@@ -28,6 +33,7 @@ pub(super) async fn a_ttl_of_zero_does_not_last(
     ] {
         assert_eq!(store.get(key).await?, None, "{key}");
     }
+    assert_eq!(store.ranked("zero-set", EARLIEST, 1).await?, []);
     Ok(())
 }
 
@@ -114,5 +120,42 @@ pub(super) async fn everything_expires(
         1,
         "a window of its own"
     );
+    Ok(())
+}
+
+/// A set lasts as long as any of its ranks said.
+pub(super) async fn an_ordered_set_expires(
+    store: &impl Store,
+    time: Time<'_>,
+) -> Result<(), StoreError> {
+    const LATER: Timestamp = Timestamp::from_secs(600);
+    for (key, lifetimes) in [
+        ("exp-set", &[SHORT][..]),
+        ("exp-set-again", &[SHORT, SHORT]),
+        ("exp-set-claimed", &[SHORT]),
+        ("exp-set-longer", &[SHORT, LONG]),
+        ("exp-set-no-shorter", &[LONG, SHORT]),
+    ] {
+        for ttl in lifetimes {
+            store.rank(key, "a", EARLIEST, *ttl).await?;
+        }
+    }
+    let claimed = store.claim("exp-set-claimed", EARLIEST, LATER, 1).await?;
+    assert_eq!(claimed, ["a"], "before its end");
+
+    time.pass(SHORT).await;
+
+    for key in ["exp-set", "exp-set-again", "exp-set-claimed"] {
+        assert_eq!(store.ranked(key, EARLIEST, 1).await?, [], "{key}");
+        let claimed = store.claim(key, LATER, LATER, 1).await?;
+        assert!(claimed.is_empty(), "{key} claimed after its end");
+        assert!(!store.unrank(key, "a").await?, "{key} after its end");
+    }
+    store.rank("exp-set", "b", EARLIEST, LONG).await?;
+    let anew = store.ranked("exp-set", EARLIEST, 9).await?;
+    assert_eq!(anew, [("b".to_owned(), EARLIEST)], "a set of its own");
+    for key in ["exp-set-longer", "exp-set-no-shorter"] {
+        assert!(store.unrank(key, "a").await?, "{key} was given longer");
+    }
     Ok(())
 }

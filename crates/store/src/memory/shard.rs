@@ -9,30 +9,21 @@ use std::{
 use bytes::Bytes;
 use kit::clock::Timestamp;
 
+use super::ordered_set::{OrderedSet, Room};
 use crate::{StoreError, ttl};
 
 /// How many expired entries a write clears away. More than it can add, so a
 /// backlog shrinks; few, so that no write pays for a whole backlog.
 const SWEEP_PER_WRITE: usize = 4;
 
-pub(super) struct Entry {
-    pub(super) value: Bytes,
-    expires: Timestamp,
+enum Content {
+    Value(Bytes),
+    Set(OrderedSet),
 }
 
-impl Entry {
-    pub(super) fn increment(&mut self) -> Result<u64, StoreError> {
-        let sum = std::str::from_utf8(&self.value)
-            .ok()
-            .and_then(|text| text.parse::<u64>().ok());
-        let Some(sum) = sum.and_then(|sum| sum.checked_add(1)) else {
-            return Err(StoreError::Refused(
-                "the key does not hold a counter".to_owned(),
-            ));
-        };
-        self.value = Bytes::from(sum.to_string());
-        Ok(sum)
-    }
+struct Entry {
+    content: Content,
+    expires: Timestamp,
 }
 
 pub(super) struct Shard {
@@ -40,19 +31,54 @@ pub(super) struct Shard {
     /// The same keys, the first to expire first.
     by_expiry: BTreeSet<(Timestamp, Arc<str>)>,
     room: usize,
+    room_for_members: Arc<Room>,
 }
 
 impl Shard {
-    pub(super) fn new(room: usize) -> Self {
+    pub(super) fn new(room: usize, room_for_members: Arc<Room>) -> Self {
         Self {
             entries: HashMap::new(),
             by_expiry: BTreeSet::new(),
             room,
+            room_for_members,
         }
     }
 
-    pub(super) fn live(&mut self, key: &str, now: Timestamp) -> Option<&mut Entry> {
-        self.entries.get_mut(key).filter(|held| held.expires > now)
+    pub(super) fn is_live(&self, key: &str, now: Timestamp) -> bool {
+        self.entries.get(key).is_some_and(|held| held.expires > now)
+    }
+
+    /// The value at `key`. A set is refused.
+    pub(super) fn value(
+        &mut self,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<&mut Bytes>, StoreError> {
+        match self.live(key, now) {
+            None => Ok(None),
+            Some(Content::Value(value)) => Ok(Some(value)),
+            Some(Content::Set(_)) => Err(another_type()),
+        }
+    }
+
+    /// The ordered set at `key`. A value is refused.
+    pub(super) fn ordered_set(
+        &mut self,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<&mut OrderedSet>, StoreError> {
+        match self.live(key, now) {
+            None => Ok(None),
+            Some(Content::Set(set)) => Ok(Some(set)),
+            Some(Content::Value(_)) => Err(another_type()),
+        }
+    }
+
+    fn live(&mut self, key: &str, now: Timestamp) -> Option<&mut Content> {
+        self.entries
+            .get_mut(key)
+            .filter(|held| held.expires > now)
+            .map(|held| &mut held.content)
     }
 
     pub(super) fn set(
@@ -62,6 +88,37 @@ impl Shard {
         now: Timestamp,
         ttl: Duration,
     ) -> Result<(), StoreError> {
+        self.insert(key, Content::Value(value), now, end(now, ttl))
+    }
+
+    /// Ranks `member` in the set at `key`, which then lasts `ttl` at least.
+    pub(super) fn rank(
+        &mut self,
+        key: &str,
+        member: &str,
+        at: Timestamp,
+        now: Timestamp,
+        ttl: Duration,
+    ) -> Result<(), StoreError> {
+        self.sweep(now);
+        let expires = end(now, ttl);
+        if let Some(set) = self.ordered_set(key, now)? {
+            set.rank(member, at)?;
+            self.prolong(key, expires);
+            return Ok(());
+        }
+        let mut set = OrderedSet::new(Arc::clone(&self.room_for_members));
+        set.rank(member, at)?;
+        self.insert(key, Content::Set(set), now, expires)
+    }
+
+    fn insert(
+        &mut self,
+        key: &str,
+        content: Content,
+        now: Timestamp,
+        expires: Timestamp,
+    ) -> Result<(), StoreError> {
         self.drop_entry(key);
         // Before the bound is looked at: what has expired takes nobody's room.
         self.sweep(now);
@@ -69,16 +126,30 @@ impl Shard {
             return Err(StoreError::Refused("the memory store is full".to_owned()));
         }
         let key: Arc<str> = Arc::from(key);
-        let expires = now + Duration::from_millis(ttl::millis(ttl));
         self.by_expiry.insert((expires, Arc::clone(&key)));
-        self.entries.insert(key, Entry { value, expires });
+        self.entries.insert(key, Entry { content, expires });
         Ok(())
     }
 
-    pub(super) fn remove(&mut self, key: &str, now: Timestamp) -> Option<Bytes> {
-        self.drop_entry(key)
-            .filter(|held| held.expires > now)
-            .map(|held| held.value)
+    fn prolong(&mut self, key: &str, expires: Timestamp) {
+        if self
+            .entries
+            .get(key)
+            .is_none_or(|held| held.expires >= expires)
+        {
+            return;
+        }
+        if let Some((key, mut held)) = self.entries.remove_entry(key) {
+            self.by_expiry.remove(&(held.expires, Arc::clone(&key)));
+            self.by_expiry.insert((expires, Arc::clone(&key)));
+            held.expires = expires;
+            self.entries.insert(key, held);
+        }
+    }
+
+    /// Makes `key` hold nothing; whether it held something.
+    pub(super) fn remove(&mut self, key: &str, now: Timestamp) -> bool {
+        self.drop_entry(key).is_some_and(|held| held.expires > now)
     }
 
     fn drop_entry(&mut self, key: &str) -> Option<Entry> {
@@ -104,8 +175,22 @@ impl Shard {
         self.entries.len()
     }
 
+    /// How many members the sets of all shards hold.
+    #[cfg(test)]
+    pub(super) fn all_members(&self) -> usize {
+        self.room_for_members.held()
+    }
+
     #[cfg(test)]
     pub(super) fn indexed(&self) -> usize {
         self.by_expiry.len()
     }
+}
+
+fn end(now: Timestamp, ttl: Duration) -> Timestamp {
+    now + Duration::from_millis(ttl::millis(ttl))
+}
+
+fn another_type() -> StoreError {
+    StoreError::Refused("the key holds another type".to_owned())
 }

@@ -2,20 +2,22 @@
 //! each on one key.
 
 mod address;
+mod changes;
 mod error;
 mod lanes;
 mod scripts;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use deadpool_redis::{Manager, Pool, Runtime};
+use kit::clock::Timestamp;
 use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, ScriptInvocation};
 
-use self::{lanes::Lanes, scripts::Scripts};
-use crate::{Store, StoreError, ttl};
+use self::{changes::Changes, lanes::Lanes, scripts::Scripts};
+use crate::{MAX_RANKED, Store, StoreError, Watch, Watcher, ordered, ttl};
 
 /// Stands before each key, so that a Redis can be shared.
 const PREFIX: &str = "sso-lab:";
@@ -51,6 +53,7 @@ impl Default for Options {
 pub struct RedisStore {
     lanes: Lanes,
     scripts: Scripts,
+    changes: Changes,
 }
 
 impl RedisStore {
@@ -65,6 +68,7 @@ impl RedisStore {
             .set_response_timeout(Some(options.response))
             .set_dns_resolver(address::LocalhostAware);
         let unusable = "the Redis client cannot be set up from this URL";
+        let changes = Changes::new(&address, options.connect).map_err(|_| unusable.to_owned())?;
         let manager = Manager::new_with_config(address, config).map_err(|_| unusable.to_owned())?;
         let lanes = options.lanes.max(1);
         let pool = Pool::builder(manager)
@@ -75,6 +79,7 @@ impl RedisStore {
         Ok(Self {
             lanes: Lanes::new(pool, lanes, options.connect),
             scripts: Scripts::new(),
+            changes,
         })
     }
 
@@ -186,4 +191,66 @@ impl Store for RedisStore {
         self.script(self.scripts.release.key(prefixed(key)).arg(holder))
             .await
     }
+
+    async fn rank(
+        &self,
+        key: &str,
+        member: &str,
+        at: Timestamp,
+        ttl: Duration,
+    ) -> Result<(), StoreError> {
+        ordered::check(member)?;
+        let mut script = self.scripts.rank.key(prefixed(key));
+        script.arg(at.millis()).arg(member);
+        let done: bool = self
+            .script(script.arg(ttl::millis(ttl)).arg(MAX_RANKED))
+            .await?;
+        done.then_some(()).ok_or_else(ordered::full)
+    }
+
+    async fn ranked(
+        &self,
+        key: &str,
+        from: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let mut range = command("ZRANGEBYSCORE", key);
+        range.arg(from.millis()).arg("+inf").arg("WITHSCORES");
+        range.arg("LIMIT").arg(0).arg(limit.min(MAX_RANKED));
+        let members: Vec<(String, f64)> = self.read(&range).await?;
+        Ok(members
+            .into_iter()
+            .map(|(member, score)| (member, moment(score)))
+            .collect())
+    }
+
+    async fn unrank(&self, key: &str, member: &str) -> Result<bool, StoreError> {
+        self.change(command("ZREM", key).arg(member)).await
+    }
+
+    async fn claim(
+        &self,
+        key: &str,
+        due: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut script = self.scripts.claim.key(prefixed(key));
+        script.arg(due.millis()).arg(until.millis());
+        self.script(script.arg(limit.min(MAX_RANKED))).await
+    }
+
+    fn watch(&self, prefix: &str, watcher: Arc<dyn Watcher>) -> Option<Watch> {
+        Some(self.changes.watch(prefix, watcher))
+    }
+}
+
+/// A score holds a moment to the millisecond: a double is exact far beyond the
+/// year 200,000.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "scores are whole milliseconds; beyond the range it saturates"
+)]
+fn moment(score: f64) -> Timestamp {
+    Timestamp::from_millis(score as i64)
 }

@@ -27,12 +27,31 @@ const RELEASE: &str = r"
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])";
 
+/// ARGV: moment, member, milliseconds, how many members there may be. PEXPIRE
+/// learnt to prolong only (GT) in Redis 7.
+const RANK: &str = r"
+if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[4])
+  and not redis.call('ZSCORE', KEYS[1], ARGV[2]) then return 0 end
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then
+  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+end
+return 1";
+
+/// ARGV: moment until which it is due, moment to move it to, how many.
+const CLAIM: &str = r"
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
+for _, member in ipairs(due) do redis.call('ZADD', KEYS[1], ARGV[2], member) end
+return due";
+
 /// All of them, hashed once.
 pub(super) struct Scripts {
     pub(super) compare_and_swap: Script,
     pub(super) count: Script,
     pub(super) lease: Script,
     pub(super) release: Script,
+    pub(super) rank: Script,
+    pub(super) claim: Script,
 }
 
 impl Scripts {
@@ -42,6 +61,8 @@ impl Scripts {
             count: Script::new(COUNT),
             lease: Script::new(LEASE),
             release: Script::new(RELEASE),
+            rank: Script::new(RANK),
+            claim: Script::new(CLAIM),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::{
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
+const NOON: Timestamp = Timestamp::from_secs(1_700_000_000);
 const OPTIONS: Options = Options {
     connect: Duration::from_secs(1),
     response: Duration::from_millis(500),
@@ -28,20 +29,31 @@ fn store(server: &RedisServer) -> RedisStore {
 async fn all_are_unreachable(store: &RedisStore, limit: Duration) {
     let x = || Bytes::from_static(b"x");
     let begun = Instant::now();
-    let errors: [Option<StoreError>; 10] = tokio::join!(
-        async { store.ping().await.err() },
-        async { store.put("k", x(), MINUTE).await.err() },
-        async { store.put_new("k", x(), MINUTE).await.err() },
-        async { store.get("k").await.err() },
-        async { store.take("k").await.err() },
-        async { store.compare_and_swap("k", b"x", x(), MINUTE).await.err() },
-        async { store.remove("k").await.err() },
-        async { store.count("k", MINUTE).await.err() },
-        async { store.lease("k", "me", MINUTE).await.err() },
-        async { store.release("k", "me").await.err() },
-    )
-    .into();
-    for error in errors {
+    let values = async {
+        tokio::join!(
+            async { store.ping().await.err() },
+            async { store.put("k", x(), MINUTE).await.err() },
+            async { store.put_new("k", x(), MINUTE).await.err() },
+            async { store.get("k").await.err() },
+            async { store.take("k").await.err() },
+            async { store.compare_and_swap("k", b"x", x(), MINUTE).await.err() },
+            async { store.remove("k").await.err() },
+            async { store.count("k", MINUTE).await.err() },
+            async { store.lease("k", "me", MINUTE).await.err() },
+            async { store.release("k", "me").await.err() },
+        )
+    };
+    let sets = async {
+        tokio::join!(
+            async { store.rank("s", "m", NOON, MINUTE).await.err() },
+            async { store.ranked("s", NOON, 1).await.err() },
+            async { store.unrank("s", "m").await.err() },
+            async { store.claim("s", NOON, NOON, 1).await.err() },
+        )
+    };
+    let (values, sets) = tokio::join!(values, sets);
+    let (values, sets): ([_; 10], [_; 4]) = (values.into(), sets.into());
+    for error in values.into_iter().chain(sets) {
         assert!(
             matches!(error, Some(StoreError::Unreachable(_))),
             "{error:?}"
@@ -203,13 +215,29 @@ async fn every_key_has_the_prefix_and_a_lifetime() {
     store.count("count", MINUTE).await.unwrap();
     store.count("count", MINUTE).await.unwrap();
     store.lease("lease", "me", MINUTE).await.unwrap();
+    store.rank("set", "m", NOON, MINUTE).await.unwrap();
+    store.claim("set", NOON, NOON, 1).await.unwrap();
     let keys: Vec<String> = store.read(redis::cmd("KEYS").arg("*")).await.unwrap();
-    assert_eq!(keys.len(), 4);
+    assert_eq!(keys.len(), 5);
     for key in keys {
         assert!(key.starts_with("sso-lab:"), "{key}");
         let left: i64 = store.read(redis::cmd("PTTL").arg(&key)).await.unwrap();
         assert!((1..=60_000).contains(&left), "{key}: {left}");
     }
+}
+
+#[tokio::test]
+async fn an_ordered_set_is_bounded() {
+    let server = RedisServer::start();
+    let store = store(&server);
+    let fill = "for n = 1, ARGV[1] do redis.call('ZADD', KEYS[1], n, n) end";
+    let mut fill = redis::cmd("EVAL").arg(fill).arg(1).arg("sso-lab:s").take();
+    let _: () = store.change(fill.arg(MAX_RANKED)).await.unwrap();
+    let one_more = store.rank("s", "one more", NOON, MINUTE).await;
+    assert_eq!(one_more, Err(ordered::full()));
+    store.rank("s", "1", NOON, MINUTE).await.unwrap();
+    assert!(store.unrank("s", "1").await.unwrap());
+    store.rank("s", "one more", NOON, MINUTE).await.unwrap();
 }
 
 #[tokio::test]

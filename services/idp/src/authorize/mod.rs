@@ -142,7 +142,7 @@ async fn open(
     Ok(Opened {
         id,
         session,
-        cookie: cookies::browser(browser),
+        cookie: cookies::browser(browser, idp.weaknesses),
     })
 }
 

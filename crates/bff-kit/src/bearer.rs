@@ -1,0 +1,71 @@
+//! An access token as calls need it.
+
+use std::fmt;
+
+use http::HeaderValue;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+const SCHEME: &str = "Bearer ";
+
+/// An access token as the value of an `Authorization` header (RFC 6750 §2.1).
+/// It is made once, when the token comes in; a clone counts a reference.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Bearer(HeaderValue);
+
+impl Bearer {
+    /// `None` for what fits no header.
+    pub(crate) fn new(token: &str) -> Option<Self> {
+        let mut value = HeaderValue::try_from([SCHEME, token].concat()).ok()?;
+        value.set_sensitive(true);
+        Some(Self(value))
+    }
+
+    /// With its scheme, for a call.
+    pub(crate) const fn header(&self) -> &HeaderValue {
+        &self.0
+    }
+
+    /// The token alone.
+    pub(crate) fn token(&self) -> &str {
+        let text = self.0.to_str().unwrap_or_default();
+        text.strip_prefix(SCHEME).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bearer([redacted])")
+    }
+}
+
+impl Serialize for Bearer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.token())
+    }
+}
+
+impl<'de> Deserialize<'de> for Bearer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let token = String::deserialize(deserializer)?;
+        Self::new(&token).ok_or_else(|| D::Error::custom("an access token that fits no header"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_is_written_as_the_token_alone_and_shown_to_nobody() {
+        let bearer = Bearer::new("a.b.c").unwrap();
+        assert_eq!(serde_json::to_string(&bearer).unwrap(), "\"a.b.c\"");
+        assert_eq!(
+            serde_json::from_str::<Bearer>("\"a.b.c\"").unwrap(),
+            bearer
+        );
+        assert_eq!(bearer.header().to_str().unwrap(), "Bearer a.b.c");
+        assert!(bearer.header().is_sensitive());
+        assert!(!format!("{bearer:?}").contains("a.b.c"));
+        assert!(Bearer::new("a\nb").is_none());
+    }
+}

@@ -1,0 +1,245 @@
+//! The one home of cookies: names, attributes, lifetimes. Reading them is in
+//! `request`, values too long for one cookie are in `split`.
+
+mod request;
+mod split;
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpMessage as _, HttpRequest, HttpResponse,
+    cookie::{Cookie, SameSite, time},
+};
+use kit::seal::fingerprint;
+
+pub(crate) use self::{
+    request::Cookies,
+    split::{TooLarge, split},
+};
+use crate::{audiences::Audience, pre_session::LIFETIME};
+
+/// The session's cookie. `__Host-` lets a browser take it only with `Secure`,
+/// `Path=/` and no `Domain`: no sibling host can set or read it.
+pub const SESSION: &str = "__Host-session_id";
+/// Cookie modes: who is signed in, sealed.
+pub(crate) const IDENTITY: &str = "__Host-session";
+/// `stateless`: the refresh token and the id_token, sealed.
+pub(crate) const RENEWAL: &str = "__Host-refresh";
+/// Cookie modes: which sessions have ended in this browser.
+pub(crate) const ENDED: &str = "__Host-ended";
+/// How the cookie of a login under way begins.
+const LOGIN_PREFIX: &str = "__Host-login_";
+/// How much of the state's hash stands in that cookie's name.
+const HASH_LEN: usize = 16;
+
+/// The cookie that carries the session's id. It ends with the browser; the
+/// record in the store says when the session ends.
+pub(crate) fn session(id: &str) -> Cookie<'static> {
+    host_cookie(SESSION.to_owned(), id.to_owned())
+}
+
+/// One of the sealed cookies, which ends with the browser too.
+pub(crate) fn sealed(name: &'static str, value: String) -> Result<Vec<Cookie<'static>>, TooLarge> {
+    split(&host_cookie(name.to_owned(), String::new()), &value)
+}
+
+/// The access token for `audience`, sent to this app's paths of that API alone:
+/// hence `__Secure-`, for `__Host-` allows no `Path` but `/`.
+pub(crate) fn access_token(
+    audience: &Audience,
+    token: &str,
+    lives: Duration,
+) -> Result<Vec<Cookie<'static>>, TooLarge> {
+    let mut cookie = base(audience.cookie.to_owned(), String::new(), audience.path);
+    cookie.set_max_age(lasting(lives));
+    split(&cookie, token)
+}
+
+/// Names the sessions that have ended here, for as long as a late answer could
+/// bring one of them back.
+pub(crate) fn ended(value: String, lives: Duration) -> Cookie<'static> {
+    let mut cookie = host_cookie(ENDED.to_owned(), value);
+    cookie.set_max_age(lasting(lives));
+    cookie
+}
+
+/// The cookie that binds the login of `state` to this browser. Each login has
+/// a name of its own, so that tabs do not overwrite each other.
+pub(crate) fn login(state: &str, value: &str) -> Cookie<'static> {
+    let mut cookie = host_cookie(login_name(state), value.to_owned());
+    cookie.set_max_age(lasting(LIFETIME));
+    cookie
+}
+
+/// Makes the browser forget the cookie `name`.
+pub(crate) fn forget(name: &str) -> Cookie<'static> {
+    let mut cookie = host_cookie(name.to_owned(), String::new());
+    cookie.make_removal();
+    cookie
+}
+
+/// Makes the browser forget all that it holds of a session, but for [`ENDED`].
+/// Those of an API's path are not sent to others, so they are forgotten unseen.
+pub(crate) fn forget_session(cookies: Cookies<'_>) -> Vec<Cookie<'static>> {
+    let own = [SESSION, IDENTITY, RENEWAL];
+    let mut gone: Vec<_> = own
+        .into_iter()
+        .flat_map(|name| cookies.parts_of(name).map(forget))
+        .collect();
+    let carried = cookies.get(IDENTITY).is_some();
+    for audience in Audience::ALL.iter().filter(|_| carried) {
+        for name in split::names(audience.cookie) {
+            let mut cookie = base(name, String::new(), audience.path);
+            cookie.make_removal();
+            gone.push(cookie);
+        }
+    }
+    gone
+}
+
+/// The name of the cookie of the login of `state`.
+pub(crate) fn login_name(state: &str) -> String {
+    let hash = fingerprint(state);
+    format!("{LOGIN_PREFIX}{}", &hash[..HASH_LEN])
+}
+
+/// Name and value of the cookie of each login under way in this browser.
+pub(crate) fn logins(req: &HttpRequest) -> Vec<(String, String)> {
+    Cookies::of(req)
+        .all()
+        .filter(|(name, _)| name.starts_with(LOGIN_PREFIX))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// Cookies that go along with the answer to a request, whichever it will be.
+#[derive(Default)]
+struct Outgoing(Vec<Cookie<'static>>);
+
+/// Sets `cookies` with the answer to `req`.
+pub(crate) fn set(req: &HttpRequest, cookies: Vec<Cookie<'static>>) {
+    if cookies.is_empty() {
+        return;
+    }
+    let mut extensions = req.extensions_mut();
+    match extensions.get_mut::<Outgoing>() {
+        Some(outgoing) => outgoing.0.extend(cookies),
+        None => {
+            extensions.insert(Outgoing(cookies));
+        }
+    }
+}
+
+/// Puts on `answer` what [`set`] collected. One that sets a cookie itself (a
+/// login, a logout) has the last word on it.
+pub(crate) fn put_on<B>(req: &HttpRequest, answer: &mut HttpResponse<B>) {
+    let Some(Outgoing(cookies)) = req.extensions_mut().remove::<Outgoing>() else {
+        return;
+    };
+    let own: Vec<String> = answer.cookies().map(|c| c.name().to_owned()).collect();
+    for cookie in cookies {
+        if own.iter().any(|name| name == cookie.name()) {
+            continue;
+        }
+        if let Err(error) = answer.add_cookie(&cookie) {
+            tracing::error!("a cookie that is no header: {error}");
+        }
+    }
+}
+
+fn lasting(lives: Duration) -> time::Duration {
+    time::Duration::try_from(lives).unwrap_or(time::Duration::MINUTE)
+}
+
+fn host_cookie(name: String, value: String) -> Cookie<'static> {
+    base(name, value, "/")
+}
+
+fn base(name: String, value: String, path: &'static str) -> Cookie<'static> {
+    // SameSite is written although Lax is the default: Chromium sends a cookie
+    // that names none on cross-site POSTs for its first two minutes.
+    Cookie::build(name, value)
+        .path(path)
+        .secure(true)
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn every_cookie_is_bound_secure_http_only_and_lax() {
+        let hour = Duration::from_secs(3600);
+        let mut all = vec![
+            session("id"),
+            login("S555", "v"),
+            forget("__Host-login_x"),
+            ended("x".to_owned(), hour),
+        ];
+        all.extend(sealed(IDENTITY, "x".to_owned()).unwrap());
+        for cookie in all {
+            let text = cookie.to_string();
+            assert!(text.starts_with("__Host-"), "{text}");
+            for attribute in ["; HttpOnly", "; Secure", "; SameSite=Lax", "; Path=/"] {
+                assert!(text.contains(attribute), "{text}");
+            }
+            assert!(!text.contains("Domain"), "{text}");
+        }
+        for audience in &Audience::ALL {
+            let token = access_token(audience, "a.b.c", hour).unwrap().remove(0);
+            let text = token.to_string();
+            assert!(text.starts_with("__Secure-"), "{text}");
+            let path = format!("; Path={}", audience.path);
+            for attribute in ["; HttpOnly", "; Secure", "; SameSite=Lax", &path, "; Max-Age=3600"] {
+                assert!(text.contains(attribute), "{attribute}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_sessions_cookie_ends_with_the_browser_and_a_logins_after_ten_minutes() {
+        assert_eq!(session("id").max_age(), None);
+        assert_eq!(
+            login("S555", "v").max_age(),
+            Some(time::Duration::minutes(10))
+        );
+        assert_eq!(forget("x").max_age(), Some(time::Duration::ZERO));
+    }
+
+    #[test]
+    fn each_login_has_a_name_of_its_own_that_does_not_tell_the_state() {
+        assert_ne!(login_name("S555"), login_name("S556"));
+        assert!(!login_name("S555").contains("S555"));
+    }
+
+    #[test]
+    fn only_logins_count_as_logins() {
+        let request = TestRequest::default()
+            .cookie(Cookie::new(SESSION, "a"))
+            .cookie(Cookie::new("__Host-login_x", "b"))
+            .to_http_request();
+        assert_eq!(
+            logins(&request),
+            [("__Host-login_x".to_owned(), "b".to_owned())]
+        );
+    }
+
+    #[test]
+    fn what_the_answer_sets_itself_has_the_last_word() {
+        let request = TestRequest::default().to_http_request();
+        set(&request, vec![session("late"), forget("__Host-login_x")]);
+        let mut answer = HttpResponse::Ok().cookie(session("new")).finish();
+        put_on(&request, &mut answer);
+        let mut set: Vec<_> = answer
+            .cookies()
+            .map(|c| format!("{}={}", c.name(), c.value()))
+            .collect();
+        set.sort();
+        assert_eq!(set, ["__Host-login_x=", "__Host-session_id=new"]);
+    }
+}

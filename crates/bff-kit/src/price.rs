@@ -1,0 +1,57 @@
+//! What a request cost: bytes of cookies, operations of the store, time spent
+//! on opening and checking cookies. Each answer says it (`Server-Timing`), and
+//! nothing of it is kept.
+
+use std::{cell::Cell, time::Duration};
+
+use actix_web::{
+    Error,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::{HeaderName, HeaderValue},
+    middleware::Next,
+};
+use tokio::time::Instant;
+
+use crate::cookies::{self, Cookies};
+
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+tokio::task_local! {
+    static VERIFYING: Cell<Duration>;
+}
+
+/// Counts the time of `work` as spent on checking cookies.
+pub(crate) async fn verifying<F: Future>(work: F) -> F::Output {
+    let started = Instant::now();
+    let outcome = work.await;
+    // Outside of a request nobody counts.
+    let _ = VERIFYING.try_with(|spent| spent.set(spent.get() + started.elapsed()));
+    outcome
+}
+
+/// The middleware: prices the request, and puts on its answer the cookies that
+/// were collected on the way.
+pub(crate) async fn priced<B: MessageBody>(
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let bytes = Cookies::in_headers(req.headers()).bytes();
+    let answering = async {
+        let answer = next.call(req).await;
+        (answer, VERIFYING.with(Cell::get))
+    };
+    let answering = VERIFYING.scope(Cell::default(), answering);
+    let ((answer, verifying), commands) = store::spent::counted(answering).await;
+    let mut answer = answer?;
+    let request = answer.request().clone();
+    cookies::put_on(&request, answer.response_mut());
+    let price = format!(
+        "cookies;desc=\"{bytes} bytes\", store;desc=\"{commands} commands\", verify;dur={:.3}",
+        verifying.as_secs_f64() * 1000.0
+    );
+    if let Ok(value) = HeaderValue::try_from(price) {
+        answer.headers_mut().insert(SERVER_TIMING, value);
+    }
+    Ok(answer)
+}

@@ -1,0 +1,85 @@
+//! Where a session is kept.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// The four modes: what each costs and protects is in docs/sessions.md.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionMode {
+    /// In the store, read at each request. The cookie is a random id.
+    #[default]
+    Stateful,
+    /// In the browser's cookies alone, sealed; the access tokens each in one of
+    /// their own.
+    Stateless,
+    /// The access tokens in cookies, everything else in the store.
+    Hybrid,
+    /// In the store, and kept in the process for as long as the store promises
+    /// to tell of changes. The cookie is a random id.
+    Cached,
+}
+
+impl SessionMode {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Stateful, Self::Stateless, Self::Hybrid, Self::Cached];
+
+    /// Its name, as settings and pages have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stateful => "stateful",
+            Self::Stateless => "stateless",
+            Self::Hybrid => "hybrid",
+            Self::Cached => "cached",
+        }
+    }
+
+    /// What the browser's cookies hold, in a sentence for the app's page.
+    pub(crate) const fn cookie_holds(self) -> &'static str {
+        match self {
+            Self::Stateful => {
+                "A random id of 256 bits and nothing else. The session is in the app's store, under a hash of it."
+            }
+            Self::Cached => {
+                "A random id of 256 bits and nothing else. The session is in the app's store, and each process keeps a copy until the store tells that it changed."
+            }
+            Self::Hybrid => {
+                "A random id, who you are (sealed), and an access token for each API in a cookie of its own. The refresh token is in the app's store."
+            }
+            Self::Stateless => {
+                "The whole session: who you are and the refresh token (sealed), and an access token for each API in a cookie of its own. The app keeps nothing."
+            }
+        }
+    }
+
+    /// When a session that was revoked stops, in a sentence for the app's page.
+    pub(crate) const fn revoked_stops(self) -> &'static str {
+        match self {
+            Self::Stateful => "A revoked session stops at the next call.",
+            Self::Cached => "A revoked session stops on every process as soon as the store tells it, within milliseconds.",
+            Self::Hybrid => {
+                "A revoked session gets no new access token at once; the current ones are good until they end."
+            }
+            Self::Stateless => {
+                "Nobody can take a session back sooner than its access tokens end: the app keeps no list to strike it from."
+            }
+        }
+    }
+}
+
+impl fmt::Display for SessionMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for SessionMode {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|mode| mode.as_str() == text)
+            .ok_or("stateful, stateless, hybrid or cached")
+    }
+}

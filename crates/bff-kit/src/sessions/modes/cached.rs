@@ -1,0 +1,70 @@
+//! `cached`: as `stateful`, but a session is read once and kept in the process
+//! until the store tells that it changed (`near`). Sessions of `stateful` pass
+//! through where both modes are in use: their records say so.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::cookie::Cookie;
+use async_trait::async_trait;
+use kit::clock::Clock;
+
+use super::{Mode, stateful};
+use crate::{
+    cookies::{self, Cookies},
+    sessions::{
+        Ended, Kept, Purpose, Record, Session, SessionError, SessionId, SessionMode, near::Near,
+        shelf::Shelf,
+    },
+};
+
+pub(in crate::sessions) struct Cached {
+    pub(in crate::sessions) shelf: Arc<Shelf>,
+    pub(in crate::sessions) near: Near,
+    pub(in crate::sessions) clock: Arc<dyn Clock>,
+    pub(in crate::sessions) idle: Duration,
+}
+
+#[async_trait(?Send)]
+impl Mode for Cached {
+    async fn begin(
+        &self,
+        id: &SessionId,
+        record: &Record,
+    ) -> Result<Vec<Cookie<'static>>, SessionError> {
+        stateful::put(&self.shelf, id, record).await?;
+        Ok(vec![cookies::session(id.expose())])
+    }
+
+    async fn open(
+        &self,
+        id: SessionId,
+        _: Cookies<'_>,
+        purpose: Purpose,
+    ) -> Result<Option<Session>, SessionError> {
+        let handle = id.handle();
+        // A look asks the store in every mode that has one.
+        let Purpose::Call(_) = purpose else {
+            return stateful::open(&self.shelf, id, purpose).await;
+        };
+        let now = self.clock.now();
+        if let Some(stored) = self.near.get(&handle, now)
+            && stored.record.about.slid(now, self.idle).is_none()
+        {
+            return Ok(Some(Session::new(id, Kept::Stored(stored))));
+        }
+        let reading = self.near.reading(&handle);
+        let Some(stored) = self.shelf.load(&handle).await? else {
+            return Ok(None);
+        };
+        if let Some(reading) = reading
+            && stored.record.about.mode == SessionMode::Cached
+        {
+            reading.found(stored.clone());
+        }
+        Ok(Some(Session::new(id, Kept::Stored(stored))))
+    }
+
+    async fn end(&self, session: &Session, _: Cookies<'_>) -> Result<Ended, SessionError> {
+        stateful::end(&self.shelf, session).await
+    }
+}

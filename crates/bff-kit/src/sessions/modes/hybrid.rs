@@ -1,0 +1,62 @@
+//! `hybrid`: the access tokens are in cookies and are checked here; the refresh
+//! token and the rest are in the store, which a call needs only when a token
+//! has to be renewed.
+
+use std::sync::Arc;
+
+use actix_web::cookie::Cookie;
+use async_trait::async_trait;
+
+use super::{Mode, stateful};
+use crate::{
+    cookies::{self, Cookies, TooLarge},
+    sessions::{
+        Ended, Kept, Minted, Purpose, Record, Session, SessionError, SessionId, SessionMode,
+        carrier::Carrier, shelf::Shelf,
+    },
+};
+
+pub(in crate::sessions) struct Hybrid {
+    pub(in crate::sessions) shelf: Arc<Shelf>,
+    pub(in crate::sessions) carrier: Arc<Carrier>,
+}
+
+#[async_trait(?Send)]
+impl Mode for Hybrid {
+    async fn begin(
+        &self,
+        id: &SessionId,
+        record: &Record,
+    ) -> Result<Vec<Cookie<'static>>, SessionError> {
+        // What no cookie can hold is found out before anything is kept.
+        let mut carried = self.carrier.identity(id, &record.about)?;
+        carried.extend(self.carrier.tokens(&record.tokens)?);
+        stateful::put(&self.shelf, id, record).await?;
+        carried.push(cookies::session(id.expose()));
+        Ok(carried)
+    }
+
+    async fn open(
+        &self,
+        id: SessionId,
+        cookies: Cookies<'_>,
+        purpose: Purpose,
+    ) -> Result<Option<Session>, SessionError> {
+        let Purpose::Call(audience) = purpose else {
+            return stateful::open(&self.shelf, id, purpose).await;
+        };
+        let carried = self
+            .carrier
+            .open(&id, cookies, SessionMode::Hybrid, Some(audience))
+            .await?;
+        Ok(carried.map(|carried| Session::new(id, Kept::Carried(carried))))
+    }
+
+    fn carry(&self, _: &SessionId, minted: &Minted) -> Result<Vec<Cookie<'static>>, TooLarge> {
+        self.carrier.token(minted.audience, &minted.token)
+    }
+
+    async fn end(&self, session: &Session, _: Cookies<'_>) -> Result<Ended, SessionError> {
+        stateful::end(&self.shelf, session).await
+    }
+}

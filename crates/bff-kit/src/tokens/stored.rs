@@ -1,0 +1,215 @@
+//! Minting for a session in the store. One at a time for each session, not for
+//! each audience: two at once would redeem the same rotating refresh token
+//! twice. In this process by a flight, across replicas by a lease; what was
+//! read before the lease is read again under it.
+
+use std::{future::pending, sync::Arc, time::Duration};
+
+use store::Store;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tracing::Span;
+
+use super::{Inner, PATIENCE, TokenError, Wanted, audience_of, undisturbed};
+use crate::{
+    provider::Grant,
+    sessions::{AccessToken, Stored},
+};
+
+/// How long the lease on a session's refresh lasts unless it is prolonged: so
+/// long do others wait when its holder was killed.
+const LEASE: Duration = Duration::from_secs(4);
+/// How often it is prolonged while the token call runs.
+const PROLONG: Duration = Duration::from_secs(1);
+/// How often it looks whether that one is done: from the first to the last.
+const POLL: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(250));
+/// How often a result is written again over others' changes of the session.
+const MAX_CONFLICTS: usize = 8;
+
+impl Inner {
+    /// The token that the record has, if it is worth a call.
+    pub(super) fn usable(&self, session: &Stored, wanted: &Wanted) -> Option<AccessToken> {
+        let now = self.clock.now();
+        let record = &session.record;
+        let token = record.usable(wanted.audience.uri, now, self.settings.margin)?;
+        (wanted.not.as_ref() != Some(&token.token)).then(|| token.clone())
+    }
+
+    /// A new token for `session`.
+    pub(super) async fn mint_stored(
+        self: Arc<Self>,
+        session: Arc<Stored>,
+        wanted: Wanted,
+    ) -> Result<AccessToken, TokenError> {
+        let deadline = Instant::now() + PATIENCE;
+        let key = self.sessions.shelf().key(&session.handle);
+        let mut going = self.flights.go(&key, deadline).await?;
+        if going.waited
+            && let Some(token) = self.shared(&session, &wanted).await?
+        {
+            return Ok(token);
+        }
+        let minting = async move {
+            let outcome = self.under_lease(&key, &session, &wanted, deadline).await;
+            going.landed(&outcome);
+            outcome
+        };
+        undisturbed(minting).await
+    }
+
+    /// What another request saved meanwhile.
+    async fn shared(
+        &self,
+        session: &Stored,
+        wanted: &Wanted,
+    ) -> Result<Option<AccessToken>, TokenError> {
+        let current = self.current(session).await?.ok_or(TokenError::Ended)?;
+        let token = self.usable(&current, wanted);
+        if token.is_some() {
+            Span::current().record("sso.token_source", "shared");
+        }
+        Ok(token)
+    }
+
+    /// `session` as it is now; `None` once it has ended.
+    async fn current(&self, session: &Stored) -> Result<Option<Arc<Stored>>, TokenError> {
+        Ok(self.sessions.shelf().look(&session.handle).await?)
+    }
+
+    async fn under_lease(
+        &self,
+        key: &str,
+        session: &Stored,
+        wanted: &Wanted,
+        deadline: Instant,
+    ) -> Result<AccessToken, TokenError> {
+        let lease = format!("{key}:refresh");
+        let holder = self.random.id();
+        let mut pause = POLL.0;
+        while !self.store.lease(&lease, &holder, LEASE).await? {
+            if Instant::now() >= deadline {
+                return Err(TokenError::TookTooLong);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(POLL.1);
+            if let Some(token) = self.shared(session, wanted).await? {
+                return Ok(token);
+            }
+        }
+        let prolonging = async {
+            hold(&*self.store, &lease, &holder, PROLONG).await;
+            tracing::warn!("another request took over the lease on a session's refresh");
+            // The refresh goes on: a redeemed token's successor has to be saved.
+            pending().await
+        };
+        let outcome = tokio::select! {
+            outcome = self.refresh(session, wanted) => outcome,
+            outcome = prolonging => outcome,
+        };
+        // Where the store does not take it back, it ends by itself.
+        let _ = self.store.release(&lease, &holder).await;
+        outcome
+    }
+
+    /// With the lease held. What was read before it is read again.
+    async fn refresh(&self, session: &Stored, wanted: &Wanted) -> Result<AccessToken, TokenError> {
+        let current = self.current(session).await?.ok_or(TokenError::Ended)?;
+        if let Some(token) = self.usable(&current, wanted) {
+            Span::current().record("sso.token_source", "shared");
+            return Ok(token);
+        }
+        let Some(refresh_token) = current.record.refresh_token.clone() else {
+            return Err(self.without_refresh(&current, wanted).await?);
+        };
+        let redeemed = self
+            .provider
+            .redeem_refresh(&refresh_token, wanted.audience.uri, self.settings.audience_by)
+            .await;
+        let grant = match redeemed.map_err(TokenError::from) {
+            Ok(grant) => grant,
+            Err(TokenError::Ended) => {
+                return Err(self.end_if_still(&current, &refresh_token).await?);
+            }
+            Err(error) => return Err(error),
+        };
+        // Some providers answer a target that they do not know with a default one.
+        let meant =
+            audience_of(grant.access_token.token())
+                .is_none_or(|aud| aud.contains(wanted.audience.uri));
+        self.save(current, wanted.audience.uri, &refresh_token, &grant, meant)
+            .await?;
+        if !meant {
+            return Err(TokenError::WrongAudience);
+        }
+        Span::current().record("sso.token_source", "minted");
+        Ok(AccessToken::from(&grant))
+    }
+
+    /// Nothing can be minted: the session is of use as long as a token is kept
+    /// that some API still takes.
+    async fn without_refresh(
+        &self,
+        session: &Stored,
+        wanted: &Wanted,
+    ) -> Result<TokenError, TokenError> {
+        let now = self.clock.now();
+        let refused = wanted.not.as_ref().map(crate::bearer::Bearer::token);
+        if session.record.is_of_use(now, self.settings.margin, refused) {
+            return Ok(TokenError::NoneToBeHad);
+        }
+        self.sessions.end_stored(session).await?;
+        Ok(TokenError::Ended)
+    }
+
+    /// The provider takes the refresh token no more: the session ends, unless
+    /// somebody has put a newer one in its place meanwhile.
+    async fn end_if_still(
+        &self,
+        session: &Stored,
+        redeemed: &str,
+    ) -> Result<TokenError, TokenError> {
+        match self.current(session).await? {
+            Some(current) if current.record.refresh_token.as_deref() == Some(redeemed) => {
+                self.sessions.end_stored(&current).await?;
+                Ok(TokenError::Ended)
+            }
+            Some(_) => Ok(TokenError::TookTooLong),
+            None => Ok(TokenError::Ended),
+        }
+    }
+
+    /// Saves what the refresh gave in the session as it is now. One that has
+    /// ended meanwhile stays ended.
+    async fn save(
+        &self,
+        mut current: Arc<Stored>,
+        audience: &str,
+        redeemed: &str,
+        grant: &Grant,
+        meant: bool,
+    ) -> Result<(), TokenError> {
+        for _ in 0..MAX_CONFLICTS {
+            let mut record = current.record.clone();
+            record.take_over(meant.then_some(audience), redeemed, grant);
+            if self.sessions.shelf().replace(&current, record).await?.is_some() {
+                return Ok(());
+            }
+            current = self.current(&current).await?.ok_or(TokenError::Ended)?;
+        }
+        Err(TokenError::Store(
+            "the session changed all the time".to_owned(),
+        ))
+    }
+}
+
+/// Prolongs the lease `key` for `holder`, until another holds it. A store that
+/// fails now fails the save as well, which says so.
+async fn hold(store: &dyn Store, key: &str, holder: &str, every: Duration) {
+    let mut tick = interval_at(Instant::now() + every, every);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if matches!(store.lease(key, holder, LEASE).await, Ok(false)) {
+            return;
+        }
+    }
+}

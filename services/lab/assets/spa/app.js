@@ -1,0 +1,96 @@
+// The page: its buttons, what they show, and the list of steps.
+
+import { onStep } from "./journey.js";
+import { Session } from "./session.js";
+import { write } from "./story.js";
+import * as tokens from "./tokens.js";
+import { explain } from "./trouble.js";
+
+const page = document.getElementById("spa");
+const story = document.getElementById("story");
+const trouble = document.getElementById("trouble");
+const onward = document.getElementById("onward");
+const session = new Session({ ...page.dataset });
+
+onStep((name, details) => {
+  const entry = write(story, name, details);
+  story.hidden = false;
+  document.getElementById("no-story").hidden = true;
+  // Within the list, so that the buttons stay where they are.
+  if (session.claims) entry.scrollIntoView({ block: "nearest" });
+});
+
+function render() {
+  const { claims } = session;
+  for (const part of document.querySelectorAll("[data-signed-in]")) {
+    part.hidden = (part.dataset.signedIn === "true") !== (claims !== null);
+  }
+  for (const name of document.querySelectorAll("[data-claim]")) {
+    name.textContent = claims?.[name.dataset.claim] ?? "";
+  }
+  document.querySelector("[data-action=replay]").hidden = !session.hasUsedOne;
+  tokens.show(document.getElementById("tokens"), session.tokens);
+}
+
+function say(sentence) {
+  trouble.textContent = sentence ?? "";
+  trouble.hidden = !sentence;
+}
+
+const ACTIONS = {
+  async signIn() {
+    location.assign(await session.begin());
+  },
+  async prepare() {
+    story.replaceChildren();
+    onward.querySelector("a").href = await session.begin();
+    onward.hidden = false;
+  },
+  userinfo: () => session.userinfo(),
+  list: () => session.call(),
+  order(form) {
+    const { item, quantity } = Object.fromEntries(new FormData(form));
+    return session.call({ item, quantity: Number(quantity) });
+  },
+  refresh: () => session.refresh(),
+  replay: () => session.replay(),
+  async signOut() {
+    const address = await session.end();
+    if (address) location.assign(address);
+  },
+};
+
+/** One at a time: two refreshes at once would be a replay. */
+let running = false;
+
+async function run(work, button) {
+  if (running) return;
+  running = true;
+  button?.setAttribute("aria-busy", "true");
+  say(null);
+  try {
+    await work();
+  } catch (error) {
+    say(explain(error));
+  } finally {
+    running = false;
+    button?.removeAttribute("aria-busy");
+    render();
+  }
+}
+
+for (const control of document.querySelectorAll("[data-action]")) {
+  const isForm = control.matches("form");
+  control.addEventListener(isForm ? "submit" : "click", (event) => {
+    event.preventDefault();
+    run(() => ACTIONS[control.dataset.action](control), isForm ? control.querySelector("button") : control);
+  });
+}
+
+render();
+if (location.pathname === "/callback") {
+  const callback = new URL(location.href);
+  // The code leaves the address bar and the history before anything else happens.
+  history.replaceState(null, "", "/");
+  run(() => session.complete(callback));
+}

@@ -1,0 +1,19 @@
+// Elements made from text: what came over the wire never becomes markup.
+
+/** The element `name` with `className`, around `children` (elements or text). */
+export function element(name, className, ...children) {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  made.append(...children);
+  return made;
+}
+
+/** `values` as a list of names and what they stand for. */
+export function facts(values) {
+  const list = element("dl", "facts small");
+  for (const [name, value] of Object.entries(values)) {
+    const text = typeof value === "object" ? JSON.stringify(value, null, 1) : String(value);
+    list.append(element("dt", "", name), element("dd", "", element("code", "", text)));
+  }
+  return list;
+}

@@ -1,0 +1,282 @@
+// The public client: a login by code and PKCE, and what its tokens are for. The
+// library checks state, iss, nonce, PKCE and the ID token; the order and the
+// telling of it are here. Tokens live in this object and nowhere else.
+
+import * as oauth from "./oauth4webapi.js";
+import { step } from "./journey.js";
+import * as transit from "./transit.js";
+import { Trouble, explain } from "./trouble.js";
+
+/** How long an answer may take, in milliseconds. */
+const PATIENCE = 15_000;
+/** How far this machine's clock may be from the provider's, in seconds. */
+const CLOCK_TOLERANCE = 30;
+
+/** Runs one step and says how it ended; `work` puts what came back into `told.got`. */
+async function taking(name, sent, work) {
+  const told = { sent };
+  try {
+    const value = await work(told);
+    step(name, told);
+    return value;
+  } catch (error) {
+    const refused = explain(error, name);
+    step(name, { ...told, refused });
+    throw new Trouble(refused, { cause: error });
+  }
+}
+
+/** The session of one page. It ends with the page. */
+export class Session {
+  #settings;
+  #client;
+  #options;
+  #metadata = null;
+  #tokens = null;
+  #claims = null;
+  #used = null;
+
+  /** `settings`: issuer, clientId, redirectUri, home, scope, audience, api. */
+  constructor(settings) {
+    this.#settings = settings;
+    this.#client = { client_id: settings.clientId, [oauth.clockTolerance]: CLOCK_TOLERANCE };
+    this.#options = {
+      signal: () => AbortSignal.timeout(PATIENCE),
+      // Plain http is for a lab on this machine; the library has to be told.
+      [oauth.allowInsecureRequests]: settings.issuer.startsWith("http:"),
+    };
+  }
+
+  /** Access, refresh and ID token as the provider sent them; null when signed out. */
+  get tokens() {
+    return this.#tokens;
+  }
+
+  /** What the checked ID token says of the user; null when signed out. */
+  get claims() {
+    return this.#claims;
+  }
+
+  /** Whether there is a refresh token that has been used. */
+  get hasUsedOne() {
+    return this.#used !== null;
+  }
+
+  /** Begins a login: gives the address at the provider. */
+  async begin() {
+    const login = {
+      state: oauth.generateRandomState(),
+      nonce: oauth.generateRandomNonce(),
+      verifier: oauth.generateRandomCodeVerifier(),
+    };
+    const address = await this.#request(login);
+    transit.keep(login);
+    return address;
+  }
+
+  /** Ends the login with the callback that the browser was sent to. */
+  async complete(callback) {
+    const login = transit.take();
+    if (!login) {
+      throw new Trouble(
+        "No login waits for this answer in this tab: it was used already, or another tab began it. The code was not used.",
+      );
+    }
+    // The page was gone meanwhile: what went before is told again.
+    await this.#request(login);
+    step("login.at_provider");
+    const provider = await this.#provider();
+    const shown = Object.fromEntries(callback.searchParams);
+    step("callback.received", { sent: { GET: callback.origin + callback.pathname, ...shown } });
+    const answer = await taking("callback.check", { "state that was sent": login.state }, (told) => {
+      const checked = oauth.validateAuthResponse(provider, this.#client, callback, login.state);
+      told.got = { state: "the same", iss: checked.get("iss") ?? "not sent" };
+      return checked;
+    });
+    const response = await this.#exchange(provider, answer, login);
+    await this.#accept(provider, response, login);
+  }
+
+  /** What the provider says of the user (OIDC Core §5.3). */
+  async userinfo() {
+    const provider = await this.#provider();
+    const sent = { GET: provider.userinfo_endpoint, Authorization: "Bearer, the access token" };
+    return taking("userinfo.call", sent, async (told) => {
+      const { access_token } = this.#tokens;
+      const response = await oauth.userInfoRequest(provider, this.#client, access_token, this.#options);
+      told.got = await oauth.processUserInfoResponse(provider, this.#client, this.#claims.sub, response);
+    });
+  }
+
+  /** Calls the API; `order` makes it a POST. */
+  async call(order) {
+    const method = order ? "POST" : "GET";
+    const address = new URL("/resource", this.#settings.api);
+    const sent = { [method]: address.href, Authorization: "Bearer, the access token", ...order };
+    return taking("api.call", sent, async (told) => {
+      const headers = new Headers({ accept: "application/json" });
+      if (order) headers.set("content-type", "application/json");
+      const body = order && JSON.stringify(order);
+      const { access_token } = this.#tokens;
+      const response = await oauth.protectedResourceRequest(
+        access_token, method, address, headers, body, this.#options,
+      );
+      const answer = await response.json();
+      told.got = { status: response.status, ...answer, "Trace-Id": response.headers.get("Trace-Id") };
+      if (!response.ok) throw new Trouble(answer.detail ?? answer.title ?? `Refused with ${response.status}.`);
+    });
+  }
+
+  /** Exchanges the refresh token for new tokens (RFC 6749 §6). */
+  async refresh() {
+    const used = this.#tokens.refresh_token;
+    await this.#redeem("tokens.refresh", used, (tokens) => {
+      this.#used = used;
+      return { "refresh_token, new": tokens.refresh_token };
+    });
+  }
+
+  /** Sends the refresh token that was used last once more, as a thief would. */
+  async replay() {
+    const successor = this.#tokens.refresh_token;
+    await this.#redeem("tokens.replay", this.#used, (tokens) => ({
+      refresh_token: tokens.refresh_token,
+      "is it the one that replaced it?":
+        tokens.refresh_token === successor
+          ? "Yes: for a moment a lost answer is given again, and nothing else"
+          : "No",
+    }));
+  }
+
+  /** Forgets all tokens; gives the address where the provider's own session ends, if there is one. */
+  async end() {
+    const { refresh_token, id_token } = this.#tokens;
+    const provider = await this.#provider().catch(() => null);
+    if (refresh_token && provider?.revocation_endpoint) {
+      await this.#revoke(provider, refresh_token).catch(() => {});
+    }
+    this.#tokens = this.#claims = this.#used = null;
+    step("logout.forget");
+    if (!provider?.end_session_endpoint) return null;
+    const address = new URL(provider.end_session_endpoint);
+    address.searchParams.set("client_id", this.#settings.clientId);
+    address.searchParams.set("id_token_hint", id_token);
+    address.searchParams.set("post_logout_redirect_uri", this.#settings.home);
+    step("logout.redirect", { sent: { GET: provider.end_session_endpoint, ...Object.fromEntries(address.searchParams) } });
+    return address;
+  }
+
+  async #provider() {
+    if (this.#metadata) return this.#metadata;
+    const issuer = new URL(this.#settings.issuer);
+    const sent = { GET: `${this.#settings.issuer}/.well-known/openid-configuration` };
+    this.#metadata = await taking("login.discovery", sent, async (told) => {
+      const response = await oauth.discoveryRequest(issuer, this.#options);
+      const found = await oauth.processDiscoveryResponse(issuer, response);
+      const { authorization_endpoint, token_endpoint, userinfo_endpoint, jwks_uri } = found;
+      told.got = { issuer: found.issuer, authorization_endpoint, token_endpoint, userinfo_endpoint, jwks_uri };
+      return found;
+    });
+    return this.#metadata;
+  }
+
+  /** The authorization request of `login` (RFC 6749 §4.1.1, RFC 7636 §4.3), told in two steps. */
+  async #request(login) {
+    const provider = await this.#provider();
+    const challenge = await oauth.calculatePKCECodeChallenge(login.verifier);
+    step("login.prepare", {
+      got: { state: login.state, nonce: login.nonce, code_verifier: login.verifier, code_challenge: challenge },
+    });
+    const parameters = {
+      client_id: this.#settings.clientId,
+      redirect_uri: this.#settings.redirectUri,
+      response_type: "code",
+      scope: this.#settings.scope,
+      audience: this.#settings.audience,
+      state: login.state,
+      nonce: login.nonce,
+      code_challenge: challenge,
+      code_challenge_method: "S256",
+    };
+    const address = new URL(provider.authorization_endpoint);
+    for (const [name, value] of Object.entries(parameters)) address.searchParams.set(name, value);
+    step("login.redirect", { sent: { GET: provider.authorization_endpoint, ...parameters } });
+    return address;
+  }
+
+  async #exchange(provider, answer, { verifier }) {
+    const { clientId, redirectUri } = this.#settings;
+    const sent = {
+      POST: provider.token_endpoint,
+      grant_type: "authorization_code",
+      client_id: clientId,
+      redirect_uri: redirectUri,
+      code: answer.get("code"),
+      code_verifier: verifier,
+    };
+    return taking("callback.code_exchange", sent, async (told) => {
+      const response = await oauth.authorizationCodeGrantRequest(
+        provider, this.#client, oauth.None(), answer, redirectUri, verifier, this.#options,
+      );
+      if (response.ok) {
+        told.got = await response.clone().json();
+      } else {
+        // It throws: what the body says decides how.
+        await oauth.processAuthorizationCodeResponse(provider, this.#client, response);
+      }
+      return response;
+    });
+  }
+
+  /** OIDC Core §3.1.3.7. */
+  async #accept(provider, response, { nonce }) {
+    await taking("callback.id_token_check", { "nonce that was sent": nonce }, async (told) => {
+      const expected = { expectedNonce: nonce, requireIdToken: true };
+      const tokens = await oauth.processAuthorizationCodeResponse(provider, this.#client, response, expected);
+      await oauth.validateApplicationLevelSignature(provider, response, this.#options);
+      this.#tokens = tokens;
+      this.#claims = oauth.getValidatedIdTokenClaims(tokens);
+      told.got = { ...this.#claims, signature: "holds, by a key of the provider's /jwks" };
+    });
+  }
+
+  async #redeem(name, refreshToken, tell) {
+    const provider = await this.#provider();
+    const { clientId } = this.#settings;
+    const sent = {
+      POST: provider.token_endpoint,
+      grant_type: "refresh_token",
+      client_id: clientId,
+      refresh_token: refreshToken,
+    };
+    await taking(name, sent, async (told) => {
+      if (!refreshToken) throw new Trouble("There is no refresh token.");
+      const response = await oauth.refreshTokenGrantRequest(
+        provider, this.#client, oauth.None(), refreshToken, this.#options,
+      );
+      const tokens = await oauth.processRefreshTokenResponse(provider, this.#client, response);
+      await this.#acceptAgain(provider, response, tokens);
+      told.got = { access_token: tokens.access_token, expires_in: tokens.expires_in, ...tell(tokens) };
+      this.#tokens = { ...this.#tokens, ...tokens };
+    });
+  }
+
+  /** OIDC Core §12.2: a refreshed ID token is the same user's. */
+  async #acceptAgain(provider, response, tokens) {
+    const claims = oauth.getValidatedIdTokenClaims(tokens);
+    if (!claims) return;
+    await oauth.validateApplicationLevelSignature(provider, response, this.#options);
+    if (claims.sub !== this.#claims.sub) throw new Trouble("The new ID token is another user's.");
+    this.#claims = claims;
+  }
+
+  async #revoke(provider, token) {
+    const sent = { POST: provider.revocation_endpoint, token, client_id: this.#settings.clientId };
+    await taking("logout.revoke", sent, async () => {
+      const response = await oauth.revocationRequest(
+        provider, this.#client, oauth.None(), token, this.#options,
+      );
+      await oauth.processRevocationResponse(response);
+    });
+  }
+}

@@ -1,0 +1,36 @@
+// The tokens as any script in this page can read them, in full.
+
+import { element, facts } from "./dom.js";
+
+const KINDS = [
+  ["access_token", "Access token", "For the API. The page only passes it on; what it says is between provider and API."],
+  ["id_token", "ID token", "For this page: who has signed in."],
+  ["refresh_token", "Refresh token", "For the provider alone: new tokens without a new login. Worth the most to a thief."],
+];
+
+/** Shows `tokens` in `place`; nothing when there are none. */
+export function show(place, tokens) {
+  const present = KINDS.filter(([kind]) => tokens?.[kind]);
+  place.replaceChildren(...present.map(([kind, title, about]) => panel(kind, title, about, tokens[kind])));
+}
+
+function panel(kind, title, about, token) {
+  const whole = element("code", "token", token);
+  whole.dataset.token = kind;
+  const says = payload(token);
+  return element(
+    "details", "",
+    element("summary", "", title),
+    element("p", "small muted", about),
+    ...(says ? [facts(says)] : []),
+    element("p", "small", whole),
+  );
+}
+
+/** What a JWT says (RFC 7519 §3); null for a token that says nothing. Not checked here. */
+function payload(token) {
+  const parts = token.split(".");
+  if (parts.length !== 3) return null;
+  const bytes = Uint8Array.from(atob(parts[1].replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+  return JSON.parse(new TextDecoder().decode(bytes));
+}

@@ -1,0 +1,110 @@
+//! The attacker's site. It stands outside: what it knows of the others is their
+//! public addresses, and for the class which defences are switched off.
+
+mod attack;
+mod page;
+mod weapon;
+
+use actix_web::{
+    HttpRequest,
+    middleware::from_fn,
+    web::{self, Data, ServiceConfig},
+};
+use kit::{Ground, config::Problems, net::Listeners, running::Running};
+use page::Known;
+use web_kit::look::{self, Accent};
+
+use crate::Config;
+
+/// The site's name in traces and metrics.
+pub const SERVICE: &str = "evil";
+
+/// Starts the site.
+pub fn build(config: &Config, listeners: Listeners, ground: Ground) -> Result<Running, Problems> {
+    let known = Data::new(Known {
+        addresses: config.addresses.clone(),
+        weaknesses: config.weaknesses,
+    });
+    crate::serve(SERVICE, config, listeners, ground, move |cfg| {
+        routes(cfg, known.clone());
+    })
+}
+
+fn routes(cfg: &mut ServiceConfig, known: Data<Known>) {
+    let mut pages = web::scope("")
+        .app_data(known)
+        .wrap(from_fn(|req, next| {
+            look::error_pages(Accent::Evil, req, next)
+        }))
+        .service(
+            web::resource("/")
+                .route(web::get().to(page::start))
+                .route(web::head().to(page::start)),
+        )
+        .service(web::resource(weapon::LANDED).route(web::get().to(page::landed)));
+    for attack in &attack::ALL {
+        let show = move |known: Data<Known>, req: HttpRequest| page::attack(attack, known, req);
+        pages = pages.service(web::resource(attack.slug).route(web::get().to(show)));
+    }
+    cfg.configure(page::assets).service(pages);
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::Method;
+    use kit::config::{Addresses, Weakness, Weaknesses};
+
+    use super::*;
+    use crate::served::{ask, every_file_is_served, nothing_is_inline};
+
+    fn site(weaknesses: &[Weakness]) -> impl Fn(&mut ServiceConfig) + Clone {
+        let known = Data::new(Known {
+            addresses: Addresses::default(),
+            weaknesses: weaknesses.iter().copied().collect::<Weaknesses>(),
+        });
+        move |cfg| routes(cfg, known.clone())
+    }
+
+    #[actix_web::test]
+    async fn each_page_and_each_file_it_names_are_served() {
+        let paths = attack::ALL.iter().map(|attack| format!("/{}", attack.slug));
+        for path in paths.chain(["/".to_owned(), weapon::LANDED.to_owned()]) {
+            let page = ask(site(&[]), Method::GET, &path).await;
+            assert_eq!(page.status, 200, "{path}");
+            assert!(!page.header("content-security-policy").contains("unsafe"));
+        }
+        every_file_is_served(site(&[]), "/").await;
+        every_file_is_served(site(&[]), "/fetch").await;
+        nothing_is_inline(&ask(site(&[]), Method::GET, "/").await);
+        nothing_is_inline(&ask(site(&[]), Method::GET, "/image").await);
+    }
+
+    #[actix_web::test]
+    async fn a_page_shows_the_markup_that_it_uses() {
+        let page = ask(site(&[]), Method::GET, "/image").await.body;
+        let address = "http://app1.localhost:8082/api1/order?item=chess-set&amp;quantity=1";
+        assert!(page.contains(&format!("<img src=\"{address}\"")), "{page}");
+        let shown = "&#60;img src=&#34;http://app1.localhost:8082/api1/order";
+        assert!(page.contains(shown), "{page}");
+    }
+
+    #[actix_web::test]
+    async fn an_attack_is_open_once_all_that_it_needs_is_switched_off() {
+        async fn open(weaknesses: &[Weakness]) -> usize {
+            let page = ask(site(weaknesses), Method::GET, "/").await;
+            page.body.matches("class=\"badge\">open").count()
+        }
+        assert_eq!(open(&[]).await, 0);
+        assert_eq!(open(&[Weakness::Framable]).await, 0);
+        assert_eq!(open(&[Weakness::Framable, Weakness::SameSiteNone]).await, 1);
+    }
+
+    #[actix_web::test]
+    async fn what_is_not_there_is_a_page_too() {
+        for (path, status) in [("/nothing", 404), ("/login?callback=x", 400)] {
+            let answer = ask(site(&[]), Method::GET, path).await;
+            assert_eq!(answer.status, status, "{path}");
+            assert!(answer.body.contains("<h1>") && answer.body.contains("of-evil"));
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What the site shows.
+
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError as _,
+    http::StatusCode,
+    web::{Data, ServiceConfig},
+};
+use askama::Template;
+use kit::config::{Addresses, Site, Weakness, Weaknesses};
+use url::{Url, form_urlencoded};
+use web_kit::{
+    look::{
+        self, Accent, Csp,
+        rust_embed::{self, RustEmbed},
+    },
+    problem::Problem,
+};
+
+use super::{
+    attack::{ALL, Attack},
+    weapon::{Parts, Weapon},
+};
+
+/// The most bytes of a callback that is carried here.
+const MAX_CALLBACK: usize = 4096;
+
+#[derive(RustEmbed)]
+#[folder = "assets/evil/"]
+pub(super) struct Own;
+
+impl Own {
+    /// The file `name`, to show it.
+    pub(super) fn text(name: &str) -> Option<String> {
+        let file = Self::get(name)?;
+        String::from_utf8(file.data.into_owned()).ok()
+    }
+}
+
+/// Serves `/assets/…`.
+pub(super) fn assets(cfg: &mut ServiceConfig) {
+    look::assets_and(cfg, Own::get);
+}
+
+/// What the pages know.
+pub(super) struct Known {
+    pub(super) addresses: Addresses,
+    pub(super) weaknesses: Weaknesses,
+}
+
+/// The page at `/`.
+#[derive(Template)]
+#[template(path = "evil/start.html")]
+struct StartPage {
+    app_url: String,
+    lab_url: String,
+    host: String,
+    open: Vec<Weakness>,
+}
+
+impl StartPage {
+    /// Whether nothing stands in the attack's way.
+    fn is_open(&self, attack: &Attack) -> bool {
+        attack.needs.iter().all(|need| self.open.contains(need))
+    }
+
+    fn style_sheet() -> String {
+        look::asset_url(Own::get, "evil.css")
+    }
+}
+
+pub(super) async fn start(known: Data<Known>) -> HttpResponse {
+    let here = known.addresses.url(Site::Evil);
+    let page = StartPage {
+        app_url: known.addresses.url(Site::App1),
+        lab_url: known.addresses.url(Site::Lab),
+        host: here
+            .split_once("://")
+            .map_or("", |(_, host)| host)
+            .to_owned(),
+        open: known.weaknesses.iter().collect(),
+    };
+    look::page(
+        Accent::Evil,
+        "Attacks",
+        StatusCode::OK,
+        &page,
+        &Csp::strict(),
+    )
+}
+
+/// The page of an attack.
+#[derive(Template)]
+#[template(path = "evil/attack.html")]
+struct AttackPage {
+    attack: &'static Attack,
+    parts: Parts,
+    asks_for_callback: bool,
+    app_url: String,
+    weaknesses: Weaknesses,
+}
+
+impl AttackPage {
+    /// The value of `--weaken`.
+    fn needed(&self) -> String {
+        let names: Vec<_> = self.attack.needs.iter().map(|need| need.name()).collect();
+        names.join(",")
+    }
+
+    /// What has to be switched off, and whether it is.
+    fn needs(&self) -> impl Iterator<Item = (Weakness, bool)> {
+        let needs = self.attack.needs.iter();
+        needs.map(|need| (*need, self.weaknesses.has(*need)))
+    }
+
+    fn style_sheet() -> String {
+        Self::asset("evil.css")
+    }
+
+    fn asset(name: &str) -> String {
+        look::asset_url(Own::get, name)
+    }
+}
+
+pub(super) async fn attack(
+    attack: &'static Attack,
+    known: Data<Known>,
+    req: HttpRequest,
+) -> HttpResponse {
+    let callback = match carried(&req, &known.addresses) {
+        Ok(callback) => callback,
+        Err(refusal) => return refusal.error_response(),
+    };
+    let page = AttackPage {
+        attack,
+        parts: attack.weapon.parts(&known.addresses, callback.as_deref()),
+        asks_for_callback: attack.weapon == Weapon::Callback && callback.is_none(),
+        app_url: known.addresses.url(Site::App1),
+        weaknesses: known.weaknesses,
+    };
+    let title = attack.title;
+    look::page(Accent::Evil, title, StatusCode::OK, &page, &page.parts.csp)
+}
+
+/// The callback in the query. It has to be an app's: this site attacks the lab
+/// and nobody else.
+fn carried(req: &HttpRequest, addresses: &Addresses) -> Result<Option<String>, Problem> {
+    let mut query = form_urlencoded::parse(req.query_string().as_bytes());
+    let Some((_, given)) = query.find(|(name, _)| name == "callback") else {
+        return Ok(None);
+    };
+    let is_apps = |url: &Url| {
+        let apps = [Site::App1, Site::App2].map(|app| addresses.url(app));
+        url.path() == "/callback" && apps.contains(&url.origin().ascii_serialization())
+    };
+    let url = Some(&*given).filter(|given| given.len() <= MAX_CALLBACK);
+    let url = url.and_then(|given| Url::parse(given).ok()).filter(is_apps);
+    url.map(|url| Some(url.into())).ok_or_else(|| {
+        Problem::new(StatusCode::BAD_REQUEST, "Not a callback").detail(format!(
+            "The callback of an app of this lab is expected, of at most {MAX_CALLBACK} characters."
+        ))
+    })
+}
+
+/// Where a browser ends up that was led astray.
+#[derive(Template)]
+#[template(path = "evil/landed.html")]
+struct LandedPage;
+
+pub(super) async fn landed() -> HttpResponse {
+    look::page(
+        Accent::Evil,
+        "Led astray",
+        StatusCode::OK,
+        &LandedPage,
+        &Csp::strict(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn read(callback: &str) -> Result<Option<String>, StatusCode> {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("callback", callback);
+        let req = TestRequest::with_uri(&format!("/login?{}", query.finish())).to_http_request();
+        carried(&req, &Addresses::default()).map_err(|problem| problem.status())
+    }
+
+    #[test]
+    fn only_a_callback_of_the_labs_apps_is_carried_and_it_is_bounded() {
+        let fine = "http://app1.localhost:8082/callback?code=C&state=S";
+        assert_eq!(read(fine), Ok(Some(fine.to_owned())));
+        let long = format!("{fine}{}", "x".repeat(MAX_CALLBACK));
+        for wrong in [
+            "",
+            "javascript:alert(1)",
+            "http://idp.localhost:8081/callback?code=C",
+            "http://app1.localhost:8082/login",
+            "http://app1.localhost:8082@elsewhere.example/callback",
+            "//app1.localhost:8082/callback",
+            &long,
+        ] {
+            assert_eq!(read(wrong), Err(StatusCode::BAD_REQUEST), "{wrong}");
+        }
+    }
+}

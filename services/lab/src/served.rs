@@ -1,0 +1,82 @@
+//! A site's answers, for tests.
+
+use actix_web::{
+    App,
+    http::{Method, header},
+    test::{TestRequest, call_service, init_service, read_body},
+    web::ServiceConfig,
+};
+use kit::config::{Addresses, Site, Weaknesses};
+
+use crate::Config;
+
+/// The contract's addresses, on one thread.
+pub(crate) fn config() -> Config {
+    let addresses = Addresses::default();
+    Config {
+        issuer: addresses.url(Site::Idp),
+        addresses,
+        workers: 1,
+        trusted_proxies: "".parse().unwrap(),
+        weaknesses: Weaknesses::default(),
+    }
+}
+
+/// What a site answered.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    headers: header::HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// The header `name`; empty without one.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or_default()
+    }
+
+    /// The files that the page names.
+    pub(crate) fn assets(&self) -> Vec<&str> {
+        let quoted = self.body.split('"');
+        quoted.filter(|part| part.starts_with("/assets/")).collect()
+    }
+}
+
+/// Asks for a page at `path` of the site with `routes`.
+pub(crate) async fn ask(routes: impl Fn(&mut ServiceConfig), method: Method, path: &str) -> Answer {
+    let app = init_service(App::new().configure(routes)).await;
+    let request = TestRequest::with_uri(path)
+        .method(method)
+        .insert_header((header::ACCEPT, "text/html"));
+    let response = call_service(&app, request.to_request()).await;
+    Answer {
+        status: response.status().as_u16(),
+        headers: response.headers().clone(),
+        body: String::from_utf8(read_body(response).await.to_vec()).unwrap(),
+    }
+}
+
+/// Every file that the page at `path` names is there, and may be kept for ever.
+pub(crate) async fn every_file_is_served(routes: impl Fn(&mut ServiceConfig) + Clone, path: &str) {
+    let page = ask(routes.clone(), Method::GET, path).await;
+    assert_eq!(page.status, 200, "{path}");
+    assert!(page.assets().len() >= 4, "{:?}", page.assets());
+    for file in page.assets() {
+        let answer = ask(routes.clone(), Method::GET, file).await;
+        assert_eq!(answer.status, 200, "{file}");
+        assert!(
+            answer.header("cache-control").contains("immutable"),
+            "{file}"
+        );
+    }
+}
+
+/// Neither style nor script stands in the page itself.
+pub(crate) fn nothing_is_inline(page: &Answer) {
+    assert!(!page.header("content-security-policy").contains("unsafe"));
+    let html = &page.body;
+    assert!(!html.contains("style=") && !html.contains("<style") && !html.contains(" onclick"));
+    let scripts = html.matches("<script").count();
+    assert_eq!(scripts, html.matches(" src=\"/assets/").count());
+}

@@ -1,0 +1,91 @@
+//! The single-page app: a public client (RFC 6749 §2.1) that signs in by code
+//! and PKCE, with its tokens in the page. All of it runs in the browser; this
+//! side only serves the files.
+
+mod page;
+
+use actix_web::{
+    middleware::from_fn,
+    web::{self, Data, ServiceConfig},
+};
+use kit::{Ground, config::Problems, net::Listeners, running::Running};
+use page::SpaPage;
+use web_kit::look::{self, Accent};
+
+use crate::Config;
+
+/// The site's name in traces and metrics.
+pub const SERVICE: &str = "spa";
+
+/// Where the provider sends the browser back to.
+const CALLBACK: &str = "/callback";
+
+/// Starts the site.
+pub fn build(config: &Config, listeners: Listeners, ground: Ground) -> Result<Running, Problems> {
+    let page = Data::new(SpaPage::new(config));
+    crate::serve(SERVICE, config, listeners, ground, move |cfg| {
+        routes(cfg, page.clone());
+    })
+}
+
+fn routes(cfg: &mut ServiceConfig, page: Data<SpaPage>) {
+    let pages = web::scope("")
+        .app_data(page)
+        .wrap(from_fn(|req, next| {
+            look::error_pages(Accent::Spa, req, next)
+        }))
+        .service(
+            web::resource(["/", CALLBACK])
+                .route(web::get().to(page::show))
+                .route(web::head().to(page::show)),
+        );
+    cfg.configure(page::assets).service(pages);
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::Method;
+
+    use super::*;
+    use crate::served::{ask, config, every_file_is_served, nothing_is_inline};
+
+    fn site() -> impl Fn(&mut ServiceConfig) + Clone {
+        let page = Data::new(SpaPage::new(&config()));
+        move |cfg| routes(cfg, page.clone())
+    }
+
+    #[actix_web::test]
+    async fn the_page_and_each_file_it_names_are_served() {
+        every_file_is_served(site(), "/").await;
+        let library = ask(site(), Method::GET, "/assets/oauth4webapi.js").await;
+        assert_eq!(library.status, 200);
+        assert_eq!(
+            library.header("content-type"),
+            "text/javascript; charset=utf-8"
+        );
+    }
+
+    #[actix_web::test]
+    async fn its_scripts_may_call_the_provider_and_the_api_alone() {
+        for path in ["/", "/callback?code=c&state=s"] {
+            let page = ask(site(), Method::GET, path).await;
+            nothing_is_inline(&page);
+            assert!(page.header("content-security-policy").contains(
+                "connect-src 'self' http://idp.localhost:8081 http://api1.localhost:8084;"
+            ));
+        }
+    }
+
+    #[actix_web::test]
+    async fn what_a_callback_brings_is_not_in_the_page() {
+        let page = ask(site(), Method::GET, "/callback?code=secret-code&state=s").await;
+        assert!(!page.body.contains("secret-code"));
+    }
+
+    #[actix_web::test]
+    async fn what_is_not_there_is_a_page_too() {
+        let answer = ask(site(), Method::GET, "/nothing").await;
+        assert_eq!(answer.status, 404);
+        assert!(answer.body.contains("<h1>") && answer.body.contains("of-spa"));
+    }
+}

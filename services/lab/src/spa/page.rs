@@ -1,0 +1,131 @@
+//! The app's one page. What it does is in `assets/spa`.
+
+use actix_web::{
+    HttpResponse,
+    http::StatusCode,
+    web::{Data, ServiceConfig},
+};
+use askama::Template;
+use kit::config::Site;
+use web_kit::look::{
+    self, Accent, Csp,
+    rust_embed::{self, EmbeddedFile, RustEmbed},
+};
+
+use crate::Config;
+
+/// The client at the provider: public, PKCE.
+const CLIENT_ID: &str = "my_spa";
+/// Whom its access tokens are for.
+const AUDIENCE: &str = "https://api-1";
+/// All that it asks for.
+const SCOPE: &str = "openid profile email offline_access https://api-1/read https://api-1/write";
+
+#[derive(RustEmbed)]
+#[folder = "assets/spa/"]
+struct Own;
+
+/// Other people's files, unmodified; `scripts/vendor` makes them.
+#[derive(RustEmbed)]
+#[folder = "assets/vendor/"]
+struct Vendored;
+
+fn file(name: &str) -> Option<EmbeddedFile> {
+    Own::get(name).or_else(|| Vendored::get(name))
+}
+
+/// Serves `/assets/…`.
+pub(super) fn assets(cfg: &mut ServiceConfig) {
+    look::assets_and(cfg, file);
+}
+
+/// The page at `/` and at the callback: the script tells them apart.
+#[derive(Template)]
+#[template(path = "spa/page.html")]
+pub(super) struct SpaPage {
+    issuer: String,
+    /// Its own address, with a `/` at the end.
+    home: String,
+    api_url: String,
+    app1_url: String,
+    lab_url: String,
+}
+
+impl SpaPage {
+    pub(super) fn new(config: &Config) -> Self {
+        let addresses = &config.addresses;
+        Self {
+            issuer: config.issuer.clone(),
+            home: format!("{}/", addresses.url(Site::Spa)),
+            api_url: addresses.url(Site::Api1),
+            app1_url: addresses.url(Site::App1),
+            lab_url: addresses.url(Site::Lab),
+        }
+    }
+
+    fn file(name: &str) -> String {
+        look::asset_url(file, name)
+    }
+}
+
+pub(super) async fn show(page: Data<SpaPage>) -> HttpResponse {
+    let csp = Csp::strict()
+        .connect_src(&page.issuer)
+        .connect_src(&page.api_url);
+    look::page(Accent::Spa, "Home", StatusCode::OK, page.get_ref(), &csp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn script(name: &str) -> String {
+        String::from_utf8(Own::get(name).unwrap().data.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn no_script_writes_html_runs_text_or_keeps_a_token() {
+        for name in Own::iter().filter(|name| name.ends_with(".js")) {
+            let script = script(&name);
+            for way in [
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                "new Function",
+                "localStorage",
+                "document.cookie",
+            ] {
+                assert!(!script.contains(way), "{name}: {way}");
+            }
+            assert_eq!(script.contains("sessionStorage."), name == "transit.js");
+        }
+    }
+
+    #[test]
+    fn each_step_is_named_as_spans_are_and_has_its_words() {
+        let (journey, story) = (script("journey.js"), script("story.js"));
+        let listed = journey.split_once("freeze([").unwrap().1;
+        let listed = listed.split_once("])").unwrap().0;
+        let steps: Vec<_> = listed.split('"').skip(1).step_by(2).collect();
+        assert_eq!(steps.len(), 15, "{steps:?}");
+        for step in steps {
+            let (stage, act) = step.split_once('.').unwrap();
+            let is_name = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            assert!(is_name(stage) && is_name(act), "{step}");
+            assert!(story.contains(&format!("\"{step}\": {{")), "{step}");
+        }
+    }
+
+    #[test]
+    fn every_module_that_a_script_imports_is_there() {
+        for name in Own::iter().filter(|name| name.ends_with(".js")) {
+            let script = script(&name);
+            for import in script.split("from \"./").skip(1) {
+                let imported = import.split('"').next().unwrap();
+                assert!(file(imported).is_some(), "{name}: {imported}");
+            }
+        }
+    }
+}

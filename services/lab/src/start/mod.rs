@@ -1,0 +1,67 @@
+//! The trainer's start page: what runs where, who can sign in, a first walk.
+
+mod page;
+
+use actix_web::{
+    middleware::from_fn,
+    web::{self, Data, ServiceConfig},
+};
+use kit::{Ground, config::Problems, net::Listeners, running::Running};
+use page::StartPage;
+use web_kit::look::{self, Accent};
+
+use crate::Config;
+
+/// The site's name in traces and metrics.
+pub const SERVICE: &str = "lab";
+
+/// Starts the site.
+pub fn build(config: &Config, listeners: Listeners, ground: Ground) -> Result<Running, Problems> {
+    let page = Data::new(StartPage::new(&config.addresses));
+    crate::serve(SERVICE, config, listeners, ground, move |cfg| {
+        routes(cfg, page.clone());
+    })
+}
+
+fn routes(cfg: &mut ServiceConfig, page: Data<StartPage>) {
+    let pages = web::scope("")
+        .app_data(page)
+        .wrap(from_fn(|req, next| {
+            look::error_pages(Accent::Lab, req, next)
+        }))
+        .service(
+            web::resource("/")
+                .route(web::get().to(page::show))
+                .route(web::head().to(page::show)),
+        );
+    cfg.configure(page::assets).service(pages);
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::Method;
+    use kit::config::Addresses;
+
+    use super::*;
+    use crate::served::{ask, every_file_is_served, nothing_is_inline};
+
+    fn site() -> impl Fn(&mut ServiceConfig) + Clone {
+        let page = Data::new(StartPage::new(&Addresses::default()));
+        move |cfg| routes(cfg, page.clone())
+    }
+
+    #[actix_web::test]
+    async fn the_page_and_each_file_it_names_are_served() {
+        every_file_is_served(site(), "/").await;
+        nothing_is_inline(&ask(site(), Method::GET, "/").await);
+    }
+
+    #[actix_web::test]
+    async fn what_is_not_there_is_a_page_too() {
+        for (method, path, status) in [(Method::GET, "/nothing", 404), (Method::POST, "/", 405)] {
+            let answer = ask(site(), method, path).await;
+            assert_eq!(answer.status, status);
+            assert!(answer.body.contains("<h1>") && answer.body.contains("of-lab"));
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What a test can do to processes that run.
+
+use std::time::Duration;
+
+use super::{PATIENCE, Processes};
+use crate::{Gate, RedisServer, Tap};
+
+impl Processes {
+    /// Ends the process `name` at once, as a crash would.
+    pub fn kill(&mut self, name: &str) {
+        self.child(name).kill();
+    }
+
+    /// Starts the process `name` again as it was started first, and waits until
+    /// it is ready. One that runs is killed before.
+    pub async fn restart(&mut self, name: &str) {
+        let member = self.member(name);
+        member.restart();
+        let url = member.ready_url();
+        let http = kit::net::http_client();
+        let ready = async {
+            while !is_ready(&http, &url).await {
+                self.no_child_has_ended();
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, ready).await.is_ok();
+        assert!(in_time, "{name}: {}", self.child(name).output());
+    }
+
+    /// Gives the IdP the built-in configuration with `changes`, each a text in it
+    /// and what stands in its place. It counts from the IdP's next start on; the
+    /// first has to be in [`super::Plan::idp_config`].
+    pub fn configure_idp(&self, changes: &[(&str, &str)]) {
+        let mut config = idp::settings::DEFAULT.to_owned();
+        for (from, to) in changes {
+            assert!(config.contains(from), "{from} is not in the configuration");
+            config = config.replace(from, to);
+        }
+        std::fs::write(self.idp_config(), config).unwrap();
+    }
+
+    /// The processes of the binary `program`, by name.
+    pub fn replicas_of(&self, program: &str) -> Vec<String> {
+        let is_its = |name: &&String| {
+            let number = name.strip_prefix(program);
+            number.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        };
+        self.members.keys().filter(is_its).cloned().collect()
+    }
+
+    /// The way from the BFFs to the IdP; each process has a door of its own name.
+    pub fn gate(&self) -> &Gate {
+        self.gate.as_ref().expect("Plan::gated")
+    }
+
+    /// The way from all services to Redis.
+    pub fn redis_tap(&self) -> &Tap {
+        self.redis_tap.as_ref().expect("Plan::tapped_redis")
+    }
+
+    /// The store that they share, to end it and start it again.
+    pub fn redis_mut(&mut self) -> &mut RedisServer {
+        &mut self.redis
+    }
+
+    pub(super) fn no_child_has_ended(&mut self) {
+        for (name, member) in &mut self.members {
+            let killed = member.child.was_killed();
+            if let Some(status) = member.child.ended().filter(|_| !killed) {
+                panic!("{name} ended ({status}): {}", member.child.output());
+            }
+        }
+    }
+}
+
+/// Whether the service that answers at `url` says that it is ready.
+pub(super) async fn is_ready(http: &reqwest::Client, url: &str) -> bool {
+    let answer = http.get(url).header("connection", "close").send().await;
+    answer.is_ok_and(|answer| answer.status().is_success())
+}

@@ -1,0 +1,71 @@
+//! Ports that nobody else has, and the binaries that listen there.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::PathBuf,
+    sync::atomic::{AtomicU16, Ordering},
+};
+
+use kit::config::{Addresses, Site};
+
+/// Between the ports of two replicas.
+pub(super) const STRIDE: u16 = 100;
+/// Between two offsets: so far that neither HTTP nor gRPC ports of two platforms
+/// meet, with up to two replicas each.
+const STEP: u16 = 310;
+/// The offsets that are tried, below the ports that systems hand out.
+const OFFSETS: std::ops::Range<u16> = 2_000..22_000;
+
+/// The path of a binary of this workspace, beside this test's own.
+pub fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let folder = test
+        .parent()
+        .and_then(|deps| deps.parent())
+        .expect("target/<profile>/deps");
+    let path = folder.join(name);
+    assert!(
+        path.is_file(),
+        "{} is not built: run scripts/test, or cargo build --workspace --bins",
+        path.display()
+    );
+    path
+}
+
+/// An offset at which no port of a platform with `replicas` is taken.
+pub fn free_offset(replicas: u16) -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Another test process may look at the same time: each begins elsewhere.
+    let steps = (OFFSETS.end - OFFSETS.start) / STEP;
+    let own = u16::try_from(std::process::id() % u32::from(steps)).unwrap_or_default();
+    for _ in 0..steps {
+        let step = (own + NEXT.fetch_add(1, Ordering::Relaxed)) % steps;
+        let offset = OFFSETS.start + step * STEP;
+        let addresses = Addresses::new("http", "localhost", offset);
+        let ports = Site::ALL
+            .iter()
+            .flat_map(|site| [Some(addresses.port(*site)), addresses.grpc_port(*site)]);
+        let mut all = ports
+            .flatten()
+            .flat_map(|port| (0..=replicas).map(move |n| port + n * STRIDE));
+        if all.all(|port| TcpListener::bind(loopback(port)).is_ok()) {
+            return offset;
+        }
+    }
+    panic!("no free ports in {OFFSETS:?}")
+}
+
+pub(super) const fn program(site: Site) -> &'static str {
+    match site {
+        Site::Lab | Site::Spa | Site::Evil => "lab",
+        Site::Idp => "idp",
+        Site::App1 => "app1-bff",
+        Site::App2 => "app2-bff",
+        Site::Api1 => "api-1",
+        Site::Api2 => "api-2",
+    }
+}
+
+pub(super) fn loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}

@@ -1,0 +1,105 @@
+//! Another site makes a signed-in browser order something, or reads along. Each
+//! attack succeeds without the defences that it names and fails with them.
+
+use kit::config::{Site, Weakness};
+
+use crate::victim::Victim;
+
+const IMAGE: &[Weakness] = &[
+    Weakness::SameSiteNone,
+    Weakness::NoOriginCheck,
+    Weakness::GetOrders,
+];
+const FORM: &[Weakness] = &[
+    Weakness::SameSiteNone,
+    Weakness::NoOriginCheck,
+    Weakness::NoCsrfProof,
+];
+const YOUNG_COOKIE: &[Weakness] = &[
+    Weakness::SameSiteUnset,
+    Weakness::NoOriginCheck,
+    Weakness::NoCsrfProof,
+];
+const FETCH: &[Weakness] = &[
+    Weakness::SameSiteNone,
+    Weakness::NoOriginCheck,
+    Weakness::CorsAnyOrigin,
+];
+
+/// How many orders alice has after the attack, which says when it is over.
+async fn orders_after(attack: &str, weaknesses: &[Weakness]) -> usize {
+    let victim = Victim::without(weaknesses).await;
+    victim.is_attacked_by(attack).await;
+    victim.until_outcome("over").await;
+    victim.orders().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_orders_where_a_get_may_and_cookies_go_everywhere() {
+    assert_eq!(orders_after("image?go", IMAGE).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_orders_nothing() {
+    assert_eq!(orders_after("image?go", &[]).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_orders_where_cookies_go_everywhere_and_nobody_asks_for_proof() {
+    assert_eq!(orders_after("form?go", FORM).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_orders_nothing() {
+    assert_eq!(orders_after("form?go", &[]).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_defence_alone_stops_the_form() {
+    for kept in FORM {
+        let others: Vec<_> = FORM.iter().copied().filter(|one| one != kept).collect();
+        assert_eq!(orders_after("form?go", &others).await, 0, "{kept:?}");
+    }
+}
+
+/// Right after the login, so within the two minutes; the browser goes along.
+async fn orders_after_form_at_once(weaknesses: &[Weakness]) -> usize {
+    let victim = Victim::without(weaknesses).await;
+    victim.is_attacked_by("young-cookie?go").await;
+    let answer = format!("{}/api1/data", victim.url(Site::App1));
+    victim.browser.until_at(&answer).await;
+    victim.orders().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cookie_that_names_no_samesite_is_sent_with_a_post_in_its_first_two_minutes() {
+    assert_eq!(orders_after_form_at_once(YOUNG_COOKIE).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lax_cookie_is_not_sent_with_a_post_however_young() {
+    assert_eq!(orders_after_form_at_once(&[]).await, 0);
+    // The cookie alone makes the difference.
+    assert_eq!(orders_after_form_at_once(&YOUNG_COOKIE[1..]).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_reads_the_orders_and_places_one_where_cors_lets_everybody() {
+    let victim = Victim::without(FETCH).await;
+    victim.orders_something().await;
+    victim.is_attacked_by("fetch?go").await;
+    victim.until_outcome("read").await;
+    let read = victim.browser.text("#scene pre").await;
+    assert!(read.contains(r#""quantity":3"#), "{read}");
+    assert_eq!(victim.orders().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_of_another_site_reads_nothing_and_orders_nothing() {
+    let victim = Victim::without(&[]).await;
+    victim.orders_something().await;
+    victim.is_attacked_by("fetch?go").await;
+    victim.until_outcome("refused").await;
+    assert!(!victim.browser.source().await.contains("\"quantity\":3"));
+    assert_eq!(victim.orders().await, 1);
+}

@@ -1,0 +1,223 @@
+//! Renewal without a stampede: one rotating refresh token serves every
+//! audience, and 200 calls on two replicas find their access tokens expired at
+//! once. What reaches the provider is counted in front of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use kit::config::Site;
+use testkit::{Cli, Gate, GateCall, Plan, Processes};
+use tests::{
+    ALICE,
+    modes::in_mode,
+    session_at, sign_in_to,
+    words::{API1, API2},
+};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+/// Calls to each of the two APIs.
+const CALLS: usize = 100;
+/// How long an answer of the token endpoint takes.
+const SLOW: Duration = Duration::from_secs(3);
+/// How long the tokens live that are to expire, as the configuration has it.
+const SHORT: (&str, Duration) = ("access_token = \"2s\"", Duration::from_secs(2));
+/// What it replaces.
+const USUAL: &str = "access_token = \"15m\"";
+/// How long to wait for what must happen, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Two replicas, a session, and its two access tokens expired.
+struct Scene {
+    platform: Processes,
+    cli: Cli,
+    app: String,
+}
+
+impl Scene {
+    async fn set(mode: &str) -> Self {
+        let plan = Plan {
+            replicas: 2,
+            gated: true,
+            idp_config: vec![(USUAL, SHORT.0)],
+            ..Plan::default()
+        };
+        let mut platform = Processes::start(&in_mode(mode, plan)).await;
+        let app = platform.url(Site::App1);
+        let mut cli = Cli::new();
+        sign_in_to(&mut cli, &app, ALICE).await;
+        for path in ["/api1/data", "/api2/data"] {
+            assert_eq!(cli.fetch_get(path).await.status, 200, "{path}");
+        }
+        let expired = Instant::now() + SHORT.1;
+        // The new tokens live long enough not to expire under the test's hands.
+        platform.configure_idp(&[]);
+        for name in platform.replicas_of("idp") {
+            platform.restart(&name).await;
+        }
+        sleep_until(expired).await;
+        platform.gate().forget();
+        Self { platform, cli, app }
+    }
+
+    async fn storm(&self) {
+        storm(&self.cli, &self.app).await;
+    }
+
+    fn redeems(&self) -> Vec<GateCall> {
+        self.platform.gate().calls("/token")
+    }
+
+    /// The session lives, and its new tokens serve without another redeem.
+    async fn lives_on(&mut self) {
+        let count = self.redeems().len();
+        assert_eq!(
+            session_at(&mut self.cli, &self.app).await["authenticated"],
+            true
+        );
+        for path in ["/api1/data", "/api2/data"] {
+            assert_eq!(self.cli.fetch_get(path).await.status, 200, "{path}");
+        }
+        assert_eq!(self.redeems().len(), count, "what was renewed is kept");
+    }
+}
+
+/// All calls at once; each is repeated while its connection breaks. All have to
+/// be answered with 200.
+async fn storm(cli: &Cli, app: &str) {
+    let calls = (0..2 * CALLS).map(|n| {
+        let url = format!("{app}/api{}/data", n % 2 + 1);
+        let mut tab = cli.second_tab();
+        async move {
+            loop {
+                if let Some(answer) = tab.try_get(&url).await {
+                    break answer;
+                }
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
+    });
+    let mut refused = BTreeMap::<_, usize>::new();
+    for answer in join_all(calls).await {
+        if answer.status != 200 {
+            *refused.entry((answer.status, answer.body)).or_default() += 1;
+        }
+    }
+    assert!(refused.is_empty(), "of {}: {refused:#?}", 2 * CALLS);
+}
+
+/// Who waits for an answer that the provider has given already.
+async fn holder(gate: &Gate) -> String {
+    loop {
+        let mut redeems = gate.calls("/token").into_iter();
+        let half_way = redeems.find(|call| call.status.is_some() && call.ended.is_none());
+        if let Some(call) = half_way {
+            break call.by;
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Each successful redeem's audience, in their order.
+fn successes(redeems: &[GateCall]) -> Vec<&str> {
+    let granted = redeems.iter().filter(|call| call.status == Some(200));
+    granted.filter_map(|call| call.param("resource")).collect()
+}
+
+/// How often a refresh token was sent that had been sent before.
+fn repeats(redeems: &[GateCall]) -> usize {
+    let sent = redeems.iter().map(|call| call.param("refresh_token"));
+    redeems.len() - sent.collect::<BTreeSet<_>>().len()
+}
+
+fn never_two_at_once(redeems: &[GateCall]) {
+    for (n, one) in redeems.iter().enumerate() {
+        let at_once = redeems[n + 1..].iter().any(|other| one.overlaps(other));
+        assert!(!at_once, "{redeems:#?}");
+    }
+}
+
+/// One successful redeem for each audience and, where one had to be repeated,
+/// one more request with the refresh token that was sent before.
+fn one_an_audience(redeems: &[GateCall], repeated: usize) {
+    never_two_at_once(redeems);
+    assert_eq!(redeems.len(), 2 + repeated, "{redeems:#?}");
+    assert_eq!(repeats(redeems), repeated, "{redeems:#?}");
+    let delivered: Vec<_> = redeems
+        .iter()
+        .filter(|call| call.is_delivered)
+        .cloned()
+        .collect();
+    let mut audiences = successes(&delivered);
+    audiences.sort_unstable();
+    assert_eq!(audiences, [API1, API2], "{redeems:#?}");
+}
+
+async fn a_slow_endpoint(mode: &str) {
+    let mut scene = Scene::set(mode).await;
+    scene.platform.gate().slow_down("/token", SLOW);
+    scene.storm().await;
+    one_an_audience(&scene.redeems(), 0);
+    scene.lives_on().await;
+}
+
+async fn a_refusal_with_500(mode: &str) {
+    let mut scene = Scene::set(mode).await;
+    scene.platform.gate().refuse_next("/token", 500);
+    scene.storm().await;
+    one_an_audience(&scene.redeems(), 1);
+    scene.lives_on().await;
+}
+
+async fn an_answer_lost_after_the_rotation(mode: &str) {
+    let mut scene = Scene::set(mode).await;
+    scene.platform.gate().lose_next_answer("/token");
+    scene.storm().await;
+    one_an_audience(&scene.redeems(), 1);
+    scene.lives_on().await;
+}
+
+async fn a_holder_of_the_lease_killed_half_way(mode: &str) {
+    let mut scene = Scene::set(mode).await;
+    scene.platform.gate().slow_down("/token", SLOW);
+    let kill = async {
+        let holder = timeout(PATIENCE, holder(scene.platform.gate())).await;
+        scene.platform.kill(&holder.expect("somebody redeems"));
+    };
+    tokio::join!(storm(&scene.cli, &scene.app), kill);
+    one_an_audience(&scene.redeems(), 1);
+    scene.lives_on().await;
+}
+
+/// A module of tests for each mode that has a lease.
+macro_rules! in_mode {
+    ($($mode:ident)*) => {$(
+        mod $mode {
+            const MODE: &str = stringify!($mode);
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn with_a_slow_endpoint_one_redeem_an_audience() {
+                super::a_slow_endpoint(MODE).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn a_refusal_with_500_costs_one_request_more() {
+                super::a_refusal_with_500(MODE).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn an_answer_lost_after_the_rotation_costs_one_request_more() {
+                super::an_answer_lost_after_the_rotation(MODE).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn a_holder_of_the_lease_killed_half_way_costs_one_request_more() {
+                super::a_holder_of_the_lease_killed_half_way(MODE).await;
+            }
+        }
+    )*};
+}
+
+in_mode!(stateful);
