@@ -110,7 +110,7 @@ impl Start<'_> {
     async fn api1(&self, listeners: Listeners, problems: &mut Problems) -> Started {
         let args = api_1::Args::parse_from(["api-1"]);
         let common = self.common(&args.common, problems)?;
-        let config = api_1::Config::read(&common, &args.issuer, &args.peers, problems)?;
+        let config = api_1::Config::read(&common, &args.issuer, &args.peers, &args.own, problems)?;
         Some(api_1::build(config, listeners, self.store(), self.ground.clone()).await)
     }
 

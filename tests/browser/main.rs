@@ -4,8 +4,11 @@
     reason = "a helper that cannot go on fails the test that called it"
 )]
 
+mod api1_docs;
 mod attack_click;
 mod attack_csrf;
 mod attack_login;
 mod first_light;
+mod spa;
 mod victim;
+mod zz_probe;

@@ -5,7 +5,9 @@
     reason = "a helper that cannot go on fails the test that called it"
 )]
 
+mod api1_docs;
 mod bff_refuses;
+mod cors;
 mod fault_redis;
 mod fault_store_away;
 mod flow_first_light;
@@ -26,5 +28,6 @@ mod rfc8707_resource;
 mod rfc9068_access_tokens;
 mod rfc9126_par;
 mod rfc9207_iss;
+mod spa;
 mod traces;
 mod ways_to_run;

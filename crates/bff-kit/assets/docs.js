@@ -2,15 +2,8 @@
 // and "Authorize" means signing in.
 "use strict";
 
-const place = document.getElementById("swagger-ui");
-const signedIn = place.dataset.signedIn === "true";
+const signedIn = document.getElementById("swagger-ui").dataset.signedIn === "true";
 const SCHEME = "session";
-
-// Swagger UI brings its own dark look, switched by a class.
-const dark = matchMedia("(prefers-color-scheme: dark)");
-const followScheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
-dark.addEventListener("change", followScheme);
-followScheme();
 
 /** The button that opens the authorisation dialog leads to the login instead when signed out. */
 const signInInstead = (Original, system) => (props) => {
@@ -18,14 +11,7 @@ const signInInstead = (Original, system) => (props) => {
   return system.React.createElement(Original, { ...props, onClick });
 };
 
-const ui = SwaggerUIBundle({
-  url: place.dataset.description,
-  domNode: place,
-  layout: "BaseLayout",
-  validatorUrl: null,
-  docExpansion: "list",
-  defaultModelsExpandDepth: -1,
-  displayRequestDuration: true,
+const ui = showSwagger({
   plugins: [{ wrapComponents: { authorizeBtn: signInInstead, authorizeOperationBtn: signInInstead } }],
   requestInterceptor: (request) => {
     request.headers["X-CSRF"] = "1";

@@ -59,10 +59,7 @@ mod tests {
     fn a_bearer_is_written_as_the_token_alone_and_shown_to_nobody() {
         let bearer = Bearer::new("a.b.c").unwrap();
         assert_eq!(serde_json::to_string(&bearer).unwrap(), "\"a.b.c\"");
-        assert_eq!(
-            serde_json::from_str::<Bearer>("\"a.b.c\"").unwrap(),
-            bearer
-        );
+        assert_eq!(serde_json::from_str::<Bearer>("\"a.b.c\"").unwrap(), bearer);
         assert_eq!(bearer.header().to_str().unwrap(), "Bearer a.b.c");
         assert!(bearer.header().is_sensitive());
         assert!(!format!("{bearer:?}").contains("a.b.c"));

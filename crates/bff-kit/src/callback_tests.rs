@@ -9,7 +9,7 @@ use super::{
     tests::setup,
     *,
 };
-use crate::app::RequestBy;
+use crate::{app::RequestBy, pre_session::Begin};
 
 #[actix_web::test]
 async fn a_denied_consent_is_a_403_page() {
@@ -40,7 +40,18 @@ async fn a_callback_while_the_provider_is_away_uses_nothing_up() {
     let setup = setup();
     let logins = &setup.bff.pre_sessions;
     let request = TestRequest::default().to_http_request();
-    let begun = logins.begin(&request, "S555", "/", None).await.unwrap();
+    let begun = logins
+        .begin(
+            &request,
+            "S555",
+            Begin {
+                return_to: "/",
+                signed_in_since: None,
+                mode: None,
+            },
+        )
+        .await
+        .unwrap();
     let cookie = begun.cookies[0].clone();
     let callback = TestRequest::get()
         .uri("/callback?code=c&state=S555")
@@ -72,6 +83,7 @@ async fn a_made_up_cookie_leaves_the_login_to_the_browser_that_began_it() {
 async fn a_former_session_that_cannot_be_ended_does_not_fail_the_new_one() {
     let flow = flow(RequestBy::Url);
     let (old, _) = flow.setup.world.session().await;
+    let old = old.id();
     let mut begun = flow.begin("").await;
     begun.cookies.push(cookies::session(old.expose()));
     flow.setup.store.keeps.store(true, SeqCst);

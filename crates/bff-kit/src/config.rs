@@ -166,7 +166,10 @@ impl Config {
             "on" => Some(true),
             "off" => Some(false),
             other => {
-                problems.add("BFF_SESSION_MODE_CHOICE", format_args!("{other:?}: on or off"));
+                problems.add(
+                    "BFF_SESSION_MODE_CHOICE",
+                    format_args!("{other:?}: on or off"),
+                );
                 None
             }
         };

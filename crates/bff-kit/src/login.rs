@@ -221,7 +221,6 @@ mod tests {
             "max_age=x",
             "max_age=99999999999",
             "acr_values=%0A",
-            "mode=",
             "mode=sticky",
             &long,
         ];

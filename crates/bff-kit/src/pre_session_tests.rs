@@ -21,6 +21,14 @@ fn browser(cookies: &[Cookie<'static>]) -> HttpRequest {
     .to_http_request()
 }
 
+fn to(return_to: &str) -> Begin<'_> {
+    Begin {
+        return_to,
+        signed_in_since: None,
+        mode: None,
+    }
+}
+
 async fn redeem(
     logins: &PreSessions,
     req: &HttpRequest,
@@ -34,7 +42,7 @@ async fn a_state_works_once_under_concurrency() {
     let world = world();
     let logins = logins(&world);
     let begun = logins
-        .begin(&browser(&[]), "S555", "/docs", None)
+        .begin(&browser(&[]), "S555", to("/docs"))
         .await
         .unwrap();
     let req = browser(&begun.cookies);
@@ -58,10 +66,7 @@ async fn a_state_works_once_under_concurrency() {
 async fn another_browser_can_neither_use_a_login_nor_use_it_up() {
     let world = world();
     let logins = logins(&world);
-    let begun = logins
-        .begin(&browser(&[]), "S555", "/", None)
-        .await
-        .unwrap();
+    let begun = logins.begin(&browser(&[]), "S555", to("/")).await.unwrap();
     let stranger = browser(&[]);
     assert!(matches!(
         redeem(&logins, &stranger, "S555").await,
@@ -75,10 +80,7 @@ async fn another_browser_can_neither_use_a_login_nor_use_it_up() {
 async fn a_made_up_cookie_does_not_bind_and_uses_nothing_up() {
     let world = world();
     let logins = logins(&world);
-    let begun = logins
-        .begin(&browser(&[]), "S555", "/", None)
-        .await
-        .unwrap();
+    let begun = logins.begin(&browser(&[]), "S555", to("/")).await.unwrap();
     let forged = cookies::login("S555", "1.guess");
     assert!(matches!(
         redeem(&logins, &browser(&[forged]), "S555").await,
@@ -96,10 +98,7 @@ async fn a_made_up_cookie_does_not_bind_and_uses_nothing_up() {
 async fn a_login_runs_out_after_ten_minutes() {
     let world = world();
     let logins = logins(&world);
-    let begun = logins
-        .begin(&browser(&[]), "S555", "/", None)
-        .await
-        .unwrap();
+    let begun = logins.begin(&browser(&[]), "S555", to("/")).await.unwrap();
     world.clock.advance(LIFETIME);
     assert!(matches!(
         redeem(&logins, &browser(&begun.cookies), "S555").await,
@@ -114,17 +113,14 @@ async fn tabs_do_not_overwrite_each_other_and_the_sixth_forgets_the_oldest() {
     let mut held: Vec<Cookie<'static>> = Vec::new();
     for tab in 0..MAX_LOGINS {
         let begun = logins
-            .begin(&browser(&held), &format!("S{tab}"), "/", None)
+            .begin(&browser(&held), &format!("S{tab}"), to("/"))
             .await
             .unwrap();
         assert_eq!(begun.cookies.len(), 1, "tab {tab} forgets none");
         held.extend(begun.cookies);
         world.clock.advance(Duration::from_secs(1));
     }
-    let sixth = logins
-        .begin(&browser(&held), "S5", "/", None)
-        .await
-        .unwrap();
+    let sixth = logins.begin(&browser(&held), "S5", to("/")).await.unwrap();
     assert_eq!(sixth.cookies.len(), 2);
     assert_eq!(sixth.cookies[0].name(), cookies::login_name("S0"));
     assert_eq!(

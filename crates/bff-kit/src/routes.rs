@@ -22,8 +22,8 @@ use crate::{
     login::login,
     openapi::openapi,
     pages::{self, DocsPage, HomePage},
-    proxy::{Upstreams, api1, api2},
     price::priced,
+    proxy::{Upstreams, api1, api2},
     sessions::{About, Purpose, Session},
     state::Bff,
 };
@@ -109,7 +109,9 @@ async fn home(
     csrf: web::Data<Csrf>,
 ) -> Result<HttpResponse, Problem> {
     let session = bff.signed_in(&req).await?;
-    let mode = session.as_ref().map_or(bff.sessions.settings().mode, |session| session.about().mode);
+    let mode = session
+        .as_ref()
+        .map_or(bff.sessions.settings().mode, |session| session.about().mode);
     let signed_in = session.map(|session| signed_in(&csrf, &session));
     let page = HomePage {
         app: pages::App {

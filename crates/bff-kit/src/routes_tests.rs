@@ -24,7 +24,7 @@ use crate::{
     provider::{AudienceBy, Provider, ProviderSettings},
     proxy::UpstreamUrls,
     sessions::{
-        Sessions,
+        SessionMode,
         tests::{World, world},
     },
     tokens::{TokenSettings, Tokens},
@@ -52,14 +52,7 @@ pub(super) fn setup_at(idp: &str, request: RequestBy) -> Setup {
     let shared: SharedStore = store.clone();
     let ground = &world.ground;
     let keyring = || Keyring::new(&[[9; 32]], "test");
-    let lifetimes = world.sessions.lifetimes();
-    let sessions = Arc::new(Sessions::new(
-        shared.clone(),
-        keyring(),
-        ground,
-        "app1",
-        lifetimes,
-    ));
+    let sessions = Arc::new(world.sessions_in(&shared, "app1"));
     let provider = ProviderSettings {
         issuer: Issuer::new("http://idp.localhost:8081", idp),
         client_id: "app1".into(),
@@ -90,6 +83,7 @@ pub(super) fn setup_at(idp: &str, request: RequestBy) -> Setup {
         name: "App 1",
         site: Site::App1,
         other: Site::App2,
+        mode: SessionMode::Stateful,
         request,
     };
     let bff = Bff {
@@ -147,10 +141,8 @@ impl Setup {
 
     /// A request of a browser that is signed in.
     async fn signed_in(&self, path: &str) -> TestRequest {
-        let (id, _) = self.world.session().await;
-        TestRequest::get()
-            .uri(path)
-            .cookie(cookies::session(id.expose()))
+        let (browser, _) = self.world.session().await;
+        browser.test_request(path)
     }
 }
 
@@ -242,7 +234,7 @@ async fn the_session_is_told_without_a_token() {
     );
     assert_eq!(
         body["user"],
-        json!({"sub": "u-1", "name": "Alice", "email": "alice@example.com"})
+        json!({"sub": "user-1", "name": "Alice", "email": "alice@example.com"})
     );
     assert_eq!(seen.header("cache-control"), "no-store");
     for path in ["/", "/docs", "/session"] {

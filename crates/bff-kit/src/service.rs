@@ -65,7 +65,11 @@ pub async fn build(
     };
     let provider = Arc::new(Provider::new(provider, &ground));
     // The provider's keys, for access tokens that come back in cookies.
-    let jwks = Jwks::new(config.issuer.clone(), Timing::default(), ground.clock.clone());
+    let jwks = Jwks::new(
+        config.issuer.clone(),
+        Timing::default(),
+        ground.clock.clone(),
+    );
     tokio::spawn(jwks.clone().keep_fresh(ground.shutdown.clone()));
     let bff = assemble(config, provider.clone(), &jwks, &store, ground, &master);
     let bff = web::Data::new(bff);

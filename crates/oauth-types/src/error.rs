@@ -28,6 +28,8 @@ codes! {
     UnauthorizedClient = "unauthorized_client",
     /// RFC 6749 §5.2.
     UnsupportedGrantType = "unsupported_grant_type",
+    /// RFC 7009 §2.2.1.
+    UnsupportedTokenType = "unsupported_token_type",
     /// RFC 6749 §4.1.2.1, §5.2.
     InvalidScope = "invalid_scope",
     /// RFC 6749 §4.1.2.1.

@@ -42,9 +42,14 @@ pub mod client_auth {
 pub mod jwt_type {
     /// RFC 9068 §2.1.
     pub const ACCESS_TOKEN: &str = "at+jwt";
+    /// OIDC Back-Channel Logout 1.0 §2.4.
+    pub const LOGOUT: &str = "logout+jwt";
     /// OIDC Core names none; RFC 7519 §5.1 suggests this.
     pub const JWT: &str = "JWT";
 }
 
 /// Prefix of `request_uri` of a pushed request (RFC 9126 §2.2).
 pub const REQUEST_URI_PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
+
+/// The event that a logout token tells of (OIDC Back-Channel Logout 1.0 §2.4).
+pub const BACKCHANNEL_LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";

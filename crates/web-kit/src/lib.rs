@@ -1,7 +1,8 @@
 //! What all HTTP services share: the server's frame, limits, health, metrics,
-//! traces, problem+json, the client's address, the look of the pages.
+//! traces, CORS, problem+json, the client's address, the look of the pages.
 
 pub mod client;
+pub mod cors;
 pub mod frame;
 pub mod look;
 mod observe;

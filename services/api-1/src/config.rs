@@ -6,6 +6,7 @@ use clap::Parser;
 use kit::config::{Common, CommonArgs, Problems, Site};
 use secrecy::SecretString;
 use token_verify::{Issuer, IssuerArgs};
+use url::Url;
 use web_kit::client::TrustedProxies;
 
 /// The secret of the demo's configuration.
@@ -17,6 +18,7 @@ pub const DEMO_SECRET: &str = "api-1-secret";
 /// places one (https://api-1/write), GET /report shows orders and stock
 /// (https://api-1/read), GET /whoami says what your token was taken to say. To
 /// call API-2 it exchanges your token at the identity provider (RFC 8693).
+/// /docs is a page to try all of it.
 #[derive(Debug, Parser)]
 #[command(name = "api-1", version)]
 pub struct Args {
@@ -29,9 +31,12 @@ pub struct Args {
     /// Whom this service calls.
     #[command(flatten)]
     pub peers: PeerArgs,
+    /// What is its own.
+    #[command(flatten)]
+    pub own: OwnArgs,
 }
 
-/// Whom API-1 calls, and with what secret.
+/// Whom API-1 calls.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Peers")]
 pub struct PeerArgs {
@@ -44,6 +49,13 @@ pub struct PeerArgs {
     /// API-2's gRPC, for reservations [default: api2's second port]
     #[arg(long, env = "API2_GRPC_URL", value_name = "URL")]
     pub api2_grpc_url: Option<String>,
+}
+
+/// What API-1 needs to know that is not an address of a peer.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[group(id = "api1_own")]
+#[command(next_help_heading = "API-1")]
+pub struct OwnArgs {
     /// Secret of the client api-1 at the identity provider [default for localhost alone: api-1-secret]
     #[arg(
         long,
@@ -55,6 +67,9 @@ pub struct PeerArgs {
     /// File that holds API1_CLIENT_SECRET
     #[arg(long, env = "API1_CLIENT_SECRET_FILE", value_name = "FILE")]
     pub api1_client_secret_file: Option<PathBuf>,
+    /// Origins whose pages may call it from a browser (CORS), with commas between [default: the single-page app's]
+    #[arg(long, env = "API1_CORS_ORIGINS", value_name = "ORIGINS")]
+    pub api1_cors_origins: Option<String>,
 }
 
 /// The settings, found good.
@@ -70,6 +85,8 @@ pub struct Config {
     pub api2_grpc_url: String,
     /// Secret of the client api-1.
     pub client_secret: SecretString,
+    /// Whose pages may call it from a browser.
+    pub cors_origins: Vec<String>,
     /// Worker threads.
     pub workers: usize,
     /// Proxies whose `X-Forwarded-For` counts.
@@ -82,6 +99,7 @@ impl Config {
         common: &Common,
         issuer: &IssuerArgs,
         peers: &PeerArgs,
+        own: &OwnArgs,
         problems: &mut Problems,
     ) -> Option<Self> {
         let addresses = &common.addresses;
@@ -97,20 +115,22 @@ impl Config {
         };
         let issuer = issuer.read(common, problems);
         let trusted_proxies = problems.parse("TRUSTED_PROXIES", &common.trusted_proxies);
-        let client_secret = peers.secret(common, problems);
+        let client_secret = own.secret(common, problems);
+        let cors_origins = own.origins(common, problems);
         Some(Self {
             issuer: issuer?,
             idp_grpc_url: idp_grpc_url?,
             api2_url: api2_url?,
             api2_grpc_url: api2_grpc_url?,
             client_secret: client_secret?,
+            cors_origins: cors_origins?,
             workers: common.workers,
             trusted_proxies: trusted_proxies?,
         })
     }
 }
 
-impl PeerArgs {
+impl OwnArgs {
     fn secret(&self, common: &Common, problems: &mut Problems) -> Option<SecretString> {
         let given = (
             self.api1_client_secret.as_deref(),
@@ -118,6 +138,33 @@ impl PeerArgs {
         );
         common.secret_or_demo("API1_CLIENT_SECRET", given, DEMO_SECRET, problems)
     }
+
+    fn origins(&self, common: &Common, problems: &mut Problems) -> Option<Vec<String>> {
+        let Some(text) = &self.api1_cors_origins else {
+            return Some(vec![common.addresses.url(Site::Spa)]);
+        };
+        let named = text.split(',').map(str::trim).filter(|one| !one.is_empty());
+        // Each is tried, so that every wrong one is named.
+        let read: Vec<_> = named.map(|one| origin(one, problems)).collect();
+        read.into_iter().collect()
+    }
+}
+
+/// An origin as browsers send it (RFC 6454 §6.2): it is compared character by
+/// character.
+fn origin(text: &str, problems: &mut Problems) -> Option<String> {
+    const KEY: &str = "API1_CORS_ORIGINS";
+    problems.http_url(KEY, text)?;
+    let url: Url = problems.parse(KEY, text)?;
+    let origin = url.origin().ascii_serialization();
+    if origin != text {
+        problems.add(
+            KEY,
+            format_args!("{text:?}: an origin is expected, as {origin}"),
+        );
+        return None;
+    }
+    Some(origin)
 }
 
 #[cfg(test)]
@@ -130,7 +177,7 @@ mod unit {
         let args = Args::parse_from([&["api-1"], flags].concat());
         let mut problems = Problems::new();
         let common = args.common.read(&mut problems).unwrap();
-        match Config::read(&common, &args.issuer, &args.peers, &mut problems) {
+        match Config::read(&common, &args.issuer, &args.peers, &args.own, &mut problems) {
             Some(config) if problems.is_empty() => Ok(config),
             _ => Err(problems),
         }
@@ -144,6 +191,34 @@ mod unit {
         assert_eq!(config.api2_grpc_url, "http://api2.localhost:9085");
         assert_eq!(config.issuer.name(), "http://idp.localhost:8081");
         assert_eq!(config.client_secret.expose_secret(), DEMO_SECRET);
+        assert_eq!(config.cors_origins, ["http://spa.localhost:8086"]);
+    }
+
+    #[test]
+    fn origins_for_cors_are_listed_or_none_and_nothing_but_origins() {
+        let two = "http://a.localhost:1, https://b.example";
+        let config = read(&["--api1-cors-origins", two]).unwrap();
+        assert_eq!(
+            config.cors_origins,
+            ["http://a.localhost:1", "https://b.example"]
+        );
+        let none = read(&["--api1-cors-origins", ""]).unwrap();
+        assert!(none.cors_origins.is_empty());
+        for wrong in [
+            "*",
+            "null",
+            "http://a/",
+            "http://a/x",
+            "http://A",
+            "ftp://a",
+            "http://a:80",
+        ] {
+            let problems = read(&["--api1-cors-origins", wrong]).unwrap_err();
+            assert!(
+                problems.lines()[0].starts_with("API1_CORS_ORIGINS: "),
+                "{wrong}"
+            );
+        }
     }
 
     #[test]

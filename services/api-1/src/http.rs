@@ -7,25 +7,27 @@ use actix_web::{
 };
 use serde::{Deserialize, Serialize};
 use token_verify::{Caller, actix::whoami};
-use web_kit::problem::Problem;
+use utoipa::ToSchema;
+use web_kit::{cors::cors, problem::Problem};
 
 use crate::{Context, inventory::StockItem, orders::Order};
 
-const READ: &str = "https://api-1/read";
-const WRITE: &str = "https://api-1/write";
+pub(crate) const READ: &str = "https://api-1/read";
+pub(crate) const WRITE: &str = "https://api-1/write";
 /// What we ask for at API-2, for looking and for reserving.
 const STOCK_READ: &str = "https://api-2/read";
 const STOCK_WRITE: &str = "https://api-2/write";
 
-/// All routes.
-pub(crate) fn routes(cfg: &mut ServiceConfig) {
+/// All routes of the API; pages of `origins` may call them from a browser.
+pub(crate) fn routes(cfg: &mut ServiceConfig, origins: &[String]) {
+    let shared = |path: &str| web::resource(path).wrap(cors(origins));
     cfg.service(
-        web::resource("/resource")
+        shared("/resource")
             .route(web::get().to(list))
             .route(web::post().to(place)),
     )
-    .service(web::resource("/report").route(web::get().to(report)))
-    .service(web::resource("/whoami").route(web::get().to(whoami)));
+    .service(shared("/report").route(web::get().to(report)))
+    .service(shared("/whoami").route(web::get().to(whoami)));
 }
 
 #[derive(Serialize)]
@@ -39,14 +41,24 @@ struct Report {
     stock: Vec<StockItem>,
 }
 
-#[derive(Deserialize)]
+/// What to order.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Wish {
+pub(crate) struct Wish {
+    /// The item's name.
+    #[schema(example = "chess-set")]
     item: String,
+    /// How many.
+    #[schema(example = 1)]
     quantity: u32,
 }
 
-async fn list(caller: Caller, context: Data<Context>) -> Result<HttpResponse> {
+/// `GET /resource`: the caller's orders.
+#[utoipa::path(
+    get, path = "/resource", summary = "List your orders", tag = "Orders", security(("oauth2" = [READ])),
+    responses((status = 200, description = "Your orders"), (status = 401, description = "No good token"))
+)]
+pub(crate) async fn list(caller: Caller, context: Data<Context>) -> Result<HttpResponse> {
     caller.require_scope(READ)?;
     let orders = context
         .orders
@@ -56,9 +68,21 @@ async fn list(caller: Caller, context: Data<Context>) -> Result<HttpResponse> {
     Ok(answer(StatusCode::OK, &List { orders }))
 }
 
+/// `POST /resource`: places an order.
+///
 /// Reserves first: an order that API-2 refuses is none. An order that cannot be
 /// kept afterwards leaves its reservation behind, and the log says which.
-async fn place(
+#[utoipa::path(
+    post, path = "/resource", summary = "Place an order", tag = "Orders", security(("oauth2" = [WRITE])), request_body = Wish,
+    description = "Reserves stock at API-2 first, with a token that yours is exchanged for.",
+    responses(
+        (status = 201, description = "Placed"),
+        (status = 401, description = "No good token"),
+        (status = 403, description = "The token does not hold the scope"),
+        (status = 409, description = "More than there is"),
+    )
+)]
+pub(crate) async fn place(
     caller: Caller,
     context: Data<Context>,
     // A `Result`, so that what is wrong with the body is said to no stranger.
@@ -81,7 +105,13 @@ async fn place(
     Ok(answer(StatusCode::CREATED, &order))
 }
 
-async fn report(caller: Caller, context: Data<Context>) -> Result<HttpResponse> {
+/// `GET /report`: orders and stock together.
+#[utoipa::path(
+    get, path = "/report", summary = "Orders and stock together", tag = "Orders", security(("oauth2" = [READ])),
+    description = "Asks API-2 for the stock, with a token that yours is exchanged for.",
+    responses((status = 200, description = "Orders and stock"), (status = 401, description = "No good token"))
+)]
+pub(crate) async fn report(caller: Caller, context: Data<Context>) -> Result<HttpResponse> {
     caller.require_scope(READ)?;
     let token = context.exchange.by_http(&caller, STOCK_READ).await;
     let token = token.map_err(Problem::from)?;

@@ -3,6 +3,7 @@
 //! access tokens are checked is in `token-verify`.
 
 mod config;
+mod docs;
 mod exchange;
 mod http;
 mod inventory;
@@ -14,7 +15,8 @@ mod tests;
 use std::sync::Arc;
 
 use actix_web::web;
-pub use config::{Args, Config, DEMO_SECRET, PeerArgs};
+pub use config::{Args, Config, DEMO_SECRET, OwnArgs, PeerArgs};
+use docs::Docs;
 use exchange::Exchange;
 use inventory::Inventory;
 use kit::{
@@ -59,6 +61,8 @@ pub async fn build(
         exchange: Exchange::new(&config).map_err(|e| Problems::one("IDP_GRPC_URL", e))?,
         inventory: Inventory::new(&config).map_err(|e| Problems::one("API2_GRPC_URL", e))?,
     };
+    let docs = web::Data::new(Docs::new(config.issuer.name()));
+    let origins: Arc<[String]> = config.cors_origins.into();
     let readiness = Readiness::waiting_for(ground.shutdown.clone(), &["store", "idp"]);
     let jwks = Jwks::new(config.issuer, Timing::default(), Arc::clone(&ground.clock));
     let verifier = Verifier::new(AUDIENCE, Arc::clone(&jwks), Arc::clone(&ground.clock));
@@ -76,7 +80,9 @@ pub async fn build(
     let served = frame.serve(listeners.http, move |cfg| {
         cfg.app_data(verifier.clone())
             .app_data(context.clone())
-            .configure(http::routes);
+            .app_data(docs.clone())
+            .configure(|cfg| http::routes(cfg, &origins))
+            .configure(docs::routes);
     });
     let mut running = served.map_err(|e| Problems::one(SERVICE, e))?;
     running.push(tokio::spawn(async move {

@@ -9,7 +9,8 @@ use kit::config::Site;
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    let read =
-        |common: &_, problems: &mut _| Config::read(common, &args.issuer, &args.peers, problems);
+    let read = |common: &_, problems: &mut _| {
+        Config::read(common, &args.issuer, &args.peers, &args.own, problems)
+    };
     launch::service(SERVICE, Site::Api1, &args.common, read, api_1::build).await
 }

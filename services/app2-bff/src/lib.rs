@@ -170,11 +170,24 @@ mod tests {
     }
 
     #[test]
-    fn stateful_is_the_one_mode() {
-        let problems = read(&["--app2-session-mode", "hybrid"]).unwrap_err();
-        assert!(
-            problems.lines()[0].starts_with("APP2_SESSION_MODE: "),
-            "{problems}"
-        );
+    fn the_apps_own_mode_wins_over_the_common_one_and_an_unknown_one_is_named() {
+        let mode = |flags: &[&str]| read(flags).unwrap().mode;
+        assert_eq!(mode(&[]), SessionMode::Hybrid);
+        assert_eq!(mode(&["--bff-session-mode", "cached"]), SessionMode::Cached);
+        let both = [
+            "--bff-session-mode",
+            "cached",
+            "--app2-session-mode",
+            "stateless",
+        ];
+        assert_eq!(mode(&both), SessionMode::Stateless);
+        for (flag, key) in [
+            ("--app2-session-mode", "APP2_SESSION_MODE: "),
+            ("--bff-session-mode", "BFF_SESSION_MODE: "),
+            ("--bff-session-mode-choice", "BFF_SESSION_MODE_CHOICE: "),
+        ] {
+            let problems = read(&[flag, "sticky"]).unwrap_err();
+            assert!(problems.lines()[0].starts_with(key), "{problems}");
+        }
     }
 }

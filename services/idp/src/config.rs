@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 use kit::{
     config::{Addresses, Common, Problems, Site, Weaknesses},
+    net::Reach,
     state_dir::StateDir,
 };
 use web_kit::client::TrustedProxies;
@@ -38,6 +39,14 @@ pub struct Args {
         value_name = "ALG"
     )]
     pub signing_alg: String,
+    /// Where apps are reached apart from their public names, as host:port=host:port,…
+    #[arg(
+        long = "idp-connect",
+        env = "IDP_CONNECT",
+        default_value = "",
+        value_name = "FROM=TO,…"
+    )]
+    pub connect: String,
 }
 
 /// Read and found good.
@@ -50,6 +59,8 @@ pub struct Config {
     pub(crate) settings: Settings,
     /// The algorithm of new tokens.
     pub(crate) signing_alg: Algorithm,
+    /// Where apps are reached.
+    pub connect: Reach,
     /// Where keys are kept.
     pub state_dir: StateDir,
     /// Worker threads.
@@ -74,6 +85,7 @@ impl Config {
             None => Some(common.addresses.url(Site::Idp)),
         };
         let signing_alg = problems.parse("IDP_SIGNING_ALG", &args.signing_alg);
+        let connect = problems.parse("IDP_CONNECT", &args.connect);
         let trusted_proxies = problems.parse("TRUSTED_PROXIES", &common.trusted_proxies);
         let file = match &args.config {
             None => Some(("built-in configuration".to_owned(), DEFAULT.to_owned())),
@@ -98,6 +110,7 @@ impl Config {
             addresses: common.addresses.clone(),
             settings: settings?,
             signing_alg: signing_alg?,
+            connect: connect?,
             state_dir: common.state_dir.clone(),
             workers: common.workers,
             trusted_proxies: trusted_proxies?,

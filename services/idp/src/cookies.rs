@@ -2,7 +2,7 @@
 //! them to this host, Secure and Path=/ (RFC 6265bis §4.1.3.2).
 
 use actix_web::{
-    HttpRequest,
+    HttpRequest, HttpResponse,
     cookie::{Cookie, time},
 };
 use kit::{clock::Timestamp, config::Weaknesses};
@@ -47,6 +47,21 @@ pub fn session(
     cookie
 }
 
+/// Removes the session's cookie.
+pub fn no_session(weaknesses: Weaknesses) -> Cookie<'static> {
+    let mut cookie = base(SESSION, String::new(), weaknesses);
+    cookie.set_max_age(time::Duration::ZERO);
+    cookie
+}
+
+/// `response`, with `cookie`.
+pub fn with_cookie(mut response: HttpResponse, cookie: &Cookie<'_>) -> HttpResponse {
+    if let Err(error) = response.add_cookie(cookie) {
+        tracing::error!("cookie: {error}");
+    }
+    response
+}
+
 /// The form's cookie; it ends with the browser.
 pub fn browser(value: String, weaknesses: Weaknesses) -> Cookie<'static> {
     base(BROWSER, value, weaknesses)
@@ -75,6 +90,7 @@ mod tests {
         for cookie in [
             session("s", "x", now, ends, none),
             browser("b".into(), none),
+            no_session(none),
         ] {
             let line = cookie.to_string();
             assert!(line.starts_with("__Host-"), "{line}");
@@ -88,6 +104,7 @@ mod tests {
                 .to_string()
                 .contains("Max-Age=60")
         );
+        assert!(no_session(none).to_string().contains("Max-Age=0"));
     }
 
     #[test]

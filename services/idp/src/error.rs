@@ -6,7 +6,7 @@ use actix_web::{
 };
 use oauth_types::{ErrorBody, ErrorCode};
 
-use crate::{keys::SignError, params::BadParams, records::RecordError};
+use crate::{grants::GrantError, keys::SignError, params::BadParams, records::RecordError};
 
 /// A refusal with the protocol's code and a sentence for the client's developer.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -66,6 +66,21 @@ impl From<RecordError> for OAuthError {
 impl From<store::StoreError> for OAuthError {
     fn from(error: store::StoreError) -> Self {
         RecordError::from(error).into()
+    }
+}
+
+impl From<GrantError> for OAuthError {
+    fn from(error: GrantError) -> Self {
+        match error {
+            GrantError::Over => {
+                Self::grant("The grant, or the login session that it came from, is over.")
+            }
+            GrantError::Busy => Self::new(
+                ErrorCode::TemporarilyUnavailable,
+                "The grant is busy. Try again.",
+            ),
+            GrantError::Records(error) => error.into(),
+        }
     }
 }
 

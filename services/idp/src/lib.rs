@@ -1,15 +1,21 @@
 //! The OpenID Provider.
 
+mod audit;
 mod authorize;
+mod backchannel;
 mod client_auth;
 mod config;
 mod cookies;
+mod credentials;
 mod discovery;
 mod domain;
 mod error;
+mod forms;
+mod grants;
 mod grpc;
 mod issue;
 mod keys;
+mod logout;
 mod pages;
 mod par;
 mod params;
@@ -17,6 +23,7 @@ mod passwords;
 mod policy;
 mod records;
 mod refresh_tokens;
+mod revoke;
 mod routes;
 mod sessions;
 pub mod settings;
@@ -24,10 +31,13 @@ mod state;
 mod throttle;
 mod token;
 mod tokens_of_ours;
+mod trouble;
 mod userinfo;
+mod worker;
 
 use std::sync::Arc;
 
+use backchannel::Outbox;
 use client_auth::AssertionKeys;
 pub use config::{Args, Config};
 use kit::{
@@ -71,11 +81,18 @@ pub async fn build(
     let addresses = config.addresses.clone();
     let idp = provider(config, store.clone(), &ground).await?;
     let wait = readiness.clone();
-    tokio::spawn(async move { wait.until_reached("store", || store.ping()).await });
+    let (working, shutdown) = (Arc::clone(&idp), ground.shutdown.clone());
+    let work = tokio::spawn(async move {
+        if wait.until_reached("store", || store.ping()).await.is_some() {
+            worker::run(working, shutdown).await;
+        }
+        Ok(())
+    });
     let routes = routes::configure(Arc::clone(&idp), &addresses);
     let mut running = frame
         .serve(listeners.http, routes)
         .map_err(|e| Problems::one("HTTP", e))?;
+    running.push(work);
     if let Some(listener) = listeners.grpc {
         let grpc = grpc_kit::Frame {
             service: SERVICE,
@@ -111,10 +128,18 @@ async fn provider(
     let (keys, refresh_key) = loaded
         .map_err(|error| Problems::one("keys", error))?
         .map_err(|error| Problems::one("STATE_DIR", error))?;
+    let records = Records::new(store, Arc::clone(&ground.clock));
+    let outbox = Outbox::new(
+        (records.clone(), keys.clone(), config.issuer.clone()),
+        (Arc::clone(&ground.clock), Arc::clone(&ground.random)),
+        &config.settings,
+        config.connect,
+    );
     Ok(Arc::new(Idp {
         issuer: config.issuer,
         settings: config.settings,
-        records: Records::new(store, Arc::clone(&ground.clock)),
+        records,
+        outbox,
         keys,
         refresh_tokens: RefreshTokens::new(&refresh_key),
         passwords: Passwords::default(),

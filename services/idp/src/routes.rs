@@ -19,14 +19,15 @@ use web_kit::{
 };
 
 use crate::{
-    authorize, discovery, pages::HomePage, par, settings::Settings, state::Idp, token, userinfo,
+    authorize, discovery, logout, pages::HomePage, par, revoke, settings::Settings, state::Idp,
+    token, userinfo,
 };
 
 /// Where the trace of a request begins: a client's at the client, a browser's
 /// here or in its journey.
 pub(crate) fn trace(_: &Method, path: &str) -> From {
     match path {
-        "/token" | "/par" | "/userinfo" | "/jwks" => From::Caller,
+        "/token" | "/par" | "/userinfo" | "/jwks" | "/revoke" => From::Caller,
         "/authorize" | "/sign-in" | "/consent" => From::Journey,
         _ if path.starts_with("/.well-known/") => From::Caller,
         _ => From::Fresh,
@@ -65,8 +66,14 @@ pub(crate) fn configure(
             )
             .service(page(authorize::SIGN_IN_PATH).route(web::post().to(authorize::sign_in)))
             .service(page(authorize::CONSENT_PATH).route(web::post().to(authorize::consent)))
+            .service(
+                page(logout::PATH)
+                    .route(web::get().to(logout::endpoint))
+                    .route(web::post().to(logout::endpoint)),
+            )
             .service(web::resource("/par").route(web::post().to(par::endpoint)))
             .service(shared("/token").route(web::post().to(token::endpoint)))
+            .service(shared("/revoke").route(web::post().to(revoke::endpoint)))
             .service(
                 shared("/userinfo")
                     .route(web::get().to(userinfo::endpoint))

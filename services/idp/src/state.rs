@@ -9,7 +9,7 @@ use kit::{
 };
 
 use crate::{
-    client_auth::AssertionKeys, keys::Keys, passwords::Passwords, records::Records,
+    backchannel::Outbox, client_auth::AssertionKeys, keys::Keys, passwords::Passwords, records::Records,
     refresh_tokens::RefreshTokens, settings::Settings,
 };
 
@@ -21,6 +21,8 @@ pub struct Idp {
     pub settings: Settings,
     /// What it remembers.
     pub records: Records,
+    /// What apps have to be told.
+    pub outbox: Outbox,
     /// What it signs with.
     pub keys: Keys,
     /// How refresh tokens are made.

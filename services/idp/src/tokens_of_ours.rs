@@ -36,29 +36,42 @@ pub fn access_token(idp: &Idp, token: &str) -> Result<AccessToken, &'static str>
     Ok(claims)
 }
 
-/// The user whom an id_token of this client names; it may have expired
-/// (OIDC Core §3.1.2.1).
-pub fn id_token_subject(idp: &Idp, token: &str, client_id: &str) -> Result<String, &'static str> {
-    #[derive(Deserialize)]
-    struct Claims {
-        iss: String,
-        sub: String,
-        aud: Audience,
-    }
+/// What an id_token of ours, given back as a hint, says.
+#[derive(Deserialize)]
+pub struct IdTokenHint {
+    iss: String,
+    /// The user.
+    pub sub: String,
+    /// The clients that it was for.
+    pub aud: Audience,
+    /// The login session.
+    pub sid: Option<String>,
+}
+
+/// Reads an id_token of ours; it may have expired (OIDC Core §3.1.2.1,
+/// RP-Initiated Logout §4).
+pub fn id_token_hint(idp: &Idp, token: &str) -> Result<IdTokenHint, &'static str> {
     let is_id_token = |header: &Header| {
         header
             .typ
             .as_deref()
             .is_none_or(|typ| typ.eq_ignore_ascii_case(jwt_type::JWT))
     };
-    let claims: Claims = signed_by_us(idp, token, is_id_token, "not an id_token")?;
-    if claims.iss != idp.issuer {
+    let hint: IdTokenHint = signed_by_us(idp, token, is_id_token, "not an id_token")?;
+    if hint.iss != idp.issuer {
         return Err("another issuer's");
     }
-    if !claims.aud.contains(client_id) {
-        return Err("another client's");
+    Ok(hint)
+}
+
+/// The user whom an id_token of this client names.
+pub fn id_token_subject(idp: &Idp, token: &str, client_id: &str) -> Result<String, &'static str> {
+    let hint = id_token_hint(idp, token)?;
+    if hint.aud.contains(client_id) {
+        Ok(hint.sub)
+    } else {
+        Err("another client's")
     }
-    Ok(claims.sub)
 }
 
 fn signed_by_us<C: DeserializeOwned>(

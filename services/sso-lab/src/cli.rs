@@ -1,7 +1,5 @@
 //! The command line.
 
-use std::path::PathBuf;
-
 use bff_kit::BffArgs;
 use clap::{Args, Parser, Subcommand};
 use kit::config::CommonArgs;
@@ -62,25 +60,7 @@ pub struct UpArgs {
     pub app2: app2_bff::OwnArgs,
     /// API-1's.
     #[command(flatten)]
-    pub api1: Api1Args,
-}
-
-/// What API-1 needs to know that is not an address.
-#[derive(Args, Debug)]
-#[group(id = "api1_own")]
-#[command(next_help_heading = "API-1")]
-pub struct Api1Args {
-    /// Secret of the client api-1 at the identity provider [default for localhost alone: api-1-secret]
-    #[arg(
-        long,
-        env = "API1_CLIENT_SECRET",
-        hide_env_values = true,
-        value_name = "SECRET"
-    )]
-    pub api1_client_secret: Option<String>,
-    /// File that holds API1_CLIENT_SECRET
-    #[arg(long, env = "API1_CLIENT_SECRET_FILE", value_name = "FILE")]
-    pub api1_client_secret_file: Option<PathBuf>,
+    pub api1: api_1::OwnArgs,
 }
 
 const EXAMPLES: &str = "\

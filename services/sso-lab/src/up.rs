@@ -61,14 +61,12 @@ fn read(args: &UpArgs, common: &Common, problems: &mut Problems) -> Option<Parts
         api1_url: local(Site::Api1),
         api2_grpc_url: grpc(Site::Api2),
     };
-    let mut api1_peers = api_1::PeerArgs {
+    let api1_peers = api_1::PeerArgs {
         idp_grpc_url: grpc(Site::Idp),
         api2_url: local(Site::Api2),
         api2_grpc_url: grpc(Site::Api2),
-        api1_client_secret: args.api1.api1_client_secret.clone(),
-        api1_client_secret_file: args.api1.api1_client_secret_file.clone(),
     };
-    let mut own = args.app1.clone();
+    let (mut own, mut api1_own) = (args.app1.clone(), args.api1.clone());
     if args.idp.config.is_none() {
         // The provider's configuration is the built-in one, at any domain: its
         // clients are known to it by these secrets.
@@ -78,8 +76,8 @@ fn read(args: &UpArgs, common: &Common, problems: &mut Problems) -> Option<Parts
             app1_bff::DEMO_SECRET,
         );
         or_demo(
-            &mut api1_peers.api1_client_secret,
-            api1_peers.api1_client_secret_file.as_ref(),
+            &mut api1_own.api1_client_secret,
+            api1_own.api1_client_secret_file.as_ref(),
             api_1::DEMO_SECRET,
         );
     }
@@ -93,7 +91,7 @@ fn read(args: &UpArgs, common: &Common, problems: &mut Problems) -> Option<Parts
     let second = app2_bff::config(
         common, &issuer, &peers, &args.bff, &args.app2, key, problems,
     );
-    let orders = api_1::Config::read(common, &issuer, &api1_peers, problems);
+    let orders = api_1::Config::read(common, &issuer, &api1_peers, &api1_own, problems);
     let inventory = api_2::Config::read(common, &issuer, problems);
     // In the order of `Site::ALL`; each is tried, so that every taken port is named.
     let bound = Site::ALL.map(|site| Listeners::bind(common, site, problems));

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use serde_json::json;
 use thirtyfour::{
     ChromiumLikeCapabilities as _, DesiredCapabilities, LoggingPrefsLogLevel, TimeoutConfiguration,
     WebDriver,
@@ -87,6 +88,11 @@ pub(super) async fn open(driver: &str, profile: &Path) -> WebDriver {
     for flag in flags {
         wanted.add_arg(flag).unwrap();
     }
+    // Debian's Chromium keeps third-party cookies back. Chrome sends them, and no
+    // test of ours may pass only because they stay at home.
+    let cookies =
+        json!({ "profile.cookie_controls_mode": 0, "profile.block_third_party_cookies": false });
+    wanted.add_experimental_option("prefs", cookies).unwrap();
     wanted
         .set_browser_log_level(LoggingPrefsLogLevel::All)
         .unwrap();

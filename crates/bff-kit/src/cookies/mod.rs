@@ -195,7 +195,13 @@ mod tests {
             let text = token.to_string();
             assert!(text.starts_with("__Secure-"), "{text}");
             let path = format!("; Path={}", audience.path);
-            for attribute in ["; HttpOnly", "; Secure", "; SameSite=Lax", &path, "; Max-Age=3600"] {
+            for attribute in [
+                "; HttpOnly",
+                "; Secure",
+                "; SameSite=Lax",
+                &path,
+                "; Max-Age=3600",
+            ] {
                 assert!(text.contains(attribute), "{attribute}: {text}");
             }
         }

@@ -141,7 +141,12 @@ mod tests {
         for part in [NAME, "__Host-session.1", "__Host-session.3"] {
             assert!(is_part(part, NAME), "{part}");
         }
-        for other in ["__Host-session_id", "__Host-session.4", "__Host-session.0", "x"] {
+        for other in [
+            "__Host-session_id",
+            "__Host-session.4",
+            "__Host-session.0",
+            "x",
+        ] {
             assert!(!is_part(other, NAME), "{other}");
         }
     }

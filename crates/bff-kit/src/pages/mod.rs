@@ -6,10 +6,11 @@ mod docs;
 mod home;
 mod message;
 
-pub(crate) use assets::{assets, docs_asset};
+pub(crate) use assets::assets;
 pub(crate) use docs::DocsPage;
 pub(crate) use home::{App, Cookie, HomePage, OtherApp, Session, SignedIn, User};
 pub(crate) use message::MessagePage;
+pub(crate) use web_kit::look::swagger::file as docs_asset;
 
 #[cfg(test)]
 mod rendered {

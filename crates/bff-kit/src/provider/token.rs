@@ -173,9 +173,8 @@ fn read(answer: &TokenAnswer, asked_at: Timestamp) -> Result<Grant, ProviderErro
     let lifetime = answer.expires_in().unwrap_or(ASSUMED_LIFETIME);
     let access_token = Bearer::new(answer.access_token().secret());
     Ok(Grant {
-        access_token: access_token.ok_or_else(|| {
-            ProviderError::Invalid("its access token fits no header".to_owned())
-        })?,
+        access_token: access_token
+            .ok_or_else(|| ProviderError::Invalid("its access token fits no header".to_owned()))?,
         issued_at: asked_at,
         expires_at: asked_at + lifetime,
         refresh_token: answer.refresh_token().map(|token| token.secret().clone()),

@@ -22,7 +22,6 @@ use store::{SharedStore, StoreError};
 use token_verify::Jwks;
 
 use self::modes::{Cached, Hybrid, Mode, Stateful, Stateless};
-pub use self::{mode::SessionMode, record::SessionLifetimes};
 pub(crate) use self::{
     access_token::AccessToken,
     carrier::{Carried, Carrier, Renewal},
@@ -32,6 +31,7 @@ pub(crate) use self::{
     record::{About, Record},
     shelf::{Shelf, Stored},
 };
+pub use self::{mode::SessionMode, record::SessionLifetimes};
 use crate::{
     audiences::Audience,
     cookies::{self, Cookies, TooLarge},
@@ -222,7 +222,10 @@ impl Sessions {
 
     /// Keeps a new session under a new id, in the mode that its record says;
     /// gives the cookies that carry it.
-    pub(crate) async fn begin(&self, record: &Record) -> Result<Vec<Cookie<'static>>, SessionError> {
+    pub(crate) async fn begin(
+        &self,
+        record: &Record,
+    ) -> Result<Vec<Cookie<'static>>, SessionError> {
         let id = SessionId::new(&*self.random);
         self.of(record.about.mode).begin(&id, record).await
     }

@@ -57,7 +57,9 @@ impl SessionMode {
     pub(crate) const fn revoked_stops(self) -> &'static str {
         match self {
             Self::Stateful => "A revoked session stops at the next call.",
-            Self::Cached => "A revoked session stops on every process as soon as the store tells it, within milliseconds.",
+            Self::Cached => {
+                "A revoked session stops on every process as soon as the store tells it, within milliseconds."
+            }
             Self::Hybrid => {
                 "A revoked session gets no new access token at once; the current ones are good until they end."
             }

@@ -136,7 +136,11 @@ impl Kept {
     fn shard(&self, handle: &Handle) -> &Mutex<HashMap<Handle, Place>> {
         // A hash's last characters are as good as any hash of it.
         let last = handle.as_str().as_bytes();
-        let number = last.iter().rev().take(2).fold(0, |n, b| n + usize::from(*b));
+        let number = last
+            .iter()
+            .rev()
+            .take(2)
+            .fold(0, |n, b| n + usize::from(*b));
         &self.shards[number % SHARDS]
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 
 /// How long the lease on a session's refresh lasts unless it is prolonged: so
 /// long do others wait when its holder was killed.
-const LEASE: Duration = Duration::from_secs(4);
+pub(super) const LEASE: Duration = Duration::from_secs(4);
 /// How often it is prolonged while the token call runs.
 const PROLONG: Duration = Duration::from_secs(1);
 /// How often it looks whether that one is done: from the first to the last.
@@ -122,7 +122,11 @@ impl Inner {
         };
         let redeemed = self
             .provider
-            .redeem_refresh(&refresh_token, wanted.audience.uri, self.settings.audience_by)
+            .redeem_refresh(
+                &refresh_token,
+                wanted.audience.uri,
+                self.settings.audience_by,
+            )
             .await;
         let grant = match redeemed.map_err(TokenError::from) {
             Ok(grant) => grant,
@@ -132,9 +136,8 @@ impl Inner {
             Err(error) => return Err(error),
         };
         // Some providers answer a target that they do not know with a default one.
-        let meant =
-            audience_of(grant.access_token.token())
-                .is_none_or(|aud| aud.contains(wanted.audience.uri));
+        let meant = audience_of(grant.access_token.token())
+            .is_none_or(|aud| aud.contains(wanted.audience.uri));
         self.save(current, wanted.audience.uri, &refresh_token, &grant, meant)
             .await?;
         if !meant {
@@ -190,7 +193,13 @@ impl Inner {
         for _ in 0..MAX_CONFLICTS {
             let mut record = current.record.clone();
             record.take_over(meant.then_some(audience), redeemed, grant);
-            if self.sessions.shelf().replace(&current, record).await?.is_some() {
+            if self
+                .sessions
+                .shelf()
+                .replace(&current, record)
+                .await?
+                .is_some()
+            {
                 return Ok(());
             }
             current = self.current(&current).await?.ok_or(TokenError::Ended)?;
@@ -203,7 +212,7 @@ impl Inner {
 
 /// Prolongs the lease `key` for `holder`, until another holds it. A store that
 /// fails now fails the save as well, which says so.
-async fn hold(store: &dyn Store, key: &str, holder: &str, every: Duration) {
+pub(super) async fn hold(store: &dyn Store, key: &str, holder: &str, every: Duration) {
     let mut tick = interval_at(Instant::now() + every, every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

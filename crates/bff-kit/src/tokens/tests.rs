@@ -1,20 +1,24 @@
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use actix_web::{App, HttpResponse, HttpServer, web};
+use futures_util::future::join_all;
 use parking_lot::Mutex;
 use serde_json::json;
 use token_verify::Issuer;
 
-use super::*;
+use super::{
+    stored::{LEASE, hold},
+    *,
+};
 use crate::{
+    audiences::{API1, API2},
     client_auth::ClientAuth,
     provider::ProviderSettings,
-    sessions::tests::{World, world},
+    sessions::Record,
+    sessions::tests::{Browser, World, world},
 };
 
 const ISSUER: &str = "http://idp.test";
-const API1: &str = "https://api-1";
-const API2: &str = "https://api-2";
 
 /// A token endpoint that rotates, and says so when an old token comes.
 #[derive(Default)]
@@ -124,7 +128,18 @@ fn tokens(world: &World, provider: &Arc<Provider>) -> Tokens {
     )
 }
 
-fn want(audience: &'static str) -> Wanted {
+async fn ask(
+    tokens: &Tokens,
+    browser: &Browser,
+    session: &Session,
+    wanted: Wanted,
+) -> Result<String, TokenError> {
+    let req = browser.request("/");
+    let token = tokens.access_token_for(&req, session, wanted).await?;
+    Ok(token.token().to_owned())
+}
+
+fn want(audience: &'static Audience) -> Wanted {
     Wanted {
         audience,
         not: None,
@@ -132,8 +147,21 @@ fn want(audience: &'static str) -> Wanted {
 }
 
 impl Setup {
-    async fn ask(&self, session: &Session, audience: &'static str) -> Result<String, TokenError> {
-        self.tokens.access_token_for(session, want(audience)).await
+    async fn ask(
+        &self,
+        (browser, session): &(Browser, Session),
+        audience: &'static Audience,
+    ) -> Result<String, TokenError> {
+        ask(&self.tokens, browser, session, want(audience)).await
+    }
+
+    /// What the store has of the browser's session.
+    async fn saved(&self, browser: &Browser) -> Record {
+        let looked = self.world.look(browser).await.unwrap();
+        match looked.kept {
+            Kept::Stored(stored) => stored.record.clone(),
+            Kept::Carried(_) => panic!("a session in the store"),
+        }
     }
 
     async fn end(self) {
@@ -141,176 +169,179 @@ impl Setup {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[actix_web::test]
 async fn a_hundred_at_once_cost_one_redeem() {
     let setup = setup();
-    let (_, session) = setup.world.session().await;
+    let signed_in = setup.world.session().await;
     let asking = (0..100).map(|_| {
-        let (tokens, session) = (setup.tokens.clone(), session.clone());
-        tokio::spawn(async move { tokens.access_token_for(&session, want(API2)).await })
+        let (browser, session) = &signed_in;
+        ask(&setup.tokens, browser, session, want(&API2))
     });
-    for asked in asking.collect::<Vec<_>>() {
-        assert_eq!(asked.await.unwrap().as_deref(), Ok("A1"));
+    for asked in join_all(asking).await {
+        assert_eq!(asked.as_deref(), Ok("A1"));
     }
     assert_eq!(setup.stub.redeemed.load(SeqCst), 1);
     setup.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[actix_web::test]
 async fn two_replicas_and_two_audiences_never_fork_the_family() {
     let setup = setup();
-    let (id, session) = setup.world.session().await;
+    let signed_in = setup.world.session().await;
     let other = tokens(&setup.world, &setup.tokens.0.provider);
     let asking = (0..20).map(|n| {
-        let tokens = if n % 2 == 0 {
-            setup.tokens.clone()
-        } else {
-            other.clone()
-        };
+        let tokens = if n % 2 == 0 { &setup.tokens } else { &other };
         let wanted = Wanted {
-            audience: if n % 4 < 2 { API1 } else { API2 },
-            not: Some("access-secret".into()),
+            audience: if n % 4 < 2 { &API1 } else { &API2 },
+            not: Bearer::new("access-secret"),
         };
-        let session = session.clone();
-        tokio::spawn(async move { tokens.access_token_for(&session, wanted).await })
+        ask(tokens, &signed_in.0, &signed_in.1, wanted)
     });
-    for asked in asking.collect::<Vec<_>>() {
-        assert!(asked.await.unwrap().is_ok());
+    for asked in join_all(asking).await {
+        assert!(asked.is_ok());
     }
     assert_eq!(setup.stub.redeemed.load(SeqCst), 2, "one for each audience");
-    let saved = setup.world.sessions.load(&id).await.unwrap().unwrap();
-    assert_eq!(saved.record.refresh_token.as_deref(), Some("R2"));
+    let saved = setup.saved(&signed_in.0).await;
+    assert_eq!(saved.refresh_token.as_deref(), Some("R2"));
     setup.end().await;
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn a_kept_token_is_used_until_shortly_before_its_end() {
     let setup = setup();
-    let (_, session) = setup.world.session().await;
+    let signed_in = setup.world.session().await;
     assert_eq!(
-        setup.ask(&session, API1).await.as_deref(),
+        setup.ask(&signed_in, &API1).await.as_deref(),
         Ok("access-secret")
     );
     setup.world.clock.advance(Duration::from_secs(869));
     assert_eq!(
-        setup.ask(&session, API1).await.as_deref(),
+        setup.ask(&signed_in, &API1).await.as_deref(),
         Ok("access-secret")
     );
     setup.world.clock.advance(Duration::from_secs(1));
-    assert_eq!(setup.ask(&session, API1).await.as_deref(), Ok("A1"));
+    assert_eq!(setup.ask(&signed_in, &API1).await.as_deref(), Ok("A1"));
     assert!(setup.stub.seen.lock()[0].contains("resource=https%3A%2F%2Fapi-1"));
     setup.end().await;
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn after_a_server_error_the_same_refresh_token_is_sent_once_more() {
     let setup = setup();
-    let (id, session) = setup.world.session().await;
+    let signed_in = setup.world.session().await;
     setup.stub.instead.lock().push((500, json!({})));
-    assert_eq!(setup.ask(&session, API2).await.as_deref(), Ok("A1"));
+    assert_eq!(setup.ask(&signed_in, &API2).await.as_deref(), Ok("A1"));
     setup
         .stub
         .instead
         .lock()
         .extend([(503, json!({})), (502, json!({}))]);
     let wanted = Wanted {
-        audience: API2,
-        not: Some("A1".into()),
+        audience: &API2,
+        not: Bearer::new("A1"),
     };
-    let failed = setup.tokens.access_token_for(&session, wanted).await;
+    let failed = ask(&setup.tokens, &signed_in.0, &signed_in.1, wanted).await;
     assert!(matches!(failed, Err(TokenError::Provider(_))), "{failed:?}");
     assert_eq!(setup.stub.seen.lock().len(), 4);
     assert!(
-        setup.world.sessions.load(&id).await.unwrap().is_some(),
+        setup.world.look(&signed_in.0).await.is_some(),
         "the session stays"
     );
     setup.end().await;
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn invalid_grant_ends_the_session_and_another_refusal_does_not() {
     let setup = setup();
-    let (id, session) = setup.world.session().await;
+    let signed_in = setup.world.session().await;
     setup
         .stub
         .instead
         .lock()
         .push((400, json!({"error": "invalid_target"})));
     assert!(matches!(
-        setup.ask(&session, API2).await,
+        setup.ask(&signed_in, &API2).await,
         Err(TokenError::Provider(_))
     ));
-    assert!(setup.world.sessions.load(&id).await.unwrap().is_some());
+    assert!(setup.world.look(&signed_in.0).await.is_some());
     setup
         .stub
         .instead
         .lock()
         .push((400, json!({"error": "invalid_grant"})));
-    assert_eq!(setup.ask(&session, API2).await, Err(TokenError::Ended));
-    assert!(setup.world.sessions.load(&id).await.unwrap().is_none());
+    assert_eq!(setup.ask(&signed_in, &API2).await, Err(TokenError::Ended));
+    assert!(setup.world.look(&signed_in.0).await.is_none());
     setup.end().await;
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn a_session_that_ended_meanwhile_gets_no_token_and_is_not_brought_back() {
     let setup = setup();
-    let (id, session) = setup.world.session().await;
-    setup.world.sessions.end(&id).await.unwrap();
-    assert_eq!(setup.ask(&session, API2).await, Err(TokenError::Ended));
+    let signed_in = setup.world.session().await;
+    let request = signed_in.0.request("/");
+    let ending = setup.world.sessions.end(&request, &signed_in.1);
+    ending.await.unwrap();
+    assert_eq!(setup.ask(&signed_in, &API2).await, Err(TokenError::Ended));
     assert_eq!(setup.stub.redeemed.load(SeqCst), 0);
-    assert!(setup.world.sessions.load(&id).await.unwrap().is_none());
+    assert!(setup.world.look(&signed_in.0).await.is_none());
     setup.end().await;
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn a_token_for_another_audience_is_refused_and_the_rotation_kept() {
     let setup = setup();
-    let (id, session) = setup.world.session().await;
+    let signed_in = setup.world.session().await;
     // {"aud":"https://api-9"}
     let jwt = "x.eyJhdWQiOiJodHRwczovL2FwaS05In0.y";
     let answer = json!({"access_token": jwt, "token_type": "Bearer", "expires_in": 900, "refresh_token": "R7"});
     setup.stub.instead.lock().push((200, answer));
     assert_eq!(
-        setup.ask(&session, API2).await,
+        setup.ask(&signed_in, &API2).await,
         Err(TokenError::WrongAudience)
     );
-    let saved = setup.world.sessions.load(&id).await.unwrap().unwrap();
-    assert_eq!(saved.record.refresh_token.as_deref(), Some("R7"));
-    assert!(!saved.record.tokens.contains_key(API2));
+    let saved = setup.saved(&signed_in.0).await;
+    assert_eq!(saved.refresh_token.as_deref(), Some("R7"));
+    assert!(!saved.tokens.contains_key(API2.uri));
     setup.end().await;
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn without_a_refresh_token_the_session_lasts_as_long_as_a_token_is_of_use() {
     let setup = setup();
-    let record = setup.world.record(None);
-    let id = setup.world.sessions.begin(&record).await.unwrap();
-    let session = setup.world.sessions.load(&id).await.unwrap().unwrap();
+    let record = || {
+        setup
+            .world
+            .record(SessionMode::Stateful, "access-secret", None)
+    };
+    let browser = setup.world.begin(&record()).await;
+    let session = setup.world.look(&browser).await.unwrap();
+    let signed_in = (browser, session);
     assert_eq!(
-        setup.ask(&session, API2).await,
+        setup.ask(&signed_in, &API2).await,
         Err(TokenError::NoneToBeHad)
     );
     assert_eq!(
-        setup.ask(&session, API1).await.as_deref(),
+        setup.ask(&signed_in, &API1).await.as_deref(),
         Ok("access-secret"),
         "the session stays"
     );
     let refused = Wanted {
-        audience: API1,
-        not: Some("access-secret".into()),
+        audience: &API1,
+        not: Bearer::new("access-secret"),
     };
-    let ended = setup.tokens.access_token_for(&session, refused).await;
+    let ended = ask(&setup.tokens, &signed_in.0, &signed_in.1, refused).await;
     assert_eq!(ended, Err(TokenError::Ended), "the last one was refused");
-    assert!(setup.world.sessions.load(&id).await.unwrap().is_none());
-    let id = setup.world.sessions.begin(&record).await.unwrap();
-    let session = setup.world.sessions.load(&id).await.unwrap().unwrap();
+    assert!(setup.world.look(&signed_in.0).await.is_none());
+    let browser = setup.world.begin(&record()).await;
+    let session = setup.world.look(&browser).await.unwrap();
+    let signed_in = (browser, session);
     setup.world.clock.advance(Duration::from_secs(870));
-    assert_eq!(setup.ask(&session, API2).await, Err(TokenError::Ended));
-    assert!(setup.world.sessions.load(&id).await.unwrap().is_none());
+    assert_eq!(setup.ask(&signed_in, &API2).await, Err(TokenError::Ended));
+    assert!(setup.world.look(&signed_in.0).await.is_none());
     setup.end().await;
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn a_lease_that_another_has_taken_is_prolonged_no_more() {
     let world = world();
     let every = Duration::from_millis(1);

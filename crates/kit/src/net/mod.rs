@@ -2,12 +2,14 @@
 //! call carries the trace on (`telemetry::propagation`).
 
 mod listeners;
+mod reach;
 mod resolve;
 
 use std::{sync::Arc, time::Duration};
 
 use hyper_util::rt::TokioIo;
 pub use listeners::Listeners;
+pub use reach::Reach;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 pub use resolve::{connect, is_localhost, resolve};
 use tonic::transport::{Channel, Endpoint, Uri};

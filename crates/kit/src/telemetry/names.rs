@@ -36,6 +36,8 @@ pub mod span {
     pub const CLIENT_AUTH: &str = "token.client_auth";
     /// The provider runs a grant.
     pub const GRANT: &str = "token.grant";
+    /// The provider tells an app that a login session is over (OIDC Back-Channel Logout §2.5).
+    pub const BACKCHANNEL_LOGOUT: &str = "logout.backchannel";
     /// The provider signs a token.
     pub const SIGN: &str = "token.sign";
     /// A resource server checks an access token (RFC 9068 §4).
@@ -51,7 +53,7 @@ pub mod span {
 /// Attribute names, in the order in which spans use them, beside the field's
 /// `http.*` and `rpc.*`. The macros of `tracing` take names as literals only, so
 /// a test holds every literal in the sources against this list.
-pub const ATTRIBUTES: [(&str, &str); 9] = [
+pub const ATTRIBUTES: [(&str, &str); 8] = [
     ("sso.client_id", "The client"),
     ("sso.grant", "The grant type"),
     ("sso.audience", "The audience asked for"),
@@ -62,10 +64,6 @@ pub const ATTRIBUTES: [(&str, &str); 9] = [
     (
         "sso.token_source",
         "Where an access token came from: session, minted, shared",
-    ),
-    (
-        "sso.session_mode",
-        "How the session is kept: stateful, stateless, hybrid or cached",
     ),
     ("db.system.name", "The store: redis or memory"),
     (

@@ -8,6 +8,8 @@ mod csp;
 mod error_pages;
 mod message;
 mod sites;
+#[cfg(feature = "swagger")]
+pub mod swagger;
 mod time;
 
 pub use accent::Accent;

@@ -1,10 +1,10 @@
 //! Who asks, and where the answer may go. An error here is a page: nothing is
 //! sent to an address that is not the client's (RFC 6749 §4.1.2.1).
 
-use super::Trouble;
 use crate::{
     params::Params,
     settings::{Client, GrantType, Settings},
+    trouble::Trouble,
 };
 
 pub(super) fn find<'s>(settings: &'s Settings, params: &Params) -> Result<&'s Client, Trouble> {

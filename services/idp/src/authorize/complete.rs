@@ -4,10 +4,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use kit::{step, telemetry::names::span};
 use tracing::Instrument as _;
 
-use super::answer::{self, Trouble};
+use super::answer;
 use crate::{
     domain::{AuthorizationRequest, Authorized, Code, CodeState, LoginSession, PushedRequest},
     state::Idp,
+    trouble::Trouble,
 };
 
 /// Uses up the pushed request, where there is one: now that it has its answer,

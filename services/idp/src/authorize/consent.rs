@@ -8,15 +8,17 @@ use tracing::Instrument as _;
 use url::Url;
 
 use super::{
-    Opened, Refusal, Trouble, answer, complete, join_journey_of,
-    sign_in::{Answered, answered, finish, hidden, with_cookie},
+    Opened, Refusal, answer, complete, join_journey_of,
+    sign_in::{Answered, answered, finish, hidden},
 };
 use crate::{
+    cookies::with_cookie,
     domain::{AuthorizationRequest, AuthorizationSession, LoginSession, SignedIn},
     pages::{ConsentGroup, ConsentPage},
     sessions,
     settings::Client,
     state::Idp,
+    trouble::Trouble,
 };
 
 /// Where the form is posted.

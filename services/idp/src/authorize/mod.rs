@@ -11,7 +11,6 @@ mod decide;
 mod sign_in;
 
 use actix_web::{HttpRequest, HttpResponse, http::Method, web};
-use answer::Trouble;
 pub use checks::{Refusal, check};
 pub use client::find_redirect_uri;
 pub use consent::{PATH as CONSENT_PATH, endpoint as consent};
@@ -23,14 +22,15 @@ use tracing::Instrument as _;
 use web_kit::trace::join_journey;
 
 use crate::{
-    cookies,
     domain::{AuthorizationRequest, AuthorizationSession},
+    forms,
     par,
     params::Params,
     sessions,
     settings::Client,
     state::Idp,
     token::form_params,
+    trouble::Trouble,
 };
 
 /// `GET` and `POST /authorize`.
@@ -125,10 +125,7 @@ async fn open(
     req: &HttpRequest,
     request: AuthorizationRequest,
 ) -> Result<Opened, Trouble> {
-    // One value for all tabs of the browser: a new one would end their forms.
-    let browser = cookies::read(req, cookies::BROWSER)
-        .filter(|value| value.len() == cookies::TOKEN_LEN)
-        .unwrap_or_else(|| idp.random.token());
+    let (browser, cookie) = forms::browser(idp, req);
     let id = idp.random.token();
     let session = AuthorizationSession {
         request,
@@ -142,7 +139,7 @@ async fn open(
     Ok(Opened {
         id,
         session,
-        cookie: cookies::browser(browser, idp.weaknesses),
+        cookie,
     })
 }
 

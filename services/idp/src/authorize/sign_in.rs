@@ -1,34 +1,27 @@
 //! The sign-in form: shown for an authorization session, and its answer.
 
-use std::{net::IpAddr, time::Duration};
-
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{StatusCode, header},
-    web,
-};
-use kit::{seal::fingerprint, step, telemetry::names::span};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use kit::seal::fingerprint;
 use oauth_types::secret::same_secret;
-use store::StoreError;
 use tracing::Instrument as _;
-use web_kit::client::client_addr;
 
 use super::{
-    Opened, Refusal, Trouble, answer, complete, consent,
+    Opened, Refusal, answer, complete, consent,
     decide::{self, Verdict},
     join_journey_of,
 };
 use crate::{
-    cookies,
+    cookies::{self, with_cookie},
+    credentials,
     domain::{AuthorizationRequest, AuthorizationSession, LoginSession, SignedIn},
     pages::LoginPage,
     params::Params,
     records::Stored,
     sessions,
-    settings::{Client, User},
+    settings::Client,
     state::Idp,
-    throttle::Attempt,
     token::form_params,
+    trouble::Trouble,
 };
 
 /// Where the form is posted.
@@ -39,15 +32,13 @@ pub(super) const FIELD: &str = "authorization_session";
 
 /// Shows the form.
 pub(super) fn ask(client: &Client, opened: &Opened) -> HttpResponse {
-    let username = opened
-        .session
-        .request
-        .login_hint
-        .clone()
-        .unwrap_or_default();
-    let page = form(client, &opened.id, username, None);
+    let request = &opened.session.request;
+    let page = LoginPage {
+        username: request.login_hint.clone().unwrap_or_default(),
+        ..form(client, &opened.id)
+    };
     with_cookie(
-        page.respond(StatusCode::OK, &opened.session.request.redirect_uri),
+        page.respond(StatusCode::OK, &request.redirect_uri),
         &opened.cookie,
     )
 }
@@ -110,30 +101,17 @@ async fn sign_in(
     req: &HttpRequest,
     answered: Answered<'_>,
 ) -> Result<HttpResponse, Trouble> {
-    let text = |name| answered.params.one(name).ok().flatten().unwrap_or_default();
-    let (username, password) = (text("username"), text("password"));
     let request = &answered.stored.record.request;
-    let again = |status, problem: String| {
-        let typed = username.chars().take(LoginPage::MAX_USERNAME).collect();
-        form(answered.client, &answered.id, typed, Some(problem))
-            .respond(status, &request.redirect_uri)
-    };
-    let user = match check_password(idp, req, username, password).await? {
-        Checked::Right(user) => user,
-        Checked::Wrong => {
-            let problem = "User name and password do not belong together.".to_owned();
-            return Ok(again(StatusCode::UNAUTHORIZED, problem));
-        }
-        Checked::TooEarly(seconds) => {
-            let problem = format!("Too many failed attempts. Try again in {seconds} s.");
-            let mut page = again(StatusCode::TOO_MANY_REQUESTS, problem);
-            page.headers_mut()
-                .insert(header::RETRY_AFTER, seconds.into());
-            return Ok(page);
+    let user = match credentials::check(idp, req, &answered.params).await? {
+        Ok(user) => user,
+        Err(again) => {
+            let form = form(answered.client, &answered.id);
+            return Ok(again.respond(form, &request.redirect_uri));
         }
     };
-    let before = sessions::current(idp, req).await?;
-    let (login, cookie) = sessions::make(idp, before.as_ref(), user);
+    let before = sessions::stored(idp, req).await?;
+    let known = before.as_ref().map(|stored| &stored.record);
+    let (login, cookie) = sessions::make(idp, req, known, user);
     // The request is claimed before the session begins: a second answer to it
     // must not change the browser's session.
     let claimed = claim(idp, &answered, &login).await?;
@@ -197,83 +175,13 @@ pub(super) async fn finish(
     Ok(request)
 }
 
-enum Checked<'i> {
-    Right(&'i User),
-    Wrong,
-    TooEarly(u64),
-}
-
-async fn check_password<'i>(
-    idp: &'i web::Data<Idp>,
-    req: &HttpRequest,
-    username: &str,
-    password: &str,
-) -> Result<Checked<'i>, Trouble> {
-    let address = client_addr(req);
-    // A task of its own: a browser that goes away must not spare its failure.
-    let tried = try_password(
-        web::Data::clone(idp),
-        address,
-        username.to_owned(),
-        password.to_owned(),
-    );
-    let tried = tokio::spawn(tried.in_current_span()).await;
-    match tried.unwrap_or(Ok(Tried::TooEarly(Duration::from_secs(1))))? {
-        Tried::Right(sub) => Ok(idp
-            .settings
-            .user(&sub)
-            .map_or(Checked::Wrong, Checked::Right)),
-        Tried::Wrong => Ok(Checked::Wrong),
-        Tried::TooEarly(wait) => {
-            let seconds = wait.as_millis().div_ceil(1000).try_into();
-            Ok(Checked::TooEarly(seconds.unwrap_or(1)))
-        }
-    }
-}
-
-enum Tried {
-    /// The user's `sub`.
-    Right(String),
-    Wrong,
-    TooEarly(Duration),
-}
-
-async fn try_password(
-    idp: web::Data<Idp>,
-    address: IpAddr,
-    username: String,
-    password: String,
-) -> Result<Tried, StoreError> {
-    let attempt = Attempt::new(&idp, &username, address);
-    // Looked at with a slot in hand: of many tries at once only as many as
-    // there are slots come before the first failure counts.
-    let Some(slot) = idp.passwords.slot().await else {
-        return Ok(Tried::TooEarly(Duration::from_secs(1)));
-    };
-    if let Err(wait) = attempt.begin(&idp).await? {
-        tracing::warn!(%address, "a sign-in was slowed");
-        return Ok(Tried::TooEarly(wait));
-    }
-    let check = idp
-        .passwords
-        .check(slot, &idp.settings, &username, &password);
-    let Some(user) = check.instrument(step!(span::PASSWORD)).await else {
-        attempt.failed(&idp).await?;
-        tracing::warn!(%address, "password refused");
-        return Ok(Tried::Wrong);
-    };
-    attempt.succeeded(&idp).await?;
-    tracing::info!(user = user.sub, %address, "password accepted");
-    Ok(Tried::Right(user.sub.clone()))
-}
-
-fn form(client: &Client, id: &str, username: String, problem: Option<String>) -> LoginPage {
+fn form(client: &Client, id: &str) -> LoginPage {
     LoginPage {
         action: PATH.to_owned(),
         hidden: hidden(client, id),
-        client_name: client.name.clone(),
-        username,
-        problem,
+        client_name: Some(client.name.clone()),
+        username: String::new(),
+        problem: None,
     }
 }
 
@@ -284,14 +192,4 @@ pub(super) fn hidden(client: &Client, id: &str) -> Vec<(String, String)> {
         (FIELD.to_owned(), id.to_owned()),
         ("client_id".to_owned(), client.client_id.clone()),
     ]
-}
-
-pub(super) fn with_cookie(
-    mut response: HttpResponse,
-    cookie: &actix_web::cookie::Cookie<'_>,
-) -> HttpResponse {
-    if let Err(error) = response.add_cookie(cookie) {
-        tracing::error!("cookie: {error}");
-    }
-    response
 }

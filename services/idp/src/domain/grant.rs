@@ -37,6 +37,42 @@ pub struct Grant {
     pub refresh: Option<Refresh>,
     /// Its end: that of the last access token that it can give.
     pub expires_at: Timestamp,
+    /// When it was made; the epoch in a record of the version before.
+    #[serde(default)]
+    pub created_at: Timestamp,
+    /// When its refresh token was last redeemed, as exact as rotation writes it.
+    #[serde(default)]
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl Grant {
+    /// Takes the place of a grant that must not begin any more.
+    pub fn revoked_before_it_began(id: &str, remembered_until: Timestamp) -> Self {
+        Self {
+            id: id.to_owned(),
+            client_id: String::new(),
+            sub: String::new(),
+            sid: String::new(),
+            auth_time: Timestamp::default(),
+            acr: String::new(),
+            scope: Scope::empty(),
+            audiences: Vec::new(),
+            state: GrantState::Revoked,
+            refresh: None,
+            expires_at: remembered_until,
+            created_at: Timestamp::default(),
+            last_used_at: None,
+        }
+    }
+
+    /// The same, its refresh token rotated at `now`.
+    pub fn refreshed(&self, rotated: Refresh, now: Timestamp) -> Self {
+        Self {
+            refresh: Some(rotated),
+            last_used_at: Some(now),
+            ..self.clone()
+        }
+    }
 }
 
 /// Whether a grant still holds.

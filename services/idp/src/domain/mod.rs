@@ -9,7 +9,7 @@ mod login;
 pub use authorization::{AuthorizationRequest, AuthorizationSession, PushedRequest, SignedIn};
 pub use code::{Authorized, Code, CodeState};
 pub use grant::{Grant, GrantState, Refresh, RefreshVerdict};
-pub use login::LoginSession;
+pub use login::{EndReason, LoginSession, LoginState};
 
 /// How well a password authenticates: the `acr` of our tokens.
 pub const ACR_PASSWORD: &str = "urn:sso-lab:acr:password";

@@ -12,8 +12,8 @@ pub(crate) struct LoginPage {
     pub action: String,
     /// Hidden fields, name and value; the form sends them back.
     pub hidden: Vec<(String, String)>,
-    /// Who asks for the login. Untrusted.
-    pub client_name: String,
+    /// Who asks for the login, where it is not this site itself. Untrusted.
+    pub client_name: Option<String>,
     /// The user name to begin with: a hint, or what was typed before.
     pub username: String,
     /// Why the last attempt did not succeed, in a sentence.
@@ -55,7 +55,7 @@ mod tests {
                 ("flow".into(), "f1".into()),
                 ("csrf_token".into(), "c1".into()),
             ],
-            client_name: "app1".into(),
+            client_name: Some("app1".into()),
             username: String::new(),
             problem: None,
         }
@@ -80,7 +80,7 @@ mod tests {
         let hostile = LoginPage {
             action: HOSTILE.into(),
             hidden: vec![(HOSTILE.into(), HOSTILE.into())],
-            client_name: HOSTILE.into(),
+            client_name: Some(HOSTILE.into()),
             username: HOSTILE.into(),
             problem: Some(HOSTILE.into()),
         };

@@ -4,10 +4,12 @@
 mod consent;
 mod home;
 mod login;
+mod logout;
 
 pub(crate) use consent::{ConsentGroup, ConsentPage};
 pub(crate) use home::HomePage;
 pub(crate) use login::LoginPage;
+pub(crate) use logout::LogoutPage;
 
 #[cfg(test)]
 mod rendered {

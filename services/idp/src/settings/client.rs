@@ -7,6 +7,7 @@ use oauth_types::{
     secret::same_secret,
 };
 use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
 
 /// How a client authenticates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +107,10 @@ pub struct Client {
     pub grants: Vec<GrantType>,
     /// Compared exactly.
     pub redirect_uris: Vec<String>,
+    /// Where a browser may go after logout; compared exactly.
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Where it is told that a login session is over (Back-Channel Logout §2.2).
+    pub backchannel_logout_uri: Option<Url>,
     /// The first is the default.
     pub audiences: Vec<String>,
     /// Whether it has to send PKCE; always so for a public client.

@@ -1,6 +1,7 @@
 //! A client's table, checked field by field.
 
 use jsonwebtoken::jwk::JwkSet;
+use url::Url;
 
 use super::{
     AuthMethod, Client, ClientKeys, GrantType, Resource, file::Reader, tables::ClientTable,
@@ -16,10 +17,16 @@ impl Reader<'_> {
                 .find(|method| method.as_str() == name)
         });
         let grants = self.named(&key("grants"), &table.grants, GrantType::named);
-        for uri in &table.redirect_uris {
-            if let Err(what) = check_redirect_uri(uri) {
-                self.wrong(key("redirect_uris"), format_args!("{uri:?}: {what}"));
-            }
+        self.uris(&key("redirect_uris"), &table.redirect_uris);
+        let after_logout = &table.post_logout_redirect_uris;
+        self.uris(&key("post_logout_redirect_uris"), after_logout);
+        let told_at = table.backchannel_logout_uri.as_slice();
+        let told_at = self.uris(&key("backchannel_logout_uri"), told_at);
+        if table.backchannel_logout_session_required && table.backchannel_logout_uri.is_none() {
+            self.wrong(
+                key("backchannel_logout_session_required"),
+                "nothing without backchannel_logout_uri",
+            );
         }
         for audience in &table.audiences {
             if !resources
@@ -102,6 +109,8 @@ impl Reader<'_> {
             keys,
             grants,
             redirect_uris: table.redirect_uris,
+            post_logout_redirect_uris: table.post_logout_redirect_uris,
+            backchannel_logout_uri: told_at.into_iter().next(),
             audiences: table.audiences,
             require_pkce: table.require_pkce,
             rotate_refresh_tokens: table.rotate_refresh_tokens,
@@ -109,12 +118,23 @@ impl Reader<'_> {
         };
         (self.problems.lines().len() == before).then_some(client)
     }
+
+    fn uris(&mut self, key: &str, uris: &[String]) -> Vec<Url> {
+        let mut good = Vec::new();
+        for uri in uris {
+            match check_uri(uri) {
+                Ok(url) => good.push(url),
+                Err(what) => self.wrong(key, format_args!("{uri:?}: {what}")),
+            }
+        }
+        good
+    }
 }
 
 /// RFC 6749 §3.1.2: absolute, no fragment; https, or http on loopback
-/// (RFC 8252 §8.3).
-fn check_redirect_uri(text: &str) -> Result<(), &'static str> {
-    let url: url::Url = text
+/// (RFC 8252 §8.3). The other addresses of a client keep to the same.
+fn check_uri(text: &str) -> Result<Url, &'static str> {
+    let url: Url = text
         .parse()
         .map_err(|_| "an absolute address is expected")?;
     if url.fragment().is_some() {
@@ -127,8 +147,8 @@ fn check_redirect_uri(text: &str) -> Result<(), &'static str> {
         None => return Err("an absolute address is expected"),
     };
     match url.scheme() {
-        "https" => Ok(()),
-        "http" if loopback => Ok(()),
+        "https" => Ok(url),
+        "http" if loopback => Ok(url),
         _ => Err("https, or http on loopback"),
     }
 }

@@ -58,6 +58,12 @@ pub(super) struct ClientTable {
     #[serde(default)]
     pub(super) redirect_uris: Vec<String>,
     #[serde(default)]
+    pub(super) post_logout_redirect_uris: Vec<String>,
+    pub(super) backchannel_logout_uri: Option<String>,
+    // What is asked for is always so: each logout token here has a `sid`.
+    #[serde(default)]
+    pub(super) backchannel_logout_session_required: bool,
+    #[serde(default)]
     pub(super) audiences: Vec<String>,
     #[serde(default = "yes")]
     pub(super) require_pkce: bool,

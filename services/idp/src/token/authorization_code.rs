@@ -6,6 +6,7 @@ use super::one_audience;
 use crate::{
     domain::{AuthorizationRequest, Authorized, Code, CodeState, Grant, GrantState, Refresh},
     error::OAuthError,
+    grants,
     issue::{IdToken, Issue, Subject, issue},
     params::Params,
     policy::user_may_get_tokens,
@@ -45,10 +46,7 @@ pub(super) async fn redeem(
         // Another request was faster: this one is the second use.
         return Err(used_again(idp, &stored.record).await?);
     }
-    // A second use that came in between has left a revoked grant here.
-    if !idp.records.create(&grant.id, &grant).await? {
-        return Err(unknown());
-    }
+    grants::begin(idp, &grant, login.expires_at).await?;
     let openid = request.scope.contains("openid");
     issue(
         idp,
@@ -160,7 +158,7 @@ async fn consume(
 /// RFC 6749 §4.1.2: a second use is refused, and what the first one gave is
 /// taken back.
 async fn used_again(idp: &Idp, code: &Code) -> Result<OAuthError, OAuthError> {
-    super::refresh_token::revoke(idp, &code.grant_id, code.expires_at).await?;
+    grants::revoke(idp, &code.grant_id, code.expires_at).await?;
     tracing::warn!(
         client = code.client_id,
         "a code was used twice; its grant is revoked"
@@ -197,5 +195,7 @@ fn new_grant(idp: &Idp, client: &Client, id: &str, authorized: &Authorized) -> G
         state: GrantState::Active,
         refresh,
         expires_at: last_issue + lifetimes.access_token,
+        created_at: now,
+        last_used_at: None,
     }
 }

@@ -10,8 +10,8 @@ use oauth_types::{
 };
 
 use crate::{
-    domain::{Grant, GrantState},
     error::OAuthError,
+    grants,
     issue::{Issue, Subject, grant_of, issue},
     params::Params,
     policy::user_may_get_tokens,
@@ -170,10 +170,5 @@ fn narrowed(mapped: &Scope, asked: Option<&str>) -> Result<Scope, OAuthError> {
 async fn check_grant(idp: &Idp, subject: &AccessToken) -> Result<(), OAuthError> {
     let no_user = || OAuthError::request("subject_token: not a user's, or its grant has ended.");
     let id = grant_of(&subject.jti).ok_or_else(no_user)?;
-    let grant = idp.records.get::<Grant>(id).await?.ok_or_else(no_user)?;
-    if grant.record.state == GrantState::Active {
-        Ok(())
-    } else {
-        Err(no_user())
-    }
+    grants::live(idp, id).await?.map(|_| ()).ok_or_else(no_user)
 }

@@ -1,13 +1,13 @@
 //! The refresh token grant (RFC 6749 §6), with the audience chosen at each
 //! refresh (RFC 8707 §2.2), rotation and reuse detection (RFC 9700 §4.14).
 
-use kit::clock::Timestamp;
 use oauth_types::{ErrorCode, TokenResponse};
 
 use super::{asked_scope, one_audience};
 use crate::{
     domain::{Grant, GrantState, RefreshVerdict},
     error::OAuthError,
+    grants,
     issue::{Issue, Subject, issue},
     params::Params,
     policy::user_may_get_tokens,
@@ -46,7 +46,7 @@ pub(super) async fn redeem(
         }
         let verdict = refresh.judge(generation, idp.now(), idp.settings.lifetimes.refresh_grace);
         if verdict == RefreshVerdict::Reused {
-            revoke(idp, grant_id, grant.expires_at).await?;
+            grants::revoke(idp, grant_id, grant.expires_at).await?;
             tracing::warn!(
                 client = client.client_id,
                 user = grant.sub,
@@ -75,10 +75,7 @@ pub(super) async fn redeem(
             _ => {
                 let rotated = refresh.rotated(idp.now());
                 let next = rotated.generation;
-                let updated = Grant {
-                    refresh: Some(rotated),
-                    ..grant.clone()
-                };
+                let updated = grant.refreshed(rotated, idp.now());
                 if !idp.records.swap(grant_id, &stored, &updated).await? {
                     continue;
                 }
@@ -135,48 +132,5 @@ fn audience_of<'a>(
     Err(OAuthError::new(
         ErrorCode::InvalidTarget,
         "This resource is outside the grant.",
-    ))
-}
-
-/// Takes a grant back, also one that is just being made (its place is then
-/// taken until `remembered_until`).
-pub(super) async fn revoke(
-    idp: &Idp,
-    grant_id: &str,
-    remembered_until: Timestamp,
-) -> Result<(), OAuthError> {
-    for _ in 0..MAX_ATTEMPTS {
-        let Some(stored) = idp.records.get::<Grant>(grant_id).await? else {
-            let tombstone = Grant {
-                id: grant_id.to_owned(),
-                client_id: String::new(),
-                sub: String::new(),
-                sid: String::new(),
-                auth_time: Timestamp::default(),
-                acr: String::new(),
-                scope: oauth_types::Scope::empty(),
-                audiences: Vec::new(),
-                state: GrantState::Revoked,
-                refresh: None,
-                expires_at: remembered_until,
-            };
-            if idp.records.create(grant_id, &tombstone).await? {
-                return Ok(());
-            }
-            continue;
-        };
-        let revoked = Grant {
-            state: GrantState::Revoked,
-            ..stored.record.clone()
-        };
-        if stored.record.state == GrantState::Revoked
-            || idp.records.swap(grant_id, &stored, &revoked).await?
-        {
-            return Ok(());
-        }
-    }
-    Err(OAuthError::new(
-        ErrorCode::TemporarilyUnavailable,
-        "The grant is busy. Try again.",
     ))
 }

@@ -9,9 +9,7 @@ mod stateless;
 use actix_web::cookie::Cookie;
 use async_trait::async_trait;
 
-pub(super) use self::{
-    cached::Cached, hybrid::Hybrid, stateful::Stateful, stateless::Stateless,
-};
+pub(super) use self::{cached::Cached, hybrid::Hybrid, stateful::Stateful, stateless::Stateless};
 use super::{Ended, Minted, Purpose, Record, Session, SessionError, SessionId};
 use crate::cookies::{self, Cookies};
 

@@ -1,0 +1,173 @@
+//! Sessions in the store.
+
+use std::time::Duration;
+
+use kit::clock::Clock as _;
+
+use super::{
+    super::{Kept, Purpose, Session, SessionMode, Stored, Whose},
+    IDLE, World, world,
+    world::LONGEST,
+};
+use crate::audiences::API1;
+
+const USE: Purpose = Purpose::Look { slide: true };
+
+fn stored(session: &Session) -> &Stored {
+    match &session.kept {
+        Kept::Stored(stored) => stored,
+        Kept::Carried(_) => panic!("a session in the store"),
+    }
+}
+
+fn key(world: &World, session: &Session) -> String {
+    world.sessions.shelf().key(&session.id.handle())
+}
+
+#[actix_web::test]
+async fn a_session_comes_back_whole_and_lies_sealed_under_a_hash() {
+    let world = world();
+    let (browser, session) = world.session().await;
+    assert_eq!(browser.names(), ["__Host-session_id"]);
+    assert_eq!(session.about().user.name, "Alice");
+    assert_eq!(stored(&session).record.refresh_token.as_deref(), Some("R0"));
+    let now = world.clock.now();
+    let token = session.usable(&API1, now, Duration::ZERO).unwrap();
+    assert_eq!(token.token.token(), "access-secret");
+    let key = key(&world, &session);
+    assert!(!key.contains(browser.id().expose()));
+    let raw = world.store.get(&key).await.unwrap().unwrap();
+    let text = String::from_utf8_lossy(&raw);
+    for secret in ["access-secret", "id-token-secret", "R0\"", "Alice"] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+}
+
+#[actix_web::test]
+async fn a_record_moved_to_another_sessions_key_counts_as_absent() {
+    let world = world();
+    let (_, first) = world.session().await;
+    let (browser, second) = world.session().await;
+    let stolen = world
+        .store
+        .get(&key(&world, &first))
+        .await
+        .unwrap()
+        .unwrap();
+    let place = key(&world, &second);
+    world.store.put(&place, stolen, IDLE).await.unwrap();
+    assert!(world.look(&browser).await.is_none());
+}
+
+#[actix_web::test]
+async fn use_prolongs_a_session_in_steps_of_a_twentieth_and_a_look_does_not() {
+    let world = world();
+    let (browser, session) = world.session().await;
+    let key = key(&world, &session);
+    let before = world.store.get(&key).await.unwrap();
+    let second = Duration::from_secs(1);
+    world.clock.advance((IDLE / 20).saturating_sub(second));
+    world.open(&browser, USE).await.unwrap();
+    let same = world.store.get(&key).await.unwrap();
+    assert_eq!(same, before, "too soon to write");
+    world.clock.advance(second);
+    world.look(&browser).await.unwrap();
+    let same = world.store.get(&key).await.unwrap();
+    assert_eq!(same, before, "a look is no use");
+    world.open(&browser, USE).await.unwrap();
+    let moved = world.look(&browser).await.unwrap();
+    assert_eq!(moved.about().expires_at, world.clock.now() + IDLE);
+}
+
+#[actix_web::test]
+async fn a_session_ends_when_idle_and_at_the_latest_after_its_longest_time() {
+    let world = world();
+    let (browser, _) = world.session().await;
+    world.clock.advance(IDLE);
+    assert!(world.look(&browser).await.is_none());
+    let (browser, session) = world.session().await;
+    let mut used = Duration::ZERO;
+    while used + IDLE / 2 < LONGEST {
+        world.clock.advance(IDLE / 2);
+        used += IDLE / 2;
+        let live = world.open(&browser, USE).await.is_some();
+        assert!(live, "after {used:?}");
+    }
+    assert!(world.clock.now() < session.about().ends_at);
+    world.clock.advance(IDLE / 2);
+    assert!(world.look(&browser).await.is_none());
+}
+
+#[actix_web::test]
+async fn a_request_that_finishes_late_does_not_bring_an_ended_session_back() {
+    let world = world();
+    let (browser, session) = world.session().await;
+    let request = browser.request("/");
+    world.sessions.end(&request, &session).await.unwrap();
+    let kept = stored(&session);
+    let late = world.sessions.shelf().replace(kept, kept.record.clone());
+    assert!(late.await.unwrap().is_none());
+    assert!(world.look(&browser).await.is_none());
+}
+
+#[actix_web::test]
+async fn a_session_of_one_app_is_nothing_to_the_other() {
+    let world = world();
+    let (browser, _) = world.session().await;
+    let other = world.sessions_in(&world.store, "app2");
+    let looked = other.open(&browser.request("/"), USE).await;
+    assert!(looked.unwrap().is_none());
+}
+
+#[actix_web::test]
+async fn all_sessions_of_a_user_or_of_a_login_are_found_and_ended() {
+    let world = world();
+    let (first, _) = world.session().await;
+    let (second, _) = world.session().await;
+    let user = Whose::User("user-1");
+    assert_eq!(world.sessions.list(user).await.unwrap().len(), 2);
+    let none = world.sessions.list(Whose::User("user-2")).await.unwrap();
+    assert!(none.is_empty());
+    assert_eq!(
+        world.sessions.end_all(Whose::Login("s-1")).await.unwrap(),
+        2
+    );
+    for browser in [first, second] {
+        assert!(world.look(&browser).await.is_none());
+    }
+    assert!(world.sessions.list(user).await.unwrap().is_empty());
+}
+
+#[actix_web::test]
+async fn a_login_that_a_logout_crosses_makes_no_session() {
+    let world = world();
+    let record = world.record(SessionMode::Stateful, "access-secret", None);
+    // The logout finds nothing yet, and the login is saved after it.
+    world.sessions.end_all(Whose::Login("s-1")).await.unwrap();
+    assert!(world.sessions.begin(&record).await.is_err());
+    assert!(
+        world
+            .sessions
+            .list(Whose::User("user-1"))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    // A user's next login is another matter.
+    world.clock.advance(Duration::from_millis(1));
+    world.sessions.end_all(Whose::User("user-2")).await.unwrap();
+    let later = world.record(SessionMode::Stateful, "access-secret", None);
+    assert!(world.sessions.begin(&later).await.is_ok());
+}
+
+#[actix_web::test]
+async fn who_signs_in_again_and_again_does_not_fill_the_index() {
+    let world = world();
+    for _ in 0..5 {
+        world.session().await;
+        world.clock.advance(LONGEST);
+    }
+    world.session().await;
+    let handles = world.sessions.shelf().index().of(Whose::User("user-1"));
+    assert_eq!(handles.await.unwrap().len(), 1);
+}

@@ -1,0 +1,6 @@
+mod carried;
+mod kept;
+mod near;
+mod world;
+
+pub(crate) use world::{Browser, IDLE, World, world};

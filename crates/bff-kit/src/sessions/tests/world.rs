@@ -1,0 +1,191 @@
+//! Sessions on a memory store with a clock that tests move, and a browser that
+//! keeps their cookies.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use actix_web::{HttpRequest, cookie::Cookie, test::TestRequest};
+use kit::{
+    Ground,
+    clock::{Clock as _, ManualClock, Timestamp},
+    random::SeededRandom,
+    seal::Keyring,
+    shutdown::Shutdown,
+};
+use store::{MemoryStore, SharedStore};
+use token_verify::{Issuer, Jwks, jwks::Timing, testing::START};
+
+use crate::{
+    cookies,
+    provider::{Grant, Identity},
+    sessions::{
+        Purpose, Record, Session, SessionId, SessionLifetimes, SessionMode, SessionSettings,
+        Sessions,
+    },
+};
+
+pub(crate) const IDLE: Duration = Duration::from_secs(8 * 3600);
+pub(crate) const LONGEST: Duration = Duration::from_secs(7 * 86_400);
+
+pub(crate) struct World {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) store: SharedStore,
+    pub(crate) ground: Ground,
+    pub(crate) sessions: Arc<Sessions>,
+}
+
+/// Its provider's keys are nowhere to be had.
+pub(crate) fn world() -> World {
+    let nobody = Issuer::new("http://idp.test", "http://127.0.0.1:9");
+    World::new(nobody, None)
+}
+
+impl World {
+    /// `store` instead of the memory's own.
+    pub(crate) fn new(issuer: Issuer, store: Option<SharedStore>) -> Self {
+        let clock = Arc::new(ManualClock::new(START));
+        let random = Arc::new(SeededRandom::new(5));
+        let ground = Ground {
+            clock: clock.clone(),
+            random,
+            shutdown: Shutdown::new(),
+        };
+        let memory = || Arc::new(MemoryStore::new(clock.clone())) as SharedStore;
+        let store = store.unwrap_or_else(memory);
+        let jwks = Jwks::new(issuer, Timing::default(), clock.clone());
+        let sessions = Arc::new(sessions_of(&store, &ground, "app1", &jwks));
+        Self {
+            clock,
+            store,
+            ground,
+            sessions,
+        }
+    }
+
+    /// The sessions of the app `client_id` in `store`.
+    pub(crate) fn sessions_in(&self, store: &SharedStore, client_id: &str) -> Sessions {
+        let nobody = Issuer::new("http://idp.test", "http://127.0.0.1:9");
+        let jwks = Jwks::new(nobody, Timing::default(), self.clock.clone());
+        sessions_of(store, &self.ground, client_id, &jwks)
+    }
+
+    pub(crate) fn record(&self, mode: SessionMode, access: &str, refresh: Option<&str>) -> Record {
+        let now = self.clock.now();
+        let identity = Identity {
+            sub: "user-1".into(),
+            name: "Alice".into(),
+            email: Some("alice@example.com".into()),
+            sid: Some("s-1".into()),
+            id_token: "id-token-secret".into(),
+        };
+        let grant = grant(access, refresh, now, 900);
+        let lifetimes = self.sessions.settings().lifetimes;
+        Record::new(identity, &grant, "https://api-1", mode, now, lifetimes)
+    }
+
+    /// A browser that has just signed in, and its session as a call opens it.
+    pub(crate) async fn session(&self) -> (Browser, Session) {
+        let record = self.record(SessionMode::Stateful, "access-secret", Some("R0"));
+        let browser = self.begin(&record).await;
+        let session = self.look(&browser).await.unwrap();
+        (browser, session)
+    }
+
+    pub(crate) async fn begin(&self, record: &Record) -> Browser {
+        let mut browser = Browser::default();
+        browser.take(self.sessions.begin(record).await.unwrap());
+        browser
+    }
+
+    /// Whoever is signed in with `browser`, without counting as a use.
+    pub(crate) async fn look(&self, browser: &Browser) -> Option<Session> {
+        let looking = Purpose::Look { slide: false };
+        self.open(browser, looking).await
+    }
+
+    pub(crate) async fn open(&self, browser: &Browser, purpose: Purpose) -> Option<Session> {
+        let path = match purpose {
+            Purpose::Call(audience) => format!("{}/data", audience.path),
+            Purpose::Look { .. } => "/".to_owned(),
+        };
+        let req = browser.request(&path);
+        self.sessions.open(&req, purpose).await.unwrap()
+    }
+}
+
+fn sessions_of(
+    store: &SharedStore,
+    ground: &Ground,
+    client_id: &str,
+    jwks: &Arc<Jwks>,
+) -> Sessions {
+    let settings = SessionSettings {
+        lifetimes: SessionLifetimes {
+            idle: IDLE,
+            longest: LONGEST,
+        },
+        mode: SessionMode::Stateful,
+        choice: true,
+    };
+    let keyring = |what: &str| Keyring::new(&[[9; 32]], &format!("{client_id} {what}"));
+    Sessions::new(store, keyring, jwks, ground, client_id, settings)
+}
+
+pub(crate) fn grant(access: &str, refresh: Option<&str>, now: Timestamp, life: u64) -> Grant {
+    Grant::for_test(access, refresh, now, now + Duration::from_secs(life))
+}
+
+/// What a browser keeps.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Browser(pub(super) HashMap<String, Cookie<'static>>);
+
+impl Browser {
+    /// Keeps, replaces or forgets cookies.
+    pub(crate) fn take(&mut self, cookies: impl IntoIterator<Item = Cookie<'static>>) {
+        for cookie in cookies {
+            let over = cookie.max_age().is_some_and(|age| age.is_zero());
+            if over {
+                self.0.remove(cookie.name());
+            } else {
+                self.0.insert(cookie.name().to_owned(), cookie);
+            }
+        }
+    }
+
+    /// A request for `path` with the cookies that a browser sends there.
+    pub(crate) fn test_request(&self, path: &str) -> TestRequest {
+        let goes = |cookie: &&Cookie<'_>| path.starts_with(cookie.path().unwrap_or("/"));
+        let sent = self.0.values().filter(goes);
+        sent.fold(TestRequest::get().uri(path), |req, cookie| {
+            req.cookie(Cookie::new(
+                cookie.name().to_owned(),
+                cookie.value().to_owned(),
+            ))
+        })
+    }
+
+    pub(crate) fn request(&self, path: &str) -> HttpRequest {
+        self.test_request(path).to_http_request()
+    }
+
+    pub(crate) fn value(&self, name: &str) -> &str {
+        self.0.get(name).map(Cookie::value).unwrap_or_default()
+    }
+
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.0.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    pub(crate) fn id(&self) -> SessionId {
+        SessionId::read(self.value(cookies::SESSION)).unwrap()
+    }
+
+    /// All cookies, as a request for a path that gets every one would send them.
+    pub(crate) fn all(&self) -> String {
+        let all = self.0.values();
+        all.map(|c| format!("{}={}", c.name(), c.value()))
+            .collect::<Vec<_>>()
+            .join("; ")
+    }
+}

@@ -1,0 +1,23 @@
+// Swagger UI inside our shell. A page's own script calls `showSwagger`.
+"use strict";
+
+/** Shows the description that `#swagger-ui` names; `own` are the page's own options. */
+function showSwagger(own) {
+  // Swagger UI brings its own dark look, switched by a class.
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const followScheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+  dark.addEventListener("change", followScheme);
+  followScheme();
+
+  const place = document.getElementById("swagger-ui");
+  return SwaggerUIBundle({
+    url: place.dataset.description,
+    domNode: place,
+    layout: "BaseLayout",
+    validatorUrl: null,
+    docExpansion: "list",
+    defaultModelsExpandDepth: -1,
+    displayRequestDuration: true,
+    ...own,
+  });
+}

@@ -1,0 +1,49 @@
+//! The logout token (Back-Channel Logout 1.0 §2.4), made anew for each attempt.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use kit::{clock::Timestamp, random::Random};
+use oauth_types::names::{BACKCHANNEL_LOGOUT_EVENT, jwt_type};
+use serde::Serialize;
+
+use super::Notice;
+use crate::keys::{Keys, SignError};
+
+/// §2.4 recommends at most two minutes.
+const LIFE: Duration = Duration::from_secs(120);
+
+/// Times are seconds since the epoch. There is no `nonce`: it is prohibited, so
+/// that nobody takes this for an id_token.
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    iat: i64,
+    exp: i64,
+    jti: String,
+    sub: &'a str,
+    sid: &'a str,
+    events: BTreeMap<&'static str, Empty>,
+}
+
+#[derive(Serialize)]
+struct Empty {}
+
+pub(super) async fn sign(
+    keys: &Keys,
+    issuer: &str,
+    notice: &Notice,
+    (now, random): (Timestamp, &dyn Random),
+) -> Result<String, SignError> {
+    let claims = Claims {
+        iss: issuer,
+        aud: &notice.client_id,
+        iat: now.secs(),
+        exp: (now + LIFE).secs(),
+        jti: random.id(),
+        sub: &notice.sub,
+        sid: &notice.sid,
+        events: BTreeMap::from([(BACKCHANNEL_LOGOUT_EVENT, Empty {})]),
+    };
+    keys.sign(jwt_type::LOGOUT, &claims).await
+}

@@ -1,0 +1,236 @@
+//! What has to be told, as a queue in the store: each notice is handed out to
+//! one process alone for a while, and comes back unless it was told.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use kit::{
+    clock::{Clock, Timestamp},
+    net::Reach,
+    random::Random,
+    step,
+    telemetry::names::span,
+};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinHandle,
+};
+use tracing::Instrument as _;
+use url::Url;
+
+use super::{
+    Notice, logout_token,
+    send::{Failure, Sender},
+};
+use crate::{
+    audit,
+    keys::Keys,
+    records::{RecordError, Records, Stored},
+    settings::Settings,
+};
+
+/// The queue.
+const KEY: &str = "idp:outbox";
+/// For so long a notice is one process's alone: longer than an attempt takes.
+const HELD: Duration = Duration::from_secs(30);
+/// How many attempts a process makes at once.
+const AT_ONCE: usize = 16;
+/// The first pause after a failure; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause between two attempts.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// An app that cannot be told for so long is not told any more.
+pub(super) const GIVE_UP: Duration = Duration::from_secs(24 * 3600);
+
+/// The queue, and who works on it.
+#[derive(Clone)]
+pub struct Outbox(Arc<Inner>);
+
+struct Inner {
+    records: Records,
+    keys: Keys,
+    issuer: String,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    /// Where each client wants to be told.
+    uris: BTreeMap<String, Url>,
+    sender: Sender,
+    slots: Arc<Semaphore>,
+    /// Attempts outlive the request that made them.
+    runtime: Handle,
+}
+
+impl Outbox {
+    /// For the clients of `settings`, reached by `reach`. Call it inside the
+    /// runtime that is to do the work.
+    pub fn new(
+        (records, keys, issuer): (Records, Keys, String),
+        (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
+        settings: &Settings,
+        reach: Reach,
+    ) -> Self {
+        let uri = |client: &crate::settings::Client| {
+            let uri = client.backchannel_logout_uri.clone()?;
+            Some((client.client_id.clone(), uri))
+        };
+        Self(Arc::new(Inner {
+            records,
+            keys,
+            issuer,
+            clock,
+            random,
+            uris: settings.clients().filter_map(uri).collect(),
+            sender: Sender::new(reach),
+            slots: Arc::new(Semaphore::new(AT_ONCE)),
+            runtime: Handle::current(),
+        }))
+    }
+
+    /// Queues `notice` and, unless many are under way, makes the first attempt
+    /// at once: that is what comes back. A client that wants no word gets none.
+    pub async fn add(&self, notice: Notice) -> Result<Option<JoinHandle<()>>, RecordError> {
+        let Some(uri) = self.0.uris.get(&notice.client_id) else {
+            return Ok(None);
+        };
+        let id = notice.id();
+        if !self.0.records.create(&id, &notice).await? {
+            // It is queued already, or was put down and not yet queued.
+            self.put_in_queue(&id, self.0.clock.now()).await?;
+            return Ok(None);
+        }
+        let Ok(slot) = Arc::clone(&self.0.slots).try_acquire_owned() else {
+            self.put_in_queue(&id, self.0.clock.now()).await?;
+            return Ok(None);
+        };
+        self.put_in_queue(&id, self.0.clock.now() + HELD).await?;
+        Ok(Some(self.attempt(id, uri.clone(), slot)))
+    }
+
+    /// Makes an attempt for each notice that is due.
+    pub async fn deliver_due(&self) -> Result<(), RecordError> {
+        loop {
+            let free = self.0.slots.available_permits();
+            if free == 0 {
+                return Ok(());
+            }
+            let now = self.0.clock.now();
+            let store = self.0.records.store();
+            let due = store.claim(KEY, now, now + HELD, free).await?;
+            for id in &due {
+                self.attempt_due(id).await?;
+            }
+            if due.len() < free {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn attempt_due(&self, id: &str) -> Result<(), RecordError> {
+        let found = self.0.records.get::<Notice>(id).await?;
+        let uri = found.and_then(|stored| self.0.uris.get(&stored.record.client_id));
+        let Some(uri) = uri else {
+            // It was told meanwhile, or the client wants no word any more.
+            return self.0.forget(id).await;
+        };
+        if let Ok(slot) = Arc::clone(&self.0.slots).try_acquire_owned() {
+            self.attempt(id.to_owned(), uri.clone(), slot);
+        }
+        Ok(())
+    }
+
+    async fn put_in_queue(&self, id: &str, at: Timestamp) -> Result<(), RecordError> {
+        self.0.put_in_queue(id, at).await
+    }
+
+    fn attempt(&self, id: String, uri: Url, slot: OwnedSemaphorePermit) -> JoinHandle<()> {
+        let inner = Arc::clone(&self.0);
+        let span = step!(span::BACKCHANNEL_LOGOUT, "sso.outcome" = tracing::field::Empty);
+        let work = async move {
+            let _slot = slot;
+            if let Err(error) = inner.attempt(&id, &uri).await {
+                // It is still in the queue, and comes back.
+                tracing::warn!("a back-channel logout is put off: {error}");
+            }
+        };
+        self.0.runtime.spawn(work.instrument(span))
+    }
+}
+
+impl Inner {
+    async fn attempt(&self, id: &str, uri: &Url) -> Result<(), RecordError> {
+        let Some(stored) = self.records.get::<Notice>(id).await? else {
+            return self.forget(id).await;
+        };
+        let told = self.tell(&stored.record, uri).await;
+        let outcome = if told.is_ok() { "ok" } else { "failed" };
+        tracing::Span::current().record("sso.outcome", outcome);
+        match told {
+            Ok(()) => {
+                audit::logout_told(&stored.record.client_id, &stored.record.sub);
+                self.forget(id).await
+            }
+            Err(why) => self.put_off(id, &stored, &why).await,
+        }
+    }
+
+    async fn tell(&self, notice: &Notice, uri: &Url) -> Result<(), Failure> {
+        let now = (self.clock.now(), &*self.random);
+        let token = logout_token::sign(&self.keys, &self.issuer, notice, now).await?;
+        self.sender.post(uri, &token).await
+    }
+
+    async fn put_off(
+        &self,
+        id: &str,
+        stored: &Stored<Notice>,
+        why: &Failure,
+    ) -> Result<(), RecordError> {
+        let notice = &stored.record;
+        let next = self.clock.now() + pause_after(notice.failures);
+        if next > notice.since + GIVE_UP {
+            audit::logout_given_up(&notice.client_id, &notice.sub, &why.to_string());
+            return self.forget(id).await;
+        }
+        tracing::info!(
+            client = notice.client_id,
+            failures = notice.failures + 1,
+            "an app could not be told of a logout: {why}"
+        );
+        let failed = Notice {
+            failures: notice.failures + 1,
+            ..notice.clone()
+        };
+        self.records.swap(id, stored, &failed).await?;
+        self.put_in_queue(id, next).await
+    }
+
+    async fn put_in_queue(&self, id: &str, at: Timestamp) -> Result<(), RecordError> {
+        let lasting = GIVE_UP + LONGEST_PAUSE + HELD;
+        Ok(self.records.store().rank(KEY, id, at, lasting).await?)
+    }
+
+    async fn forget(&self, id: &str) -> Result<(), RecordError> {
+        self.records.take::<Notice>(id).await?;
+        self.records.store().unrank(KEY, id).await?;
+        Ok(())
+    }
+}
+
+/// After this many failures before the one just now.
+fn pause_after(failures: u32) -> Duration {
+    let doubled = FIRST_PAUSE.saturating_mul(1 << failures.min(16));
+    doubled.min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_from_a_second_to_five_minutes() {
+        let pauses: Vec<_> = [0, 1, 2, 8, 9, 4_000_000_000]
+            .map(|failures| pause_after(failures).as_secs())
+            .into();
+        assert_eq!(pauses, [1, 2, 4, 256, 300, 300]);
+    }
+}

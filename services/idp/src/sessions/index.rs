@@ -1,0 +1,197 @@
+//! Which login sessions there are, whose, and what hangs on each: ordered sets
+//! in the store, beside the records.
+//!
+//! A set is written before the record that it leads to, so that nothing is ever
+//! there and not found; what it leads to may be gone.
+
+use std::time::Duration;
+
+use kit::{clock::Timestamp, seal::fingerprint};
+use store::StoreError;
+
+use crate::{
+    domain::{Grant, LoginSession},
+    state::Idp,
+};
+
+/// All login sessions by when they are over: what the worker goes through.
+const ALL: &str = "idp:logins";
+/// How long a set outlives what it leads to: so long nobody may run here, and a
+/// session that expired meanwhile is still ended properly.
+const SLACK: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How many members are read at once.
+const PAGE: usize = 100;
+
+/// A login session, named without its record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionName {
+    /// `sid`.
+    pub sid: String,
+    /// Its user.
+    pub sub: String,
+}
+
+impl SessionName {
+    /// The name of `login`.
+    pub fn of(login: &LoginSession) -> Self {
+        Self {
+            sid: login.sid.clone(),
+            sub: login.sub.clone(),
+        }
+    }
+
+    /// As a member of the set of all.
+    pub fn member(&self) -> String {
+        format!("{}:{}", self.sid, self.sub)
+    }
+
+    /// A `sid` has no colon.
+    pub fn parse(member: &str) -> Option<Self> {
+        let (sid, sub) = member.split_once(':')?;
+        Some(Self {
+            sid: sid.to_owned(),
+            sub: sub.to_owned(),
+        })
+    }
+}
+
+fn of_user(sub: &str) -> String {
+    format!("idp:logins-of:{sub}")
+}
+
+fn clients(sid: &str) -> String {
+    format!("idp:login-clients:{sid}")
+}
+
+fn grants(sid: &str) -> String {
+    format!("idp:login-grants:{sid}")
+}
+
+/// A client id may hold any character: hashed, no two pairs share a key.
+fn grants_to(client_id: &str, sub: &str) -> String {
+    format!("idp:grants-to:{}", fingerprint(&format!("{client_id}\n{sub}")))
+}
+
+fn lasting(idp: &Idp, until: Timestamp) -> Duration {
+    idp.now().until(until) + SLACK
+}
+
+/// `login` begins, or goes on longer.
+pub async fn enter(idp: &Idp, login: &LoginSession) -> Result<(), StoreError> {
+    let (store, ends) = (idp.records.store(), login.expires_at);
+    let ttl = lasting(idp, ends);
+    let name = SessionName::of(login);
+    store.rank(ALL, &name.member(), ends, ttl).await?;
+    store.rank(&of_user(&login.sub), &login.sid, ends, ttl).await?;
+    // What was there before must last as long.
+    let key = clients(&login.sid);
+    for (client_id, since) in clients_of(idp, &login.sid).await? {
+        store.rank(&key, &client_id, since, ttl).await?;
+    }
+    Ok(())
+}
+
+/// The worker looks at `name` at the moment `at`.
+pub async fn look_at(idp: &Idp, name: &SessionName, at: Timestamp) -> Result<(), StoreError> {
+    let (store, ttl) = (idp.records.store(), lasting(idp, at));
+    store.rank(ALL, &name.member(), at, ttl).await
+}
+
+/// Sessions that somebody has to look at now, handed out until `until`.
+pub async fn due(
+    idp: &Idp,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<SessionName>, StoreError> {
+    let store = idp.records.store();
+    let members = store.claim(ALL, idp.now(), until, limit).await?;
+    Ok(members
+        .iter()
+        .filter_map(|member| SessionName::parse(member))
+        .collect())
+}
+
+/// `name` is over, and all that hung on it is undone.
+pub async fn leave(idp: &Idp, name: &SessionName) -> Result<(), StoreError> {
+    let store = idp.records.store();
+    store.unrank(&of_user(&name.sub), &name.sid).await?;
+    store.unrank(ALL, &name.member()).await?;
+    Ok(())
+}
+
+/// The live sessions of `sub`, the one that ends first before the others; at
+/// most `limit`.
+pub async fn sessions_of(idp: &Idp, sub: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+    let key = of_user(sub);
+    let found = idp.records.store().ranked(&key, idp.now(), limit);
+    Ok(found.await?.into_iter().map(|(sid, _)| sid).collect())
+}
+
+/// All sessions that end at `from` or later, in the order of their ends; at
+/// most `limit`.
+pub async fn all_from(
+    idp: &Idp,
+    from: Timestamp,
+    limit: usize,
+) -> Result<Vec<(SessionName, Timestamp)>, StoreError> {
+    let found = idp.records.store().ranked(ALL, from, limit).await?;
+    let named = |(member, at): (String, _)| Some((SessionName::parse(&member)?, at));
+    Ok(found.into_iter().filter_map(named).collect())
+}
+
+/// A client gets `grant` in its login session, which lasts until `ends`.
+pub async fn enter_grant(idp: &Idp, grant: &Grant, ends: Timestamp) -> Result<(), StoreError> {
+    let store = idp.records.store();
+    let ttl = lasting(idp, ends);
+    store.rank(&clients(&grant.sid), &grant.client_id, idp.now(), ttl).await?;
+    let ttl = lasting(idp, grant.expires_at);
+    let until = grant.expires_at;
+    store.rank(&grants(&grant.sid), &grant.id, until, ttl).await?;
+    let key = grants_to(&grant.client_id, &grant.sub);
+    store.rank(&key, &grant.id, until, ttl).await
+}
+
+/// The clients that took part in a session, and since when.
+pub async fn clients_of(idp: &Idp, sid: &str) -> Result<Vec<(String, Timestamp)>, StoreError> {
+    let store = idp.records.store();
+    store.ranked(&clients(sid), Timestamp::default(), PAGE).await
+}
+
+/// `client_id` has been told that the session is over.
+pub async fn leave_client(idp: &Idp, sid: &str, client_id: &str) -> Result<(), StoreError> {
+    idp.records.store().unrank(&clients(sid), client_id).await?;
+    Ok(())
+}
+
+/// Some of the grants that hang on a session.
+pub async fn grants_of(idp: &Idp, sid: &str) -> Result<Vec<String>, StoreError> {
+    let key = grants(sid);
+    let found = idp.records.store().ranked(&key, Timestamp::default(), PAGE);
+    Ok(found.await?.into_iter().map(|(id, _)| id).collect())
+}
+
+/// A grant hangs on the session no more.
+pub async fn leave_session(idp: &Idp, sid: &str, grant_id: &str) -> Result<(), StoreError> {
+    idp.records.store().unrank(&grants(sid), grant_id).await?;
+    Ok(())
+}
+
+/// The grants of `sub` to `client_id` that may still live; at most `limit`.
+pub async fn grants_of_user(
+    idp: &Idp,
+    client_id: &str,
+    sub: &str,
+    limit: usize,
+) -> Result<Vec<String>, StoreError> {
+    let key = grants_to(client_id, sub);
+    let found = idp.records.store().ranked(&key, idp.now(), limit);
+    Ok(found.await?.into_iter().map(|(id, _)| id).collect())
+}
+
+/// A grant is over.
+pub async fn leave_grant(idp: &Idp, grant: &Grant) -> Result<(), StoreError> {
+    leave_session(idp, &grant.sid, &grant.id).await?;
+    let key = grants_to(&grant.client_id, &grant.sub);
+    idp.records.store().unrank(&key, &grant.id).await?;
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! The browser's session at the provider: found by its cookie, made at sign-in,
+//! ended in one way whatever the reason (`end`).
+
+mod end;
+pub mod index;
+
+use actix_web::{HttpRequest, cookie::Cookie, http::header};
+pub use end::{Ended, end, end_all_of, end_due};
+
+use crate::{
+    cookies,
+    domain::{EndReason, LoginSession},
+    grants::GrantError,
+    records::{RecordError, Stored},
+    settings::User,
+    state::Idp,
+};
+
+/// The live session of this browser, if its user may still sign in.
+pub async fn current(idp: &Idp, req: &HttpRequest) -> Result<Option<LoginSession>, RecordError> {
+    Ok(stored(idp, req).await?.map(|stored| stored.record))
+}
+
+/// The same, as it was read: what [`save`] goes on with.
+pub async fn stored(
+    idp: &Idp,
+    req: &HttpRequest,
+) -> Result<Option<Stored<LoginSession>>, RecordError> {
+    let Some(value) = cookies::read(req, cookies::SESSION) else {
+        return Ok(None);
+    };
+    let Some((sid, secret)) = value.split_once('.') else {
+        return Ok(None);
+    };
+    let found = idp.records.get::<LoginSession>(sid).await?;
+    let enabled = |sub: &str| idp.settings.user(sub).is_some_and(|user| user.enabled);
+    Ok(found.filter(|stored| {
+        let login = &stored.record;
+        login.is_live() && login.has_secret(secret) && enabled(&login.sub)
+    }))
+}
+
+/// The session `sid`, while it lives.
+pub async fn live(idp: &Idp, sid: &str) -> Result<Option<LoginSession>, RecordError> {
+    let found = idp.records.get::<LoginSession>(sid).await?;
+    Ok(found
+        .map(|stored| stored.record)
+        .filter(LoginSession::is_live))
+}
+
+/// A session of `user` who has just signed in, not saved yet, and its cookie.
+/// The same user in the same browser keeps the `sid`; the cookie's secret is
+/// new each time.
+pub fn make(
+    idp: &Idp,
+    req: &HttpRequest,
+    before: Option<&LoginSession>,
+    user: &User,
+) -> (LoginSession, Cookie<'static>) {
+    let now = idp.now();
+    let ends = now + idp.settings.lifetimes.idp_session;
+    let secret = idp.random.token();
+    let user_agent = req.headers().get(header::USER_AGENT);
+    let session = LoginSession::new(idp.random.id(), &secret, user.sub.clone(), now, ends)
+        .in_browser(user_agent.and_then(|value| value.to_str().ok()));
+    let session = match before.filter(|before| before.sub == user.sub) {
+        Some(before) => session.continuing(before),
+        None => session,
+    };
+    let cookie = cookies::session(&session.sid, &secret, now, ends, idp.weaknesses);
+    (session, cookie)
+}
+
+/// Saves it; `Over` where it goes on with one that ended meanwhile. Another
+/// user's session that this browser had is over.
+pub async fn save(
+    idp: &Idp,
+    before: Option<&Stored<LoginSession>>,
+    session: &LoginSession,
+) -> Result<(), GrantError> {
+    let Some(before) = before else {
+        return begin(idp, session).await;
+    };
+    if before.record.sid != session.sid {
+        begin(idp, session).await?;
+        end(idp, &before.record.sid, EndReason::AnotherUser).await?;
+        return Ok(());
+    }
+    // Never written over: a session that has just been ended stays so.
+    if !idp.records.swap(&session.sid, before, session).await? {
+        return Err(GrantError::Over);
+    }
+    Ok(index::enter(idp, session).await?)
+}
+
+async fn begin(idp: &Idp, session: &LoginSession) -> Result<(), GrantError> {
+    index::enter(idp, session).await?;
+    Ok(idp.records.put(&session.sid, session).await?)
+}

@@ -1,0 +1,31 @@
+//! What happens without a request: sessions that nobody touches expire, and
+//! apps that could not be told of a logout are told later.
+
+use std::{sync::Arc, time::Duration};
+
+use kit::shutdown::Shutdown;
+
+use crate::{sessions, state::Idp};
+
+/// How often it looks. What is due is a matter of the clock, not of this.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Works until the drain. Every process has one; the store hands each piece of
+/// work to one of them alone.
+pub async fn run(idp: Arc<Idp>, shutdown: Shutdown) {
+    let mut was_well = true;
+    let work = async {
+        loop {
+            let ended = sessions::end_due(&idp).await.map_err(|e| e.to_string());
+            let told = idp.outbox.deliver_due().await.map_err(|e| e.to_string());
+            let outcome = ended.and(told);
+            // Once for an outage, not once a second.
+            if let (true, Err(error)) = (was_well, &outcome) {
+                tracing::warn!("what is due has to wait: {error}");
+            }
+            was_well = outcome.is_ok();
+            tokio::time::sleep(EVERY).await;
+        }
+    };
+    shutdown.unless_begun::<_>(work).await.unwrap_or(())
+}

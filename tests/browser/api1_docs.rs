@@ -1,0 +1,68 @@
+//! API-1's own documentation in a real Chromium: page and resource server are
+//! one, and the page is a public client.
+
+use kit::config::Site;
+use testkit::{Browser, Platform};
+use tests::ALICE;
+
+/// The windows of the browser, the page's own first.
+async fn windows(browser: &Browser, count: usize) -> Vec<thirtyfour::WindowHandle> {
+    let all = async {
+        loop {
+            let windows = browser.driver().windows().await.unwrap();
+            if windows.len() == count {
+                return windows;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        }
+    };
+    let patience = std::time::Duration::from_secs(15);
+    tokio::time::timeout(patience, all)
+        .await
+        .expect("as many windows")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_signs_in_by_itself_and_calls_the_api_with_the_token() {
+    let platform = Platform::start().await;
+    let api1 = platform.url(Site::Api1);
+    let browser = Browser::start().await;
+    browser.goto(&format!("{api1}/docs")).await;
+    browser.find(".auth-wrapper .authorize.unlocked").await;
+    browser.click(".auth-wrapper .authorize").await;
+    browser.click(".modal-ux .authorize").await;
+
+    let both = windows(&browser, 2).await;
+    browser
+        .driver()
+        .switch_to_window(both[1].clone())
+        .await
+        .unwrap();
+    browser.until_at(&platform.issuer()).await;
+    browser.fill("username", ALICE.0).await;
+    browser.fill("password", ALICE.1).await;
+    browser.press("Sign in").await;
+    windows(&browser, 1).await;
+    browser
+        .driver()
+        .switch_to_window(both[0].clone())
+        .await
+        .unwrap();
+
+    browser.find(".auth-wrapper .authorize.locked").await;
+    browser.click(".modal-ux .btn-done").await;
+    browser.click(".opblock-get .opblock-summary-control").await;
+    browser.click(".try-out__btn").await;
+    browser.click(".execute").await;
+    let status = ".live-responses-table tbody .response-col_status";
+    browser.until_text(status, "200").await;
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+
+    let tokens = platform.tap(Site::Idp).answered_values("access_token");
+    assert!(!tokens.is_empty());
+    let kept = format!("{:?}", browser.kept_for_scripts().await);
+    assert!(tokens.iter().all(|token| !kept.contains(token)), "{kept}");
+    assert_eq!(browser.cookies_of("api1.localhost").await, []);
+    browser.goto(&format!("{api1}/docs")).await;
+    browser.find(".auth-wrapper .authorize.unlocked").await;
+}

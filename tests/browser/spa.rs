@@ -1,0 +1,287 @@
+//! The single-page app in a real Chromium: the first diagram of the seed, step by
+//! step, and where its tokens are.
+
+use std::time::Duration;
+
+use kit::config::Site;
+use serde_json::{Value, json};
+use testkit::{Browser, Platform};
+use tests::ALICE;
+
+/// The steps of a login, in their order.
+const LOGIN: [&str; 8] = [
+    "login.discovery",
+    "login.prepare",
+    "login.redirect",
+    "login.at_provider",
+    "callback.received",
+    "callback.check",
+    "callback.code_exchange",
+    "callback.id_token_check",
+];
+
+/// Alice at the single-page app.
+struct Story {
+    platform: Platform,
+    browser: Browser,
+    spa: String,
+}
+
+impl Story {
+    async fn begin() -> Self {
+        let platform = Platform::start().await;
+        let browser = Browser::start().await;
+        let spa = platform.url(Site::Spa);
+        browser.goto(&spa).await;
+        Self {
+            platform,
+            browser,
+            spa,
+        }
+    }
+
+    async fn sign_in(&self) {
+        let browser = &self.browser;
+        browser.press("Sign in").await;
+        browser.until_at(&self.platform.issuer()).await;
+        browser.fill("username", ALICE.0).await;
+        browser.fill("password", ALICE.1).await;
+        browser.press("Sign in").await;
+        self.is_signed_in().await;
+    }
+
+    async fn is_signed_in(&self) {
+        self.browser.until_at(&self.spa).await;
+        let name = "[data-signed-in=true] h1";
+        self.browser.until_text(name, "Alice").await;
+    }
+
+    /// The steps on the page, by name.
+    async fn steps(&self) -> Vec<String> {
+        let script =
+            "return [...document.querySelectorAll('[data-step]')].map(one => one.dataset.step)";
+        serde_json::from_value(self.browser.run(script).await).unwrap()
+    }
+
+    /// Presses a button and gives what the step that follows reads.
+    async fn takes(&self, label: &str, step: &str) -> String {
+        let before = self.steps().await.len();
+        self.browser.press(label).await;
+        let css = format!("[data-step='{step}']:nth-of-type({})", before + 1);
+        self.browser.text(&css).await
+    }
+
+    /// What the page says went wrong.
+    async fn trouble(&self) -> String {
+        self.browser.text("#trouble:not([hidden])").await
+    }
+
+    fn tokens(&self) -> Vec<String> {
+        let idp = self.platform.tap(Site::Idp);
+        let kinds = ["access_token", "refresh_token", "id_token"];
+        kinds
+            .into_iter()
+            .flat_map(|kind| idp.answered_values(kind))
+            .collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alice_signs_in_calls_the_api_and_refreshes_and_each_step_is_shown() {
+    let story = Story::begin().await;
+    story.sign_in().await;
+    assert_eq!(story.steps().await, LOGIN);
+    assert_eq!(
+        story.browser.url().await.as_str(),
+        format!("{}/", story.spa)
+    );
+
+    let userinfo = story.takes("/userinfo", "userinfo.call").await;
+    assert!(userinfo.contains("alice@example.com"), "{userinfo}");
+    let list = story.takes("GET /resource", "api.call").await;
+    assert!(list.contains("200") && list.contains("orders"), "{list}");
+    let placed = story.takes("POST /resource", "api.call").await;
+    assert!(
+        placed.contains("201") && placed.contains("chess-set"),
+        "{placed}"
+    );
+
+    let before = story.tokens();
+    let refreshed = story.takes("Refresh", "tokens.refresh").await;
+    let successor = story
+        .tokens()
+        .into_iter()
+        .rfind(|token| !before.contains(token) && !token.contains('.'));
+    assert!(refreshed.contains(&successor.unwrap()), "{refreshed}");
+    let list = story.takes("GET /resource", "api.call").await;
+    assert!(list.contains("200"), "the new access token is used: {list}");
+    assert_eq!(story.browser.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_used_refresh_token_is_worth_nothing_after_a_moment_and_ends_its_family() {
+    let story = Story::begin().await;
+    story.sign_in().await;
+    story.takes("Refresh", "tokens.refresh").await;
+    let again = story
+        .takes("Send the used one again", "tokens.replay")
+        .await;
+    assert!(again.contains("a lost answer is given again"), "{again}");
+
+    story.platform.advance(Duration::from_secs(31));
+    let late = story
+        .takes("Send the used one again", "tokens.replay")
+        .await;
+    assert!(late.contains("is refused"), "{late}");
+    let refresh = story.takes("Refresh", "tokens.refresh").await;
+    assert!(refresh.contains("Sign in again"), "{refresh}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_are_in_no_storage_and_no_cookie_and_any_script_in_the_page_reads_them() {
+    let story = Story::begin().await;
+    story.sign_in().await;
+    let tokens = story.tokens();
+    assert_eq!(tokens.len(), 3, "access, refresh and ID token");
+    let kept = format!("{:?}", story.browser.kept_for_scripts().await);
+    let cookies = story.browser.cookies_of("spa.localhost").await;
+    assert_eq!(cookies, [], "no cookie");
+    for token in &tokens {
+        assert!(!kept.contains(token), "{kept}");
+    }
+    assert!(
+        kept.contains("\"session\": \"{}\""),
+        "state, nonce and verifier were deleted: {kept}"
+    );
+
+    // As a script would that somebody else has brought into the page.
+    let seen = story
+        .browser
+        .run("return document.querySelector('[data-token=access_token]').textContent")
+        .await;
+    assert!(tokens.contains(&seen.as_str().unwrap().to_owned()));
+    let spy = "const real = window.fetch;
+        window.fetch = (url, options) => {
+            window.stolen = new Headers(options.headers).get('Authorization');
+            return real(url, options);
+        };";
+    story.browser.run(spy).await;
+    story.takes("GET /resource", "api.call").await;
+    let stolen = story.browser.run("return window.stolen").await;
+    let stolen = stolen
+        .as_str()
+        .unwrap()
+        .strip_prefix("Bearer ")
+        .unwrap()
+        .to_owned();
+    assert!(
+        tokens.contains(&stolen),
+        "hiding it from the page would not help"
+    );
+
+    story.browser.goto(&story.spa).await;
+    assert!(
+        !story.browser.source().await.contains("eyJ"),
+        "gone with the page"
+    );
+    story.browser.press("Sign in").await;
+    story.is_signed_in().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callback_that_does_not_fit_is_refused_in_words_and_its_code_is_not_used() {
+    let story = Story::begin().await;
+    let (browser, spa) = (&story.browser, &story.spa);
+    browser
+        .goto(&format!("{spa}/callback?code=c&state=s"))
+        .await;
+    assert!(
+        story
+            .trouble()
+            .await
+            .contains("No login waits for this answer")
+    );
+
+    let issuer = story.platform.issuer();
+    let cases = [
+        ("code=c&state=another", "does not belong to the login"),
+        (
+            "code=c&state={state}&iss=http://evil.localhost",
+            "does not belong to the login",
+        ),
+        (
+            "error=access_denied&state={state}&iss={issuer}",
+            "denied at the provider",
+        ),
+        (
+            "code=never-made&state={state}&iss={issuer}",
+            "does not take this code",
+        ),
+    ];
+    for (query, sentence) in cases {
+        browser.goto(spa).await;
+        browser.press("Stop before the redirect").await;
+        browser.find("#onward:not([hidden])").await;
+        let link = browser
+            .run("return document.querySelector('#onward a').href")
+            .await;
+        let link: url::Url = link.as_str().unwrap().parse().unwrap();
+        let state = link
+            .query_pairs()
+            .find(|(name, _)| name == "state")
+            .unwrap()
+            .1;
+        let query = query
+            .replace("{state}", &state)
+            .replace("{issuer}", &issuer);
+        browser.goto(&format!("{spa}/callback?{query}")).await;
+        let trouble = story.trouble().await;
+        assert!(trouble.contains(sentence), "{query}: {trouble}");
+        assert_eq!(
+            browser.url().await.as_str(),
+            format!("{spa}/"),
+            "the answer left the address"
+        );
+        let kept = browser.kept_for_scripts().await;
+        assert_eq!(kept["session"], "{}", "used once, right or wrong");
+    }
+    let sent = story.platform.tap(Site::Idp).requests();
+    assert_eq!(
+        sent.matches("POST /token").count(),
+        1,
+        "the last one alone was for the provider to judge"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_is_away_is_said_in_words_and_the_button_works_again() {
+    let story = Story::begin().await;
+    let cdp = story.browser.driver().cdp();
+    let block = async |urls: Value| {
+        cdp.send_raw("Network.setBlockedURLs", json!({ "urls": urls }))
+            .await
+            .unwrap();
+    };
+    cdp.send_raw("Network.enable", json!({})).await.unwrap();
+    block(json!(["*idp.localhost*"])).await;
+    story.browser.press("Sign in").await;
+    assert!(story.trouble().await.contains("No answer came"));
+    block(json!([])).await;
+    story.sign_in().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn going_back_after_the_login_leads_to_no_dead_end() {
+    let story = Story::begin().await;
+    story.sign_in().await;
+    story.browser.driver().back().await.unwrap();
+    assert!(!story.browser.text("body").await.trim().is_empty());
+    story.browser.driver().forward().await.unwrap();
+    story.browser.until_at(&story.spa).await;
+    let shown = story.browser.text("h1").await;
+    let source = story.browser.source().await;
+    assert!(!shown.is_empty() || source.contains("Hello"), "{shown}");
+    story.browser.goto(&story.spa).await;
+    story.browser.press("Sign in").await;
+    story.is_signed_in().await;
+}
