@@ -1,25 +1,21 @@
 //! API-1's own documentation in a real Chromium: page and resource server are
 //! one, and the page is a public client.
 
+use std::time::Duration;
+
 use kit::config::Site;
 use testkit::{Browser, Platform};
 use tests::ALICE;
 
-/// The windows of the browser, the page's own first.
-async fn windows(browser: &Browser, count: usize) -> Vec<thirtyfour::WindowHandle> {
-    let all = async {
-        loop {
-            let windows = browser.driver().windows().await.unwrap();
-            if windows.len() == count {
-                return windows;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+/// Waits until the browser has `count` windows.
+async fn until_windows(browser: &Browser, count: usize) {
+    let there = async {
+        while browser.driver().windows().await.unwrap().len() != count {
+            tokio::time::sleep(Duration::from_millis(30)).await;
         }
     };
-    let patience = std::time::Duration::from_secs(15);
-    tokio::time::timeout(patience, all)
-        .await
-        .expect("as many windows")
+    let in_time = tokio::time::timeout(Duration::from_secs(15), there).await;
+    assert!(in_time.is_ok(), "never {count} windows");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,7 +28,8 @@ async fn the_page_signs_in_by_itself_and_calls_the_api_with_the_token() {
     browser.click(".auth-wrapper .authorize").await;
     browser.click(".modal-ux .authorize").await;
 
-    let both = windows(&browser, 2).await;
+    until_windows(&browser, 2).await;
+    let both = browser.driver().windows().await.unwrap();
     browser
         .driver()
         .switch_to_window(both[1].clone())
@@ -42,7 +39,7 @@ async fn the_page_signs_in_by_itself_and_calls_the_api_with_the_token() {
     browser.fill("username", ALICE.0).await;
     browser.fill("password", ALICE.1).await;
     browser.press("Sign in").await;
-    windows(&browser, 1).await;
+    until_windows(&browser, 1).await;
     browser
         .driver()
         .switch_to_window(both[0].clone())

@@ -3,22 +3,22 @@
 
 use kit::config::Site;
 use reqwest::Method;
-use testkit::{Cli, Page, Platform};
+use testkit::{Cli, Hop, Platform};
 
 /// The headers of CORS in an answer.
-fn granted(answer: &Page) -> Vec<(String, String)> {
-    let named = answer.headers().iter();
+fn granted(answer: &Hop) -> Vec<(String, String)> {
+    let named = answer.headers.iter();
     named
         .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
         .filter(|(name, _)| name.starts_with("access-control-"))
         .collect()
 }
 
-async fn get(cli: &mut Cli, url: &str, origin: &str) -> Page {
+async fn get(cli: &mut Cli, url: &str, origin: &str) -> Hop {
     cli.raw(Method::GET, url, &[("origin", origin)], "").await
 }
 
-async fn preflight(cli: &mut Cli, url: &str, origin: &str, method: &str, headers: &str) -> Page {
+async fn preflight(cli: &mut Cli, url: &str, origin: &str, method: &str, headers: &str) -> Hop {
     let asked = [
         ("origin", origin),
         ("access-control-request-method", method),

@@ -42,12 +42,8 @@ async fn the_page_may_call_the_provider_and_api_1_and_sets_no_cookie() {
 async fn its_refresh_token_rotates_and_rotation_does_not_prolong_its_life() {
     let platform = Platform::start().await;
     let party = Party::my_spa(&platform);
-    let answer = party.answer(&mut party.cli(), &[]).await;
-    let redeemed = party
-        .machine
-        .redeem(&answer["code"], &party.redirect_uri, &party.pkce.verifier)
-        .await;
-    let first = redeemed.granted().text("refresh_token");
+    let first = party.tokens(&mut party.cli(), &[]).await;
+    let first = first.text("refresh_token");
     platform.advance(6 * DAY);
     let second = party.machine.refresh(&first, &[]).await;
     let second = second.granted().text("refresh_token");

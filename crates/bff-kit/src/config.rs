@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use kit::{
-    config::{Addresses, Common, Problems, Site, parse_duration},
+    config::{Addresses, Common, Problems, Site, Weaknesses, parse_duration},
     state_dir::StateDir,
 };
 use token_verify::{Issuer, IssuerArgs};
@@ -123,6 +123,8 @@ pub struct Config {
     pub workers: usize,
     /// Proxies whose `X-Forwarded-For` counts.
     pub trusted_proxies: TrustedProxies,
+    /// Defences that a lab has switched off.
+    pub weaknesses: Weaknesses,
 }
 
 /// All that settings are read from.
@@ -218,6 +220,7 @@ impl Config {
             state_dir: common.state_dir.clone(),
             workers: common.workers,
             trusted_proxies: trusted_proxies?,
+            weaknesses: common.weaknesses,
         })
     }
 }

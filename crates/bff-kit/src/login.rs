@@ -8,7 +8,7 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
-use kit::{clock::Timestamp, telemetry::names::span};
+use kit::{clock::Timestamp, config::Weaknesses, telemetry::names::span};
 use oauth_types::pkce;
 use tracing::Instrument as _;
 use url::Url;
@@ -17,6 +17,7 @@ use web_kit::{problem::Problem, trace::begin_journey};
 use crate::{
     app::RequestBy,
     audiences,
+    callback::CALLBACK,
     params::Params,
     pre_session::{Begin, Begun},
     provider::ProviderError,
@@ -43,12 +44,13 @@ struct Ask {
 
 impl Ask {
     /// `choice`: whether a login may choose its session's mode.
-    fn read(query: &str, choice: bool) -> Result<Self, String> {
+    fn read(query: &str, choice: bool, weaknesses: Weaknesses) -> Result<Self, String> {
         let params = Params::read(query.as_bytes()).map_err(|e| e.to_string())?;
         // An empty one is no local path either.
-        let return_to = params
-            .given("return_to")
-            .map_or_else(|| Ok(ReturnTo::home()), ReturnTo::read);
+        let return_to = params.given("return_to").map_or_else(
+            || Ok(ReturnTo::home()),
+            |text| ReturnTo::read(text, weaknesses),
+        );
         let prompt = params.get("prompt").map(read_prompt).transpose()?;
         let max_age = params.get("max_age").map(str::parse).transpose();
         let acr_values = params.get("acr_values");
@@ -107,7 +109,7 @@ pub(crate) async fn login(req: HttpRequest, bff: web::Data<Bff>) -> Result<HttpR
     let bad =
         |why: String| Problem::new(StatusCode::BAD_REQUEST, "This login cannot begin").detail(why);
     let choice = bff.sessions.settings().choice;
-    let ask = Ask::read(req.query_string(), choice).map_err(bad)?;
+    let ask = Ask::read(req.query_string(), choice, bff.weaknesses).map_err(bad)?;
     let state = bff.random.token();
     let span = begin_journey(&req, &state);
     start(&req, &bff, &ask, &state).instrument(span).await
@@ -133,7 +135,8 @@ async fn start(
     let saving = bff.pre_sessions.begin(req, state, login);
     let begun = saving.instrument(kit::step!(span::PRE_SESSION)).await;
     let begun = begun.map_err(|error| store_away(&error.to_string()))?;
-    let params = request_params(bff, ask, state, &begun);
+    let redirect_uri = format!("{}{CALLBACK}", bff.origin(req));
+    let params = request_params(bff, redirect_uri, ask, state, &begun);
     let location = location(bff, params)
         .await
         .map_err(|error| provider_trouble(&error))?;
@@ -153,11 +156,17 @@ fn redirect(location: &str) -> actix_web::HttpResponseBuilder {
 }
 
 /// The authorization request (OIDC Core §3.1.2.1, RFC 7636 §4.3).
-fn request_params(bff: &Bff, ask: &Ask, state: &str, begun: &Begun) -> Vec<(&'static str, String)> {
+fn request_params(
+    bff: &Bff,
+    redirect_uri: String,
+    ask: &Ask,
+    state: &str,
+    begun: &Begun,
+) -> Vec<(&'static str, String)> {
     let mut params = vec![
         ("response_type", "code".to_owned()),
         ("client_id", bff.provider.client_id().to_owned()),
-        ("redirect_uri", bff.provider.redirect_uri().to_owned()),
+        ("redirect_uri", redirect_uri),
         ("scope", audiences::scope().to_string()),
         ("state", state.to_owned()),
         ("nonce", begun.nonce.clone()),
@@ -190,19 +199,23 @@ async fn location(bff: &Bff, params: Vec<(&'static str, String)>) -> Result<Url,
 mod tests {
     use super::*;
 
+    fn read(query: &str, choice: bool) -> Result<Ask, String> {
+        Ask::read(query, choice, Weaknesses::default())
+    }
+
     #[test]
     fn with_nothing_asked_it_leads_home_and_a_live_session_is_enough() {
-        let ask = Ask::read("", true).unwrap();
+        let ask = read("", true).unwrap();
         assert_eq!(ask.return_to.as_str(), "/");
         assert!(!ask.asks_for_more());
-        assert!(!Ask::read("return_to=/docs", true).unwrap().asks_for_more());
+        assert!(!read("return_to=/docs", true).unwrap().asks_for_more());
         for more in [
             "prompt=login",
             "prompt=none",
             "max_age=0",
             "acr_values=urn:x",
         ] {
-            assert!(Ask::read(more, true).unwrap().asks_for_more(), "{more}");
+            assert!(read(more, true).unwrap().asks_for_more(), "{more}");
         }
     }
 
@@ -225,22 +238,22 @@ mod tests {
             &long,
         ];
         for query in wrong {
-            assert!(Ask::read(query, true).is_err(), "{query}");
+            assert!(read(query, true).is_err(), "{query}");
         }
     }
 
     #[test]
     fn a_login_chooses_its_mode_only_where_it_may() {
-        let ask = Ask::read("mode=hybrid", true).unwrap();
+        let ask = read("mode=hybrid", true).unwrap();
         assert_eq!(ask.mode, Some(SessionMode::Hybrid));
-        assert!(Ask::read("mode=hybrid", false).is_err());
+        assert!(read("mode=hybrid", false).is_err());
     }
 
     #[test]
     fn oidc_core_3_1_2_1_prompt_login_and_max_age_ask_for_a_fresh_sign_in() {
         let now = Timestamp::from_secs(1000);
         let since = |query: &str| {
-            Ask::read(query, true)
+            read(query, true)
                 .unwrap()
                 .signed_in_since(now)
                 .map(Timestamp::secs)

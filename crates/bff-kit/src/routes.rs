@@ -1,13 +1,15 @@
 //! What is where, and the pages.
 
+use actix_cors::Cors;
 use actix_web::{
     Error, HttpRequest, HttpResponse,
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{Method, header},
-    middleware::{Next, from_fn},
+    middleware::{Condition, Next, from_fn},
     web::{self, ServiceConfig},
 };
+use kit::config::{Weakness, Weaknesses};
 use serde_json::json;
 use web_kit::{
     look::{self, Accent},
@@ -22,6 +24,7 @@ use crate::{
     login::login,
     openapi::openapi,
     pages::{self, DocsPage, HomePage},
+    params::Params,
     price::priced,
     proxy::{Upstreams, api1, api2},
     sessions::{About, Purpose, Session},
@@ -45,6 +48,7 @@ pub(crate) fn routes(
     upstreams: web::Data<Upstreams>,
 ) {
     let accent = bff.accent();
+    let weaknesses = bff.weaknesses;
     let page = |path: &str| web::resource(path.to_owned());
     let guard = move |csrf: web::Data<Csrf>, req, next| guard(accent, csrf, req, next);
     let guarded = web::scope("")
@@ -56,6 +60,14 @@ pub(crate) fn routes(
         .wrap(from_fn(move |req, next| {
             pages_fail_as_pages(accent, req, next)
         }))
+        .wrap(Condition::new(
+            weaknesses != Weaknesses::default(),
+            from_fn(move |req, next| cookies::weakened(weaknesses, req, next)),
+        ))
+        .wrap(Condition::new(
+            weaknesses.has(Weakness::CorsAnyOrigin),
+            Cors::permissive(),
+        ))
         .service(
             page("/")
                 .route(web::get().to(home))
@@ -77,6 +89,11 @@ pub(crate) fn routes(
                 .route(web::get().to(api2::list))
                 .route(web::post().to(api2::reserve)),
         )
+        .configure(|cfg| {
+            if weaknesses.has(Weakness::GetOrders) {
+                cfg.route("/api1/order", web::get().to(api1::place_by_get));
+            }
+        })
         .default_service(look::fallback(accent));
     cfg.configure(pages::assets)
         .route(
@@ -130,6 +147,7 @@ async fn home(
         },
         lab_url: bff.addresses.url(kit::config::Site::Lab),
         idp_url: bff.provider.issuer().to_owned(),
+        note: reflected(&req, bff.weaknesses),
     };
     Ok(page.respond())
 }
@@ -150,6 +168,14 @@ fn signed_in(csrf: &Csrf, session: &Session) -> pages::SignedIn {
         },
         csrf_token: csrf.form_token(&session.id),
     }
+}
+
+/// What the address says that the page should show as it is: nothing, but in a
+/// lab that has been weakened so.
+fn reflected(req: &HttpRequest, weaknesses: Weaknesses) -> Option<String> {
+    let params = Params::read(req.query_string().as_bytes()).ok();
+    let params = params.filter(|_| weaknesses.has(Weakness::ReflectedHtml));
+    params?.get("note").map(ToOwned::to_owned)
 }
 
 /// `GET /docs`.

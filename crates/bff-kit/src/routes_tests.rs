@@ -87,6 +87,7 @@ pub(super) fn setup_at(idp: &str, request: RequestBy) -> Setup {
         request,
     };
     let bff = Bff {
+        weaknesses: kit::config::Weaknesses::default(),
         app,
         addresses: Addresses::default(),
         clock: ground.clock.clone(),

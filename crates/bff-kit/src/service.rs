@@ -12,6 +12,7 @@ use token_verify::{Jwks, jwks::Timing};
 use web_kit::frame::Frame;
 
 use crate::{
+    callback::CALLBACK,
     config::Config,
     csrf::Csrf,
     pre_session::PreSessions,
@@ -45,7 +46,8 @@ pub async fn build(
     };
     let app = config.app;
     let origin = config.addresses.url(app.site);
-    let csrf = web::Data::new(Csrf::new(&origin, &master, app.client_id));
+    let csrf = Csrf::new(&origin, &master, app.client_id);
+    let csrf = web::Data::new(csrf.weakened(config.weaknesses));
     let readiness = Readiness::waiting_for(ground.shutdown.clone(), &["store", "idp"]);
     let frame = Frame {
         service: app.service,
@@ -61,7 +63,7 @@ pub async fn build(
         issuer: config.issuer.clone(),
         client_id: app.client_id.to_owned(),
         auth: config.auth.clone(),
-        redirect_uri: format!("{origin}/callback"),
+        redirect_uri: format!("{origin}{CALLBACK}"),
     };
     let provider = Arc::new(Provider::new(provider, &ground));
     // The provider's keys, for access tokens that come back in cookies.
@@ -117,9 +119,11 @@ fn assemble(
         settings,
     );
     let pre_sessions = PreSessions::new(store.clone(), keyring("login"), &ground, client_id);
+    let pre_sessions = pre_sessions.weakened(config.weaknesses);
     Bff {
         app: config.app,
         addresses: config.addresses,
+        weaknesses: config.weaknesses,
         clock: ground.clock,
         random: ground.random,
         provider,

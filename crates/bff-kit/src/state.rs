@@ -3,7 +3,12 @@
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
-use kit::{clock::Clock, config::Addresses, random::Random, telemetry::names::span};
+use kit::{
+    clock::Clock,
+    config::{Addresses, Weakness, Weaknesses},
+    random::Random,
+    telemetry::names::span,
+};
 use tracing::Instrument as _;
 use web_kit::{look::Accent, problem::Problem};
 
@@ -20,6 +25,8 @@ use crate::{
 pub(crate) struct Bff {
     pub(crate) app: App,
     pub(crate) addresses: Addresses,
+    /// Defences that a lab has switched off.
+    pub(crate) weaknesses: Weaknesses,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) provider: Arc<Provider>,
@@ -32,6 +39,16 @@ impl Bff {
     /// The colour of the app's pages.
     pub(crate) fn accent(&self) -> Accent {
         Accent::from(self.app.site)
+    }
+
+    /// The app's own origin. The configuration says it and no header does: who
+    /// sends the request could write anybody's name there.
+    pub(crate) fn origin(&self, req: &HttpRequest) -> String {
+        if self.weaknesses.has(Weakness::HostDecides) {
+            let said = req.connection_info();
+            return format!("{}://{}", said.scheme(), said.host());
+        }
+        self.addresses.url(self.app.site)
     }
 
     /// The live session that the request's cookies name.

@@ -148,19 +148,15 @@ mod tests {
     }
 
     #[test]
-    fn stateful_is_the_one_mode_and_the_apps_own_setting_wins() {
+    fn stateful_is_its_default_and_its_own_setting_wins() {
+        assert_eq!(read(&[]).unwrap().mode, SessionMode::Stateful);
         let both = [
             "--bff-session-mode",
-            "stateless",
+            "hybrid",
             "--app1-session-mode",
-            "stateful",
+            "cached",
         ];
-        assert!(read(&both).is_ok());
-        let problems = read(&["--app1-session-mode", "hybrid"]).unwrap_err();
-        assert!(
-            problems.lines()[0].starts_with("APP1_SESSION_MODE: "),
-            "{problems}"
-        );
+        assert_eq!(read(&both).unwrap().mode, SessionMode::Cached);
     }
 
     #[test]

@@ -21,6 +21,8 @@ use crate::{
     tokens::audience_of,
 };
 
+/// Where the provider sends the browser back to.
+pub(crate) const CALLBACK: &str = "/callback";
 /// The most bytes in a code or a state.
 const MAX_VALUE: usize = 2048;
 

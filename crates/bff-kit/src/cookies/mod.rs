@@ -7,10 +7,15 @@ mod split;
 use std::time::Duration;
 
 use actix_web::{
-    HttpMessage as _, HttpRequest, HttpResponse,
+    Error, HttpMessage as _, HttpRequest, HttpResponse,
+    body::MessageBody,
     cookie::{Cookie, SameSite, time},
+    dev::{ServiceRequest, ServiceResponse},
+    http::header,
+    middleware::Next,
 };
-use kit::seal::fingerprint;
+use kit::{config::Weaknesses, seal::fingerprint};
+use web_kit::same_site::same_site;
 
 pub(crate) use self::{
     request::Cookies,
@@ -145,6 +150,24 @@ pub(crate) fn put_on<B>(req: &HttpRequest, answer: &mut HttpResponse<B>) {
             tracing::error!("a cookie that is no header: {error}");
         }
     }
+}
+
+/// A lab's middleware: the answer's cookies say of cross-site requests what
+/// the lab has weakened them to.
+pub(crate) async fn weakened<B: MessageBody>(
+    weaknesses: Weaknesses,
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let mut answered = next.call(req).await?;
+    let answer = answered.response_mut();
+    let strong: Vec<_> = answer.cookies().map(Cookie::into_owned).collect();
+    answer.headers_mut().remove(header::SET_COOKIE);
+    for mut cookie in strong {
+        cookie.set_same_site(same_site(weaknesses));
+        answer.add_cookie(&cookie)?;
+    }
+    Ok(answered)
 }
 
 fn lasting(lives: Duration) -> time::Duration {

@@ -24,6 +24,8 @@ pub(crate) struct HomePage {
     pub lab_url: String,
     /// The provider's address.
     pub idp_url: String,
+    /// What a lab that has been weakened so shows unescaped.
+    pub note: Option<String>,
 }
 
 /// The app.
@@ -165,7 +167,11 @@ impl HomePage {
         } else {
             "Signed out"
         };
-        page(self.app.accent, title, StatusCode::OK, self, &Csp::strict())
+        let csp = match &self.note {
+            None => Csp::strict(),
+            Some(_) => Csp::strict().inline_scripts(),
+        };
+        page(self.app.accent, title, StatusCode::OK, self, &csp)
     }
 
     fn style_sheet() -> String {
@@ -201,6 +207,7 @@ pub(super) mod tests {
             },
             lab_url: "http://lab.localhost:8080".into(),
             idp_url: "http://idp.localhost:8081".into(),
+            note: None,
         }
     }
 

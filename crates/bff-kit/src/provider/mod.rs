@@ -86,11 +86,6 @@ impl Provider {
         &self.settings.client_id
     }
 
-    /// Where logins come back to.
-    pub(crate) fn redirect_uri(&self) -> &str {
-        &self.settings.redirect_uri
-    }
-
     /// What discovery told; asks for it where nobody has yet.
     pub(crate) async fn known(&self) -> Result<Arc<Known>, ProviderError> {
         if let Some(known) = self.known.read().clone() {

@@ -26,11 +26,7 @@ impl Order {
     /// Reads a request's body.
     pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Problem> {
         if is_form(headers) {
-            return Self::of_form(body).ok_or_else(|| {
-                unreadable(
-                    "The form needs an item, and a quantity that is a whole number.".to_owned(),
-                )
-            });
+            return Self::of_form(body);
         }
         let kind = headers
             .get(header::CONTENT_TYPE)
@@ -49,11 +45,21 @@ impl Order {
             .map_err(|error| unreadable(format!("The body is not an order: {error}.")))
     }
 
-    fn of_form(body: &[u8]) -> Option<Self> {
-        let form = Params::read(body).ok()?;
-        Some(Self {
-            item: form.get("item")?.to_owned(),
-            quantity: form.get("quantity")?.parse().ok()?,
+    /// Reads a query, which is a form too.
+    pub(super) fn of_query(query: &str) -> Result<Self, Problem> {
+        Self::of_form(query.as_bytes())
+    }
+
+    fn of_form(form: &[u8]) -> Result<Self, Problem> {
+        let read = || {
+            let form = Params::read(form).ok()?;
+            Some(Self {
+                item: form.get("item")?.to_owned(),
+                quantity: form.get("quantity")?.parse().ok()?,
+            })
+        };
+        read().ok_or_else(|| {
+            unreadable("The form needs an item, and a quantity that is a whole number.".to_owned())
         })
     }
 }
