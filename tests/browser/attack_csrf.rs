@@ -54,11 +54,19 @@ async fn a_form_orders_nothing() {
     assert_eq!(orders_after("form?go", &[]).await, 0);
 }
 
+/// Each set of weaknesses with one less than the attack needs.
+fn with_one_defence(needed: &[Weakness]) -> impl Iterator<Item = Vec<Weakness>> {
+    let all_but = |kept| needed.iter().copied().filter(move |one| *one != kept);
+    needed.iter().map(move |kept| all_but(*kept).collect())
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn each_defence_alone_stops_the_form() {
-    for kept in FORM {
-        let others: Vec<_> = FORM.iter().copied().filter(|one| one != kept).collect();
-        assert_eq!(orders_after("form?go", &others).await, 0, "{kept:?}");
+async fn each_defence_alone_stops_the_picture_and_the_form() {
+    for (attack, needed) in [("image?go", IMAGE), ("form?go", FORM)] {
+        for weaknesses in with_one_defence(needed) {
+            let orders = orders_after(attack, &weaknesses).await;
+            assert_eq!(orders, 0, "{attack} with {weaknesses:?}");
+        }
     }
 }
 
@@ -96,10 +104,13 @@ async fn a_script_reads_the_orders_and_places_one_where_cors_lets_everybody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_of_another_site_reads_nothing_and_orders_nothing() {
-    let victim = Victim::without(&[]).await;
-    victim.orders_something().await;
-    victim.is_attacked_by("fetch?go").await;
-    victim.until_outcome("refused").await;
-    assert!(!victim.browser.source().await.contains("\"quantity\":3"));
-    assert_eq!(victim.orders().await, 1);
+    for weaknesses in with_one_defence(FETCH).chain([vec![]]) {
+        let victim = Victim::without(&weaknesses).await;
+        victim.orders_something().await;
+        victim.is_attacked_by("fetch?go").await;
+        victim.until_outcome("refused").await;
+        let page = victim.browser.source().await;
+        assert!(!page.contains(r#""quantity":3"#), "{weaknesses:?}");
+        assert_eq!(victim.orders().await, 1, "{weaknesses:?}");
+    }
 }

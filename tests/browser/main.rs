@@ -11,4 +11,4 @@ mod attack_login;
 mod first_light;
 mod spa;
 mod victim;
-mod zz_probe;
+mod zz_sites;

@@ -135,3 +135,18 @@ async fn an_outage(mode: &str, outlives: bool) {
 async fn a_killed_redis_is_503_and_loses_no_session_in_stateful() {
     an_outage("stateful", false).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_redis_is_503_and_loses_no_session_in_cached() {
+    an_outage("cached", false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_outlive_redis_until_a_token_must_be_renewed_in_hybrid() {
+    an_outage("hybrid", true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_outlive_redis_until_a_token_must_be_renewed_in_stateless() {
+    an_outage("stateless", true).await;
+}

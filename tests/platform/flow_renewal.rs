@@ -26,6 +26,10 @@ const SLOW: Duration = Duration::from_secs(3);
 const SHORT: (&str, Duration) = ("access_token = \"2s\"", Duration::from_secs(2));
 /// What it replaces.
 const USUAL: &str = "access_token = \"15m\"";
+/// So short that it is over when the provider has started again.
+const SHORT_GRACE: (&str, &str) = ("refresh_grace = \"30s\"", "refresh_grace = \"1s\"");
+/// The app's host, as cookies know it.
+const HOST: &str = "app1.localhost";
 /// How long to wait for what must happen, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -44,7 +48,7 @@ impl Scene {
             idp_config: vec![(USUAL, SHORT.0)],
             ..Plan::default()
         };
-        let mut platform = Processes::start(&in_mode(mode, plan)).await;
+        let platform = Processes::start(&in_mode(mode, plan)).await;
         let app = platform.url(Site::App1);
         let mut cli = Cli::new();
         sign_in_to(&mut cli, &app, ALICE).await;
@@ -52,18 +56,19 @@ impl Scene {
             assert_eq!(cli.fetch_get(path).await.status, 200, "{path}");
         }
         let expired = Instant::now() + SHORT.1;
+        let mut scene = Self { platform, cli, app };
         // The new tokens live long enough not to expire under the test's hands.
-        platform.configure_idp(&[]);
-        for name in platform.replicas_of("idp") {
-            platform.restart(&name).await;
-        }
+        scene.reconfigure_idp(&[]).await;
         sleep_until(expired).await;
-        platform.gate().forget();
-        Self { platform, cli, app }
+        scene.platform.gate().forget();
+        scene
     }
 
-    async fn storm(&self) {
-        storm(&self.cli, &self.app).await;
+    async fn reconfigure_idp(&mut self, changes: &[(&str, &str)]) {
+        self.platform.configure_idp(changes);
+        for name in self.platform.replicas_of("idp") {
+            self.platform.restart(&name).await;
+        }
     }
 
     fn redeems(&self) -> Vec<GateCall> {
@@ -81,6 +86,21 @@ impl Scene {
             assert_eq!(self.cli.fetch_get(path).await.status, 200, "{path}");
         }
         assert_eq!(self.redeems().len(), count, "what was renewed is kept");
+    }
+
+    /// The refresh token that the browser was left with is the newest: it
+    /// renews when no older one is taken any more.
+    async fn renews_once_the_grace_is_over(&mut self) {
+        self.reconfigure_idp(&[SHORT_GRACE]).await;
+        for cookie in self.cli.jar().of(HOST) {
+            if cookie.path != "/" {
+                self.cli.forget_cookie(HOST, &cookie.name);
+            }
+        }
+        for path in ["/api1/data", "/api2/data"] {
+            let answer = self.cli.fetch_get(path).await;
+            assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        }
     }
 }
 
@@ -158,7 +178,7 @@ fn one_an_audience(redeems: &[GateCall], repeated: usize) {
 async fn a_slow_endpoint(mode: &str) {
     let mut scene = Scene::set(mode).await;
     scene.platform.gate().slow_down("/token", SLOW);
-    scene.storm().await;
+    storm(&scene.cli, &scene.app).await;
     one_an_audience(&scene.redeems(), 0);
     scene.lives_on().await;
 }
@@ -166,7 +186,7 @@ async fn a_slow_endpoint(mode: &str) {
 async fn a_refusal_with_500(mode: &str) {
     let mut scene = Scene::set(mode).await;
     scene.platform.gate().refuse_next("/token", 500);
-    scene.storm().await;
+    storm(&scene.cli, &scene.app).await;
     one_an_audience(&scene.redeems(), 1);
     scene.lives_on().await;
 }
@@ -174,7 +194,7 @@ async fn a_refusal_with_500(mode: &str) {
 async fn an_answer_lost_after_the_rotation(mode: &str) {
     let mut scene = Scene::set(mode).await;
     scene.platform.gate().lose_next_answer("/token");
-    scene.storm().await;
+    storm(&scene.cli, &scene.app).await;
     one_an_audience(&scene.redeems(), 1);
     scene.lives_on().await;
 }
@@ -191,8 +211,33 @@ async fn a_holder_of_the_lease_killed_half_way(mode: &str) {
     scene.lives_on().await;
 }
 
+/// Without a lease: one successful redeem for each audience at each replica,
+/// and `repeated` requests more. Those of one replica for one audience share.
+fn one_a_replica_and_audience(redeems: &[GateCall], repeated: usize) {
+    let delivered = redeems
+        .iter()
+        .filter(|call| call.is_delivered && call.status == Some(200));
+    let mut places: Vec<_> = delivered
+        .map(|call| (&call.by, call.param("resource")))
+        .collect();
+    let count = places.len();
+    places.sort_unstable();
+    places.dedup();
+    assert_eq!(places.len(), count, "{redeems:#?}");
+    assert_eq!((count, redeems.len()), (4, 4 + repeated), "{redeems:#?}");
+}
+
+async fn without_a_lease(faults: impl Fn(&Gate), repeated: usize) {
+    let mut scene = Scene::set("stateless").await;
+    faults(scene.platform.gate());
+    storm(&scene.cli, &scene.app).await;
+    one_a_replica_and_audience(&scene.redeems(), repeated);
+    scene.lives_on().await;
+    scene.renews_once_the_grace_is_over().await;
+}
+
 /// A module of tests for each mode that has a lease.
-macro_rules! in_mode {
+macro_rules! in_modes {
     ($($mode:ident)*) => {$(
         mod $mode {
             const MODE: &str = stringify!($mode);
@@ -220,4 +265,19 @@ macro_rules! in_mode {
     )*};
 }
 
-in_mode!(stateful);
+in_modes!(stateful hybrid cached);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stateless_with_a_slow_endpoint_one_redeem_a_replica_and_audience() {
+    without_a_lease(|gate| gate.slow_down("/token", SLOW), 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stateless_a_refusal_with_500_costs_one_request_more() {
+    without_a_lease(|gate| gate.refuse_next("/token", 500), 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stateless_an_answer_lost_after_the_rotation_costs_one_request_more() {
+    without_a_lease(|gate| gate.lose_next_answer("/token"), 1).await;
+}

@@ -6,6 +6,7 @@
 )]
 
 mod api1_docs;
+mod attack_host;
 mod bff_refuses;
 mod cors;
 mod fault_redis;
@@ -16,12 +17,16 @@ mod flow_renewal;
 mod flow_sso;
 mod modes_cost;
 mod no_secret_leaks;
+mod oidc_backchannel_logout;
 mod oidc_core;
+mod oidc_rp_initiated_logout;
 mod pages_half_way;
 mod passwords;
+mod receiver;
 mod rfc6749_authorize;
 mod rfc6749_refresh;
 mod rfc6749_token;
+mod rfc7009_revocation;
 mod rfc7636_pkce;
 mod rfc8693_exchange;
 mod rfc8707_resource;

@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use kit::config::Site;
-use testkit::{Cli, Plan, Processes};
+use testkit::{Cli, Hop, Plan, Processes};
 use tests::{ALICE, modes::in_mode, sign_in_to};
 
 /// Calls to the APIs that are counted.
 const CALLS: u64 = 1000;
+/// Next to nothing.
+const FEW: u64 = 10;
 /// Tabs that make them at once.
 const TABS: u64 = 4;
 /// The shortest time over which the idle system is watched.
@@ -24,9 +26,15 @@ fn commands(platform: &Processes) -> u64 {
         .sum()
 }
 
-/// How many commands [`CALLS`] calls of a signed-in browser cost, less what the
-/// idle system sends in the same time.
-async fn cost(mode: &str) -> u64 {
+/// What [`CALLS`] calls of a signed-in browser cost, in commands.
+struct Cost {
+    /// By Redis's count, less what the idle system sends in the same time.
+    counted: u64,
+    /// As the answers say it.
+    told: u64,
+}
+
+async fn cost(mode: &str) -> Cost {
     let plan = Plan {
         apis_in_memory: true,
         ..Plan::default()
@@ -44,13 +52,16 @@ async fn cost(mode: &str) -> u64 {
         let url = format!("{app}/api{}/data", tab % 2 + 1);
         let mut tab = cli.second_tab();
         async move {
+            let mut told = 0;
             for _ in 0..CALLS / TABS {
                 let answer = tab.try_get(&url).await.expect("an answer");
                 assert_eq!(answer.status, 200, "{}", answer.body);
+                told += price(&answer);
             }
+            told
         }
     });
-    join_all(tabs).await;
+    let told = join_all(tabs).await.into_iter().sum();
     let (spent, took) = (commands(&platform) - before, began.elapsed());
 
     let window = took.max(IDLE);
@@ -58,13 +69,46 @@ async fn cost(mode: &str) -> u64 {
     tokio::time::sleep(window).await;
     let idle = commands(&platform) - before;
     // Rounded up: the idle system's next command may have fallen into either window.
-    let idle = (f64::from(u32::try_from(idle).unwrap()) * took.div_duration_f64(window)).ceil();
+    let idle = idle * u64::try_from(took.as_millis()).unwrap();
+    let idle = idle.div_ceil(u64::try_from(window.as_millis()).unwrap());
     println!("{mode}: {spent} commands in {took:?}, of which the idle system's {idle}");
-    spent.saturating_sub(idle as u64)
+    Cost {
+        counted: spent.saturating_sub(idle),
+        told,
+    }
+}
+
+/// The store commands that the answer says it cost (`Server-Timing`).
+fn price(answer: &Hop) -> u64 {
+    let timing = answer.header("server-timing").expect("a price");
+    let (_, rest) = timing.split_once("store;desc=\"").expect("the store's");
+    let (commands, _) = rest.split_once(' ').expect("a number of commands");
+    commands.parse().expect("a number")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stateful_reads_once_a_call() {
-    let cost = cost("stateful").await;
-    assert!((CALLS - 10..=CALLS + 10).contains(&cost), "{cost}");
+async fn a_thousand_calls_cost_a_thousand_reads_in_stateful() {
+    let Cost { counted, told } = cost("stateful").await;
+    assert_eq!(told, CALLS);
+    assert!((CALLS - FEW..=CALLS + FEW).contains(&counted), "{counted}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_calls_cost_next_to_nothing_in_hybrid() {
+    let Cost { counted, told } = cost("hybrid").await;
+    assert!(counted <= FEW && told <= FEW, "{counted}, {told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_calls_cost_next_to_nothing_in_cached() {
+    let Cost { counted, told } = cost("cached").await;
+    assert!(counted <= FEW && told <= FEW, "{counted}, {told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_cost_nothing_in_stateless() {
+    let Cost { counted, told } = cost("stateless").await;
+    assert_eq!(told, 0);
+    // The idle system is not the same at all times.
+    assert!(counted <= FEW, "{counted}");
 }

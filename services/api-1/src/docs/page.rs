@@ -33,8 +33,8 @@ struct DocsPage<'a> {
 }
 
 impl DocsPage<'_> {
-    fn script() -> String {
-        look::asset_url(Own::get, "docs.js")
+    fn file(name: &str) -> String {
+        look::asset_url(Own::get, name)
     }
 }
 

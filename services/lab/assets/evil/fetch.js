@@ -3,7 +3,8 @@ async function attack(app) {
   const loot = { orders: null, placed: null };
   const credentials = "include";
   try {
-    loot.orders = await (await fetch(`${app}/api1/data`, { credentials })).text();
+    const answer = await fetch(`${app}/api1/data`, { credentials });
+    if (answer.ok) loot.orders = await answer.text();
   } catch {
     // The browser keeps the answer to itself.
   }

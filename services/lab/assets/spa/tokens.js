@@ -27,10 +27,13 @@ function panel(kind, title, about, token) {
   );
 }
 
-/** What a JWT says (RFC 7519 §3); null for a token that says nothing. Not checked here. */
+/** What a JWT says (RFC 7519 §3); null for a token that is none. Not checked here. */
 function payload(token) {
-  const parts = token.split(".");
-  if (parts.length !== 3) return null;
-  const bytes = Uint8Array.from(atob(parts[1].replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
-  return JSON.parse(new TextDecoder().decode(bytes));
+  const base64 = token.split(".")[1]?.replace(/-/g, "+").replace(/_/g, "/");
+  try {
+    const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return null;
+  }
 }

@@ -89,7 +89,7 @@ pub(super) static ALL: [Attack; 8] = [
             ("read", "app1 let this page read:"),
             (
                 "refused",
-                "app1 answered nothing that this page could read.",
+                "app1 answered nothing that is of use to this page.",
             ),
         ],
     },

@@ -111,6 +111,8 @@ impl Weapon {
 impl Parts {
     fn new(csp: Csp, markup: &impl Template) -> Self {
         let markup = markup.render().unwrap_or_default();
+        // The same character, as people write it: the page shows its markup.
+        let markup = markup.replace("&#38;", "&amp;");
         Self {
             csp,
             markup,

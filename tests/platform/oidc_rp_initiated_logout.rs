@@ -1,0 +1,294 @@
+//! OpenID Connect RP-Initiated Logout 1.0.
+
+use std::time::Duration;
+
+use testkit::{Cli, Platform, bent};
+use tests::{BOB, Party, sign_in};
+use url::Url;
+
+const BACK: &str = "http://127.0.0.1:9999/";
+const COOKIE: &str = "__Host-idp_session";
+
+fn url(platform: &Platform, parameters: &[(&str, &str)]) -> String {
+    let mut url = Url::parse(&format!("{}/logout", platform.issuer())).unwrap();
+    url.query_pairs_mut().extend_pairs(parameters);
+    url.into()
+}
+
+fn browser(party: &Party<'_>) -> Cli {
+    party.cli().not_following(BACK)
+}
+
+/// Whether the provider still knows the browser: `prompt=none` says so.
+async fn is_signed_in(party: &Party<'_>, cli: &mut Cli) -> bool {
+    let answer = party.answer(cli, &[("prompt", "none")]).await;
+    match answer.get("error").map(String::as_str) {
+        Some("login_required") => false,
+        // demo_rp has a consent page.
+        Some("consent_required") | None => true,
+        Some(other) => panic!("{other}"),
+    }
+}
+
+/// An error page: nothing has ended, and nobody is sent anywhere.
+async fn is_refused(party: &Party<'_>, cli: &mut Cli, url: &str) {
+    let page = cli.goto(url).await;
+    assert_eq!(page.status(), 400, "{page}");
+    assert!(page.location().is_none() && !page.has_form(), "{page}");
+    assert!(is_signed_in(party, cli).await, "{url}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rp_logout_2_a_hint_that_fits_ends_the_session_and_goes_back_with_state() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let mut cli = browser(&party);
+    let hint = party.tokens(&mut cli, &[]).await.text("id_token");
+    let state: String = (0..128_u8).map(|n| char::from(33 + n % 94)).collect();
+    let parameters = [
+        ("id_token_hint", hint.as_str()),
+        ("post_logout_redirect_uri", BACK),
+        ("state", &state),
+        ("logout_hint", "alice"),
+        ("ui_locales", "de en"),
+    ];
+    let page = cli.goto(&url(&platform, &parameters)).await;
+    let back = page.location().unwrap_or_else(|| panic!("{page}"));
+    assert!(back.as_str().starts_with(BACK), "{back}");
+    let pairs: Vec<_> = back.query_pairs().into_owned().collect();
+    assert_eq!(pairs, [("state".to_owned(), state)]);
+    assert!(cli.jar().get("idp.localhost", COOKIE).is_none());
+    assert!(!is_signed_in(&party, &mut cli).await);
+    // What could be ended is: the browser goes straight back.
+    let page = cli.goto(&url(&platform, &parameters)).await;
+    assert!(page.location().is_some(), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rp_logout_2_by_form_and_with_an_expired_hint() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let mut cli = browser(&party);
+    let hint = party.tokens(&mut cli, &[]).await.text("id_token");
+    platform.advance(Duration::from_secs(24 * 3600));
+    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    form.append_pair("id_token_hint", &hint);
+    form.append_pair("post_logout_redirect_uri", BACK);
+    let headers = [("content-type", "application/x-www-form-urlencoded")];
+    let endpoint = format!("{}/logout", platform.issuer());
+    let answer = cli
+        .raw(reqwest::Method::POST, &endpoint, &headers, &form.finish())
+        .await;
+    assert_eq!(answer.status, 303, "{}", answer.body);
+    assert_eq!(answer.header("location"), Some(BACK));
+    assert!(!is_signed_in(&party, &mut cli).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rp_logout_2_the_user_is_asked_where_no_hint_says_whose_session() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    for parameters in [
+        &[][..],
+        &[("state", "s")],
+        &[("client_id", "demo_rp")],
+        &[
+            ("client_id", "demo_rp"),
+            ("post_logout_redirect_uri", BACK),
+            ("state", "a b&c"),
+        ],
+    ] {
+        let mut cli = browser(&party);
+        party.tokens(&mut cli, &[]).await;
+        let page = cli.goto(&url(&platform, parameters)).await;
+        assert_eq!(page.status(), 200, "{page}");
+        assert!(page.has_form() && page.text().contains("Alice"), "{page}");
+        let mut tab = cli.second_tab().not_following(&party.redirect_uri);
+        assert!(is_signed_in(&party, &mut tab).await, "nothing ends unasked");
+        let page = cli.submit_first_form(&[]).await;
+        if parameters.len() == 3 {
+            let back = page.location().unwrap_or_else(|| panic!("{page}"));
+            assert_eq!(back.as_str(), format!("{BACK}?state=a+b%26c"));
+        } else {
+            assert_eq!(page.status(), 200, "{page}");
+            assert!(page.text().contains("signed out"), "{page}");
+        }
+        assert!(!is_signed_in(&party, &mut cli).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rp_logout_6_another_sites_form_confirms_nothing() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let mut victim = browser(&party);
+    party.tokens(&mut victim, &[]).await;
+    let mut attacker = browser(&party);
+    party.tokens(&mut attacker, &[]).await;
+    attacker.goto(&url(&platform, &[])).await;
+    // Even a browser that sent the cookie along would be refused.
+    let stolen = attacker.page().first_form().encoded();
+    let headers = [("content-type", "application/x-www-form-urlencoded")];
+    let endpoint = format!("{}/logout", platform.issuer());
+    let answer = victim
+        .raw(reqwest::Method::POST, &endpoint, &headers, &stolen)
+        .await;
+    assert_eq!(answer.status, 403, "{}", answer.body);
+    assert!(is_signed_in(&party, &mut victim).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rp_logout_2_a_hint_of_another_session_is_confirmed_first() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let hint = party
+        .tokens(&mut browser(&party), &[])
+        .await
+        .text("id_token");
+    let mut cli = browser(&party);
+    party.tokens(&mut cli, &[]).await;
+    let asked = url(
+        &platform,
+        &[("id_token_hint", &hint), ("post_logout_redirect_uri", BACK)],
+    );
+    let page = cli.goto(&asked).await;
+    assert!(page.has_form(), "{page}");
+    let page = cli.submit_first_form(&[]).await;
+    assert_eq!(
+        page.location().map(String::from).as_deref(),
+        Some(BACK),
+        "{page}"
+    );
+    assert!(!is_signed_in(&party, &mut cli).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rp_logout_2_a_hint_ends_its_session_in_a_browser_without_the_cookie() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let mut owner = browser(&party);
+    let hint = party.tokens(&mut owner, &[]).await.text("id_token");
+    let asked = url(&platform, &[("id_token_hint", &hint)]);
+    let mut elsewhere = browser(&party);
+    let page = elsewhere.goto(&asked).await;
+    assert!(
+        page.status() == 200 && page.text().contains("signed out"),
+        "{page}"
+    );
+    assert!(!is_signed_in(&party, &mut owner).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rp_logout_4_what_is_wrong_is_a_page_and_no_redirect() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let mut cli = browser(&party);
+    let tokens = party.tokens(&mut cli, &[]).await;
+    let hint = tokens.text("id_token");
+    let bad_signature = bent::signature(&hint);
+    let other_user = bent::claims(&hint, |claims| claims["sub"] = "u-2b90d4c8e1".into());
+    let unsigned = bent::unsigned(&hint);
+    let access_token = tokens.text("access_token");
+    let with_query = format!("{BACK}?x=1");
+    let back = ("post_logout_redirect_uri", BACK);
+    for parameters in [
+        vec![("id_token_hint", bad_signature.as_str()), back],
+        vec![("id_token_hint", &other_user), back],
+        vec![("id_token_hint", &unsigned), back],
+        vec![("id_token_hint", &access_token), back],
+        vec![("id_token_hint", "nonsense"), back],
+        vec![("id_token_hint", &hint), ("client_id", "app1"), back],
+        vec![("client_id", "nobody"), back],
+        vec![back],
+        vec![
+            ("id_token_hint", &hint),
+            ("post_logout_redirect_uri", "https://evil.example/"),
+        ],
+        vec![
+            ("id_token_hint", &hint),
+            ("post_logout_redirect_uri", &with_query),
+        ],
+        vec![
+            ("client_id", "demo_rp"),
+            ("post_logout_redirect_uri", "http://127.0.0.1:9999"),
+        ],
+        vec![("id_token_hint", &hint), back, back],
+    ] {
+        is_refused(&party, &mut cli, &url(&platform, &parameters)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rp_logout_grants_end_with_the_session_where_their_client_says_so() {
+    let platform = Platform::start().await;
+    let (app1, demo) = (Party::app1(&platform), Party::demo_rp(&platform));
+    let mut cli = browser(&demo).not_following(&app1.redirect_uri);
+    let of_app1 = app1.tokens(&mut cli, &[]).await;
+    let of_demo = demo.tokens(&mut cli, &[]).await;
+    let late = app1.code(&mut cli, &[]).await;
+    let hint = of_app1.text("id_token");
+    cli.goto(&url(&platform, &[("id_token_hint", &hint)])).await;
+    let refused = app1
+        .machine
+        .refresh(&of_app1.text("refresh_token"), &[])
+        .await;
+    assert_eq!(refused.error(), "invalid_grant");
+    let offline = demo
+        .machine
+        .refresh(&of_demo.text("refresh_token"), &[])
+        .await;
+    assert_eq!(offline.status, 200, "offline access outlives the session");
+    // A code from before the end gives nothing after it.
+    let refused = app1.redeem(&late).await;
+    assert_eq!(refused.refusal(), (400, "invalid_grant".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rp_logout_a_code_redeemed_while_the_session_ends_leaves_no_living_grant() {
+    let platform = Platform::start().await;
+    let party = Party::app1(&platform);
+    for _ in 0..12 {
+        let mut cli = browser(&party);
+        let hint = party.tokens(&mut cli, &[]).await.text("id_token");
+        let code = party.code(&mut cli, &[]).await;
+        let asked = url(&platform, &[("id_token_hint", &hint)]);
+        let (redeemed, _) = tokio::join!(party.redeem(&code), async {
+            cli.goto(&asked).await;
+        });
+        if redeemed.status == 200 {
+            let token = redeemed.text("refresh_token");
+            let answer = party.machine.refresh(&token, &[]).await;
+            assert_eq!(answer.error(), "invalid_grant");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_user_in_the_same_browser_ends_the_first_ones_session() {
+    let platform = Platform::start().await;
+    let party = Party::app1(&platform);
+    let mut cli = browser(&party);
+    let tokens = party.tokens(&mut cli, &[]).await;
+    cli.goto(&party.authorize_url(&[("prompt", "login")])).await;
+    sign_in(&mut cli, BOB).await;
+    let refused = party
+        .machine
+        .refresh(&tokens.text("refresh_token"), &[])
+        .await;
+    assert_eq!(refused.error(), "invalid_grant");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_metadata_name_it() {
+    let platform = Platform::start().await;
+    let party = Party::app1(&platform);
+    let metadata = party
+        .machine
+        .get("/.well-known/openid-configuration")
+        .await
+        .json();
+    let issuer = platform.issuer();
+    assert_eq!(metadata["end_session_endpoint"], format!("{issuer}/logout"));
+    assert_eq!(metadata["backchannel_logout_supported"], true);
+    assert_eq!(metadata["backchannel_logout_session_supported"], true);
+}
