@@ -45,9 +45,8 @@ pub struct Plan {
     pub tapped_redis: bool,
     /// Whether Redis keeps what it has over a crash.
     pub durable_redis: bool,
-    /// Whether the APIs keep their own data to themselves: then Redis hears of
-    /// the BFFs and of the IdP alone.
-    pub apis_in_memory: bool,
+    /// Sites that keep their data to themselves: Redis hears nothing of them.
+    pub in_memory: Vec<Site>,
 }
 
 /// All services. They end when it is dropped.
@@ -199,7 +198,7 @@ impl Processes {
             format!("--state-dir={state}"),
         ];
         let redis = match &self.redis_tap {
-            _ if plan.apis_in_memory && matches!(site, Site::Api1 | Site::Api2) => String::new(),
+            _ if plan.in_memory.contains(&site) => String::new(),
             Some(tap) => format!("redis://{}", tap.address()),
             None => self.redis.url(),
         };

@@ -8,6 +8,7 @@ mod api1_docs;
 mod attack_click;
 mod attack_csrf;
 mod attack_login;
+mod attack_script;
 mod first_light;
 mod spa;
 mod victim;

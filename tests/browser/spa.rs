@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kit::config::Site;
 use serde_json::{Value, json};
-use testkit::{Browser, Platform};
+use testkit::{Browser, ClientAuth, Platform};
 use tests::ALICE;
 
 /// The steps of a login, in their order.
@@ -188,6 +188,26 @@ async fn tokens_are_in_no_storage_and_no_cookie_and_any_script_in_the_page_reads
     );
     story.browser.press("Sign in").await;
     story.is_signed_in().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_out_revokes_the_refresh_token_and_ends_the_providers_session() {
+    let story = Story::begin().await;
+    story.sign_in().await;
+    let idp = story.platform.tap(Site::Idp);
+    let refresh_token = idp.answered_values("refresh_token").remove(0);
+    story.browser.press("Sign out").await;
+    story.browser.find("[data-signed-in=false]:not([hidden])").await;
+    story.browser.until_at(&story.spa).await;
+    assert!(!story.browser.source().await.contains("eyJ"));
+    assert!(idp.requests().contains("POST /revoke"));
+
+    let spa = story.platform.machine(ClientAuth::public("my_spa"));
+    let refused = spa.refresh(&refresh_token, &[]).await;
+    assert_eq!(refused.error(), "invalid_grant");
+    // A form again: single sign-on has ended too.
+    story.sign_in().await;
+    assert_eq!(story.browser.complaints().await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

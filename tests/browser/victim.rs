@@ -1,5 +1,7 @@
 //! A person in a real Chromium who is signed in to app1, and meets an attacker.
 
+use std::time::Duration;
+
 use kit::config::{Site, Weakness};
 use serde_json::{Value, json};
 use testkit::{Browser, Platform};
@@ -32,6 +34,21 @@ impl Victim {
         browser.press("Sign in").await;
         browser.until_at(&home).await;
         browser.until_text("main", "Alice").await;
+    }
+
+    /// Signs in at `site` as well, where the provider knows her already.
+    pub async fn is_known_at(&self, site: Site) {
+        self.browser.goto(&self.url(site)).await;
+        self.browser.press("Sign in").await;
+        // Pages come and go until she is back, so no element is held.
+        let greeted = "return [...document.querySelectorAll('h1')].some(h1 => h1.innerText.startsWith('Hello, Alice'))";
+        let home = async {
+            while self.browser.run(greeted).await != true {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(20), home).await;
+        assert!(in_time.is_ok(), "{site:?} does not greet her");
     }
 
     /// What browsers see of `site`.

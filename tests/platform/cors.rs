@@ -5,12 +5,12 @@ use kit::config::Site;
 use reqwest::Method;
 use testkit::{Cli, Hop, Platform};
 
-/// The headers of CORS in an answer.
+/// What CORS allows in an answer.
 fn granted(answer: &Hop) -> Vec<(String, String)> {
     let named = answer.headers.iter();
     named
         .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
-        .filter(|(name, _)| name.starts_with("access-control-"))
+        .filter(|(name, _)| name.starts_with("access-control-allow-"))
         .collect()
 }
 
@@ -67,7 +67,7 @@ async fn a_refusal_can_be_read_by_the_single_page_app_with_its_reason_and_its_tr
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_other_origin_gets_a_header_of_cors() {
+async fn no_other_origin_is_allowed_anything() {
     let platform = Platform::start().await;
     let (api1, idp) = (platform.url(Site::Api1), platform.issuer());
     let mut cli = platform.cli();

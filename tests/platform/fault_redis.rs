@@ -42,7 +42,7 @@ impl Load {
             tasks.spawn(async move {
                 loop {
                     let asked = Instant::now();
-                    let answer = tab.try_get(&url).await.expect("the app always answers");
+                    let answer = tab.try_get(&url).await.unwrap();
                     kept.lock().await.push((asked, answer));
                     sleep(Duration::from_millis(5)).await;
                 }
@@ -97,7 +97,7 @@ impl Load {
 async fn an_outage(mode: &str, outlives: bool) {
     let plan = Plan {
         durable_redis: true,
-        apis_in_memory: true,
+        in_memory: vec![Site::Api1, Site::Api2],
         idp_config: vec![ACCESS_TOKEN],
         ..Plan::default()
     };

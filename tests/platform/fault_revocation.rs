@@ -105,6 +105,7 @@ fn percentile(sorted: &[Duration], percent: usize) -> f64 {
 }
 
 /// Ends [`REVOCATIONS`] sessions, and tells how soon the other replica knew.
+#[expect(clippy::print_stdout, reason = "figures for whoever looks")]
 async fn sessions_end_everywhere(mode: &str) {
     let mut scene = Scene::set(mode, Plan::default()).await;
     let mut all = Vec::new();
@@ -126,12 +127,12 @@ async fn sessions_end_everywhere(mode: &str) {
 }
 
 /// The watch's connections stay open and carry nothing any more.
-async fn a_half_open_watch_is_noticed(mode: &str) {
+async fn a_half_open_watch_is_noticed() {
     let plan = Plan {
         tapped_redis: true,
         ..Plan::default()
     };
-    let mut scene = Scene::set(mode, plan).await;
+    let mut scene = Scene::set("cached", plan).await;
     scene.warm_session().await;
     scene.platform.redis_tap().silence("TRACKING");
     let served = scene.end_at(0).await;
@@ -149,4 +150,14 @@ async fn a_half_open_watch_is_noticed(mode: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn in_stateful_a_session_ends_at_both_replicas() {
     sessions_end_everywhere("stateful").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_cached_a_session_ends_at_both_replicas() {
+    sessions_end_everywhere("cached").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_cached_a_half_open_watch_is_noticed_within_its_bound() {
+    a_half_open_watch_is_noticed().await;
 }

@@ -34,9 +34,10 @@ struct Cost {
     told: u64,
 }
 
+#[expect(clippy::print_stdout, reason = "figures for whoever looks")]
 async fn cost(mode: &str) -> Cost {
     let plan = Plan {
-        apis_in_memory: true,
+        in_memory: vec![Site::Api1, Site::Api2],
         ..Plan::default()
     };
     let platform = Processes::start(&in_mode(mode, plan)).await;
@@ -54,7 +55,7 @@ async fn cost(mode: &str) -> Cost {
         async move {
             let mut told = 0;
             for _ in 0..CALLS / TABS {
-                let answer = tab.try_get(&url).await.expect("an answer");
+                let answer = tab.try_get(&url).await.unwrap();
                 assert_eq!(answer.status, 200, "{}", answer.body);
                 told += price(&answer);
             }
@@ -80,10 +81,10 @@ async fn cost(mode: &str) -> Cost {
 
 /// The store commands that the answer says it cost (`Server-Timing`).
 fn price(answer: &Hop) -> u64 {
-    let timing = answer.header("server-timing").expect("a price");
-    let (_, rest) = timing.split_once("store;desc=\"").expect("the store's");
-    let (commands, _) = rest.split_once(' ').expect("a number of commands");
-    commands.parse().expect("a number")
+    let timing = answer.header("server-timing").unwrap();
+    let (_, rest) = timing.split_once("store;desc=\"").unwrap();
+    let (commands, _) = rest.split_once(' ').unwrap();
+    commands.parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

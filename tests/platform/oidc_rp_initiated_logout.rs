@@ -56,7 +56,7 @@ async fn rp_logout_2_a_hint_that_fits_ends_the_session_and_goes_back_with_state(
     let back = page.location().unwrap_or_else(|| panic!("{page}"));
     assert!(back.as_str().starts_with(BACK), "{back}");
     let pairs: Vec<_> = back.query_pairs().into_owned().collect();
-    assert_eq!(pairs, [("state".to_owned(), state)]);
+    assert_eq!(pairs, [("state".to_owned(), state.clone())]);
     assert!(cli.jar().get("idp.localhost", COOKIE).is_none());
     assert!(!is_signed_in(&party, &mut cli).await);
     // What could be ended is: the browser goes straight back.

@@ -13,7 +13,7 @@ use actix_web::{
 };
 use tokio::time::Instant;
 
-use crate::cookies::{self, Cookies};
+use crate::cookies;
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
@@ -36,7 +36,7 @@ pub(crate) async fn priced<B: MessageBody>(
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    let bytes = Cookies::in_headers(req.headers()).bytes();
+    let bytes = cookies::bytes(req.headers());
     let answering = async {
         let answer = next.call(req).await;
         (answer, VERIFYING.with(Cell::get))

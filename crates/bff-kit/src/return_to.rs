@@ -67,6 +67,14 @@ mod tests {
     }
 
     #[test]
+    fn in_a_lab_that_leaves_it_open_it_is_bounded_all_the_same() {
+        let open = [Weakness::OpenReturnTo].into_iter().collect();
+        assert!(ReturnTo::read("//evil.localhost", open).is_ok());
+        let long = "a".repeat(MAX_RETURN_TO + 1);
+        assert_eq!(ReturnTo::read(&long, open), Err(NotLocal));
+    }
+
+    #[test]
     fn whatever_a_browser_could_take_for_another_host_is_refused() {
         let wrong = [
             "",

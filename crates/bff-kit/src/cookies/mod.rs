@@ -18,7 +18,7 @@ use kit::{config::Weaknesses, seal::fingerprint};
 use web_kit::same_site::same_site;
 
 pub(crate) use self::{
-    request::Cookies,
+    request::{Cookies, bytes},
     split::{TooLarge, split},
 };
 use crate::{audiences::Audience, pre_session::LIFETIME};
@@ -85,7 +85,7 @@ pub(crate) fn forget(name: &str) -> Cookie<'static> {
 
 /// Makes the browser forget all that it holds of a session, but for [`ENDED`].
 /// Those of an API's path are not sent to others, so they are forgotten unseen.
-pub(crate) fn forget_session(cookies: Cookies<'_>) -> Vec<Cookie<'static>> {
+pub(crate) fn forget_session(cookies: &Cookies<'_>) -> Vec<Cookie<'static>> {
     let own = [SESSION, IDENTITY, RENEWAL];
     let mut gone: Vec<_> = own
         .into_iter()
@@ -256,6 +256,30 @@ mod tests {
             logins(&request),
             [("__Host-login_x".to_owned(), "b".to_owned())]
         );
+    }
+
+    #[actix_web::test]
+    async fn a_lab_weakens_what_every_cookie_says_and_nothing_else_of_it() {
+        use actix_web::{App, middleware::from_fn, test, web};
+        use kit::config::Weakness;
+
+        async fn two() -> HttpResponse {
+            let (session, login) = (session("id"), login("S555", "v"));
+            HttpResponse::Ok().cookie(session).cookie(login).finish()
+        }
+        let none = [Weakness::SameSiteNone].into_iter().collect();
+        let app = App::new().route("/", web::get().to(two));
+        let app = app.wrap(from_fn(move |req, next| weakened(none, req, next)));
+        let app = test::init_service(app).await;
+        let request = TestRequest::get().to_request();
+        let answer = test::call_service(&app, request).await;
+        let cookies: Vec<_> = answer.response().cookies().collect();
+        assert_eq!(cookies.len(), 2);
+        for cookie in cookies {
+            assert_eq!(cookie.same_site(), Some(SameSite::None));
+            assert_eq!(cookie.secure(), Some(true));
+            assert_eq!(cookie.http_only(), Some(true));
+        }
     }
 
     #[test]

@@ -11,53 +11,56 @@ use actix_web::{
 
 use super::split;
 
-/// The cookies of one request.
-#[derive(Clone, Copy)]
-pub(crate) struct Cookies<'r>(&'r HeaderMap);
+/// The cookies of one request, in the order in which they came.
+pub(crate) struct Cookies<'r>(Vec<(&'r str, &'r str)>);
 
 impl<'r> Cookies<'r> {
-    /// Of `req`.
+    /// Of `req`. Each call reads the headers anew: pass it on.
     pub(crate) fn of(req: &'r HttpRequest) -> Self {
-        Self(req.headers())
+        Self::in_headers(req.headers())
     }
 
     /// Of a request with these headers.
-    pub(crate) const fn in_headers(headers: &'r HeaderMap) -> Self {
-        Self(headers)
+    pub(crate) fn in_headers(headers: &'r HeaderMap) -> Self {
+        let lines = headers.get_all(header::COOKIE);
+        let pairs = lines.flat_map(|line| line.to_str().unwrap_or_default().split(';'));
+        Self(
+            pairs
+                .filter_map(|pair| pair.trim_matches([' ', '\t']).split_once('='))
+                .collect(),
+        )
     }
 
     /// Name and value of each.
-    pub(crate) fn all(self) -> impl Iterator<Item = (&'r str, &'r str)> {
-        let lines = self.0.get_all(header::COOKIE);
-        let pairs = lines.flat_map(|line| line.to_str().unwrap_or_default().split(';'));
-        pairs.filter_map(|pair| pair.trim_matches([' ', '\t']).split_once('='))
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&'r str, &'r str)> {
+        self.0.iter().copied()
     }
 
     /// The value of the cookie `name`. A `__Host-` cookie cannot be there
     /// twice; of another that is, somebody else set one: then it is none.
-    pub(crate) fn get(self, name: &str) -> Option<&'r str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'r str> {
         let mut own = self.all().filter(|(other, _)| *other == name);
         let (_, value) = own.next()?;
         own.next().is_none().then_some(value)
     }
 
     /// The whole of a value that may be split over several cookies.
-    pub(crate) fn whole(self, name: &str) -> Option<Cow<'r, str>> {
+    pub(crate) fn whole(&self, name: &str) -> Option<Cow<'r, str>> {
         split::join(self, name)
     }
 
     /// The names of the cookies that hold the value of `name`, as far as they are there.
-    pub(crate) fn parts_of(self, name: &'static str) -> impl Iterator<Item = &'r str> {
+    pub(crate) fn parts_of(&self, name: &'static str) -> impl Iterator<Item = &'r str> {
         self.all()
             .map(|(own, _)| own)
             .filter(move |own| split::is_part(own, name))
     }
+}
 
-    /// How many bytes they are together.
-    pub(crate) fn bytes(self) -> usize {
-        let lines = self.0.get_all(header::COOKIE);
-        lines.map(actix_web::http::header::HeaderValue::len).sum()
-    }
+/// How many bytes of cookies there are in `headers`.
+pub(crate) fn bytes(headers: &HeaderMap) -> usize {
+    let lines = headers.get_all(header::COOKIE);
+    lines.map(header::HeaderValue::len).sum()
 }
 
 #[cfg(test)]
@@ -85,7 +88,7 @@ mod tests {
         let req = request("a=1;b=2 ; c=x=y;d; =e");
         let all: Vec<_> = Cookies::of(&req).all().collect();
         assert_eq!(all, [("a", "1"), ("b", "2"), ("c", "x=y"), ("", "e")]);
-        assert_eq!(Cookies::of(&req).bytes(), 21);
+        assert_eq!(bytes(req.headers()), 21);
     }
 
     #[test]

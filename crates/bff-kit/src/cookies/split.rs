@@ -77,7 +77,7 @@ pub(super) fn is_part(own: &str, name: &str) -> bool {
 
 /// The value of `name`, put together again. What checks it (a signature, a
 /// seal) finds out where a part is missing.
-pub(super) fn join<'r>(cookies: Cookies<'r>, name: &str) -> Option<Cow<'r, str>> {
+pub(super) fn join<'r>(cookies: &Cookies<'r>, name: &str) -> Option<Cow<'r, str>> {
     let first = cookies.get(name)?;
     if first.len() < ALONE {
         return Some(Cow::Borrowed(first));

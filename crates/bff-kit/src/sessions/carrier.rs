@@ -121,7 +121,7 @@ impl Carrier {
     }
 
     /// What renews the session of `id`, if its cookie is genuine.
-    pub(crate) fn renewal_in(&self, id: &SessionId, cookies: Cookies<'_>) -> Option<Renewal> {
+    pub(crate) fn renewal_in(&self, id: &SessionId, cookies: &Cookies<'_>) -> Option<Renewal> {
         let sealed = cookies.whole(cookies::RENEWAL)?;
         let plain = self.unseal(&self.renewals, id, &sealed)?;
         serde_json::from_slice(&plain).ok()
@@ -132,7 +132,7 @@ impl Carrier {
     pub(super) async fn open(
         &self,
         id: &SessionId,
-        cookies: Cookies<'_>,
+        cookies: &Cookies<'_>,
         mode: SessionMode,
         audience: Option<&'static Audience>,
     ) -> Result<Option<Arc<Carried>>, SessionError> {

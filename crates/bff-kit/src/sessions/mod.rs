@@ -241,8 +241,8 @@ impl Sessions {
         let Some(id) = cookies.get(cookies::SESSION).and_then(SessionId::read) else {
             return Ok(None);
         };
-        let mode = self.of(self.mode_of(cookies));
-        let Some(mut session) = mode.open(id, cookies, purpose).await? else {
+        let mode = self.of(self.mode_of(&cookies));
+        let Some(mut session) = mode.open(id, &cookies, purpose).await? else {
             return Ok(None);
         };
         cookies::set(req, std::mem::take(&mut session.cookies));
@@ -252,7 +252,7 @@ impl Sessions {
     /// Ends the session that the browser of `req` had before it signed in anew,
     /// and makes it forget that one's cookies: some would pass for the new one's.
     pub(crate) async fn end_former(&self, req: &HttpRequest) -> Result<(), SessionError> {
-        cookies::set(req, cookies::forget_session(Cookies::of(req)));
+        cookies::set(req, cookies::forget_session(&Cookies::of(req)));
         let looked = self.open(req, Purpose::Look { slide: false }).await?;
         if let Some(former) = looked {
             self.end(req, &former).await?;
@@ -282,7 +282,7 @@ impl Sessions {
     ) -> Result<Ended, SessionError> {
         let cookies = Cookies::of(req);
         let about = session.about();
-        let ended = self.of(about.mode).end(session, cookies).await?;
+        let ended = self.of(about.mode).end(session, &cookies).await?;
         self.forget(req, session);
         Ok(ended)
     }
@@ -291,7 +291,7 @@ impl Sessions {
     pub(crate) fn forget(&self, req: &HttpRequest, session: &Session) {
         let cookies = Cookies::of(req);
         let about = session.about();
-        let mut gone = cookies::forget_session(cookies);
+        let mut gone = cookies::forget_session(&cookies);
         if matches!(about.mode, SessionMode::Hybrid | SessionMode::Stateless) {
             let before = cookies.get(cookies::ENDED);
             let handle = session.id.handle();
@@ -331,7 +331,7 @@ impl Sessions {
 
     /// Told by the cookies: what they carry says the rest, and refuses what it
     /// is not.
-    fn mode_of(&self, cookies: Cookies<'_>) -> SessionMode {
+    fn mode_of(&self, cookies: &Cookies<'_>) -> SessionMode {
         let carried = cookies.get(cookies::IDENTITY).is_some();
         let cached = self.settings.choice || self.settings.mode == SessionMode::Cached;
         match (carried, cookies.get(cookies::RENEWAL).is_some()) {

@@ -136,7 +136,7 @@ impl Inner {
         let audience = wanted.audience;
         if session.about().mode == SessionMode::Stateless {
             let carrier = self.sessions.carrier();
-            let renewal = carrier.renewal_in(&session.id, Cookies::of(req));
+            let renewal = carrier.renewal_in(&session.id, &Cookies::of(req));
             let renewal = renewal.ok_or(TokenError::Ended)?;
             return self.clone().renew(renewal, wanted).await;
         }

@@ -18,11 +18,12 @@ pub struct SiteLink {
 }
 
 impl SiteLink {
-    /// The path to begin at. An API has no page of its own: what a browser can
+    /// The path to begin at. API-2 has no page of its own: what a browser can
     /// see of it is its health.
     pub const fn way_in(&self) -> &'static str {
         match self.accent {
-            Accent::Api1 | Accent::Api2 => "/healthz",
+            Accent::Api1 => "/docs",
+            Accent::Api2 => "/healthz",
             _ => "",
         }
     }

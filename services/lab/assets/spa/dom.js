@@ -8,11 +8,19 @@ export function element(name, className, ...children) {
   return made;
 }
 
+/** Longer than any value here but a token. */
+const LONG = 160;
+
+/** A token is shown in full elsewhere: its two ends tell it from another. */
+function shortened(text) {
+  return text.length > LONG ? `${text.slice(0, 18)} … ${text.slice(-12)} (${text.length} characters)` : text;
+}
+
 /** `values` as a list of names and what they stand for. */
 export function facts(values) {
   const list = element("dl", "facts small");
   for (const [name, value] of Object.entries(values)) {
-    const text = typeof value === "object" ? JSON.stringify(value, null, 1) : String(value);
+    const text = typeof value === "object" ? JSON.stringify(value, null, 1) : shortened(String(value));
     list.append(element("dt", "", name), element("dd", "", element("code", "", text)));
   }
   return list;

@@ -13,10 +13,10 @@ const WHO = {
 };
 
 const INSIDE = ["inside", "inside this page"];
-const FRONT = ["front", "front channel: stands in the address bar"];
-const BACK = ["back", "direct request: in no address bar"];
+const FRONT = ["front", "front channel: in the address bar"];
+const BACK = ["back", "direct: in no address bar"];
 
-/** Of each step: the way it took, how, its title, and why it is there. */
+/** Of each step: the way it took, how, its title, why it is there, and what its findings are called. */
 const WORDS = {
   "login.discovery": {
     way: ["spa", "idp"], how: BACK,
@@ -24,7 +24,7 @@ const WORDS = {
     why: "The page knows the issuer alone. Endpoints and keys come from the issuer itself.",
   },
   "login.prepare": {
-    way: ["spa"], how: INSIDE,
+    way: ["spa"], how: INSIDE, found: "Made",
     title: "Make three values for this login alone",
     why: "state binds the answer to this tab. nonce binds the ID token to this login. code_verifier stays here: " +
       "only its SHA-256, the code_challenge, travels. They wait in sessionStorage for the way back, and are deleted when they are used.",
@@ -105,14 +105,14 @@ const WORDS = {
 
 /** Appends the step `name` to the list `story`. */
 export function write(story, name, { sent, got, refused }) {
-  const { way, how, title, why } = WORDS[name];
+  const { way, how, title, why, found = way.length > 1 ? "Came back" : "Found" } = WORDS[name];
   const [kind, channel] = how;
   const entry = element("li", `step ${kind}`);
   entry.dataset.step = name;
   entry.append(element("p", "step-way small", ...path(way), element("span", "channel", channel)));
   entry.append(element("h3", "", title));
   if (sent) entry.append(part(way.length > 1 ? "Sent" : "Known", sent));
-  if (got) entry.append(part(way.length > 1 ? "Came back" : "Found", got));
+  if (got) entry.append(part(found, got));
   if (refused) {
     entry.classList.add("refused");
     entry.append(element("p", "note bad", refused));

@@ -43,7 +43,8 @@ fn routes(cfg: &mut ServiceConfig, known: Data<Known>) {
         )
         .service(web::resource(weapon::LANDED).route(web::get().to(page::landed)));
     for attack in &attack::ALL {
-        let show = move |known: Data<Known>, req: HttpRequest| page::attack(attack, known, req);
+        let show =
+            async move |known: Data<Known>, req: HttpRequest| page::attack(attack, &known, &req);
         pages = pages.service(web::resource(attack.slug).route(web::get().to(show)));
     }
     cfg.configure(page::assets).service(pages);

@@ -121,12 +121,8 @@ impl AttackPage {
     }
 }
 
-pub(super) async fn attack(
-    attack: &'static Attack,
-    known: Data<Known>,
-    req: HttpRequest,
-) -> HttpResponse {
-    let callback = match carried(&req, &known.addresses) {
+pub(super) fn attack(attack: &'static Attack, known: &Known, req: &HttpRequest) -> HttpResponse {
+    let callback = match carried(req, &known.addresses) {
         Ok(callback) => callback,
         Err(refusal) => return refusal.error_response(),
     };

@@ -49,6 +49,7 @@ pub(super) struct StartPage {
     app1_url: String,
     app2_url: String,
     idp_url: String,
+    api1_url: String,
     spa_url: String,
     evil_url: String,
 }
@@ -60,6 +61,7 @@ impl StartPage {
             app1_url: addresses.url(Site::App1),
             app2_url: addresses.url(Site::App2),
             idp_url: addresses.url(Site::Idp),
+            api1_url: addresses.url(Site::Api1),
             spa_url: addresses.url(Site::Spa),
             evil_url: addresses.url(Site::Evil),
         }

@@ -38,7 +38,7 @@ impl Mode for Cached {
     async fn open(
         &self,
         id: SessionId,
-        _: Cookies<'_>,
+        _: &Cookies<'_>,
         purpose: Purpose,
     ) -> Result<Option<Session>, SessionError> {
         let handle = id.handle();
@@ -64,7 +64,7 @@ impl Mode for Cached {
         Ok(Some(Session::new(id, Kept::Stored(stored))))
     }
 
-    async fn end(&self, session: &Session, _: Cookies<'_>) -> Result<Ended, SessionError> {
+    async fn end(&self, session: &Session, _: &Cookies<'_>) -> Result<Ended, SessionError> {
         stateful::end(&self.shelf, session).await
     }
 }

@@ -39,7 +39,7 @@ impl Mode for Hybrid {
     async fn open(
         &self,
         id: SessionId,
-        cookies: Cookies<'_>,
+        cookies: &Cookies<'_>,
         purpose: Purpose,
     ) -> Result<Option<Session>, SessionError> {
         let Purpose::Call(audience) = purpose else {
@@ -56,7 +56,7 @@ impl Mode for Hybrid {
         self.carrier.token(minted.audience, &minted.token)
     }
 
-    async fn end(&self, session: &Session, _: Cookies<'_>) -> Result<Ended, SessionError> {
+    async fn end(&self, session: &Session, _: &Cookies<'_>) -> Result<Ended, SessionError> {
         stateful::end(&self.shelf, session).await
     }
 }

@@ -27,7 +27,7 @@ pub(super) trait Mode {
     async fn open(
         &self,
         id: SessionId,
-        cookies: Cookies<'_>,
+        cookies: &Cookies<'_>,
         purpose: Purpose,
     ) -> Result<Option<Session>, SessionError>;
 
@@ -37,5 +37,5 @@ pub(super) trait Mode {
     }
 
     /// Ends a session that [`Mode::open`] gave for a look.
-    async fn end(&self, session: &Session, cookies: Cookies<'_>) -> Result<Ended, SessionError>;
+    async fn end(&self, session: &Session, cookies: &Cookies<'_>) -> Result<Ended, SessionError>;
 }

@@ -27,13 +27,13 @@ impl Mode for Stateful {
     async fn open(
         &self,
         id: SessionId,
-        _: Cookies<'_>,
+        _: &Cookies<'_>,
         purpose: Purpose,
     ) -> Result<Option<Session>, SessionError> {
         open(&self.0, id, purpose).await
     }
 
-    async fn end(&self, session: &Session, _: Cookies<'_>) -> Result<Ended, SessionError> {
+    async fn end(&self, session: &Session, _: &Cookies<'_>) -> Result<Ended, SessionError> {
         end(&self.0, session).await
     }
 }

@@ -38,7 +38,7 @@ impl Mode for Stateless {
     async fn open(
         &self,
         id: SessionId,
-        cookies: Cookies<'_>,
+        cookies: &Cookies<'_>,
         purpose: Purpose,
     ) -> Result<Option<Session>, SessionError> {
         let (audience, slide) = match purpose {
@@ -69,7 +69,7 @@ impl Mode for Stateless {
         Ok(carried)
     }
 
-    async fn end(&self, session: &Session, cookies: Cookies<'_>) -> Result<Ended, SessionError> {
+    async fn end(&self, session: &Session, cookies: &Cookies<'_>) -> Result<Ended, SessionError> {
         let renewal = self.carrier.renewal_in(&session.id, cookies);
         Ok(renewal.map_or_else(Ended::default, |renewal| {
             renewal.ended(self.clock.now(), session.about())

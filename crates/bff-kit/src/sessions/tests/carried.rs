@@ -160,7 +160,7 @@ async fn cookies_of_two_sessions_do_not_go_together() {
     let mixed = with(&first, cookies::RENEWAL, second.value(cookies::RENEWAL));
     let req = mixed.request("/");
     let carrier = setup.world.sessions.carrier();
-    assert!(carrier.renewal_in(&mixed.id(), Cookies::of(&req)).is_none());
+    assert!(carrier.renewal_in(&mixed.id(), &Cookies::of(&req)).is_none());
 }
 
 #[actix_web::test]
@@ -197,7 +197,7 @@ async fn old_sealing_keys_still_open_and_the_new_one_seals() {
         browser.request("/")
     };
     let opens = |carrier: &Carrier, req: &actix_web::HttpRequest| {
-        carrier.renewal_in(&id, Cookies::of(req)).is_some()
+        carrier.renewal_in(&id, &Cookies::of(req)).is_some()
     };
     let (before, rotated, after) = (carrier(&[old]), carrier(&[new, old]), carrier(&[new]));
     assert!(opens(&rotated, &sealed_by(&before)));
@@ -279,7 +279,7 @@ async fn what_is_minted_goes_along_in_cookies() {
         let token = setup.token(&json!({"aud": "https://api-2"}));
         let grant = grant(&token, Some("R1"), now, 900);
         let carrier = setup.world.sessions.carrier();
-        let renewal = carrier.renewal_in(&session.id, Cookies::of(&req));
+        let renewal = carrier.renewal_in(&session.id, &Cookies::of(&req));
         let minted = Minted {
             audience: &API2,
             token: AccessToken::from(&grant),
@@ -295,7 +295,7 @@ async fn what_is_minted_goes_along_in_cookies() {
         );
         if mode == SessionMode::Stateless {
             let req = browser.request("/");
-            let renewal = carrier.renewal_in(&session.id, Cookies::of(&req));
+            let renewal = carrier.renewal_in(&session.id, &Cookies::of(&req));
             assert_eq!(renewal.unwrap().refresh_token.as_deref(), Some("R1"));
         }
     }

@@ -1,0 +1,145 @@
+//! The lesson of the seed's first diagram: a script that gets into an app's page
+//! finds no token there, and the same script in the SPA's page finds them all.
+
+use kit::config::{Site, Weakness};
+use reqwest::Method;
+use serde_json::Value;
+use testkit::Cli;
+
+use crate::victim::Victim;
+
+/// The attacker's links, with the same script in each.
+struct Links {
+    app1: String,
+    app2: String,
+    spa: String,
+}
+
+impl Links {
+    async fn of(victim: &Victim) -> Self {
+        victim.is_attacked_by("script").await;
+        let links = "return [...document.querySelector('#weapon').content.querySelectorAll('a')].map(a => a.href)";
+        let links = victim.browser.run(links).await;
+        let (app1, spa) = (links[0].as_str().unwrap(), links[1].as_str().unwrap());
+        Self {
+            app1: app1.to_owned(),
+            app2: app1.replacen(&victim.url(Site::App1), &victim.url(Site::App2), 1),
+            spa: spa.to_owned(),
+        }
+    }
+}
+
+/// Waits until the script has looked everywhere.
+async fn until_done(victim: &Victim) {
+    let done = async {
+        while victim.browser.run("return window.loot?.done").await != true {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(std::time::Duration::from_secs(30), done).await;
+    assert!(in_time.is_ok(), "the script did not run to its end");
+}
+
+/// All that it has found, in one text.
+async fn loot(victim: &Victim) -> String {
+    let loot = victim.browser.run("return JSON.stringify(loot)").await;
+    loot.as_str().unwrap().to_owned()
+}
+
+/// Presses what calls an API, so that the script can listen.
+async fn press_every_call(victim: &Victim) {
+    let press = "const calls = [...document.querySelectorAll('[data-call]')];
+        for (const call of calls) call.matches('form') ? call.requestSubmit() : call.click();
+        return calls.length";
+    let calls = victim.browser.run(press).await.as_u64().unwrap();
+    assert!(calls >= 5, "{calls} calls");
+    for _ in 0..200 {
+        let sent = victim.browser.run("return loot.sent.length").await;
+        if sent.as_u64().unwrap() >= calls {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("the script did not hear {calls} calls");
+}
+
+/// What must not be found: tokens, and what the app's cookies hold.
+async fn secrets(victim: &Victim) -> Vec<String> {
+    let idp = victim.platform.tap(Site::Idp);
+    let names = ["access_token", "refresh_token", "id_token"];
+    let tokens = names.iter().flat_map(|name| idp.answered_values(name));
+    let mut secrets: Vec<_> = tokens.collect();
+    assert!(secrets.len() >= 3, "the tap heard the token endpoint");
+    for cookie in victim.browser.cookies().await {
+        assert!(cookie.http_only, "{cookie:?}");
+        secrets.extend((!cookie.value.is_empty()).then_some(cookie.value));
+    }
+    secrets
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_in_an_apps_page_reads_neither_token_nor_cookie() {
+    let victim = Victim::without(&[Weakness::ReflectedHtml]).await;
+    victim.is_known_at(Site::App2).await;
+    let links = Links::of(&victim).await;
+    // app1 keeps its session in the store, app2 its access tokens in cookies.
+    for link in [&links.app1, &links.app2] {
+        victim.browser.goto(link).await;
+        until_done(&victim).await;
+        press_every_call(&victim).await;
+        let loot = loot(&victim).await;
+        // It is in the page, and may do there what the page may do.
+        assert!(
+            loot.contains("Alice") && loot.contains("\\\"orders\\\":"),
+            "{loot}"
+        );
+        for secret in secrets(&victim).await {
+            assert!(!loot.contains(&secret), "a secret of {link}");
+        }
+        // The script's own search pattern is in the page, too.
+        let like_a_token = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphanumeric());
+        assert!(!loot.split("eyJ").skip(1).any(like_a_token), "{loot}");
+        assert!(!loot.contains("authorization,"), "{loot}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_script_in_the_spas_page_takes_the_access_token_away() {
+    let victim = Victim::without(&[Weakness::ReflectedHtml]).await;
+    let links = Links::of(&victim).await;
+    victim.is_known_at(Site::Spa).await;
+    // Only what stands after the # changes: the page stays, and its tokens with it.
+    victim.browser.goto(&links.spa).await;
+    until_done(&victim).await;
+    victim.browser.click("[data-action='list']").await;
+    let heard =
+        "return loot.sent.map(sent => /bearer (\\S+)/i.exec(sent)?.[1]).find(Boolean) ?? null";
+    let mut token = Value::Null;
+    for _ in 0..200 {
+        token = victim.browser.run(heard).await;
+        if token.is_string() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let token = token.as_str().expect("the script heard the token");
+    // On the attacker's own machine it is as good as in the page.
+    let url = format!("{}/resource", victim.url(Site::Api1));
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str())];
+    let answer = Cli::new().raw(Method::GET, &url, &headers, "").await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_brings_no_script_into_any_page() {
+    let victim = Victim::without(&[]).await;
+    let links = Links::of(&victim).await;
+    for link in [&links.app1, &links.app2, &links.spa] {
+        victim.browser.goto(link).await;
+        victim.browser.find("main").await;
+        assert!(!victim.browser.has("main img").await, "{link}");
+        let runs = "return typeof window.loot";
+        assert_eq!(victim.browser.run(runs).await, "undefined", "{link}");
+    }
+}
