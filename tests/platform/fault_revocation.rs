@@ -75,10 +75,10 @@ impl Scene {
     }
 
     /// Ends the session at `replica`, and calls the other with its cookies until
-    /// that is refused. How long that took since the answer to the first, in
-    /// which nothing was served but what `SOON` allows.
+    /// that refuses them; how long after the session had ended.
     async fn end_at(&mut self, replica: usize) -> Duration {
         let cookies = self.cookies();
+        let mut keeper = Cli::new();
         let url = format!("{}/logout?scope=app", self.replicas[replica]);
         let headers = [("x-csrf", "1"), ("accept", "application/json")];
         let answer = self.cli.raw(Method::POST, &url, &headers, "").await;
@@ -87,7 +87,7 @@ impl Scene {
         let url = format!("{}/api1/data", self.replicas[1 - replica]);
         loop {
             let cookies = [("cookie", cookies.as_str())];
-            let call = Cli::new().raw(Method::GET, &url, &cookies, "").await;
+            let call = keeper.raw(Method::GET, &url, &cookies, "").await;
             let (status, waited) = (call.status, ended.elapsed());
             if status == 401 {
                 return waited;
@@ -134,7 +134,9 @@ async fn a_half_open_watch_is_noticed() {
     };
     let mut scene = Scene::set("cached", plan).await;
     scene.warm_session().await;
-    scene.platform.redis_tap().silence("TRACKING");
+    let redis = scene.platform.redis_tap();
+    assert!(redis.requests().contains("TRACKING"), "nobody watches");
+    redis.silence("TRACKING");
     let served = scene.end_at(0).await;
     assert!(served < HALF_OPEN, "served for {served:?}");
     // From now on the store is asked, by both.

@@ -88,7 +88,7 @@ async fn the_sessions_cookies_are_as_the_contract_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_app_shows_its_browser_no_token() {
+async fn an_app_shows_its_browser_no_token_but_where_its_mode_carries_them_in_cookies() {
     let platform = Platform::start().await;
     let mut cli = platform.cli();
     for site in [Site::App1, Site::App2] {
@@ -112,6 +112,18 @@ async fn an_app_shows_its_browser_no_token() {
     for site in [Site::App1, Site::App2] {
         let answers = platform.tap(site).answers();
         assert!(answers.contains("200 OK"));
+        // app2 is hybrid: its access tokens, and nothing else, are in cookies
+        // that no script can read.
+        let carried = |line: &&str| {
+            site == Site::App2
+                && line
+                    .to_lowercase()
+                    .starts_with("set-cookie: __secure-access_")
+        };
+        let (cookies, answers): (Vec<_>, Vec<_>) = answers.lines().partition(carried);
+        assert_eq!(cookies.is_empty(), site == Site::App1);
+        assert!(cookies.iter().all(|line| line.contains("; HttpOnly")));
+        let answers = answers.join("\n");
         for secret in &secrets {
             assert!(
                 !answers.contains(secret),

@@ -34,9 +34,7 @@ async fn both_documents_name_the_issuer_exactly_and_nothing_that_is_absent_disco
             "{document}"
         );
         for absent in [
-            "end_session_endpoint",
             "introspection_endpoint",
-            "revocation_endpoint",
             "registration_endpoint",
         ] {
             assert!(document.get(absent).is_none(), "{absent}");

@@ -185,11 +185,8 @@ async fn what_later_issues_bring_is_absent() {
     let machine = Party::demo_rp(&platform).machine;
     for path in [
         "/introspect",
-        "/revoke",
-        "/logout",
         "/device_authorization",
         "/register",
-        "/account",
         "/device",
     ] {
         let answer = machine.get(path).await;
