@@ -4,7 +4,8 @@ use std::{env, error::Error, fs, path::Path};
 
 use prost::Message as _;
 
-const PROTOS: [&str; 2] = [
+const PROTOS: [&str; 3] = [
+    "sso/idp/v1/sessions.proto",
     "sso/idp/v1/token_exchange.proto",
     "sso/inventory/v1/inventory.proto",
 ];

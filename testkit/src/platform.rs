@@ -15,7 +15,10 @@ use kit::{
 use store::{MemoryStore, SharedStore, Traced};
 use tempfile::TempDir;
 
-use crate::{Cli, ClientAuth, Machine, Tap, start::Start};
+use crate::{
+    Cli, ClientAuth, Machine, Tap,
+    start::{Changes, Start},
+};
 
 /// How long all of them may take to be ready on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -34,20 +37,37 @@ pub struct Platform {
 impl Platform {
     /// Starts them as the contract describes them, and waits until all are ready.
     pub async fn start() -> Self {
-        Self::start_as(&[], &[]).await
+        Self::start_as(Changes::default()).await
     }
 
     /// The same with more flags of the provider's program.
     pub async fn start_with(idp_flags: &[&str]) -> Self {
-        Self::start_as(idp_flags, &[]).await
+        Self::start_as(Changes {
+            idp_flags,
+            ..Changes::default()
+        })
+        .await
+    }
+
+    /// The same with both apps in the session mode `mode`.
+    pub async fn start_in_mode(mode: &str) -> Self {
+        Self::start_as(Changes {
+            bff_flags: &["--bff-session-mode", mode],
+            ..Changes::default()
+        })
+        .await
     }
 
     /// The same as a lab in which all services leave out these defences.
     pub async fn start_weakened(weaknesses: &[Weakness]) -> Self {
-        Self::start_as(&[], weaknesses).await
+        Self::start_as(Changes {
+            weaknesses,
+            ..Changes::default()
+        })
+        .await
     }
 
-    async fn start_as(idp_flags: &[&str], weaknesses: &[Weakness]) -> Self {
+    async fn start_as(changes: Changes<'_>) -> Self {
         let state = tempfile::tempdir().unwrap();
         let (addresses, mut listeners, taps) = open_ports();
         // Now, so that what a real browser dates agrees with it.
@@ -65,8 +85,7 @@ impl Platform {
             state: state.path(),
             ground,
             store,
-            idp_flags,
-            weaknesses,
+            changes,
         };
         let mut running = Running::new();
         for site in Site::ALL {

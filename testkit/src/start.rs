@@ -18,8 +18,16 @@ pub(crate) struct Start<'a> {
     pub(crate) state: &'a Path,
     pub(crate) ground: Ground,
     pub(crate) store: SharedStore,
+    pub(crate) changes: Changes<'a>,
+}
+
+/// How a platform differs from the contract's.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Changes<'a> {
     /// More flags of the provider.
     pub(crate) idp_flags: &'a [&'a str],
+    /// More flags of both apps.
+    pub(crate) bff_flags: &'a [&'a str],
     /// Defences that all of them leave out.
     pub(crate) weaknesses: &'a [Weakness],
 }
@@ -60,9 +68,13 @@ impl Start<'_> {
     }
 
     fn common(&self, args: &CommonArgs, problems: &mut Problems) -> Option<Common> {
-        let weaken = self.weaknesses.iter().map(|one| one.name().to_owned());
+        let weaken = self
+            .changes
+            .weaknesses
+            .iter()
+            .map(|one| one.name().to_owned());
         let args = CommonArgs {
-            lab: !self.weaknesses.is_empty(),
+            lab: !self.changes.weaknesses.is_empty(),
             weaken: weaken.collect(),
             ..args.clone()
         };
@@ -86,7 +98,7 @@ impl Start<'_> {
     }
 
     async fn idp(&self, listeners: Listeners, problems: &mut Problems) -> Started {
-        let flags = [&["idp"], self.idp_flags].concat();
+        let flags = [&["idp"], self.changes.idp_flags].concat();
         let args = Program::<idp::Args>::parse_from(flags);
         let common = self.common(&args.common, problems)?;
         let config = idp::Config::read(&args.own, &common, problems)?;
@@ -94,14 +106,16 @@ impl Start<'_> {
     }
 
     async fn app1(&self, listeners: Listeners, problems: &mut Problems) -> Started {
-        let args = app1_bff::Args::parse_from(["app1-bff"]);
+        let flags = [&["app1-bff"], self.changes.bff_flags].concat();
+        let args = app1_bff::Args::parse_from(flags);
         let common = self.common(&args.common, problems)?;
         let config = args.read(&common, problems)?;
         Some(app1_bff::build(config, listeners, self.store(), self.ground.clone()).await)
     }
 
     async fn app2(&self, listeners: Listeners, problems: &mut Problems) -> Started {
-        let args = app2_bff::Args::parse_from(["app2-bff"]);
+        let flags = [&["app2-bff"], self.changes.bff_flags].concat();
+        let args = app2_bff::Args::parse_from(flags);
         let common = self.common(&args.common, problems)?;
         let config = args.read(&common, problems)?;
         Some(app2_bff::build(config, listeners, self.store(), self.ground.clone()).await)

@@ -12,4 +12,3 @@ mod attack_script;
 mod first_light;
 mod spa;
 mod victim;
-mod zz_sites;

@@ -76,6 +76,17 @@ impl Story {
         self.browser.text("#trouble:not([hidden])").await
     }
 
+    async fn fits_a_narrow_screen(&self) {
+        let narrow =
+            json!({ "width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+        let cdp = self.browser.driver().cdp();
+        let set = cdp.send_raw("Emulation.setDeviceMetricsOverride", narrow);
+        set.await.unwrap();
+        let too_wide =
+            "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
+        assert_eq!(self.browser.run(too_wide).await, false);
+    }
+
     fn tokens(&self) -> Vec<String> {
         let idp = self.platform.tap(Site::Idp);
         let kinds = ["access_token", "refresh_token", "id_token"];
@@ -117,6 +128,7 @@ async fn alice_signs_in_calls_the_api_and_refreshes_and_each_step_is_shown() {
     );
     let list = story.takes("GET /resource", "api.call").await;
     assert!(list.contains("200"), "the new access token is used: {list}");
+    story.fits_a_narrow_screen().await;
     assert_eq!(story.browser.complaints().await, Vec::<String>::new());
 }
 
@@ -197,7 +209,10 @@ async fn signing_out_revokes_the_refresh_token_and_ends_the_providers_session() 
     let idp = story.platform.tap(Site::Idp);
     let refresh_token = idp.answered_values("refresh_token").remove(0);
     story.browser.press("Sign out").await;
-    story.browser.find("[data-signed-in=false]:not([hidden])").await;
+    story
+        .browser
+        .find("[data-signed-in=false]:not([hidden])")
+        .await;
     story.browser.until_at(&story.spa).await;
     assert!(!story.browser.source().await.contains("eyJ"));
     assert!(idp.requests().contains("POST /revoke"));

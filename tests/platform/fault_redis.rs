@@ -8,7 +8,7 @@ use std::{
 
 use kit::config::Site;
 use testkit::{Cli, Hop, Plan, Processes};
-use tests::{ALICE, BOB, Person, modes::in_mode, session_at, sign_in_to};
+use tests::{ALICE, BOB, Person, in_modes, modes::in_mode, session_at, sign_in_to};
 use tokio::{sync::Mutex, task::JoinSet, time::sleep};
 
 /// Who is signed in meanwhile.
@@ -131,22 +131,13 @@ async fn an_outage(mode: &str, outlives: bool) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_redis_is_503_and_loses_no_session_in_stateful() {
-    an_outage("stateful", false).await;
+async fn a_killed_redis_is_503_and_loses_no_session(mode: &str) {
+    an_outage(mode, false).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_redis_is_503_and_loses_no_session_in_cached() {
-    an_outage("cached", false).await;
+async fn calls_outlive_redis_until_a_token_must_be_renewed(mode: &str) {
+    an_outage(mode, true).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn calls_outlive_redis_until_a_token_must_be_renewed_in_hybrid() {
-    an_outage("hybrid", true).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn calls_outlive_redis_until_a_token_must_be_renewed_in_stateless() {
-    an_outage("stateless", true).await;
-}
+in_modes!([stateful cached] [a_killed_redis_is_503_and_loses_no_session]);
+in_modes!([hybrid stateless] [calls_outlive_redis_until_a_token_must_be_renewed]);

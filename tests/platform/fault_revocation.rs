@@ -10,7 +10,7 @@ use kit::config::Site;
 use reqwest::Method;
 use serde_json::json;
 use testkit::{Cli, Plan, Processes};
-use tests::{ALICE, modes::in_mode, sign_in_to};
+use tests::{ALICE, in_modes, modes::in_mode, sign_in_to};
 
 /// Sessions that are ended, one after the other.
 const REVOCATIONS: usize = 200;
@@ -106,7 +106,7 @@ fn percentile(sorted: &[Duration], percent: usize) -> f64 {
 
 /// Ends [`REVOCATIONS`] sessions, and tells how soon the other replica knew.
 #[expect(clippy::print_stdout, reason = "figures for whoever looks")]
-async fn sessions_end_everywhere(mode: &str) {
+async fn a_session_ends_at_both_replicas(mode: &str) {
     let mut scene = Scene::set(mode, Plan::default()).await;
     let mut all = Vec::new();
     for number in 0..REVOCATIONS {
@@ -127,12 +127,12 @@ async fn sessions_end_everywhere(mode: &str) {
 }
 
 /// The watch's connections stay open and carry nothing any more.
-async fn a_half_open_watch_is_noticed() {
+async fn a_half_open_watch_is_noticed_within_its_bound(mode: &str) {
     let plan = Plan {
         tapped_redis: true,
         ..Plan::default()
     };
-    let mut scene = Scene::set("cached", plan).await;
+    let mut scene = Scene::set(mode, plan).await;
     scene.warm_session().await;
     let redis = scene.platform.redis_tap();
     assert!(redis.requests().contains("TRACKING"), "nobody watches");
@@ -149,17 +149,8 @@ async fn a_half_open_watch_is_noticed() {
     scene.warm_session().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn in_stateful_a_session_ends_at_both_replicas() {
-    sessions_end_everywhere("stateful").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn in_cached_a_session_ends_at_both_replicas() {
-    sessions_end_everywhere("cached").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn in_cached_a_half_open_watch_is_noticed_within_its_bound() {
-    a_half_open_watch_is_noticed().await;
-}
+in_modes!([stateful][a_session_ends_at_both_replicas]);
+in_modes!([cached] [
+    a_session_ends_at_both_replicas
+    a_half_open_watch_is_noticed_within_its_bound
+]);

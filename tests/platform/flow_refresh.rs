@@ -1,4 +1,5 @@
-//! Access tokens of a session: minted at the first call, kept, renewed in time.
+//! Access tokens of a session in each mode: minted at the first call, kept,
+//! renewed in time.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use futures_util::future::join_all;
 use kit::config::Site;
 use reqwest::Method;
 use testkit::{Cli, Platform};
-use tests::{ALICE, sign_in_to};
+use tests::{ALICE, in_modes, sign_in_to};
 
 /// How often the app asked the token endpoint since the last look.
 fn token_calls(platform: &Platform) -> usize {
@@ -20,9 +21,8 @@ async fn status(cli: &mut Cli, path: &str) -> u16 {
     cli.fetch_get(path).await.status
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_first_call_to_each_api_mints_and_later_ones_use_what_is_kept() {
-    let platform = Platform::start().await;
+async fn the_first_call_to_each_api_mints_and_later_ones_use_what_is_kept(mode: &str) {
+    let platform = Platform::start_in_mode(mode).await;
     let mut cli = platform.cli();
     sign_in_to(&mut cli, &platform.url(Site::App1), ALICE).await;
     assert_eq!(token_calls(&platform), 1, "the code");
@@ -39,9 +39,8 @@ async fn the_first_call_to_each_api_mints_and_later_ones_use_what_is_kept() {
     assert_eq!(token_calls(&platform), 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_token_about_to_expire_is_renewed_before_the_call() {
-    let platform = Platform::start().await;
+async fn a_token_about_to_expire_is_renewed_before_the_call(mode: &str) {
+    let platform = Platform::start_in_mode(mode).await;
     let mut cli = platform.cli();
     sign_in_to(&mut cli, &platform.url(Site::App1), ALICE).await;
     assert_eq!(status(&mut cli, "/api2/data").await, 200);
@@ -56,9 +55,8 @@ async fn a_token_about_to_expire_is_renewed_before_the_call() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn calls_at_once_share_one_refresh_for_each_audience_and_all_succeed() {
-    let platform = Platform::start().await;
+async fn calls_at_once_share_one_refresh_for_each_audience_and_all_succeed(mode: &str) {
+    let platform = Platform::start_in_mode(mode).await;
     let mut cli = platform.cli();
     let app1 = platform.url(Site::App1);
     sign_in_to(&mut cli, &app1, ALICE).await;
@@ -86,3 +84,9 @@ async fn calls_at_once_share_one_refresh_for_each_audience_and_all_succeed() {
         assert_eq!(token_calls(&platform), 2, "one an audience");
     }
 }
+
+in_modes!([stateful stateless hybrid cached] [
+    the_first_call_to_each_api_mints_and_later_ones_use_what_is_kept
+    a_token_about_to_expire_is_renewed_before_the_call
+    calls_at_once_share_one_refresh_for_each_audience_and_all_succeed
+]);

@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use kit::config::Site;
 use testkit::{Cli, Gate, GateCall, Plan, Processes};
 use tests::{
-    ALICE,
+    ALICE, in_modes,
     modes::in_mode,
     session_at, sign_in_to,
     words::{API1, API2},
@@ -177,7 +177,7 @@ fn one_an_audience(redeems: &[GateCall], repeated: usize) {
     assert_eq!(audiences, [API1, API2], "{redeems:#?}");
 }
 
-async fn a_slow_endpoint(mode: &str) {
+async fn with_a_slow_endpoint_one_redeem_an_audience(mode: &str) {
     let mut scene = Scene::set(mode).await;
     scene.platform.gate().slow_down("/token", SLOW);
     storm(&scene.cli, &scene.app).await;
@@ -185,7 +185,7 @@ async fn a_slow_endpoint(mode: &str) {
     scene.lives_on().await;
 }
 
-async fn a_refusal_with_500(mode: &str) {
+async fn a_refusal_with_500_costs_one_request_more(mode: &str) {
     let mut scene = Scene::set(mode).await;
     scene.platform.gate().refuse_next("/token", 500);
     storm(&scene.cli, &scene.app).await;
@@ -193,7 +193,7 @@ async fn a_refusal_with_500(mode: &str) {
     scene.lives_on().await;
 }
 
-async fn an_answer_lost_after_the_rotation(mode: &str) {
+async fn an_answer_lost_after_the_rotation_costs_one_request_more(mode: &str) {
     let mut scene = Scene::set(mode).await;
     scene.platform.gate().lose_next_answer("/token");
     storm(&scene.cli, &scene.app).await;
@@ -201,7 +201,7 @@ async fn an_answer_lost_after_the_rotation(mode: &str) {
     scene.lives_on().await;
 }
 
-async fn a_holder_of_the_lease_killed_half_way(mode: &str) {
+async fn a_holder_of_the_lease_killed_half_way_costs_one_request_more(mode: &str) {
     let mut scene = Scene::set(mode).await;
     scene.platform.gate().slow_down("/token", SLOW);
     let kill = async {
@@ -238,36 +238,12 @@ async fn without_a_lease(faults: impl Fn(&Gate), repeated: usize) {
     scene.renews_once_the_grace_is_over().await;
 }
 
-/// A module of tests for each mode that has a lease.
-macro_rules! in_modes {
-    ($($mode:ident)*) => {$(
-        mod $mode {
-            const MODE: &str = stringify!($mode);
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn with_a_slow_endpoint_one_redeem_an_audience() {
-                super::a_slow_endpoint(MODE).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn a_refusal_with_500_costs_one_request_more() {
-                super::a_refusal_with_500(MODE).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn an_answer_lost_after_the_rotation_costs_one_request_more() {
-                super::an_answer_lost_after_the_rotation(MODE).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn a_holder_of_the_lease_killed_half_way_costs_one_request_more() {
-                super::a_holder_of_the_lease_killed_half_way(MODE).await;
-            }
-        }
-    )*};
-}
-
-in_modes!(stateful hybrid cached);
+in_modes!([stateful hybrid cached] [
+    with_a_slow_endpoint_one_redeem_an_audience
+    a_refusal_with_500_costs_one_request_more
+    an_answer_lost_after_the_rotation_costs_one_request_more
+    a_holder_of_the_lease_killed_half_way_costs_one_request_more
+]);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stateless_with_a_slow_endpoint_one_redeem_a_replica_and_audience() {

@@ -5,8 +5,10 @@
     reason = "a helper that cannot go on fails the test that called it"
 )]
 
+mod account;
 mod api1_docs;
 mod attack_host;
+mod attack_settings;
 mod bff_refuses;
 mod cors;
 mod fault_redis;
@@ -15,11 +17,13 @@ mod flow_first_light;
 mod flow_refresh;
 mod flow_renewal;
 mod flow_sso;
+mod idp_restarts;
 mod modes_cost;
 mod no_secret_leaks;
 mod oidc_backchannel_logout;
 mod oidc_core;
 mod oidc_rp_initiated_logout;
+mod operator_sessions;
 mod pages_half_way;
 mod passwords;
 mod receiver;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use kit::config::Site;
 use testkit::{Cli, Hop, Plan, Processes};
-use tests::{ALICE, modes::in_mode, sign_in_to};
+use tests::{ALICE, in_modes, modes::in_mode, sign_in_to};
 
 /// Calls to the APIs that are counted.
 const CALLS: u64 = 1000;
@@ -16,12 +16,15 @@ const TABS: u64 = 4;
 /// The shortest time over which the idle system is watched.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// All commands that Redis has carried out, but for those that ask for this.
+/// What no call of an app sends: the watch's heartbeat, and this test's question.
+const OTHERS: [&str; 2] = ["ping", "info"];
+
+/// All other commands that Redis has carried out.
 fn commands(platform: &Processes) -> u64 {
     let stats = platform.redis().commandstats();
     stats
         .iter()
-        .filter(|(name, _)| *name != "info")
+        .filter(|(name, _)| !OTHERS.contains(&name.as_str()))
         .map(|(_, calls)| calls)
         .sum()
 }
@@ -87,29 +90,24 @@ fn price(answer: &Hop) -> u64 {
     commands.parse().unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_calls_cost_a_thousand_reads_in_stateful() {
-    let Cost { counted, told } = cost("stateful").await;
+async fn calls_cost_a_read_each(mode: &str) {
+    let Cost { counted, told } = cost(mode).await;
     assert_eq!(told, CALLS);
     assert!((CALLS - FEW..=CALLS + FEW).contains(&counted), "{counted}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_calls_cost_next_to_nothing_in_hybrid() {
-    let Cost { counted, told } = cost("hybrid").await;
+async fn a_thousand_calls_cost_next_to_nothing(mode: &str) {
+    let Cost { counted, told } = cost(mode).await;
     assert!(counted <= FEW && told <= FEW, "{counted}, {told}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_calls_cost_next_to_nothing_in_cached() {
-    let Cost { counted, told } = cost("cached").await;
-    assert!(counted <= FEW && told <= FEW, "{counted}, {told}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn calls_cost_nothing_in_stateless() {
-    let Cost { counted, told } = cost("stateless").await;
+async fn calls_cost_nothing(mode: &str) {
+    let Cost { counted, told } = cost(mode).await;
     assert_eq!(told, 0);
-    // The idle system is not the same at all times.
+    // The idle system is not quite the same at all times.
     assert!(counted <= FEW, "{counted}");
 }
+
+in_modes!([stateful][calls_cost_a_read_each]);
+in_modes!([hybrid cached] [a_thousand_calls_cost_next_to_nothing]);
+in_modes!([stateless][calls_cost_nothing]);

@@ -5,7 +5,7 @@ use std::fmt;
 /// All of `proto/` as an encoded `FileDescriptorSet`, for server reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sso.bin"));
 
-/// `sso.idp.v1`: token exchange at the identity provider.
+/// `sso.idp.v1`: token exchange at the identity provider, and its login sessions.
 #[allow(
     missing_docs,
     unreachable_pub,

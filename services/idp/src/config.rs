@@ -1,13 +1,15 @@
 //! The provider's settings from flags and environment.
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use clap::Args as ClapArgs;
 use kit::{
     config::{Addresses, Common, Problems, Site, Weaknesses},
     net::Reach,
+    random::Random,
     state_dir::StateDir,
 };
+use secrecy::{ExposeSecret as _, SecretString};
 use web_kit::client::TrustedProxies;
 
 use crate::{
@@ -47,7 +49,27 @@ pub struct Args {
         value_name = "FROM=TO,…"
     )]
     pub connect: String,
+    /// Opens the operator's gRPC service (sso.idp.v1.Sessions), at least 32 characters; without it there is none
+    #[arg(
+        long = "operator-key",
+        env = "IDP_OPERATOR_KEY",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
+    pub operator_key: Option<String>,
+    /// File that holds IDP_OPERATOR_KEY
+    #[arg(
+        long = "operator-key-file",
+        env = "IDP_OPERATOR_KEY_FILE",
+        value_name = "FILE"
+    )]
+    pub operator_key_file: Option<PathBuf>,
 }
+
+/// What the operator's key is called in a state directory.
+pub const OPERATOR_KEY_FILE: &str = "operator.key";
+/// The least characters of an operator's key.
+const MIN_OPERATOR_KEY: usize = 32;
 
 /// Read and found good.
 pub struct Config {
@@ -61,6 +83,8 @@ pub struct Config {
     pub(crate) signing_alg: Algorithm,
     /// Where apps are reached.
     pub connect: Reach,
+    /// What opens the operator's service, where there is one.
+    pub(crate) operator_key: Option<SecretString>,
     /// Where keys are kept.
     pub state_dir: StateDir,
     /// Worker threads.
@@ -78,6 +102,31 @@ impl Config {
         self.settings.give_keys(client_id, jwks);
     }
 
+    /// Reaches the clients of the site `public` at `inside`, whatever browsers
+    /// see, unless the settings say otherwise.
+    pub fn reach_at(&mut self, public: &str, inside: &str) {
+        self.connect = std::mem::take(&mut self.connect).or_at(public, inside);
+    }
+
+    /// Makes an operator's key, and keeps it in the state directory. Nothing
+    /// where one is set, or nothing is kept: nobody would know it.
+    pub fn keep_operator_key(&mut self, random: &dyn Random, problems: &mut Problems) {
+        if self.operator_key.is_some() || self.state_dir.path("").is_none() {
+            return;
+        }
+        let make = || Ok(random.token().into_bytes());
+        let kept = self.state_dir.load_or_create(OPERATOR_KEY_FILE, make);
+        let text = kept.and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
+        match text {
+            Ok(text) => {
+                let key = SecretString::from(text.trim_end());
+                check_operator_key(OPERATOR_KEY_FILE, Some(&key), problems);
+                self.operator_key = Some(key);
+            }
+            Err(error) => problems.add(OPERATOR_KEY_FILE, error),
+        }
+    }
+
     /// Checks everything, the configuration file too; what is wrong goes to `problems`.
     pub fn read(args: &Args, common: &Common, problems: &mut Problems) -> Option<Self> {
         let issuer = match &args.issuer {
@@ -85,6 +134,12 @@ impl Config {
             None => Some(common.addresses.url(Site::Idp)),
         };
         let signing_alg = problems.parse("IDP_SIGNING_ALG", &args.signing_alg);
+        let operator_key = problems.secret(
+            "IDP_OPERATOR_KEY",
+            args.operator_key.as_deref(),
+            args.operator_key_file.as_deref(),
+        );
+        check_operator_key("IDP_OPERATOR_KEY", operator_key.as_ref(), problems);
         let connect = problems.parse("IDP_CONNECT", &args.connect);
         let trusted_proxies = problems.parse("TRUSTED_PROXIES", &common.trusted_proxies);
         let file = match &args.config {
@@ -111,10 +166,20 @@ impl Config {
             settings: settings?,
             signing_alg: signing_alg?,
             connect: connect?,
+            operator_key,
             state_dir: common.state_dir.clone(),
             workers: common.workers,
             trusted_proxies: trusted_proxies?,
             weaknesses: common.weaknesses,
         })
+    }
+}
+
+fn check_operator_key(name: &str, key: Option<&SecretString>, problems: &mut Problems) {
+    if key.is_some_and(|key| key.expose_secret().len() < MIN_OPERATOR_KEY) {
+        let what = format_args!(
+            "at least {MIN_OPERATOR_KEY} characters, such as `openssl rand -hex 32` makes"
+        );
+        problems.add(name, what);
     }
 }

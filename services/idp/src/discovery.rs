@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     client_auth::ALGORITHM_NAMES,
     domain::ACR_PASSWORD,
+    grant_management,
     keys::Algorithm,
     settings::{AuthMethod, GrantType, IDENTITY_SCOPES},
     state::Idp,
@@ -54,6 +55,7 @@ fn metadata(idp: &Idp) -> Value {
         "userinfo_endpoint": idp.endpoint("/userinfo"),
         "revocation_endpoint": idp.endpoint("/revoke"),
         "end_session_endpoint": idp.endpoint("/logout"),
+        "grants_endpoint": idp.endpoint(grant_management::LIST_PATH),
         "jwks_uri": idp.endpoint("/jwks"),
         "pushed_authorization_request_endpoint": idp.endpoint("/par"),
         "scopes_supported": scopes,

@@ -1,21 +1,26 @@
 //! The OpenID Provider.
 
+mod account;
 mod audit;
 mod authorize;
 mod backchannel;
+mod changed_users;
 mod client_auth;
 mod config;
 mod cookies;
 mod credentials;
+mod device;
 mod discovery;
 mod domain;
 mod error;
 mod forms;
+mod grant_management;
 mod grants;
 mod grpc;
 mod issue;
 mod keys;
 mod logout;
+mod operator;
 mod pages;
 mod par;
 mod params;
@@ -39,7 +44,7 @@ use std::sync::Arc;
 
 use backchannel::Outbox;
 use client_auth::AssertionKeys;
-pub use config::{Args, Config};
+pub use config::{Args, Config, OPERATOR_KEY_FILE};
 use kit::{
     Ground, config::Problems, metrics::Metrics, net::Listeners, readiness::Readiness,
     running::Running, state_dir::StateDir,
@@ -47,7 +52,10 @@ use kit::{
 use passwords::Passwords;
 use records::Records;
 use refresh_tokens::RefreshTokens;
-use sso_proto::idp::token_exchange_server::{SERVICE_NAME, TokenExchangeServer};
+use sso_proto::idp::{
+    sessions_server::{self, SessionsServer},
+    token_exchange_server::{self, TokenExchangeServer},
+};
 use state::Idp;
 use store::SharedStore;
 use tonic::service::RoutesBuilder;
@@ -55,6 +63,13 @@ use web_kit::frame::Frame;
 
 /// Its name in traces and metrics.
 pub const SERVICE: &str = "idp";
+
+/// What it serves by gRPC to everybody, and with an operator's key.
+const GRPC: [&str; 1] = [token_exchange_server::SERVICE_NAME];
+const GRPC_OPERATED: [&str; 2] = [
+    token_exchange_server::SERVICE_NAME,
+    sessions_server::SERVICE_NAME,
+];
 
 /// The most bytes of a request's body.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -79,6 +94,7 @@ pub async fn build(
         body_limit: BODY_LIMIT,
     };
     let addresses = config.addresses.clone();
+    let operator_key = config.operator_key.clone();
     let idp = provider(config, store.clone(), &ground).await?;
     let wait = readiness.clone();
     let (working, shutdown) = (Arc::clone(&idp), ground.shutdown.clone());
@@ -97,16 +113,26 @@ pub async fn build(
         let grpc = grpc_kit::Frame {
             service: SERVICE,
             metrics: metrics.clone(),
-            names: &[SERVICE_NAME],
+            names: if operator_key.is_some() {
+                &GRPC_OPERATED
+            } else {
+                &GRPC
+            },
             descriptors: sso_proto::DESCRIPTORS,
             readiness,
             shutdown: ground.shutdown,
         };
         let mut services = RoutesBuilder::default();
         services.add_service(
-            TokenExchangeServer::new(grpc::Service(idp))
+            TokenExchangeServer::new(grpc::Service(Arc::clone(&idp)))
                 .max_decoding_message_size(grpc_kit::MAX_MESSAGE),
         );
+        if let Some(key) = operator_key {
+            services.add_service(
+                SessionsServer::new(operator::Service::new(idp, key))
+                    .max_decoding_message_size(grpc_kit::MAX_MESSAGE),
+            );
+        }
         running.extend(
             grpc.serve(listener, services)
                 .map_err(|e| Problems::one("gRPC", e))?,

@@ -19,15 +19,17 @@ use web_kit::{
 };
 
 use crate::{
-    authorize, discovery, logout, pages::HomePage, par, revoke, settings::Settings, state::Idp,
-    token, userinfo,
+    account, authorize, discovery, grant_management, logout, pages::HomePage, par, revoke,
+    settings::Settings, state::Idp, token, userinfo,
 };
 
 /// Where the trace of a request begins: a client's at the client, a browser's
 /// here or in its journey.
 pub(crate) fn trace(_: &Method, path: &str) -> From {
     match path {
-        "/token" | "/par" | "/userinfo" | "/jwks" | "/revoke" => From::Caller,
+        "/token" | "/par" | "/userinfo" | "/jwks" | "/revoke" | "/grants" | "/grants/end" => {
+            From::Caller
+        }
         "/authorize" | "/sign-in" | "/consent" => From::Journey,
         _ if path.starts_with("/.well-known/") => From::Caller,
         _ => From::Fresh,
@@ -70,6 +72,17 @@ pub(crate) fn configure(
                 page(logout::PATH)
                     .route(web::get().to(logout::endpoint))
                     .route(web::post().to(logout::endpoint)),
+            )
+            .service(page(account::PATH).route(web::get().to(account::endpoint)))
+            .service(page(account::SIGN_IN_PATH).route(web::post().to(account::sign_in)))
+            .service(page(account::END_PATH).route(web::post().to(account::end)))
+            .service(
+                web::resource(grant_management::LIST_PATH)
+                    .route(web::post().to(grant_management::list)),
+            )
+            .service(
+                web::resource(grant_management::END_PATH)
+                    .route(web::post().to(grant_management::end)),
             )
             .service(web::resource("/par").route(web::post().to(par::endpoint)))
             .service(shared("/token").route(web::post().to(token::endpoint)))

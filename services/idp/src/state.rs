@@ -9,8 +9,8 @@ use kit::{
 };
 
 use crate::{
-    backchannel::Outbox, client_auth::AssertionKeys, keys::Keys, passwords::Passwords, records::Records,
-    refresh_tokens::RefreshTokens, settings::Settings,
+    backchannel::Outbox, client_auth::AssertionKeys, keys::Keys, passwords::Passwords,
+    records::Records, refresh_tokens::RefreshTokens, settings::Settings,
 };
 
 /// The provider.

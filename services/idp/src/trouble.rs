@@ -128,7 +128,12 @@ impl Trouble {
     /// nothing goes to an address that is not known to be the client's.
     pub fn logout(why: impl Into<String>) -> Self {
         let todo = "You are still signed in. Go back to the app, or sign out at /account.";
-        let trouble = Self::new(StatusCode::BAD_REQUEST, "This sign-out cannot be done", why, todo);
+        let trouble = Self::new(
+            StatusCode::BAD_REQUEST,
+            "This sign-out cannot be done",
+            why,
+            todo,
+        );
         Self {
             code: Some(ErrorCode::InvalidRequest),
             ..trouble

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use kit::shutdown::Shutdown;
 
-use crate::{sessions, state::Idp};
+use crate::{changed_users, grants::GrantError, sessions, state::Idp};
 
 /// How often it looks. What is due is a matter of the clock, not of this.
 const EVERY: Duration = Duration::from_secs(1);
@@ -13,12 +13,10 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Works until the drain. Every process has one; the store hands each piece of
 /// work to one of them alone.
 pub async fn run(idp: Arc<Idp>, shutdown: Shutdown) {
-    let mut was_well = true;
+    let (mut was_well, mut compared) = (true, false);
     let work = async {
         loop {
-            let ended = sessions::end_due(&idp).await.map_err(|e| e.to_string());
-            let told = idp.outbox.deliver_due().await.map_err(|e| e.to_string());
-            let outcome = ended.and(told);
+            let outcome = once(&idp, &mut compared).await;
             // Once for an outage, not once a second.
             if let (true, Err(error)) = (was_well, &outcome) {
                 tracing::warn!("what is due has to wait: {error}");
@@ -27,5 +25,14 @@ pub async fn run(idp: Arc<Idp>, shutdown: Shutdown) {
             tokio::time::sleep(EVERY).await;
         }
     };
-    shutdown.unless_begun::<_>(work).await.unwrap_or(())
+    shutdown.unless_begun(work).await;
+}
+
+async fn once(idp: &Idp, compared: &mut bool) -> Result<(), GrantError> {
+    if !*compared {
+        changed_users::end_theirs(idp).await?;
+        *compared = true;
+    }
+    sessions::end_due(idp).await?;
+    Ok(idp.outbox.deliver_due().await?)
 }

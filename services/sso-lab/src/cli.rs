@@ -4,6 +4,8 @@ use bff_kit::BffArgs;
 use clap::{Args, Parser, Subcommand};
 use kit::config::CommonArgs;
 
+use crate::sessions::SessionsCommand;
+
 /// Single sign-on, from the browser to the last API, in one process.
 ///
 /// Starts an OpenID Provider, two apps with a backend for frontend each, two
@@ -28,6 +30,9 @@ pub struct Cli {
 pub enum Command {
     /// Start everything (the default)
     Up(Box<UpArgs>),
+    /// Who is signed in at a running deployment
+    #[command(subcommand)]
+    Sessions(Box<SessionsCommand>),
     /// The configuration of the identity provider
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -71,6 +76,8 @@ Examples:
           --state-dir .state                ...and so do the keys that open them
   sso-lab config print > my.toml            a configuration of your own
   sso-lab --config my.toml
+  sso-lab sessions list --state-dir .state  who is signed in
+  sso-lab sessions revoke --user alice --state-dir .state
 
 Traces go to OTEL_EXPORTER_OTLP_ENDPOINT, where it is set. RUST_LOG says what is logged.";
 

@@ -2,6 +2,7 @@
 
 mod banner;
 mod cli;
+mod sessions;
 mod up;
 
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ async fn main() -> ExitCode {
     match cli.command {
         None => up::run(&cli.up).await,
         Some(Command::Up(up)) => up::run(&up).await,
+        Some(Command::Sessions(command)) => sessions::run(&command).await,
         Some(Command::Config(ConfigCommand::Print)) => print_config(),
     }
 }

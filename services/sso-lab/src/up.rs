@@ -83,6 +83,13 @@ fn read(args: &UpArgs, common: &Common, problems: &mut Problems) -> Option<Parts
     }
     let lab = lab::Config::read(common, args.idp.issuer.as_deref(), problems);
     let mut idp = idp::Config::read(&args.idp, common, problems);
+    if let Some(idp) = &mut idp {
+        idp.keep_operator_key(&OsRandom, problems);
+        for app in [Site::App1, Site::App2] {
+            let inside = banner::local_url(common, common.addresses.port(app));
+            idp.reach_at(&common.addresses.url(app), &inside);
+        }
+    }
     let first = app1_bff::config(common, &issuer, &peers, &args.bff, &own, problems);
     let key = args.app2.key(&common.state_dir, &OsRandom, problems);
     if let (Some(idp), Some(key)) = (&mut idp, &key) {

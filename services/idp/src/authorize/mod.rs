@@ -23,8 +23,7 @@ use web_kit::trace::join_journey;
 
 use crate::{
     domain::{AuthorizationRequest, AuthorizationSession},
-    forms,
-    par,
+    forms, par,
     params::Params,
     sessions,
     settings::Client,

@@ -1,10 +1,11 @@
 //! The logout token (Back-Channel Logout 1.0 §2.4), made anew for each attempt.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use kit::{clock::Timestamp, random::Random};
 use oauth_types::names::{BACKCHANNEL_LOGOUT_EVENT, jwt_type};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::Notice;
 use crate::keys::{Keys, SignError};
@@ -23,11 +24,8 @@ struct Claims<'a> {
     jti: String,
     sub: &'a str,
     sid: &'a str,
-    events: BTreeMap<&'static str, Empty>,
+    events: Value,
 }
-
-#[derive(Serialize)]
-struct Empty {}
 
 pub(super) async fn sign(
     keys: &Keys,
@@ -43,7 +41,7 @@ pub(super) async fn sign(
         jti: random.id(),
         sub: &notice.sub,
         sid: &notice.sid,
-        events: BTreeMap::from([(BACKCHANNEL_LOGOUT_EVENT, Empty {})]),
+        events: json!({ BACKCHANNEL_LOGOUT_EVENT: {} }),
     };
     keys.sign(jwt_type::LOGOUT, &claims).await
 }

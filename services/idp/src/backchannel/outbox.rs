@@ -144,7 +144,10 @@ impl Outbox {
 
     fn attempt(&self, id: String, uri: Url, slot: OwnedSemaphorePermit) -> JoinHandle<()> {
         let inner = Arc::clone(&self.0);
-        let span = step!(span::BACKCHANNEL_LOGOUT, "sso.outcome" = tracing::field::Empty);
+        let span = step!(
+            span::BACKCHANNEL_LOGOUT,
+            "sso.outcome" = tracing::field::Empty
+        );
         let work = async move {
             let _slot = slot;
             if let Err(error) = inner.attempt(&id, &uri).await {

@@ -50,10 +50,13 @@ pub(super) fn signed_out(idp: &Idp, req: &HttpRequest, asked: &Asked<'_>) -> Htt
                 .insert_header((header::REFERRER_POLICY, "no-referrer"))
                 .finish()
         }
-        None => Message::new("You are signed out", "Here, and in every app that you had opened.")
-            .what_to_do("You can close this window, or sign in again from an app.")
-            .way("What is this place?", "/")
-            .respond(Accent::Idp, StatusCode::OK),
+        None => Message::new(
+            "You are signed out",
+            "Here, and in every app that you had opened.",
+        )
+        .what_to_do("You can close this window, or sign in again from an app.")
+        .way("What is this place?", "/")
+        .respond(Accent::Idp, StatusCode::OK),
     };
     with_cookie(response, &cookies::no_session(idp.weaknesses))
 }

@@ -83,7 +83,10 @@ fn client<'i>(
             return Err(Trouble::logout(why));
         }
         (Some(id), _) => idp.settings.client(id),
-        (None, Some(hint)) => idp.settings.clients().find(|c| hint.aud.contains(&c.client_id)),
+        (None, Some(hint)) => idp
+            .settings
+            .clients()
+            .find(|c| hint.aud.contains(&c.client_id)),
         (None, None) => return Ok(None),
     };
     client.map(Some).ok_or_else(Trouble::unknown_client)
@@ -98,7 +101,9 @@ fn registered(client: Option<&Client>, uri: &str) -> Result<Url, Trouble> {
     own.filter(|own| *own == uri)
         .find_map(|own| own.parse().ok())
         .ok_or_else(|| {
-            Trouble::logout("post_logout_redirect_uri is none of the client's; it is compared exactly.")
+            Trouble::logout(
+                "post_logout_redirect_uri is none of the client's; it is compared exactly.",
+            )
         })
 }
 

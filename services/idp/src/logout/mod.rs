@@ -39,33 +39,15 @@ async fn logout(idp: &Idp, req: &HttpRequest, body: &[u8]) -> Result<HttpRespons
     };
     let asked = Asked::read(idp, &params)?;
     let here = sessions::current(idp, req).await?;
-    match decide(&asked, here.as_ref()) {
-        Next::End => {}
-        // §2: the user is asked where it is not sure that this is meant.
-        Next::Ask(login) if !is_confirmed(req, &params, login)? => {
-            return Ok(answer::ask(idp, req, &asked, login));
-        }
-        Next::Ask(_) => {}
+    // §2: the user is asked where it is not sure that this is meant.
+    if let Some(login) = here.as_ref().filter(|login| !asked.names(login))
+        && !is_confirmed(req, &params, login)?
+    {
+        return Ok(answer::ask(idp, req, &asked, login));
     }
     let ended = end(idp, &asked, here.as_ref()).await?;
     ended.told(PATIENCE).await;
     Ok(answer::signed_out(idp, req, &asked))
-}
-
-enum Next<'a> {
-    /// What is asked can be done.
-    End,
-    /// The user has to say so: the browser has this session.
-    Ask(&'a LoginSession),
-}
-
-/// A hint that fits the browser's session is the app's own word for it. With
-/// none in this browser the hint alone says which: its holder was given it.
-fn decide<'a>(asked: &Asked<'_>, here: Option<&'a LoginSession>) -> Next<'a> {
-    match here {
-        Some(login) if !asked.names(login) => Next::Ask(login),
-        _ => Next::End,
-    }
 }
 
 fn is_confirmed(req: &HttpRequest, params: &Params, login: &LoginSession) -> Result<bool, Trouble> {
@@ -80,7 +62,8 @@ fn purpose(login: &LoginSession) -> String {
     format!("logout {}", login.sid)
 }
 
-/// Ends the browser's session and the hint's; both are one as a rule.
+/// Ends the browser's session and the hint's; both are one as a rule. With none
+/// in this browser the hint alone says which: its holder was given it.
 async fn end(
     idp: &Idp,
     asked: &Asked<'_>,

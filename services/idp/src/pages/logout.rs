@@ -51,6 +51,9 @@ mod tests {
         assert!(first_button(&html).ends_with(">Sign out"));
         assert!(!html.contains("<script"), "{html}");
         assert_eq!(html.matches("&#60;script&#62;").count(), 4);
-        assert!(policy.ends_with("form-action 'self' http://127.0.0.1:9999"), "{policy}");
+        assert!(
+            policy.ends_with("form-action 'self' http://127.0.0.1:9999"),
+            "{policy}"
+        );
     }
 }

@@ -1,11 +1,13 @@
 //! What the provider shows to people. Pages only render what they are given:
 //! no request is read and nothing is decided here.
 
+mod account;
 mod consent;
 mod home;
 mod login;
 mod logout;
 
+pub(crate) use account::{AccountPage, AccountSession};
 pub(crate) use consent::{ConsentGroup, ConsentPage};
 pub(crate) use home::HomePage;
 pub(crate) use login::LoginPage;

@@ -67,7 +67,11 @@ pub async fn end(idp: &Idp, sid: &str, reason: EndReason) -> Result<Ended, Grant
         }
         let name = SessionName::of(login);
         index::look_at(idp, &name, idp.now() + RESUME).await?;
-        if idp.records.swap(sid, &stored, &login.ending(reason)).await? {
+        if idp
+            .records
+            .swap(sid, &stored, &login.ending(reason))
+            .await?
+        {
             audit::session_ended(&name.sub, reason);
             return finish(idp, &name, reason).await;
         }

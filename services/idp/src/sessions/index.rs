@@ -69,7 +69,10 @@ fn grants(sid: &str) -> String {
 
 /// A client id may hold any character: hashed, no two pairs share a key.
 fn grants_to(client_id: &str, sub: &str) -> String {
-    format!("idp:grants-to:{}", fingerprint(&format!("{client_id}\n{sub}")))
+    format!(
+        "idp:grants-to:{}",
+        fingerprint(&format!("{client_id}\n{sub}"))
+    )
 }
 
 fn lasting(idp: &Idp, until: Timestamp) -> Duration {
@@ -82,7 +85,9 @@ pub async fn enter(idp: &Idp, login: &LoginSession) -> Result<(), StoreError> {
     let ttl = lasting(idp, ends);
     let name = SessionName::of(login);
     store.rank(ALL, &name.member(), ends, ttl).await?;
-    store.rank(&of_user(&login.sub), &login.sid, ends, ttl).await?;
+    store
+        .rank(&of_user(&login.sub), &login.sid, ends, ttl)
+        .await?;
     // What was there before must last as long.
     let key = clients(&login.sid);
     for (client_id, since) in clients_of(idp, &login.sid).await? {
@@ -127,15 +132,23 @@ pub async fn sessions_of(idp: &Idp, sub: &str, limit: usize) -> Result<Vec<Strin
     Ok(found.await?.into_iter().map(|(sid, _)| sid).collect())
 }
 
-/// All sessions that end at `from` or later, in the order of their ends; at
-/// most `limit`.
-pub async fn all_from(
+/// Sessions that end at `from` or later, of `sub` or of all, in the order of
+/// their ends; at most `limit`.
+pub async fn ending_from(
     idp: &Idp,
+    sub: Option<&str>,
     from: Timestamp,
     limit: usize,
 ) -> Result<Vec<(SessionName, Timestamp)>, StoreError> {
-    let found = idp.records.store().ranked(ALL, from, limit).await?;
-    let named = |(member, at): (String, _)| Some((SessionName::parse(&member)?, at));
+    let key = sub.map_or_else(|| ALL.to_owned(), of_user);
+    let found = idp.records.store().ranked(&key, from, limit).await?;
+    let named = |(member, at): (String, _)| match sub {
+        Some(sub) => {
+            let (sid, sub) = (member, sub.to_owned());
+            Some((SessionName { sid, sub }, at))
+        }
+        None => Some((SessionName::parse(&member)?, at)),
+    };
     Ok(found.into_iter().filter_map(named).collect())
 }
 
@@ -143,10 +156,14 @@ pub async fn all_from(
 pub async fn enter_grant(idp: &Idp, grant: &Grant, ends: Timestamp) -> Result<(), StoreError> {
     let store = idp.records.store();
     let ttl = lasting(idp, ends);
-    store.rank(&clients(&grant.sid), &grant.client_id, idp.now(), ttl).await?;
+    store
+        .rank(&clients(&grant.sid), &grant.client_id, idp.now(), ttl)
+        .await?;
     let ttl = lasting(idp, grant.expires_at);
     let until = grant.expires_at;
-    store.rank(&grants(&grant.sid), &grant.id, until, ttl).await?;
+    store
+        .rank(&grants(&grant.sid), &grant.id, until, ttl)
+        .await?;
     let key = grants_to(&grant.client_id, &grant.sub);
     store.rank(&key, &grant.id, until, ttl).await
 }
@@ -154,7 +171,9 @@ pub async fn enter_grant(idp: &Idp, grant: &Grant, ends: Timestamp) -> Result<()
 /// The clients that took part in a session, and since when.
 pub async fn clients_of(idp: &Idp, sid: &str) -> Result<Vec<(String, Timestamp)>, StoreError> {
     let store = idp.records.store();
-    store.ranked(&clients(sid), Timestamp::default(), PAGE).await
+    store
+        .ranked(&clients(sid), Timestamp::default(), PAGE)
+        .await
 }
 
 /// `client_id` has been told that the session is over.

@@ -57,6 +57,9 @@ impl Reader<'_> {
         if uses_secret && secret.is_none() {
             self.wrong(key("secret"), "missing; or give secret_file");
         }
+        if auth.contains(&AuthMethod::None) {
+            self.public_client(key, &auth, &grants, &table);
+        }
         let is_set = |jwks| serde_json::from_value::<JwkSet>(jwks).is_ok();
         if table.jwks.clone().is_some_and(|jwks| !is_set(jwks)) {
             self.wrong(key("jwks"), "not a JWKS (RFC 7517)");
@@ -73,32 +76,6 @@ impl Reader<'_> {
         };
         if auth.contains(&AuthMethod::PrivateKeyJwt) && keys.is_none() {
             self.wrong(key("jwks_file"), "private_key_jwt needs jwks or jwks_file");
-        }
-        if auth.contains(&AuthMethod::None) && (auth.len() > 1 || !table.require_pkce) {
-            self.wrong(
-                key("auth"),
-                "a public client (none) has no other method, and PKCE always",
-            );
-        }
-        if auth.contains(&AuthMethod::None) {
-            let own = |grant: &GrantType| {
-                matches!(
-                    grant,
-                    GrantType::ClientCredentials | GrantType::TokenExchange
-                )
-            };
-            if grants.iter().any(own) {
-                self.wrong(
-                    key("grants"),
-                    "a public client cannot act as itself (RFC 6749 section 4.4)",
-                );
-            }
-            if grants.contains(&GrantType::RefreshToken) && !table.rotate_refresh_tokens {
-                self.wrong(
-                    key("rotate_refresh_tokens"),
-                    "a public client's refresh tokens rotate (RFC 9700 section 4.14.2)",
-                );
-            }
         }
         let client = Client {
             client_id: table.client_id,
@@ -117,6 +94,40 @@ impl Reader<'_> {
             refresh_ends_with_session: table.refresh_ends_with_session,
         };
         (self.problems.lines().len() == before).then_some(client)
+    }
+
+    /// What a client that can keep no secret must not have.
+    fn public_client(
+        &mut self,
+        key: impl Fn(&str) -> String,
+        auth: &[AuthMethod],
+        grants: &[GrantType],
+        table: &ClientTable,
+    ) {
+        if auth.len() > 1 || !table.require_pkce {
+            self.wrong(
+                key("auth"),
+                "a public client (none) has no other method, and PKCE always",
+            );
+        }
+        let own = |grant: &GrantType| {
+            matches!(
+                grant,
+                GrantType::ClientCredentials | GrantType::TokenExchange
+            )
+        };
+        if grants.iter().any(own) {
+            self.wrong(
+                key("grants"),
+                "a public client cannot act as itself (RFC 6749 section 4.4)",
+            );
+        }
+        if grants.contains(&GrantType::RefreshToken) && !table.rotate_refresh_tokens {
+            self.wrong(
+                key("rotate_refresh_tokens"),
+                "a public client's refresh tokens rotate (RFC 9700 section 4.14.2)",
+            );
+        }
     }
 
     fn uris(&mut self, key: &str, uris: &[String]) -> Vec<Url> {

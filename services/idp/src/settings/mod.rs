@@ -163,6 +163,12 @@ impl Settings {
         self.users.iter().find(|user| user.username == username)
     }
 
+    /// The user whom an operator calls so: by name, or by `sub`.
+    pub fn user_called(&self, name_or_sub: &str) -> Option<&User> {
+        self.user_named(name_or_sub)
+            .or_else(|| self.user(name_or_sub))
+    }
+
     /// All users.
     pub fn users(&self) -> &[User] {
         &self.users

@@ -36,9 +36,10 @@ const weapons = {
     });
   },
   links() {
-    tell("over");
     const links = scene.querySelectorAll("a");
-    (links[Number(go) - 1] ?? links[0]).click();
+    for (const link of links) link.addEventListener("click", () => tell("over"));
+    // Where there are several, a person picks one; ?go=2 picks the second.
+    if (go !== null || links.length === 1) (links[Number(go) - 1] ?? links[0]).click();
   },
 };
 

@@ -16,12 +16,17 @@ function shortened(text) {
   return text.length > LONG ? `${text.slice(0, 18)} … ${text.slice(-12)} (${text.length} characters)` : text;
 }
 
+function readable(value) {
+  if (typeof value !== "object") return shortened(String(value));
+  const line = JSON.stringify(value);
+  return line.length > LONG ? JSON.stringify(value, null, 1) : line;
+}
+
 /** `values` as a list of names and what they stand for. */
 export function facts(values) {
   const list = element("dl", "facts small");
   for (const [name, value] of Object.entries(values)) {
-    const text = typeof value === "object" ? JSON.stringify(value, null, 1) : shortened(String(value));
-    list.append(element("dt", "", name), element("dd", "", element("code", "", text)));
+    list.append(element("dt", "", name), element("dd", "", element("code", "", readable(value))));
   }
   return list;
 }

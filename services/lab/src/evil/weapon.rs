@@ -66,7 +66,8 @@ impl Weapon {
             Self::Form | Self::FramedForm => "Send the form",
             Self::Fetch => "Run the script",
             Self::Frame => "Lay the trap",
-            Self::Callback | Self::Links | Self::Injected => "Follow the first link",
+            Self::Callback => "Open the callback",
+            Self::Links | Self::Injected => "Show the links",
         }
     }
 

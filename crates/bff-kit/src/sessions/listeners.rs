@@ -1,0 +1,261 @@
+//! Who wants to hear when a session ends. What ends in this process is told
+//! here at once; of all else the store tells ([`store::Watch`]) that something
+//! changed, and whoever listens reads the session again.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use kit::shutdown::Shutdown;
+use parking_lot::Mutex;
+use store::{SharedStore, Watch, Watcher};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+
+use super::Handle;
+
+/// The most listeners of one session: the newest. The connection of a page that
+/// has gone is noticed late, and must not keep the next page out.
+const MAX_OF_A_SESSION: usize = 4;
+/// The most listeners of a process.
+const MAX: usize = 10_000;
+/// How many of them read their sessions at once when everything may have changed.
+const READ_AT_ONCE: usize = 16;
+
+/// What a listener hears. The last one is heard where several come at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum News {
+    /// Nothing yet.
+    #[default]
+    None,
+    /// The session may have changed: it is to be read again.
+    Changed,
+    /// The service drains.
+    Drain,
+    /// Newer ones of the same session have taken this one's place.
+    Replaced,
+    /// The session has ended.
+    Ended,
+}
+
+/// All listeners of one app in this process.
+pub(crate) struct Listeners {
+    ears: Arc<Ears>,
+    reading: Semaphore,
+    shutdown: Shutdown,
+    /// `None`: the store is in this process itself, and so is every end.
+    _watch: Option<Watch>,
+}
+
+/// One of them, until it is dropped.
+pub(crate) struct Listener {
+    ears: Arc<Ears>,
+    handle: Handle,
+    number: u64,
+    news: watch::Receiver<News>,
+    shutdown: Shutdown,
+}
+
+struct Ears {
+    prefix: String,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    /// By session, the oldest first.
+    ears: HashMap<Handle, VecDeque<Ear>>,
+    count: usize,
+    next: u64,
+}
+
+struct Ear {
+    number: u64,
+    news: watch::Sender<News>,
+}
+
+impl Listeners {
+    /// Of the sessions whose keys begin with `prefix`.
+    pub(super) fn new(store: &SharedStore, prefix: &str, shutdown: Shutdown) -> Self {
+        let ears = Arc::new(Ears {
+            prefix: prefix.to_owned(),
+            open: Mutex::default(),
+        });
+        let watch = store.watch(prefix, ears.clone());
+        Self {
+            ears,
+            reading: Semaphore::new(READ_AT_ONCE),
+            shutdown,
+            _watch: watch,
+        }
+    }
+
+    /// Listens for `handle`; `None` where a process's bound is reached.
+    pub(crate) fn join(&self, handle: &Handle) -> Option<Listener> {
+        let mut open = self.ears.open.lock();
+        if open.count >= MAX {
+            return None;
+        }
+        open.count += 1;
+        open.next += 1;
+        let number = open.next;
+        let (sender, news) = watch::channel(News::None);
+        let ears = open.ears.entry(handle.clone()).or_default();
+        let ear = Ear {
+            number,
+            news: sender,
+        };
+        ears.push_back(ear);
+        for surplus in ears.iter().rev().skip(MAX_OF_A_SESSION) {
+            surplus.hear(News::Replaced);
+        }
+        Some(Listener {
+            ears: self.ears.clone(),
+            handle: handle.clone(),
+            number,
+            news,
+            shutdown: self.shutdown.clone(),
+        })
+    }
+
+    /// Tells that the session of `handle` has ended.
+    pub(super) fn ended(&self, handle: &Handle) {
+        self.ears.tell(handle, News::Ended);
+    }
+
+    /// A listener's turn to read the store: they would all ask at once otherwise.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.reading.acquire().await.ok()
+    }
+}
+
+impl Listener {
+    /// The session that it listens for.
+    pub(crate) const fn session(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Waits for news.
+    pub(crate) async fn news(&mut self) -> News {
+        match self.shutdown.unless_begun(self.news.changed()).await {
+            Some(_) => *self.news.borrow_and_update(),
+            None => News::Drain,
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let mut open = self.ears.open.lock();
+        open.count -= 1;
+        if let Some(ears) = open.ears.get_mut(&self.handle) {
+            ears.retain(|ear| ear.number != self.number);
+            if ears.is_empty() {
+                open.ears.remove(&self.handle);
+            }
+        }
+    }
+}
+
+impl Ear {
+    fn hear(&self, news: News) {
+        self.news.send_modify(|heard| *heard = news.max(*heard));
+    }
+}
+
+impl Ears {
+    fn tell(&self, handle: &Handle, news: News) {
+        if let Some(ears) = self.open.lock().ears.get(handle) {
+            ears.iter().for_each(|ear| ear.hear(news));
+        }
+    }
+}
+
+impl Watcher for Ears {
+    fn changed(&self, key: &str) {
+        if let Some(handle) = key.strip_prefix(&self.prefix).and_then(Handle::read) {
+            self.tell(&handle, News::Changed);
+        }
+    }
+
+    fn all_changed(&self) {
+        let open = self.open.lock();
+        for ear in open.ears.values().flatten() {
+            ear.hear(News::Changed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PREFIX: &str = "bff:app1:session:";
+
+    /// A store in this process.
+    fn listeners() -> Listeners {
+        let world = super::super::tests::world();
+        Listeners::new(&world.store, PREFIX, world.ground.shutdown)
+    }
+
+    fn handle(letter: &str) -> Handle {
+        Handle::read(&letter.repeat(43)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn news_reach_those_of_the_session_alone() {
+        let all = listeners();
+        let (mut a, b) = (
+            all.join(&handle("a")).unwrap(),
+            all.join(&handle("b")).unwrap(),
+        );
+        all.ears
+            .changed(&format!("{PREFIX}{}", handle("a").as_str()));
+        assert_eq!(a.news().await, News::Changed);
+        all.ears.changed("bff:app1:login:x");
+        assert!(!b.news.has_changed().unwrap());
+        all.ears.all_changed();
+        assert!(a.news.has_changed().unwrap() && b.news.has_changed().unwrap());
+    }
+
+    #[tokio::test]
+    async fn the_end_is_the_last_word() {
+        let all = listeners();
+        let mut listener = all.join(&handle("a")).unwrap();
+        all.ended(&handle("a"));
+        all.ears.all_changed();
+        assert_eq!(listener.news().await, News::Ended);
+    }
+
+    #[tokio::test]
+    async fn the_newest_of_a_session_replace_the_oldest() {
+        let all = listeners();
+        let mut joined: Vec<_> = (0..=MAX_OF_A_SESSION)
+            .map(|_| all.join(&handle("a")).unwrap())
+            .collect();
+        assert_eq!(joined[0].news().await, News::Replaced);
+        assert!(!joined[1].news.has_changed().unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_process_has_so_many_and_who_goes_makes_room() {
+        let all = listeners();
+        let mut joined: Vec<_> = (0..MAX)
+            .map(|_| all.join(&handle("a")).unwrap())
+            .collect();
+        assert!(all.join(&handle("b")).is_none());
+        joined.pop();
+        assert!(all.join(&handle("b")).is_some());
+        joined.clear();
+        let open = all.ears.open.lock();
+        assert!(open.count == 0 && open.ears.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_drain_is_news_for_all() {
+        let all = listeners();
+        let mut listener = all.join(&handle("a")).unwrap();
+        all.shutdown.begin();
+        assert_eq!(listener.news().await, News::Drain);
+    }
+}

@@ -1,0 +1,64 @@
+//! What the page shows.
+
+use actix_web::{HttpRequest, HttpResponse};
+use web_kit::look::utc;
+
+use super::{END_PATH, OTHERS, SID, purpose};
+use crate::{
+    cookies::with_cookie,
+    device,
+    domain::LoginSession,
+    forms,
+    pages::{AccountPage, AccountSession},
+    sessions::{self, index},
+    state::Idp,
+    trouble::Trouble,
+};
+
+/// How many sessions the page shows. "End all others" ends them all.
+const MAX_SHOWN: usize = 50;
+
+pub(super) async fn show(
+    idp: &Idp,
+    req: &HttpRequest,
+    here: &LoginSession,
+) -> Result<HttpResponse, Trouble> {
+    let (browser, cookie) = forms::browser(idp, req);
+    let mut shown = vec![described(idp, here, true).await?];
+    let mut others = index::sessions_of(idp, &here.sub, MAX_SHOWN + 1).await?;
+    others.retain(|sid| *sid != here.sid);
+    for sid in others.iter().take(MAX_SHOWN) {
+        if let Some(login) = sessions::live(idp, sid).await? {
+            shown.push(described(idp, &login, false).await?);
+        }
+    }
+    let user = idp.settings.user(&here.sub);
+    let page = AccountPage {
+        action: END_PATH.to_owned(),
+        form_token: forms::field(&browser, &purpose(here)),
+        sid_field: SID,
+        others_field: OTHERS,
+        user_name: user.map(|user| user.name.clone()).unwrap_or_default(),
+        sessions: shown,
+        more: others.len() > MAX_SHOWN,
+    };
+    Ok(with_cookie(page.respond(), &cookie))
+}
+
+async fn described(
+    idp: &Idp,
+    login: &LoginSession,
+    is_here: bool,
+) -> Result<AccountSession, Trouble> {
+    let mut clients = index::clients_of(idp, &login.sid).await?;
+    clients.sort_by_key(|(_, since)| *since);
+    let name = |id: &str| idp.settings.client(id).map(|client| client.name.clone());
+    Ok(AccountSession {
+        sid: login.sid.clone(),
+        device: device::in_words(login.user_agent.as_deref()),
+        since: utc(login.began()),
+        until: utc(login.expires_at),
+        apps: clients.iter().filter_map(|(id, _)| name(id)).collect(),
+        is_here,
+    })
+}

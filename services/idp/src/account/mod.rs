@@ -1,0 +1,73 @@
+//! `/account`: where the signed-in user is signed in, and an end to any of it.
+
+mod answer;
+mod sign_in;
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use answer::show;
+pub use sign_in::{PATH as SIGN_IN_PATH, endpoint as sign_in};
+
+use crate::{
+    domain::{EndReason, LoginSession},
+    forms, sessions,
+    state::Idp,
+    token::form_params,
+    trouble::Trouble,
+};
+
+/// Where it is.
+pub const PATH: &str = "/account";
+/// Where its forms are posted.
+pub const END_PATH: &str = "/account/end";
+/// The field of a form that names a session.
+const SID: &str = "sid";
+/// The field of the form that ends all sessions but this browser's.
+const OTHERS: &str = "others";
+
+/// `GET /account`.
+pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest) -> HttpResponse {
+    let handled = match sessions::current(&idp, &req).await {
+        Ok(Some(login)) => show(&idp, &req, &login).await,
+        Ok(None) => Ok(sign_in::ask(&idp, &req)),
+        Err(error) => Err(error.into()),
+    };
+    handled.unwrap_or_else(|trouble| trouble.page(&req))
+}
+
+/// `POST /account/end`.
+pub async fn end(idp: web::Data<Idp>, req: HttpRequest, body: web::Bytes) -> HttpResponse {
+    let handled = end_asked(&idp, &req, &body).await;
+    handled.unwrap_or_else(|trouble| trouble.page(&req))
+}
+
+async fn end_asked(idp: &Idp, req: &HttpRequest, body: &[u8]) -> Result<HttpResponse, Trouble> {
+    let params = form_params(req, body).map_err(|e| Trouble::request(e.description))?;
+    let Some(login) = sessions::current(idp, req).await? else {
+        return Ok(to_account());
+    };
+    forms::check(req, &params, &purpose(&login))?;
+    let reason = EndReason::Account;
+    if params.has(OTHERS) {
+        sessions::end_all_of(idp, &login.sub, Some(&login.sid), reason).await?;
+    } else if let Some(sid) = params.one(SID)? {
+        // One's own alone: anybody else's sid counts as unknown.
+        let named = sessions::live(idp, sid).await?;
+        if named.is_some_and(|named| named.sub == login.sub) {
+            sessions::end(idp, sid, reason).await?;
+        }
+    }
+    Ok(to_account())
+}
+
+/// RFC 9110 §15.4.4: a reload does not send the form again.
+fn to_account() -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, PATH))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .finish()
+}
+
+/// The forms are good for the session that they were shown to.
+fn purpose(login: &LoginSession) -> String {
+    format!("account {}", login.sid)
+}

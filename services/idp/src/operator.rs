@@ -1,0 +1,234 @@
+//! The operator's gRPC service: who is signed in, and an end to it. It is there
+//! only where an operator's key is set.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use kit::clock::Timestamp;
+use oauth_types::secret::same_secret;
+use secrecy::{ExposeSecret as _, SecretString};
+use sso_proto::idp::{
+    EndSessionsRequest, EndSessionsResponse, ListSessionsRequest, ListSessionsResponse,
+    LoginSession as Shown, end_sessions_request::Which, sessions_server::Sessions,
+};
+use store::StoreError;
+use tonic::{Request, Response, Status};
+
+use crate::{
+    audit, device,
+    domain::EndReason,
+    grants::GrantError,
+    records::RecordError,
+    sessions::{
+        self,
+        index::{self, SessionName},
+    },
+    settings::User,
+    state::Idp,
+};
+
+/// How many sessions a page has where nothing else is asked for.
+const PAGE: usize = 100;
+/// The most that a page has.
+const MAX_PAGE: usize = 200;
+
+/// `sso.idp.v1.Sessions`.
+pub struct Service {
+    idp: Arc<Idp>,
+    key: SecretString,
+}
+
+impl Service {
+    /// Open to whoever has `key`.
+    pub fn new(idp: Arc<Idp>, key: SecretString) -> Self {
+        Self { idp, key }
+    }
+
+    fn check<T>(&self, request: &Request<T>) -> Result<(), Status> {
+        let given = request.metadata().get("authorization");
+        let given = given.and_then(|value| value.to_str().ok());
+        let given = given.and_then(|text| text.split_once(' '));
+        match given {
+            Some((scheme, key))
+                if scheme.eq_ignore_ascii_case("bearer")
+                    && same_secret(self.key.expose_secret(), key) =>
+            {
+                Ok(())
+            }
+            _ => {
+                audit::operator_refused();
+                Err(Status::unauthenticated(
+                    "the operator's key is needed: authorization: Bearer <key>",
+                ))
+            }
+        }
+    }
+
+    fn user(&self, name: &str) -> Result<&User, Status> {
+        let user = self.idp.settings.user_called(name);
+        user.ok_or_else(|| Status::not_found("no such user"))
+    }
+
+    async fn shown(&self, name: &SessionName) -> Result<Option<Shown>, Status> {
+        let idp = &*self.idp;
+        let Some(login) = sessions::live(idp, &name.sid).await.map_err(away)? else {
+            return Ok(None);
+        };
+        let clients = index::clients_of(idp, &name.sid)
+            .await
+            .map_err(store_away)?;
+        let user = idp.settings.user(&login.sub);
+        Ok(Some(Shown {
+            username: user.map(|user| user.username.clone()).unwrap_or_default(),
+            began_at: login.began().secs(),
+            expires_at: login.expires_at.secs(),
+            device: device::in_words(login.user_agent.as_deref()),
+            clients: clients.into_iter().map(|(id, _)| id).collect(),
+            sid: login.sid,
+            sub: login.sub,
+        }))
+    }
+}
+
+#[tonic::async_trait]
+impl Sessions for Service {
+    async fn list(
+        &self,
+        request: Request<ListSessionsRequest>,
+    ) -> Result<Response<ListSessionsResponse>, Status> {
+        self.check(&request)?;
+        let asked = request.into_inner();
+        let sub = match asked.user.as_str() {
+            "" => None,
+            name => Some(self.user(name)?.sub.as_str()),
+        };
+        audit::operator_listed(sub);
+        let from = Cursor::parse(&asked.page_token)?;
+        let size = match usize::try_from(asked.page_size).unwrap_or(MAX_PAGE) {
+            0 => PAGE,
+            size => size.min(MAX_PAGE),
+        };
+        let (names, next) = page(&self.idp, sub, from, size).await.map_err(store_away)?;
+        let mut found = Vec::new();
+        for name in &names {
+            found.extend(self.shown(name).await?);
+        }
+        Ok(Response::new(ListSessionsResponse {
+            sessions: found,
+            next_page_token: next.map(|cursor| cursor.text()).unwrap_or_default(),
+        }))
+    }
+
+    async fn end(
+        &self,
+        request: Request<EndSessionsRequest>,
+    ) -> Result<Response<EndSessionsResponse>, Status> {
+        self.check(&request)?;
+        let idp = &*self.idp;
+        let ended = match request.into_inner().which {
+            Some(Which::User(name)) => {
+                let user = self.user(&name)?;
+                sessions::end_all_of(idp, &user.sub, None, EndReason::Operator).await
+            }
+            Some(Which::Sid(sid)) => {
+                if sessions::live(idp, &sid).await.map_err(away)?.is_none() {
+                    return Err(Status::not_found("no such session"));
+                }
+                sessions::end(idp, &sid, EndReason::Operator).await
+            }
+            None => return Err(Status::invalid_argument("name a user or a sid")),
+        };
+        let ended = ended.map_err(|error| match error {
+            GrantError::Records(error) => away(error),
+            other => Status::unavailable(other.to_string()),
+        })?;
+        Ok(Response::new(EndSessionsResponse {
+            ended: u32::try_from(ended.sessions).unwrap_or(u32::MAX),
+        }))
+    }
+}
+
+/// The last session of a page: what comes next ends later, or at the same
+/// moment and has a greater `sid`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Cursor {
+    at: Timestamp,
+    sid: String,
+}
+
+impl Cursor {
+    fn text(&self) -> String {
+        format!("{}.{}", self.at.millis(), self.sid)
+    }
+
+    fn parse(text: &str) -> Result<Self, Status> {
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        let parsed = text.split_once('.').and_then(|(at, sid)| {
+            let (at, sid) = (Timestamp::from_millis(at.parse().ok()?), sid.to_owned());
+            Some(Self { at, sid })
+        });
+        parsed.ok_or_else(|| Status::invalid_argument("page_token: not one of ours"))
+    }
+}
+
+/// The sessions after `from`, and where to go on.
+async fn page(
+    idp: &Idp,
+    sub: Option<&str>,
+    from: Cursor,
+    size: usize,
+) -> Result<(Vec<SessionName>, Option<Cursor>), StoreError> {
+    // Sessions that have expired are the worker's.
+    let start = from.at.max(idp.now());
+    let mut limit = size + 1;
+    loop {
+        let found = index::ending_from(idp, sub, start, limit).await?;
+        let is_all = found.len() < limit;
+        let sids = |(name, at): (SessionName, _)| (Cursor { at, sid: name.sid }, name.sub);
+        let after: BTreeSet<_> = found.into_iter().map(sids).collect();
+        let after: Vec<_> = after.into_iter().filter(|(at, _)| *at > from).collect();
+        // Many may end at the moment where the page before stopped.
+        if after.len() <= size && !is_all {
+            limit *= 2;
+            continue;
+        }
+        let has_more = after.len() > size;
+        let mut last = None;
+        let mut names = Vec::new();
+        for (cursor, sub) in after.into_iter().take(size) {
+            let sid = cursor.sid.clone();
+            last = Some(cursor);
+            names.push(SessionName { sid, sub });
+        }
+        return Ok((names, last.filter(|_| has_more)));
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn away(error: RecordError) -> Status {
+    tracing::warn!("{error}");
+    Status::unavailable("the store cannot be reached; try again")
+}
+
+fn store_away(error: StoreError) -> Status {
+    away(error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_comes_back_as_it_was() {
+        let cursor = Cursor {
+            at: Timestamp::from_millis(1234),
+            sid: "a.b".into(),
+        };
+        assert_eq!(Cursor::parse(&cursor.text()).unwrap(), cursor);
+        assert_eq!(Cursor::parse("").unwrap(), Cursor::default());
+        for wrong in ["x", "x.y", "12"] {
+            assert!(Cursor::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

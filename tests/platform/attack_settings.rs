@@ -1,0 +1,93 @@
+//! Defences are switched off in a lab alone, and never without a word.
+
+use std::time::Duration;
+
+use kit::config::Weakness;
+use testkit::{Child, binary, free_offset};
+
+/// What a start may take in a debug build on a busy machine.
+const SOON: Duration = Duration::from_secs(30);
+
+fn start(
+    program: &str,
+    flags: &[&str],
+    environment: &[(&str, &str)],
+) -> (Child, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = [("REDIS_URL", "")];
+    let environment = memory.iter().chain(environment);
+    let environment: Vec<_> = environment
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let log = folder.path().join("log");
+    (
+        Child::spawn(&binary(program), flags, &environment, log),
+        folder,
+    )
+}
+
+#[test]
+fn no_program_starts_weakened_outside_a_lab() {
+    let flags = [
+        "--weaken",
+        "framable",
+        "--weaken",
+        "nonsense",
+        "--port-offset",
+        "x",
+    ];
+    for program in [
+        "sso-lab", "idp", "app1-bff", "app2-bff", "api-1", "api-2", "lab",
+    ] {
+        let (mut child, _folder) = start(program, &flags, &[]);
+        let status = child.wait(SOON).expect("it ends");
+        let said = child.output();
+        assert_eq!(status.code(), Some(2), "{program}: {said}");
+        for line in [
+            "WEAKEN: \"framable\" is refused without --lab",
+            "WEAKEN: \"nonsense\" is no weakness",
+            "PORT_OFFSET: ",
+        ] {
+            assert!(said.contains(line), "{program}, {line}: {said}");
+        }
+    }
+}
+
+#[test]
+fn the_environment_weakens_no_more_than_flags_do() {
+    for lab in ["", "0", "false"] {
+        let (mut child, _folder) = start("lab", &[], &[("LAB", lab), ("WEAKEN", "framable")]);
+        let status = child.wait(SOON).expect("it ends");
+        assert_eq!(status.code(), Some(2), "LAB={lab}: {}", child.output());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_weakened_lab_says_at_its_start_what_is_switched_off() {
+    let offset = free_offset(1).to_string();
+    let weaken = "framable,get-orders";
+    let (mut child, _folder) = start(
+        "sso-lab",
+        &["--lab", "--port-offset", &offset],
+        &[("WEAKEN", weaken), ("RUST_LOG", "warn")],
+    );
+    let started = async {
+        while !child.output().contains("wonderland") {
+            assert!(child.ended().is_none(), "it ended: {}", child.output());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(SOON, started).await.is_ok());
+    let said = child.output();
+    for weakness in Weakness::ALL {
+        let named = said.contains(weakness.sentence());
+        assert_eq!(
+            named,
+            weaken.contains(weakness.name()),
+            "{weakness:?}: {said}"
+        );
+    }
+    child.terminate();
+    let status = child.wait(SOON).expect("it ends");
+    assert_eq!(status.code(), Some(0), "{}", child.output());
+}
