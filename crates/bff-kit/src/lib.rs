@@ -12,6 +12,7 @@ mod client_auth;
 mod config;
 mod cookies;
 mod csrf;
+mod events;
 mod login;
 mod openapi;
 pub mod pages;

@@ -9,7 +9,7 @@ use utoipa::{
     },
 };
 
-use crate::{cookies, proxy, routes, state::Bff};
+use crate::{cookies, events, proxy, routes, state::Bff};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -21,6 +21,7 @@ use crate::{cookies, proxy, routes, state::Bff};
     ),
     paths(
         routes::session,
+        events::events,
         proxy::api1::list,
         proxy::api1::place,
         proxy::api1::report,

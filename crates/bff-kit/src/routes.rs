@@ -21,6 +21,7 @@ use crate::{
     callback::callback,
     cookies,
     csrf::{Csrf, PAGES, guard},
+    events::events,
     login::login,
     openapi::openapi,
     pages::{self, DocsPage, HomePage},
@@ -77,6 +78,7 @@ pub(crate) fn routes(
         .service(page("/callback").route(web::get().to(callback)))
         .service(page("/docs").route(web::get().to(docs)))
         .service(web::resource("/session").route(web::get().to(session)))
+        .service(web::resource("/session/events").route(web::get().to(events)))
         .service(web::resource("/openapi.json").route(web::get().to(openapi)))
         .service(
             web::resource("/api1/data")

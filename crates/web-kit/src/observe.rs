@@ -13,9 +13,11 @@ use actix_web::{
     },
     middleware::Next,
 };
-use tracing::{Instrument as _, Span};
-
-use kit::metrics::{Metrics, method_name};
+use kit::{
+    metrics::{Metrics, method_name},
+    telemetry::place::Place,
+};
+use tracing::Span;
 
 use crate::{
     problem::Problem,
@@ -47,66 +49,71 @@ impl Observe {
             .unwrap_or_else(|| "unmatched".to_owned());
         let method = method_name(req.method().as_str());
         if is_plumbing(&route) {
+            let place = Place::first(self.service, Span::none);
             let mut response = bounded(req, next).await?;
-            stamp(
-                response.headers_mut(),
-                &RequestTrace::new(self.service, Span::none()),
-            );
+            stamp(response.headers_mut(), &place);
             return Ok(response);
         }
-        let trace = self.begin(&req, method, &route);
         let from = (self.policy)(req.method(), req.path());
+        let place = self.place(&req, from, || request_span(method, &route));
         let called = bounded(req, next);
         let mut response = match from {
             // The handler enters the span itself once it knows the journey.
             From::Journey => called.await?,
-            From::Caller | From::Fresh => called.instrument(trace.span.clone()).await?,
+            From::Caller | From::Fresh => place.around(called).await?,
         };
-        let status = response.status();
-        trace
-            .span
-            .record("http.response.status_code", status.as_u16());
+        let (status, span) = (response.status(), place.span());
+        span.record("http.response.status_code", status.as_u16());
         if status.is_server_error() {
-            trace.span.record("otel.status_code", "ERROR");
+            span.record("otel.status_code", "ERROR");
             tracing::warn!(
                 service = self.service,
                 method,
                 route,
                 status = status.as_u16(),
-                trace_id = trace.id(),
+                trace_id = %place.trace_id(),
                 "answered with an error"
             );
         }
-        stamp(response.headers_mut(), &trace);
+        stamp(response.headers_mut(), &place);
         self.metrics
             .request(method, &route, status.as_u16(), started.elapsed());
         Ok(response)
     }
 
-    fn begin(&self, req: &ServiceRequest, method: &'static str, route: &str) -> RequestTrace {
-        let span = tracing::info_span!(
-            target: "sso",
-            "request",
-            "otel.name" = format_args!("{method} {route}"),
-            "otel.kind" = "server",
-            "otel.status_code" = tracing::field::Empty,
-            "http.request.method" = method,
-            "http.route" = route,
-            "http.response.status_code" = tracing::field::Empty,
-        );
-        let trace = RequestTrace::new(self.service, span);
+    /// The place of `req`, kept with it.
+    fn place(&self, req: &ServiceRequest, from: From, span: impl FnOnce() -> Span) -> Place {
         let header = |name| {
-            req.headers()
-                .get(name)
-                .and_then(|value| value.to_str().ok())
+            let value = req.headers().get(name);
+            value.and_then(|value| value.to_str().ok())
         };
-        match (self.policy)(req.method(), req.path()) {
-            From::Caller => trace.begin_at_caller(header("traceparent"), header("tracestate")),
-            From::Fresh | From::Journey => trace.begin_here(),
-        }
-        req.extensions_mut().insert(trace.clone());
-        trace
+        let place = match from {
+            From::Caller => {
+                let caller = (header("traceparent"), header("tracestate"));
+                Place::called(self.service, caller, span)
+            }
+            From::Fresh => Place::first(self.service, span),
+            From::Journey => Place::journey(span),
+        };
+        req.extensions_mut().insert(RequestTrace {
+            service: self.service,
+            place: place.clone(),
+        });
+        place
     }
+}
+
+fn request_span(method: &'static str, route: &str) -> Span {
+    tracing::info_span!(
+        target: "sso",
+        "request",
+        "otel.name" = format_args!("{method} {route}"),
+        "otel.kind" = "server",
+        "otel.status_code" = tracing::field::Empty,
+        "http.request.method" = method,
+        "http.route" = route,
+        "http.response.status_code" = tracing::field::Empty,
+    )
 }
 
 /// What is inside answers, unless the headers are too large to be handed on.
@@ -129,8 +136,8 @@ async fn bounded<B: MessageBody + 'static>(
 }
 
 /// Each answer says its trace.
-fn stamp(headers: &mut HeaderMap, trace: &RequestTrace) {
-    if let Ok(id) = HeaderValue::try_from(trace.id()) {
+fn stamp(headers: &mut HeaderMap, place: &Place) {
+    if let Ok(id) = HeaderValue::try_from(place.trace_id().to_string()) {
         headers.insert(TRACE_ID, id);
     }
 }

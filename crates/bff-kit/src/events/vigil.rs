@@ -73,23 +73,33 @@ impl Vigil {
             if self.stage == Stage::Doubt && self.has_ended().await {
                 return Some(self.last("ended"));
             }
-            let pause = self.clock.now().until(self.expires_at).min(HEARTBEAT);
-            // Without a record the end in time cannot be read again.
-            let pause = pause.max(Duration::from_millis(1));
+            let left = self.clock.now().until(self.expires_at);
+            let pause = match self.stage {
+                // The store is away: no sooner than with the next heartbeat.
+                Stage::Doubt => HEARTBEAT,
+                _ => left.min(HEARTBEAT),
+            };
             match tokio::time::timeout(pause, self.listener.news()).await {
                 Ok(News::Ended) => return Some(self.last("ended")),
                 Ok(News::Replaced) => return Some(self.last("replaced")),
                 Ok(News::Drain) => return Some(self.last("drain")),
                 Ok(News::Changed | News::None) => self.stage = self.doubt(),
-                Err(_) if self.clock.now() < self.expires_at => {
-                    return Some(":\n\n".to_owned());
-                }
-                // Its cookies may have been moved on: the browser comes back
-                // with them, and is told.
-                Err(_) if !self.recorded => return None,
-                Err(_) => self.stage = Stage::Doubt,
+                Err(_) => return self.beat(),
             }
         }
+    }
+
+    /// A heartbeat, or the end of a session's time.
+    fn beat(&mut self) -> Option<String> {
+        if self.clock.now() >= self.expires_at {
+            if !self.recorded {
+                // Its cookies may have been moved on: the browser comes back
+                // with them, and is told how it stands.
+                return None;
+            }
+            self.stage = Stage::Doubt;
+        }
+        Some(":\n\n".to_owned())
     }
 
     const fn doubt(&self) -> Stage {

@@ -14,10 +14,17 @@ use super::{
     types::{MoreClaims, Token, Verifier},
 };
 
+/// What the provider may sign by: public keys alone, never `none`.
+pub(super) const ALGORITHMS: [CoreJwsSigningAlgorithm; 4] = [
+    CoreJwsSigningAlgorithm::EcdsaP256Sha256,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha256,
+    CoreJwsSigningAlgorithm::EdDsa,
+];
 /// By how much the provider's clock may differ from ours.
 const SKEW: Duration = Duration::from_secs(10);
-/// How old an id_token may be when it comes.
-const MAX_AGE: Duration = Duration::from_secs(600);
+/// How old an id_token, or a logout token, may be when it comes.
+pub(super) const MAX_AGE: Duration = Duration::from_secs(600);
 
 /// What the id_token has to say.
 pub(crate) struct Expected<'a> {
@@ -81,12 +88,7 @@ impl Provider {
         let since = expected.signed_in_since;
         Ok(
             Verifier::new_public_client(client_id, issuer, known.metadata.jwks().clone())
-                .set_allowed_algs([
-                    CoreJwsSigningAlgorithm::EcdsaP256Sha256,
-                    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
-                    CoreJwsSigningAlgorithm::RsaSsaPssSha256,
-                    CoreJwsSigningAlgorithm::EdDsa,
-                ])
+                .set_allowed_algs(ALGORITHMS)
                 .set_time_fn(move || {
                     DateTime::from_timestamp_millis(now.now().millis()).unwrap_or_default()
                 })
@@ -100,7 +102,7 @@ impl Provider {
     }
 }
 
-fn check_issue_time(clock: &Arc<dyn Clock>, iat: i64) -> Result<(), String> {
+pub(super) fn check_issue_time(clock: &Arc<dyn Clock>, iat: i64) -> Result<(), String> {
     let (now, iat) = (clock.now(), Timestamp::from_secs(iat));
     if iat > now + SKEW {
         return Err("it was issued in the future".to_owned());

@@ -1,9 +1,14 @@
 //! The OpenID Provider as the app sees it: discovery, keys, its endpoints.
 
 mod backchannel;
+mod call;
+mod end_session;
 mod error;
+mod grants;
 mod id_token;
+mod logout_token;
 mod par;
+mod revoke;
 mod token;
 mod types;
 
@@ -27,7 +32,9 @@ use self::{
 use crate::client_auth::ClientAuth;
 
 pub(crate) use error::ProviderError;
+pub(crate) use grants::UserGrant;
 pub(crate) use id_token::{Expected, Identity};
+pub(crate) use logout_token::{BadLogoutToken, LogoutToken, Subject};
 pub use token::AudienceBy;
 pub(crate) use token::Grant;
 

@@ -14,12 +14,21 @@ use openidconnect::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Metadata beyond OpenID Connect Discovery that a login needs.
+/// Metadata beyond OpenID Connect Discovery. Another provider may lack any of it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct MoreMetadata {
     /// RFC 9126 §5.
     #[serde(default)]
     pub(crate) pushed_authorization_request_endpoint: Option<String>,
+    /// RFC 8414 §2.
+    #[serde(default)]
+    pub(crate) revocation_endpoint: Option<String>,
+    /// OIDC RP-Initiated Logout 1.0 §2.1.
+    #[serde(default)]
+    pub(crate) end_session_endpoint: Option<String>,
+    /// Our own provider's: a user's grants to a client.
+    #[serde(default)]
+    pub(crate) grants_endpoint: Option<String>,
     /// RFC 9207 §3.
     #[serde(default)]
     pub(crate) authorization_response_iss_parameter_supported: bool,

@@ -7,6 +7,7 @@ mod carrier;
 mod ended;
 mod id;
 mod index;
+mod listeners;
 mod mode;
 mod modes;
 mod near;
@@ -28,6 +29,7 @@ pub(crate) use self::{
     ended::Ended,
     id::{Handle, SessionId},
     index::Whose,
+    listeners::{Listener, Listeners, News},
     record::{About, Record},
     shelf::{Shelf, Stored},
 };
@@ -103,6 +105,7 @@ pub(crate) enum SessionError {
 pub(crate) struct Sessions {
     shelf: Arc<Shelf>,
     carrier: Arc<Carrier>,
+    listeners: Listeners,
     stateful: Stateful,
     cached: Cached,
     hybrid: Hybrid,
@@ -180,6 +183,7 @@ impl Sessions {
         );
         let shelf = Arc::new(shelf);
         let carrier = Arc::new(Carrier::new(client_id, keyring, jwks, ground, idle));
+        let listeners = Listeners::new(store, shelf.prefix(), ground.shutdown.clone());
         Self {
             stateful: Stateful(shelf.clone()),
             cached: Cached {
@@ -199,6 +203,7 @@ impl Sessions {
             },
             shelf,
             carrier,
+            listeners,
             clock: ground.clock.clone(),
             random: ground.random.clone(),
             settings,
@@ -218,6 +223,11 @@ impl Sessions {
     /// Those in cookies.
     pub(crate) const fn carrier(&self) -> &Arc<Carrier> {
         &self.carrier
+    }
+
+    /// Who wants to hear of their ends.
+    pub(crate) const fn listeners(&self) -> &Listeners {
+        &self.listeners
     }
 
     /// Keeps a new session under a new id, in the mode that its record says;
@@ -291,10 +301,11 @@ impl Sessions {
     pub(crate) fn forget(&self, req: &HttpRequest, session: &Session) {
         let cookies = Cookies::of(req);
         let about = session.about();
+        let handle = session.id.handle();
+        self.listeners.ended(&handle);
         let mut gone = cookies::forget_session(&cookies);
         if matches!(about.mode, SessionMode::Hybrid | SessionMode::Stateless) {
             let before = cookies.get(cookies::ENDED);
-            let handle = session.id.handle();
             gone.push(ended::marker(before, &handle, about, &*self.clock));
         }
         cookies::set(req, gone);
@@ -326,6 +337,7 @@ impl Sessions {
     /// Ends a session in the store.
     pub(crate) async fn end_stored(&self, session: &Stored) -> Result<Ended, StoreError> {
         self.shelf.remove(&session.handle, &session.record).await?;
+        self.listeners.ended(&session.handle);
         Ok(Ended::of(&session.record))
     }
 

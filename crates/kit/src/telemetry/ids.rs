@@ -1,26 +1,36 @@
-//! Span ids: random, but for a span whose ids are derived (`journey`).
+//! Span ids: random, but for a span whose ids are known before it is made
+//! (`journey`, `place`).
 
 use std::cell::Cell;
 
-use opentelemetry::trace::{SpanId, TraceId};
+use opentelemetry::{
+    Context,
+    trace::{SpanId, TraceId},
+};
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 thread_local! {
     static NEXT: Cell<Option<(TraceId, SpanId)>> = const { Cell::new(None) };
 }
 
-/// The next span that begins on this thread inside `begin` gets these ids.
-pub(super) fn with_next(ids: (TraceId, SpanId), begin: impl FnOnce()) {
+/// Begins `span`, which must not have been entered, with these ids. `within`
+/// carries what its context holds besides.
+pub(super) fn begin(span: &Span, ids: (TraceId, SpanId), within: Context) {
+    // Without a span layer there is nothing to set, and nothing to do.
+    let _ = span.set_parent(within);
     NEXT.set(Some(ids));
-    begin();
+    // The first look at a span's context begins it.
+    let _ = span.context();
     NEXT.set(None);
 }
 
-/// The generator that knows of [`with_next`].
+/// The generator that knows of [`begin`].
 #[derive(Clone, Debug, Default)]
-pub(super) struct DerivedIds(RandomIdGenerator);
+pub(super) struct KnownIds(RandomIdGenerator);
 
-impl IdGenerator for DerivedIds {
+impl IdGenerator for KnownIds {
     fn new_trace_id(&self) -> TraceId {
         NEXT.get()
             .map_or_else(|| self.0.new_trace_id(), |(trace, _)| trace)

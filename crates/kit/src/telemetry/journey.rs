@@ -38,11 +38,7 @@ impl Journey {
     /// Makes `span`, which must not have been entered, the journey's first.
     /// `within` carries what the span's context holds besides (its service).
     pub fn begin(self, span: &Span, within: Context) {
-        // Without a span layer there is nothing to set, and nothing to do.
-        let _ = span.set_parent(within);
-        ids::with_next((self.trace_id, self.span_id), || {
-            let _ = span.context();
-        });
+        ids::begin(span, (self.trace_id, self.span_id), within);
     }
 
     /// Makes `span`, which must not have been entered, a later one.

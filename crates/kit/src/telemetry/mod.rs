@@ -1,10 +1,11 @@
 //! Traces and logs. Spans are made with `tracing` under the target
 //! [`names::TARGET`]; with no OTLP endpoint there is no layer for them, and a
-//! span costs nothing.
+//! request that is not sampled has none ([`place`]).
 
 mod ids;
 pub mod journey;
 pub mod names;
+pub mod place;
 pub mod propagation;
 mod routed;
 
@@ -19,7 +20,7 @@ use opentelemetry_sdk::{
 pub use routed::ServiceTag;
 use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{
-    Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    Layer, Registry, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
 /// A span for one step inside a request. Outside of a request (or where
@@ -66,6 +67,7 @@ pub fn init(services: &[&'static str], format: LogFormat) -> Result<Telemetry, S
             .with_target(false)
             .with_level(false)
             .with_filter(Targets::new().with_target(names::TARGET, Level::INFO))
+            .boxed()
     });
     let lines: Targets = match variable("RUST_LOG") {
         Some(text) => text.parse().map_err(|e| format!("RUST_LOG: {e}"))?,
@@ -88,9 +90,11 @@ pub fn init(services: &[&'static str], format: LogFormat) -> Result<Telemetry, S
             .with_filter(lines)
             .boxed(),
     };
+    // Only those that there are: an absent one (`None`) would keep every span alive.
+    let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> =
+        spans.into_iter().chain([log]).collect();
     tracing_subscriber::registry()
-        .with(spans)
-        .with(log)
+        .with(layers)
         .try_init()
         .map_err(|e| e.to_string())?;
     Ok(Telemetry { provider })
@@ -130,7 +134,7 @@ fn provider(services: &[&'static str]) -> Result<SdkTracerProvider, String> {
         .map(|service| Ok((*service, BatchSpanProcessor::builder(exporter()?).build())))
         .collect::<Result<Vec<_>, String>>()?;
     Ok(SdkTracerProvider::builder()
-        .with_id_generator(ids::DerivedIds::default())
+        .with_id_generator(ids::KnownIds::default())
         .with_sampler(Sampler::ParentBased(Box::new(root_sampler())))
         .with_span_processor(routed::Routed::new(processors))
         .build())
@@ -156,7 +160,7 @@ fn exporter() -> Result<SpanExporter, String> {
 }
 
 /// `OTEL_TRACES_SAMPLER`, for traces that begin here. The whole process uses
-/// this one, so that a derived parent (`journey`) and the SDK agree.
+/// this one, so that what is decided before a span is made and the SDK agree.
 fn root_sampler() -> Sampler {
     let ratio = variable("OTEL_TRACES_SAMPLER_ARG")
         .and_then(|arg| arg.parse().ok())

@@ -24,6 +24,10 @@ pub mod span {
     pub const ACCESS_TOKEN: &str = "tokens.access_token";
     /// The refresh token is redeemed (RFC 6749 §6).
     pub const REFRESH: &str = "tokens.refresh";
+    /// The BFF revokes the refresh token of a session that has ended (RFC 7009 §2.1).
+    pub const REVOKE: &str = "logout.revoke";
+    /// The BFF checks a logout token (OIDC Back-Channel Logout 1.0 §2.6).
+    pub const LOGOUT_TOKEN_CHECK: &str = "logout.token_check";
     /// The BFF calls an API.
     pub const UPSTREAM: &str = "proxy.upstream";
     /// The provider checks an authorization request.

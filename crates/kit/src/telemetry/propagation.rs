@@ -4,26 +4,36 @@
 use opentelemetry::{
     Context,
     propagation::{Extractor, Injector, TextMapPropagator as _},
-    trace::{SpanContext, TraceContextExt as _},
+    trace::TraceContextExt as _,
 };
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-/// Adds `traceparent` of the current span to an outgoing call.
+use super::place;
+
+/// Adds `traceparent` of the current span to an outgoing call; where its trace
+/// is not kept, one that says so.
 pub fn inject(headers: &mut http::HeaderMap) {
-    let span = Span::current();
-    if !span.is_none() {
-        TraceContextPropagator::new().inject_context(&span.context(), &mut Headers(headers));
+    if let Some(context) = current() {
+        TraceContextPropagator::new().inject_context(&context, &mut Headers(headers));
     }
 }
 
-/// Adds `traceparent` of the current span to outgoing gRPC metadata.
+/// The same to outgoing gRPC metadata.
 pub fn inject_metadata(metadata: &mut tonic::metadata::MetadataMap) {
-    let span = Span::current();
-    if !span.is_none() {
-        TraceContextPropagator::new().inject_context(&span.context(), &mut Metadata(metadata));
+    if let Some(context) = current() {
+        TraceContextPropagator::new().inject_context(&context, &mut Metadata(metadata));
     }
+}
+
+fn current() -> Option<Context> {
+    let span = Span::current();
+    if span.is_none() {
+        let unsampled = place::unsampled()?;
+        return Some(Context::new().with_remote_span_context(unsampled));
+    }
+    Some(span.context())
 }
 
 /// The caller's span, by the two headers of W3C Trace Context.
@@ -33,15 +43,6 @@ pub fn extract(traceparent: Option<&str>, tracestate: Option<&str>) -> Context {
         tracestate,
     };
     TraceContextPropagator::new().extract_with_context(&Context::new(), &headers)
-}
-
-/// The trace that `span` is in; `None` where nothing is traced.
-pub fn trace_id(span: &Span) -> Option<String> {
-    let context = span.context();
-    let span_context: SpanContext = context.span().span_context().clone();
-    span_context
-        .is_valid()
-        .then(|| span_context.trace_id().to_string())
 }
 
 struct Headers<'a>(&'a mut http::HeaderMap);

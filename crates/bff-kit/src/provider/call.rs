@@ -1,0 +1,69 @@
+//! A form posted to one of the provider's endpoints, with us authenticated as at
+//! the token endpoint: what openidconnect has no call for.
+
+use http::{HeaderValue, Method, StatusCode, header};
+use oauth_types::ErrorBody;
+use openidconnect::{HttpRequest, HttpResponse, http};
+use secrecy::ExposeSecret as _;
+use url::form_urlencoded;
+
+use super::{Provider, ProviderError};
+
+impl Provider {
+    /// Posts `params` to `endpoint`; gives the answer if its status is `expected`.
+    pub(super) async fn post(
+        &self,
+        endpoint: &str,
+        params: &[(&str, &str)],
+        expected: StatusCode,
+    ) -> Result<HttpResponse, ProviderError> {
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        body.extend_pairs(params);
+        body.extend_pairs(self.auth_params()?);
+        let mut request = HttpRequest::new(body.finish().into_bytes());
+        *request.method_mut() = Method::POST;
+        let invalid = |why: &dyn std::fmt::Display| {
+            ProviderError::Invalid(format!("a call to {endpoint}: {why}"))
+        };
+        *request.uri_mut() = endpoint.parse().map_err(|e| invalid(&e))?;
+        let headers = request.headers_mut();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.insert(header::CONTENT_TYPE, form);
+        if let Some(secret) = self.settings.auth.secret() {
+            let basic = basic(&self.settings.client_id, secret.expose_secret());
+            let mut basic = HeaderValue::try_from(basic).map_err(|e| invalid(&e))?;
+            basic.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, basic);
+        }
+        let answer = self.backchannel.send(request).await?;
+        if answer.status() != expected {
+            return Err(match serde_json::from_slice::<ErrorBody>(answer.body()) {
+                Ok(said) => ProviderError::Refused { code: said.error },
+                Err(_) => invalid(&answer.status()),
+            });
+        }
+        Ok(answer)
+    }
+}
+
+/// RFC 6749 §2.3.1: id and secret are form-encoded before they are joined.
+fn basic(client_id: &str, secret: &str) -> String {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    format!(
+        "Basic {}",
+        STANDARD.encode(format!("{}:{}", encoded(client_id), encoded(secret)))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc6749_2_3_1_id_and_secret_are_form_encoded_first() {
+        // "a%3Ab:c+d" in base64.
+        assert_eq!(basic("a:b", "c d"), "Basic YSUzQWI6Yytk");
+    }
+}

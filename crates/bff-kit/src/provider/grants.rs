@@ -1,0 +1,80 @@
+//! What the provider knows of a user's grants to this app: all that there is of
+//! sessions which the app keeps nowhere. Our own provider's endpoint, after the
+//! FAPI Grant Management draft; another may have none.
+
+use http::StatusCode;
+use kit::clock::Timestamp;
+use serde::Deserialize;
+
+use super::{Provider, ProviderError};
+
+/// The most characters of a grant's id.
+const MAX_ID: usize = 256;
+
+/// A live grant of one user, as the provider tells it.
+#[derive(Deserialize)]
+pub(crate) struct UserGrant {
+    /// Names it.
+    pub(crate) id: String,
+    created_at: i64,
+    last_used_at: Option<i64>,
+    /// The browser that it was given in.
+    pub(crate) user_agent: Option<String>,
+    /// Whether the refresh token that was shown belongs to it.
+    pub(crate) current: bool,
+}
+
+impl UserGrant {
+    /// When it was given.
+    pub(crate) const fn created_at(&self) -> Timestamp {
+        Timestamp::from_secs(self.created_at)
+    }
+
+    /// When its refresh token was last redeemed; else when it was given.
+    pub(crate) fn last_used_at(&self) -> Timestamp {
+        Timestamp::from_secs(self.last_used_at.unwrap_or(self.created_at))
+    }
+}
+
+impl Provider {
+    /// The grants of the user of `refresh_token`; `None` where the provider does
+    /// not tell them.
+    pub(crate) async fn grants(
+        &self,
+        refresh_token: &str,
+    ) -> Result<Option<Vec<UserGrant>>, ProviderError> {
+        let Some(endpoint) = self.grants_endpoint().await? else {
+            return Ok(None);
+        };
+        let params = [("token", refresh_token)];
+        let answer = self.post(&endpoint, &params, StatusCode::OK).await?;
+        let mut grants: Vec<UserGrant> = serde_json::from_slice(answer.body())
+            .map_err(|error| ProviderError::Invalid(format!("a list of grants: {error}")))?;
+        grants.retain(|grant| grant.id.len() <= MAX_ID);
+        Ok(Some(grants))
+    }
+
+    /// Ends the grant `id` of the same user; whether there is such a one.
+    pub(crate) async fn end_grant(
+        &self,
+        refresh_token: &str,
+        id: &str,
+    ) -> Result<bool, ProviderError> {
+        let Some(endpoint) = self.grants_endpoint().await?.filter(|_| id.len() <= MAX_ID) else {
+            return Ok(false);
+        };
+        let params = [("token", refresh_token), ("id", id)];
+        let endpoint = format!("{endpoint}/end");
+        match self.post(&endpoint, &params, StatusCode::NO_CONTENT).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_refused_as(oauth_types::ErrorCode::InvalidGrant) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn grants_endpoint(&self) -> Result<Option<String>, ProviderError> {
+        let known = self.known().await?;
+        let endpoint = &known.metadata.additional_metadata().grants_endpoint;
+        Ok(endpoint.clone())
+    }
+}

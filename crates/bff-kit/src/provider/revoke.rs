@@ -1,0 +1,40 @@
+//! Token revocation (RFC 7009): what an ended session could still have used.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::time::timeout;
+use tracing::Instrument as _;
+
+use super::{Provider, ProviderError};
+
+/// How long a logout waits for it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Provider {
+    /// Revokes `refresh_token` (RFC 7009 §2.1).
+    pub(crate) async fn revoke(&self, refresh_token: &str) -> Result<(), ProviderError> {
+        let span = kit::step!(kit::telemetry::names::span::REVOKE);
+        let revoking = self.revoke_now(refresh_token).instrument(span);
+        let late = |_| ProviderError::Unavailable {
+            why: format!("no answer to a revocation within {PATIENCE:?}"),
+            retry_after: 1,
+        };
+        timeout(PATIENCE, revoking).await.map_err(late)?
+    }
+
+    async fn revoke_now(&self, refresh_token: &str) -> Result<(), ProviderError> {
+        let known = self.known().await?;
+        let endpoint = &known.metadata.additional_metadata().revocation_endpoint;
+        let endpoint = endpoint.as_deref().ok_or_else(|| {
+            ProviderError::Invalid("its metadata names no endpoint to revoke tokens at".to_owned())
+        })?;
+        let params = [
+            ("token", refresh_token),
+            ("token_type_hint", "refresh_token"),
+        ];
+        // RFC 7009 §2.2: also for a token that it does not know.
+        self.post(endpoint, &params, StatusCode::OK).await?;
+        Ok(())
+    }
+}
