@@ -39,11 +39,25 @@ fn line_with(text: &str, secret: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_password_token_code_or_cookie_is_in_a_log_a_span_or_a_metric() {
+async fn no_secret_is_in_a_log_a_span_or_a_metric_in_stateful_and_hybrid() {
+    a_full_run_emits_no_secret("stateful", "hybrid").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_in_a_log_a_span_or_a_metric_in_cached_and_stateless() {
+    a_full_run_emits_no_secret("cached", "stateless").await;
+}
+
+async fn a_full_run_emits_no_secret(app1: &str, app2: &str) {
     let otlp = Otlp::start().await;
+    let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let plan = Plan {
         otlp_endpoint: Some(otlp.endpoint().to_owned()),
-        environment: vec![("RUST_LOG".to_owned(), "debug".to_owned())],
+        environment: vec![
+            own("RUST_LOG", "debug"),
+            own("APP1_SESSION_MODE", app1),
+            own("APP2_SESSION_MODE", app2),
+        ],
         ..Plan::default()
     };
     let mut platform = Processes::start(&plan).await;

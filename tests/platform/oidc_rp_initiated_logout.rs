@@ -252,7 +252,7 @@ async fn rp_logout_a_code_redeemed_while_the_session_ends_leaves_no_living_grant
         let hint = party.tokens(&mut cli, &[]).await.text("id_token");
         let code = party.code(&mut cli, &[]).await;
         let asked = url(&platform, &[("id_token_hint", &hint)]);
-        let (redeemed, _) = tokio::join!(party.redeem(&code), async {
+        let (redeemed, ()) = tokio::join!(party.redeem(&code), async {
             cli.goto(&asked).await;
         });
         if redeemed.status == 200 {

@@ -133,7 +133,7 @@ async fn one_session_or_all_of_a_user_are_ended() {
 fn sso_lab(flags: &[&str], folder: &Path) -> (Option<i32>, String) {
     let log = folder.join("command.log");
     let mut child = Child::spawn(&binary("sso-lab"), flags, &[], log);
-    let status = child.wait(Duration::from_secs(20)).expect("it ends");
+    let status = child.wait(Duration::from_secs(20)).unwrap();
     (status.code(), child.output())
 }
 

@@ -42,7 +42,7 @@ use crate::{
 /// The field of a form that holds its token.
 pub(crate) const FIELD: &str = "csrf_token";
 /// The pages that a person can navigate to, from wherever.
-pub(crate) const PAGES: [&str; 4] = ["/", "/login", "/callback", "/docs"];
+pub(crate) const PAGES: [&str; 5] = ["/", "/login", "/callback", "/docs", "/logout"];
 
 /// The guard's key and who we are.
 pub(crate) struct Csrf {

@@ -6,6 +6,7 @@
 
 mod app;
 mod audiences;
+mod backchannel_logout;
 mod bearer;
 mod callback;
 mod client_auth;
@@ -13,7 +14,9 @@ mod config;
 mod cookies;
 mod csrf;
 mod events;
+mod home;
 mod login;
+mod logout;
 mod openapi;
 pub mod pages;
 mod params;
@@ -27,6 +30,7 @@ mod service;
 mod sessions;
 mod state;
 mod tokens;
+mod user_sessions;
 #[cfg(test)]
 mod watched;
 

@@ -9,7 +9,9 @@ use utoipa::{
     },
 };
 
-use crate::{cookies, events, proxy, routes, state::Bff};
+use crate::{
+    backchannel_logout, cookies, events, logout, proxy, routes, state::Bff, user_sessions,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -21,6 +23,10 @@ use crate::{cookies, events, proxy, routes, state::Bff};
     ),
     paths(
         routes::session,
+        logout::logout,
+        user_sessions::list,
+        user_sessions::end,
+        backchannel_logout::backchannel_logout,
         events::events,
         proxy::api1::list,
         proxy::api1::place,

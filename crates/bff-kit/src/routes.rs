@@ -18,18 +18,21 @@ use web_kit::{
 };
 
 use crate::{
+    backchannel_logout::{self, backchannel_logout},
     callback::callback,
     cookies,
     csrf::{Csrf, PAGES, guard},
     events::events,
+    home::home,
     login::login,
+    logout::{leftovers, logout},
     openapi::openapi,
-    pages::{self, DocsPage, HomePage},
-    params::Params,
+    pages::{self, DocsPage},
     price::priced,
     proxy::{Upstreams, api1, api2},
-    sessions::{About, Purpose, Session},
+    sessions::{About, Purpose},
     state::Bff,
+    user_sessions,
 };
 
 /// Where a request's trace begins: a login's at `/login`, all others here.
@@ -52,6 +55,10 @@ pub(crate) fn routes(
     let weaknesses = bff.weaknesses;
     let page = |path: &str| web::resource(path.to_owned());
     let guard = move |csrf: web::Data<Csrf>, req, next| guard(accent, csrf, req, next);
+    // No cookie counts there: it is the one unsafe call that comes from elsewhere.
+    let from_provider = web::resource(backchannel_logout::PATH)
+        .app_data(bff.clone())
+        .route(web::post().to(backchannel_logout));
     let guarded = web::scope("")
         .app_data(bff)
         .app_data(csrf)
@@ -77,8 +84,11 @@ pub(crate) fn routes(
         .service(page("/login").route(web::get().to(login)))
         .service(page("/callback").route(web::get().to(callback)))
         .service(page("/docs").route(web::get().to(docs)))
+        .service(page("/logout").route(web::post().to(logout)))
         .service(web::resource("/session").route(web::get().to(session)))
         .service(web::resource("/session/events").route(web::get().to(events)))
+        .service(web::resource("/sessions").route(web::get().to(user_sessions::list)))
+        .service(web::resource("/sessions/{handle}").route(web::delete().to(user_sessions::end)))
         .service(web::resource("/openapi.json").route(web::get().to(openapi)))
         .service(
             web::resource("/api1/data")
@@ -102,6 +112,7 @@ pub(crate) fn routes(
             "/docs/ui/{file}",
             web::get().to(async |file: web::Path<String>| pages::docs_asset(&file)),
         )
+        .service(from_provider)
         .service(guarded);
 }
 
@@ -119,65 +130,6 @@ async fn pages_fail_as_pages<B: MessageBody + 'static>(
             .await
             .map(ServiceResponse::map_into_left_body)
     }
-}
-
-/// `GET /`.
-async fn home(
-    req: HttpRequest,
-    bff: web::Data<Bff>,
-    csrf: web::Data<Csrf>,
-) -> Result<HttpResponse, Problem> {
-    let session = bff.signed_in(&req).await?;
-    let mode = session
-        .as_ref()
-        .map_or(bff.sessions.settings().mode, |session| session.about().mode);
-    let signed_in = session.map(|session| signed_in(&csrf, &session));
-    let page = HomePage {
-        app: pages::App {
-            name: bff.app.name.to_owned(),
-            accent: bff.accent(),
-        },
-        signed_in,
-        cookie: pages::Cookie {
-            name: cookies::SESSION,
-            attributes: "HttpOnly; SameSite=Lax; Secure; Path=/".to_owned(),
-            holds: mode.cookie_holds(),
-        },
-        other_app: pages::OtherApp {
-            accent: bff.app.other.into(),
-            url: bff.addresses.url(bff.app.other),
-        },
-        lab_url: bff.addresses.url(kit::config::Site::Lab),
-        idp_url: bff.provider.issuer().to_owned(),
-        note: reflected(&req, bff.weaknesses),
-    };
-    Ok(page.respond())
-}
-
-fn signed_in(csrf: &Csrf, session: &Session) -> pages::SignedIn {
-    let about = session.about();
-    let user = about.user.clone();
-    pages::SignedIn {
-        user: pages::User {
-            name: user.name,
-            email: user.email,
-            sub: user.sub,
-        },
-        session: pages::Session {
-            mode: about.mode,
-            created: about.created_at,
-            expires_at: about.expires_at,
-        },
-        csrf_token: csrf.form_token(&session.id),
-    }
-}
-
-/// What the address says that the page should show as it is: nothing, but in a
-/// lab that has been weakened so.
-fn reflected(req: &HttpRequest, weaknesses: Weaknesses) -> Option<String> {
-    let params = Params::read(req.query_string().as_bytes()).ok();
-    let params = params.filter(|_| weaknesses.has(Weakness::ReflectedHtml));
-    params?.get("note").map(ToOwned::to_owned)
 }
 
 /// `GET /docs`.
@@ -203,7 +155,12 @@ pub(crate) async fn session(
     let slide = req.query_string() != "slide=false";
     let session = bff.session(&req, Purpose::Look { slide }).await?;
     let body = match &session {
-        None => json!({"authenticated": false, "mode": bff.sessions.settings().mode}),
+        None => json!({
+            "authenticated": false,
+            "mode": bff.sessions.settings().mode,
+            // Of sessions that this browser has ended: nobody can call it back.
+            "still_valid": leftovers::in_marker(&bff.sessions.still_good(&req)),
+        }),
         Some(session) => described(session.about()),
     };
     Ok(HttpResponse::Ok()

@@ -19,6 +19,7 @@ use token_verify::Issuer;
 use super::*;
 use crate::{
     app::{App, RequestBy},
+    backchannel_logout::UsedLogoutTokens,
     client_auth::{ClientAuth, client_key},
     pre_session::PreSessions,
     provider::{AudienceBy, Provider, ProviderSettings},
@@ -96,6 +97,7 @@ pub(super) fn setup_at(idp: &str, request: RequestBy) -> Setup {
         pre_sessions: PreSessions::new(shared, keyring(), ground, "app1"),
         sessions,
         tokens,
+        used_logout_tokens: UsedLogoutTokens::new(store.clone(), "app1"),
     };
     let csrf = Csrf::new("http://app1.localhost:8082", &[7; 32], "app1");
     Setup {

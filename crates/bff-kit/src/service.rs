@@ -12,6 +12,7 @@ use token_verify::{Jwks, jwks::Timing};
 use web_kit::frame::Frame;
 
 use crate::{
+    backchannel_logout::UsedLogoutTokens,
     callback::CALLBACK,
     config::Config,
     csrf::Csrf,
@@ -111,6 +112,7 @@ fn assemble(
         margin: config.token_margin,
         audience_by: config.audience_by,
     };
+    let used_logout_tokens = UsedLogoutTokens::new(store.clone(), client_id);
     let tokens = Tokens::new(
         sessions.clone(),
         provider.clone(),
@@ -130,5 +132,6 @@ fn assemble(
         pre_sessions,
         sessions,
         tokens,
+        used_logout_tokens,
     }
 }

@@ -15,6 +15,7 @@ use web_kit::{look::Accent, problem::Problem};
 use crate::{
     app::App,
     audiences::Audience,
+    backchannel_logout::UsedLogoutTokens,
     pre_session::PreSessions,
     provider::Provider,
     sessions::{Purpose, Session, Sessions},
@@ -33,6 +34,7 @@ pub(crate) struct Bff {
     pub(crate) pre_sessions: PreSessions,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) tokens: Tokens,
+    pub(crate) used_logout_tokens: UsedLogoutTokens,
 }
 
 impl Bff {

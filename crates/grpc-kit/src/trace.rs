@@ -1,5 +1,5 @@
-//! Each call's server span (its parent is the caller's, by W3C Trace Context)
-//! and its place in the metrics.
+//! Each call's server span (its parent is the caller's, by W3C Trace Context;
+//! none where the caller's trace is not kept) and its place in the metrics.
 
 use std::{
     future::Future,
@@ -9,13 +9,9 @@ use std::{
 };
 
 use http::{HeaderMap, Request, Response};
-use kit::{
-    metrics::Metrics,
-    telemetry::{ServiceTag, propagation},
-};
+use kit::{metrics::Metrics, telemetry::place::Place};
 use tower::{Layer, Service};
-use tracing::{Instrument as _, Span, field::Empty};
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use tracing::field::Empty;
 
 use crate::methods::Methods;
 
@@ -36,22 +32,22 @@ impl TraceLayer {
         }
     }
 
-    fn span(&self, name: &str, method: &str, metadata: &HeaderMap) -> Span {
-        let span = tracing::info_span!(
-            target: "sso",
-            "rpc",
-            "otel.name" = format_args!("{name}/{method}"),
-            "otel.kind" = "server",
-            "otel.status_code" = Empty,
-            "rpc.system" = "grpc",
-            "rpc.service" = name,
-            "rpc.method" = method,
-            "rpc.grpc.status_code" = Empty,
-        );
+    fn place(&self, name: &str, method: &str, metadata: &HeaderMap) -> Place {
         let text = |key| metadata.get(key).and_then(|value| value.to_str().ok());
-        let caller = propagation::extract(text("traceparent"), text("tracestate"));
-        let _ = span.set_parent(caller.with_value(ServiceTag(self.service)));
-        span
+        let caller = (text("traceparent"), text("tracestate"));
+        Place::called(self.service, caller, || {
+            tracing::info_span!(
+                target: "sso",
+                "rpc",
+                "otel.name" = format_args!("{name}/{method}"),
+                "otel.kind" = "server",
+                "otel.status_code" = Empty,
+                "rpc.system" = "grpc",
+                "rpc.service" = name,
+                "rpc.method" = method,
+                "rpc.grpc.status_code" = Empty,
+            )
+        })
     }
 }
 
@@ -93,12 +89,12 @@ where
             return Box::pin(self.inner.call(request));
         };
         let started = Instant::now();
-        let span = self.layer.span(name, &method, request.headers());
-        let answered = self.inner.call(request).instrument(span.clone());
+        let place = self.layer.place(name, &method, request.headers());
+        let answering = self.inner.call(request);
         let metrics = self.layer.metrics.clone();
         Box::pin(async move {
-            let response = answered.await?;
-            let code = status_code(response.headers());
+            let response = place.around(answering).await?;
+            let (code, span) = (status_code(response.headers()), place.span());
             span.record("rpc.grpc.status_code", code);
             if is_server_error(code) {
                 span.record("otel.status_code", "ERROR");

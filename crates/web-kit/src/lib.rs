@@ -1,8 +1,10 @@
 //! What all HTTP services share: the server's frame, limits, health, metrics,
-//! traces, CORS, problem+json, the client's address, the look of the pages.
+//! traces, CORS, problem+json, the client's address and its browser in words, the
+//! look of the pages.
 
 pub mod client;
 pub mod cors;
+pub mod device;
 pub mod frame;
 pub mod look;
 mod observe;

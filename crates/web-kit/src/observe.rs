@@ -49,9 +49,8 @@ impl Observe {
             .unwrap_or_else(|| "unmatched".to_owned());
         let method = method_name(req.method().as_str());
         if is_plumbing(&route) {
-            let place = Place::first(self.service, Span::none);
             let mut response = bounded(req, next).await?;
-            stamp(response.headers_mut(), &place);
+            stamp(response.headers_mut(), &Place::untraced());
             return Ok(response);
         }
         let from = (self.policy)(req.method(), req.path());
@@ -93,7 +92,7 @@ impl Observe {
                 Place::called(self.service, caller, span)
             }
             From::Fresh => Place::first(self.service, span),
-            From::Journey => Place::journey(span),
+            From::Journey => Place::of_journey(self.service, span),
         };
         req.extensions_mut().insert(RequestTrace {
             service: self.service,

@@ -9,7 +9,6 @@ mod client_auth;
 mod config;
 mod cookies;
 mod credentials;
-mod device;
 mod discovery;
 mod domain;
 mod error;

@@ -12,9 +12,10 @@ use sso_proto::idp::{
 };
 use store::StoreError;
 use tonic::{Request, Response, Status};
+use web_kit::device;
 
 use crate::{
-    audit, device,
+    audit,
     domain::EndReason,
     grants::GrantError,
     records::RecordError,

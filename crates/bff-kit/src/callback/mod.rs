@@ -13,6 +13,7 @@ use self::trouble::Trouble;
 use crate::{
     audiences::FIRST,
     cookies::{self, Cookies},
+    logout::leftovers::revoke,
     params::Params,
     pre_session::{NoLogin, PreSession},
     provider::{Expected, Grant, Identity},
@@ -163,12 +164,14 @@ async fn save(
     let user_agent = user_agent.and_then(|value| value.to_str().ok());
     let record = Record::new(identity, grant, &audience, mode, bff.clock.now(), lifetimes);
     let cookies = bff.sessions.begin(&record.on(user_agent)).await?;
-    let ended = bff.sessions.end_former(req).await;
-    if let Err(error) = ended {
-        tracing::warn!(
+    match bff.sessions.end_former(req).await {
+        // This login does not wait for it.
+        Ok(Some(former)) => drop(revoke(bff, &former)),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(
             service = bff.app.service,
             "a browser's former session was not ended: {error}"
-        );
+        ),
     }
     Ok(cookies)
 }

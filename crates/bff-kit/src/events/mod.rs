@@ -29,10 +29,7 @@ const COME_BACK: u64 = 30;
     ),
     security(("session" = []))
 )]
-pub(crate) async fn events(
-    req: HttpRequest,
-    bff: web::Data<Bff>,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn events(req: HttpRequest, bff: web::Data<Bff>) -> Result<HttpResponse, Problem> {
     let looking = Purpose::Look { slide: false };
     let session = bff.session(&req, looking).await?;
     let session = session.ok_or_else(not_signed_in)?;
@@ -42,7 +39,8 @@ pub(crate) async fn events(
         let problem = problem.detail("So many pages listen already that this one has to wait.");
         return Err(problem.retry_after(COME_BACK));
     };
-    let vigil = Vigil::new(&bff, &session, listener);
+    let (sessions, clock) = (bff.sessions.clone(), bff.clock.clone());
+    let vigil = Vigil::new(sessions, clock, &session, listener);
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))

@@ -6,10 +6,7 @@ use bytes::Bytes;
 use futures_util::stream::{Stream, unfold};
 use kit::clock::{Clock, Timestamp};
 
-use crate::{
-    sessions::{Kept, Listener, News, Session, Sessions},
-    state::Bff,
-};
+use crate::sessions::{Kept, Listener, News, Session, Sessions};
 
 /// How often something is said, so that no proxy takes the connection for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -42,10 +39,15 @@ enum Stage {
 impl Vigil {
     /// `listener` was there before this begins: so nothing is missed between
     /// the request's own look and the first one here.
-    pub(super) fn new(bff: &Bff, session: &Session, listener: Listener) -> Self {
+    pub(super) fn new(
+        sessions: Arc<Sessions>,
+        clock: Arc<dyn Clock>,
+        session: &Session,
+        listener: Listener,
+    ) -> Self {
         Self {
-            sessions: bff.sessions.clone(),
-            clock: bff.clock.clone(),
+            sessions,
+            clock,
             listener,
             recorded: matches!(session.kept, Kept::Stored(_)),
             expires_at: session.about().expires_at,
@@ -127,5 +129,137 @@ impl Vigil {
         self.stage = Stage::Over;
         let session = self.listener.session().as_str();
         format!("event: {event}\ndata: {session}\n\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering::SeqCst;
+
+    use kit::clock::ManualClock;
+    use store::SharedStore;
+
+    use super::*;
+    use crate::{
+        sessions::{
+            SessionMode,
+            tests::{Browser, IDLE, World, world},
+        },
+        watched::Watched,
+    };
+
+    /// A page whose stream has begun.
+    struct Page {
+        world: World,
+        browser: Browser,
+        vigil: Vigil,
+    }
+
+    async fn page(mode: SessionMode) -> Page {
+        page_in(world(), mode).await
+    }
+
+    async fn page_in(world: World, mode: SessionMode) -> Page {
+        let browser = world.begin(&world.record(mode, "A0", Some("R0"))).await;
+        let session = world.look(&browser).await.unwrap();
+        let listener = world.sessions.listeners().join(&session.id.handle());
+        let (sessions, clock) = (world.sessions.clone(), world.clock.clone());
+        let mut vigil = Vigil::new(sessions, clock, &session, listener.unwrap());
+        assert_eq!(vigil.next().await.as_deref(), Some(OPENING));
+        Page {
+            world,
+            browser,
+            vigil,
+        }
+    }
+
+    impl Page {
+        /// Hears that it is over, and then nothing.
+        async fn hears(&mut self, event: &str) {
+            let handle = self.browser.id().handle();
+            let expected = format!("event: {event}\ndata: {}\n\n", handle.as_str());
+            assert_eq!(self.vigil.next().await, Some(expected));
+            assert_eq!(self.vigil.next().await, None);
+        }
+
+        /// The clock stands just before the session's time is over.
+        fn is_nearly_over(&self) -> &ManualClock {
+            let clock = &self.world.clock;
+            clock.advance(IDLE.checked_sub(Duration::from_millis(20)).unwrap());
+            clock
+        }
+    }
+
+    #[actix_web::test]
+    async fn an_end_in_this_process_is_told_in_every_mode() {
+        for mode in SessionMode::ALL {
+            let mut page = page(mode).await;
+            let session = page.world.look(&page.browser).await.unwrap();
+            let req = page.browser.request("/logout");
+            page.world.sessions.end(&req, &session).await.unwrap();
+            page.hears("ended").await;
+        }
+    }
+
+    #[actix_web::test]
+    async fn an_end_between_the_requests_look_and_the_stream_is_not_missed() {
+        let mut page = page(SessionMode::Stateful).await;
+        // Elsewhere: nobody tells.
+        let key = page.world.sessions.shelf().key(&page.browser.id().handle());
+        page.world.store.remove(&key).await.unwrap();
+        page.hears("ended").await;
+    }
+
+    #[actix_web::test]
+    async fn a_record_that_is_over_in_time_has_ended() {
+        let mut page = page(SessionMode::Hybrid).await;
+        let clock = page.is_nearly_over();
+        clock.advance(Duration::from_millis(20));
+        page.hears("ended").await;
+    }
+
+    #[actix_web::test]
+    async fn a_session_that_was_moved_on_meanwhile_lives() {
+        let mut page = page(SessionMode::Stateful).await;
+        page.vigil.stage = Stage::Quiet;
+        page.is_nearly_over();
+        page.world
+            .sessions
+            .touch(&page.browser.id().handle())
+            .await
+            .unwrap();
+        page.world.clock.advance(Duration::from_millis(20));
+        assert_eq!(page.vigil.next().await.as_deref(), Some(":\n\n"));
+        assert!(page.vigil.stage == Stage::Doubt);
+        assert!(!page.vigil.has_ended().await);
+        assert!(page.vigil.stage == Stage::Quiet);
+    }
+
+    #[actix_web::test]
+    async fn of_a_session_in_cookies_the_browser_is_asked_again() {
+        let mut page = page(SessionMode::Stateless).await;
+        page.is_nearly_over().advance(Duration::from_millis(20));
+        assert_eq!(page.vigil.next().await, None);
+    }
+
+    #[actix_web::test]
+    async fn nothing_is_told_while_the_store_is_away() {
+        let memory = world().store;
+        let store = Arc::new(Watched::new(memory));
+        let nobody = token_verify::Issuer::new("http://idp.test", "http://127.0.0.1:9");
+        let world = World::new(nobody, Some(Arc::clone(&store) as SharedStore));
+        let mut page = page_in(world, SessionMode::Stateful).await;
+        store.away.store(true, SeqCst);
+        assert!(!page.vigil.has_ended().await);
+        assert!(page.vigil.stage == Stage::Doubt);
+        store.away.store(false, SeqCst);
+        assert!(!page.vigil.has_ended().await);
+    }
+
+    #[actix_web::test]
+    async fn a_drain_ends_the_stream() {
+        let mut page = page(SessionMode::Cached).await;
+        page.world.ground.shutdown.begin();
+        page.hears("drain").await;
     }
 }

@@ -5,6 +5,7 @@ use askama::Template;
 use kit::clock::Timestamp;
 use web_kit::look::{Accent, Csp, page, utc};
 
+use super::calls::Call;
 use crate::sessions::SessionMode;
 
 /// Who is signed in, what the browser holds, and a button for each call. It
@@ -16,8 +17,14 @@ pub(crate) struct HomePage {
     pub app: App,
     /// The session's user; `None` when signed out.
     pub signed_in: Option<SignedIn>,
-    /// What the session cookie is.
-    pub cookie: Cookie,
+    /// How the session is kept, or the next one would be.
+    pub mode: SessionMode,
+    /// Whether a login may choose another mode.
+    pub choice: bool,
+    /// The cookies of that mode.
+    pub cookies: Vec<HeldCookie>,
+    /// What is left of sessions that have ended in this browser.
+    pub still_good: Vec<StillGood>,
     /// The app next door.
     pub other_app: OtherApp,
     /// The start page's address.
@@ -68,8 +75,8 @@ impl User {
 /// The session.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
-    /// How the session is kept.
-    pub mode: SessionMode,
+    /// Names it: a hash.
+    pub handle: String,
     /// When it began.
     pub created: Timestamp,
     /// When it ends if nothing happens until then.
@@ -86,15 +93,30 @@ impl Session {
     }
 }
 
-/// The session cookie, explained. Never its value.
+/// A cookie of this app, explained. Never its value.
 #[derive(Clone, Debug)]
-pub(crate) struct Cookie {
+pub(crate) struct HeldCookie {
     /// Its name.
-    pub name: &'static str,
+    pub name: String,
     /// Its attributes, as `Set-Cookie` has them.
     pub attributes: String,
-    /// What its value is in this mode, in a sentence.
-    pub holds: &'static str,
+    /// What its value is, in a few words.
+    pub holds: String,
+}
+
+/// An access token of a session that has ended, which nobody can call back.
+#[derive(Clone, Debug)]
+pub(crate) struct StillGood {
+    /// For which API.
+    pub audience: &'static str,
+    /// When it ends.
+    pub until: Timestamp,
+}
+
+impl StillGood {
+    fn ends(&self) -> String {
+        utc(self.until)
+    }
 }
 
 /// The app next door.
@@ -106,59 +128,6 @@ pub(crate) struct OtherApp {
     pub url: String,
 }
 
-/// A call that the page offers.
-#[derive(Clone, Copy, Debug)]
-struct Call {
-    title: &'static str,
-    method: &'static str,
-    path: &'static str,
-    owner: Accent,
-    route: &'static str,
-}
-
-impl Call {
-    /// All of them, in the order of a first walk.
-    const ALL: &'static [Self] = &[
-        Self::new("List the orders", "GET", "/api1/data", Accent::Api1, "HTTP"),
-        Self::new("List the stock", "GET", "/api2/data", Accent::Api2, "gRPC"),
-        Self::new(
-            "Place an order",
-            "POST",
-            "/api1/data",
-            Accent::Api1,
-            "HTTP, then gRPC to api-2",
-        ),
-        Self::new("Reserve stock", "POST", "/api2/data", Accent::Api2, "gRPC"),
-        Self::new(
-            "Report on both",
-            "GET",
-            "/api1/report",
-            Accent::Api1,
-            "HTTP, then HTTP to api-2",
-        ),
-    ];
-
-    const fn new(
-        title: &'static str,
-        method: &'static str,
-        path: &'static str,
-        owner: Accent,
-        route: &'static str,
-    ) -> Self {
-        Self {
-            title,
-            method,
-            path,
-            owner,
-            route,
-        }
-    }
-
-    fn is_order(&self) -> bool {
-        self.method == "POST"
-    }
-}
-
 impl HomePage {
     /// The page.
     pub(crate) fn respond(&self) -> HttpResponse {
@@ -167,10 +136,11 @@ impl HomePage {
         } else {
             "Signed out"
         };
-        let csp = match &self.note {
-            None => Csp::strict(),
-            Some(_) => Csp::strict().inline_scripts(),
-        };
+        // The form that signs out is answered with a redirect to the provider.
+        let mut csp = Csp::strict().form_action(&self.idp_url);
+        if self.note.is_some() {
+            csp = csp.inline_scripts();
+        }
         page(self.app.accent, title, StatusCode::OK, self, &csp)
     }
 
@@ -196,11 +166,14 @@ pub(super) mod tests {
                 accent: Accent::App1,
             },
             signed_in,
-            cookie: Cookie {
-                name: "__Host-session_id",
+            mode: SessionMode::Hybrid,
+            choice: false,
+            cookies: vec![HeldCookie {
+                name: "__Host-session_id".into(),
                 attributes: "HttpOnly; Secure; SameSite=Lax; Path=/".into(),
-                holds: "A random id of 256 bits, and nothing else.",
-            },
+                holds: "A random id of 256 bits.".into(),
+            }],
+            still_good: Vec::new(),
             other_app: OtherApp {
                 accent: Accent::App2,
                 url: "http://app2.localhost:8083".into(),
@@ -219,7 +192,7 @@ pub(super) mod tests {
                 sub: text.into(),
             },
             session: Session {
-                mode: SessionMode::Stateful,
+                handle: text.into(),
                 created: Timestamp::from_secs(1_700_000_000),
                 expires_at: Timestamp::from_secs(1_700_028_800),
             },
@@ -250,9 +223,55 @@ pub(super) mod tests {
         }
         assert_eq!(
             html.matches("name=\"csrf_token\" value=\"Alice\"").count(),
-            2
+            4,
+            "two orders, two ways to sign out"
         );
         assert!(html.contains("2023-11-14 22:13:20 UTC"));
+    }
+
+    #[actix_web::test]
+    async fn the_mode_says_what_it_holds_and_what_ends_it() {
+        for mode in SessionMode::ALL {
+            for signed_in in [None, Some(alice("Alice"))] {
+                let page_in_mode = HomePage {
+                    mode,
+                    ..home(signed_in)
+                };
+                let (html, _) = page(page_in_mode.respond()).await;
+                let html = html.replace("&#39;", "'");
+                assert!(html.contains(mode.revoked_stops()), "{mode}");
+                assert!(html.contains(mode.cookie_holds()), "{mode}");
+            }
+        }
+    }
+
+    #[actix_web::test]
+    async fn signed_out_it_says_what_nobody_can_call_back() {
+        let (html, _) = page(home(None).respond()).await;
+        assert!(!html.contains("still good"));
+        let after = HomePage {
+            still_good: vec![StillGood {
+                audience: "https://api-1",
+                until: Timestamp::from_secs(1_700_000_000),
+            }],
+            ..home(None)
+        };
+        let (html, _) = page(after.respond()).await;
+        assert!(html.contains("https://api-1</code> until 2023-11-14 22:13:20 UTC"));
+    }
+
+    #[actix_web::test]
+    async fn a_choice_of_modes_is_offered_only_where_there_is_one() {
+        for (choice, times) in [(false, 0), (true, SessionMode::ALL.len())] {
+            for signed_in in [None, Some(alice("Alice"))] {
+                let offering = HomePage {
+                    choice,
+                    ..home(signed_in)
+                };
+                let (html, _) = page(offering.respond()).await;
+                assert_eq!(html.matches("/login?return_to=/&amp;mode=").count(), times);
+            }
+        }
     }
 
     #[actix_web::test]
@@ -262,7 +281,7 @@ pub(super) mod tests {
             !html.contains("<script>") && !html.contains("\"'>"),
             "{html}"
         );
-        assert_eq!(html.matches("</form>").count(), 2);
+        assert_eq!(html.matches("</form>").count(), 4);
     }
 
     #[actix_web::test]
@@ -271,7 +290,8 @@ pub(super) mod tests {
         assert!(!html.contains("style=") && !html.contains("<style") && !html.contains(" onclick"));
         assert_eq!(
             html.matches("<script").count(),
-            html.matches("<script src=\"/assets/").count()
+            html.matches("<script type=\"module\" src=\"/assets/")
+                .count()
         );
     }
 }

@@ -2,13 +2,14 @@
 //! session is read and nothing is decided here.
 
 mod assets;
+mod calls;
 mod docs;
 mod home;
 mod message;
 
 pub(crate) use assets::assets;
 pub(crate) use docs::DocsPage;
-pub(crate) use home::{App, Cookie, HomePage, OtherApp, Session, SignedIn, User};
+pub(crate) use home::{App, HeldCookie, HomePage, OtherApp, Session, SignedIn, StillGood, User};
 pub(crate) use message::MessagePage;
 pub(crate) use web_kit::look::swagger::file as docs_asset;
 

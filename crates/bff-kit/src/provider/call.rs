@@ -17,10 +17,7 @@ impl Provider {
         params: &[(&str, &str)],
         expected: StatusCode,
     ) -> Result<HttpResponse, ProviderError> {
-        let mut body = form_urlencoded::Serializer::new(String::new());
-        body.extend_pairs(params);
-        body.extend_pairs(self.auth_params()?);
-        let mut request = HttpRequest::new(body.finish().into_bytes());
+        let mut request = HttpRequest::new(self.form(params)?.into_bytes());
         *request.method_mut() = Method::POST;
         let invalid = |why: &dyn std::fmt::Display| {
             ProviderError::Invalid(format!("a call to {endpoint}: {why}"))
@@ -44,6 +41,13 @@ impl Provider {
             });
         }
         Ok(answer)
+    }
+
+    fn form(&self, params: &[(&str, &str)]) -> Result<String, ProviderError> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(params);
+        form.extend_pairs(self.auth_params()?);
+        Ok(form.finish())
     }
 }
 

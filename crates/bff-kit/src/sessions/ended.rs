@@ -1,6 +1,7 @@
 //! Sessions that have ended, and the marker that keeps them so: an answer that
 //! is late can still bring the cookies of a session that was ended meanwhile.
-//! The marker names such sessions for as long as anything in them is good.
+//! The marker names such sessions for as long as anything in them is good, and
+//! the access tokens of theirs that nobody can call back.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -8,7 +9,7 @@ use actix_web::cookie::Cookie;
 use kit::clock::{Clock, Timestamp};
 
 use super::{Handle, Record, record::About};
-use crate::cookies;
+use crate::{audiences::Audience, cookies};
 
 /// The most sessions that a marker names: the latest.
 const MAX_NAMED: usize = 4;
@@ -16,8 +17,6 @@ const MAX_NAMED: usize = 4;
 /// What is left of a session that has ended.
 #[derive(Default)]
 pub(crate) struct Ended {
-    /// Whose it was.
-    pub(crate) sub: String,
     /// For the provider's logout (`id_token_hint`).
     pub(crate) id_token: Option<String>,
     /// To be revoked.
@@ -33,7 +32,6 @@ impl Ended {
         let out = record.about.mode == super::SessionMode::Hybrid;
         let tokens = record.tokens.iter().filter(|_| out);
         Self {
-            sub: record.about.user.sub.clone(),
             id_token: Some(record.id_token.clone()),
             refresh_token: record.refresh_token.clone(),
             still_good: tokens
@@ -43,41 +41,171 @@ impl Ended {
     }
 }
 
-/// The marker that names this session too, beside those that `before` names.
+/// A session that has ended, as the marker names it.
+struct Named<'m> {
+    handle: &'m str,
+    /// Until when anything in it is good.
+    until: Timestamp,
+    /// Its access tokens that nobody can call back.
+    still_good: Vec<(&'static Audience, Timestamp)>,
+}
+
+/// The marker that names this session too, beside those that `before` names,
+/// and what is `still_good` of it.
 pub(super) fn marker(
     before: Option<&str>,
     handle: &Handle,
     about: &About,
+    still_good: &BTreeMap<String, Timestamp>,
     clock: &dyn Clock,
 ) -> Cookie<'static> {
     let now = clock.now();
-    let mut named: Vec<_> = before.map(|text| read(text, now)).unwrap_or_default();
-    named.retain(|(other, _)| *other != handle.as_str());
-    named.push((handle.as_str(), about.ends_at));
+    let mut named = before.map(|text| read(text, now)).unwrap_or_default();
+    named.retain(|other| other.handle != handle.as_str());
+    let last = still_good.values().copied().max();
+    let tokens = still_good.iter();
+    named.push(Named {
+        handle: handle.as_str(),
+        until: last.map_or(about.ends_at, |last| last.max(about.ends_at)),
+        still_good: tokens
+            .filter_map(|(uri, until)| Some((Audience::named(uri)?, *until)))
+            .collect(),
+    });
     let surplus = named.len().saturating_sub(MAX_NAMED);
     let named = &named[surplus..];
-    let last = named.iter().map(|(_, until)| *until).max();
+    let last = named.iter().map(|one| one.until).max();
     let lives = last.map_or(Duration::ZERO, |last| now.until(last));
-    let value: Vec<_> = named
-        .iter()
-        .map(|(handle, until)| format!("{handle}.{}", until.secs()))
-        .collect();
+    let value: Vec<_> = named.iter().map(Named::written).collect();
     cookies::ended(value.join("~"), lives)
 }
 
 /// Whether `marker` names this session.
 pub(super) fn names(marker: &str, handle: &Handle, now: Timestamp) -> bool {
-    read(marker, now)
-        .iter()
-        .any(|(named, _)| *named == handle.as_str())
+    let named = read(marker, now);
+    named.iter().any(|one| one.handle == handle.as_str())
 }
 
-fn read(marker: &str, now: Timestamp) -> Vec<(&str, Timestamp)> {
+/// Until when access tokens of sessions that `marker` names are good, by API.
+pub(super) fn still_good(marker: &str, now: Timestamp) -> Vec<(&'static Audience, Timestamp)> {
+    let named = read(marker, now);
+    let last = |audience: &'static Audience| {
+        let tokens = named.iter().flat_map(|one| &one.still_good);
+        let own = tokens.filter(|(of, until)| *of == audience && now < *until);
+        let last = own.map(|(_, until)| *until).max()?;
+        Some((audience, last))
+    };
+    Audience::ALL.into_iter().filter_map(last).collect()
+}
+
+fn read(marker: &str, now: Timestamp) -> Vec<Named<'_>> {
     let named = marker.split('~').take(MAX_NAMED);
-    let named = named.filter_map(|one| {
-        let (handle, until) = one.split_once('.')?;
-        let until = Timestamp::from_secs(until.parse().ok()?);
-        (handle.len() == 43 && now < until).then_some((handle, until))
-    });
-    named.collect()
+    let named = named.filter_map(Named::read);
+    named.filter(|one| now < one.until).collect()
+}
+
+impl<'m> Named<'m> {
+    /// `<handle>.<until>`, and `.<path>-<until>` for each token.
+    fn written(&self) -> String {
+        let mut text = format!("{}.{}", self.handle, self.until.secs());
+        for (audience, until) in &self.still_good {
+            text += &format!(".{}-{}", &audience.path[1..], until.secs());
+        }
+        text
+    }
+
+    fn read(text: &'m str) -> Option<Self> {
+        let secs = |text: &str| Some(Timestamp::from_secs(text.parse().ok()?));
+        let mut parts = text.split('.');
+        let handle = parts.next().filter(|handle| handle.len() == 43)?;
+        let until = secs(parts.next()?)?;
+        let token = |part: &str| {
+            let (path, until) = part.split_once('-')?;
+            let mut all = Audience::ALL.into_iter();
+            let audience = all.find(|audience| &audience.path[1..] == path)?;
+            Some((audience, secs(until)?))
+        };
+        Some(Self {
+            handle,
+            until,
+            still_good: parts.take(Audience::ALL.len()).filter_map(token).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kit::clock::ManualClock;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1000);
+
+    fn handle(letter: &str) -> Handle {
+        Handle::read(&letter.repeat(43)).unwrap()
+    }
+
+    fn ended(before: Option<&str>, letter: &str, ends_at: i64, tokens: &[(&str, i64)]) -> String {
+        let about = About::for_test(Timestamp::from_secs(ends_at));
+        let tokens = tokens.iter();
+        let still_good = tokens
+            .map(|(uri, until)| ((*uri).to_owned(), Timestamp::from_secs(*until)))
+            .collect();
+        let clock = ManualClock::new(NOW);
+        let cookie = marker(before, &handle(letter), &about, &still_good, &clock);
+        cookie.value().to_owned()
+    }
+
+    #[test]
+    fn the_marker_tells_the_last_token_of_each_api_that_is_still_good() {
+        let first = ended(
+            None,
+            "a",
+            9000,
+            &[("https://api-1", 1900), ("https://api-2", 1500)],
+        );
+        let both = ended(
+            Some(&first),
+            "b",
+            9000,
+            &[("https://api-2", 1600), ("other", 1700)],
+        );
+        let told = |at| -> Vec<_> {
+            let good = still_good(&both, Timestamp::from_secs(at));
+            good.iter()
+                .map(|(api, until)| (api.uri, until.secs()))
+                .collect()
+        };
+        assert_eq!(
+            told(1000),
+            [("https://api-1", 1900), ("https://api-2", 1600)]
+        );
+        assert_eq!(told(1600), [("https://api-1", 1900)]);
+        assert!(told(1900).is_empty());
+        for letter in ["a", "b"] {
+            assert!(names(&both, &handle(letter), NOW), "{letter}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_named_as_long_as_its_last_token_is_good_and_the_latest_stay() {
+        let at = Timestamp::from_secs;
+        let long = ended(None, "a", 1100, &[("https://api-1", 1900)]);
+        assert!(names(&long, &handle("a"), at(1899)) && !names(&long, &handle("a"), at(1900)));
+        let mut all = long;
+        for letter in ["b", "c", "d", "e"] {
+            all = ended(Some(&all), letter, 9000, &[]);
+        }
+        assert!(!names(&all, &handle("a"), NOW), "the oldest is given up");
+        assert!(names(&all, &handle("b"), NOW) && names(&all, &handle("e"), NOW));
+    }
+
+    #[test]
+    fn what_is_no_marker_names_nothing() {
+        for text in ["", "~", "a.b", &format!("{}.x", "a".repeat(43)), "..."] {
+            assert!(read(text, NOW).is_empty(), "{text}");
+        }
+        let odd = format!("{}.{}.api1.api3-5.-.api1-x", "a".repeat(43), i64::MAX);
+        assert_eq!(read(&odd, NOW).len(), 1);
+        assert!(still_good(&odd, NOW).is_empty());
+    }
 }

@@ -58,7 +58,7 @@ impl Index {
                 .rank(&set, handle.as_str(), about.ends_at, ttl)
                 .await?;
             let mark = self.store.get(&self.key("ended", whose)).await?;
-            still &= mark.is_none_or(|mark| about.created_at.millis() > read_mark(&mark));
+            still &= mark.is_none_or(|mark| outlives(whose, about, &mark));
             self.sweep(&set).await?;
         }
         Ok(still)
@@ -118,6 +118,16 @@ fn whose(about: &About) -> impl Iterator<Item = Whose<'_>> {
     let user = Whose::User(&about.user.sub);
     let login = about.sid.as_deref().map(Whose::Login);
     std::iter::once(user).chain(login)
+}
+
+/// Whether a session began after the logout that left `mark`. The provider's
+/// session that has ended never begins again, however late its login arrives; a
+/// user signs in anew.
+fn outlives(whose: Whose<'_>, about: &About, mark: &[u8]) -> bool {
+    match whose {
+        Whose::Login(_) => false,
+        Whose::User(_) => about.created_at.millis() > read_mark(mark),
+    }
 }
 
 /// What cannot be read counts as a mark of just now.

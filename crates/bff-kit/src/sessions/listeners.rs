@@ -106,7 +106,8 @@ impl Listeners {
             news: sender,
         };
         ears.push_back(ear);
-        for surplus in ears.iter().rev().skip(MAX_OF_A_SESSION) {
+        // Those before it have been told already.
+        if let Some(surplus) = ears.iter().rev().nth(MAX_OF_A_SESSION) {
             surplus.hear(News::Replaced);
         }
         Some(Listener {
@@ -240,8 +241,9 @@ mod tests {
     #[tokio::test]
     async fn a_process_has_so_many_and_who_goes_makes_room() {
         let all = listeners();
+        let each = |number| Handle::read(&format!("{number:0>43}")).unwrap();
         let mut joined: Vec<_> = (0..MAX)
-            .map(|_| all.join(&handle("a")).unwrap())
+            .map(|number| all.join(&each(number)).unwrap())
             .collect();
         assert!(all.join(&handle("b")).is_none());
         joined.pop();

@@ -14,11 +14,16 @@ mod near;
 mod record;
 mod shelf;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use actix_web::{HttpRequest, cookie::Cookie};
 use futures_util::{StreamExt as _, stream};
-use kit::{Ground, clock::Clock, random::Random, seal::Keyring};
+use kit::{
+    Ground,
+    clock::{Clock, Timestamp},
+    random::Random,
+    seal::Keyring,
+};
 use store::{SharedStore, StoreError};
 use token_verify::Jwks;
 
@@ -148,7 +153,7 @@ impl Session {
     pub(crate) fn usable(
         &self,
         audience: &Audience,
-        now: kit::clock::Timestamp,
+        now: Timestamp,
         margin: Duration,
     ) -> Option<&AccessToken> {
         match &self.kept {
@@ -261,13 +266,16 @@ impl Sessions {
 
     /// Ends the session that the browser of `req` had before it signed in anew,
     /// and makes it forget that one's cookies: some would pass for the new one's.
-    pub(crate) async fn end_former(&self, req: &HttpRequest) -> Result<(), SessionError> {
+    pub(crate) async fn end_former(
+        &self,
+        req: &HttpRequest,
+    ) -> Result<Option<Ended>, SessionError> {
         cookies::set(req, cookies::forget_session(&Cookies::of(req)));
         let looked = self.open(req, Purpose::Look { slide: false }).await?;
-        if let Some(former) = looked {
-            self.end(req, &former).await?;
+        match looked {
+            Some(former) => self.end(req, &former).await.map(Some),
+            None => Ok(None),
         }
-        Ok(())
     }
 
     /// The session in the store of `handle`, moved on by this use.
@@ -292,13 +300,25 @@ impl Sessions {
     ) -> Result<Ended, SessionError> {
         let cookies = Cookies::of(req);
         let about = session.about();
-        let ended = self.of(about.mode).end(session, &cookies).await?;
-        self.forget(req, session);
+        let mut ended = self.of(about.mode).end(session, &cookies).await?;
+        let now = self.clock.now();
+        ended.still_good.retain(|_, until| now < *until);
+        self.forget_but(req, session, &ended.still_good);
         Ok(ended)
     }
 
     /// Makes the browser of `req` forget `session`, which has ended.
     pub(crate) fn forget(&self, req: &HttpRequest, session: &Session) {
+        self.forget_but(req, session, &BTreeMap::new());
+    }
+
+    /// The same; for how long tokens of it are `still_good` is remembered.
+    fn forget_but(
+        &self,
+        req: &HttpRequest,
+        session: &Session,
+        still_good: &BTreeMap<String, Timestamp>,
+    ) {
         let cookies = Cookies::of(req);
         let about = session.about();
         let handle = session.id.handle();
@@ -306,9 +326,24 @@ impl Sessions {
         let mut gone = cookies::forget_session(&cookies);
         if matches!(about.mode, SessionMode::Hybrid | SessionMode::Stateless) {
             let before = cookies.get(cookies::ENDED);
-            gone.push(ended::marker(before, &handle, about, &*self.clock));
+            gone.push(ended::marker(
+                before,
+                &handle,
+                about,
+                still_good,
+                &*self.clock,
+            ));
         }
         cookies::set(req, gone);
+    }
+
+    /// The APIs that sessions which this browser has ended still have an access
+    /// token for, which nobody can call back, and until when.
+    pub(crate) fn still_good(&self, req: &HttpRequest) -> Vec<(&'static Audience, Timestamp)> {
+        let cookies = Cookies::of(req);
+        let marker = cookies.get(cookies::ENDED);
+        let told = marker.map(|marker| ended::still_good(marker, self.clock.now()));
+        told.unwrap_or_default()
     }
 
     /// The sessions in the store of `whose` that are live.

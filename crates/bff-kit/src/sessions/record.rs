@@ -81,6 +81,24 @@ impl About {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn for_test(ends_at: Timestamp) -> Self {
+        Self {
+            v: VERSION,
+            mode: SessionMode::Stateless,
+            user: User {
+                sub: "user-1".to_owned(),
+                name: "Alice".to_owned(),
+                email: None,
+            },
+            sid: None,
+            created_at: Timestamp::default(),
+            slid_at: Timestamp::default(),
+            expires_at: ends_at,
+            ends_at,
+        }
+    }
+
     /// Whether this process can read it, and it has not ended.
     pub(super) fn is_live(&self, now: Timestamp) -> bool {
         (VERSION - 1..=VERSION).contains(&self.v) && now < self.expires_at

@@ -12,9 +12,14 @@ mod stored;
 use std::{sync::Arc, time::Duration};
 
 use actix_web::HttpRequest;
-use kit::{Ground, clock::Clock, random::Random, telemetry::names::span};
+use kit::{
+    Ground,
+    clock::Clock,
+    random::Random,
+    telemetry::{names::span, place::in_place},
+};
 use store::SharedStore;
-use tracing::{Instrument as _, Span};
+use tracing::Instrument as _;
 
 use self::{carried::Recent, flight::Flights};
 pub(crate) use self::{error::TokenError, peek::audience_of};
@@ -167,7 +172,7 @@ impl Inner {
 async fn undisturbed<T: Send + 'static>(
     work: impl Future<Output = Result<T, TokenError>> + Send + 'static,
 ) -> Result<T, TokenError> {
-    let counted = store::spent::counted(work.instrument(Span::current()));
+    let counted = store::spent::counted(in_place(work));
     match tokio::spawn(counted).await {
         Ok((outcome, commands)) => {
             store::spent::add(commands);

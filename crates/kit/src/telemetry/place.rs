@@ -33,11 +33,11 @@ impl Place {
     /// The first of a trace that begins here; `span` makes the request's span,
     /// where there is to be one.
     pub fn first(service: &'static str, span: impl FnOnce() -> Span) -> Self {
+        if !is_traced() {
+            return Self::untraced();
+        }
         let random = RandomIdGenerator::default();
         let (trace_id, span_id) = (random.new_trace_id(), random.new_span_id());
-        if !is_traced() {
-            return Self::Untraced(trace_id);
-        }
         if !is_sampled(trace_id) {
             let flags = TraceFlags::NOT_SAMPLED;
             let context = SpanContext::new(trace_id, span_id, flags, false, TraceState::NONE);
@@ -69,6 +69,21 @@ impl Place {
         let span = span();
         let _ = span.set_parent(caller.with_value(ServiceTag(service)));
         Self::Spanned(span)
+    }
+
+    /// Where the handler says, once it knows the journey.
+    pub fn of_journey(service: &'static str, span: impl FnOnce() -> Span) -> Self {
+        if !is_traced() {
+            return Self::untraced();
+        }
+        let span = span();
+        let _ = span.set_parent(of_service(service));
+        Self::Spanned(span)
+    }
+
+    /// Nobody's: an id and no more.
+    pub fn untraced() -> Self {
+        Self::Untraced(RandomIdGenerator::default().new_trace_id())
     }
 
     /// The request's span; none where nothing keeps it.

@@ -1,12 +1,11 @@
 //! What the page shows.
 
 use actix_web::{HttpRequest, HttpResponse};
-use web_kit::look::utc;
+use web_kit::{device, look::utc};
 
 use super::{END_PATH, OTHERS, SID, purpose};
 use crate::{
     cookies::with_cookie,
-    device,
     domain::LoginSession,
     forms,
     pages::{AccountPage, AccountSession},

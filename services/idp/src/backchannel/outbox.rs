@@ -227,7 +227,11 @@ fn pause_after(failures: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use kit::{clock::ManualClock, config::Addresses, random::OsRandom, state_dir::StateDir};
+    use store::MemoryStore;
+
     use super::*;
+    use crate::{keys::Algorithm, sessions::index::SessionName, settings::DEFAULT};
 
     #[test]
     fn pauses_double_from_a_second_to_five_minutes() {
@@ -235,5 +239,66 @@ mod tests {
             .map(|failures| pause_after(failures).as_secs())
             .into();
         assert_eq!(pauses, [1, 2, 4, 256, 300, 300]);
+    }
+
+    /// An outbox whose app is at a port where nobody is.
+    fn outbox(clock: &Arc<ManualClock>) -> Outbox {
+        let gone = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = gone.local_addr().unwrap().port();
+        let addresses = Addresses::default().with_port(kit::config::Site::App1, port);
+        let settings = Settings::parse("test", DEFAULT, &addresses, None).unwrap();
+        let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(clock);
+        let store = Arc::new(MemoryStore::new(Arc::clone(&clock)));
+        let records = Records::new(store, Arc::clone(&clock));
+        let keys = Keys::load(&StateDir::default(), Algorithm::Es256).unwrap();
+        let issuer = "http://idp.localhost".to_owned();
+        let random = Arc::new(OsRandom);
+        let reach = Reach::default();
+        Outbox::new((records, keys, issuer), (clock, random), &settings, reach)
+    }
+
+    fn notice(client_id: &str, now: Timestamp) -> Notice {
+        let session = SessionName {
+            sid: "s".into(),
+            sub: "u".into(),
+        };
+        Notice::new(client_id, &session, now)
+    }
+
+    async fn kept(outbox: &Outbox, id: &str) -> Option<Notice> {
+        let found = outbox.0.records.get::<Notice>(id).await.unwrap();
+        found.map(|stored| stored.record)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_app_that_is_not_reached_is_given_up_after_a_day() {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_700_000_000)));
+        let outbox = outbox(&clock);
+        let notice = notice("app1", clock.now());
+        let id = notice.id();
+        let attempt = outbox.add(notice.clone()).await.unwrap().unwrap();
+        attempt.await.unwrap();
+        assert_eq!(kept(&outbox, &id).await.unwrap().failures, 1);
+        // The same news is queued once.
+        assert!(outbox.add(notice).await.unwrap().is_none());
+        clock.advance(GIVE_UP);
+        outbox.deliver_due().await.unwrap();
+        let gone = async {
+            while kept(&outbox, &id).await.is_some() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(20), gone).await;
+        assert!(in_time.is_ok(), "{:?}", kept(&outbox, &id).await);
+    }
+
+    #[tokio::test]
+    async fn an_app_that_wants_no_word_gets_none() {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_700_000_000)));
+        let outbox = outbox(&clock);
+        let notice = notice("my_spa", clock.now());
+        let id = notice.id();
+        assert!(outbox.add(notice).await.unwrap().is_none());
+        assert!(kept(&outbox, &id).await.is_none());
     }
 }

@@ -46,6 +46,7 @@ mod tests {
             "/.well-known/openid-configuration",
             "/.well-known/oauth-authorization-server",
             "/jwks",
+            "/account",
             "http://app1.localhost:8082",
             "http://api2.localhost:8085/healthz",
         ] {

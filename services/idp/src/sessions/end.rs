@@ -172,8 +172,9 @@ async fn finish(idp: &Idp, name: &SessionName, reason: EndReason) -> Result<Ende
     Ok(ended)
 }
 
-/// By its client's setting; a client that is known no more has nothing to keep.
+/// By its client's setting. Without a refresh token it is no offline access,
+/// and a client that is known no more has nothing to keep.
 fn ends_with_session(idp: &Idp, grant: &Grant) -> bool {
     let client = idp.settings.client(&grant.client_id);
-    client.is_none_or(|client| client.refresh_ends_with_session)
+    grant.refresh.is_none() || client.is_none_or(|client| client.refresh_ends_with_session)
 }

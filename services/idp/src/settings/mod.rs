@@ -222,6 +222,33 @@ mod tests {
     }
 
     #[test]
+    fn addresses_for_logout_keep_to_the_rules_of_redirect_uris() {
+        let settings = parse(DEFAULT).unwrap();
+        let app1 = settings.client("app1").unwrap();
+        assert_eq!(
+            app1.post_logout_redirect_uris,
+            ["http://app1.localhost:8082/"]
+        );
+        let told_at = app1.backchannel_logout_uri.as_ref().unwrap();
+        let uri = "http://app1.localhost:8082/backchannel-logout";
+        assert_eq!(told_at.as_str(), uri);
+        let text = DEFAULT
+            .replace("[\"${app1}/\"]", "[\"http://x.example/\"]")
+            .replace("\"${app1}/backchannel-logout\"", "\"https://x/#f\"")
+            .replace("backchannel_logout_uri = \"${app2}", "# \"");
+        let errors = parse(&text).unwrap_err();
+        let all = errors.join("\n");
+        assert_eq!(errors.len(), 3, "{all}");
+        for key in [
+            "clients[app1].post_logout_redirect_uris: ",
+            "clients[app1].backchannel_logout_uri: ",
+            "clients[app2].backchannel_logout_session_required: ",
+        ] {
+            assert!(all.contains(key), "{key} in {all}");
+        }
+    }
+
+    #[test]
     fn an_error_names_the_line_and_never_shows_it() {
         let text = DEFAULT.replace("secret = \"app1-secret\"", "secret = app1-secret");
         let errors = parse(&text).unwrap_err();

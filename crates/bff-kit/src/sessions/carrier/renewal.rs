@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     provider::Grant,
-    sessions::{Ended, Record, record::About},
+    sessions::{Ended, Record},
 };
 
 /// What the sealed cookie holds. No `Debug`: it holds tokens.
@@ -45,15 +45,12 @@ impl Renewal {
         self
     }
 
-    /// What is left of the session at `now`.
-    pub(in crate::sessions) fn ended(self, now: Timestamp, about: &About) -> Ended {
-        let mut still_good = self.until;
-        still_good.retain(|_, until| *until > now);
+    /// What is left of the session.
+    pub(in crate::sessions) fn ended(self) -> Ended {
         Ended {
-            sub: about.user.sub.clone(),
             id_token: Some(self.id_token),
             refresh_token: self.refresh_token,
-            still_good,
+            still_good: self.until,
         }
     }
 }

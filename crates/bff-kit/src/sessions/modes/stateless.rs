@@ -71,8 +71,6 @@ impl Mode for Stateless {
 
     async fn end(&self, session: &Session, cookies: &Cookies<'_>) -> Result<Ended, SessionError> {
         let renewal = self.carrier.renewal_in(&session.id, cookies);
-        Ok(renewal.map_or_else(Ended::default, |renewal| {
-            renewal.ended(self.clock.now(), session.about())
-        }))
+        Ok(renewal.map_or_else(Ended::default, Renewal::ended))
     }
 }

@@ -1,0 +1,34 @@
+//! What an answer says that its request cost (`Server-Timing`).
+
+use testkit::Hop;
+
+/// A request's price.
+#[derive(Clone, Copy, Debug)]
+pub struct Price {
+    /// Bytes of cookies.
+    pub cookie_bytes: f64,
+    /// Commands to the store.
+    pub store_commands: f64,
+    /// Microseconds spent on checking cookies.
+    pub verify_micros: f64,
+}
+
+impl Price {
+    /// Of `answer`, which is a 200.
+    pub fn of(answer: &Hop) -> Self {
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let said = answer.header("server-timing").expect("Server-Timing");
+        let number = |name: &str| {
+            let (_, rest) = said.split_once(name).expect("its part");
+            let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.');
+            rest[..digits.unwrap_or(rest.len())]
+                .parse::<f64>()
+                .expect("a number")
+        };
+        Self {
+            cookie_bytes: number("cookies;desc=\""),
+            store_commands: number("store;desc=\""),
+            verify_micros: number("verify;dur=") * 1000.0,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What a login and a renewal cost. Many sessions begin, call once, wait until
+//! their access tokens are over, and call once more.
+
+use std::time::{Duration, Instant};
+
+use bench::results::Cost;
+use reqwest::Method;
+use testkit::Cli;
+
+use crate::{
+    cpu,
+    ground::{Ground, Tested, cookies, sign_in},
+};
+
+/// Sessions that are renewed.
+const SESSIONS: u64 = 300;
+/// How long their access tokens live: longer than all of them take to begin and call.
+const TOKEN_LIFE: Duration = Duration::from_secs(25);
+
+/// What was measured besides calls.
+#[derive(Clone, Copy, Default)]
+pub struct Extra {
+    /// Of a login.
+    pub login: Cost,
+    /// Of a renewal, beyond the call that it is for.
+    pub renewal: Cost,
+}
+
+/// In each of `modes`.
+pub async fn measure(modes: &[String]) -> Vec<Extra> {
+    let ground = Ground::start(&format!("{}s", TOKEN_LIFE.as_secs())).await;
+    let mut all = Vec::new();
+    for mode in modes {
+        println!("renewals: {mode}, {SESSIONS} sessions, {TOKEN_LIFE:?}");
+        all.push(in_mode(&ground, mode).await);
+    }
+    all
+}
+
+async fn in_mode(ground: &Ground, mode: &str) -> Extra {
+    let app = ground.app(mode).await;
+    let home = ground.app_url();
+    let mut cli = Cli::new();
+    // The provider's session; from here on it asks for no password.
+    sign_in(&mut cli, &home).await;
+    let began = Instant::now();
+    let mut sessions = Vec::new();
+    let login = cost(ground, &app, async {
+        for _ in 0..SESSIONS {
+            forget_app(&cli);
+            sign_in(&mut cli, &home).await;
+            sessions.push(cookies(&cli));
+        }
+    });
+    let login = login.await;
+    let call = cost(ground, &app, call_each(&home, &sessions)).await;
+    assert!(began.elapsed() < TOKEN_LIFE, "too slow: tokens have ended");
+    tokio::time::sleep(TOKEN_LIFE).await;
+    let renewing = cost(ground, &app, call_each(&home, &sessions)).await;
+    Extra {
+        login,
+        renewal: Cost {
+            app: renewing.app - call.app,
+            redis: renewing.redis - call.redis,
+        },
+    }
+}
+
+/// So that a new session does not end the one before.
+fn forget_app(cli: &Cli) {
+    let jar = cli.jar();
+    for cookie in jar.of("app1.localhost") {
+        cli.forget_cookie("app1.localhost", &cookie.name);
+    }
+}
+
+async fn call_each(home: &str, sessions: &[String]) {
+    let url = format!("{home}/api1/data");
+    for cookies in sessions {
+        let headers = [("cookie", cookies.as_str())];
+        let answer = Cli::new().raw(Method::GET, &url, &headers, "").await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+}
+
+/// What each of the sessions costs in `work`.
+async fn cost(ground: &Ground, app: &Tested, work: impl Future<Output = ()>) -> Cost {
+    let spent = || (cpu::spent(app.pid()), cpu::spent(ground.redis.pid()));
+    let before = spent();
+    work.await;
+    let after = spent();
+    Cost {
+        app: cpu::micros_each(after.0 - before.0, SESSIONS),
+        redis: cpu::micros_each(after.1 - before.1, SESSIONS),
+    }
+}

@@ -1,0 +1,83 @@
+// The calls of the page, each with its answer beneath it. Without this file the
+// links open the answer as a page of its own, and the forms post.
+
+import { element } from "./dom.js";
+import { price } from "./price.js";
+import { request } from "./request.js";
+
+const SIGN_IN = "/login?return_to=/";
+
+function optionsOf(call) {
+  if (call.dataset.call === "GET") return [call.getAttribute("href"), { method: "GET" }];
+  const { item, quantity } = Object.fromEntries(new FormData(call));
+  const body = JSON.stringify({ item, quantity: Number(quantity) });
+  const headers = { "Content-Type": "application/json" };
+  return [call.getAttribute("action"), { method: "POST", headers, body }];
+}
+
+function indented(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
+/** What the person can do about a refusal; null when the answer says it all. */
+function wayOn(response) {
+  if (response.status === 401) {
+    const link = element("a", "", "Sign in again");
+    link.href = SIGN_IN;
+    return element("p", "", "The session has ended. ", link);
+  }
+  if (response.status === 503) {
+    const wait = Number(response.headers.get("Retry-After")) || 1;
+    return element("p", "", `Something behind this page is away. Your session is kept: try again in ${wait} s.`);
+  }
+  return null;
+}
+
+function priced(response) {
+  const said = price(response);
+  return said && element("p", "small price", element("strong", "", "Price"), ` ${said}`);
+}
+
+function show(answer, ...parts) {
+  answer.replaceChildren(...parts.filter(Boolean));
+  answer.hidden = false;
+}
+
+async function run(call) {
+  const answer = call.closest(".call").querySelector("[data-answer]");
+  const button = call.matches("form") ? call.querySelector("button") : call;
+  if (button.getAttribute("aria-busy") === "true") return;
+  button.setAttribute("aria-busy", "true");
+  const [path, options] = optionsOf(call);
+  const started = performance.now();
+  try {
+    const response = await request(path, options);
+    const text = await response.text();
+    const time = `${Math.round(performance.now() - started)} ms`;
+    const status = element("span", "answer-status", `${response.status} ${response.statusText}`);
+    status.classList.toggle("refused", !response.ok);
+    const line = element("p", "answer-line", element("code", "", `${options.method} ${path}`), status, element("span", "muted", time));
+    const trace = element("p", "small muted", "Trace ", element("code", "", response.headers.get("Trace-Id") ?? "unknown"));
+    show(answer, line, wayOn(response), priced(response), element("pre", "", indented(text)), trace);
+  } catch {
+    show(answer, element("p", "note bad", `No answer from ${path}. Is the app still running?`));
+  } finally {
+    button.removeAttribute("aria-busy");
+  }
+}
+
+/** Takes over the calls of the page. */
+export function takeOverCalls() {
+  for (const call of document.querySelectorAll("[data-call]")) {
+    call.addEventListener(call.matches("form") ? "submit" : "click", (event) => {
+      // A new tab or window is the person's choice.
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      run(call);
+    });
+  }
+}

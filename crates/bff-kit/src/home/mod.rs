@@ -1,0 +1,84 @@
+//! `GET /`: gathers what the app's page shows.
+
+mod held;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use kit::config::{Site, Weakness, Weaknesses};
+use web_kit::problem::Problem;
+
+use crate::{
+    csrf::Csrf,
+    pages::{self, HomePage},
+    params::Params,
+    sessions::Session,
+    state::Bff,
+};
+
+/// `GET /`.
+pub(crate) async fn home(
+    req: HttpRequest,
+    bff: web::Data<Bff>,
+    csrf: web::Data<Csrf>,
+) -> Result<HttpResponse, Problem> {
+    let session = bff.signed_in(&req).await?;
+    let settings = bff.sessions.settings();
+    let mode = session
+        .as_ref()
+        .map_or(settings.mode, |session| session.about().mode);
+    let signed_in = session.map(|session| signed_in(&csrf, &session));
+    let page = HomePage {
+        app: pages::App {
+            name: bff.app.name.to_owned(),
+            accent: bff.accent(),
+        },
+        signed_in,
+        mode,
+        choice: settings.choice,
+        cookies: held::in_mode(mode),
+        still_good: still_good(&bff, &req),
+        other_app: pages::OtherApp {
+            accent: bff.app.other.into(),
+            url: bff.addresses.url(bff.app.other),
+        },
+        lab_url: bff.addresses.url(Site::Lab),
+        idp_url: bff.provider.issuer().to_owned(),
+        note: reflected(&req, bff.weaknesses),
+    };
+    Ok(page.respond())
+}
+
+fn signed_in(csrf: &Csrf, session: &Session) -> pages::SignedIn {
+    let about = session.about();
+    let user = about.user.clone();
+    pages::SignedIn {
+        user: pages::User {
+            name: user.name,
+            email: user.email,
+            sub: user.sub,
+        },
+        session: pages::Session {
+            handle: session.id.handle().as_str().to_owned(),
+            created: about.created_at,
+            expires_at: about.expires_at,
+        },
+        csrf_token: csrf.form_token(&session.id),
+    }
+}
+
+/// Access tokens of sessions that have ended in this browser.
+fn still_good(bff: &Bff, req: &HttpRequest) -> Vec<pages::StillGood> {
+    let told = bff.sessions.still_good(req).into_iter();
+    told.map(|(audience, until)| pages::StillGood {
+        audience: audience.uri,
+        until,
+    })
+    .collect()
+}
+
+/// What the address says that the page should show as it is: nothing, but in a
+/// lab that has been weakened so.
+fn reflected(req: &HttpRequest, weaknesses: Weaknesses) -> Option<String> {
+    let params = Params::read(req.query_string().as_bytes()).ok();
+    let params = params.filter(|_| weaknesses.has(Weakness::ReflectedHtml));
+    params?.get("note").map(ToOwned::to_owned)
+}

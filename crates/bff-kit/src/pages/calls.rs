@@ -1,0 +1,57 @@
+//! The calls that an app's page offers.
+
+use web_kit::look::Accent;
+
+/// One of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call {
+    pub(super) title: &'static str,
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) owner: Accent,
+    /// How it gets there.
+    pub(super) route: &'static str,
+}
+
+impl Call {
+    /// All of them, in the order of a first walk.
+    pub(super) const ALL: &'static [Self] = &[
+        Self::new("List the orders", "GET", "/api1/data", Accent::Api1, "HTTP"),
+        Self::new("List the stock", "GET", "/api2/data", Accent::Api2, "gRPC"),
+        Self::new(
+            "Place an order",
+            "POST",
+            "/api1/data",
+            Accent::Api1,
+            "HTTP, then gRPC to api-2",
+        ),
+        Self::new("Reserve stock", "POST", "/api2/data", Accent::Api2, "gRPC"),
+        Self::new(
+            "Report on both",
+            "GET",
+            "/api1/report",
+            Accent::Api1,
+            "HTTP, then HTTP to api-2",
+        ),
+    ];
+
+    const fn new(
+        title: &'static str,
+        method: &'static str,
+        path: &'static str,
+        owner: Accent,
+        route: &'static str,
+    ) -> Self {
+        Self {
+            title,
+            method,
+            path,
+            owner,
+            route,
+        }
+    }
+
+    pub(super) fn is_order(&self) -> bool {
+        self.method == "POST"
+    }
+}
