@@ -4,11 +4,13 @@
     reason = "a helper that cannot go on fails the test that called it"
 )]
 
+mod alice;
 mod api1_docs;
 mod attack_click;
 mod attack_csrf;
 mod attack_login;
 mod attack_script;
 mod first_light;
+mod modes;
 mod spa;
 mod victim;

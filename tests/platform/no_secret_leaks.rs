@@ -110,6 +110,19 @@ async fn a_full_run_emits_no_secret(app1: &str, app2: &str) {
         "cookie",
         cli.jar().all().iter().map(|cookie| cookie.value.clone()),
     );
+    // Out of both apps: revoked at the provider, and the other app is told.
+    cli.goto(&platform.url(Site::App1)).await;
+    let out = cli.fetch_post("/logout", &json!({})).await;
+    assert_eq!(out.status, 200, "{}", out.body);
+    let way_on = out.json()["redirect_to"].as_str().unwrap().to_owned();
+    cli.goto(&way_on).await;
+    let told = platform.tap(Site::App2).requests();
+    let logout_tokens = told.split("logout_token=").skip(1);
+    let logout_tokens: Vec<_> = logout_tokens
+        .map(|rest| rest.split(['&', '\n']).next().unwrap_or_default().to_owned())
+        .collect();
+    assert!(!logout_tokens.is_empty(), "app2 was told");
+    secrets.add("logout token", logout_tokens);
     let idp = platform.tap(Site::Idp);
     for name in ["access_token", "refresh_token", "id_token"] {
         let values = idp.answered_values(name);
