@@ -49,13 +49,18 @@ impl Platform {
         .await
     }
 
-    /// The same with both apps in the session mode `mode`.
-    pub async fn start_in_mode(mode: &str) -> Self {
+    /// The same with more flags of both apps' programs.
+    pub async fn start_with_bff(bff_flags: &[&str]) -> Self {
         Self::start_as(Changes {
-            bff_flags: &["--bff-session-mode", mode],
+            bff_flags,
             ..Changes::default()
         })
         .await
+    }
+
+    /// The same with both apps in the session mode `mode`.
+    pub async fn start_in_mode(mode: &str) -> Self {
+        Self::start_with_bff(&["--bff-session-mode", mode]).await
     }
 
     /// The same as a lab in which all services leave out these defences.

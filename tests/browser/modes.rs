@@ -13,10 +13,10 @@ use crate::alice::{
 /// What a further call costs in `mode`.
 fn price_in(mode: &str, redis: bool) -> &'static str {
     match mode {
-        "stateful" => "1 store command ",
+        "stateful" => "· 1 store command ·",
         // Memory is no farther away than a copy of it would be.
-        "cached" if !redis => "1 store command ",
-        _ => "0 store commands ",
+        "cached" if !redis => "· 1 store command ·",
+        _ => "· 0 store commands ·",
     }
 }
 

@@ -5,6 +5,7 @@
     reason = "a helper that cannot go on fails the test that called it"
 )]
 
+pub mod logout;
 pub mod modes;
 mod party;
 pub mod words;

@@ -142,8 +142,10 @@ impl Sessions for Service {
             GrantError::Records(error) => away(error),
             other => Status::unavailable(other.to_string()),
         })?;
+        let count = ended.sessions;
+        ended.told().await;
         Ok(Response::new(EndSessionsResponse {
-            ended: u32::try_from(ended.sessions).unwrap_or(u32::MAX),
+            ended: u32::try_from(count).unwrap_or(u32::MAX),
         }))
     }
 }

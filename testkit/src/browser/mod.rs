@@ -154,8 +154,11 @@ impl Browser {
     pub async fn until_text(&self, css: &str, words: &str) -> String {
         let there = async {
             loop {
-                let text = self.text(css).await;
-                if text.contains(words) {
+                // A page that has just gone took its elements with it.
+                let text = self.find(css).await.text().await;
+                if let Ok(text) = text
+                    && text.contains(words)
+                {
                     return text;
                 }
                 tokio::time::sleep(Duration::from_millis(30)).await;

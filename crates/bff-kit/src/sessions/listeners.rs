@@ -167,7 +167,9 @@ impl Ear {
 impl Ears {
     fn tell(&self, handle: &Handle, news: News) {
         if let Some(ears) = self.open.lock().ears.get(handle) {
-            ears.iter().for_each(|ear| ear.hear(news));
+            for ear in ears {
+                ear.hear(news);
+            }
         }
     }
 }

@@ -48,12 +48,13 @@ async fn end_asked(idp: &Idp, req: &HttpRequest, body: &[u8]) -> Result<HttpResp
     forms::check(req, &params, &purpose(&login))?;
     let reason = EndReason::Account;
     if params.has(OTHERS) {
-        sessions::end_all_of(idp, &login.sub, Some(&login.sid), reason).await?;
+        let ended = sessions::end_all_of(idp, &login.sub, Some(&login.sid), reason).await?;
+        ended.told().await;
     } else if let Some(sid) = params.one(SID)? {
         // One's own alone: anybody else's sid counts as unknown.
         let named = sessions::live(idp, sid).await?;
         if named.is_some_and(|named| named.sub == login.sub) {
-            sessions::end(idp, sid, reason).await?;
+            sessions::end(idp, sid, reason).await?.told().await;
         }
     }
     Ok(to_account())

@@ -4,8 +4,6 @@
 mod answer;
 mod asked;
 
-use std::time::Duration;
-
 use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use asked::Asked;
 
@@ -22,8 +20,6 @@ use crate::{
 
 /// Where it is.
 pub const PATH: &str = "/logout";
-/// For so long the browser waits until the apps were told.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// `GET` and `POST /logout`.
 pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: web::Bytes) -> HttpResponse {
@@ -46,7 +42,8 @@ async fn logout(idp: &Idp, req: &HttpRequest, body: &[u8]) -> Result<HttpRespons
         return Ok(answer::ask(idp, req, &asked, login));
     }
     let ended = end(idp, &asked, here.as_ref()).await?;
-    ended.told(PATIENCE).await;
+    // So that they know when the browser is back.
+    ended.told().await;
     Ok(answer::signed_out(idp, req, &asked))
 }
 

@@ -26,6 +26,9 @@ const PAGE: usize = 100;
 /// How many expired sessions the worker takes at once.
 const BATCH: usize = 64;
 
+/// For so long whoever ended a session waits until the apps were told.
+const TELLING: Duration = Duration::from_secs(2);
+
 /// Back-channel logouts that are on their way.
 #[derive(Debug, Default)]
 pub struct Ended {
@@ -35,16 +38,16 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// Waits until the apps were tried, at most so long. They are told all the
-    /// same when nobody waits.
-    pub async fn told(self, at_most: Duration) {
+    /// Waits until each app was tried once, but not for long. They are told all
+    /// the same when nobody waits.
+    pub async fn told(self) {
         let all = async {
             for notice in self.notices {
                 // One that failed is tried again by the worker.
                 let _ = notice.await;
             }
         };
-        let _ = tokio::time::timeout(at_most, all).await;
+        let _ = tokio::time::timeout(TELLING, all).await;
     }
 
     /// With `other` too.
