@@ -73,7 +73,7 @@ async fn main() {
         proxy: rounds.speed(rounds::PROXY),
         modes: modes.collect(),
     };
-    println!("{}", docs::calls(&calls));
+    println!("{}", docs::of_calls(&calls));
     if MODES.iter().all(|mode| calls.modes.contains_key(*mode)) {
         results::write("calls", &calls).expect("bench/results can be written");
         println!("kept in {}", results::file("calls").display());

@@ -6,8 +6,9 @@ import { tell } from "./tabs.js";
 
 const section = document.getElementById("sessions");
 
+/** As the rest of the page writes it. */
 function moment(seconds) {
-  return new Date(seconds * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  return `${new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }
 
 function say(text) {

@@ -67,32 +67,26 @@ pub(crate) async fn logout(
     let asked = Asked::read(&req, &body)
         .map_err(|why| Problem::new(StatusCode::BAD_REQUEST, "This is no logout").detail(why))?;
     let session = bff.session(&req, Purpose::Look { slide: false }).await?;
-    let logged_out = match session {
-        Some(session) => {
-            let ended = bff.sessions.end(&req, &session).await?;
-            let revoking = revoke(&bff, &ended);
-            let at_provider = match asked.scope {
-                Scope::App => None,
-                Scope::Everywhere => end_at_provider(&bff, &req, &ended).await,
-            };
-            revoking.await;
-            LoggedOut {
-                ends: at_provider
-                    .as_ref()
-                    .map_or(Scope::App, |_| Scope::Everywhere),
-                redirect_to: at_provider.unwrap_or_else(|| HOME.to_owned()),
-                still_valid: still_valid(&ended),
-            }
-        }
-        None => {
-            // Some may still be there of one that ended without this browser.
-            cookies::set(&req, cookies::forget_session(&Cookies::of(&req)));
-            LoggedOut {
-                redirect_to: HOME.to_owned(),
-                ends: Scope::App,
-                still_valid: Vec::new(),
-            }
-        }
+    let Some(session) = session else {
+        // Some may still be there of one that ended without this browser.
+        cookies::set(&req, cookies::forget_session(&Cookies::of(&req)));
+        return Ok(LoggedOut::here(Vec::new()).answer(asked.by_script));
+    };
+    let ended = bff.sessions.end(&req, &session).await?;
+    let revoking = revoke(&bff, &ended);
+    let at_provider = match asked.scope {
+        Scope::App => None,
+        Scope::Everywhere => end_at_provider(&bff, &req, &ended).await,
+    };
+    revoking.await;
+    let here = LoggedOut::here(still_valid(&ended));
+    let logged_out = match at_provider {
+        Some(redirect_to) => LoggedOut {
+            redirect_to,
+            ends: Scope::Everywhere,
+            ..here
+        },
+        None => here,
     };
     Ok(logged_out.answer(asked.by_script))
 }
@@ -113,6 +107,14 @@ async fn end_at_provider(bff: &Bff, req: &HttpRequest, ended: &Ended) -> Option<
 }
 
 impl LoggedOut {
+    fn here(still_valid: Vec<StillValid>) -> Self {
+        Self {
+            redirect_to: HOME.to_owned(),
+            ends: Scope::App,
+            still_valid,
+        }
+    }
+
     fn answer(self, by_script: bool) -> HttpResponse {
         let mut answer = if by_script {
             HttpResponse::Ok()

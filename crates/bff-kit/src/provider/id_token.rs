@@ -46,6 +46,8 @@ pub(crate) struct Identity {
     pub(crate) sid: Option<String>,
     /// The id_token itself.
     pub(crate) id_token: String,
+    /// When it was issued, by the provider's clock.
+    pub(crate) issued_at: Timestamp,
 }
 
 impl Provider {

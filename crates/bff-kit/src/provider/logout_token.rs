@@ -244,6 +244,7 @@ fn check_claims(
     Ok(LogoutToken {
         subject,
         jti: claims.jti,
+        issued_at: Timestamp::from_secs(claims.iat),
         good_until: expires_at.min(too_old),
     })
 }

@@ -106,11 +106,10 @@ fn read(marker: &str, now: Timestamp) -> Vec<Named<'_>> {
 impl<'m> Named<'m> {
     /// `<handle>.<until>`, and `.<path>-<until>` for each token.
     fn written(&self) -> String {
-        let mut text = format!("{}.{}", self.handle, self.until.secs());
-        for (audience, until) in &self.still_good {
-            text += &format!(".{}-{}", &audience.path[1..], until.secs());
-        }
-        text
+        let tokens = self.still_good.iter();
+        let tokens = tokens.map(|(api, until)| format!(".{}-{}", &api.path[1..], until.secs()));
+        let tokens: String = tokens.collect();
+        format!("{}.{}{tokens}", self.handle, self.until.secs())
     }
 
     fn read(text: &'m str) -> Option<Self> {

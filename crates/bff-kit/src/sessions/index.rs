@@ -8,18 +8,17 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use kit::{clock::Clock, seal::fingerprint};
+use kit::{
+    clock::{Clock, Timestamp},
+    seal::fingerprint,
+};
 use store::{SharedStore, StoreError};
 
 use super::{Handle, record::About};
 
-/// The most sessions of one user, or of one provider's session, that are
-/// listed or ended at once.
-pub(crate) const MAX_LISTED: usize = 1000;
 /// How long a logout's mark stands: longer than any login under way takes from
 /// its id_token to its session.
 const MARK: Duration = Duration::from_secs(300);
-
 /// The most that one login clears away.
 const SWEPT: usize = 16;
 
@@ -50,18 +49,34 @@ impl Index {
 
     /// Adds a session. `false`: a logout has come for it meanwhile.
     pub(super) async fn add(&self, handle: &Handle, about: &About) -> Result<bool, StoreError> {
-        let ttl = self.clock.now().until(about.ends_at);
         let mut still = true;
         for whose in whose(about) {
-            let set = self.key("of", whose);
-            self.store
-                .rank(&set, handle.as_str(), about.ends_at, ttl)
-                .await?;
+            self.sweep(&self.key("of", whose)).await?;
+            self.rank(whose, handle, about).await?;
             let mark = self.store.get(&self.key("ended", whose)).await?;
-            still &= mark.is_none_or(|mark| outlives(whose, about, &mark));
-            self.sweep(&set).await?;
+            still &= !mark.is_some_and(|mark| ends(whose, about, &mark));
         }
         Ok(still)
+    }
+
+    /// A session lasts longer than when it was added.
+    pub(super) async fn moved(&self, handle: &Handle, about: &About) -> Result<(), StoreError> {
+        for whose in whose(about) {
+            self.rank(whose, handle, about).await?;
+        }
+        Ok(())
+    }
+
+    async fn rank(
+        &self,
+        whose: Whose<'_>,
+        handle: &Handle,
+        about: &About,
+    ) -> Result<(), StoreError> {
+        let set = self.key("of", whose);
+        let ttl = self.clock.now().until(about.ends_at);
+        let ends = about.expires_at;
+        self.store.rank(&set, handle.as_str(), ends, ttl).await
     }
 
     /// Takes out some of those that have ended by themselves, so that who signs
@@ -78,31 +93,46 @@ impl Index {
     /// Takes a session out.
     pub(super) async fn remove(&self, handle: &Handle, about: &About) -> Result<(), StoreError> {
         for whose in whose(about) {
-            let set = self.key("of", whose);
-            self.store.unrank(&set, handle.as_str()).await?;
+            self.remove_from(whose, handle).await?;
         }
         Ok(())
     }
 
-    /// The sessions of `whose`, those that end soonest first. Some of them may
-    /// have ended already.
-    pub(crate) async fn of(&self, whose: Whose<'_>) -> Result<Vec<Handle>, StoreError> {
+    /// Takes a session out of the set of `whose` alone.
+    pub(super) async fn remove_from(
+        &self,
+        whose: Whose<'_>,
+        handle: &Handle,
+    ) -> Result<(), StoreError> {
         let set = self.key("of", whose);
-        let listed = self
-            .store
-            .ranked(&set, self.clock.now(), MAX_LISTED)
-            .await?;
+        self.store.unrank(&set, handle.as_str()).await.map(drop)
+    }
+
+    /// At most `limit` sessions of `whose`, those that end soonest first. Some
+    /// of them may have ended already.
+    pub(crate) async fn of(
+        &self,
+        whose: Whose<'_>,
+        limit: usize,
+    ) -> Result<Vec<Handle>, StoreError> {
+        let set = self.key("of", whose);
+        let listed = self.store.ranked(&set, self.clock.now(), limit).await?;
         Ok(listed
             .iter()
             .filter_map(|(member, _)| Handle::read(member))
             .collect())
     }
 
-    /// Marks that all of `whose` are being ended: a login under way is one of them.
-    pub(super) async fn mark(&self, whose: Whose<'_>) -> Result<(), StoreError> {
-        let now = self.clock.now().millis().to_string();
+    /// Marks that all of `whose` are being ended, as the provider said at
+    /// `said_at`: a login under way is one of them.
+    pub(super) async fn mark(
+        &self,
+        whose: Whose<'_>,
+        said_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let said_at = said_at.millis().to_string();
         let key = self.key("ended", whose);
-        self.store.put(&key, Bytes::from(now), MARK).await
+        self.store.put(&key, Bytes::from(said_at), MARK).await
     }
 
     fn key(&self, what: &str, whose: Whose<'_>) -> String {
@@ -130,8 +160,15 @@ fn outlives(whose: Whose<'_>, about: &About, mark: &[u8]) -> bool {
     }
 }
 
-/// What cannot be read counts as a mark of just now.
-fn read_mark(mark: &[u8]) -> i64 {
-    let text = std::str::from_utf8(mark).ok();
-    text.and_then(|text| text.parse().ok()).unwrap_or(i64::MAX)
+/// Whether the logout that left `mark` meant this session too. A provider's
+/// session that is over does not begin again; a user does, and then the
+/// provider's own clock says which came first.
+fn ends(whose: Whose<'_>, about: &About, mark: &[u8]) -> bool {
+    match whose {
+        Whose::Login(_) => true,
+        Whose::User(_) => {
+            let said_at = std::str::from_utf8(mark).ok().and_then(|text| text.parse().ok());
+            said_at.is_none_or(|said_at: i64| about.identified_at.millis() <= said_at)
+        }
+    }
 }

@@ -46,6 +46,10 @@ pub(crate) struct About {
     /// The provider's session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sid: Option<String>,
+    /// When the provider said who it is, by its clock. Of interest while the
+    /// session begins.
+    #[serde(skip)]
+    pub(super) identified_at: Timestamp,
     /// When the user signed in to this app.
     pub(crate) created_at: Timestamp,
     /// When `expires_at` was last moved.
@@ -74,6 +78,7 @@ impl About {
                 email: identity.email.clone(),
             },
             sid: identity.sid.clone(),
+            identified_at: identity.issued_at,
             created_at: now,
             slid_at: now,
             expires_at: ends_at.min(now + lifetimes.idle),

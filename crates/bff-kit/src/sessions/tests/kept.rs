@@ -153,11 +153,17 @@ async fn a_login_that_a_logout_crosses_makes_no_session() {
             .unwrap()
             .is_empty()
     );
+    // The provider's session never begins again, however late its login arrives.
+    world.clock.advance(Duration::from_secs(60));
+    let late = world.record(SessionMode::Stateful, "access-secret", None);
+    assert!(world.sessions.begin(&late).await.is_err());
     // A user's next login is another matter.
-    world.clock.advance(Duration::from_millis(1));
-    world.sessions.end_all(Whose::User("user-2")).await.unwrap();
-    let later = world.record(SessionMode::Stateful, "access-secret", None);
-    assert!(world.sessions.begin(&later).await.is_ok());
+    let mut next = world.record(SessionMode::Stateful, "access-secret", None);
+    next.about.sid = Some("s-2".to_owned());
+    world.sessions.end_all(Whose::User("user-1")).await.unwrap();
+    assert!(world.sessions.begin(&next).await.is_err());
+    next.about.created_at = world.clock.now() + Duration::from_millis(1);
+    assert!(world.sessions.begin(&next).await.is_ok());
 }
 
 #[actix_web::test]

@@ -1,0 +1,43 @@
+//! Our proxy path without a session as a process of its own: on `PORT`, to the
+//! API at `API1_URL`.
+#![expect(
+    clippy::expect_used,
+    reason = "a program for the benchmark, which ends where it cannot go on"
+)]
+
+use std::{env, net::TcpListener};
+
+use bff_kit::ProxyAlone;
+use kit::{
+    metrics::Metrics,
+    readiness::Readiness,
+    shutdown::Shutdown,
+    telemetry::{self, LogFormat},
+};
+use web_kit::{client::TrustedProxies, frame::Frame, trace::From};
+
+const SERVICE: &str = "proxy";
+
+#[tokio::main]
+async fn main() {
+    let telemetry = telemetry::init(&[SERVICE], LogFormat::Text).expect("OTEL_*");
+    let port = env::var("PORT").ok().and_then(|port| port.parse().ok());
+    let api = env::var("API1_URL").expect("API1_URL");
+    let listener = TcpListener::bind(("127.0.0.1", port.expect("PORT"))).expect("a free port");
+    let shutdown = Shutdown::on_signals();
+    let frame = Frame {
+        service: SERVICE,
+        metrics: Metrics::new(SERVICE).expect("metrics"),
+        readiness: Readiness::waiting_for(shutdown.clone(), &[]),
+        shutdown: shutdown.clone(),
+        workers: 1,
+        trusted_proxies: TrustedProxies::default(),
+        trace: |_, _| From::Fresh,
+        body_limit: 1 << 20,
+    };
+    let proxy = ProxyAlone::to(&api).expect("API1_URL");
+    let served = frame.serve(listener, move |cfg| proxy.routes(cfg));
+    let running = served.expect("it listens");
+    running.supervise(&shutdown).await.expect("it ends well");
+    telemetry.flush().await;
+}
