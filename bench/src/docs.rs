@@ -117,9 +117,7 @@ fn known(calls: &Calls) -> impl Iterator<Item = (&str, &Mode)> {
 /// Microseconds of CPU time that a user who makes `calls` an hour costs in one.
 fn an_hour(mode: &Mode, calls: f64) -> f64 {
     let renewals = calls.min(RENEWALS_AN_HOUR);
-    calls * mode.call.total()
-        + renewals * mode.renewal.total()
-        + mode.login.total() / HOURS_A_LOGIN
+    calls * mode.call.total() + renewals * mode.renewal.total() + mode.login.total() / HOURS_A_LOGIN
 }
 
 /// From how many calls an hour and user on `hybrid` costs less than `other`.
@@ -214,7 +212,10 @@ mod tests {
     #[test]
     fn hybrid_pays_once_what_its_calls_save_is_more_than_what_its_renewals_cost() {
         // Four renewals cost 400 more, and each call saves 10.
-        assert_eq!(pays_from(&mode(10.0, 200.0), &mode(20.0, 100.0)), Some(40.0));
+        assert_eq!(
+            pays_from(&mode(10.0, 200.0), &mode(20.0, 100.0)),
+            Some(40.0)
+        );
         assert_eq!(pays_from(&mode(10.0, 100.0), &mode(20.0, 100.0)), Some(1.0));
         assert_eq!(pays_from(&mode(20.0, 200.0), &mode(10.0, 100.0)), None);
     }

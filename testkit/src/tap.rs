@@ -210,8 +210,11 @@ mod tests {
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                let _ = stream.read(&mut [0; 16]).await;
-                let _ = stream.write_all(word.as_bytes()).await;
+                // Each for itself: one that says nothing keeps nobody waiting.
+                tokio::spawn(async move {
+                    let _ = stream.read(&mut [0; 16]).await;
+                    let _ = stream.write_all(word.as_bytes()).await;
+                });
             }
         });
         address
@@ -265,9 +268,13 @@ mod tests {
         let mut answer = String::new();
         other.read_to_string(&mut answer).await.unwrap();
         assert_eq!(answer, "answer");
-        while !tap.requests().contains("quiet") {
-            tokio::task::yield_now().await;
-        }
+        let heard = async {
+            while !tap.requests().contains("quiet") {
+                tokio::task::yield_now().await;
+            }
+        };
+        let patience = std::time::Duration::from_secs(20);
+        tokio::time::timeout(patience, heard).await.unwrap();
         assert_eq!(tap.answers().matches("answer").count(), 1);
         tap.unsilence();
         let mut answer = String::new();

@@ -13,4 +13,5 @@ mod attack_script;
 mod first_light;
 mod modes;
 mod spa;
+mod tabs;
 mod victim;

@@ -3,13 +3,13 @@
 
 use std::{
     net::TcpListener,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use kit::config::{Addresses, Site};
 use tempfile::TempDir;
-use testkit::{Child, Cli, Otlp, binary, free_offset};
+use testkit::{Child, Cli, Otlp, free_offset};
 
 use crate::nginx;
 
@@ -107,12 +107,7 @@ impl Ground {
         let log = self.folder.path().join("proxy.log");
         let mut environment = self.environment();
         environment.push(own("PORT", &port.to_string()));
-        let process = Child::spawn(
-            &binary("examples/proxy"),
-            &[""; 0],
-            &environment,
-            log,
-        );
+        let process = Child::spawn(&binary("examples/proxy"), &[""; 0], &environment, log);
         until_ready(&format!("http://127.0.0.1:{port}")).await;
         Tested {
             process,
@@ -171,6 +166,15 @@ pub fn cookies(cli: &Cli) -> String {
     sent.join("; ")
 }
 
+/// A binary that is measured, or that one stands on: where `BENCH_BINARIES`
+/// says, for this program is built in seconds without their optimisations.
+fn binary(name: &str) -> PathBuf {
+    let folder = std::env::var_os("BENCH_BINARIES").expect("BENCH_BINARIES: run scripts/bench");
+    let path = PathBuf::from(folder).join(name);
+    assert!(path.is_file(), "{} is not built", path.display());
+    path
+}
+
 fn own(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
@@ -189,7 +193,11 @@ fn free_port() -> u16 {
 }
 
 async fn until_open(port: u16) {
-    let open = async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok();
+    let open = async || {
+        tokio::net::TcpStream::connect(("127.0.0.1", port))
+            .await
+            .is_ok()
+    };
     until(&format!("port {port}"), open).await;
 }
 

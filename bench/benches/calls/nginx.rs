@@ -65,4 +65,3 @@ http {{
     let log = folder.join(format!("{name}.log"));
     Child::spawn(Path::new("nginx"), &flags, &[], log)
 }
-

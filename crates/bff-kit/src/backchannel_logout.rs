@@ -89,7 +89,7 @@ async fn end(req: &HttpRequest, bff: &Bff, body: &[u8]) -> Result<usize, Refusal
         Subject::Login(sid) => Whose::Login(sid),
         Subject::User(sub) => Whose::User(sub),
     };
-    let ended = bff.sessions.end_all(whose).await?;
+    let ended = bff.sessions.end_all(whose, token.issued_at).await?;
     let ttl = bff.clock.now().until(token.good_until);
     // To end them twice does no harm, but of two that come at once one is the replay.
     used.add(&token, ttl)

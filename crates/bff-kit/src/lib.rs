@@ -39,5 +39,7 @@ pub use client_auth::{ClientAuth, ClientKey, client_key};
 pub use config::{BffArgs, BffPeerArgs, Config, Sources};
 pub use cookies::SESSION as SESSION_COOKIE;
 pub use provider::AudienceBy;
+#[cfg(feature = "bench")]
+pub use proxy::alone::ProxyAlone;
 pub use service::build;
 pub use sessions::{SessionLifetimes, SessionMode};

@@ -5,7 +5,7 @@ use actix_web::{
     Error, HttpRequest, HttpResponse,
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::{Method, header},
+    http::{Method, StatusCode, header},
     middleware::{Condition, Next, from_fn},
     web::{self, ServiceConfig},
 };
@@ -28,6 +28,7 @@ use crate::{
     logout::{leftovers, logout},
     openapi::openapi,
     pages::{self, DocsPage},
+    params::Params,
     price::priced,
     proxy::{Upstreams, api1, api2},
     sessions::{About, Purpose},
@@ -152,7 +153,9 @@ pub(crate) async fn session(
     req: HttpRequest,
     bff: web::Data<Bff>,
 ) -> Result<HttpResponse, Problem> {
-    let slide = req.query_string() != "slide=false";
+    let slide = slides(req.query_string()).map_err(|why| {
+        Problem::new(StatusCode::BAD_REQUEST, "The query cannot be read").detail(why)
+    })?;
     let session = bff.session(&req, Purpose::Look { slide }).await?;
     let body = match &session {
         None => json!({
@@ -166,6 +169,16 @@ pub(crate) async fn session(
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(body))
+}
+
+/// Whether a look at the session counts as a use of it.
+fn slides(query: &str) -> Result<bool, String> {
+    let params = Params::read(query.as_bytes()).map_err(|error| error.to_string())?;
+    match params.get("slide") {
+        None | Some("true") => Ok(true),
+        Some("false") => Ok(false),
+        Some(_) => Err("slide is true or false.".to_owned()),
+    }
 }
 
 /// What scripts may know of a session.
@@ -196,3 +209,7 @@ mod flow;
 #[cfg(test)]
 #[path = "callback_tests.rs"]
 mod answers;
+
+#[cfg(test)]
+#[path = "logout_tests.rs"]
+mod leaving;

@@ -25,7 +25,8 @@ use crate::{
     tokens::{TokenSettings, Tokens},
 };
 
-/// The master key in the state directory from which an app's keys are derived.
+/// The master key in the state directory from which an app's keys are derived. A
+/// former one beside it (`.previous`) still opens what it sealed.
 const SEALING_KEY: &str = "bff-sealing.key";
 
 /// Starts the app on `listeners`. It is ready once it has reached the store
@@ -38,16 +39,16 @@ pub async fn build(
 ) -> Result<Running, Problems> {
     let mut problems = Problems::new();
     let urls = UpstreamUrls::read(&config.api1_url, &config.api2_grpc_url, &mut problems);
-    let master = config.state_dir.sealing_key(SEALING_KEY, &*ground.random);
-    let master = master
+    let masters = config.state_dir.sealing_keys(SEALING_KEY, &*ground.random);
+    let masters = masters
         .map_err(|error| problems.add("STATE_DIR", error))
         .ok();
-    let (Some(urls), Some(master)) = (urls, master) else {
+    let (Some(urls), Some(masters)) = (urls, masters) else {
         return Err(problems);
     };
     let app = config.app;
     let origin = config.addresses.url(app.site);
-    let csrf = Csrf::new(&origin, &master, app.client_id);
+    let csrf = Csrf::new(&origin, &masters[0], app.client_id);
     let csrf = web::Data::new(csrf.weakened(config.weaknesses));
     let readiness = Readiness::waiting_for(ground.shutdown.clone(), &["store", "idp"]);
     let frame = Frame {
@@ -74,7 +75,7 @@ pub async fn build(
         ground.clock.clone(),
     );
     tokio::spawn(jwks.clone().keep_fresh(ground.shutdown.clone()));
-    let bff = assemble(config, provider.clone(), &jwks, &store, ground, &master);
+    let bff = assemble(config, provider.clone(), &jwks, &store, ground, &masters);
     let bff = web::Data::new(bff);
     let served = frame.serve(listeners.http, move |cfg| {
         let upstreams = web::Data::new(Upstreams::new(&urls));
@@ -96,11 +97,11 @@ fn assemble(
     jwks: &Arc<Jwks>,
     store: &SharedStore,
     ground: Ground,
-    master: &[u8; kit::seal::KEY_LEN],
+    masters: &[[u8; kit::seal::KEY_LEN]],
 ) -> Bff {
     let client_id = config.app.client_id;
     // Keys of their own for each app and use: no record opens in another's place.
-    let keyring = |what: &str| Keyring::new(&[*master], &format!("bff {client_id} {what}"));
+    let keyring = |what: &str| Keyring::new(masters, &format!("bff {client_id} {what}"));
     let settings = SessionSettings {
         lifetimes: config.lifetimes,
         mode: config.mode,

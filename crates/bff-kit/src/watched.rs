@@ -21,6 +21,8 @@ pub(crate) struct Watched {
     pub(crate) away: AtomicBool,
     /// Whether it fails to remove anything.
     pub(crate) keeps: AtomicBool,
+    /// Whether it refuses to change anything that is there.
+    pub(crate) only_reads: AtomicBool,
 }
 
 impl Watched {
@@ -30,6 +32,7 @@ impl Watched {
             asked: AtomicUsize::new(0),
             away: AtomicBool::new(false),
             keeps: AtomicBool::new(false),
+            only_reads: AtomicBool::new(false),
         }
     }
 
@@ -71,6 +74,9 @@ impl Store for Watched {
         new: Bytes,
         ttl: Duration,
     ) -> Result<bool, StoreError> {
+        if self.only_reads.load(SeqCst) {
+            return Err(StoreError::Refused("read-only".into()));
+        }
         self.inner()?
             .compare_and_swap(key, expected, new, ttl)
             .await

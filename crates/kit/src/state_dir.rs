@@ -69,17 +69,38 @@ impl StateDir {
         fs::rename(&draft, &path)
     }
 
-    /// The master sealing key `name`.
+    /// The master sealing key `name`, made where there is none.
     pub fn sealing_key(&self, name: &str, random: &dyn Random) -> io::Result<[u8; KEY_LEN]> {
         let bytes = self.load_or_create(name, || Ok(random.bytes::<KEY_LEN>().to_vec()))?;
-        bytes.try_into().map_err(|bytes: Vec<u8>| {
-            let what = format!(
-                "{name} has {} bytes; a sealing key has {KEY_LEN}",
-                bytes.len()
-            );
-            io::Error::new(io::ErrorKind::InvalidData, what)
-        })
+        sealing_key_of(name, bytes)
     }
+
+    /// The master sealing keys `name`, for a [`Keyring`](crate::seal::Keyring):
+    /// the current one, and after it `<name>.previous` where that is there. To
+    /// rotate, rename the current one to that and start again: a new one is made,
+    /// and what the old one sealed still opens.
+    pub fn sealing_keys(&self, name: &str, random: &dyn Random) -> io::Result<Vec<[u8; KEY_LEN]>> {
+        let mut keys = vec![self.sealing_key(name, random)?];
+        let previous = format!("{name}.previous");
+        if let Some(path) = self.path(&previous) {
+            match fs::read(path) {
+                Ok(bytes) => keys.push(sealing_key_of(&previous, bytes)?),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(keys)
+    }
+}
+
+fn sealing_key_of(name: &str, bytes: Vec<u8>) -> io::Result<[u8; KEY_LEN]> {
+    bytes.try_into().map_err(|bytes: Vec<u8>| {
+        let what = format!(
+            "{name} has {} bytes; a sealing key has {KEY_LEN}",
+            bytes.len()
+        );
+        io::Error::new(io::ErrorKind::InvalidData, what)
+    })
 }
 
 /// A name of its own for each writer: two threads of one process are two writers.
@@ -129,5 +150,22 @@ mod tests {
             dir.sealing_key("k", &OsRandom).unwrap(),
             dir.sealing_key("k", &OsRandom).unwrap()
         );
+    }
+
+    #[test]
+    fn a_renamed_key_still_counts_and_a_new_one_comes_first() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = StateDir::open(Some(home.path().join("state"))).unwrap();
+        let first = dir.sealing_keys("s.key", &OsRandom).unwrap();
+        let path = |name: &str| dir.path(name).unwrap();
+        fs::rename(path("s.key"), path("s.key.previous")).unwrap();
+        let rotated = dir.sealing_keys("s.key", &OsRandom).unwrap();
+        assert_eq!((rotated.len(), rotated[1]), (2, first[0]));
+        assert_ne!(rotated[0], first[0]);
+        assert_eq!(dir.sealing_keys("s.key", &OsRandom).unwrap(), rotated);
+        fs::write(path("s.key.previous"), b"short").unwrap();
+        assert!(dir.sealing_keys("s.key", &OsRandom).is_err());
+        let nowhere = StateDir::default().sealing_keys("s.key", &OsRandom);
+        assert_eq!(nowhere.unwrap().len(), 1);
     }
 }

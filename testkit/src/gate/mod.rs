@@ -109,7 +109,10 @@ impl Drop for Gate {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        time::timeout,
+    };
 
     use super::*;
 
@@ -191,9 +194,12 @@ mod tests {
         let call = tokio::spawn(async move { post(&token, "").await });
         let ended = async |ended: bool| {
             let is_so = |call: &GateCall| call.status.is_some() && call.ended.is_some() == ended;
-            while !gate.calls("/token").first().is_some_and(is_so) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            let until = async {
+                while !gate.calls("/token").first().is_some_and(is_so) {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            timeout(Duration::from_secs(20), until).await.unwrap();
         };
         ended(false).await;
         call.abort();

@@ -43,9 +43,9 @@ pub(super) enum Trouble {
     /// The store did not answer.
     #[error("{0}")]
     Store(String),
-    /// The tokens fit no cookies, and the session was to be kept in these.
-    #[error("too large for cookies: {0}")]
-    TooLarge(String),
+    /// The session was to be kept in cookies, and its tokens cannot be.
+    #[error("not for cookies: {0}")]
+    FitsNoCookie(String),
     /// A logout has crossed this login.
     #[error("the provider's session ended meanwhile")]
     EndedMeanwhile,
@@ -139,10 +139,10 @@ impl Trouble {
                 "The identity provider's code ran out, or was used already. It lasts a minute at most.",
             ),
             Self::Code(error) | Self::IdToken(error) | Self::Provider(error) => provider(&error),
-            Self::TooLarge(_) => Words::new(
+            Self::FitsNoCookie(_) => Words::new(
                 StatusCode::BAD_GATEWAY,
                 "This session fits no cookie",
-                "The identity provider's tokens are larger than what a browser keeps in cookies, and this session was to be kept there.",
+                "This session was to be kept in cookies. The identity provider's tokens are too large for them, or of a kind that this app cannot check when they come back.",
             ),
             Self::EndedMeanwhile => Words::new(
                 StatusCode::FORBIDDEN,
@@ -200,7 +200,8 @@ fn refused(code: String) -> Words {
 
 fn provider(error: &ProviderError) -> Words {
     match error {
-        ProviderError::Unavailable { retry_after, .. } => Words::later(
+        ProviderError::Unavailable { retry_after, .. }
+        | ProviderError::Throttled { retry_after } => Words::later(
             "Identity provider away",
             "The app could not reach the identity provider to finish the login.",
             *retry_after,

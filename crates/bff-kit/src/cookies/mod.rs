@@ -119,36 +119,52 @@ pub(crate) fn logins(req: &HttpRequest) -> Vec<(String, String)> {
 
 /// Cookies that go along with the answer to a request, whichever it will be.
 #[derive(Default)]
-struct Outgoing(Vec<Cookie<'static>>);
+struct Outgoing {
+    now: Vec<Cookie<'static>>,
+    /// Made when the answer leaves.
+    late: Vec<Box<dyn FnOnce() -> Vec<Cookie<'static>>>>,
+}
 
 /// Sets `cookies` with the answer to `req`.
 pub(crate) fn set(req: &HttpRequest, cookies: Vec<Cookie<'static>>) {
-    if cookies.is_empty() {
-        return;
-    }
-    let mut extensions = req.extensions_mut();
-    match extensions.get_mut::<Outgoing>() {
-        Some(outgoing) => outgoing.0.extend(cookies),
-        None => {
-            extensions.insert(Outgoing(cookies));
-        }
+    if !cookies.is_empty() {
+        collect(req, |outgoing| outgoing.now.extend(cookies));
     }
 }
 
-/// Puts on `answer` what [`set`] collected. One that sets a cookie itself (a
-/// login, a logout) has the last word on it.
+/// Sets what `make` gives when the answer to `req` leaves: what was true when
+/// the request came may be so no more.
+pub(crate) fn set_late(req: &HttpRequest, make: impl FnOnce() -> Vec<Cookie<'static>> + 'static) {
+    collect(req, |outgoing| outgoing.late.push(Box::new(make)));
+}
+
+fn collect(req: &HttpRequest, add: impl FnOnce(&mut Outgoing)) {
+    let mut extensions = req.extensions_mut();
+    if let Some(outgoing) = extensions.get_mut::<Outgoing>() {
+        return add(outgoing);
+    }
+    let mut outgoing = Outgoing::default();
+    add(&mut outgoing);
+    extensions.insert(outgoing);
+}
+
+/// Puts on `answer` what [`set`] collected; of one name the last. An answer that
+/// sets a cookie itself (a login, a logout) has the last word on it.
 pub(crate) fn put_on<B>(req: &HttpRequest, answer: &mut HttpResponse<B>) {
-    let Some(Outgoing(cookies)) = req.extensions_mut().remove::<Outgoing>() else {
+    let Some(Outgoing { now, late }) = req.extensions_mut().remove::<Outgoing>() else {
         return;
     };
-    let own: Vec<String> = answer.cookies().map(|c| c.name().to_owned()).collect();
-    for cookie in cookies {
-        if own.iter().any(|name| name == cookie.name()) {
+    let mut set: Vec<Cookie<'static>> = answer.cookies().map(Cookie::into_owned).collect();
+    // The latest first: it is the one that stays.
+    let late = late.into_iter().rev().flat_map(|make| make());
+    for cookie in late.chain(now.into_iter().rev()) {
+        if set.iter().any(|own| own.name() == cookie.name()) {
             continue;
         }
         if let Err(error) = answer.add_cookie(&cookie) {
             tracing::error!("a cookie that is no header: {error}");
         }
+        set.push(cookie);
     }
 }
 

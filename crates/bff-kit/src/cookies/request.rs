@@ -23,9 +23,11 @@ impl<'r> Cookies<'r> {
     /// Of a request with these headers.
     pub(crate) fn in_headers(headers: &'r HeaderMap) -> Self {
         let lines = headers.get_all(header::COOKIE);
-        let pairs = lines.flat_map(|line| line.to_str().unwrap_or_default().split(';'));
+        let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+        // Whoever sets a cookie that is no text hides that one and no other.
+        let texts = pairs.filter_map(|pair| std::str::from_utf8(pair).ok());
         Self(
-            pairs
+            texts
                 .filter_map(|pair| pair.trim_matches([' ', '\t']).split_once('='))
                 .collect(),
         )
@@ -89,6 +91,20 @@ mod tests {
         let all: Vec<_> = Cookies::of(&req).all().collect();
         assert_eq!(all, [("a", "1"), ("b", "2"), ("c", "x=y"), ("", "e")]);
         assert_eq!(bytes(req.headers()), 21);
+    }
+
+    #[test]
+    fn a_cookie_that_is_no_text_hides_no_other() {
+        let mut line = b"a=1; n=Zo\xeb; b=2; c=Zo".to_vec();
+        line.extend("\u{eb}".bytes());
+        let req = TestRequest::default()
+            .insert_header((
+                header::COOKIE,
+                header::HeaderValue::from_bytes(&line).unwrap(),
+            ))
+            .to_http_request();
+        let all: Vec<_> = Cookies::of(&req).all().collect();
+        assert_eq!(all, [("a", "1"), ("b", "2"), ("c", "Zo\u{eb}")]);
     }
 
     #[test]

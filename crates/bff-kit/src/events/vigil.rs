@@ -143,7 +143,7 @@ mod tests {
     use crate::{
         sessions::{
             SessionMode,
-            tests::{Browser, IDLE, World, world},
+            tests::{Browser, IDLE, UNSIGNED, World, world},
         },
         watched::Watched,
     };
@@ -160,7 +160,7 @@ mod tests {
     }
 
     async fn page_in(world: World, mode: SessionMode) -> Page {
-        let browser = world.begin(&world.record(mode, "A0", Some("R0"))).await;
+        let browser = world.begin(&world.record(mode, UNSIGNED, Some("R0"))).await;
         let session = world.look(&browser).await.unwrap();
         let listener = world.sessions.listeners().join(&session.id.handle());
         let (sessions, clock) = (world.sessions.clone(), world.clock.clone());

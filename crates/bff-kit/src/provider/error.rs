@@ -15,6 +15,12 @@ pub(crate) enum ProviderError {
         /// When to try again, in seconds.
         retry_after: u64,
     },
+    /// It asks for fewer requests: the same one at once would be one more.
+    #[error("the provider asks to wait")]
+    Throttled {
+        /// When to try again, in seconds.
+        retry_after: u64,
+    },
     /// It answered with an error code of the protocol.
     #[error("the provider refused: {code}")]
     Refused {
@@ -40,6 +46,10 @@ impl From<CallError> for ProviderError {
                 why,
                 retry_after: 1,
             },
+            CallError::Busy {
+                status: 429,
+                retry_after,
+            } => Self::Throttled { retry_after },
             CallError::Busy {
                 status,
                 retry_after,

@@ -147,6 +147,7 @@ fn identity(
             .ok()
             .and_then(|text| text.as_str().map(ToOwned::to_owned))
             .ok_or_else(|| ProviderError::Invalid("the id_token cannot be kept".to_owned()))?,
+        issued_at: Timestamp::from_secs(claims.issue_time().timestamp()),
         sub,
     })
 }

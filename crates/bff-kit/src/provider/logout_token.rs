@@ -35,6 +35,8 @@ pub(crate) struct LogoutToken {
     pub(crate) subject: Subject,
     /// No two have the same.
     pub(crate) jti: String,
+    /// When the provider said so, by its clock.
+    pub(crate) issued_at: Timestamp,
     /// From then on it is refused as expired or old.
     pub(crate) good_until: Timestamp,
 }

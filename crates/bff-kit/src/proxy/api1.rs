@@ -170,7 +170,7 @@ async fn send(
 
 /// The API's answer for the browser. What the API says about its own troubles
 /// (502 to 504) passes with its sentence; a bare failure becomes ours.
-fn pass_on(answer: Answer) -> Result<HttpResponse, Problem> {
+pub(super) fn pass_on(answer: Answer) -> Result<HttpResponse, Problem> {
     let status = answer.status.as_u16();
     match status {
         401 => Err(trouble::token_refused()),

@@ -2,6 +2,8 @@
 //! The browser's cookie becomes an access token here, and nothing of the
 //! browser's but what a list allows goes further.
 
+#[cfg(feature = "bench")]
+pub mod alone;
 pub(crate) mod api1;
 pub(crate) mod api2;
 mod headers;

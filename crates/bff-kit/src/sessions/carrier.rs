@@ -20,12 +20,13 @@ use token_verify::{Jwks, Refusal, Verifier};
 
 pub(crate) use self::renewal::Renewal;
 use self::seen::Seen;
-use super::{AccessToken, SessionError, SessionId, SessionMode, ended, record::About};
+use super::{AccessToken, Minted, SessionError, SessionId, SessionMode, ended, record::About};
 use crate::{
     audiences::{API1, API2, Audience},
     bearer::Bearer,
     cookies::{self, Cookies, TooLarge},
     price,
+    tokens::audience_of,
 };
 
 /// A session as the cookies of one request carry it, found good.
@@ -106,13 +107,26 @@ impl Carrier {
         cookies::access_token(audience, token.token.token(), lives)
     }
 
-    /// The cookies of all that a login brought.
+    /// The cookies of an access token that was minted: none where it fits none.
+    pub(super) fn carried_token(&self, minted: &Minted) -> Vec<Cookie<'static>> {
+        let cookies = self.token(minted.audience, &minted.token);
+        cookies.unwrap_or_else(|error| {
+            tracing::warn!("an access token fits no cookie: {error}");
+            Vec::new()
+        })
+    }
+
+    /// The cookies of all that a login brought. Opaque tokens are refused: they
+    /// would be minted anew at each call, for none that comes back can be checked.
     pub(super) fn tokens(
         &self,
         tokens: &BTreeMap<String, AccessToken>,
-    ) -> Result<Vec<Cookie<'static>>, TooLarge> {
+    ) -> Result<Vec<Cookie<'static>>, SessionError> {
         let mut all = Vec::new();
         for (uri, token) in tokens {
+            if audience_of(token.token.token()).is_none() {
+                return Err(SessionError::Opaque);
+            }
             if let Some(audience) = Audience::named(uri) {
                 all.extend(self.token(audience, token)?);
             }
@@ -120,10 +134,16 @@ impl Carrier {
         Ok(all)
     }
 
+    /// Whether the identity among `cookies` is that of `id`.
+    pub(super) fn belongs(&self, id: &SessionId, cookies: &Cookies<'_>) -> bool {
+        let identity = cookies.whole(cookies::IDENTITY);
+        identity.is_some_and(|sealed| self.read_identity(id, &sealed).is_some())
+    }
+
     /// What renews the session of `id`, if its cookie is genuine.
     pub(crate) fn renewal_in(&self, id: &SessionId, cookies: &Cookies<'_>) -> Option<Renewal> {
         let sealed = cookies.whole(cookies::RENEWAL)?;
-        let plain = self.unseal(&self.renewals, id, &sealed)?;
+        let plain = unseal(&self.renewals, id, &sealed)?;
         serde_json::from_slice(&plain).ok()
     }
 
@@ -160,8 +180,11 @@ impl Carrier {
         mode: SessionMode,
     ) -> Result<Option<Arc<Carried>>, SessionError> {
         let now = self.clock.now();
-        let text = token.as_ref().map(|(_, token)| &**token);
-        let parts = [id.expose(), identity, text.unwrap_or_default()];
+        let (audience, text) = match &token {
+            Some((audience, text)) => (audience.uri, &**text),
+            None => ("", ""),
+        };
+        let parts = [id.expose(), identity, audience, text];
         let fingerprint = seen::fingerprint(parts);
         if let Some(carried) = self.seen.get(&fingerprint, now) {
             let live = carried.about.is_live(now) && carried.about.mode == mode;
@@ -183,7 +206,7 @@ impl Carrier {
     }
 
     fn read_identity(&self, id: &SessionId, sealed: &str) -> Option<About> {
-        let plain = self.unseal(&self.identities, id, sealed)?;
+        let plain = unseal(&self.identities, id, sealed)?;
         serde_json::from_slice(&plain).ok()
     }
 
@@ -235,16 +258,10 @@ impl Carrier {
     fn seal(&self, keyring: &Keyring, id: &SessionId, plain: &[u8]) -> String {
         URL_SAFE_NO_PAD.encode(keyring.seal(&*self.random, id.expose(), plain))
     }
-
-    #[expect(clippy::unused_self, reason = "the other half of `seal`")]
-    fn unseal(&self, keyring: &Keyring, id: &SessionId, sealed: &str) -> Option<Vec<u8>> {
-        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
-        keyring.open(id.expose(), sealed)
-    }
 }
 
-impl From<&TooLarge> for SessionError {
-    fn from(error: &TooLarge) -> Self {
-        Self::TooLarge(*error)
-    }
+/// The other half of [`Carrier::seal`].
+fn unseal(keyring: &Keyring, id: &SessionId, sealed: &str) -> Option<Vec<u8>> {
+    let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+    keyring.open(id.expose(), sealed)
 }

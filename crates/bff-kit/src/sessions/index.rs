@@ -150,16 +150,6 @@ fn whose(about: &About) -> impl Iterator<Item = Whose<'_>> {
     std::iter::once(user).chain(login)
 }
 
-/// Whether a session began after the logout that left `mark`. The provider's
-/// session that has ended never begins again, however late its login arrives; a
-/// user signs in anew.
-fn outlives(whose: Whose<'_>, about: &About, mark: &[u8]) -> bool {
-    match whose {
-        Whose::Login(_) => false,
-        Whose::User(_) => about.created_at.millis() > read_mark(mark),
-    }
-}
-
 /// Whether the logout that left `mark` meant this session too. A provider's
 /// session that is over does not begin again; a user does, and then the
 /// provider's own clock says which came first.
@@ -167,7 +157,9 @@ fn ends(whose: Whose<'_>, about: &About, mark: &[u8]) -> bool {
     match whose {
         Whose::Login(_) => true,
         Whose::User(_) => {
-            let said_at = std::str::from_utf8(mark).ok().and_then(|text| text.parse().ok());
+            let said_at = std::str::from_utf8(mark)
+                .ok()
+                .and_then(|text| text.parse().ok());
             said_at.is_none_or(|said_at: i64| about.identified_at.millis() <= said_at)
         }
     }

@@ -9,7 +9,7 @@ use std::{
 
 use kit::shutdown::Shutdown;
 use parking_lot::Mutex;
-use store::{SharedStore, Watch, Watcher};
+use store::{Watch, Watcher};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::Handle;
@@ -44,7 +44,7 @@ pub(crate) struct Listeners {
     reading: Semaphore,
     shutdown: Shutdown,
     /// `None`: the store is in this process itself, and so is every end.
-    _watch: Option<Watch>,
+    _watch: Option<Arc<Watch>>,
 }
 
 /// One of them, until it is dropped.
@@ -56,7 +56,8 @@ pub(crate) struct Listener {
     shutdown: Shutdown,
 }
 
-struct Ears {
+/// Where the store tells what changes.
+pub(super) struct Ears {
     prefix: String,
     open: Mutex<Open>,
 }
@@ -75,13 +76,8 @@ struct Ear {
 }
 
 impl Listeners {
-    /// Of the sessions whose keys begin with `prefix`.
-    pub(super) fn new(store: &SharedStore, prefix: &str, shutdown: Shutdown) -> Self {
-        let ears = Arc::new(Ears {
-            prefix: prefix.to_owned(),
-            open: Mutex::default(),
-        });
-        let watch = store.watch(prefix, ears.clone());
+    /// With `ears`, to which `watch` tells what changes.
+    pub(super) fn new(ears: Arc<Ears>, watch: Option<Arc<Watch>>, shutdown: Shutdown) -> Self {
         Self {
             ears,
             reading: Semaphore::new(READ_AT_ONCE),
@@ -165,6 +161,14 @@ impl Ear {
 }
 
 impl Ears {
+    /// Of the sessions whose keys begin with `prefix`.
+    pub(super) fn new(prefix: &str) -> Arc<Self> {
+        Arc::new(Self {
+            prefix: prefix.to_owned(),
+            open: Mutex::default(),
+        })
+    }
+
     fn tell(&self, handle: &Handle, news: News) {
         if let Some(ears) = self.open.lock().ears.get(handle) {
             for ear in ears {
@@ -198,7 +202,7 @@ mod tests {
     /// A store in this process.
     fn listeners() -> Listeners {
         let world = super::super::tests::world();
-        Listeners::new(&world.store, PREFIX, world.ground.shutdown)
+        Listeners::new(Ears::new(PREFIX), None, world.ground.shutdown)
     }
 
     fn handle(letter: &str) -> Handle {

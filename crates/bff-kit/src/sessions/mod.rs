@@ -13,6 +13,7 @@ mod modes;
 mod near;
 mod record;
 mod shelf;
+mod told;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -27,7 +28,6 @@ use kit::{
 use store::{SharedStore, StoreError};
 use token_verify::Jwks;
 
-use self::modes::{Cached, Hybrid, Mode, Stateful, Stateless};
 pub(crate) use self::{
     access_token::AccessToken,
     carrier::{Carried, Carrier, Renewal},
@@ -38,6 +38,11 @@ pub(crate) use self::{
     record::{About, Record},
     shelf::{Shelf, Stored},
 };
+use self::{
+    listeners::Ears,
+    modes::{Cached, Hybrid, Mode, Stateful, Stateless},
+    near::{Copies, Near},
+};
 pub use self::{mode::SessionMode, record::SessionLifetimes};
 use crate::{
     audiences::Audience,
@@ -46,6 +51,10 @@ use crate::{
 
 /// How many sessions are read at once for a list.
 const READ_AT_ONCE: usize = 16;
+/// The most sessions of one user that are listed.
+const MAX_LISTED: usize = 1000;
+/// How many sessions are ended with one look at the index.
+const PAGE: usize = 100;
 
 /// What a request wants of its session.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +110,10 @@ pub(crate) enum SessionError {
     /// A browser would not keep its cookies.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
+    /// The provider's access tokens are not JWTs: one that came back in a cookie
+    /// could not be checked.
+    #[error("the provider's access tokens cannot be checked here")]
+    Opaque,
     /// The provider ended its session while this one began.
     #[error("the provider's session has ended meanwhile")]
     EndedMeanwhile,
@@ -129,6 +142,13 @@ pub(crate) struct SessionSettings {
     pub(crate) mode: SessionMode,
     /// Whether a login may choose.
     pub(crate) choice: bool,
+}
+
+impl SessionSettings {
+    /// Whether a session can be `cached`.
+    const fn may_cache(&self) -> bool {
+        self.choice || matches!(self.mode, SessionMode::Cached)
+    }
 }
 
 impl Session {
@@ -178,22 +198,27 @@ impl Sessions {
         settings: SessionSettings,
     ) -> Self {
         let idle = settings.lifetimes.idle;
-        let sealing = keyring("session");
+        let prefix = shelf::prefix(client_id);
+        let (copies, ears) = (Copies::new(&prefix), Ears::new(&prefix));
+        let watch = told::watch(store, &prefix, vec![copies.clone(), ears.clone()]);
+        let near = Near::new(copies, watch.clone().filter(|_| settings.may_cache()));
+        let near = Arc::new(near);
         let shelf = Shelf::new(
             store.clone(),
-            sealing,
+            keyring("session"),
             ground,
             client_id,
             settings.lifetimes,
+            near.clone(),
         );
         let shelf = Arc::new(shelf);
         let carrier = Arc::new(Carrier::new(client_id, keyring, jwks, ground, idle));
-        let listeners = Listeners::new(store, shelf.prefix(), ground.shutdown.clone());
+        let listeners = Listeners::new(ears, watch, ground.shutdown.clone());
         Self {
             stateful: Stateful(shelf.clone()),
             cached: Cached {
                 shelf: shelf.clone(),
-                near: near::Near::new(store, shelf.prefix()),
+                near,
                 clock: ground.clock.clone(),
                 idle,
             },
@@ -256,8 +281,15 @@ impl Sessions {
         let Some(id) = cookies.get(cookies::SESSION).and_then(SessionId::read) else {
             return Ok(None);
         };
-        let mode = self.of(self.mode_of(&cookies));
-        let Some(mut session) = mode.open(id, &cookies, purpose).await? else {
+        let mode = self.mode_of(&cookies);
+        let mut opened = self.of(mode).open(id.clone(), &cookies, purpose).await?;
+        let carried = matches!(mode, SessionMode::Hybrid | SessionMode::Stateless);
+        if opened.is_none() && carried && !self.carrier.belongs(&id, &cookies) {
+            // A late answer to a former session left its cookies beside this one's.
+            let own = self.of(self.mode_of_id());
+            opened = own.open(id, &cookies, purpose).await?;
+        }
+        let Some(mut session) = opened else {
             return Ok(None);
         };
         cookies::set(req, std::mem::take(&mut session.cookies));
@@ -283,13 +315,15 @@ impl Sessions {
         self.shelf.load(handle).await
     }
 
-    /// Sets the cookies that carry on what was minted for `session`.
-    pub(crate) fn carry(&self, req: &HttpRequest, session: &Session, minted: &Minted) {
-        match self.of(session.about().mode).carry(&session.id, minted) {
-            Ok(cookies) => cookies::set(req, cookies),
-            // The call is answered all the same; the next one mints again.
-            Err(error) => tracing::warn!("an access token fits no cookie: {error}"),
-        }
+    /// The cookies that carry on what was minted for the session of `id`, kept
+    /// in `mode`.
+    pub(crate) fn carry(
+        &self,
+        id: &SessionId,
+        mode: SessionMode,
+        minted: &Minted,
+    ) -> Vec<Cookie<'static>> {
+        self.of(mode).carry(id, minted)
     }
 
     /// Ends `session`, opened for a look, and makes its browser forget it.
@@ -348,7 +382,7 @@ impl Sessions {
 
     /// The sessions in the store of `whose` that are live.
     pub(crate) async fn list(&self, whose: Whose<'_>) -> Result<Vec<Arc<Stored>>, StoreError> {
-        let handles = self.shelf.index().of(whose).await?;
+        let handles = self.shelf.index().of(whose, MAX_LISTED).await?;
         let looks = stream::iter(&handles).map(|handle| self.shelf.look(handle));
         let mut looks = looks.buffered(READ_AT_ONCE);
         let mut live = Vec::new();
@@ -358,15 +392,31 @@ impl Sessions {
         Ok(live)
     }
 
-    /// Ends all sessions in the store of `whose`, one that is just beginning
-    /// included; gives how many.
-    pub(crate) async fn end_all(&self, whose: Whose<'_>) -> Result<usize, StoreError> {
-        self.shelf.index().mark(whose).await?;
-        let live = self.list(whose).await?;
-        for session in &live {
-            self.end_stored(session).await?;
+    /// Ends all sessions in the store of `whose`, those that are just beginning
+    /// included, as the provider said at `said_at`; gives how many. What fails
+    /// for one is tried for all others first.
+    pub(crate) async fn end_all(
+        &self,
+        whose: Whose<'_>,
+        said_at: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let index = self.shelf.index();
+        index.mark(whose, said_at).await?;
+        let (mut ended, mut failed) = (0, None);
+        loop {
+            let handles = index.of(whose, PAGE).await?;
+            for handle in &handles {
+                match self.shelf.remove_named(handle, whose).await {
+                    Ok(was_there) => ended += usize::from(was_there),
+                    Err(error) => failed = Some(error),
+                }
+                self.listeners.ended(handle);
+            }
+            // Each that was ended has left the index.
+            if handles.len() < PAGE || failed.is_some() {
+                return failed.map_or(Ok(ended), Err);
+            }
         }
-        Ok(live.len())
     }
 
     /// Ends a session in the store.
@@ -380,12 +430,19 @@ impl Sessions {
     /// is not.
     fn mode_of(&self, cookies: &Cookies<'_>) -> SessionMode {
         let carried = cookies.get(cookies::IDENTITY).is_some();
-        let cached = self.settings.choice || self.settings.mode == SessionMode::Cached;
         match (carried, cookies.get(cookies::RENEWAL).is_some()) {
             (true, true) => SessionMode::Stateless,
             (true, false) => SessionMode::Hybrid,
-            (false, _) if cached => SessionMode::Cached,
-            (false, _) => SessionMode::Stateful,
+            (false, _) => self.mode_of_id(),
+        }
+    }
+
+    /// Of a session that has no cookie but its id.
+    const fn mode_of_id(&self) -> SessionMode {
+        if self.settings.may_cache() {
+            SessionMode::Cached
+        } else {
+            SessionMode::Stateful
         }
     }
 

@@ -97,6 +97,7 @@ impl About {
                 email: None,
             },
             sid: None,
+            identified_at: Timestamp::default(),
             created_at: Timestamp::default(),
             slid_at: Timestamp::default(),
             expires_at: ends_at,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use kit::{Ground, clock::Clock, random::Random, seal::Keyring};
 use store::{SharedStore, StoreError};
 
-use super::{Handle, Record, SessionLifetimes, index::Index};
+use super::{Handle, Record, SessionLifetimes, Whose, index::Index, near::Near};
 
 /// A live session as it was read.
 pub(crate) struct Stored {
@@ -25,9 +25,11 @@ pub(crate) struct Shelf {
     keyring: Keyring,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    client_id: String,
     prefix: String,
     idle: Duration,
     index: Index,
+    near: Arc<Near>,
 }
 
 impl Shelf {
@@ -38,6 +40,7 @@ impl Shelf {
         ground: &Ground,
         client_id: &str,
         lifetimes: SessionLifetimes,
+        near: Arc<Near>,
     ) -> Self {
         let index = Index::new(store.clone(), ground.clock.clone(), client_id);
         Self {
@@ -45,15 +48,12 @@ impl Shelf {
             keyring,
             clock: ground.clock.clone(),
             random: ground.random.clone(),
-            prefix: format!("bff:{client_id}:session:"),
+            client_id: client_id.to_owned(),
+            prefix: prefix(client_id),
             idle: lifetimes.idle,
             index,
+            near,
         }
-    }
-
-    /// What the key of each session begins with.
-    pub(crate) fn prefix(&self) -> &str {
-        &self.prefix
     }
 
     /// Which sessions are whose.
@@ -67,11 +67,12 @@ impl Shelf {
         let key = self.key(handle);
         let sealed = self.seal(&key, record);
         self.store.put(&key, sealed, self.remaining(record)).await?;
-        if self.index.add(handle, &record.about).await? {
-            return Ok(true);
+        let added = self.index.add(handle, &record.about).await;
+        if !matches!(added, Ok(true)) {
+            // No session is left that a logout elsewhere could not find.
+            self.remove(handle, record).await?;
         }
-        self.remove(handle, record).await?;
-        Ok(false)
+        added
     }
 
     /// The live session of `handle`, moved on by this use.
@@ -86,10 +87,20 @@ impl Shelf {
             about,
             ..session.record.clone()
         };
-        // Where somebody else changed it meanwhile, what was read still counts.
-        Ok(Some(
-            self.replace(&session, record).await?.unwrap_or(session),
-        ))
+        let moving = async {
+            self.index.moved(handle, &record.about).await?;
+            self.replace(&session, record).await
+        };
+        match moving.await {
+            Ok(Some(moved)) => Ok(Some(moved)),
+            // Somebody else changed or ended it meanwhile.
+            Ok(None) => self.look(handle).await,
+            Err(error) => {
+                // A store that only reads costs nobody a call: it is moved on later.
+                tracing::warn!("a session was not moved on: {error}");
+                Ok(Some(session))
+            }
+        }
     }
 
     /// The live session of `handle`, as it is.
@@ -125,8 +136,9 @@ impl Shelf {
         let swapped = self
             .store
             .compare_and_swap(&key, &session.raw, raw.clone(), ttl)
-            .await?;
-        Ok(swapped.then(|| {
+            .await;
+        self.near.forget(&handle);
+        Ok(swapped?.then(|| {
             Arc::new(Stored {
                 handle,
                 record,
@@ -135,11 +147,39 @@ impl Shelf {
         }))
     }
 
-    /// Ends a session. Its place in the index is cleared too; where the store
-    /// fails in between, it names a session that is not there.
+    /// Ends a session. Where its place in the index stays, that names a session
+    /// which is not there.
     pub(crate) async fn remove(&self, handle: &Handle, record: &Record) -> Result<(), StoreError> {
-        self.store.remove(&self.key(handle)).await?;
-        self.index.remove(handle, &record.about).await
+        self.delete(handle).await?;
+        if let Err(error) = self.index.remove(handle, &record.about).await {
+            tracing::warn!("an ended session is still listed: {error}");
+        }
+        Ok(())
+    }
+
+    /// Ends a session that the index names as one of `whose`, whether or not its
+    /// record can be read here; whether it was there.
+    pub(super) async fn remove_named(
+        &self,
+        handle: &Handle,
+        whose: Whose<'_>,
+    ) -> Result<bool, StoreError> {
+        let was_there = self.delete(handle).await?;
+        self.index.remove_from(whose, handle).await?;
+        Ok(was_there)
+    }
+
+    async fn delete(&self, handle: &Handle) -> Result<bool, StoreError> {
+        let deleted = self.store.remove(&self.key(handle)).await;
+        // Also after an error: it may have been done all the same.
+        self.near.forget(handle);
+        deleted
+    }
+
+    /// The lease on the session's refresh.
+    pub(crate) fn lease(&self, handle: &Handle) -> String {
+        // Not under the sessions' prefix: what changes there is told to all.
+        format!("bff:{}:refresh:{}", self.client_id, handle.as_str())
     }
 
     /// The key of a session in the store.
@@ -155,4 +195,9 @@ impl Shelf {
     fn remaining(&self, record: &Record) -> Duration {
         self.clock.now().until(record.about.expires_at)
     }
+}
+
+/// What the key of each session of the app `client_id` begins with.
+pub(super) fn prefix(client_id: &str) -> String {
+    format!("bff:{client_id}:session:")
 }

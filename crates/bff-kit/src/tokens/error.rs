@@ -36,7 +36,9 @@ impl TokenError {
     /// Whether a request for any other audience would fail in the same way now.
     pub(super) const fn is_for_every_audience(&self) -> bool {
         match self {
-            Self::Ended | Self::Store(_) | Self::Provider(ProviderError::Unavailable { .. }) => {
+            Self::Ended
+            | Self::Store(_)
+            | Self::Provider(ProviderError::Unavailable { .. } | ProviderError::Throttled { .. }) => {
                 true
             }
             Self::Provider(ProviderError::Refused { .. } | ProviderError::Invalid(_))
@@ -62,10 +64,10 @@ impl From<SessionError> for Problem {
                 retry_after: 1,
             }),
             SessionError::EndedMeanwhile => not_signed_in(),
-            SessionError::TooLarge(error) => {
+            SessionError::TooLarge(_) | SessionError::Opaque => {
                 tracing::error!("a session fits no cookie: {error}");
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Session too large")
-                    .detail("What this session holds does not fit the cookies of its mode.")
+                Self::new(StatusCode::BAD_GATEWAY, "Session fits no cookie")
+                    .detail("What the identity provider gave does not fit the cookies of this session's mode.")
             }
         }
     }
@@ -118,7 +120,8 @@ pub(crate) fn store_away(why: &str) -> Problem {
 pub(crate) fn provider_trouble(error: &ProviderError) -> Problem {
     tracing::warn!("{error}");
     match error {
-        ProviderError::Unavailable { retry_after, .. } => {
+        ProviderError::Unavailable { retry_after, .. }
+        | ProviderError::Throttled { retry_after } => {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Identity provider away")
                 .detail(
                     "The identity provider does not answer now. Your session is kept: try again.",

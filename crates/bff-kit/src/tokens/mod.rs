@@ -1,17 +1,18 @@
 //! An access token for an audience: the one that the session has, or one minted
 //! with its refresh token. Where that is kept decides how: `stored` goes under
 //! a lease, so that no two redeem a rotating token at once; `carried` has
-//! nothing but what the browser brought.
+//! nothing but what the browser brought. `saving` keeps what came of it.
 
 mod carried;
 pub(crate) mod error;
 mod flight;
 mod peek;
+mod saving;
 mod stored;
 
 use std::{sync::Arc, time::Duration};
 
-use actix_web::HttpRequest;
+use actix_web::{HttpMessage as _, HttpRequest};
 use kit::{
     Ground,
     clock::Clock,
@@ -21,14 +22,18 @@ use kit::{
 use store::SharedStore;
 use tracing::Instrument as _;
 
-use self::{carried::Recent, flight::Flights};
+use self::{
+    carried::{Recent, Renewed},
+    flight::Flights,
+    saving::Unsaved,
+};
 pub(crate) use self::{error::TokenError, peek::audience_of};
 use crate::{
     audiences::Audience,
     bearer::Bearer,
-    cookies::Cookies,
+    cookies::{self, Cookies},
     provider::{AudienceBy, Provider},
-    sessions::{Kept, Minted, Session, SessionMode, Sessions},
+    sessions::{AccessToken, Kept, Minted, Renewal, Session, SessionMode, Sessions},
 };
 
 /// How long a request waits for another's refresh.
@@ -56,6 +61,17 @@ pub(crate) struct Wanted {
 #[derive(Clone)]
 pub(crate) struct Tokens(Arc<Inner>);
 
+/// What came of minting.
+struct Mint {
+    audience: &'static Audience,
+    token: AccessToken,
+    /// Where the browser carries what renews it.
+    renewed: Option<Renewed>,
+}
+
+/// What renews a request's session since its own refresh.
+struct InHand(Renewal);
+
 struct Inner {
     sessions: Arc<Sessions>,
     provider: Arc<Provider>,
@@ -65,6 +81,7 @@ struct Inner {
     settings: TokenSettings,
     flights: Flights,
     recent: Recent,
+    unsaved: Unsaved,
 }
 
 impl Tokens {
@@ -85,6 +102,7 @@ impl Tokens {
             settings,
             flights: Flights::default(),
             recent: Recent::default(),
+            unsaved: Unsaved::default(),
         }))
     }
 
@@ -109,9 +127,10 @@ impl Tokens {
         }
         let minting = inner.mint(req, session, wanted).instrument(span);
         match minting.await {
-            Ok(minted) => {
-                inner.sessions.carry(req, session, &minted);
-                Ok(minted.token.token)
+            Ok(mint) => {
+                let token = mint.token.token.clone();
+                inner.carry(req, session, mint);
+                Ok(token)
             }
             Err(error) => {
                 if error == TokenError::Ended && session.about().mode == SessionMode::Stateless {
@@ -137,13 +156,16 @@ impl Inner {
         req: &HttpRequest,
         session: &Session,
         wanted: Wanted,
-    ) -> Result<Minted, TokenError> {
+    ) -> Result<Mint, TokenError> {
         let audience = wanted.audience;
         if session.about().mode == SessionMode::Stateless {
-            let carrier = self.sessions.carrier();
-            let renewal = carrier.renewal_in(&session.id, &Cookies::of(req));
-            let renewal = renewal.ok_or(TokenError::Ended)?;
-            return self.clone().renew(renewal, wanted).await;
+            let renewal = self.renewal_of(req, session).ok_or(TokenError::Ended)?;
+            let renewed = self.clone().renew(renewal, wanted).await?;
+            return Ok(Mint {
+                audience,
+                token: renewed.token(),
+                renewed: Some(renewed),
+            });
         }
         let stored = match &session.kept {
             Kept::Stored(stored) => stored.clone(),
@@ -158,11 +180,43 @@ impl Inner {
             Some(token) => token,
             None => self.clone().mint_stored(stored, wanted).await?,
         };
-        Ok(Minted {
+        Ok(Mint {
             audience,
             token,
-            renewal: None,
+            renewed: None,
         })
+    }
+
+    /// What renews a session that its browser carries: what this request's own
+    /// refresh gave, or what came with it.
+    fn renewal_of(&self, req: &HttpRequest, session: &Session) -> Option<Renewal> {
+        if let Some(InHand(renewal)) = req.extensions().get::<InHand>() {
+            return Some(renewal.clone());
+        }
+        let carrier = self.sessions.carrier();
+        carrier.renewal_in(&session.id, &Cookies::of(req))
+    }
+
+    /// Sets the cookies that carry on what was minted for `session`.
+    fn carry(self: &Arc<Self>, req: &HttpRequest, session: &Session, mint: Mint) {
+        let (id, mode) = (session.id.clone(), session.about().mode);
+        if matches!(mode, SessionMode::Stateful | SessionMode::Cached) {
+            return;
+        }
+        if let Some(renewed) = &mint.renewed {
+            req.extensions_mut().insert(InHand(renewed.renewal()));
+        }
+        let this = self.clone();
+        cookies::set_late(req, move || {
+            let now = this.clock.now();
+            let renewed = mint.renewed.as_ref();
+            let minted = Minted {
+                audience: mint.audience,
+                token: mint.token,
+                renewal: renewed.and_then(|renewed| this.recent.to_be_set(renewed, now)),
+            };
+            this.sessions.carry(&id, mode, &minted)
+        });
     }
 }
 

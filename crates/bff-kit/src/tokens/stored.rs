@@ -9,11 +9,8 @@ use store::Store;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tracing::Span;
 
-use super::{Inner, PATIENCE, TokenError, Wanted, audience_of, undisturbed};
-use crate::{
-    provider::Grant,
-    sessions::{AccessToken, Stored},
-};
+use super::{Inner, PATIENCE, TokenError, Wanted, audience_of, saving::Gain, undisturbed};
+use crate::sessions::{AccessToken, Stored};
 
 /// How long the lease on a session's refresh lasts unless it is prolonged: so
 /// long do others wait when its holder was killed.
@@ -22,8 +19,6 @@ pub(super) const LEASE: Duration = Duration::from_secs(4);
 const PROLONG: Duration = Duration::from_secs(1);
 /// How often it looks whether that one is done: from the first to the last.
 const POLL: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(250));
-/// How often a result is written again over others' changes of the session.
-const MAX_CONFLICTS: usize = 8;
 
 impl Inner {
     /// The token that the record has, if it is worth a call.
@@ -49,7 +44,7 @@ impl Inner {
             return Ok(token);
         }
         let minting = async move {
-            let outcome = self.under_lease(&key, &session, &wanted, deadline).await;
+            let outcome = self.under_lease(&session, &wanted, deadline).await;
             going.landed(&outcome);
             outcome
         };
@@ -71,18 +66,20 @@ impl Inner {
     }
 
     /// `session` as it is now; `None` once it has ended.
-    async fn current(&self, session: &Stored) -> Result<Option<Arc<Stored>>, TokenError> {
+    pub(super) async fn current(
+        &self,
+        session: &Stored,
+    ) -> Result<Option<Arc<Stored>>, TokenError> {
         Ok(self.sessions.shelf().look(&session.handle).await?)
     }
 
     async fn under_lease(
-        &self,
-        key: &str,
+        self: &Arc<Self>,
         session: &Stored,
         wanted: &Wanted,
         deadline: Instant,
     ) -> Result<AccessToken, TokenError> {
-        let lease = format!("{key}:refresh");
+        let lease = self.sessions.shelf().lease(&session.handle);
         let holder = self.random.id();
         let mut pause = POLL.0;
         while !self.store.lease(&lease, &holder, LEASE).await? {
@@ -111,8 +108,13 @@ impl Inner {
     }
 
     /// With the lease held. What was read before it is read again.
-    async fn refresh(&self, session: &Stored, wanted: &Wanted) -> Result<AccessToken, TokenError> {
+    async fn refresh(
+        self: &Arc<Self>,
+        session: &Stored,
+        wanted: &Wanted,
+    ) -> Result<AccessToken, TokenError> {
         let current = self.current(session).await?.ok_or(TokenError::Ended)?;
+        let current = self.caught_up(current).await?;
         if let Some(token) = self.usable(&current, wanted) {
             Span::current().record("sso.token_source", "shared");
             return Ok(token);
@@ -120,15 +122,11 @@ impl Inner {
         let Some(refresh_token) = current.record.refresh_token.clone() else {
             return Err(self.without_refresh(&current, wanted).await?);
         };
-        let redeemed = self
-            .provider
-            .redeem_refresh(
-                &refresh_token,
-                wanted.audience.uri,
-                self.settings.audience_by,
-            )
-            .await;
-        let grant = match redeemed.map_err(TokenError::from) {
+        let audience = wanted.audience.uri;
+        let redeeming =
+            self.provider
+                .redeem_refresh(&refresh_token, audience, self.settings.audience_by);
+        let grant = match redeeming.await.map_err(TokenError::from) {
             Ok(grant) => grant,
             Err(TokenError::Ended) => {
                 return Err(self.end_if_still(&current, &refresh_token).await?);
@@ -136,15 +134,19 @@ impl Inner {
             Err(error) => return Err(error),
         };
         // Some providers answer a target that they do not know with a default one.
-        let meant = audience_of(grant.access_token.token())
-            .is_none_or(|aud| aud.contains(wanted.audience.uri));
-        self.save(current, wanted.audience.uri, &refresh_token, &grant, meant)
-            .await?;
+        let is_for = audience_of(grant.access_token.token());
+        let meant = is_for.is_none_or(|aud| aud.contains(audience));
+        let gain = Arc::new(Gain {
+            audience: meant.then_some(audience),
+            redeemed: refresh_token,
+            grant,
+        });
+        self.keep(current, &gain).await?;
         if !meant {
             return Err(TokenError::WrongAudience);
         }
         Span::current().record("sso.token_source", "minted");
-        Ok(AccessToken::from(&grant))
+        Ok(AccessToken::from(&gain.grant))
     }
 
     /// Nothing can be minted: the session is of use as long as a token is kept
@@ -178,35 +180,6 @@ impl Inner {
             Some(_) => Ok(TokenError::TookTooLong),
             None => Ok(TokenError::Ended),
         }
-    }
-
-    /// Saves what the refresh gave in the session as it is now. One that has
-    /// ended meanwhile stays ended.
-    async fn save(
-        &self,
-        mut current: Arc<Stored>,
-        audience: &str,
-        redeemed: &str,
-        grant: &Grant,
-        meant: bool,
-    ) -> Result<(), TokenError> {
-        for _ in 0..MAX_CONFLICTS {
-            let mut record = current.record.clone();
-            record.take_over(meant.then_some(audience), redeemed, grant);
-            if self
-                .sessions
-                .shelf()
-                .replace(&current, record)
-                .await?
-                .is_some()
-            {
-                return Ok(());
-            }
-            current = self.current(&current).await?.ok_or(TokenError::Ended)?;
-        }
-        Err(TokenError::Store(
-            "the session changed all the time".to_owned(),
-        ))
     }
 }
 

@@ -45,6 +45,12 @@ impl Renewal {
         self
     }
 
+    /// Also tells of another access token that was minted beside it.
+    pub(crate) fn beside(&mut self, audience: &str, until: Timestamp) {
+        let known = self.until.entry(audience.to_owned()).or_insert(until);
+        *known = until.max(*known);
+    }
+
     /// What is left of the session.
     pub(in crate::sessions) fn ended(self) -> Ended {
         Ended {

@@ -1,5 +1,6 @@
 //! Cookies found good a moment ago: opening and checking them anew would cost
-//! more than all the rest of a call.
+//! more than all the rest of a call. What they hold is kept for as long, in
+//! this process's memory alone.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -14,11 +15,11 @@ const MAX_SEEN: usize = 8192;
 /// For how long: a key that the provider withdraws is noticed then.
 const REMEMBERED: Duration = Duration::from_secs(30);
 
-/// All that decides, known by its SHA-256: no bearer secret is kept here.
+/// All that decides, known by its SHA-256.
 pub(super) type Fingerprint = [u8; 32];
 
 /// Of `parts`, which cannot run into each other.
-pub(super) fn fingerprint(parts: [&str; 3]) -> Fingerprint {
+pub(super) fn fingerprint(parts: [&str; 4]) -> Fingerprint {
     let mut hash = Context::new(&SHA256);
     for part in parts {
         hash.update(&part.len().to_le_bytes());
@@ -58,7 +59,13 @@ mod tests {
 
     #[test]
     fn parts_do_not_run_into_each_other() {
-        assert_ne!(fingerprint(["a", "bc", ""]), fingerprint(["ab", "c", ""]));
-        assert_ne!(fingerprint(["a", "", "b"]), fingerprint(["a", "b", ""]));
+        assert_ne!(
+            fingerprint(["a", "bc", "", ""]),
+            fingerprint(["ab", "c", "", ""])
+        );
+        assert_ne!(
+            fingerprint(["a", "", "b", ""]),
+            fingerprint(["a", "b", "", ""])
+        );
     }
 }

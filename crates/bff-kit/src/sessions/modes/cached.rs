@@ -19,7 +19,7 @@ use crate::{
 
 pub(in crate::sessions) struct Cached {
     pub(in crate::sessions) shelf: Arc<Shelf>,
-    pub(in crate::sessions) near: Near,
+    pub(in crate::sessions) near: Arc<Near>,
     pub(in crate::sessions) clock: Arc<dyn Clock>,
     pub(in crate::sessions) idle: Duration,
 }

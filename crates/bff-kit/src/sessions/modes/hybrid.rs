@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::{Mode, stateful};
 use crate::{
-    cookies::{self, Cookies, TooLarge},
+    cookies::{self, Cookies},
     sessions::{
         Ended, Kept, Minted, Purpose, Record, Session, SessionError, SessionId, SessionMode,
         carrier::Carrier, shelf::Shelf,
@@ -29,7 +29,10 @@ impl Mode for Hybrid {
         record: &Record,
     ) -> Result<Vec<Cookie<'static>>, SessionError> {
         // What no cookie can hold is found out before anything is kept.
-        let mut carried = self.carrier.identity(id, &record.about)?;
+        // The record decides when the session is idle: at each renewal.
+        let mut about = record.about.clone();
+        about.expires_at = about.ends_at;
+        let mut carried = self.carrier.identity(id, &about)?;
         carried.extend(self.carrier.tokens(&record.tokens)?);
         stateful::put(&self.shelf, id, record).await?;
         carried.push(cookies::session(id.expose()));
@@ -52,8 +55,8 @@ impl Mode for Hybrid {
         Ok(carried.map(|carried| Session::new(id, Kept::Carried(carried))))
     }
 
-    fn carry(&self, _: &SessionId, minted: &Minted) -> Result<Vec<Cookie<'static>>, TooLarge> {
-        self.carrier.token(minted.audience, &minted.token)
+    fn carry(&self, _: &SessionId, minted: &Minted) -> Vec<Cookie<'static>> {
+        self.carrier.carried_token(minted)
     }
 
     async fn end(&self, session: &Session, _: &Cookies<'_>) -> Result<Ended, SessionError> {

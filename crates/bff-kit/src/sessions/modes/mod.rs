@@ -11,7 +11,7 @@ use async_trait::async_trait;
 
 pub(super) use self::{cached::Cached, hybrid::Hybrid, stateful::Stateful, stateless::Stateless};
 use super::{Ended, Minted, Purpose, Record, Session, SessionError, SessionId};
-use crate::cookies::{self, Cookies};
+use crate::cookies::Cookies;
 
 /// How sessions of one mode are kept.
 #[async_trait(?Send)]
@@ -31,9 +31,10 @@ pub(super) trait Mode {
         purpose: Purpose,
     ) -> Result<Option<Session>, SessionError>;
 
-    /// The cookies that carry on what was minted for a session.
-    fn carry(&self, _: &SessionId, _: &Minted) -> Result<Vec<Cookie<'static>>, cookies::TooLarge> {
-        Ok(Vec::new())
+    /// The cookies that carry on what was minted for a session. What fits none
+    /// is left out: the call is answered all the same, and the next one mints again.
+    fn carry(&self, _: &SessionId, _: &Minted) -> Vec<Cookie<'static>> {
+        Vec::new()
     }
 
     /// Ends a session that [`Mode::open`] gave for a look.

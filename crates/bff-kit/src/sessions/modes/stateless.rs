@@ -8,7 +8,7 @@ use kit::clock::Clock;
 
 use super::Mode;
 use crate::{
-    cookies::{self, Cookies, TooLarge},
+    cookies::{self, Cookies},
     sessions::{
         Ended, Kept, Minted, Purpose, Record, Session, SessionError, SessionId, SessionMode,
         carrier::{Carrier, Renewal},
@@ -61,12 +61,15 @@ impl Mode for Stateless {
         Ok(Some(Session { cookies, ..session }))
     }
 
-    fn carry(&self, id: &SessionId, minted: &Minted) -> Result<Vec<Cookie<'static>>, TooLarge> {
-        let mut carried = self.carrier.token(minted.audience, &minted.token)?;
+    fn carry(&self, id: &SessionId, minted: &Minted) -> Vec<Cookie<'static>> {
+        let mut carried = self.carrier.carried_token(minted);
         if let Some(renewal) = &minted.renewal {
-            carried.extend(self.carrier.renewal(id, renewal)?);
+            match self.carrier.renewal(id, renewal) {
+                Ok(cookies) => carried.extend(cookies),
+                Err(error) => tracing::warn!("a refresh token fits no cookie: {error}"),
+            }
         }
-        Ok(carried)
+        carried
     }
 
     async fn end(&self, session: &Session, cookies: &Cookies<'_>) -> Result<Ended, SessionError> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use token_verify::testing::{TestIssuer, TestKey};
 
 use super::{
-    super::{Carrier, Kept, Minted, Purpose, Renewal, Session, SessionMode},
+    super::{Carrier, Kept, Minted, Purpose, Renewal, Session, SessionError, SessionMode},
     Browser, IDLE, World,
     world::grant,
 };
@@ -143,15 +143,21 @@ async fn rfc9068_4_a_token_from_a_cookie_is_checked_in_full() {
     }
 }
 
+/// Whether a call finds its session in the cookies, and not by its id.
+async fn is_carried(setup: &Setup, browser: &Browser) -> bool {
+    let session = setup.world.open(browser, CALL).await;
+    session.is_some_and(|session| matches!(session.kept, Kept::Carried(_)))
+}
+
 #[actix_web::test]
 async fn cookies_of_two_sessions_do_not_go_together() {
     let setup = Setup::new();
     for mode in [SessionMode::Hybrid, SessionMode::Stateless] {
         let (first, second) = (setup.browser(mode).await, setup.browser(mode).await);
         let mixed = with(&first, cookies::IDENTITY, second.value(cookies::IDENTITY));
-        assert!(setup.world.open(&mixed, CALL).await.is_none(), "{mode}");
+        assert!(!is_carried(&setup, &mixed).await, "{mode}");
         let mixed = with(&first, cookies::SESSION, second.value(cookies::SESSION));
-        assert!(setup.world.open(&mixed, CALL).await.is_none(), "{mode}");
+        assert!(!is_carried(&setup, &mixed).await, "{mode}");
     }
     let (first, second) = (
         setup.browser(SessionMode::Stateless).await,
@@ -160,7 +166,11 @@ async fn cookies_of_two_sessions_do_not_go_together() {
     let mixed = with(&first, cookies::RENEWAL, second.value(cookies::RENEWAL));
     let req = mixed.request("/");
     let carrier = setup.world.sessions.carrier();
-    assert!(carrier.renewal_in(&mixed.id(), &Cookies::of(&req)).is_none());
+    assert!(
+        carrier
+            .renewal_in(&mixed.id(), &Cookies::of(&req))
+            .is_none()
+    );
 }
 
 #[actix_web::test]
@@ -190,7 +200,9 @@ async fn old_sealing_keys_still_open_and_the_new_one_seals() {
         Carrier::new("app1", keyring, &jwks, &setup.world.ground, IDLE)
     };
     let id = setup.browser(SessionMode::Stateless).await.id();
-    let record = setup.world.record(SessionMode::Stateless, "a", Some("R0"));
+    let record = setup
+        .world
+        .record(SessionMode::Stateless, "a.b.c", Some("R0"));
     let sealed_by = |carrier: &Carrier| {
         let mut browser = Browser::default();
         browser.take(carrier.renewal(&id, &Renewal::of(&record)).unwrap());
@@ -258,7 +270,8 @@ async fn a_hybrid_session_that_was_ended_is_signed_out_at_once_and_its_token_liv
     let setup = Setup::new();
     let browser = setup.browser(SessionMode::Hybrid).await;
     let whose = super::super::Whose::Login("s-1");
-    setup.world.sessions.end_all(whose).await.unwrap();
+    let now = setup.world.clock.now();
+    setup.world.sessions.end_all(whose, now).await.unwrap();
     assert!(setup.world.look(&browser).await.is_none());
     assert!(setup.usable(&browser).await);
     setup.world.clock.advance(Duration::from_secs(900));
@@ -285,8 +298,7 @@ async fn what_is_minted_goes_along_in_cookies() {
             token: AccessToken::from(&grant),
             renewal: renewal.map(|renewal| renewal.after("https://api-2", &grant)),
         };
-        setup.world.sessions.carry(&req, &session, &minted);
-        browser.take(set_by(&req));
+        browser.take(setup.world.sessions.carry(&session.id, mode, &minted));
         let session = setup.world.open(&browser, Purpose::Call(&API2)).await;
         let session = session.unwrap();
         assert!(
@@ -302,9 +314,76 @@ async fn what_is_minted_goes_along_in_cookies() {
 }
 
 #[actix_web::test]
+async fn a_hybrid_session_in_use_outlives_its_idle_time() {
+    let setup = Setup::new();
+    let mut browser = setup.browser(SessionMode::Hybrid).await;
+    for _ in 0..40 {
+        setup.world.clock.advance(Duration::from_secs(900));
+        let session = setup.world.open(&browser, CALL).await.unwrap();
+        let touched = setup.world.sessions.touch(&session.id.handle()).await;
+        assert!(touched.unwrap().is_some());
+        let now = setup.world.clock.now();
+        let minted = Minted {
+            audience: &API1,
+            token: AccessToken::from(&grant(&setup.token(&json!({})), None, now, 900)),
+            renewal: None,
+        };
+        let mode = SessionMode::Hybrid;
+        browser.take(setup.world.sessions.carry(&session.id, mode, &minted));
+        assert!(setup.usable(&browser).await);
+    }
+    assert!(setup.world.clock.now() > token_verify::testing::START + IDLE);
+}
+
+#[actix_web::test]
+async fn a_token_in_another_apis_cookie_counts_for_neither() {
+    let setup = Setup::new();
+    for mode in [SessionMode::Hybrid, SessionMode::Stateless] {
+        let browser = setup.browser(mode).await;
+        assert!(setup.usable(&browser).await);
+        // Known to be good, but at API-1.
+        let token = browser.value(API1.cookie).to_owned();
+        let path = actix_web::cookie::Cookie::build(API2.cookie, token).path(API2.path);
+        let mut planted = browser.clone();
+        planted.take([path.finish()]);
+        let session = setup.world.open(&planted, Purpose::Call(&API2)).await;
+        let now = setup.world.clock.now();
+        assert!(
+            session
+                .unwrap()
+                .usable(&API2, now, Duration::ZERO)
+                .is_none()
+        );
+    }
+}
+
+#[actix_web::test]
+async fn what_a_late_answer_to_a_former_session_left_does_not_hide_the_new_one() {
+    let setup = Setup::new();
+    for mode in [SessionMode::Hybrid, SessionMode::Stateless] {
+        let former = setup.browser(mode).await;
+        let (new, _) = setup.world.session().await;
+        let mut both = former.clone();
+        both.take(new.0.clone().into_values());
+        let session = setup.world.open(&both, CALL).await.unwrap();
+        assert_eq!(session.about().mode, SessionMode::Stateful, "{mode}");
+    }
+}
+
+#[actix_web::test]
+async fn tokens_that_cannot_be_checked_are_kept_in_no_cookie() {
+    let setup = Setup::new();
+    for mode in [SessionMode::Hybrid, SessionMode::Stateless] {
+        let record = setup.world.record(mode, "opaque", Some("R0"));
+        let begun = setup.world.sessions.begin(&record).await;
+        assert_eq!(begun.err(), Some(SessionError::Opaque));
+    }
+}
+
+#[actix_web::test]
 async fn keys_that_cannot_be_had_are_an_outage_and_no_logout() {
     let world = super::world();
-    let record = world.record(SessionMode::Hybrid, "a.b.c", None);
+    let record = world.record(SessionMode::Hybrid, super::UNSIGNED, None);
     let issuer = TestIssuer::start(TestKey::es256()).unwrap();
     let token = issuer.token("https://api-1", "x");
     let browser = with(&world.begin(&record).await, API1.cookie, &token);

@@ -128,10 +128,10 @@ async fn all_sessions_of_a_user_or_of_a_login_are_found_and_ended() {
     assert_eq!(world.sessions.list(user).await.unwrap().len(), 2);
     let none = world.sessions.list(Whose::User("user-2")).await.unwrap();
     assert!(none.is_empty());
-    assert_eq!(
-        world.sessions.end_all(Whose::Login("s-1")).await.unwrap(),
-        2
-    );
+    let ending = world
+        .sessions
+        .end_all(Whose::Login("s-1"), world.clock.now());
+    assert_eq!(ending.await.unwrap(), 2);
     for browser in [first, second] {
         assert!(world.look(&browser).await.is_none());
     }
@@ -141,29 +141,60 @@ async fn all_sessions_of_a_user_or_of_a_login_are_found_and_ended() {
 #[actix_web::test]
 async fn a_login_that_a_logout_crosses_makes_no_session() {
     let world = world();
-    let record = world.record(SessionMode::Stateful, "access-secret", None);
+    let record = || world.record(SessionMode::Stateful, "access-secret", None);
+    let crossed = record();
     // The logout finds nothing yet, and the login is saved after it.
-    world.sessions.end_all(Whose::Login("s-1")).await.unwrap();
-    assert!(world.sessions.begin(&record).await.is_err());
-    assert!(
-        world
-            .sessions
-            .list(Whose::User("user-1"))
-            .await
-            .unwrap()
-            .is_empty()
-    );
-    // The provider's session never begins again, however late its login arrives.
+    let login = Whose::Login("s-1");
+    let said_at = world.clock.now();
+    world.sessions.end_all(login, said_at).await.unwrap();
+    assert!(world.sessions.begin(&crossed).await.is_err());
     world.clock.advance(Duration::from_secs(60));
-    let late = world.record(SessionMode::Stateful, "access-secret", None);
-    assert!(world.sessions.begin(&late).await.is_err());
-    // A user's next login is another matter.
-    let mut next = world.record(SessionMode::Stateful, "access-secret", None);
-    next.about.sid = Some("s-2".to_owned());
-    world.sessions.end_all(Whose::User("user-1")).await.unwrap();
-    assert!(world.sessions.begin(&next).await.is_err());
-    next.about.created_at = world.clock.now() + Duration::from_millis(1);
-    assert!(world.sessions.begin(&next).await.is_ok());
+    let late = world.sessions.begin(&record()).await;
+    assert!(late.is_err(), "the provider's session does not begin again");
+    let user = Whose::User("user-1");
+    assert!(world.sessions.list(user).await.unwrap().is_empty());
+}
+
+#[actix_web::test]
+async fn a_user_who_signs_in_anew_after_a_logout_is_signed_in() {
+    let world = world();
+    let user = Whose::User("user-1");
+    let before = world.record(SessionMode::Stateful, "access-secret", None);
+    let said_at = world.clock.now();
+    world.sessions.end_all(user, said_at).await.unwrap();
+    assert!(world.sessions.begin(&before).await.is_err());
+    world.clock.advance(Duration::from_secs(1));
+    let anew = world.record(SessionMode::Stateful, "access-secret", None);
+    assert!(world.sessions.begin(&anew).await.is_ok());
+}
+
+#[actix_web::test]
+async fn all_sessions_end_however_many_there_are() {
+    let world = world();
+    for _ in 0..250 {
+        world.session().await;
+    }
+    let ending = world
+        .sessions
+        .end_all(Whose::User("user-1"), world.clock.now());
+    assert_eq!(ending.await.unwrap(), 250);
+    let listed = world.sessions.list(Whose::User("user-1")).await.unwrap();
+    assert!(listed.is_empty());
+}
+
+#[actix_web::test]
+async fn a_store_that_only_reads_costs_nobody_a_call() {
+    let world = world();
+    let (browser, _) = world.session().await;
+    world.clock.advance(IDLE / 20);
+    let watched = std::sync::Arc::new(crate::watched::Watched::new(world.store.clone()));
+    watched
+        .only_reads
+        .store(true, std::sync::atomic::Ordering::SeqCst);
+    let shared: store::SharedStore = watched;
+    let sessions = world.sessions_in(&shared, "app1");
+    let opened = sessions.open(&browser.request("/"), USE).await;
+    assert!(opened.unwrap().is_some());
 }
 
 #[actix_web::test]
@@ -174,6 +205,6 @@ async fn who_signs_in_again_and_again_does_not_fill_the_index() {
         world.clock.advance(LONGEST);
     }
     world.session().await;
-    let handles = world.sessions.shelf().index().of(Whose::User("user-1"));
+    let handles = world.sessions.shelf().index().of(Whose::User("user-1"), 10);
     assert_eq!(handles.await.unwrap().len(), 1);
 }

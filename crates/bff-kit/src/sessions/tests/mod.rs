@@ -3,4 +3,4 @@ mod kept;
 mod near;
 mod world;
 
-pub(crate) use world::{Browser, IDLE, World, world};
+pub(crate) use world::{Browser, IDLE, UNSIGNED, World, world};

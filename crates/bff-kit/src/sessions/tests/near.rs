@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use kit::clock::Clock as _;
 use store::{Options, RedisStore, SharedStore, Traced, test_redis::RedisServer};
 use tokio::time::{sleep, timeout};
 
@@ -108,7 +109,10 @@ async fn what_changed_while_redis_stood_still_is_seen_once_it_goes_on() {
     let session = second.look(&browser).await.unwrap();
     second
         .sessions
-        .end_all(super::super::Whose::User(&session.about().user.sub))
+        .end_all(
+            super::super::Whose::User(&session.about().user.sub),
+            second.clock.now(),
+        )
         .await
         .unwrap();
     until_signed_out(&first, &browser).await;

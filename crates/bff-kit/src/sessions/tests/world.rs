@@ -26,6 +26,9 @@ use crate::{
 pub(crate) const IDLE: Duration = Duration::from_secs(8 * 3600);
 pub(crate) const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 
+/// A JWT for API-1 that no key of ours has signed.
+pub(crate) const UNSIGNED: &str = "x.eyJhdWQiOiJodHRwczovL2FwaS0xIn0.y";
+
 pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: SharedStore,
@@ -76,6 +79,7 @@ impl World {
             email: Some("alice@example.com".into()),
             sid: Some("s-1".into()),
             id_token: "id-token-secret".into(),
+            issued_at: now,
         };
         let grant = grant(access, refresh, now, 900);
         let lifetimes = self.sessions.settings().lifetimes;

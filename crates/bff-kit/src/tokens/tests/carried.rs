@@ -14,12 +14,12 @@ use crate::{
     audiences::{API1, API2},
     bearer::Bearer,
     cookies,
-    sessions::{Purpose, Session, SessionMode},
+    sessions::{Purpose, Session, SessionMode, tests::UNSIGNED},
 };
 
 async fn signed_in(setup: &Setup) -> (Browser, Session) {
     let world = &setup.world;
-    let record = world.record(SessionMode::Stateless, "opaque", Some("R0"));
+    let record = world.record(SessionMode::Stateless, UNSIGNED, Some("R0"));
     let browser = world.begin(&record).await;
     let session = world.open(&browser, Purpose::Call(&API1)).await;
     (browser, session.unwrap())
@@ -94,6 +94,49 @@ async fn a_token_that_the_api_refused_is_not_shared_again() {
     };
     let second = ask(&setup.tokens, &browser, &session, refused).await;
     assert_eq!(second.as_deref(), Ok("A1-again"));
+    setup.end().await;
+}
+
+#[actix_web::test]
+async fn an_answer_that_leaves_late_does_not_put_an_older_refresh_token_back() {
+    let setup = setup();
+    let (mut browser, session) = signed_in(&setup).await;
+    let req = browser.request("/api1/data");
+    let token = setup.tokens.access_token_for(&req, &session, want(&API1));
+    token.await.unwrap();
+    // Before that answer leaves, another one has brought R1, and R1 was used.
+    let mut quick = HttpResponse::Ok().finish();
+    let other = browser.request("/api1/data");
+    let token = setup.tokens.access_token_for(&other, &session, want(&API1));
+    token.await.unwrap();
+    cookies::put_on(&other, &mut quick);
+    browser.take(quick.cookies().map(actix_web::cookie::Cookie::into_owned));
+    let next = browser.request("/api2/data");
+    let session = setup.world.open(&browser, Purpose::Call(&API2)).await;
+    let session = session.unwrap();
+    let token = setup.tokens.access_token_for(&next, &session, want(&API2));
+    assert_eq!(token.await.unwrap().token(), "A2");
+    let mut late = HttpResponse::Ok().finish();
+    cookies::put_on(&req, &mut late);
+    let set: Vec<_> = late.cookies().map(|c| c.name().to_owned()).collect();
+    assert_eq!(set, [API1.cookie], "its access token, and no refresh token");
+    setup.end().await;
+}
+
+#[actix_web::test]
+async fn a_retry_in_one_request_goes_on_with_what_the_first_try_gave() {
+    let setup = setup();
+    let (browser, session) = signed_in(&setup).await;
+    let req = browser.request("/api1/data");
+    let first = setup.tokens.access_token_for(&req, &session, want(&API1));
+    assert_eq!(first.await.unwrap().token(), "A1");
+    let refused = Wanted {
+        audience: &API1,
+        not: Bearer::new("A1"),
+    };
+    let second = setup.tokens.access_token_for(&req, &session, refused);
+    assert_eq!(second.await.unwrap().token(), "A2");
+    assert!(setup.stub.seen.lock()[1].contains("refresh_token=R1"));
     setup.end().await;
 }
 

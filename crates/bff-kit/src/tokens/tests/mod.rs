@@ -16,6 +16,7 @@ use crate::{
     provider::ProviderSettings,
     sessions::Record,
     sessions::tests::{Browser, World, world},
+    watched::Watched,
 };
 
 const ISSUER: &str = "http://idp.test";
@@ -163,6 +164,15 @@ impl Setup {
         audience: &'static Audience,
     ) -> Result<String, TokenError> {
         ask(&self.tokens, browser, session, want(audience)).await
+    }
+
+    /// The same tokens, on a store that can be told to fail.
+    fn watch_the_store(&mut self) -> Arc<Watched> {
+        let watched = Arc::new(Watched::new(self.world.store.clone()));
+        let shared: SharedStore = watched.clone();
+        self.world.sessions = Arc::new(self.world.sessions_in(&shared, "app1"));
+        self.tokens = tokens(&self.world, &self.tokens.0.provider);
+        watched
     }
 
     /// What the store has of the browser's session.

@@ -191,6 +191,42 @@ async fn without_a_refresh_token_the_session_lasts_as_long_as_a_token_is_of_use(
 }
 
 #[actix_web::test]
+async fn a_new_refresh_token_that_the_store_could_not_take_is_saved_once_it_is_back() {
+    let mut setup = setup();
+    let store = setup.watch_the_store();
+    let signed_in = setup.world.session().await;
+    store.only_reads.store(true, SeqCst);
+    assert_eq!(setup.ask(&signed_in, &API2).await.as_deref(), Ok("A1"));
+    let kept = setup.saved(&signed_in.0).await;
+    assert_eq!(kept.refresh_token.as_deref(), Some("R0"), "not saved yet");
+    store.only_reads.store(false, SeqCst);
+    // Whether the next call or the one that waits for the store saves it: the
+    // old one is not redeemed again.
+    let other = Wanted {
+        audience: &API1,
+        not: Bearer::new("access-secret"),
+    };
+    let next = ask(&setup.tokens, &signed_in.0, &signed_in.1, other).await;
+    assert_eq!(next.as_deref(), Ok("A2"));
+    assert!(setup.stub.seen.lock()[1].contains("refresh_token=R1"));
+    setup.end().await;
+}
+
+#[actix_web::test]
+async fn a_provider_that_asks_to_wait_is_not_asked_again_at_once() {
+    let setup = setup();
+    let signed_in = setup.world.session().await;
+    setup.stub.instead.lock().push((429, json!({})));
+    let refused = setup.ask(&signed_in, &API2).await;
+    assert!(
+        matches!(refused, Err(TokenError::Provider(_))),
+        "{refused:?}"
+    );
+    assert_eq!(setup.stub.seen.lock().len(), 1);
+    setup.end().await;
+}
+
+#[actix_web::test]
 async fn a_lease_that_another_has_taken_is_prolonged_no_more() {
     let world = world();
     let every = Duration::from_millis(1);
