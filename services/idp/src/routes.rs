@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use actix_cors::Cors;
 use actix_web::{
     Error, HttpResponse,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::{Method, header},
+    http::Method,
     middleware::{Next, from_fn},
     web::{self, Data, ServiceConfig},
 };
 use kit::config::{Addresses, Weakness};
 use url::Url;
 use web_kit::{
+    cors::cors,
     look::{self, Accent},
     trace::From,
 };
@@ -135,17 +135,4 @@ fn public_origins(settings: &Settings) -> Vec<String> {
     uris.filter_map(|uri| uri.parse::<Url>().ok())
         .map(|url| url.origin().ascii_serialization())
         .collect()
-}
-
-/// CORS for public clients' origins alone. No cookie is ever allowed along.
-fn cors(origins: &[String]) -> Cors {
-    let cors = Cors::default()
-        .allowed_methods([Method::GET, Method::POST])
-        .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT])
-        .expose_headers(["www-authenticate", "trace-id"])
-        .block_on_origin_mismatch(false)
-        .max_age(600);
-    origins
-        .iter()
-        .fold(cors, |cors, origin| cors.allowed_origin(origin))
 }
