@@ -152,14 +152,3 @@ async fn cookies_never_reach_an_api() {
     assert!(heard.contains("get /resource") && heard.contains("authorization: bearer"));
     assert!(!heard.contains("cookie:") && !heard.contains("session_id"));
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_later_issues_bring_is_absent() {
-    let platform = Platform::start().await;
-    let mut cli = platform.cli();
-    let app1 = platform.url(Site::App1);
-    sign_in_to(&mut cli, &app1, ALICE).await;
-    for path in ["/sessions", "/logout", "/backchannel-logout"] {
-        assert_eq!(cli.fetch_get(path).await.status, 404, "{path}");
-    }
-}
