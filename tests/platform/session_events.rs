@@ -51,7 +51,7 @@ impl Stream {
     async fn ends_with(mut self, event: &str) {
         self.until(&format!("event: {event}\ndata: ")).await;
         let rest = tokio::time::timeout(PATIENCE, self.answer.text()).await;
-        rest.expect("it ends").unwrap();
+        rest.unwrap().unwrap();
     }
 }
 

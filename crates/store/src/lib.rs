@@ -8,7 +8,9 @@
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod memory;
+mod near;
 mod ordered;
+mod reads;
 mod redis;
 pub mod spent;
 #[cfg(any(test, feature = "contract"))]
@@ -24,6 +26,8 @@ use kit::clock::{Clock, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use self::{
+    near::{Copies, Near, Reading},
+    reads::Reads,
     memory::{MAX_ENTRIES, MemoryStore},
     ordered::{MAX_MEMBER_LEN, MAX_RANKED},
     redis::{Options, RedisStore},

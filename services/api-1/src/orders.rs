@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use kit::{Ground, clock::Clock, random::Random};
 use serde::{Deserialize, Serialize};
-use store::{SharedStore, StoreError};
+use store::{Reads, SharedStore, StoreError};
 
 /// The most orders that are kept of one user; the oldest go first.
 const MAX_ORDERS: usize = 100;
@@ -15,6 +15,10 @@ const TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// A swap fails only where another one succeeded, so this is how many of a
 /// user's other orders may come in between before we give up.
 const MAX_TRIES: usize = 64;
+/// What the key of each user's orders begins with.
+const PREFIX: &str = "api-1:orders:";
+/// The most users whose orders a process keeps.
+const MAX_USERS: usize = 5000;
 /// The version of the record that this code writes.
 const VERSION: u32 = 1;
 
@@ -56,14 +60,19 @@ struct Record {
 /// All users' orders.
 pub(crate) struct Orders {
     store: SharedStore,
+    /// A list is read far more often than it changes.
+    reads: Reads,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
 
 impl Orders {
     pub(crate) fn new(store: SharedStore, ground: &Ground) -> Self {
+        let clock = Arc::clone(&ground.clock);
+        let reads = Reads::new(store.clone(), clock, PREFIX, MAX_USERS);
         Self {
             store,
+            reads,
             clock: Arc::clone(&ground.clock),
             random: Arc::clone(&ground.random),
         }
@@ -71,7 +80,7 @@ impl Orders {
 
     /// The orders of `user`, oldest first.
     pub(crate) async fn of(&self, user: &str) -> Result<Vec<Order>, OrdersError> {
-        let bytes = self.store.get(&key(user)).await?;
+        let bytes = self.reads.get(user).await?;
         bytes.map_or(Ok(Vec::new()), |bytes| decode(&bytes))
     }
 
@@ -90,7 +99,7 @@ impl Orders {
             reservation,
             placed_at: self.clock.now().secs(),
         };
-        let key = key(user);
+        let key = self.reads.key(user);
         for _ in 0..MAX_TRIES {
             let before = self.store.get(&key).await?;
             let mut orders = before.as_ref().map_or(Ok(Vec::new()), |b| decode(b))?;
@@ -107,15 +116,12 @@ impl Orders {
                 None => self.store.put_new(&key, after, TTL).await?,
             };
             if kept {
+                self.reads.changed(user);
                 return Ok(order);
             }
         }
         Err(OrdersError::Busy)
     }
-}
-
-fn key(user: &str) -> String {
-    format!("api-1:orders:{user}")
 }
 
 fn encode(orders: Vec<Order>) -> Result<Bytes, OrdersError> {

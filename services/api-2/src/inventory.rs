@@ -4,15 +4,17 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use kit::random::Random;
+use kit::{Ground, random::Random};
 use serde::{Deserialize, Serialize};
-use store::{SharedStore, StoreError};
+use store::{Reads, SharedStore, StoreError};
 
 /// The most of an item in one reservation.
 pub const MAX_QUANTITY: u32 = 1_000_000;
 /// The longest item name that is looked up, in bytes.
 pub const MAX_ITEM: usize = 64;
 
+const PREFIX: &str = "api-2:";
+const NAME: &str = "stock";
 const KEY: &str = "api-2:stock";
 /// The stock is filled up when nobody reserved anything for so long.
 const TTL: Duration = Duration::from_secs(24 * 60 * 60);
@@ -90,18 +92,28 @@ struct Record {
 /// The stock and what can be done with it.
 pub struct Inventory {
     store: SharedStore,
+    /// The list is read far more often than it changes.
+    reads: Reads,
     random: Arc<dyn Random>,
 }
 
 impl Inventory {
     /// The stock that `store` holds.
-    pub fn new(store: SharedStore, random: Arc<dyn Random>) -> Self {
-        Self { store, random }
+    pub fn new(store: SharedStore, ground: &Ground) -> Self {
+        let reads = Reads::new(store.clone(), ground.clock.clone(), PREFIX, 1);
+        Self {
+            store,
+            reads,
+            random: ground.random.clone(),
+        }
     }
 
     /// Everything, by name.
     pub async fn list(&self) -> Result<Vec<StockItem>, InventoryError> {
-        let (_, record) = self.read().await?;
+        let record = match self.reads.get(NAME).await? {
+            Some(bytes) => decode(&bytes)?,
+            None => self.read().await?.1,
+        };
         let items = record.stock.into_iter();
         Ok(items
             .map(|(item, quantity)| StockItem { item, quantity })
@@ -130,6 +142,7 @@ impl Inventory {
                 .compare_and_swap(KEY, &before, after, TTL)
                 .await?
             {
+                self.reads.changed(NAME);
                 return Ok(Reservation {
                     id: self.random.id(),
                     item: item.to_owned(),
@@ -147,11 +160,7 @@ impl Inventory {
             Some(bytes) => bytes,
             None => self.fill().await?,
         };
-        let record: Record =
-            serde_json::from_slice(&bytes).map_err(|_| InventoryError::Unreadable)?;
-        if record.version > VERSION {
-            return Err(InventoryError::Unreadable);
-        }
+        let record = decode(&bytes)?;
         Ok((bytes, record))
     }
 
@@ -169,6 +178,14 @@ impl Inventory {
     }
 }
 
+fn decode(bytes: &[u8]) -> Result<Record, InventoryError> {
+    let record: Record = serde_json::from_slice(bytes).map_err(|_| InventoryError::Unreadable)?;
+    if record.version > VERSION {
+        return Err(InventoryError::Unreadable);
+    }
+    Ok(record)
+}
+
 fn encode(record: &Record) -> Result<Bytes, InventoryError> {
     let json = serde_json::to_vec(record).map_err(|_| InventoryError::Unreadable)?;
     Ok(json.into())
@@ -176,13 +193,13 @@ fn encode(record: &Record) -> Result<Bytes, InventoryError> {
 
 #[cfg(test)]
 mod unit {
-    use kit::{clock::SystemClock, random::OsRandom};
+    use kit::{clock::SystemClock, shutdown::Shutdown};
 
     use super::*;
 
     fn inventory() -> Arc<Inventory> {
         let store = store::open(None, Arc::new(SystemClock)).unwrap();
-        Arc::new(Inventory::new(store, Arc::new(OsRandom)))
+        Arc::new(Inventory::new(store, &Ground::real(Shutdown::new())))
     }
 
     #[tokio::test]

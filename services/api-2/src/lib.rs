@@ -63,7 +63,7 @@ fn start(
     let jwks = Jwks::new(config.issuer, Timing::default(), Arc::clone(&ground.clock));
     let verifier = Verifier::new(AUDIENCE, Arc::clone(&jwks), Arc::clone(&ground.clock));
     let verifier = web::Data::new(verifier);
-    let inventory = Inventory::new(Arc::clone(&store), Arc::clone(&ground.random));
+    let inventory = Inventory::new(Arc::clone(&store), &ground);
     let inventory = web::Data::new(inventory);
 
     let mut running = Running::new();

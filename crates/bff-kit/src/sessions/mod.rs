@@ -10,7 +10,6 @@ mod index;
 mod listeners;
 mod mode;
 mod modes;
-mod near;
 mod record;
 mod shelf;
 mod told;
@@ -25,7 +24,7 @@ use kit::{
     random::Random,
     seal::Keyring,
 };
-use store::{SharedStore, StoreError};
+use store::{Copies, Near, SharedStore, StoreError};
 use token_verify::Jwks;
 
 pub(crate) use self::{
@@ -41,7 +40,6 @@ pub(crate) use self::{
 use self::{
     listeners::Ears,
     modes::{Cached, Hybrid, Mode, Stateful, Stateless},
-    near::{Copies, Near},
 };
 pub use self::{mode::SessionMode, record::SessionLifetimes};
 use crate::{
@@ -51,6 +49,9 @@ use crate::{
 
 /// How many sessions are read at once for a list.
 const READ_AT_ONCE: usize = 16;
+/// The most sessions that a process keeps, in `cached`: at some 5 kB each, about
+/// 100 MB.
+const MAX_NEAR: usize = 20_000;
 /// The most sessions of one user that are listed.
 const MAX_LISTED: usize = 1000;
 /// How many sessions are ended with one look at the index.
@@ -199,7 +200,7 @@ impl Sessions {
     ) -> Self {
         let idle = settings.lifetimes.idle;
         let prefix = shelf::prefix(client_id);
-        let (copies, ears) = (Copies::new(&prefix), Ears::new(&prefix));
+        let (copies, ears) = (Copies::new(&prefix, MAX_NEAR), Ears::new(&prefix));
         let watch = told::watch(store, &prefix, vec![copies.clone(), ears.clone()]);
         let near = Near::new(copies, watch.clone().filter(|_| settings.may_cache()));
         let near = Arc::new(near);

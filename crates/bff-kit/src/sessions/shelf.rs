@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use kit::{Ground, clock::Clock, random::Random, seal::Keyring};
-use store::{SharedStore, StoreError};
+use store::{Near, SharedStore, StoreError};
 
-use super::{Handle, Record, SessionLifetimes, Whose, index::Index, near::Near};
+use super::{Handle, Record, SessionLifetimes, Whose, index::Index};
 
 /// A live session as it was read.
 pub(crate) struct Stored {
@@ -29,7 +29,7 @@ pub(crate) struct Shelf {
     prefix: String,
     idle: Duration,
     index: Index,
-    near: Arc<Near>,
+    near: Arc<Near<Arc<Stored>>>,
 }
 
 impl Shelf {
@@ -40,7 +40,7 @@ impl Shelf {
         ground: &Ground,
         client_id: &str,
         lifetimes: SessionLifetimes,
-        near: Arc<Near>,
+        near: Arc<Near<Arc<Stored>>>,
     ) -> Self {
         let index = Index::new(store.clone(), ground.clock.clone(), client_id);
         Self {
@@ -137,7 +137,7 @@ impl Shelf {
             .store
             .compare_and_swap(&key, &session.raw, raw.clone(), ttl)
             .await;
-        self.near.forget(&handle);
+        self.near.forget(handle.as_str());
         Ok(swapped?.then(|| {
             Arc::new(Stored {
                 handle,
@@ -172,7 +172,7 @@ impl Shelf {
     async fn delete(&self, handle: &Handle) -> Result<bool, StoreError> {
         let deleted = self.store.remove(&self.key(handle)).await;
         // Also after an error: it may have been done all the same.
-        self.near.forget(handle);
+        self.near.forget(handle.as_str());
         deleted
     }
 

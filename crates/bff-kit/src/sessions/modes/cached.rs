@@ -1,5 +1,5 @@
 //! `cached`: as `stateful`, but a session is read once and kept in the process
-//! until the store tells that it changed (`near`). Sessions of `stateful` pass
+//! until the store tells that it changed ([`Near`]). Sessions of `stateful` pass
 //! through where both modes are in use: their records say so.
 
 use std::{sync::Arc, time::Duration};
@@ -7,19 +7,20 @@ use std::{sync::Arc, time::Duration};
 use actix_web::cookie::Cookie;
 use async_trait::async_trait;
 use kit::clock::Clock;
+use store::Near;
 
 use super::{Mode, stateful};
 use crate::{
     cookies::{self, Cookies},
     sessions::{
-        Ended, Kept, Purpose, Record, Session, SessionError, SessionId, SessionMode, near::Near,
+        Ended, Kept, Purpose, Record, Session, SessionError, SessionId, SessionMode, Stored,
         shelf::Shelf,
     },
 };
 
 pub(in crate::sessions) struct Cached {
     pub(in crate::sessions) shelf: Arc<Shelf>,
-    pub(in crate::sessions) near: Arc<Near>,
+    pub(in crate::sessions) near: Arc<Near<Arc<Stored>>>,
     pub(in crate::sessions) clock: Arc<dyn Clock>,
     pub(in crate::sessions) idle: Duration,
 }
@@ -47,12 +48,13 @@ impl Mode for Cached {
             return stateful::open(&self.shelf, id, purpose).await;
         };
         let now = self.clock.now();
-        if let Some(stored) = self.near.get(&handle, now)
+        if let Some(stored) = self.near.get(handle.as_str())
+            && stored.record.about.is_live(now)
             && stored.record.about.slid(now, self.idle).is_none()
         {
             return Ok(Some(Session::new(id, Kept::Stored(stored))));
         }
-        let reading = self.near.reading(&handle);
+        let reading = self.near.reading(handle.as_str());
         let Some(stored) = self.shelf.load(&handle).await? else {
             return Ok(None);
         };
