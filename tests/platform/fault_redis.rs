@@ -97,7 +97,6 @@ impl Load {
 async fn an_outage(mode: &str, outlives: bool) {
     let plan = Plan {
         durable_redis: true,
-        in_memory: vec![Site::Api1, Site::Api2],
         idp_config: vec![ACCESS_TOKEN],
         ..Plan::default()
     };

@@ -10,11 +10,7 @@ use tests::{ALICE, in_modes, modes::in_mode, session_at, sign_in_to};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn signed_in(mode: &str) -> (Processes, Cli, String) {
-    let plan = Plan {
-        in_memory: vec![Site::Api1, Site::Api2],
-        ..Plan::default()
-    };
-    let platform = Processes::start(&in_mode(mode, plan)).await;
+    let platform = Processes::start(&in_mode(mode, Plan::default())).await;
     let app1 = platform.url(Site::App1);
     let mut cli = Cli::new();
     sign_in_to(&mut cli, &app1, ALICE).await;

@@ -39,11 +39,7 @@ struct Cost {
 
 #[expect(clippy::print_stdout, reason = "figures for whoever looks")]
 async fn cost(mode: &str) -> Cost {
-    let plan = Plan {
-        in_memory: vec![Site::Api1, Site::Api2],
-        ..Plan::default()
-    };
-    let platform = Processes::start(&in_mode(mode, plan)).await;
+    let platform = Processes::start(&in_mode(mode, Plan::default())).await;
     let app = platform.url(Site::App1);
     let mut cli = Cli::new();
     sign_in_to(&mut cli, &app, ALICE).await;

@@ -71,58 +71,8 @@ async fn a_full_run_emits_no_secret(app1: &str, app2: &str) {
         ["app1-secret", "api-1-secret"].map(str::to_owned),
     );
 
-    let mut cli = Cli::new();
-    for site in [Site::App1, Site::App2] {
-        let app = platform.url(site);
-        cli.goto(&format!("{app}/login")).await;
-        if site == Site::App1 {
-            sign_in(&mut cli, (ALICE.0, "not-her-password")).await;
-            sign_in(&mut cli, ALICE).await;
-        }
-        let codes = cli.page().hops().iter().filter_map(|hop| {
-            hop.url
-                .query_pairs()
-                .find(|(name, _)| name == "code")
-                .map(|(_, value)| value.into_owned())
-        });
-        secrets.add("code", codes.collect::<Vec<_>>());
-        for path in ["/api1/data", "/api1/report", "/api2/data"] {
-            assert_eq!(cli.fetch_get(path).await.status, 200);
-        }
-        let order = json!({ "item": "chess-set", "quantity": 1 });
-        assert_eq!(cli.fetch_post("/api1/data", &order).await.status, 201);
-    }
-    // Refusals are logged most of all.
-    sign_in_to(&mut Cli::new(), &platform.url(Site::App2), BOB).await;
-    let forged = "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJmb3JnZWQifQ.c2lnbmF0dXJl";
-    secrets.add("forged token", [forged[7..].to_owned()]);
-    for site in [Site::Api1, Site::Api2] {
-        let url = format!("{}/resource", platform.url(site));
-        assert_eq!(
-            cli.raw(Method::GET, &url, &[("authorization", forged)], "")
-                .await
-                .status,
-            401
-        );
-    }
-
-    secrets.add(
-        "cookie",
-        cli.jar().all().iter().map(|cookie| cookie.value.clone()),
-    );
-    // Out of both apps: revoked at the provider, and the other app is told.
-    cli.goto(&platform.url(Site::App1)).await;
-    let out = cli.fetch_post("/logout", &json!({})).await;
-    assert_eq!(out.status, 200, "{}", out.body);
-    let way_on = out.json()["redirect_to"].as_str().unwrap().to_owned();
-    cli.goto(&way_on).await;
-    let told = platform.tap(Site::App2).requests();
-    let logout_tokens = told.split("logout_token=").skip(1);
-    let logout_tokens: Vec<_> = logout_tokens
-        .map(|rest| rest.split(['&', '\n']).next().unwrap_or_default().to_owned())
-        .collect();
-    assert!(!logout_tokens.is_empty(), "app2 was told");
-    secrets.add("logout token", logout_tokens);
+    let mut cli = use_everything(&platform, &mut secrets).await;
+    be_refused_and_log_out(&platform, &mut cli, &mut secrets).await;
     let idp = platform.tap(Site::Idp);
     for name in ["access_token", "refresh_token", "id_token"] {
         let values = idp.answered_values(name);
@@ -161,4 +111,70 @@ async fn a_full_run_emits_no_secret(app1: &str, app2: &str) {
         );
         secrets.are_not_in(&format!("the log of {name}"), &output);
     }
+}
+
+/// Signs in to both apps as alice, not at the first try, and calls everything.
+async fn use_everything(platform: &Processes, secrets: &mut Secrets) -> Cli {
+    let mut cli = Cli::new();
+    for site in [Site::App1, Site::App2] {
+        let app = platform.url(site);
+        cli.goto(&format!("{app}/login")).await;
+        if site == Site::App1 {
+            sign_in(&mut cli, (ALICE.0, "not-her-password")).await;
+            sign_in(&mut cli, ALICE).await;
+        }
+        let codes = cli.page().hops().iter().filter_map(|hop| {
+            hop.url
+                .query_pairs()
+                .find(|(name, _)| name == "code")
+                .map(|(_, value)| value.into_owned())
+        });
+        secrets.add("code", codes.collect::<Vec<_>>());
+        for path in ["/api1/data", "/api1/report", "/api2/data"] {
+            assert_eq!(cli.fetch_get(path).await.status, 200);
+        }
+        let order = json!({ "item": "chess-set", "quantity": 1 });
+        assert_eq!(cli.fetch_post("/api1/data", &order).await.status, 201);
+    }
+    cli
+}
+
+/// Is refused where it can be, and logs out of both apps by one.
+async fn be_refused_and_log_out(platform: &Processes, cli: &mut Cli, secrets: &mut Secrets) {
+    // Refusals are logged most of all.
+    sign_in_to(&mut Cli::new(), &platform.url(Site::App2), BOB).await;
+    let forged = "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJmb3JnZWQifQ.c2lnbmF0dXJl";
+    secrets.add("forged token", [forged[7..].to_owned()]);
+    for site in [Site::Api1, Site::Api2] {
+        let url = format!("{}/resource", platform.url(site));
+        assert_eq!(
+            cli.raw(Method::GET, &url, &[("authorization", forged)], "")
+                .await
+                .status,
+            401
+        );
+    }
+
+    secrets.add(
+        "cookie",
+        cli.jar().all().iter().map(|cookie| cookie.value.clone()),
+    );
+    // Out of both apps: revoked at the provider, and the other app is told.
+    cli.goto(&platform.url(Site::App1)).await;
+    let out = cli.fetch_post("/logout", &json!({})).await;
+    assert_eq!(out.status, 200, "{}", out.body);
+    let way_on = out.json()["redirect_to"].as_str().unwrap().to_owned();
+    cli.goto(&way_on).await;
+    let told = platform.tap(Site::App2).requests();
+    let logout_tokens = told.split("logout_token=").skip(1);
+    let logout_tokens: Vec<_> = logout_tokens
+        .map(|rest| {
+            rest.split(['&', '\n'])
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        })
+        .collect();
+    assert!(!logout_tokens.is_empty(), "app2 was told");
+    secrets.add("logout token", logout_tokens);
 }

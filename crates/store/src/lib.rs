@@ -26,10 +26,10 @@ use kit::clock::{Clock, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use self::{
-    near::{Copies, Near, Reading},
-    reads::Reads,
     memory::{MAX_ENTRIES, MemoryStore},
+    near::{Copies, Near, Reading},
     ordered::{MAX_MEMBER_LEN, MAX_RANKED},
+    reads::Reads,
     redis::{Options, RedisStore},
     traced::Traced,
     watch::{WATCH_BOUND, Watch, Watcher},

@@ -189,7 +189,9 @@ impl From<NoLogin> for Trouble {
 impl From<SessionError> for Trouble {
     fn from(error: SessionError) -> Self {
         match error {
-            SessionError::TooLarge(_) | SessionError::Opaque => Self::FitsNoCookie(error.to_string()),
+            SessionError::TooLarge(_) | SessionError::Opaque => {
+                Self::FitsNoCookie(error.to_string())
+            }
             SessionError::EndedMeanwhile => Self::EndedMeanwhile,
             SessionError::Store(_) | SessionError::NoKeys => Self::Store(error.to_string()),
         }

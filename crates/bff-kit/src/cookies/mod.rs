@@ -44,8 +44,8 @@ pub(crate) fn session(id: &str) -> Cookie<'static> {
 }
 
 /// One of the sealed cookies, which ends with the browser too.
-pub(crate) fn sealed(name: &'static str, value: String) -> Result<Vec<Cookie<'static>>, TooLarge> {
-    split(&host_cookie(name.to_owned(), String::new()), &value)
+pub(crate) fn sealed(name: &'static str, value: &str) -> Result<Vec<Cookie<'static>>, TooLarge> {
+    split(&host_cookie(name.to_owned(), String::new()), value)
 }
 
 /// The access token for `audience`, sent to this app's paths of that API alone:
@@ -220,7 +220,7 @@ mod tests {
             forget("__Host-login_x"),
             ended("x".to_owned(), hour),
         ];
-        all.extend(sealed(IDENTITY, "x".to_owned()).unwrap());
+        all.extend(sealed(IDENTITY, "x").unwrap());
         for cookie in all {
             let text = cookie.to_string();
             assert!(text.starts_with("__Host-"), "{text}");

@@ -116,7 +116,7 @@ mod tests {
     fn rfc6265_6_1_no_cookie_passes_4096_bytes_and_the_value_comes_back_whole() {
         for length in [0, 1, 3000, 4000, 4100, 7500] {
             let value: String = ('a'..='z').cycle().take(length).collect();
-            let cookies = sealed(NAME, value.clone()).unwrap();
+            let cookies = sealed(NAME, &value).unwrap();
             for cookie in &cookies {
                 assert!(cookie.to_string().len() <= MAX_COOKIE, "{length}");
             }
@@ -131,10 +131,7 @@ mod tests {
     #[test]
     fn what_two_cookies_do_not_hold_is_refused() {
         let value = "x".repeat(MAX_PARTS * MAX_COOKIE);
-        assert_eq!(
-            sealed(NAME, value.clone()),
-            Err(TooLarge { bytes: value.len() })
-        );
+        assert_eq!(sealed(NAME, &value), Err(TooLarge { bytes: value.len() }));
     }
 
     #[test]

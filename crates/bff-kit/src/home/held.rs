@@ -23,13 +23,13 @@ pub(super) fn in_mode(mode: SessionMode) -> Vec<HeldCookie> {
     )];
     if matches!(mode, SessionMode::Hybrid | SessionMode::Stateless) {
         held.extend(carried(
-            cookies::sealed(cookies::IDENTITY, ANY.to_owned()),
+            cookies::sealed(cookies::IDENTITY, ANY),
             "Who you are, sealed.".to_owned(),
         ));
     }
     if mode == SessionMode::Stateless {
         held.extend(carried(
-            cookies::sealed(cookies::RENEWAL, ANY.to_owned()),
+            cookies::sealed(cookies::RENEWAL, ANY),
             "The refresh token, sealed.".to_owned(),
         ));
     }

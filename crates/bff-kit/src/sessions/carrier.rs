@@ -83,7 +83,7 @@ impl Carrier {
     ) -> Result<Vec<Cookie<'static>>, TooLarge> {
         let plain = serde_json::to_vec(about).unwrap_or_default();
         let sealed = self.seal(&self.identities, id, &plain);
-        cookies::sealed(cookies::IDENTITY, sealed)
+        cookies::sealed(cookies::IDENTITY, &sealed)
     }
 
     /// The cookie that renews the session.
@@ -94,7 +94,7 @@ impl Carrier {
     ) -> Result<Vec<Cookie<'static>>, TooLarge> {
         let plain = serde_json::to_vec(renewal).unwrap_or_default();
         let sealed = self.seal(&self.renewals, id, &plain);
-        cookies::sealed(cookies::RENEWAL, sealed)
+        cookies::sealed(cookies::RENEWAL, &sealed)
     }
 
     /// The cookie of an access token for `audience`.
@@ -223,12 +223,12 @@ impl Carrier {
         let Some((_, verifier)) = own else {
             return Ok(None);
         };
-        let verified = match verifier.verify(token).await {
-            Ok(verified) => verified,
+        let found = match verifier.verify(token).await {
+            Ok(found) => found,
             Err(Refusal::NoKeys) => return Err(SessionError::NoKeys),
             Err(_) => return Ok(None),
         };
-        let claims = verified.claims();
+        let claims = found.claims();
         if !self.is_of(about, claims) {
             return Ok(None);
         }

@@ -74,23 +74,20 @@ impl Inner {
         let mut going = self.flights.go(&place, Instant::now() + PATIENCE).await?;
         let shared = self.recent.get(&place, self.clock.now());
         let shared = shared.filter(|grant| wanted.not.as_ref() != Some(&grant.access_token));
-        let grant = match shared {
-            Some(grant) => {
-                Span::current().record("sso.token_source", "shared");
-                grant
-            }
-            None => {
-                let this = self.clone();
-                let redeeming = async move {
-                    let outcome = this.redeem_carried(&refresh_token, &wanted).await;
-                    if let Ok(grant) = &outcome {
-                        this.recent.put(place, grant.clone(), this.clock.now());
-                    }
-                    going.landed(&outcome);
-                    outcome
-                };
-                undisturbed(redeeming).await?
-            }
+        let grant = if let Some(grant) = shared {
+            Span::current().record("sso.token_source", "shared");
+            grant
+        } else {
+            let this = self.clone();
+            let redeeming = async move {
+                let outcome = this.redeem_carried(&refresh_token, &wanted).await;
+                if let Ok(grant) = &outcome {
+                    this.recent.put(place, grant.clone(), this.clock.now());
+                }
+                going.landed(&outcome);
+                outcome
+            };
+            undisturbed(redeeming).await?
         };
         Ok(Renewed {
             before: renewal,

@@ -116,15 +116,28 @@ mod tests {
             .or_at("https://d.example", "http://127.0.0.1:4")
             .or_at("nonsense", "http://c:3");
         assert_eq!(sent(&reach, "http://a.localhost:1/x").0, "http://b:2/x");
-        assert_eq!(sent(&reach, "https://d.example/x").0, "http://127.0.0.1:4/x");
+        assert_eq!(
+            sent(&reach, "https://d.example/x").0,
+            "http://127.0.0.1:4/x"
+        );
     }
 
     #[test]
     fn nothing_else_is_taken() {
         assert_eq!("".parse(), Ok(Reach::default()));
         for wrong in [
-            "a", "a:1", "a:1=", "a=b", "a:1=b", "=b:1", "a:1=b:1/x", "a:1=b:0x", "a:1=u@b:1",
-            "a:1=b:1,a:1=c:1", "a:1=ftp://b:1", "a:99999=b:1",
+            "a",
+            "a:1",
+            "a:1=",
+            "a=b",
+            "a:1=b",
+            "=b:1",
+            "a:1=b:1/x",
+            "a:1=b:0x",
+            "a:1=u@b:1",
+            "a:1=b:1,a:1=c:1",
+            "a:1=ftp://b:1",
+            "a:99999=b:1",
         ] {
             assert!(wrong.parse::<Reach>().is_err(), "{wrong}");
         }
