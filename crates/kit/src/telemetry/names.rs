@@ -57,7 +57,7 @@ pub mod span {
 /// Attribute names, in the order in which spans use them, beside the field's
 /// `http.*` and `rpc.*`. The macros of `tracing` take names as literals only, so
 /// a test holds every literal in the sources against this list.
-pub const ATTRIBUTES: [(&str, &str); 8] = [
+pub const ATTRIBUTES: [(&str, &str); 9] = [
     ("sso.client_id", "The client"),
     ("sso.grant", "The grant type"),
     ("sso.audience", "The audience asked for"),
@@ -68,6 +68,10 @@ pub const ATTRIBUTES: [(&str, &str); 8] = [
     (
         "sso.token_source",
         "Where an access token came from: session, minted, shared",
+    ),
+    (
+        "sso.session_mode",
+        "How the session is kept: stateful, stateless, hybrid or cached",
     ),
     ("db.system.name", "The store: redis or memory"),
     (

@@ -17,6 +17,8 @@ use crate::{
     sessions::AccessToken,
 };
 
+/// Long enough not to be in a sealed cookie by chance.
+const REFRESH: &str = "refresh-secret";
 const CALL: Purpose = Purpose::Call(&API1);
 
 struct Setup {
@@ -45,7 +47,7 @@ impl Setup {
 
     async fn browser(&self, mode: SessionMode) -> Browser {
         let token = self.token(&json!({}));
-        let record = self.world.record(mode, &token, Some("R0"));
+        let record = self.world.record(mode, &token, Some(REFRESH));
         self.world.begin(&record).await
     }
 
@@ -96,7 +98,7 @@ async fn each_mode_gives_its_cookies_and_only_the_access_tokens_are_readable_the
         let browser = setup.browser(mode).await;
         assert_eq!(browser.names(), names, "{mode}");
         assert!(setup.usable(&browser).await, "{mode}");
-        for secret in ["R0", "id-token-secret", "Alice", "user-1"] {
+        for secret in [REFRESH, "id-token-secret", "Alice", "user-1"] {
             assert!(!browser.all().contains(secret), "{mode}: {secret}");
         }
     }
@@ -202,7 +204,7 @@ async fn old_sealing_keys_still_open_and_the_new_one_seals() {
     let id = setup.browser(SessionMode::Stateless).await.id();
     let record = setup
         .world
-        .record(SessionMode::Stateless, "a.b.c", Some("R0"));
+        .record(SessionMode::Stateless, "a.b.c", Some(REFRESH));
     let sealed_by = |carrier: &Carrier| {
         let mut browser = Browser::default();
         browser.take(carrier.renewal(&id, &Renewal::of(&record)).unwrap());
@@ -240,7 +242,7 @@ async fn sign_out(setup: &Setup, browser: &Browser) -> Browser {
     let session = setup.world.look(browser).await.unwrap();
     let req = browser.request("/logout");
     let ended = setup.world.sessions.end(&req, &session).await.unwrap();
-    assert_eq!(ended.refresh_token.as_deref(), Some("R0"));
+    assert_eq!(ended.refresh_token.as_deref(), Some(REFRESH));
     assert_eq!(ended.id_token.as_deref(), Some("id-token-secret"));
     assert!(ended.still_good.contains_key("https://api-1"));
     let mut after = browser.clone();
@@ -374,7 +376,7 @@ async fn what_a_late_answer_to_a_former_session_left_does_not_hide_the_new_one()
 async fn tokens_that_cannot_be_checked_are_kept_in_no_cookie() {
     let setup = Setup::new();
     for mode in [SessionMode::Hybrid, SessionMode::Stateless] {
-        let record = setup.world.record(mode, "opaque", Some("R0"));
+        let record = setup.world.record(mode, "opaque", Some(REFRESH));
         let begun = setup.world.sessions.begin(&record).await;
         assert_eq!(begun.err(), Some(SessionError::Opaque));
     }
