@@ -110,10 +110,14 @@ impl Inventory {
 
     /// Everything, by name.
     pub async fn list(&self) -> Result<Vec<StockItem>, InventoryError> {
-        let record = match self.reads.get(NAME).await? {
-            Some(bytes) => decode(&bytes)?,
-            None => self.read().await?.1,
+        let bytes = if let Some(bytes) = self.reads.get(NAME).await? {
+            bytes
+        } else {
+            self.fill().await?;
+            self.reads.changed(NAME);
+            self.reads.get(NAME).await?.ok_or(InventoryError::Busy)?
         };
+        let record = decode(&bytes)?;
         let items = record.stock.into_iter();
         Ok(items
             .map(|(item, quantity)| StockItem { item, quantity })
