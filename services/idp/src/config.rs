@@ -136,7 +136,8 @@ impl Config {
         let signing_alg = problems.parse("IDP_SIGNING_ALG", &args.signing_alg);
         let operator_key = problems.secret(
             "IDP_OPERATOR_KEY",
-            args.operator_key.as_deref(),
+            // Empty is none, as everywhere.
+            args.operator_key.as_deref().filter(|key| !key.is_empty()),
             args.operator_key_file.as_deref(),
         );
         check_operator_key("IDP_OPERATOR_KEY", operator_key.as_ref(), problems);

@@ -1,6 +1,7 @@
 //! The OpenID Provider.
 
 mod account;
+mod again;
 mod audit;
 mod authorize;
 mod backchannel;

@@ -124,17 +124,23 @@ impl Sessions for Service {
         request: Request<EndSessionsRequest>,
     ) -> Result<Response<EndSessionsResponse>, Status> {
         self.check(&request)?;
-        let idp = &*self.idp;
+        let idp = Arc::clone(&self.idp);
         let ended = match request.into_inner().which {
             Some(Which::User(name)) => {
-                let user = self.user(&name)?;
-                sessions::end_all_of(idp, &user.sub, None, EndReason::Operator).await
+                let sub = self.user(&name)?.sub.clone();
+                // A task of its own: who hangs up has asked for all of them.
+                let ending = tokio::spawn(async move {
+                    sessions::end_all_of(&idp, &sub, None, EndReason::Operator).await
+                });
+                ending
+                    .await
+                    .map_err(|error| Status::internal(error.to_string()))?
             }
             Some(Which::Sid(sid)) => {
-                if sessions::live(idp, &sid).await.map_err(away)?.is_none() {
+                if sessions::live(&idp, &sid).await.map_err(away)?.is_none() {
                     return Err(Status::not_found("no such session"));
                 }
-                sessions::end(idp, &sid, EndReason::Operator).await
+                sessions::end(&idp, &sid, EndReason::Operator).await
             }
             None => return Err(Status::invalid_argument("name a user or a sid")),
         };

@@ -28,11 +28,15 @@ pub async fn run(idp: Arc<Idp>, shutdown: Shutdown) {
     shutdown.unless_begun(work).await;
 }
 
+/// Each piece has its turn, whatever comes of the others; gives the first error.
 async fn once(idp: &Idp, compared: &mut bool) -> Result<(), GrantError> {
-    if !*compared {
-        changed_users::end_theirs(idp).await?;
-        *compared = true;
-    }
-    sessions::end_due(idp).await?;
-    Ok(idp.outbox.deliver_due().await?)
+    let users = if *compared {
+        Ok(())
+    } else {
+        changed_users::end_theirs(idp).await
+    };
+    *compared |= users.is_ok();
+    let sessions = sessions::end_due(idp).await;
+    let notices = idp.outbox.deliver_due().await;
+    users.and(sessions).and(notices.map_err(GrantError::from))
 }

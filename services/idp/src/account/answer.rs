@@ -24,7 +24,7 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, Trouble> {
     let (browser, cookie) = forms::browser(idp, req);
     let mut shown = vec![described(idp, here, true).await?];
-    let mut others = index::sessions_of(idp, &here.sub, MAX_SHOWN + 1).await?;
+    let mut others = index::sessions_of(idp, &here.sub, MAX_SHOWN + 2).await?;
     others.retain(|sid| *sid != here.sid);
     for sid in others.iter().take(MAX_SHOWN) {
         if let Some(login) = sessions::live(idp, sid).await? {

@@ -22,6 +22,7 @@ use tracing::Instrument as _;
 use web_kit::trace::join_journey;
 
 use crate::{
+    again,
     domain::{AuthorizationRequest, AuthorizationSession},
     forms, par,
     params::Params,
@@ -32,8 +33,17 @@ use crate::{
     trouble::Trouble,
 };
 
+/// Where it is.
+const PATH: &str = "/authorize";
+
 /// `GET` and `POST /authorize`.
 pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: web::Bytes) -> HttpResponse {
+    if *req.method() == Method::POST
+        && let Ok(params) = form_params(&req, &body)
+        && let Some(again) = again::as_get(&req, PATH, params)
+    {
+        return again;
+    }
     let handled = match opened(&idp, &req, &body).await {
         Ok((client, params, pushed)) => {
             let span = join_journey_of(&req, params.one("state").ok().flatten());

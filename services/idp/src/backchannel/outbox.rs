@@ -33,8 +33,13 @@ use crate::{
 const KEY: &str = "idp:outbox";
 /// For so long a notice is one process's alone: longer than an attempt takes.
 const HELD: Duration = Duration::from_secs(30);
-/// How many attempts a process makes at once.
-const AT_ONCE: usize = 16;
+/// How many attempts a process makes at once for each client: one that hangs
+/// holds up nobody else's logout.
+const AT_ONCE: usize = 8;
+/// How many notices are taken from the queue at once.
+const BATCH: usize = 64;
+/// When a notice whose client has no free slot is looked at again.
+const NO_SLOT: Duration = Duration::from_secs(5);
 /// The first pause after a failure; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause between two attempts.
@@ -52,12 +57,17 @@ struct Inner {
     issuer: String,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    /// Where each client wants to be told.
-    uris: BTreeMap<String, Url>,
+    clients: BTreeMap<String, Told>,
     sender: Sender,
-    slots: Arc<Semaphore>,
     /// Attempts outlive the request that made them.
     runtime: Handle,
+}
+
+/// A client that wants to be told.
+#[derive(Clone)]
+struct Told {
+    uri: Url,
+    slots: Arc<Semaphore>,
 }
 
 impl Outbox {
@@ -69,9 +79,12 @@ impl Outbox {
         settings: &Settings,
         reach: Reach,
     ) -> Self {
-        let uri = |client: &crate::settings::Client| {
-            let uri = client.backchannel_logout_uri.clone()?;
-            Some((client.client_id.clone(), uri))
+        let told = |client: &crate::settings::Client| {
+            let told = Told {
+                uri: client.backchannel_logout_uri.clone()?,
+                slots: Arc::new(Semaphore::new(AT_ONCE)),
+            };
+            Some((client.client_id.clone(), told))
         };
         Self(Arc::new(Inner {
             records,
@@ -79,9 +92,8 @@ impl Outbox {
             issuer,
             clock,
             random,
-            uris: settings.clients().filter_map(uri).collect(),
+            clients: settings.clients().filter_map(told).collect(),
             sender: Sender::new(reach),
-            slots: Arc::new(Semaphore::new(AT_ONCE)),
             runtime: Handle::current(),
         }))
     }
@@ -89,7 +101,7 @@ impl Outbox {
     /// Queues `notice` and, unless many are under way, makes the first attempt
     /// at once: that is what comes back. A client that wants no word gets none.
     pub async fn add(&self, notice: Notice) -> Result<Option<JoinHandle<()>>, RecordError> {
-        let Some(uri) = self.0.uris.get(&notice.client_id) else {
+        let Some(told) = self.0.clients.get(&notice.client_id) else {
             return Ok(None);
         };
         let id = notice.id();
@@ -98,28 +110,24 @@ impl Outbox {
             self.put_in_queue(&id, self.0.clock.now()).await?;
             return Ok(None);
         }
-        let Ok(slot) = Arc::clone(&self.0.slots).try_acquire_owned() else {
+        let Ok(slot) = Arc::clone(&told.slots).try_acquire_owned() else {
             self.put_in_queue(&id, self.0.clock.now()).await?;
             return Ok(None);
         };
         self.put_in_queue(&id, self.0.clock.now() + HELD).await?;
-        Ok(Some(self.attempt(id, uri.clone(), slot)))
+        Ok(Some(self.attempt(id, told.uri.clone(), slot)))
     }
 
     /// Makes an attempt for each notice that is due.
     pub async fn deliver_due(&self) -> Result<(), RecordError> {
         loop {
-            let free = self.0.slots.available_permits();
-            if free == 0 {
-                return Ok(());
-            }
             let now = self.0.clock.now();
             let store = self.0.records.store();
-            let due = store.claim(KEY, now, now + HELD, free).await?;
+            let due = store.claim(KEY, now, now + HELD, BATCH).await?;
             for id in &due {
                 self.attempt_due(id).await?;
             }
-            if due.len() < free {
+            if due.len() < BATCH {
                 return Ok(());
             }
         }
@@ -127,15 +135,18 @@ impl Outbox {
 
     async fn attempt_due(&self, id: &str) -> Result<(), RecordError> {
         let found = self.0.records.get::<Notice>(id).await?;
-        let uri = found.and_then(|stored| self.0.uris.get(&stored.record.client_id));
-        let Some(uri) = uri else {
+        let told = found.and_then(|stored| self.0.clients.get(&stored.record.client_id));
+        let Some(told) = told else {
             // It was told meanwhile, or the client wants no word any more.
             return self.0.forget(id).await;
         };
-        if let Ok(slot) = Arc::clone(&self.0.slots).try_acquire_owned() {
-            self.attempt(id.to_owned(), uri.clone(), slot);
+        match Arc::clone(&told.slots).try_acquire_owned() {
+            Ok(slot) => {
+                self.attempt(id.to_owned(), told.uri.clone(), slot);
+                Ok(())
+            }
+            Err(_) => self.put_in_queue(id, self.0.clock.now() + NO_SLOT).await,
         }
-        Ok(())
     }
 
     async fn put_in_queue(&self, id: &str, at: Timestamp) -> Result<(), RecordError> {

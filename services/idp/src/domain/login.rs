@@ -66,6 +66,8 @@ pub enum EndReason {
     Expiry,
     /// Another user signed in with the same browser.
     AnotherUser,
+    /// The user had too many, and it would have ended first.
+    TooMany,
     /// The user's password, or whether the user may sign in, has changed.
     UserChanged,
 }
@@ -79,6 +81,7 @@ impl EndReason {
             Self::Operator => "ended by an operator",
             Self::Expiry => "expired",
             Self::AnotherUser => "another user signed in",
+            Self::TooMany => "the user had too many",
             Self::UserChanged => "the user's password or standing changed",
         }
     }

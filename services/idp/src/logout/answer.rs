@@ -58,5 +58,9 @@ pub(super) fn signed_out(idp: &Idp, req: &HttpRequest, asked: &Asked<'_>) -> Htt
         .way("What is this place?", "/")
         .respond(Accent::Idp, StatusCode::OK),
     };
+    // Only a browser that has one is told to forget it.
+    if cookies::read(req, cookies::SESSION).is_none() {
+        return response;
+    }
     with_cookie(response, &cookies::no_session(idp.weaknesses))
 }

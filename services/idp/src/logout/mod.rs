@@ -8,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use asked::Asked;
 
 use crate::{
+    again,
     domain::{EndReason, LoginSession},
     forms,
     grants::GrantError,
@@ -42,6 +43,11 @@ async fn logout(idp: &Idp, req: &HttpRequest, body: &[u8]) -> Result<HttpRespons
         return Ok(answer::ask(idp, req, &asked, login));
     }
     let ended = end(idp, &asked, here.as_ref()).await?;
+    if ended.sessions == 0
+        && let Some(again) = again::as_get(req, PATH, params)
+    {
+        return Ok(again);
+    }
     // So that they know when the browser is back.
     ended.told().await;
     Ok(answer::signed_out(idp, req, &asked))

@@ -108,11 +108,13 @@ pub async fn end_all_of(
 pub async fn end_due(idp: &Idp) -> Result<(), GrantError> {
     loop {
         let due = index::due(idp, idp.now() + RESUME, BATCH).await?;
+        let mut outcome = Ok(());
         for name in &due {
-            end_one_due(idp, name).await?;
+            // One that cannot be ended now does not hold up the others.
+            outcome = outcome.and(end_one_due(idp, name).await);
         }
-        if due.len() < BATCH {
-            return Ok(());
+        if due.len() < BATCH || outcome.is_err() {
+            return outcome;
         }
     }
 }

@@ -16,6 +16,8 @@ use crate::{
 
 /// All login sessions by when they are over: what the worker goes through.
 const ALL: &str = "idp:logins";
+/// The most grants that are over which a new one clears away.
+const TRIMMED: usize = 16;
 /// How long a set outlives what it leads to: so long nobody may run here, and a
 /// session that expired meanwhile is still ended properly.
 const SLACK: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -165,6 +167,10 @@ pub async fn enter_grant(idp: &Idp, grant: &Grant, ends: Timestamp) -> Result<()
         .rank(&grants(&grant.sid), &grant.id, until, ttl)
         .await?;
     let key = grants_to(&grant.client_id, &grant.sub);
+    // Those that ended by themselves leave no word.
+    for over in store.claim(&key, idp.now(), until, TRIMMED).await? {
+        store.unrank(&key, &over).await?;
+    }
     store.rank(&key, &grant.id, until, ttl).await
 }
 

@@ -16,6 +16,9 @@ use crate::{
     state::Idp,
 };
 
+/// The most sessions of one user.
+const MAX_OF_A_USER: usize = 100;
+
 /// The live session of this browser, if its user may still sign in.
 pub async fn current(idp: &Idp, req: &HttpRequest) -> Result<Option<LoginSession>, RecordError> {
     Ok(stored(idp, req).await?.map(|stored| stored.record))
@@ -86,14 +89,18 @@ pub async fn save(
         end(idp, &before.record.sid, EndReason::AnotherUser).await?;
         return Ok(());
     }
+    index::enter(idp, session).await?;
     // Never written over: a session that has just been ended stays so.
-    if !idp.records.swap(&session.sid, before, session).await? {
-        return Err(GrantError::Over);
-    }
-    Ok(index::enter(idp, session).await?)
+    let swapped = idp.records.swap(&session.sid, before, session).await?;
+    swapped.then_some(()).ok_or(GrantError::Over)
 }
 
+/// A user has so many sessions at most: nobody fills the index for all others.
 async fn begin(idp: &Idp, session: &LoginSession) -> Result<(), GrantError> {
+    let others = index::sessions_of(idp, &session.sub, MAX_OF_A_USER).await?;
+    if let Some(soonest) = others.first().filter(|_| others.len() == MAX_OF_A_USER) {
+        end(idp, soonest, EndReason::TooMany).await?;
+    }
     index::enter(idp, session).await?;
     Ok(idp.records.put(&session.sid, session).await?)
 }

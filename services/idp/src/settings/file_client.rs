@@ -151,6 +151,9 @@ fn check_uri(text: &str) -> Result<Url, &'static str> {
     if url.fragment().is_some() {
         return Err("no fragment (RFC 6749 §3.1.2)");
     }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("no user or password in an address");
+    }
     let loopback = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),

@@ -11,13 +11,14 @@ export function element(name, className, ...children) {
 /** Longer than any value here but a token. */
 const LONG = 160;
 
-/** A token is shown in full elsewhere: its two ends tell it from another. */
-function shortened(text) {
-  return text.length > LONG ? `${text.slice(0, 18)} … ${text.slice(-12)} (${text.length} characters)` : text;
+/** A token is shown in full elsewhere, if at all: its two ends tell it from another. */
+function shortened(name, text) {
+  const isToken = /_token$/.test(name) && text.length > 40;
+  return isToken || text.length > LONG ? `${text.slice(0, 18)} … ${text.slice(-12)} (${text.length} characters)` : text;
 }
 
-function readable(value) {
-  if (typeof value !== "object") return shortened(String(value));
+function readable(name, value) {
+  if (typeof value !== "object") return shortened(name, String(value));
   const line = JSON.stringify(value);
   return line.length > LONG ? JSON.stringify(value, null, 1) : line;
 }
@@ -26,7 +27,7 @@ function readable(value) {
 export function facts(values) {
   const list = element("dl", "facts small");
   for (const [name, value] of Object.entries(values)) {
-    list.append(element("dt", "", name), element("dd", "", element("code", "", readable(value))));
+    list.append(element("dt", "", name), element("dd", "", element("code", "", readable(name, value))));
   }
   return list;
 }
