@@ -32,8 +32,12 @@ impl Problems {
     }
 
     /// `key` (a flag, an environment variable, `file: table.key`) is wrong: `what`.
+    /// Said once, however many services read it.
     pub fn add(&mut self, key: impl fmt::Display, what: impl fmt::Display) {
-        self.0.push(format!("{key}: {what}"));
+        let line = format!("{key}: {what}");
+        if !self.0.contains(&line) {
+            self.0.push(line);
+        }
     }
 
     /// Whether nothing is wrong.
