@@ -14,7 +14,11 @@ use kit::{
     shutdown::Shutdown,
     telemetry::{self, LogFormat},
 };
+use mimalloc::MiMalloc;
 use web_kit::{client::TrustedProxies, frame::Frame, trace::From};
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const SERVICE: &str = "proxy";
 

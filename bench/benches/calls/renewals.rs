@@ -8,7 +8,7 @@ use reqwest::Method;
 use testkit::Cli;
 
 use crate::{
-    cpu,
+    cpu::Meter,
     ground::{Ground, Tested, cookies, sign_in},
 };
 
@@ -85,12 +85,7 @@ async fn call_each(home: &str, sessions: &[String]) {
 
 /// What each of the sessions costs in `work`.
 async fn cost(ground: &Ground, app: &Tested, work: impl Future<Output = ()>) -> Cost {
-    let spent = || (cpu::spent(app.pid()), cpu::spent(ground.redis.pid()));
-    let before = spent();
+    let meter = Meter::new(app.pid(), ground.redis.pid());
     work.await;
-    let after = spent();
-    Cost {
-        app: cpu::micros_each(after.0 - before.0, SESSIONS),
-        redis: cpu::micros_each(after.1 - before.1, SESSIONS),
-    }
+    meter.each_of(SESSIONS)
 }

@@ -8,7 +8,7 @@ use reqwest::Method;
 use testkit::Cli;
 
 use crate::{
-    cpu,
+    cpu::Meter,
     ground::{Ground, Tested, cookies, sign_in},
     price::Price,
     renewals::Extra,
@@ -83,14 +83,8 @@ fn under_load(ground: &Ground, tested: &Tested, cookies: &str, load: Load) -> Tu
         ..load
     };
     warm_up.on(&tested.url, cookies);
-    let spent = || (cpu::spent(tested.pid()), cpu::spent(ground.redis.pid()));
-    let before = spent();
-    let answers = load.on(&tested.url, cookies);
-    let after = spent();
-    let cost = Cost {
-        app: cpu::micros_each(after.0 - before.0, answers),
-        redis: cpu::micros_each(after.1 - before.1, answers),
-    };
+    let meter = Meter::new(tested.pid(), ground.redis.pid());
+    let cost = meter.each_of(load.on(&tested.url, cookies));
     Turn {
         per_cpu_second: 1e6 / cost.app,
         cost,

@@ -169,7 +169,9 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
     mut req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let is_page = PAGES.contains(&req.path()) || req.match_pattern().is_none();
+    // Calls are no pages, and the route is not looked for anew at each of them.
+    let is_page = is_navigation(req.headers())
+        && (PAGES.contains(&req.path()) || req.match_pattern().is_none());
     match csrf.judge(req.method(), is_page, req.headers()) {
         Ok(false) => {}
         Ok(true) => match req.extract::<web::Bytes>().await {

@@ -77,6 +77,18 @@ pub(crate) fn routes(
             weaknesses.has(Weakness::CorsAnyOrigin),
             Cors::permissive(),
         ))
+        // Routes are tried in this order: calls come most often.
+        .service(
+            web::resource("/api1/data")
+                .route(web::get().to(api1::list))
+                .route(web::post().to(api1::place)),
+        )
+        .service(web::resource("/api1/report").route(web::get().to(api1::report)))
+        .service(
+            web::resource("/api2/data")
+                .route(web::get().to(api2::list))
+                .route(web::post().to(api2::reserve)),
+        )
         .service(
             page("/")
                 .route(web::get().to(home))
@@ -91,28 +103,15 @@ pub(crate) fn routes(
         .service(web::resource("/sessions").route(web::get().to(user_sessions::list)))
         .service(web::resource("/sessions/{handle}").route(web::delete().to(user_sessions::end)))
         .service(web::resource("/openapi.json").route(web::get().to(openapi)))
-        .service(
-            web::resource("/api1/data")
-                .route(web::get().to(api1::list))
-                .route(web::post().to(api1::place)),
-        )
-        .service(web::resource("/api1/report").route(web::get().to(api1::report)))
-        .service(
-            web::resource("/api2/data")
-                .route(web::get().to(api2::list))
-                .route(web::post().to(api2::reserve)),
-        )
         .configure(|cfg| {
             if weaknesses.has(Weakness::GetOrders) {
                 cfg.route("/api1/order", web::get().to(api1::place_by_get));
             }
         })
         .default_service(look::fallback(accent));
+    let docs_asset = async |file: web::Path<String>| pages::docs_asset(&file);
     cfg.configure(pages::assets)
-        .route(
-            "/docs/ui/{file}",
-            web::get().to(async |file: web::Path<String>| pages::docs_asset(&file)),
-        )
+        .service(web::scope("/docs/ui").route("/{file}", web::get().to(docs_asset)))
         .service(from_provider)
         .service(guarded);
 }

@@ -1,7 +1,7 @@
 //! Counts and times of a service's requests over HTTP and gRPC, for `/metrics`.
 //! The instruments are OpenTelemetry's: another reader can be set beside this one.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use opentelemetry::{
     KeyValue,
@@ -62,10 +62,10 @@ impl Metrics {
     }
 
     /// A request over HTTP was answered. `route` is a pattern, never a path.
-    pub fn request(&self, method: &str, route: &str, status: u16, took: Duration) {
+    pub fn request(&self, method: &str, route: Arc<str>, status: u16, took: Duration) {
         let attributes = [
             KeyValue::new("http.request.method", method_name(method)),
-            KeyValue::new("http.route", route.to_owned()),
+            KeyValue::new("http.route", route),
             KeyValue::new("http.response.status_code", i64::from(status)),
         ];
         self.requests.record(took.as_secs_f64(), &attributes);

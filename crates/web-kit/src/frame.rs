@@ -1,11 +1,11 @@
 //! The frame of every HTTP service: health, metrics, traces, bounds, drain.
 
-use std::{io, net::TcpListener, time::Duration};
+use std::{io, net::TcpListener, rc::Rc, time::Duration};
 
 use actix_web::{
     App, HttpResponse, HttpServer, Responder, ResponseError as _,
     http::{StatusCode, header},
-    middleware::{DefaultHeaders, from_fn},
+    middleware::from_fn,
     web,
 };
 use kit::{
@@ -50,14 +50,10 @@ impl Frame {
         let readiness = web::Data::new(self.readiness);
         let shown = web::Data::new(self.metrics.clone());
         let proxies = web::Data::new(self.trusted_proxies);
-        let observe = Observe {
-            service: self.service,
-            metrics: self.metrics,
-            policy: self.trace,
-        };
+        let (service, metrics, policy) = (self.service, self.metrics, self.trace);
         let limit = self.body_limit;
         let server = HttpServer::new(move || {
-            let observe = observe.clone();
+            let observe = Rc::new(Observe::new(service, metrics.clone(), policy));
             App::new()
                 .app_data(readiness.clone())
                 .app_data(shown.clone())
@@ -80,7 +76,6 @@ impl Frame {
                 .app_data(web::QueryConfig::default().error_handler(|e, _| {
                     unreadable(StatusCode::BAD_REQUEST, "The query cannot be read", &e)
                 }))
-                .wrap(DefaultHeaders::new().add((header::X_CONTENT_TYPE_OPTIONS, "nosniff")))
                 .wrap(from_fn(move |req, next| observe.clone().around(req, next)))
                 .default_service(web::to(nothing_here))
                 .route("/healthz", web::get().to(async || "ok\n"))

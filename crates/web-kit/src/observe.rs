@@ -1,7 +1,7 @@
 //! What surrounds each request: the bound on its headers, its span, its
 //! `Trace-Id`, its place in the metrics.
 
-use std::time::Instant;
+use std::{cell::RefCell, collections::HashSet, rc::Rc, sync::Arc, time::Instant};
 
 use actix_web::{
     Error, HttpMessage as _, ResponseError as _,
@@ -9,7 +9,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::{
         StatusCode,
-        header::{HeaderMap, HeaderName, HeaderValue},
+        header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
 };
@@ -27,26 +27,35 @@ use crate::{
 /// The most bytes that a request's headers may have together.
 pub(crate) const MAX_HEADERS: usize = 32 * 1024;
 
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
 
-/// What the frame hands to each request.
-#[derive(Clone)]
+/// What the frame hands to each request of a worker.
 pub(crate) struct Observe {
-    pub(crate) service: &'static str,
-    pub(crate) metrics: Metrics,
-    pub(crate) policy: Policy,
+    service: &'static str,
+    metrics: Metrics,
+    policy: Policy,
+    /// Routes that are their own pattern: as many as there are, whoever asks what.
+    fixed: RefCell<HashSet<Arc<str>>>,
 }
 
 impl Observe {
+    pub(crate) fn new(service: &'static str, metrics: Metrics, policy: Policy) -> Self {
+        Self {
+            service,
+            metrics,
+            policy,
+            fixed: RefCell::default(),
+        }
+    }
+
     pub(crate) async fn around<B: MessageBody + 'static>(
-        self,
+        self: Rc<Self>,
         req: ServiceRequest,
         next: Next<B>,
     ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
         let started = Instant::now();
-        let route = req
-            .match_pattern()
-            .unwrap_or_else(|| "unmatched".to_owned());
+        let route = self.route(&req);
         let method = method_name(req.method().as_str());
         if is_plumbing(&route) {
             let mut response = bounded(req, next).await?;
@@ -68,7 +77,7 @@ impl Observe {
             tracing::warn!(
                 service = self.service,
                 method,
-                route,
+                %route,
                 status = status.as_u16(),
                 trace_id = %place.trace_id(),
                 "answered with an error"
@@ -76,29 +85,47 @@ impl Observe {
         }
         stamp(response.headers_mut(), &place);
         self.metrics
-            .request(method, &route, status.as_u16(), started.elapsed());
+            .request(method, route, status.as_u16(), started.elapsed());
         Ok(response)
     }
 
-    /// The place of `req`, kept with it.
+    /// The pattern of the route that `req` takes. Finding it is a walk through
+    /// all of them, which most requests are spared.
+    fn route(&self, req: &ServiceRequest) -> Arc<str> {
+        if let Some(route) = self.fixed.borrow().get(req.path()) {
+            return route.clone();
+        }
+        let Some(pattern) = req.match_pattern() else {
+            return Arc::from("unmatched");
+        };
+        let route: Arc<str> = pattern.into();
+        if *route == *req.path() {
+            self.fixed.borrow_mut().insert(route.clone());
+        }
+        route
+    }
+
+    /// The place of `req`.
     fn place(&self, req: &ServiceRequest, from: From, span: impl FnOnce() -> Span) -> Place {
         let header = |name| {
             let value = req.headers().get(name);
             value.and_then(|value| value.to_str().ok())
         };
-        let place = match from {
+        match from {
             From::Caller => {
                 let caller = (header("traceparent"), header("tracestate"));
                 Place::called(self.service, caller, span)
             }
             From::Fresh => Place::first(self.service, span),
-            From::Journey => Place::of_journey(self.service, span),
-        };
-        req.extensions_mut().insert(RequestTrace {
-            service: self.service,
-            place: place.clone(),
-        });
-        place
+            From::Journey => {
+                let place = Place::of_journey(self.service, span);
+                req.extensions_mut().insert(RequestTrace {
+                    service: self.service,
+                    place: place.clone(),
+                });
+                place
+            }
+        }
     }
 }
 
@@ -134,9 +161,10 @@ async fn bounded<B: MessageBody + 'static>(
     Ok(ServiceResponse::new(req.into_parts().0, response))
 }
 
-/// Each answer says its trace.
+/// Each answer says its trace, and that its type is what it says.
 fn stamp(headers: &mut HeaderMap, place: &Place) {
-    if let Ok(id) = HeaderValue::try_from(place.trace_id().to_string()) {
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    if let Ok(id) = HeaderValue::try_from(place.trace_id()) {
         headers.insert(TRACE_ID, id);
     }
 }

@@ -21,7 +21,7 @@ pub enum From {
 /// Which requests begin where.
 pub type Policy = fn(&Method, &str) -> From;
 
-/// The request's place in its trace, kept with the request.
+/// A journey's request keeps its place, for the handler to enter. Others run in theirs.
 #[derive(Clone)]
 pub(crate) struct RequestTrace {
     pub(crate) service: &'static str,
@@ -55,12 +55,16 @@ pub fn join_journey(req: &HttpRequest, state: &str) -> Span {
 /// The id of the request's trace, for a page that says what happened. Ask
 /// after `begin_journey` or `join_journey`, not before.
 pub fn id_of(req: &HttpRequest) -> String {
-    of(req)
-        .map(|trace| trace.place.trace_id().to_string())
+    place_of(req)
+        .map(|place| place.trace_id())
         .unwrap_or_default()
 }
 
 /// The request's span as it is, for a handler that finds no journey to join.
 pub fn span_of(req: &HttpRequest) -> Span {
-    of(req).map_or_else(Span::none, |trace| trace.place.span())
+    place_of(req).map_or_else(Span::none, |place| place.span())
+}
+
+fn place_of(req: &HttpRequest) -> Option<Place> {
+    of(req).map(|trace| trace.place).or_else(Place::current)
 }

@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 use app1_bff::{APP, Args};
 use clap::Parser as _;
+use mimalloc::MiMalloc;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -34,11 +34,11 @@ impl ProxyAlone {
 }
 
 async fn relay(req: HttpRequest, upstreams: web::Data<Upstreams>) -> Result<HttpResponse, Problem> {
-    let call = Call {
+    let make = || Call {
         method: Method::GET,
         path: "/resource",
         headers: to_api(&req),
         body: Bytes::new(),
     };
-    pass_on(upstreams.api1.call(call).await?)
+    pass_on(upstreams.api1.call(&make).await?)
 }

@@ -153,17 +153,18 @@ async fn send(
     );
     let sending = async {
         // Made inside the span, so that the API's becomes its child.
-        let mut call = call();
-        if call.method == Method::POST {
-            call.headers.insert(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("application/json"),
-            );
-        } else {
-            call.headers.remove(header::CONTENT_TYPE);
-        }
-        headers::authorize(&mut call.headers, token);
-        upstreams.api1.call(call).await
+        let make = || {
+            let mut call = call();
+            if call.method == Method::POST {
+                let json = HeaderValue::from_static("application/json");
+                call.headers.insert(header::CONTENT_TYPE, json);
+            } else {
+                call.headers.remove(header::CONTENT_TYPE);
+            }
+            headers::authorize(&mut call.headers, token);
+            call
+        };
+        upstreams.api1.call(&make).await
     };
     Ok(sending.instrument(span).await?)
 }

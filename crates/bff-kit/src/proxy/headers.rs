@@ -1,29 +1,35 @@
 //! What passes between browser and API. Lists of what may, never of what may
 //! not: cookies, `Authorization` and hop-by-hop headers are on neither.
 
-use actix_web::{HttpRequest, HttpResponseBuilder};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use actix_web::{HttpRequest, HttpResponseBuilder, http::header as browser};
+use http::{HeaderMap, HeaderName, HeaderValue, header as api};
 use kit::telemetry::propagation;
 
 use crate::bearer::Bearer;
 
-const TO_API: [HeaderName; 3] = [
-    header::ACCEPT,
-    header::ACCEPT_LANGUAGE,
-    header::CONTENT_TYPE,
+/// A header by its name at either side: the two `http` crates differ by a version.
+type Both = (browser::HeaderName, HeaderName);
+
+const TO_API: [Both; 3] = [
+    (browser::ACCEPT, api::ACCEPT),
+    (browser::ACCEPT_LANGUAGE, api::ACCEPT_LANGUAGE),
+    (browser::CONTENT_TYPE, api::CONTENT_TYPE),
 ];
-const TO_BROWSER: [HeaderName; 3] = [
-    header::CONTENT_TYPE,
-    header::CONTENT_LANGUAGE,
-    header::RETRY_AFTER,
+const TO_BROWSER: [Both; 3] = [
+    (browser::CONTENT_TYPE, api::CONTENT_TYPE),
+    (browser::CONTENT_LANGUAGE, api::CONTENT_LANGUAGE),
+    (browser::RETRY_AFTER, api::RETRY_AFTER),
 ];
+const NO_STORE: browser::HeaderValue = browser::HeaderValue::from_static("no-store");
+/// Room for all that a call has, so that the map never grows.
+const MOST: usize = 8;
 
 /// The headers of a call on behalf of `req`, but for its access token.
 pub(super) fn to_api(req: &HttpRequest) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for name in TO_API {
-        let sent = req.headers().get(name.as_str());
-        // The two `http` crates differ by a version: bytes are what they share.
+    let mut headers = HeaderMap::with_capacity(MOST);
+    for (theirs, name) in TO_API {
+        let sent = req.headers().get(theirs);
+        // Bytes are what the two crates share.
         let value = sent.and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok());
         if let Some(value) = value {
             headers.insert(name, value);
@@ -35,17 +41,19 @@ pub(super) fn to_api(req: &HttpRequest) -> HeaderMap {
 
 /// Puts the access token on a call.
 pub(super) fn authorize(headers: &mut HeaderMap, access_token: &Bearer) {
-    headers.insert(header::AUTHORIZATION, access_token.header().clone());
+    headers.insert(api::AUTHORIZATION, access_token.header().clone());
 }
 
 /// What of an API's headers the browser gets. Nothing is kept by any cache.
 pub(super) fn to_browser(headers: &HeaderMap, answer: &mut HttpResponseBuilder) {
-    for name in TO_BROWSER {
-        if let Some(value) = headers.get(&name) {
-            answer.insert_header((name.as_str(), value.as_bytes()));
+    for (theirs, name) in TO_BROWSER {
+        let sent = headers.get(name);
+        let value = sent.and_then(|value| browser::HeaderValue::from_bytes(value.as_bytes()).ok());
+        if let Some(value) = value {
+            answer.insert_header((theirs, value));
         }
     }
-    answer.insert_header(("cache-control", "no-store"));
+    answer.insert_header((browser::CACHE_CONTROL, NO_STORE));
 }
 
 #[cfg(test)]
@@ -80,7 +88,7 @@ mod tests {
         let names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["accept", "content-type"]);
         authorize(&mut headers, &Bearer::new("token").unwrap());
-        assert!(headers[header::AUTHORIZATION].is_sensitive());
+        assert!(headers[api::AUTHORIZATION].is_sensitive());
     }
 
     #[test]
@@ -97,10 +105,10 @@ mod tests {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static("x"));
         }
         headers.insert(
-            header::CONTENT_TYPE,
+            api::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
         );
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public"));
+        headers.insert(api::CACHE_CONTROL, HeaderValue::from_static("public"));
         let mut builder = HttpResponse::Ok();
         to_browser(&headers, &mut builder);
         let answer = builder.finish();

@@ -1,11 +1,11 @@
 //! HTTP to an API: connections of this worker, kept in a small pool, last in
 //! first out. A connection-level client costs half of what a general one does.
 
-use std::{cell::RefCell, io, str::FromStr, time::Duration};
+use std::{cell::RefCell, collections::HashMap, io, str::FromStr, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, uri::InvalidUri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -20,7 +20,6 @@ const MAX_IDLE: usize = 32;
 const IDLE: Duration = Duration::from_secs(4);
 
 /// A call to an API.
-#[derive(Clone)]
 pub(crate) struct Call {
     /// Its method.
     pub(crate) method: Method,
@@ -60,11 +59,18 @@ pub(crate) enum UpstreamError {
     TooLarge,
 }
 
+impl From<InvalidUri> for UpstreamError {
+    fn from(error: InvalidUri) -> Self {
+        Self::Unreachable(error.to_string())
+    }
+}
+
 /// A way to call an API.
 #[async_trait(?Send)]
 pub(crate) trait Upstream {
-    /// One call.
-    async fn call(&self, call: Call) -> Result<Answer, UpstreamError>;
+    /// One call, as `make` makes it: again for another connection, where it
+    /// turns out that the first was closed.
+    async fn call(&self, make: &dyn Fn() -> Call) -> Result<Answer, UpstreamError>;
 }
 
 /// Where an API is: plain HTTP, inside a cluster or on loopback.
@@ -102,6 +108,8 @@ type Sender = SendRequest<Full<Bytes>>;
 /// The pool.
 pub(crate) struct Pooled {
     target: Target,
+    /// Read once: paths are few, and fixed.
+    uris: RefCell<HashMap<&'static str, Uri>>,
     idle: RefCell<Vec<(Sender, Instant)>>,
 }
 
@@ -117,22 +125,25 @@ impl Pooled {
     pub(crate) fn new(target: Target) -> Self {
         Self {
             target,
+            uris: RefCell::default(),
             idle: RefCell::default(),
         }
     }
 
-    async fn exchange(&self, call: Call) -> Result<Answer, UpstreamError> {
+    async fn exchange(&self, make: &dyn Fn() -> Call) -> Result<Answer, UpstreamError> {
         // An idle connection may have been closed at the other end just now.
         while let Some(sender) = self.idle_one() {
-            match self.send(sender, call.clone()).await {
+            let call = make();
+            let is_safe = call.method.is_safe();
+            match self.send(sender, call).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failed::NotSent) => {}
-                Err(Failed::Sent(UpstreamError::Broken(_))) if call.method.is_safe() => {}
+                Err(Failed::Sent(UpstreamError::Broken(_))) if is_safe => {}
                 Err(Failed::Sent(error)) => return Err(error),
             }
         }
         let sender = self.connect().await?;
-        self.send(sender, call)
+        self.send(sender, make())
             .await
             .map_err(|failed| match failed {
                 Failed::NotSent => UpstreamError::Unreachable("closed at once".to_owned()),
@@ -168,11 +179,8 @@ impl Pooled {
         sender.ready().await.map_err(|_| Failed::NotSent)?;
         let mut request = http::Request::new(Full::new(call.body));
         *request.method_mut() = call.method;
-        *request.uri_mut() = format!("{}{}", self.target.base, call.path)
-            .parse()
-            .map_err(|e: http::uri::InvalidUri| {
-                Failed::Sent(UpstreamError::Unreachable(e.to_string()))
-            })?;
+        let uri = self.uri(call.path);
+        *request.uri_mut() = uri.map_err(|error| Failed::Sent(error.into()))?;
         *request.headers_mut() = call.headers;
         request
             .headers_mut()
@@ -205,6 +213,15 @@ impl Pooled {
         })
     }
 
+    fn uri(&self, path: &'static str) -> Result<Uri, InvalidUri> {
+        if let Some(uri) = self.uris.borrow().get(path) {
+            return Ok(uri.clone());
+        }
+        let uri: Uri = format!("{}{path}", self.target.base).parse()?;
+        self.uris.borrow_mut().insert(path, uri.clone());
+        Ok(uri)
+    }
+
     fn keep(&self, sender: Sender) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < MAX_IDLE && !sender.is_closed() {
@@ -226,8 +243,8 @@ async fn connected_within<T>(
 
 #[async_trait(?Send)]
 impl Upstream for Pooled {
-    async fn call(&self, call: Call) -> Result<Answer, UpstreamError> {
-        timeout(CALL_TIMEOUT, self.exchange(call))
+    async fn call(&self, make: &dyn Fn() -> Call) -> Result<Answer, UpstreamError> {
+        timeout(CALL_TIMEOUT, self.exchange(make))
             .await
             .unwrap_or(Err(UpstreamError::TimedOut))
     }

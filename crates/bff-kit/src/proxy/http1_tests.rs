@@ -45,9 +45,9 @@ fn api() -> Api {
     }
 }
 
-fn call(method: Method, path: &'static str, body: &'static str) -> Call {
-    Call {
-        method,
+fn call(method: Method, path: &'static str, body: &'static str) -> impl Fn() -> Call {
+    move || Call {
+        method: method.clone(),
         path,
         headers: HeaderMap::new(),
         body: Bytes::from_static(body.as_bytes()),
@@ -57,7 +57,7 @@ fn call(method: Method, path: &'static str, body: &'static str) -> Call {
 async fn echo(api: &Api, body: &'static str) -> Vec<String> {
     let answer = api
         .pooled
-        .call(call(Method::POST, "/echo", body))
+        .call(&call(Method::POST, "/echo", body))
         .await
         .unwrap();
     assert_eq!(answer.status, StatusCode::OK);
@@ -81,7 +81,7 @@ async fn a_connection_is_used_again_and_the_call_arrives_whole() {
 #[actix_web::test]
 async fn an_answer_over_the_bound_is_cut_off() {
     let api = api();
-    let answer = api.pooled.call(call(Method::GET, "/long", "")).await;
+    let answer = api.pooled.call(&call(Method::GET, "/long", "")).await;
     assert_eq!(answer.err(), Some(UpstreamError::TooLarge));
     assert!(
         api.pooled.idle.borrow().is_empty(),
@@ -94,7 +94,7 @@ async fn an_answer_over_the_bound_is_cut_off() {
 async fn nobody_there_is_unreachable() {
     let api = api();
     api.server.stop(false).await;
-    let answer = api.pooled.call(call(Method::GET, "/echo", "")).await;
+    let answer = api.pooled.call(&call(Method::GET, "/echo", "")).await;
     assert!(
         matches!(answer, Err(UpstreamError::Unreachable(_))),
         "{answer:?}"

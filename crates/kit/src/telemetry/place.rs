@@ -14,8 +14,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use super::{ServiceTag, ids, is_sampled, propagation};
 
 tokio::task_local! {
-    /// The trace that the current task is in without a span.
-    static UNSAMPLED: Option<SpanContext>;
+    static CURRENT: Option<Place>;
 }
 
 /// A request's place in its trace.
@@ -94,35 +93,63 @@ impl Place {
         }
     }
 
-    /// The trace's id. From here on a span's parent is fixed.
-    pub fn trace_id(&self) -> TraceId {
-        match self {
+    /// The trace's id in hex. From here on a span's parent is fixed.
+    pub fn trace_id(&self) -> String {
+        let id = match self {
             Self::Spanned(span) => span.context().span().span_context().trace_id(),
             Self::Unsampled(context) => context.trace_id(),
             Self::Untraced(trace_id) => *trace_id,
-        }
+        };
+        let mut text = String::with_capacity(32);
+        push_hex(&mut text, &id.to_bytes());
+        text
     }
 
     /// Runs `work` there: its steps and calls belong to the trace.
     pub async fn around<F: Future>(&self, work: F) -> F::Output {
-        let unsampled = match self {
-            Self::Unsampled(context) => Some(context.clone()),
-            Self::Spanned(_) | Self::Untraced(_) => None,
-        };
-        let placed = UNSAMPLED.scope(unsampled, work);
+        let placed = CURRENT.scope(Some(self.clone()), work);
         placed.instrument(self.span()).await
+    }
+
+    /// Where the current task is.
+    pub fn current() -> Option<Self> {
+        CURRENT.try_with(Clone::clone).ok().flatten()
     }
 }
 
 /// `work` in the place of who makes it, for a task of its own.
 pub fn in_place<F: Future>(work: F) -> impl Future<Output = F::Output> {
-    let unsampled = unsampled();
-    UNSAMPLED.scope(unsampled, work).in_current_span()
+    CURRENT.scope(Place::current(), work).in_current_span()
 }
 
-/// The trace that the current task is in without a span.
-pub(super) fn unsampled() -> Option<SpanContext> {
-    UNSAMPLED.try_with(Clone::clone).ok().flatten()
+/// What others are told of the trace that the current task is in without a
+/// span: `traceparent` (W3C Trace Context §3.2) and `tracestate`.
+pub(super) fn unsampled() -> Option<(String, Option<String>)> {
+    let told = |place: &Option<Place>| match place {
+        Some(Place::Unsampled(context)) => Some(told(context)),
+        _ => None,
+    };
+    CURRENT.try_with(told).ok().flatten()
+}
+
+fn told(context: &SpanContext) -> (String, Option<String>) {
+    let mut parent = String::with_capacity(55);
+    parent.push_str("00-");
+    push_hex(&mut parent, &context.trace_id().to_bytes());
+    parent.push('-');
+    push_hex(&mut parent, &context.span_id().to_bytes());
+    parent.push_str("-00");
+    let state = context.trace_state().header();
+    (parent, Some(state).filter(|state| !state.is_empty()))
+}
+
+/// Each call has an id to write: `format!` takes ten times as long.
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
 }
 
 /// What the context of a service's first span holds.
@@ -158,7 +185,7 @@ mod tests {
         let _guard = tracing::subscriber::set_default(subscriber);
         let unsampled = format!("{CALLER}-00");
         let place = Place::called("api-1", (Some(&unsampled), None), no_span);
-        assert_eq!(place.trace_id().to_string(), CALLER[3..35]);
+        assert_eq!(place.trace_id(), CALLER[3..35]);
         place
             .around(async {
                 assert_eq!(sent(), Some(unsampled));
@@ -174,9 +201,9 @@ mod tests {
     async fn where_nothing_is_traced_nothing_is_sent_and_each_request_has_an_id() {
         let sampled = format!("{CALLER}-01");
         let called = Place::called("api-1", (Some(&sampled), None), no_span);
-        assert_eq!(called.trace_id().to_string(), CALLER[3..35]);
+        assert_eq!(called.trace_id(), CALLER[3..35]);
         let first = Place::first("api-1", no_span);
-        assert_ne!(first.trace_id(), TraceId::INVALID);
+        assert_ne!(first.trace_id(), TraceId::INVALID.to_string());
         first.around(async { assert_eq!(sent(), None) }).await;
     }
 

@@ -1,10 +1,10 @@
 //! W3C Trace Context between services. Between services only: what a browser
 //! sends is not taken over.
 
+use http::{HeaderName, HeaderValue};
 use opentelemetry::{
     Context,
     propagation::{Extractor, Injector, TextMapPropagator as _},
-    trace::TraceContextExt as _,
 };
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
@@ -12,28 +12,29 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::place;
 
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
 /// Adds `traceparent` of the current span to an outgoing call; where its trace
 /// is not kept, one that says so.
 pub fn inject(headers: &mut http::HeaderMap) {
-    if let Some(context) = current() {
-        TraceContextPropagator::new().inject_context(&context, &mut Headers(headers));
-    }
+    inject_into(&mut Headers(headers));
 }
 
 /// The same to outgoing gRPC metadata.
 pub fn inject_metadata(metadata: &mut tonic::metadata::MetadataMap) {
-    if let Some(context) = current() {
-        TraceContextPropagator::new().inject_context(&context, &mut Metadata(metadata));
-    }
+    inject_into(&mut Metadata(metadata));
 }
 
-fn current() -> Option<Context> {
+fn inject_into(call: &mut dyn Injector) {
     let span = Span::current();
-    if span.is_none() {
-        let unsampled = place::unsampled()?;
-        return Some(Context::new().with_remote_span_context(unsampled));
+    if !span.is_none() {
+        TraceContextPropagator::new().inject_context(&span.context(), call);
+    } else if let Some((parent, state)) = place::unsampled() {
+        call.set(TRACEPARENT.as_str(), parent);
+        if let Some(state) = state {
+            call.set("tracestate", state);
+        }
     }
-    Some(span.context())
 }
 
 /// The caller's span, by the two headers of W3C Trace Context.
@@ -49,8 +50,11 @@ struct Headers<'a>(&'a mut http::HeaderMap);
 
 impl Injector for Headers<'_> {
     fn set(&mut self, key: &str, value: String) {
-        let name = http::HeaderName::from_bytes(key.as_bytes());
-        if let (Ok(name), Ok(value)) = (name, http::HeaderValue::try_from(value)) {
+        let name = match key {
+            "traceparent" => Ok(TRACEPARENT),
+            other => HeaderName::from_bytes(other.as_bytes()),
+        };
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
             self.0.insert(name, value);
         }
     }

@@ -1,76 +1,106 @@
 //! The connections. A checkout from the pool costs two commands and a wait, so
 //! none is made per operation: a lane holds one pooled connection, and each
 //! operation sends over a clone of it, multiplexed with all others of the lane.
-//! A thread always takes the same lane, so that lanes are not contended.
 //!
 //! The task that drives a connection lives on the runtime that connected it. A
-//! worker's own runtime ends while the process still drains, so connections are
-//! made on the one where the store was made.
+//! runtime of one thread (an HTTP worker's) has a lane of its own, driven there:
+//! to wake another thread at each operation costs more than the operation. Such
+//! a runtime ends while the process still drains, so nobody else uses its lane.
+//! All others share a few lanes, connected on the runtime where the store was
+//! made; a thread always takes the same one, so that they are not contended.
 
 use std::{
     cell::Cell,
-    sync::atomic::{AtomicUsize, Ordering},
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use deadpool_redis::{Connection, Pool, PoolError};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use redis::{RedisError, aio::MultiplexedConnection};
-use tokio::{runtime::Handle, task::JoinSet};
+use tokio::{
+    runtime::{Handle, Id, RuntimeFlavor},
+    task::JoinSet,
+};
 
 use super::error;
 use crate::StoreError;
 
+/// The most runtimes that have a lane of their own; further ones share.
+pub(super) const MAX_OWN: usize = 64;
+
 pub(super) struct Lanes {
-    connector: Connector,
-    all: Vec<Lane>,
+    pool: Pool,
+    shared: Vec<Arc<Lane>>,
+    /// Where those are connected.
+    home: Option<Handle>,
+    own: RwLock<HashMap<Id, Arc<Lane>>>,
     connect: Duration,
 }
 
 impl Lanes {
-    /// `count` lanes (at least one), connected at their first use, on the
-    /// runtime that this is called in or, without one, on their first user's.
-    /// Waiting for a connection ends after `connect`.
+    /// `count` shared lanes (at least one). A lane is connected at its first
+    /// use: a shared one on the runtime that this is called in or, without one,
+    /// on its first user's. Waiting for a connection ends after `connect`.
     pub(super) fn new(pool: Pool, count: usize, connect: Duration) -> Self {
-        let all = (0..count.max(1)).map(|_| Lane::default()).collect();
-        let home = Handle::try_current().ok();
         Self {
-            connector: Connector { pool, home },
-            all,
+            pool,
+            shared: (0..count.max(1)).map(|_| Arc::default()).collect(),
+            home: Handle::try_current().ok(),
+            own: RwLock::default(),
             connect,
         }
     }
 
     /// The connection of this thread's lane.
-    pub(super) async fn connection(&self) -> Result<Held<'_>, StoreError> {
-        let lane = &self.all[thread_number() % self.all.len()];
+    pub(super) async fn connection(&self) -> Result<Held, StoreError> {
+        let (lane, home) = match self.own() {
+            Some(own) => (own, None),
+            None => (self.shared(), self.home.as_ref()),
+        };
         if let Some(held) = lane.held() {
             return Ok(held);
         }
-        match tokio::time::timeout(self.connect, lane.connect(&self.connector)).await {
+        match tokio::time::timeout(self.connect, lane.connect(&self.pool, home)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(StoreError::Unreachable("no connection in time".to_owned())),
         }
     }
-}
 
-struct Connector {
-    pool: Pool,
-    home: Option<Handle>,
-}
+    fn shared(&self) -> Arc<Lane> {
+        self.shared[thread_number() % self.shared.len()].clone()
+    }
 
-impl Connector {
-    async fn connect(&self) -> Result<Connection, StoreError> {
-        let Some(home) = &self.home else {
-            return from_pool(self.pool.clone()).await;
-        };
-        // A set of one: dropped with the wait, it gives up connecting too.
-        let mut task = JoinSet::new();
-        task.spawn_on(from_pool(self.pool.clone()), home);
-        match task.join_next().await {
-            Some(Ok(outcome)) => outcome,
-            _ => Err(StoreError::Unreachable("the process is ending".to_owned())),
+    /// The lane of the runtime that this is called in, if it has one thread.
+    fn own(&self) -> Option<Arc<Lane>> {
+        let here = Handle::current();
+        if here.runtime_flavor() != RuntimeFlavor::CurrentThread {
+            return None;
         }
+        let id = here.id();
+        if let Some(lane) = self.own.read().get(&id) {
+            return Some(lane.clone());
+        }
+        let mut own = self.own.write();
+        (own.len() < MAX_OWN).then(|| own.entry(id).or_default().clone())
+    }
+}
+
+/// A connection that lives on `home`, or without one, here.
+async fn connect_on(home: Option<&Handle>, pool: &Pool) -> Result<Connection, StoreError> {
+    let Some(home) = home else {
+        return from_pool(pool.clone()).await;
+    };
+    // A set of one: dropped with the wait, it gives up connecting too.
+    let mut task = JoinSet::new();
+    task.spawn_on(from_pool(pool.clone()), home);
+    match task.join_next().await {
+        Some(Ok(outcome)) => outcome,
+        _ => Err(StoreError::Unreachable("the process is ending".to_owned())),
     }
 }
 
@@ -96,30 +126,34 @@ struct Current {
 }
 
 impl Lane {
-    fn held(&self) -> Option<Held<'_>> {
+    fn held(self: &Arc<Self>) -> Option<Held> {
         let current = self.current.lock();
         let connection = current.connection.as_ref()?;
         let connection = AsRef::<MultiplexedConnection>::as_ref(connection).clone();
         Some(Held {
             connection,
-            lane: self,
+            lane: self.clone(),
             number: current.number,
         })
     }
 
-    async fn connect(&self, connector: &Connector) -> Result<Held<'_>, StoreError> {
+    async fn connect(
+        self: &Arc<Self>,
+        pool: &Pool,
+        home: Option<&Handle>,
+    ) -> Result<Held, StoreError> {
         let _alone = self.connecting.lock().await;
         if let Some(held) = self.held() {
             return Ok(held);
         }
-        let pooled = connector.connect().await?;
+        let pooled = connect_on(home, pool).await?;
         let connection = AsRef::<MultiplexedConnection>::as_ref(&pooled).clone();
         let mut current = self.current.lock();
         current.number += 1;
         current.connection = Some(pooled);
         Ok(Held {
             connection,
-            lane: self,
+            lane: self.clone(),
             number: current.number,
         })
     }
@@ -137,13 +171,13 @@ impl Lane {
 }
 
 /// A lane's connection, for one operation.
-pub(super) struct Held<'a> {
+pub(super) struct Held {
     pub(super) connection: MultiplexedConnection,
-    lane: &'a Lane,
+    lane: Arc<Lane>,
     number: u64,
 }
 
-impl Held<'_> {
+impl Held {
     /// What the operation's `error` means to the caller. The connection is
     /// replaced for the next operation where the error makes it suspect.
     pub(super) fn settle(&self, error: &RedisError) -> StoreError {

@@ -16,7 +16,7 @@ use deadpool_redis::{Manager, Pool, Runtime};
 use kit::clock::Timestamp;
 use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, ScriptInvocation};
 
-use self::{changes::Changes, lanes::Lanes, scripts::Scripts};
+use self::{changes::Changes, lanes::{Lanes, MAX_OWN}, scripts::Scripts};
 use crate::{MAX_RANKED, Store, StoreError, Watch, Watcher, ordered, ttl};
 
 /// Stands before each key, so that a Redis can be shared.
@@ -29,7 +29,8 @@ pub struct Options {
     pub connect: Duration,
     /// How long a command waits for its answer.
     pub response: Duration,
-    /// How many connections are held. A thread always uses the same one.
+    /// How many connections are shared by runtimes of several threads. One of a
+    /// single thread has a connection of its own.
     pub lanes: usize,
 }
 
@@ -58,8 +59,8 @@ pub struct RedisStore {
 
 impl RedisStore {
     /// For the Redis at `url`: `redis://[user:password@]host[:port][/db]`. It
-    /// connects at the first operation, on the runtime that this is called in;
-    /// without one, on its first user's. A malformed URL is an error in a
+    /// connects at the first operation: for a runtime of one thread there, for
+    /// others on the runtime that this is called in. A malformed URL is an error in a
     /// sentence that does not repeat it.
     pub fn new(url: &str, options: Options) -> Result<Self, String> {
         let address = address::parse(url)?;
@@ -72,7 +73,7 @@ impl RedisStore {
         let manager = Manager::new_with_config(address, config).map_err(|_| unusable.to_owned())?;
         let lanes = options.lanes.max(1);
         let pool = Pool::builder(manager)
-            .max_size(lanes)
+            .max_size(lanes + MAX_OWN)
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|_| unusable.to_owned())?;

@@ -33,7 +33,8 @@ pub fn assets_and(cfg: &mut ServiceConfig, own: Source) {
     let serve = move |request: HttpRequest, name: web::Path<String>| async move {
         answer(own, &name, &request)
     };
-    cfg.route("/assets/{name}", web::get().to(serve));
+    // A scope of its own: others' requests are spared the pattern.
+    cfg.service(web::scope("/assets").route("/{name}", web::get().to(serve)));
 }
 
 /// The address of the file `name` of `source`, with its hash.

@@ -70,7 +70,10 @@ fn with(browser: &Browser, name: &'static str, value: &str) -> Browser {
 fn set_by(req: &actix_web::HttpRequest) -> Vec<actix_web::cookie::Cookie<'static>> {
     let mut answer = actix_web::HttpResponse::Ok().finish();
     cookies::put_on(req, &mut answer);
-    answer.cookies().map(|c| c.into_owned()).collect()
+    answer
+        .cookies()
+        .map(actix_web::cookie::Cookie::into_owned)
+        .collect()
 }
 
 #[actix_web::test]
