@@ -16,7 +16,11 @@ use deadpool_redis::{Manager, Pool, Runtime};
 use kit::clock::Timestamp;
 use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, ScriptInvocation};
 
-use self::{changes::Changes, lanes::{Lanes, MAX_OWN}, scripts::Scripts};
+use self::{
+    changes::Changes,
+    lanes::{Lanes, MAX_OWN},
+    scripts::Scripts,
+};
 use crate::{MAX_RANKED, Store, StoreError, Watch, Watcher, ordered, ttl};
 
 /// Stands before each key, so that a Redis can be shared.

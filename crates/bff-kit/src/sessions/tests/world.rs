@@ -146,7 +146,9 @@ impl Browser {
     /// Keeps, replaces or forgets cookies.
     pub(crate) fn take(&mut self, cookies: impl IntoIterator<Item = Cookie<'static>>) {
         for cookie in cookies {
-            let over = cookie.max_age().is_some_and(actix_web::cookie::time::Duration::is_zero);
+            let over = cookie
+                .max_age()
+                .is_some_and(actix_web::cookie::time::Duration::is_zero);
             if over {
                 self.0.remove(cookie.name());
             } else {
