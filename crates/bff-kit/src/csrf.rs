@@ -14,7 +14,7 @@ use actix_web::{
     error::PayloadError,
     http::{
         Method, StatusCode,
-        header::{self, Accept, Header as _, HeaderMap},
+        header::{self, Accept, Header as _, HeaderMap, HeaderName},
     },
     middleware::Next,
     web,
@@ -41,6 +41,10 @@ use crate::{
 
 /// The field of a form that holds its token.
 pub(crate) const FIELD: &str = "csrf_token";
+const X_CSRF: HeaderName = HeaderName::from_static("x-csrf");
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 /// The pages that a person can navigate to, from wherever.
 pub(crate) const PAGES: [&str; 5] = ["/", "/login", "/callback", "/docs", "/logout"];
 
@@ -102,14 +106,14 @@ impl Csrf {
     /// `is_page`: a person may be led here from wherever. `Ok(true)`: the form's
     /// token has yet to be checked.
     fn judge(&self, method: &Method, is_page: bool, headers: &HeaderMap) -> Result<bool, Refusal> {
-        let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let value = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
         let opens_page = safe && is_page && is_navigation(headers);
         if !opens_page && !self.weaknesses.has(Weakness::NoOriginCheck) {
-            if !matches!(value("sec-fetch-site"), None | Some("same-origin" | "none")) {
+            if !matches!(value(SEC_FETCH_SITE), None | Some("same-origin" | "none")) {
                 return Err(Refusal::Foreign);
             }
-            let host = value("host").unwrap_or_default();
+            let host = value(header::HOST).unwrap_or_default();
             let foreign = |origin: &header::HeaderValue| {
                 !origin
                     .to_str()
@@ -119,7 +123,7 @@ impl Csrf {
                 return Err(Refusal::Foreign);
             }
         }
-        let proven = value("x-csrf") == Some("1") || self.weaknesses.has(Weakness::NoCsrfProof);
+        let proven = value(X_CSRF) == Some("1") || self.weaknesses.has(Weakness::NoCsrfProof);
         if safe || proven {
             return Ok(false);
         }
@@ -157,15 +161,15 @@ pub(crate) fn is_form(headers: &HeaderMap) -> bool {
 
 /// Whether a person opens this in a window of its own, not in another's frame.
 fn is_navigation(headers: &HeaderMap) -> bool {
-    let is = |name: &str, expected: &str| headers.get(name).is_some_and(|value| value == expected);
-    is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document")
+    let is = |name, expected: &str| headers.get(name).is_some_and(|value| value == expected);
+    is(SEC_FETCH_MODE, "navigate") && is(SEC_FETCH_DEST, "document")
 }
 
-/// The guard, as a middleware. Its refusals are answers, not errors: the frame
+/// The guard before `next`. Its refusals are answers, not errors: the frame
 /// around it stamps and counts answers alone.
 pub(crate) async fn guard<B: MessageBody + 'static>(
     accent: Accent,
-    csrf: web::Data<Csrf>,
+    csrf: &Csrf,
     mut req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {

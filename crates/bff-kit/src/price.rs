@@ -9,7 +9,6 @@ use actix_web::{
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::header::{HeaderName, HeaderValue},
-    middleware::Next,
 };
 use tokio::time::Instant;
 
@@ -30,15 +29,15 @@ pub(crate) async fn verifying<F: Future>(work: F) -> F::Output {
     outcome
 }
 
-/// The middleware: prices the request, and puts on its answer the cookies that
-/// were collected on the way.
+/// Prices what `answering` does for the request, and puts on its answer the
+/// cookies that were collected on the way.
 pub(crate) async fn priced<B: MessageBody>(
     req: ServiceRequest,
-    next: Next<B>,
+    answering: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse<B>, Error>,
 ) -> Result<ServiceResponse<B>, Error> {
     let bytes = cookies::bytes(req.headers());
     let answering = async {
-        let answer = next.call(req).await;
+        let answer = answering(req).await;
         (answer, VERIFYING.with(Cell::get))
     };
     let answering = VERIFYING.scope(Cell::default(), answering);

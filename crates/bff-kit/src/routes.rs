@@ -3,7 +3,7 @@
 use actix_cors::Cors;
 use actix_web::{
     Error, HttpRequest, HttpResponse,
-    body::{BoxBody, EitherBody, MessageBody},
+    body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{Method, StatusCode, header},
     middleware::{Condition, Next, from_fn},
@@ -55,19 +55,17 @@ pub(crate) fn routes(
     let accent = bff.accent();
     let weaknesses = bff.weaknesses;
     let page = |path: &str| web::resource(path.to_owned());
-    let guard = move |csrf: web::Data<Csrf>, req, next| guard(accent, csrf, req, next);
     // No cookie counts there: it is the one unsafe call that comes from elsewhere.
     let from_provider = web::resource(backchannel_logout::PATH)
         .app_data(bff.clone())
         .route(web::post().to(backchannel_logout));
+    let guarding = csrf.clone();
     let guarded = web::scope("")
         .app_data(bff)
         .app_data(csrf)
         .app_data(upstreams)
-        .wrap(from_fn(guard))
-        .wrap(from_fn(priced))
         .wrap(from_fn(move |req, next| {
-            pages_fail_as_pages(accent, req, next)
+            around(accent, guarding.clone(), req, next)
         }))
         .wrap(Condition::new(
             weaknesses != Weaknesses::default(),
@@ -116,17 +114,22 @@ pub(crate) fn routes(
         .service(guarded);
 }
 
-/// A person who opens a page sees a page, whatever goes wrong; scripts and
+/// What surrounds each request of the app: one middleware, for a call pays for
+/// each. A person who opens a page sees a page, whatever goes wrong; scripts and
 /// services get problem+json.
-async fn pages_fail_as_pages<B: MessageBody + 'static>(
+async fn around<B: MessageBody + 'static>(
     accent: Accent,
+    csrf: web::Data<Csrf>,
     req: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    if PAGES.contains(&req.path()) {
-        look::error_pages(accent, req, next).await
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let is_page = PAGES.contains(&req.path());
+    let guarded = async |req| guard(accent, &csrf, req, next).await;
+    let answering = async |req| priced(req, guarded).await;
+    if is_page {
+        look::error_pages_around(accent, req, answering).await
     } else {
-        next.call(req)
+        answering(req)
             .await
             .map(ServiceResponse::map_into_left_body)
     }

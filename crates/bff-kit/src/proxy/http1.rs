@@ -142,7 +142,8 @@ impl Pooled {
                 Err(Failed::Sent(error)) => return Err(error),
             }
         }
-        let sender = self.connect().await?;
+        // Boxed: most calls find a connection, and need no room for this.
+        let sender = Box::pin(self.connect()).await?;
         self.send(sender, make())
             .await
             .map_err(|failed| match failed {

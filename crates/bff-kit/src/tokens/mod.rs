@@ -125,7 +125,8 @@ impl Tokens {
             span.record("sso.token_source", "session");
             return Ok(token);
         }
-        let minting = inner.mint(req, session, wanted).instrument(span);
+        // Boxed: most calls have their token, and need no room for this.
+        let minting = Box::pin(inner.mint(req, session, wanted)).instrument(span);
         match minting.await {
             Ok(mint) => {
                 let token = mint.token.token.clone();

@@ -52,10 +52,19 @@ pub async fn error_pages<B: MessageBody + 'static>(
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    error_pages_around(accent, req, |req| next.call(req)).await
+}
+
+/// The same for what `answering` answers, inside a middleware of the caller's.
+pub async fn error_pages_around<B: MessageBody + 'static>(
+    accent: Accent,
+    req: ServiceRequest,
+    answering: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse<B>, Error>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     let wanted = wants_page(req.headers());
     // A handler's error is an answer by now; a clone of the request, to answer
     // for inner middleware, would take actix its unique hold on it.
-    let answered = next.call(req).await?.map_into_left_body();
+    let answered = answering(req).await?.map_into_left_body();
     if !wanted || !is_error(answered.status()) || is_page(answered.headers()) {
         return Ok(answered);
     }

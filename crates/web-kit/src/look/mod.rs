@@ -23,7 +23,7 @@ use actix_web::{
 use askama::Template;
 pub use assets::{Source, asset_url, assets, assets_and};
 pub use csp::{Csp, let_frame};
-pub use error_pages::{error_pages, fallback};
+pub use error_pages::{error_pages, error_pages_around, fallback};
 pub use message::{Message, Way};
 pub use rust_embed;
 pub use sites::{SiteLink, sites};
