@@ -135,7 +135,7 @@ fn a_forms_token_is_the_sessions_own() {
 
 #[actix_web::test]
 async fn a_form_gets_through_with_its_token_and_its_body_stays_readable() {
-    let guard = |csrf: web::Data<Csrf>, req, next| guard(Accent::App1, csrf, req, next);
+    let guard = |req, next| async move { guard(Accent::App1, &csrf(), req, next).await };
     let guarded = web::scope("")
         .app_data(web::PayloadConfig::new(1024))
         .wrap(from_fn(guard))
@@ -143,8 +143,7 @@ async fn a_form_gets_through_with_its_token_and_its_body_stays_readable() {
             "/api1/data",
             web::post().to(async |body: String| HttpResponse::Ok().body(body)),
         );
-    let app =
-        test::init_service(App::new().app_data(web::Data::new(csrf())).service(guarded)).await;
+    let app = test::init_service(App::new().service(guarded)).await;
     let id = SessionId::read(&"a".repeat(43)).unwrap();
     let good = csrf().form_token(&id);
     let post = |token: &str, cookie: bool| {

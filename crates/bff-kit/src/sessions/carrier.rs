@@ -197,7 +197,8 @@ impl Carrier {
             return Ok(None);
         }
         let token = match token {
-            Some((audience, token)) => self.checked(&about, audience, &token).await?,
+            // Boxed: most calls bring what was seen, and need no room for this.
+            Some((audience, token)) => Box::pin(self.checked(&about, audience, &token)).await?,
             None => None,
         };
         let carried = Arc::new(Carried { about, token });

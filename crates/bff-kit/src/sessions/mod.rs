@@ -11,10 +11,11 @@ mod listeners;
 mod mode;
 mod modes;
 mod record;
+mod session;
 mod shelf;
 mod told;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use actix_web::{HttpRequest, cookie::Cookie};
 use futures_util::{StreamExt as _, stream};
@@ -35,6 +36,7 @@ pub(crate) use self::{
     index::Whose,
     listeners::{Listener, Listeners, News},
     record::{About, Record},
+    session::{Kept, Minted, Purpose, Session, SessionError},
     shelf::{Shelf, Stored},
 };
 use self::{
@@ -44,7 +46,7 @@ use self::{
 pub use self::{mode::SessionMode, record::SessionLifetimes};
 use crate::{
     audiences::Audience,
-    cookies::{self, Cookies, TooLarge},
+    cookies::{self, Cookies},
 };
 
 /// How many sessions are read at once for a list.
@@ -56,69 +58,6 @@ const MAX_NEAR: usize = 20_000;
 const MAX_LISTED: usize = 1000;
 /// How many sessions are ended with one look at the index.
 const PAGE: usize = 100;
-
-/// What a request wants of its session.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Purpose {
-    /// A call to this API.
-    Call(&'static Audience),
-    /// To know whose it is. It asks the store in every mode that has one.
-    Look {
-        /// Whether that counts as a use.
-        slide: bool,
-    },
-}
-
-/// A live session, as a request opened it.
-#[derive(Clone)]
-pub(crate) struct Session {
-    /// Its id.
-    pub(crate) id: SessionId,
-    /// What is known of it.
-    pub(crate) kept: Kept,
-    /// To be set with the answer.
-    cookies: Vec<Cookie<'static>>,
-}
-
-/// Where a session was found.
-#[derive(Clone)]
-pub(crate) enum Kept {
-    /// In the store, or near.
-    Stored(Arc<Stored>),
-    /// In the request's cookies.
-    Carried(Arc<Carried>),
-}
-
-/// What was minted for a session.
-pub(crate) struct Minted {
-    /// For whom.
-    pub(crate) audience: &'static Audience,
-    /// The access token.
-    pub(crate) token: AccessToken,
-    /// What renews the session from now on, where the browser carries that.
-    pub(crate) renewal: Option<Renewal>,
-}
-
-/// Why nothing is known of a session.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SessionError {
-    /// The store did not answer.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The provider's keys were never had: no token can be checked.
-    #[error("the provider's keys could not be had")]
-    NoKeys,
-    /// A browser would not keep its cookies.
-    #[error(transparent)]
-    TooLarge(#[from] TooLarge),
-    /// The provider's access tokens are not JWTs: one that came back in a cookie
-    /// could not be checked.
-    #[error("the provider's access tokens cannot be checked here")]
-    Opaque,
-    /// The provider ended its session while this one began.
-    #[error("the provider's session has ended meanwhile")]
-    EndedMeanwhile,
-}
 
 /// All sessions of one app.
 pub(crate) struct Sessions {
@@ -149,42 +88,6 @@ impl SessionSettings {
     /// Whether a session can be `cached`.
     const fn may_cache(&self) -> bool {
         self.choice || matches!(self.mode, SessionMode::Cached)
-    }
-}
-
-impl Session {
-    fn new(id: SessionId, kept: Kept) -> Self {
-        Self {
-            id,
-            kept,
-            cookies: Vec::new(),
-        }
-    }
-
-    /// Whose it is and how long it lasts.
-    pub(crate) fn about(&self) -> &About {
-        match &self.kept {
-            Kept::Stored(stored) => &stored.record.about,
-            Kept::Carried(carried) => &carried.about,
-        }
-    }
-
-    /// The access token for `audience` that came with it, if it still lives
-    /// longer than `margin`.
-    pub(crate) fn usable(
-        &self,
-        audience: &Audience,
-        now: Timestamp,
-        margin: Duration,
-    ) -> Option<&AccessToken> {
-        match &self.kept {
-            Kept::Stored(stored) => stored.record.usable(audience.uri, now, margin),
-            // It was opened for this very audience.
-            Kept::Carried(carried) => {
-                let token = carried.token.as_ref()?;
-                token.lives_beyond(now, margin).then_some(token)
-            }
-        }
     }
 }
 

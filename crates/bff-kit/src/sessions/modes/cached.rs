@@ -13,8 +13,8 @@ use super::{Mode, stateful};
 use crate::{
     cookies::{self, Cookies},
     sessions::{
-        Ended, Kept, Purpose, Record, Session, SessionError, SessionId, SessionMode, Stored,
-        shelf::Shelf,
+        Ended, Handle, Kept, Purpose, Record, Session, SessionError, SessionId, SessionMode,
+        Stored, shelf::Shelf,
     },
 };
 
@@ -45,7 +45,7 @@ impl Mode for Cached {
         let handle = id.handle();
         // A look asks the store in every mode that has one.
         let Purpose::Call(_) = purpose else {
-            return stateful::open(&self.shelf, id, purpose).await;
+            return Box::pin(stateful::open(&self.shelf, id, purpose)).await;
         };
         let now = self.clock.now();
         if let Some(stored) = self.near.get(handle.as_str())
@@ -54,8 +54,20 @@ impl Mode for Cached {
         {
             return Ok(Some(Session::new(id, Kept::Stored(stored))));
         }
+        // Boxed: most calls find a copy, and need no room for this.
+        Box::pin(self.read(id, &handle)).await
+    }
+
+    async fn end(&self, session: &Session, _: &Cookies<'_>) -> Result<Ended, SessionError> {
+        stateful::end(&self.shelf, session).await
+    }
+}
+
+impl Cached {
+    /// The session of `id` from the store, kept from now on.
+    async fn read(&self, id: SessionId, handle: &Handle) -> Result<Option<Session>, SessionError> {
         let reading = self.near.reading(handle.as_str());
-        let Some(stored) = self.shelf.load(&handle).await? else {
+        let Some(stored) = self.shelf.load(handle).await? else {
             return Ok(None);
         };
         if let Some(reading) = reading
@@ -64,9 +76,5 @@ impl Mode for Cached {
             reading.found(stored.clone());
         }
         Ok(Some(Session::new(id, Kept::Stored(stored))))
-    }
-
-    async fn end(&self, session: &Session, _: &Cookies<'_>) -> Result<Ended, SessionError> {
-        stateful::end(&self.shelf, session).await
     }
 }

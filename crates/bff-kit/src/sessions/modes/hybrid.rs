@@ -46,7 +46,7 @@ impl Mode for Hybrid {
         purpose: Purpose,
     ) -> Result<Option<Session>, SessionError> {
         let Purpose::Call(audience) = purpose else {
-            return stateful::open(&self.shelf, id, purpose).await;
+            return Box::pin(stateful::open(&self.shelf, id, purpose)).await;
         };
         let carried = self
             .carrier
