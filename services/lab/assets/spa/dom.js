@@ -13,7 +13,7 @@ const LONG = 160;
 
 /** A token is shown in full elsewhere, if at all: its two ends tell it from another. */
 function shortened(name, text) {
-  const isToken = /_token$/.test(name) && text.length > 40;
+  const isToken = /_token\b/.test(name) && text.length > 40;
   return isToken || text.length > LONG ? `${text.slice(0, 18)} … ${text.slice(-12)} (${text.length} characters)` : text;
 }
 
