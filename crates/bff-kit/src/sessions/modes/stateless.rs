@@ -11,7 +11,7 @@ use crate::{
     cookies::{self, Cookies},
     sessions::{
         Ended, Kept, Minted, Purpose, Record, Session, SessionError, SessionId, SessionMode,
-        carrier::{Carrier, Renewal},
+        carrier::{Carried, Carrier, Renewal},
     },
 };
 
@@ -53,11 +53,13 @@ impl Mode for Stateless {
             return Ok(None);
         };
         let slid = carried.about.slid(self.clock.now(), self.idle);
-        let cookies = match slid.filter(|_| slide) {
-            Some(about) => self.carrier.identity(&id, &about)?,
-            None => Vec::new(),
+        let Some(about) = slid.filter(|_| slide) else {
+            return Ok(Some(Session::new(id, Kept::Carried(carried))));
         };
-        let session = Session::new(id, Kept::Carried(carried));
+        let cookies = self.carrier.identity(&id, &about)?;
+        let token = carried.token.clone();
+        let moved = Arc::new(Carried { about, token });
+        let session = Session::new(id, Kept::Carried(moved));
         Ok(Some(Session { cookies, ..session }))
     }
 

@@ -229,7 +229,8 @@ async fn a_stateless_session_is_moved_on_in_its_cookie_and_ends_when_idle() {
     setup.world.clock.advance(IDLE / 20);
     let req = browser.request("/api1/data");
     let session = setup.world.sessions.open(&req, CALL).await.unwrap();
-    assert!(session.is_some());
+    let ends = setup.world.clock.now() + IDLE;
+    assert_eq!(session.unwrap().about().expires_at, ends, "told at once");
     let set = set_by(&req);
     assert_eq!(set.len(), 1);
     assert_eq!(set[0].name(), cookies::IDENTITY);
