@@ -26,9 +26,9 @@ struct Places<'a> {
 }
 
 impl Places<'_> {
-    /// Alice, whose login at the first app has begun, goes to both in `mode`.
-    async fn are_used(&self, browser: &Browser, mode: &str, redis: bool) {
-        for (number, (host, app)) in self.apps.into_iter().enumerate() {
+    /// Alice, whose login at the first app has begun, goes to both, each in its mode.
+    async fn are_used(&self, browser: &Browser, modes: [&str; 2], redis: bool) {
+        for (number, ((host, app), mode)) in self.apps.into_iter().zip(modes).enumerate() {
             if number == 0 {
                 sign_in(browser, self.issuer).await;
             }
@@ -44,7 +44,7 @@ impl Places<'_> {
             scripts_find_none_of(browser, &cookie_values(browser).await).await;
             if number == 0 {
                 let next = self.apps[1].1;
-                let choice = redis.then(|| format!("{next}/login?mode={mode}"));
+                let choice = redis.then(|| format!("{next}/login?mode={}", modes[1]));
                 match choice {
                     Some(login) => browser.goto(&login).await,
                     None => begin(browser, next).await,
@@ -63,15 +63,14 @@ async fn both_apps_are_used(mode: &str) {
         issuer: &platform.issuer(),
     };
     begin(&browser, &app1).await;
-    places.are_used(&browser, mode, false).await;
+    places.are_used(&browser, [mode, mode], false).await;
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 }
 
 in_modes!([stateful stateless hybrid cached] [both_apps_are_used]);
 
-/// With Redis, and a mode that the person chooses at the app's page.
-#[tokio::test(flavor = "multi_thread")]
-async fn each_mode_can_be_chosen_where_the_deployment_allows_it() {
+/// With Redis, and modes that the person chooses at the apps' pages.
+async fn each_pair_can_be_chosen(pairs: [[&str; 2]; 4]) {
     let choice = ("BFF_SESSION_MODE_CHOICE".to_owned(), "on".to_owned());
     let plan = Plan {
         environment: vec![choice],
@@ -80,15 +79,32 @@ async fn each_mode_can_be_chosen_where_the_deployment_allows_it() {
     let platform = Processes::start(&plan).await;
     let (app1, app2) = (platform.url(Site::App1), platform.url(Site::App2));
     let issuer = platform.url(Site::Idp);
-    for mode in ["stateful", "stateless", "hybrid", "cached"] {
+    for modes in pairs {
         let browser = Browser::start().await;
         let places = Places {
             apps: [("app1.localhost", &app1), ("app2.localhost", &app2)],
             issuer: &issuer,
         };
         browser.goto(&app1).await;
-        browser.press(mode).await;
-        places.are_used(&browser, mode, true).await;
+        browser.press(modes[0]).await;
+        places.are_used(&browser, modes, true).await;
         assert_eq!(browser.complaints().await, Vec::<String>::new());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_mode_can_be_chosen_where_the_deployment_allows_it() {
+    let modes = ["stateful", "stateless", "hybrid", "cached"];
+    each_pair_can_be_chosen(modes.map(|mode| [mode, mode])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_two_apps_can_be_in_different_modes() {
+    each_pair_can_be_chosen([
+        ["stateful", "cached"],
+        ["stateless", "hybrid"],
+        ["hybrid", "stateful"],
+        ["cached", "stateless"],
+    ])
+    .await;
 }

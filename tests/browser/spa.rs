@@ -296,6 +296,39 @@ async fn a_callback_that_does_not_fit_is_refused_in_words_and_its_code_is_not_us
     );
 }
 
+/// What the page kept for the way back is changed under its hands: the answer is
+/// then another login's.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_token_of_another_nonce_and_a_code_of_another_verifier_sign_nobody_in() {
+    for (kept, sentence) in [
+        ("nonce", "The ID token does not hold"),
+        ("verifier", "does not take this code"),
+    ] {
+        let story = Story::begin().await;
+        let browser = &story.browser;
+        browser.press("Stop before the redirect").await;
+        browser.find("#onward:not([hidden])").await;
+        let change = format!(
+            "const login = JSON.parse(sessionStorage.getItem('login'));
+             login.{kept} = [...login.{kept}].reverse().join('');
+             sessionStorage.setItem('login', JSON.stringify(login));"
+        );
+        browser.run(&change).await;
+        browser.click("#onward a").await;
+        browser.until_at(&story.platform.issuer()).await;
+        browser.fill("username", ALICE.0).await;
+        browser.fill("password", ALICE.1).await;
+        browser.press("Sign in").await;
+        browser.until_at(&story.spa).await;
+        let trouble = story.trouble().await;
+        assert!(trouble.contains(sentence), "{kept}: {trouble}");
+        assert!(!browser.has("[data-signed-in=true]:not([hidden])").await);
+        assert!(!browser.source().await.contains("Hello, Alice"));
+        let taken = story.tokens();
+        assert_eq!(taken.is_empty(), kept == "verifier", "PKCE (RFC 7636 §4.6)");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_is_away_is_said_in_words_and_the_button_works_again() {
     let story = Story::begin().await;

@@ -28,6 +28,11 @@ const SHORT: (&str, Duration) = ("access_token = \"2s\"", Duration::from_secs(2)
 const USUAL: &str = "access_token = \"15m\"";
 /// So short that it is over when the provider has started again.
 const SHORT_GRACE: (&str, &str) = ("refresh_grace = \"30s\"", "refresh_grace = \"1s\"");
+/// app1 and app2 keep the refresh token that they have.
+const NO_ROTATION: (&str, &str) = (
+    "rotate_refresh_tokens = true\nrefresh_ends_with_session",
+    "rotate_refresh_tokens = false\nrefresh_ends_with_session",
+);
 /// The app's host, as cookies know it.
 const HOST: &str = "app1.localhost";
 /// How long to wait for what must happen, on a busy machine.
@@ -42,10 +47,15 @@ struct Scene {
 
 impl Scene {
     async fn set(mode: &str) -> Self {
+        Self::set_with(mode, &[]).await
+    }
+
+    /// The same with `changes` of the provider's configuration.
+    async fn set_with(mode: &str, changes: &[(&'static str, &'static str)]) -> Self {
         let plan = Plan {
             replicas: 2,
             gated: true,
-            idp_config: vec![(USUAL, SHORT.0)],
+            idp_config: [&[(USUAL, SHORT.0)], changes].concat(),
             ..Plan::default()
         };
         let platform = Processes::start(&in_mode(mode, plan)).await;
@@ -58,7 +68,7 @@ impl Scene {
         let expired = Instant::now() + SHORT.1;
         let mut scene = Self { platform, cli, app };
         // The new tokens live long enough not to expire under the test's hands.
-        scene.reconfigure_idp(&[]).await;
+        scene.reconfigure_idp(changes).await;
         sleep_until(expired).await;
         scene.platform.gate().forget();
         scene
@@ -88,15 +98,20 @@ impl Scene {
         assert_eq!(self.redeems().len(), count, "what was renewed is kept");
     }
 
-    /// The refresh token that the browser was left with is the newest: it
-    /// renews when no older one is taken any more.
-    async fn renews_once_the_grace_is_over(&mut self) {
-        self.reconfigure_idp(&[SHORT_GRACE]).await;
+    /// As if all access tokens that the browser holds were over.
+    fn forget_access_tokens(&self) {
         for cookie in self.cli.jar().of(HOST) {
             if cookie.path != "/" {
                 self.cli.forget_cookie(HOST, &cookie.name);
             }
         }
+    }
+
+    /// The refresh token that the browser was left with is the newest: it
+    /// renews when no older one is taken any more.
+    async fn renews_once_the_grace_is_over(&mut self) {
+        self.reconfigure_idp(&[SHORT_GRACE]).await;
+        self.forget_access_tokens();
         for path in ["/api1/data", "/api2/data"] {
             let answer = self.cli.fetch_get(path).await;
             assert_eq!(answer.status, 200, "{path}: {}", answer.body);
@@ -258,4 +273,31 @@ async fn stateless_a_refusal_with_500_costs_one_request_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stateless_an_answer_lost_after_the_rotation_costs_one_request_more() {
     without_a_lease(|gate| gate.lose_next_answer("/token"), 1).await;
+}
+
+/// Nothing is replaced, so a token that was sent before is as good as ever: by
+/// the time that the last is answered, any grace would be over.
+#[tokio::test(flavor = "multi_thread")]
+async fn stateless_a_client_without_rotation_needs_no_grace() {
+    let mut scene = Scene::set_with("stateless", &[NO_ROTATION, SHORT_GRACE]).await;
+    scene.platform.gate().slow_down("/token", SLOW);
+    storm(&scene.cli, &scene.app).await;
+    let redeems = scene.redeems();
+    one_a_replica_and_audience(&redeems, 0);
+    assert_eq!(repeats(&redeems), redeems.len() - 1, "one refresh token");
+    scene.lives_on().await;
+    // Nothing is left to share, neither here nor there.
+    for name in scene.platform.replicas_of("app1-bff") {
+        scene.platform.restart(&name).await;
+    }
+    scene.platform.gate().forget();
+    scene.forget_access_tokens();
+    for path in ["/api1/data", "/api2/data"] {
+        let answer = scene.cli.fetch_get(path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    }
+    let later = scene.redeems();
+    let of_first =
+        |call: &GateCall| call.param("refresh_token") == redeems[0].param("refresh_token");
+    assert!(later.len() == 2 && later.iter().all(of_first), "{later:#?}");
 }

@@ -188,12 +188,23 @@ async fn who_was_changed_in_the_configuration_is_signed_out_everywhere() {
     assert_eq!(refused.error(), "invalid_grant", "offline access ends too");
     assert!(provider.is_signed_in(&mut bob).await);
 
+    // Alice, who has signed in anew, may no more.
+    let alices = provider.tokens(&mut browser(), (ALICE.0, BOB.1)).await;
+    let of_alice = "username = \"alice\"";
+    let disabled = other_password.replace(of_alice, &format!("{of_alice}\nenabled = false"));
+    provider.stop();
+    provider.start_again(&disabled).await;
+    let told = app.told(2).await;
+    assert_eq!(told[1].token().text("sid"), sid(&alices.id));
+    let refused = provider.machine().refresh(&alices.refresh, &[]).await;
+    assert_eq!(refused.error(), "invalid_grant");
+
     // Bob is there no more.
-    let (without_bob, _) = other_password.rsplit_once("[[users]]").unwrap();
+    let (without_bob, _) = disabled.rsplit_once("[[users]]").unwrap();
     provider.stop();
     provider.start_again(without_bob).await;
-    let told = app.told(2).await;
-    assert_eq!(told[1].token().text("sid"), sid(&bobs.id));
+    let told = app.told(3).await;
+    assert_eq!(told[2].token().text("sid"), sid(&bobs.id));
     let refused = provider.machine().refresh(&bobs.refresh, &[]).await;
     assert_eq!(refused.error(), "invalid_grant");
 }

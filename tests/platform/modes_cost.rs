@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use kit::config::Site;
-use testkit::{Cli, Hop, Plan, Processes};
+use reqwest::Method;
+use testkit::{Cli, Hop, Plan, Platform, Processes};
 use tests::{ALICE, in_modes, modes::in_mode, sign_in_to};
 
 /// Calls to the APIs that are counted.
@@ -102,6 +103,41 @@ async fn calls_cost_nothing(mode: &str) {
     assert_eq!(told, 0);
     // The idle system is not quite the same at all times.
     assert!(counted <= FEW, "{counted}");
+}
+
+/// What the answer to `path` says of the cookies that went with it, and those.
+async fn cookies_told(cli: &mut Cli, app: &str, path: &str) -> (usize, usize) {
+    let sent: Vec<_> = cli
+        .jar()
+        .of("app1.localhost")
+        .filter(|cookie| path.starts_with(&cookie.path))
+        .map(|cookie| format!("{}={}", cookie.name, cookie.value))
+        .collect();
+    let url = format!("{app}{path}");
+    let answer = cli.raw(Method::GET, &url, &[], "").await;
+    let timing = answer.header("server-timing").unwrap().to_owned();
+    let (_, verifying) = timing.split_once("verify;dur=").unwrap();
+    assert!(verifying.parse::<f64>().unwrap() >= 0.0, "{timing}");
+    let told = timing.strip_prefix("cookies;desc=\"").unwrap();
+    let (told, _) = told.split_once(" bytes\"").unwrap();
+    (told.parse().unwrap(), sent.join("; ").len())
+}
+
+async fn each_answer_tells_the_bytes_of_its_cookies(mode: &str) {
+    let platform = Platform::start_in_mode(mode).await;
+    let app = platform.url(Site::App1);
+    let mut cli = platform.cli();
+    sign_in_to(&mut cli, &app, ALICE).await;
+    for path in ["/api1/data", "/api2/data", "/session", "/sessions", "/"] {
+        let (told, sent) = cookies_told(&mut cli, &app, path).await;
+        assert_eq!(told, sent, "{path}");
+        assert!(told > 0, "{path}");
+    }
+}
+
+mod said {
+    use super::{each_answer_tells_the_bytes_of_its_cookies, in_modes};
+    in_modes!([stateful hybrid cached stateless] [each_answer_tells_the_bytes_of_its_cookies]);
 }
 
 in_modes!([stateful][calls_cost_a_read_each]);

@@ -3,10 +3,14 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use sso_proto::idp::end_sessions_request::Which;
 use testkit::{Cli, Platform, UnverifiedClaims};
-use tests::{BOB, Party, sign_in};
+use tests::{ALICE, BOB, Party, sign_in};
 
-use crate::receiver::{Receiver, Told, file, free_port, telling};
+use crate::{
+    operator_sessions,
+    receiver::{Receiver, Told, file, free_port, telling},
+};
 
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
@@ -15,7 +19,8 @@ async fn platform() -> (Platform, u16) {
     let port = free_port();
     let config = file(&telling(port));
     let path = config.path().to_str().unwrap().to_owned();
-    (Platform::start_with(&["--config", &path]).await, port)
+    let flags = ["--config", &path, "--operator-key", operator_sessions::KEY];
+    (Platform::start_with(&flags).await, port)
 }
 
 /// Signs out by the app's own hint; the hint's claims.
@@ -116,6 +121,39 @@ async fn every_way_in_which_a_session_ends_is_told() {
     let told = app.told(2).await;
     assert_eq!(told[1].token().text("sid"), sid(&second));
     assert_eq!(app.all().len(), 2, "bob had signed in to no app");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_on_the_account_page_or_by_an_operator_is_told() {
+    let (platform, port) = platform().await;
+    let app = Receiver::at(port).await;
+    let party = Party::demo_rp(&platform);
+    let mut owner = platform.cli();
+    owner.goto(&format!("{}/account", platform.issuer())).await;
+    sign_in(&mut owner, ALICE).await;
+    for number in 0..3 {
+        let granted = party.tokens(&mut party.cli(), &[]).await;
+        let id_token = UnverifiedClaims::of(&granted.text("id_token"));
+        let sid = id_token.text("sid");
+        match number {
+            0 => {
+                owner.goto(&format!("{}/account", platform.issuer())).await;
+                owner.press("End").await;
+            }
+            1 => {
+                let one = Which::Sid(sid.to_owned());
+                assert_eq!(operator_sessions::end(&platform, one).await.unwrap(), 1);
+            }
+            _ => {
+                // The owner's own too, which no app took part in.
+                let all = Which::User("alice".to_owned());
+                assert_eq!(operator_sessions::end(&platform, all).await.unwrap(), 2);
+            }
+        }
+        let told = app.told(number + 1).await;
+        assert_eq!(told[number].token().text("sid"), sid, "end {number}");
+    }
+    assert_eq!(app.all().len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

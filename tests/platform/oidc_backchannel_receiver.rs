@@ -182,10 +182,56 @@ async fn a_login_that_it_crosses_makes_no_session(mode: &str) {
     assert!(!is_signed_in(&mut cli, &app1).await);
 }
 
+/// Nobody listens at the app's door while the session ends elsewhere.
+async fn an_app_that_is_down_meanwhile_is_told_when_it_is_back(mode: &str) {
+    let mut platform = Processes::start(&in_mode(mode, Plan::default())).await;
+    let (app1, app2) = (platform.url(Site::App1), platform.url(Site::App2));
+    let mut cli = Cli::new();
+    sign_in_to(&mut cli, &app1, ALICE).await;
+    cli.goto(&format!("{app2}/login")).await;
+    assert!(is_signed_in(&mut cli, &app2).await);
+    platform.kill("app2-bff");
+    log_out_everywhere(&mut cli, &app1).await;
+    platform.restart("app2-bff").await;
+    signed_out_in_time(&mut cli, &app2).await;
+}
+
+/// Waits until the session at `app` has ended.
+async fn signed_out_in_time(cli: &mut Cli, app: &str) {
+    let ended = async {
+        while is_signed_in(cli, app).await {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let in_time = timeout(PATIENCE, ended).await;
+    assert!(in_time.is_ok(), "the session at {app} never ends");
+}
+
 in_modes!([stateful cached hybrid] [
     it_ends_the_sessions_of_one_login_and_no_others
     a_login_that_it_crosses_makes_no_session
+    an_app_that_is_down_meanwhile_is_told_when_it_is_back
 ]);
+
+/// Redis has dropped the provider's record by then; the apps' own would live on
+/// for hours.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_redis_the_apps_sessions_end_when_the_providers_expires() {
+    let plan = Plan {
+        idp_config: vec![("idp_session = \"7d\"", "idp_session = \"5s\"")],
+        ..Plan::default()
+    };
+    let platform = Processes::start(&plan).await;
+    let (app1, app2) = (platform.url(Site::App1), platform.url(Site::App2));
+    let mut cli = Cli::new();
+    sign_in_to(&mut cli, &app1, ALICE).await;
+    let began = session_at(&mut cli, &app1).await;
+    assert_eq!(began["authenticated"], true);
+    cli.goto(&format!("{app2}/login")).await;
+    for app in [&app1, &app2] {
+        signed_out_in_time(&mut cli, app).await;
+    }
+}
 
 /// The provider keeps its own data here, so that only the app is without a store.
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,8 @@ use testkit::{Child, Cli, Platform, binary, free_offset};
 use tests::{ALICE, Party, session_at, sign_in_to};
 use tonic::{Code, Request, Status, transport::Channel};
 
-const KEY: &str = "an-operators-key-of-a-good-length";
+/// The operator's key, for those who start a provider with one.
+pub const KEY: &str = "an-operators-key-of-a-good-length";
 
 async fn platform() -> Platform {
     Platform::start_with(&["--operator-key", KEY]).await
@@ -45,7 +46,8 @@ async fn of(platform: &Platform, user: &str) -> Result<ListSessionsResponse, Sta
     list(platform, asked).await
 }
 
-async fn end(platform: &Platform, which: Which) -> Result<u32, Status> {
+/// Ends `which` as the operator who has [`KEY`]; how many sessions it were.
+pub async fn end(platform: &Platform, which: Which) -> Result<u32, Status> {
     let asked = EndSessionsRequest { which: Some(which) };
     let answer = client(platform).end(with_key(KEY, asked)).await;
     answer.map(|answer| answer.into_inner().ended)
@@ -172,6 +174,8 @@ async fn the_one_process_keeps_a_key_that_the_command_line_finds() {
     assert!(table.contains("SID") && table.contains("alice"), "{table}");
     let (code, said) = run(&["revoke", "--user", "alice"]);
     assert_eq!((code, said.trim()), (Some(0), "1 session ended"));
+    // The app was told before the command said so.
+    assert_eq!(session_at(&mut cli, &app1).await["authenticated"], false);
     let (code, said) = run(&["revoke", "--user", "alice"]);
     assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
     let (code, said) = run(&["revoke", "--user", "nobody"]);

@@ -1,6 +1,6 @@
 //! What a test can do to processes that run.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use super::{PATIENCE, Processes};
 use crate::{Gate, RedisServer, Tap};
@@ -38,6 +38,11 @@ impl Processes {
             config = config.replace(from, to);
         }
         std::fs::write(self.idp_config(), config).unwrap();
+    }
+
+    /// A file of the state directory that all of them share.
+    pub fn state_file(&self, name: &str) -> PathBuf {
+        self.folder.path().join("state").join(name)
     }
 
     /// The processes of the binary `program`, by name.
