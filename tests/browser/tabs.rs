@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kit::config::Site;
 use reqwest::Method;
+use serde_json::json;
 use testkit::{Browser, Cli, Platform};
 use tests::{ALICE, in_modes, session_at, sign_in_to};
 
@@ -44,6 +45,8 @@ mod elsewhere {
 }
 
 /// Nobody but the browser knows of such a session: its own tabs tell each other.
+/// The process that is asked to sign out need not be the one with the stream, so
+/// the tab that learns of it has none here.
 #[tokio::test(flavor = "multi_thread")]
 async fn in_stateless_the_apps_own_tabs_learn_of_the_logout() {
     let platform = Platform::start_in_mode("stateless").await;
@@ -51,6 +54,16 @@ async fn in_stateless_the_apps_own_tabs_learn_of_the_logout() {
     let browser = Browser::start().await;
     signs_in(&browser, &platform, &app1).await;
     let first = browser.driver().window().await.unwrap();
+    let cdp = browser.driver().cdp();
+    let no_stream = json!({ "urls": ["*/session/events"] });
+    cdp.send_raw("Network.enable", json!({})).await.unwrap();
+    cdp.send_raw("Network.setBlockedURLs", no_stream)
+        .await
+        .unwrap();
+    let before = streams(&platform);
+    browser.goto(&app1).await;
+    is_home(&browser, &app1).await;
+    until_one_holds(&browser).await;
     in_a_new_tab(&browser).await;
     browser.goto(&app1).await;
     is_home(&browser, &app1).await;
@@ -61,6 +74,7 @@ async fn in_stateless_the_apps_own_tabs_learn_of_the_logout() {
     browser
         .until_text("#session-ended", "This session has ended")
         .await;
+    assert_eq!(streams(&platform), before, "no process told it");
 }
 
 /// How many streams of events were asked for at app1.
@@ -82,15 +96,26 @@ async fn in_a_new_tab(browser: &Browser) {
 
 /// Waits until a tab of this browser waits for its turn to hold the stream.
 async fn until_one_waits(browser: &Browser) {
-    let script = "const done = arguments[arguments.length - 1];
+    until_turns(browser, 1).await;
+}
+
+/// Waits until the only tab of this browser has its turn.
+async fn until_one_holds(browser: &Browser) {
+    until_turns(browser, 0).await;
+}
+
+/// Waits until a tab has its turn and as many others wait for theirs.
+async fn until_turns(browser: &Browser, waiting: usize) {
+    let script = "const [waiting, done] = arguments;
         const look = async () => {
             const { held, pending } = await navigator.locks.query();
-            if (held.length === 1 && pending.length === 1) done(true);
+            if (held.length === 1 && pending.length === waiting) done(true);
             else setTimeout(look, 20);
         };
         look();";
     let driver = browser.driver();
-    driver.execute_async(script, vec![]).await.unwrap();
+    let waiting = vec![json!(waiting)];
+    driver.execute_async(script, waiting).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

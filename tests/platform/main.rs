@@ -21,6 +21,7 @@ mod flow_refresh;
 mod flow_renewal;
 mod flow_sso;
 mod idp_restarts;
+mod large_cookies;
 mod modes_cost;
 mod no_secret_leaks;
 mod oidc_backchannel_logout;
