@@ -236,6 +236,29 @@ async fn a_half_open_connection_is_not_trusted() {
     until("told", || recorder.was_told("session:b")).await;
 }
 
+/// Too slow for the answer to a question to prove anything in time.
+#[tokio::test]
+async fn a_slow_connection_promises_nothing_that_it_cannot_keep() {
+    let server = RedisServer::start();
+    let relay = Relay::to(server.port()).await;
+    let recorder = Recorder::on(&store_at(&relay.url()), "session:").await;
+    let other = store_at(&server.url());
+    relay.dawdle(WATCH_BOUND * 2 / 5);
+    until("not current", || !recorder.is_current()).await;
+    recorder.forget();
+    other.put("session:a", x(), MINUTE).await.unwrap();
+    let made = Instant::now();
+    until("told", || {
+        let must_know = made.elapsed() > WATCH_BOUND;
+        let (current, knows) = (recorder.is_current(), recorder.was_told("session:a"));
+        assert!(knows || !(current && must_know), "current without it");
+        knows
+    })
+    .await;
+    relay.dawdle(Duration::ZERO);
+    until_whole(&recorder, "session:a", made).await;
+}
+
 #[tokio::test]
 async fn a_dropped_watch_gives_its_connection_up() {
     let server = RedisServer::start();

@@ -1,9 +1,13 @@
 //! A little TCP relay that can swallow all it is given, both ways: connections
-//! through it are then half-open, as behind a firewall that forgot them.
+//! through it are then half-open, as behind a firewall that forgot them. Or it
+//! passes everything on late.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::SeqCst},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
 };
 
 use tokio::{
@@ -16,8 +20,16 @@ use tokio::{
 
 pub(super) struct Relay {
     port: u16,
-    swallows: Arc<AtomicBool>,
+    moods: Arc<Moods>,
     accepting: AbortHandle,
+}
+
+/// What it does to all that passes.
+#[derive(Default)]
+struct Moods {
+    swallows: AtomicBool,
+    /// In milliseconds, either way.
+    dawdles: AtomicU64,
 }
 
 impl Relay {
@@ -25,8 +37,8 @@ impl Relay {
     pub(super) async fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let own = listener.local_addr().unwrap().port();
-        let swallows = Arc::new(AtomicBool::new(false));
-        let shared = Arc::clone(&swallows);
+        let moods = Arc::<Moods>::default();
+        let shared = Arc::clone(&moods);
         let accepting = tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 let far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -37,7 +49,7 @@ impl Relay {
         });
         Self {
             port: own,
-            swallows,
+            moods,
             accepting: accepting.abort_handle(),
         }
     }
@@ -47,7 +59,12 @@ impl Relay {
     }
 
     pub(super) fn swallow(&self, all: bool) {
-        self.swallows.store(all, SeqCst);
+        self.moods.swallows.store(all, SeqCst);
+    }
+
+    pub(super) fn dawdle(&self, by: Duration) {
+        let millis = u64::try_from(by.as_millis()).unwrap();
+        self.moods.dawdles.store(millis, SeqCst);
     }
 }
 
@@ -58,7 +75,7 @@ impl Drop for Relay {
 }
 
 /// Until either end closes.
-async fn pump(from: OwnedReadHalf, to: OwnedWriteHalf, swallows: Arc<AtomicBool>) {
+async fn pump(from: OwnedReadHalf, to: OwnedWriteHalf, moods: Arc<Moods>) {
     let mut buffer = [0; 4096];
     while from.readable().await.is_ok() {
         let read = match from.try_read(&mut buffer) {
@@ -67,7 +84,9 @@ async fn pump(from: OwnedReadHalf, to: OwnedWriteHalf, swallows: Arc<AtomicBool>
             Err(why) if why.kind() == std::io::ErrorKind::WouldBlock => continue,
             Err(_) => return,
         };
-        if swallows.load(SeqCst) {
+        let dawdles = moods.dawdles.load(SeqCst);
+        tokio::time::sleep(Duration::from_millis(dawdles)).await;
+        if moods.swallows.load(SeqCst) {
             continue;
         }
         let mut left = &buffer[..read];
