@@ -218,7 +218,7 @@ in_modes!([stateful cached hybrid] [
 #[tokio::test(flavor = "multi_thread")]
 async fn with_redis_the_apps_sessions_end_when_the_providers_expires() {
     let plan = Plan {
-        idp_config: vec![("idp_session = \"7d\"", "idp_session = \"5s\"")],
+        idp_config: vec![("idp_session = \"7d\"", "idp_session = \"8s\"")],
         ..Plan::default()
     };
     let platform = Processes::start(&plan).await;
