@@ -1,8 +1,10 @@
 //! Calling another service.
 
+use std::error::Error;
+
 use kit::telemetry::propagation;
 use tonic::{
-    Request,
+    Request, Status,
     metadata::{MetadataValue, errors::InvalidMetadataValue},
 };
 
@@ -16,6 +18,43 @@ pub fn authorized<T>(message: T, credentials: &str) -> Result<Request<T>, Invali
     metadata.insert("authorization", credentials);
     propagation::inject_metadata(metadata);
     Ok(request)
+}
+
+/// Makes `call`, and once more where the peer has surely not seen it: a server
+/// that drains closes connections while calls are on their way to it, and the
+/// second one opens another connection. So it is right for any call.
+pub async fn until_seen<T>(call: impl AsyncFn() -> Result<T, Status>) -> Result<T, Status> {
+    once_more(call, is_of_unseen).await
+}
+
+/// Makes `call`, and once more where its connection broke before the answer.
+/// Only for calls that may be carried out twice (RFC 9110 §9.2.2).
+pub async fn until_answered<T>(call: impl AsyncFn() -> Result<T, Status>) -> Result<T, Status> {
+    once_more(call, |error| error.is::<hyper::Error>()).await
+}
+
+async fn once_more<T>(
+    call: impl AsyncFn() -> Result<T, Status>,
+    is_worth_it: fn(&(dyn Error + 'static)) -> bool,
+) -> Result<T, Status> {
+    match call().await {
+        Err(status) if kit::net::causes(&status).any(is_worth_it) => call().await,
+        outcome => outcome,
+    }
+}
+
+/// Whether the call was never sent, or came behind the last one that the peer
+/// says it has seen (RFC 9113 §6.8, §8.7).
+fn is_of_unseen(error: &(dyn Error + 'static)) -> bool {
+    if let Some(error) = error.downcast_ref::<hyper::Error>() {
+        // Taken back from the queue of a connection that has ended.
+        return error.is_canceled();
+    }
+    error.downcast_ref::<h2::Error>().is_some_and(|error| {
+        let told_to_go = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+        let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        error.is_remote() && (told_to_go || refused)
+    })
 }
 
 #[cfg(test)]

@@ -2,12 +2,7 @@
 
 use std::{io, net::TcpListener, time::Duration};
 
-use kit::{
-    metrics::Metrics,
-    readiness::Readiness,
-    running::Running,
-    shutdown::{DRAIN, NOTICE, Shutdown},
-};
+use kit::{metrics::Metrics, readiness::Readiness, running::Running, shutdown::Shutdown};
 use tonic::{
     service::RoutesBuilder,
     transport::{Server, server::TcpIncoming},
@@ -52,16 +47,7 @@ pub struct Frame {
 impl Frame {
     /// Serves `routes` on `listener` until the drain. Call it inside a
     /// multi-threaded runtime. A service without a descriptor is an error.
-    pub fn serve(self, listener: TcpListener, routes: RoutesBuilder) -> io::Result<Running> {
-        self.serve_with(NOTICE, listener, routes)
-    }
-
-    pub(crate) fn serve_with(
-        self,
-        notice: Duration,
-        listener: TcpListener,
-        mut routes: RoutesBuilder,
-    ) -> io::Result<Running> {
+    pub fn serve(self, listener: TcpListener, mut routes: RoutesBuilder) -> io::Result<Running> {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
@@ -94,20 +80,15 @@ impl Frame {
         }));
         let shutdown = self.shutdown;
         running.push(tokio::spawn(async move {
-            // Until then a new connection's health check is told NOT_SERVING.
-            let noticed = async || {
-                shutdown.begun().await;
-                tokio::time::sleep(notice).await;
-            };
-            let served = builder.serve_with_incoming_shutdown(incoming, noticed());
-            let drained = async {
-                noticed().await;
-                tokio::time::sleep(DRAIN).await;
-            };
+            // Until then a new connection's health check is told NOT_SERVING;
+            // then open connections are told to go (GOAWAY, RFC 9113 §6.8).
+            let stop = shutdown.time_to_stop();
             tokio::select! {
-                ended = served => ended.map_err(io::Error::other),
+                ended = builder.serve_with_incoming_shutdown(incoming, stop) => {
+                    ended.map_err(io::Error::other)
+                }
                 // A client that never ends its stream must not hold up the process.
-                () = drained => Ok(()),
+                () = shutdown.time_is_up() => Ok(()),
             }
         }));
         Ok(running)

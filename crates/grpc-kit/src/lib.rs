@@ -9,5 +9,5 @@ mod methods;
 mod tests;
 mod trace;
 
-pub use call::authorized;
+pub use call::{authorized, until_answered, until_seen};
 pub use frame::{Frame, MAX_MESSAGE};

@@ -1,11 +1,19 @@
 //! The frame, asked over real connections. It has no methods of its own.
 
-use std::{net::TcpListener, time::Duration};
+use std::{
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use futures_util::stream;
 use http::uri::PathAndQuery;
 use kit::{
-    metrics::Metrics, readiness::Readiness, running::Running, shutdown::NOTICE, shutdown::Shutdown,
+    metrics::Metrics,
+    readiness::Readiness,
+    running::Running,
+    shutdown::{Drain, Shutdown},
 };
 use tonic::{Code, Request, client::Grpc, service::RoutesBuilder, transport::Channel};
 use tonic_health::pb::{
@@ -17,7 +25,7 @@ use tonic_reflection::pb::v1::{
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
-use crate::Frame;
+use crate::{Frame, until_seen};
 
 const INVENTORY: &str = "sso.inventory.v1.Inventory";
 /// More than a test takes.
@@ -32,9 +40,15 @@ struct Served {
 
 impl Served {
     fn new(notice: Duration) -> Self {
-        let shutdown = Shutdown::new();
+        Self::on(TcpListener::bind(("127.0.0.1", 0)).unwrap(), notice)
+    }
+
+    fn on(listener: TcpListener, notice: Duration) -> Self {
+        let shutdown = Shutdown::with(Drain {
+            notice,
+            ..Drain::default()
+        });
         let metrics = Metrics::new("tested").unwrap();
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let frame = Frame {
             service: "tested",
@@ -46,7 +60,7 @@ impl Served {
             shutdown: shutdown.clone(),
         };
         let routes = RoutesBuilder::default();
-        let running = frame.serve_with(notice, listener, routes).unwrap();
+        let running = frame.serve(listener, routes).unwrap();
         Self {
             url,
             metrics,
@@ -86,7 +100,7 @@ impl Served {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reflection_announces_what_is_served_and_nothing_else() {
-    let served = Served::new(NOTICE);
+    let served = Served::new(Drain::default().notice);
     let mut reflection = ServerReflectionClient::new(served.channel());
     let list = ServerReflectionRequest {
         host: String::new(),
@@ -134,7 +148,7 @@ async fn after_the_notice_there_is_no_new_connection() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_strangers_method_is_counted_without_its_name() {
-    let served = Served::new(NOTICE);
+    let served = Served::new(Drain::default().notice);
     let mut client = Grpc::new(served.channel());
     client.ready().await.unwrap();
     let path = PathAndQuery::from_static("/sso.inventory.v1.Inventory/Steal");
@@ -146,4 +160,75 @@ async fn a_strangers_method_is_counted_without_its_name() {
     assert!(text.contains("rpc_method=\"_OTHER\""), "{text}");
     assert!(!text.contains("Steal"), "{text}");
     served.end().await;
+}
+
+/// Takes a connection and its first call, and says `last_words` instead of an answer.
+fn end_at_first_call(listener: &TcpListener, last_words: &[u8]) {
+    /// RFC 9113 §3.4, §4.1, §6.2, §6.5.
+    const PREFACE: usize = 24;
+    const HEADERS: u8 = 1;
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let (mut peer, _) = listener.accept().unwrap();
+    peer.write_all(&SETTINGS).unwrap();
+    let read = |peer: &mut TcpStream, length| {
+        let mut bytes = vec![0; length];
+        peer.read_exact(&mut bytes).unwrap();
+        bytes
+    };
+    read(&mut peer, PREFACE);
+    loop {
+        let head = read(&mut peer, 9);
+        read(
+            &mut peer,
+            u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize,
+        );
+        if head[3] == HEADERS {
+            break;
+        }
+    }
+    peer.write_all(last_words).unwrap();
+}
+
+/// Asks for the health of a server that ends its first connection with
+/// `last_words`; the answer, and how often it was asked.
+async fn asked_across_an_end(last_words: &'static [u8]) -> (Result<ServingStatus, Code>, usize) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let ending = tokio::task::spawn_blocking(move || {
+        end_at_first_call(&listener, last_words);
+        listener
+    });
+    let times = AtomicUsize::new(0);
+    let health = HealthClient::new(kit::net::grpc_channel(&url).unwrap());
+    let asked = until_seen(async || {
+        times.fetch_add(1, Ordering::Relaxed);
+        health.clone().check(HealthCheckRequest::default()).await
+    });
+    let serving = async {
+        let served = Served::on(ending.await.unwrap(), Duration::ZERO);
+        served.until_health_says(ServingStatus::Serving).await;
+        served
+    };
+    // The second time, the listener is the real server's.
+    let (answer, served) = tokio::join!(asked, serving);
+    drop(health);
+    served.end().await;
+    let answer = answer.map(|answer| answer.get_ref().status());
+    (answer.map_err(|status| status.code()), times.into_inner())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rfc9113_6_8_a_call_that_the_peer_has_not_seen_is_made_once_more() {
+    // The last stream that was seen is 0, and there was no error.
+    const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let (answer, times) = asked_across_an_end(&GOAWAY).await;
+    assert!(answer.is_ok(), "{answer:?}");
+    assert_eq!(times, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_the_peer_may_have_seen_is_not_made_again() {
+    let (answer, times) = asked_across_an_end(&[]).await;
+    assert!(answer.is_err(), "{answer:?}");
+    assert_eq!(times, 1);
 }

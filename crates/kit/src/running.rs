@@ -5,7 +5,7 @@ use std::io;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::task::JoinHandle;
 
-use crate::shutdown::Shutdown;
+use crate::shutdown::{Shutdown, Turn};
 
 /// Ends when all of its tasks have.
 #[derive(Debug, Default)]
@@ -25,6 +25,18 @@ impl Running {
     /// With all of `other`'s tasks too.
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
+    }
+
+    /// The same as one task, at whose end the `turn` of others comes.
+    #[must_use]
+    pub fn before(self, turn: Turn, shutdown: &Shutdown) -> Self {
+        let shutdown = shutdown.clone();
+        let all = async move {
+            let outcome = self.supervise(&shutdown).await;
+            drop(turn);
+            outcome
+        };
+        Self(vec![tokio::spawn(all)])
     }
 
     /// Waits for all of them; the first error, if any.
@@ -50,7 +62,44 @@ impl Running {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::shutdown::Drain;
+
+    /// Ends when told to stop.
+    fn service(shutdown: &Shutdown) -> Running {
+        let shutdown = shutdown.clone();
+        let mut running = Running::new();
+        running.push(tokio::spawn(async move {
+            shutdown.time_to_stop().await;
+            Ok(())
+        }));
+        running
+    }
+
+    #[tokio::test]
+    async fn what_is_called_ends_after_who_calls_it() {
+        let shutdown = Shutdown::with(Drain {
+            notice: Duration::ZERO,
+            timeout: Duration::from_secs(300),
+        });
+        let (later, turn) = shutdown.in_turn();
+        let mut called = service(&later);
+        let (open, closed) = tokio::sync::oneshot::channel::<()>();
+        let mut caller = service(&shutdown);
+        // A request that ends when the test lets it.
+        caller.push(tokio::spawn(async move {
+            closed.await.map_err(io::Error::other)
+        }));
+        called.extend(caller.before(turn, &shutdown));
+        let mut called = std::pin::pin!(called.supervise(&shutdown));
+        shutdown.begin();
+        shutdown.time_to_stop().await;
+        assert!(futures_util::poll!(&mut called).is_pending());
+        open.send(()).unwrap();
+        called.await.unwrap();
+    }
 
     #[tokio::test]
     async fn one_that_fails_begins_the_drain_of_all() {

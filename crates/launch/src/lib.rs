@@ -95,7 +95,7 @@ async fn run<C, F>(
 where
     F: Future<Output = Result<Running, Problems>>,
 {
-    let ground = Ground::real(Shutdown::on_signals());
+    let ground = Ground::real(Shutdown::on_signals(common.drain));
     let store = store::open(common.redis_url.as_ref(), Arc::clone(&ground.clock))
         .map_err(|what| Problems::one("REDIS_URL", what))?;
     let shutdown = ground.shutdown.clone();

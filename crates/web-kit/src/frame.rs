@@ -8,17 +8,15 @@ use actix_web::{
     middleware::from_fn,
     web,
 };
-use kit::{
-    metrics::Metrics,
-    readiness::Readiness,
-    running::Running,
-    shutdown::{DRAIN, NOTICE, Shutdown},
-};
+use kit::{metrics::Metrics, readiness::Readiness, running::Running, shutdown::Shutdown};
 
 use crate::{client::TrustedProxies, observe::Observe, problem::Problem, trace::Policy};
 
 /// How long a client may take to send its headers.
 const HEADERS_IN: Duration = Duration::from_secs(10);
+/// How long an idle connection is kept: longer than balancers keep theirs (most
+/// for 60 s), or one could send a request into the closing.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// A service's frame.
 pub struct Frame {
@@ -52,8 +50,10 @@ impl Frame {
         let proxies = web::Data::new(self.trusted_proxies);
         let (service, metrics, policy) = (self.service, self.metrics, self.trace);
         let limit = self.body_limit;
+        let shutdown = self.shutdown.clone();
         let server = HttpServer::new(move || {
-            let observe = Rc::new(Observe::new(service, metrics.clone(), policy));
+            let observe = Observe::new(service, metrics.clone(), policy, shutdown.clone());
+            let observe = Rc::new(observe);
             App::new()
                 .app_data(readiness.clone())
                 .app_data(shown.clone())
@@ -86,19 +86,28 @@ impl Frame {
         .listen(listener)?
         .workers(self.workers)
         .client_request_timeout(HEADERS_IN)
-        .shutdown_timeout(DRAIN.as_secs())
+        .keep_alive(KEEP_ALIVE)
+        // When time is up, we know better.
+        .shutdown_timeout(u64::from(u32::MAX))
         .disable_signals()
         .run();
         let handle = server.handle();
         let shutdown = self.shutdown;
-        tokio::spawn(async move {
-            shutdown.begun().await;
-            // Until then a new connection's `/readyz` is told 503.
-            tokio::time::sleep(NOTICE).await;
-            handle.stop(true).await;
-        });
         let mut running = Running::new();
-        running.push(tokio::spawn(server));
+        running.push(tokio::spawn(async move {
+            let stopping = async {
+                // Until then a new connection's `/readyz` is told 503.
+                shutdown.time_to_stop().await;
+                handle.stop(true).await;
+            };
+            tokio::select! {
+                (ended, ()) = async { tokio::join!(server, stopping) } => ended,
+                () = shutdown.time_is_up() => {
+                    tracing::warn!(service, "requests that are still open are left");
+                    Ok(())
+                }
+            }
+        }));
         Ok(running)
     }
 }

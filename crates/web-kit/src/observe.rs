@@ -8,13 +8,14 @@ use actix_web::{
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        StatusCode,
+        ConnectionType, StatusCode,
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
 };
 use kit::{
     metrics::{Metrics, method_name},
+    shutdown::Shutdown,
     telemetry::place::Place,
 };
 use tracing::Span;
@@ -35,22 +36,44 @@ pub(crate) struct Observe {
     service: &'static str,
     metrics: Metrics,
     policy: Policy,
+    shutdown: Shutdown,
     /// Routes that are their own pattern: as many as there are, whoever asks what.
     fixed: RefCell<HashSet<Arc<str>>>,
 }
 
 impl Observe {
-    pub(crate) fn new(service: &'static str, metrics: Metrics, policy: Policy) -> Self {
+    pub(crate) fn new(
+        service: &'static str,
+        metrics: Metrics,
+        policy: Policy,
+        shutdown: Shutdown,
+    ) -> Self {
         Self {
             service,
             metrics,
             policy,
+            shutdown,
             fixed: RefCell::default(),
         }
     }
 
     pub(crate) async fn around<B: MessageBody + 'static>(
         self: Rc<Self>,
+        req: ServiceRequest,
+        next: Next<B>,
+    ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+        let mut response = self.observed(req, next).await?;
+        if self.shutdown.has_begun() {
+            // RFC 9112 §9.6: the next request comes on another connection, and
+            // so to another replica. None meets the end of this one.
+            let head = response.response_mut().head_mut();
+            head.set_connection_type(ConnectionType::Close);
+        }
+        Ok(response)
+    }
+
+    async fn observed<B: MessageBody + 'static>(
+        &self,
         req: ServiceRequest,
         next: Next<B>,
     ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {

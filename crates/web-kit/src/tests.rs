@@ -5,9 +5,16 @@
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
+    time::Duration,
 };
 
-use kit::{metrics::Metrics, readiness::Readiness, running::Running, shutdown::Shutdown};
+use actix_web::{HttpResponse, web};
+use kit::{
+    metrics::Metrics,
+    readiness::Readiness,
+    running::Running,
+    shutdown::{Drain, Shutdown},
+};
 
 use crate::{client::TrustedProxies, frame::Frame, observe::MAX_HEADERS, trace::From};
 
@@ -19,7 +26,14 @@ struct Served {
 
 impl Served {
     async fn new() -> Self {
-        let shutdown = Shutdown::new();
+        Self::with(Drain::default(), |_| {}).await
+    }
+
+    async fn with(
+        drain: Drain,
+        routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+    ) -> Self {
+        let shutdown = Shutdown::with(drain);
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let frame = Frame {
@@ -32,7 +46,7 @@ impl Served {
             trace: |_, _| From::Fresh,
             body_limit: 1024,
         };
-        let running = frame.serve(listener, |_| {}).unwrap();
+        let running = frame.serve(listener, routes).unwrap();
         let served = Self {
             address,
             shutdown,
@@ -94,4 +108,52 @@ async fn while_draining_a_new_connection_is_told_503_and_then_there_is_none() {
     let address = served.address;
     served.end().await;
     assert!(TcpStream::connect(address).is_err());
+}
+
+#[tokio::test]
+async fn rfc9112_9_6_while_draining_each_answer_closes_its_connection() {
+    let served = Served::new().await;
+    let mut stream = TcpStream::connect(served.address).unwrap();
+    let request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    stream.write_all(request).unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"ok\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        answer.extend(byte);
+    }
+    let answer = String::from_utf8(answer).unwrap().to_ascii_lowercase();
+    assert!(!answer.contains("connection: close"), "{answer}");
+
+    served.shutdown.begin();
+    stream.write_all(request).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let answer = answer.to_ascii_lowercase();
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    assert!(answer.ends_with("ok\n"), "{answer}");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_holds_up_the_drain_no_longer_than_its_timeout() {
+    let drain = Drain {
+        notice: Duration::ZERO,
+        timeout: Duration::from_millis(1),
+    };
+    let served = Served::with(drain, |cfg| {
+        cfg.route(
+            "/endless",
+            web::get().to(std::future::pending::<HttpResponse>),
+        );
+    });
+    let served = served.await;
+    let mut stream = TcpStream::connect(served.address).unwrap();
+    let request = b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n";
+    stream.write_all(request).unwrap();
+    served.end().await;
+    let mut answer = Vec::new();
+    // A reset is an end too.
+    let _ = stream.read_to_end(&mut answer);
+    assert!(answer.is_empty());
 }

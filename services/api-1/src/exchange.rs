@@ -4,7 +4,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kit::{
-    net::{ReadError, grpc_channel, http_client, read_bounded},
+    net::{ReadError, grpc_channel, http_client, read_bounded, until_answered},
     telemetry::{names::span, propagation},
 };
 use oauth_types::{
@@ -81,17 +81,22 @@ impl Exchange {
     }
 
     async fn call_grpc(&self, caller: &Caller, scope: &str) -> Result<SecretString, ExchangeError> {
-        let message = ExchangeRequest {
-            audience: vec![TARGET.to_owned()],
-            scope: scope.to_owned(),
-            requested_token_type: token_type::ACCESS_TOKEN.to_owned(),
-            subject_token: caller.token().expose_secret().to_owned(),
-            subject_token_type: token_type::ACCESS_TOKEN.to_owned(),
-            ..ExchangeRequest::default()
+        // It changes nothing but what its answer gives: it may be done twice.
+        let exchange = async || {
+            let message = ExchangeRequest {
+                audience: vec![TARGET.to_owned()],
+                scope: scope.to_owned(),
+                requested_token_type: token_type::ACCESS_TOKEN.to_owned(),
+                subject_token: caller.token().expose_secret().to_owned(),
+                subject_token_type: token_type::ACCESS_TOKEN.to_owned(),
+                ..ExchangeRequest::default()
+            };
+            let credentials = self.credentials.expose_secret();
+            let request = grpc_kit::authorized(message, credentials)
+                .map_err(|_| Status::internal("our credentials fit no metadata"))?;
+            self.grpc.clone().exchange(request).await
         };
-        let request = grpc_kit::authorized(message, self.credentials.expose_secret())
-            .map_err(|_| ExchangeError::Answer("our credentials are unreadable"))?;
-        let answer = self.grpc.clone().exchange(request).await;
+        let answer = grpc_kit::until_answered(exchange).await;
         let answer = answer
             .map_err(|status| refused_by_grpc(&status))?
             .into_inner();
@@ -121,7 +126,9 @@ impl Exchange {
             .header("authorization", self.credentials.expose_secret())
             .form(&form);
         let unreachable = |e: ReadError| ExchangeError::Unreachable(e.to_string());
-        let response = request.send().await.map_err(|e| unreachable(e.into()))?;
+        let response = until_answered(request)
+            .await
+            .map_err(|e| unreachable(e.into()))?;
         let status = response.status().as_u16();
         let body = read_bounded(response).await.map_err(unreachable)?;
         if status != 200 {

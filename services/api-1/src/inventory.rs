@@ -1,7 +1,7 @@
 //! API-2, as API-1 calls it: gRPC to reserve, HTTP to look.
 
 use kit::{
-    net::{ReadError, grpc_channel, http_client, read_bounded},
+    net::{ReadError, grpc_channel, http_client, read_bounded, until_answered},
     telemetry::{names::span, propagation},
 };
 use reqwest::header::HeaderMap;
@@ -76,15 +76,18 @@ impl Inventory {
             "rpc.system" = "grpc",
             "rpc.method" = "Reserve"
         );
-        let reserved = async {
+        let bearer = format!("Bearer {}", token.expose_secret());
+        let reserve = async || {
             let wish = ReserveRequest {
                 item: item.to_owned(),
                 quantity,
             };
-            let bearer = format!("Bearer {}", token.expose_secret());
             let request = grpc_kit::authorized(wish, &bearer)
-                .map_err(|_| InventoryError::Answer("the token fits no metadata".into()))?;
-            let answer = self.grpc.clone().reserve(request).await;
+                .map_err(|_| Status::internal("the token fits no metadata"))?;
+            self.grpc.clone().reserve(request).await
+        };
+        let reserved = async {
+            let answer = grpc_kit::until_seen(reserve).await;
             Ok(answer.map_err(|status| refused(&status))?.into_inner().id)
         };
         reserved.instrument(step).await
@@ -113,7 +116,9 @@ impl Inventory {
         let request = self.http.get(&self.resource).headers(headers);
         let request = request.bearer_auth(token.expose_secret());
         let unreachable = |e: ReadError| InventoryError::Unreachable(e.to_string());
-        let response = request.send().await.map_err(|e| unreachable(e.into()))?;
+        let response = until_answered(request)
+            .await
+            .map_err(|e| unreachable(e.into()))?;
         match response.status().as_u16() {
             200 => {}
             403 => return Err(InventoryError::Forbidden),

@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use bff_kit::BffPeerArgs;
 use kit::{
+    Ground,
     config::{Common, Problems, Site},
     net::Listeners,
     random::OsRandom,
@@ -139,22 +140,42 @@ async fn start(parts: Parts, platform: Platform, built_in: bool) -> Result<Runni
         store,
         ground,
     } = platform;
-    let mut running = Running::new();
-    // `$service` with its part, on the common store and ground.
+    // What is called by others ends after them: a request that is under way
+    // gets all the answers that it needs. The browser's side is the first.
+    let shutdown = ground.shutdown.clone();
+    let in_turn = || {
+        let (shutdown, turn) = shutdown.in_turn();
+        let ground = Ground {
+            shutdown,
+            ..ground.clone()
+        };
+        (ground, turn)
+    };
+    // `$service` with its part, on the common store and `$ground`.
     macro_rules! start {
-        ($service:ident, $part:expr) => {{
+        ($service:ident, $part:expr, $ground:expr) => {{
             let (config, listeners) = $part;
-            let built = $service::build(config, listeners, Arc::clone(&store), ground.clone());
-            running.extend(built.await?);
+            $service::build(config, listeners, Arc::clone(&store), $ground).await?
         }};
     }
-    start!(idp, parts.idp);
-    start!(api_2, parts.inventory);
-    start!(api_1, parts.orders);
-    start!(app1_bff, parts.first);
-    start!(app2_bff, parts.second);
+    let (to_idp, idps_turn) = in_turn();
+    let (to_inventory, inventorys_turn) = in_turn();
+    let (to_orders, orders_turn) = in_turn();
+    let idp = start!(idp, parts.idp, to_idp);
+    let inventory = start!(api_2, parts.inventory, to_inventory);
+    let orders = start!(api_1, parts.orders, to_orders);
+    let mut running = start!(app1_bff, parts.first, ground.clone());
+    running.extend(start!(app2_bff, parts.second, ground.clone()));
     let (config, at) = parts.lab;
     running.extend(lab::build(&config, at, &ground)?);
+    for (next, turn) in [
+        (orders, orders_turn),
+        (inventory, inventorys_turn),
+        (idp, idps_turn),
+    ] {
+        running = running.before(turn, &ground.shutdown);
+        running.extend(next);
+    }
     tokio::spawn(async move {
         if ground
             .shutdown

@@ -50,17 +50,19 @@ impl Backchannel {
     /// One call, within the time that `kit::net` allows.
     pub(crate) async fn send(&self, request: HttpRequest) -> Result<HttpResponse, CallError> {
         let (parts, body) = request.into_parts();
+        let is_safe = parts.method.is_safe();
         let mut headers = parts.headers;
         propagation::inject(&mut headers);
         let call = self
             .http
             .request(parts.method, self.issuer.reach(&parts.uri.to_string()));
-        let answer = call
-            .headers(headers)
-            .body(body)
-            .send()
-            .await
-            .map_err(unreachable)?;
+        let call = call.headers(headers).body(body);
+        let answer = if is_safe {
+            net::until_answered(call).await
+        } else {
+            net::until_sent(call).await
+        };
+        let answer = answer.map_err(unreachable)?;
         let status = answer.status();
         if status.is_server_error() || status == http::StatusCode::TOO_MANY_REQUESTS {
             let said = answer

@@ -101,7 +101,14 @@ async fn call_api2<T>(
             "otel.kind" = "client",
             "sso.audience" = API2.uri
         );
-        let calling = async { call(upstreams.api2.clone(), request(&token)?).await };
+        let once = async || call(upstreams.api2.clone(), request(&token)?).await;
+        let calling = async {
+            if req.method().is_safe() {
+                grpc_kit::until_answered(once).await
+            } else {
+                grpc_kit::until_seen(once).await
+            }
+        };
         match calling.instrument(span).await {
             Err(status) if status.code() == Code::Unauthenticated => refused = Some(token),
             outcome => return outcome.map_err(|status| trouble::of_status(&status)),

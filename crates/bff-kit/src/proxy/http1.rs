@@ -9,15 +9,13 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, uri::Invalid
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use kit::net::{CALL_TIMEOUT, CONNECT_TIMEOUT, connect};
+use kit::net::{CALL_TIMEOUT, CONNECT_TIMEOUT, IDLE, connect};
 use tokio::time::{Instant, timeout};
 
 use super::MAX_BODY;
 
 /// The most idle connections that a worker keeps.
 const MAX_IDLE: usize = 32;
-/// Shorter than the five seconds after which our servers close an idle one.
-const IDLE: Duration = Duration::from_secs(4);
 
 /// A call to an API.
 pub(crate) struct Call {

@@ -9,7 +9,7 @@ use clap::{Args, builder::FalseyValueParser};
 use secrecy::SecretString;
 
 use super::{Addresses, Problems, Site, Weakness, Weaknesses};
-use crate::state_dir::StateDir;
+use crate::{shutdown::Drain, state_dir::StateDir};
 
 /// The most that ports are moved.
 const MAX_OFFSET: u16 = 50_000;
@@ -79,6 +79,22 @@ pub struct CommonArgs {
         value_name = "FORMAT"
     )]
     pub log_format: String,
+    /// How long a draining server still takes new connections while /readyz says 503, at most 60s; as long as whoever sends requests here may take to stop [in a cluster: 5s]
+    #[arg(
+        long,
+        env = "DRAIN_NOTICE",
+        default_value = "500ms",
+        value_name = "TIME"
+    )]
+    pub drain_notice: String,
+    /// How long open requests get to end after that, from 1s to 300s
+    #[arg(
+        long,
+        env = "DRAIN_TIMEOUT",
+        default_value = "10s",
+        value_name = "TIME"
+    )]
+    pub drain_timeout: String,
     /// This is a lab, where defences may be switched off; never in production
     #[arg(long, env = "LAB", value_parser = FalseyValueParser::new())]
     pub lab: bool,
@@ -112,6 +128,8 @@ pub struct Common {
     pub workers: usize,
     /// Whether log lines are JSON.
     pub log_json: bool,
+    /// How long a drain takes.
+    pub drain: Drain,
     /// Defences that are switched off.
     pub weaknesses: Weaknesses,
     /// Whether anything may be started with it.
@@ -131,6 +149,7 @@ impl Common {
             trusted_proxies: String::new(),
             workers: 1,
             log_json: false,
+            drain: Drain::default(),
             weaknesses: Weaknesses::default(),
             usable: false,
         }
@@ -186,6 +205,12 @@ impl CommonArgs {
                 format_args!("{:?}: text or json", self.log_format),
             );
         }
+        let notice = problems.time("DRAIN_NOTICE", &self.drain_notice);
+        let timeout = problems.time("DRAIN_TIMEOUT", &self.drain_timeout);
+        let drain = notice.zip(timeout).map(|(notice, timeout)| {
+            let drain = Drain { notice, timeout };
+            drain.within_bounds(problems)
+        });
         self.check_names(problems);
         let state_dir = StateDir::open(self.state_dir.clone());
         let state_dir = state_dir
@@ -209,6 +234,7 @@ impl CommonArgs {
             trusted_proxies,
             workers: workers?,
             log_json: self.log_format == "json",
+            drain: drain?,
             weaknesses,
             usable: true,
         })
@@ -293,6 +319,22 @@ mod tests {
         let lab = read(&["--lab"]).unwrap();
         assert_eq!(lab.weaknesses, Weaknesses::default());
         assert_eq!(lab.trusted_proxies, "");
+    }
+
+    #[test]
+    fn a_drains_times_are_bounded() {
+        let drain = |notice, timeout| {
+            let flags = ["--drain-notice", notice, "--drain-timeout", timeout];
+            read(&flags).map(|common| common.drain)
+        };
+        assert_eq!(drain("500ms", "10s"), Ok(Drain::default()));
+        for good in [("0s", "1s"), ("60s", "300s")] {
+            assert!(drain(good.0, good.1).is_ok(), "{good:?}");
+        }
+        let lines = drain("61s", "999ms").unwrap_err();
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(drain("5s", "301s").is_err());
+        assert!(drain("soon", "10s").is_err());
     }
 
     #[test]

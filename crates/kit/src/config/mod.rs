@@ -71,6 +71,12 @@ impl Problems {
             .ok()
     }
 
+    /// A length of time, as [`parse_duration`] reads it.
+    pub fn time(&mut self, key: &str, text: &str) -> Option<Duration> {
+        let time = parse_duration(text);
+        time.map_err(|what| self.add(key, what)).ok()
+    }
+
     /// An `http` or `https` address without query or fragment, its last `/` cut off.
     pub fn http_url(&mut self, key: &str, text: &str) -> Option<String> {
         let url: url::Url = self.parse(key, text)?;

@@ -5,7 +5,7 @@ mod listeners;
 mod reach;
 mod resolve;
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, io, sync::Arc, time::Duration};
 
 use hyper_util::rt::TokioIo;
 pub use listeners::Listeners;
@@ -18,9 +18,11 @@ use tonic::transport::{Channel, Endpoint, Uri};
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long to wait for a whole answer.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long an idle connection is kept: less than the 5 s after which our own
-/// servers close it, or a call could meet the closing.
-pub const IDLE: Duration = Duration::from_secs(4);
+/// How long an idle HTTP/1 connection is kept: less than the shortest notice of a
+/// server that drains. So one that is used again is one on which the server
+/// would have said `Connection: close`: no call meets the closing, of which
+/// nobody could tell whether it was carried out (RFC 9110 §9.2.2).
+pub const IDLE: Duration = Duration::from_millis(400);
 /// The most that is read of another service's JSON answer, in bytes.
 pub const MAX_ANSWER: usize = 1 << 20;
 
@@ -41,6 +43,53 @@ pub fn http_client() -> reqwest::Client {
         .dns_resolver(Arc::new(LocalhostAware))
         .build()
         .expect("an HTTP client")
+}
+
+/// Sends `request`; again where the connection is refused, as [`connect`] does.
+/// Nothing was sent then, so it is right for any request.
+pub async fn until_sent(request: reqwest::RequestBuilder) -> reqwest::Result<reqwest::Response> {
+    for pause in resolve::AGAIN {
+        let Some(copy) = request.try_clone() else {
+            break;
+        };
+        match copy.send().await {
+            Err(error) if is_refused(&error) => tokio::time::sleep(pause).await,
+            outcome => return outcome,
+        }
+    }
+    request.send().await
+}
+
+/// Sends `request`; once more where its connection broke before the answer. Only
+/// for one that may be carried out twice (RFC 9110 §9.2.2).
+pub async fn until_answered(
+    request: reqwest::RequestBuilder,
+) -> reqwest::Result<reqwest::Response> {
+    let Some(copy) = request.try_clone() else {
+        return until_sent(request).await;
+    };
+    match until_sent(copy).await {
+        Err(error) if error.is_request() && !error.is_connect() && !error.is_timeout() => {
+            until_sent(request).await
+        }
+        outcome => outcome,
+    }
+}
+
+fn is_refused(error: &reqwest::Error) -> bool {
+    let mut causes = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>());
+    error.is_connect() && causes.any(|cause| cause.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+/// What `error` came of, the nearest first.
+pub fn causes<'e>(
+    error: &'e (dyn Error + 'static),
+) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    let mut last = error;
+    std::iter::from_fn(move || {
+        last = last.source()?;
+        Some(last)
+    })
 }
 
 /// Reads an answer's body up to [`MAX_ANSWER`].
@@ -91,5 +140,59 @@ impl Resolve for LocalhostAware {
             let addresses = resolve(name.as_str(), 0).await?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// The address of a server that says `answers`, one a connection, to the
+    /// first words it hears; and how many it has said in the end.
+    async fn server(answers: &'static [&'static str]) -> (String, tokio::task::JoinHandle<usize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move {
+            for (said, answer) in answers.iter().enumerate() {
+                let accepted = tokio::time::timeout(CALL_TIMEOUT, listener.accept()).await;
+                let Ok(Ok((mut stream, _))) = accepted else {
+                    return said;
+                };
+                let _ = stream.read(&mut [0; 4096]).await;
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+            answers.len()
+        });
+        (url, serving)
+    }
+
+    const OK: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+    #[tokio::test]
+    async fn rfc9110_9_2_2_only_what_may_be_done_twice_is_sent_again_after_a_lost_answer() {
+        let (url, serving) = server(&["", OK]).await;
+        let answer = until_answered(http_client().post(&url)).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(serving.await.unwrap(), 2);
+
+        let (url, serving) = server(&["", OK]).await;
+        assert!(until_sent(http_client().post(&url)).await.is_err());
+        serving.abort();
+        // Cut off while it waits for a second one.
+        assert!(serving.await.unwrap_err().is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_is_refused_in_the_end() {
+        let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", gone.local_addr().unwrap());
+        drop(gone);
+        let refused = until_sent(http_client().get(&url)).await.unwrap_err();
+        assert!(is_refused(&refused), "{refused:?}");
     }
 }

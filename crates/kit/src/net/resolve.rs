@@ -3,9 +3,19 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
 };
 
 use tokio::net::TcpStream;
+
+/// How long to wait before each further try after a refused connection. Behind
+/// one address there can be several replicas, and one that is gone may be sent
+/// connections for a moment: the next try may find another.
+pub(super) const AGAIN: [Duration; 3] = [
+    Duration::from_millis(25),
+    Duration::from_millis(75),
+    Duration::from_millis(150),
+];
 
 /// The addresses of `host`.
 pub async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -16,8 +26,20 @@ pub async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(tokio::net::lookup_host((host, port)).await?.collect())
 }
 
-/// Connects to the first address of `host` that answers.
+/// Connects to the first address of `host` that answers; again where it is refused.
 pub async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+    for pause in AGAIN {
+        match connect_once(host, port).await {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                tokio::time::sleep(pause).await;
+            }
+            outcome => return outcome,
+        }
+    }
+    connect_once(host, port).await
+}
+
+async fn connect_once(host: &str, port: u16) -> io::Result<TcpStream> {
     let addresses = resolve(host, port).await?;
     let stream = TcpStream::connect(&*addresses).await?;
     stream.set_nodelay(true)?;
@@ -36,6 +58,21 @@ pub fn is_localhost(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_refused_connection_is_tried_again() {
+        let gone = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = gone.local_addr().unwrap().port();
+        drop(gone);
+        let refused = connect("localhost", port).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        let mut connecting = std::pin::pin!(connect("localhost", port));
+        // The first try is over before anybody listens.
+        let first = tokio::time::timeout(AGAIN[0] / 2, &mut connecting).await;
+        assert!(first.is_err(), "{first:?}");
+        let _there = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+        connecting.await.unwrap();
+    }
 
     #[test]
     fn rfc6761_localhost_names() {

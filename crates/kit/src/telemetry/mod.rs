@@ -9,7 +9,7 @@ pub mod place;
 pub mod propagation;
 mod routed;
 
-use std::io::IsTerminal as _;
+use std::{io::IsTerminal as _, time::Duration};
 
 use opentelemetry::{KeyValue, trace::TracerProvider as _};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
@@ -22,6 +22,9 @@ use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{
     Layer, Registry, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
+
+/// How long the end of the process waits for a collector to take what is left.
+const FLUSH: Duration = Duration::from_secs(3);
 
 /// A span for one step inside a request. Outside of a request (or where
 /// nothing traces it) there is none: a step alone would be a trace without a root.
@@ -107,7 +110,8 @@ impl Telemetry {
             return;
         };
         // The exporter needs the runtime, which a blocking shutdown would hold up.
-        let shut_down = tokio::task::spawn_blocking(move || provider.shutdown()).await;
+        let shut_down =
+            tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(FLUSH)).await;
         if let Ok(Err(error)) = shut_down {
             tracing::warn!("spans were lost at the end: {error}");
         }

@@ -1,7 +1,7 @@
 //! Several services in one process, each with its own `service.name`: a span
 //! goes to the exporter of the service whose request it belongs to.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use opentelemetry::{Context, KeyValue, trace::Span as _};
 use opentelemetry_sdk::{
@@ -65,7 +65,12 @@ impl SpanProcessor for Routed {
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.each(|processor| processor.shutdown_with_timeout(timeout))
+        // The time is all of theirs together.
+        let end = Instant::now() + timeout;
+        self.each(|processor| {
+            let left = end.saturating_duration_since(Instant::now());
+            processor.shutdown_with_timeout(left)
+        })
     }
 
     fn set_resource(&mut self, _: &Resource) {
