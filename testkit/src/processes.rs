@@ -7,6 +7,7 @@
 mod faults;
 mod member;
 mod ports;
+mod probes;
 
 use std::{collections::BTreeMap, net::TcpListener, path::PathBuf, time::Duration};
 
@@ -17,10 +18,11 @@ use tempfile::TempDir;
 pub use self::ports::{binary, free_offset};
 use self::{
     faults::is_ready,
-    member::{Member, Recipe},
+    member::{Member, Recipe, name},
     ports::{STRIDE, loopback, program},
+    probes::Probes,
 };
-use crate::{Child, Gate, Tap};
+use crate::{Child, Gate, Tap, tap::Rotation};
 
 /// How long all of them may take to be ready on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,6 +34,9 @@ const DRAIN: Duration = Duration::from_secs(15);
 pub struct Plan {
     /// Processes of the IdP and of each BFF; 0 counts as 1.
     pub replicas: usize,
+    /// Whether each API has as many, and the balancers ask each replica all the
+    /// time whether it is ready, and send it connections as long as it was.
+    pub probed: bool,
     /// For all of them: `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub otlp_endpoint: Option<String>,
     /// For all of them: more of the environment.
@@ -54,6 +59,7 @@ pub struct Processes {
     // The services end before the store that they stand on.
     members: BTreeMap<String, Member>,
     taps: BTreeMap<String, Tap>,
+    probes: Option<Probes>,
     gate: Option<Gate>,
     redis_tap: Option<Tap>,
     addresses: Addresses,
@@ -77,6 +83,7 @@ impl Processes {
         let mut all = Self {
             members: BTreeMap::new(),
             taps: BTreeMap::new(),
+            probes: None,
             gate: plan.gated.then(|| Gate::leading_to(idp)),
             redis_tap: plan
                 .tapped_redis
@@ -87,7 +94,10 @@ impl Processes {
         };
         all.configure_idp(&plan.idp_config);
         all.tap_and_start(offset, replicas, plan);
-        all.until_ready(replicas).await;
+        if plan.probed {
+            all.probes = Some(all.probe(replicas));
+        }
+        all.until_ready(replicas, plan).await;
         all
     }
 
@@ -102,6 +112,12 @@ impl Processes {
         let port = self.addresses.port(site);
         let public = self.addresses.url(site);
         public.replace(&port.to_string(), &(port + number * STRIDE).to_string())
+    }
+
+    /// The same for gRPC, where `site` speaks it.
+    pub fn replica_grpc_url(&self, site: Site, number: u16) -> Option<String> {
+        let port = self.addresses.grpc_port(site)?;
+        Some(format!("http://{}", loopback(port + number * STRIDE)))
     }
 
     /// Where everything is.
@@ -153,8 +169,7 @@ impl Processes {
 
     fn tap_and_start(&mut self, offset: u16, replicas: u16, plan: &Plan) {
         for site in Site::ALL {
-            let program = program(site);
-            let count = count(site, replicas);
+            let count = count(site, replicas, plan);
             let replica_at = |port: u16| {
                 (1..=count)
                     .map(|n| loopback(port + n * STRIDE))
@@ -162,18 +177,19 @@ impl Processes {
             };
             let mut tap = |name: String, port: u16| {
                 let listener = TcpListener::bind(loopback(port)).unwrap();
-                self.taps.insert(name, Tap::on(listener, replica_at(port)));
+                let rotation = if plan.probed && count > 1 {
+                    Rotation::told()
+                } else {
+                    Rotation::of(replica_at(port))
+                };
+                self.taps.insert(name, Tap::leading_to(listener, rotation));
             };
             tap(site.label().to_owned(), self.addresses.port(site));
             if let Some(port) = self.addresses.grpc_port(site) {
                 tap(format!("{} grpc", site.label()), port);
             }
             for number in 1..=count {
-                let name = if number == 1 {
-                    program.to_owned()
-                } else {
-                    format!("{program}-{number}")
-                };
+                let name = name(site, number);
                 // One process may serve several sites.
                 if !self.members.contains_key(&name) {
                     let recipe = self.recipe(site, &name, offset, number * STRIDE, plan);
@@ -248,10 +264,10 @@ impl Processes {
         members.for_each(|member| member.child.terminate());
     }
 
-    async fn until_ready(&mut self, replicas: u16) {
+    async fn until_ready(&mut self, replicas: u16, plan: &Plan) {
         let http = kit::net::http_client();
         let each = Site::ALL.into_iter().flat_map(|site| {
-            let numbers = 1..=count(site, replicas);
+            let numbers = 1..=count(site, replicas, plan);
             numbers.map(move |number| (site, number))
         });
         let urls: Vec<_> = each
@@ -275,9 +291,10 @@ impl Processes {
 }
 
 /// How many processes serve `site`.
-const fn count(site: Site, replicas: u16) -> u16 {
+const fn count(site: Site, replicas: u16, plan: &Plan) -> u16 {
     match site {
         Site::Idp | Site::App1 | Site::App2 => replicas,
+        Site::Api1 | Site::Api2 if plan.probed => replicas,
         _ => 1,
     }
 }

@@ -1,7 +1,9 @@
 //! A wire that remembers: passes bytes between clients and a server, changes
 //! none, and keeps a copy of each direction. With several servers it is a
-//! balancer: each connection goes to the next one that takes it. It can stop
-//! passing on what some connections carry, and leave them open.
+//! balancer: each connection goes to the next one that takes it, or, where it
+//! only knows who is in its [`Rotation`], to the next one of these, whether it
+//! takes it or not. It can stop passing on what some connections carry, and
+//! leave them open.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -40,7 +42,61 @@ struct Shared {
 pub struct Tap {
     address: SocketAddr,
     shared: Arc<Shared>,
+    rotation: Rotation,
     task: JoinHandle<()>,
+}
+
+/// The servers that a [`Tap`] leads to.
+#[derive(Clone)]
+pub(crate) struct Rotation {
+    servers: Arc<Mutex<Vec<SocketAddr>>>,
+    /// Whether one that takes no connection is passed over.
+    passes_over: bool,
+}
+
+impl Rotation {
+    /// `servers`, to one after the other. One that takes no connection is passed over.
+    pub(crate) fn of(servers: Vec<SocketAddr>) -> Self {
+        Self {
+            servers: Arc::new(Mutex::new(servers)),
+            passes_over: true,
+        }
+    }
+
+    /// Whoever [`Rotation::set`] puts in; nobody is passed over, as where a
+    /// packet filter picks the server.
+    pub(crate) fn told() -> Self {
+        Self {
+            servers: Arc::default(),
+            passes_over: false,
+        }
+    }
+
+    /// Puts `server` in, or takes it out.
+    pub(crate) fn set(&self, server: SocketAddr, is_in: bool) {
+        let mut servers = self.servers.lock();
+        if !is_in {
+            servers.retain(|one| *one != server);
+        } else if !servers.contains(&server) {
+            servers.push(server);
+        }
+    }
+
+    /// Whether connections go to `server`.
+    pub(crate) fn has(&self, server: SocketAddr) -> bool {
+        self.servers.lock().contains(&server)
+    }
+
+    /// For the next connection: whom to try, in this order.
+    fn next(&self) -> Vec<SocketAddr> {
+        let mut servers = self.servers.lock();
+        let to_try = if self.passes_over { servers.len() } else { 1 };
+        let next = servers.iter().copied().take(to_try).collect();
+        if !servers.is_empty() {
+            servers.rotate_left(1);
+        }
+        next
+    }
 }
 
 impl Tap {
@@ -52,6 +108,11 @@ impl Tap {
     /// `listener` leads to `servers`, to one after the other. One that takes no
     /// connection is passed over.
     pub fn on(listener: TcpListener, servers: Vec<SocketAddr>) -> Self {
+        Self::leading_to(listener, Rotation::of(servers))
+    }
+
+    /// `listener` leads to whoever is in `rotation`.
+    pub(crate) fn leading_to(listener: TcpListener, rotation: Rotation) -> Self {
         let address = listener.local_addr().unwrap();
         listener.set_nonblocking(true).unwrap();
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
@@ -59,17 +120,16 @@ impl Tap {
             wires: Mutex::default(),
             silenced: watch::Sender::default(),
         });
-        let kept = Arc::clone(&shared);
+        let (kept, next) = (Arc::clone(&shared), rotation.clone());
         let task = tokio::spawn(async move {
-            let mut servers = servers;
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(pass(client, servers.clone(), Arc::clone(&kept)));
-                servers.rotate_left(1);
+                tokio::spawn(pass(client, next.next(), Arc::clone(&kept)));
             }
         });
         Self {
             address,
             shared,
+            rotation,
             task,
         }
     }
@@ -77,6 +137,11 @@ impl Tap {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whom it leads to.
+    pub(crate) fn rotation(&self) -> &Rotation {
+        &self.rotation
     }
 
     /// All that clients sent.
@@ -252,6 +317,29 @@ mod tests {
             stream.read_to_string(&mut answer).await.unwrap();
             assert_eq!(answer, "here");
         }
+    }
+
+    #[tokio::test]
+    async fn one_who_is_in_the_rotation_gets_connections_whether_it_takes_them_or_not() {
+        let gone = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (gone_at, here) = (gone.local_addr().unwrap(), server("here").await);
+        drop(gone);
+        let rotation = Rotation::told();
+        let tap = Tap::leading_to(TcpListener::bind("127.0.0.1:0").unwrap(), rotation);
+        let ask = async || {
+            let mut stream = TcpStream::connect(tap.address()).await.unwrap();
+            // What is closed at once may take no words, and breaks then.
+            let _ = stream.write_all(b"hello").await;
+            let mut answer = String::new();
+            let _ = stream.read_to_string(&mut answer).await;
+            answer
+        };
+        assert_eq!(ask().await, "");
+        tap.rotation().set(gone_at, true);
+        tap.rotation().set(here, true);
+        assert_eq!([ask().await, ask().await, ask().await], ["", "here", ""]);
+        tap.rotation().set(gone_at, false);
+        assert_eq!([ask().await, ask().await], ["here", "here"]);
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ mod bff_refuses;
 mod cors;
 mod fault_redis;
 mod fault_revocation;
+mod fault_rolling;
 mod fault_store_away;
 mod flow_first_light;
 mod flow_lifetimes;

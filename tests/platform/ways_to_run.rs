@@ -31,16 +31,20 @@ async fn until_output(child: &mut Child, words: &str) -> String {
     child.output()
 }
 
+/// Everything in one process that is ready, and how far its ports are moved.
+pub async fn one_process(folder: &Path) -> (Child, u16) {
+    let offset = free_offset(1);
+    let flags = ["--port-offset", &offset.to_string()];
+    let mut child = run("sso-lab", &flags, folder);
+    until_output(&mut child, "wonderland").await;
+    (child, offset)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_process_is_ready_when_it_prints_its_table_and_sigterm_ends_it_with_0() {
     let folder = tempfile::tempdir().unwrap();
-    let offset = free_offset(1);
-    let mut child = run(
-        "sso-lab",
-        &["--port-offset", &offset.to_string()],
-        folder.path(),
-    );
-    let table = until_output(&mut child, "wonderland").await;
+    let (mut child, offset) = one_process(folder.path()).await;
+    let table = child.output();
     let http = kit::net::http_client();
     for (label, port) in [
         ("lab", 8080),

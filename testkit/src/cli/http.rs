@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// A connection for each request, so that a balancer sends each to the next
-/// replica: whatever works so needs no memory of the process that it hits.
-pub(super) fn client() -> reqwest::Client {
+/// `kept`: how many idle connections it keeps to each host. With none, a balancer
+/// sends each request to the next replica: whatever works so needs no memory of
+/// the process that it hits.
+pub(super) fn client(kept: usize) -> reqwest::Client {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
-        .pool_max_idle_per_host(0)
+        .pool_max_idle_per_host(kept)
         .timeout(Duration::from_secs(30))
         .no_proxy()
         .dns_resolver(Arc::new(Localhost))

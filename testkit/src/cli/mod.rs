@@ -63,12 +63,18 @@ impl Cli {
     /// With an empty jar whose cookies expire by `clock`.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
         Self {
-            http: http::client(),
+            http: http::client(0),
             clock,
             jar: Arc::default(),
             shown: None,
             nobody_at: Vec::new(),
         }
+    }
+
+    /// The same with connections that are used again, as real browsers do.
+    pub fn keeping_connections(mut self) -> Self {
+        self.http = http::client(1);
+        self
     }
 
     /// All cookies, as they are now.

@@ -78,10 +78,23 @@ impl Cli {
     /// `GET` as another program would send it; `None` when the connection broke
     /// before the whole answer was there.
     pub async fn try_get(&mut self, url: &str) -> Option<Hop> {
-        let mut headers = HeaderMap::new();
-        add(&mut headers, &[("accept", "application/json")]);
-        let relation = Relation::SameOrigin;
-        self.try_to_send(Method::GET, parse(url), headers, None, relation, false)
+        let accept = [("accept", "application/json")];
+        self.try_raw(Method::GET, url, &accept, "").await
+    }
+
+    /// The same as [`Cli::raw`]; `None` when the connection broke before the
+    /// whole answer was there.
+    pub async fn try_raw(
+        &mut self,
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Option<Hop> {
+        let mut all = HeaderMap::new();
+        add(&mut all, headers);
+        let body = Some(body.to_owned()).filter(|body| !body.is_empty());
+        self.try_to_send(method, parse(url), all, body, Relation::SameOrigin, false)
             .await
             .ok()
     }

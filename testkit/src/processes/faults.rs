@@ -2,13 +2,23 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{PATIENCE, Processes};
+use kit::config::Site;
+
+use super::{PATIENCE, Processes, member::name};
 use crate::{Gate, RedisServer, Tap};
+
+/// How often a state is looked at that is waited for.
+const POLL: Duration = Duration::from_millis(20);
 
 impl Processes {
     /// Ends the process `name` at once, as a crash would.
     pub fn kill(&mut self, name: &str) {
         self.child(name).kill();
+    }
+
+    /// The same for the replica `number` of `site`.
+    pub fn kill_replica(&mut self, site: Site, number: u16) {
+        self.kill(&name(site, number));
     }
 
     /// Starts the process `name` again as it was started first, and waits until
@@ -21,11 +31,48 @@ impl Processes {
         let ready = async {
             while !is_ready(&http, &url).await {
                 self.no_child_has_ended();
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                tokio::time::sleep(POLL).await;
             }
         };
         let in_time = tokio::time::timeout(PATIENCE, ready).await.is_ok();
         assert!(in_time, "{name}: {}", self.child(name).output());
+    }
+
+    /// Has the replica `number` of each of `sites` drain and end, all of them at
+    /// once, and starts a successor of each at its place, as a restart of their
+    /// deployments does. Returns when the balancers lead to all successors.
+    pub async fn roll(&mut self, sites: &[Site], number: u16) {
+        let names: Vec<_> = sites.iter().map(|site| name(*site, number)).collect();
+        for name in &names {
+            self.child(name).terminate();
+        }
+        for name in &names {
+            let child = self.child(name);
+            let ended = async {
+                loop {
+                    if let Some(status) = child.ended() {
+                        break status;
+                    }
+                    tokio::time::sleep(POLL).await;
+                }
+            };
+            let ended = tokio::time::timeout(PATIENCE, ended).await;
+            let code = ended.ok().and_then(|status| status.code());
+            assert_eq!(code, Some(0), "{name}: {}", child.output());
+        }
+        for name in &names {
+            self.member(name).restart();
+        }
+        let there = async {
+            for site in sites {
+                while !self.is_in_rotation(*site, number) {
+                    self.no_child_has_ended();
+                    tokio::time::sleep(POLL).await;
+                }
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, there).await.is_ok();
+        assert!(in_time, "{names:?} are not back: {:#?}", self.output());
     }
 
     /// Gives the IdP the built-in configuration with `changes`, each a text in it

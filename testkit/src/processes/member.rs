@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::ports::binary;
+use kit::config::Site;
+
+use super::ports::{binary, program};
 use crate::Child;
 
 /// A process, and how it is started.
@@ -27,6 +29,16 @@ pub(super) struct Recipe {
     pub(super) port: u16,
 }
 
+/// What the replica `number` of `site` is called.
+pub(super) fn name(site: Site, number: u16) -> String {
+    let program = program(site);
+    if number == 1 {
+        program.to_owned()
+    } else {
+        format!("{program}-{number}")
+    }
+}
+
 impl Member {
     /// Starts it.
     pub(super) fn start(recipe: Recipe) -> Self {
@@ -40,7 +52,9 @@ impl Member {
 
     /// Ends it at once, if it still runs, and starts it again.
     pub(super) fn restart(&mut self) {
-        self.child.kill();
+        if self.child.ended().is_none() {
+            self.child.kill();
+        }
         self.starts += 1;
         self.child = self.recipe.spawn(self.starts);
     }

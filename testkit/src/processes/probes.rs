@@ -1,0 +1,72 @@
+//! Balancers that send connections to the replicas that say that they are ready,
+//! as Kubernetes does: each is asked every so often, so one that drains still
+//! gets connections for a while, and one that has started gets none before it
+//! is ready.
+
+use std::{net::SocketAddr, time::Duration};
+
+use kit::config::Site;
+use tokio::task::JoinSet;
+
+use super::{
+    Processes,
+    faults::is_ready,
+    ports::{STRIDE, loopback},
+};
+use crate::tap::Rotation;
+
+/// How often each replica is asked.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// Asks all of them, until it is dropped.
+pub(super) struct Probes(#[expect(dead_code, reason = "it ends when dropped")] JoinSet<()>);
+
+/// A replica's place in the rotation of one port's balancer.
+struct Place {
+    rotation: Rotation,
+    server: SocketAddr,
+}
+
+impl Processes {
+    /// Begins to ask the replicas of each site that has several.
+    pub(super) fn probe(&self, replicas: u16) -> Probes {
+        let mut asking = JoinSet::new();
+        for site in [Site::Idp, Site::App1, Site::App2, Site::Api1, Site::Api2] {
+            let (label, port) = (site.label(), self.addresses.port(site));
+            let grpc = self.addresses.grpc_port(site);
+            for number in 1..=replicas {
+                let place = |name: &str, port| Place {
+                    rotation: self.taps[name].rotation().clone(),
+                    server: replica(port, number),
+                };
+                let mut places = vec![place(label, port)];
+                places.extend(grpc.map(|port| place(&format!("{label} grpc"), port)));
+                asking.spawn(ask(replica(port, number), places));
+            }
+        }
+        Probes(asking)
+    }
+
+    /// Whether connections to `site` go to the replica `number`.
+    pub(super) fn is_in_rotation(&self, site: Site, number: u16) -> bool {
+        let server = replica(self.addresses.port(site), number);
+        self.taps[site.label()].rotation().has(server)
+    }
+}
+
+/// Asks at `http`; what is said there counts for all ports of the replica.
+async fn ask(http: SocketAddr, places: Vec<Place>) {
+    let client = kit::net::http_client();
+    let url = format!("http://{http}/readyz");
+    loop {
+        let is_in = is_ready(&client, &url).await;
+        for Place { rotation, server } in &places {
+            rotation.set(*server, is_in);
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+fn replica(port: u16, number: u16) -> SocketAddr {
+    loopback(port + number * STRIDE)
+}
