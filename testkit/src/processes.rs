@@ -31,6 +31,10 @@ const DRAIN: Duration = Duration::from_secs(15);
 
 /// How to start them.
 #[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches that have nothing to do with each other"
+)]
 pub struct Plan {
     /// Processes of the IdP and of each BFF; 0 counts as 1.
     pub replicas: usize,

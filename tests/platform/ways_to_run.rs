@@ -4,6 +4,9 @@ use std::{net::TcpListener, path::Path, time::Duration};
 
 use testkit::{Child, Cli, RedisServer, binary, free_offset};
 use tests::{ALICE, session_at, sign_in_to};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 
 /// What a bad start may take.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -143,6 +146,8 @@ fn help_lists_every_setting_with_its_variable() {
             "STATE_DIR",
             "REDIS_URL",
             "DOMAIN",
+            "DRAIN_NOTICE",
+            "DRAIN_TIMEOUT",
         ] {
             assert!(help.contains(word), "{program}: {word}");
         }
@@ -152,41 +157,74 @@ fn help_lists_every_setting_with_its_variable() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_is_not_there_yet_is_waited_for_and_said_so() {
+    const ALL: [(&str, u16); 5] = [
+        ("idp", 8081),
+        ("app1-bff", 8082),
+        ("app2-bff", 8083),
+        ("api-1", 8084),
+        ("api-2", 8085),
+    ];
     let folder = tempfile::tempdir().unwrap();
     let mut redis = testkit::RedisServer::start();
-    let url = redis.url();
     redis.stop();
     let offset = free_offset(1);
-    let environment = [("REDIS_URL".to_owned(), url)];
-    let flags = ["--port-offset".to_owned(), offset.to_string()];
-    let mut child = Child::spawn(
-        &binary("api-2"),
-        &flags,
-        &environment,
-        folder.path().join("log"),
-    );
-    until_output(&mut child, "waiting for").await;
-    let ready = format!("http://127.0.0.1:{}/readyz", 8085 + offset);
-    let answer = kit::net::http_client().get(&ready).send().await.unwrap();
-    assert_eq!(answer.status(), 503);
-    assert!(answer.text().await.unwrap().contains("store"));
-    let health = format!("http://127.0.0.1:{}/healthz", 8085 + offset);
-    assert_eq!(
-        kit::net::http_client()
-            .get(&health)
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        200
-    );
-    child.terminate();
-    assert_eq!(
-        child
-            .wait(Duration::from_secs(15))
-            .and_then(|status| status.code()),
-        Some(0)
-    );
+    let environment = [("REDIS_URL".to_owned(), redis.url())];
+    let state = folder.path().join("state").display().to_string();
+    let flags = [
+        format!("--port-offset={offset}"),
+        format!("--state-dir={state}"),
+    ];
+    let start = |program| {
+        let log = folder.path().join(program);
+        Child::spawn(&binary(program), &flags, &environment, log)
+    };
+    let mut children = ALL.map(|(program, port)| (start(program), port + offset));
+    let http = kit::net::http_client();
+    let get = async |port: u16, path: &str| {
+        let url = format!("http://127.0.0.1:{port}{path}");
+        let answer = http.get(&url).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    for (child, port) in &mut children {
+        until_output(child, "waiting for").await;
+        let (status, why) = get(*port, "/readyz").await;
+        assert!(status == 503 && why.contains("store"), "{port}: {why}");
+        assert_eq!(get(*port, "/healthz").await.0, 200, "{port}");
+    }
+    for port in [9081, 9085] {
+        let said = health(port + offset).await;
+        assert_eq!(said, ServingStatus::NotServing, "{port}");
+    }
+    redis.restart();
+    let ready = async {
+        for (_, port) in &children {
+            while get(*port, "/readyz").await.0 != 200 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        for port in [9081, 9085] {
+            while health(port + offset).await != ServingStatus::Serving {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    };
+    let in_time = tokio::time::timeout(SOON, ready).await;
+    assert!(in_time.is_ok(), "not ready once Redis was there");
+    for (child, _) in &children {
+        child.terminate();
+    }
+    for (child, port) in &mut children {
+        let ended = child.wait(Duration::from_secs(15));
+        assert_eq!(ended.and_then(|status| status.code()), Some(0), "{port}");
+    }
+}
+
+/// What the gRPC server at `port` says about itself.
+async fn health(port: u16) -> ServingStatus {
+    let channel = kit::net::grpc_channel(&format!("http://127.0.0.1:{port}")).unwrap();
+    let asked = HealthCheckRequest::default();
+    let answer = HealthClient::new(channel).check(asked).await.unwrap();
+    answer.get_ref().status()
 }
 
 /// Two platforms of the same test run must not be given each other's ports.

@@ -30,7 +30,8 @@ pub async fn until_seen<T>(call: impl AsyncFn() -> Result<T, Status>) -> Result<
 /// Makes `call`, and once more where its connection broke before the answer.
 /// Only for calls that may be carried out twice (RFC 9110 §9.2.2).
 pub async fn until_answered<T>(call: impl AsyncFn() -> Result<T, Status>) -> Result<T, Status> {
-    once_more(call, |error| error.is::<hyper::Error>()).await
+    let is_of_connection = <dyn Error>::is::<hyper::Error>;
+    once_more(call, is_of_connection).await
 }
 
 async fn once_more<T>(

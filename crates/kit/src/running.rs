@@ -85,20 +85,20 @@ mod tests {
             timeout: Duration::from_secs(300),
         });
         let (later, turn) = shutdown.in_turn();
-        let mut called = service(&later);
+        let mut api = service(&later);
         let (open, closed) = tokio::sync::oneshot::channel::<()>();
-        let mut caller = service(&shutdown);
+        let mut bff = service(&shutdown);
         // A request that ends when the test lets it.
-        caller.push(tokio::spawn(async move {
+        bff.push(tokio::spawn(async move {
             closed.await.map_err(io::Error::other)
         }));
-        called.extend(caller.before(turn, &shutdown));
-        let mut called = std::pin::pin!(called.supervise(&shutdown));
+        api.extend(bff.before(turn, &shutdown));
+        let mut all = std::pin::pin!(api.supervise(&shutdown));
         shutdown.begin();
         shutdown.time_to_stop().await;
-        assert!(futures_util::poll!(&mut called).is_pending());
+        assert!(futures_util::poll!(&mut all).is_pending());
         open.send(()).unwrap();
-        called.await.unwrap();
+        all.await.unwrap();
     }
 
     #[tokio::test]

@@ -223,6 +223,13 @@ impl Pooled {
 
     fn keep(&self, sender: Sender) {
         let mut idle = self.idle.borrow_mut();
+        // The oldest come first. Nobody would take these out of the others' way.
+        if idle
+            .first()
+            .is_some_and(|(_, since)| since.elapsed() >= IDLE)
+        {
+            idle.retain(|(_, since)| since.elapsed() < IDLE);
+        }
         if idle.len() < MAX_IDLE && !sender.is_closed() {
             idle.push((sender, Instant::now()));
         }

@@ -79,6 +79,24 @@ async fn a_connection_is_used_again_and_the_call_arrives_whole() {
 }
 
 #[actix_web::test]
+async fn a_connection_that_was_idle_too_long_is_neither_used_again_nor_kept() {
+    let api = api();
+    let grow_old = |api: &Api| api.pooled.idle.borrow_mut()[0].1 -= IDLE;
+    let first = echo(&api, "one").await;
+    grow_old(&api);
+    let second = echo(&api, "two").await;
+    assert_ne!(first[0], second[0], "another connection");
+    assert_eq!(api.pooled.idle.borrow().len(), 1);
+
+    tokio::join!(echo(&api, "three"), echo(&api, "four"));
+    assert_eq!(api.pooled.idle.borrow().len(), 2);
+    grow_old(&api);
+    echo(&api, "five").await;
+    assert_eq!(api.pooled.idle.borrow().len(), 1);
+    api.server.stop(false).await;
+}
+
+#[actix_web::test]
 async fn an_answer_over_the_bound_is_cut_off() {
     let api = api();
     let answer = api.pooled.call(&call(Method::GET, "/long", "")).await;

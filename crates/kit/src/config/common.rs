@@ -79,7 +79,7 @@ pub struct CommonArgs {
         value_name = "FORMAT"
     )]
     pub log_format: String,
-    /// How long a draining server still takes new connections while /readyz says 503, at most 60s; as long as whoever sends requests here may take to stop [in a cluster: 5s]
+    /// How long a draining server still takes connections while /readyz says 503, so that balancers notice; from 500ms on no caller is cut off, at most 60s [in a cluster: 5s]
     #[arg(
         long,
         env = "DRAIN_NOTICE",
