@@ -35,7 +35,7 @@ mod user_sessions;
 mod watched;
 
 pub use app::{App, RequestBy};
-pub use client_auth::{ClientAuth, ClientKey, client_key};
+pub use client_auth::{ClientAuth, ClientKey, client_key, new_client_key};
 pub use config::{BffArgs, BffPeerArgs, Config, Sources};
 pub use cookies::SESSION as SESSION_COOKIE;
 pub use provider::AudienceBy;

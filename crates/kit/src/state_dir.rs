@@ -1,8 +1,9 @@
 //! `--state-dir`: keys that outlive the process, shared by the replicas of one
-//! machine. Without it they last as long as the process.
+//! machine. Without it they last as long as the process. It may be read-only
+//! (a mounted Secret) where all that is needed is in it already.
 
 use std::{
-    fs, io,
+    fmt, fs, io,
     io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -18,9 +19,9 @@ impl StateDir {
     /// Keeps everything in `path`, made (mode 0700) if it is not there.
     pub fn open(path: Option<PathBuf>) -> io::Result<Self> {
         if let Some(path) = path.as_ref().filter(|path| !path.is_dir()) {
-            fs::create_dir_all(path)?;
             // One that was there before is somebody's: its mode is not ours to change.
-            restrict(path, 0o700)?;
+            let made = fs::create_dir_all(path).and_then(|()| restrict(path, 0o700));
+            made.map_err(|error| said(&error, path.display()))?;
         }
         Ok(Self(path.map(Arc::new)))
     }
@@ -42,31 +43,40 @@ impl StateDir {
         };
         match fs::read(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            read => return read,
+            read => return read.map_err(|error| said(&error, path.display())),
         }
         let content = make()?;
-        let draft = draft_of(&path);
-        let mut file = fs::File::create(&draft)?;
-        restrict(&draft, 0o600)?;
-        file.write_all(&content)?;
-        file.sync_all()?;
-        let linked = fs::hard_link(&draft, &path);
-        fs::remove_file(&draft)?;
-        match linked {
-            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
-            _ => fs::read(&path),
-        }
+        let kept = put_new(&path, &content);
+        kept.map_err(|error| {
+            let what = format_args!("{} is not there and cannot be made", path.display());
+            said(&error, what)
+        })
     }
 
-    /// Writes `name` anew, whole or not at all. Nothing where nothing is kept.
-    pub fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
+    /// Lets others read `content` as `name`: whole or not at all, anew where
+    /// something else is there. Nothing where nothing is kept. A read-only
+    /// directory was filled by somebody who hands it out as well, so there it
+    /// may be missing, but it may not be another.
+    pub fn publish(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let Some(path) = self.path(name) else {
             return Ok(());
         };
+        let before = fs::read(&path).ok();
+        if before.as_deref() == Some(content) {
+            return Ok(());
+        }
         let draft = draft_of(&path);
-        fs::write(&draft, content)?;
-        restrict(&draft, 0o600)?;
-        fs::rename(&draft, &path)
+        let written = fs::write(&draft, content)
+            .and_then(|()| restrict(&draft, 0o600))
+            .and_then(|()| fs::rename(&draft, &path));
+        match written {
+            Err(error) if is_read_only(&error) && before.is_none() => Ok(()),
+            Err(error) => {
+                let what = format_args!("{} is not what it should be", path.display());
+                Err(said(&error, what))
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     /// The master sealing key `name`, made where there is none.
@@ -86,7 +96,7 @@ impl StateDir {
             match fs::read(path) {
                 Ok(bytes) => keys.push(sealing_key_of(&previous, bytes)?),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(said(&error, previous)),
             }
         }
         Ok(keys)
@@ -101,6 +111,35 @@ fn sealing_key_of(name: &str, bytes: Vec<u8>) -> io::Result<[u8; KEY_LEN]> {
         );
         io::Error::new(io::ErrorKind::InvalidData, what)
     })
+}
+
+/// Writes `content` to `path`, whole, unless something is there; gives what is.
+fn put_new(path: &Path, content: &[u8]) -> io::Result<Vec<u8>> {
+    let draft = draft_of(path);
+    let mut file = fs::File::create(&draft)?;
+    restrict(&draft, 0o600)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    let linked = fs::hard_link(&draft, path);
+    fs::remove_file(&draft)?;
+    match linked {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
+        _ => fs::read(path),
+    }
+}
+
+/// `error` with what it is about.
+fn said(error: &io::Error, what: impl fmt::Display) -> io::Error {
+    io::Error::new(error.kind(), format!("{what}: {error}"))
+}
+
+/// Whether it is the directory that takes no file: a read-only mount, or one
+/// that is somebody else's.
+fn is_read_only(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
+    )
 }
 
 /// A name of its own for each writer: two threads of one process are two writers.
@@ -141,6 +180,34 @@ mod tests {
         });
         assert!(keys.iter().all(|key| *key == keys[0]));
         assert_eq!(fs::read_dir(home.path().join("state")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_there_is_left_as_it_is_and_what_cannot_be_made_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = StateDir::open(Some(home.path().join("state"))).unwrap();
+        let path = |name: &str| dir.path(name).unwrap();
+        fs::write(path("k"), b"here").unwrap();
+        let modified = || fs::metadata(path("k")).unwrap().modified().unwrap();
+        let before = modified();
+        let read = dir.load_or_create("k", || panic!("it is there"));
+        assert_eq!(read.unwrap(), b"here");
+        dir.publish("k", b"here").unwrap();
+        assert_eq!(modified(), before);
+        dir.publish("k", b"anew").unwrap();
+        assert_eq!(fs::read(path("k")).unwrap(), b"anew");
+        fs::remove_dir_all(home.path().join("state")).unwrap();
+        let made = dir.load_or_create("k", || Ok(b"x".to_vec())).unwrap_err();
+        let said = made.to_string();
+        assert!(
+            said.contains("/state/k is not there and cannot be made"),
+            "{said}"
+        );
+        let published = dir.publish("k", b"x").unwrap_err().to_string();
+        assert!(published.contains("/state/k"), "{published}");
+        fs::write(home.path().join("file"), b"").unwrap();
+        let below = StateDir::open(Some(home.path().join("file/state")));
+        assert!(below.unwrap_err().to_string().contains("file/state: "));
     }
 
     #[test]

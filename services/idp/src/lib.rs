@@ -45,11 +45,13 @@ use std::sync::Arc;
 use backchannel::Outbox;
 use client_auth::AssertionKeys;
 pub use config::{Args, Config, OPERATOR_KEY_FILE};
+pub use keys::{Algorithm, new_signing_key};
 use kit::{
     Ground, config::Problems, metrics::Metrics, net::Listeners, readiness::Readiness,
     running::Running, state_dir::StateDir,
 };
 use passwords::Passwords;
+pub use passwords::hash as hash_password;
 use records::Records;
 use refresh_tokens::RefreshTokens;
 use sso_proto::idp::{

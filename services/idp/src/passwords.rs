@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use argon2::{
     Argon2, Params,
-    password_hash::{PasswordVerifier as _, phc::PasswordHash},
+    password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
+use kit::random::Random;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
@@ -17,6 +18,9 @@ use crate::{
 /// Stands in for the hash of a user who does not exist, where no user does.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$MAtn/eDx5uyIBpAeErzOrg$rLbe0sd9RnpwhRsnoucPYodooXL39283gEVAXl2GhjU";
 
+/// The length of a salt, in bytes (RFC 9106 §3.1).
+const SALT_LEN: usize = 16;
+
 /// Whether `text` is an Argon2id hash whose cost is bounded.
 pub fn is_argon2id(text: &str) -> bool {
     let Ok(hash) = PasswordHash::new(text) else {
@@ -24,6 +28,20 @@ pub fn is_argon2id(text: &str) -> bool {
     };
     let bounded = Params::try_from(&hash).is_ok_and(|p| p.m_cost() <= 1 << 20 && p.t_cost() <= 16);
     hash.algorithm.as_str() == "argon2id" && bounded
+}
+
+/// The hash of `password` for a user's table: Argon2id, in PHC format. `Err` says
+/// why there is none.
+pub fn hash(password: &str, random: &dyn Random) -> Result<String, String> {
+    let length = password.chars().count();
+    if length == 0 || length > LoginPage::MAX_PASSWORD {
+        let longest = LoginPage::MAX_PASSWORD;
+        return Err(format!("a password has 1 to {longest} characters"));
+    }
+    let salt: [u8; SALT_LEN] = random.bytes();
+    let hash = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt);
+    let hash: PasswordHash = hash.map_err(|error| error.to_string())?;
+    Ok(hash.to_string())
 }
 
 /// Checks passwords.
@@ -132,6 +150,31 @@ mod tests {
                 .await
                 .is_none()
         );
+    }
+
+    #[tokio::test]
+    async fn what_it_hashes_it_takes() {
+        let random = kit::random::OsRandom;
+        let made = hash("Jabberwocky 1871 ß", &random).unwrap();
+        assert!(is_argon2id(&made), "{made}");
+        assert_ne!(made, hash("Jabberwocky 1871 ß", &random).unwrap());
+        let alices = settings(DEFAULT)
+            .user_named("alice")
+            .unwrap()
+            .password_hash
+            .clone();
+        let settings = settings(&DEFAULT.replace(&alices, &made));
+        assert!(
+            check(&settings, "alice", "Jabberwocky 1871 ß")
+                .await
+                .is_some()
+        );
+        assert!(check(&settings, "alice", "wonderland").await.is_none());
+        let longest = "x".repeat(LoginPage::MAX_PASSWORD);
+        assert!(hash(&longest, &random).is_ok());
+        for wrong in [String::new(), longest + "x"] {
+            assert!(hash(&wrong, &random).is_err());
+        }
     }
 
     #[test]

@@ -45,21 +45,22 @@ pub fn client_key(
     random: &dyn Random,
 ) -> Result<ClientKey, String> {
     let file = format!("{name}-client.pem");
-    let make = || {
-        let made = generate(random).map(String::into_bytes);
-        made.ok_or_else(|| io::Error::other("a P-256 key could not be made"))
-    };
+    let make = || new_client_key(random).map(String::into_bytes);
     let pem = state_dir
         .load_or_create(&file, make)
-        .map_err(|e| format!("{file}: {e}"))?;
+        .map_err(|e| e.to_string())?;
     let key =
         ClientKey::from_pem(&String::from_utf8_lossy(&pem)).map_err(|e| format!("{file}: {e}"))?;
     let public = format!("{name}-client.jwks.json");
-    let jwks = format!("{:#}\n", key.public_jwks());
     state_dir
-        .write(&public, jwks.as_bytes())
-        .map_err(|e| format!("{public}: {e}"))?;
+        .publish(&public, key.jwks_file().as_bytes())
+        .map_err(|e| e.to_string())?;
     Ok(key)
+}
+
+/// A new key as its file holds it (PKCS#8, PEM).
+pub fn new_client_key(random: &dyn Random) -> io::Result<String> {
+    generate(random).ok_or_else(|| io::Error::other("a P-256 key could not be made"))
 }
 
 impl ClientKey {
@@ -97,6 +98,11 @@ impl ClientKey {
         serde_json::json!({"keys": [{
             "kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": kid, "use": "sig", "alg": "ES256",
         }]})
+    }
+
+    /// The same as the provider's file holds it.
+    pub fn jwks_file(&self) -> String {
+        format!("{:#}\n", self.public_jwks())
     }
 
     /// A JWT with these claims.

@@ -6,7 +6,7 @@ use kit::{clock::Clock, random::Random};
 use oauth_types::names::client_auth::JWT_BEARER;
 use secrecy::SecretString;
 
-pub use key::{ClientKey, client_key};
+pub use key::{ClientKey, client_key, new_client_key};
 
 /// How long an assertion counts, in seconds.
 const ASSERTION_LIFETIME: i64 = 60;

@@ -79,11 +79,8 @@ pub struct SigningKey {
 impl SigningKey {
     /// Loads the algorithm's key from its file (PKCS#8, PEM), or makes it.
     pub(super) fn load(state_dir: &StateDir, algorithm: Algorithm) -> io::Result<Self> {
-        let bytes = state_dir.load_or_create(algorithm.file(), || {
-            let der =
-                generate(algorithm).ok_or_else(|| io::Error::other("the key could not be made"))?;
-            Ok(pem::encode(&pem::Pem::new("PRIVATE KEY", der)).into_bytes())
-        })?;
+        let make = || new_signing_key(algorithm).map(String::into_bytes);
+        let bytes = state_dir.load_or_create(algorithm.file(), make)?;
         let bad = |what: &str| {
             let what = format!("{}: {what}", algorithm.file());
             io::Error::new(io::ErrorKind::InvalidData, what)
@@ -141,6 +138,13 @@ impl SigningKey {
             }
         }
     }
+}
+
+/// A new key as its file holds it (PKCS#8, PEM). An RSA key takes a tenth of a
+/// second and more.
+pub fn new_signing_key(algorithm: Algorithm) -> io::Result<String> {
+    let der = generate(algorithm).ok_or_else(|| io::Error::other("the key could not be made"))?;
+    Ok(pem::encode(&pem::Pem::new("PRIVATE KEY", der)))
 }
 
 fn generate(algorithm: Algorithm) -> Option<Vec<u8>> {

@@ -6,7 +6,7 @@ mod key;
 use std::{io, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-pub use key::{Algorithm, SigningKey};
+pub use key::{Algorithm, SigningKey, new_signing_key};
 use kit::state_dir::StateDir;
 use serde::Serialize;
 

@@ -1,13 +1,18 @@
 //! From the TOML file to [`Settings`], with every error at once.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use kit::config::{Problems, parse_duration};
 use oauth_types::Scope;
+use serde::de::DeserializeOwned;
 
 use super::{
-    Exchange, Lifetimes, Resource, Settings, SignInLimits, User,
-    tables::{ExchangeTable, File, LimitsTable, UserTable},
+    Exchange, Lifetimes, Resource, Settings, SignInLimits,
+    tables::{ExchangeTable, File, LimitsTable},
 };
 
 /// RFC 6749 §4.1.2 and FAPI 2.0: a code is short-lived.
@@ -30,18 +35,8 @@ pub(super) fn parse(
         state_dir,
         problems: Problems::new(),
     };
-    let file: File = match toml::from_str(text) {
-        Ok(file) => file,
-        Err(error) => {
-            // The line's number and not its text: there may be a secret in it.
-            let before = error.span().map_or(0, |span| span.start);
-            let line = text[..before.min(text.len())].matches('\n').count() + 1;
-            let name = format_args!("{name}, line {line}");
-            reader
-                .problems
-                .add(name, error.message().replace('\n', " "));
-            return Err(reader.problems);
-        }
+    let Some(file) = reader.tables::<File>(text) else {
+        return Err(reader.problems);
     };
     let lifetimes = reader.lifetimes(&file.lifetimes);
     let limits = reader.limits(&file.sign_in_limits);
@@ -56,11 +51,7 @@ pub(super) fn parse(
         .into_iter()
         .filter_map(|table| reader.client(table, &resources))
         .collect();
-    let users: Vec<_> = file
-        .users
-        .into_iter()
-        .filter_map(|table| reader.user(table))
-        .collect();
+    let users = reader.users(file.users, file.users_file.as_deref());
     let known = |id: &str| named.iter().any(|client_id| client_id == id);
     let exchanges = reader.exchanges(file.exchanges, known, &resources);
     reader.unique("clients", clients.iter().map(|client| &client.client_id));
@@ -84,6 +75,18 @@ pub(super) fn parse(
 }
 
 impl Reader<'_> {
+    /// The tables in `text`, or none and where they break off.
+    pub(super) fn tables<T: DeserializeOwned>(&mut self, text: &str) -> Option<T> {
+        let broken = |error: toml::de::Error| {
+            // The line's number and not its text: there may be a secret in it.
+            let before = error.span().map_or(0, |span| span.start);
+            let line = text[..before.min(text.len())].matches('\n').count() + 1;
+            let name = format_args!("{}, line {line}", self.file);
+            self.problems.add(name, error.message().replace('\n', " "));
+        };
+        toml::from_str(text).map_err(broken).ok()
+    }
+
     pub(super) fn wrong(&mut self, key: impl std::fmt::Display, what: impl std::fmt::Display) {
         self.problems
             .add(format_args!("{}: {key}", self.file), what);
@@ -224,32 +227,10 @@ impl Reader<'_> {
         exchanges
     }
 
-    fn user(&mut self, table: UserTable) -> Option<User> {
-        let key = |field: &str| format!("users[{}].{field}", table.username);
-        let before = self.problems.lines().len();
-        if !crate::passwords::is_argon2id(&table.password_hash) {
-            self.wrong(
-                key("password_hash"),
-                "an Argon2id hash in PHC format is expected",
-            );
-        }
-        if table.sub.is_empty() || table.sub.len() > 255 || !table.sub.is_ascii() {
-            self.wrong(key("sub"), "1 to 255 ASCII characters (OIDC Core §2)");
-        }
-        if table.username.trim().is_empty() {
-            self.wrong(key("username"), "a name is expected");
-        }
-        let user = User {
-            sub: table.sub,
-            username: table.username,
-            name: table.name,
-            email: table.email,
-            email_verified: table.email_verified,
-            roles: table.roles,
-            enabled: table.enabled,
-            password_hash: table.password_hash,
-        };
-        (self.problems.lines().len() == before).then_some(user)
+    /// Where `file` is: a relative one in the state directory, where there is one.
+    pub(super) fn at(&self, file: &Path) -> PathBuf {
+        let dir = self.state_dir;
+        dir.map_or_else(|| file.to_owned(), |dir| dir.join(file))
     }
 
     fn unique<'s>(&mut self, key: &str, ids: impl Iterator<Item = &'s String>) {

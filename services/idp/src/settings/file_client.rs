@@ -46,11 +46,10 @@ impl Reader<'_> {
             );
         }
         let secret_key = format!("{}: {}", self.file, key("secret"));
-        let secret = self.problems.secret(
-            &secret_key,
-            table.secret.as_deref(),
-            table.secret_file.as_deref(),
-        );
+        let secret_file = table.secret_file.as_deref().map(|file| self.at(file));
+        let secret =
+            self.problems
+                .secret(&secret_key, table.secret.as_deref(), secret_file.as_deref());
         let uses_secret = auth
             .iter()
             .any(|m| matches!(m, AuthMethod::Basic | AuthMethod::Post));
@@ -69,9 +68,7 @@ impl Reader<'_> {
         }
         let keys = match (table.jwks, table.jwks_file) {
             (Some(jwks), _) => Some(ClientKeys::Inline(jwks)),
-            (None, Some(file)) => Some(ClientKeys::File(
-                self.state_dir.map_or(file.clone(), |dir| dir.join(&file)),
-            )),
+            (None, Some(file)) => Some(ClientKeys::File(self.at(&file))),
             (None, None) => None,
         };
         if auth.contains(&AuthMethod::PrivateKeyJwt) && keys.is_none() {

@@ -4,6 +4,7 @@
 mod client;
 mod file;
 mod file_client;
+mod file_users;
 mod tables;
 mod user;
 
@@ -264,6 +265,87 @@ mod tests {
         );
         let errors = parse(&text).unwrap_err();
         assert!(errors[0].contains("clients[batch].grants"), "{errors:?}");
+    }
+
+    /// The built-in configuration without its users, and `users` in a state directory.
+    fn with_users_file(users: Option<&str>, more: &str) -> (Result<Settings, String>, String) {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("users.toml");
+        if let Some(users) = users {
+            std::fs::write(&path, users).unwrap();
+        }
+        let rest = &DEFAULT[..DEFAULT.find("[[users]]").unwrap()];
+        let text = format!("users_file = \"users.toml\"\n{rest}{more}");
+        let read = Settings::parse("test.toml", &text, &Addresses::default(), Some(home.path()));
+        let read = read.map_err(|problems| problems.to_string());
+        (read, path.display().to_string())
+    }
+
+    #[test]
+    fn users_may_be_in_a_file_of_their_own_or_in_both() {
+        let users = &DEFAULT[DEFAULT.find("[[users]]").unwrap()..];
+        let (alice, bob) = users.split_at(users.rfind("[[users]]").unwrap());
+        for (file, here) in [(users, ""), (alice, bob), ("", users)] {
+            let settings = with_users_file(Some(file), here).0.unwrap();
+            assert_eq!(settings.users().len(), 2);
+            assert_eq!(settings.user_named("bob").unwrap().roles, ["clerk"]);
+        }
+        let twice = with_users_file(Some(users), bob).0.unwrap_err();
+        assert!(
+            twice.contains("users (username): \"bob\" is there twice"),
+            "{twice}"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_users_file_is_said_with_its_name_and_beside_all_else() {
+        let users = &DEFAULT[DEFAULT.find("[[users]]").unwrap()..];
+        let wrong = users
+            .replace("$argon2id$", "$argon2i$")
+            .replace("u-2b90d4c8e1", "");
+        let (read, path) = with_users_file(
+            Some(&wrong),
+            "[[exchanges]]\nclient = \"x\"\nfrom = \"\"\nto = \"\"\nscopes = {}\n",
+        );
+        let said = read.unwrap_err();
+        for line in [
+            "users[alice].password_hash: ",
+            "users[bob].password_hash: ",
+            "users[bob].sub: ",
+        ] {
+            assert!(
+                said.contains(&format!("{path}: {line}")),
+                "{line} in {said}"
+            );
+        }
+        assert!(said.contains("test.toml: exchanges[1].client: "), "{said}");
+        assert!(said.contains("sso-lab config hash-password"), "{said}");
+        let (read, path) = with_users_file(None, "");
+        let said = read.unwrap_err();
+        assert!(
+            said.starts_with(&format!("test.toml: users_file: {path}: ")),
+            "{said}"
+        );
+        let (read, path) = with_users_file(Some("[[users]]\npassword = hidden"), "");
+        let said = read.unwrap_err();
+        assert!(said.starts_with(&format!("{path}, line 2: ")), "{said}");
+        assert!(!said.contains("hidden"), "{said}");
+        let (read, path) = with_users_file(Some("[lifetimes]"), "");
+        assert!(read.unwrap_err().starts_with(&format!("{path}, line 1: ")));
+    }
+
+    #[test]
+    fn a_clients_secret_file_is_in_the_state_directory_or_where_its_path_says() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("app1-secret"), "kept\n").unwrap();
+        let whole = home.path().join("app1-secret").display().to_string();
+        for name in ["app1-secret", &whole] {
+            let file = format!("secret_file = {name:?}");
+            let text = DEFAULT.replace("secret = \"app1-secret\"", &file);
+            let dir = Some(home.path());
+            let settings = Settings::parse("test", &text, &Addresses::default(), dir).unwrap();
+            assert!(settings.client("app1").unwrap().has_secret("kept"));
+        }
     }
 
     #[test]

@@ -17,6 +17,15 @@ pub(super) struct File {
     pub(super) clients: Vec<ClientTable>,
     #[serde(default)]
     pub(super) exchanges: Vec<ExchangeTable>,
+    pub(super) users_file: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) users: Vec<UserTable>,
+}
+
+/// The file that `users_file` names.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UsersFile {
     #[serde(default)]
     pub(super) users: Vec<UserTable>,
 }
