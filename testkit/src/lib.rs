@@ -3,7 +3,8 @@
 //! stand on: [`Platform`] (all services in this process, with a manual clock),
 //! [`Processes`] (the real binaries and a real Redis), [`Tap`] (all that goes over
 //! a wire), [`Gate`] (a way to a server that can fail), [`Otlp`] (a receiver of
-//! traces). No service is faked here.
+//! traces), [`KubeApi`] (a stand-in for the Kubernetes API). No service of ours is
+//! faked here.
 //!
 //! A helper that cannot go on panics: that is how a test fails.
 #![expect(
@@ -16,6 +17,7 @@ mod browser;
 mod child;
 mod cli;
 mod gate;
+mod kube_api;
 mod machine;
 mod otlp;
 mod platform;
@@ -27,6 +29,7 @@ pub use browser::{Browser, BrowserCookie};
 pub use child::Child;
 pub use cli::{Cli, Cookie, Form, Hop, Jar, Page, SameSite};
 pub use gate::{Gate, GateCall};
+pub use kube_api::KubeApi;
 pub use machine::{Answer, AssertionKey, ClientAuth, Machine, Pkce, UnverifiedClaims, bent};
 pub use otlp::{Otlp, SpanRecord};
 pub use platform::Platform;

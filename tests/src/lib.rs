@@ -2,9 +2,11 @@
 #![expect(
     clippy::missing_panics_doc,
     clippy::expect_used,
+    clippy::unwrap_used,
     reason = "a helper that cannot go on fails the test that called it"
 )]
 
+pub mod kube;
 pub mod logout;
 pub mod modes;
 mod party;

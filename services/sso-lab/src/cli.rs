@@ -4,7 +4,9 @@ use bff_kit::BffArgs;
 use clap::{Args, Parser, Subcommand};
 use kit::config::CommonArgs;
 
-use crate::sessions::SessionsCommand;
+use crate::{
+    check::CheckArgs, hash_password::HashArgs, secrets::SecretsArgs, sessions::SessionsCommand,
+};
 
 /// Single sign-on, from the browser to the last API, in one process.
 ///
@@ -30,12 +32,15 @@ pub struct Cli {
 pub enum Command {
     /// Start everything (the default)
     Up(Box<UpArgs>),
+    // What has no comment here is described where its arguments are.
+    Check(Box<CheckArgs>),
     /// Who is signed in at a running deployment
     #[command(subcommand)]
     Sessions(Box<SessionsCommand>),
     /// The configuration of the identity provider
     #[command(subcommand)]
     Config(ConfigCommand),
+    Secrets(Box<SecretsArgs>),
 }
 
 /// What it can do with the configuration.
@@ -43,6 +48,8 @@ pub enum Command {
 pub enum ConfigCommand {
     /// Print the built-in configuration: users, clients, resources, policies
     Print,
+    /// Print the hash of a password, for `password_hash` of a user
+    HashPassword(HashArgs),
 }
 
 /// All settings.
@@ -75,7 +82,9 @@ Examples:
   sso-lab --redis-url redis://127.0.0.1/    sessions outlive the process...
           --state-dir .state                ...and so do the keys that open them
   sso-lab config print > my.toml            a configuration of your own
+  sso-lab config hash-password              what it holds of a password
   sso-lab --config my.toml
+  sso-lab check                             plays a user's story against what runs
   sso-lab sessions list --state-dir .state  who is signed in
   sso-lab sessions revoke --user alice --state-dir .state
 

@@ -1,7 +1,10 @@
 //! Everything in one process: the newcomer's way in.
 
 mod banner;
+mod check;
 mod cli;
+mod hash_password;
+mod secrets;
 mod sessions;
 mod up;
 
@@ -18,6 +21,9 @@ async fn main() -> ExitCode {
         Some(Command::Up(up)) => up::run(&up).await,
         Some(Command::Sessions(command)) => sessions::run(&command).await,
         Some(Command::Config(ConfigCommand::Print)) => print_config(),
+        Some(Command::Config(ConfigCommand::HashPassword(args))) => hash_password::run(&args),
+        Some(Command::Check(args)) => check::run(&args).await,
+        Some(Command::Secrets(args)) => secrets::run(&args).await,
     }
 }
 

@@ -211,7 +211,7 @@ impl CommonArgs {
             let drain = Drain { notice, timeout };
             drain.within_bounds(problems)
         });
-        self.check_names(problems);
+        Self::check_names(&self.domain, &self.public_scheme, problems);
         let state_dir = StateDir::open(self.state_dir.clone());
         let state_dir = state_dir
             .map_err(|error| problems.add("STATE_DIR", error))
@@ -240,7 +240,8 @@ impl CommonArgs {
         })
     }
 
-    fn check_names(&self, problems: &mut Problems) {
+    /// Checks the domain and the scheme that browsers see.
+    pub fn check_names(domain: &str, public_scheme: &str, problems: &mut Problems) {
         let label = |label: &str| {
             !label.is_empty()
                 && label.len() <= 63
@@ -248,21 +249,20 @@ impl CommonArgs {
                     .bytes()
                     .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
-        if self.domain.len() > 200 || !self.domain.split('.').all(label) {
+        if domain.len() > 200 || !domain.split('.').all(label) {
             problems.add(
                 "DOMAIN",
-                format_args!("{:?}: a host name in lower case", self.domain),
+                format_args!("{domain:?}: a host name in lower case"),
             );
         }
-        let local = self.domain == "localhost" || self.domain.ends_with(".localhost");
-        match self.public_scheme.as_str() {
+        let local = domain == "localhost" || domain.ends_with(".localhost");
+        match public_scheme {
             "https" => {}
             "http" if local => {}
             "http" => problems.add(
                 "PUBLIC_SCHEME",
                 format_args!(
-                    "http is refused for {:?}: cookies could not be Secure (localhost alone is excepted)",
-                    self.domain
+                    "http is refused for {domain:?}: cookies could not be Secure (localhost alone is excepted)"
                 ),
             ),
             other => problems.add("PUBLIC_SCHEME", format_args!("{other:?}: http or https")),

@@ -1,0 +1,311 @@
+//! The command line of `sso-lab check`.
+
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+
+use clap::Args;
+use kit::{
+    config::{Addresses, CommonArgs, Problems, Site, parse_duration},
+    net::{Reach, http_client, is_localhost},
+};
+use secrecy::SecretString;
+
+use super::browser::Wire;
+
+/// The demo's users with their passwords, as everybody knows them.
+const DEMO: [(&str, &str); 2] = [("alice", "wonderland"), ("bob", "builder")];
+
+/// Play a user's story against a running deployment, from outside
+///
+/// By plain HTTP, as a browser without JavaScript: health, discovery, keys and
+/// refusals, and with a user's password login, single sign-on, both APIs through
+/// both apps, an order (with its token exchange behind), refresh, an ended
+/// session, back-channel logout. Each step is a line with its time; what fails
+/// says why, with the Trace-Id of the answer.
+#[derive(Args, Debug)]
+#[command(after_long_help = HELP)]
+pub struct CheckArgs {
+    /// Host names are <service>.DOMAIN
+    #[arg(
+        long,
+        env = "DOMAIN",
+        default_value = "localhost",
+        value_name = "DOMAIN"
+    )]
+    domain: String,
+    /// Scheme that browsers see: http (for localhost alone) or https
+    #[arg(
+        long,
+        env = "PUBLIC_SCHEME",
+        default_value = "http",
+        value_name = "SCHEME"
+    )]
+    public_scheme: String,
+    /// The deployment's port offset
+    #[arg(long, env = "PORT_OFFSET", default_value = "0", value_name = "N")]
+    port_offset: String,
+    /// Issuer, exactly as browsers see it [default: the idp's public address]
+    #[arg(long, env = "IDP_ISSUER", value_name = "URL")]
+    issuer: Option<String>,
+    /// Reaches a public host:port at another; may be given many times
+    #[arg(long, env = "CHECK_CONNECT", value_name = "FROM=TO,…")]
+    connect: Vec<String>,
+    /// Services that cannot be reached from here, of api1 and api2
+    #[arg(
+        long,
+        env = "CHECK_WITHOUT",
+        value_delimiter = ',',
+        value_name = "SERVICE,…"
+    )]
+    without: Vec<String>,
+    /// Who signs in
+    #[arg(long, env = "CHECK_USER", default_value = "alice", value_name = "USER")]
+    user: String,
+    /// The user's password; a file shows it to fewer eyes [default on localhost: the demo's]
+    #[arg(
+        long,
+        env = "CHECK_PASSWORD",
+        hide_env_values = true,
+        value_name = "PASSWORD"
+    )]
+    password: Option<String>,
+    /// File that holds CHECK_PASSWORD
+    #[arg(long, env = "CHECK_PASSWORD_FILE", value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// The longest that a step may take
+    #[arg(
+        long,
+        env = "CHECK_TIMEOUT",
+        default_value = "15s",
+        value_name = "TIME"
+    )]
+    timeout: String,
+    /// One JSON object a line, for programs
+    #[arg(long)]
+    json: bool,
+}
+
+const HELP: &str = "\
+Examples:
+  sso-lab check                                   what runs on localhost, as alice
+  sso-lab check --port-offset 1000 --json         elsewhere, for a program
+  sso-lab check --user bob --password builder
+  sso-lab check --domain sso.example.com --public-scheme https
+                                                  what needs no password
+  sso-lab check --domain sso.example.com --public-scheme https \\
+      --user probe --password-file /run/secrets/probe
+  sso-lab check --connect idp.localhost:8081=idp:8081,app1.localhost:8082=app1-bff:8082 \\
+      --connect app2.localhost:8083=app2-bff:8083 --without api1,api2
+                                                  inside a cluster, by its Services
+
+Which steps: without a password those that need none (--password '' leaves out
+the demo's). The apps' sessions are played in the mode that each has; where a
+login may choose (BFF_SESSION_MODE_CHOICE), in all four.
+
+A refresh can be had from outside only by what needs one: a code brings one
+token for one API, so of the first calls to the two APIs one mints its token by
+refresh. That an ended session's refresh is refused is seen the same way.
+
+What it signs in it signs out. What cannot be undone it says at the end: in each
+round two orders, and four reservations of one each of the item of which there
+is most. Stock fills up again when nobody has reserved for a day; where nothing
+is left, ordering is skipped and does not fail. An order beyond a user's 100th
+makes the oldest one go, so a user of its own is better than a person's.
+
+SSL_CERT_FILE names the certificates that https is trusted by, where they are
+not the system's. Exit code 0 when nothing has failed, 1 when a step has, 2 for
+a bad argument.";
+
+/// Who signs in.
+pub(super) struct User {
+    pub(super) name: String,
+    pub(super) password: SecretString,
+}
+
+/// The arguments, read and found good.
+pub(super) struct Plan {
+    pub(super) addresses: Addresses,
+    pub(super) issuer: String,
+    pub(super) wire: Wire,
+    pub(super) without: BTreeSet<Site>,
+    pub(super) user: Option<User>,
+    pub(super) as_json: bool,
+}
+
+impl CheckArgs {
+    /// Checks everything; what is wrong goes to `problems`.
+    pub(super) fn read(&self, problems: &mut Problems) -> Option<Plan> {
+        let addresses = self.addresses(problems);
+        let issuer = match (&self.issuer, &addresses) {
+            (Some(issuer), _) => problems.issuer("IDP_ISSUER", issuer),
+            (None, addresses) => addresses.as_ref().map(|all| all.url(Site::Idp)),
+        };
+        let connect = self.connect.join(",");
+        let reach: Option<Reach> = connect
+            .parse()
+            .map_err(|what| problems.add("--connect", what))
+            .ok();
+        let timeout = match parse_duration(&self.timeout) {
+            Ok(time) if time >= Duration::from_millis(10) => Some(time),
+            Ok(_) => {
+                problems.add("--timeout", "at least 10ms");
+                None
+            }
+            Err(what) => {
+                problems.add("--timeout", what);
+                None
+            }
+        };
+        let without = self.without(problems);
+        let user = self.user(problems);
+        Some(Plan {
+            addresses: addresses?,
+            issuer: issuer?,
+            wire: Wire {
+                http: http_client(),
+                reach: reach?,
+                timeout: timeout?,
+            },
+            without,
+            user,
+            as_json: self.json,
+        })
+    }
+
+    fn addresses(&self, problems: &mut Problems) -> Option<Addresses> {
+        let before = problems.lines().len();
+        CommonArgs::check_names(&self.domain, &self.public_scheme, problems);
+        let offset: Option<u16> = problems.parse("PORT_OFFSET", &self.port_offset);
+        let addresses = Addresses::new(&self.public_scheme, &self.domain, offset?);
+        (problems.lines().len() == before).then_some(addresses)
+    }
+
+    fn without(&self, problems: &mut Problems) -> BTreeSet<Site> {
+        let mut without = BTreeSet::new();
+        for name in self.without.iter().filter(|name| !name.is_empty()) {
+            match super::APIS.into_iter().find(|site| site.label() == name) {
+                Some(site) => drop(without.insert(site)),
+                None => problems.add("--without", format_args!("{name:?}: api1 or api2")),
+            }
+        }
+        without
+    }
+
+    /// Empty is none, as everywhere.
+    fn user(&self, problems: &mut Problems) -> Option<User> {
+        let given = self.password.as_deref().filter(|text| !text.is_empty());
+        let demo = is_localhost(&self.domain)
+            .then(|| DEMO.into_iter().find(|(user, _)| *user == self.user))
+            .flatten();
+        let password = match (given, &self.password_file, &self.password, demo) {
+            (None, None, None, Some((_, password))) => Some(password.into()),
+            (given, file, ..) => problems.secret("CHECK_PASSWORD", given, file.as_deref()),
+        };
+        let name = self.user.clone();
+        password.map(|password| User { name, password })
+    }
+}
+
+impl Plan {
+    /// What browsers see of `site`.
+    pub(super) fn url(&self, site: Site) -> String {
+        if site == Site::Idp {
+            self.issuer.clone()
+        } else {
+            self.addresses.url(site)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn read(flags: &[&str]) -> Result<Plan, Vec<String>> {
+        let cli = Cli::parse_from([&["sso-lab", "check"], flags].concat());
+        let Some(Command::Check(args)) = cli.command else {
+            panic!("check is a command");
+        };
+        let mut problems = Problems::new();
+        let plan = args.read(&mut problems);
+        match plan {
+            Some(plan) if problems.is_empty() => Ok(plan),
+            _ => Err(problems.lines().to_vec()),
+        }
+    }
+
+    fn password(flags: &[&str]) -> Option<String> {
+        let user = read(flags).unwrap().user;
+        user.map(|user| user.password.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn the_demos_password_is_the_default_on_localhost_alone() {
+        let public = ["--domain", "example.com", "--public-scheme", "https"];
+        assert_eq!(password(&[]).as_deref(), Some("wonderland"));
+        assert_eq!(password(&["--user", "bob"]).as_deref(), Some("builder"));
+        assert_eq!(password(&["--user", "carol"]), None);
+        assert_eq!(
+            password(&["--domain", "x.localhost"]).as_deref(),
+            Some("wonderland")
+        );
+        assert_eq!(password(&public), None);
+        assert_eq!(password(&["--password", ""]), None);
+        let own = [&public[..], &["--password", "own"]].concat();
+        assert_eq!(password(&own).as_deref(), Some("own"));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "kept\n").unwrap();
+        let kept = ["--password-file", file.path().to_str().unwrap()];
+        assert_eq!(password(&kept).as_deref(), Some("kept"));
+    }
+
+    #[test]
+    fn every_bad_argument_is_named_at_once() {
+        let lines = read(&[
+            "--domain",
+            "example.com",
+            "--port-offset",
+            "x",
+            "--connect",
+            "a:1",
+            "--timeout",
+            "soon",
+            "--without",
+            "idp",
+            "--password-file",
+            "/nowhere",
+            "--issuer",
+            "x",
+        ])
+        .err()
+        .unwrap();
+        for key in [
+            "PUBLIC_SCHEME",
+            "PORT_OFFSET",
+            "--connect",
+            "--timeout",
+            "--without",
+            "CHECK_PASSWORD_FILE",
+            "IDP_ISSUER",
+        ] {
+            let named = lines.iter().filter(|line| line.starts_with(key)).count();
+            assert_eq!(named, 1, "{key}: {lines:?}");
+        }
+        assert_eq!(lines.len(), 7, "{lines:?}");
+    }
+
+    #[test]
+    fn connect_may_be_given_many_times_and_comma_separated() {
+        let flags = [
+            "--connect",
+            "a.localhost:1=b:2,c.localhost:3=d:4",
+            "--connect",
+            "e:5=f:6",
+        ];
+        let expected = "a.localhost:1=b:2,c.localhost:3=d:4,e:5=f:6".parse();
+        assert_eq!(read(&flags).unwrap().wire.reach, expected.unwrap());
+    }
+}

@@ -1,0 +1,71 @@
+//! `sso-lab check`: plays a user's story against a deployment, from outside and
+//! by plain HTTP, and says of each step what came of it.
+//!
+//! `services`, `provider`, `signed_out` and `apis` need nobody's password;
+//! `story` is what a user does. `run` is the frame of all steps.
+
+mod apis;
+mod args;
+mod browser;
+mod form;
+mod jar;
+mod outcome;
+mod provider;
+mod run;
+mod services;
+mod signed_out;
+mod story;
+
+use std::process::ExitCode;
+
+pub use args::CheckArgs;
+use kit::config::{Problems, Site, refuse};
+
+use self::{args::Plan, run::Run};
+
+/// The apps.
+const APPS: [Site; 2] = [Site::App1, Site::App2];
+/// The APIs.
+const APIS: [Site; 2] = [Site::Api1, Site::Api2];
+
+/// Does it: 0, 1 when a step has failed, 2 for bad arguments.
+pub async fn run(args: &CheckArgs) -> ExitCode {
+    let mut problems = Problems::new();
+    let plan = match args.read(&mut problems) {
+        Some(plan) if problems.is_empty() => plan,
+        _ => return refuse("sso-lab", &problems),
+    };
+    if play(&plan).await {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Whether nothing has failed.
+async fn play(plan: &Plan) -> bool {
+    let mut run = Run::new(plan.as_json, plan.wire.timeout);
+    services::check(&mut run, plan).await;
+    provider::check(&mut run, plan).await;
+    apis::check(&mut run, plan).await;
+    let mut about = Vec::new();
+    for app in APPS {
+        about.push(signed_out::check(&mut run, plan, app).await);
+    }
+    let left = match &plan.user {
+        None => {
+            run.skip("the signed-in story", "no password given (--password-file)");
+            String::new()
+        }
+        Some(user) => {
+            let about = [about.remove(0), about.remove(0)];
+            story::check(&mut run, plan, user, &about).await
+        }
+    };
+    run.end(&left)
+}
+
+/// The step that says whether `site` is ready.
+fn ready(site: Site) -> String {
+    format!("{} is alive and ready", site.label())
+}

@@ -1,0 +1,187 @@
+//! Calls to both APIs through an app: reading, reserving, ordering.
+
+use kit::config::Site;
+use serde_json::{Value, json};
+
+use super::{App, Left, Scene, until};
+use crate::check::{
+    browser::{Answer, Browser},
+    outcome::{Found, Step, Stop, ensure},
+    ready,
+    run::Run,
+};
+
+pub(super) async fn check(
+    run: &mut Run,
+    scene: &Scene<'_>,
+    app: &App,
+    login: &str,
+    browser: &mut Browser<'_>,
+    left: &mut Left,
+) {
+    let list = app.step("lists orders at API-1");
+    let stock = app.step("lists stock at API-2, over gRPC");
+    let needs1 = with_api(scene, login, Site::Api1);
+    let needs2 = with_api(scene, login, Site::Api2);
+    let calls = Calls { app };
+    let first = run.step(&list, &refs(&needs1), calls.orders(browser)).await;
+    let most = run.step(&stock, &refs(&needs2), calls.stock(browser)).await;
+    let before = (
+        first.unwrap_or_default(),
+        most.as_ref().map(|most| most.0.clone()).unwrap_or_default(),
+    );
+    let tokens = app.step("has a token for each API, one of them by refresh");
+    run.step(&tokens, &[&list, &stock], calls.again(browser, &before))
+        .await;
+    let item = most.map(|most| most.1).unwrap_or_default();
+    let reserve = app.step("reserves stock at API-2");
+    let reserving = calls.reserve(browser, &item, left);
+    run.step(&reserve, &[&stock], reserving).await;
+    let order = app.step("places an order at API-1, which exchanges the token");
+    let ordering = calls.order(browser, &item, left);
+    run.step(&order, &[&list, &stock], ordering).await;
+    let report = app.step("reports orders and stock, the token exchanged over HTTP");
+    let placed = left.orders.last().cloned();
+    let reported = calls.report(browser, placed.as_deref());
+    run.step(&report, &[&list, &stock], reported).await;
+}
+
+fn with_api(scene: &Scene<'_>, login: &str, api: Site) -> Vec<String> {
+    let behind = (!scene.plan.without.contains(&api)).then(|| ready(api));
+    [login.to_owned()].into_iter().chain(behind).collect()
+}
+
+fn refs(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
+struct Calls<'a> {
+    app: &'a App,
+}
+
+impl Calls<'_> {
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.app.url)
+    }
+
+    /// The user's orders; what it cost.
+    async fn orders(&self, browser: &mut Browser<'_>) -> Step<String> {
+        let answer = browser.get(&self.url("/api1/data")).await?.expect(200)?;
+        let json = answer.json()?;
+        let orders = json["orders"].as_array();
+        let count = orders
+            .ok_or_else(|| answer.failure("lists no orders"))?
+            .len();
+        Ok(Found::new(price(&answer), format!("orders: {count}")))
+    }
+
+    /// What it cost, and the item of which there is most: empty if there is none.
+    async fn stock(&self, browser: &mut Browser<'_>) -> Step<(String, String)> {
+        let answer = browser.get(&self.url("/api2/data")).await?.expect(200)?;
+        let json = answer.json()?;
+        let items = json["items"].as_array();
+        let items = items.ok_or_else(|| answer.failure("lists no stock"))?;
+        let count = |item: &Value| item["quantity"].as_u64().unwrap_or_default();
+        let most = items.iter().max_by_key(|item| count(item));
+        let most = most.filter(|item| count(item) > 0);
+        let item = most
+            .and_then(|item| item["item"].as_str())
+            .unwrap_or_default();
+        let note = most.map_or_else(
+            || "nothing in stock".to_owned(),
+            |most| format!("{} items, most of all {item}: {}", items.len(), count(most)),
+        );
+        Ok(Found::new((price(&answer), item.to_owned()), note))
+    }
+
+    /// Both again: the tokens of the first calls are there.
+    async fn again(&self, browser: &mut Browser<'_>, before: &(String, String)) -> Step {
+        let mut now = Vec::new();
+        for path in ["/api1/data", "/api2/data"] {
+            let answer = browser.get(&self.url(path)).await?.expect(200)?;
+            now.push(price(&answer));
+        }
+        let (one, two) = before;
+        let note = format!(
+            "store commands at the first calls {one} and {two}, now {}",
+            now.join(" and ")
+        );
+        Ok(Found::new((), note))
+    }
+
+    async fn reserve(&self, browser: &mut Browser<'_>, item: &str, left: &mut Left) -> Step {
+        let answer = self.post(browser, "/api2/data", item).await?;
+        left.reserved(item);
+        let id = answer.json()?["id"].as_str().unwrap_or_default().to_owned();
+        ensure(!id.is_empty(), || answer.failure("names no reservation"))?;
+        Ok(Found::new((), format!("1 {item}")))
+    }
+
+    /// An order, which is listed then.
+    async fn order(&self, browser: &mut Browser<'_>, item: &str, left: &mut Left) -> Step {
+        let answer = self.post(browser, "/api1/data", item).await?;
+        left.reserved(item);
+        let order = answer.json()?;
+        let of = |name: &str| order[name].as_str().unwrap_or_default().to_owned();
+        let (id, reservation) = (of("id"), of("reservation"));
+        ensure(!id.is_empty() && !reservation.is_empty(), || {
+            answer.failure("names no order with its reservation")
+        })?;
+        left.orders.push(id.clone());
+        // Another replica may know a moment later.
+        until(async || {
+            let answer = browser.get(&self.url("/api1/data")).await?.expect(200)?;
+            Ok(has(&answer.json()?, &id))
+        })
+        .await?;
+        Ok(Found::new((), format!("1 {item}")))
+    }
+
+    /// Orders, `placed` among them, and stock.
+    async fn report(&self, browser: &mut Browser<'_>, placed: Option<&str>) -> Step {
+        until(async || {
+            let answer = browser.get(&self.url("/api1/report")).await?.expect(200)?;
+            let report = answer.json()?;
+            ensure(report["stock"].is_array(), || {
+                answer.failure("reports no stock")
+            })?;
+            Ok(placed.is_none_or(|id| has(&report, id)))
+        })
+        .await?;
+        Ok(Found::new((), ""))
+    }
+
+    async fn post(
+        &self,
+        browser: &mut Browser<'_>,
+        path: &str,
+        item: &str,
+    ) -> Result<Answer, Stop> {
+        if item.is_empty() {
+            let why = "nothing is in stock; it fills up a day after the last reservation";
+            return Err(Stop::Skipped(why.to_owned()));
+        }
+        let order = json!({ "item": item, "quantity": 1 });
+        let answer = browser.post_json(&self.url(path), &order).await?;
+        if answer.status == 409 {
+            return Err(Stop::Skipped(format!("the last {item} has just gone")));
+        }
+        Ok(answer.expect(201)?)
+    }
+}
+
+/// Whether the order `id` is among `json`'s.
+fn has(json: &Value, id: &str) -> bool {
+    let orders = json["orders"].as_array();
+    orders.is_some_and(|orders| orders.iter().any(|order| order["id"] == id))
+}
+
+/// How many commands the store was asked, by the answer's own account.
+fn price(answer: &Answer) -> String {
+    let timing = answer.header("server-timing").unwrap_or_default();
+    let told = timing
+        .split(", ")
+        .find_map(|part| part.strip_prefix("store;desc=\""));
+    let told = told.and_then(|told| told.split(' ').next());
+    told.unwrap_or("?").to_owned()
+}

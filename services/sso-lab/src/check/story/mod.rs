@@ -1,0 +1,164 @@
+//! What a user does: signs in once, uses both apps and both APIs, ends a session,
+//! signs out everywhere. Once in the apps' own session modes, or in each of the
+//! four where a login may choose.
+
+mod calls;
+mod endings;
+mod login;
+
+use std::{fmt, time::Duration};
+
+use kit::config::Site;
+
+use self::login::{LOGIN, Login, SSO};
+use super::{
+    APPS,
+    args::{Plan, User},
+    browser::Browser,
+    outcome::Failure,
+    provider::DISCOVERY,
+    ready,
+    run::Run,
+    signed_out::{About, MODES},
+};
+
+/// Between two looks at what is to come true.
+const POLL: Duration = Duration::from_millis(100);
+
+/// One round of the story.
+struct Scene<'p> {
+    plan: &'p Plan,
+    /// How app1 and app2 keep their sessions in it.
+    apps: [App; 2],
+}
+
+/// An app in a scene.
+struct App {
+    site: Site,
+    /// What browsers see of it.
+    url: String,
+    mode: String,
+    /// What its login is asked for.
+    query: String,
+}
+
+impl App {
+    fn login_url(&self) -> String {
+        format!("{}/login{}", self.url, self.query)
+    }
+
+    fn step(&self, what: &str) -> String {
+        format!("{}: {what}", self.site.label())
+    }
+
+    /// Whether its sessions are in a store, where others can end them.
+    fn is_kept(&self) -> bool {
+        self.mode != "stateless"
+    }
+}
+
+/// What cannot be undone.
+#[derive(Default)]
+pub(super) struct Left {
+    orders: Vec<String>,
+    reservations: u32,
+    item: String,
+}
+
+impl Left {
+    fn reserved(&mut self, item: &str) {
+        self.reservations += 1;
+        item.clone_into(&mut self.item);
+    }
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            orders,
+            reservations,
+            item,
+        } = self;
+        match reservations {
+            0 => Ok(()),
+            _ => write!(
+                f,
+                "{} orders and {reservations} reservations, one {item} each",
+                orders.len()
+            ),
+        }
+    }
+}
+
+/// Plays it; says what stays behind.
+pub(super) async fn check(run: &mut Run, plan: &Plan, user: &User, about: &[About; 2]) -> String {
+    let mut left = Left::default();
+    for scene in scenes(plan, about) {
+        let [first, second] = &scene.apps;
+        if first.mode == second.mode {
+            run.scene(&first.mode);
+        } else {
+            run.scene(&format!("{}/{}", first.mode, second.mode));
+        }
+        scene.play(run, user, &mut left).await;
+    }
+    run.scene("");
+    left.to_string()
+}
+
+fn scenes<'p>(plan: &'p Plan, about: &[About; 2]) -> Vec<Scene<'p>> {
+    let app = |at: usize, mode: Option<&str>| {
+        let About { mode: own, choice } = &about[at];
+        let chosen = mode.filter(|_| *choice);
+        App {
+            site: APPS[at],
+            url: plan.url(APPS[at]),
+            mode: chosen.unwrap_or(own).to_owned(),
+            query: chosen.map_or_else(String::new, |mode| format!("?mode={mode}")),
+        }
+    };
+    let scene = |mode| Scene {
+        plan,
+        apps: [app(0, mode), app(1, mode)],
+    };
+    if about.iter().any(|about| about.choice) {
+        MODES.into_iter().map(|mode| scene(Some(mode))).collect()
+    } else {
+        vec![scene(None)]
+    }
+}
+
+impl Scene<'_> {
+    async fn play(&self, run: &mut Run, user: &User, left: &mut Left) {
+        let [first, second] = &self.apps;
+        let mut browser = Browser::new(&self.plan.wire);
+        let (idp, app1, app2) = (ready(Site::Idp), ready(first.site), ready(second.site));
+        let login = Login {
+            issuer: &self.plan.issuer,
+            user,
+        };
+        let needs = [app1.as_str(), idp.as_str(), DISCOVERY];
+        let signing_in = login.sign_in(&mut browser, first);
+        let sub = run
+            .step(LOGIN, &needs, signing_in)
+            .await
+            .unwrap_or_default();
+        let again = login.single_sign_on(&mut browser, second, &sub);
+        run.step(SSO, &[LOGIN, &app2], again).await;
+        for (app, login) in [(first, LOGIN), (second, SSO)] {
+            let cookies = app.step("its cookies are for no script and no other site");
+            let looking = async { login::cookies(&browser, app) };
+            run.step(&cookies, &[login], looking).await;
+            calls::check(run, self, app, login, &mut browser, left).await;
+        }
+        endings::check(run, self, &mut browser).await;
+    }
+}
+
+/// Asks until it is so; the step's own time bounds it.
+async fn until(mut is_so: impl AsyncFnMut() -> Result<bool, Failure>) -> Result<(), Failure> {
+    while !is_so().await? {
+        tokio::time::sleep(POLL).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! `sso-lab config hash-password`: what a user's table holds of a password.
+
+use std::{
+    fs::File,
+    io::{self, IsTerminal as _, Read},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::Args;
+use kit::{
+    config::{Problems, refuse},
+    random::OsRandom,
+};
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// The most that is read, in bytes: more than any password that is taken.
+const MAX_INPUT: u64 = 4096;
+
+/// Where the password comes from.
+#[derive(Args, Debug)]
+pub struct HashArgs {
+    /// File that holds the password; without it: typed, or the standard input
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+/// Prints the hash: 0, or 2 for a password that cannot be one.
+#[expect(clippy::print_stdout, reason = "what the command is for")]
+pub fn run(args: &HashArgs) -> ExitCode {
+    let hash = args
+        .password()
+        .and_then(|password| idp::hash_password(password.expose_secret(), &OsRandom));
+    match hash {
+        Ok(hash) => {
+            println!("{hash}");
+            ExitCode::SUCCESS
+        }
+        Err(what) => refuse("sso-lab", &Problems::one("password", what)),
+    }
+}
+
+impl HashArgs {
+    fn password(&self) -> Result<SecretString, String> {
+        let read = match &self.password_file {
+            Some(file) => File::open(file)
+                .and_then(read)
+                .map_err(|error| format!("{}: {error}", file.display())),
+            None if io::stdin().is_terminal() => {
+                rpassword::prompt_password("Password: ").map_err(|error| error.to_string())
+            }
+            None => read(io::stdin().lock()).map_err(|error| error.to_string()),
+        };
+        read.map(SecretString::from)
+    }
+}
+
+/// The text without the end of its line, bounded.
+fn read(from: impl Read) -> io::Result<String> {
+    let mut text = String::new();
+    from.take(MAX_INPUT + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_INPUT {
+        return Err(io::Error::other("longer than a password may be"));
+    }
+    text.truncate(text.trim_end_matches(['\r', '\n']).len());
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_password_without_its_end() {
+        assert_eq!(read(&b"tea pot \r\n"[..]).unwrap(), "tea pot ");
+        assert_eq!(read(&b"tea"[..]).unwrap(), "tea");
+        assert!(read(&[b'x'; 5000][..]).is_err());
+        assert!(read(&b"\xff\n"[..]).is_err());
+    }
+}

@@ -1,0 +1,274 @@
+//! From what is wanted and what is there to what is missing, and to the cluster.
+//!
+//! A value that is made from another one is only ever made from what the cluster
+//! holds, never from what this process was about to write: of two runs at once
+//! one is overtaken, reads again, and goes on from what the other one wrote. The
+//! keys of one Secret are written together, so within one Secret a value may be
+//! made from one that is written with it.
+
+use std::{collections::BTreeMap, fmt};
+
+use kit::random::Random;
+
+use super::{
+    api::{Api, ApiError, Data, Found, Written},
+    make::{agrees, make},
+    spec::{Kind, Source, Spec, Wanted},
+};
+
+/// How often others may be faster at one run.
+const MAX_OVERTAKEN: usize = 100;
+
+/// What happened, for whoever reads the log.
+pub(super) enum Event<'a> {
+    /// Keys that were there.
+    Kept { secret: &'a str, keys: Vec<&'a str> },
+    /// Keys that this run has written.
+    Made { secret: &'a str, keys: Vec<&'a str> },
+    /// A key that was there and is not what its source says.
+    Differs {
+        secret: &'a str,
+        key: &'a str,
+        source: &'a Source,
+    },
+}
+
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kept { secret, keys } => write!(f, "{secret}: kept {}", keys.join(", ")),
+            Self::Made { secret, keys } => write!(f, "{secret}: made {}", keys.join(", ")),
+            Self::Differs {
+                secret,
+                key,
+                source,
+            } => write!(
+                f,
+                "{secret}/{key} does not fit {source}; both are left as they are"
+            ),
+        }
+    }
+}
+
+/// Why it is not all there.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ApplyError {
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    #[error("{secret}/{key}: {what}")]
+    Make {
+        secret: String,
+        key: String,
+        what: String,
+    },
+    #[error("{secret}/{key}: {source_key} is not there, and not among those to make")]
+    NoSource {
+        secret: String,
+        key: String,
+        source_key: String,
+    },
+    #[error("others change the Secrets all the time")]
+    Overtaken,
+}
+
+/// What the cluster holds; `None`: no such Secret.
+struct There(BTreeMap<String, Option<Found>>);
+
+/// Makes what is missing.
+pub(super) async fn apply(
+    spec: &Spec,
+    api: &Api,
+    random: &dyn Random,
+    tell: &mut dyn FnMut(&Event<'_>),
+) -> Result<(), ApplyError> {
+    let mut there = There::read(spec, api).await?;
+    let mut made: Vec<(&str, Vec<String>)> = Vec::new();
+    for wanted in &spec.secrets {
+        let kept: Vec<_> = there.present(wanted).collect();
+        if !kept.is_empty() {
+            let secret = &wanted.name;
+            tell(&Event::Kept { secret, keys: kept });
+        }
+    }
+    let mut overtaken = 0;
+    while let Some(wanted) = there.next(spec)? {
+        let name = wanted.name.as_str();
+        let new = there.make(wanted, random)?;
+        let written = match there.secret(name) {
+            None => api.create(name, &spec.labels, &new).await?,
+            Some(found) => api.add(name, found, &new).await?,
+        };
+        match written {
+            Written::Done(found) => {
+                there.0.insert(name.to_owned(), Some(found));
+                let keys = new.keys().map(String::as_str).collect();
+                tell(&Event::Made { secret: name, keys });
+                made.push((name, new.into_keys().collect()));
+            }
+            Written::Overtaken => {
+                overtaken += 1;
+                if overtaken > MAX_OVERTAKEN {
+                    return Err(ApplyError::Overtaken);
+                }
+                there.0.insert(name.to_owned(), api.get(name).await?);
+            }
+        }
+    }
+    for (secret, key, source) in there.misfits(spec, random) {
+        let ours =
+            |(name, keys): &(&str, Vec<String>)| *name == secret && keys.iter().any(|k| k == key);
+        if !made.iter().any(ours) {
+            tell(&Event::Differs {
+                secret,
+                key,
+                source,
+            });
+        }
+    }
+    Ok(())
+}
+
+impl There {
+    async fn read(spec: &Spec, api: &Api) -> Result<Self, ApiError> {
+        let sources = spec
+            .secrets
+            .iter()
+            .flat_map(|wanted| wanted.keys.values().filter_map(Kind::source))
+            .map(|source| &source.secret);
+        let names = spec.secrets.iter().map(|wanted| &wanted.name);
+        let mut there = BTreeMap::new();
+        for name in names.chain(sources) {
+            if !there.contains_key(name) {
+                there.insert(name.clone(), api.get(name).await?);
+            }
+        }
+        Ok(Self(there))
+    }
+
+    fn secret(&self, name: &str) -> Option<&Found> {
+        self.0.get(name)?.as_ref()
+    }
+
+    fn value(&self, source: &Source) -> Option<&[u8]> {
+        let secret = self.secret(&source.secret)?;
+        secret.data.get(&source.key).map(Vec::as_slice)
+    }
+
+    fn present<'s>(&self, wanted: &'s Wanted) -> impl Iterator<Item = &'s str> {
+        let keys = wanted.keys.keys().map(String::as_str);
+        keys.filter(|key| self.has(&wanted.name, key))
+    }
+
+    fn has(&self, secret: &str, key: &str) -> bool {
+        self.secret(secret)
+            .is_some_and(|found| found.data.contains_key(key))
+    }
+
+    fn missing<'s>(&self, wanted: &'s Wanted) -> impl Iterator<Item = (&'s String, &'s Kind)> {
+        let keys = wanted.keys.iter();
+        keys.filter(|(key, _)| !self.has(&wanted.name, key))
+    }
+
+    /// Whether `kind` of `wanted` can be made now: its source is there, or will
+    /// be written with it.
+    fn can_make(&self, wanted: &Wanted, kind: &Kind) -> bool {
+        kind.source().is_none_or(|source| {
+            self.value(source).is_some()
+                || (source.secret == wanted.name
+                    && wanted
+                        .keys
+                        .get(&source.key)
+                        .is_some_and(|kind| self.can_make(wanted, kind)))
+        })
+    }
+
+    /// The Secret to write next: one that is whole then, if there is one; some
+    /// pod may be waiting for it.
+    fn next<'s>(&self, spec: &'s Spec) -> Result<Option<&'s Wanted>, ApplyError> {
+        let mut some = None;
+        for wanted in &spec.secrets {
+            let missing = self.missing(wanted).count();
+            let makeable = self
+                .missing(wanted)
+                .filter(|(_, kind)| self.can_make(wanted, kind))
+                .count();
+            if missing > 0 && makeable == missing {
+                return Ok(Some(wanted));
+            }
+            if makeable > 0 {
+                some = some.or(Some(wanted));
+            }
+        }
+        let first = |wanted: &'s Wanted| Some((wanted, self.missing(wanted).next()?));
+        match (some, spec.secrets.iter().find_map(first)) {
+            (None, Some((wanted, (key, kind)))) => Err(ApplyError::NoSource {
+                secret: wanted.name.clone(),
+                key: key.clone(),
+                source_key: kind.source().map(ToString::to_string).unwrap_or_default(),
+            }),
+            (some, _) => Ok(some),
+        }
+    }
+
+    /// The values that `wanted` lacks and that can be made now.
+    fn make(&self, wanted: &Wanted, random: &dyn Random) -> Result<Data, ApplyError> {
+        let mut new = Data::new();
+        let makeable: Vec<_> = self
+            .missing(wanted)
+            .filter(|(_, kind)| self.can_make(wanted, kind))
+            .collect();
+        // Each round makes what the one before has made the source of.
+        while new.len() < makeable.len() {
+            let before = new.len();
+            for (key, kind) in &makeable {
+                let source = kind.source();
+                let value = source.and_then(|source| {
+                    let with_it = (source.secret == wanted.name).then(|| new.get(&source.key));
+                    self.value(source).or(with_it.flatten().map(Vec::as_slice))
+                });
+                if new.contains_key(*key) || (source.is_some() && value.is_none()) {
+                    continue;
+                }
+                let value = make(kind, value, random).map_err(|what| ApplyError::Make {
+                    secret: wanted.name.clone(),
+                    key: (*key).clone(),
+                    what,
+                })?;
+                new.insert((*key).clone(), value);
+            }
+            if new.len() == before {
+                break;
+            }
+        }
+        Ok(new)
+    }
+
+    /// Keys whose value is not what their source says.
+    fn misfits<'s>(
+        &self,
+        spec: &'s Spec,
+        random: &dyn Random,
+    ) -> Vec<(&'s str, &'s str, &'s Source)> {
+        let mut misfits = Vec::new();
+        for wanted in &spec.secrets {
+            for (key, kind) in &wanted.keys {
+                let Some(source) = kind.source() else {
+                    continue;
+                };
+                let own = Source {
+                    secret: wanted.name.clone(),
+                    key: key.clone(),
+                };
+                let expected = make(kind, self.value(source), random);
+                let fits = match (self.value(&own), expected) {
+                    (Some(there), Ok(expected)) => agrees(kind, there, &expected),
+                    _ => false,
+                };
+                if !fits {
+                    misfits.push((wanted.name.as_str(), key.as_str(), source));
+                }
+            }
+        }
+        misfits
+    }
+}

@@ -1,0 +1,145 @@
+//! New values: key material by the code that makes it in a state directory.
+
+use std::fmt::Write as _;
+
+use bff_kit::ClientKey;
+use kit::{random::Random, seal::KEY_LEN};
+
+use super::spec::{Kind, PASSWORD};
+
+/// The length of a password: 190 bits.
+const PASSWORD_LEN: usize = 32;
+const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+/// A new value of this kind, from `source` where it is made from something.
+/// `Err` says why there is none, and shows nothing of the source.
+pub(super) fn make(
+    kind: &Kind,
+    source: Option<&[u8]>,
+    random: &dyn Random,
+) -> Result<Vec<u8>, String> {
+    let said = |error: std::io::Error| error.to_string();
+    Ok(match kind {
+        Kind::Password => password(random).into_bytes(),
+        Kind::Token => random.token().into_bytes(),
+        Kind::SealingKey => random.bytes::<KEY_LEN>().to_vec(),
+        Kind::SigningKey(algorithm) => idp::new_signing_key(*algorithm).map_err(said)?.into_bytes(),
+        Kind::ClientKey => bff_kit::new_client_key(random).map_err(said)?.into_bytes(),
+        Kind::ClientJwks(_) => {
+            let key = ClientKey::from_pem(text(source)?)?;
+            key.jwks_file().into_bytes()
+        }
+        Kind::RedisUrl { template, .. } => {
+            let password = text(source)?.trim_end_matches(['\r', '\n']);
+            template.replace(PASSWORD, &encoded(password)).into_bytes()
+        }
+        Kind::Copy(_) => source.unwrap_or_default().to_vec(),
+    })
+}
+
+/// Whether `there` says the same as `expected`, a value that was made from the
+/// same source. What a URL leads to is its owner's choice.
+pub(super) fn agrees(kind: &Kind, there: &[u8], expected: &[u8]) -> bool {
+    match kind {
+        Kind::ClientJwks(_) => {
+            let read = |bytes| serde_json::from_slice::<serde_json::Value>(bytes).ok();
+            read(there).is_some() && read(there) == read(expected)
+        }
+        Kind::Copy(_) => there.trim_ascii_end() == expected.trim_ascii_end(),
+        _ => true,
+    }
+}
+
+fn text(source: Option<&[u8]>) -> Result<&str, String> {
+    std::str::from_utf8(source.unwrap_or_default()).map_err(|_| "its source is no text".to_owned())
+}
+
+fn password(random: &dyn Random) -> String {
+    let mut password = String::with_capacity(PASSWORD_LEN);
+    while password.len() < PASSWORD_LEN {
+        // A byte beyond the last whole round of letters would favour the first ones.
+        let drawn = random.bytes::<64>();
+        let fair = drawn.iter().filter(|byte| **byte < 248);
+        let letters = fair.map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]));
+        password.extend(letters.take(PASSWORD_LEN - password.len()));
+    }
+    password
+}
+
+/// Fit for the user's part of a URL (RFC 3986 §2.1, §3.2.1).
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut done, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            done.push(char::from(byte));
+        } else {
+            // A String takes everything.
+            let _ = write!(done, "%{byte:02X}");
+        }
+        done
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use kit::random::OsRandom;
+
+    use super::{super::spec::Source, *};
+
+    fn from() -> Source {
+        Source {
+            secret: "a".into(),
+            key: "b".into(),
+        }
+    }
+
+    fn made(kind: &Kind, source: Option<&[u8]>) -> String {
+        String::from_utf8(make(kind, source, &OsRandom).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_password_is_32_letters_and_digits_and_never_twice_the_same() {
+        let password = made(&Kind::Password, None);
+        assert_eq!(password.len(), PASSWORD_LEN);
+        assert!(password.bytes().all(|b| LETTERS.contains(&b)), "{password}");
+        assert_ne!(password, made(&Kind::Password, None));
+    }
+
+    #[test]
+    fn a_clients_public_half_is_made_from_its_key() {
+        let pem = made(&Kind::ClientKey, None);
+        let jwks = made(&Kind::ClientJwks(from()), Some(pem.as_bytes()));
+        let expected = ClientKey::from_pem(&pem).unwrap().jwks_file();
+        assert_eq!(jwks, expected);
+        let kind = Kind::ClientJwks(from());
+        let compact = jwks.replace(['\n', ' '], "");
+        assert!(agrees(&kind, compact.as_bytes(), jwks.as_bytes()));
+        let other = made(&kind, Some(made(&Kind::ClientKey, None).as_bytes()));
+        assert!(!agrees(&kind, other.as_bytes(), jwks.as_bytes()));
+        assert!(!agrees(&kind, b"{", b"{"));
+        let wrong = make(&kind, Some(b"secret-text"), &OsRandom).unwrap_err();
+        assert!(!wrong.contains("secret-text"), "{wrong}");
+    }
+
+    #[test]
+    fn a_password_of_any_characters_fits_a_url() {
+        let kind = Kind::RedisUrl {
+            template: "rediss://u:${password}@redis:6379/1".into(),
+            from: from(),
+        };
+        let url = made(&kind, Some("a:b/c@d%ß\n".as_bytes()));
+        assert_eq!(url, "rediss://u:a%3Ab%2Fc%40d%25%C3%9F@redis:6379/1");
+        let url: url::Url = url.parse().unwrap();
+        assert_eq!(url.host_str(), Some("redis"));
+    }
+
+    #[test]
+    fn keys_are_as_a_state_directory_holds_them() {
+        assert_eq!(
+            make(&Kind::SealingKey, None, &OsRandom).unwrap().len(),
+            KEY_LEN
+        );
+        assert_eq!(made(&Kind::Token, None).len(), 43);
+        let pem = made(&Kind::SigningKey(idp::Algorithm::EdDsa), None);
+        assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----"));
+    }
+}

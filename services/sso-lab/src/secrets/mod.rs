@@ -1,0 +1,193 @@
+//! `sso-lab secrets`: makes the Secrets of a deployment on Kubernetes, once.
+//! What is there is never changed; what is missing is added. Two runs at once
+//! and a run that was cut short leave nothing half done that the next run could
+//! not finish.
+
+mod api;
+mod apply;
+mod make;
+mod spec;
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::Args;
+use kit::{
+    config::{Problems, parse_duration, refuse},
+    random::OsRandom,
+};
+
+use self::{
+    api::{Api, Place},
+    apply::{Event, apply},
+    spec::Spec,
+};
+
+/// The largest specification that is read, in bytes.
+const MAX_SPEC: u64 = 256 * 1024;
+
+/// Make the Secrets that a deployment on Kubernetes needs, where they are missing
+///
+/// Talks to the API server with the service account of the pod that it runs in.
+/// What is there already is never changed: a Secret that is missing is created,
+/// a key that is missing is added. So it can run before each installation and
+/// upgrade, and twice at once. It prints which Secrets and keys it made or kept,
+/// and never a value.
+#[derive(Args, Debug)]
+#[command(after_long_help = HELP)]
+pub struct SecretsArgs {
+    /// Namespace of the Secrets
+    #[arg(long, env = "NAMESPACE", value_name = "NAME")]
+    namespace: String,
+    /// What to make, as TOML
+    #[arg(long, env = "SECRETS_SPEC", value_name = "FILE")]
+    spec: PathBuf,
+    /// Where the pod's service account is: token and ca.crt
+    #[arg(
+        long,
+        default_value = "/var/run/secrets/kubernetes.io/serviceaccount",
+        value_name = "DIR"
+    )]
+    service_account: PathBuf,
+    /// The API server's host; each pod is told
+    #[arg(long, env = "KUBERNETES_SERVICE_HOST", value_name = "HOST")]
+    kubernetes_host: Option<String>,
+    /// The API server's port
+    #[arg(
+        long,
+        env = "KUBERNETES_SERVICE_PORT",
+        default_value_t = 443,
+        value_name = "PORT"
+    )]
+    kubernetes_port: u16,
+    /// How long an API server that is not there yet, or allows nothing yet, is asked again
+    #[arg(long, default_value = "2m", value_name = "TIME")]
+    timeout: String,
+}
+
+const HELP: &str = r#"The specification names no value, so it may be in a ConfigMap:
+
+  [labels]                       # of each Secret that is created
+  "app.kubernetes.io/part-of" = "sso-lab"
+
+  [[secrets]]
+  name = "demo-redis"
+  [secrets.keys]
+  redis-password = { kind = "password" }
+  redis-url = { kind = "redis-url", from = "redis-password", template = "redis://:${password}@demo-redis:6379" }
+
+  [[secrets]]
+  name = "demo-app2"
+  [secrets.keys]
+  "bff-sealing.key" = { kind = "sealing-key" }
+  "app2-client.pem" = { kind = "client-key" }
+
+  [[secrets]]
+  name = "demo-idp"
+  [secrets.keys]
+  "idp-es256.pem" = { kind = "signing-key-es256" }
+  "idp-refresh.key" = { kind = "sealing-key" }
+  "operator.key" = { kind = "token" }
+  "app2-client.jwks.json" = { kind = "client-jwks", from = "demo-app2/app2-client.pem" }
+
+Kinds:
+  password                                  32 letters and digits
+  token                                     256 random bits in base64url
+  sealing-key                               32 random bytes
+  signing-key-es256, -rs256, -eddsa         a private key (PKCS#8, PEM)
+  client-key                                a P-256 private key (PKCS#8, PEM)
+  client-jwks  from = "[SECRET/]KEY"        the public half of a client-key
+  redis-url    from = ..., template = ...   ${password} becomes the password of that key
+  copy         from = ...                   the same value
+
+SECRET may be one that is not listed here and was made by hand.
+
+The role that it needs is get, create and patch on Secrets. Kubernetes cannot
+limit create by name (the name is not in the request's path), so: create on
+Secrets of the namespace, get and patch by resourceNames.
+
+Exit code 0 when all is there, 1 when not, 2 for a bad argument or specification."#;
+
+/// Does it: 0, 1 when it cannot be done, 2 for bad arguments.
+pub async fn run(args: &SecretsArgs) -> ExitCode {
+    let mut problems = Problems::new();
+    let read = args.read(&mut problems);
+    let (spec, api) = match read {
+        Some(read) if problems.is_empty() => read,
+        _ => return refuse("sso-lab", &problems),
+    };
+    match apply(&spec, &api, &OsRandom, &mut tell).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl SecretsArgs {
+    fn read(&self, problems: &mut Problems) -> Option<(Spec, Api)> {
+        if !spec::is_label(&self.namespace) {
+            problems.add(
+                "--namespace",
+                format_args!("{:?}: not the name of a namespace", self.namespace),
+            );
+        }
+        let spec = self.read_spec(problems);
+        let patience = match parse_duration(&self.timeout) {
+            Ok(time) if time <= Duration::from_secs(3600) => Some(time),
+            Ok(_) => {
+                problems.add("--timeout", "at most 60m");
+                None
+            }
+            Err(what) => {
+                problems.add("--timeout", what);
+                None
+            }
+        };
+        let host = self.kubernetes_host.as_deref();
+        if host.is_none_or(str::is_empty) {
+            problems.add(
+                "KUBERNETES_SERVICE_HOST",
+                "not set: this runs in a pod, or give --kubernetes-host",
+            );
+        }
+        let place = Place {
+            host: host?,
+            port: self.kubernetes_port,
+            namespace: &self.namespace,
+            service_account: &self.service_account,
+        };
+        let api = Api::new(&place, patience?, problems);
+        Some((spec?, api?))
+    }
+
+    fn read_spec(&self, problems: &mut Problems) -> Option<Spec> {
+        let name = self.spec.display().to_string();
+        let size = std::fs::metadata(&self.spec).map(|found| found.len());
+        if size.is_ok_and(|size| size > MAX_SPEC) {
+            problems.add("--spec", format_args!("{name}: more than {MAX_SPEC} bytes"));
+            return None;
+        }
+        match std::fs::read_to_string(&self.spec) {
+            Ok(text) => Spec::parse(&name, &text, problems),
+            Err(error) => {
+                problems.add("--spec", format_args!("{name}: {error}"));
+                None
+            }
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "what the command is for")]
+fn tell(event: &Event<'_>) {
+    match event {
+        Event::Kept { secret, keys } => println!("{secret}: kept {}", keys.join(", ")),
+        Event::Made { secret, keys } => println!("{secret}: made {}", keys.join(", ")),
+        Event::Differs { .. } => complain(&event.to_string()),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "one clear line on failure")]
+fn complain(what: &str) {
+    eprintln!("sso-lab: {what}");
+}

@@ -1,0 +1,280 @@
+//! `sso-lab check` against deployments that are well, and such that are not.
+
+use std::time::Duration;
+
+use kit::config::Site;
+use serde_json::Value;
+use testkit::{Child, Plan, Processes, binary, free_offset};
+
+/// What a whole story in four modes may take in a debug build on a busy machine.
+const LONG: Duration = Duration::from_secs(240);
+const SOON: Duration = Duration::from_secs(30);
+
+/// What a run of the command said.
+struct Checked {
+    code: Option<i32>,
+    output: String,
+    /// Its lines, where it spoke JSON.
+    lines: Vec<Value>,
+}
+
+fn run(flags: &[&str]) -> Checked {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = [&["check"], flags].concat();
+    let log = folder.path().join("log");
+    let mut child = Child::spawn(&binary("sso-lab"), &flags, &[], log);
+    let status = tokio::task::block_in_place(|| child.wait(LONG)).expect("it ends");
+    let output = child.output();
+    let lines = output
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    Checked {
+        code: status.code(),
+        lines: lines.collect(),
+        output: output.clone(),
+    }
+}
+
+/// The command for `platform`, as JSON.
+fn check(platform: &Processes, flags: &[&str]) -> Checked {
+    let offset = platform.addresses().port(Site::Lab) - 8080;
+    let offset = offset.to_string();
+    run(&[&["--json", "--port-offset", &offset], flags].concat())
+}
+
+impl Checked {
+    /// The steps that ended so, of all scenes.
+    fn steps(&self, outcome: &str) -> Vec<&str> {
+        let lines = self.lines.iter().filter(|line| line["outcome"] == outcome);
+        lines.filter_map(|line| line["step"].as_str()).collect()
+    }
+
+    fn line(&self, step: &str) -> &Value {
+        let found = self.lines.iter().find(|line| line["step"] == step);
+        found.unwrap_or_else(|| panic!("no step {step:?}: {}", self.output))
+    }
+
+    fn scenes(&self) -> Vec<&str> {
+        let mut scenes: Vec<_> = self
+            .lines
+            .iter()
+            .filter_map(|line| line["scene"].as_str())
+            .collect();
+        scenes.dedup();
+        scenes
+    }
+
+    fn assert_failed(&self, expected: &[&str]) {
+        assert_eq!(self.code, Some(1), "{}", self.output);
+        assert_eq!(self.steps("failed"), expected, "{}", self.output);
+    }
+}
+
+/// Lets an operator look, so that a test sees what was left signed in.
+fn operator() -> (String, String) {
+    let key = "an-operators-key-of-a-good-length";
+    ("IDP_OPERATOR_KEY".to_owned(), key.to_owned())
+}
+
+fn assert_nobody_is_signed_in(platform: &Processes) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = platform.addresses().grpc_url(Site::Idp).unwrap();
+    let flags = ["sessions", "list", "--idp-grpc-url", &url];
+    let log = folder.path().join("log");
+    let mut child = Child::spawn(&binary("sso-lab"), &flags, &[operator()], log);
+    tokio::task::block_in_place(|| child.wait(SOON)).expect("it ends");
+    assert_eq!(child.output().trim(), "Nobody is signed in.");
+}
+
+const LOGIN: &str = "app1: sign in by the provider's form";
+const TOLD: &str = "app2: its session has ended too (back-channel logout)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_replicas_with_redis_all_four_modes_are_played_where_a_login_may_choose() {
+    let choice = ("BFF_SESSION_MODE_CHOICE".to_owned(), "on".to_owned());
+    let platform = Processes::start(&Plan {
+        replicas: 2,
+        environment: vec![choice, operator()],
+        ..Plan::default()
+    })
+    .await;
+    let checked = check(&platform, &[]);
+    assert_eq!(checked.code, Some(0), "{}", checked.output);
+    assert_eq!(
+        checked.scenes(),
+        ["stateful", "cached", "hybrid", "stateless"]
+    );
+    // Nobody but its browser can end a stateless session.
+    let skipped = checked.steps("skipped");
+    assert_eq!(skipped, [TOLD], "{}", checked.output);
+    let summary = checked.lines.last().unwrap();
+    assert_eq!(
+        summary["left_behind"],
+        "8 orders and 16 reservations, one playing-card each"
+    );
+    assert!(!checked.output.contains("wonderland"), "{}", checked.output);
+    assert_nobody_is_signed_in(&platform);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_are_reached_by_other_addresses_and_each_trouble_has_its_line() {
+    let mut platform = Processes::start(&Plan::default()).await;
+    let ways: Vec<_> = [Site::Idp, Site::App1, Site::App2, Site::Api1, Site::Api2]
+        .into_iter()
+        .map(|site| {
+            let public = platform.url(site).replace("http://", "");
+            let replica = platform.replica_url(site, 1);
+            let port = replica.rsplit_once(':').unwrap().1;
+            format!("{public}=127.0.0.1:{port}")
+        })
+        .collect();
+    let (first, others) = (ways[0].as_str(), ways[1..].join(","));
+    let checked = check(&platform, &["--connect", first, "--connect", &others]);
+    assert_eq!(checked.code, Some(0), "{}", checked.output);
+    assert_eq!(checked.scenes(), ["stateful/hybrid"]);
+    assert_eq!(
+        checked.steps("skipped"),
+        [] as [&str; 0],
+        "{}",
+        checked.output
+    );
+    let story = checked.lines.iter().filter(|line| !line["scene"].is_null());
+    assert!(story.count() >= 20, "{}", checked.output);
+    // All of it went by the other way.
+    for site in [Site::App1, Site::App2, Site::Api1] {
+        let said = platform.tap(site).requests();
+        assert!(!said.contains("sso-lab-check"), "{site:?}: {said}");
+    }
+
+    let checked = check(&platform, &["--password", "jabberwocky"]);
+    checked.assert_failed(&[LOGIN]);
+    let line = checked.line(LOGIN);
+    let note = line["note"].as_str().unwrap();
+    assert!(
+        note.contains("password of \"alice\" was not taken"),
+        "{note}"
+    );
+    assert_eq!(line["trace_id"].as_str().map(str::len), Some(32), "{line}");
+    let dependent = checked.line("app1: lists orders at API-1");
+    assert_eq!(dependent["outcome"], "skipped");
+    assert_eq!(dependent["note"], format!("needs: {LOGIN}"));
+    assert!(
+        !checked.output.contains("jabberwocky"),
+        "{}",
+        checked.output
+    );
+
+    let checked = check(&platform, &["--password", ""]);
+    assert_eq!(checked.code, Some(0), "{}", checked.output);
+    assert_eq!(checked.steps("skipped"), ["the signed-in story"]);
+    assert!(checked.steps("ok").len() >= 20, "{}", checked.output);
+
+    platform.kill("api-2");
+    let checked = check(&platform, &["--timeout", "30s"]);
+    checked.assert_failed(&["api2 is alive and ready"]);
+    assert_eq!(checked.line(LOGIN)["outcome"], "ok");
+    assert_eq!(checked.line("app1: lists orders at API-1")["outcome"], "ok");
+    let stock = checked.line("app1: lists stock at API-2, over gRPC");
+    assert_eq!(stock["note"], "needs: api2 is alive and ready");
+    assert_eq!(checked.line(TOLD)["outcome"], "ok", "{}", checked.output);
+    // Who cannot reach it from here sees it through the apps.
+    let checked = check(&platform, &["--timeout", "30s", "--without", "api2"]);
+    checked.assert_failed(&[
+        "app1: lists stock at API-2, over gRPC",
+        "app2: lists stock at API-2, over gRPC",
+    ]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_weakened_and_a_miswired_deployment_fail_at_the_right_lines() {
+    let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let platform = Processes::start(&Plan {
+        environment: vec![
+            operator(),
+            setting("LAB", "true"),
+            setting(
+                "WEAKEN",
+                "no-csrf-proof,samesite-none,open-return-to,framable",
+            ),
+        ],
+        idp_config: vec![("${app2}/backchannel-logout", "${app2}/nowhere")],
+        ..Plan::default()
+    })
+    .await;
+    let checked = check(&platform, &["--timeout", "10s"]);
+    checked.assert_failed(&[
+        "app1: refuses forged requests",
+        "app1: a login returns to the app alone",
+        "app1: a login shows the provider's form, in nobody's frame",
+        "app2: refuses forged requests",
+        "app2: a login returns to the app alone",
+        "app2: a login shows the provider's form, in nobody's frame",
+        "app1: its cookies are for no script and no other site",
+        "app2: its cookies are for no script and no other site",
+        TOLD,
+    ]);
+    let cleaned = checked.line("signs out what is left signed in");
+    assert_eq!(cleaned["outcome"], "ok", "{}", checked.output);
+    let asked = platform.tap(Site::App2).requests();
+    assert!(asked.contains("POST /logout?scope=app"), "{asked}");
+    assert_nobody_is_signed_in(&platform);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_one_process_is_a_deployment_too_and_a_person_can_read_the_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let offset = free_offset(1).to_string();
+    let environment = [("REDIS_URL".to_owned(), String::new())];
+    let log = folder.path().join("log");
+    let flags = ["--port-offset", &offset];
+    let mut child = Child::spawn(&binary("sso-lab"), &flags, &environment, log);
+    let ready = async {
+        while !child.output().contains("wonderland") {
+            assert!(child.ended().is_none(), "{}", child.output());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(SOON, ready).await.is_ok());
+    let checked = run(&["--port-offset", &offset, "--user", "bob"]);
+    assert_eq!(checked.code, Some(0), "{}", checked.output);
+    let lines: Vec<_> = checked.output.lines().collect();
+    let (steps, last) = lines.split_at(lines.len() - 2);
+    assert!(
+        steps
+            .iter()
+            .all(|line| line.starts_with('✓') && line.contains(" ms")),
+        "{}",
+        checked.output
+    );
+    assert!(last[0].starts_with("Left behind: 2 orders and 4 reservations"));
+    let summary = format!("{0} ok, 0 failed, 0 skipped.", steps.len());
+    assert!(last[1].ends_with(&summary), "{}", last[1]);
+    child.terminate();
+    let ended = tokio::task::block_in_place(|| child.wait(SOON));
+    assert_eq!(ended.and_then(|status| status.code()), Some(0));
+    // Nobody is there any more.
+    let checked = run(&["--port-offset", &offset, "--json"]);
+    assert_eq!(checked.code, Some(1), "{}", checked.output);
+    let said = checked.line("idp is alive and ready")["note"].to_string();
+    assert!(
+        said.contains("is not reached") && said.contains("--connect"),
+        "{said}"
+    );
+    assert_eq!(checked.steps("ok"), [] as [&str; 0], "{}", checked.output);
+}
+
+#[test]
+fn a_bad_argument_is_exit_code_2() {
+    for flags in [
+        &["--domain", "example.com"][..],
+        &["--connect", "app1"],
+        &["--surprise"],
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = [&["check"], flags].concat();
+        let log = folder.path().join("log");
+        let mut child = Child::spawn(&binary("sso-lab"), &flags, &[], log);
+        let status = child.wait(SOON).unwrap();
+        assert_eq!(status.code(), Some(2), "{flags:?}: {}", child.output());
+    }
+}

@@ -1,0 +1,70 @@
+//! Users in a file of their own, with passwords that were hashed for it.
+
+use std::{fs, process::Command, time::Duration};
+
+use testkit::{Child, Cli, binary, free_offset};
+use tests::{session_at, sign_in_to};
+
+const SOON: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_hashed_for_a_users_file_that_the_provider_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("password"), "Brillig 4 o'clock\n").unwrap();
+    let hash = |file: &str| {
+        let flags = ["config", "hash-password", "--password-file", file];
+        let mut child = Child::spawn(&binary("sso-lab"), &flags, &[], path("log"));
+        let status = tokio::task::block_in_place(|| child.wait(SOON)).expect("it ends");
+        (status.code(), child.output())
+    };
+    let (code, made) = hash(path("password").to_str().unwrap());
+    assert_eq!((code, made.lines().count()), (Some(0), 1), "{made}");
+    fs::write(path("empty"), "\n").unwrap();
+    assert_eq!(hash(path("empty").to_str().unwrap()).0, Some(2));
+
+    let printed = Command::new(binary("sso-lab"))
+        .args(["config", "print"])
+        .output();
+    let printed = String::from_utf8(printed.unwrap().stdout).unwrap();
+    let (rest, _) = printed.split_once("[[users]]").unwrap();
+    fs::write(
+        path("idp.toml"),
+        format!("users_file = \"users.toml\"\n{rest}"),
+    )
+    .unwrap();
+    let users = format!(
+        "[[users]]\nsub = \"u-1\"\nusername = \"dodo\"\nname = \"Dodo\"\nemail = \"d@example.com\"\npassword_hash = \"{}\"\n",
+        made.trim()
+    );
+    fs::create_dir(path("state")).unwrap();
+    fs::write(path("state/users.toml"), users).unwrap();
+    let offset = free_offset(1).to_string();
+    let (config, state) = (path("idp.toml"), path("state"));
+    let flags = [
+        "--port-offset",
+        &offset,
+        "--config",
+        config.to_str().unwrap(),
+        "--state-dir",
+        state.to_str().unwrap(),
+    ];
+    let environment = [
+        ("REDIS_URL".to_owned(), String::new()),
+        ("APP1_CLIENT_SECRET".to_owned(), "app1-secret".to_owned()),
+        ("API1_CLIENT_SECRET".to_owned(), "api-1-secret".to_owned()),
+    ];
+    let mut child = Child::spawn(&binary("sso-lab"), &flags, &environment, path("up.log"));
+    let port = 8082 + offset.parse::<u16>().unwrap();
+    let ready = async {
+        while !child.output().contains("sso-lab is ready") {
+            assert!(child.ended().is_none(), "it ended: {}", child.output());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(SOON, ready).await.is_ok());
+    let app1 = format!("http://app1.localhost:{port}");
+    let mut cli = Cli::new();
+    sign_in_to(&mut cli, &app1, ("dodo", "Brillig 4 o'clock")).await;
+    assert_eq!(session_at(&mut cli, &app1).await["user"]["sub"], "u-1");
+}
