@@ -23,7 +23,7 @@ fn run(flags: &[&str]) -> Checked {
     let flags = [&["check"], flags].concat();
     let log = folder.path().join("log");
     let mut child = Child::spawn(&binary("sso-lab"), &flags, &[], log);
-    let status = tokio::task::block_in_place(|| child.wait(LONG)).expect("it ends");
+    let status = tokio::task::block_in_place(|| child.wait(LONG)).unwrap();
     let output = child.output();
     let lines = output
         .lines()
@@ -82,7 +82,7 @@ fn assert_nobody_is_signed_in(platform: &Processes) {
     let flags = ["sessions", "list", "--idp-grpc-url", &url];
     let log = folder.path().join("log");
     let mut child = Child::spawn(&binary("sso-lab"), &flags, &[operator()], log);
-    tokio::task::block_in_place(|| child.wait(SOON)).expect("it ends");
+    tokio::task::block_in_place(|| child.wait(SOON)).unwrap();
     assert_eq!(child.output().trim(), "Nobody is signed in.");
 }
 

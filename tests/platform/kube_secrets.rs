@@ -59,7 +59,7 @@ async fn all_is_made_once_and_kept_from_then_on_and_no_value_is_shown() {
         !again.contains("made") && again.contains("d-app1: kept bff-sealing.key, client-secret")
     );
     assert_eq!(all(&api), made);
-    let seen = api.requests().join("\n") + &output + &again;
+    let seen = [api.requests().join("\n"), output, again].concat();
     for value in made.values().flat_map(BTreeMap::values) {
         let value = String::from_utf8_lossy(value);
         for line in value

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, convert::Infallible, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Collected, Full};
 use hyper::{
     Method, Request, Response,
     body::{Bytes, Incoming},
@@ -21,7 +21,7 @@ pub(super) async fn handle(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.map(|body| body.to_bytes());
+    let body = body.collect().await.map(Collected::to_bytes);
     let text = |name| {
         let value = head.headers.get(name);
         value
@@ -31,16 +31,15 @@ pub(super) async fn handle(
     let asked = format!("{} {}", head.method, head.uri.path());
     state.lock().requests.push(asked);
     let refusal = refused(&state, text(header::AUTHORIZATION));
-    let (status, body) = match refusal {
-        Some(refusal) => refusal,
-        None => {
-            if head.method != Method::GET {
-                before_write(&state).await;
-            }
-            let kind = text(header::CONTENT_TYPE);
-            let body = serde_json::from_slice(&body.unwrap_or_default()).unwrap_or(Value::Null);
-            answer(&state, &head.method, head.uri.path(), kind, &body)
+    let (status, body) = if let Some(refusal) = refusal {
+        refusal
+    } else {
+        if head.method != Method::GET {
+            before_write(&state).await;
         }
+        let kind = text(header::CONTENT_TYPE);
+        let body = serde_json::from_slice(&body.unwrap_or_default()).unwrap_or(Value::Null);
+        answer(&state, &head.method, head.uri.path(), kind, &body)
     };
     let answer = Response::builder()
         .status(status)
@@ -150,8 +149,8 @@ fn patch(state: &mut State, name: &str, kind: &str, body: &Value) -> Answer {
     let Some(secret) = state.secrets.get_mut(name) else {
         return not_found(name);
     };
-    let expected = &body["metadata"]["resourceVersion"];
-    if !expected.is_null() && *expected != secret.version.to_string() {
+    let expected = body["metadata"]["resourceVersion"].as_str();
+    if expected.is_some_and(|expected| expected != secret.version.to_string()) {
         let what = "the object has been modified; please apply your changes to the latest version";
         return failure(409, "Conflict", what);
     }

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Exchange, Lifetimes, Resource, Settings, SignInLimits,
-    tables::{ExchangeTable, File, LimitsTable},
+    tables::{ConfigFile, ExchangeTable, LimitsTable},
 };
 
 /// RFC 6749 §4.1.2 and FAPI 2.0: a code is short-lived.
@@ -35,7 +35,7 @@ pub(super) fn parse(
         state_dir,
         problems: Problems::new(),
     };
-    let Some(file) = reader.tables::<File>(text) else {
+    let Some(file) = reader.tables::<ConfigFile>(text) else {
         return Err(reader.problems);
     };
     let lifetimes = reader.lifetimes(&file.lifetimes);

@@ -8,7 +8,7 @@ use super::Resource;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct File {
+pub(super) struct ConfigFile {
     pub(super) lifetimes: BTreeMap<String, String>,
     pub(super) sign_in_limits: LimitsTable,
     #[serde(default)]

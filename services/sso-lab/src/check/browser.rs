@@ -21,7 +21,6 @@ const MAX_SAID: usize = 200;
 const USER_AGENT: &str = concat!("sso-lab-check/", env!("CARGO_PKG_VERSION"));
 
 /// How requests are sent.
-#[derive(Clone)]
 pub(super) struct Wire {
     pub(super) http: reqwest::Client,
     pub(super) reach: Reach,

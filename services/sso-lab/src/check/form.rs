@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use html5gum::{HtmlString, Spanned, StartTag, Token, Tokenizer};
+use html5gum::{DefaultEmitter, HtmlString, Spanned, StartTag, Token, Tokenizer};
 use reqwest::Method;
 use url::{Url, form_urlencoded};
 
@@ -22,8 +22,11 @@ pub(super) struct Form {
 impl Form {
     /// The first form of the page at `url`, where it has one.
     pub(super) fn first(url: &Url, html: &str) -> Option<Self> {
+        let mut emitter = DefaultEmitter::default();
+        // What is in a title, a script or a text field is no markup.
+        emitter.naively_switch_states(true);
         let mut form: Option<Self> = None;
-        for Ok(token) in Tokenizer::new(html) {
+        for Ok(token) in Tokenizer::new_with_emitter(html, emitter) {
             match (token, &mut form) {
                 (Token::StartTag(tag), None) if **tag.name == *b"form" => {
                     form = Some(Self::begun(url, &tag)?);

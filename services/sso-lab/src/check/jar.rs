@@ -19,8 +19,8 @@ const MAX_COOKIES: usize = 180;
 #[derive(Clone, Default)]
 pub(super) struct Jar {
     hosts: BTreeMap<String, CookieStore>,
-    /// Why cookies were refused, a sentence each.
-    refused: Vec<String>,
+    /// Why the first one that was refused was, in a sentence.
+    refusal: Option<String>,
 }
 
 impl Jar {
@@ -31,8 +31,9 @@ impl Jar {
             if let Err(why) = self.take(url, line) {
                 let name = line.split(['=', ';']).next().unwrap_or_default();
                 let host = url.host_str().unwrap_or_default();
-                self.refused
-                    .push(format!("a cookie {name:?} of {host} was refused: {why}"));
+                self.refusal.get_or_insert_with(|| {
+                    format!("a cookie {name:?} of {host} was refused: {why}")
+                });
             }
         }
     }
@@ -70,13 +71,13 @@ impl Jar {
                 .map(|store| (host.to_owned(), store))
                 .into_iter()
                 .collect(),
-            refused: Vec::new(),
+            refusal: None,
         }
     }
 
     /// The first refusal, where there was one.
     pub(super) fn first_refusal(&self) -> Option<&str> {
-        self.refused.first().map(String::as_str)
+        self.refusal.as_deref()
     }
 
     /// What is wrong with a cookie of `host`, where one is: each keeps scripts

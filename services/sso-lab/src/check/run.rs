@@ -193,7 +193,7 @@ impl Run {
             line += note;
         }
         if let Some(id) = trace_id {
-            line += &format!(" (Trace-Id {id})");
+            line = format!("{line} (Trace-Id {id})");
         }
         print(&line);
     }

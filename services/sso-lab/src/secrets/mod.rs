@@ -152,7 +152,7 @@ impl SecretsArgs {
             );
         }
         let place = Place {
-            host: host?,
+            host: host.unwrap_or_default(),
             port: self.kubernetes_port,
             namespace: &self.namespace,
             service_account: &self.service_account,

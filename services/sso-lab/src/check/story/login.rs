@@ -146,7 +146,9 @@ pub(super) fn cookies(browser: &Browser<'_>, app: &App) -> Step {
         .parse()
         .map_err(|error| Failure::new(format!("{}: {error}", app.url)))?;
     let host = url.host_str().unwrap_or_default();
-    match browser.jar.unsafe_cookie(host) {
+    let jar = &browser.jar;
+    let refused = jar.first_refusal().map(ToOwned::to_owned);
+    match refused.or_else(|| jar.unsafe_cookie(host)) {
         Some(what) => Err(Failure::new(what).into()),
         None => Ok(done()),
     }
