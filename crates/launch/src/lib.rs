@@ -96,8 +96,7 @@ where
     F: Future<Output = Result<Running, Problems>>,
 {
     let ground = Ground::real(Shutdown::on_signals(common.drain));
-    let store = store::open(common.redis_url.as_ref(), Arc::clone(&ground.clock))
-        .map_err(|what| Problems::one("REDIS_URL", what))?;
+    let store = store::open(common.redis.as_ref(), Arc::clone(&ground.clock))?;
     let shutdown = ground.shutdown.clone();
     let running = start(
         config,

@@ -22,8 +22,10 @@ pub mod watch;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use kit::clock::{Clock, Timestamp};
-use secrecy::{ExposeSecret as _, SecretString};
+use kit::{
+    clock::{Clock, Timestamp},
+    config::{Problems, RedisSettings},
+};
 
 pub use self::{
     memory::{MAX_ENTRIES, MemoryStore},
@@ -147,18 +149,18 @@ pub enum StoreError {
     Refused(String),
 }
 
-/// The store of a service: Redis where `redis_url` names one, otherwise in
+/// The store of a service: Redis where `settings` name one, otherwise in
 /// memory by `clock`. Each operation is a span.
 ///
 /// Redis is connected at the first operation: one that is not there yet is no
-/// error here, only a malformed URL is, in a sentence without the URL.
+/// error here, only a malformed setting is, in a sentence without the URL.
 pub fn open(
-    redis_url: Option<&SecretString>,
+    settings: Option<&RedisSettings>,
     clock: Arc<dyn Clock>,
-) -> Result<SharedStore, String> {
-    match redis_url {
-        Some(url) => {
-            let store = RedisStore::new(url.expose_secret(), Options::default())?;
+) -> Result<SharedStore, Problems> {
+    match settings {
+        Some(settings) => {
+            let store = RedisStore::open(settings, Options::default())?;
             Ok(Arc::new(Traced::new(store)))
         }
         None => Ok(Arc::new(Traced::new(MemoryStore::new(clock)))),
@@ -172,7 +174,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_redis_that_is_not_there_yet_is_no_error_until_it_is_asked() {
-        let nobody = SecretString::from("redis://:hunter2@127.0.0.1:1");
+        let nobody = RedisSettings::at("redis://:hunter2@127.0.0.1:1");
         let store = open(Some(&nobody), Arc::new(SystemClock)).unwrap();
         assert_eq!(store.kind(), "redis");
         let error = store.ping().await.unwrap_err();
@@ -186,8 +188,16 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_redis_url_is_an_error_at_once() {
-        let url = SecretString::from("rediss://localhost");
-        assert!(open(Some(&url), Arc::new(SystemClock)).is_err());
+    fn each_malformed_setting_is_named_at_once() {
+        let mut wrong = RedisSettings::at("redis://:hunter2@localhost/x");
+        wrong.ca = Some(b"no certificate".to_vec());
+        let problems = open(Some(&wrong), Arc::new(SystemClock)).err().unwrap();
+        let keys: Vec<_> = problems
+            .lines()
+            .iter()
+            .map(|l| l.split(':').next())
+            .collect();
+        assert_eq!(keys, [Some("REDIS_CA_FILE"), Some("REDIS_URL")]);
+        assert!(!problems.to_string().contains("hunter2"), "{problems}");
     }
 }

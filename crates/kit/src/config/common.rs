@@ -45,7 +45,12 @@ pub struct CommonArgs {
         value_name = "SCHEME"
     )]
     pub public_scheme: String,
-    /// Shared store, redis://[user:password@]host[:port][/db]; empty: in memory
+    /// Shared store; empty: in memory
+    ///
+    /// One server: redis://[user:password@]host[:port][/db]
+    /// The master that sentinels know: redis+sentinel://[user:password@]host[:port],host…/master[/db]
+    /// A cluster: redis+cluster://[user:password@]host[:port],host…
+    /// With TLS each begins with rediss.
     #[arg(
         long,
         env = "REDIS_URL",
@@ -57,6 +62,20 @@ pub struct CommonArgs {
     /// File that holds REDIS_URL
     #[arg(long, env = "REDIS_URL_FILE", value_name = "FILE")]
     pub redis_url_file: Option<PathBuf>,
+    /// Certificates (PEM) that are trusted for rediss, beside the system's
+    #[arg(long, env = "REDIS_CA_FILE", value_name = "FILE")]
+    pub redis_ca_file: Option<PathBuf>,
+    /// Password of the sentinels themselves, where they ask for one
+    #[arg(
+        long,
+        env = "REDIS_SENTINEL_PASSWORD",
+        hide_env_values = true,
+        value_name = "PASSWORD"
+    )]
+    pub redis_sentinel_password: Option<String>,
+    /// File that holds REDIS_SENTINEL_PASSWORD
+    #[arg(long, env = "REDIS_SENTINEL_PASSWORD_FILE", value_name = "FILE")]
+    pub redis_sentinel_password_file: Option<PathBuf>,
     /// Keeps sealing and signing keys between runs; without it they last as long as the process
     #[arg(long, env = "STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
@@ -109,6 +128,28 @@ pub struct CommonArgs {
     pub weaken: Vec<String>,
 }
 
+/// Which Redis, and how to reach it.
+#[derive(Clone, Debug)]
+pub struct RedisSettings {
+    /// A server's, its sentinels' or a cluster's URL.
+    pub url: SecretString,
+    /// What is trusted beside the system's certificates (PEM).
+    pub ca: Option<Vec<u8>>,
+    /// The sentinels' own password.
+    pub sentinel_password: Option<SecretString>,
+}
+
+impl RedisSettings {
+    /// The Redis at `url`, with no more settings.
+    pub fn at(url: &str) -> Self {
+        Self {
+            url: url.into(),
+            ca: None,
+            sentinel_password: None,
+        }
+    }
+}
+
 /// [`CommonArgs`], read and found good.
 #[derive(Clone, Debug)]
 pub struct Common {
@@ -119,7 +160,7 @@ pub struct Common {
     /// Added to each port of `addresses` where this process listens.
     pub listen_offset: u16,
     /// The shared store; `None`: in memory.
-    pub redis_url: Option<SecretString>,
+    pub redis: Option<RedisSettings>,
     /// Where keys are kept.
     pub state_dir: StateDir,
     /// Raw list of trusted proxies; `web-kit` reads it.
@@ -144,7 +185,7 @@ impl Common {
             bind: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
             addresses: Addresses::default(),
             listen_offset: 0,
-            redis_url: None,
+            redis: None,
             state_dir: StateDir::default(),
             trusted_proxies: String::new(),
             workers: 1,
@@ -216,8 +257,7 @@ impl CommonArgs {
         let state_dir = state_dir
             .map_err(|error| problems.add("STATE_DIR", error))
             .ok();
-        let direct = Some(self.redis_url.as_str()).filter(|url| !url.is_empty());
-        let redis_url = problems.secret("REDIS_URL", direct, self.redis_url_file.as_deref());
+        let redis = self.read_redis(problems);
         let weaknesses = Weaknesses::read(&self.weaken, self.lab, problems);
         let trusted_proxies = if weaknesses.has(Weakness::TrustAnyProxy) {
             ANYBODY.to_owned()
@@ -229,7 +269,7 @@ impl CommonArgs {
             bind: bind?,
             addresses,
             listen_offset: listen_offset?,
-            redis_url,
+            redis,
             state_dir: state_dir?,
             trusted_proxies,
             workers: workers?,
@@ -237,6 +277,26 @@ impl CommonArgs {
             drain: drain?,
             weaknesses,
             usable: true,
+        })
+    }
+
+    fn read_redis(&self, problems: &mut Problems) -> Option<RedisSettings> {
+        let direct = Some(self.redis_url.as_str()).filter(|url| !url.is_empty());
+        let url = problems.secret("REDIS_URL", direct, self.redis_url_file.as_deref());
+        let sentinel_password = problems.secret(
+            "REDIS_SENTINEL_PASSWORD",
+            self.redis_sentinel_password.as_deref(),
+            self.redis_sentinel_password_file.as_deref(),
+        );
+        let ca = self.redis_ca_file.as_ref().and_then(|file| {
+            let read = std::fs::read(file);
+            read.map_err(|e| problems.add("REDIS_CA_FILE", format_args!("{}: {e}", file.display())))
+                .ok()
+        });
+        Some(RedisSettings {
+            url: url?,
+            ca,
+            sentinel_password,
         })
     }
 
@@ -335,6 +395,25 @@ mod tests {
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(drain("5s", "301s").is_err());
         assert!(drain("soon", "10s").is_err());
+    }
+
+    #[test]
+    fn redis_files_are_read_and_a_missing_one_is_a_problem() {
+        let ca = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(ca.path(), "pem").unwrap();
+        let ca = ca.path().to_str().unwrap();
+        let given = ["--redis-url", "rediss://h", "--redis-ca-file", ca];
+        let redis = read(&given).unwrap().redis.unwrap();
+        assert_eq!(redis.ca.as_deref(), Some(&b"pem"[..]));
+        assert!(redis.sentinel_password.is_none());
+        assert!(read(&["--redis-ca-file", ca]).unwrap().redis.is_none());
+        let wrong = [
+            "--redis-ca-file",
+            "/nowhere",
+            "--redis-sentinel-password-file",
+            "/nowhere",
+        ];
+        assert_eq!(read(&wrong).unwrap_err().len(), 2);
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod weaken;
 use std::{fmt, path::Path, process::ExitCode, str::FromStr, time::Duration};
 
 pub use addresses::{Addresses, Site};
-pub use common::{Common, CommonArgs};
+pub use common::{Common, CommonArgs, RedisSettings};
 use secrecy::SecretString;
 pub use weaken::{Weakness, Weaknesses};
 

@@ -7,7 +7,7 @@ use crate::StoreError;
 /// In words that hold no key and no value: an answer of Redis is known by its
 /// code alone, because its text can repeat the command's arguments.
 pub(super) fn explain(error: &RedisError) -> StoreError {
-    use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, TryAgain};
+    use ServerErrorKind::{Ask, BusyLoading, ClusterDown, MasterDown, Moved, ReadOnly, TryAgain};
     match error.kind() {
         ErrorKind::Io if error.is_timeout() => {
             StoreError::Unreachable("no answer in time".to_owned())
@@ -18,7 +18,8 @@ pub(super) fn explain(error: &RedisError) -> StoreError {
             StoreError::Refused("Redis does not accept the user and password".to_owned())
         }
         ErrorKind::Server(kind) => match kind {
-            BusyLoading | ClusterDown | MasterDown | TryAgain => {
+            // Another server is or will be the right one, or this one will be.
+            Ask | BusyLoading | ClusterDown | MasterDown | Moved | ReadOnly | TryAgain => {
                 StoreError::Unreachable(answered(error))
             }
             _ => StoreError::Refused(answered(error)),
@@ -32,6 +33,9 @@ fn answered(error: &RedisError) -> String {
     let code = error.code().unwrap_or("ERR");
     let meaning = match code {
         "LOADING" => ": it is still loading its data",
+        "CLUSTERDOWN" => ": the cluster does not serve this key now",
+        "MOVED" | "ASK" => ": the key is on another node of a cluster",
+        "NOREPLICAS" => ": too few replicas follow it",
         "READONLY" => ": it is a replica that takes no writes",
         "OOM" => ": it is out of memory",
         "NOPERM" => ": its user may not run this command or touch this key",
@@ -57,6 +61,14 @@ pub(super) fn is_connection_suspect(error: &RedisError) -> bool {
         ErrorKind::Extension | ErrorKind::UnexpectedReturnType => false,
         _ => true,
     }
+}
+
+/// Whether the keys may be on other nodes of a cluster by now.
+pub(super) fn is_topology_suspect(error: &RedisError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Server(ServerErrorKind::ClusterDown | ServerErrorKind::Moved)
+    ) || is_connection_suspect(error)
 }
 
 #[cfg(test)]
@@ -90,7 +102,8 @@ mod tests {
     #[test]
     fn a_replica_that_takes_no_writes_is_left_for_another_connection() {
         let error = RedisError::from((ErrorKind::Server(ServerErrorKind::ReadOnly), "read-only"));
-        assert!(matches!(explain(&error), StoreError::Refused(_)));
+        assert!(matches!(explain(&error), StoreError::Unreachable(_)));
         assert!(is_connection_suspect(&error));
+        assert!(is_topology_suspect(&error));
     }
 }

@@ -1,6 +1,5 @@
-//! The connections. A checkout from the pool costs two commands and a wait, so
-//! none is made per operation: a lane holds one pooled connection, and each
-//! operation sends over a clone of it, multiplexed with all others of the lane.
+//! The connections with one server. A lane holds one, and each operation sends
+//! over a clone of it, multiplexed with all others of the lane.
 //!
 //! The task that drives a connection lives on the runtime that connected it. A
 //! runtime of one thread (an HTTP worker's) has a lane of its own, driven there:
@@ -19,40 +18,45 @@ use std::{
     time::Duration,
 };
 
-use deadpool_redis::{Connection, Pool, PoolError};
 use parking_lot::{Mutex, RwLock};
-use redis::{RedisError, aio::MultiplexedConnection};
+use redis::RedisError;
 use tokio::{
     runtime::{Handle, Id, RuntimeFlavor},
     task::JoinSet,
 };
 
-use super::error;
+use super::{address::Node, dial::Line, error, target::Target};
 use crate::StoreError;
 
 /// The most runtimes that have a lane of their own; further ones share.
-pub(super) const MAX_OWN: usize = 64;
+const MAX_OWN: usize = 64;
 
 pub(super) struct Lanes {
-    pool: Pool,
+    target: Arc<Target>,
     shared: Vec<Arc<Lane>>,
-    /// Where those are connected.
-    home: Option<Handle>,
     own: RwLock<HashMap<Id, Arc<Lane>>>,
-    connect: Duration,
+    layout: Layout,
+}
+
+/// What all lanes of a store have in common.
+#[derive(Clone)]
+pub(super) struct Layout {
+    /// How many lanes are shared (at least one).
+    pub(super) shared: usize,
+    /// Where those are connected; without it, on their first user's runtime.
+    pub(super) home: Option<Handle>,
+    /// How long an operation waits for a connection.
+    pub(super) connect: Duration,
 }
 
 impl Lanes {
-    /// `count` shared lanes (at least one). A lane is connected at its first
-    /// use: a shared one on the runtime that this is called in or, without one,
-    /// on its first user's. Waiting for a connection ends after `connect`.
-    pub(super) fn new(pool: Pool, count: usize, connect: Duration) -> Self {
+    /// Each lane is connected to `target` at its first use.
+    pub(super) fn new(target: Target, layout: Layout) -> Self {
         Self {
-            pool,
-            shared: (0..count.max(1)).map(|_| Arc::default()).collect(),
-            home: Handle::try_current().ok(),
+            target: Arc::new(target),
+            shared: (0..layout.shared.max(1)).map(|_| Arc::default()).collect(),
             own: RwLock::default(),
-            connect,
+            layout,
         }
     }
 
@@ -60,14 +64,28 @@ impl Lanes {
     pub(super) async fn connection(&self) -> Result<Held, StoreError> {
         let (lane, home) = match self.own() {
             Some(own) => (own, None),
-            None => (self.shared(), self.home.as_ref()),
+            None => (self.shared(), self.layout.home.as_ref()),
         };
         if let Some(held) = lane.held() {
             return Ok(held);
         }
-        match tokio::time::timeout(self.connect, lane.connect(&self.pool, home)).await {
+        match tokio::time::timeout(self.layout.connect, lane.connect(&self.target, home)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(StoreError::Unreachable("no connection in time".to_owned())),
+        }
+    }
+
+    /// Where the lanes lead.
+    pub(super) fn target(&self) -> &Arc<Target> {
+        &self.target
+    }
+
+    /// From now on no lane leads to another server than `node`, unless a later
+    /// question to the sentinels says so.
+    pub(super) fn lead_only_to(&self, node: &Node) {
+        self.target.vouch_for(node);
+        for lane in self.shared.iter().chain(self.own.read().values()) {
+            lane.leave_others(node);
         }
     }
 
@@ -91,24 +109,21 @@ impl Lanes {
 }
 
 /// A connection that lives on `home`, or without one, here.
-async fn connect_on(home: Option<&Handle>, pool: &Pool) -> Result<Connection, StoreError> {
+async fn connect_on(
+    home: Option<&Handle>,
+    target: &Arc<Target>,
+) -> Result<(Line, Node), StoreError> {
     let Some(home) = home else {
-        return from_pool(pool.clone()).await;
+        return target.connect().await;
     };
     // A set of one: dropped with the wait, it gives up connecting too.
     let mut task = JoinSet::new();
-    task.spawn_on(from_pool(pool.clone()), home);
+    let target = Arc::clone(target);
+    task.spawn_on(async move { target.connect().await }, home);
     match task.join_next().await {
         Some(Ok(outcome)) => outcome,
         _ => Err(StoreError::Unreachable("the process is ending".to_owned())),
     }
-}
-
-async fn from_pool(pool: Pool) -> Result<Connection, StoreError> {
-    pool.get().await.map_err(|error| match error {
-        PoolError::Backend(error) => error::explain(&error),
-        other => StoreError::Unreachable(other.to_string()),
-    })
 }
 
 #[derive(Default)]
@@ -120,7 +135,7 @@ struct Lane {
 
 #[derive(Default)]
 struct Current {
-    connection: Option<Connection>,
+    line: Option<(Line, Node)>,
     /// How many connections this lane has had: tells this one from its predecessors.
     number: u64,
 }
@@ -128,10 +143,9 @@ struct Current {
 impl Lane {
     fn held(self: &Arc<Self>) -> Option<Held> {
         let current = self.current.lock();
-        let connection = current.connection.as_ref()?;
-        let connection = AsRef::<MultiplexedConnection>::as_ref(connection).clone();
+        let (line, _) = current.line.as_ref()?;
         Some(Held {
-            connection,
+            line: line.clone(),
             lane: self.clone(),
             number: current.number,
         })
@@ -139,20 +153,24 @@ impl Lane {
 
     async fn connect(
         self: &Arc<Self>,
-        pool: &Pool,
+        target: &Arc<Target>,
         home: Option<&Handle>,
     ) -> Result<Held, StoreError> {
         let _alone = self.connecting.lock().await;
         if let Some(held) = self.held() {
             return Ok(held);
         }
-        let pooled = connect_on(home, pool).await?;
-        let connection = AsRef::<MultiplexedConnection>::as_ref(&pooled).clone();
+        let turn = target.turn();
+        let (line, node) = connect_on(home, target).await?;
         let mut current = self.current.lock();
+        if !target.may_lead_to(&node, turn) {
+            let changed = "the master has changed meanwhile";
+            return Err(StoreError::Unreachable(changed.to_owned()));
+        }
         current.number += 1;
-        current.connection = Some(pooled);
+        current.line = Some((line.clone(), node));
         Ok(Held {
-            connection,
+            line,
             lane: self.clone(),
             number: current.number,
         })
@@ -161,18 +179,22 @@ impl Lane {
     /// Forgets connection `number`. The one that replaced it in the meantime stays.
     fn discard(&self, number: u64) {
         let mut current = self.current.lock();
-        if current.number == number
-            && let Some(broken) = current.connection.take()
-        {
-            // Taken out of the pool, so that it is not handed out again.
-            drop(Connection::take(broken));
+        if current.number == number {
+            current.line = None;
+        }
+    }
+
+    fn leave_others(&self, node: &Node) {
+        let mut current = self.current.lock();
+        if current.line.as_ref().is_some_and(|(_, at)| at != node) {
+            current.line = None;
         }
     }
 }
 
 /// A lane's connection, for one operation.
 pub(super) struct Held {
-    pub(super) connection: MultiplexedConnection,
+    pub(super) line: Line,
     lane: Arc<Lane>,
     number: u64,
 }

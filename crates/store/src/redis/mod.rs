@@ -3,23 +3,35 @@
 
 mod address;
 mod changes;
+mod cluster;
+mod dial;
 mod error;
 mod lanes;
 mod scripts;
+mod target;
 #[cfg(test)]
 mod tests;
+mod topology;
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use deadpool_redis::{Manager, Pool, Runtime};
-use kit::clock::Timestamp;
-use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, ScriptInvocation};
+use kit::{
+    clock::Timestamp,
+    config::{Problems, RedisSettings},
+};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisConnectionInfo, RedisResult, ServerErrorKind};
+use secrecy::ExposeSecret as _;
+use tokio::runtime::Handle;
 
 use self::{
+    address::Kind,
     changes::Changes,
-    lanes::{Lanes, MAX_OWN},
-    scripts::Scripts,
+    cluster::Cluster,
+    dial::{Dialer, Line},
+    lanes::{Lanes, Layout},
+    scripts::{Script, Scripts},
+    target::{Sentinels, Target},
 };
 use crate::{MAX_RANKED, Store, StoreError, Watch, Watcher, ordered, ttl};
 
@@ -54,78 +66,177 @@ impl Default for Options {
 ///
 /// A Redis that goes away gives [`StoreError::Unreachable`] within
 /// [`Options::response`], or within [`Options::connect`] where there is no
-/// connection; one that comes back is connected to at the next operation.
+/// connection; one that comes back, or another that takes over from it, is
+/// connected to at the next operation.
 pub struct RedisStore {
-    lanes: Lanes,
+    servers: Arc<Servers>,
     scripts: Scripts,
     changes: Changes,
 }
 
+/// Who keeps the data.
+enum Servers {
+    /// One server, or the master of its like.
+    One(Lanes),
+    Cluster(Cluster),
+}
+
+/// How a command is to be sent.
+#[derive(Clone, Copy)]
+enum Manner<'a> {
+    /// It changes something: once, whatever happens, for a lost answer does not
+    /// say whether it was done.
+    Change,
+    /// It only reads: a second time, on a new connection, where the old one turns
+    /// out to be closed (a Redis that was restarted).
+    Read,
+    /// It runs this script, and changes something.
+    Script(&'a Script),
+}
+
 impl RedisStore {
-    /// For the Redis at `url`: `redis://[user:password@]host[:port][/db]`. It
-    /// connects at the first operation: for a runtime of one thread there, for
-    /// others on the runtime that this is called in. A malformed URL is an error in a
-    /// sentence that does not repeat it.
-    pub fn new(url: &str, options: Options) -> Result<Self, String> {
-        let address = address::parse(url)?;
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(options.connect))
-            .set_response_timeout(Some(options.response))
-            .set_dns_resolver(address::LocalhostAware);
-        let unusable = "the Redis client cannot be set up from this URL";
-        let changes = Changes::new(&address, options.connect).map_err(|_| unusable.to_owned())?;
-        let manager = Manager::new_with_config(address, config).map_err(|_| unusable.to_owned())?;
-        let lanes = options.lanes.max(1);
-        let pool = Pool::builder(manager)
-            .max_size(lanes + MAX_OWN)
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|_| unusable.to_owned())?;
+    /// For the Redis at `url`, without more settings: see [`RedisStore::open`].
+    pub fn new(url: &str, options: Options) -> Result<Self, Problems> {
+        Self::open(&RedisSettings::at(url), options)
+    }
+
+    /// For the Redis that `settings` name: a server, the master that sentinels
+    /// know, or a cluster. It connects at the first operation: for a runtime of
+    /// one thread there, for others on the runtime that this is called in. What
+    /// is wrong is said in sentences that do not repeat the URL.
+    pub fn open(settings: &RedisSettings, options: Options) -> Result<Self, Problems> {
+        let mut problems = Problems::new();
+        let trusted = settings
+            .ca
+            .as_deref()
+            .map_or(Ok(Vec::new()), dial::certificates);
+        let trusted = trusted.map_err(|what| problems.add("REDIS_CA_FILE", what));
+        let address = address::parse(settings.url.expose_secret());
+        let address = address.map_err(|what| problems.add("REDIS_URL", what));
+        let (Ok(trusted), Ok(address)) = (trusted, address) else {
+            return Err(problems);
+        };
+        let tls = address.tls.then(|| dial::tls(&trusted)).transpose();
+        let tls = tls.map_err(|what| Problems::one("REDIS_URL", what))?;
+        let dialer = Dialer::new(tls, address.settings, options.connect, options.response);
+        let layout = Layout {
+            shared: options.lanes,
+            home: Handle::try_current().ok(),
+            connect: options.connect,
+        };
+        let servers = match address.kind {
+            Kind::Single(node) => Servers::One(Lanes::new(
+                Target::Fixed(dialer.clone(), node),
+                layout.clone(),
+            )),
+            Kind::Sentinel { sentinels, master } => {
+                let mut own = RedisConnectionInfo::default().set_skip_set_lib_name();
+                if let Some(password) = &settings.sentinel_password {
+                    own = own.set_password(password.expose_secret());
+                }
+                let sentinels = Sentinels::new(dialer.with_settings(own), sentinels, master);
+                let target = Target::Master(dialer.clone(), sentinels);
+                Servers::One(Lanes::new(target, layout.clone()))
+            }
+            Kind::Cluster(seeds) => {
+                Servers::Cluster(Cluster::new(dialer.clone(), seeds, layout.clone()))
+            }
+        };
+        let servers = Arc::new(servers);
         Ok(Self {
-            lanes: Lanes::new(pool, lanes, options.connect),
+            changes: Changes::new(Arc::clone(&servers), &dialer, layout.home),
+            servers,
             scripts: Scripts::new(),
-            changes,
         })
     }
 
-    /// Runs a command that changes something: once, whatever happens, for a
-    /// lost answer does not say whether it was done.
-    async fn change<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
-        let mut held = self.lanes.connection().await?;
-        let outcome = command.query_async(&mut held.connection).await;
-        outcome.map_err(|error| held.settle(&error))
+    async fn change<T: FromRedisValue>(&self, command: &Command) -> Result<T, StoreError> {
+        self.run(command, Manner::Change).await
     }
 
-    /// Runs a command that only reads: a second time, on a new connection,
-    /// where the old one turns out to be closed (a Redis that was restarted).
-    async fn read<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
-        let mut held = self.lanes.connection().await?;
-        match command.query_async(&mut held.connection).await {
-            Err(error) if error.is_connection_dropped() => {
-                held.settle(&error);
-                self.change(command).await
+    async fn read<T: FromRedisValue>(&self, command: &Command) -> Result<T, StoreError> {
+        self.run(command, Manner::Read).await
+    }
+
+    async fn run<T: FromRedisValue>(
+        &self,
+        command: &Command,
+        manner: Manner<'_>,
+    ) -> Result<T, StoreError> {
+        let lanes = match &*self.servers {
+            Servers::One(lanes) => lanes,
+            Servers::Cluster(cluster) => {
+                return cluster
+                    .run(command.key.as_bytes(), &command.cmd, manner)
+                    .await;
             }
-            outcome => outcome.map_err(|error| held.settle(&error)),
+        };
+        let mut may_repeat = matches!(manner, Manner::Read);
+        loop {
+            let mut held = lanes.connection().await?;
+            match send(&mut held.line, &command.cmd, manner, false).await {
+                Err(error) if may_repeat && error.is_connection_dropped() => {
+                    held.settle(&error);
+                    may_repeat = false;
+                }
+                outcome => return outcome.map_err(|error| held.settle(&error)),
+            }
         }
     }
+}
 
-    /// Runs a script. Where Redis does not know it yet, it is loaded and run
-    /// then: the first try did nothing.
-    async fn script<T: FromRedisValue>(
-        &self,
-        invocation: &ScriptInvocation<'_>,
-    ) -> Result<T, StoreError> {
-        let mut held = self.lanes.connection().await?;
-        let outcome = invocation.invoke_async(&mut held.connection).await;
-        outcome.map_err(|error| held.settle(&error))
+/// Sends `command`. A script that the server does not know yet is loaded and
+/// run then: the first try did nothing. `asking`: as one who was sent here
+/// though the key is another's still.
+async fn send<T: FromRedisValue>(
+    line: &mut Line,
+    command: &Cmd,
+    manner: Manner<'_>,
+    asking: bool,
+) -> RedisResult<T> {
+    let outcome = send_once(line, command, asking).await;
+    if let (Err(error), Manner::Script(script)) = (&outcome, manner)
+        && error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+    {
+        script.load(line).await?;
+        return send_once(line, command, asking).await;
+    }
+    outcome
+}
+
+async fn send_once<T: FromRedisValue>(
+    line: &mut Line,
+    command: &Cmd,
+    asking: bool,
+) -> RedisResult<T> {
+    if !asking {
+        return command.query_async(&mut line.connection).await;
+    }
+    let mut pipeline = redis::pipe();
+    pipeline.cmd("ASKING").ignore().add_command(command.clone());
+    let answer: RedisResult<(T,)> = pipeline.query_async(&mut line.connection).await;
+    answer.map(|(answer,)| answer)
+}
+
+/// A command on one key.
+struct Command {
+    /// As Redis has it.
+    key: String,
+    cmd: Cmd,
+}
+
+impl Command {
+    fn arg(&mut self, arg: impl redis::ToRedisArgs) -> &mut Self {
+        self.cmd.arg(arg);
+        self
     }
 }
 
 /// The command `name` on `key`.
-fn command(name: &str, key: &str) -> Cmd {
-    let mut command = Cmd::new();
-    command.arg(name).arg(prefixed(key));
-    command
+fn command(name: &str, key: &str) -> Command {
+    let (mut cmd, key) = (Cmd::new(), prefixed(key));
+    cmd.arg(name).arg(&key);
+    Command { key, cmd }
 }
 
 fn prefixed(key: &str) -> String {
@@ -139,7 +250,12 @@ impl Store for RedisStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.read::<String>(&redis::cmd("PING")).await.map(drop)
+        if let Servers::Cluster(cluster) = &*self.servers {
+            return cluster.ping().await;
+        }
+        let (key, cmd) = (String::new(), redis::cmd("PING"));
+        let answer: Result<String, _> = self.read(&Command { key, cmd }).await;
+        answer.map(drop)
     }
 
     async fn put(&self, key: &str, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
@@ -173,9 +289,10 @@ impl Store for RedisStore {
         new: Bytes,
         ttl: Duration,
     ) -> Result<bool, StoreError> {
-        let mut script = self.scripts.compare_and_swap.key(prefixed(key));
-        self.script(script.arg(expected).arg(&new[..]).arg(ttl::millis(ttl)))
-            .await
+        let script = &self.scripts.compare_and_swap;
+        let mut swap = script.on(key);
+        swap.arg(expected).arg(&new[..]).arg(ttl::millis(ttl));
+        self.run(&swap, Manner::Script(script)).await
     }
 
     async fn remove(&self, key: &str) -> Result<bool, StoreError> {
@@ -183,18 +300,24 @@ impl Store for RedisStore {
     }
 
     async fn count(&self, key: &str, ttl: Duration) -> Result<u64, StoreError> {
-        let mut script = self.scripts.count.key(prefixed(key));
-        self.script(script.arg(ttl::millis(ttl))).await
+        let script = &self.scripts.count;
+        let mut count = script.on(key);
+        count.arg(ttl::millis(ttl));
+        self.run(&count, Manner::Script(script)).await
     }
 
     async fn lease(&self, key: &str, holder: &str, ttl: Duration) -> Result<bool, StoreError> {
-        let mut script = self.scripts.lease.key(prefixed(key));
-        self.script(script.arg(holder).arg(ttl::millis(ttl))).await
+        let script = &self.scripts.lease;
+        let mut lease = script.on(key);
+        lease.arg(holder).arg(ttl::millis(ttl));
+        self.run(&lease, Manner::Script(script)).await
     }
 
     async fn release(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
-        self.script(self.scripts.release.key(prefixed(key)).arg(holder))
-            .await
+        let script = &self.scripts.release;
+        let mut release = script.on(key);
+        release.arg(holder);
+        self.run(&release, Manner::Script(script)).await
     }
 
     async fn rank(
@@ -205,11 +328,11 @@ impl Store for RedisStore {
         ttl: Duration,
     ) -> Result<(), StoreError> {
         ordered::check(member)?;
-        let mut script = self.scripts.rank.key(prefixed(key));
-        script.arg(at.millis()).arg(member);
-        let done: bool = self
-            .script(script.arg(ttl::millis(ttl)).arg(MAX_RANKED))
-            .await?;
+        let script = &self.scripts.rank;
+        let mut rank = script.on(key);
+        rank.arg(at.millis()).arg(member);
+        rank.arg(ttl::millis(ttl)).arg(MAX_RANKED);
+        let done: bool = self.run(&rank, Manner::Script(script)).await?;
         done.then_some(()).ok_or_else(ordered::full)
     }
 
@@ -240,9 +363,11 @@ impl Store for RedisStore {
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
-        let mut script = self.scripts.claim.key(prefixed(key));
-        script.arg(due.millis()).arg(until.millis());
-        self.script(script.arg(limit.min(MAX_RANKED))).await
+        let script = &self.scripts.claim;
+        let mut claim = script.on(key);
+        claim.arg(due.millis()).arg(until.millis());
+        claim.arg(limit.min(MAX_RANKED));
+        self.run(&claim, Manner::Script(script)).await
     }
 
     fn watch(&self, prefix: &str, watcher: Arc<dyn Watcher>) -> Option<Watch> {

@@ -1,7 +1,9 @@
 //! The operations that no single command does. Each script touches the one key
 //! that it is given, and so stays in one slot of a Redis Cluster.
 
-use redis::Script;
+use redis::{Cmd, RedisResult};
+
+use super::{Command, dial::Line, prefixed};
 
 /// ARGV: what it must hold, what it holds then, milliseconds.
 const COMPARE_AND_SWAP: &str = r"
@@ -44,7 +46,24 @@ local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, AR
 for _, member in ipairs(due) do redis.call('ZADD', KEYS[1], ARGV[2], member) end
 return due";
 
-/// All of them, hashed once.
+/// A script, hashed once. Redis is sent the hash.
+pub(super) struct Script(redis::Script);
+
+impl Script {
+    /// The command that runs it on `key`.
+    pub(super) fn on(&self, key: &str) -> Command {
+        let (mut cmd, key) = (Cmd::new(), prefixed(key));
+        cmd.arg("EVALSHA").arg(self.0.get_hash()).arg(1).arg(&key);
+        Command { key, cmd }
+    }
+
+    /// Makes it known to the server behind `line`.
+    pub(super) async fn load(&self, line: &mut Line) -> RedisResult<()> {
+        self.0.load_async(&mut line.connection).await.map(drop)
+    }
+}
+
+/// All of them.
 pub(super) struct Scripts {
     pub(super) compare_and_swap: Script,
     pub(super) count: Script,
@@ -57,12 +76,12 @@ pub(super) struct Scripts {
 impl Scripts {
     pub(super) fn new() -> Self {
         Self {
-            compare_and_swap: Script::new(COMPARE_AND_SWAP),
-            count: Script::new(COUNT),
-            lease: Script::new(LEASE),
-            release: Script::new(RELEASE),
-            rank: Script::new(RANK),
-            claim: Script::new(CLAIM),
+            compare_and_swap: Script(redis::Script::new(COMPARE_AND_SWAP)),
+            count: Script(redis::Script::new(COUNT)),
+            lease: Script(redis::Script::new(LEASE)),
+            release: Script(redis::Script::new(RELEASE)),
+            rank: Script(redis::Script::new(RANK)),
+            claim: Script(redis::Script::new(CLAIM)),
         }
     }
 }

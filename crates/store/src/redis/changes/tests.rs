@@ -1,74 +1,20 @@
 //! A watch on a real server, with all that can happen to its connection.
 
-use std::sync::{Mutex, OnceLock};
+use std::time::Instant;
 
 use bytes::Bytes;
+use redis::Value;
 
-use super::*;
+use super::{listener::tell, *};
 use crate::{Options, RedisStore, Store as _, test_redis::RedisServer};
 
+mod recorder;
 mod relay;
 
+pub(in crate::redis) use recorder::{ALL, PATIENCE, Recorder, until};
 use relay::Relay;
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// Far longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Writes down what it is told, and whether the watch was current just then.
-#[derive(Default)]
-struct Recorder {
-    watch: OnceLock<Watch>,
-    told: Mutex<Vec<(String, bool)>>,
-}
-
-const ALL: &str = "*";
-
-impl Recorder {
-    /// One that watches `prefix` and knows that it is current.
-    async fn on(store: &RedisStore, prefix: &str) -> Arc<Self> {
-        let recorder = Arc::new(Self::default());
-        let watch = store.watch(prefix, recorder.clone()).unwrap();
-        assert!(recorder.watch.set(watch).is_ok());
-        until("current", || recorder.is_current()).await;
-        recorder
-    }
-
-    fn is_current(&self) -> bool {
-        self.watch.get().is_some_and(Watch::is_current)
-    }
-
-    fn note(&self, what: &str) {
-        let current = self.is_current();
-        self.told.lock().unwrap().push((what.to_owned(), current));
-    }
-
-    fn was_told(&self, what: &str) -> bool {
-        let told = self.told.lock().unwrap();
-        told.iter().any(|(key, _)| key == what || key == ALL)
-    }
-
-    fn forget(&self) {
-        self.told.lock().unwrap().clear();
-    }
-}
-
-impl Watcher for Recorder {
-    fn changed(&self, key: &str) {
-        self.note(key);
-    }
-    fn all_changed(&self) {
-        self.note(ALL);
-    }
-}
-
-async fn until(what: &str, mut reached: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !reached() {
-        assert!(Instant::now() < deadline, "never {what}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
 
 /// Until the watch is current again, and knows of the change to `key` that was
 /// made by `made`. All the time, it claims no more than it keeps.
@@ -123,7 +69,7 @@ async fn each_kind_of_change_by_another_connection_is_told() {
             _ => assert!(other.unrank(key, "m").await.unwrap()),
         }
         until(change, || recorder.was_told(key)).await;
-        let told = recorder.told.lock().unwrap().clone();
+        let told = recorder.told();
         assert!(
             told.iter().all(|(told, _)| told == key),
             "{change}: {told:?}"
@@ -149,7 +95,7 @@ async fn a_flush_changes_all() {
     let store = store_at(&server.url());
     let recorder = Recorder::on(&store, "session:").await;
     recorder.forget();
-    let _: () = store.change(&redis::cmd("FLUSHALL")).await.unwrap();
+    server.ask("FLUSHALL");
     until("told of a flush", || recorder.was_told(ALL)).await;
 }
 
@@ -180,7 +126,7 @@ async fn a_killed_redis_ends_it_and_a_restarted_one_begins_with_all_changed() {
     assert!(!recorder.was_told(ALL), "nothing is known yet");
     server.restart();
     until("current again", || recorder.is_current()).await;
-    let told = recorder.told.lock().unwrap().clone();
+    let told = recorder.told();
     assert_eq!(
         told,
         [(ALL.to_owned(), false)],
@@ -264,24 +210,17 @@ async fn a_dropped_watch_gives_its_connection_up() {
     let server = RedisServer::start();
     let store = store_at(&server.url());
     let watches = [(); 3].map(|()| store.watch("session:", Arc::<Recorder>::default()));
-    let observer = store_at(&server.url());
-    until_watched_by(&observer, 3).await;
+    until_watched_by(&server, 3).await;
     drop(watches);
-    until_watched_by(&observer, 0).await;
+    until_watched_by(&server, 0).await;
 }
 
-async fn until_watched_by(observer: &RedisStore, expected: usize) {
-    let deadline = Instant::now() + PATIENCE;
+async fn until_watched_by(server: &RedisServer, expected: usize) {
     let wanted = format!("tracking_clients:{expected}\r");
-    loop {
-        let info = redis::cmd("INFO").arg("clients").take();
-        let clients: String = observer.read(&info).await.unwrap();
-        if clients.contains(&wanted) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{wanted}: {clients}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("watched by so many", || {
+        server.ask("INFO clients").contains(&wanted)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

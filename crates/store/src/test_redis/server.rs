@@ -1,12 +1,13 @@
-//! A real redis-server for tests, on a port of its own. Dropping it ends it.
+//! One redis-server.
 
 use std::{
     collections::BTreeMap,
     fs,
-    io::{Read as _, Write as _},
+    io::{self, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -17,8 +18,12 @@ const START: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct RedisServer {
     port: u16,
+    tls_port: Option<u16>,
+    flags: Vec<String>,
+    /// What it asks everybody for.
+    password: Option<String>,
     child: Option<Child>,
-    /// A folder of its own, where it is durable.
+    /// A folder of its own, where it needs one.
     data: Option<PathBuf>,
 }
 
@@ -28,7 +33,15 @@ impl RedisServer {
     /// # Panics
     /// When there is no redis-server, or it does not start.
     pub fn start() -> Self {
-        Self::start_on(free_port(), None)
+        Self::start_with(&["--appendonly", "no"], &[], None)
+    }
+
+    /// Starts one that speaks TLS too, on another port, by these flags.
+    ///
+    /// # Panics
+    /// When there is no redis-server, or it does not start.
+    pub fn start_tls(flags: &[String]) -> Self {
+        Self::start_with(&["--appendonly", "no"], flags, None)
     }
 
     /// Starts one that keeps its data: each change is on disk before it is
@@ -38,17 +51,63 @@ impl RedisServer {
     /// # Panics
     /// When there is no redis-server, or it does not start.
     pub fn start_durable() -> Self {
-        let port = free_port();
-        let name = format!("sso-lab-redis-{}-{port}", std::process::id());
-        let data = std::env::temp_dir().join(name);
-        fs::create_dir(&data)
-            .unwrap_or_else(|why| panic!("{} cannot be made: {why}", data.display()));
-        Self::start_on(port, Some(data))
+        let flags = ["--appendonly", "yes", "--appendfsync", "always"];
+        Self::start_with(&flags, &[], Some(folder()))
     }
 
-    fn start_on(port: u16, data: Option<PathBuf>) -> Self {
+    /// Starts one with a folder of its own, which is its working directory.
+    pub(super) fn start_in_folder(flags: &[&str], tls: &[String]) -> Self {
+        Self::start_with(flags, tls, Some(folder()))
+    }
+
+    /// Starts a sentinel with this configuration, which it writes anew itself.
+    pub(super) fn start_sentinel(
+        configuration: &str,
+        tls: &[String],
+        password: Option<&str>,
+    ) -> Self {
+        let (port, data) = (free_port(), folder());
+        let tls_port = (!tls.is_empty()).then(free_port);
+        let mut lines = format!("port {port}\nbind 127.0.0.1\n");
+        if let Some(tls_port) = tls_port {
+            lines += &format!("tls-port {tls_port}\n");
+        }
+        for flag in tls.chunks(2) {
+            lines += &format!("{} {}\n", flag[0].trim_start_matches("--"), flag[1]);
+        }
+        if let Some(password) = password {
+            lines += &format!("requirepass {password}\n");
+        }
+        let file = data.join("sentinel.conf");
+        fs::write(&file, lines + configuration)
+            .unwrap_or_else(|why| panic!("{} cannot be written: {why}", file.display()));
         let mut server = Self {
             port,
+            tls_port,
+            flags: vec![file.display().to_string(), "--sentinel".to_owned()],
+            password: password.map(str::to_owned),
+            child: None,
+            data: Some(data),
+        };
+        server.restart();
+        server
+    }
+
+    fn start_with(flags: &[&str], tls: &[String], data: Option<PathBuf>) -> Self {
+        let port = free_port();
+        let tls_port = (!tls.is_empty()).then(free_port);
+        let mut all: Vec<String> = vec!["--port".to_owned(), port.to_string()];
+        if let Some(tls_port) = tls_port {
+            all.extend(["--tls-port".to_owned(), tls_port.to_string()]);
+        }
+        let common = ["--bind", "127.0.0.1", "--save", ""];
+        all.extend(common.iter().chain(flags).map(|flag| (*flag).to_owned()));
+        all.extend_from_slice(tls);
+        let mut server = Self {
+            port,
+            tls_port,
+            flags: all,
+            password: None,
             child: None,
             data,
         };
@@ -66,6 +125,11 @@ impl RedisServer {
         self.port
     }
 
+    /// Its port for TLS.
+    pub fn tls_port(&self) -> Option<u16> {
+        self.tls_port
+    }
+
     /// Ends it at once, as a crash would.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -81,8 +145,7 @@ impl RedisServer {
     /// # Panics
     /// When it does not answer.
     pub fn commandstats(&self) -> BTreeMap<String, u64> {
-        let answer = self.info("commandstats");
-        let answer = answer.unwrap_or_else(|why| panic!("redis-server does not answer: {why}"));
+        let answer = self.ask("INFO commandstats");
         let calls = answer.lines().filter_map(|line| {
             let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
             let (calls, _) = rest.split_once(',')?;
@@ -132,6 +195,39 @@ impl RedisServer {
         self.signal("-CONT");
     }
 
+    /// What it answers to `command`, as the protocol has it.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn ask(&self, command: &str) -> String {
+        let answer = self.try_ask(command);
+        answer.unwrap_or_else(|why| panic!("redis-server does not answer: {why}"))
+    }
+
+    /// The same; an error where it does not answer.
+    ///
+    /// # Errors
+    /// Where it cannot be reached, or says nothing for a second.
+    pub fn try_ask(&self, command: &str) -> io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        if let Some(password) = &self.password {
+            write!(stream, "AUTH {password}\r\n")?;
+        }
+        write!(stream, "{command}\r\nQUIT\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(match &self.password {
+            Some(_) => answer.trim_start_matches("+OK\r\n").to_owned(),
+            None => answer,
+        })
+    }
+
+    /// Whether it runs.
+    pub(super) fn is_running(&self) -> bool {
+        self.child.is_some()
+    }
+
     fn signal(&self, signal: &str) {
         let Some(child) = &self.child else {
             panic!("redis-server is stopped")
@@ -148,34 +244,17 @@ impl RedisServer {
             return false;
         };
         let own = format!("process_id:{}\r\n", child.id());
-        let (server, data) = (self.info("server"), self.info("persistence"));
-        server.is_ok_and(|answer| answer.contains(&own))
-            && data.is_ok_and(|answer| answer.contains("\nloading:0\r\n"))
-    }
-
-    fn info(&self, section: &str) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        write!(stream, "INFO {section}\r\nQUIT\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
+        let is_own = |answer: String| answer.contains(&own);
+        let is_loaded = |answer: String| !answer.contains("\nloading:1\r\n");
+        self.try_ask("INFO server").is_ok_and(is_own)
+            && self.try_ask("INFO persistence").is_ok_and(is_loaded)
     }
 
     fn spawn(&self) -> Child {
-        let mut server = Command::new("redis-server");
-        server
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
-            .args(["--save", ""]);
-        match &self.data {
-            Some(data) => server
-                .args(["--appendonly", "yes", "--appendfsync", "always", "--dir"])
-                .arg(data),
-            None => server
-                .args(["--appendonly", "no", "--dir"])
-                .arg(std::env::temp_dir()),
-        };
-        let spawned = server
+        let temporary = std::env::temp_dir();
+        let spawned = Command::new("redis-server")
+            .args(&self.flags)
+            .current_dir(self.data.as_ref().unwrap_or(&temporary))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -196,7 +275,17 @@ impl Drop for RedisServer {
     }
 }
 
-fn free_port() -> u16 {
+/// A new one for each server.
+fn folder() -> PathBuf {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Relaxed);
+    let name = format!("sso-lab-redis-{}-{number}", std::process::id());
+    let data = std::env::temp_dir().join(name);
+    fs::create_dir(&data).unwrap_or_else(|why| panic!("{} cannot be made: {why}", data.display()));
+    data
+}
+
+pub(super) fn free_port() -> u16 {
     let bound = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
     bound
         .unwrap_or_else(|why| panic!("no free port on loopback: {why}"))
@@ -207,21 +296,13 @@ fn free_port() -> u16 {
 mod tests {
     use super::*;
 
-    fn ask(server: &RedisServer, commands: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
-        write!(stream, "{commands}\r\nQUIT\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
     #[test]
     fn a_durable_one_keeps_its_data_and_cleans_up() {
         let mut server = RedisServer::start_durable();
         let data = server.data.clone().unwrap();
-        ask(&server, "SET k kept");
+        server.ask("SET k kept");
         server.restart();
-        assert!(ask(&server, "GET k").contains("kept"));
+        assert!(server.ask("GET k").contains("kept"));
         drop(server);
         assert!(!data.exists());
     }
@@ -229,7 +310,7 @@ mod tests {
     #[test]
     fn calls_are_counted_by_command() {
         let server = RedisServer::start();
-        ask(&server, "SET k 1\r\nGET k\r\nget k\r\nCLIENT ID");
+        server.ask("SET k 1\r\nGET k\r\nget k\r\nCLIENT ID");
         let calls = server.commandstats();
         let of = |name| calls.get(name).copied();
         assert_eq!(

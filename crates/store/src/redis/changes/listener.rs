@@ -1,0 +1,56 @@
+//! What Redis says without being asked.
+
+use std::sync::Arc;
+
+use redis::{
+    PushInfo, PushKind, Value,
+    aio::{AsyncPushSender, SendError},
+};
+use tokio::sync::Notify;
+
+use super::super::PREFIX;
+use crate::{Watcher, watch::Proof};
+
+/// Hands it on.
+#[derive(Clone)]
+pub(super) struct Listener {
+    pub(super) watcher: Arc<dyn Watcher>,
+    pub(super) proof: Arc<Proof>,
+    /// Told when the connection is lost.
+    pub(super) lost: Arc<Notify>,
+}
+
+impl AsyncPushSender for Listener {
+    fn send(&self, push: PushInfo) -> Result<(), SendError> {
+        match push.kind {
+            PushKind::Invalidate => tell(&*self.watcher, &push.data),
+            PushKind::Disconnection => {
+                self.proof.make_void();
+                self.lost.notify_one();
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Tells of the keys in an invalidation; of all where it names none (a flush)
+/// or is of an unknown form.
+pub(super) fn tell(watcher: &dyn Watcher, invalidation: &[Value]) {
+    let [Value::Array(keys)] = invalidation else {
+        return watcher.all_changed();
+    };
+    for key in keys {
+        match own_key(key) {
+            Some(key) => watcher.changed(key),
+            None => watcher.all_changed(),
+        }
+    }
+}
+
+fn own_key(key: &Value) -> Option<&str> {
+    let Value::BulkString(key) = key else {
+        return None;
+    };
+    std::str::from_utf8(key).ok()?.strip_prefix(PREFIX)
+}

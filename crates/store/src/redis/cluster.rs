@@ -1,0 +1,255 @@
+//! The masters of a Redis Cluster, and the way from a key to its own.
+//!
+//! Written here because a client that does all this by itself also sends a
+//! change again after a lost answer, and [`crate::Store`] promises not to. A
+//! redirection is another matter: who redirects has done nothing.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use parking_lot::{Mutex, RwLock};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
+
+use super::{
+    Manner,
+    address::Node,
+    dial::Dialer,
+    error,
+    lanes::{Lanes, Layout},
+    target::Target,
+    topology::{self, MAX_NODES, SLOTS, Topology, slot_of},
+};
+use crate::StoreError;
+
+/// How often one operation is sent somewhere else.
+const MAX_REDIRECTIONS: usize = 5;
+/// Between two questions for the topology.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The owner of a slot that nobody has.
+const NOBODY: u16 = u16::MAX;
+
+pub(super) struct Cluster {
+    dialer: Dialer,
+    seeds: Vec<Node>,
+    layout: Layout,
+    map: RwLock<Option<Arc<Map>>>,
+    nodes: Mutex<HashMap<Node, Arc<Lanes>>>,
+    /// Whether the map may be out of date.
+    suspect: AtomicBool,
+    /// When the topology was asked for last; held meanwhile.
+    asked: tokio::sync::Mutex<Option<Instant>>,
+}
+
+pub(super) struct Map {
+    epoch: u64,
+    masters: Vec<(Node, Arc<Lanes>)>,
+    /// By slot: a place in `masters`.
+    owners: Box<[u16]>,
+}
+
+impl Map {
+    fn owner(&self, slot: u16) -> Result<&(Node, Arc<Lanes>), StoreError> {
+        let place = usize::from(self.owners[usize::from(slot)]);
+        let nobody = || StoreError::Unreachable("no node of the cluster has this key".to_owned());
+        self.masters.get(place).ok_or_else(nobody)
+    }
+}
+
+impl Cluster {
+    pub(super) fn new(dialer: Dialer, seeds: Vec<Node>, layout: Layout) -> Self {
+        Self {
+            dialer,
+            seeds,
+            layout,
+            map: RwLock::default(),
+            nodes: Mutex::default(),
+            suspect: AtomicBool::new(false),
+            asked: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Runs `command` on the master that has `key` (as Redis has it).
+    pub(super) async fn run<T: FromRedisValue>(
+        &self,
+        key: &[u8],
+        command: &Cmd,
+        manner: Manner<'_>,
+    ) -> Result<T, StoreError> {
+        let slot = slot_of(key);
+        let (mut node, mut lanes) = self.map().await?.owner(slot)?.clone();
+        let mut may_repeat = matches!(manner, Manner::Read);
+        let mut asking = false;
+        let mut left = MAX_REDIRECTIONS;
+        loop {
+            let mut held = lanes.connection().await.inspect_err(|_| self.doubt())?;
+            let sent = super::send(&mut held.line, command, manner, asking).await;
+            let error = match sent {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let redirected = redirection(&error, &node);
+            if let Some((to, asks)) = redirected
+                && left > 0
+            {
+                left -= 1;
+                // Only the move is for good.
+                if !asks {
+                    self.doubt();
+                }
+                lanes = self.lanes_of(&to)?;
+                (node, asking) = (to, asks);
+                continue;
+            }
+            let settled = held.settle(&error);
+            if error::is_topology_suspect(&error) {
+                self.doubt();
+            }
+            if !(may_repeat && error.is_connection_dropped()) {
+                return Err(settled);
+            }
+            (may_repeat, asking) = (false, false);
+            (node, lanes) = self.map().await?.owner(slot)?.clone();
+        }
+    }
+
+    /// Whether each master answers.
+    pub(super) async fn ping(&self) -> Result<(), StoreError> {
+        let map = self.map().await?;
+        let ping = redis::cmd("PING");
+        for (_, lanes) in &map.masters {
+            let mut held = lanes.connection().await.inspect_err(|_| self.doubt())?;
+            let mut answer: Result<String, RedisError> =
+                ping.query_async(&mut held.line.connection).await;
+            if let Err(error) = &answer
+                && error.is_connection_dropped()
+            {
+                held.settle(error);
+                held = lanes.connection().await.inspect_err(|_| self.doubt())?;
+                answer = ping.query_async(&mut held.line.connection).await;
+            }
+            answer.map_err(|error| {
+                self.doubt();
+                held.settle(&error)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn doubt(&self) {
+        self.suspect.store(true, Relaxed);
+    }
+
+    /// The map, asked for anew where it is in doubt: by one who needs it, while
+    /// the others go by the old one.
+    async fn map(&self) -> Result<Arc<Map>, StoreError> {
+        let known = self.map.read().clone();
+        let mut asked = match (&known, self.suspect.load(Relaxed)) {
+            (Some(map), false) => return Ok(Arc::clone(map)),
+            (Some(map), true) => match self.asked.try_lock() {
+                Ok(asked) if asked.is_none_or(|last| last.elapsed() >= PAUSE) => asked,
+                _ => return Ok(Arc::clone(map)),
+            },
+            (None, _) => self.asked.lock().await,
+        };
+        if let Some(map) = &*self.map.read()
+            && !self.suspect.load(Relaxed)
+        {
+            return Ok(Arc::clone(map));
+        }
+        // What is noticed from here on is not in the answer.
+        self.suspect.store(false, Relaxed);
+        let learnt = self.learn().await;
+        *asked = Some(Instant::now());
+        match (learnt.and_then(|topology| self.adopt(&topology)), known) {
+            (Ok(map), _) => Ok(map),
+            (Err(_), Some(map)) => {
+                self.doubt();
+                Ok(map)
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    /// What the nodes say of themselves now.
+    pub(super) async fn learn(&self) -> Result<Topology, StoreError> {
+        let mut nodes = self.seeds.clone();
+        if let Some(map) = &*self.map.read() {
+            for (node, _) in map.masters.iter().rev() {
+                if !nodes.contains(node) {
+                    // Before those of the URL, which may be of long ago.
+                    nodes.insert(0, node.clone());
+                }
+            }
+        }
+        let connect = self.layout.connect;
+        let learnt = tokio::time::timeout(connect, topology::learn(&self.dialer, &nodes)).await;
+        let late = || StoreError::Unreachable("no node of the cluster answers in time".to_owned());
+        learnt.map_err(|_| late())?
+    }
+
+    /// Goes by `topology` from now on: keys lead to its masters alone. Refused
+    /// where a newer one is known.
+    pub(super) fn adopt(&self, topology: &Topology) -> Result<Arc<Map>, StoreError> {
+        let mut current = self.map.write();
+        let epoch = topology.standing.epoch;
+        if current.as_ref().is_some_and(|known| known.epoch > epoch) {
+            let old = "what a node knows of the cluster is out of date";
+            return Err(StoreError::Unreachable(old.to_owned()));
+        }
+        let mut masters: Vec<(Node, Arc<Lanes>)> = Vec::new();
+        let mut owners = vec![NOBODY; usize::from(SLOTS)].into_boxed_slice();
+        for (start, end, node) in &topology.ranges {
+            let place = match masters.iter().position(|(known, _)| known == node) {
+                Some(place) => place,
+                None => {
+                    masters.push((node.clone(), self.lanes_of(node)?));
+                    masters.len() - 1
+                }
+            };
+            let place = u16::try_from(place).unwrap_or(NOBODY);
+            owners[usize::from(*start)..=usize::from(*end)].fill(place);
+        }
+        let is_master = |node: &Node| masters.iter().any(|(known, _)| known == node);
+        self.nodes.lock().retain(|node, _| is_master(node));
+        let map = Arc::new(Map {
+            epoch,
+            masters,
+            owners,
+        });
+        *current = Some(Arc::clone(&map));
+        Ok(map)
+    }
+
+    fn lanes_of(&self, node: &Node) -> Result<Arc<Lanes>, StoreError> {
+        let mut nodes = self.nodes.lock();
+        if let Some(lanes) = nodes.get(node) {
+            return Ok(Arc::clone(lanes));
+        }
+        if nodes.len() >= MAX_NODES {
+            return Err(StoreError::Refused(
+                "too many nodes in the cluster".to_owned(),
+            ));
+        }
+        let target = Target::Fixed(self.dialer.clone(), node.clone());
+        let lanes = Arc::new(Lanes::new(target, self.layout.clone()));
+        nodes.insert(node.clone(), Arc::clone(&lanes));
+        Ok(lanes)
+    }
+}
+
+/// Where `from` sends us instead, and whether for this once.
+fn redirection(error: &RedisError, from: &Node) -> Option<(Node, bool)> {
+    let asks = match error.kind() {
+        ErrorKind::Server(ServerErrorKind::Moved) => false,
+        ErrorKind::Server(ServerErrorKind::Ask) => true,
+        _ => return None,
+    };
+    let (address, _) = error.redirect_node()?;
+    Some((topology::read_address(address, from)?, asks))
+}

@@ -1,0 +1,112 @@
+use super::*;
+
+fn at(host: &str, port: u16) -> Node {
+    let host = host.to_owned();
+    Node { host, port }
+}
+
+fn text(text: &str) -> Value {
+    Value::BulkString(text.into())
+}
+
+fn server(host: Value, port: i64, id: &str) -> Value {
+    Value::Array(vec![host, Value::Int(port), text(id), Value::Array(vec![])])
+}
+
+fn range(start: i64, end: i64, servers: Vec<Value>) -> Value {
+    Value::Array([vec![Value::Int(start), Value::Int(end)], servers].concat())
+}
+
+const INFO: &str = "cluster_state:ok\r\ncluster_known_nodes:5\r\ncluster_current_epoch:7\r\n";
+
+#[test]
+fn slots_are_the_specifications() {
+    // The check value of CRC-16/XMODEM, and the specification's examples of braces.
+    assert_eq!(slot_of(b"123456789"), 0x31c3);
+    assert_eq!(slot_of(b""), 0);
+    assert_eq!(slot_of(b"{user1000}.following"), slot_of(b"user1000"));
+    assert_eq!(slot_of(b"foo{{bar}}zap"), slot_of(b"{bar"));
+    assert_eq!(slot_of(b"foo{bar}{zap}"), slot_of(b"bar"));
+    assert_ne!(slot_of(b"foo{}{bar}"), slot_of(b"bar"));
+    assert_eq!(slot_of(b"foo"), 12182);
+}
+
+#[test]
+fn a_topology_has_every_master_that_lives() {
+    let slots = Value::Array(vec![
+        range(
+            0,
+            99,
+            vec![
+                server(text("a.example"), 1, "ida"),
+                server(text("b.example"), 2, "idb"),
+            ],
+        ),
+        range(100, 16383, vec![server(Value::Nil, 3, "idc")]),
+    ]);
+    let nodes = "ida 10.0.0.1:1@2,a.example master - 0 0 1 connected 0-99\n\
+        idb 10.0.0.2:2@3,b.example slave ida 0 0 1 connected\n\
+        idc :3@4 myself,master - 0 0 3 connected 100-16383\n\
+        idd 10.0.0.4:4@5 master - 0 0 0 connected\n\
+        ide :0@0 master,noaddr - 0 0 0 disconnected\n\
+        idf 10.0.0.6:6@7 master,fail - 0 0 0 disconnected\n";
+    let from = at("c.example", 3);
+    let topology = read(INFO, &slots, nodes, &from).unwrap();
+    assert_eq!(
+        topology.ranges,
+        [
+            (0, 99, at("a.example", 1)),
+            (100, 16383, at("c.example", 3))
+        ]
+    );
+    assert_eq!(
+        topology.masters,
+        [at("a.example", 1), at("c.example", 3), at("10.0.0.4", 4)]
+    );
+    assert!(!topology.failing, "it had no slots");
+    assert_eq!(topology.standing.epoch, 7);
+    assert!(topology.standing.ok);
+
+    let failed = nodes.replace("a.example master", "a.example master,fail");
+    assert!(read(INFO, &slots, &failed, &from).unwrap().failing);
+    let suspected = nodes.replace("a.example master", "a.example master,fail?");
+    assert!(!read(INFO, &slots, &suspected, &from).unwrap().failing);
+}
+
+#[test]
+fn an_answer_of_another_form_is_none() {
+    let from = at("c", 3);
+    for odd in [
+        Value::Nil,
+        Value::Array(vec![Value::Nil]),
+        Value::Array(vec![range(0, 16384, vec![])]),
+        Value::Array(vec![range(-1, 0, vec![])]),
+        Value::Array(vec![range(9, 8, vec![])]),
+        Value::Array(vec![range(0, 1, vec![Value::Nil])]),
+        Value::Array(vec![range(0, 1, vec![server(Value::Nil, 65536, "id")])]),
+    ] {
+        assert_eq!(read(INFO, &odd, "", &from), None, "{odd:?}");
+    }
+    assert_eq!(read("", &Value::Array(vec![]), "", &from), None);
+    assert_eq!(
+        read(INFO, &Value::Array(vec![]), "id x master", &from),
+        None
+    );
+}
+
+#[test]
+fn addresses() {
+    let from = at("c", 3);
+    for (text, node) in [
+        ("10.0.0.1:6379", at("10.0.0.1", 6379)),
+        (":6379", at("c", 6379)),
+        ("?:6379", at("c", 6379)),
+        ("2001:db8::1:6379", at("2001:db8::1", 6379)),
+        ("[::1]:6379@16379,name", at("::1", 6379)),
+    ] {
+        assert_eq!(read_address(text, &from), Some(node));
+    }
+    for wrong in ["", "h", "h:", "h:65536"] {
+        assert_eq!(read_address(wrong, &from), None, "{wrong}");
+    }
+}

@@ -1,0 +1,224 @@
+//! A Redis Cluster: three masters with a replica each.
+
+use super::{
+    RedisServer, field, hosts, reached_by, sentinels::is_replicated, server::free_port, until,
+};
+
+/// How many masters there are.
+const MASTERS: usize = 3;
+/// After so much silence a node is taken for dead, in milliseconds.
+const NODE_TIMEOUT: &str = "2000";
+
+/// Six servers that are a cluster.
+#[derive(Debug)]
+pub struct RedisCluster {
+    servers: Vec<RedisServer>,
+}
+
+impl RedisCluster {
+    /// Starts them; when this returns the cluster serves, and each replica has
+    /// what its master has.
+    ///
+    /// # Panics
+    /// When there is no redis-server, or they do not become a cluster.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with TLS by these flags.
+    ///
+    /// # Panics
+    /// When there is no redis-server, or they do not become a cluster.
+    pub fn start_tls(flags: &[String]) -> Self {
+        let between = ["--tls-replication", "yes", "--tls-cluster", "yes"].map(str::to_owned);
+        Self::start_with(&[flags, &between].concat())
+    }
+
+    fn start_with(tls: &[String]) -> Self {
+        let servers = (0..2 * MASTERS).map(|_| {
+            let bus = free_port().to_string();
+            let enabled = ["--cluster-enabled", "yes", "--cluster-port", &bus];
+            let hurry = [
+                "--cluster-node-timeout",
+                NODE_TIMEOUT,
+                "--repl-diskless-sync-delay",
+                "0",
+            ];
+            let flags = [enabled, hurry].concat();
+            (RedisServer::start_in_folder(&flags, tls), bus)
+        });
+        let (servers, buses): (Vec<_>, Vec<_>) = servers.unzip();
+        let all = Self { servers };
+        let ids: Vec<String> = all.servers.iter().map(id).collect();
+        for (number, master) in all.servers.iter().take(MASTERS).enumerate() {
+            let first = 16384 * number / MASTERS;
+            let last = 16384 * (number + 1) / MASTERS - 1;
+            let slots: Vec<String> = (first..=last).map(|slot| slot.to_string()).collect();
+            master.ask(&format!("CLUSTER ADDSLOTS {}", slots.join(" ")));
+            master.ask(&format!("CLUSTER SET-CONFIG-EPOCH {}", number + 1));
+        }
+        let (first, others) = (&all.servers[0], all.servers.iter().zip(&buses).skip(1));
+        for (other, bus) in others {
+            first.ask(&format!(
+                "CLUSTER MEET 127.0.0.1 {} {bus}",
+                reached_by(other)
+            ));
+        }
+        until("all nodes know each other", || {
+            all.servers.iter().all(|server| {
+                let nodes = server.ask("CLUSTER NODES");
+                nodes.matches(" connected").count() == 2 * MASTERS && !nodes.contains("handshake")
+            })
+        });
+        for (replica, master) in all.servers.iter().skip(MASTERS).zip(&ids) {
+            until("a replica", || {
+                replica
+                    .ask(&format!("CLUSTER REPLICATE {master}"))
+                    .starts_with("+OK")
+            });
+        }
+        until("a cluster that serves", || all.serves());
+        all
+    }
+
+    /// Where it is, for a store: two of its nodes.
+    pub fn url(&self) -> String {
+        let ports: Vec<u16> = self.servers[..2].iter().map(RedisServer::port).collect();
+        format!("redis+cluster://{}", hosts(&ports))
+    }
+
+    /// The same by their ports for TLS.
+    pub fn tls_url(&self) -> String {
+        let ports: Vec<u16> = self.servers[..2].iter().map(reached_by).collect();
+        format!("redis+cluster://{}", hosts(&ports))
+    }
+
+    /// Its nodes.
+    pub fn servers(&self) -> &[RedisServer] {
+        &self.servers
+    }
+
+    /// The place in [`RedisCluster::servers`] of the master that has the slot of
+    /// `key` now.
+    ///
+    /// # Panics
+    /// When the cluster does not say.
+    pub fn master_of(&self, key: &str) -> usize {
+        let slot = self.slot_of(key);
+        let mut master = None;
+        until("a master of a slot", || {
+            master = self.servers.iter().position(|server| {
+                let nodes = server.try_ask("CLUSTER NODES").unwrap_or_default();
+                let mut lines = nodes.lines();
+                lines.any(|line| line.contains("myself,master") && has(line, slot))
+            });
+            master.is_some()
+        });
+        master.unwrap_or_default()
+    }
+
+    /// Begins to move the slot of `key` from one master to another: which keys
+    /// are where is for them to say now.
+    ///
+    /// # Panics
+    /// When they do not.
+    pub fn begin_move(&self, key: &str, from: usize, to: usize) {
+        let (slot, from, to) = (self.slot_of(key), &self.servers[from], &self.servers[to]);
+        done(
+            to,
+            &format!("CLUSTER SETSLOT {slot} IMPORTING {}", id(from)),
+        );
+        done(
+            from,
+            &format!("CLUSTER SETSLOT {slot} MIGRATING {}", id(to)),
+        );
+    }
+
+    /// Ends it: all keys of the slot are at the other master.
+    ///
+    /// # Panics
+    /// When they cannot be moved.
+    pub fn end_move(&self, key: &str, from: usize, to: usize) {
+        let (slot, from, to) = (self.slot_of(key), &self.servers[from], &self.servers[to]);
+        let keys = from.ask(&format!("CLUSTER GETKEYSINSLOT {slot} 100"));
+        for key in keys.lines().filter(|line| line.starts_with("sso-lab:")) {
+            done(
+                from,
+                &format!("MIGRATE 127.0.0.1 {} {key} 0 5000", to.port()),
+            );
+        }
+        let owner = format!("CLUSTER SETSLOT {slot} NODE {}", id(to));
+        // The new owner first: the old one would be left without a successor.
+        for server in [to, from] {
+            done(server, &owner);
+        }
+    }
+
+    fn slot_of(&self, key: &str) -> usize {
+        let running = self.servers.iter().find(|server| server.is_running());
+        let slot = running.map(|server| server.ask(&format!("CLUSTER KEYSLOT {key}")));
+        slot.and_then(|slot| slot.lines().next()?.strip_prefix(':')?.parse().ok())
+            .unwrap_or_else(|| panic!("no slot of {key}"))
+    }
+
+    /// Waits until each replica has acknowledged all that its master has.
+    pub fn until_replicated(&self) {
+        until("replicated", || {
+            let masters = self.servers.iter().filter(|server| is_master(server));
+            masters.map(is_replicated).filter(|is| *is).count() >= MASTERS
+        });
+    }
+
+    /// Ends a node at once, as a crash would.
+    pub fn kill(&mut self, node: usize) {
+        self.servers[node].stop();
+    }
+
+    /// Starts it again.
+    pub fn restart(&mut self, node: usize) {
+        self.servers[node].restart();
+    }
+
+    fn serves(&self) -> bool {
+        self.servers.iter().all(|server| {
+            let info = server.ask("CLUSTER INFO");
+            let replication = server.ask("INFO replication");
+            let linked = match field(&replication, "role").as_deref() {
+                Some("master") => is_replicated(server),
+                _ => replication.contains("master_link_status:up"),
+            };
+            linked && info.contains("cluster_state:ok") && info.contains("cluster_size:3")
+        })
+    }
+}
+
+fn is_master(server: &RedisServer) -> bool {
+    let info = server.try_ask("INFO replication");
+    info.is_ok_and(|info| info.contains("role:master"))
+}
+
+/// That `server` does it.
+fn done(server: &RedisServer, command: &str) {
+    let answer = server.ask(command);
+    assert!(answer.starts_with("+OK"), "{command}: {answer}");
+}
+
+/// A node's own id.
+fn id(server: &RedisServer) -> String {
+    let answer = server.ask("CLUSTER MYID");
+    let id = answer.lines().nth(1);
+    id.unwrap_or_else(|| panic!("no id: {answer}"))
+        .trim()
+        .to_owned()
+}
+
+/// Whether a line of CLUSTER NODES says that its node has `slot`.
+fn has(line: &str, slot: usize) -> bool {
+    line.split_whitespace().skip(8).any(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        match (first.parse::<usize>(), last.parse::<usize>()) {
+            (Ok(first), Ok(last)) => (first..=last).contains(&slot),
+            _ => false,
+        }
+    })
+}

@@ -1,0 +1,43 @@
+//! Real Redis servers for tests, on ports of their own. Dropping them ends them.
+
+mod cluster;
+mod sentinels;
+mod server;
+
+use std::time::{Duration, Instant};
+
+pub use self::{cluster::RedisCluster, sentinels::RedisSentinels, server::RedisServer};
+
+/// How long several servers get to find each other: far more than they need.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Waits until something is so.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "Redis: never {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The value of `field` in an answer to INFO.
+fn field(info: &str, field: &str) -> Option<String> {
+    info.lines().find_map(|line| {
+        let value = line.strip_prefix(field)?.strip_prefix(':')?;
+        Some(value.trim().to_owned())
+    })
+}
+
+/// `127.0.0.1` with each of `ports`.
+fn hosts(ports: &[u16]) -> String {
+    let hosts: Vec<String> = ports
+        .iter()
+        .map(|port| format!("127.0.0.1:{port}"))
+        .collect();
+    hosts.join(",")
+}
+
+/// The port by which the others reach `server`.
+fn reached_by(server: &RedisServer) -> u16 {
+    server.tls_port().unwrap_or(server.port())
+}

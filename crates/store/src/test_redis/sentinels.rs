@@ -1,0 +1,155 @@
+//! A master, a replica, and three sentinels that watch them.
+
+use super::{RedisServer, field, hosts, reached_by, until};
+
+/// The master's name.
+const MASTER: &str = "main";
+/// How long a server must be silent to be taken for dead, in milliseconds.
+const DOWN_AFTER: u32 = 1500;
+
+/// Two servers of which one is the master, and three sentinels.
+#[derive(Debug)]
+pub struct RedisSentinels {
+    // They end before the servers that they watch.
+    sentinels: Vec<RedisServer>,
+    servers: Vec<RedisServer>,
+}
+
+impl RedisSentinels {
+    /// Starts them; when this returns they all know each other, and the replica
+    /// has what the master has.
+    ///
+    /// # Panics
+    /// When there is no redis-server, or they do not find each other.
+    pub fn start() -> Self {
+        Self::start_with(&[], None)
+    }
+
+    /// The same with TLS by these flags, and sentinels that ask for a password.
+    ///
+    /// # Panics
+    /// When there is no redis-server, or they do not find each other.
+    pub fn start_tls(flags: &[String], password: &str) -> Self {
+        let replication = ["--tls-replication", "yes"].map(str::to_owned);
+        Self::start_with(&[flags, &replication].concat(), Some(password))
+    }
+
+    fn start_with(tls: &[String], password: Option<&str>) -> Self {
+        let hurry = [
+            "--repl-diskless-sync-delay",
+            "0",
+            "--repl-ping-replica-period",
+            "1",
+        ];
+        let master = RedisServer::start_in_folder(&hurry, tls);
+        let port = reached_by(&master).to_string();
+        let follow = ["--replicaof", "127.0.0.1", &port];
+        let replica = RedisServer::start_in_folder(&[&hurry[..], &follow].concat(), tls);
+        let watching = format!(
+            "sentinel monitor {MASTER} 127.0.0.1 {port} 2\n\
+             sentinel down-after-milliseconds {MASTER} {DOWN_AFTER}\n\
+             sentinel failover-timeout {MASTER} 5000\n"
+        );
+        let sentinel = || RedisServer::start_sentinel(&watching, tls, password);
+        let all = Self {
+            sentinels: vec![sentinel(), sentinel(), sentinel()],
+            servers: vec![master, replica],
+        };
+        for sentinel in &all.sentinels {
+            // They greet each other every two seconds, and look away for thirty
+            // after a hiccup of two: here they hurry. Redis 7 alone knows it.
+            sentinel.ask(
+                "SENTINEL DEBUG INFO-PERIOD 200 PUBLISH-PERIOD 200 ASK-PERIOD 200 TILT-TRIGGER 20000",
+            );
+        }
+        until("the sentinels know each other and the replica", || {
+            all.sentinels.iter().all(|sentinel| {
+                let info = sentinel.ask("INFO sentinel");
+                info.contains("status=ok,") && info.contains("slaves=1,sentinels=3")
+            })
+        });
+        all.until_replicated();
+        all
+    }
+
+    /// Where they are, for a store.
+    pub fn url(&self) -> String {
+        format!(
+            "redis+sentinel://{}/{MASTER}",
+            hosts(&self.sentinel_ports())
+        )
+    }
+
+    /// The same by their ports for TLS.
+    pub fn tls_url(&self) -> String {
+        let ports: Vec<u16> = self.sentinels.iter().map(reached_by).collect();
+        format!("redis+sentinel://{}/{MASTER}", hosts(&ports))
+    }
+
+    /// The sentinels' ports.
+    pub fn sentinel_ports(&self) -> Vec<u16> {
+        self.sentinels.iter().map(RedisServer::port).collect()
+    }
+
+    /// The servers, whoever is the master.
+    pub fn servers(&self) -> &[RedisServer] {
+        &self.servers
+    }
+
+    /// The server that is a master now.
+    ///
+    /// # Panics
+    /// When none becomes one.
+    pub fn master(&self) -> &RedisServer {
+        let mut master = 0;
+        until("a master", || {
+            let is_master = |server: &RedisServer| {
+                let info = server.try_ask("INFO replication");
+                info.is_ok_and(|info| info.contains("role:master"))
+            };
+            match self.servers.iter().position(is_master) {
+                Some(found) => {
+                    master = found;
+                    true
+                }
+                None => false,
+            }
+        });
+        &self.servers[master]
+    }
+
+    /// Waits until the replica has acknowledged all that the master has.
+    pub fn until_replicated(&self) {
+        until("replicated", || is_replicated(self.master()));
+    }
+
+    /// Has the sentinels put the replica in the master's place.
+    pub fn order_failover(&self) {
+        until("a failover begins", || {
+            let order = format!("SENTINEL FAILOVER {MASTER}");
+            self.sentinels[0].ask(&order).starts_with("+OK")
+        });
+    }
+
+    /// Ends the master at once, as a crash would. The sentinels are to find out.
+    pub fn kill_master(&mut self) {
+        let port = self.master().port();
+        let master = self.servers.iter_mut().find(|server| server.port() == port);
+        if let Some(master) = master {
+            master.stop();
+        }
+    }
+}
+
+/// Whether a replica has acknowledged all that `master` has.
+pub(super) fn is_replicated(master: &RedisServer) -> bool {
+    let Ok(info) = master.try_ask("INFO replication") else {
+        return false;
+    };
+    let (Some(offset), Some(replica)) =
+        (field(&info, "master_repl_offset"), field(&info, "slave0"))
+    else {
+        return false;
+    };
+    replica.contains("state=online") && replica.contains(&format!("offset={offset},"))
+}
