@@ -57,7 +57,15 @@ pub(super) async fn learn(dialer: &Dialer, nodes: &[Node]) -> Result<Topology, S
         match answered {
             Ok(Ok(topology)) if topology.standing.ok => return Ok(topology),
             Ok(Ok(topology)) => outcome = Ok(topology),
-            Ok(Err(error)) if outcome.is_err() => outcome = Err(error::explain(&error)),
+            Ok(Err(error)) if outcome.is_err() => {
+                // Its own words are "cluster support disabled", among other things.
+                outcome = Err(match error::explain(&error) {
+                    StoreError::Refused(why) => {
+                        StoreError::Refused(format!("a question about its cluster: {why}"))
+                    }
+                    unreachable => unreachable,
+                });
+            }
             _ => {}
         }
     }

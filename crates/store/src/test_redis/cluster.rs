@@ -1,7 +1,7 @@
 //! A Redis Cluster: three masters with a replica each.
 
 use super::{
-    RedisServer, field, hosts, reached_by, sentinels::is_replicated, server::free_port, until,
+    RedisServer, field, hosts, is_master, is_replicated, reached_by, server::free_port, until,
 };
 
 /// How many masters there are.
@@ -104,17 +104,29 @@ impl RedisCluster {
     /// # Panics
     /// When the cluster does not say.
     pub fn master_of(&self, key: &str) -> usize {
-        let slot = self.slot_of(key);
         let mut master = None;
         until("a master of a slot", || {
-            master = self.servers.iter().position(|server| {
-                let nodes = server.try_ask("CLUSTER NODES").unwrap_or_default();
-                let mut lines = nodes.lines();
-                lines.any(|line| line.contains("myself,master") && has(line, slot))
-            });
+            master = self.now_master_of(key);
             master.is_some()
         });
         master.unwrap_or_default()
+    }
+
+    /// Whether a master has the slot of `key` now.
+    ///
+    /// # Panics
+    /// When no node runs.
+    pub fn has_master_of(&self, key: &str) -> bool {
+        self.now_master_of(key).is_some()
+    }
+
+    fn now_master_of(&self, key: &str) -> Option<usize> {
+        let slot = self.slot_of(key);
+        self.servers.iter().position(|server| {
+            let nodes = server.try_ask("CLUSTER NODES").unwrap_or_default();
+            let mut lines = nodes.lines();
+            lines.any(|line| line.contains("myself,master") && has(line, slot))
+        })
     }
 
     /// Begins to move the slot of `key` from one master to another: which keys
@@ -190,11 +202,6 @@ impl RedisCluster {
             linked && info.contains("cluster_state:ok") && info.contains("cluster_size:3")
         })
     }
-}
-
-fn is_master(server: &RedisServer) -> bool {
-    let info = server.try_ask("INFO replication");
-    info.is_ok_and(|info| info.contains("role:master"))
 }
 
 /// That `server` does it.

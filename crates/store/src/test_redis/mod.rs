@@ -41,3 +41,21 @@ fn hosts(ports: &[u16]) -> String {
 fn reached_by(server: &RedisServer) -> u16 {
     server.tls_port().unwrap_or(server.port())
 }
+
+fn is_master(server: &RedisServer) -> bool {
+    let info = server.try_ask("INFO replication");
+    info.is_ok_and(|info| info.contains("role:master"))
+}
+
+/// Whether a replica has acknowledged all that `master` has.
+fn is_replicated(master: &RedisServer) -> bool {
+    let Ok(info) = master.try_ask("INFO replication") else {
+        return false;
+    };
+    let (Some(offset), Some(replica)) =
+        (field(&info, "master_repl_offset"), field(&info, "slave0"))
+    else {
+        return false;
+    };
+    replica.contains("state=online") && replica.contains(&format!("offset={offset},"))
+}

@@ -1,6 +1,6 @@
 //! A master, a replica, and three sentinels that watch them.
 
-use super::{RedisServer, field, hosts, reached_by, until};
+use super::{RedisServer, hosts, is_master, is_replicated, reached_by, until};
 
 /// The master's name.
 const MASTER: &str = "main";
@@ -96,26 +96,22 @@ impl RedisSentinels {
         &self.servers
     }
 
+    /// Whether a server is a master now.
+    pub fn has_master(&self) -> bool {
+        self.servers.iter().any(is_master)
+    }
+
     /// The server that is a master now.
     ///
     /// # Panics
     /// When none becomes one.
     pub fn master(&self) -> &RedisServer {
-        let mut master = 0;
+        let mut master = None;
         until("a master", || {
-            let is_master = |server: &RedisServer| {
-                let info = server.try_ask("INFO replication");
-                info.is_ok_and(|info| info.contains("role:master"))
-            };
-            match self.servers.iter().position(is_master) {
-                Some(found) => {
-                    master = found;
-                    true
-                }
-                None => false,
-            }
+            master = self.servers.iter().find(|server| is_master(server));
+            master.is_some()
         });
-        &self.servers[master]
+        master.unwrap_or_else(|| panic!("no master"))
     }
 
     /// Waits until the replica has acknowledged all that the master has.
@@ -139,17 +135,4 @@ impl RedisSentinels {
             master.stop();
         }
     }
-}
-
-/// Whether a replica has acknowledged all that `master` has.
-pub(super) fn is_replicated(master: &RedisServer) -> bool {
-    let Ok(info) = master.try_ask("INFO replication") else {
-        return false;
-    };
-    let (Some(offset), Some(replica)) =
-        (field(&info, "master_repl_offset"), field(&info, "slave0"))
-    else {
-        return false;
-    };
-    replica.contains("state=online") && replica.contains(&format!("offset={offset},"))
 }

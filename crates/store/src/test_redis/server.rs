@@ -214,12 +214,20 @@ impl RedisServer {
         if let Some(password) = &self.password {
             write!(stream, "AUTH {password}\r\n")?;
         }
-        write!(stream, "{command}\r\nQUIT\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
+        // A sentinel does not know QUIT: what it answers to PING is the end.
+        write!(stream, "{command}\r\nPING\r\n")?;
+        let (mut answer, mut part) = (Vec::new(), [0; 4096]);
+        while !is_whole(&answer) {
+            match stream.read(&mut part)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => answer.extend_from_slice(&part[..read]),
+            }
+        }
+        let answer = String::from_utf8_lossy(&answer);
+        let answer = answer.trim_end_matches("+PONG\r\n");
         Ok(match &self.password {
             Some(_) => answer.trim_start_matches("+OK\r\n").to_owned(),
-            None => answer,
+            None => answer.to_owned(),
         })
     }
 
@@ -273,6 +281,19 @@ impl Drop for RedisServer {
             let _ = fs::remove_dir_all(data);
         }
     }
+}
+
+/// Whether the answer to a PING is there.
+fn is_whole(answer: &[u8]) -> bool {
+    ["+PONG\r\n", "-LOADING", "-MASTERDOWN", "-NOAUTH"]
+        .iter()
+        .any(|end| {
+            let at = answer.len().saturating_sub(end.len());
+            match end.strip_suffix("\r\n") {
+                Some(_) => &answer[at..] == end.as_bytes(),
+                None => answer.starts_with(end.as_bytes()) && answer.ends_with(b"\r\n"),
+            }
+        })
 }
 
 /// A new one for each server.

@@ -14,9 +14,6 @@ fn x() -> Bytes {
 async fn a_killed_masters_replica_takes_over_and_nothing_acknowledged_is_lost() {
     let mut cluster = RedisCluster::start();
     let store = Arc::new(RedisStore::new(&cluster.url(), OPTIONS).unwrap());
-    contract::check(Arc::clone(&store), Time::Real)
-        .await
-        .unwrap();
     let keys: Vec<String> = (0..60).map(|n| format!("session:{n}")).collect();
     for key in &keys {
         store.put(key, x(), MINUTE * 10).await.unwrap();
@@ -34,8 +31,10 @@ async fn a_killed_masters_replica_takes_over_and_nothing_acknowledged_is_lost() 
     while let Err(why) = store.put("session:0", x(), MINUTE * 10).await {
         was_away = true;
         assert!(matches!(why, StoreError::Unreachable(_)), "{why:?}");
+        let trusts = recorder.is_current();
+        let replaced = cluster.has_master_of("sso-lab:session:0");
         assert!(
-            !recorder.is_current(),
+            !trusts || replaced,
             "a master is dead, and it trusts its copies"
         );
         assert!(Instant::now() < deadline, "{why}");

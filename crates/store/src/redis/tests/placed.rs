@@ -2,7 +2,7 @@
 //! rights than `docs/redis.md` gives it, on each of the three.
 
 use kit::config::RedisSettings;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 
 use super::*;
@@ -25,6 +25,8 @@ impl Certificates {
     fn make() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Not the name that a certificate has by default: OpenSSL would take that for self-signed.
+        params.distinguished_name.push(DnType::CommonName, "CA");
         let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let key = KeyPair::generate().unwrap();
         let server = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
