@@ -52,6 +52,8 @@ pub struct Plan {
     pub gated: bool,
     /// Whether all of them reach Redis through a [`Tap`].
     pub tapped_redis: bool,
+    /// For all of them: another Redis than one of their own.
+    pub redis_url: Option<String>,
     /// Whether Redis keeps what it has over a crash.
     pub durable_redis: bool,
     /// Sites that keep their data to themselves: Redis hears nothing of them.
@@ -67,18 +69,28 @@ pub struct Processes {
     gate: Option<Gate>,
     redis_tap: Option<Tap>,
     addresses: Addresses,
-    redis: RedisServer,
+    /// `None`: [`Plan::redis_url`].
+    redis: Option<RedisServer>,
     folder: TempDir,
 }
 
 impl Processes {
     /// Starts them by `plan`, and waits until all are ready.
     pub async fn start(plan: &Plan) -> Self {
-        let redis = if plan.durable_redis {
-            RedisServer::start_durable()
-        } else {
-            RedisServer::start()
+        let redis = match plan {
+            Plan {
+                redis_url: Some(_), ..
+            } => None,
+            Plan {
+                durable_redis: true,
+                ..
+            } => Some(RedisServer::start_durable()),
+            _ => Some(RedisServer::start()),
         };
+        let redis_tap = redis
+            .as_ref()
+            .filter(|_| plan.tapped_redis)
+            .map(|redis| Tap::in_front_of(loopback(redis.port())));
         let folder = tempfile::tempdir().unwrap();
         let replicas = u16::try_from(plan.replicas.max(1)).unwrap();
         let offset = free_offset(replicas);
@@ -89,9 +101,7 @@ impl Processes {
             taps: BTreeMap::new(),
             probes: None,
             gate: plan.gated.then(|| Gate::leading_to(idp)),
-            redis_tap: plan
-                .tapped_redis
-                .then(|| Tap::in_front_of(loopback(redis.port()))),
+            redis_tap,
             addresses,
             redis,
             folder,
@@ -131,7 +141,7 @@ impl Processes {
 
     /// The store that they share.
     pub fn redis(&self) -> &RedisServer {
-        &self.redis
+        self.redis.as_ref().expect("no Plan::redis_url")
     }
 
     /// All that browsers and services said to `site` over HTTP, and its answers.
@@ -217,10 +227,11 @@ impl Processes {
             format!("--listen-offset={listen_offset}"),
             format!("--state-dir={state}"),
         ];
-        let redis = match &self.redis_tap {
+        let redis = match (&plan.redis_url, &self.redis_tap) {
             _ if plan.in_memory.contains(&site) => String::new(),
-            Some(tap) => format!("redis://{}", tap.address()),
-            None => self.redis.url(),
+            (Some(url), _) => url.clone(),
+            (None, Some(tap)) => format!("redis://{}", tap.address()),
+            (None, None) => self.redis().url(),
         };
         let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut environment = vec![

@@ -13,6 +13,7 @@ mod bff_refuses;
 mod check;
 mod cors;
 mod fault_redis;
+mod fault_redis_failover;
 mod fault_revocation;
 mod fault_rolling;
 mod fault_store_away;

@@ -113,7 +113,7 @@ impl Processes {
 
     /// The store that they share, to end it and start it again.
     pub fn redis_mut(&mut self) -> &mut RedisServer {
-        &mut self.redis
+        self.redis.as_mut().expect("no Plan::redis_url")
     }
 
     pub(super) fn no_child_has_ended(&mut self) {

@@ -42,12 +42,20 @@ pub(super) struct Cluster {
     nodes: Mutex<HashMap<Node, Arc<Lanes>>>,
     /// Whether the map may be out of date.
     suspect: AtomicBool,
-    /// When the topology was asked for last; held meanwhile.
-    asked: tokio::sync::Mutex<Option<Instant>>,
+    /// How the last question for the topology went; held meanwhile.
+    asked: tokio::sync::Mutex<Asked>,
+}
+
+#[derive(Default)]
+struct Asked {
+    at: Option<Instant>,
+    failed: Option<StoreError>,
 }
 
 pub(super) struct Map {
     epoch: u64,
+    /// Its nodes' ids.
+    ids: Vec<Vec<u8>>,
     masters: Vec<(Node, Arc<Lanes>)>,
     /// By slot: a place in `masters`.
     owners: Box<[u16]>,
@@ -146,34 +154,40 @@ impl Cluster {
     }
 
     /// The map, asked for anew where it is in doubt: by one who needs it, while
-    /// the others go by the old one.
+    /// the others go by the old one. Where there is none yet, all wait for the
+    /// one who asks.
     async fn map(&self) -> Result<Arc<Map>, StoreError> {
+        let begun = Instant::now();
         let known = self.map.read().clone();
-        let mut asked = match (&known, self.suspect.load(Relaxed)) {
-            (Some(map), false) => return Ok(Arc::clone(map)),
-            (Some(map), true) => match self.asked.try_lock() {
-                Ok(asked) if asked.is_none_or(|last| last.elapsed() >= PAUSE) => asked,
+        let mut asked = match &known {
+            Some(map) if !self.suspect.load(Relaxed) => return Ok(Arc::clone(map)),
+            Some(map) => match self.asked.try_lock() {
+                Ok(asked) if asked.at.is_none_or(|at| at.elapsed() >= PAUSE) => asked,
                 _ => return Ok(Arc::clone(map)),
             },
-            (None, _) => self.asked.lock().await,
+            None => self.asked.lock().await,
         };
-        if let Some(map) = &*self.map.read()
-            && !self.suspect.load(Relaxed)
-        {
-            return Ok(Arc::clone(map));
+        if asked.at.is_some_and(|at| at >= begun) {
+            // Another has asked meanwhile.
+            if let Some(failed) = &asked.failed {
+                return known.ok_or_else(|| failed.clone());
+            }
+            if let Some(map) = &*self.map.read() {
+                return Ok(Arc::clone(map));
+            }
         }
         // What is noticed from here on is not in the answer.
         self.suspect.store(false, Relaxed);
         let learnt = self.learn().await;
-        *asked = Some(Instant::now());
-        match (learnt.and_then(|topology| self.adopt(&topology)), known) {
-            (Ok(map), _) => Ok(map),
-            (Err(_), Some(map)) => {
-                self.doubt();
-                Ok(map)
-            }
-            (Err(error), None) => Err(error),
-        }
+        let adopted = learnt.and_then(|topology| self.adopt(&topology));
+        *asked = Asked {
+            at: Some(Instant::now()),
+            failed: adopted.as_ref().err().cloned(),
+        };
+        adopted.or_else(|error| {
+            self.doubt();
+            known.ok_or(error)
+        })
     }
 
     /// What the nodes say of themselves now.
@@ -194,24 +208,25 @@ impl Cluster {
     }
 
     /// Goes by `topology` from now on: keys lead to its masters alone. Refused
-    /// where a newer one is known.
+    /// where a newer one of the same cluster is known.
     pub(super) fn adopt(&self, topology: &Topology) -> Result<Arc<Map>, StoreError> {
         let mut current = self.map.write();
         let epoch = topology.standing.epoch;
-        if current.as_ref().is_some_and(|known| known.epoch > epoch) {
+        let is_newer = |known: &Map| {
+            known.epoch > epoch && known.ids.iter().any(|id| topology.ids.contains(id))
+        };
+        if current.as_deref().is_some_and(is_newer) {
             let old = "what a node knows of the cluster is out of date";
             return Err(StoreError::Unreachable(old.to_owned()));
         }
         let mut masters: Vec<(Node, Arc<Lanes>)> = Vec::new();
         let mut owners = vec![NOBODY; usize::from(SLOTS)].into_boxed_slice();
         for (start, end, node) in &topology.ranges {
-            let place = match masters.iter().position(|(known, _)| known == node) {
-                Some(place) => place,
-                None => {
-                    masters.push((node.clone(), self.lanes_of(node)?));
-                    masters.len() - 1
-                }
-            };
+            let known = masters.iter().position(|(known, _)| known == node);
+            if known.is_none() {
+                masters.push((node.clone(), self.lanes_of(node)?));
+            }
+            let place = known.unwrap_or(masters.len() - 1);
             let place = u16::try_from(place).unwrap_or(NOBODY);
             owners[usize::from(*start)..=usize::from(*end)].fill(place);
         }
@@ -219,6 +234,7 @@ impl Cluster {
         self.nodes.lock().retain(|node, _| is_master(node));
         let map = Arc::new(Map {
             epoch,
+            ids: topology.ids.clone(),
             masters,
             owners,
         });
@@ -252,4 +268,59 @@ fn redirection(error: &RedisError, from: &Node) -> Option<(Node, bool)> {
     };
     let (address, _) = error.redirect_node()?;
     Some((topology::read_address(address, from)?, asks))
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::RedisConnectionInfo;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn node(port: u16) -> Node {
+        let host = "127.0.0.1".to_owned();
+        Node { host, port }
+    }
+
+    /// In which the master at `port` has the slots up to 99.
+    fn topology(epoch: u64, id: &str, port: u16) -> Topology {
+        Topology {
+            standing: topology::Standing::in_epoch(epoch),
+            ids: vec![id.into()],
+            ranges: vec![(0, 99, node(port))],
+            masters: vec![node(port)],
+            failing: false,
+        }
+    }
+
+    fn cluster() -> Cluster {
+        let dialer = Dialer::new(None, RedisConnectionInfo::default(), SECOND, SECOND);
+        let layout = Layout {
+            shared: 1,
+            home: None,
+            connect: SECOND,
+        };
+        Cluster::new(dialer, vec![node(1)], layout)
+    }
+
+    #[test]
+    fn what_was_before_an_election_is_not_adopted_after_it() {
+        let cluster = cluster();
+        cluster.adopt(&topology(7, "a", 1)).unwrap();
+        assert!(cluster.adopt(&topology(6, "a", 2)).is_err());
+        cluster.adopt(&topology(7, "a", 2)).unwrap();
+        // Made anew, with other nodes.
+        let map = cluster.adopt(&topology(1, "b", 3)).unwrap();
+        assert_eq!(map.owner(99).unwrap().0, node(3));
+        assert!(matches!(map.owner(100), Err(StoreError::Unreachable(_))));
+        assert_eq!(cluster.nodes.lock().len(), 1, "the others are forgotten");
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_one_that_asks_shares_its_failure() {
+        let cluster = cluster();
+        let (one, other) = tokio::join!(cluster.map(), cluster.map());
+        assert!(one.is_err() && other.is_err());
+    }
 }

@@ -66,7 +66,8 @@ impl Default for Options {
 ///
 /// A Redis that goes away gives [`StoreError::Unreachable`] within
 /// [`Options::response`], or within [`Options::connect`] where there is no
-/// connection; one that comes back, or another that takes over from it, is
+/// connection (in a cluster twice that, where it has to be asked who has the
+/// key first); one that comes back, or another that takes over from it, is
 /// connected to at the next operation.
 pub struct RedisStore {
     servers: Arc<Servers>,

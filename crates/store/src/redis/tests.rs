@@ -8,6 +8,7 @@ use std::{
 use super::*;
 use crate::{
     contract::{self, Time},
+    redis::changes::tests::PATIENCE,
     test_redis::RedisServer,
 };
 
@@ -22,6 +23,10 @@ const OPTIONS: Options = Options {
     response: Duration::from_millis(500),
     lanes: 2,
 };
+/// After such a silence a dead server is replaced.
+const SOON: Duration = Duration::from_secs(2);
+/// No server is taken for dead that is not.
+const CALM: Duration = Duration::from_secs(30);
 /// What a busy machine may add to a timeout.
 const SLACK: Duration = Duration::from_secs(2);
 
@@ -66,6 +71,19 @@ async fn all_are_unreachable(store: &RedisStore, limit: Duration) {
     assert!(begun.elapsed() < limit + SLACK, "{:?}", begun.elapsed());
 }
 
+/// What `attempt` gives in the end, of a store that may be away for a while.
+async fn in_the_end<T>(mut attempt: impl AsyncFnMut() -> Result<T, StoreError>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match attempt().await {
+            Ok(done) => return done,
+            Err(StoreError::Unreachable(why)) => assert!(Instant::now() < deadline, "{why}"),
+            Err(refused) => panic!("{refused}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Until `store` answers again, in a bounded number of tries.
 async fn answers_again(store: &RedisStore) {
     for _ in 0..100 {
@@ -107,6 +125,18 @@ async fn a_killed_redis_is_unreachable_and_a_restarted_one_works_again() {
             .await
             .unwrap()
     );
+}
+
+#[tokio::test]
+async fn where_nobody_is_all_is_unreachable_in_time() {
+    for url in [
+        "redis://127.0.0.1:1",
+        "redis+sentinel://127.0.0.1:1,127.0.0.1:2,127.0.0.1:3/main",
+        "redis+cluster://127.0.0.1:1,127.0.0.1:2",
+    ] {
+        let store = RedisStore::new(url, OPTIONS).unwrap();
+        all_are_unreachable(&store, OPTIONS.connect).await;
+    }
 }
 
 #[tokio::test]

@@ -30,9 +30,23 @@ pub(super) struct Standing {
     pub(super) ok: bool,
 }
 
+#[cfg(test)]
+impl Standing {
+    /// One that serves.
+    pub(super) fn in_epoch(epoch: u64) -> Self {
+        Self {
+            epoch,
+            known_nodes: 1,
+            ok: true,
+        }
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Topology {
     pub(super) standing: Standing,
+    /// Of the nodes that have slots: they tell one cluster from another.
+    pub(super) ids: Vec<Vec<u8>>,
     /// From, to (inclusive), whose.
     pub(super) ranges: Vec<(u16, u16, Node)>,
     /// All masters, those without a slot too: keys may be on their way there.
@@ -63,7 +77,7 @@ pub(super) async fn learn(dialer: &Dialer, nodes: &[Node]) -> Result<Topology, S
                     StoreError::Refused(why) => {
                         StoreError::Refused(format!("a question about its cluster: {why}"))
                     }
-                    unreachable => unreachable,
+                    unreachable @ StoreError::Unreachable(_) => unreachable,
                 });
             }
             _ => {}
@@ -160,6 +174,7 @@ fn read(info: &str, slots: &Value, nodes: &str, from: &Node) -> Option<Topology>
     }
     Some(Topology {
         standing: read_standing(info)?,
+        ids: called.into_keys().collect(),
         ranges,
         masters,
         failing,

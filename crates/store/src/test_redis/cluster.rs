@@ -1,13 +1,13 @@
 //! A Redis Cluster: three masters with a replica each.
 
+use std::time::Duration;
+
 use super::{
     RedisServer, field, hosts, is_master, is_replicated, reached_by, server::free_port, until,
 };
 
 /// How many masters there are.
 const MASTERS: usize = 3;
-/// After so much silence a node is taken for dead, in milliseconds.
-const NODE_TIMEOUT: &str = "2000";
 
 /// Six servers that are a cluster.
 #[derive(Debug)]
@@ -17,30 +17,32 @@ pub struct RedisCluster {
 
 impl RedisCluster {
     /// Starts them; when this returns the cluster serves, and each replica has
-    /// what its master has.
+    /// what its master has. A node that is silent for `node_timeout` is taken
+    /// for dead: by mistake too, where the machine is too busy for it.
     ///
     /// # Panics
     /// When there is no redis-server, or they do not become a cluster.
-    pub fn start() -> Self {
-        Self::start_with(&[])
+    pub fn start(node_timeout: Duration) -> Self {
+        Self::start_with(node_timeout, &[])
     }
 
     /// The same with TLS by these flags.
     ///
     /// # Panics
     /// When there is no redis-server, or they do not become a cluster.
-    pub fn start_tls(flags: &[String]) -> Self {
+    pub fn start_tls(node_timeout: Duration, flags: &[String]) -> Self {
         let between = ["--tls-replication", "yes", "--tls-cluster", "yes"].map(str::to_owned);
-        Self::start_with(&[flags, &between].concat())
+        Self::start_with(node_timeout, &[flags, &between].concat())
     }
 
-    fn start_with(tls: &[String]) -> Self {
+    fn start_with(node_timeout: Duration, tls: &[String]) -> Self {
+        let node_timeout = node_timeout.as_millis().to_string();
         let servers = (0..2 * MASTERS).map(|_| {
             let bus = free_port().to_string();
             let enabled = ["--cluster-enabled", "yes", "--cluster-port", &bus];
             let hurry = [
                 "--cluster-node-timeout",
-                NODE_TIMEOUT,
+                &node_timeout,
                 "--repl-diskless-sync-delay",
                 "0",
             ];

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 pub use self::{cluster::RedisCluster, sentinels::RedisSentinels, server::RedisServer};
 
 /// How long several servers get to find each other: far more than they need.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits until something is so.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {

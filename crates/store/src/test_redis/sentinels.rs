@@ -1,11 +1,13 @@
 //! A master, a replica, and three sentinels that watch them.
 
+use std::time::{Duration, Instant};
+
 use super::{RedisServer, hosts, is_master, is_replicated, reached_by, until};
 
 /// The master's name.
 const MASTER: &str = "main";
-/// How long a server must be silent to be taken for dead, in milliseconds.
-const DOWN_AFTER: u32 = 1500;
+/// After so long a failover is ordered again.
+const AGAIN: Duration = Duration::from_secs(12);
 
 /// Two servers of which one is the master, and three sentinels.
 #[derive(Debug)]
@@ -17,24 +19,27 @@ pub struct RedisSentinels {
 
 impl RedisSentinels {
     /// Starts them; when this returns they all know each other, and the replica
-    /// has what the master has.
+    /// has what the master has. A server that is silent for `down_after` is
+    /// taken for dead: by mistake too, where the machine is too busy for it.
     ///
     /// # Panics
     /// When there is no redis-server, or they do not find each other.
-    pub fn start() -> Self {
-        Self::start_with(&[], None)
+    pub fn start(down_after: Duration) -> Self {
+        Self::start_with(down_after, &[], None)
     }
 
     /// The same with TLS by these flags, and sentinels that ask for a password.
     ///
     /// # Panics
     /// When there is no redis-server, or they do not find each other.
-    pub fn start_tls(flags: &[String], password: &str) -> Self {
+    pub fn start_tls(down_after: Duration, flags: &[String], password: &str) -> Self {
         let replication = ["--tls-replication", "yes"].map(str::to_owned);
-        Self::start_with(&[flags, &replication].concat(), Some(password))
+        let flags = [flags, &replication].concat();
+        Self::start_with(down_after, &flags, Some(password))
     }
 
-    fn start_with(tls: &[String], password: Option<&str>) -> Self {
+    fn start_with(down_after: Duration, tls: &[String], password: Option<&str>) -> Self {
+        let down_after = down_after.as_millis();
         let hurry = [
             "--repl-diskless-sync-delay",
             "0",
@@ -47,7 +52,7 @@ impl RedisSentinels {
         let replica = RedisServer::start_in_folder(&[&hurry[..], &follow].concat(), tls);
         let watching = format!(
             "sentinel monitor {MASTER} 127.0.0.1 {port} 2\n\
-             sentinel down-after-milliseconds {MASTER} {DOWN_AFTER}\n\
+             sentinel down-after-milliseconds {MASTER} {down_after}\n\
              sentinel failover-timeout {MASTER} 5000\n"
         );
         let sentinel = || RedisServer::start_sentinel(&watching, tls, password);
@@ -119,11 +124,23 @@ impl RedisSentinels {
         until("replicated", || is_replicated(self.master()));
     }
 
-    /// Has the sentinels put the replica in the master's place.
+    /// Has the sentinels put the replica in the master's place, and waits until
+    /// they have.
+    ///
+    /// # Panics
+    /// When they do not.
     pub fn order_failover(&self) {
-        until("a failover begins", || {
-            let order = format!("SENTINEL FAILOVER {MASTER}");
-            self.sentinels[0].ask(&order).starts_with("+OK")
+        let old = self.master().port();
+        let mut ordered: Option<Instant> = None;
+        until("a failover", || {
+            let info = self.sentinels[0].ask("INFO sentinel");
+            let is_done = !info.contains(&format!("address=127.0.0.1:{old},"));
+            // One can be given up half-way, where the machine is busy.
+            if !is_done && ordered.is_none_or(|last| last.elapsed() > AGAIN) {
+                self.sentinels[0].ask(&format!("SENTINEL FAILOVER {MASTER}"));
+                ordered = Some(Instant::now());
+            }
+            is_done
         });
     }
 

@@ -76,14 +76,14 @@ impl Witnesses {
                     Self::tracking(nodes, dialer, prefix, listener, Question::Ping).await
                 }
                 Target::Master(_, sentinels) => {
-                    let (master, lines) = sentinels.agreed().await?;
+                    let (master, agreed) = sentinels.agreed().await?;
                     let nodes = std::slice::from_ref(&master);
                     let tracking = Self::tracking(nodes, dialer, prefix, listener, Question::Role);
                     let mut found = tracking.await?;
                     found.sentinels = Some(Vouching {
                         master: master.clone(),
                         target: Arc::clone(lanes.target()),
-                        lines,
+                        lines: agreed,
                     });
                     // That it still was the master when it had begun to tell.
                     found.ask().await?;
@@ -117,8 +117,8 @@ impl Witnesses {
     ) -> Result<Self, StoreError> {
         let asked = Instant::now();
         let mut tracking = JoinSet::new();
-        for node in nodes.iter().cloned() {
-            let (dialer, listener) = (dialer.clone(), listener.clone());
+        for node in nodes {
+            let (dialer, node, listener) = (dialer.clone(), node.clone(), listener.clone());
             let mut track = redis::cmd("CLIENT");
             track.arg(&["TRACKING", "ON", "BCAST", "PREFIX", prefix]);
             tracking.spawn(async move {

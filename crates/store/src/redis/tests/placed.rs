@@ -149,7 +149,7 @@ async fn a_server_with_tls_and_a_user_keeps_the_contract() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sentinels_with_tls_a_password_and_a_user_keep_the_contract() {
     let certificates = Certificates::make();
-    let set = RedisSentinels::start_tls(&certificates.flags(), "hunter2");
+    let set = RedisSentinels::start_tls(CALM, &certificates.flags(), "hunter2");
     set.servers().iter().for_each(admit);
     let mut settings = certificates.settings(&secured(&set.tls_url()));
     let store = RedisStore::open(&settings, OPTIONS).unwrap();
@@ -163,7 +163,7 @@ async fn sentinels_with_tls_a_password_and_a_user_keep_the_contract() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_cluster_with_tls_and_a_user_keeps_the_contract() {
     let certificates = Certificates::make();
-    let cluster = RedisCluster::start_tls(&certificates.flags());
+    let cluster = RedisCluster::start_tls(CALM, &certificates.flags());
     cluster.servers().iter().for_each(admit);
     let url = secured(&cluster.tls_url());
     all_works(&certificates.settings(&url)).await;

@@ -8,7 +8,7 @@ use std::{
 use crate::{RedisStore, Store as _, Watch, Watcher};
 
 /// Far longer than anything here takes.
-pub(in crate::redis) const PATIENCE: Duration = Duration::from_secs(60);
+pub(in crate::redis) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Writes down what it is told, and whether the watch was current just then.
 #[derive(Default)]
