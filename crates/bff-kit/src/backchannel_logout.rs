@@ -10,7 +10,7 @@ use actix_web::{
     web,
 };
 use bytes::Bytes;
-use kit::seal::fingerprint;
+use kit::{seal::fingerprint, telemetry::names::OK};
 use oauth_types::{ErrorBody, ErrorCode};
 use store::{SharedStore, StoreError};
 
@@ -59,13 +59,15 @@ pub(crate) async fn backchannel_logout(
     bff: web::Data<Bff>,
     body: web::Bytes,
 ) -> HttpResponse {
-    let mut answer = match end(&req, &bff, &body).await {
+    let ended = end(&req, &bff, &body).await;
+    let outcome = ended.as_ref().err().map_or(OK, Refusal::outcome);
+    bff.meters.logout_tokens.add(&[outcome]);
+    let mut answer = match ended {
         Ok(ended) => {
-            let service = bff.app.service;
-            tracing::info!(service, ended, "the provider ended a session");
+            tracing::info!(ended, "the provider ended a session");
             HttpResponse::Ok().finish()
         }
-        Err(refusal) => refusal.answer(bff.app.service),
+        Err(refusal) => refusal.answer(),
     };
     // §2.8.
     let headers = answer.headers_mut();
@@ -131,16 +133,25 @@ impl UsedLogoutTokens {
 }
 
 impl Refusal {
+    /// In the few words that a metric has.
+    const fn outcome(&self) -> &'static str {
+        match self {
+            Self::Store(_) | Self::Token(BadLogoutToken::Provider(_)) => "error",
+            Self::Replayed => "replayed",
+            Self::Request(_) | Self::Token(_) => "refused",
+        }
+    }
+
     /// §2.8: 400 for what is wrong with the request, in the form of RFC 6749
     /// §5.2. What may work later is 503 or 502: the provider sends it again.
-    fn answer(&self, service: &'static str) -> HttpResponse {
+    fn answer(&self) -> HttpResponse {
         match self {
             Self::Store(error) => store_away(&error.to_string()).error_response(),
             Self::Token(BadLogoutToken::Provider(error)) => {
                 provider_trouble(error).error_response()
             }
             Self::Request(_) | Self::Token(_) | Self::Replayed => {
-                tracing::warn!(service, "a logout token is refused: {self}");
+                tracing::warn!("a logout token is refused: {self}");
                 HttpResponse::build(StatusCode::BAD_REQUEST).json(ErrorBody {
                     error: ErrorCode::InvalidRequest.as_str().to_owned(),
                     error_description: Some(self.to_string()),

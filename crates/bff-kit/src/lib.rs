@@ -17,6 +17,7 @@ mod events;
 mod home;
 mod login;
 mod logout;
+mod meters;
 mod openapi;
 pub mod pages;
 mod params;

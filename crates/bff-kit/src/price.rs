@@ -11,6 +11,7 @@ use actix_web::{
     http::header::{HeaderName, HeaderValue},
 };
 use tokio::time::Instant;
+use web_kit::trace;
 
 use crate::cookies;
 
@@ -45,6 +46,7 @@ pub(crate) async fn priced<B: MessageBody>(
     let mut answer = answer?;
     let request = answer.request().clone();
     cookies::put_on(&request, answer.response_mut());
+    trace::span_of(&request).record("sso.store_commands", commands);
     // Whole numbers: writing a float would cost as much as all the rest.
     let micros = verifying.as_micros();
     let price = format!(

@@ -36,12 +36,15 @@ use crate::{
     user_sessions,
 };
 
-/// Where a request's trace begins: a login's at `/login`, all others here.
-pub(crate) fn trace_from(_: &Method, path: &str) -> trace::From {
-    if matches!(path, "/login" | "/callback") {
-        trace::From::Journey
-    } else {
-        trace::From::Fresh
+/// Where a request's trace begins: a login's at `/login`, what the provider
+/// sends at the provider, all others here.
+pub(crate) fn trace_from(method: &Method, path: &str) -> trace::From {
+    match path {
+        "/login" | "/callback" => trace::From::Journey,
+        // No page of another site can send a `traceparent` there: it would need
+        // a preflight (Fetch §4.8), and there is no answer to one.
+        backchannel_logout::PATH if method == Method::POST => trace::From::Caller,
+        _ => trace::From::Fresh,
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
     app::{App, RequestBy},
     backchannel_logout::UsedLogoutTokens,
     client_auth::{ClientAuth, client_key},
+    meters::Meters,
     pre_session::PreSessions,
     provider::{AudienceBy, Provider, ProviderSettings},
     proxy::UpstreamUrls,
@@ -66,7 +67,7 @@ pub(super) fn setup_at(idp: &str, request: RequestBy) -> Setup {
         },
         redirect_uri: "http://app1.localhost:8082/callback".into(),
     };
-    let provider = Arc::new(Provider::new(provider, ground));
+    let provider = Arc::new(Provider::new(provider, ground, Meters::for_test()));
     let settings = TokenSettings {
         margin: Duration::from_secs(30),
         audience_by: AudienceBy::Resource,
@@ -77,6 +78,7 @@ pub(super) fn setup_at(idp: &str, request: RequestBy) -> Setup {
         shared.clone(),
         ground,
         settings,
+        Meters::for_test().refresh_waits,
     );
     let app = App {
         service: "app1-bff",
@@ -98,6 +100,7 @@ pub(super) fn setup_at(idp: &str, request: RequestBy) -> Setup {
         sessions,
         tokens,
         used_logout_tokens: UsedLogoutTokens::new(store.clone(), "app1"),
+        meters: Meters::for_test(),
     };
     let csrf = Csrf::new("http://app1.localhost:8082", &[7; 32], "app1");
     Setup {

@@ -16,6 +16,7 @@ use crate::{
     callback::CALLBACK,
     config::Config,
     csrf::Csrf,
+    meters::Meters,
     pre_session::PreSessions,
     provider::{Provider, ProviderSettings},
     proxy::{MAX_BODY, UpstreamUrls, Upstreams},
@@ -51,9 +52,11 @@ pub async fn build(
     let csrf = Csrf::new(&origin, &masters[0], app.client_id);
     let csrf = web::Data::new(csrf.weakened(config.weaknesses));
     let readiness = Readiness::waiting_for(ground.shutdown.clone(), &["store", "idp"]);
+    let metrics = Metrics::new(app.service)?;
+    let (store, meters) = (store::measured(&store, &metrics), Meters::new(&metrics));
     let frame = Frame {
         service: app.service,
-        metrics: Metrics::new(app.service)?,
+        metrics,
         readiness: readiness.clone(),
         shutdown: ground.shutdown.clone(),
         workers: config.workers,
@@ -67,7 +70,7 @@ pub async fn build(
         auth: config.auth.clone(),
         redirect_uri: format!("{origin}{CALLBACK}"),
     };
-    let provider = Arc::new(Provider::new(provider, &ground));
+    let provider = Arc::new(Provider::new(provider, &ground, meters.clone()));
     // The provider's keys, for access tokens that come back in cookies.
     let jwks = Jwks::new(
         config.issuer.clone(),
@@ -75,7 +78,8 @@ pub async fn build(
         ground.clock.clone(),
     );
     tokio::spawn(jwks.clone().keep_fresh(ground.shutdown.clone()));
-    let bff = assemble(config, provider.clone(), &jwks, &store, ground, &masters);
+    let peer = (provider.clone(), &jwks);
+    let bff = assemble(config, peer, &store, ground, &masters, meters);
     let bff = web::Data::new(bff);
     let served = frame.serve(listeners.http, move |cfg| {
         let upstreams = web::Data::new(Upstreams::new(&urls));
@@ -93,11 +97,11 @@ pub async fn build(
 
 fn assemble(
     config: Config,
-    provider: Arc<Provider>,
-    jwks: &Arc<Jwks>,
+    (provider, jwks): (Arc<Provider>, &Arc<Jwks>),
     store: &SharedStore,
     ground: Ground,
     masters: &[[u8; kit::seal::KEY_LEN]],
+    meters: Meters,
 ) -> Bff {
     let client_id = config.app.client_id;
     // Keys of their own for each app and use: no record opens in another's place.
@@ -120,6 +124,7 @@ fn assemble(
         store.clone(),
         &ground,
         settings,
+        meters.refresh_waits.clone(),
     );
     let pre_sessions = PreSessions::new(store.clone(), keyring("login"), &ground, client_id);
     let pre_sessions = pre_sessions.weakened(config.weaknesses);
@@ -134,5 +139,6 @@ fn assemble(
         sessions,
         tokens,
         used_logout_tokens,
+        meters,
     }
 }

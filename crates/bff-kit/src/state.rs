@@ -16,6 +16,7 @@ use crate::{
     app::App,
     audiences::Audience,
     backchannel_logout::UsedLogoutTokens,
+    meters::Meters,
     pre_session::PreSessions,
     provider::Provider,
     sessions::{Purpose, Session, Sessions},
@@ -35,6 +36,7 @@ pub(crate) struct Bff {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) tokens: Tokens,
     pub(crate) used_logout_tokens: UsedLogoutTokens,
+    pub(crate) meters: Meters,
 }
 
 impl Bff {
@@ -62,6 +64,7 @@ impl Bff {
         let span = kit::step!(
             span::SESSION_LOAD,
             "sso.session_mode" = tracing::field::Empty,
+            "sso.cache_hit" = tracing::field::Empty,
             "enduser.id" = tracing::field::Empty
         );
         let opening = self.sessions.open(req, purpose).instrument(span.clone());

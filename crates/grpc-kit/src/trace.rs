@@ -46,6 +46,7 @@ impl TraceLayer {
                 "rpc.service" = name,
                 "rpc.method" = method,
                 "rpc.grpc.status_code" = Empty,
+                "sso.outcome" = Empty,
             )
         })
     }

@@ -66,6 +66,7 @@ pub async fn check<S: Store>(store: Arc<S>, time: Time<'_>) -> Result<(), StoreE
     counters_and_leases::a_lease_goes_to_one_of_many(&store).await?;
     counters_and_leases::only_the_holder_releases(&*store).await?;
     ordered_sets::members_are_in_the_order_of_their_moments(&*store).await?;
+    ordered_sets::members_are_counted_from_a_moment_on(&*store).await?;
     ordered_sets::unrank_says_whether_it_was_in(&*store).await?;
     ordered_sets::unrank_is_true_for_one_of_many(&store).await?;
     ordered_sets::claim_moves_what_is_due(&*store).await?;

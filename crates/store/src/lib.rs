@@ -25,6 +25,8 @@ use bytes::Bytes;
 use kit::{
     clock::{Clock, Timestamp},
     config::{Problems, RedisSettings},
+    metrics::{Metrics, Timer},
+    telemetry::names::metric,
 };
 
 pub use self::{
@@ -111,6 +113,10 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(String, Timestamp)>, StoreError>;
 
+    /// How many members of the ordered set `key` have `from <= at`. However many
+    /// those are, it costs no walk through them.
+    async fn ranked_count(&self, key: &str, from: Timestamp) -> Result<u64, StoreError>;
+
     /// Takes `member` out of the ordered set `key`; whether it was in.
     async fn unrank(&self, key: &str, member: &str) -> Result<bool, StoreError>;
 
@@ -133,10 +139,23 @@ pub trait Store: Send + Sync + 'static {
         let _ = (prefix, watcher);
         None
     }
+
+    /// The same store, its operations timed by `latency` ([`measured`]). `None`:
+    /// this one times none.
+    fn timed(&self, latency: Timer) -> Option<SharedStore> {
+        let _ = latency;
+        None
+    }
 }
 
 /// A store that services share.
 pub type SharedStore = Arc<dyn Store>;
+
+/// `store` for one service: the time of each operation goes to its metrics.
+pub fn measured(store: &SharedStore, metrics: &Metrics) -> SharedStore {
+    let latency = metrics.timer(&metric::STORE);
+    store.timed(latency).unwrap_or_else(|| Arc::clone(store))
+}
 
 /// The store did not do it. Callers answer 503 with `Retry-After`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

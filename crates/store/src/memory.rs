@@ -172,6 +172,13 @@ impl Store for MemoryStore {
         })
     }
 
+    async fn ranked_count(&self, key: &str, from: Timestamp) -> Result<u64, StoreError> {
+        self.with_shard(key, |shard, now| {
+            let set = shard.ordered_set(key, now)?;
+            Ok(set.map_or(0, |set| set.ranked_count(from)))
+        })
+    }
+
     async fn unrank(&self, key: &str, member: &str) -> Result<bool, StoreError> {
         self.with_shard(key, |shard, now| {
             let Some(set) = shard.ordered_set(key, now)? else {

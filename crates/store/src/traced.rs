@@ -1,21 +1,36 @@
 //! Each operation counted and as a span, written once for all stores. A span names the
 //! operation and the store, never a key: keys are made from bearer secrets.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use kit::{clock::Timestamp, telemetry::names::span};
+use kit::{
+    clock::Timestamp,
+    metrics::Timer,
+    telemetry::names::{OK, span},
+};
 use tracing::{Instrument as _, Span, field::Empty};
 
-use crate::{Store, StoreError, Watch, Watcher, spent};
+use crate::{SharedStore, Store, StoreError, Watch, Watcher, spent};
 
-/// A store whose operations are counted ([`spent`]) and spans (names by OpenTelemetry's database conventions).
-pub struct Traced<S>(S);
+/// A store whose operations are counted ([`spent`]), timed where a service asks
+/// for it ([`measured`](crate::measured)) and spans (names by OpenTelemetry's
+/// database conventions).
+pub struct Traced<S> {
+    store: Arc<S>,
+    latency: Option<Timer>,
+}
 
 impl<S: Store> Traced<S> {
     /// Traces `store`.
     pub fn new(store: S) -> Self {
-        Self(store)
+        Self {
+            store: Arc::new(store),
+            latency: None,
+        }
     }
 
     async fn step<T>(
@@ -24,15 +39,19 @@ impl<S: Store> Traced<S> {
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         spent::add(1);
+        let started = self.latency.as_ref().map(|_| Instant::now());
         let step: Span = kit::step!(
             span::STORE,
-            "otel.kind" = "client",
             "otel.status_code" = Empty,
             "otel.status_description" = Empty,
-            "db.system.name" = self.0.kind(),
+            "db.system.name" = self.store.kind(),
             "db.operation.name" = operation,
         );
         let outcome = work.instrument(step.clone()).await;
+        if let (Some(latency), Some(started)) = (&self.latency, started) {
+            let how = if outcome.is_ok() { OK } else { "error" };
+            latency.record(&[operation, how], started.elapsed());
+        }
         if let Err(error) = &outcome {
             step.record("otel.status_code", "ERROR");
             step.record("otel.status_description", error.to_string());
@@ -44,27 +63,28 @@ impl<S: Store> Traced<S> {
 #[async_trait::async_trait]
 impl<S: Store> Store for Traced<S> {
     fn kind(&self) -> &'static str {
-        self.0.kind()
+        self.store.kind()
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.step("ping", self.0.ping()).await
+        self.step("ping", self.store.ping()).await
     }
 
     async fn put(&self, key: &str, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
-        self.step("put", self.0.put(key, value, ttl)).await
+        self.step("put", self.store.put(key, value, ttl)).await
     }
 
     async fn put_new(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, StoreError> {
-        self.step("put_new", self.0.put_new(key, value, ttl)).await
+        self.step("put_new", self.store.put_new(key, value, ttl))
+            .await
     }
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        self.step("get", self.0.get(key)).await
+        self.step("get", self.store.get(key)).await
     }
 
     async fn take(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        self.step("take", self.0.take(key)).await
+        self.step("take", self.store.take(key)).await
     }
 
     async fn compare_and_swap(
@@ -76,25 +96,25 @@ impl<S: Store> Store for Traced<S> {
     ) -> Result<bool, StoreError> {
         self.step(
             "compare_and_swap",
-            self.0.compare_and_swap(key, expected, new, ttl),
+            self.store.compare_and_swap(key, expected, new, ttl),
         )
         .await
     }
 
     async fn remove(&self, key: &str) -> Result<bool, StoreError> {
-        self.step("remove", self.0.remove(key)).await
+        self.step("remove", self.store.remove(key)).await
     }
 
     async fn count(&self, key: &str, ttl: Duration) -> Result<u64, StoreError> {
-        self.step("count", self.0.count(key, ttl)).await
+        self.step("count", self.store.count(key, ttl)).await
     }
 
     async fn lease(&self, key: &str, holder: &str, ttl: Duration) -> Result<bool, StoreError> {
-        self.step("lease", self.0.lease(key, holder, ttl)).await
+        self.step("lease", self.store.lease(key, holder, ttl)).await
     }
 
     async fn release(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
-        self.step("release", self.0.release(key, holder)).await
+        self.step("release", self.store.release(key, holder)).await
     }
 
     async fn rank(
@@ -104,7 +124,8 @@ impl<S: Store> Store for Traced<S> {
         at: Timestamp,
         ttl: Duration,
     ) -> Result<(), StoreError> {
-        self.step("rank", self.0.rank(key, member, at, ttl)).await
+        self.step("rank", self.store.rank(key, member, at, ttl))
+            .await
     }
 
     async fn ranked(
@@ -113,11 +134,17 @@ impl<S: Store> Store for Traced<S> {
         from: Timestamp,
         limit: usize,
     ) -> Result<Vec<(String, Timestamp)>, StoreError> {
-        self.step("ranked", self.0.ranked(key, from, limit)).await
+        self.step("ranked", self.store.ranked(key, from, limit))
+            .await
+    }
+
+    async fn ranked_count(&self, key: &str, from: Timestamp) -> Result<u64, StoreError> {
+        self.step("ranked_count", self.store.ranked_count(key, from))
+            .await
     }
 
     async fn unrank(&self, key: &str, member: &str) -> Result<bool, StoreError> {
-        self.step("unrank", self.0.unrank(key, member)).await
+        self.step("unrank", self.store.unrank(key, member)).await
     }
 
     async fn claim(
@@ -127,12 +154,19 @@ impl<S: Store> Store for Traced<S> {
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
-        self.step("claim", self.0.claim(key, due, until, limit))
+        self.step("claim", self.store.claim(key, due, until, limit))
             .await
     }
 
     fn watch(&self, prefix: &str, watcher: Arc<dyn Watcher>) -> Option<Watch> {
-        self.0.watch(prefix, watcher)
+        self.store.watch(prefix, watcher)
+    }
+
+    fn timed(&self, latency: Timer) -> Option<SharedStore> {
+        Some(Arc::new(Self {
+            store: Arc::clone(&self.store),
+            latency: Some(latency),
+        }))
     }
 }
 
@@ -143,7 +177,7 @@ mod tests {
         sync::Mutex,
     };
 
-    use kit::clock::SystemClock;
+    use kit::{clock::SystemClock, telemetry::names::metric};
     use tracing::{
         Subscriber,
         field::{Field, Visit},
@@ -177,6 +211,35 @@ mod tests {
             .unwrap();
             attributes.record(&mut self.clone());
         }
+    }
+
+    #[tokio::test]
+    async fn each_service_times_its_own_operations_on_the_one_store() {
+        let store: SharedStore = Arc::new(Traced::new(MemoryStore::new(Arc::new(SystemClock))));
+        let services = ["idp", "api-1"].map(|name| kit::metrics::Metrics::new(name).unwrap());
+        let [idp, api1] = services
+            .each_ref()
+            .map(|metrics| crate::measured(&store, metrics));
+        idp.put("k", Bytes::from_static(b"v"), Duration::from_secs(9))
+            .await
+            .unwrap();
+        for _ in 0..2 {
+            assert!(api1.get("k").await.unwrap().is_some(), "the same store");
+        }
+        api1.count("k", Duration::from_secs(9)).await.unwrap_err();
+        let counts = |metrics: &kit::metrics::Metrics, operation: &str, outcome: &str| {
+            let text = String::from_utf8(metrics.text()).unwrap();
+            let line = text.lines().find(|line| {
+                line.starts_with(&format!("{}_count", metric::STORE.prometheus()))
+                    && line.contains(&format!("\"{operation}\""))
+                    && line.contains(&format!("\"{outcome}\""))
+            });
+            line.unwrap().rsplit(' ').next().unwrap().to_owned()
+        };
+        assert_eq!(counts(&services[0], "put", "ok"), "1");
+        assert_eq!(counts(&services[0], "get", "ok"), "0");
+        assert_eq!(counts(&services[1], "get", "ok"), "2");
+        assert_eq!(counts(&services[1], "count", "error"), "1");
     }
 
     #[tokio::test]

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use kit::telemetry::names::span;
+use kit::{
+    metrics::Counter,
+    telemetry::names::{OK, span},
+};
 use oauth_types::claims::AccessToken;
 use secrecy::SecretString;
 use tracing::{Instrument as _, Span, field::Empty};
@@ -18,6 +21,7 @@ pub struct Caller {
     verified: Arc<Verified>,
     token: SecretString,
     audience: Arc<str>,
+    checks: Option<Counter>,
 }
 
 impl Caller {
@@ -42,6 +46,11 @@ impl Caller {
             return Ok(());
         }
         let why = Refusal::InsufficientScope(needed.to_owned());
+        // The check is over, and found the token good: the request says it.
+        Span::current().record("sso.outcome", outcome_of(&why));
+        if let Some(checks) = &self.checks {
+            checks.add(&[outcome_of(&why)]);
+        }
         Err(Refused::new(Arc::clone(&self.audience), why))
     }
 }
@@ -52,12 +61,17 @@ impl Verifier {
     pub async fn caller(&self, authorization: &[&[u8]]) -> Result<Caller, Refused> {
         let step = kit::step!(
             span::TOKEN_CHECK,
+            "sso.audience" = &**self.audience(),
+            "sso.cache_hit" = Empty,
             "sso.outcome" = Empty,
             "sso.client_id" = Empty,
             "enduser.id" = Empty
         );
         let identified = self.identify(authorization).instrument(step.clone()).await;
         record(&step, &identified);
+        if let Some(checks) = self.checks() {
+            checks.add(&[identified.as_ref().err().map_or(OK, outcome_of)]);
+        }
         identified.map_err(|why| Refused::new(Arc::clone(self.audience()), why))
     }
 
@@ -67,7 +81,17 @@ impl Verifier {
             verified: self.verify(token).await?,
             token: token.to_owned().into(),
             audience: Arc::clone(self.audience()),
+            checks: self.checks().cloned(),
         })
+    }
+}
+
+/// How a step ended: by the protocol's error code, where it has one.
+fn outcome_of(why: &Refusal) -> &'static str {
+    match (why, why.code()) {
+        (Refusal::NoKeys, _) => "no_keys",
+        (_, Some(code)) => code.as_str(),
+        (_, None) => "no_token",
     }
 }
 
@@ -75,13 +99,12 @@ fn record(step: &Span, identified: &Result<Caller, Refusal>) {
     match identified {
         Ok(caller) => {
             let claims = caller.claims();
-            step.record("sso.outcome", "ok");
+            step.record("sso.outcome", OK);
             step.record("sso.client_id", claims.client_id.as_str());
             step.record("enduser.id", claims.sub.as_str());
         }
         Err(why) => {
-            let code = why.code().map_or("unauthenticated", |code| code.as_str());
-            step.record("sso.outcome", code);
+            step.record("sso.outcome", outcome_of(why));
         }
     }
 }

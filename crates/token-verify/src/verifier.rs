@@ -3,8 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use kit::clock::Clock;
+use kit::{
+    clock::Clock,
+    metrics::{Counter, Metrics},
+    telemetry::names::metric,
+};
 use oauth_types::{claims::AccessToken, names::jwt_type};
+use tracing::Span;
 
 use crate::{
     jwks::{Found, Jwks},
@@ -29,6 +34,7 @@ pub struct Verifier {
     jwks: Arc<Jwks>,
     clock: Arc<dyn Clock>,
     seen: Seen,
+    checks: Option<Counter>,
 }
 
 /// What a good access token says.
@@ -62,7 +68,22 @@ impl Verifier {
             jwks,
             clock,
             seen: Seen::default(),
+            checks: None,
         }
+    }
+
+    /// With its checks counted in `metrics`.
+    #[must_use]
+    pub fn counted(self, metrics: &Metrics) -> Self {
+        Self {
+            checks: Some(metrics.counter(&metric::TOKEN_CHECKS)),
+            ..self
+        }
+    }
+
+    /// Where its checks are counted.
+    pub(crate) const fn checks(&self) -> Option<&Counter> {
+        self.checks.as_ref()
     }
 
     /// The resource server that tokens must be for.
@@ -79,11 +100,13 @@ impl Verifier {
         if let Some(seen) = self.seen.get(&fingerprint) {
             // A key that the issuer withdrew withdraws its tokens.
             if self.jwks.holds(&seen.kid, &seen.key) {
+                Span::current().record("sso.cache_hit", true);
                 self.check_times(&seen)?;
                 return Ok(seen);
             }
             self.seen.forget(&fingerprint);
         }
+        Span::current().record("sso.cache_hit", false);
         let verified = Arc::new(self.verify_anew(token).await?);
         self.seen
             .put(fingerprint, Arc::clone(&verified), self.clock.now());

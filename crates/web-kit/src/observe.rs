@@ -82,7 +82,7 @@ impl Observe {
         let method = method_name(req.method().as_str());
         if is_plumbing(&route) {
             let mut response = bounded(req, next).await?;
-            stamp(response.headers_mut(), &Place::untraced());
+            stamp(response.headers_mut(), &Place::untraced(self.service));
             return Ok(response);
         }
         let from = (self.policy)(req.method(), req.path());
@@ -90,21 +90,15 @@ impl Observe {
         let called = bounded(req, next);
         let mut response = match from {
             // The handler enters the span itself once it knows the journey.
-            From::Journey => called.await?,
+            From::Journey => place.within(called).await?,
             From::Caller | From::Fresh => place.around(called).await?,
         };
         let (status, span) = (response.status(), place.span());
         span.record("http.response.status_code", status.as_u16());
         if status.is_server_error() {
             span.record("otel.status_code", "ERROR");
-            tracing::warn!(
-                service = self.service,
-                method,
-                %route,
-                status = status.as_u16(),
-                trace_id = %place.trace_id(),
-                "answered with an error"
-            );
+            let status = status.as_u16();
+            place.scope(|| tracing::warn!(method, %route, status, "answered with an error"));
         }
         stamp(response.headers_mut(), &place);
         self.metrics
@@ -142,10 +136,7 @@ impl Observe {
             From::Fresh => Place::first(self.service, span),
             From::Journey => {
                 let place = Place::of_journey(self.service, span);
-                req.extensions_mut().insert(RequestTrace {
-                    service: self.service,
-                    place: place.clone(),
-                });
+                req.extensions_mut().insert(RequestTrace(place.clone()));
                 place
             }
         }
@@ -162,6 +153,8 @@ fn request_span(method: &'static str, route: &str) -> Span {
         "http.request.method" = method,
         "http.route" = route,
         "http.response.status_code" = tracing::field::Empty,
+        "sso.outcome" = tracing::field::Empty,
+        "sso.store_commands" = tracing::field::Empty,
     )
 }
 

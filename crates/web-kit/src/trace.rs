@@ -1,10 +1,7 @@
 //! The request's own span, and where its trace begins.
 
 use actix_web::{HttpMessage as _, HttpRequest, http::Method};
-use kit::telemetry::{
-    journey::Journey,
-    place::{Place, of_service},
-};
+use kit::telemetry::{journey::Journey, place::Place};
 use tracing::Span;
 
 /// Where the trace of a request begins.
@@ -23,33 +20,20 @@ pub type Policy = fn(&Method, &str) -> From;
 
 /// A journey's request keeps its place, for the handler to enter. Others run in theirs.
 #[derive(Clone)]
-pub(crate) struct RequestTrace {
-    pub(crate) service: &'static str,
-    pub(crate) place: Place,
-}
-
-fn of(req: &HttpRequest) -> Option<RequestTrace> {
-    req.extensions().get::<RequestTrace>().cloned()
-}
+pub(crate) struct RequestTrace(pub(crate) Place);
 
 /// Makes the request's span the first of the journey that `state` names. Run
 /// the rest of the handler in it.
 pub fn begin_journey(req: &HttpRequest, state: &str) -> Span {
-    of(req).map_or_else(Span::none, |trace| {
-        let span = trace.place.span();
-        Journey::of_state(state).begin(&span, of_service(trace.service));
-        span
-    })
+    let place = place_of(req);
+    place.map_or_else(Span::none, |place| place.begin(Journey::of_state(state)))
 }
 
 /// Makes the request's span a later one of the journey that `state` names.
 /// Run the rest of the handler in it.
 pub fn join_journey(req: &HttpRequest, state: &str) -> Span {
-    of(req).map_or_else(Span::none, |trace| {
-        let span = trace.place.span();
-        Journey::of_state(state).join(&span, &of_service(trace.service));
-        span
-    })
+    let place = place_of(req);
+    place.map_or_else(Span::none, |place| place.join(Journey::of_state(state)))
 }
 
 /// The id of the request's trace, for a page that says what happened. Ask
@@ -66,5 +50,7 @@ pub fn span_of(req: &HttpRequest) -> Span {
 }
 
 fn place_of(req: &HttpRequest) -> Option<Place> {
-    of(req).map(|trace| trace.place).or_else(Place::current)
+    let extensions = req.extensions();
+    let own = extensions.get::<RequestTrace>();
+    own.map(|trace| trace.0.clone()).or_else(Place::current)
 }

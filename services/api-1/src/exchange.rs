@@ -2,13 +2,19 @@
 //! where the user is still the subject and API-1 the actor. By gRPC or at the
 //! token endpoint, which is the same exchange twice.
 
+use std::time::Instant;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kit::{
+    metrics::{Metrics, Timer},
     net::{ReadError, grpc_channel, http_client, read_bounded, until_answered},
-    telemetry::{names::span, propagation},
+    telemetry::{
+        names::{OK, metric, span},
+        propagation,
+    },
 };
 use oauth_types::{
-    ErrorBody, TokenResponse,
+    ErrorBody, ErrorCode, TokenResponse,
     names::{grant, token_type},
 };
 use reqwest::header::HeaderMap;
@@ -17,7 +23,7 @@ use sso_proto::idp::{ExchangeRequest, token_exchange_client::TokenExchangeClient
 use token_verify::{Caller, verifier::MAX_TOKEN};
 use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt as _;
-use tracing::{Instrument as _, Span, field::Empty};
+use tracing::{Instrument as _, field::Empty};
 use url::form_urlencoded;
 
 use crate::{Config, SERVICE};
@@ -45,10 +51,11 @@ pub(crate) struct Exchange {
     http: reqwest::Client,
     token_endpoint: String,
     credentials: SecretString,
+    calls: Timer,
 }
 
 impl Exchange {
-    pub(crate) fn new(config: &Config) -> Result<Self, tonic::transport::Error> {
+    pub(crate) fn new(config: &Config, metrics: &Metrics) -> Result<Self, tonic::transport::Error> {
         let issuer = &config.issuer;
         let token_endpoint = issuer.reach(&format!("{}/token", issuer.name()));
         let channel = grpc_channel(&config.idp_grpc_url)?;
@@ -57,6 +64,7 @@ impl Exchange {
             http: http_client(),
             token_endpoint,
             credentials: basic(SERVICE, config.client_secret.expose_secret()).into(),
+            calls: metrics.timer(&metric::TOKEN_CALLS),
         })
     }
 
@@ -67,7 +75,7 @@ impl Exchange {
         scope: &str,
     ) -> Result<SecretString, ExchangeError> {
         let exchanged = self.call_grpc(caller, scope);
-        traced("grpc", exchanged).await
+        self.traced("grpc", exchanged).await
     }
 
     /// At the token endpoint: a token for `caller` with `scope` at API-2.
@@ -77,7 +85,27 @@ impl Exchange {
         scope: &str,
     ) -> Result<SecretString, ExchangeError> {
         let exchanged = self.call_http(caller, scope);
-        traced("http", exchanged).await
+        self.traced("http", exchanged).await
+    }
+
+    async fn traced(
+        &self,
+        transport: &'static str,
+        exchanged: impl Future<Output = Result<SecretString, ExchangeError>>,
+    ) -> Result<SecretString, ExchangeError> {
+        let step = kit::step!(
+            span::TOKEN_EXCHANGE,
+            "sso.audience" = TARGET,
+            "network.protocol.name" = transport,
+            "sso.outcome" = Empty
+        );
+        let started = Instant::now();
+        let exchanged = exchanged.instrument(step.clone()).await;
+        let (outcome, in_a_metric) = outcome_of(&exchanged);
+        step.record("sso.outcome", outcome);
+        let labels = [grant::TOKEN_EXCHANGE, in_a_metric];
+        self.calls.record(&labels, started.elapsed());
+        exchanged
     }
 
     async fn call_grpc(&self, caller: &Caller, scope: &str) -> Result<SecretString, ExchangeError> {
@@ -152,30 +180,17 @@ fn basic(client_id: &str, secret: &str) -> String {
     format!("Basic {}", STANDARD.encode(joined))
 }
 
-async fn traced(
-    transport: &'static str,
-    exchanged: impl Future<Output = Result<SecretString, ExchangeError>>,
-) -> Result<SecretString, ExchangeError> {
-    let step = kit::step!(
-        span::TOKEN_EXCHANGE,
-        "otel.kind" = "client",
-        "sso.audience" = TARGET,
-        "network.protocol.name" = transport,
-        "sso.outcome" = Empty
-    );
-    let exchanged = exchanged.instrument(step.clone()).await;
-    record(&step, &exchanged);
-    exchanged
-}
-
-fn record(step: &Span, exchanged: &Result<SecretString, ExchangeError>) {
-    let outcome = match exchanged {
-        Ok(_) => "ok",
-        Err(ExchangeError::Refused(code)) => code,
-        Err(ExchangeError::Unreachable(_)) => "unreachable",
-        Err(ExchangeError::Answer(_)) => "unusable",
-    };
-    step.record("sso.outcome", outcome);
+/// How it ended, for its span, and in the few words that a metric has.
+fn outcome_of(exchanged: &Result<SecretString, ExchangeError>) -> (&str, &'static str) {
+    match exchanged {
+        Ok(_) => (OK, OK),
+        Err(ExchangeError::Refused(code)) if code == ErrorCode::InvalidGrant.as_str() => {
+            (code, ErrorCode::InvalidGrant.as_str())
+        }
+        Err(ExchangeError::Refused(code)) => (code, "refused"),
+        Err(ExchangeError::Unreachable(_)) => ("unavailable", "unavailable"),
+        Err(ExchangeError::Answer(_)) => ("unusable", "unusable"),
+    }
 }
 
 fn refused_by_grpc(status: &Status) -> ExchangeError {

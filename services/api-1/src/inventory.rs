@@ -72,7 +72,6 @@ impl Inventory {
     ) -> Result<String, InventoryError> {
         let step = kit::step!(
             span::INVENTORY_CALL,
-            "otel.kind" = "client",
             "rpc.system" = "grpc",
             "rpc.method" = "Reserve"
         );
@@ -98,11 +97,7 @@ impl Inventory {
         &self,
         token: &SecretString,
     ) -> Result<Vec<StockItem>, InventoryError> {
-        let step = kit::step!(
-            span::INVENTORY_CALL,
-            "otel.kind" = "client",
-            "http.request.method" = "GET"
-        );
+        let step = kit::step!(span::INVENTORY_CALL, "http.request.method" = "GET");
         self.get_stock(token).instrument(step).await
     }
 

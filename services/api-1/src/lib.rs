@@ -56,9 +56,11 @@ pub async fn build(
     store: SharedStore,
     ground: Ground,
 ) -> Result<Running, Problems> {
+    let metrics = Metrics::new(SERVICE)?;
+    let store = store::measured(&store, &metrics);
     let context = Context {
         orders: Orders::new(Arc::clone(&store), &ground),
-        exchange: Exchange::new(&config).map_err(|e| Problems::one("IDP_GRPC_URL", e))?,
+        exchange: Exchange::new(&config, &metrics).map_err(|e| Problems::one("IDP_GRPC_URL", e))?,
         inventory: Inventory::new(&config).map_err(|e| Problems::one("API2_GRPC_URL", e))?,
     };
     let docs = web::Data::new(Docs::new(config.issuer.name()));
@@ -66,10 +68,11 @@ pub async fn build(
     let readiness = Readiness::waiting_for(ground.shutdown.clone(), &["store", "idp"]);
     let jwks = Jwks::new(config.issuer, Timing::default(), Arc::clone(&ground.clock));
     let verifier = Verifier::new(AUDIENCE, Arc::clone(&jwks), Arc::clone(&ground.clock));
+    let verifier = verifier.counted(&metrics);
     let (verifier, context) = (web::Data::new(verifier), web::Data::new(context));
     let frame = Frame {
         service: SERVICE,
-        metrics: Metrics::new(SERVICE)?,
+        metrics,
         readiness: readiness.clone(),
         shutdown: ground.shutdown.clone(),
         workers: config.workers,

@@ -49,6 +49,7 @@ pub async fn build(
     ground: Ground,
 ) -> Result<Running, Problems> {
     let metrics = Metrics::new(SERVICE)?;
+    let store = store::measured(&store, &metrics);
     start(config, listeners, store, ground, &metrics).map_err(|error| Problems::one(SERVICE, error))
 }
 
@@ -62,6 +63,7 @@ fn start(
     let readiness = Readiness::waiting_for(ground.shutdown.clone(), &["store", "idp"]);
     let jwks = Jwks::new(config.issuer, Timing::default(), Arc::clone(&ground.clock));
     let verifier = Verifier::new(AUDIENCE, Arc::clone(&jwks), Arc::clone(&ground.clock));
+    let verifier = verifier.counted(metrics);
     let verifier = web::Data::new(verifier);
     let inventory = Inventory::new(Arc::clone(&store), &ground);
     let inventory = web::Data::new(inventory);

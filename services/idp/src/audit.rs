@@ -1,13 +1,20 @@
 //! Who did what, and why: the audit log. Users are named by `sub`, apps by
-//! their client id, and nothing else of them is told.
+//! their client id, and nothing else of them is told. What is told is counted,
+//! too.
 
-use crate::domain::{EndReason, Grant};
+use kit::telemetry::names::OK;
+
+use crate::{
+    domain::{EndReason, Grant},
+    meters::Meters,
+};
 
 /// The target of its lines.
 const TARGET: &str = "audit";
 
 /// A login session has ended.
-pub fn session_ended(sub: &str, reason: EndReason) {
+pub fn session_ended(meters: &Meters, sub: &str, reason: EndReason) {
+    meters.sessions_ended.add(&[reason.word()]);
     let who = match reason {
         EndReason::Logout | EndReason::Account | EndReason::AnotherUser => "user",
         EndReason::Operator => "operator",
@@ -18,12 +25,14 @@ pub fn session_ended(sub: &str, reason: EndReason) {
 }
 
 /// A client took back what it had been granted (RFC 7009).
-pub fn grant_revoked_by_client(grant: &Grant) {
+pub fn grant_revoked_by_client(meters: &Meters, grant: &Grant) {
+    meters.grants_revoked.add(&["client"]);
     revoked("client", grant, "revoked by the client");
 }
 
 /// A grant ended with the login session, or the user, that it hung on.
-pub fn grant_ended(grant: &Grant, reason: EndReason) {
+pub fn grant_ended(meters: &Meters, grant: &Grant, reason: EndReason) {
+    meters.grants_revoked.add(&["session_ended"]);
     revoked("provider", grant, reason.as_str());
 }
 
@@ -39,14 +48,37 @@ fn revoked(who: &str, grant: &Grant, why: &str) {
     );
 }
 
+/// A code came twice: what it gave is taken back.
+pub fn code_reused(meters: &Meters, client_id: &str) {
+    meters.grants_revoked.add(&["code_reused"]);
+    let (what, why) = ("grant revoked", "the code was used twice");
+    tracing::warn!(target: TARGET, who = "provider", what, why, client = client_id, "audit");
+}
+
+/// A refresh token came that had a successor already: its family is taken back.
+pub fn refresh_token_reused(meters: &Meters, grant: &Grant) {
+    meters.grants_revoked.add(&["refresh_token_reused"]);
+    tracing::warn!(
+        target: TARGET,
+        who = "provider",
+        what = "grant revoked",
+        why = "a refresh token was reused",
+        user = grant.sub,
+        client = grant.client_id,
+        "audit"
+    );
+}
+
 /// A client was told that a login session is over.
-pub fn logout_told(client_id: &str, sub: &str) {
+pub fn logout_told(meters: &Meters, client_id: &str, sub: &str) {
+    meters.logout_notices.add(&[OK]);
     let what = "back-channel logout delivered";
     tracing::info!(target: TARGET, who = "provider", what, user = sub, client = client_id, "audit");
 }
 
 /// A client could not be told for so long that nobody tries any more.
-pub fn logout_given_up(client_id: &str, sub: &str, why: &str) {
+pub fn logout_given_up(meters: &Meters, client_id: &str, sub: &str, why: &str) {
+    meters.logout_notices.add(&["given_up"]);
     let what = "back-channel logout given up";
     tracing::warn!(
         target: TARGET,

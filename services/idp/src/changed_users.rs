@@ -82,7 +82,7 @@ async fn end_all(idp: &Idp, sub: &str) -> Result<(), GrantError> {
         for id in index::grants_of_user(idp, &client.client_id, sub, ALL).await? {
             let until = idp.now() + idp.settings.lifetimes.access_token;
             if let Some(grant) = grants::revoke(idp, &id, until).await? {
-                audit::grant_ended(&grant, reason);
+                audit::grant_ended(&idp.meters, &grant, reason);
             }
         }
     }

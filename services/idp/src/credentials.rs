@@ -8,9 +8,15 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
-use kit::{step, telemetry::names::span};
+use kit::{
+    step,
+    telemetry::{
+        names::{OK, span},
+        place::in_place,
+    },
+};
 use store::StoreError;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, field::Empty};
 use web_kit::client::client_addr;
 
 use crate::{pages::LoginPage, params::Params, settings::User, state::Idp, throttle::Attempt};
@@ -65,7 +71,14 @@ pub async fn check<'i>(
         username.to_owned(),
         password.to_owned(),
     );
-    let tried = tokio::spawn(tried.in_current_span()).await;
+    let tried = tokio::spawn(in_place(tried)).await;
+    let outcome = match &tried {
+        Ok(Ok(Tried::Right(_))) => OK,
+        Ok(Ok(Tried::Wrong)) => "wrong",
+        Ok(Ok(Tried::TooEarly(_))) => "slowed",
+        Ok(Err(_)) | Err(_) => "error",
+    };
+    idp.meters.sign_ins.add(&[outcome]);
     let wait = match tried.unwrap_or(Ok(Tried::TooEarly(Duration::from_secs(1))))? {
         Tried::Right(sub) => match idp.settings.user(&sub) {
             Some(user) => return Ok(Ok(user)),
@@ -104,10 +117,13 @@ async fn try_password(
         tracing::warn!(%address, "a sign-in was slowed");
         return Ok(Tried::TooEarly(wait));
     }
+    let step = step!(span::PASSWORD, "sso.outcome" = Empty);
     let check = idp
         .passwords
         .check(slot, &idp.settings, &username, &password);
-    let Some(user) = check.instrument(step!(span::PASSWORD)).await else {
+    let found = check.instrument(step.clone()).await;
+    step.record("sso.outcome", if found.is_some() { OK } else { "wrong" });
+    let Some(user) = found else {
         attempt.failed(&idp).await?;
         tracing::warn!(%address, "password refused");
         return Ok(Tried::Wrong);

@@ -89,7 +89,7 @@ pub async fn end(
     let grant = grant
         .ok_or_else(|| OAuthError::grant("This user gave this client no grant with this id."))?;
     if let Some(grant) = grants::revoke(&idp, &grant.id, grant.expires_at).await? {
-        audit::grant_revoked_by_client(&grant);
+        audit::grant_revoked_by_client(&idp.meters, &grant);
     }
     Ok(HttpResponse::NoContent()
         .insert_header((header::CACHE_CONTROL, "no-store"))

@@ -42,7 +42,7 @@ impl TokenExchange for Service {
             .map_err(|e| status(&e))?;
         let asked = understood(request.into_inner());
         let issued = exchange(&self.0, client, &asked);
-        let tokens = granted(client, GrantType::TokenExchange, issued)
+        let tokens = granted(&self.0, client, GrantType::TokenExchange, issued)
             .await
             .map_err(|e| status(&e))?;
         Ok(Response::new(ExchangeResponse {

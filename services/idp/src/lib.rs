@@ -20,6 +20,7 @@ mod grpc;
 mod issue;
 mod keys;
 mod logout;
+mod meters;
 mod operator;
 mod pages;
 mod par;
@@ -47,9 +48,10 @@ use client_auth::AssertionKeys;
 pub use config::{Args, Config, OPERATOR_KEY_FILE};
 pub use keys::{Algorithm, new_signing_key};
 use kit::{
-    Ground, config::Problems, metrics::Metrics, net::Listeners, readiness::Readiness,
-    running::Running, state_dir::StateDir,
+    Ground, clock::Timestamp, config::Problems, metrics::Metrics, net::Listeners,
+    readiness::Readiness, running::Running, state_dir::StateDir,
 };
+use meters::Meters;
 use passwords::Passwords;
 pub use passwords::hash as hash_password;
 use records::Records;
@@ -97,7 +99,8 @@ pub async fn build(
     };
     let addresses = config.addresses.clone();
     let operator_key = config.operator_key.clone();
-    let idp = provider(config, store.clone(), &ground).await?;
+    let store = store::measured(&store, &metrics);
+    let idp = provider(config, store.clone(), &ground, &metrics).await?;
     let wait = readiness.clone();
     let (working, shutdown) = (Arc::clone(&idp), ground.shutdown.clone());
     let work = tokio::spawn(async move {
@@ -147,27 +150,33 @@ async fn provider(
     config: Config,
     store: SharedStore,
     ground: &Ground,
+    metrics: &Metrics,
 ) -> Result<Arc<Idp>, Problems> {
     let state_dir = config.state_dir.clone();
     let algorithm = config.signing_alg;
     let random = Arc::clone(&ground.random);
-    let load = move || load_keys(&state_dir, algorithm, &*random);
+    let now = ground.clock.now();
+    let load = move || load_keys(&state_dir, algorithm, now, &*random);
     let loaded = tokio::task::spawn_blocking(load).await;
     let (keys, refresh_key) = loaded
         .map_err(|error| Problems::one("keys", error))?
         .map_err(|error| Problems::one("STATE_DIR", error))?;
+    let meters = Meters::new(metrics);
+    meters::show_ages(metrics, keys.clone(), Arc::clone(&ground.clock));
     let records = Records::new(store, Arc::clone(&ground.clock));
     let outbox = Outbox::new(
         (records.clone(), keys.clone(), config.issuer.clone()),
         (Arc::clone(&ground.clock), Arc::clone(&ground.random)),
         &config.settings,
         config.connect,
+        meters.clone(),
     );
     Ok(Arc::new(Idp {
         issuer: config.issuer,
         settings: config.settings,
         records,
         outbox,
+        meters,
         keys,
         refresh_tokens: RefreshTokens::new(&refresh_key),
         passwords: Passwords::default(),
@@ -181,8 +190,9 @@ async fn provider(
 fn load_keys(
     state_dir: &StateDir,
     algorithm: keys::Algorithm,
+    now: Timestamp,
     random: &dyn kit::random::Random,
 ) -> std::io::Result<(keys::Keys, [u8; kit::seal::KEY_LEN])> {
-    let keys = keys::Keys::load(state_dir, algorithm)?;
+    let keys = keys::Keys::load(state_dir, algorithm, now)?;
     Ok((keys, state_dir.sealing_key("idp-refresh.key", random)?))
 }

@@ -74,7 +74,7 @@ async fn revoke(idp: &Idp, client: &Client, grant_id: &str) -> Result<(), OAuthE
         return Err(another_clients());
     }
     if let Some(grant) = grants::revoke(idp, grant_id, grant.expires_at).await? {
-        audit::grant_revoked_by_client(&grant);
+        audit::grant_revoked_by_client(&idp.meters, &grant);
     }
     Ok(())
 }

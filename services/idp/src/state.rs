@@ -9,8 +9,8 @@ use kit::{
 };
 
 use crate::{
-    backchannel::Outbox, client_auth::AssertionKeys, keys::Keys, passwords::Passwords,
-    records::Records, refresh_tokens::RefreshTokens, settings::Settings,
+    backchannel::Outbox, client_auth::AssertionKeys, keys::Keys, meters::Meters,
+    passwords::Passwords, records::Records, refresh_tokens::RefreshTokens, settings::Settings,
 };
 
 /// The provider.
@@ -23,6 +23,8 @@ pub struct Idp {
     pub records: Records,
     /// What apps have to be told.
     pub outbox: Outbox,
+    /// What it counts.
+    pub meters: Meters,
     /// What it signs with.
     pub keys: Keys,
     /// How refresh tokens are made.

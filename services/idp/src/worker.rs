@@ -1,11 +1,14 @@
 //! What happens without a request: sessions that nobody touches expire, and
 //! apps that could not be told of a logout are told later.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use kit::shutdown::Shutdown;
 
-use crate::{changed_users, grants::GrantError, sessions, state::Idp};
+use crate::{changed_users, grants::GrantError, meters, sessions, state::Idp};
 
 /// How often it looks. What is due is a matter of the clock, not of this.
 const EVERY: Duration = Duration::from_secs(1);
@@ -14,6 +17,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// work to one of them alone.
 pub async fn run(idp: Arc<Idp>, shutdown: Shutdown) {
     let (mut was_well, mut compared) = (true, false);
+    let mut counted = None;
     let work = async {
         loop {
             let outcome = once(&idp, &mut compared).await;
@@ -22,6 +26,10 @@ pub async fn run(idp: Arc<Idp>, shutdown: Shutdown) {
                 tracing::warn!("what is due has to wait: {error}");
             }
             was_well = outcome.is_ok();
+            if counted.is_none_or(|at: Instant| at.elapsed() >= meters::EVERY) {
+                idp.meters.look(&idp).await;
+                counted = Some(Instant::now());
+            }
             tokio::time::sleep(EVERY).await;
         }
     };

@@ -4,9 +4,9 @@
 mod trouble;
 
 use actix_web::{HttpRequest, HttpResponse, cookie::Cookie, http::header, web};
-use kit::telemetry::names::span;
+use kit::telemetry::names::{OK, span};
 use oauth_types::claims::Audience;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span, field::Empty};
 use web_kit::trace::join_journey;
 
 use self::trouble::Trouble;
@@ -16,7 +16,7 @@ use crate::{
     logout::leftovers::revoke,
     params::Params,
     pre_session::{NoLogin, PreSession},
-    provider::{Expected, Grant, Identity},
+    provider::{Expected, Grant, Identity, note},
     sessions::{Record, SessionError, SessionMode},
     state::Bff,
     tokens::audience_of,
@@ -51,16 +51,18 @@ pub(crate) async fn callback(req: HttpRequest, bff: web::Data<Bff>) -> HttpRespo
     };
     let journey = join_journey(&req, state);
     let answering = async {
-        let taking = take(&req, &bff, state).instrument(kit::step!(span::CALLBACK_CHECK));
-        let taken = taking.await;
-        // A login that is not used up can still be ended, and needs its cookie for it.
-        let over = matches!(taken, Ok(_) | Err(Trouble::LoginGone));
-        let finished = match taken {
-            Ok(taken) => finish(&req, &bff, &params, taken).await,
+        let step = kit::step!(span::CALLBACK_CHECK, "sso.outcome" = Empty);
+        let checking = check(&req, &bff, &params, state).instrument(step);
+        let (checked, over) = checking.await;
+        let finished = match checked {
+            Ok((code, pre_session)) => finish(&req, &bff, code, pre_session).await,
             Err(trouble) => Err(trouble),
         };
         let mut answer = match finished {
-            Ok(answer) => answer,
+            Ok(answer) => {
+                bff.meters.logins.add(&[OK]);
+                answer
+            }
             Err(trouble) => trouble.respond(&req, &bff).await,
         };
         let login = cookies::login_name(state);
@@ -73,34 +75,46 @@ pub(crate) async fn callback(req: HttpRequest, bff: web::Data<Bff>) -> HttpRespo
     answering.instrument(journey).await
 }
 
+/// The code of an answer to a login that this browser began, and that login;
+/// and whether it is over, whatever the answer says.
+async fn check<'p>(
+    req: &HttpRequest,
+    bff: &Bff,
+    params: &'p Params,
+    state: &str,
+) -> (Result<(&'p str, PreSession), Trouble>, bool) {
+    let taken = take(req, bff, state).await;
+    // A login that is not used up can still be ended, and needs its cookie for it.
+    let over = matches!(taken, Ok(_) | Err(Trouble::LoginGone));
+    let checked = taken.and_then(|taken| {
+        let code = code_of(params, bff.provider.issuer(), taken.iss_promised)?;
+        Ok((code, taken.pre_session))
+    });
+    let outcome = checked.as_ref().err().map_or(OK, Trouble::outcome);
+    Span::current().record("sso.outcome", outcome);
+    (checked, over)
+}
+
 async fn finish(
     req: &HttpRequest,
     bff: &Bff,
-    params: &Params,
-    taken: Taken,
+    code: &str,
+    pre_session: PreSession,
 ) -> Result<HttpResponse, Trouble> {
-    let Taken {
-        pre_session,
-        iss_promised,
-    } = taken;
-    let code = code_of(params, bff.provider.issuer(), iss_promised)?;
     let redeeming = bff.provider.redeem_code(code, &pre_session.verifier);
-    let grant = redeeming
-        .instrument(kit::step!(span::CODE_EXCHANGE))
-        .await
-        .map_err(Trouble::Code)?;
+    let grant = redeeming.await.map_err(Trouble::Code)?;
     let expected = Expected {
         nonce: &pre_session.nonce,
         signed_in_since: pre_session.signed_in_since,
     };
-    let identifying = bff.provider.identify(&grant, &expected);
-    let identity = identifying
-        .instrument(kit::step!(span::ID_TOKEN_CHECK))
-        .await
-        .map_err(Trouble::IdToken)?;
+    let step = kit::step!(span::ID_TOKEN_CHECK, "sso.outcome" = Empty);
+    let identifying = async { note(bff.provider.identify(&grant, &expected).await) };
+    let identity = identifying.instrument(step).await;
+    let identity = identity.map_err(Trouble::IdToken)?;
     let mode = pre_session.mode.unwrap_or(bff.sessions.settings().mode);
     let saving = save(req, bff, identity, &grant, mode);
-    let cookies = saving.instrument(kit::step!(span::SESSION_SAVE)).await?;
+    let step = kit::step!(span::SESSION_SAVE, "sso.session_mode" = mode.as_str());
+    let cookies = saving.instrument(step).await?;
     let mut answer = HttpResponse::SeeOther();
     answer
         .insert_header((header::LOCATION, pre_session.return_to))
@@ -168,10 +182,7 @@ async fn save(
         // This login does not wait for it.
         Ok(Some(former)) => drop(revoke(bff, &former)),
         Ok(None) => {}
-        Err(error) => tracing::warn!(
-            service = bff.app.service,
-            "a browser's former session was not ended: {error}"
-        ),
+        Err(error) => tracing::warn!("a browser's former session was not ended: {error}"),
     }
     Ok(cookies)
 }

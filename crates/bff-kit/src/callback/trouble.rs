@@ -11,7 +11,11 @@ use actix_web::{
 use oauth_types::ErrorCode;
 use web_kit::{look::Message, trace};
 
-use crate::{pages::MessagePage, provider::ProviderError, state::Bff};
+use crate::{
+    pages::MessagePage,
+    provider::{ProviderError, sounds_like_code},
+    state::Bff,
+};
 
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
@@ -89,10 +93,8 @@ impl Words {
 impl Trouble {
     /// The page.
     pub(super) async fn respond(self, req: &HttpRequest, bff: &Bff) -> HttpResponse {
-        tracing::info!(
-            service = bff.app.service,
-            "a login did not end in a session: {self}"
-        );
+        tracing::info!("a login did not end in a session: {self}");
+        bff.meters.logins.add(&[self.kind()]);
         let used_up = matches!(self, Self::ForeignLogin | Self::LoginGone);
         if used_up && matches!(bff.signed_in(req).await, Ok(Some(_))) {
             return already_signed_in(req, bff);
@@ -111,6 +113,32 @@ impl Trouble {
                 .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         answer
+    }
+
+    /// How the step ended that found it.
+    pub(super) fn outcome(&self) -> &str {
+        match self {
+            Self::Code(error) | Self::IdToken(error) | Self::Provider(error) => error.outcome(),
+            Self::Refused(code) if sounds_like_code(code) => code,
+            other => other.kind(),
+        }
+    }
+
+    /// The same in the few words that a metric has.
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "unreadable",
+            Self::ForeignLogin => "foreign",
+            Self::LoginGone => "over",
+            Self::WrongIssuer => "wrong_issuer",
+            Self::Refused(_) => "denied",
+            Self::Code(_) => "code",
+            Self::IdToken(_) => "id_token",
+            Self::Provider(_) => "provider",
+            Self::Store(_) => "store",
+            Self::EndedMeanwhile => "ended",
+            Self::FitsNoCookie(_) => "other",
+        }
     }
 
     fn words(self) -> Words {

@@ -42,16 +42,13 @@ pub(crate) fn in_marker(told: &[(&Audience, Timestamp)]) -> Vec<StillValid> {
 /// is logged and nothing else, for the session has ended already.
 pub(crate) fn revoke(bff: &Bff, ended: &Ended) -> impl Future<Output = ()> + use<> {
     let refresh_token = ended.refresh_token.clone();
-    let (provider, service) = (bff.provider.clone(), bff.app.service);
+    let provider = bff.provider.clone();
     let revoking = tokio::spawn(in_place(async move {
         let Some(refresh_token) = refresh_token else {
             return;
         };
         if let Err(error) = provider.revoke(&refresh_token).await {
-            tracing::warn!(
-                service,
-                "an ended session's refresh token was not revoked: {error}"
-            );
+            tracing::warn!("an ended session's refresh token was not revoked: {error}");
         }
     }));
     async move {

@@ -99,8 +99,7 @@ async fn end_at_provider(bff: &Bff, req: &HttpRequest, ended: &Ended) -> Option<
     match bff.provider.end_session_url(id_token, &back_to).await {
         Ok(url) => url,
         Err(error) => {
-            let service = bff.app.service;
-            tracing::warn!(service, "a logout ends this app's session alone: {error}");
+            tracing::warn!("a logout ends this app's session alone: {error}");
             None
         }
     }

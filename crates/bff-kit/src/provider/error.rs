@@ -1,6 +1,9 @@
 //! What can go wrong between the app and the provider.
 
+use kit::telemetry::names::OK;
+use oauth_types::ErrorCode;
 use openidconnect::{DiscoveryError, RequestTokenError};
+use tracing::Span;
 
 use super::{backchannel::CallError, types::ErrorAnswer};
 
@@ -33,10 +36,44 @@ pub(crate) enum ProviderError {
 }
 
 impl ProviderError {
+    /// How a step ended that ended so: the provider's error code, if it sounds
+    /// like one (RFC 6749 §5.2), for it is the provider's own word.
+    pub(crate) fn outcome(&self) -> &str {
+        match self {
+            Self::Unavailable { .. } => "unavailable",
+            Self::Throttled { .. } => "throttled",
+            Self::Refused { code } if sounds_like_code(code) => code,
+            Self::Refused { .. } => "refused",
+            Self::Invalid(_) => "unusable",
+        }
+    }
+
+    /// The same in the few words that a metric has.
+    pub(super) fn in_a_metric(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } | Self::Throttled { .. } => "unavailable",
+            _ if self.is_refused_as(ErrorCode::InvalidGrant) => ErrorCode::InvalidGrant.as_str(),
+            Self::Refused { .. } => "refused",
+            Self::Invalid(_) => "unusable",
+        }
+    }
+
     /// Whether it refused with this code.
-    pub(crate) fn is_refused_as(&self, code: oauth_types::ErrorCode) -> bool {
+    pub(crate) fn is_refused_as(&self, code: ErrorCode) -> bool {
         matches!(self, Self::Refused { code: said } if said == code.as_str())
     }
+}
+
+/// Notes on the current span how its step ended.
+pub(crate) fn note<T>(outcome: Result<T, ProviderError>) -> Result<T, ProviderError> {
+    let said = outcome.as_ref().err().map_or(OK, ProviderError::outcome);
+    Span::current().record("sso.outcome", said);
+    outcome
+}
+
+/// Whether it can be an error code: nothing else may come in its place.
+pub(crate) fn sounds_like_code(code: &str) -> bool {
+    (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
 }
 
 impl From<CallError> for ProviderError {

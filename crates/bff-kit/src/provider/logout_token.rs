@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use kit::{
     clock::{Clock, Timestamp},
-    telemetry::names::span,
+    telemetry::names::{OK, span},
 };
 use oauth_types::{
     claims::Audience,
@@ -18,7 +18,7 @@ use openidconnect::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span, field::Empty};
 
 use super::{
     Provider, ProviderError,
@@ -130,8 +130,18 @@ impl Provider {
         &self,
         token: &str,
     ) -> Result<LogoutToken, BadLogoutToken> {
-        let span = kit::step!(span::LOGOUT_TOKEN_CHECK);
-        self.check_logout_token_now(token).instrument(span).await
+        let span = kit::step!(span::LOGOUT_TOKEN_CHECK, "sso.outcome" = Empty);
+        let checking = async {
+            let checked = self.check_logout_token_now(token).await;
+            let outcome = match &checked {
+                Ok(_) => OK,
+                Err(BadLogoutToken::Provider(error)) => error.outcome(),
+                Err(_) => "invalid_request",
+            };
+            Span::current().record("sso.outcome", outcome);
+            checked
+        };
+        checking.instrument(span).await
     }
 
     async fn check_logout_token_now(&self, token: &str) -> Result<LogoutToken, BadLogoutToken> {

@@ -29,9 +29,9 @@ use self::{
     backchannel::Backchannel,
     types::{Metadata, OidcClient},
 };
-use crate::client_auth::ClientAuth;
+use crate::{client_auth::ClientAuth, meters::Meters};
 
-pub(crate) use error::ProviderError;
+pub(crate) use error::{ProviderError, note, sounds_like_code};
 pub(crate) use grants::UserGrant;
 pub(crate) use id_token::{Expected, Identity};
 pub(crate) use logout_token::{BadLogoutToken, LogoutToken, Subject};
@@ -60,6 +60,7 @@ pub(crate) struct Provider {
     backchannel: Backchannel,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    meters: Meters,
     known: RwLock<Option<Arc<Known>>>,
     /// When keys were last asked for anew; held while somebody asks.
     asking: Mutex<Option<Timestamp>>,
@@ -72,12 +73,13 @@ pub(crate) struct Known {
 }
 
 impl Provider {
-    pub(crate) fn new(settings: ProviderSettings, ground: &Ground) -> Self {
+    pub(crate) fn new(settings: ProviderSettings, ground: &Ground, meters: Meters) -> Self {
         Self {
             backchannel: Backchannel::new(settings.issuer.clone()),
             settings,
             clock: ground.clock.clone(),
             random: ground.random.clone(),
+            meters,
             known: RwLock::new(None),
             asking: Mutex::new(None),
         }

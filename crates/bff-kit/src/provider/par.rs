@@ -1,10 +1,11 @@
 //! Pushed authorization requests (RFC 9126).
 
 use http::StatusCode;
+use kit::telemetry::names::span;
 use serde::Deserialize;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, field::Empty};
 
-use super::{Provider, ProviderError};
+use super::{Provider, ProviderError, note};
 
 /// The most bytes of a `request_uri` that is taken over into a redirect.
 const MAX_REQUEST_URI: usize = 1024;
@@ -20,8 +21,9 @@ impl Provider {
         &self,
         params: &[(&'static str, String)],
     ) -> Result<String, ProviderError> {
-        let span = kit::step!(kit::telemetry::names::span::PAR_PUSH);
-        self.push_now(params).instrument(span).await
+        let span = kit::step!(span::PAR_PUSH, "sso.outcome" = Empty);
+        let pushing = async { note(self.push_now(params).await) };
+        pushing.instrument(span).await
     }
 
     async fn push_now(&self, params: &[(&'static str, String)]) -> Result<String, ProviderError> {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use kit::telemetry::names::span;
 use tokio::time::timeout;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, field::Empty};
 
-use super::{Provider, ProviderError};
+use super::{Provider, ProviderError, note};
 
 /// How long a logout waits for it.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -14,13 +15,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 impl Provider {
     /// Revokes `refresh_token` (RFC 7009 §2.1).
     pub(crate) async fn revoke(&self, refresh_token: &str) -> Result<(), ProviderError> {
-        let span = kit::step!(kit::telemetry::names::span::REVOKE);
-        let revoking = self.revoke_now(refresh_token).instrument(span);
+        let span = kit::step!(span::REVOKE, "sso.outcome" = Empty);
         let late = |_| ProviderError::Unavailable {
             why: format!("no answer to a revocation within {PATIENCE:?}"),
             retry_after: 1,
         };
-        timeout(PATIENCE, revoking).await.map_err(late)?
+        let revoking = async {
+            let revoked = timeout(PATIENCE, self.revoke_now(refresh_token)).await;
+            note(revoked.map_err(late).flatten())
+        };
+        revoking.instrument(span).await
     }
 
     async fn revoke_now(&self, refresh_token: &str) -> Result<(), ProviderError> {

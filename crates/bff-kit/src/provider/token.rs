@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
-use kit::clock::Timestamp;
+use kit::{
+    clock::Timestamp,
+    telemetry::names::{OK, span},
+};
 use oauth_types::names::grant;
 use openidconnect::{
     AuthorizationCode, OAuth2TokenResponse as _, PkceCodeVerifier, RefreshToken,
     TokenResponse as _, core::CoreTokenType,
 };
-use tracing::Instrument as _;
+use tokio::time::Instant;
+use tracing::{Instrument as _, field::Empty};
 
 use super::{
-    Provider, ProviderError,
+    Provider, ProviderError, note,
     types::{Token, TokenAnswer},
 };
 use crate::{audiences, bearer::Bearer};
@@ -66,6 +70,31 @@ impl Provider {
         code: &str,
         verifier: &str,
     ) -> Result<Grant, ProviderError> {
+        let grant = grant::AUTHORIZATION_CODE;
+        let span = kit::step!(
+            span::CODE_EXCHANGE,
+            "sso.grant" = grant,
+            "sso.outcome" = Empty
+        );
+        let redeeming = self.timed(grant, self.redeem_code_now(code, verifier));
+        redeeming.instrument(span).await
+    }
+
+    /// Calls the token endpoint: how long it takes, and how it ends.
+    async fn timed(
+        &self,
+        grant: &'static str,
+        calling: impl Future<Output = Result<Grant, ProviderError>>,
+    ) -> Result<Grant, ProviderError> {
+        let started = Instant::now();
+        let answer = note(calling.await);
+        let outcome = answer.as_ref().err().map_or(OK, ProviderError::in_a_metric);
+        let calls = &self.meters.token_calls;
+        calls.record(&[grant, outcome], started.elapsed());
+        answer
+    }
+
+    async fn redeem_code_now(&self, code: &str, verifier: &str) -> Result<Grant, ProviderError> {
         let known = self.known().await?;
         let asked_at = self.clock.now();
         let request = known
@@ -88,10 +117,12 @@ impl Provider {
         audience: &str,
         by: AudienceBy,
     ) -> Result<Grant, ProviderError> {
+        let grant = grant::REFRESH_TOKEN;
         let span = kit::step!(
-            kit::telemetry::names::span::REFRESH,
+            span::REFRESH,
             "sso.audience" = audience,
-            "sso.grant" = grant::REFRESH_TOKEN
+            "sso.grant" = grant,
+            "sso.outcome" = Empty
         );
         let twice = async {
             match self.refresh_once(refresh_token, audience, by).await {
@@ -101,7 +132,7 @@ impl Provider {
                 answer => answer,
             }
         };
-        twice.instrument(span).await
+        self.timed(grant, twice).instrument(span).await
     }
 
     async fn refresh_once(

@@ -148,7 +148,7 @@ async fn send(
 ) -> Result<Answer, Problem> {
     let span = kit::step!(
         span::UPSTREAM,
-        "otel.kind" = "client",
+        "sso.to" = "api-1",
         "sso.audience" = API1.uri
     );
     let sending = async {

@@ -98,7 +98,7 @@ async fn call_api2<T>(
         let token = bff.tokens.access_token_for(req, session, wanted).await?;
         let span = kit::step!(
             span::UPSTREAM,
-            "otel.kind" = "client",
+            "sso.to" = "api-2",
             "sso.audience" = API2.uri
         );
         let once = async || call(upstreams.api2.clone(), request(&token)?).await;

@@ -71,7 +71,13 @@ impl Inner {
         };
         let audience = wanted.audience;
         let place = place(&refresh_token, audience);
-        let mut going = self.flights.go(&place, Instant::now() + PATIENCE).await?;
+        let asked = Instant::now();
+        let deadline = asked + PATIENCE;
+        let going = self.flights.go(&place, deadline).await;
+        if going.as_ref().map_or(true, |going| going.waited) {
+            self.waited("process", asked, deadline);
+        }
+        let mut going = going?;
         let shared = self.recent.get(&place, self.clock.now());
         let shared = shared.filter(|grant| wanted.not.as_ref() != Some(&grant.access_token));
         let grant = if let Some(grant) = shared {

@@ -33,6 +33,18 @@ pub(crate) enum TokenError {
 }
 
 impl TokenError {
+    /// How the step ended that found it.
+    pub(super) fn outcome(&self) -> &str {
+        match self {
+            Self::Ended => "session_ended",
+            Self::Store(_) => "store",
+            Self::Provider(error) => error.outcome(),
+            Self::WrongAudience => "wrong_audience",
+            Self::NoneToBeHad => "no_refresh_token",
+            Self::TookTooLong => "took_too_long",
+        }
+    }
+
     /// Whether a request for any other audience would fail in the same way now.
     pub(super) const fn is_for_every_audience(&self) -> bool {
         match self {

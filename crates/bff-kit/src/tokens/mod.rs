@@ -16,11 +16,16 @@ use actix_web::{HttpMessage as _, HttpRequest};
 use kit::{
     Ground,
     clock::Clock,
+    metrics::Timer,
     random::Random,
-    telemetry::{names::span, place::in_place},
+    telemetry::{
+        names::{OK, span},
+        place::in_place,
+    },
 };
 use store::SharedStore;
-use tracing::Instrument as _;
+use tokio::time::Instant;
+use tracing::{Instrument as _, Span, field::Empty};
 
 use self::{
     carried::{Recent, Renewed},
@@ -82,6 +87,7 @@ struct Inner {
     flights: Flights,
     recent: Recent,
     unsaved: Unsaved,
+    waits: Timer,
 }
 
 impl Tokens {
@@ -91,6 +97,7 @@ impl Tokens {
         store: SharedStore,
         ground: &Ground,
         settings: TokenSettings,
+        waits: Timer,
     ) -> Self {
         let (clock, random) = (ground.clock.clone(), ground.random.clone());
         Self(Arc::new(Inner {
@@ -103,6 +110,7 @@ impl Tokens {
             flights: Flights::default(),
             recent: Recent::default(),
             unsaved: Unsaved::default(),
+            waits,
         }))
     }
 
@@ -118,16 +126,22 @@ impl Tokens {
             span::ACCESS_TOKEN,
             "sso.audience" = wanted.audience.uri,
             "sso.session_mode" = session.about().mode.as_str(),
-            "sso.token_source" = tracing::field::Empty
+            "sso.token_source" = Empty,
+            "sso.lease_waited_ms" = Empty,
+            "sso.outcome" = Empty
         );
         let inner = &self.0;
         if let Some(token) = inner.at_hand(session, &wanted) {
             span.record("sso.token_source", "session");
+            span.record("sso.outcome", OK);
             return Ok(token);
         }
         // Boxed: most calls have their token, and need no room for this.
-        let minting = Box::pin(inner.mint(req, session, wanted)).instrument(span);
-        match minting.await {
+        let minting = Box::pin(inner.mint(req, session, wanted)).instrument(span.clone());
+        let minted = minting.await;
+        let outcome = minted.as_ref().err().map_or(OK, TokenError::outcome);
+        span.record("sso.outcome", outcome);
+        match minted {
             Ok(mint) => {
                 let token = mint.token.token.clone();
                 inner.carry(req, session, mint);
@@ -186,6 +200,17 @@ impl Inner {
             token,
             renewed: None,
         })
+    }
+
+    /// A request waited for another one's refresh: in this `process`, or in
+    /// another `replica`, where it asked at `asked`. Its patience is over at
+    /// `deadline`.
+    fn waited(&self, where_it_is: &str, asked: Instant, deadline: Instant) {
+        let now = Instant::now();
+        self.waits.record(&[where_it_is], now - asked);
+        let all = PATIENCE.saturating_sub(deadline - now).as_millis();
+        let all = u64::try_from(all).unwrap_or(u64::MAX);
+        Span::current().record("sso.lease_waited_ms", all);
     }
 
     /// What renews a session that its browser carries: what this request's own

@@ -37,7 +37,12 @@ impl Inner {
     ) -> Result<AccessToken, TokenError> {
         let deadline = Instant::now() + PATIENCE;
         let key = self.sessions.shelf().key(&session.handle);
-        let mut going = self.flights.go(&key, deadline).await?;
+        let asked = Instant::now();
+        let going = self.flights.go(&key, deadline).await;
+        if going.as_ref().map_or(true, |going| going.waited) {
+            self.waited("process", asked, deadline);
+        }
+        let mut going = going?;
         if going.waited
             && let Some(token) = self.shared(&session, &wanted).await?
         {
@@ -82,15 +87,23 @@ impl Inner {
         let lease = self.sessions.shelf().lease(&session.handle);
         let holder = self.random.id();
         let mut pause = POLL.0;
+        let asked = Instant::now();
+        let mut waited = false;
         while !self.store.lease(&lease, &holder, LEASE).await? {
             if Instant::now() >= deadline {
+                self.waited("replica", asked, deadline);
                 return Err(TokenError::TookTooLong);
             }
             sleep(pause).await;
+            waited = true;
             pause = (pause * 2).min(POLL.1);
             if let Some(token) = self.shared(session, wanted).await? {
+                self.waited("replica", asked, deadline);
                 return Ok(token);
             }
+        }
+        if waited {
+            self.waited("replica", asked, deadline);
         }
         let prolonging = async {
             hold(&*self.store, &lease, &holder, PROLONG).await;

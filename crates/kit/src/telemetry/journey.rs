@@ -35,14 +35,19 @@ impl Journey {
         }
     }
 
+    /// The trace's id.
+    pub(super) const fn trace_id(self) -> TraceId {
+        self.trace_id
+    }
+
     /// Makes `span`, which must not have been entered, the journey's first.
     /// `within` carries what the span's context holds besides (its service).
-    pub fn begin(self, span: &Span, within: Context) {
+    pub(super) fn begin(self, span: &Span, within: Context) {
         ids::begin(span, (self.trace_id, self.span_id), within);
     }
 
     /// Makes `span`, which must not have been entered, a later one.
-    pub fn join(self, span: &Span, within: &Context) {
+    pub(super) fn join(self, span: &Span, within: &Context) {
         let flags = TraceFlags::default().with_sampled(is_sampled(self.trace_id));
         let first = SpanContext::new(
             self.trace_id,

@@ -2,8 +2,10 @@
 //! [`names::TARGET`]; with no OTLP endpoint there is no layer for them, and a
 //! request that is not sampled has none ([`place`]).
 
+mod export;
 mod ids;
 pub mod journey;
+mod lines;
 pub mod names;
 pub mod place;
 pub mod propagation;
@@ -11,8 +13,8 @@ mod routed;
 
 use std::{io::IsTerminal as _, time::Duration};
 
+pub(crate) use export::metric_reader;
 use opentelemetry::{KeyValue, trace::TracerProvider as _};
-use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::{
     Resource,
     trace::{BatchSpanProcessor, Sampler, SamplingDecision, SdkTracerProvider, ShouldSample as _},
@@ -58,9 +60,10 @@ pub enum LogFormat {
 /// this process; each service's spans keep their own `service.name`. Call it
 /// once, inside a runtime. `Err` says what in `OTEL_*` is wrong.
 pub fn init(services: &[&'static str], format: LogFormat) -> Result<Telemetry, String> {
-    let provider = match otlp_endpoint() {
-        Some(_) => Some(provider(services)?),
-        None => None,
+    let provider = if export::traces_wanted() {
+        Some(provider(services)?)
+    } else {
+        None
     };
     let spans = provider.as_ref().map(|provider| {
         tracing_opentelemetry::layer()
@@ -82,13 +85,12 @@ pub fn init(services: &[&'static str], format: LogFormat) -> Result<Telemetry, S
     let lines = lines.with_target(names::TARGET, LevelFilter::OFF);
     let log = match format {
         LogFormat::Text => tracing_subscriber::fmt::layer()
-            .with_ansi(std::io::stderr().is_terminal())
+            .event_format(lines::Text::new(std::io::stderr().is_terminal()))
             .with_writer(std::io::stderr)
-            .with_target(false)
             .with_filter(lines)
             .boxed(),
         LogFormat::Json => tracing_subscriber::fmt::layer()
-            .json()
+            .event_format(lines::Json)
             .with_writer(std::io::stderr)
             .with_filter(lines)
             .boxed(),
@@ -106,15 +108,17 @@ pub fn init(services: &[&'static str], format: LogFormat) -> Result<Telemetry, S
 impl Telemetry {
     /// Sends what has not been sent yet; for every way out of the process.
     pub async fn flush(self) {
-        let Some(provider) = self.provider else {
-            return;
-        };
-        // The exporter needs the runtime, which a blocking shutdown would hold up.
-        let shut_down =
-            tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(FLUSH)).await;
-        if let Ok(Err(error)) = shut_down {
-            tracing::warn!("spans were lost at the end: {error}");
-        }
+        // The exporters need the runtime, which a blocking shutdown would hold up.
+        let flushed = tokio::task::spawn_blocking(move || {
+            if let Some(provider) = self.provider
+                && let Err(error) = provider.shutdown_with_timeout(FLUSH)
+            {
+                tracing::warn!("spans were lost at the end: {error}");
+            }
+            crate::metrics::flush();
+        });
+        // It fails only where it panicked, which is said then.
+        let _ = flushed.await;
     }
 }
 
@@ -122,45 +126,21 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn otlp_endpoint() -> Option<String> {
-    let off = variable("OTEL_SDK_DISABLED").is_some_and(|v| v.eq_ignore_ascii_case("true"))
-        || variable("OTEL_TRACES_EXPORTER").is_some_and(|v| v == "none");
-    if off {
-        return None;
-    }
-    variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-        .or_else(|| variable("OTEL_EXPORTER_OTLP_ENDPOINT"))
-}
-
 fn provider(services: &[&'static str]) -> Result<SdkTracerProvider, String> {
     let processors = services
         .iter()
-        .map(|service| Ok((*service, BatchSpanProcessor::builder(exporter()?).build())))
+        .map(|service| {
+            Ok((
+                *service,
+                BatchSpanProcessor::builder(export::spans()?).build(),
+            ))
+        })
         .collect::<Result<Vec<_>, String>>()?;
     Ok(SdkTracerProvider::builder()
         .with_id_generator(ids::KnownIds::default())
         .with_sampler(Sampler::ParentBased(Box::new(root_sampler())))
         .with_span_processor(routed::Routed::new(processors))
         .build())
-}
-
-fn exporter() -> Result<SpanExporter, String> {
-    let protocol = variable("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
-        .or_else(|| variable("OTEL_EXPORTER_OTLP_PROTOCOL"))
-        .unwrap_or_else(|| "grpc".to_owned());
-    let built = match protocol.as_str() {
-        "grpc" => SpanExporter::builder().with_tonic().build(),
-        "http/protobuf" => SpanExporter::builder()
-            .with_http()
-            .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
-            .build(),
-        other => {
-            return Err(format!(
-                "OTEL_EXPORTER_OTLP_PROTOCOL: {other:?}: grpc or http/protobuf"
-            ));
-        }
-    };
-    built.map_err(|e| format!("OTEL_EXPORTER_OTLP_ENDPOINT: {e}"))
 }
 
 /// `OTEL_TRACES_SAMPLER`, for traces that begin here. The whole process uses

@@ -3,15 +3,17 @@
 //! steps; whom it calls is told so (`traceparent` with its flag off), and so
 //! nobody keeps a part of it.
 
+use std::sync::{Arc, OnceLock};
+
 use opentelemetry::{
     Context,
-    trace::{SpanContext, TraceContextExt as _, TraceFlags, TraceId, TraceState},
+    trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState},
 };
 use opentelemetry_sdk::trace::{IdGenerator as _, RandomIdGenerator};
 use tracing::{Instrument as _, Level, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use super::{ServiceTag, ids, is_sampled, propagation};
+use super::{ServiceTag, ids, is_sampled, journey::Journey, propagation};
 
 tokio::task_local! {
     static CURRENT: Option<Place>;
@@ -19,13 +21,32 @@ tokio::task_local! {
 
 /// A request's place in its trace.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub struct Place {
+    service: &'static str,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
     /// This span's.
-    Spanned(Span),
+    Spanned(Span, TraceId),
+    /// The handler says where, once it knows the journey.
+    Journey(Arc<Traveller>),
     /// In a trace that is not kept.
     Unsampled(SpanContext),
     /// Nothing is traced in this process. The id is for people.
     Untraced(TraceId),
+}
+
+/// A request that may be one of a journey's.
+#[derive(Debug)]
+struct Traveller {
+    /// None where nothing is traced.
+    span: Span,
+    /// The ids that it has where no journey is found.
+    own: (TraceId, SpanId),
+    /// Its trace, once that is settled.
+    settled: OnceLock<TraceId>,
 }
 
 impl Place {
@@ -33,18 +54,17 @@ impl Place {
     /// where there is to be one.
     pub fn first(service: &'static str, span: impl FnOnce() -> Span) -> Self {
         if !is_traced() {
-            return Self::untraced();
+            return Self::untraced(service);
         }
-        let random = RandomIdGenerator::default();
-        let (trace_id, span_id) = (random.new_trace_id(), random.new_span_id());
+        let (trace_id, span_id) = new_ids();
         if !is_sampled(trace_id) {
             let flags = TraceFlags::NOT_SAMPLED;
             let context = SpanContext::new(trace_id, span_id, flags, false, TraceState::NONE);
-            return Self::Unsampled(context);
+            return Self::of(service, Kind::Unsampled(context));
         }
         let span = span();
         ids::begin(&span, (trace_id, span_id), of_service(service));
-        Self::Spanned(span)
+        Self::of(service, Kind::Spanned(span, trace_id))
     }
 
     /// Below the caller's span, by the two headers of W3C Trace Context; the
@@ -59,50 +79,100 @@ impl Place {
         if !context.is_valid() {
             return Self::first(service, span);
         }
+        let trace_id = context.trace_id();
         if !is_traced() {
-            return Self::Untraced(context.trace_id());
+            return Self::of(service, Kind::Untraced(trace_id));
         }
         if !context.is_sampled() {
-            return Self::Unsampled(context);
+            return Self::of(service, Kind::Unsampled(context));
         }
         let span = span();
         let _ = span.set_parent(caller.with_value(ServiceTag(service)));
-        Self::Spanned(span)
+        Self::of(service, Kind::Spanned(span, trace_id))
     }
 
-    /// Where the handler says, once it knows the journey.
+    /// Where the handler says, once it knows the journey ([`Place::begin`],
+    /// [`Place::join`]).
     pub fn of_journey(service: &'static str, span: impl FnOnce() -> Span) -> Self {
-        if !is_traced() {
-            return Self::untraced();
-        }
-        let span = span();
-        let _ = span.set_parent(of_service(service));
-        Self::Spanned(span)
+        let span = if is_traced() { span() } else { Span::none() };
+        let traveller = Traveller {
+            span,
+            own: new_ids(),
+            settled: OnceLock::new(),
+        };
+        Self::of(service, Kind::Journey(Arc::new(traveller)))
     }
 
     /// Nobody's: an id and no more.
-    pub fn untraced() -> Self {
-        Self::Untraced(RandomIdGenerator::default().new_trace_id())
+    pub fn untraced(service: &'static str) -> Self {
+        let id = RandomIdGenerator::default().new_trace_id();
+        Self::of(service, Kind::Untraced(id))
     }
 
-    /// The request's span; none where nothing keeps it.
+    const fn of(service: &'static str, kind: Kind) -> Self {
+        Self { service, kind }
+    }
+
+    /// The service whose request it is.
+    pub const fn service(&self) -> &'static str {
+        self.service
+    }
+
+    /// Makes it the first of `journey`, unless it is settled already; its span.
+    pub fn begin(&self, journey: Journey) -> Span {
+        self.settle(journey, |span| {
+            journey.begin(span, of_service(self.service));
+        })
+    }
+
+    /// Makes it a later one of `journey`, unless it is settled already; its span.
+    pub fn join(&self, journey: Journey) -> Span {
+        self.settle(journey, |span| {
+            journey.join(span, &of_service(self.service));
+        })
+    }
+
+    fn settle(&self, journey: Journey, place: impl FnOnce(&Span)) -> Span {
+        if let Kind::Journey(traveller) = &self.kind
+            && traveller.settled.set(journey.trace_id()).is_ok()
+            && !traveller.span.is_none()
+        {
+            place(&traveller.span);
+        }
+        self.span()
+    }
+
+    /// The request's span; none where nothing keeps it. From here on its parent
+    /// is fixed.
     pub fn span(&self) -> Span {
-        match self {
-            Self::Spanned(span) => span.clone(),
-            Self::Unsampled(_) | Self::Untraced(_) => Span::none(),
+        match &self.kind {
+            Kind::Spanned(span, _) => span.clone(),
+            Kind::Journey(traveller) => {
+                traveller.settled(self.service);
+                traveller.span.clone()
+            }
+            Kind::Unsampled(_) | Kind::Untraced(_) => Span::none(),
         }
     }
 
     /// The trace's id in hex. From here on a span's parent is fixed.
     pub fn trace_id(&self) -> String {
-        let id = match self {
-            Self::Spanned(span) => span.context().span().span_context().trace_id(),
-            Self::Unsampled(context) => context.trace_id(),
-            Self::Untraced(trace_id) => *trace_id,
+        let id = match &self.kind {
+            Kind::Journey(traveller) => traveller.settled(self.service),
+            _ => self.id(),
         };
         let mut text = String::with_capacity(32);
         push_hex(&mut text, &id.to_bytes());
         text
+    }
+
+    /// The trace's id as it is now, for a log line: nothing is fixed by it.
+    pub(super) fn id(&self) -> TraceId {
+        match &self.kind {
+            Kind::Spanned(_, trace_id) | Kind::Untraced(trace_id) => *trace_id,
+            Kind::Journey(traveller) => *traveller.settled.get().unwrap_or(&traveller.own.0),
+            Kind::Unsampled(context) => context.trace_id(),
+        }
     }
 
     /// Runs `work` there: its steps and calls belong to the trace.
@@ -111,10 +181,39 @@ impl Place {
         placed.instrument(self.span()).await
     }
 
+    /// Runs `work`, which enters the request's span itself.
+    pub async fn within<F: Future>(&self, work: F) -> F::Output {
+        CURRENT.scope(Some(self.clone()), work).await
+    }
+
+    /// Runs `work`, which does not wait for anything: its log lines are the request's.
+    pub fn scope<T>(&self, work: impl FnOnce() -> T) -> T {
+        CURRENT.sync_scope(Some(self.clone()), work)
+    }
+
     /// Where the current task is.
     pub fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok().flatten()
     }
+}
+
+impl Traveller {
+    /// Its trace: its own, where no journey was found so far.
+    fn settled(&self, service: &'static str) -> TraceId {
+        *self.settled.get_or_init(|| {
+            if !self.span.is_none() {
+                ids::begin(&self.span, self.own, of_service(service));
+            }
+            self.own.0
+        })
+    }
+}
+
+/// What a log line says of the request that the current task works for: the
+/// service and the trace's id.
+pub(super) fn of_log_line() -> Option<(&'static str, TraceId)> {
+    let said = |place: &Option<Place>| place.as_ref().map(|place| (place.service, place.id()));
+    CURRENT.try_with(said).ok().flatten()
 }
 
 /// `work` in the place of who makes it, for a task of its own.
@@ -122,11 +221,19 @@ pub fn in_place<F: Future>(work: F) -> impl Future<Output = F::Output> {
     CURRENT.scope(Place::current(), work).in_current_span()
 }
 
+fn new_ids() -> (TraceId, SpanId) {
+    let random = RandomIdGenerator::default();
+    (random.new_trace_id(), random.new_span_id())
+}
+
 /// What others are told of the trace that the current task is in without a
 /// span: `traceparent` (W3C Trace Context §3.2) and `tracestate`.
 pub(super) fn unsampled() -> Option<(String, Option<String>)> {
     let told = |place: &Option<Place>| match place {
-        Some(Place::Unsampled(context)) => Some(told(context)),
+        Some(Place {
+            kind: Kind::Unsampled(context),
+            ..
+        }) => Some(told(context)),
         _ => None,
     };
     CURRENT.try_with(told).ok().flatten()
@@ -213,6 +320,45 @@ mod tests {
         let sampled = format!("{CALLER}-01");
         let span = || tracing::info_span!(target: "sso", "request");
         let place = Place::called("api-1", (Some(&sampled), None), span);
-        assert!(matches!(place, Place::Spanned(span) if !span.is_none()));
+        assert!(!place.span().is_none());
+        assert_eq!(place.trace_id(), CALLER[3..35]);
+    }
+
+    #[test]
+    fn a_login_has_one_id_where_nothing_is_traced_too() {
+        let journey = Journey::of_state("S555");
+        let places = [
+            Place::of_journey("app1-bff", no_span),
+            Place::of_journey("idp", no_span),
+        ];
+        let before = places[1].id();
+        assert!(places[0].begin(journey).is_none());
+        assert!(places[1].join(journey).is_none());
+        assert_eq!(places[0].trace_id(), places[1].trace_id());
+        assert_ne!(places[1].id(), before);
+    }
+
+    #[test]
+    fn a_request_that_finds_no_journey_keeps_the_id_of_its_log_lines() {
+        for traced in [false, true] {
+            let _guard =
+                traced.then(|| tracing::subscriber::set_default(tracing_subscriber::registry()));
+            let span = || tracing::info_span!(target: "sso", "request");
+            let place = Place::of_journey("idp", span);
+            let said = place.id();
+            assert_eq!(place.trace_id(), said.to_string());
+            // Too late to be another's.
+            place.join(Journey::of_state("S555"));
+            assert_eq!(place.id(), said);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_log_line_of_a_request_has_its_trace_and_its_service() {
+        let place = Place::untraced("api-1");
+        assert_eq!(of_log_line(), None);
+        let said = place.within(async { of_log_line() }).await;
+        assert_eq!(said, Some(("api-1", place.id())));
+        assert_eq!(place.scope(of_log_line), said);
     }
 }

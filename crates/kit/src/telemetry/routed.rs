@@ -1,16 +1,23 @@
 //! Several services in one process, each with its own `service.name`: a span
-//! goes to the exporter of the service whose request it belongs to.
+//! goes to the exporter of the service whose request it belongs to. What the
+//! registry says of its name is put on it then.
 
 use std::time::{Duration, Instant};
 
-use opentelemetry::{Context, KeyValue, trace::Span as _};
+use opentelemetry::{
+    Context, KeyValue,
+    trace::{Span as _, SpanKind, Status},
+};
 use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
     trace::{BatchSpanProcessor, Span, SpanData, SpanProcessor},
 };
 
-use super::resource_of;
+use super::{
+    names::{FROM, OK, OUTCOME, Party, SECTION, STEP, TO, request_of, span_of},
+    resource_of,
+};
 
 /// In a span's context: the service that it belongs to. The server's frame
 /// sets it at the root, and children inherit it.
@@ -47,15 +54,12 @@ impl SpanProcessor for Routed {
         }
     }
 
-    fn on_end(&self, span: SpanData) {
-        let tagged = span
-            .attributes
-            .iter()
-            .find(|attribute| attribute.key.as_str() == KEY);
-        let service = tagged.map(|attribute| attribute.value.as_str());
-        let named = |name: &str| service.as_deref() == Some(name);
+    fn on_end(&self, mut span: SpanData) {
+        let tagged = text_of(&span, KEY);
+        let named = |name: &str| tagged.as_deref() == Some(name);
         let home = self.by_service.iter().find(|(name, _)| named(name));
-        if let Some((_, processor)) = home.or(self.by_service.first()) {
+        if let Some((service, processor)) = home.or(self.by_service.first()) {
+            describe(&mut span, service);
             processor.on_end(span);
         }
     }
@@ -77,5 +81,49 @@ impl SpanProcessor for Routed {
         for (service, processor) in &mut self.by_service {
             processor.set_resource(&resource_of(service));
         }
+    }
+}
+
+fn text_of(span: &SpanData, key: &str) -> Option<String> {
+    let mut attributes = span.attributes.iter();
+    let found = attributes.find(|attribute| attribute.key.as_str() == key)?;
+    Some(found.value.as_str().into_owned())
+}
+
+/// Puts on `span` what the registry says of its name, and makes its status of
+/// its outcome.
+fn describe(span: &mut SpanData, service: &'static str) {
+    let step = span_of(&span.name);
+    let said = match step {
+        Some(step) => {
+            if step.from == Party::Own && step.to != Party::Own {
+                span.span_kind = SpanKind::Client;
+            }
+            Some((step.step, step.section, step.from, step.to))
+        }
+        None => request_of(service, &span.name)
+            .map(|request| (request.step, request.section, request.from, Party::Own)),
+    };
+    let mut say = |key: &'static str, value: &'static str| {
+        span.attributes.push(KeyValue::new(key, value));
+    };
+    if let Some((step, section, from, to)) = said {
+        say(STEP, step);
+        if !section.is_empty() {
+            say(SECTION, section);
+        }
+        for (key, party) in [(FROM, from), (TO, to)] {
+            if let Some(name) = party.name(service) {
+                say(key, name);
+            }
+        }
+    }
+    // A request that was refused as it should be is no error of its server's.
+    if step.is_some()
+        && span.status == Status::Unset
+        && let Some(outcome) = text_of(span, OUTCOME)
+        && outcome != OK
+    {
+        span.status = Status::error(outcome);
     }
 }

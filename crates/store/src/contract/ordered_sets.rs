@@ -51,6 +51,25 @@ pub(super) async fn members_are_in_the_order_of_their_moments(
     Ok(())
 }
 
+pub(super) async fn members_are_counted_from_a_moment_on(
+    store: &impl Store,
+) -> Result<(), StoreError> {
+    const KEY: &str = "set-count";
+    assert_eq!(store.ranked_count(KEY, EARLIEST).await?, 0, "no set");
+    for (member, moment) in [("a", 1), ("b", 2), ("c", 2), ("d", 3)] {
+        store.rank(KEY, member, at(moment), LONG).await?;
+    }
+    assert_eq!(store.ranked_count(KEY, EARLIEST).await?, 4);
+    for (moment, count) in [(1, 4), (2, 3), (3, 1), (4, 0)] {
+        assert_eq!(
+            store.ranked_count(KEY, at(moment)).await?,
+            count,
+            "{moment}"
+        );
+    }
+    Ok(())
+}
+
 pub(super) async fn unrank_says_whether_it_was_in(store: &impl Store) -> Result<(), StoreError> {
     const KEY: &str = "set-unrank";
     assert!(!store.unrank(KEY, "a").await?, "no set");

@@ -93,6 +93,12 @@ impl OrderedSet {
             .collect()
     }
 
+    /// As many as there are before `from` are passed over: what is due is few.
+    pub(super) fn ranked_count(&self, from: Timestamp) -> u64 {
+        let earlier = self.in_order.iter().take_while(|(at, _)| *at < from);
+        (self.moments.len() - earlier.count()) as u64
+    }
+
     pub(super) fn unrank(&mut self, member: &str) -> bool {
         let Some((member, at)) = self.moments.remove_entry(member) else {
             return false;

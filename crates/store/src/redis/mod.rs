@@ -353,6 +353,11 @@ impl Store for RedisStore {
             .collect())
     }
 
+    async fn ranked_count(&self, key: &str, from: Timestamp) -> Result<u64, StoreError> {
+        let mut count = command("ZCOUNT", key);
+        self.read(count.arg(from.millis()).arg("+inf")).await
+    }
+
     async fn unrank(&self, key: &str, member: &str) -> Result<bool, StoreError> {
         self.change(command("ZREM", key).arg(member)).await
     }

@@ -15,10 +15,13 @@ pub use checks::{Refusal, check};
 pub use client::find_redirect_uri;
 pub use consent::{PATH as CONSENT_PATH, endpoint as consent};
 use decide::{Next, decide};
-use kit::{step, telemetry::names::span};
+use kit::{
+    step,
+    telemetry::names::{OK, span},
+};
 use oauth_types::names::REQUEST_URI_PREFIX;
 pub use sign_in::{PATH as SIGN_IN_PATH, endpoint as sign_in};
-use tracing::Instrument as _;
+use tracing::{Instrument as _, field::Empty};
 use web_kit::trace::join_journey;
 
 use crate::{
@@ -89,8 +92,15 @@ async fn authorize(
     pushed: Option<String>,
 ) -> Result<HttpResponse, Trouble> {
     let redirect_uri = find_redirect_uri(client, &params).map_err(Trouble::redirect_uri)?;
-    let checked = step!(span::AUTHORIZE_CHECK, "sso.client_id" = client.client_id)
-        .in_scope(|| check(idp, client, &params, redirect_uri));
+    let step = step!(
+        span::AUTHORIZE_CHECK,
+        "sso.client_id" = client.client_id,
+        "sso.outcome" = Empty
+    );
+    let checked = step.in_scope(|| check(idp, client, &params, redirect_uri));
+    let outcome = checked.as_ref().err().map_or(OK, |why| why.code.as_str());
+    step.record("sso.outcome", outcome);
+    drop(step);
     let mut request = match checked {
         Ok(request) => request,
         Err(refusal) => {

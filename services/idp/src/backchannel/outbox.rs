@@ -8,14 +8,17 @@ use kit::{
     net::Reach,
     random::Random,
     step,
-    telemetry::names::span,
+    telemetry::{
+        names::{OK, span},
+        place::in_place,
+    },
 };
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinHandle,
 };
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span, field::Empty};
 use url::Url;
 
 use super::{
@@ -25,6 +28,7 @@ use super::{
 use crate::{
     audit,
     keys::Keys,
+    meters::Meters,
     records::{RecordError, Records, Stored},
     settings::Settings,
 };
@@ -59,6 +63,7 @@ struct Inner {
     random: Arc<dyn Random>,
     clients: BTreeMap<String, Told>,
     sender: Sender,
+    meters: Meters,
     /// Attempts outlive the request that made them.
     runtime: Handle,
 }
@@ -78,6 +83,7 @@ impl Outbox {
         (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
         settings: &Settings,
         reach: Reach,
+        meters: Meters,
     ) -> Self {
         let told = |client: &crate::settings::Client| {
             let told = Told {
@@ -94,6 +100,7 @@ impl Outbox {
             random,
             clients: settings.clients().filter_map(told).collect(),
             sender: Sender::new(reach),
+            meters,
             runtime: Handle::current(),
         }))
     }
@@ -133,6 +140,12 @@ impl Outbox {
         }
     }
 
+    /// How many wait.
+    pub async fn depth(&self) -> Result<u64, RecordError> {
+        let store = self.0.records.store();
+        Ok(store.ranked_count(KEY, Timestamp::default()).await?)
+    }
+
     async fn attempt_due(&self, id: &str) -> Result<(), RecordError> {
         let found = self.0.records.get::<Notice>(id).await?;
         let told = found.and_then(|stored| self.0.clients.get(&stored.record.client_id));
@@ -157,7 +170,8 @@ impl Outbox {
         let inner = Arc::clone(&self.0);
         let span = step!(
             span::BACKCHANNEL_LOGOUT,
-            "sso.outcome" = tracing::field::Empty
+            "sso.to" = Empty,
+            "sso.outcome" = Empty
         );
         let work = async move {
             let _slot = slot;
@@ -166,7 +180,7 @@ impl Outbox {
                 tracing::warn!("a back-channel logout is put off: {error}");
             }
         };
-        self.0.runtime.spawn(work.instrument(span))
+        self.0.runtime.spawn(in_place(work.instrument(span)))
     }
 }
 
@@ -175,12 +189,15 @@ impl Inner {
         let Some(stored) = self.records.get::<Notice>(id).await? else {
             return self.forget(id).await;
         };
+        let span = Span::current();
+        span.record("sso.to", &stored.record.client_id);
         let told = self.tell(&stored.record, uri).await;
-        let outcome = if told.is_ok() { "ok" } else { "failed" };
-        tracing::Span::current().record("sso.outcome", outcome);
+        let outcome = if told.is_ok() { OK } else { "failed" };
+        span.record("sso.outcome", outcome);
         match told {
             Ok(()) => {
-                audit::logout_told(&stored.record.client_id, &stored.record.sub);
+                let notice = &stored.record;
+                audit::logout_told(&self.meters, &notice.client_id, &notice.sub);
                 self.forget(id).await
             }
             Err(why) => self.put_off(id, &stored, &why).await,
@@ -202,9 +219,11 @@ impl Inner {
         let notice = &stored.record;
         let next = self.clock.now() + pause_after(notice.failures);
         if next > notice.since + GIVE_UP {
-            audit::logout_given_up(&notice.client_id, &notice.sub, &why.to_string());
+            let why = why.to_string();
+            audit::logout_given_up(&self.meters, &notice.client_id, &notice.sub, &why);
             return self.forget(id).await;
         }
+        self.meters.logout_notices.add(&["failed"]);
         tracing::info!(
             client = notice.client_id,
             failures = notice.failures + 1,
@@ -261,11 +280,13 @@ mod tests {
         let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(clock);
         let store = Arc::new(MemoryStore::new(Arc::clone(&clock)));
         let records = Records::new(store, Arc::clone(&clock));
-        let keys = Keys::load(&StateDir::default(), Algorithm::Es256).unwrap();
+        let keys = Keys::load(&StateDir::default(), Algorithm::Es256, clock.now()).unwrap();
         let issuer = "http://idp.localhost".to_owned();
-        let random = Arc::new(OsRandom);
+        let random: Arc<dyn Random> = Arc::new(OsRandom);
         let reach = Reach::default();
-        Outbox::new((records, keys, issuer), (clock, random), &settings, reach)
+        let meters = Meters::new(&kit::metrics::Metrics::new("tested").unwrap());
+        let ground = (clock, random);
+        Outbox::new((records, keys, issuer), ground, &settings, reach, meters)
     }
 
     fn notice(client_id: &str, now: Timestamp) -> Notice {

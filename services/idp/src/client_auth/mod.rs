@@ -4,9 +4,12 @@ mod assertion;
 mod basic;
 
 pub use assertion::{ALGORITHM_NAMES, AssertionKeys};
-use kit::{step, telemetry::names::span};
-use oauth_types::{names::client_auth::JWT_BEARER, secret::same_secret};
-use tracing::Instrument as _;
+use kit::{
+    step,
+    telemetry::names::{OK, span},
+};
+use oauth_types::{error::sentence, names::client_auth::JWT_BEARER, secret::same_secret};
+use tracing::{Instrument as _, field::Empty};
 
 use crate::{
     error::OAuthError,
@@ -22,13 +25,27 @@ pub async fn authenticate<'i>(
     authorization: Option<&str>,
     params: &Params,
 ) -> Result<&'i Client, OAuthError> {
-    let span = step!(span::CLIENT_AUTH, "sso.client_id" = tracing::field::Empty);
+    let span = step!(
+        span::CLIENT_AUTH,
+        "sso.client_id" = Empty,
+        "sso.outcome" = Empty
+    );
     let authenticated = by_one_method(idp, authorization, params)
         .instrument(span.clone())
         .await;
-    if let Ok(client) = &authenticated {
-        span.record("sso.client_id", &client.client_id);
-    }
+    let outcome = match &authenticated {
+        Ok(client) => {
+            span.record("sso.client_id", &client.client_id);
+            OK
+        }
+        Err(error) => {
+            let (code, why) = (error.code.as_str(), sentence(&error.description));
+            tracing::info!(code, "a client is refused: {why}");
+            code
+        }
+    };
+    span.record("sso.outcome", outcome);
+    idp.meters.client_authentications.add(&[outcome]);
     authenticated
 }
 

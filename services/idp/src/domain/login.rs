@@ -73,6 +73,19 @@ pub enum EndReason {
 }
 
 impl EndReason {
+    /// In a word, for metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::Account => "account",
+            Self::Operator => "operator",
+            Self::Expiry => "expiry",
+            Self::AnotherUser => "another_user",
+            Self::TooMany => "too_many",
+            Self::UserChanged => "user_changed",
+        }
+    }
+
     /// For the audit log.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -12,7 +12,7 @@ use aws_lc_rs::{
     },
 };
 use jsonwebtoken::DecodingKey;
-use kit::state_dir::StateDir;
+use kit::{clock::Timestamp, state_dir::StateDir};
 use serde_json::{Value, json};
 
 use super::{SignError, jwks};
@@ -74,17 +74,28 @@ pub struct SigningKey {
     verifying: DecodingKey,
     kid: String,
     public: Value,
+    created: Option<Timestamp>,
 }
+
+/// What a key's file says of when it was made, before the key: explanatory text
+/// (RFC 7468 §5.2), which every reader of PEM passes over. The file's own time
+/// would say when somebody last copied it.
+const CREATED: &str = "Created: ";
 
 impl SigningKey {
     /// Loads the algorithm's key from its file (PKCS#8, PEM), or makes it.
-    pub(super) fn load(state_dir: &StateDir, algorithm: Algorithm) -> io::Result<Self> {
-        let make = || new_signing_key(algorithm).map(String::into_bytes);
+    pub(super) fn load(
+        state_dir: &StateDir,
+        algorithm: Algorithm,
+        now: Timestamp,
+    ) -> io::Result<Self> {
+        let make = || new_signing_key(algorithm, now).map(String::into_bytes);
         let bytes = state_dir.load_or_create(algorithm.file(), make)?;
         let bad = |what: &str| {
             let what = format!("{}: {what}", algorithm.file());
             io::Error::new(io::ErrorKind::InvalidData, what)
         };
+        let created = created(&bytes);
         let der = pem::parse(bytes).map_err(|e| bad(&e.to_string()))?;
         let pair = parse(algorithm, der.contents()).map_err(|e| bad(&e.to_string()))?;
         let public = public_members(&pair);
@@ -98,6 +109,7 @@ impl SigningKey {
             verifying,
             kid,
             public,
+            created,
         })
     }
 
@@ -109,6 +121,11 @@ impl SigningKey {
     /// Its name: the RFC 7638 thumbprint.
     pub fn kid(&self) -> &str {
         &self.kid
+    }
+
+    /// When it was made, where its file says so.
+    pub const fn created(&self) -> Option<Timestamp> {
+        self.created
     }
 
     /// Its public half, to check what it signed.
@@ -140,11 +157,20 @@ impl SigningKey {
     }
 }
 
-/// A new key as its file holds it (PKCS#8, PEM). An RSA key takes a tenth of a
-/// second and more.
-pub fn new_signing_key(algorithm: Algorithm) -> io::Result<String> {
+/// A new key as its file holds it: when it was made, and PKCS#8 as PEM. An RSA
+/// key takes a tenth of a second and more.
+pub fn new_signing_key(algorithm: Algorithm, now: Timestamp) -> io::Result<String> {
     let der = generate(algorithm).ok_or_else(|| io::Error::other("the key could not be made"))?;
-    Ok(pem::encode(&pem::Pem::new("PRIVATE KEY", der)))
+    let key = pem::encode(&pem::Pem::new("PRIVATE KEY", der));
+    Ok(format!("{CREATED}{}\n{key}", now.secs()))
+}
+
+fn created(file: &[u8]) -> Option<Timestamp> {
+    let text = std::str::from_utf8(file).ok()?;
+    let before = text.lines().take_while(|line| !line.starts_with("-----"));
+    let mut said = before.filter_map(|line| line.strip_prefix(CREATED));
+    let secs = said.next()?.trim().parse().ok()?;
+    Some(Timestamp::from_secs(secs))
 }
 
 fn generate(algorithm: Algorithm) -> Option<Vec<u8>> {

@@ -7,7 +7,7 @@ use std::{io, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 pub use key::{Algorithm, SigningKey, new_signing_key};
-use kit::state_dir::StateDir;
+use kit::{clock::Timestamp, state_dir::StateDir};
 use serde::Serialize;
 
 /// The keys, the one for new tokens first.
@@ -21,13 +21,13 @@ impl Keys {
     /// Loads each algorithm's key from the state directory, or makes it.
     /// `default` signs where nothing else is asked for. Call it off the event
     /// loop: making an RSA key takes a tenth of a second and more.
-    pub fn load(state_dir: &StateDir, default: Algorithm) -> io::Result<Self> {
+    pub fn load(state_dir: &StateDir, default: Algorithm, now: Timestamp) -> io::Result<Self> {
         let others = Algorithm::ALL
             .into_iter()
             .filter(|algorithm| *algorithm != default);
         let keys = std::iter::once(default)
             .chain(others)
-            .map(|algorithm| SigningKey::load(state_dir, algorithm).map(Arc::new))
+            .map(|algorithm| SigningKey::load(state_dir, algorithm, now).map(Arc::new))
             .collect::<io::Result<Vec<_>>>()?;
         let jwks = jwks::document(&keys).into();
         Ok(Self {
@@ -44,6 +44,12 @@ impl Keys {
     /// The algorithms that sign, the default first.
     pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
         self.keys.iter().map(|key| key.algorithm())
+    }
+
+    /// When each was made, where that is known.
+    pub fn created(&self) -> impl Iterator<Item = (Algorithm, Timestamp)> {
+        let keys = self.keys.iter();
+        keys.filter_map(|key| Some((key.algorithm(), key.created()?)))
     }
 
     /// The key named `kid`.
@@ -105,10 +111,12 @@ mod tests {
 
     use super::*;
 
+    const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
     #[tokio::test]
     async fn rfc7515_each_algorithm_is_verified_by_the_published_key() {
         for algorithm in Algorithm::ALL {
-            let keys = Keys::load(&StateDir::default(), algorithm).unwrap();
+            let keys = Keys::load(&StateDir::default(), algorithm, NOW).unwrap();
             let jwt = keys.sign("at+jwt", &json!({"sub": "alice"})).await.unwrap();
             let header = jsonwebtoken::decode_header(&jwt).unwrap();
             assert_eq!(header.typ.as_deref(), Some("at+jwt"));
@@ -125,7 +133,7 @@ mod tests {
 
     #[test]
     fn rfc7517_no_private_member_is_published() {
-        let keys = Keys::load(&StateDir::default(), Algorithm::Es256).unwrap();
+        let keys = Keys::load(&StateDir::default(), Algorithm::Es256, NOW).unwrap();
         let set: Value = serde_json::from_str(keys.jwks()).unwrap();
         for key in set["keys"].as_array().unwrap() {
             for private in ["d", "p", "q", "dp", "dq", "qi", "k"] {
@@ -139,13 +147,36 @@ mod tests {
     fn keys_outlive_the_process_in_the_state_directory() {
         let home = tempfile::tempdir().unwrap();
         let dir = StateDir::open(Some(home.path().into())).unwrap();
-        let first = Keys::load(&dir, Algorithm::Es256).unwrap();
-        let second = Keys::load(&dir, Algorithm::EdDsa).unwrap();
+        let first = Keys::load(&dir, Algorithm::Es256, NOW).unwrap();
+        let later = NOW + std::time::Duration::from_secs(60);
+        let second = Keys::load(&dir, Algorithm::EdDsa, later).unwrap();
+        assert_eq!(second.created().count(), 3);
+        assert!(
+            second.created().all(|(_, at)| at == NOW),
+            "as the file says"
+        );
         let first = first
             .keys
             .iter()
             .map(|key| key.kid().to_owned())
             .collect::<Vec<_>>();
         assert!(first.iter().all(|kid| second.named(kid).is_some()));
+    }
+
+    #[test]
+    fn rfc7468_5_2_a_key_of_somebody_elses_has_no_age_and_is_good() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = StateDir::open(Some(home.path().into())).unwrap();
+        Keys::load(&dir, Algorithm::Es256, NOW).unwrap();
+        let file = home.path().join("idp-es256.pem");
+        let ours = std::fs::read_to_string(&file).unwrap();
+        let (said, key) = ours.split_once('\n').unwrap();
+        assert_eq!(said, "Created: 1700000000");
+        for before in ["", "Subject: somebody\n", "Created: soon\n"] {
+            std::fs::write(&file, format!("{before}{key}")).unwrap();
+            let keys = Keys::load(&dir, Algorithm::Es256, NOW).unwrap();
+            let aged: Vec<_> = keys.created().map(|(a, _)| a.as_str()).collect();
+            assert_eq!(aged, ["RS256", "EdDSA"], "{before:?}");
+        }
     }
 }

@@ -75,7 +75,7 @@ pub async fn end(idp: &Idp, sid: &str, reason: EndReason) -> Result<Ended, Grant
             .swap(sid, &stored, &login.ending(reason))
             .await?
         {
-            audit::session_ended(&name.sub, reason);
+            audit::session_ended(&idp.meters, &name.sub, reason);
             return finish(idp, &name, reason).await;
         }
     }
@@ -131,7 +131,7 @@ async fn end_one_due(idp: &Idp, name: &SessionName) -> Result<(), GrantError> {
             ..
         }) => reason,
         _ => {
-            audit::session_ended(&name.sub, EndReason::Expiry);
+            audit::session_ended(&idp.meters, &name.sub, EndReason::Expiry);
             EndReason::Expiry
         }
     };
@@ -151,7 +151,7 @@ async fn finish(idp: &Idp, name: &SessionName, reason: EndReason) -> Result<Ende
                 && ends_with_session(idp, &grant)
                 && let Some(grant) = grants::revoke(idp, id, grant.expires_at).await?
             {
-                audit::grant_ended(&grant, reason);
+                audit::grant_ended(&idp.meters, &grant, reason);
             }
             // One that is still being made finds its session over (`grants::begin`).
             index::leave_session(idp, &name.sid, id).await?;

@@ -118,6 +118,11 @@ pub async fn due(
         .collect())
 }
 
+/// How many there are.
+pub async fn count(idp: &Idp) -> Result<u64, StoreError> {
+    idp.records.store().ranked_count(ALL, idp.now()).await
+}
+
 /// `name` is over, and all that hung on it is undone.
 pub async fn leave(idp: &Idp, name: &SessionName) -> Result<(), StoreError> {
     let store = idp.records.store();

@@ -4,6 +4,7 @@ use oauth_types::{ErrorCode, TokenResponse, pkce};
 
 use super::one_audience;
 use crate::{
+    audit,
     domain::{AuthorizationRequest, Authorized, Code, CodeState, Grant, GrantState, Refresh},
     error::OAuthError,
     grants,
@@ -159,10 +160,7 @@ async fn consume(
 /// taken back.
 async fn used_again(idp: &Idp, code: &Code) -> Result<OAuthError, OAuthError> {
     grants::revoke(idp, &code.grant_id, code.expires_at).await?;
-    tracing::warn!(
-        client = code.client_id,
-        "a code was used twice; its grant is revoked"
-    );
+    audit::code_reused(&idp.meters, &code.client_id);
     Ok(OAuthError::grant(
         "The code was used before; what it gave is revoked.",
     ))

@@ -8,9 +8,12 @@ mod refresh_token;
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 pub use exchange::{ExchangeRequest, exchange};
-use kit::{step, telemetry::names::span};
-use oauth_types::{ErrorCode, Scope, TokenResponse};
-use tracing::Instrument as _;
+use kit::{
+    step,
+    telemetry::names::{OK, span},
+};
+use oauth_types::{ErrorCode, Scope, TokenResponse, error::sentence};
+use tracing::{Instrument as _, field::Empty};
 
 use crate::{
     client_auth::authenticate,
@@ -37,7 +40,7 @@ pub async fn endpoint(
             "This grant_type is not known here.",
         )
     })?;
-    let response = granted(client, grant, dispatch(&idp, client, grant, &params)).await?;
+    let response = granted(&idp, client, grant, dispatch(&idp, client, grant, &params)).await?;
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((header::PRAGMA, "no-cache"))
@@ -47,25 +50,45 @@ pub async fn endpoint(
 /// Runs a grant for `client`, over HTTP or gRPC: whether it may, its span, its
 /// line in the log.
 pub async fn granted(
+    idp: &Idp,
     client: &Client,
     grant: GrantType,
     issued: impl Future<Output = Result<TokenResponse, OAuthError>>,
 ) -> Result<TokenResponse, OAuthError> {
     let name = grant.as_str();
-    if !client.may(grant) {
-        return Err(OAuthError::new(
-            ErrorCode::UnauthorizedClient,
-            format!("This client may not use the grant {name}."),
-        ));
-    }
     let span = step!(
         span::GRANT,
         "sso.grant" = name,
-        "sso.client_id" = client.client_id
+        "sso.client_id" = client.client_id,
+        "sso.outcome" = Empty
     );
-    let tokens = issued.instrument(span).await?;
-    tracing::info!(client = client.client_id, grant = name, "tokens issued");
-    Ok(tokens)
+    let judged = async {
+        if client.may(grant) {
+            return issued.await;
+        }
+        let why = format!("This client may not use the grant {name}.");
+        Err(OAuthError::new(ErrorCode::UnauthorizedClient, why))
+    };
+    let judged = judged.instrument(span.clone()).await;
+    let outcome = judged
+        .as_ref()
+        .err()
+        .map_or(OK, |error| error.code.as_str());
+    span.record("sso.outcome", outcome);
+    idp.meters.token_requests.add(&[name, outcome]);
+    match &judged {
+        Ok(_) => tracing::info!(client = client.client_id, grant = name, "tokens issued"),
+        Err(error) => {
+            let (code, why) = (error.code.as_str(), sentence(&error.description));
+            tracing::info!(
+                client = client.client_id,
+                grant = name,
+                code,
+                "refused: {why}"
+            );
+        }
+    }
+    judged
 }
 
 async fn dispatch(

@@ -5,6 +5,7 @@ use oauth_types::{ErrorCode, TokenResponse};
 
 use super::{asked_scope, one_audience};
 use crate::{
+    audit,
     domain::{Grant, GrantState, RefreshVerdict},
     error::OAuthError,
     grants,
@@ -47,11 +48,7 @@ pub(super) async fn redeem(
         let verdict = refresh.judge(generation, idp.now(), idp.settings.lifetimes.refresh_grace);
         if verdict == RefreshVerdict::Reused {
             grants::revoke(idp, grant_id, grant.expires_at).await?;
-            tracing::warn!(
-                client = client.client_id,
-                user = grant.sub,
-                "a refresh token was reused; its family is revoked"
-            );
+            audit::refresh_token_reused(&idp.meters, grant);
             return Err(OAuthError::grant(
                 "The refresh token was used before; its family is revoked.",
             ));

@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use kit::random::Random;
+use kit::Ground;
 
 use super::{
     api::{Api, ApiError, Data, Found, Written},
@@ -78,7 +78,7 @@ struct There(BTreeMap<String, Option<Found>>);
 pub(super) async fn apply(
     spec: &Spec,
     api: &Api,
-    random: &dyn Random,
+    ground: &Ground,
     tell: &mut dyn FnMut(&Event<'_>),
 ) -> Result<(), ApplyError> {
     let mut there = There::read(spec, api).await?;
@@ -93,7 +93,7 @@ pub(super) async fn apply(
     let mut overtaken = 0;
     while let Some(wanted) = there.next(spec)? {
         let name = wanted.name.as_str();
-        let new = there.make(wanted, random)?;
+        let new = there.make(wanted, ground)?;
         let written = match there.secret(name) {
             None => api.create(name, &spec.labels, &new).await?,
             Some(found) => api.add(name, found, &new).await?,
@@ -114,7 +114,7 @@ pub(super) async fn apply(
             }
         }
     }
-    for (secret, key, source) in there.misfits(spec, random) {
+    for (secret, key, source) in there.misfits(spec, ground) {
         let ours =
             |(name, keys): &(&str, Vec<String>)| *name == secret && keys.iter().any(|k| k == key);
         if !made.iter().any(ours) {
@@ -211,7 +211,7 @@ impl There {
     }
 
     /// The values that `wanted` lacks and that can be made now.
-    fn make(&self, wanted: &Wanted, random: &dyn Random) -> Result<Data, ApplyError> {
+    fn make(&self, wanted: &Wanted, ground: &Ground) -> Result<Data, ApplyError> {
         let mut new = Data::new();
         let makeable: Vec<_> = self
             .missing(wanted)
@@ -229,7 +229,7 @@ impl There {
                 if new.contains_key(*key) || (source.is_some() && value.is_none()) {
                     continue;
                 }
-                let value = make(kind, value, random).map_err(|what| ApplyError::Make {
+                let value = make(kind, value, ground).map_err(|what| ApplyError::Make {
                     secret: wanted.name.clone(),
                     key: (*key).clone(),
                     what,
@@ -247,7 +247,7 @@ impl There {
     fn misfits<'s>(
         &self,
         spec: &'s Spec,
-        random: &dyn Random,
+        ground: &Ground,
     ) -> Vec<(&'s str, &'s str, &'s Source)> {
         let mut misfits = Vec::new();
         for wanted in &spec.secrets {
@@ -259,7 +259,7 @@ impl There {
                     secret: wanted.name.clone(),
                     key: key.clone(),
                 };
-                let expected = make(kind, self.value(source), random);
+                let expected = make(kind, self.value(source), ground);
                 let fits = match (self.value(&own), expected) {
                     (Some(there), Ok(expected)) => agrees(kind, there, &expected),
                     _ => false,

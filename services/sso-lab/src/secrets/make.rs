@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use bff_kit::ClientKey;
-use kit::{random::Random, seal::KEY_LEN};
+use kit::{Ground, random::Random, seal::KEY_LEN};
 
 use super::spec::{Kind, PASSWORD};
 
@@ -16,14 +16,17 @@ const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 pub(super) fn make(
     kind: &Kind,
     source: Option<&[u8]>,
-    random: &dyn Random,
+    ground: &Ground,
 ) -> Result<Vec<u8>, String> {
+    let random = &*ground.random;
     let said = |error: std::io::Error| error.to_string();
     Ok(match kind {
         Kind::Password => password(random).into_bytes(),
         Kind::Token => random.token().into_bytes(),
         Kind::SealingKey => random.bytes::<KEY_LEN>().to_vec(),
-        Kind::SigningKey(algorithm) => idp::new_signing_key(*algorithm).map_err(said)?.into_bytes(),
+        Kind::SigningKey(algorithm) => idp::new_signing_key(*algorithm, ground.clock.now())
+            .map_err(said)?
+            .into_bytes(),
         Kind::ClientKey => bff_kit::new_client_key(random).map_err(said)?.into_bytes(),
         Kind::ClientJwks(_) => {
             let key = ClientKey::from_pem(text(source)?)?;
@@ -81,7 +84,7 @@ fn encoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use kit::random::OsRandom;
+    use kit::shutdown::Shutdown;
 
     use super::{super::spec::Source, *};
 
@@ -93,7 +96,7 @@ mod tests {
     }
 
     fn made(kind: &Kind, source: Option<&[u8]>) -> String {
-        String::from_utf8(make(kind, source, &OsRandom).unwrap()).unwrap()
+        String::from_utf8(make(kind, source, &ground()).unwrap()).unwrap()
     }
 
     #[test]
@@ -116,7 +119,7 @@ mod tests {
         let other = made(&kind, Some(made(&Kind::ClientKey, None).as_bytes()));
         assert!(!agrees(&kind, other.as_bytes(), jwks.as_bytes()));
         assert!(!agrees(&kind, b"{", b"{"));
-        let wrong = make(&kind, Some(b"secret-text"), &OsRandom).unwrap_err();
+        let wrong = make(&kind, Some(b"secret-text"), &ground()).unwrap_err();
         assert!(!wrong.contains("secret-text"), "{wrong}");
     }
 
@@ -135,7 +138,7 @@ mod tests {
     #[test]
     fn keys_are_as_a_state_directory_holds_them() {
         assert_eq!(
-            make(&Kind::SealingKey, None, &OsRandom).unwrap().len(),
+            make(&Kind::SealingKey, None, &ground()).unwrap().len(),
             KEY_LEN
         );
         assert_eq!(made(&Kind::Token, None).len(), 43);

@@ -12,8 +12,9 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
 use kit::{
+    Ground,
     config::{Problems, parse_duration, refuse},
-    random::OsRandom,
+    shutdown::Shutdown,
 };
 
 use self::{
@@ -115,7 +116,8 @@ pub async fn run(args: &SecretsArgs) -> ExitCode {
         Some(read) if problems.is_empty() => read,
         _ => return refuse("sso-lab", &problems),
     };
-    match apply(&spec, &api, &OsRandom, &mut tell).await {
+    let ground = Ground::real(Shutdown::new());
+    match apply(&spec, &api, &ground, &mut tell).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error.to_string());

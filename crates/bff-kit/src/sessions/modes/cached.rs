@@ -8,6 +8,7 @@ use actix_web::cookie::Cookie;
 use async_trait::async_trait;
 use kit::clock::Clock;
 use store::Near;
+use tracing::Span;
 
 use super::{Mode, stateful};
 use crate::{
@@ -52,8 +53,10 @@ impl Mode for Cached {
             && stored.record.about.is_live(now)
             && stored.record.about.slid(now, self.idle).is_none()
         {
+            Span::current().record("sso.cache_hit", true);
             return Ok(Some(Session::new(id, Kept::Stored(stored))));
         }
+        Span::current().record("sso.cache_hit", false);
         // Boxed: most calls find a copy, and need no room for this.
         Box::pin(self.read(id, &handle)).await
     }

@@ -13,6 +13,7 @@ use token_verify::Issuer;
 use super::*;
 use crate::{
     client_auth::ClientAuth,
+    meters::Meters,
     provider::ProviderSettings,
     sessions::Record,
     sessions::tests::{Browser, World, world},
@@ -115,7 +116,7 @@ fn setup() -> Setup {
         auth: ClientAuth::SecretBasic("app1-secret".to_owned().into()),
         redirect_uri: "http://app1.test/callback".to_owned(),
     };
-    let provider = Arc::new(Provider::new(settings, &world.ground));
+    let provider = Arc::new(Provider::new(settings, &world.ground, Meters::for_test()));
     let tokens = tokens(&world, &provider);
     Setup {
         world,
@@ -136,6 +137,7 @@ fn tokens(world: &World, provider: &Arc<Provider>) -> Tokens {
         world.store.clone(),
         &world.ground,
         settings,
+        Meters::for_test().refresh_waits,
     )
 }
 

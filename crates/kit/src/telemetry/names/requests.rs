@@ -1,0 +1,302 @@
+//! The requests that services answer: what each is in the protocol, and who
+//! sends it. A request span has the name `METHOD /route`, or `service/method`
+//! for gRPC. One that is not here is no step of the protocol (a page, a style
+//! sheet).
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use super::Party::{self, Api1, Browser, Client, Idp};
+
+/// One request, as its server sees it.
+#[derive(Debug)]
+pub struct Request {
+    /// The services that answer it.
+    pub services: &'static [&'static str],
+    /// The span's name.
+    pub name: &'static str,
+    /// The protocol step, in words.
+    pub step: &'static str,
+    /// The section that says what has to happen; empty where none does.
+    pub section: &'static str,
+    /// Who sends it.
+    pub from: Party,
+}
+
+const APPS: &[&str] = &["app1-bff", "app2-bff"];
+const IDP: &[&str] = &["idp"];
+const API1: &[&str] = &["api-1"];
+const API2: &[&str] = &["api-2"];
+
+const fn of(
+    services: &'static [&'static str],
+    name: &'static str,
+    step: &'static str,
+    section: &'static str,
+    from: Party,
+) -> Request {
+    Request {
+        services,
+        name,
+        step,
+        section,
+        from,
+    }
+}
+
+/// All of them.
+pub const REQUESTS: &[Request] = &[
+    of(
+        APPS,
+        "GET /login",
+        "A login begins",
+        "OIDC Core §3.1.2.1",
+        Browser,
+    ),
+    of(
+        APPS,
+        "GET /callback",
+        "The authorization answer arrives",
+        "RFC 6749 §4.1.2",
+        Browser,
+    ),
+    of(
+        APPS,
+        "POST /logout",
+        "The user signs out",
+        "RP-Initiated Logout §2",
+        Browser,
+    ),
+    of(
+        APPS,
+        "POST /backchannel-logout",
+        "The app hears that a session is over",
+        "OIDC Back-Channel Logout §2.5",
+        Idp,
+    ),
+    of(
+        APPS,
+        "GET /session",
+        "The page asks who is signed in",
+        "",
+        Browser,
+    ),
+    of(
+        APPS,
+        "GET /api1/data",
+        "A call with the session's cookie",
+        "",
+        Browser,
+    ),
+    of(
+        APPS,
+        "POST /api1/data",
+        "A call with the session's cookie",
+        "",
+        Browser,
+    ),
+    of(
+        APPS,
+        "GET /api1/report",
+        "A call with the session's cookie",
+        "",
+        Browser,
+    ),
+    of(
+        APPS,
+        "GET /api2/data",
+        "A call with the session's cookie",
+        "",
+        Browser,
+    ),
+    of(
+        APPS,
+        "POST /api2/data",
+        "A call with the session's cookie",
+        "",
+        Browser,
+    ),
+    of(
+        IDP,
+        "GET /authorize",
+        "The authorization request",
+        "RFC 6749 §4.1.1",
+        Browser,
+    ),
+    of(
+        IDP,
+        "POST /authorize",
+        "The authorization request",
+        "OIDC Core §3.1.2.1",
+        Browser,
+    ),
+    of(
+        IDP,
+        "POST /sign-in",
+        "The user signs in",
+        "OIDC Core §3.1.2.3",
+        Browser,
+    ),
+    of(
+        IDP,
+        "POST /consent",
+        "The user answers whether the client may",
+        "OIDC Core §3.1.2.4",
+        Browser,
+    ),
+    of(
+        IDP,
+        "GET /logout",
+        "The end of the provider's session",
+        "RP-Initiated Logout §2",
+        Browser,
+    ),
+    of(
+        IDP,
+        "POST /logout",
+        "The end of the provider's session",
+        "RP-Initiated Logout §2",
+        Browser,
+    ),
+    of(
+        IDP,
+        "POST /par",
+        "The pushed authorization request",
+        "RFC 9126 §2.1",
+        Client,
+    ),
+    of(
+        IDP,
+        "POST /token",
+        "The token request",
+        "RFC 6749 §3.2",
+        Client,
+    ),
+    of(
+        IDP,
+        "POST /revoke",
+        "The revocation request",
+        "RFC 7009 §2.1",
+        Client,
+    ),
+    of(
+        IDP,
+        "GET /userinfo",
+        "The userinfo request",
+        "OIDC Core §5.3.1",
+        Client,
+    ),
+    of(
+        IDP,
+        "POST /userinfo",
+        "The userinfo request",
+        "OIDC Core §5.3.1",
+        Client,
+    ),
+    of(
+        IDP,
+        "GET /jwks",
+        "The provider's keys are fetched",
+        "RFC 7517 §5",
+        Client,
+    ),
+    of(
+        IDP,
+        "GET /.well-known/openid-configuration",
+        "Discovery",
+        "OIDC Discovery §4",
+        Client,
+    ),
+    of(
+        IDP,
+        "GET /.well-known/oauth-authorization-server",
+        "Discovery",
+        "RFC 8414 §3",
+        Client,
+    ),
+    of(
+        IDP,
+        "sso.idp.v1.TokenExchange/Exchange",
+        "The token exchange request",
+        "RFC 8693 §2.1",
+        Api1,
+    ),
+    of(
+        API1,
+        "GET /resource",
+        "A call with an access token",
+        "RFC 6750 §2.1",
+        Client,
+    ),
+    of(
+        API1,
+        "POST /resource",
+        "A call with an access token",
+        "RFC 6750 §2.1",
+        Client,
+    ),
+    of(
+        API1,
+        "GET /report",
+        "A call with an access token",
+        "RFC 6750 §2.1",
+        Client,
+    ),
+    of(
+        API1,
+        "GET /whoami",
+        "A call with an access token",
+        "RFC 6750 §2.1",
+        Client,
+    ),
+    of(
+        API2,
+        "GET /resource",
+        "A call with an access token",
+        "RFC 6750 §2.1",
+        Client,
+    ),
+    of(
+        API2,
+        "POST /resource",
+        "A call with an access token",
+        "RFC 6750 §2.1",
+        Client,
+    ),
+    of(
+        API2,
+        "GET /whoami",
+        "A call with an access token",
+        "RFC 6750 §2.1",
+        Client,
+    ),
+    of(
+        API2,
+        "sso.inventory.v1.Inventory/List",
+        "A call with an access token",
+        "RFC 6750 §2.1",
+        Client,
+    ),
+    of(
+        API2,
+        "sso.inventory.v1.Inventory/Reserve",
+        "A call with an access token",
+        "RFC 6750 §2.1",
+        Client,
+    ),
+];
+
+/// The request that a span of `service` named `name` stands for.
+pub fn request_of(service: &str, name: &str) -> Option<&'static Request> {
+    type Found = Vec<&'static Request>;
+    static BY_NAME: LazyLock<HashMap<&'static str, Found>> = LazyLock::new(|| {
+        let mut by_name: HashMap<_, Found> = HashMap::new();
+        for request in REQUESTS {
+            by_name.entry(request.name).or_default().push(request);
+        }
+        by_name
+    });
+    let named = BY_NAME.get(name)?.iter();
+    named
+        .copied()
+        .find(|request| request.services.contains(&service))
+}
