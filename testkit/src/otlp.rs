@@ -1,15 +1,26 @@
-//! A receiver of traces that speaks OTLP over gRPC, by OpenTelemetry's own
-//! messages, and keeps each span with the service that its resource names.
+//! A receiver of traces and metrics that speaks OTLP over gRPC, by
+//! OpenTelemetry's own messages, and keeps each span and the name of each metric
+//! with the service that its resource names.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::{
-        ExportTraceServiceRequest, ExportTraceServiceResponse,
-        trace_service_server::{TraceService, TraceServiceServer},
+    collector::{
+        metrics::v1::{
+            ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+            metrics_service_server::{MetricsService, MetricsServiceServer},
+        },
+        trace::v1::{
+            ExportTraceServiceRequest, ExportTraceServiceResponse,
+            trace_service_server::{TraceService, TraceServiceServer},
+        },
     },
     common::v1::{AnyValue, KeyValue, any_value::Value},
-    trace::v1::Span,
+    trace::v1::{Span, span::SpanKind, status::StatusCode},
 };
 use parking_lot::Mutex;
 use tokio::{net::TcpListener, task::JoinHandle, time::Instant};
@@ -28,40 +39,57 @@ pub struct SpanRecord {
     pub span_id: String,
     /// Its parent, in hex; empty for a root.
     pub parent_span_id: String,
+    /// `Server`, `Client` or `Internal`.
+    pub kind: String,
     /// Its attributes, as text.
     pub attributes: BTreeMap<String, String>,
     /// The names of its events with their attributes, and its status, as text.
     pub events: Vec<String>,
+    /// Whether its status is an error.
+    pub is_error: bool,
+}
+
+impl SpanRecord {
+    /// One of its attributes.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.get(name).map(String::as_str)
+    }
 }
 
 /// The receiver. It ends when dropped.
 pub struct Otlp {
     endpoint: String,
-    spans: Received,
+    received: Received,
     task: JoinHandle<()>,
 }
 
 #[derive(Clone, Default)]
-struct Received(Arc<Mutex<Vec<SpanRecord>>>);
+struct Received {
+    spans: Arc<Mutex<Vec<SpanRecord>>>,
+    /// Service and name.
+    metrics: Arc<Mutex<BTreeSet<(String, String)>>>,
+}
 
 impl Otlp {
     /// Listens on a free port of loopback.
     pub async fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let spans = Received::default();
-        let service = TraceServiceServer::new(spans.clone()).max_decoding_message_size(64 << 20);
+        let received = Received::default();
+        let spans = TraceServiceServer::new(received.clone()).max_decoding_message_size(64 << 20);
+        let metrics = MetricsServiceServer::new(received.clone());
         let task = tokio::spawn(async move {
             let incoming = TcpListenerStream::new(listener);
             tonic::transport::Server::builder()
-                .add_service(service)
+                .add_service(spans)
+                .add_service(metrics)
                 .serve_with_incoming(incoming)
                 .await
                 .unwrap();
         });
         Self {
             endpoint,
-            spans,
+            received,
             task,
         }
     }
@@ -73,7 +101,12 @@ impl Otlp {
 
     /// All spans so far.
     pub fn spans(&self) -> Vec<SpanRecord> {
-        self.spans.0.lock().clone()
+        self.received.spans.lock().clone()
+    }
+
+    /// The metrics that came so far: service and name of each.
+    pub fn metrics(&self) -> BTreeSet<(String, String)> {
+        self.received.metrics.lock().clone()
     }
 
     /// Waits until the spans so far fulfil `enough`, at most for `patience`;
@@ -113,11 +146,30 @@ impl TraceService for Received {
                 .scope_spans
                 .into_iter()
                 .flat_map(|scope| scope.spans);
-            self.0
+            self.spans
                 .lock()
                 .extend(spans.map(|span| record(&service, &span)));
         }
         Ok(tonic::Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+#[tonic::async_trait]
+impl MetricsService for Received {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportMetricsServiceRequest>,
+    ) -> Result<tonic::Response<ExportMetricsServiceResponse>, tonic::Status> {
+        for resource_metrics in request.into_inner().resource_metrics {
+            let resource = attributes(&resource_metrics.resource.unwrap_or_default().attributes);
+            let service = resource.get("service.name").cloned().unwrap_or_default();
+            let scopes = resource_metrics.scope_metrics.into_iter();
+            let metrics = scopes.flat_map(|scope| scope.metrics);
+            let named = metrics.map(|metric| (service.clone(), metric.name));
+            self.metrics.lock().extend(named);
+        }
+        let response = ExportMetricsServiceResponse::default();
+        Ok(tonic::Response::new(response))
     }
 }
 
@@ -136,8 +188,21 @@ fn record(service: &str, span: &Span) -> SpanRecord {
         trace_id: hex(&span.trace_id),
         span_id: hex(&span.span_id),
         parent_span_id: hex(&span.parent_span_id),
+        kind: kind(span.kind()).to_owned(),
         attributes: attributes(&span.attributes),
         events: events.chain(status).collect(),
+        is_error: span
+            .status
+            .as_ref()
+            .is_some_and(|status| status.code() == StatusCode::Error),
+    }
+}
+
+const fn kind(kind: SpanKind) -> &'static str {
+    match kind {
+        SpanKind::Server => "Server",
+        SpanKind::Client => "Client",
+        _ => "Internal",
     }
 }
 

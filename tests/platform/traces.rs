@@ -6,10 +6,11 @@ use std::time::Duration;
 use kit::config::Site;
 use serde_json::json;
 use testkit::{Child, Cli, Otlp, Plan, Processes, SpanRecord, binary, free_offset};
-use tests::{ALICE, sign_in};
+use tests::{
+    ALICE, sign_in,
+    trace::{PATIENCE, Trace},
+};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-
-const PATIENCE: Duration = Duration::from_secs(15);
 
 async fn traced() -> (Otlp, Processes) {
     let otlp = Otlp::start().await;
@@ -23,78 +24,6 @@ async fn traced() -> (Otlp, Processes) {
 
 /// Who has a part in an order.
 const ORDER: [&str; 4] = ["api-1", "api-2", "app1-bff", "idp"];
-
-/// The spans of one trace.
-struct Trace(Vec<SpanRecord>);
-
-impl Trace {
-    fn of(spans: &[SpanRecord], trace_id: &str) -> Self {
-        Self(
-            spans
-                .iter()
-                .filter(|span| span.trace_id == trace_id)
-                .cloned()
-                .collect(),
-        )
-    }
-
-    fn parent(&self, span: &SpanRecord) -> Option<&SpanRecord> {
-        self.0
-            .iter()
-            .find(|other| other.span_id == span.parent_span_id)
-    }
-
-    /// From the root down to `span`.
-    fn path(&self, span: &SpanRecord) -> Vec<String> {
-        let mut path = vec![format!("{} {}", span.service, span.name)];
-        let mut at = span;
-        while let Some(parent) = self.parent(at) {
-            path.insert(0, format!("{} {}", parent.service, parent.name));
-            at = parent;
-        }
-        path
-    }
-
-    fn find(&self, service: &str, name: &str) -> Option<&SpanRecord> {
-        self.0
-            .iter()
-            .find(|span| span.service == service && span.name.contains(name))
-    }
-
-    /// One root, and every other span has its parent here.
-    fn is_whole(&self) {
-        let orphans: Vec<_> = self
-            .0
-            .iter()
-            .filter(|span| self.parent(span).is_none())
-            .collect();
-        assert_eq!(
-            orphans.len(),
-            1,
-            "one root: {orphans:#?}\nof {} spans",
-            self.0.len()
-        );
-        assert!(
-            orphans[0].parent_span_id.is_empty(),
-            "a parent is missing: {:#?}",
-            orphans[0]
-        );
-    }
-
-    /// Each service sends by itself, in its own time: whether all of these
-    /// have, and nothing that came hangs on something that did not.
-    fn has_arrived(&self, services: &[&str]) -> bool {
-        let roots = self.0.iter().filter(|span| self.parent(span).is_none());
-        self.services() == services && roots.count() == 1
-    }
-
-    fn services(&self) -> Vec<&str> {
-        let mut services: Vec<_> = self.0.iter().map(|span| span.service.as_str()).collect();
-        services.sort_unstable();
-        services.dedup();
-        services
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_one_trace_from_the_app_to_api_2_by_way_of_redis_and_the_provider() {
@@ -113,7 +42,7 @@ async fn an_order_is_one_trace_from_the_app_to_api_2_by_way_of_redis_and_the_pro
         })
         .await;
     let trace = Trace::of(&spans, &trace_id);
-    trace.is_whole();
+    trace.must_be_whole();
     assert_eq!(trace.services(), ORDER);
 
     // The edges, each as the path that leads there.
@@ -185,7 +114,7 @@ async fn a_login_is_one_trace_through_the_browser_pushed_or_not() {
             })
             .await;
         let trace = Trace::of(&spans, &trace_id);
-        trace.is_whole();
+        trace.must_be_whole();
         assert_eq!(trace.services(), [service, "idp"]);
         let token = trace.find("idp", "POST /token").expect("the redemption");
         let path = trace.path(token);
@@ -207,8 +136,20 @@ async fn a_browsers_traceparent_is_not_taken_over() {
     let (_otlp, platform) = traced().await;
     let strangers = "4bf92f3577b34da6a3ce929d0e0e4736";
     let traceparent = format!("00-{strangers}-00f067aa0ba902b7-01");
-    for site in [Site::App1, Site::App2, Site::Lab] {
-        let url = format!("{}/", platform.url(site));
+    let pages = [
+        (Site::App1, "/"),
+        (Site::App1, "/login"),
+        (Site::App1, "/callback?state=S&code=C"),
+        (Site::App2, "/"),
+        (Site::App2, "/login"),
+        (Site::Idp, "/"),
+        (Site::Idp, "/authorize?client_id=app1&state=S"),
+        (Site::Idp, "/account"),
+        (Site::Idp, "/logout"),
+        (Site::Lab, "/"),
+    ];
+    for (site, path) in pages {
+        let url = format!("{}{path}", platform.url(site));
         let answer = Cli::new()
             .raw(
                 reqwest::Method::GET,
@@ -218,7 +159,7 @@ async fn a_browsers_traceparent_is_not_taken_over() {
             )
             .await;
         let own = answer.header("trace-id").expect("Trace-Id");
-        assert_ne!(own, strangers, "{site:?}");
+        assert_ne!(own, strangers, "{site:?} {path}");
     }
 }
 
@@ -262,7 +203,7 @@ async fn in_one_process_each_services_spans_keep_their_own_service_name() {
         })
         .await;
     let trace = Trace::of(&spans, &trace_id);
-    trace.is_whole();
+    trace.must_be_whole();
     assert_eq!(trace.services(), ORDER);
 }
 

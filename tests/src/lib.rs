@@ -10,6 +10,7 @@ pub mod kube;
 pub mod logout;
 pub mod modes;
 mod party;
+pub mod trace;
 pub mod words;
 
 pub use party::Party;

@@ -1,0 +1,304 @@
+//! Every step of a login and of a call, where it belongs in the one trace, and
+//! what it says of itself; in each session mode, and where something is refused.
+
+use kit::config::Site;
+use reqwest::Method;
+use serde_json::json;
+use testkit::{Cli, ClientAuth, Machine, Otlp, Plan, Processes};
+use tests::{
+    ALICE, in_modes,
+    modes::in_mode,
+    sign_in,
+    trace::{Edge, Trace},
+};
+
+async fn traced(plan: Plan) -> (Otlp, Processes) {
+    let otlp = Otlp::start().await;
+    let plan = Plan {
+        otlp_endpoint: Some(otlp.endpoint().to_owned()),
+        ..plan
+    };
+    let platform = Processes::start(&plan).await;
+    (otlp, platform)
+}
+
+fn trace_id(answer: &testkit::Hop) -> String {
+    answer.header("trace-id").expect("Trace-Id").to_owned()
+}
+
+/// Signs alice in to `site`; the trace of it.
+async fn login(platform: &Processes, cli: &mut Cli, site: Site) -> String {
+    let page = cli.goto(&format!("{}/login", platform.url(site))).await;
+    let trace_id = trace_id(&page.hops()[0]);
+    sign_in(cli, ALICE).await;
+    assert_eq!(cli.page().status(), 200, "{}", cli.page());
+    trace_id
+}
+
+/// A login's edges, from `/login` through the provider's form to the session.
+fn edges_of_a_login(app: &str, pushed: bool) -> Vec<Edge<'_>> {
+    let own = |name| (app, name);
+    let (begun, back) = (own("GET /login"), own("GET /callback"));
+    let (asked, signed_in) = (("idp", "GET /authorize"), ("idp", "POST /sign-in"));
+    let (code, token) = (own("callback.code_exchange"), ("idp", "POST /token"));
+    let mut edges = vec![
+        (own("login.pre_session"), begun),
+        (own("store"), own("login.pre_session")),
+        (asked, begun),
+        (("idp", "authorize.check"), asked),
+        (signed_in, begun),
+        (("idp", "login.password"), signed_in),
+        (("idp", "authorize.code_issue"), signed_in),
+        (("idp", "store"), ("idp", "authorize.code_issue")),
+        (back, begun),
+        (own("callback.check"), back),
+        (own("store"), own("callback.check")),
+        (code, back),
+        (token, code),
+        (("idp", "token.client_auth"), token),
+        (("idp", "token.grant"), token),
+        (("idp", "token.sign"), ("idp", "token.grant")),
+        (("idp", "store"), ("idp", "token.grant")),
+        (own("callback.id_token_check"), back),
+        (own("callback.session_save"), back),
+    ];
+    if pushed {
+        let push = own("login.par_push");
+        let pushes = [
+            (push, begun),
+            (("idp", "POST /par"), push),
+            (("idp", "token.client_auth"), ("idp", "POST /par")),
+        ];
+        edges.extend(pushes);
+    }
+    edges
+}
+
+/// The edges of placing an order, from the app to API-2's gRPC.
+fn edges_of_an_order(app: &str) -> Vec<Edge<'_>> {
+    let own = |name| (app, name);
+    let (call, upstream) = (own("POST /api1/data"), own("proxy.upstream"));
+    let (order, exchange) = (("api-1", "POST /resource"), ("api-1", "api.token_exchange"));
+    let exchanged = ("idp", "sso.idp.v1.TokenExchange/Exchange");
+    let reserve = ("api-2", "sso.inventory.v1.Inventory/Reserve");
+    vec![
+        (own("session.load"), call),
+        (own("tokens.access_token"), call),
+        (upstream, call),
+        (order, upstream),
+        (("api-1", "api.token_check"), order),
+        (exchange, order),
+        (exchanged, exchange),
+        (("idp", "token.client_auth"), exchanged),
+        (("idp", "token.grant"), exchanged),
+        (("idp", "token.sign"), ("idp", "token.grant")),
+        (("api-1", "api.inventory_call"), order),
+        (reserve, ("api-1", "api.inventory_call")),
+        (("api-2", "api.token_check"), reserve),
+        (("api-2", "store"), reserve),
+        (("api-1", "store"), order),
+    ]
+}
+
+async fn each_step_of_a_login_and_of_calls_is_where_it_belongs(mode: &str) {
+    let (otlp, platform) = traced(in_mode(mode, Plan::default())).await;
+    for (site, app) in [(Site::App1, "app1-bff"), (Site::App2, "app2-bff")] {
+        let pushed = site == Site::App2;
+        let mut cli = Cli::new();
+        let begun = login(&platform, &mut cli, site).await;
+        let trace = Trace::with(&otlp, &begun, &edges_of_a_login(app, pushed)).await;
+        trace.must_be_as_registered();
+        assert_eq!(trace.services(), [app, "idp"]);
+        trace.says(app, "callback.session_save", &[("sso.session_mode", mode)]);
+        let redeemed = [
+            ("sso.grant", "authorization_code"),
+            ("sso.outcome", "ok"),
+            ("sso.to", "idp"),
+        ];
+        trace.says(app, "callback.code_exchange", &redeemed);
+        let client = if pushed { "app2" } else { "app1" };
+        let judged = [
+            ("sso.client_id", client),
+            ("sso.grant", "authorization_code"),
+            ("sso.outcome", "ok"),
+        ];
+        trace.says("idp", "token.grant", &judged);
+        trace.says("idp", "login.password", &[("sso.outcome", "ok")]);
+
+        // The first access token is API-1's: the session has it.
+        let order = json!({ "item": "chess-set", "quantity": 1 });
+        let answer = cli.fetch_post("/api1/data", &order).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        let trace = Trace::with(&otlp, &trace_id(&answer), &edges_of_an_order(app)).await;
+        trace.must_be_as_registered();
+        assert_eq!(trace.services(), ["api-1", "api-2", app, "idp"]);
+        let token = [
+            ("sso.audience", "https://api-1"),
+            ("sso.session_mode", mode),
+            ("sso.token_source", "session"),
+            ("sso.outcome", "ok"),
+        ];
+        trace.says(app, "tokens.access_token", &token);
+        trace.says(app, "session.load", &[("sso.session_mode", mode)]);
+        trace.says(app, "proxy.upstream", &[("sso.to", "api-1")]);
+        let exchanged = [("sso.audience", "https://api-2"), ("sso.outcome", "ok")];
+        trace.says("api-1", "api.token_exchange", &exchanged);
+        let checked = [("sso.client_id", "api-1"), ("sso.outcome", "ok")];
+        trace.says("api-2", "api.token_check", &checked);
+
+        // API-2's is minted: by the refresh token, at the provider.
+        let answer = cli.fetch_get("/api2/data").await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let own = |name| (app, name);
+        let (call, minting) = (own("GET /api2/data"), own("tokens.access_token"));
+        let (refresh, list) = (own("tokens.refresh"), ("api-2", "sso.inventory.v1.Inventory/List"));
+        let edges = [
+            (minting, call),
+            (refresh, minting),
+            (("idp", "POST /token"), refresh),
+            (("idp", "token.grant"), ("idp", "POST /token")),
+            (own("proxy.upstream"), call),
+            (list, own("proxy.upstream")),
+            (("api-2", "api.token_check"), list),
+        ];
+        let trace = Trace::with(&otlp, &trace_id(&answer), &edges).await;
+        trace.must_be_as_registered();
+        let minted = [
+            ("sso.audience", "https://api-2"),
+            ("sso.token_source", "minted"),
+        ];
+        trace.says(app, "tokens.access_token", &minted);
+        let redeemed = [("sso.grant", "refresh_token"), ("sso.outcome", "ok")];
+        trace.says(app, "tokens.refresh", &redeemed);
+        trace.says("idp", "token.grant", &redeemed);
+
+        // What it cost is told: by then nothing has to be minted.
+        let answer = cli.fetch_get("/api2/data").await;
+        let edges = [(own("session.load"), call), (list, own("proxy.upstream"))];
+        let trace = Trace::with(&otlp, &trace_id(&answer), &edges).await;
+        let commands = trace.get(app, "GET /api2/data");
+        let commands = commands.attribute("sso.store_commands").expect("a price");
+        let of_store = trace.spans().iter().filter(|span| span.service == app);
+        let of_store = of_store.filter(|span| span.name == "store").count();
+        assert_eq!(commands, of_store.to_string());
+        let expected = usize::from(mode == "stateful");
+        assert_eq!(of_store, expected, "{mode}");
+        if mode != "stateful" {
+            // A copy of the session, or its tokens, checked before.
+            trace.says(app, "session.load", &[("sso.cache_hit", "true")]);
+        }
+        trace.says("api-2", "api.token_check", &[("sso.cache_hit", "true")]);
+    }
+}
+
+in_modes!([stateful cached hybrid stateless] [
+    each_step_of_a_login_and_of_calls_is_where_it_belongs
+]);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_found_by_its_error_code() {
+    let (otlp, platform) = traced(Plan::default()).await;
+
+    // A wrong password, in the trace of the login.
+    let mut cli = Cli::new();
+    let page = cli.goto(&format!("{}/login", platform.url(Site::App1))).await;
+    let login = trace_id(&page.hops()[0]);
+    sign_in(&mut cli, ("alice", "not-it")).await;
+    assert_eq!(cli.page().status(), 401);
+    let edges = [(("idp", "login.password"), ("idp", "POST /sign-in"))];
+    let trace = Trace::with(&otlp, &login, &edges).await;
+    trace.says("idp", "login.password", &[("sso.outcome", "wrong")]);
+    assert!(trace.get("idp", "login.password").is_error);
+
+    // The provider refuses the login, and the app hears it.
+    let mut cli = Cli::new();
+    let url = format!("{}/login?prompt=none", platform.url(Site::App2));
+    let page = cli.goto(&url).await;
+    let edges = [(("app2-bff", "callback.check"), ("app2-bff", "GET /callback"))];
+    let trace = Trace::with(&otlp, &trace_id(&page.hops()[0]), &edges).await;
+    let refused = [("sso.outcome", "login_required")];
+    trace.says("app2-bff", "callback.check", &refused);
+
+    // A token without the scope, and no token at all.
+    let batch = ClientAuth::basic("batch", "batch-secret");
+    let batch = Machine::new(&platform.url(Site::Idp), batch);
+    let asked = [
+        ("grant_type", "client_credentials"),
+        ("resource", "https://api-1"),
+        ("scope", "https://api-1/read"),
+    ];
+    let token = batch.token(&asked).await.granted().text("access_token");
+    let order = json!({ "item": "chess-set", "quantity": 1 });
+    let url = format!("{}/resource", platform.url(Site::Api1));
+    let answer = batch.call_json(Method::POST, &url, &token, &order).await;
+    assert_eq!(answer.status, 403, "{}", answer.body);
+    let edges = [(("api-1", "api.token_check"), ("api-1", "POST /resource"))];
+    let denied = answer.header("trace-id").expect("Trace-Id");
+    let trace = Trace::with(&otlp, denied, &edges).await;
+    let said = [
+        ("http.response.status_code", "403"),
+        ("sso.outcome", "insufficient_scope"),
+    ];
+    trace.says("api-1", "POST /resource", &said);
+    let was_good = [("sso.outcome", "ok"), ("sso.client_id", "batch")];
+    trace.says("api-1", "api.token_check", &was_good);
+    let answer = batch.call_unsigned(Method::GET, &url).await;
+    assert_eq!(answer.status, 401);
+    let edges = [(("api-1", "api.token_check"), ("api-1", "GET /resource"))];
+    let denied = answer.header("trace-id").expect("Trace-Id");
+    let trace = Trace::with(&otlp, denied, &edges).await;
+    trace.says("api-1", "api.token_check", &[("sso.outcome", "no_token")]);
+
+    // The token endpoint, to a client that has to authenticate, and to one that asks for too much.
+    let stranger = batch.identified_by(ClientAuth::basic("batch", "wrong"));
+    let answer = stranger.token(&asked).await;
+    let edges = [(("idp", "token.client_auth"), ("idp", "POST /token"))];
+    let denied = answer.header("trace-id").expect("Trace-Id");
+    let trace = Trace::with(&otlp, denied, &edges).await;
+    let refused = [("sso.outcome", "invalid_client")];
+    trace.says("idp", "token.client_auth", &refused);
+    let elsewhere = [asked[0], ("resource", "https://elsewhere")];
+    let answer = batch.token(&elsewhere).await;
+    let edges = [(("idp", "token.grant"), ("idp", "POST /token"))];
+    let denied = answer.header("trace-id").expect("Trace-Id");
+    let trace = Trace::with(&otlp, denied, &edges).await;
+    let refused = [("sso.outcome", "invalid_target")];
+    trace.says("idp", "token.grant", &refused);
+    assert!(trace.get("idp", "token.grant").is_error);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_logout_is_one_trace_to_the_other_app() {
+    let (otlp, platform) = traced(Plan::default()).await;
+    let mut cli = Cli::new();
+    for site in [Site::App1, Site::App2] {
+        cli.goto(&format!("{}/login", platform.url(site))).await;
+        if cli.page().has_form() && cli.page().url().path() != "/" {
+            sign_in(&mut cli, ALICE).await;
+        }
+    }
+    cli.goto(&format!("{}/", platform.url(Site::App1))).await;
+    cli.press("Sign out").await;
+    let ended = cli.page().hops().iter();
+    let mut ended = ended.filter(|hop| hop.url.path() == "/logout" && hop.url.port() == idp(&platform));
+    let ended = trace_id(ended.next().expect("the provider's logout"));
+    let told = ("idp", "logout.backchannel");
+    let edges = [
+        (told, ("idp", "GET /logout")),
+        (("app2-bff", "POST /backchannel-logout"), told),
+        (
+            ("app2-bff", "logout.token_check"),
+            ("app2-bff", "POST /backchannel-logout"),
+        ),
+    ];
+    let trace = Trace::with(&otlp, &ended, &edges).await;
+    trace.must_be_as_registered();
+    let told = trace.spans().iter().filter(|span| span.name == "logout.backchannel");
+    let mut told: Vec<_> = told.filter_map(|span| span.attribute("sso.to")).collect();
+    told.sort_unstable();
+    assert_eq!(told, ["app1", "app2"]);
+}
+
+fn idp(platform: &Processes) -> Option<u16> {
+    Some(platform.addresses().port(Site::Idp))
+}
