@@ -151,7 +151,10 @@ async fn each_step_of_a_login_and_of_calls_is_where_it_belongs(mode: &str) {
         assert_eq!(answer.status, 200, "{}", answer.body);
         let own = |name| (app, name);
         let (call, minting) = (own("GET /api2/data"), own("tokens.access_token"));
-        let (refresh, list) = (own("tokens.refresh"), ("api-2", "sso.inventory.v1.Inventory/List"));
+        let (refresh, list) = (
+            own("tokens.refresh"),
+            ("api-2", "sso.inventory.v1.Inventory/List"),
+        );
         let edges = [
             (minting, call),
             (refresh, minting),
@@ -201,7 +204,9 @@ async fn a_refusal_is_found_by_its_error_code() {
 
     // A wrong password, in the trace of the login.
     let mut cli = Cli::new();
-    let page = cli.goto(&format!("{}/login", platform.url(Site::App1))).await;
+    let page = cli
+        .goto(&format!("{}/login", platform.url(Site::App1)))
+        .await;
     let login = trace_id(&page.hops()[0]);
     sign_in(&mut cli, ("alice", "not-it")).await;
     assert_eq!(cli.page().status(), 401);
@@ -214,7 +219,10 @@ async fn a_refusal_is_found_by_its_error_code() {
     let mut cli = Cli::new();
     let url = format!("{}/login?prompt=none", platform.url(Site::App2));
     let page = cli.goto(&url).await;
-    let edges = [(("app2-bff", "callback.check"), ("app2-bff", "GET /callback"))];
+    let edges = [(
+        ("app2-bff", "callback.check"),
+        ("app2-bff", "GET /callback"),
+    )];
     let trace = Trace::with(&otlp, &trace_id(&page.hops()[0]), &edges).await;
     let refused = [("sso.outcome", "login_required")];
     trace.says("app2-bff", "callback.check", &refused);
@@ -278,9 +286,10 @@ async fn a_logout_is_one_trace_to_the_other_app() {
         }
     }
     cli.goto(&format!("{}/", platform.url(Site::App1))).await;
-    cli.press("Sign out").await;
+    cli.press("Sign out everywhere").await;
     let ended = cli.page().hops().iter();
-    let mut ended = ended.filter(|hop| hop.url.path() == "/logout" && hop.url.port() == idp(&platform));
+    let mut ended =
+        ended.filter(|hop| hop.url.path() == "/logout" && hop.url.port() == idp(&platform));
     let ended = trace_id(ended.next().expect("the provider's logout"));
     let told = ("idp", "logout.backchannel");
     let edges = [
@@ -293,7 +302,10 @@ async fn a_logout_is_one_trace_to_the_other_app() {
     ];
     let trace = Trace::with(&otlp, &ended, &edges).await;
     trace.must_be_as_registered();
-    let told = trace.spans().iter().filter(|span| span.name == "logout.backchannel");
+    let told = trace
+        .spans()
+        .iter()
+        .filter(|span| span.name == "logout.backchannel");
     let mut told: Vec<_> = told.filter_map(|span| span.attribute("sso.to")).collect();
     told.sort_unstable();
     assert_eq!(told, ["app1", "app2"]);

@@ -73,7 +73,7 @@ async fn an_order_is_one_trace_from_the_app_to_api_2_by_way_of_redis_and_the_pro
             .is_some_and(|system| system == "redis")
     };
     let load = trace
-        .0
+        .spans()
         .iter()
         .filter(|span| span.service == "app1-bff")
         .find(of_redis)

@@ -72,7 +72,6 @@ impl Trace {
     }
 
     fn missing<'e>(&self, edges: &'e [Edge<'e>]) -> Vec<&'e Edge<'e>> {
-        let is = |span: &SpanRecord, (service, name)| span.service == service && span.name == name;
         let there = |(child, parent): &Edge<'_>| {
             let mut below = self.0.iter().filter(|span| is(span, *child));
             below.any(|span| self.parent(span).is_some_and(|above| is(above, *parent)))
@@ -163,4 +162,8 @@ impl Trace {
             assert_eq!(span.attribute(key), Some(*value), "{key} of {span:#?}");
         }
     }
+}
+
+fn is(span: &SpanRecord, (service, name): (&str, &str)) -> bool {
+    span.service == service && span.name == name
 }

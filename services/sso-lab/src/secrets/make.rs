@@ -88,6 +88,10 @@ mod tests {
 
     use super::{super::spec::Source, *};
 
+    fn ground() -> Ground {
+        Ground::real(Shutdown::new())
+    }
+
     fn from() -> Source {
         Source {
             secret: "a".into(),

@@ -6,6 +6,8 @@
 //! whom) is said here alone, and put on the span when it is sent (`routed`).
 
 mod attributes;
+#[cfg(test)]
+mod deploy_tests;
 mod docs;
 mod metrics;
 mod requests;
