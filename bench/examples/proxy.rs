@@ -11,7 +11,7 @@ use bff_kit::ProxyAlone;
 use kit::{
     metrics::Metrics,
     readiness::Readiness,
-    shutdown::Shutdown,
+    shutdown::{Drain, Shutdown},
     telemetry::{self, LogFormat},
 };
 use mimalloc::MiMalloc;
@@ -28,7 +28,7 @@ async fn main() {
     let port = env::var("PORT").ok().and_then(|port| port.parse().ok());
     let api = env::var("API1_URL").expect("API1_URL");
     let listener = TcpListener::bind(("127.0.0.1", port.expect("PORT"))).expect("a free port");
-    let shutdown = Shutdown::on_signals();
+    let shutdown = Shutdown::on_signals(Drain::default());
     let frame = Frame {
         service: SERVICE,
         metrics: Metrics::new(SERVICE).expect("metrics"),

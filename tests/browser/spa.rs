@@ -100,7 +100,11 @@ impl Story {
 /// How the page shows a token: enough to tell it from another.
 fn ends_of(token: &str) -> String {
     let length = token.len();
-    format!("{} … {} ({length} characters)", &token[..18], &token[length - 12..])
+    format!(
+        "{} … {} ({length} characters)",
+        &token[..18],
+        &token[length - 12..]
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]

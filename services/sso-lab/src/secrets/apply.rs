@@ -244,11 +244,7 @@ impl There {
     }
 
     /// Keys whose value is not what their source says.
-    fn misfits<'s>(
-        &self,
-        spec: &'s Spec,
-        ground: &Ground,
-    ) -> Vec<(&'s str, &'s str, &'s Source)> {
+    fn misfits<'s>(&self, spec: &'s Spec, ground: &Ground) -> Vec<(&'s str, &'s str, &'s Source)> {
         let mut misfits = Vec::new();
         for wanted in &spec.secrets {
             for (key, kind) in &wanted.keys {

@@ -13,11 +13,7 @@ const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 
 /// A new value of this kind, from `source` where it is made from something.
 /// `Err` says why there is none, and shows nothing of the source.
-pub(super) fn make(
-    kind: &Kind,
-    source: Option<&[u8]>,
-    ground: &Ground,
-) -> Result<Vec<u8>, String> {
+pub(super) fn make(kind: &Kind, source: Option<&[u8]>, ground: &Ground) -> Result<Vec<u8>, String> {
     let random = &*ground.random;
     let said = |error: std::io::Error| error.to_string();
     Ok(match kind {
