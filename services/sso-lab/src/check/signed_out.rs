@@ -34,8 +34,17 @@ pub(super) async fn check(run: &mut Run, plan: &Plan, app: Site) -> About {
     let name = |what: &str| format!("{label}: {what}");
     let (app_ready, idp_ready) = (ready(app), ready(Site::Idp));
     let url = plan.url(app);
-    let about = name("nobody is signed in");
-    let about = run.step(&about, &[&app_ready], session(plan, &url)).await;
+    let nobody = name("nobody is signed in");
+    let mode = run
+        .step(&nobody, &[&app_ready], session(plan, &url))
+        .await
+        .unwrap_or_default();
+    let chooses = name("says whether a login may choose its session's mode");
+    let choice = may_choose(plan, &url, &mode);
+    let choice = run
+        .step(&chooses, &[&nobody, &idp_ready], choice)
+        .await
+        .unwrap_or_default();
     let refuses = name("refuses calls without a session");
     run.step(&refuses, &[&app_ready], refuses_calls(plan, &url))
         .await;
@@ -50,14 +59,14 @@ pub(super) async fn check(run: &mut Run, plan: &Plan, app: Site) -> About {
     run.step(&login, &needs, goes_to_provider(plan, app)).await;
     let form = name("a login shows the provider's form, in nobody's frame");
     run.step(&form, &[&login], shows_form(plan, &url)).await;
-    let nobody = name("the provider knows nobody here, and says who answers");
-    run.step(&nobody, &[&login], answers_nobody(plan, &url))
+    let unknown = name("the provider knows nobody here, and says who answers");
+    run.step(&unknown, &[&login], answers_nobody(plan, &url))
         .await;
-    about.unwrap_or_default()
+    About { mode, choice }
 }
 
-/// `GET /session`, and whether a login may choose its mode.
-async fn session(plan: &Plan, app: &str) -> Step<About> {
+/// `GET /session`: nobody, and how sessions are kept.
+async fn session(plan: &Plan, app: &str) -> Step<String> {
     let mut browser = Browser::new(&plan.wire);
     let answer = browser.get(&format!("{app}/session")).await?.expect(200)?;
     let session = answer.json()?;
@@ -68,19 +77,20 @@ async fn session(plan: &Plan, app: &str) -> Step<About> {
     ensure(MODES.contains(&mode.as_str()), || {
         answer.failure("names no session mode that is known")
     })?;
-    let asked = browser.get(&format!("{app}/login?mode={mode}")).await?;
-    let choice = match asked.status {
-        302 | 303 => true,
-        400 => false,
-        _ => return Err(asked.failure("is no login").into()),
-    };
-    let note = if choice {
-        "a login may choose"
-    } else {
-        "a login cannot choose"
-    };
-    let note = format!("sessions are {mode}, {note}");
-    Ok(Found::new(About { mode, choice }, note))
+    Ok(Found::new(mode.clone(), format!("sessions are {mode}")))
+}
+
+/// `/login?mode=` begins a login where it is switched on (BFF_SESSION_MODE_CHOICE).
+async fn may_choose(plan: &Plan, app: &str, mode: &str) -> Step<bool> {
+    let mut browser = Browser::new(&plan.wire);
+    let answer = browser.get(&format!("{app}/login?mode={mode}")).await?;
+    match answer.status {
+        302 | 303 => Ok(Found::new(true, "it may")),
+        400 => Ok(Found::new(false, "it may not")),
+        _ => Err(answer
+            .failure("neither begins a login nor refuses it")
+            .into()),
+    }
 }
 
 /// 401 with a problem document, and no redirect (RFC 9457).

@@ -78,7 +78,8 @@ impl Endings<'_> {
         if app.is_kept() {
             let own = self.sessions(other).await?;
             let own = own.iter().find(|one| one["current"] == true);
-            return Ok(Found::new(own.map(handle), ""));
+            let own = own.ok_or_else(|| Failure::new("no listed session is the current one"))?;
+            return Ok(Found::new(Some(handle(own)), ""));
         }
         // What the provider calls it, which the session itself is not told.
         let known: Vec<_> = before.iter().map(handle).collect();
