@@ -52,3 +52,17 @@ find_browser() {
     CHROMEDRIVER="${CHROMEDRIVER:-$(program_of chromedriver)}" || return 1
     export CHROME CHROMEDRIVER
 }
+
+# The images' names, as the Dockerfile has them.
+image_names() { sed -n 's/^FROM runtime AS //p' "$ROOT/Dockerfile"; }
+# What stands before them; the chart's image.registry and image.prefix say the same.
+IMAGES_AT=ghcr.io/sso-lab
+
+workspace_version() { sed -n '/^\[workspace\.package\]/,/^$/s/^version = "\(.*\)"$/\1/p' "$ROOT/Cargo.toml"; }
+# The commit that is checked out, `-dirty` when something differs from it.
+commit_here() {
+    local dirty=''
+    git -C "$ROOT" rev-parse HEAD >/dev/null 2>&1 || { echo unknown && return; }
+    [ -z "$(git -C "$ROOT" status --porcelain)" ] || dirty=-dirty
+    echo "$(git -C "$ROOT" rev-parse HEAD)$dirty"
+}
