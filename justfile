@@ -45,3 +45,15 @@ platform *filter:
 browser *filter:
     scripts/test build
     cargo test -p tests --test browser -- {{filter}}
+
+# Build the images, try them in containers, tell their sizes (not part of `all`)
+image *flags:
+    scripts/image {{flags}}
+
+# The platform in a kind cluster; again: upgrade
+kind-up *flags:
+    scripts/kind-up {{flags}}
+
+# Remove that cluster
+kind-down:
+    scripts/kind-down

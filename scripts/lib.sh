@@ -66,3 +66,34 @@ commit_here() {
     [ -z "$(git -C "$ROOT" status --porcelain)" ] || dirty=-dirty
     echo "$(git -C "$ROOT" rev-parse HEAD)$dirty"
 }
+
+# Ports of loopback, by bash itself: a fresh machine may have no curl.
+listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+ready() {
+    local status=''
+    {
+        exec 3<>"/dev/tcp/127.0.0.1/$1" || return 1
+        printf 'GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n' >&3
+        read -r -t 2 _ status _ <&3 || true
+        exec 3>&-
+    } 2>/dev/null
+    [ "$status" = 200 ]
+}
+
+# Where everything is, with ports moved by this much, and who can sign in.
+print_sites() {
+    at() { printf 'http://%s.localhost:%s' "$1" "$(($2 + offset))"; }
+    local offset="$1"
+    cat <<TABLE
+
+   lab    $(at lab 8080)     start here
+   idp    $(at idp 8081)
+   app1   $(at app1 8082)
+   app2   $(at app2 8083)
+   api-1  $(at api1 8084)
+   api-2  $(at api2 8085)
+   spa    $(at spa 8086)     the single-page app
+   evil   $(at evil 8087)    the attacker's site
+   users  alice / wonderland, bob / builder
+TABLE
+}

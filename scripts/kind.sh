@@ -1,0 +1,43 @@
+# What kind-up and kind-down share; sourced, after lib.sh.
+
+CLUSTER=sso-lab
+# Named at each call: whatever else you are connected to stays as it is.
+CONTEXT="kind-$CLUSTER"
+NAMESPACE=sso-lab
+RELEASE=sso-lab
+
+# The oldest that will do: BuildKit's mounts; kind's nodes of Kubernetes 1.31;
+# kubectl one version behind them; a helm that is not three years old.
+declare -A WANTED=([docker]=20.10 [kind]=0.24 [kubectl]=1.30 [helm]=3.14)
+
+version_of() {
+    case "$1" in
+    docker) docker --version ;;
+    kind) kind version ;;
+    kubectl) kubectl version --client ;;
+    helm) helm version --template '{{.Version}}' ;;
+    esac 2>/dev/null | grep -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' | head -n 1
+}
+
+# Says each that is missing or too old, not only the first.
+want_kind_tools() {
+    local tool found wrong=()
+    for tool in "$@"; do
+        if ! have "$tool"; then
+            wrong+=("$tool is missing (${WANTED[$tool]} or newer)")
+            continue
+        fi
+        found="$(version_of "$tool")" || found=''
+        if [ "$(printf '%s\n' "${WANTED[$tool]}" "$found" | sort -V | head -n 1)" != "${WANTED[$tool]}" ]; then
+            wrong+=("$tool ${found:-of a version that it does not tell} is too old (${WANTED[$tool]} or newer)")
+        fi
+    done
+    if [ "${#wrong[@]}" -gt 0 ]; then
+        printf '%s: %s\n' "$(basename "$0")" "${wrong[0]}" >&2
+        printf '%s\n' "${wrong[@]:1}" | sed '/./s/^/         /' >&2
+        exit 2
+    fi
+}
+
+has_cluster() { kind get clusters 2>/dev/null | grep -qx "$CLUSTER"; }
+answers() { kubectl --context "$CONTEXT" get --raw /readyz >/dev/null 2>&1; }
