@@ -192,6 +192,11 @@ def check_images(tilt):
         must(".run/static/${SERVICE} /live/${SERVICE}" in dockerfile, f"{ref}: the Dockerfile copies another file")
         if image["live_update"]:
             must(image["live_update"] == [{"sync": [binary, f"/live/{name}"]}, {"run": f"/dev-run {restart}"}], f"{ref}: {image['live_update']}")
+    exposed = {name: {int(p) for p in ports.split()} for name, ports in re.findall(r"^COPY --from=build \S+ /(\S+)\nEXPOSE (.*)$", dockerfile, re.M)}
+    listens = {c["name"]: {p["containerPort"] for p in c["ports"]} for d in without_tests if is_ours(d) for c in containers(d) if "ports" in c}
+    must(exposed == listens, f"the Dockerfile exposes {exposed}, the chart's containers listen at {listens}")
+    rust = re.search(r'^rust-version = "(.*)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
+    must(f"\nARG BUILD_BASE=rust:{rust}-" in dockerfile, f"the Dockerfile builds with another Rust than {rust}")
     made = (ROOT / "scripts/static-binaries").read_text()
     must("< <(image_names)" in made and ".run/static/$name" in made, "scripts/static-binaries makes other files than the Tiltfile copies")
 
