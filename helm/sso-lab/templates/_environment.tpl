@@ -1,0 +1,155 @@
+{{/*
+The environment of our services. Nothing secret is in it: secrets are files, and
+the variables that end in _FILE say where.
+*/}}
+
+{{/* (dict "root" $ "key" "idp" "service" (dict …) "settings" (dict …)) */}}
+{{- define "sso-lab.environment" -}}
+{{- $values := .root.Values -}}
+{{- $at := printf "http://%s" (include "sso-lab.fullname" .root) -}}
+{{- $isBff := has .key (list "app1" "app2") -}}
+- {name: BIND, value: 0.0.0.0}
+- {name: DOMAIN, value: {{ $values.domain | quote }}}
+- {name: PUBLIC_SCHEME, value: {{ $values.publicScheme }}}
+- {name: TRUSTED_PROXIES, value: {{ join "," $values.trustedProxies | quote }}}
+- {name: WORKERS, value: {{ .settings.workers | int | quote }}}
+- {name: LOG_FORMAT, value: json}
+{{- with $values.logFilter }}
+- {name: RUST_LOG, value: {{ . | quote }}}
+{{- end }}
+- {name: DRAIN_NOTICE, value: {{ printf "%ds" ($values.drain.noticeSeconds | int) }}}
+- {name: DRAIN_TIMEOUT, value: {{ printf "%ds" ($values.drain.timeoutSeconds | int) }}}
+{{- with $values.weaken }}
+- {name: LAB, value: "1"}
+- {name: WEAKEN, value: {{ join "," . | quote }}}
+{{- end }}
+{{- with include "sso-lab.otlpEndpoint" .root }}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }}}
+{{- end }}
+{{- range $name, $value := $values.telemetry.env }}
+- {name: {{ $name }}, value: {{ $value | quote }}}
+{{- end }}
+{{- if .service.store }}
+- {name: REDIS_URL_FILE, value: /etc/sso-lab/redis/redis-url}
+{{- if include "sso-lab.redisCa" .root }}
+- {name: REDIS_CA_FILE, value: /etc/sso-lab/redis-ca/ca.crt}
+{{- end }}
+{{- end }}
+{{- if .service.secret }}
+- {name: STATE_DIR, value: /var/lib/sso-lab}
+{{- end }}
+{{- if eq .key "idp" }}
+- {name: IDP_CONFIG, value: /etc/sso-lab/idp/idp.toml}
+- {name: IDP_SIGNING_ALG, value: {{ $values.idp.signingAlg }}}
+- {name: IDP_OPERATOR_KEY_FILE, value: /var/lib/sso-lab/operator.key}
+# Apps are told of logouts at their public names, and reached at their Services.
+- {name: IDP_CONNECT, value: {{ include "sso-lab.connect" (dict "root" .root "keys" (list "app1" "app2")) | quote }}}
+{{- else if ne .key "lab" }}
+# Only the connection goes to the Service: tokens still have to name the public issuer.
+- {name: IDP_INTERNAL_URL, value: "{{ $at }}-idp:8081"}
+{{- end }}
+{{- if eq .key "app1" }}
+- {name: APP1_CLIENT_SECRET_FILE, value: /var/lib/sso-lab/app1-client-secret}
+{{- with $values.app1.sessionMode }}
+- {name: APP1_SESSION_MODE, value: {{ . }}}
+{{- end }}
+{{- else if eq .key "app2" }}
+# Named, though it is where the app would look: it would write its public half beside it.
+- {name: APP2_CLIENT_KEY_FILE, value: /var/lib/sso-lab/app2-client.pem}
+{{- with $values.app2.sessionMode }}
+- {name: APP2_SESSION_MODE, value: {{ . }}}
+{{- end }}
+{{- else if eq .key "api1" }}
+- {name: API1_CLIENT_SECRET_FILE, value: /var/lib/sso-lab/api-1-client-secret}
+- {name: IDP_GRPC_URL, value: "{{ $at }}-idp:9081"}
+- {name: API2_URL, value: "{{ $at }}-api-2:8085"}
+- {name: API2_GRPC_URL, value: "{{ $at }}-api-2:9085"}
+{{- if not $values.lab.enabled }}
+# No page of another origin calls it: the single-page app is not there.
+- {name: API1_CORS_ORIGINS, value: ""}
+{{- end }}
+{{- end }}
+{{- if $isBff }}
+- {name: API1_URL, value: "{{ $at }}-api-1:8084"}
+- {name: API2_GRPC_URL, value: "{{ $at }}-api-2:9085"}
+- {name: BFF_SESSION_MODE_CHOICE, value: {{ ternary "on" "off" $values.bff.sessionModeChoice | quote }}}
+{{- end }}
+{{- with .settings.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The ConfigMap with the CA of an external Redis; empty: public CAs do. */}}
+{{- define "sso-lab.redisCa" -}}
+{{- if eq .Values.redis.mode "external" -}}{{- .Values.redis.external.tls.caConfigMap -}}{{- end -}}
+{{- end -}}
+
+{{/* Files, by the same arguments: a list of volumes. */}}
+{{- define "sso-lab.volumes" -}}
+{{- with .service.secret }}
+- name: state
+  projected:
+    defaultMode: 0440
+    sources:
+      - secret:
+          name: {{ .name }}
+          items:
+            {{- range .files }}
+            - {key: {{ . }}, path: {{ . }}}
+            {{- end }}
+      {{- with .optional }}
+      - secret:
+          name: {{ $.service.secret.name }}
+          optional: true
+          items:
+            {{- range . }}
+            - {key: {{ . }}, path: {{ . }}}
+            {{- end }}
+      {{- end }}
+      {{- if eq $.key "idp" }}
+      {{- if include "sso-lab.hasUsers" $.root }}
+      - secret:
+          name: {{ include "sso-lab.usersSecret" $.root }}
+          items:
+            - {key: users.toml, path: users.toml}
+      {{- end }}
+      {{- end }}
+{{- end }}
+{{- if eq .key "idp" }}
+- name: config
+  configMap:
+    name: {{ include "sso-lab.fullname" .root }}-idp
+{{- end }}
+{{- if .service.store }}
+{{- $url := include "sso-lab.redisUrl" .root | fromYaml }}
+- name: redis
+  secret:
+    secretName: {{ $url.name }}
+    defaultMode: 0440
+    items:
+      - {key: {{ $url.key }}, path: redis-url}
+{{- with include "sso-lab.redisCa" .root }}
+- name: redis-ca
+  configMap:
+    name: {{ . }}
+    items:
+      - {key: {{ $.root.Values.redis.external.tls.caKey }}, path: ca.crt}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* And where they are mounted. */}}
+{{- define "sso-lab.mounts" -}}
+{{- if .service.secret }}
+- {name: state, mountPath: /var/lib/sso-lab, readOnly: true}
+{{- end }}
+{{- if eq .key "idp" }}
+- {name: config, mountPath: /etc/sso-lab/idp, readOnly: true}
+{{- end }}
+{{- if .service.store }}
+- {name: redis, mountPath: /etc/sso-lab/redis, readOnly: true}
+{{- if include "sso-lab.redisCa" .root }}
+- {name: redis-ca, mountPath: /etc/sso-lab/redis-ca, readOnly: true}
+{{- end }}
+{{- end }}
+{{- end -}}

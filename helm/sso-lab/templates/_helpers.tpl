@@ -1,0 +1,144 @@
+{{/* Names, labels, images: what every template has in common. */}}
+
+{{- define "sso-lab.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What a selector needs. (dict "root" $ "component" "idp") */}}
+{{- define "sso-lab.selectorLabels" -}}
+app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{/* (dict "root" $ "component" "idp") */}}
+{{- define "sso-lab.labels" -}}
+{{ include "sso-lab.selectorLabels" . }}
+app.kubernetes.io/part-of: sso-lab
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The metadata of everything. (dict "root" $ "component" "idp" "name" "…" "annotations" (dict …)) */}}
+{{- define "sso-lab.metadata" -}}
+name: {{ .name }}
+namespace: {{ .root.Release.Namespace }}
+labels:
+  {{- include "sso-lab.labels" . | nindent 2 }}
+{{- with merge (dict) (default (dict) .annotations) .root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* (dict "registry" … "repository" … "tag" … "digest" …) */}}
+{{- define "sso-lab.reference" -}}
+{{- $name := .repository -}}
+{{- if .registry -}}{{- $name = printf "%s/%s" .registry .repository -}}{{- end -}}
+{{- if .digest -}}
+{{- printf "%s@%s" $name .digest -}}
+{{- else -}}
+{{- printf "%s:%s" $name .tag -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The image of one of our own programs, and when it is pulled. (dict "root" $ "program" "idp" "image" (dict …)) */}}
+{{- define "sso-lab.image" -}}
+{{- $common := .root.Values.image -}}
+{{- $repository := printf "%s/%s" $common.prefix .program | trimPrefix "/" -}}
+image: {{ include "sso-lab.reference" (dict
+  "registry" (default $common.registry .image.registry)
+  "repository" (default $repository .image.repository)
+  "tag" (coalesce .image.tag $common.tag .root.Chart.AppVersion)
+  "digest" .image.digest) | quote }}
+imagePullPolicy: {{ default $common.pullPolicy .image.pullPolicy }}
+{{- end -}}
+
+{{/* What the restricted Pod Security Standard asks of a pod, and more. (dict "root" $ "user" 65532) */}}
+{{- define "sso-lab.podSecurity" -}}
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: {{ .user }}
+  runAsGroup: {{ .user }}
+  fsGroup: {{ .user }}
+  seccompProfile:
+    type: RuntimeDefault
+{{- end -}}
+
+{{- define "sso-lab.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{/* What browsers see. (dict "root" $ "site" "app1" "port" 8082) */}}
+{{- define "sso-lab.publicUrl" -}}
+{{- $values := .root.Values -}}
+{{- if eq $values.publicScheme "https" -}}
+https://{{ .site }}.{{ $values.domain }}
+{{- else -}}
+http://{{ .site }}.{{ $values.domain }}:{{ .port }}
+{{- end -}}
+{{- end -}}
+
+{{/* `host:port=host:port` of each site named: the public one, and the Service. (dict "root" $ "keys" (list "app1" …)) */}}
+{{- define "sso-lab.connect" -}}
+{{- $root := .root -}}
+{{- $services := include "sso-lab.services" $root | fromYaml -}}
+{{- $pairs := list -}}
+{{- range $key := .keys -}}
+{{- with get $services $key -}}
+{{- $component := .component -}}
+{{- range $site, $port := .sites -}}
+{{- $number := get (get $services $key).ports $port | int -}}
+{{- $public := ternary 443 $number (eq $root.Values.publicScheme "https") | int -}}
+{{- $pairs = append $pairs (printf "%s.%s:%d=%s-%s:%d" $site $root.Values.domain $public (include "sso-lab.fullname" $root) $component $number) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- join "," $pairs -}}
+{{- end -}}
+
+{{/* Where spans go; empty: nowhere. */}}
+{{- define "sso-lab.otlpEndpoint" -}}
+{{- if .Values.telemetry.otlpEndpoint -}}
+{{- .Values.telemetry.otlpEndpoint -}}
+{{- else if .Values.jaeger.enabled -}}
+http://{{ include "sso-lab.fullname" . }}-jaeger:4317
+{{- end -}}
+{{- end -}}
+
+{{/* Metadata with the labels by which a Prometheus or Grafana chooses. (dict … "own" (dict …)) */}}
+{{- define "sso-lab.monitoringMetadata" -}}
+{{- $metadata := include "sso-lab.metadata" . | fromYaml -}}
+{{- $_ := set $metadata "labels" (merge (dict) .own $metadata.labels) -}}
+{{- toYaml $metadata -}}
+{{- end -}}
+
+{{/* Who signs in at `helm test`; empty: nobody. */}}
+{{- define "sso-lab.checkUser" -}}
+{{- if .Values.check.user -}}
+{{- .Values.check.user -}}
+{{- else if include "sso-lab.demoUsers" . -}}
+alice
+{{- end -}}
+{{- end -}}
