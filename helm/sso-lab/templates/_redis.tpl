@@ -21,7 +21,7 @@ start.sh: |
   password="$(cat /run/secrets/redis/redis-password)"
   exec redis-server - <<END
   include /etc/redis/redis.conf
-  user sso-lab on >$password ~* &* +@all -@admin -@dangerous +info +role +keys
+  user sso-lab on >$password ~* &* +@all -@admin -@dangerous +info +role
   END
 answers.sh: |
   # Loading its file, it answers too, but not PONG.

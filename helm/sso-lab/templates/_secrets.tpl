@@ -21,6 +21,25 @@ bring all of them.
   (dict "name" "redis-password" "kind" "password")
   (dict "name" "redis-url" "kind" "redis-url" "template" $url))) -}}
 {{- end -}}
+{{- /* A client's secret is made at the client, and copied to the IdP; the other way round where you bring the IdP's. */ -}}
+{{- range $key, $file := dict "app1" "app1-client-secret" "api1" "api-1-client-secret" -}}
+{{- if not (get $brings $key) -}}
+{{- $keys := list -}}
+{{- if $brings.idp -}}
+{{- $keys = append $keys (dict "name" $file "kind" "copy" "from_secret" $name.idp "from_key" $file) -}}
+{{- else -}}
+{{- $keys = append $keys (dict "name" $file "kind" "token") -}}
+{{- end -}}
+{{- if eq $key "app1" -}}{{- $keys = append $keys (dict "name" "bff-sealing.key" "kind" "sealing-key") -}}{{- end -}}
+{{- $secrets = append $secrets (dict "name" (get $name $key) "keys" $keys) -}}
+{{- end -}}
+{{- end -}}
+{{- if not $brings.app2 -}}
+{{- $secrets = append $secrets (dict "name" $name.app2 "keys" (list
+  (dict "name" "app2-client.pem" "kind" "client-key")
+  (dict "name" "bff-sealing.key" "kind" "sealing-key"))) -}}
+{{- end -}}
+{{- /* The last one: it copies from the others. */ -}}
 {{- if not $brings.idp -}}
 {{- $keys := list
   (dict "name" "idp-es256.pem" "kind" "signing-key-es256")
@@ -39,24 +58,6 @@ bring all of them.
 {{- end -}}
 {{- end -}}
 {{- $secrets = append $secrets (dict "name" $name.idp "keys" $keys) -}}
-{{- end -}}
-{{- /* A client's secret is made at the client, and copied to the IdP; the other way round where you bring the IdP's. */ -}}
-{{- range $key, $file := dict "app1" "app1-client-secret" "api1" "api-1-client-secret" -}}
-{{- if not (get $brings $key) -}}
-{{- $keys := list -}}
-{{- if $brings.idp -}}
-{{- $keys = append $keys (dict "name" $file "kind" "copy" "from_secret" $name.idp "from_key" $file) -}}
-{{- else -}}
-{{- $keys = append $keys (dict "name" $file "kind" "token") -}}
-{{- end -}}
-{{- if eq $key "app1" -}}{{- $keys = append $keys (dict "name" "bff-sealing.key" "kind" "sealing-key") -}}{{- end -}}
-{{- $secrets = append $secrets (dict "name" (get $name $key) "keys" $keys) -}}
-{{- end -}}
-{{- end -}}
-{{- if not $brings.app2 -}}
-{{- $secrets = append $secrets (dict "name" $name.app2 "keys" (list
-  (dict "name" "app2-client.pem" "kind" "client-key")
-  (dict "name" "bff-sealing.key" "kind" "sealing-key"))) -}}
 {{- end -}}
 {{- if $secrets -}}
 {{- dict "secrets" $secrets | toToml -}}
