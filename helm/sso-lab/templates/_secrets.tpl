@@ -15,52 +15,54 @@ bring all of them.
 {{- end -}}
 {{- $secrets := list -}}
 {{- if and (eq .Values.redis.mode "demo") (not .Values.redis.existingSecret) -}}
-{{- $redis := include "sso-lab.redisSecret" . -}}
-{{- $url := printf "redis://sso-lab:${redis-password}@%s-redis:6379/0" (include "sso-lab.fullname" .) -}}
-{{- $secrets = append $secrets (dict "name" $redis "keys" (list
-  (dict "name" "redis-password" "kind" "password")
-  (dict "name" "redis-url" "kind" "redis-url" "template" $url))) -}}
+{{- $url := printf "redis://sso-lab:${password}@%s-redis:6379/0" (include "sso-lab.fullname" .) -}}
+{{- $secrets = append $secrets (dict "name" (include "sso-lab.redisSecret" .) "keys" (dict
+  "redis-password" (dict "kind" "password")
+  "redis-url" (dict "kind" "redis-url" "from" "redis-password" "template" $url))) -}}
 {{- end -}}
 {{- /* A client's secret is made at the client, and copied to the IdP; the other way round where you bring the IdP's. */ -}}
 {{- range $key, $file := dict "app1" "app1-client-secret" "api1" "api-1-client-secret" -}}
 {{- if not (get $brings $key) -}}
-{{- $keys := list -}}
+{{- $keys := dict -}}
 {{- if $brings.idp -}}
-{{- $keys = append $keys (dict "name" $file "kind" "copy" "from_secret" $name.idp "from_key" $file) -}}
+{{- $keys = set $keys $file (dict "kind" "copy" "from" (printf "%s/%s" $name.idp $file)) -}}
 {{- else -}}
-{{- $keys = append $keys (dict "name" $file "kind" "token") -}}
+{{- $keys = set $keys $file (dict "kind" "token") -}}
 {{- end -}}
-{{- if eq $key "app1" -}}{{- $keys = append $keys (dict "name" "bff-sealing.key" "kind" "sealing-key") -}}{{- end -}}
+{{- if eq $key "app1" -}}{{- $keys = set $keys "bff-sealing.key" (dict "kind" "sealing-key") -}}{{- end -}}
 {{- $secrets = append $secrets (dict "name" (get $name $key) "keys" $keys) -}}
 {{- end -}}
 {{- end -}}
 {{- if not $brings.app2 -}}
-{{- $secrets = append $secrets (dict "name" $name.app2 "keys" (list
-  (dict "name" "app2-client.pem" "kind" "client-key")
-  (dict "name" "bff-sealing.key" "kind" "sealing-key"))) -}}
+{{- $secrets = append $secrets (dict "name" $name.app2 "keys" (dict
+  "app2-client.pem" (dict "kind" "client-key")
+  "bff-sealing.key" (dict "kind" "sealing-key"))) -}}
 {{- end -}}
-{{- /* The last one: it copies from the others. */ -}}
 {{- if not $brings.idp -}}
-{{- $keys := list
-  (dict "name" "idp-es256.pem" "kind" "signing-key-es256")
-  (dict "name" "idp-rs256.pem" "kind" "signing-key-rs256")
-  (dict "name" "idp-eddsa.pem" "kind" "signing-key-eddsa")
-  (dict "name" "idp-refresh.key" "kind" "sealing-key")
-  (dict "name" "operator.key" "kind" "token")
-  (dict "name" "app2-client.jwks.json" "kind" "client-jwks" "from_secret" $name.app2 "from_key" "app2-client.pem") -}}
+{{- $keys := dict
+  "idp-es256.pem" (dict "kind" "signing-key-es256")
+  "idp-rs256.pem" (dict "kind" "signing-key-rs256")
+  "idp-eddsa.pem" (dict "kind" "signing-key-eddsa")
+  "idp-refresh.key" (dict "kind" "sealing-key")
+  "operator.key" (dict "kind" "token")
+  "app2-client.jwks.json" (dict "kind" "client-jwks" "from" (printf "%s/app2-client.pem" $name.app2)) -}}
 {{- $apps := dict "app1" $name.app1 "api-1" $name.api1 -}}
 {{- range $client := include "sso-lab.clientsWithSecret" . | fromYamlArray -}}
 {{- $file := include "sso-lab.clientSecretFile" $client -}}
 {{- if hasKey $apps $client -}}
-{{- $keys = append $keys (dict "name" $file "kind" "copy" "from_secret" (get $apps $client) "from_key" $file) -}}
+{{- $keys = set $keys $file (dict "kind" "copy" "from" (printf "%s/%s" (get $apps $client) $file)) -}}
 {{- else -}}
-{{- $keys = append $keys (dict "name" $file "kind" "token") -}}
+{{- $keys = set $keys $file (dict "kind" "token") -}}
 {{- end -}}
 {{- end -}}
 {{- $secrets = append $secrets (dict "name" $name.idp "keys" $keys) -}}
 {{- end -}}
 {{- if $secrets -}}
-{{- dict "secrets" $secrets | toToml -}}
+{{- $labels := dict
+  "app.kubernetes.io/part-of" "sso-lab"
+  "app.kubernetes.io/instance" .Release.Name
+  "app.kubernetes.io/managed-by" "sso-lab-secrets" -}}
+{{- dict "labels" $labels "secrets" $secrets | toToml -}}
 {{- end -}}
 {{- end -}}
 
@@ -70,7 +72,7 @@ bring all of them.
 {{- range (include "sso-lab.secretsSpec" . | fromToml).secrets -}}
 {{- $names = append $names .name -}}
 {{- range .keys -}}
-{{- with .from_secret -}}{{- $names = append $names . -}}{{- end -}}
+{{- if contains "/" (default "" .from) -}}{{- $names = append $names (splitList "/" .from | first) -}}{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- $names | uniq | sortAlpha | toYaml -}}
