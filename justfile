@@ -32,6 +32,11 @@ lint:
 deny:
     scripts/test deny
 
+# The Helm chart, with its tools
+chart *checks:
+    scripts/chart-tools
+    scripts/chart {{checks}}
+
 # All tests
 test:
     scripts/test build test
