@@ -31,6 +31,9 @@ the variables that end in _FILE say where.
 {{- end }}
 {{- if .service.store }}
 - {name: REDIS_URL_FILE, value: /etc/sso-lab/redis/redis-url}
+{{- if (include "sso-lab.redisUrl" .root | fromYaml).sentinelKey }}
+- {name: REDIS_SENTINEL_PASSWORD_FILE, value: /etc/sso-lab/redis/sentinel-password}
+{{- end }}
 {{- if include "sso-lab.redisCa" .root }}
 - {name: REDIS_CA_FILE, value: /etc/sso-lab/redis-ca/ca.crt}
 {{- end }}
@@ -128,6 +131,9 @@ the variables that end in _FILE say where.
     defaultMode: 0440
     items:
       - {key: {{ $url.key }}, path: redis-url}
+      {{- with $url.sentinelKey }}
+      - {key: {{ . }}, path: sentinel-password}
+      {{- end }}
 {{- with include "sso-lab.redisCa" .root }}
 - name: redis-ca
   configMap:

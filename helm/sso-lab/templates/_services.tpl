@@ -74,11 +74,12 @@ lab:
 {{- default (printf "%s-%s" (include "sso-lab.fullname" .root) (get $components .key)) $given -}}
 {{- end -}}
 
-{{/* The Secret and key with Redis's URL, as a dict. */}}
+{{/* The Secret and key with Redis's URL, and the key with its sentinels' password, where there is one. */}}
 {{- define "sso-lab.redisUrl" -}}
 {{- if eq .Values.redis.mode "external" -}}
 name: {{ required "redis.external.existingSecret: the Secret with Redis's URL is needed" .Values.redis.external.existingSecret }}
 key: {{ .Values.redis.external.urlKey }}
+sentinelKey: {{ .Values.redis.external.sentinelPasswordKey | quote }}
 {{- else -}}
 name: {{ include "sso-lab.redisSecret" . }}
 key: redis-url
