@@ -199,6 +199,8 @@ class Rehearsal:
         def port(match):
             number = int(match[2])
             return f"{match[1]}127.0.0.1:{self.redis_port if number == 6379 else number + self.offset}"
+        text = re.sub(r"(?m)^port 6379$", f"port {self.redis_port}", text)
+        text = re.sub(r"(?m)^bind .*$", "bind 127.0.0.1", text)
         text = re.sub(r"(?<![\w/])/(etc/sso-lab|var/lib/sso-lab|etc/redis|run/secrets|data)\b", rf"{root}/\1", text)
         return re.sub(r"(//|=|@)sso-lab-[a-z0-9-]+:(\d+)", port, text)
 
