@@ -1,6 +1,6 @@
 """What one object of a deployment says of another one, and what no object may hold.
 
-    references.py [--ports KIND_CLUSTER] [--brings Kind/name,…] FILE…
+    references.py [--ports KIND_CLUSTER] [--chart CHART_YAML] [--brings Kind/name,…] FILE…
 
 Each file is one whole deployment. `--brings` lists what is not the chart's to make.
 """
@@ -9,13 +9,11 @@ import argparse
 import os
 import re
 import sys
+import tomllib
+
+import yaml
 
 from manifests import name_of, pod_template, read
-
-try:
-    import tomllib
-except ImportError:  # Python before 3.11
-    tomllib = None
 
 # What everybody knows from the demo's configuration: fine in a Secret of the demo's, nowhere else.
 KNOWN = re.compile(r"wonderland|\$argon2|\b(app1|api-1|demo-rp|batch)-secret\b|\bpassword_hash\b")
@@ -55,7 +53,7 @@ class Deployment:
         }
         for one in self.of("ConfigMap"):
             text = (one["data"] or {}).get("secrets.toml")
-            if text and tomllib:
+            if text:
                 for secret in tomllib.loads(text)["secrets"]:
                     made.setdefault(secret["name"], set()).update(secret["keys"])
         return made
@@ -263,18 +261,29 @@ def node_ports(deployment, cluster):
     return [f"{cluster}: node port {port}: not in both the cluster's mappings and the chart" for port in sorted(mapped ^ used)]
 
 
+def images(deployments, chart):
+    """The images that the chart says it has (Artifact Hub shows them) are those that are run."""
+    said = yaml.safe_load(read(chart)[0]["annotations"]["artifacthub.io/images"])
+    said = {image["image"] for image in said}
+    run = {container["image"] for d in deployments for pod in d.pods for container in pod[2]["containers"]}
+    return [f"{chart}: {image}: not in both artifacthub.io/images and the pods" for image in sorted(said ^ run)]
+
+
 def main():
     flags = argparse.ArgumentParser()
     flags.add_argument("--ports")
+    flags.add_argument("--chart")
     flags.add_argument("--brings", default="")
     flags.add_argument("files", nargs="+")
     given = flags.parse_args()
     problems = []
-    for path in given.files:
-        deployment = Deployment(path, set(given.brings.split(",")))
+    deployments = [Deployment(path, set(given.brings.split(","))) for path in given.files]
+    for deployment in deployments:
         problems += deployment.check()
-        if given.ports and os.path.exists(given.ports):
+        if given.ports:
             problems += node_ports(deployment, given.ports)
+    if given.chart:
+        problems += images(deployments, given.chart)
     print("\n".join(problems) or f"   {len(given.files)} deployments: what refers is there, every arrow open at both ends, nothing secret")
     return 1 if problems else 0
 
