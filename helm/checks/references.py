@@ -1,6 +1,6 @@
 """What one object of a deployment says of another one, and what no object may hold.
 
-    references.py [--ports KIND_CLUSTER] [--chart CHART_YAML] [--brings Kind/name,…] FILE…
+    references.py [--chart CHART_YAML] [--brings Kind/name,…] FILE…
 
 Each file is one whole deployment. `--brings` lists what is not the chart's to make.
 """
@@ -245,22 +245,6 @@ class Deployment:
         return self.problems
 
 
-def node_ports(deployment, cluster):
-    """The node ports of the chart are those that the kind cluster maps, and no other."""
-    mapped = {
-        mapping["containerPort"]
-        for node in read(cluster)[0]["nodes"]
-        for mapping in node.get("extraPortMappings", [])
-    }
-    used = {
-        port["nodePort"]
-        for one in deployment.of("Service")
-        for port in one["spec"]["ports"]
-        if "nodePort" in port
-    }
-    return [f"{cluster}: node port {port}: not in both the cluster's mappings and the chart" for port in sorted(mapped ^ used)]
-
-
 def images(deployments, chart):
     """The images that the chart says it has (Artifact Hub shows them) are those that are run."""
     said = yaml.safe_load(read(chart)[0]["annotations"]["artifacthub.io/images"])
@@ -271,7 +255,6 @@ def images(deployments, chart):
 
 def main():
     flags = argparse.ArgumentParser()
-    flags.add_argument("--ports")
     flags.add_argument("--chart")
     flags.add_argument("--brings", default="")
     flags.add_argument("files", nargs="+")
@@ -280,8 +263,6 @@ def main():
     deployments = [Deployment(path, set(given.brings.split(","))) for path in given.files]
     for deployment in deployments:
         problems += deployment.check()
-        if given.ports:
-            problems += node_ports(deployment, given.ports)
     if given.chart:
         problems += images(deployments, given.chart)
     print("\n".join(problems) or f"   {len(given.files)} deployments: what refers is there, every arrow open at both ends, nothing secret")
