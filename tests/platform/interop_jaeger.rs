@@ -116,7 +116,7 @@ impl Found {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "scripts/interop jaeger starts the Jaeger that it asks"]
 async fn a_login_a_slow_token_call_and_a_denied_request_are_found_in_jaeger() {
-    let environment = |name| std::env::var(name).expect("scripts/interop jaeger sets it");
+    let environment = |name| std::env::var(name).unwrap();
     let jaeger = Jaeger {
         http: kit::net::http_client(),
         url: environment("JAEGER_QUERY"),
@@ -128,11 +128,17 @@ async fn a_login_a_slow_token_call_and_a_denied_request_are_found_in_jaeger() {
     })
     .await;
     let mut cli = Cli::new();
+    a_login_and_an_order_are_whole(&jaeger, &platform, &mut cli).await;
+    a_slow_token_call_is_found(&jaeger, &platform, &mut cli).await;
+    denied_requests_are_found(&jaeger, &platform).await;
+}
+
+async fn a_login_and_an_order_are_whole(jaeger: &Jaeger, platform: &Processes, cli: &mut Cli) {
     let page = cli
         .goto(&format!("{}/login", platform.url(Site::App2)))
         .await;
     let login = page.hops()[0].header("trace-id").unwrap().to_owned();
-    sign_in(&mut cli, ALICE).await;
+    sign_in(cli, ALICE).await;
     let whole = [
         ("app2-bff GET /login", "app2-bff login.par_push"),
         ("app2-bff login.par_push", "idp POST /par"),
@@ -171,8 +177,10 @@ async fn a_login_a_slow_token_call_and_a_denied_request_are_found_in_jaeger() {
     jaeger
         .until(&path, &[], |found| found.has_all(&whole))
         .await;
+}
 
-    // A slow token call: found by its name and how long it took.
+/// By its name and how long it took.
+async fn a_slow_token_call_is_found(jaeger: &Jaeger, platform: &Processes, cli: &mut Cli) {
     platform
         .gate()
         .slow_down("/token", Duration::from_millis(1500));
@@ -195,8 +203,10 @@ async fn a_login_a_slow_token_call_and_a_denied_request_are_found_in_jaeger() {
     assert!(took(call) >= 1_500_000, "{call}");
     // The provider itself was quick: the way there is what was slow.
     assert!(took(found.named("idp", "POST /token")) < 1_000_000);
+}
 
-    // A denied request: found by its error code.
+/// By their error codes.
+async fn denied_requests_are_found(jaeger: &Jaeger, platform: &Processes) {
     let batch = ClientAuth::basic("batch", "batch-secret");
     let batch = Machine::new(&platform.url(Site::Idp), batch);
     let asked = [
@@ -206,6 +216,7 @@ async fn a_login_a_slow_token_call_and_a_denied_request_are_found_in_jaeger() {
     ];
     let token = batch.token(&asked).await.granted().text("access_token");
     let url = format!("{}/resource", platform.url(Site::Api1));
+    let order = json!({ "item": "chess-set", "quantity": 1 });
     let answer = batch.call_json(Method::POST, &url, &token, &order).await;
     assert_eq!(answer.status, 403, "{}", answer.body);
     let denied = answer.header("trace-id").unwrap();

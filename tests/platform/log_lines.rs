@@ -54,27 +54,27 @@ async fn each_line_of_a_request_says_its_trace(plan: Plan) {
     }
     // The code's redemption is a call between services: without spans there is
     // nothing to hand over, so it has an id of its own.
-    let line_of_grant = line(&platform, "idp", "tokens issued");
-    let trace_id = line_of_grant["trace_id"].as_str().unwrap();
-    assert_eq!(trace_id == login, is_traced, "{line_of_grant}");
+    let granted = line(&platform, "idp", "tokens issued");
+    let trace_id = granted["trace_id"].as_str().unwrap();
+    assert_eq!(trace_id == login, is_traced, "{granted}");
 
     // An order that cannot be had: the app's and API-1's lines.
     platform.kill("api-2");
     let order = json!({ "item": "chess-set", "quantity": 1 });
     let answer = cli.fetch_post("/api1/data", &order).await;
-    assert_eq!(answer.status, 503, "{}", answer.body);
+    assert!(answer.status >= 500, "{}", answer.body);
     let call = answer.header("trace-id").unwrap();
-    let of_app = line(&platform, "app1-bff", "answered with an error");
-    assert_eq!(of_app["trace_id"], call, "{of_app}");
-    assert_eq!(of_app["service"], "app1-bff", "{of_app}");
-    assert_eq!(of_app["fields"]["status"], 503, "{of_app}");
-    let of_api = line(&platform, "api-1", "the inventory");
-    assert_eq!(of_api["service"], "api-1", "{of_api}");
-    assert_eq!(of_api["trace_id"] == call, is_traced, "{of_api}");
+    let at_app = line(&platform, "app1-bff", "answered with an error");
+    assert_eq!(at_app["trace_id"], call, "{at_app}");
+    assert_eq!(at_app["service"], "app1-bff", "{at_app}");
+    assert_eq!(at_app["fields"]["status"], answer.status, "{at_app}");
+    let behind = line(&platform, "api-1", "the inventory");
+    assert_eq!(behind["service"], "api-1", "{behind}");
+    assert_eq!(behind["trace_id"] == call, is_traced, "{behind}");
     assert_eq!(
-        of_api["trace_id"].as_str().map(str::len),
+        behind["trace_id"].as_str().map(str::len),
         Some(32),
-        "{of_api}"
+        "{behind}"
     );
 }
 

@@ -64,7 +64,9 @@ async fn a_day_in_the_life(platform: &Processes) {
     sign_in(&mut cli, ALICE).await;
     let order = json!({ "item": "chess-set", "quantity": 1 });
     assert_eq!(cli.fetch_post("/api1/data", &order).await.status, 201);
-    assert_eq!(cli.fetch_get("/api2/data").await.status, 200);
+    for path in ["/api1/report", "/api2/data"] {
+        assert_eq!(cli.fetch_get(path).await.status, 200, "{path}");
+    }
     let denied = format!("{}/login?prompt=none", platform.url(Site::App2));
     Cli::new().goto(&denied).await;
     let url = format!("{}/resource", platform.url(Site::Api1));
@@ -88,6 +90,79 @@ async fn a_day_in_the_life(platform: &Processes) {
     other.press("Sign out everywhere").await;
 }
 
+/// Service, series, its labels, its value.
+type Series = (
+    &'static str,
+    &'static str,
+    Vec<(&'static str, &'static str)>,
+    f64,
+);
+
+/// What must have been counted of [`a_day_in_the_life`].
+fn expected() -> Vec<Series> {
+    let outcome = |outcome| vec![("sso_outcome", outcome)];
+    let grant = |grant, outcome| vec![("sso_grant", grant), ("sso_outcome", outcome)];
+    let exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
+    let count = "sso_token_call_duration_seconds_count";
+    vec![
+        ("idp", "sso_sign_ins_total", outcome("ok"), 2.0),
+        ("idp", "sso_sign_ins_total", outcome("wrong"), 1.0),
+        ("app1-bff", "sso_logins_total", outcome("ok"), 1.0),
+        ("app2-bff", "sso_logins_total", outcome("ok"), 1.0),
+        ("app2-bff", "sso_logins_total", outcome("denied"), 1.0),
+        ("app1-bff", count, grant("authorization_code", "ok"), 1.0),
+        ("app1-bff", count, grant("refresh_token", "ok"), 1.0),
+        ("api-1", count, grant(exchange, "ok"), 2.0),
+        (
+            "idp",
+            "sso_token_requests_total",
+            grant("authorization_code", "ok"),
+            2.0,
+        ),
+        (
+            "idp",
+            "sso_token_requests_total",
+            grant("refresh_token", "ok"),
+            1.0,
+        ),
+        (
+            "idp",
+            "sso_token_requests_total",
+            grant(exchange, "ok"),
+            2.0,
+        ),
+        (
+            "idp",
+            "sso_client_authentications_total",
+            outcome("invalid_client"),
+            1.0,
+        ),
+        ("api-1", "sso_token_checks_total", outcome("ok"), 2.0),
+        ("api-1", "sso_token_checks_total", outcome("no_token"), 1.0),
+        (
+            "api-1",
+            "sso_token_checks_total",
+            outcome("invalid_token"),
+            1.0,
+        ),
+        ("api-2", "sso_token_checks_total", outcome("ok"), 3.0),
+        (
+            "idp",
+            "sso_sessions_ended_total",
+            vec![("sso_reason", "logout")],
+            1.0,
+        ),
+        ("idp", "sso_logout_notices_total", outcome("ok"), 1.0),
+        ("app2-bff", "sso_logout_tokens_total", outcome("ok"), 1.0),
+        (
+            "app1-bff",
+            "sso_refresh_wait_duration_seconds_count",
+            Vec::new(),
+            0.0,
+        ),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_metric_of_the_registry_is_there_and_counts() {
     let platform = Processes::start(&Plan::default()).await;
@@ -104,70 +179,9 @@ async fn every_metric_of_the_registry_is_there_and_counts() {
             );
         }
     }
-    let outcome = |outcome| [("sso_outcome", outcome)];
-    let grant = |grant, outcome| [("sso_grant", grant), ("sso_outcome", outcome)];
-    let exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
-    let count = "sso_token_call_duration_seconds_count";
-    let expected = [
-        ("idp", "sso_sign_ins_total", &outcome("ok")[..], 2.0),
-        ("idp", "sso_sign_ins_total", &outcome("wrong"), 1.0),
-        ("app1-bff", "sso_logins_total", &outcome("ok"), 1.0),
-        ("app2-bff", "sso_logins_total", &outcome("ok"), 1.0),
-        ("app2-bff", "sso_logins_total", &outcome("denied"), 1.0),
-        ("app1-bff", count, &grant("authorization_code", "ok"), 1.0),
-        ("app1-bff", count, &grant("refresh_token", "ok"), 1.0),
-        ("api-1", count, &grant(exchange, "ok"), 1.0),
-        (
-            "idp",
-            "sso_token_requests_total",
-            &grant("authorization_code", "ok"),
-            2.0,
-        ),
-        (
-            "idp",
-            "sso_token_requests_total",
-            &grant("refresh_token", "ok"),
-            1.0,
-        ),
-        (
-            "idp",
-            "sso_token_requests_total",
-            &grant(exchange, "ok"),
-            1.0,
-        ),
-        (
-            "idp",
-            "sso_client_authentications_total",
-            &outcome("invalid_client"),
-            1.0,
-        ),
-        ("api-1", "sso_token_checks_total", &outcome("ok"), 1.0),
-        ("api-1", "sso_token_checks_total", &outcome("no_token"), 1.0),
-        (
-            "api-1",
-            "sso_token_checks_total",
-            &outcome("invalid_token"),
-            1.0,
-        ),
-        ("api-2", "sso_token_checks_total", &outcome("ok"), 2.0),
-        (
-            "idp",
-            "sso_sessions_ended_total",
-            &[("sso_reason", "logout")],
-            1.0,
-        ),
-        ("idp", "sso_logout_notices_total", &outcome("ok"), 1.0),
-        ("app2-bff", "sso_logout_tokens_total", &outcome("ok"), 1.0),
-        (
-            "app1-bff",
-            "sso_refresh_wait_duration_seconds_count",
-            &[],
-            0.0,
-        ),
-    ];
-    for (service, name, labels, value) in expected {
+    for (service, name, labels, value) in expected() {
         assert_eq!(
-            scraped.value(service, name, labels),
+            scraped.value(service, name, &labels),
             Some(value),
             "{name} {labels:?} at {service}:\n{}",
             scraped.0[service]

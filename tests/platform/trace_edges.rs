@@ -23,7 +23,7 @@ async fn traced(plan: Plan) -> (Otlp, Processes) {
 }
 
 fn trace_id(answer: &testkit::Hop) -> String {
-    answer.header("trace-id").expect("Trace-Id").to_owned()
+    answer.header("trace-id").unwrap().to_owned()
 }
 
 /// Signs alice in to `site`; the trace of it.
@@ -34,6 +34,8 @@ async fn login(platform: &Processes, cli: &mut Cli, site: Site) -> String {
     assert_eq!(cli.page().status(), 200, "{}", cli.page());
     trace_id
 }
+
+const LIST: (&str, &str) = ("api-2", "sso.inventory.v1.Inventory/List");
 
 /// A login's edges, from `/login` through the provider's form to the session.
 fn edges_of_a_login(app: &str, pushed: bool) -> Vec<Edge<'_>> {
@@ -64,12 +66,12 @@ fn edges_of_a_login(app: &str, pushed: bool) -> Vec<Edge<'_>> {
     ];
     if pushed {
         let push = own("login.par_push");
-        let pushes = [
+        let more = [
             (push, begun),
             (("idp", "POST /par"), push),
             (("idp", "token.client_auth"), ("idp", "POST /par")),
         ];
-        edges.extend(pushes);
+        edges.extend(more);
     }
     edges
 }
@@ -103,95 +105,107 @@ fn edges_of_an_order(app: &str) -> Vec<Edge<'_>> {
 async fn each_step_of_a_login_and_of_calls_is_where_it_belongs(mode: &str) {
     let (otlp, platform) = traced(in_mode(mode, Plan::default())).await;
     for (site, app) in [(Site::App1, "app1-bff"), (Site::App2, "app2-bff")] {
-        let pushed = site == Site::App2;
         let mut cli = Cli::new();
         let begun = login(&platform, &mut cli, site).await;
-        let trace = Trace::with(&otlp, &begun, &edges_of_a_login(app, pushed)).await;
-        trace.must_be_as_registered();
-        assert_eq!(trace.services(), [app, "idp"]);
-        trace.says(app, "callback.session_save", &[("sso.session_mode", mode)]);
-        let redeemed = [
-            ("sso.grant", "authorization_code"),
-            ("sso.outcome", "ok"),
-            ("sso.to", "idp"),
-        ];
-        trace.says(app, "callback.code_exchange", &redeemed);
-        let client = if pushed { "app2" } else { "app1" };
-        let judged = [
-            ("sso.client_id", client),
-            ("sso.grant", "authorization_code"),
-            ("sso.outcome", "ok"),
-        ];
-        trace.says("idp", "token.grant", &judged);
-        trace.says("idp", "login.password", &[("sso.outcome", "ok")]);
-
-        // The first access token is API-1's: the session has it.
-        let order = json!({ "item": "chess-set", "quantity": 1 });
-        let answer = cli.fetch_post("/api1/data", &order).await;
-        assert_eq!(answer.status, 201, "{}", answer.body);
-        let trace = Trace::with(&otlp, &trace_id(&answer), &edges_of_an_order(app)).await;
-        trace.must_be_as_registered();
-        assert_eq!(trace.services(), ["api-1", "api-2", app, "idp"]);
-        let token = [
-            ("sso.audience", "https://api-1"),
-            ("sso.session_mode", mode),
-            ("sso.token_source", "session"),
-            ("sso.outcome", "ok"),
-        ];
-        trace.says(app, "tokens.access_token", &token);
-        trace.says(app, "session.load", &[("sso.session_mode", mode)]);
-        trace.says(app, "proxy.upstream", &[("sso.to", "api-1")]);
-        let exchanged = [("sso.audience", "https://api-2"), ("sso.outcome", "ok")];
-        trace.says("api-1", "api.token_exchange", &exchanged);
-        let checked = [("sso.client_id", "api-1"), ("sso.outcome", "ok")];
-        trace.says("api-2", "api.token_check", &checked);
-
-        // API-2's is minted: by the refresh token, at the provider.
-        let answer = cli.fetch_get("/api2/data").await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        let own = |name| (app, name);
-        let (call, minting) = (own("GET /api2/data"), own("tokens.access_token"));
-        let (refresh, list) = (
-            own("tokens.refresh"),
-            ("api-2", "sso.inventory.v1.Inventory/List"),
-        );
-        let edges = [
-            (minting, call),
-            (refresh, minting),
-            (("idp", "POST /token"), refresh),
-            (("idp", "token.grant"), ("idp", "POST /token")),
-            (own("proxy.upstream"), call),
-            (list, own("proxy.upstream")),
-            (("api-2", "api.token_check"), list),
-        ];
-        let trace = Trace::with(&otlp, &trace_id(&answer), &edges).await;
-        trace.must_be_as_registered();
-        let minted = [
-            ("sso.audience", "https://api-2"),
-            ("sso.token_source", "minted"),
-        ];
-        trace.says(app, "tokens.access_token", &minted);
-        let redeemed = [("sso.grant", "refresh_token"), ("sso.outcome", "ok")];
-        trace.says(app, "tokens.refresh", &redeemed);
-        trace.says("idp", "token.grant", &redeemed);
-
-        // What it cost is told: by then nothing has to be minted.
-        let answer = cli.fetch_get("/api2/data").await;
-        let edges = [(own("session.load"), call), (list, own("proxy.upstream"))];
-        let trace = Trace::with(&otlp, &trace_id(&answer), &edges).await;
-        let commands = trace.get(app, "GET /api2/data");
-        let commands = commands.attribute("sso.store_commands").expect("a price");
-        let of_store = trace.spans().iter().filter(|span| span.service == app);
-        let of_store = of_store.filter(|span| span.name == "store").count();
-        assert_eq!(commands, of_store.to_string());
-        let expected = usize::from(mode == "stateful");
-        assert_eq!(of_store, expected, "{mode}");
-        if mode != "stateful" {
-            // A copy of the session, or its tokens, checked before.
-            trace.says(app, "session.load", &[("sso.cache_hit", "true")]);
-        }
-        trace.says("api-2", "api.token_check", &[("sso.cache_hit", "true")]);
+        a_login(&otlp, &begun, app, mode).await;
+        an_order(&otlp, &mut cli, app, mode).await;
+        a_call_that_mints(&otlp, &mut cli, app).await;
+        what_a_call_costs(&otlp, &mut cli, app, mode).await;
     }
+}
+
+async fn a_login(otlp: &Otlp, begun: &str, app: &str, mode: &str) {
+    let pushed = app == "app2-bff";
+    let trace = Trace::with(otlp, begun, &edges_of_a_login(app, pushed)).await;
+    trace.must_be_as_registered();
+    assert_eq!(trace.services(), [app, "idp"]);
+    trace.says(app, "callback.session_save", &[("sso.session_mode", mode)]);
+    let redeemed = [
+        ("sso.grant", "authorization_code"),
+        ("sso.outcome", "ok"),
+        ("sso.to", "idp"),
+    ];
+    trace.says(app, "callback.code_exchange", &redeemed);
+    let judged = [
+        ("sso.client_id", if pushed { "app2" } else { "app1" }),
+        ("sso.grant", "authorization_code"),
+        ("sso.outcome", "ok"),
+    ];
+    trace.says("idp", "token.grant", &judged);
+    trace.says("idp", "login.password", &[("sso.outcome", "ok")]);
+}
+
+/// The first access token is API-1's: the session has it.
+async fn an_order(otlp: &Otlp, cli: &mut Cli, app: &str, mode: &str) {
+    let order = json!({ "item": "chess-set", "quantity": 1 });
+    let answer = cli.fetch_post("/api1/data", &order).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    let trace = Trace::with(otlp, &trace_id(&answer), &edges_of_an_order(app)).await;
+    trace.must_be_as_registered();
+    assert_eq!(trace.services(), ["api-1", "api-2", app, "idp"]);
+    let token = [
+        ("sso.audience", "https://api-1"),
+        ("sso.session_mode", mode),
+        ("sso.token_source", "session"),
+        ("sso.outcome", "ok"),
+    ];
+    trace.says(app, "tokens.access_token", &token);
+    trace.says(app, "session.load", &[("sso.session_mode", mode)]);
+    trace.says(app, "proxy.upstream", &[("sso.to", "api-1")]);
+    let exchanged = [("sso.audience", "https://api-2"), ("sso.outcome", "ok")];
+    trace.says("api-1", "api.token_exchange", &exchanged);
+    let checked = [("sso.client_id", "api-1"), ("sso.outcome", "ok")];
+    trace.says("api-2", "api.token_check", &checked);
+}
+
+/// API-2's is minted: by the refresh token, at the provider.
+async fn a_call_that_mints(otlp: &Otlp, cli: &mut Cli, app: &str) {
+    let answer = cli.fetch_get("/api2/data").await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let own = |name| (app, name);
+    let (call, minting) = (own("GET /api2/data"), own("tokens.access_token"));
+    let (refresh, upstream) = (own("tokens.refresh"), own("proxy.upstream"));
+    let edges = [
+        (minting, call),
+        (refresh, minting),
+        (("idp", "POST /token"), refresh),
+        (("idp", "token.grant"), ("idp", "POST /token")),
+        (upstream, call),
+        (LIST, upstream),
+        (("api-2", "api.token_check"), LIST),
+    ];
+    let trace = Trace::with(otlp, &trace_id(&answer), &edges).await;
+    trace.must_be_as_registered();
+    let minted = [
+        ("sso.audience", "https://api-2"),
+        ("sso.token_source", "minted"),
+    ];
+    trace.says(app, "tokens.access_token", &minted);
+    let redeemed = [("sso.grant", "refresh_token"), ("sso.outcome", "ok")];
+    trace.says(app, "tokens.refresh", &redeemed);
+    trace.says("idp", "token.grant", &redeemed);
+}
+
+/// It is told, once all is at hand that can be.
+async fn what_a_call_costs(otlp: &Otlp, cli: &mut Cli, app: &str, mode: &str) {
+    assert_eq!(cli.fetch_get("/api2/data").await.status, 200);
+    let answer = cli.fetch_get("/api2/data").await;
+    let own = |name| (app, name);
+    let edges = [
+        (own("session.load"), own("GET /api2/data")),
+        (LIST, own("proxy.upstream")),
+    ];
+    let trace = Trace::with(otlp, &trace_id(&answer), &edges).await;
+    let of_store = trace.spans().iter().filter(|span| span.service == app);
+    let of_store = of_store.filter(|span| span.name == "store").count();
+    assert_eq!(of_store, usize::from(mode == "stateful"), "{mode}");
+    let told = [("sso.store_commands", &*of_store.to_string())];
+    trace.says(app, "GET /api2/data", &told);
+    if mode != "stateful" {
+        // A copy of the session, or its cookies, checked before.
+        trace.says(app, "session.load", &[("sso.cache_hit", "true")]);
+    }
+    trace.says("api-2", "api.token_check", &[("sso.cache_hit", "true")]);
 }
 
 in_modes!([stateful cached hybrid stateless] [
@@ -241,7 +255,7 @@ async fn a_refusal_is_found_by_its_error_code() {
     let answer = batch.call_json(Method::POST, &url, &token, &order).await;
     assert_eq!(answer.status, 403, "{}", answer.body);
     let edges = [(("api-1", "api.token_check"), ("api-1", "POST /resource"))];
-    let denied = answer.header("trace-id").expect("Trace-Id");
+    let denied = answer.header("trace-id").unwrap();
     let trace = Trace::with(&otlp, denied, &edges).await;
     let said = [
         ("http.response.status_code", "403"),
@@ -253,7 +267,7 @@ async fn a_refusal_is_found_by_its_error_code() {
     let answer = batch.call_unsigned(Method::GET, &url).await;
     assert_eq!(answer.status, 401);
     let edges = [(("api-1", "api.token_check"), ("api-1", "GET /resource"))];
-    let denied = answer.header("trace-id").expect("Trace-Id");
+    let denied = answer.header("trace-id").unwrap();
     let trace = Trace::with(&otlp, denied, &edges).await;
     trace.says("api-1", "api.token_check", &[("sso.outcome", "no_token")]);
 
@@ -261,14 +275,14 @@ async fn a_refusal_is_found_by_its_error_code() {
     let stranger = batch.identified_by(ClientAuth::basic("batch", "wrong"));
     let answer = stranger.token(&asked).await;
     let edges = [(("idp", "token.client_auth"), ("idp", "POST /token"))];
-    let denied = answer.header("trace-id").expect("Trace-Id");
+    let denied = answer.header("trace-id").unwrap();
     let trace = Trace::with(&otlp, denied, &edges).await;
     let refused = [("sso.outcome", "invalid_client")];
     trace.says("idp", "token.client_auth", &refused);
     let elsewhere = [asked[0], ("resource", "https://elsewhere")];
     let answer = batch.token(&elsewhere).await;
     let edges = [(("idp", "token.grant"), ("idp", "POST /token"))];
-    let denied = answer.header("trace-id").expect("Trace-Id");
+    let denied = answer.header("trace-id").unwrap();
     let trace = Trace::with(&otlp, denied, &edges).await;
     let refused = [("sso.outcome", "invalid_target")];
     trace.says("idp", "token.grant", &refused);
@@ -287,10 +301,10 @@ async fn a_logout_is_one_trace_to_the_other_app() {
     }
     cli.goto(&format!("{}/", platform.url(Site::App1))).await;
     cli.press("Sign out everywhere").await;
-    let ended = cli.page().hops().iter();
-    let mut ended =
-        ended.filter(|hop| hop.url.path() == "/logout" && hop.url.port() == idp(&platform));
-    let ended = trace_id(ended.next().expect("the provider's logout"));
+    let provider = platform.addresses().port(Site::Idp);
+    let mut ended = cli.page().hops().iter();
+    let ended = ended.find(|hop| hop.url.path() == "/logout" && hop.url.port() == Some(provider));
+    let ended = trace_id(ended.unwrap());
     let told = ("idp", "logout.backchannel");
     let edges = [
         (told, ("idp", "GET /logout")),
@@ -309,8 +323,4 @@ async fn a_logout_is_one_trace_to_the_other_app() {
     let mut told: Vec<_> = told.filter_map(|span| span.attribute("sso.to")).collect();
     told.sort_unstable();
     assert_eq!(told, ["app1", "app2"]);
-}
-
-fn idp(platform: &Processes) -> Option<u16> {
-    Some(platform.addresses().port(Site::Idp))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kit::telemetry::names::{Party, request_of, span_of};
+use kit::telemetry::names::{Party, Request, request_of, span_of};
 use testkit::{Otlp, SpanRecord};
 
 /// How long spans may take to arrive on a busy machine.
@@ -119,25 +119,23 @@ impl Trace {
     /// who speaks to whom, which kind it is.
     pub fn must_be_as_registered(&self) {
         for span in &self.0 {
-            let said = match span_of(&span.name) {
-                Some(step) => {
-                    let goes_out = step.from == Party::Own && step.to != Party::Own;
-                    let kind = if goes_out { "Client" } else { "Internal" };
-                    (kind, step.step, step.section, step.from, step.to)
-                }
-                None => match request_of(&span.service, &span.name) {
-                    Some(request) => (
-                        "Server",
-                        request.step,
-                        request.section,
-                        request.from,
-                        Party::Own,
-                    ),
-                    None => {
-                        assert_eq!(span.attribute("sso.step"), None, "{span:#?}");
-                        continue;
-                    }
-                },
+            let step = span_of(&span.name).map(|step| {
+                let goes_out = step.from == Party::Own && step.to != Party::Own;
+                let kind = if goes_out { "Client" } else { "Internal" };
+                (kind, step.step, step.section, step.from, step.to)
+            });
+            let request = request_of(&span.service, &span.name).map(|request| {
+                let Request {
+                    step,
+                    section,
+                    from,
+                    ..
+                } = request;
+                ("Server", *step, *section, *from, Party::Own)
+            });
+            let Some(said) = step.or(request) else {
+                assert_eq!(span.attribute("sso.step"), None, "{span:#?}");
+                continue;
             };
             let (kind, step, section, from, to) = said;
             assert_eq!(span.kind, kind, "{span:#?}");

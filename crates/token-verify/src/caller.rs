@@ -67,7 +67,10 @@ impl Verifier {
             "sso.client_id" = Empty,
             "enduser.id" = Empty
         );
-        let identified = self.identify(authorization).instrument(step.clone()).await;
+        let identified = self
+            .identify(authorization, &step)
+            .instrument(step.clone())
+            .await;
         record(&step, &identified);
         if let Some(checks) = self.checks() {
             checks.add(&[identified.as_ref().err().map_or(OK, outcome_of)]);
@@ -75,10 +78,10 @@ impl Verifier {
         identified.map_err(|why| Refused::new(Arc::clone(self.audience()), why))
     }
 
-    async fn identify(&self, authorization: &[&[u8]]) -> Result<Caller, Refusal> {
+    async fn identify(&self, authorization: &[&[u8]], step: &Span) -> Result<Caller, Refusal> {
         let token = bearer(authorization)?;
         Ok(Caller {
-            verified: self.verify(token).await?,
+            verified: self.verify_on(token, step).await?,
             token: token.to_owned().into(),
             audience: Arc::clone(self.audience()),
             checks: self.checks().cloned(),

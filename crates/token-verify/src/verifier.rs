@@ -93,20 +93,46 @@ impl Verifier {
 
     /// What `token` says, if it is an access token of our issuer's for us.
     pub async fn verify(&self, token: &str) -> Result<Arc<Verified>, Refusal> {
+        self.verify_on(token, &Span::none()).await
+    }
+
+    /// The same; `span` is told whether it was remembered.
+    pub(crate) async fn verify_on(
+        &self,
+        token: &str,
+        span: &Span,
+    ) -> Result<Arc<Verified>, Refusal> {
         if token.len() > MAX_TOKEN {
             return Err(Invalid::TooLong.into());
         }
         let fingerprint = fingerprint(token);
-        if let Some(seen) = self.seen.get(&fingerprint) {
-            // A key that the issuer withdrew withdraws its tokens.
-            if self.jwks.holds(&seen.kid, &seen.key) {
-                Span::current().record("sso.cache_hit", true);
+        let seen = self.remembered(&fingerprint);
+        span.record("sso.cache_hit", seen.is_some());
+        match seen {
+            Some(seen) => {
                 self.check_times(&seen)?;
-                return Ok(seen);
+                Ok(seen)
             }
-            self.seen.forget(&fingerprint);
+            None => self.verify_and_remember(token, fingerprint).await,
         }
-        Span::current().record("sso.cache_hit", false);
+    }
+
+    /// The token that was found good before, unless its key is withdrawn: that
+    /// withdraws its tokens.
+    fn remembered(&self, token: &Fingerprint) -> Option<Arc<Verified>> {
+        let seen = self.seen.get(token)?;
+        if self.jwks.holds(&seen.kid, &seen.key) {
+            return Some(seen);
+        }
+        self.seen.forget(token);
+        None
+    }
+
+    async fn verify_and_remember(
+        &self,
+        token: &str,
+        fingerprint: Fingerprint,
+    ) -> Result<Arc<Verified>, Refusal> {
         let verified = Arc::new(self.verify_anew(token).await?);
         self.seen
             .put(fingerprint, Arc::clone(&verified), self.clock.now());

@@ -17,6 +17,7 @@ use kit::{
 };
 use oauth_types::claims;
 use token_verify::{Jwks, Refusal, Verifier};
+use tracing::Span;
 
 pub(crate) use self::renewal::Renewal;
 use self::seen::Seen;
@@ -186,7 +187,9 @@ impl Carrier {
         };
         let parts = [id.expose(), identity, audience, text];
         let fingerprint = seen::fingerprint(parts);
-        if let Some(carried) = self.seen.get(&fingerprint, now) {
+        let seen = self.seen.get(&fingerprint, now);
+        Span::current().record("sso.cache_hit", seen.is_some());
+        if let Some(carried) = seen {
             let live = carried.about.is_live(now) && carried.about.mode == mode;
             return Ok(live.then_some(carried));
         }

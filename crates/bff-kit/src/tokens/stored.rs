@@ -88,21 +88,21 @@ impl Inner {
         let holder = self.random.id();
         let mut pause = POLL.0;
         let asked = Instant::now();
-        let mut waited = false;
+        let mut had_to_wait = false;
         while !self.store.lease(&lease, &holder, LEASE).await? {
             if Instant::now() >= deadline {
                 self.waited("replica", asked, deadline);
                 return Err(TokenError::TookTooLong);
             }
             sleep(pause).await;
-            waited = true;
+            had_to_wait = true;
             pause = (pause * 2).min(POLL.1);
             if let Some(token) = self.shared(session, wanted).await? {
                 self.waited("replica", asked, deadline);
                 return Ok(token);
             }
         }
-        if waited {
+        if had_to_wait {
             self.waited("replica", asked, deadline);
         }
         let prolonging = async {

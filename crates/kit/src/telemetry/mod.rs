@@ -70,6 +70,7 @@ pub fn init(services: &[&'static str], format: LogFormat) -> Result<Telemetry, S
             .with_tracer(provider.tracer("sso-lab"))
             .with_location(false)
             .with_threads(false)
+            .with_tracked_inactivity(false)
             .with_target(false)
             .with_level(false)
             .with_filter(Targets::new().with_target(names::TARGET, Level::INFO))
