@@ -48,12 +48,13 @@ pub struct CommonArgs {
     /// Shared store; empty: in memory
     ///
     /// One server: redis://[user:password@]host[:port][/db]
-    /// The master that sentinels know: redis+sentinel://[user:password@]host[:port],host…/master[/db]
+    /// With sentinels: redis+sentinel://[user:password@]host[:port],host…/master[/db]
     /// A cluster: redis+cluster://[user:password@]host[:port],host…
     /// With TLS each begins with rediss.
     #[arg(
         long,
         env = "REDIS_URL",
+        verbatim_doc_comment,
         default_value = "",
         hide_env_values = true,
         value_name = "URL"

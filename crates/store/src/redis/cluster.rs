@@ -14,12 +14,12 @@ use std::{
 };
 
 use parking_lot::{Mutex, RwLock};
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind};
 
 use super::{
     Manner,
     address::Node,
-    dial::Dialer,
+    dial::{Dialer, Line},
     error,
     lanes::{Lanes, Layout},
     target::Target,
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::StoreError;
 
-/// How often one operation is sent somewhere else.
+/// How often one operation goes somewhere else.
 const MAX_REDIRECTIONS: usize = 5;
 /// Between two questions for the topology.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -95,8 +95,26 @@ impl Cluster {
         let mut asking = false;
         let mut left = MAX_REDIRECTIONS;
         loop {
-            let mut held = lanes.connection().await.inspect_err(|_| self.doubt())?;
-            let sent = super::send(&mut held.line, command, manner, asking).await;
+            let mut held = match lanes.connection().await {
+                Ok(held) => held,
+                Err(error) => {
+                    // Nothing was sent: another may have taken its place.
+                    self.doubt();
+                    let owner = self.map().await?.owner(slot)?.clone();
+                    if owner.0 == node || left == 0 {
+                        return Err(error);
+                    }
+                    left -= 1;
+                    (node, lanes) = owner;
+                    asking = false;
+                    continue;
+                }
+            };
+            let sent = if asking {
+                send_asking(&mut held.line, command, manner).await
+            } else {
+                super::send(&mut held.line, command, manner).await
+            };
             let error = match sent {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
@@ -257,6 +275,25 @@ impl Cluster {
         nodes.insert(node.clone(), Arc::clone(&lanes));
         Ok(lanes)
     }
+}
+
+/// Sends `command` as one who was sent here though the key is another's still.
+async fn send_asking<T: FromRedisValue>(
+    line: &mut Line,
+    command: &Cmd,
+    manner: Manner<'_>,
+) -> RedisResult<T> {
+    // Together, so that no other command of this connection comes between.
+    let mut pipeline = redis::pipe();
+    pipeline.cmd("ASKING").ignore().add_command(command.clone());
+    let mut outcome: RedisResult<(T,)> = pipeline.query_async(&mut line.connection).await;
+    if let (Err(error), Manner::Script(script)) = (&outcome, manner)
+        && super::is_unknown_script(error)
+    {
+        script.load(line).await?;
+        outcome = pipeline.query_async(&mut line.connection).await;
+    }
+    outcome.map(|(answer,)| answer)
 }
 
 /// Where `from` sends us instead, and whether for this once.

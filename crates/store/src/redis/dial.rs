@@ -105,7 +105,7 @@ impl Dialer {
 #[derive(Clone)]
 pub(super) struct Line {
     pub(super) connection: MultiplexedConnection,
-    _driver: Arc<Driver>,
+    driver: Arc<Driver>,
 }
 
 impl Line {
@@ -119,8 +119,15 @@ impl Line {
         let driver = tokio::spawn(driver).abort_handle();
         Ok(Self {
             connection,
-            _driver: Arc::new(Driver(driver)),
+            driver: Arc::new(Driver(driver)),
         })
+    }
+}
+
+impl Line {
+    /// Whether it is known to be lost: what is sent over it now goes nowhere.
+    pub(super) fn is_lost(&self) -> bool {
+        self.driver.0.is_finished()
     }
 }
 

@@ -75,6 +75,12 @@ impl Lanes {
         }
     }
 
+    /// Whether this thread's lane has a connection.
+    #[cfg(test)]
+    pub(super) fn is_connected(&self) -> bool {
+        self.own().unwrap_or_else(|| self.shared()).held().is_some()
+    }
+
     /// Where the lanes lead.
     pub(super) fn target(&self) -> &Arc<Target> {
         &self.target
@@ -144,6 +150,11 @@ impl Lane {
     fn held(self: &Arc<Self>) -> Option<Held> {
         let current = self.current.lock();
         let (line, _) = current.line.as_ref()?;
+        // A change would not be sent again. One that is lost has been so since
+        // nobody used it: a restart, a failover.
+        if line.is_lost() {
+            return None;
+        }
         Some(Held {
             line: line.clone(),
             lane: self.clone(),

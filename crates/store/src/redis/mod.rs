@@ -20,7 +20,9 @@ use kit::{
     clock::Timestamp,
     config::{Problems, RedisSettings},
 };
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisConnectionInfo, RedisResult, ServerErrorKind};
+use redis::{
+    Cmd, ErrorKind, FromRedisValue, RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind,
+};
 use secrecy::ExposeSecret as _;
 use tokio::runtime::Handle;
 
@@ -167,15 +169,15 @@ impl RedisStore {
         let lanes = match &*self.servers {
             Servers::One(lanes) => lanes,
             Servers::Cluster(cluster) => {
-                return cluster
-                    .run(command.key.as_bytes(), &command.cmd, manner)
-                    .await;
+                // Boxed, so that the others do not carry its size along.
+                let run = cluster.run(command.key.as_bytes(), &command.cmd, manner);
+                return Box::pin(run).await;
             }
         };
         let mut may_repeat = matches!(manner, Manner::Read);
         loop {
             let mut held = lanes.connection().await?;
-            match send(&mut held.line, &command.cmd, manner, false).await {
+            match send(&mut held.line, &command.cmd, manner).await {
                 Err(error) if may_repeat && error.is_connection_dropped() => {
                     held.settle(&error);
                     may_repeat = false;
@@ -187,36 +189,24 @@ impl RedisStore {
 }
 
 /// Sends `command`. A script that the server does not know yet is loaded and
-/// run then: the first try did nothing. `asking`: as one who was sent here
-/// though the key is another's still.
+/// run then: the first try did nothing.
 async fn send<T: FromRedisValue>(
     line: &mut Line,
     command: &Cmd,
     manner: Manner<'_>,
-    asking: bool,
 ) -> RedisResult<T> {
-    let outcome = send_once(line, command, asking).await;
+    let outcome = command.query_async(&mut line.connection).await;
     if let (Err(error), Manner::Script(script)) = (&outcome, manner)
-        && error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+        && is_unknown_script(error)
     {
-        script.load(line).await?;
-        return send_once(line, command, asking).await;
+        Box::pin(script.load(line)).await?;
+        return command.query_async(&mut line.connection).await;
     }
     outcome
 }
 
-async fn send_once<T: FromRedisValue>(
-    line: &mut Line,
-    command: &Cmd,
-    asking: bool,
-) -> RedisResult<T> {
-    if !asking {
-        return command.query_async(&mut line.connection).await;
-    }
-    let mut pipeline = redis::pipe();
-    pipeline.cmd("ASKING").ignore().add_command(command.clone());
-    let answer: RedisResult<(T,)> = pipeline.query_async(&mut line.connection).await;
-    answer.map(|(answer,)| answer)
+fn is_unknown_script(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }
 
 /// A command on one key.

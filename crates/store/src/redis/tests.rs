@@ -8,7 +8,7 @@ use std::{
 use super::*;
 use crate::{
     contract::{self, Time},
-    redis::changes::tests::PATIENCE,
+    redis::changes::tests::{PATIENCE, until},
     test_redis::RedisServer,
 };
 
@@ -125,6 +125,21 @@ async fn a_killed_redis_is_unreachable_and_a_restarted_one_works_again() {
             .await
             .unwrap()
     );
+}
+
+#[tokio::test]
+async fn a_connection_that_was_lost_unused_is_replaced_before_a_change_needs_it() {
+    let mut server = RedisServer::start();
+    let store = store(&server);
+    store.ping().await.unwrap();
+    let Servers::One(lanes) = &*store.servers else {
+        panic!("a cluster");
+    };
+    assert!(lanes.is_connected());
+    server.restart();
+    until("lost", || !lanes.is_connected()).await;
+    let put = store.put("k", Bytes::from_static(b"x"), MINUTE).await;
+    assert_eq!(put, Ok(()));
 }
 
 #[tokio::test]

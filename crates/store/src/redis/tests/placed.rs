@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    redis::changes::tests::{PATIENCE, Recorder, until},
+    redis::changes::tests::Recorder,
     test_redis::{RedisCluster, RedisSentinels},
 };
 
@@ -89,7 +89,7 @@ fn nothing_was_denied(server: &RedisServer) {
 /// The contract and a watch, by `settings`.
 async fn all_works(settings: &RedisSettings) {
     let store = RedisStore::open(settings, OPTIONS).unwrap();
-    until_it_answers(&store).await;
+    in_the_end(async || store.ping().await).await;
     let store = Arc::new(store);
     contract::check(Arc::clone(&store), Time::Real)
         .await
@@ -119,14 +119,6 @@ fn secured(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap();
     let scheme = scheme.replacen("redis", "rediss", 1);
     format!("{scheme}://sso-lab:{PASSWORD}@{rest}")
-}
-
-async fn until_it_answers(store: &RedisStore) {
-    let deadline = Instant::now() + PATIENCE;
-    while let Err(error) = store.ping().await {
-        assert!(Instant::now() < deadline, "{error}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
