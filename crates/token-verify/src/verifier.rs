@@ -106,7 +106,7 @@ impl Verifier {
             return Err(Invalid::TooLong.into());
         }
         let fingerprint = fingerprint(token);
-        let seen = self.remembered(&fingerprint);
+        let seen = self.found_good(&fingerprint);
         span.record("sso.cache_hit", seen.is_some());
         match seen {
             Some(seen) => {
@@ -119,7 +119,7 @@ impl Verifier {
 
     /// The token that was found good before, unless its key is withdrawn: that
     /// withdraws its tokens.
-    fn remembered(&self, token: &Fingerprint) -> Option<Arc<Verified>> {
+    fn found_good(&self, token: &Fingerprint) -> Option<Arc<Verified>> {
         let seen = self.seen.get(token)?;
         if self.jwks.holds(&seen.kid, &seen.key) {
             return Some(seen);
