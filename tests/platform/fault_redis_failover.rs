@@ -39,12 +39,11 @@ impl SignedIn {
         loop {
             let answer = self.cli.fetch_get("/session").await;
             assert!(answer.header("set-cookie").is_none(), "{answer:?}");
-            match answer.status {
-                200 => assert!(answer.body.contains("\"authenticated\":true"), "{answer:?}"),
-                _ => {
-                    assert_eq!(answer.status, 503, "{answer:?}");
-                    assert!(answer.header("retry-after").is_some(), "{answer:?}");
-                }
+            if answer.status == 200 {
+                assert!(answer.body.contains("\"authenticated\":true"), "{answer:?}");
+            } else {
+                assert_eq!(answer.status, 503, "{answer:?}");
+                assert!(answer.header("retry-after").is_some(), "{answer:?}");
             }
             if answer.status == status {
                 return;
