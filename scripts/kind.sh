@@ -8,7 +8,7 @@ RELEASE=sso-lab
 
 # The oldest that will do: BuildKit's mounts; kind's nodes of Kubernetes 1.31;
 # kubectl one version behind them; a helm that is not three years old.
-declare -A WANTED=([docker]=20.10 [kind]=0.24 [kubectl]=1.30 [helm]=3.14)
+declare -A WANTED=([docker]=20.10 [kind]=0.24 [kubectl]=1.30 [helm]=3.17)
 
 version_of() {
     case "$1" in
