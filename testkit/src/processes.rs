@@ -38,8 +38,11 @@ const DRAIN: Duration = Duration::from_secs(15);
 pub struct Plan {
     /// Processes of the IdP and of each BFF; 0 counts as 1.
     pub replicas: usize,
-    /// Whether each API has as many, and the balancers ask each replica all the
-    /// time whether it is ready, and send it connections as long as it was.
+    /// Whether each API has as many.
+    pub api_replicas: bool,
+    /// Whether the balancers ask each replica all the time whether it is ready,
+    /// and send it connections as long as it was; otherwise they pass over one
+    /// that takes none.
     pub probed: bool,
     /// For all of them: `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub otlp_endpoint: Option<String>,
@@ -109,7 +112,7 @@ impl Processes {
         all.configure_idp(&plan.idp_config);
         all.tap_and_start(offset, replicas, plan);
         if plan.probed {
-            all.probes = Some(all.probe(replicas));
+            all.probes = Some(all.probe(replicas, plan));
         }
         all.until_ready(replicas, plan).await;
         all
@@ -285,12 +288,10 @@ impl Processes {
             let numbers = 1..=count(site, replicas, plan);
             numbers.map(move |number| (site, number))
         });
-        let urls: Vec<_> = each
-            .map(|(site, number)| self.replica_url(site, number) + "/readyz")
-            .collect();
         let ready = async {
-            for url in urls {
-                while !is_ready(&http, &url).await {
+            for (site, number) in each {
+                let url = self.replica_url(site, number) + "/readyz";
+                while !(is_ready(&http, &url).await && self.is_in_rotation(site, number)) {
                     self.no_child_has_ended();
                     tokio::time::sleep(Duration::from_millis(30)).await;
                 }
@@ -309,7 +310,7 @@ impl Processes {
 const fn count(site: Site, replicas: u16, plan: &Plan) -> u16 {
     match site {
         Site::Idp | Site::App1 | Site::App2 => replicas,
-        Site::Api1 | Site::Api2 if plan.probed => replicas,
+        Site::Api1 | Site::Api2 if plan.api_replicas => replicas,
         _ => 1,
     }
 }

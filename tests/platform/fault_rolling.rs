@@ -167,6 +167,7 @@ async fn go_on(
 async fn a_rolling_update_fails_no_request_and_loses_no_session() {
     let plan = Plan {
         replicas: 2,
+        api_replicas: true,
         probed: true,
         idp_config: vec![ACCESS_TOKEN],
         environment: vec![own(MARGIN), own(("DRAIN_NOTICE", NOTICE))],
@@ -189,7 +190,7 @@ async fn a_rolling_update_fails_no_request_and_loses_no_session() {
 async fn a_crash_fails_only_what_was_under_way_and_loses_no_session() {
     let plan = Plan {
         replicas: 2,
-        probed: true,
+        api_replicas: true,
         ..Plan::default()
     };
     let mut platform = Processes::start(&plan).await;

@@ -40,7 +40,8 @@ impl Processes {
 
     /// Has the replica `number` of each of `sites` drain and end, all of them at
     /// once, and starts a successor of each at its place, as a restart of their
-    /// deployments does. Returns when the balancers lead to all successors.
+    /// deployments does. Returns when the balancers ([`super::Plan::probed`]) lead
+    /// to all successors.
     pub async fn roll(&mut self, sites: &[Site], number: u16) {
         let names: Vec<_> = sites.iter().map(|site| name(*site, number)).collect();
         for name in &names {

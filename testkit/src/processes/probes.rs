@@ -9,7 +9,7 @@ use kit::config::Site;
 use tokio::task::JoinSet;
 
 use super::{
-    Processes,
+    Plan, Processes, count,
     faults::is_ready,
     ports::{STRIDE, loopback},
 };
@@ -29,12 +29,17 @@ struct Place {
 
 impl Processes {
     /// Begins to ask the replicas of each site that has several.
-    pub(super) fn probe(&self, replicas: u16) -> Probes {
+    pub(super) fn probe(&self, replicas: u16, plan: &Plan) -> Probes {
         let mut asking = JoinSet::new();
-        for site in [Site::Idp, Site::App1, Site::App2, Site::Api1, Site::Api2] {
+        for site in Site::ALL {
+            let count = count(site, replicas, plan);
+            if count == 1 {
+                // Nobody is balanced there.
+                continue;
+            }
             let (label, port) = (site.label(), self.addresses.port(site));
             let grpc = self.addresses.grpc_port(site);
-            for number in 1..=replicas {
+            for number in 1..=count {
                 let place = |name: &str, port| Place {
                     rotation: self.taps[name].rotation().clone(),
                     server: replica(port, number),
