@@ -44,9 +44,11 @@ pub fn id_of(req: &HttpRequest) -> String {
         .unwrap_or_default()
 }
 
-/// The request's span as it is, for a handler that finds no journey to join.
+/// The request's span as it is: where it belongs to no journey so far, it never will.
 pub fn span_of(req: &HttpRequest) -> Span {
-    place_of(req).map_or_else(Span::none, |place| place.span())
+    let extensions = req.extensions();
+    let own = extensions.get::<RequestTrace>();
+    own.map_or_else(Place::current_span, |trace| trace.0.span())
 }
 
 fn place_of(req: &HttpRequest) -> Option<Place> {

@@ -22,14 +22,18 @@ pub(super) fn traces_wanted() -> bool {
 /// `otlp`; here that has to be asked for, since what takes traces alone (Jaeger)
 /// would refuse each of them.
 fn metrics_wanted() -> Result<bool, String> {
-    let Some(asked) = variable("OTEL_METRICS_EXPORTER") else {
-        return Ok(false);
-    };
+    let asked = variable("OTEL_METRICS_EXPORTER").unwrap_or_default();
+    let endpoint = variable("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT").or_else(|| variable(ENDPOINT));
+    Ok(asks_for_otlp(&asked, endpoint.is_some())? && !disabled())
+}
+
+/// Whether `asked`, names with commas between them, is for OTLP.
+fn asks_for_otlp(asked: &str, has_endpoint: bool) -> Result<bool, String> {
     let mut otlp = false;
     for name in asked.split(',').map(str::trim) {
         match name {
             "otlp" => otlp = true,
-            "prometheus" | "none" => {}
+            "prometheus" | "none" | "" => {}
             other => {
                 return Err(format!(
                     "OTEL_METRICS_EXPORTER: {other:?}: otlp, prometheus or none"
@@ -37,11 +41,18 @@ fn metrics_wanted() -> Result<bool, String> {
             }
         }
     }
-    let endpoint = variable("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT").or_else(|| variable(ENDPOINT));
-    if otlp && endpoint.is_none() {
+    if otlp && !has_endpoint {
         return Err(format!("OTEL_METRICS_EXPORTER=otlp: {ENDPOINT} is not set"));
     }
-    Ok(otlp && !disabled())
+    Ok(otlp)
+}
+
+/// What is wrong with the settings for metrics, before anything starts.
+pub(super) fn check_metrics() -> Result<(), String> {
+    if metrics_wanted()? {
+        protocol("METRICS")?;
+    }
+    Ok(())
 }
 
 /// How what `signal` (`TRACES`, `METRICS`) has is sent.
@@ -84,4 +95,23 @@ pub(crate) fn metric_reader() -> Result<Option<PeriodicReader<MetricExporter>>, 
     };
     let exporter = built.map_err(|e| format!("{ENDPOINT}: {e}"))?;
     Ok(Some(PeriodicReader::builder(exporter).build()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_sent_only_where_that_is_asked_for() {
+        for asked in ["", "prometheus", "none", "prometheus,none"] {
+            for endpoint in [false, true] {
+                assert_eq!(asks_for_otlp(asked, endpoint), Ok(false), "{asked}");
+            }
+        }
+        assert_eq!(asks_for_otlp("prometheus, otlp", true), Ok(true));
+        for (asked, endpoint) in [("otlp", false), ("console", true), ("otlp,otpl", true)] {
+            let error = asks_for_otlp(asked, endpoint).unwrap_err();
+            assert!(error.starts_with("OTEL_METRICS_EXPORTER"), "{error}");
+        }
+    }
 }

@@ -60,6 +60,7 @@ pub enum LogFormat {
 /// this process; each service's spans keep their own `service.name`. Call it
 /// once, inside a runtime. `Err` says what in `OTEL_*` is wrong.
 pub fn init(services: &[&'static str], format: LogFormat) -> Result<Telemetry, String> {
+    export::check_metrics()?;
     let provider = if export::traces_wanted() {
         Some(provider(services)?)
     } else {

@@ -191,6 +191,13 @@ impl Place {
         CURRENT.sync_scope(Some(self.clone()), work)
     }
 
+    /// The span of the request that the current task works for.
+    pub fn current_span() -> Span {
+        let span = |place: &Option<Self>| place.as_ref().map(Self::span);
+        let span = CURRENT.try_with(span).ok().flatten();
+        span.unwrap_or_else(Span::none)
+    }
+
     /// Where the current task is.
     pub fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok().flatten()
