@@ -15,18 +15,24 @@ refuse() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# A command that only root may run.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif have sudo; then
+        sudo "$@"
+    else
+        refuse "this has to be done by root: $*"
+    fi
+}
+
 # The distribution's packages of these names.
 install_packages() {
     have apt-get || refuse "please install these first, apt-get is not here to do it: $*"
-    local as_root=()
-    if [ "$(id -u)" != 0 ]; then
-        have sudo || refuse "please install these first, as root: $*"
-        as_root=(sudo)
-    fi
     say "installing $*"
-    "${as_root[@]}" apt-get update -qq
+    as_root apt-get update -qq
     # RUNLEVEL=1: the packages' services are not started, we run our own.
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
         apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
