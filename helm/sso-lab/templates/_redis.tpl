@@ -32,5 +32,5 @@ answers.sh: |
 
 {{/* What the services' user may do: as docs/redis.md says, which `scripts/chart files` holds this against. */}}
 {{- define "sso-lab.redisRights" -}}
-resetkeys ~sso-lab:* resetchannels -@all +get +set +getdel +del +incr +pexpire +pttl +zadd +zrem +zcard +zscore +zrangebyscore +evalsha +script|load +client|tracking +ping +select +role +asking +cluster|info +cluster|slots +cluster|nodes
+resetkeys ~sso-lab:* resetchannels -@all +get +set +getdel +del +incr +pexpire +pttl +zadd +zrem +zcard +zscore +zcount +zrangebyscore +evalsha +script|load +client|tracking +ping +select +role +asking +cluster|info +cluster|slots +cluster|nodes
 {{- end -}}

@@ -143,6 +143,6 @@ mod tests {
         );
         assert_eq!(made(&Kind::Token, None).len(), 43);
         let pem = made(&Kind::SigningKey(idp::Algorithm::EdDsa), None);
-        assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----"));
+        assert!(pem.starts_with("Created: ") && pem.contains("\n-----BEGIN PRIVATE KEY-----"));
     }
 }
