@@ -37,8 +37,8 @@ COPY bench/Cargo.toml bench/
 RUN find . -type f ! -name 'Cargo.*' ! -path '*/src/lib.rs' ! -path '*/src/main.rs' ! -name build.rs -delete \
     && mkdir -p testkit/src tests/src tests/platform tests/browser bench/src bench/benches \
     && touch testkit/src/lib.rs tests/src/lib.rs tests/platform/main.rs tests/browser/main.rs bench/src/lib.rs bench/benches/calls.rs \
-    && find . -name lib.rs -exec truncate -s 0 {} + \
-    && find . \( -name main.rs -o -name build.rs \) -exec sh -c 'echo "fn main() { }" | tee "$@" >/dev/null' _ {} + \
+    && find . -name lib.rs -exec sh -c 'echo "//! Empty." | tee "$@" >/dev/null' _ {} + \
+    && find . \( -name main.rs -o -name build.rs \) -exec sh -c 'printf "//! Empty.\nfn main() { }\n" | tee "$@" >/dev/null' _ {} + \
     && find . -type d -empty -delete
 
 FROM base AS dependencies
