@@ -1,6 +1,7 @@
-# One image a service: what production pulls holds neither the attacker's site
-# nor the demo of everything in one process. All binaries come of one build, so
-# the second image costs seconds:
+# One image a service: no pod that serves in production holds the attacker's site,
+# or another program to start. (The command line, `sso-lab`, can be all of it in one
+# process; the chart runs it as a Job and as a test, and lets nobody reach it.) All
+# binaries come of one build, so the second image costs seconds:
 #   scripts/image build
 #   docker build --target idp --build-arg VERSION=0.1.0 --build-arg COMMIT=abc1234 .
 # (BuildKit; no `# syntax` line, which would fetch a frontend.)
