@@ -1,7 +1,7 @@
-# One image a service: no pod that serves in production holds the attacker's site,
-# or another program to start. (The command line, `sso-lab`, can be all of it in one
-# process; the chart runs it as a Job and as a test, and lets nobody reach it.) All
-# binaries come of one build, so the second image costs seconds:
+# One image a service: nothing that production pulls holds the attacker's site, or
+# another program to start. (The command line, `sso-lab`, is built without `up`,
+# the demo in one process.) All binaries come of one build, so the second image
+# costs seconds:
 #   scripts/image build
 #   docker build --target idp --build-arg VERSION=0.1.0 --build-arg COMMIT=abc1234 .
 # (BuildKit; no `# syntax` line, which would fetch a frontend.)
@@ -20,7 +20,7 @@ ENV CARGO_HOME=/usr/local/cargo \
     # Static, glibc too. It counts for the target alone, which is named below:
     # build scripts and macros are for the host.
     RUSTFLAGS="-C target-feature=+crt-static" \
-    BUILD="cargo build --locked --profile dist --bins -p idp -p app1-bff -p app2-bff -p api-1 -p api-2 -p lab -p sso-lab"
+    BUILD="cargo build --locked --profile dist --bins -p idp -p app1-bff -p app2-bff -p api-1 -p api-2 -p lab -p sso-lab --no-default-features"
 WORKDIR /src
 
 # The workspace with nothing in it: every manifest, an empty crate beside each.
@@ -116,7 +116,7 @@ ENTRYPOINT ["/lab"]
 
 FROM runtime AS sso-lab
 LABEL org.opencontainers.image.title="sso-lab" \
-      org.opencontainers.image.description="The command line of sso-lab: checks a deployment, makes its secrets, or is all of it in one process"
+      org.opencontainers.image.description="The command line of sso-lab: checks a deployment, makes its secrets"
 COPY --from=build /out/sso-lab /sso-lab
 ENTRYPOINT ["/sso-lab"]
 

@@ -1,7 +1,11 @@
 //! The command line.
 
+#[cfg(feature = "up")]
 use bff_kit::BffArgs;
-use clap::{Args, Parser, Subcommand};
+#[cfg(feature = "up")]
+use clap::Args;
+use clap::{Parser, Subcommand};
+#[cfg(feature = "up")]
 use kit::config::CommonArgs;
 
 use crate::{
@@ -16,6 +20,7 @@ use crate::{
 ///
 /// The services call each other over the network, at the addresses that this
 /// process listens on.
+#[cfg(feature = "up")]
 #[derive(Debug, Parser)]
 #[command(name = "sso-lab", version, args_conflicts_with_subcommands = true, after_long_help = EXAMPLES)]
 pub struct Cli {
@@ -27,10 +32,25 @@ pub struct Cli {
     pub up: UpArgs,
 }
 
+/// The command line of sso-lab: for a deployment that runs elsewhere.
+///
+/// Plays a user's story against it, makes its secrets on Kubernetes, says who is
+/// signed in and ends it. (This one was built without `up`, which starts
+/// everything in one process.)
+#[cfg(not(feature = "up"))]
+#[derive(Debug, Parser)]
+#[command(name = "sso-lab", version)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
 /// What it can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start everything (the default)
+    #[cfg(feature = "up")]
     Up(Box<UpArgs>),
     // What has no comment here is described where its arguments are.
     Check(Box<CheckArgs>),
@@ -53,6 +73,7 @@ pub enum ConfigCommand {
 }
 
 /// All settings.
+#[cfg(feature = "up")]
 #[derive(Args, Debug)]
 pub struct UpArgs {
     /// What all services share.
@@ -75,6 +96,7 @@ pub struct UpArgs {
     pub api1: api_1::OwnArgs,
 }
 
+#[cfg(feature = "up")]
 const EXAMPLES: &str = "\
 Examples:
   sso-lab                                   all on localhost, in memory
@@ -102,6 +124,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "up")]
     fn up_is_the_default_and_takes_the_same_flags() {
         let cli = Cli::parse_from(["sso-lab", "--port-offset", "1000"]);
         assert!(cli.command.is_none());

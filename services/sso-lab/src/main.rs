@@ -1,11 +1,14 @@
-//! Everything in one process: the newcomer's way in.
+//! Everything in one process: the newcomer's way in (the feature `up`), and the
+//! command line for what runs elsewhere.
 
+#[cfg(feature = "up")]
 mod banner;
 mod check;
 mod cli;
 mod hash_password;
 mod secrets;
 mod sessions;
+#[cfg(feature = "up")]
 mod up;
 
 use std::process::ExitCode;
@@ -16,14 +19,18 @@ use cli::{Cli, Command, ConfigCommand};
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    match cli.command {
-        None => up::run(&cli.up).await,
-        Some(Command::Up(up)) => up::run(&up).await,
-        Some(Command::Sessions(command)) => sessions::run(&command).await,
-        Some(Command::Config(ConfigCommand::Print)) => print_config(),
-        Some(Command::Config(ConfigCommand::HashPassword(args))) => hash_password::run(&args),
-        Some(Command::Check(args)) => check::run(&args).await,
-        Some(Command::Secrets(args)) => secrets::run(&args).await,
+    #[cfg(feature = "up")]
+    let command = cli.command.unwrap_or(Command::Up(Box::new(cli.up)));
+    #[cfg(not(feature = "up"))]
+    let command = cli.command;
+    match command {
+        #[cfg(feature = "up")]
+        Command::Up(up) => up::run(&up).await,
+        Command::Sessions(command) => sessions::run(&command).await,
+        Command::Config(ConfigCommand::Print) => print_config(),
+        Command::Config(ConfigCommand::HashPassword(args)) => hash_password::run(&args),
+        Command::Check(args) => check::run(&args).await,
+        Command::Secrets(args) => secrets::run(&args).await,
     }
 }
 

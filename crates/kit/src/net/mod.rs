@@ -27,22 +27,28 @@ pub const IDLE: Duration = Duration::from_millis(400);
 pub const MAX_ANSWER: usize = 1 << 20;
 
 /// The HTTP client for discovery, JWKS, token calls and calls between APIs. It
-/// follows no redirects: none of its peers has a reason to send one.
+/// follows no redirects: none of its peers has a reason to send one. Where the
+/// system has no certificate authorities it reaches peers by plain http alone.
 #[expect(
     clippy::expect_used,
     reason = "fails only where no TLS backend is compiled in"
 )]
 pub fn http_client() -> reqwest::Client {
-    reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(CALL_TIMEOUT)
-        .pool_idle_timeout(IDLE)
-        .tcp_nodelay(true)
-        .no_proxy()
-        .dns_resolver(Arc::new(LocalhostAware))
-        .build()
-        .expect("an HTTP client")
+    let builder = || {
+        reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(CALL_TIMEOUT)
+            .pool_idle_timeout(IDLE)
+            .tcp_nodelay(true)
+            .no_proxy()
+            .dns_resolver(Arc::new(LocalhostAware))
+    };
+    let client = builder().build().or_else(|error| {
+        tracing::warn!("https peers cannot be checked, and so not reached: {error}");
+        builder().tls_certs_only([]).build()
+    });
+    client.expect("an HTTP client")
 }
 
 /// Sends `request`; again where the connection is refused, as [`connect`] does.
