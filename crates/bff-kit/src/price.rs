@@ -46,7 +46,7 @@ pub(crate) async fn priced<B: MessageBody>(
     let mut answer = answer?;
     let request = answer.request().clone();
     cookies::put_on(&request, answer.response_mut());
-    trace::span_of(&request).record("sso.store_commands", commands);
+    trace::span_of(&request).record("sso.store_commands", i64::from(commands));
     // Whole numbers: writing a float would cost as much as all the rest.
     let micros = verifying.as_micros();
     let price = format!(

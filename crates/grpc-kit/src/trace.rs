@@ -96,7 +96,7 @@ where
         Box::pin(async move {
             let response = place.around(answering).await?;
             let (code, span) = (status_code(response.headers()), place.span());
-            span.record("rpc.grpc.status_code", code);
+            span.record("rpc.grpc.status_code", i64::from(code));
             if is_server_error(code) {
                 span.record("otel.status_code", "ERROR");
             }

@@ -94,7 +94,8 @@ impl Observe {
             From::Caller | From::Fresh => place.around(called).await?,
         };
         let (status, span) = (response.status(), place.span());
-        span.record("http.response.status_code", status.as_u16());
+        // Signed: of others the span layer makes text.
+        span.record("http.response.status_code", i64::from(status.as_u16()));
         if status.is_server_error() {
             span.record("otel.status_code", "ERROR");
             let status = status.as_u16();

@@ -209,7 +209,7 @@ impl Inner {
         let now = Instant::now();
         self.waits.record(&[where_it_is], now - asked);
         let all = PATIENCE.saturating_sub(deadline - now).as_millis();
-        let all = u64::try_from(all).unwrap_or(u64::MAX);
+        let all = i64::try_from(all).unwrap_or(i64::MAX);
         Span::current().record("sso.lease_waited_ms", all);
     }
 
