@@ -15,7 +15,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::{Mutex, RwLock};
@@ -135,8 +135,9 @@ async fn connect_on(
 #[derive(Default)]
 struct Lane {
     current: Mutex<Current>,
-    /// Held while connecting: all who wait share the connection that comes of it.
-    connecting: tokio::sync::Mutex<()>,
+    /// Held while connecting: all who wait share what comes of it. Its content is
+    /// when the last try failed, and why.
+    connecting: tokio::sync::Mutex<Option<(Instant, StoreError)>>,
 }
 
 #[derive(Default)]
@@ -167,12 +168,22 @@ impl Lane {
         target: &Arc<Target>,
         home: Option<&Handle>,
     ) -> Result<Held, StoreError> {
-        let _alone = self.connecting.lock().await;
+        let begun = Instant::now();
+        let mut failed = self.connecting.lock().await;
         if let Some(held) = self.held() {
             return Ok(held);
         }
+        if let Some((at, error)) = &*failed
+            && *at >= begun
+        {
+            // Who waited does not try the same again, one after the other.
+            return Err(error.clone());
+        }
         let turn = target.turn();
-        let (line, node) = connect_on(home, target).await?;
+        let connected = connect_on(home, target).await;
+        let (line, node) = connected.inspect_err(|error| {
+            *failed = Some((Instant::now(), error.clone()));
+        })?;
         let mut current = self.current.lock();
         if !target.may_lead_to(&node, turn) {
             let changed = "the master has changed meanwhile";
