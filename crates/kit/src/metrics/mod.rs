@@ -152,14 +152,19 @@ fn histogram(meter: &Meter, metric: &Metric) -> Histogram<f64> {
         .build()
 }
 
-/// Sends what has not been sent yet. It waits for that: call it outside of the runtime's
-/// own threads.
+/// Sends what has not been sent yet, of all services at once. It waits for that, by
+/// the SDK's own bound of 5 s: call it outside of the runtime's own threads.
 pub(crate) fn flush() {
-    for provider in std::mem::take(&mut *SENT.lock()) {
-        if let Err(error) = provider.shutdown() {
-            tracing::warn!("metrics were lost at the end: {error}");
+    let all = std::mem::take(&mut *SENT.lock());
+    std::thread::scope(|scope| {
+        for provider in &all {
+            scope.spawn(move || {
+                if let Err(error) = provider.shutdown() {
+                    tracing::warn!("metrics were lost at the end: {error}");
+                }
+            });
         }
-    }
+    });
 }
 
 /// The name of a method, out of a closed set: a stranger's method must not become a time series.

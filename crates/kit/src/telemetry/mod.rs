@@ -25,7 +25,7 @@ use tracing_subscriber::{
     Layer, Registry, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
-/// How long the end of the process waits for a collector to take what is left.
+/// How long the end of the process waits for a collector to take the spans that are left.
 const FLUSH: Duration = Duration::from_secs(3);
 
 /// A span for one step inside a request. Outside of a request (or where
