@@ -18,8 +18,8 @@ use tonic::transport::{Channel, Endpoint, Uri};
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long to wait for a whole answer.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long an idle HTTP/1 connection is kept: less than the shortest notice of a
-/// server that drains. So one that is used again is one on which the server
+/// How long an idle HTTP/1 connection is kept: less than the notice that a server
+/// gives unless it is set to less (`DRAIN_NOTICE`). So one that is used again is one on which the server
 /// would have said `Connection: close`: no call meets the closing, of which
 /// nobody could tell whether it was carried out (RFC 9110 §9.2.2).
 pub const IDLE: Duration = Duration::from_millis(400);
