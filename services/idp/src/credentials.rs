@@ -123,6 +123,7 @@ async fn try_password(
         .check(slot, &idp.settings, &username, &password);
     let found = check.instrument(step.clone()).await;
     step.record("sso.outcome", if found.is_some() { OK } else { "wrong" });
+    drop(step);
     let Some(user) = found else {
         attempt.failed(&idp).await?;
         tracing::warn!(%address, "password refused");
