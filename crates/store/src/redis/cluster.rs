@@ -303,7 +303,15 @@ fn redirection(error: &RedisError, from: &Node) -> Option<(Node, bool)> {
         ErrorKind::Server(ServerErrorKind::Ask) => true,
         _ => return None,
     };
-    let (address, _) = error.redirect_node()?;
+    // Of what was sent behind ASKING the error is a pipeline's, which has its
+    // words in its parts.
+    let parts = error.clone().into_server_errors();
+    let words = match &parts {
+        Some(parts) => parts.first()?.1.details(),
+        None => error.detail(),
+    };
+    // The slot, and whose it is.
+    let address = words?.split_ascii_whitespace().nth(1)?;
     Some((topology::read_address(address, from)?, asks))
 }
 
