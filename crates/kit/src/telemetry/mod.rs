@@ -112,12 +112,14 @@ impl Telemetry {
     pub async fn flush(self) {
         // The exporters need the runtime, which a blocking shutdown would hold up.
         let flushed = tokio::task::spawn_blocking(move || {
-            if let Some(provider) = self.provider
-                && let Err(error) = provider.shutdown_with_timeout(FLUSH)
-            {
-                tracing::warn!("spans were lost at the end: {error}");
-            }
-            crate::metrics::flush();
+            std::thread::scope(|scope| {
+                scope.spawn(crate::metrics::flush);
+                if let Some(provider) = self.provider
+                    && let Err(error) = provider.shutdown_with_timeout(FLUSH)
+                {
+                    tracing::warn!("spans were lost at the end: {error}");
+                }
+            });
         });
         // It fails only where it panicked, which is said then.
         let _ = flushed.await;
