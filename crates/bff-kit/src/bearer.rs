@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use http::HeaderValue;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -23,6 +24,12 @@ impl Bearer {
     /// With its scheme, for a call.
     pub(crate) const fn header(&self) -> &HeaderValue {
         &self.0
+    }
+
+    /// Whether it is this token; in constant time.
+    pub(crate) fn is(&self, token: &str) -> bool {
+        let own = self.0.as_bytes().get(SCHEME.len()..).unwrap_or_default();
+        verify_slices_are_equal(own, token.as_bytes()).is_ok()
     }
 
     /// The token alone.
@@ -62,6 +69,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<Bearer>("\"a.b.c\"").unwrap(), bearer);
         assert_eq!(bearer.header().to_str().unwrap(), "Bearer a.b.c");
         assert!(bearer.header().is_sensitive());
+        assert!(bearer.is("a.b.c") && !bearer.is("a.b.d") && !bearer.is("a.b"));
         assert!(!format!("{bearer:?}").contains("a.b.c"));
         assert!(Bearer::new("a\nb").is_none());
     }

@@ -20,7 +20,7 @@ use token_verify::{Jwks, Refusal, Verifier};
 use tracing::Span;
 
 pub(crate) use self::renewal::Renewal;
-use self::seen::Seen;
+use self::seen::{Place, Seen};
 use super::{AccessToken, Minted, SessionError, SessionId, SessionMode, ended, record::About};
 use crate::{
     audiences::{API1, API2, Audience},
@@ -181,13 +181,9 @@ impl Carrier {
         mode: SessionMode,
     ) -> Result<Option<Arc<Carried>>, SessionError> {
         let now = self.clock.now();
-        let (audience, text) = match &token {
-            Some((audience, text)) => (audience.uri, &**text),
-            None => ("", ""),
-        };
-        let parts = [id.expose(), identity, audience, text];
-        let fingerprint = seen::fingerprint(parts);
-        let seen = self.seen.get(&fingerprint, now);
+        let place = Place::new(id, token.as_ref().map(|(audience, _)| *audience));
+        let sent = token.as_ref().map(|(_, text)| &**text);
+        let seen = self.seen.get(&place, identity, sent, now);
         Span::current().record("sso.cache_hit", seen.is_some());
         if let Some(carried) = seen {
             let live = carried.about.is_live(now) && carried.about.mode == mode;
@@ -199,13 +195,18 @@ impl Carrier {
         if !about.is_live(now) || about.mode != mode {
             return Ok(None);
         }
+        let had_token = token.is_some();
         let token = match token {
             // Boxed: most calls bring what was seen, and need no room for this.
             Some((audience, token)) => Box::pin(self.checked(&about, audience, &token)).await?,
             None => None,
         };
+        let all_good = token.is_some() == had_token;
         let carried = Arc::new(Carried { about, token });
-        self.seen.put(fingerprint, carried.clone(), now);
+        // A token that counts as absent is renewed, and comes no second time.
+        if all_good {
+            self.seen.put(place, identity, carried.clone(), now);
+        }
         Ok(Some(carried))
     }
 
