@@ -98,6 +98,12 @@ pub fn sentence(text: &str) -> String {
         .collect()
 }
 
+/// Whether `text` can be an error code: those of others end up in answers and
+/// spans, and nothing else may come in their place.
+pub fn sounds_like_code(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

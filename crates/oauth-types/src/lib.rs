@@ -8,6 +8,6 @@ pub mod scope;
 pub mod secret;
 pub mod token_response;
 
-pub use error::{ErrorBody, ErrorCode};
+pub use error::{ErrorBody, ErrorCode, sounds_like_code};
 pub use scope::Scope;
 pub use token_response::TokenResponse;

@@ -137,7 +137,8 @@ async fn get(http: &reqwest::Client, url: &str) -> Result<Vec<u8>, FetchError> {
     let mut headers = reqwest::header::HeaderMap::new();
     kit::telemetry::propagation::inject(&mut headers);
     request = request.headers(headers);
-    let response = request.send().await.map_err(|e| unreachable(e.into()))?;
+    let answered = kit::net::until_answered(request).await;
+    let response = answered.map_err(|e| unreachable(e.into()))?;
     let status = response.status().as_u16();
     if status != 200 {
         return Err(FetchError::Status {

@@ -49,8 +49,8 @@ spec:
       {{- include "sso-lab.podSecurity" (dict "root" $root "user" 65532) | nindent 6 }}
       serviceAccountName: {{ include "sso-lab.fullname" $root }}
       automountServiceAccountToken: false
-      # The notice, the drain, and a little for the last spans to leave.
-      terminationGracePeriodSeconds: {{ add $root.Values.drain.noticeSeconds $root.Values.drain.timeoutSeconds 5 }}
+      # The notice, the drain, and what the last spans and metrics may take to leave.
+      terminationGracePeriodSeconds: {{ add $root.Values.drain.noticeSeconds $root.Values.drain.timeoutSeconds 8 }}
       {{- with $settings.priorityClassName }}
       priorityClassName: {{ . }}
       {{- end }}

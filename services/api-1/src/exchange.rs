@@ -16,6 +16,7 @@ use kit::{
 use oauth_types::{
     ErrorBody, ErrorCode, TokenResponse,
     names::{grant, token_type},
+    sounds_like_code,
 };
 use reqwest::header::HeaderMap;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -200,7 +201,7 @@ fn refused_by_grpc(status: &Status) -> ExchangeError {
         }
         _ => {
             let reason = status.get_details_error_info().map(|info| info.reason);
-            let code = reason.filter(|reason| is_code(reason));
+            let code = reason.filter(|reason| sounds_like_code(reason));
             ExchangeError::Refused(code.unwrap_or_else(|| format!("{:?}", status.code())))
         }
     }
@@ -212,13 +213,8 @@ fn refused_by_http(status: u16, body: &[u8]) -> ExchangeError {
         return ExchangeError::Unreachable(format!("it answered {status}"));
     }
     let error = serde_json::from_slice::<ErrorBody>(body).map(|body| body.error);
-    let code = error.ok().filter(|code| is_code(code));
+    let code = error.ok().filter(|code| sounds_like_code(code));
     ExchangeError::Refused(code.unwrap_or_else(|| format!("status {status}")))
-}
-
-/// Error codes end up in answers and spans: nothing else may come in their place.
-fn is_code(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
 }
 
 struct Answer<'a> {

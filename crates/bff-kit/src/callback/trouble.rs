@@ -8,14 +8,10 @@ use actix_web::{
         header::{self, HeaderValue},
     },
 };
-use oauth_types::ErrorCode;
+use oauth_types::{ErrorCode, sounds_like_code};
 use web_kit::{look::Message, trace};
 
-use crate::{
-    pages::MessagePage,
-    provider::{ProviderError, sounds_like_code},
-    state::Bff,
-};
+use crate::{pages::MessagePage, provider::ProviderError, state::Bff};
 
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! What can go wrong between the app and the provider.
 
 use kit::telemetry::names::OK;
-use oauth_types::ErrorCode;
+use oauth_types::{ErrorCode, sounds_like_code};
 use openidconnect::{DiscoveryError, RequestTokenError};
 use tracing::Span;
 
@@ -69,11 +69,6 @@ pub(crate) fn note<T>(outcome: Result<T, ProviderError>) -> Result<T, ProviderEr
     let said = outcome.as_ref().err().map_or(OK, ProviderError::outcome);
     Span::current().record("sso.outcome", said);
     outcome
-}
-
-/// Whether it can be an error code: nothing else may come in its place.
-pub(crate) fn sounds_like_code(code: &str) -> bool {
-    (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
 }
 
 impl From<CallError> for ProviderError {

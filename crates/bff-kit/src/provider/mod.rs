@@ -31,7 +31,7 @@ use self::{
 };
 use crate::{client_auth::ClientAuth, meters::Meters};
 
-pub(crate) use error::{ProviderError, note, sounds_like_code};
+pub(crate) use error::{ProviderError, note};
 pub(crate) use grants::UserGrant;
 pub(crate) use id_token::{Expected, Identity};
 pub(crate) use logout_token::{BadLogoutToken, LogoutToken, Subject};

@@ -286,7 +286,10 @@ impl CommonArgs {
         let url = problems.secret("REDIS_URL", direct, self.redis_url_file.as_deref());
         let sentinel_password = problems.secret(
             "REDIS_SENTINEL_PASSWORD",
-            self.redis_sentinel_password.as_deref(),
+            // Empty is none, as everywhere.
+            self.redis_sentinel_password
+                .as_deref()
+                .filter(|password| !password.is_empty()),
             self.redis_sentinel_password_file.as_deref(),
         );
         let ca = self.redis_ca_file.as_ref().and_then(|file| {

@@ -6,7 +6,8 @@
 //!   from a majority, and one of that would have told us.
 //! - A cluster: every master, as long as the cluster stands as it did. No
 //!   replica takes over without an election in a higher epoch, which a majority
-//!   of the masters voted in and so knows before.
+//!   of the masters voted in and so knows before. (But for an operator's
+//!   `CLUSTER FAILOVER TAKEOVER`, which asks nobody.)
 
 use std::{
     sync::Arc,
