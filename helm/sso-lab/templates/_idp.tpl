@@ -43,8 +43,15 @@ whole numbers would become floats.
 {{- $call := dict "root" . -}}
 {{- include "sso-lab.idpSettings" $call -}}
 {{- $ids := list -}}
+{{- $files := list -}}
 {{- range $call.settings.clients -}}
-{{- if hasKey . "secret_file" -}}{{- $ids = append $ids .client_id -}}{{- end -}}
+{{- if hasKey . "secret_file" -}}
+{{- if has .secret_file $files -}}
+{{- fail (printf "idp.clients: %s would share its secret with another client: their files have one name" .client_id) -}}
+{{- end -}}
+{{- $files = append $files .secret_file -}}
+{{- $ids = append $ids .client_id -}}
+{{- end -}}
 {{- end -}}
 {{- toYaml $ids -}}
 {{- end -}}
