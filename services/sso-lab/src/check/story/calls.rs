@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{App, Left, Scene, until};
 use crate::check::{
     browser::{Answer, Browser},
-    outcome::{Found, Step, Stop, ensure},
+    outcome::{Failure, Found, Step, Stop, ensure},
     ready,
     run::Run,
 };
@@ -26,10 +26,10 @@ pub(super) async fn check(
     let calls = Calls { app };
     let first = run.step(&list, &refs(&needs1), calls.orders(browser)).await;
     let most = run.step(&stock, &refs(&needs2), calls.stock(browser)).await;
-    let before = (
+    let before = [
         first.unwrap_or_default(),
-        most.as_ref().map(|most| most.0.clone()).unwrap_or_default(),
-    );
+        most.as_ref().map(|most| most.0).unwrap_or_default(),
+    ];
     let tokens = app.step("has a token for each API, one of them by refresh");
     run.step(&tokens, &[&list, &stock], calls.again(browser, &before))
         .await;
@@ -55,6 +55,9 @@ fn refs(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).collect()
 }
 
+/// A redeem takes the store a lease, a swap and a release at least.
+const REDEEM: u32 = 3;
+
 struct Calls<'a> {
     app: &'a App,
 }
@@ -65,18 +68,18 @@ impl Calls<'_> {
     }
 
     /// The user's orders; what it cost.
-    async fn orders(&self, browser: &mut Browser<'_>) -> Step<String> {
+    async fn orders(&self, browser: &mut Browser<'_>) -> Step<Price> {
         let answer = browser.get(&self.url("/api1/data")).await?.expect(200)?;
         let json = answer.json()?;
         let orders = json["orders"].as_array();
         let count = orders
             .ok_or_else(|| answer.failure("lists no orders"))?
             .len();
-        Ok(Found::new(price(&answer), format!("orders: {count}")))
+        Ok(Found::new(Price::of(&answer), format!("orders: {count}")))
     }
 
     /// What it cost, and the item of which there is most: empty if there is none.
-    async fn stock(&self, browser: &mut Browser<'_>) -> Step<(String, String)> {
+    async fn stock(&self, browser: &mut Browser<'_>) -> Step<(Price, String)> {
         let answer = browser.get(&self.url("/api2/data")).await?.expect(200)?;
         let json = answer.json()?;
         let items = json["items"].as_array();
@@ -91,22 +94,25 @@ impl Calls<'_> {
             || "nothing in stock".to_owned(),
             |most| format!("{} items, most of all {item}: {}", items.len(), count(most)),
         );
-        Ok(Found::new((price(&answer), item.to_owned()), note))
+        Ok(Found::new((Price::of(&answer), item.to_owned()), note))
     }
 
-    /// Both again: the tokens of the first calls are there.
-    async fn again(&self, browser: &mut Browser<'_>, before: &(String, String)) -> Step {
-        let mut now = Vec::new();
-        for path in ["/api1/data", "/api2/data"] {
+    /// Both again: the tokens of the first calls are there. A code brings a token
+    /// for one API, so the other's was had by a refresh, which shows in what the
+    /// first call cost.
+    async fn again(&self, browser: &mut Browser<'_>, first: &[Price; 2]) -> Step {
+        let (mut costs, mut refreshed) = (Vec::new(), false);
+        for (path, first) in ["/api1/data", "/api2/data"].iter().zip(first) {
             let answer = browser.get(&self.url(path)).await?.expect(200)?;
-            now.push(price(&answer));
+            let now = Price::of(&answer);
+            refreshed |= first.brought_token || first.commands >= now.commands + REDEEM;
+            costs.push(format!("{}, then {}", first.commands, now.commands));
         }
-        let (one, two) = before;
-        let note = format!(
-            "store commands at the first calls {one} and {two}, now {}",
-            now.join(" and ")
-        );
-        Ok(Found::new((), note))
+        let told = format!("store commands {}", costs.join("; "));
+        ensure(refreshed, || {
+            Failure::new(format!("neither first call had a token by refresh: {told}"))
+        })?;
+        Ok(Found::new((), told))
     }
 
     async fn reserve(&self, browser: &mut Browser<'_>, item: &str, left: &mut Left) -> Step {
@@ -177,11 +183,26 @@ fn has(json: &Value, id: &str) -> bool {
 }
 
 /// How many commands the store was asked, by the answer's own account.
-fn price(answer: &Answer) -> String {
-    let timing = answer.header("server-timing").unwrap_or_default();
-    let told = timing
-        .split(", ")
-        .find_map(|part| part.strip_prefix("store;desc=\""));
-    let told = told.and_then(|told| told.split(' ').next());
-    told.unwrap_or("?").to_owned()
+/// What a call cost, as its answer says.
+#[derive(Clone, Copy, Default)]
+struct Price {
+    /// Commands to the store.
+    commands: u32,
+    /// Whether the answer put an access token into a cookie.
+    brought_token: bool,
+}
+
+impl Price {
+    fn of(answer: &Answer) -> Self {
+        let timing = answer.header("server-timing").unwrap_or_default();
+        let told = timing
+            .split(", ")
+            .find_map(|part| part.strip_prefix("store;desc=\""));
+        let told = told.and_then(|told| told.split(' ').next()?.parse().ok());
+        let mut cookies = answer.headers.get_all("set-cookie").iter();
+        Self {
+            commands: told.unwrap_or_default(),
+            brought_token: cookies.any(|cookie| cookie.as_bytes().starts_with(b"__Secure-")),
+        }
+    }
 }
