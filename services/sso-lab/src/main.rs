@@ -15,6 +15,11 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use cli::{Cli, Command, ConfigCommand};
+use mimalloc::MiMalloc;
+
+// As its services have it where each is a process of its own.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
