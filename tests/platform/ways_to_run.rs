@@ -109,6 +109,8 @@ fn a_bad_configuration_is_a_line_for_each_error_and_exit_code_2() {
         "example.com",
         "--log-format",
         "loud",
+        "--redis-url",
+        "ftp://redis",
     ];
     for program in [
         "sso-lab", "idp", "app1-bff", "app2-bff", "api-1", "api-2", "lab",
@@ -117,7 +119,13 @@ fn a_bad_configuration_is_a_line_for_each_error_and_exit_code_2() {
         let status = child.wait(AT_ONCE).expect("it ends within 5 s");
         assert_eq!(status.code(), Some(2), "{program}: {}", child.output());
         let output = child.output();
-        for key in ["BIND", "WORKERS", "PUBLIC_SCHEME", "LOG_FORMAT"] {
+        for key in [
+            "BIND",
+            "WORKERS",
+            "PUBLIC_SCHEME",
+            "LOG_FORMAT",
+            "REDIS_URL",
+        ] {
             assert_eq!(
                 output.lines().filter(|line| line.contains(key)).count(),
                 1,

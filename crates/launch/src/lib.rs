@@ -61,8 +61,14 @@ where
 {
     let mut problems = Problems::new();
     let common = args.read(&mut problems).unwrap_or_else(Common::unusable);
-    let config = match read(&common, &mut problems) {
-        Some(config) if problems.is_empty() => config,
+    let config = read(&common, &mut problems);
+    let ground = Ground::real(Shutdown::on_signals(common.drain));
+    // Nothing is connected yet: what is wrong with its settings is told with all else.
+    let redis = args.redis(&mut problems);
+    let store = store::open(redis.as_ref(), Arc::clone(&ground.clock));
+    let store = store.map_err(|found| problems.extend(found)).ok();
+    let (config, store) = match (config, store) {
+        (Some(config), Some(store)) if problems.is_empty() => (config, store),
         _ => return refuse(name, &problems),
     };
     let format = if common.log_json {
@@ -75,7 +81,12 @@ where
         Err(what) => return refuse(name, &Problems::one("OTEL", what)),
     };
     common.weaknesses.warn();
-    let ended = run(common, config, start).await;
+    let platform = Platform {
+        common,
+        store,
+        ground,
+    };
+    let ended = run(config, platform, start).await;
     telemetry.flush().await;
     match ended {
         Ok(Ok(())) => ExitCode::SUCCESS,
@@ -88,24 +99,14 @@ where
 }
 
 async fn run<C, F>(
-    common: Common,
     config: C,
+    platform: Platform,
     start: impl FnOnce(C, Platform) -> F,
 ) -> Result<std::io::Result<()>, Problems>
 where
     F: Future<Output = Result<Running, Problems>>,
 {
-    let ground = Ground::real(Shutdown::on_signals(common.drain));
-    let store = store::open(common.redis.as_ref(), Arc::clone(&ground.clock))?;
-    let shutdown = ground.shutdown.clone();
-    let running = start(
-        config,
-        Platform {
-            common,
-            store,
-            ground,
-        },
-    )
-    .await?;
+    let shutdown = platform.ground.shutdown.clone();
+    let running = start(config, platform).await?;
     Ok(running.supervise(&shutdown).await)
 }

@@ -160,8 +160,6 @@ pub struct Common {
     pub addresses: Addresses,
     /// Added to each port of `addresses` where this process listens.
     pub listen_offset: u16,
-    /// The shared store; `None`: in memory.
-    pub redis: Option<RedisSettings>,
     /// Where keys are kept.
     pub state_dir: StateDir,
     /// Raw list of trusted proxies; `web-kit` reads it.
@@ -186,7 +184,6 @@ impl Common {
             bind: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
             addresses: Addresses::default(),
             listen_offset: 0,
-            redis: None,
             state_dir: StateDir::default(),
             trusted_proxies: String::new(),
             workers: 1,
@@ -258,7 +255,6 @@ impl CommonArgs {
         let state_dir = state_dir
             .map_err(|error| problems.add("STATE_DIR", error))
             .ok();
-        let redis = self.read_redis(problems);
         let weaknesses = Weaknesses::read(&self.weaken, self.lab, problems);
         let trusted_proxies = if weaknesses.has(Weakness::TrustAnyProxy) {
             ANYBODY.to_owned()
@@ -270,7 +266,6 @@ impl CommonArgs {
             bind: bind?,
             addresses,
             listen_offset: listen_offset?,
-            redis,
             state_dir: state_dir?,
             trusted_proxies,
             workers: workers?,
@@ -281,7 +276,8 @@ impl CommonArgs {
         })
     }
 
-    fn read_redis(&self, problems: &mut Problems) -> Option<RedisSettings> {
+    /// The shared store, where one is named; what is wrong goes to `problems`.
+    pub fn redis(&self, problems: &mut Problems) -> Option<RedisSettings> {
         let direct = Some(self.redis_url.as_str()).filter(|url| !url.is_empty());
         let url = problems.secret("REDIS_URL", direct, self.redis_url_file.as_deref());
         let sentinel_password = problems.secret(
@@ -403,21 +399,27 @@ mod tests {
 
     #[test]
     fn redis_files_are_read_and_a_missing_one_is_a_problem() {
+        let read = |flags: &[&str]| {
+            let mut problems = Problems::new();
+            let program = Program::parse_from([&["program"], flags].concat());
+            let redis = program.common.redis(&mut problems);
+            problems.into_result(redis)
+        };
         let ca = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(ca.path(), "pem").unwrap();
         let ca = ca.path().to_str().unwrap();
         let given = ["--redis-url", "rediss://h", "--redis-ca-file", ca];
-        let redis = read(&given).unwrap().redis.unwrap();
+        let redis = read(&given).unwrap().unwrap();
         assert_eq!(redis.ca.as_deref(), Some(&b"pem"[..]));
         assert!(redis.sentinel_password.is_none());
-        assert!(read(&["--redis-ca-file", ca]).unwrap().redis.is_none());
+        assert!(read(&["--redis-ca-file", ca]).unwrap().is_none());
         let wrong = [
             "--redis-ca-file",
             "/nowhere",
             "--redis-sentinel-password-file",
             "/nowhere",
         ];
-        assert_eq!(read(&wrong).unwrap_err().len(), 2);
+        assert_eq!(read(&wrong).unwrap_err().lines().len(), 2);
     }
 
     #[test]
