@@ -64,7 +64,7 @@ where
     let config = read(&common, &mut problems);
     let ground = Ground::real(Shutdown::on_signals(common.drain));
     // Nothing is connected yet: what is wrong with its settings is told with all else.
-    let redis = args.redis(&mut problems);
+    let redis = args.redis.read(&mut problems);
     let store = store::open(redis.as_ref(), Arc::clone(&ground.clock));
     let store = store.map_err(|found| problems.extend(found)).ok();
     let (config, store) = match (config, store) {

@@ -2,12 +2,14 @@
 
 mod addresses;
 mod common;
+mod redis;
 mod weaken;
 
 use std::{fmt, path::Path, process::ExitCode, str::FromStr, time::Duration};
 
 pub use addresses::{Addresses, Site};
-pub use common::{Common, CommonArgs, RedisSettings};
+pub use common::{Common, CommonArgs};
+pub use redis::{RedisArgs, RedisSettings};
 use secrecy::SecretString;
 pub use weaken::{Weakness, Weaknesses};
 
