@@ -98,6 +98,13 @@ pub fn causes<'e>(
     })
 }
 
+/// What `error` came of in the end, in its own words. The first words of an HTTP
+/// client's error say only that there is one.
+pub fn innermost(error: &(dyn Error + 'static)) -> String {
+    let last = causes(error).last();
+    last.unwrap_or(error).to_string()
+}
+
 /// Reads an answer's body up to [`MAX_ANSWER`].
 pub async fn read_bounded(mut response: reqwest::Response) -> Result<Vec<u8>, ReadError> {
     let mut body = Vec::new();

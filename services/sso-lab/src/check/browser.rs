@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use kit::net::{Reach, ReadError, read_bounded};
+use kit::net::{Reach, ReadError, innermost, read_bounded};
 use reqwest::{
     Method,
     header::{self, HeaderMap},
@@ -246,14 +246,11 @@ fn parse(url: &str) -> Result<Url, Failure> {
 
 /// Its innermost reason is the one that helps.
 fn unreached(url: &Url, error: &reqwest::Error) -> String {
-    let mut inner: &dyn std::error::Error = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
+    let why = innermost(error);
     let place = url.origin().ascii_serialization();
     if error.is_timeout() {
         format!("{place} does not answer in time")
     } else {
-        format!("{place} is not reached: {inner}; --connect gives another way")
+        format!("{place} is not reached: {why}; --connect gives another way")
     }
 }

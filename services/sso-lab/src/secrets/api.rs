@@ -12,7 +12,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kit::{
     config::Problems,
-    net::{CALL_TIMEOUT, CONNECT_TIMEOUT, ReadError, read_bounded},
+    net::{CALL_TIMEOUT, CONNECT_TIMEOUT, ReadError, innermost, read_bounded},
 };
 use reqwest::{Certificate, Method, StatusCode, header};
 use serde::Deserialize;
@@ -313,9 +313,5 @@ fn encoded(data: &Data) -> BTreeMap<&str, String> {
 
 /// With its innermost reason, which is the one that helps.
 fn unreached(error: &reqwest::Error) -> ApiError {
-    let mut inner: &dyn std::error::Error = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    ApiError::Unreached(inner.to_string())
+    ApiError::Unreached(innermost(error))
 }

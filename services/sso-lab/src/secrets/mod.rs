@@ -183,8 +183,7 @@ impl SecretsArgs {
 #[expect(clippy::print_stdout, reason = "what the command is for")]
 fn tell(event: &Event<'_>) {
     match event {
-        Event::Kept { secret, keys } => println!("{secret}: kept {}", keys.join(", ")),
-        Event::Made { secret, keys } => println!("{secret}: made {}", keys.join(", ")),
+        Event::Kept { .. } | Event::Made { .. } => println!("{event}"),
         Event::Differs { .. } => complain(&event.to_string()),
     }
 }

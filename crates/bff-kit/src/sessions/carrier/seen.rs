@@ -3,7 +3,7 @@
 //! this process's memory alone.
 //!
 //! They are found by a hash of the session's id, and count where they are the
-//! same to the last character: to compare them costs a fifth of hashing them.
+//! same to the last character: to compare them costs less than to hash them.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

@@ -137,6 +137,9 @@ async fn rfc9068_4_a_token_from_a_cookie_is_checked_in_full() {
     ];
     for mode in [SessionMode::Hybrid, SessionMode::Stateless] {
         let browser = setup.browser(mode).await;
+        // Seen a moment ago: what is bad must not pass for it.
+        let seen = with(&browser, API1.cookie, &good);
+        assert!(setup.usable(&seen).await, "{mode}");
         for token in &bad {
             let planted = with(&browser, API1.cookie, token);
             assert!(!setup.usable(&planted).await, "{mode}: {token}");
@@ -159,6 +162,9 @@ async fn cookies_of_two_sessions_do_not_go_together() {
     let setup = Setup::new();
     for mode in [SessionMode::Hybrid, SessionMode::Stateless] {
         let (first, second) = (setup.browser(mode).await, setup.browser(mode).await);
+        for own in [&first, &second] {
+            assert!(is_carried(&setup, own).await, "{mode}");
+        }
         let mixed = with(&first, cookies::IDENTITY, second.value(cookies::IDENTITY));
         assert!(!is_carried(&setup, &mixed).await, "{mode}");
         let mixed = with(&first, cookies::SESSION, second.value(cookies::SESSION));
