@@ -121,7 +121,7 @@ pub struct Config {
     pub state_dir: StateDir,
     /// Worker threads.
     pub workers: usize,
-    /// Proxies whose `X-Forwarded-For` counts.
+    /// Proxies whose word counts about the client's address.
     pub trusted_proxies: TrustedProxies,
     /// Defences that a lab has switched off.
     pub weaknesses: Weaknesses,
@@ -201,7 +201,7 @@ impl Config {
         let longest = time("BFF_SESSION_LONGEST", &bff.bff_session_longest);
         let margin = time("BFF_TOKEN_MARGIN", &bff.bff_token_margin);
         let audience_by = problems.parse("BFF_AUDIENCE_BY", &bff.bff_audience_by);
-        let trusted_proxies = problems.parse("TRUSTED_PROXIES", &common.trusted_proxies);
+        let trusted_proxies = TrustedProxies::read(common, problems);
         Some(Self {
             app,
             addresses: addresses.clone(),

@@ -1,105 +1,120 @@
-//! Whose request it is. `X-Forwarded-For` counts only from configured proxies.
+//! The address that a request came from, in one canonical form. A forwarding
+//! header counts only from configured proxies.
+
+mod forwarded;
+mod proxies;
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
-    str::FromStr,
-    sync::Arc,
+    fmt,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
 };
 
 use actix_web::{HttpRequest, web};
-use ipnet::IpNet;
+pub use proxies::TrustedProxies;
 
-/// Proxies in front of us whose word counts.
-#[derive(Clone, Debug, Default)]
-pub struct TrustedProxies(Arc<[IpNet]>);
+/// A client's address, as throttles, logs and audit use it. An IPv4 address that
+/// came as an IPv4-mapped IPv6 one is the IPv4 address (RFC 4291 §2.5.5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientAddr(Option<IpAddr>);
 
-impl TrustedProxies {
-    fn contains(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|net| net.contains(&address))
+impl ClientAddr {
+    /// A trusted proxy did not say it in a way that can be read, or there is
+    /// no network connection at all.
+    pub const UNKNOWN: Self = Self(None);
+
+    /// Where a limit counts requests from here.
+    pub fn bucket(self) -> AddrBucket {
+        AddrBucket(self.0.map(|address| match address {
+            IpAddr::V4(_) => address,
+            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & NETWORK).into(),
+        }))
     }
 
-    /// The first address from the right that is no proxy of ours.
-    fn client(&self, peer: IpAddr, forwarded_for: &[&str]) -> IpAddr {
-        let mut client = peer;
-        for hop in forwarded_for.iter().rev().flat_map(|line| line.rsplit(',')) {
-            if !self.contains(client) {
-                break;
-            }
-            let Ok(address) = hop.trim().parse() else {
-                break;
-            };
-            client = address;
-        }
-        client
+    /// The address, where it is known.
+    pub const fn ip(self) -> Option<IpAddr> {
+        self.0
     }
 }
 
-impl FromStr for TrustedProxies {
-    type Err = String;
+impl From<IpAddr> for ClientAddr {
+    fn from(address: IpAddr) -> Self {
+        Self(Some(address.to_canonical()))
+    }
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parse = |entry: &str| {
-            entry
-                .parse::<IpNet>()
-                .or_else(|_| entry.parse::<IpAddr>().map(IpNet::from))
-                .map_err(|_| format!("{entry:?}: an address or a CIDR is expected"))
-        };
-        let entries = text
-            .split(',')
-            .map(str::trim)
-            .filter(|entry| !entry.is_empty());
-        entries
-            .map(parse)
-            .collect::<Result<Vec<_>, _>>()
-            .map(|nets| Self(nets.into()))
+impl From<SocketAddr> for ClientAddr {
+    fn from(peer: SocketAddr) -> Self {
+        peer.ip().into()
+    }
+}
+
+impl fmt::Display for ClientAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => address.fmt(f),
+            None => f.write_str("unknown"),
+        }
+    }
+}
+
+/// The first 64 bits of an IPv6 address: one subscriber's network, in which
+/// each device has as many addresses as it likes (RFC 4291 §2.5.4).
+const NETWORK: u128 = (u64::MAX as u128) << 64;
+
+/// What shares a limit: an IPv4 address, an IPv6 /64, or all whose address is
+/// not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AddrBucket(Option<IpAddr>);
+
+impl fmt::Display for AddrBucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(IpAddr::V4(address)) => address.fmt(f),
+            Some(IpAddr::V6(network)) => write!(f, "{network}/64"),
+            None => f.write_str("unknown"),
+        }
     }
 }
 
 /// The address that the request came from.
-pub fn client_addr(req: &HttpRequest) -> IpAddr {
-    let peer = req
-        .peer_addr()
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-    let Some(proxies) = req.app_data::<web::Data<TrustedProxies>>() else {
-        return peer;
+pub fn client_addr(req: &HttpRequest) -> ClientAddr {
+    let Some(peer) = req.peer_addr() else {
+        return ClientAddr::UNKNOWN;
     };
-    let lines: Vec<_> = req
-        .headers()
-        .get_all("x-forwarded-for")
-        .filter_map(|line| line.to_str().ok())
-        .collect();
-    proxies.client(peer, &lines)
+    match req.app_data::<web::Data<TrustedProxies>>() {
+        Some(proxies) => proxies.client(peer.into(), req.headers()),
+        None => peer.into(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn bucket(address: &str) -> String {
+        let address: IpAddr = address.parse().unwrap();
+        ClientAddr::from(address).bucket().to_string()
     }
 
     #[test]
-    fn rfc9700_4_13_a_strangers_forwarding_header_is_nothing() {
-        let none = TrustedProxies::default();
-        assert_eq!(
-            none.client(ip("192.0.2.1"), &["127.0.0.1"]),
-            ip("192.0.2.1")
-        );
+    fn rfc4291_2_5_5_2_an_ipv4_mapped_address_is_the_ipv4_address() {
+        let mapped: SocketAddr = "[::ffff:192.0.2.1]:443".parse().unwrap();
+        assert_eq!(ClientAddr::from(mapped).to_string(), "192.0.2.1");
+        assert_eq!(bucket("::ffff:192.0.2.1"), bucket("192.0.2.1"));
     }
 
     #[test]
-    fn behind_proxies_the_nearest_address_that_is_none_counts() {
-        let ours: TrustedProxies = "10.0.0.0/8, ::1".parse().unwrap();
-        let lines = ["6.6.6.6, 192.0.2.9", "10.1.1.1"];
-        assert_eq!(ours.client(ip("10.0.0.1"), &lines), ip("192.0.2.9"));
-        assert_eq!(ours.client(ip("10.0.0.1"), &["nonsense"]), ip("10.0.0.1"));
-        assert_eq!(ours.client(ip("::1"), &[]), ip("::1"));
+    fn ipv6_counts_by_its_slash_64_and_ipv4_by_the_address() {
+        assert_eq!(bucket("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+        assert_eq!(bucket("2001:db8:1:2::1"), bucket("2001:db8:1:2:ffff::"));
+        assert_ne!(bucket("2001:db8:1:2::1"), bucket("2001:db8:1:3::1"));
+        assert_ne!(bucket("192.0.2.1"), bucket("192.0.2.2"));
     }
 
     #[test]
-    fn a_bad_list_is_refused() {
-        assert!("10.0.0.0/99".parse::<TrustedProxies>().is_err());
-        assert!("".parse::<TrustedProxies>().unwrap().0.is_empty());
+    fn an_unknown_address_has_a_bucket_of_its_own() {
+        let unknown = ClientAddr::UNKNOWN;
+        assert_eq!(unknown.bucket().to_string(), "unknown");
+        assert_ne!(unknown.bucket().to_string(), bucket("0.0.0.0"));
     }
 }

@@ -30,7 +30,7 @@ pub struct Frame {
     pub shutdown: Shutdown,
     /// Worker threads.
     pub workers: usize,
-    /// Whose `X-Forwarded-For` counts.
+    /// Proxies whose word counts about the client's address.
     pub trusted_proxies: TrustedProxies,
     /// Where the trace of each request begins.
     pub trace: Policy,

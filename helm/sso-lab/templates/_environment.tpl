@@ -12,6 +12,7 @@ the variables that end in _FILE say where.
 - {name: DOMAIN, value: {{ $values.domain | quote }}}
 - {name: PUBLIC_SCHEME, value: {{ $values.publicScheme }}}
 - {name: TRUSTED_PROXIES, value: {{ join "," $values.trustedProxies | quote }}}
+- {name: FORWARDING_HEADER, value: {{ $values.forwardingHeader }}}
 - {name: WORKERS, value: {{ .settings.workers | int | quote }}}
 - {name: LOG_FORMAT, value: json}
 {{- with $values.logFilter }}

@@ -89,7 +89,7 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// Worker threads.
     pub workers: usize,
-    /// Proxies whose `X-Forwarded-For` counts.
+    /// Proxies whose word counts about the client's address.
     pub trusted_proxies: TrustedProxies,
 }
 
@@ -114,7 +114,7 @@ impl Config {
             None => Some(addresses.url(Site::Api2)),
         };
         let issuer = issuer.read(common, problems);
-        let trusted_proxies = problems.parse("TRUSTED_PROXIES", &common.trusted_proxies);
+        let trusted_proxies = TrustedProxies::read(common, problems);
         let client_secret = own.secret(common, problems);
         let cors_origins = own.origins(common, problems);
         Some(Self {

@@ -29,7 +29,7 @@ pub struct Config {
     pub issuer: Issuer,
     /// Worker threads.
     pub workers: usize,
-    /// Proxies whose `X-Forwarded-For` counts.
+    /// Proxies whose word counts about the client's address.
     pub trusted_proxies: TrustedProxies,
 }
 
@@ -37,7 +37,7 @@ impl Config {
     /// Checks everything; what is wrong goes to `problems`.
     pub fn read(common: &Common, issuer: &IssuerArgs, problems: &mut Problems) -> Option<Self> {
         let issuer = issuer.read(common, problems);
-        let trusted_proxies = problems.parse("TRUSTED_PROXIES", &common.trusted_proxies);
+        let trusted_proxies = TrustedProxies::read(common, problems);
         Some(Self {
             issuer: issuer?,
             workers: common.workers,

@@ -89,7 +89,7 @@ pub struct Config {
     pub state_dir: StateDir,
     /// Worker threads.
     pub workers: usize,
-    /// Whose `X-Forwarded-For` counts.
+    /// Proxies whose word counts about the client's address.
     pub trusted_proxies: TrustedProxies,
     /// Defences that a lab has switched off.
     pub weaknesses: Weaknesses,
@@ -142,7 +142,7 @@ impl Config {
         );
         check_operator_key("IDP_OPERATOR_KEY", operator_key.as_ref(), problems);
         let connect = problems.parse("IDP_CONNECT", &args.connect);
-        let trusted_proxies = problems.parse("TRUSTED_PROXIES", &common.trusted_proxies);
+        let trusted_proxies = TrustedProxies::read(common, problems);
         let file = match &args.config {
             None => Some(("built-in configuration".to_owned(), DEFAULT.to_owned())),
             Some(path) => match std::fs::read_to_string(path) {

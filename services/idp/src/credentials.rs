@@ -1,7 +1,7 @@
 //! What a person typed into a sign-in form: checked, and slowed where it fails
 //! again and again, whatever the form is for.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -17,7 +17,7 @@ use kit::{
 };
 use store::StoreError;
 use tracing::{Instrument as _, field::Empty};
-use web_kit::client::client_addr;
+use web_kit::client::{ClientAddr, client_addr};
 
 use crate::{pages::LoginPage, params::Params, settings::User, state::Idp, throttle::Attempt};
 
@@ -103,7 +103,7 @@ enum Tried {
 
 async fn try_password(
     idp: web::Data<Idp>,
-    address: IpAddr,
+    address: ClientAddr,
     username: String,
     password: String,
 ) -> Result<Tried, StoreError> {

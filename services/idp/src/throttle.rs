@@ -2,11 +2,12 @@
 //! and for an address alone (a class may share one). The counters are in the
 //! store, so that replicas count together.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use kit::{clock::Timestamp, seal::fingerprint};
 use store::StoreError;
+use web_kit::client::ClientAddr;
 
 use crate::state::Idp;
 
@@ -22,7 +23,8 @@ struct Counter {
 
 impl Attempt {
     /// A try of `username` from `address`.
-    pub fn new(idp: &Idp, username: &str, address: IpAddr) -> Self {
+    pub fn new(idp: &Idp, username: &str, address: ClientAddr) -> Self {
+        let address = address.bucket();
         let limits = &idp.settings.limits;
         let pair = fingerprint(&format!("{address}\n{username}"));
         Self {

@@ -37,7 +37,7 @@ pub struct Config {
     pub issuer: String,
     /// Worker threads.
     pub workers: usize,
-    /// Proxies whose `X-Forwarded-For` counts.
+    /// Proxies whose word counts about the client's address.
     pub trusted_proxies: TrustedProxies,
     /// Defences that a lab has switched off.
     pub weaknesses: Weaknesses,
@@ -51,7 +51,7 @@ impl Config {
         idp_issuer: Option<&str>,
         problems: &mut Problems,
     ) -> Option<Self> {
-        let trusted_proxies = problems.parse("TRUSTED_PROXIES", &common.trusted_proxies);
+        let trusted_proxies = TrustedProxies::read(common, problems);
         let issuer = match idp_issuer {
             Some(text) => problems.issuer("IDP_ISSUER", text),
             None => Some(common.addresses.url(Site::Idp)),

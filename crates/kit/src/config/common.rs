@@ -51,7 +51,7 @@ pub struct CommonArgs {
     /// Keeps sealing and signing keys between runs; without it they last as long as the process
     #[arg(long, env = "STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
-    /// Proxies whose X-Forwarded-For counts, as addresses or CIDRs, comma-separated
+    /// Proxies whose forwarding header counts, as addresses or CIDRs, comma-separated
     #[arg(
         long,
         env = "TRUSTED_PROXIES",
@@ -59,6 +59,14 @@ pub struct CommonArgs {
         value_name = "CIDR,…"
     )]
     pub trusted_proxies: String,
+    /// Header in which the trusted proxies name the client: X-Forwarded-For or Forwarded (RFC 7239); the other one is ignored
+    #[arg(
+        long,
+        env = "FORWARDING_HEADER",
+        default_value = "X-Forwarded-For",
+        value_name = "NAME"
+    )]
+    pub forwarding_header: String,
     /// Worker threads of each HTTP service
     #[arg(long, env = "WORKERS", default_value = "2", value_name = "N")]
     pub workers: String,
@@ -113,6 +121,8 @@ pub struct Common {
     pub state_dir: StateDir,
     /// Raw list of trusted proxies; `web-kit` reads it.
     pub trusted_proxies: String,
+    /// Name of the header that they write; `web-kit` reads it.
+    pub forwarding_header: String,
     /// Worker threads of each HTTP service.
     pub workers: usize,
     /// Whether log lines are JSON.
@@ -135,6 +145,7 @@ impl Common {
             listen_offset: 0,
             state_dir: StateDir::default(),
             trusted_proxies: String::new(),
+            forwarding_header: "X-Forwarded-For".to_owned(),
             workers: 1,
             log_json: false,
             drain: Drain::default(),
@@ -217,6 +228,7 @@ impl CommonArgs {
             listen_offset: listen_offset?,
             state_dir: state_dir?,
             trusted_proxies,
+            forwarding_header: self.forwarding_header.clone(),
             workers: workers?,
             log_json: self.log_format == "json",
             drain: drain?,

@@ -25,7 +25,7 @@ pub enum Weakness {
     OpenReturnTo,
     /// The provider's pages may be framed.
     Framable,
-    /// `X-Forwarded-For` counts from anybody.
+    /// The forwarding header counts from anybody.
     TrustAnyProxy,
     /// The request's `Host` decides who the app is.
     HostDecides,
@@ -91,7 +91,7 @@ impl Weakness {
             Self::OpenReturnTo => "return_to of an app's login may be any address.",
             Self::Framable => "The provider's pages may be shown in another site's frame.",
             Self::TrustAnyProxy => {
-                "X-Forwarded-For counts from anybody, so a client chooses its own address."
+                "X-Forwarded-For (or the header that FORWARDING_HEADER names) counts from anybody, so a client chooses its own address."
             }
             Self::HostDecides => {
                 "The apps take their own address from the request's Host or X-Forwarded-Host."
