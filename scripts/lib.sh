@@ -73,8 +73,15 @@ commit_here() {
     echo "$(git -C "$ROOT" rev-parse HEAD)$dirty"
 }
 
-# Ports of loopback, by bash itself: a fresh machine may have no curl.
-listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+# Ports of loopback, by bash itself: a fresh machine may have no curl. A program
+# on either address is in the way: browsers take *.localhost for both.
+listens() {
+    local address
+    for address in 127.0.0.1 ::1; do
+        if (exec 3<>"/dev/tcp/$address/$1") 2>/dev/null; then return 0; fi
+    done
+    return 1
+}
 ready() {
     local status=''
     {

@@ -38,9 +38,10 @@ async fn main() {
         trusted_proxies: TrustedProxies::default(),
         trace: |_, _| From::Fresh,
         body_limit: 1 << 20,
+        metrics_at: Vec::new(),
     };
     let proxy = ProxyAlone::to(&api).expect("API1_URL");
-    let served = frame.serve(listener, move |cfg| proxy.routes(cfg));
+    let served = frame.serve(vec![listener], move |cfg| proxy.routes(cfg));
     let running = served.expect("it listens");
     running.supervise(&shutdown).await.expect("it ends well");
     telemetry.flush().await;

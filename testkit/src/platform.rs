@@ -191,9 +191,9 @@ fn open_ports() -> (Addresses, BTreeMap<Site, Listeners>, BTreeMap<Site, Tap>) {
     let (mut all, mut taps) = (BTreeMap::new(), BTreeMap::new());
     for site in Site::ALL {
         let listeners = Listeners::free(addresses.grpc_port(site).is_some()).unwrap();
-        let tap = Tap::in_front_of(listeners.http.local_addr().unwrap());
+        let tap = Tap::in_front_of(listeners.http[0].local_addr().unwrap());
         addresses = addresses.with_port(site, tap.address().port());
-        if let Some(grpc) = &listeners.grpc {
+        if let Some(grpc) = listeners.grpc.first() {
             addresses = addresses.with_grpc_port(site, port(grpc));
         }
         all.insert(site, listeners);

@@ -90,11 +90,7 @@ pub(crate) fn routes(
                 .route(web::get().to(api2::list))
                 .route(web::post().to(api2::reserve)),
         )
-        .service(
-            page("/")
-                .route(web::get().to(home))
-                .route(web::head().to(home)),
-        )
+        .service(page("/").route(web::get().to(home)))
         .service(page("/login").route(web::get().to(login)))
         .service(page("/callback").route(web::get().to(callback)))
         .service(page("/docs").route(web::get().to(docs)))

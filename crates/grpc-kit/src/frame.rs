@@ -2,6 +2,7 @@
 
 use std::{io, net::TcpListener, time::Duration};
 
+use futures_util::stream;
 use kit::{metrics::Metrics, readiness::Readiness, running::Running, shutdown::Shutdown};
 use tonic::{
     service::RoutesBuilder,
@@ -45,12 +46,19 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Serves `routes` on `listener` until the drain. Call it inside a
+    /// Serves `routes` on `listeners` until the drain. Call it inside a
     /// multi-threaded runtime. A service without a descriptor is an error.
-    pub fn serve(self, listener: TcpListener, mut routes: RoutesBuilder) -> io::Result<Running> {
-        listener.set_nonblocking(true)?;
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    pub fn serve(
+        self,
+        listeners: Vec<TcpListener>,
+        mut routes: RoutesBuilder,
+    ) -> io::Result<Running> {
+        let incoming = listeners.into_iter().map(|listener| {
+            listener.set_nonblocking(true)?;
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            Ok(TcpIncoming::from(listener).with_nodelay(Some(true)))
+        });
+        let incoming = stream::select_all(incoming.collect::<io::Result<Vec<_>>>()?);
 
         let reporter = HealthReporter::new();
         routes.add_service(tonic_health::pb::health_server::HealthServer::new(

@@ -60,7 +60,7 @@ impl Served {
             shutdown: shutdown.clone(),
         };
         let routes = RoutesBuilder::default();
-        let running = frame.serve(listener, routes).unwrap();
+        let running = frame.serve(vec![listener], routes).unwrap();
         Self {
             url,
             metrics,

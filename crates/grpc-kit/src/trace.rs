@@ -8,8 +8,11 @@ use std::{
     time::Instant,
 };
 
-use http::{HeaderMap, Request, Response};
-use kit::{metrics::Metrics, telemetry::place::Place};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use kit::{
+    metrics::Metrics,
+    telemetry::{caller, place::Place},
+};
 use tower::{Layer, Service};
 use tracing::field::Empty;
 
@@ -33,8 +36,8 @@ impl TraceLayer {
     }
 
     fn place(&self, name: &str, method: &str, metadata: &HeaderMap) -> Place {
-        let text = |key| metadata.get(key).and_then(|value| value.to_str().ok());
-        let caller = (text("traceparent"), text("tracestate"));
+        let values = |key| metadata.get_all(key).iter().map(HeaderValue::as_bytes);
+        let caller = caller(values("traceparent"), values("tracestate"));
         Place::called(self.service, caller, || {
             tracing::info_span!(
                 target: "sso",

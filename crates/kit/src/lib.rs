@@ -1,6 +1,7 @@
 //! What every service stands on. No HTTP server, no store, no protocol words
 //! live here: those are `web-kit`, `store` and `oauth-types`.
 
+pub mod admission;
 pub mod clock;
 pub mod config;
 pub mod metrics;

@@ -38,7 +38,7 @@ where
 {
     let read = |common: &Common, problems: &mut Problems| {
         let config = read(common, problems);
-        let listeners = Listeners::bind(common, site, problems);
+        let [listeners] = Listeners::bind(common, [site], problems);
         Some((config?, listeners?))
     };
     let start = |(config, listeners), platform: Platform| {
@@ -81,6 +81,9 @@ where
         Err(what) => return refuse(name, &Problems::one("OTEL", what)),
     };
     common.weaknesses.warn();
+    for address in &common.lacking {
+        tracing::warn!("this machine has no {address}: nothing listens there");
+    }
     let platform = Platform {
         common,
         store,

@@ -36,12 +36,39 @@ pub struct Frame {
     pub trace: Policy,
     /// The most bytes of a request's body; beyond it is 413.
     pub body_limit: usize,
+    /// Where `/metrics` is answered, and nothing else; with none, on the site's
+    /// own sockets.
+    pub metrics_at: Vec<TcpListener>,
 }
 
 impl Frame {
-    /// Serves `routes` on `listener` until the drain. Call it inside a
+    /// Serves `routes` on `listeners` until the drain. Call it inside a
     /// multi-threaded runtime.
-    pub fn serve<R>(self, listener: TcpListener, routes: R) -> io::Result<Running>
+    pub fn serve<R>(mut self, listeners: Vec<TcpListener>, routes: R) -> io::Result<Running>
+    where
+        R: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+    {
+        let metrics_at = std::mem::take(&mut self.metrics_at);
+        if metrics_at.is_empty() {
+            return self.serve_all(listeners, move |cfg| {
+                cfg.configure(metrics_route).configure(&routes);
+            });
+        }
+        let scraped = Self {
+            metrics: self.metrics.clone(),
+            readiness: self.readiness.clone(),
+            shutdown: self.shutdown.clone(),
+            trusted_proxies: self.trusted_proxies.clone(),
+            workers: 1,
+            metrics_at: Vec::new(),
+            ..self
+        };
+        let mut running = scraped.serve_all(metrics_at, metrics_route)?;
+        running.extend(self.serve_all(listeners, routes)?);
+        Ok(running)
+    }
+
+    fn serve_all<R>(self, listeners: Vec<TcpListener>, routes: R) -> io::Result<Running>
     where
         R: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     {
@@ -51,7 +78,7 @@ impl Frame {
         let (service, metrics, policy) = (self.service, self.metrics, self.trace);
         let limit = self.body_limit;
         let shutdown = self.shutdown.clone();
-        let server = HttpServer::new(move || {
+        let mut server = HttpServer::new(move || {
             let observe = Observe::new(service, metrics.clone(), policy, shutdown.clone());
             let observe = Rc::new(observe);
             App::new()
@@ -80,17 +107,18 @@ impl Frame {
                 .default_service(web::to(nothing_here))
                 .route("/healthz", web::get().to(async || "ok\n"))
                 .route("/readyz", web::get().to(readyz))
-                .route("/metrics", web::get().to(metrics_text))
                 .configure(routes.clone())
         })
-        .listen(listener)?
         .workers(self.workers)
         .client_request_timeout(HEADERS_IN)
         .keep_alive(KEEP_ALIVE)
         // When time is up, we know better.
         .shutdown_timeout(u64::from(u32::MAX))
-        .disable_signals()
-        .run();
+        .disable_signals();
+        for listener in listeners {
+            server = server.listen(listener)?;
+        }
+        let server = server.run();
         let handle = server.handle();
         let shutdown = self.shutdown;
         let mut running = Running::new();
@@ -110,6 +138,10 @@ impl Frame {
         }));
         Ok(running)
     }
+}
+
+fn metrics_route(cfg: &mut web::ServiceConfig) {
+    cfg.route("/metrics", web::get().to(metrics_text));
 }
 
 async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {

@@ -1,5 +1,5 @@
-//! What surrounds each request: the bound on its headers, its span, its
-//! `Trace-Id`, its place in the metrics.
+//! What surrounds each request: the one spelling of its path, the bound on its
+//! headers, HEAD as GET, its span, its `Trace-Id`, its place in the metrics.
 
 use std::{cell::RefCell, collections::HashSet, rc::Rc, sync::Arc, time::Instant};
 
@@ -8,7 +8,7 @@ use actix_web::{
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        ConnectionType, StatusCode,
+        ConnectionType, Method, StatusCode,
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -16,11 +16,13 @@ use actix_web::{
 use kit::{
     metrics::{Metrics, method_name},
     shutdown::Shutdown,
-    telemetry::place::Place,
+    telemetry::{caller, place::Place},
 };
 use tracing::Span;
 
 use crate::{
+    head::{self, Absent},
+    path,
     problem::Problem,
     trace::{From, Policy, RequestTrace},
 };
@@ -59,10 +61,13 @@ impl Observe {
 
     pub(crate) async fn around<B: MessageBody + 'static>(
         self: Rc<Self>,
-        req: ServiceRequest,
+        mut req: ServiceRequest,
         next: Next<B>,
-    ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-        let mut response = self.observed(req, next).await?;
+    ) -> Result<ServiceResponse<EitherBody<EitherBody<B, BoxBody>, Absent>>, Error> {
+        let asked = req.method().clone();
+        let is_head = head::as_get(&mut req);
+        let response = self.observed(&asked, req, next).await?;
+        let mut response = head::without_body(response, is_head);
         if self.shutdown.has_begun() {
             // RFC 9112 §9.6: the next request comes on another connection, and
             // so to another replica. None meets the end of this one.
@@ -74,20 +79,29 @@ impl Observe {
 
     async fn observed<B: MessageBody + 'static>(
         &self,
+        asked: &Method,
         req: ServiceRequest,
         next: Next<B>,
     ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
         let started = Instant::now();
-        let route = self.route(&req);
-        let method = method_name(req.method().as_str());
+        // Before anything looks at the path.
+        let refused = path::refusal(req.path());
+        let route = match refused {
+            Some(_) => Arc::from("unmatched"),
+            None => self.route(&req),
+        };
+        let method = method_name(asked.as_str());
         if is_plumbing(&route) {
-            let mut response = bounded(req, next).await?;
+            let mut response = bounded(refused, req, next).await?;
             stamp(response.headers_mut(), &Place::untraced(self.service));
             return Ok(response);
         }
-        let from = (self.policy)(req.method(), req.path());
+        let from = match refused {
+            Some(_) => From::Fresh,
+            None => (self.policy)(req.method(), req.path()),
+        };
         let place = self.place(&req, from, || request_span(method, &route));
-        let called = bounded(req, next);
+        let called = bounded(refused, req, next);
         let mut response = match from {
             // The handler enters the span itself once it knows the journey.
             From::Journey => place.within(called).await?,
@@ -126,12 +140,12 @@ impl Observe {
     /// The place of `req`.
     fn place(&self, req: &ServiceRequest, from: From, span: impl FnOnce() -> Span) -> Place {
         let header = |name| {
-            let value = req.headers().get(name);
-            value.and_then(|value| value.to_str().ok())
+            let values = req.headers().get_all(name);
+            values.map(HeaderValue::as_bytes)
         };
         match from {
             From::Caller => {
-                let caller = (header("traceparent"), header("tracestate"));
+                let caller = caller(header("traceparent"), header("tracestate"));
                 Place::called(self.service, caller, span)
             }
             From::Fresh => Place::first(self.service, span),
@@ -159,22 +173,24 @@ fn request_span(method: &'static str, route: &str) -> Span {
     )
 }
 
-/// What is inside answers, unless the headers are too large to be handed on.
+/// What is inside answers, unless the path is refused or the headers are too
+/// large to be handed on.
 async fn bounded<B: MessageBody + 'static>(
+    refused: Option<String>,
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    if size_of(req.headers()) <= MAX_HEADERS {
+    let problem = if let Some(why) = refused {
+        Problem::new(StatusCode::BAD_REQUEST, "Another spelling of a path").detail(why)
+    } else if size_of(req.headers()) > MAX_HEADERS {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        Problem::new(status, "Headers too large").detail(format!(
+            "All headers together may have {MAX_HEADERS} bytes."
+        ))
+    } else {
         return Ok(next.call(req).await?.map_into_left_body());
-    }
-    let too_large = Problem::new(
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        "Headers too large",
-    )
-    .detail(format!(
-        "All headers together may have {MAX_HEADERS} bytes."
-    ));
-    let response = too_large.error_response().map_into_right_body();
+    };
+    let response = problem.error_response().map_into_right_body();
     Ok(ServiceResponse::new(req.into_parts().0, response))
 }
 

@@ -20,6 +20,7 @@ use crate::{client::TrustedProxies, frame::Frame, observe::MAX_HEADERS, trace::F
 
 struct Served {
     address: SocketAddr,
+    metrics: SocketAddr,
     shutdown: Shutdown,
     running: Running,
 }
@@ -33,9 +34,19 @@ impl Served {
         drain: Drain,
         routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     ) -> Self {
+        Self::start(drain, false, routes).await
+    }
+
+    async fn start(
+        drain: Drain,
+        has_metrics_port: bool,
+        routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+    ) -> Self {
         let shutdown = Shutdown::with(drain);
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let any = || TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let (listener, metrics_at) = (any(), any());
         let address = listener.local_addr().unwrap();
+        let metrics = metrics_at.local_addr().unwrap();
         let frame = Frame {
             service: "tested",
             metrics: Metrics::new("tested").unwrap(),
@@ -45,10 +56,12 @@ impl Served {
             trusted_proxies: TrustedProxies::default(),
             trace: |_, _| From::Fresh,
             body_limit: 1024,
+            metrics_at: has_metrics_port.then_some(metrics_at).into_iter().collect(),
         };
-        let running = frame.serve(listener, routes).unwrap();
+        let running = frame.serve(vec![listener], routes).unwrap();
         let served = Self {
             address,
+            metrics,
             shutdown,
             running,
         };
@@ -65,8 +78,13 @@ impl Served {
 
     /// The whole answer to `GET path` with `headers`, on a connection of its own.
     fn get(&self, path: &str, headers: &str) -> String {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
+        Self::ask(self.address, "GET", path, headers)
+    }
+
+    /// The same at another address and with another method.
+    fn ask(at: SocketAddr, method: &str, path: &str, headers: &str) -> String {
+        let mut stream = TcpStream::connect(at).unwrap();
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
         stream
             .write_all(format!("{request}{headers}\r\n").as_bytes())
             .unwrap();
@@ -156,4 +174,88 @@ async fn a_request_that_never_ends_holds_up_the_drain_no_longer_than_its_timeout
     // A reset is an end too.
     let _ = stream.read_to_end(&mut answer);
     assert!(answer.is_empty());
+}
+
+/// An answer's headers, without those that differ each time, and its body.
+fn parts(answer: &str) -> (Vec<String>, &str) {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let lines = head.lines().map(str::to_ascii_lowercase);
+    let same = |line: &String| !line.starts_with("date:") && !line.starts_with("trace-id:");
+    let mut lines: Vec<_> = lines.filter(same).collect();
+    lines.sort();
+    (lines, body)
+}
+
+#[tokio::test]
+async fn rfc9110_9_3_2_head_is_answered_as_get_without_a_body_on_every_route() {
+    let served = Served::with(Drain::default(), |cfg| {
+        cfg.route("/page", web::get().to(async || "some text"));
+        cfg.route("/form", web::post().to(async || "posted"));
+    })
+    .await;
+    for path in ["/healthz", "/readyz", "/page", "/form", "/nothing-here"] {
+        let get = served.get(path, "");
+        let head = Served::ask(served.address, "HEAD", path, "");
+        let ((expected, _), (headers, body)) = (parts(&get), parts(&head));
+        assert_eq!(headers, expected, "{path}");
+        assert_eq!(body, "", "{path}");
+    }
+    served.end().await;
+}
+
+#[tokio::test]
+async fn rfc9110_9_3_2_head_of_a_stream_that_never_ends_ends() {
+    let served = Served::with(Drain::default(), |cfg| {
+        let endless = async || {
+            let pending = futures_util::stream::pending::<Result<web::Bytes, actix_web::Error>>();
+            HttpResponse::Ok().streaming(pending)
+        };
+        cfg.route("/events", web::get().to(endless));
+    })
+    .await;
+    let answer = Served::ask(served.address, "HEAD", "/events", "");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(parts(&answer).1, "");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn rfc3986_6_2_2_another_spelling_of_a_path_leads_nowhere() {
+    let served = Served::new().await;
+    for path in [
+        "/%6Detrics",
+        "/%6detrics",
+        "/metric%73",
+        "/%2e%2e/metrics",
+        "/%256Detrics",
+    ] {
+        for method in ["GET", "HEAD", "POST"] {
+            let answer = Served::ask(served.address, method, path, "");
+            assert!(
+                answer.starts_with("HTTP/1.1 400 "),
+                "{method} {path}: {answer}"
+            );
+        }
+    }
+    assert!(
+        served
+            .get("/metrics", "")
+            .contains("http_route=\"unmatched\"")
+    );
+    served.end().await;
+}
+
+#[tokio::test]
+async fn with_a_metrics_port_metrics_are_there_and_nowhere_else() {
+    let routes = |cfg: &mut web::ServiceConfig| {
+        cfg.route("/page", web::get().to(async || "some text"));
+    };
+    let served = Served::start(Drain::default(), true, routes).await;
+    assert!(served.get("/page", "").starts_with("HTTP/1.1 200 "));
+    assert!(served.get("/metrics", "").starts_with("HTTP/1.1 404 "));
+    let scraped = Served::ask(served.metrics, "GET", "/metrics", "");
+    assert!(scraped.contains("http_route=\"/page\""), "{scraped}");
+    let page = Served::ask(served.metrics, "GET", "/page", "");
+    assert!(page.starts_with("HTTP/1.1 404 "), "{page}");
+    served.end().await;
 }

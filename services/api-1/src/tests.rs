@@ -44,7 +44,7 @@ impl World {
     async fn with_peers(peers: &str, stand_ins: StandIns, shutdown: Shutdown) -> Self {
         let issuer = TestIssuer::start(TestKey::es256()).unwrap();
         let listeners = Listeners::free(false).unwrap();
-        let url = format!("http://{}", listeners.http.local_addr().unwrap());
+        let url = format!("http://{}", listeners.http[0].local_addr().unwrap());
         let config = Config {
             issuer: issuer.issuer(),
             idp_grpc_url: peers.to_owned(),

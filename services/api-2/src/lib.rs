@@ -69,7 +69,7 @@ fn start(
     let inventory = web::Data::new(inventory);
 
     let mut running = Running::new();
-    if let Some(listener) = listeners.grpc {
+    if !listeners.grpc.is_empty() {
         let frame = grpc_kit::Frame {
             service: SERVICE,
             metrics: metrics.clone(),
@@ -82,7 +82,7 @@ fn start(
             verifier.clone().into_inner(),
             inventory.clone().into_inner(),
         );
-        running.extend(frame.serve(listener, routes)?);
+        running.extend(frame.serve(listeners.grpc, routes)?);
     }
     let frame = Frame {
         service: SERVICE,
@@ -93,6 +93,7 @@ fn start(
         trusted_proxies: config.trusted_proxies,
         trace: |_, _| trace::From::Caller,
         body_limit: BODY_LIMIT,
+        metrics_at: listeners.metrics,
     };
     running.extend(frame.serve(listeners.http, move |cfg| {
         cfg.app_data(verifier.clone())

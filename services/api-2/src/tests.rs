@@ -33,8 +33,8 @@ impl World {
     async fn new() -> Self {
         let issuer = TestIssuer::start(TestKey::es256()).unwrap();
         let listeners = Listeners::free(true).unwrap();
-        let url = format!("http://{}", listeners.http.local_addr().unwrap());
-        let grpc = listeners.grpc.as_ref().unwrap().local_addr().unwrap();
+        let url = format!("http://{}", listeners.http[0].local_addr().unwrap());
+        let grpc = listeners.grpc[0].local_addr().unwrap();
         let config = Config {
             issuer: issuer.issuer(),
             workers: 1,

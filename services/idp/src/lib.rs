@@ -96,6 +96,7 @@ pub async fn build(
         trusted_proxies: config.trusted_proxies.clone(),
         trace: routes::trace,
         body_limit: BODY_LIMIT,
+        metrics_at: listeners.metrics,
     };
     let addresses = config.addresses.clone();
     let operator_key = config.operator_key.clone();
@@ -114,7 +115,7 @@ pub async fn build(
         .serve(listeners.http, routes)
         .map_err(|e| Problems::one("HTTP", e))?;
     running.push(work);
-    if let Some(listener) = listeners.grpc {
+    if !listeners.grpc.is_empty() {
         let grpc = grpc_kit::Frame {
             service: SERVICE,
             metrics: metrics.clone(),
@@ -139,7 +140,7 @@ pub async fn build(
             );
         }
         running.extend(
-            grpc.serve(listener, services)
+            grpc.serve(listeners.grpc, services)
                 .map_err(|e| Problems::one("gRPC", e))?,
         );
     }

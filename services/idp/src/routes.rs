@@ -101,11 +101,7 @@ pub(crate) fn configure(
                 shared("/.well-known/oauth-authorization-server")
                     .route(web::get().to(discovery::endpoint)),
             )
-            .service(
-                page("/")
-                    .route(web::get().to(home_page))
-                    .route(web::head().to(home_page)),
-            )
+            .service(page("/").route(web::get().to(home_page)))
             .configure(look::assets)
             .default_service(look::fallback(Accent::Idp));
     }

@@ -101,6 +101,7 @@ fn serve(
         trusted_proxies: config.trusted_proxies.clone(),
         trace: |_, _| trace::From::Fresh,
         body_limit: BODY_LIMIT,
+        metrics_at: listeners.metrics,
     };
     let served = frame.serve(listeners.http, routes);
     served.map_err(|error| Problems::one(service, error))

@@ -24,8 +24,7 @@ struct Args {
 fn read(args: &Args, common: &Common, problems: &mut Problems) -> Option<(Config, Sockets)> {
     let config = Config::read(common, args.idp_issuer.as_deref(), problems);
     // Each is tried, so that every taken port is named.
-    let [start, spa, evil] =
-        [Site::Lab, Site::Spa, Site::Evil].map(|site| Listeners::bind(common, site, problems));
+    let [start, spa, evil] = Listeners::bind(common, [Site::Lab, Site::Spa, Site::Evil], problems);
     let sockets = Sockets {
         start: start?,
         spa: spa?,

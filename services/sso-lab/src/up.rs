@@ -102,7 +102,7 @@ fn read(args: &UpArgs, common: &Common, problems: &mut Problems) -> Option<Parts
     let orders = api_1::Config::read(common, &issuer, &api1_peers, &api1_own, problems);
     let inventory = api_2::Config::read(common, &issuer, problems);
     // In the order of `Site::ALL`; each is tried, so that every taken port is named.
-    let bound = Site::ALL.map(|site| Listeners::bind(common, site, problems));
+    let bound = Listeners::bind(common, Site::ALL, problems);
     let [
         lab_at,
         idp_at,

@@ -1,7 +1,7 @@
 //! Ports that nobody else has, and the binaries that listen there.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     path::PathBuf,
     sync::atomic::{AtomicU16, Ordering},
 };
@@ -48,11 +48,18 @@ pub fn free_offset(replicas: u16) -> u16 {
         let mut all = ports
             .flatten()
             .flat_map(|port| (0..=replicas).map(move |n| port + n * STRIDE));
-        if all.all(|port| TcpListener::bind(loopback(port)).is_ok()) {
+        if all.all(is_free) {
             return offset;
         }
     }
     panic!("no free ports in {OFFSETS:?}")
+}
+
+/// Whether nobody listens there, by either loopback address that there is.
+fn is_free(port: u16) -> bool {
+    let has_v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    let is_free = |address: SocketAddr| TcpListener::bind(address).is_ok();
+    is_free(loopback(port)) && (!has_v6 || is_free((Ipv6Addr::LOCALHOST, port).into()))
 }
 
 pub(super) const fn program(site: Site) -> &'static str {

@@ -50,6 +50,11 @@ impl Site {
         }
     }
 
+    /// How far its port is from `other`'s.
+    pub(crate) const fn distance(self, other: Self) -> u16 {
+        self.default_port().saturating_sub(other.default_port())
+    }
+
     const fn default_port(self) -> u16 {
         8080 + self as u16
     }

@@ -1,7 +1,7 @@
 //! The settings that all binaries share.
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, TcpListener},
     path::{Path, PathBuf},
 };
 
@@ -13,6 +13,9 @@ use crate::{shutdown::Drain, state_dir::StateDir};
 
 /// The most that ports are moved.
 const MAX_OFFSET: u16 = 50_000;
+/// Where browsers look for `*.localhost`: either of both. Whoever has the other
+/// one would be shown in our place.
+const LOOPBACK: &str = "127.0.0.1,::1";
 /// A list of trusted proxies that trusts everybody.
 const ANYBODY: &str = "0.0.0.0/0,::/0";
 
@@ -20,8 +23,8 @@ const ANYBODY: &str = "0.0.0.0/0,::/0";
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Common settings")]
 pub struct CommonArgs {
-    /// Address to listen on [in a container: 0.0.0.0]
-    #[arg(long, env = "BIND", default_value = "127.0.0.1", value_name = "IP")]
+    /// Addresses to listen on, comma-separated [in a container: 0.0.0.0]
+    #[arg(long, env = "BIND", default_value = LOOPBACK, value_name = "IP,…")]
     pub bind: String,
     /// Moves every port by N; issuer, redirect URIs and links follow
     #[arg(long, env = "PORT_OFFSET", default_value = "0", value_name = "N")]
@@ -29,6 +32,9 @@ pub struct CommonArgs {
     /// Moves only the ports that this process listens on, no link (a second replica: 100)
     #[arg(long, env = "LISTEN_OFFSET", default_value = "0", value_name = "N")]
     pub listen_offset: String,
+    /// Answers /metrics on this port and no longer on the site's own. It moves with the others; of several sites in one process the first has it, each other is as far from it as their own ports are
+    #[arg(long, env = "METRICS_PORT", value_name = "PORT")]
+    pub metrics_port: Option<String>,
     /// Host names become <service>.DOMAIN
     #[arg(
         long,
@@ -111,8 +117,13 @@ pub struct CommonArgs {
 /// [`CommonArgs`], read and found good.
 #[derive(Clone, Debug)]
 pub struct Common {
-    /// Address to listen on.
-    pub bind: IpAddr,
+    /// Addresses to listen on.
+    pub bind: Vec<IpAddr>,
+    /// Loopback addresses that were to be listened on and that this machine
+    /// does not have.
+    pub lacking: Vec<IpAddr>,
+    /// Where `/metrics` is answered, where that is not the site's own port.
+    pub metrics_port: Option<u16>,
     /// Where everything is, as others see it.
     pub addresses: Addresses,
     /// Added to each port of `addresses` where this process listens.
@@ -140,7 +151,9 @@ impl Common {
     /// with a service's own is found all the same. No port is bound for it.
     pub fn unusable() -> Self {
         Self {
-            bind: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+            bind: Vec::new(),
+            lacking: Vec::new(),
+            metrics_port: None,
             addresses: Addresses::default(),
             listen_offset: 0,
             state_dir: StateDir::default(),
@@ -180,7 +193,7 @@ impl Common {
 impl CommonArgs {
     /// Checks everything; what is wrong goes to `problems`.
     pub fn read(&self, problems: &mut Problems) -> Option<Common> {
-        let bind = problems.parse("BIND", &self.bind);
+        let bind = self.addresses_to_bind(problems);
         let offset: Option<u16> = problems.parse("PORT_OFFSET", &self.port_offset);
         let listen_offset = problems.parse("LISTEN_OFFSET", &self.listen_offset);
         if offset
@@ -194,6 +207,7 @@ impl CommonArgs {
             );
             return None;
         }
+        let metrics_port = self.metrics_port(offset.unwrap_or(0), problems);
         let workers = problems.parse("WORKERS", &self.workers);
         if workers.is_some_and(|workers: usize| !(1..=256).contains(&workers)) {
             problems.add("WORKERS", "from 1 to 256");
@@ -222,8 +236,11 @@ impl CommonArgs {
             self.trusted_proxies.clone()
         };
         let addresses = Addresses::new(&self.public_scheme, &self.domain, offset?);
+        let (bind, lacking) = bind?;
         Some(Common {
-            bind: bind?,
+            bind,
+            lacking,
+            metrics_port,
             addresses,
             listen_offset: listen_offset?,
             state_dir: state_dir?,
@@ -235,6 +252,48 @@ impl CommonArgs {
             weaknesses,
             usable: true,
         })
+    }
+
+    /// Those of `BIND` that this machine has, and the loopback addresses that it
+    /// does not have.
+    fn addresses_to_bind(&self, problems: &mut Problems) -> Option<(Vec<IpAddr>, Vec<IpAddr>)> {
+        let given = match self.bind.trim() {
+            "" => LOOPBACK,
+            given => given,
+        };
+        let read = given
+            .split(',')
+            .map(|one| problems.parse("BIND", one.trim()));
+        let read: Vec<Option<IpAddr>> = read.collect();
+        let named: Vec<IpAddr> = read.into_iter().collect::<Option<_>>()?;
+        if named.len() > 1 && named.iter().any(IpAddr::is_unspecified) {
+            problems.add(
+                "BIND",
+                format_args!("{given:?}: 0.0.0.0 and :: stand alone (:: takes IPv4 too)"),
+            );
+            return None;
+        }
+        let is_here = |ip: &IpAddr| !ip.is_loopback() || TcpListener::bind((*ip, 0)).is_ok();
+        let (here, lacking): (Vec<_>, Vec<_>) = named.into_iter().partition(is_here);
+        if here.is_empty() {
+            problems.add("BIND", format_args!("{given:?}: not on this machine"));
+            return None;
+        }
+        Some((here, lacking))
+    }
+
+    /// The metrics port, moved with the others.
+    fn metrics_port(&self, offset: u16, problems: &mut Problems) -> Option<u16> {
+        let given = self
+            .metrics_port
+            .as_deref()
+            .filter(|given| !given.is_empty())?;
+        let port: u16 = problems.parse("METRICS_PORT", given)?;
+        let moved = port.checked_add(offset).filter(|_| port > 0);
+        if moved.is_none() {
+            problems.add("METRICS_PORT", "from 1 to 65535, the offset included");
+        }
+        moved
     }
 
     /// Checks the domain and the scheme that browsers see.
@@ -316,6 +375,37 @@ mod tests {
         let lab = read(&["--lab"]).unwrap();
         assert_eq!(lab.weaknesses, Weaknesses::default());
         assert_eq!(lab.trusted_proxies, "");
+    }
+
+    #[test]
+    fn both_loopback_addresses_are_the_default_and_one_that_is_lacking_is_left_out() {
+        let both: [IpAddr; 2] = ["127.0.0.1", "::1"].map(|ip| ip.parse().unwrap());
+        let is_here = |ip: &&IpAddr| TcpListener::bind((**ip, 0)).is_ok();
+        let count = both.iter().filter(is_here).count();
+        for flags in [&[][..], &["--bind", ""], &["--bind", "127.0.0.1, ::1"]] {
+            let common = read(flags).unwrap();
+            assert_eq!(common.bind.len(), count);
+            assert_eq!(common.lacking.len(), 2 - count);
+        }
+        let one = read(&["--bind", "127.0.0.1"]).unwrap();
+        assert_eq!(one.bind, ["127.0.0.1".parse::<IpAddr>().unwrap()]);
+        assert!(read(&["--bind", "0.0.0.0"]).is_ok());
+        for wrong in ["localhost", "127.0.0.1,", "0.0.0.0,::", "::1,0.0.0.0"] {
+            assert!(read(&["--bind", wrong]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_metrics_port_moves_with_the_others() {
+        let port = |flags: &[&str]| read(flags).map(|common| common.metrics_port);
+        assert_eq!(port(&[]), Ok(None));
+        assert_eq!(port(&["--metrics-port", ""]), Ok(None));
+        assert_eq!(port(&["--metrics-port", "9100"]), Ok(Some(9100)));
+        let moved = ["--metrics-port", "9100", "--port-offset", "1000"];
+        assert_eq!(port(&moved), Ok(Some(10_100)));
+        for wrong in ["0", "65536", "x"] {
+            assert!(port(&["--metrics-port", wrong]).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -5,7 +5,13 @@ mod listeners;
 mod reach;
 mod resolve;
 
-use std::{error::Error, io, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use hyper_util::rt::TokioIo;
 pub use listeners::Listeners;
@@ -29,11 +35,21 @@ pub const MAX_ANSWER: usize = 1 << 20;
 /// The HTTP client for discovery, JWKS, token calls and calls between APIs. It
 /// follows no redirects: none of its peers has a reason to send one. Where the
 /// system has no certificate authorities it reaches peers by plain http alone.
+pub fn http_client() -> reqwest::Client {
+    client(&Arc::new(LocalhostAware))
+}
+
+/// The same for a program that stands for a browser: it looks for `*.localhost`
+/// where browsers do, at `::1` first. So it meets what they meet there.
+pub fn browsers_http_client() -> reqwest::Client {
+    client(&Arc::new(AsBrowsers))
+}
+
 #[expect(
     clippy::expect_used,
     reason = "fails only where no TLS backend is compiled in"
 )]
-pub fn http_client() -> reqwest::Client {
+fn client<R: Resolve + 'static>(resolver: &Arc<R>) -> reqwest::Client {
     let builder = || {
         reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -42,7 +58,7 @@ pub fn http_client() -> reqwest::Client {
             .pool_idle_timeout(IDLE)
             .tcp_nodelay(true)
             .no_proxy()
-            .dns_resolver(Arc::new(LocalhostAware))
+            .dns_resolver(Arc::clone(resolver))
     };
     let client = builder().build().or_else(|error| {
         tracing::warn!("https peers cannot be checked, and so not reached: {error}");
@@ -145,6 +161,19 @@ pub fn grpc_channel(url: &str) -> Result<Channel, tonic::transport::Error> {
     Ok(endpoint.connect_with_connector_lazy(connector))
 }
 
+struct AsBrowsers;
+
+impl Resolve for AsBrowsers {
+    fn resolve(&self, name: Name) -> Resolving {
+        if !is_localhost(name.as_str()) {
+            return LocalhostAware.resolve(name);
+        }
+        let both: [IpAddr; 2] = [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
+        let both = both.map(|ip| SocketAddr::new(ip, 0));
+        Box::pin(async move { Ok(Box::new(both.into_iter()) as Addrs) })
+    }
+}
+
 struct LocalhostAware;
 
 impl Resolve for LocalhostAware {
@@ -198,6 +227,31 @@ mod tests {
         serving.abort();
         // Cut off while it waits for a second one.
         assert!(serving.await.unwrap_err().is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn what_stands_for_a_browser_meets_a_stranger_at_the_other_loopback_address() {
+        let Ok(stranger) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await else {
+            return; // A machine without IPv6 has no stranger there.
+        };
+        let port = stranger.local_addr().unwrap().port();
+        let ours = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+        let url = format!("http://app1.localhost:{port}/");
+        let asking = browsers_http_client().get(&url).send();
+        let met = async {
+            let (mut stream, _) = stranger.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await;
+            stream.write_all(OK.as_bytes()).await.unwrap();
+        };
+        let (answer, ()) = tokio::join!(asking, met);
+        assert!(answer.unwrap().remote_addr().unwrap().is_ipv6());
+        drop((ours, stranger));
+        // With nobody there, the other one is ours.
+        let (url, serving) = server(&[OK]).await;
+        let url = url.replace("127.0.0.1", "app1.localhost");
+        let answer = browsers_http_client().get(&url).send().await.unwrap();
+        assert!(answer.remote_addr().unwrap().is_ipv4());
+        assert_eq!(serving.await.unwrap(), 1);
     }
 
     #[tokio::test]

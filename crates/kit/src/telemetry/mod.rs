@@ -2,6 +2,7 @@
 //! [`names::TARGET`]; with no OTLP endpoint there is no layer for them, and a
 //! request that is not sampled has none ([`place`]).
 
+mod caller;
 mod export;
 mod ids;
 pub mod journey;
@@ -13,6 +14,7 @@ mod routed;
 
 use std::{io::IsTerminal as _, time::Duration};
 
+pub use caller::caller;
 pub(crate) use export::metric_reader;
 use opentelemetry::{KeyValue, trace::TracerProvider as _};
 use opentelemetry_sdk::{

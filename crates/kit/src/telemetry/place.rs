@@ -13,7 +13,7 @@ use opentelemetry_sdk::trace::{IdGenerator as _, RandomIdGenerator};
 use tracing::{Instrument as _, Level, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use super::{ServiceTag, ids, is_sampled, journey::Journey, propagation};
+use super::{ServiceTag, ids, is_sampled, journey::Journey};
 
 tokio::task_local! {
     static CURRENT: Option<Place>;
@@ -67,18 +67,16 @@ impl Place {
         Self::of(service, Kind::Spanned(span, trace_id))
     }
 
-    /// Below the caller's span, by the two headers of W3C Trace Context; the
-    /// first where they name none.
+    /// Below the caller's span ([`caller`](super::caller())); the first where
+    /// there is none.
     pub fn called(
         service: &'static str,
-        (traceparent, tracestate): (Option<&str>, Option<&str>),
+        caller: Option<SpanContext>,
         span: impl FnOnce() -> Span,
     ) -> Self {
-        let caller = propagation::extract(traceparent, tracestate);
-        let context = caller.span().span_context().clone();
-        if !context.is_valid() {
+        let Some(context) = caller else {
             return Self::first(service, span);
-        }
+        };
         let trace_id = context.trace_id();
         if !is_traced() {
             return Self::of(service, Kind::Untraced(trace_id));
@@ -87,6 +85,7 @@ impl Place {
             return Self::of(service, Kind::Unsampled(context));
         }
         let span = span();
+        let caller = Context::new().with_remote_span_context(context);
         let _ = span.set_parent(caller.with_value(ServiceTag(service)));
         Self::of(service, Kind::Spanned(span, trace_id))
     }
@@ -282,13 +281,17 @@ mod tests {
 
     const CALLER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331";
 
+    fn caller(traceparent: &str) -> Option<SpanContext> {
+        super::super::caller([traceparent.as_bytes()].into_iter(), std::iter::empty())
+    }
+
     fn no_span() -> Span {
         panic!("a span is made")
     }
 
     fn sent() -> Option<String> {
         let mut headers = http::HeaderMap::new();
-        propagation::inject(&mut headers);
+        crate::telemetry::propagation::inject(&mut headers);
         let sent = headers.get("traceparent")?;
         Some(sent.to_str().unwrap().to_owned())
     }
@@ -298,7 +301,7 @@ mod tests {
         let subscriber = tracing_subscriber::registry();
         let _guard = tracing::subscriber::set_default(subscriber);
         let unsampled = format!("{CALLER}-00");
-        let place = Place::called("api-1", (Some(&unsampled), None), no_span);
+        let place = Place::called("api-1", caller(&unsampled), no_span);
         assert_eq!(place.trace_id(), CALLER[3..35]);
         place
             .around(async {
@@ -314,7 +317,7 @@ mod tests {
     #[tokio::test]
     async fn where_nothing_is_traced_nothing_is_sent_and_each_request_has_an_id() {
         let sampled = format!("{CALLER}-01");
-        let called = Place::called("api-1", (Some(&sampled), None), no_span);
+        let called = Place::called("api-1", caller(&sampled), no_span);
         assert_eq!(called.trace_id(), CALLER[3..35]);
         let first = Place::first("api-1", no_span);
         assert_ne!(first.trace_id(), TraceId::INVALID.to_string());
@@ -326,7 +329,7 @@ mod tests {
         let _guard = tracing::subscriber::set_default(tracing_subscriber::registry());
         let sampled = format!("{CALLER}-01");
         let span = || tracing::info_span!(target: "sso", "request");
-        let place = Place::called("api-1", (Some(&sampled), None), span);
+        let place = Place::called("api-1", caller(&sampled), span);
         assert!(!place.span().is_none());
         assert_eq!(place.trace_id(), CALLER[3..35]);
     }

@@ -1,11 +1,8 @@
-//! W3C Trace Context between services. Between services only: what a browser
-//! sends is not taken over.
+//! W3C Trace Context to other services; what comes from them is read by
+//! [`caller`](super::caller()).
 
 use http::{HeaderName, HeaderValue};
-use opentelemetry::{
-    Context,
-    propagation::{Extractor, Injector, TextMapPropagator as _},
-};
+use opentelemetry::propagation::{Injector, TextMapPropagator as _};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -37,15 +34,6 @@ fn inject_into(call: &mut dyn Injector) {
     }
 }
 
-/// The caller's span, by the two headers of W3C Trace Context.
-pub fn extract(traceparent: Option<&str>, tracestate: Option<&str>) -> Context {
-    let headers = Received {
-        traceparent,
-        tracestate,
-    };
-    TraceContextPropagator::new().extract_with_context(&Context::new(), &headers)
-}
-
 struct Headers<'a>(&'a mut http::HeaderMap);
 
 impl Injector for Headers<'_> {
@@ -68,24 +56,5 @@ impl Injector for Metadata<'_> {
         if let (Ok(key), Ok(value)) = (key, value.parse()) {
             self.0.insert(key, value);
         }
-    }
-}
-
-struct Received<'a> {
-    traceparent: Option<&'a str>,
-    tracestate: Option<&'a str>,
-}
-
-impl Extractor for Received<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        match key {
-            "traceparent" => self.traceparent,
-            "tracestate" => self.tracestate,
-            _ => None,
-        }
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        vec!["traceparent", "tracestate"]
     }
 }

@@ -59,7 +59,7 @@ impl StandIns {
             readiness: Readiness::waiting_for(shutdown.clone(), &[]),
             shutdown: shutdown.clone(),
         };
-        let running = frame.serve(listener, routes).unwrap();
+        let running = frame.serve(vec![listener], routes).unwrap();
         Self {
             address,
             seen,

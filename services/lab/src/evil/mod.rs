@@ -36,11 +36,7 @@ fn routes(cfg: &mut ServiceConfig, known: Data<Known>) {
         .wrap(from_fn(|req, next| {
             look::error_pages(Accent::Evil, req, next)
         }))
-        .service(
-            web::resource("/")
-                .route(web::get().to(page::start))
-                .route(web::head().to(page::start)),
-        )
+        .service(web::resource("/").route(web::get().to(page::start)))
         .service(web::resource(weapon::LANDED).route(web::get().to(page::landed)));
     for attack in &attack::ALL {
         let show =

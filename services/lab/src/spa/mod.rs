@@ -34,11 +34,7 @@ fn routes(cfg: &mut ServiceConfig, page: Data<SpaPage>) {
         .wrap(from_fn(|req, next| {
             look::error_pages(Accent::Spa, req, next)
         }))
-        .service(
-            web::resource(["/", CALLBACK])
-                .route(web::get().to(page::show))
-                .route(web::head().to(page::show)),
-        );
+        .service(web::resource(["/", CALLBACK]).route(web::get().to(page::show)));
     cfg.configure(page::assets).service(pages);
 }
 

@@ -29,11 +29,7 @@ fn routes(cfg: &mut ServiceConfig, page: Data<StartPage>) {
         .wrap(from_fn(|req, next| {
             look::error_pages(Accent::Lab, req, next)
         }))
-        .service(
-            web::resource("/")
-                .route(web::get().to(page::show))
-                .route(web::head().to(page::show)),
-        );
+        .service(web::resource("/").route(web::get().to(page::show)));
     cfg.configure(page::assets).service(pages);
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use clap::Args;
 use kit::{
     config::{Addresses, CommonArgs, Problems, Site, parse_duration},
-    net::{Reach, http_client, is_localhost},
+    net::{Reach, browsers_http_client, is_localhost},
 };
 use secrecy::SecretString;
 
@@ -161,7 +161,7 @@ impl CheckArgs {
             addresses: addresses?,
             issuer: issuer?,
             wire: Wire {
-                http: http_client(),
+                http: browsers_http_client(),
                 reach: reach?,
                 timeout: timeout?,
             },

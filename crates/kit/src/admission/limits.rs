@@ -1,0 +1,102 @@
+//! The bounds of what strangers may hold.
+
+use std::time::Duration;
+
+/// Descriptors that are not for connections of clients: stores, peers, files.
+const OTHER_FILES: u64 = 256;
+/// What the soft limit of open files is raised to where the hard one allows it.
+const FILES: u64 = 16 * 1024;
+
+/// All bounds. Lengths of time are in ticks.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How long a tick is.
+    pub tick: Duration,
+    /// The most connections of the process.
+    pub connections: usize,
+    /// The most of one address.
+    pub connections_of_one: usize,
+    /// The most bytes that are buffered for requests of nobody known.
+    pub bytes: usize,
+    /// The most of them for one address.
+    pub bytes_of_one: usize,
+    /// The most bytes that are buffered beside them for requests whose session or
+    /// client has been checked.
+    pub reserve: usize,
+    /// How long a request's head may take, from its first byte.
+    pub head: u64,
+    /// How long a body may take before its rate counts.
+    pub body: u64,
+    /// The least bytes of a body for each tick from then on.
+    pub body_rate: u64,
+    /// How long a body may take at any rate.
+    pub body_longest: u64,
+    /// How long a client that sends on may be listened to after its answer.
+    pub drain: u64,
+    /// How long an answer may be stuck before its rate counts.
+    pub write: u64,
+    /// The least bytes that a client takes of an answer in each tick from then on.
+    pub write_rate: u64,
+    /// How long the calls on a gRPC connection may go on without one of them ending.
+    pub call: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            tick: Duration::from_secs(1),
+            connections: 2048,
+            connections_of_one: 1024,
+            bytes: 16 << 20,
+            bytes_of_one: 4 << 20,
+            reserve: 8 << 20,
+            head: 10,
+            body: 10,
+            body_rate: 1024,
+            body_longest: 60,
+            drain: 2,
+            write: 20,
+            write_rate: 1024,
+            call: 30,
+        }
+    }
+}
+
+impl Limits {
+    /// Those of this process: no more connections than it may have files open.
+    pub(super) fn of_process() -> Self {
+        let limits = Self::default();
+        let files = open_files().saturating_sub(OTHER_FILES).max(OTHER_FILES);
+        let connections = usize::try_from(files).unwrap_or(usize::MAX);
+        let connections = connections.min(limits.connections);
+        Self {
+            connections,
+            connections_of_one: limits.connections_of_one.min(connections / 2),
+            ..limits
+        }
+    }
+}
+
+/// How many files may be open, raised as far as it goes.
+#[cfg(unix)]
+fn open_files() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = FILES.min(maximum.unwrap_or(FILES));
+    match current {
+        Some(current) if current < wanted => {
+            let raised = Rlimit {
+                current: Some(wanted),
+                maximum,
+            };
+            let is_raised = setrlimit(Resource::Nofile, raised).is_ok();
+            if is_raised { wanted } else { current }
+        }
+        current => current.unwrap_or(FILES),
+    }
+}
+
+#[cfg(not(unix))]
+fn open_files() -> u64 {
+    FILES
+}

@@ -1,0 +1,248 @@
+//! What an admission lets in, and what it ends, tick by tick.
+
+use std::sync::Arc;
+
+use super::*;
+
+const ONE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
+
+fn small() -> Admission {
+    Admission::new(Limits {
+        connections: 4,
+        connections_of_one: 2,
+        bytes: 100,
+        bytes_of_one: 60,
+        reserve: 50,
+        ..Limits::default()
+    })
+}
+
+fn connect(admission: &Admission, peer: IpAddr) -> Arc<Connection> {
+    Arc::new(admission.connect(peer, false).expect("room"))
+}
+
+fn pass(admission: &Admission, ticks: u64) {
+    (0..ticks).for_each(|_| admission.sweep_once());
+}
+
+#[test]
+fn of_an_address_with_too_many_connections_the_one_that_waited_longest_goes() {
+    let admission = small();
+    let first = connect(&admission, ONE);
+    pass(&admission, 1);
+    let second = connect(&admission, ONE);
+    let other = connect(&admission, OTHER);
+    pass(&admission, 1);
+    let third = connect(&admission, ONE);
+    assert_eq!(first.ended(), Some(Ended::Closed));
+    for stays in [&second, &other, &third] {
+        assert_eq!(stays.ended(), None);
+    }
+}
+
+#[test]
+fn a_request_under_way_keeps_its_connection_and_then_there_is_no_room() {
+    let admission = small();
+    let busy = [connect(&admission, ONE), connect(&admission, ONE)];
+    let under_way = busy.each_ref().map(Connection::begin);
+    assert!(admission.connect(ONE, false).is_none());
+    assert!(admission.connect(OTHER, false).is_some(), "another address");
+    assert!(
+        admission.connect(ONE, true).is_some(),
+        "a proxy has no share"
+    );
+    drop(under_way);
+    assert!(admission.connect(ONE, false).is_some());
+}
+
+#[test]
+fn where_all_room_is_used_up_the_address_with_the_most_makes_some() {
+    let admission = small();
+    let other = connect(&admission, OTHER);
+    pass(&admission, 1);
+    let ones = [connect(&admission, ONE), connect(&admission, ONE)];
+    let third = connect(&admission, "2001:db8::1".parse().unwrap());
+    let fourth = connect(&admission, "198.51.100.1".parse().unwrap());
+    assert_eq!(other.ended(), None);
+    let gone = ones.iter().filter(|one| one.ended().is_some()).count();
+    assert_eq!(gone, 1);
+    assert!(third.ended().is_none() && fourth.ended().is_none());
+}
+
+#[test]
+fn a_connection_gives_its_place_back() {
+    let admission = small();
+    drop([connect(&admission, ONE), connect(&admission, OTHER)]);
+    assert_eq!(admission.connections(), 0);
+    assert!(admission.0.open.lock().of.is_empty());
+}
+
+#[test]
+fn a_head_has_a_deadline_however_steadily_it_trickles() {
+    let admission = small();
+    let connection = connect(&admission, ONE);
+    pass(&admission, 1000);
+    assert_eq!(
+        connection.ended(),
+        None,
+        "nothing has come: the server's keep-alive"
+    );
+    connection.is_at(Phase::Head);
+    pass(&admission, Limits::default().head);
+    assert_eq!(connection.ended(), None);
+    pass(&admission, 1);
+    assert_eq!(connection.ended(), Some(Ended::Closed));
+}
+
+#[test]
+fn a_body_has_a_least_rate_and_a_deadline() {
+    let limits = Limits::default();
+    let trickle = |each_tick: usize, ticks: u64| {
+        let admission = small();
+        let connection = connect(&admission, ONE);
+        let _under_way = connection.begin();
+        connection.waits_for_body(None, 0);
+        for _ in 0..ticks {
+            connection.received(each_tick);
+            connection.waits_for_body(None, 0);
+            pass(&admission, 1);
+        }
+        connection.ended()
+    };
+    let enough = usize::try_from(limits.body_rate).unwrap();
+    assert_eq!(trickle(1, limits.body), None);
+    assert_eq!(trickle(1, limits.body + 1), Some(Ended::TooSlow));
+    assert_eq!(trickle(enough, limits.body_longest), None);
+    assert_eq!(
+        trickle(enough, limits.body_longest + 1),
+        Some(Ended::TooSlow)
+    );
+}
+
+#[test]
+fn an_answer_that_nobody_takes_has_a_least_rate() {
+    let limits = Limits::default();
+    let read = |each_tick: usize, ticks: u64| {
+        let admission = small();
+        let connection = connect(&admission, ONE);
+        let _under_way = connection.begin();
+        connection.is_stuck();
+        for _ in 0..ticks {
+            connection.wrote(each_tick);
+            connection.is_stuck();
+            pass(&admission, 1);
+        }
+        connection.ended()
+    };
+    let enough = usize::try_from(limits.write_rate).unwrap();
+    assert_eq!(read(0, limits.write), None);
+    assert_eq!(read(0, limits.write + 1), Some(Ended::Closed));
+    assert_eq!(read(1, limits.write + 1), Some(Ended::Closed));
+    assert_eq!(read(enough, limits.write * 10), None);
+}
+
+#[test]
+fn an_answer_that_was_taken_starts_anew() {
+    let admission = small();
+    let connection = connect(&admission, ONE);
+    for _ in 0..10 {
+        connection.is_stuck();
+        pass(&admission, Limits::default().write);
+        connection.is_flushed();
+    }
+    assert_eq!(connection.ended(), None);
+}
+
+#[test]
+fn who_sends_on_after_the_answer_is_listened_to_for_a_moment() {
+    let admission = small();
+    let connection = connect(&admission, ONE);
+    let under_way = connection.begin();
+    connection.is_at(Phase::Drain);
+    drop(under_way);
+    pass(&admission, Limits::default().drain + 1);
+    assert_eq!(connection.ended(), Some(Ended::Closed));
+}
+
+#[test]
+fn bytes_are_shared_out_by_address_and_given_back() {
+    let admission = small();
+    let mut one = admission.charge(Share::of(ONE));
+    one.grow(60).unwrap();
+    assert_eq!(one.grow(1), Err(Full));
+    let mut other = admission.charge(Share::of(OTHER));
+    other.grow(40).unwrap();
+    assert_eq!(other.grow(1), Err(Full), "all room of strangers");
+    drop(one);
+    other.grow(20).unwrap();
+    assert_eq!(admission.buffered(), (60, 0));
+    drop(other);
+    assert_eq!(admission.buffered(), (0, 0));
+    assert!(admission.0.bytes.lock().of.is_empty());
+}
+
+#[test]
+fn who_was_checked_is_served_from_the_reserve_when_strangers_have_all_else() {
+    let admission = small();
+    let mut flood = [ONE, OTHER].map(|ip| admission.charge(Share::of(ip)));
+    flood[0].grow(60).unwrap();
+    flood[1].grow(40).unwrap();
+    let mut known = admission.charge(Share::of(ONE));
+    assert_eq!(known.grow(10), Err(Full));
+    known.is_known();
+    known.grow(10).unwrap();
+    assert_eq!(known.payer(), None);
+    assert_eq!(admission.buffered(), (100, 10));
+    assert_eq!(known.grow(41), Err(Full), "the reserve is bounded too");
+}
+
+#[test]
+fn what_was_charged_before_the_check_moves_to_the_reserve() {
+    let admission = small();
+    let mut charge = admission.charge(Share::of(ONE));
+    charge.grow(30).unwrap();
+    charge.is_known();
+    assert_eq!(admission.buffered(), (0, 30));
+    charge.clear();
+    assert_eq!(admission.buffered(), (0, 0));
+}
+
+/// A body that waits, `bytes` of which have come.
+fn waiting(
+    admission: &Admission,
+    peer: IpAddr,
+    bytes: usize,
+) -> (Arc<Connection>, UnderWay, Charge) {
+    let connection = connect(admission, peer);
+    let under_way = connection.begin();
+    let mut charge = admission.charge(Share::of(peer));
+    charge.grow(bytes).unwrap();
+    connection.waits_for_body(charge.payer(), charge.bytes());
+    (connection, under_way, charge)
+}
+
+#[test]
+fn of_a_share_that_is_used_up_the_body_that_waited_longest_makes_room() {
+    let admission = small();
+    let oldest = waiting(&admission, ONE, 30);
+    pass(&admission, 1);
+    let newer = waiting(&admission, ONE, 30);
+    let other = waiting(&admission, OTHER, 10);
+    let mut next = admission.charge(Share::of(ONE));
+    next.grow(10).unwrap();
+    assert_eq!(oldest.0.ended(), Some(Ended::NoRoom));
+    assert_eq!(newer.0.ended(), None);
+    assert_eq!(other.0.ended(), None, "another address's bodies stay");
+}
+
+#[test]
+fn where_all_room_is_taken_the_largest_share_makes_some() {
+    let admission = small();
+    let flood = waiting(&admission, ONE, 60);
+    let other = waiting(&admission, OTHER, 40);
+    let mut next = admission.charge(Share::of("198.51.100.1".parse().unwrap()));
+    next.grow(10).unwrap();
+    assert_eq!(flood.0.ended(), Some(Ended::NoRoom));
+    assert_eq!(other.0.ended(), None);
+}
