@@ -38,6 +38,7 @@ async fn main() {
         trusted_proxies: TrustedProxies::default(),
         trace: |_, _| From::Fresh,
         body_limit: 1 << 20,
+        admission: kit::admission::Admission::of_process(),
         metrics_at: Vec::new(),
     };
     let proxy = ProxyAlone::to(&api).expect("API1_URL");

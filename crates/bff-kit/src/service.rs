@@ -63,6 +63,7 @@ pub async fn build(
         trusted_proxies: config.trusted_proxies.clone(),
         trace: trace_from,
         body_limit: MAX_BODY,
+        admission: kit::admission::Admission::of_process(),
         metrics_at: listeners.metrics,
     };
     let provider = ProviderSettings {

@@ -1,22 +1,25 @@
 //! The frame of every HTTP service: health, metrics, traces, bounds, drain.
 
-use std::{io, net::TcpListener, rc::Rc, time::Duration};
+use std::{io, net::TcpListener, rc::Rc};
 
 use actix_web::{
-    App, HttpResponse, HttpServer, Responder, ResponseError as _,
+    App, HttpResponse, Responder, ResponseError as _,
     http::{StatusCode, header},
     middleware::from_fn,
     web,
 };
-use kit::{metrics::Metrics, readiness::Readiness, running::Running, shutdown::Shutdown};
+use kit::{
+    admission::Admission, metrics::Metrics, readiness::Readiness, running::Running,
+    shutdown::Shutdown,
+};
 
-use crate::{client::TrustedProxies, observe::Observe, problem::Problem, trace::Policy};
-
-/// How long a client may take to send its headers.
-const HEADERS_IN: Duration = Duration::from_secs(10);
-/// How long an idle connection is kept: longer than balancers keep theirs (most
-/// for 60 s), or one could send a request into the closing.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+use crate::{
+    client::TrustedProxies,
+    observe::Observe,
+    problem::Problem,
+    serve::{Gatekeeper, server},
+    trace::Policy,
+};
 
 /// A service's frame.
 pub struct Frame {
@@ -34,8 +37,10 @@ pub struct Frame {
     pub trusted_proxies: TrustedProxies,
     /// Where the trace of each request begins.
     pub trace: Policy,
-    /// The most bytes of a request's body; beyond it is 413.
+    /// The most bytes of any request's body; beyond it is 413. Most routes take less.
     pub body_limit: usize,
+    /// What clients may hold of this process.
+    pub admission: Admission,
     /// Where `/metrics` is answered, and nothing else; with none, on the site's
     /// own sockets.
     pub metrics_at: Vec<TcpListener>,
@@ -59,6 +64,7 @@ impl Frame {
             readiness: self.readiness.clone(),
             shutdown: self.shutdown.clone(),
             trusted_proxies: self.trusted_proxies.clone(),
+            admission: self.admission.clone(),
             workers: 1,
             metrics_at: Vec::new(),
             ..self
@@ -74,32 +80,21 @@ impl Frame {
     {
         let readiness = web::Data::new(self.readiness);
         let shown = web::Data::new(self.metrics.clone());
-        let proxies = web::Data::new(self.trusted_proxies);
+        let gatekeeper = Gatekeeper {
+            admission: self.admission,
+            proxies: self.trusted_proxies,
+        };
+        let proxies = web::Data::new(gatekeeper.proxies.clone());
         let (service, metrics, policy) = (self.service, self.metrics, self.trace);
         let limit = self.body_limit;
         let shutdown = self.shutdown.clone();
-        let mut server = HttpServer::new(move || {
-            let observe = Observe::new(service, metrics.clone(), policy, shutdown.clone());
+        let app = move || {
+            let observe = Observe::new(service, metrics.clone(), policy, limit, shutdown.clone());
             let observe = Rc::new(observe);
             App::new()
                 .app_data(readiness.clone())
                 .app_data(shown.clone())
                 .app_data(proxies.clone())
-                .app_data(web::PayloadConfig::new(limit))
-                .app_data(
-                    web::JsonConfig::default()
-                        .limit(limit)
-                        .error_handler(|e, _| {
-                            unreadable(e.status_code(), "The body cannot be read", &e)
-                        }),
-                )
-                .app_data(
-                    web::FormConfig::default()
-                        .limit(limit)
-                        .error_handler(|e, _| {
-                            unreadable(e.status_code(), "The form cannot be read", &e)
-                        }),
-                )
                 .app_data(web::QueryConfig::default().error_handler(|e, _| {
                     unreadable(StatusCode::BAD_REQUEST, "The query cannot be read", &e)
                 }))
@@ -108,17 +103,9 @@ impl Frame {
                 .route("/healthz", web::get().to(async || "ok\n"))
                 .route("/readyz", web::get().to(readyz))
                 .configure(routes.clone())
-        })
-        .workers(self.workers)
-        .client_request_timeout(HEADERS_IN)
-        .keep_alive(KEEP_ALIVE)
-        // When time is up, we know better.
-        .shutdown_timeout(u64::from(u32::MAX))
-        .disable_signals();
-        for listener in listeners {
-            server = server.listen(listener)?;
-        }
-        let server = server.run();
+        };
+        let server = server(app, listeners, self.workers, &gatekeeper)?;
+        let sweep = gatekeeper.admission.sweep();
         let handle = server.handle();
         let shutdown = self.shutdown;
         let mut running = Running::new();
@@ -130,6 +117,7 @@ impl Frame {
             };
             tokio::select! {
                 (ended, ()) = async { tokio::join!(server, stopping) } => ended,
+                () = sweep => Ok(()),
                 () = shutdown.time_is_up() => {
                     tracing::warn!(service, "requests that are still open are left");
                     Ok(())

@@ -1,8 +1,10 @@
 //! What all HTTP services share: the server's frame, limits, health, metrics,
-//! traces, CORS, problem+json, the client's address and its browser in words, the
+//! traces, CORS, problem+json, requests' bodies, the client's address and its browser in words, the
 //! look of the pages.
 
+pub mod body;
 pub mod client;
+mod connection;
 pub mod cors;
 pub mod device;
 pub mod frame;
@@ -12,6 +14,7 @@ mod observe;
 mod path;
 pub mod problem;
 pub mod same_site;
+mod serve;
 pub mod trace;
 
 #[cfg(test)]

@@ -21,8 +21,9 @@ use kit::{
 use tracing::Span;
 
 use crate::{
-    head::{self, Absent},
-    path,
+    body::take_in,
+    connection::{self, Answer},
+    head, path,
     problem::Problem,
     trace::{From, Policy, RequestTrace},
 };
@@ -38,6 +39,7 @@ pub(crate) struct Observe {
     service: &'static str,
     metrics: Metrics,
     policy: Policy,
+    body_limit: usize,
     shutdown: Shutdown,
     /// Routes that are their own pattern: as many as there are, whoever asks what.
     fixed: RefCell<HashSet<Arc<str>>>,
@@ -48,12 +50,14 @@ impl Observe {
         service: &'static str,
         metrics: Metrics,
         policy: Policy,
+        body_limit: usize,
         shutdown: Shutdown,
     ) -> Self {
         Self {
             service,
             metrics,
             policy,
+            body_limit,
             shutdown,
             fixed: RefCell::default(),
         }
@@ -63,18 +67,22 @@ impl Observe {
         self: Rc<Self>,
         mut req: ServiceRequest,
         next: Next<B>,
-    ) -> Result<ServiceResponse<EitherBody<EitherBody<B, BoxBody>, Absent>>, Error> {
+    ) -> Result<ServiceResponse<impl MessageBody>, Error> {
+        let under_way = connection::of(req.request()).map(|door| door.begin());
+        let intake = take_in(&mut req, self.body_limit);
         let asked = req.method().clone();
         let is_head = head::as_get(&mut req);
         let response = self.observed(&asked, req, next).await?;
         let mut response = head::without_body(response, is_head);
-        if self.shutdown.has_begun() {
-            // RFC 9112 §9.6: the next request comes on another connection, and
-            // so to another replica. None meets the end of this one.
+        let is_whole = intake.is_none_or(|intake| intake.end());
+        if !is_whole || self.shutdown.has_begun() {
+            // RFC 9112 §9.6: what is left of a body is not waited for; and while
+            // draining the next request comes on another connection, and so to
+            // another replica. None meets the end of this one.
             let head = response.response_mut().head_mut();
             head.set_connection_type(ConnectionType::Close);
         }
-        Ok(response)
+        Ok(response.map_body(|_, body| Answer::new(body, under_way)))
     }
 
     async fn observed<B: MessageBody + 'static>(

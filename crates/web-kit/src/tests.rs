@@ -10,6 +10,7 @@ use std::{
 
 use actix_web::{HttpResponse, web};
 use kit::{
+    admission::{Admission, Limits},
     metrics::Metrics,
     readiness::Readiness,
     running::Running,
@@ -18,9 +19,10 @@ use kit::{
 
 use crate::{client::TrustedProxies, frame::Frame, observe::MAX_HEADERS, trace::From};
 
-struct Served {
-    address: SocketAddr,
+pub(crate) struct Served {
+    pub(crate) address: SocketAddr,
     metrics: SocketAddr,
+    pub(crate) admission: Admission,
     shutdown: Shutdown,
     running: Running,
 }
@@ -34,15 +36,25 @@ impl Served {
         drain: Drain,
         routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     ) -> Self {
-        Self::start(drain, false, routes).await
+        Self::start(drain, Limits::default(), false, routes).await
+    }
+
+    /// With other bounds of what clients may hold.
+    pub(crate) async fn limited(
+        limits: Limits,
+        routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+    ) -> Self {
+        Self::start(Drain::default(), limits, false, routes).await
     }
 
     async fn start(
         drain: Drain,
+        limits: Limits,
         has_metrics_port: bool,
         routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     ) -> Self {
         let shutdown = Shutdown::with(drain);
+        let admission = Admission::new(limits);
         let any = || TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let (listener, metrics_at) = (any(), any());
         let address = listener.local_addr().unwrap();
@@ -56,12 +68,14 @@ impl Served {
             trusted_proxies: TrustedProxies::default(),
             trace: |_, _| From::Fresh,
             body_limit: 1024,
+            admission: admission.clone(),
             metrics_at: has_metrics_port.then_some(metrics_at).into_iter().collect(),
         };
         let running = frame.serve(vec![listener], routes).unwrap();
         let served = Self {
             address,
             metrics,
+            admission,
             shutdown,
             running,
         };
@@ -93,7 +107,7 @@ impl Served {
         answer
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.shutdown.begin();
         self.running.join().await.unwrap();
     }
@@ -250,7 +264,7 @@ async fn with_a_metrics_port_metrics_are_there_and_nowhere_else() {
     let routes = |cfg: &mut web::ServiceConfig| {
         cfg.route("/page", web::get().to(async || "some text"));
     };
-    let served = Served::start(Drain::default(), true, routes).await;
+    let served = Served::start(Drain::default(), Limits::default(), true, routes).await;
     assert!(served.get("/page", "").starts_with("HTTP/1.1 200 "));
     assert!(served.get("/metrics", "").starts_with("HTTP/1.1 404 "));
     let scraped = Served::ask(served.metrics, "GET", "/metrics", "");

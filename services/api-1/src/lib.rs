@@ -79,6 +79,7 @@ pub async fn build(
         trusted_proxies: config.trusted_proxies,
         trace: |_, _| trace::From::Caller,
         body_limit: BODY_LIMIT,
+        admission: kit::admission::Admission::of_process(),
         metrics_at: listeners.metrics,
     };
     let served = frame.serve(listeners.http, move |cfg| {

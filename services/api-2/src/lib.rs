@@ -93,6 +93,7 @@ fn start(
         trusted_proxies: config.trusted_proxies,
         trace: |_, _| trace::From::Caller,
         body_limit: BODY_LIMIT,
+        admission: kit::admission::Admission::of_process(),
         metrics_at: listeners.metrics,
     };
     running.extend(frame.serve(listeners.http, move |cfg| {

@@ -96,6 +96,7 @@ pub async fn build(
         trusted_proxies: config.trusted_proxies.clone(),
         trace: routes::trace,
         body_limit: BODY_LIMIT,
+        admission: kit::admission::Admission::of_process(),
         metrics_at: listeners.metrics,
     };
     let addresses = config.addresses.clone();

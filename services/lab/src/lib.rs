@@ -101,6 +101,7 @@ fn serve(
         trusted_proxies: config.trusted_proxies.clone(),
         trace: |_, _| trace::From::Fresh,
         body_limit: BODY_LIMIT,
+        admission: kit::admission::Admission::of_process(),
         metrics_at: listeners.metrics,
     };
     let served = frame.serve(listeners.http, routes);

@@ -21,6 +21,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use self::{bytes::Bytes, connection::State};
 pub use self::{
@@ -29,7 +30,6 @@ pub use self::{
     limits::Limits,
     share::Share,
 };
-use crate::shutdown::Shutdown;
 
 /// What this process has to share out.
 #[derive(Clone, Debug)]
@@ -41,6 +41,7 @@ struct Inner {
     /// Counted up by the sweep: the time of everything here, without a look at
     /// the clock at each request.
     tick: AtomicU64,
+    sweeping: Semaphore,
     open: Mutex<Open>,
     bytes: Mutex<Bytes>,
 }
@@ -58,6 +59,7 @@ impl Admission {
         Self(Arc::new(Inner {
             limits,
             tick: AtomicU64::new(1),
+            sweeping: Semaphore::new(1),
             open: Mutex::default(),
             bytes: Mutex::default(),
         }))
@@ -117,19 +119,17 @@ impl Admission {
         self.0.bytes.lock().used()
     }
 
-    /// Ends what has taken too long, again and again until the drain is over.
-    pub async fn sweep(self, shutdown: Shutdown) {
+    /// Ends what has taken too long, again and again, for as long as it is polled.
+    /// Each server does, and one of them at a time works: a tick is one tick.
+    pub async fn sweep(self) {
+        let Ok(_turn) = self.0.sweeping.acquire().await else {
+            return;
+        };
         let mut ticks = tokio::time::interval(self.0.limits.tick);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let sweeping = async {
-            loop {
-                ticks.tick().await;
-                self.sweep_once();
-            }
-        };
-        tokio::select! {
-            () = sweeping => {}
-            () = shutdown.time_is_up() => {}
+        loop {
+            ticks.tick().await;
+            self.sweep_once();
         }
     }
 

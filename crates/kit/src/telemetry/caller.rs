@@ -81,7 +81,8 @@ fn state<'h>(headers: impl Iterator<Item = &'h [u8]>) -> Option<TraceState> {
         let listed = header.split(',').map(|one| one.trim_matches([' ', '\t']));
         for member in listed.filter(|member| !member.is_empty()) {
             let (key, value) = member.split_once('=')?;
-            if members.len() == MAX_MEMBERS || members.iter().any(|(known, _)| *known == key) {
+            let is_known = members.iter().any(|(known, _)| *known == key);
+            if members.len() == MAX_MEMBERS || key.is_empty() || is_known {
                 return None;
             }
             members.push((key, value));

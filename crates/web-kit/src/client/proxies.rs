@@ -43,6 +43,11 @@ impl TrustedProxies {
         }))
     }
 
+    /// Whether the network peer at `address` is a proxy of ours.
+    pub(crate) fn has(&self, address: IpAddr) -> bool {
+        self.contains(address.to_canonical())
+    }
+
     fn contains(&self, address: IpAddr) -> bool {
         self.0.nets.iter().any(|net| net.contains(&address))
     }

@@ -1,0 +1,117 @@
+//! A request's body. A handler takes a [`Body`] and reads it when it knows that
+//! it wants it: after the headers and the cookies have been found good. Whoever
+//! is then known says so ([`Body::known`]), and the bytes come from the reserve.
+//! What comes in is bounded by the route, by the service, by what the client's
+//! address may have buffered, and in time ([`intake`]).
+
+mod error;
+mod intake;
+
+use std::{
+    future::{Ready, ready},
+    rc::Rc,
+};
+
+use actix_web::{
+    FromRequest, HttpMessage as _, HttpRequest, dev,
+    http::header::{self, HeaderMap},
+    web::{Bytes, BytesMut},
+};
+use futures_util::StreamExt as _;
+use serde::de::DeserializeOwned;
+
+pub use self::error::BodyError;
+pub(crate) use self::intake::{Intake, take_in};
+
+/// The most bytes of a form of our own pages.
+pub const FORM: usize = 8 * 1024;
+
+/// A request's body, unread.
+pub struct Body {
+    payload: dev::Payload,
+    intake: Option<Rc<Intake>>,
+    /// What its header says.
+    length: Option<u64>,
+    is_json: bool,
+}
+
+impl Body {
+    /// The request's session, or its client, has been checked.
+    #[must_use]
+    pub fn known(self) -> Self {
+        if let Some(intake) = &self.intake {
+            intake.is_known();
+        }
+        self
+    }
+
+    /// All of it, at most `limit` bytes. One that says it is longer is refused at once.
+    pub async fn read(mut self, limit: usize) -> Result<Bytes, BodyError> {
+        let too_large = BodyError::TooLarge(limit);
+        if self.length.is_some_and(|length| length > limit as u64) {
+            return Err(too_large);
+        }
+        let mut whole = BytesMut::new();
+        while let Some(chunk) = self.payload.next().await {
+            let chunk = chunk.map_err(|_| self.failed())?;
+            if whole.len() + chunk.len() > limit {
+                return Err(too_large);
+            }
+            if whole.is_empty() && self.length == Some(chunk.len() as u64) {
+                // As nearly all: in one piece.
+                self.payload.next().await;
+                return Ok(chunk);
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole.freeze())
+    }
+
+    /// The same as JSON (`Content-Type: application/json`).
+    pub async fn json<T: DeserializeOwned>(self, limit: usize) -> Result<T, BodyError> {
+        if !self.is_json {
+            return Err(BodyError::NotJson);
+        }
+        let body = self.read(limit).await?;
+        serde_json::from_slice(&body).map_err(BodyError::Json)
+    }
+
+    fn failed(&self) -> BodyError {
+        let known = self.intake.as_ref().and_then(|intake| intake.failure());
+        known.unwrap_or(BodyError::Broken)
+    }
+}
+
+impl FromRequest for Body {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let length = text(req.headers(), header::CONTENT_LENGTH);
+        ready(Ok(Self {
+            payload: payload.take(),
+            intake: req.extensions().get::<Rc<Intake>>().map(Rc::clone),
+            length: length.and_then(|length| length.trim().parse().ok()),
+            is_json: is_of(req.headers(), "application/json"),
+        }))
+    }
+}
+
+/// Whether the body is a form's.
+pub fn is_form(headers: &HeaderMap) -> bool {
+    is_of(headers, "application/x-www-form-urlencoded")
+}
+
+fn is_of(headers: &HeaderMap, kind: &str) -> bool {
+    let essence = text(headers, header::CONTENT_TYPE)
+        .and_then(|kind| kind.split(';').next())
+        .unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case(kind)
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+#[cfg(test)]
+mod tests;
