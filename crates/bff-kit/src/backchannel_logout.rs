@@ -13,9 +13,9 @@ use bytes::Bytes;
 use kit::{seal::fingerprint, telemetry::names::OK};
 use oauth_types::{ErrorBody, ErrorCode};
 use store::{SharedStore, StoreError};
+use web_kit::body::{Body, BodyError, FORM, is_form};
 
 use crate::{
-    csrf::is_form,
     params::Params,
     provider::{BadLogoutToken, LogoutToken, Subject},
     sessions::Whose,
@@ -38,6 +38,8 @@ enum Refusal {
     #[error("{0}")]
     Request(String),
     #[error(transparent)]
+    Body(#[from] BodyError),
+    #[error(transparent)]
     Token(#[from] BadLogoutToken),
     #[error("jti: this logout token has been used.")]
     Replayed,
@@ -57,9 +59,9 @@ enum Refusal {
 pub(crate) async fn backchannel_logout(
     req: HttpRequest,
     bff: web::Data<Bff>,
-    body: web::Bytes,
+    body: Body,
 ) -> HttpResponse {
-    let ended = end(&req, &bff, &body).await;
+    let ended = end(&req, &bff, body).await;
     let outcome = ended.as_ref().err().map_or(OK, Refusal::outcome);
     bff.meters.logout_tokens.add(&[outcome]);
     let mut answer = match ended {
@@ -80,8 +82,12 @@ pub(crate) async fn backchannel_logout(
 
 /// Ends all sessions that are meant; gives how many. The token counts as used
 /// only then: one whose work was cut short may come again.
-async fn end(req: &HttpRequest, bff: &Bff, body: &[u8]) -> Result<usize, Refusal> {
-    let token = read(req, body).map_err(Refusal::Request)?;
+async fn end(req: &HttpRequest, bff: &Bff, body: Body) -> Result<usize, Refusal> {
+    if !is_form(req.headers()) {
+        let why = "This is no form (section 2.5).".to_owned();
+        return Err(Refusal::Request(why));
+    }
+    let token = read(&body.read(FORM).await?).map_err(Refusal::Request)?;
     let token = bff.provider.check_logout_token(&token).await?;
     let used = &bff.used_logout_tokens;
     if used.has(&token).await? {
@@ -100,10 +106,7 @@ async fn end(req: &HttpRequest, bff: &Bff, body: &[u8]) -> Result<usize, Refusal
         .ok_or(Refusal::Replayed)
 }
 
-fn read(req: &HttpRequest, body: &[u8]) -> Result<String, String> {
-    if !is_form(req.headers()) {
-        return Err("This is no form (section 2.5).".to_owned());
-    }
+fn read(body: &[u8]) -> Result<String, String> {
     let form = Params::read(body).map_err(|error| error.to_string())?;
     let token = form.get("logout_token").map(ToOwned::to_owned);
     token.ok_or_else(|| "logout_token is missing (section 2.5).".to_owned())
@@ -138,7 +141,7 @@ impl Refusal {
         match self {
             Self::Store(_) | Self::Token(BadLogoutToken::Provider(_)) => "error",
             Self::Replayed => "replayed",
-            Self::Request(_) | Self::Token(_) => "refused",
+            Self::Request(_) | Self::Body(_) | Self::Token(_) => "refused",
         }
     }
 
@@ -150,13 +153,19 @@ impl Refusal {
             Self::Token(BadLogoutToken::Provider(error)) => {
                 provider_trouble(error).error_response()
             }
+            Self::Body(error) if error.retry_after().is_some() => error.error_response(),
+            Self::Body(error) => self.refused(error.status()),
             Self::Request(_) | Self::Token(_) | Self::Replayed => {
-                tracing::warn!("a logout token is refused: {self}");
-                HttpResponse::build(StatusCode::BAD_REQUEST).json(ErrorBody {
-                    error: ErrorCode::InvalidRequest.as_str().to_owned(),
-                    error_description: Some(self.to_string()),
-                })
+                self.refused(StatusCode::BAD_REQUEST)
             }
         }
+    }
+
+    fn refused(&self, status: StatusCode) -> HttpResponse {
+        tracing::warn!("a logout token is refused: {self}");
+        HttpResponse::build(status).json(ErrorBody {
+            error: ErrorCode::InvalidRequest.as_str().to_owned(),
+            error_description: Some(self.to_string()),
+        })
     }
 }

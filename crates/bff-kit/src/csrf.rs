@@ -17,7 +17,6 @@ use actix_web::{
         header::{self, Accept, Header as _, HeaderMap, HeaderName},
     },
     middleware::Next,
-    web,
 };
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -28,6 +27,7 @@ use kit::{
 };
 use oauth_types::secret::same_secret;
 use web_kit::{
+    body::{Body, FORM, is_form},
     look::{Accent, Message},
     problem::Problem,
     trace,
@@ -135,8 +135,7 @@ impl Csrf {
     }
 
     fn is_forms_token(&self, req: &ServiceRequest, body: &[u8]) -> bool {
-        let session = Cookies::in_headers(req.headers()).get(cookies::SESSION);
-        let session = session.and_then(SessionId::read);
+        let session = session_of(req.headers());
         let form = Params::read(body).ok();
         let sent = form.as_ref().and_then(|form| form.get(FIELD));
         match (session, sent) {
@@ -146,17 +145,10 @@ impl Csrf {
     }
 }
 
-/// Whether the body is a form's.
-pub(crate) fn is_form(headers: &HeaderMap) -> bool {
-    let kind = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let essence = kind
-        .and_then(|kind| kind.split(';').next())
-        .unwrap_or_default();
-    essence
-        .trim()
-        .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+/// The session that the cookies name, whether there is one or not.
+fn session_of(headers: &HeaderMap) -> Option<SessionId> {
+    let cookies = Cookies::in_headers(headers);
+    cookies.get(cookies::SESSION).and_then(SessionId::read)
 }
 
 /// Whether a person opens this in a window of its own, not in another's frame.
@@ -178,7 +170,11 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
         && (PAGES.contains(&req.path()) || req.match_pattern().is_none());
     match csrf.judge(req.method(), is_page, req.headers()) {
         Ok(false) => {}
-        Ok(true) => match req.extract::<web::Bytes>().await {
+        // Without a session no form has its token.
+        Ok(true) if session_of(req.headers()).is_none() => {
+            return Ok(refuse(accent, req, Refusal::NoProof));
+        }
+        Ok(true) => match req.extract::<Body>().await?.read(FORM).await {
             Ok(body) if csrf.is_forms_token(&req, &body) => {
                 // The handler reads the same form again.
                 let again = stream::once(ready(Ok::<_, PayloadError>(body)));
@@ -188,10 +184,7 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
             }
             Ok(_) => return Ok(refuse(accent, req, Refusal::NoProof)),
             Err(error) => {
-                // 413 where it is too long, 400 where it does not arrive whole.
-                let status = error.as_response_error().status_code();
-                let problem = Problem::new(status, "The form cannot be read");
-                let answer = problem.detail(error.to_string()).error_response();
+                let answer = error.error_response();
                 return Ok(req.into_response(answer.map_into_right_body()));
             }
         },

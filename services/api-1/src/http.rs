@@ -3,12 +3,12 @@
 use actix_web::{
     HttpResponse, Result,
     http::{StatusCode, header},
-    web::{self, Data, Json, ServiceConfig},
+    web::{self, Data, ServiceConfig},
 };
 use serde::{Deserialize, Serialize};
 use token_verify::{Caller, actix::whoami};
 use utoipa::ToSchema;
-use web_kit::{cors::cors, problem::Problem};
+use web_kit::{body::Body, cors::cors, problem::Problem};
 
 use crate::{Context, inventory::StockItem, orders::Order};
 
@@ -17,6 +17,9 @@ pub(crate) const WRITE: &str = "https://api-1/write";
 /// What we ask for at API-2, for looking and for reserving.
 const STOCK_READ: &str = "https://api-2/read";
 const STOCK_WRITE: &str = "https://api-2/write";
+
+/// The most bytes of a wish.
+const WISH: usize = 4 * 1024;
 
 /// All routes of the API; pages of `origins` may call them from a browser.
 pub(crate) fn routes(cfg: &mut ServiceConfig, origins: &[String]) {
@@ -85,11 +88,10 @@ pub(crate) async fn list(caller: Caller, context: Data<Context>) -> Result<HttpR
 pub(crate) async fn place(
     caller: Caller,
     context: Data<Context>,
-    // A `Result`, so that what is wrong with the body is said to no stranger.
-    wish: Result<Json<Wish>>,
+    body: Body,
 ) -> Result<HttpResponse> {
     caller.require_scope(WRITE)?;
-    let Wish { item, quantity } = wish?.into_inner();
+    let Wish { item, quantity } = body.known().json(WISH).await?;
     let token = context.exchange.by_grpc(&caller, STOCK_WRITE).await;
     let token = token.map_err(Problem::from)?;
     let reserved = context.inventory.reserve(&token, &item, quantity).await;

@@ -3,16 +3,19 @@
 use actix_web::{
     HttpResponse, Result,
     http::{StatusCode, header},
-    web::{self, Data, Json, ServiceConfig},
+    web::{self, Data, ServiceConfig},
 };
 use serde::{Deserialize, Serialize};
 use token_verify::{Caller, actix::whoami};
-use web_kit::problem::Problem;
+use web_kit::{body::Body, problem::Problem};
 
 use crate::{
     inventory::{Inventory, InventoryError, StockItem},
     scope,
 };
+
+/// The most bytes of a wish.
+const WISH: usize = 4 * 1024;
 
 /// All routes.
 pub(crate) fn routes(cfg: &mut ServiceConfig) {
@@ -42,14 +45,9 @@ async fn list(caller: Caller, inventory: Data<Inventory>) -> Result<HttpResponse
     Ok(answer(StatusCode::OK, &Stock { items }))
 }
 
-async fn reserve(
-    caller: Caller,
-    inventory: Data<Inventory>,
-    // A `Result`, so that what is wrong with the body is said to no stranger.
-    wish: Result<Json<Wish>>,
-) -> Result<HttpResponse> {
+async fn reserve(caller: Caller, inventory: Data<Inventory>, body: Body) -> Result<HttpResponse> {
     caller.require_scope(scope::WRITE)?;
-    let wish = wish?.into_inner();
+    let wish: Wish = body.known().json(WISH).await?;
     let reserved = inventory.reserve(&wish.item, wish.quantity).await;
     Ok(answer(
         StatusCode::CREATED,

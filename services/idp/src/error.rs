@@ -5,6 +5,7 @@ use actix_web::{
     http::{StatusCode, header},
 };
 use oauth_types::{ErrorBody, ErrorCode};
+use web_kit::body::BodyError;
 
 use crate::{grants::GrantError, keys::SignError, params::BadParams, records::RecordError};
 
@@ -18,6 +19,8 @@ pub struct OAuthError {
     pub description: String,
     /// Whether the client tried HTTP Basic: the answer then names it (RFC 6749 §5.2).
     pub tried_basic: bool,
+    /// Where it is not the code's usual one.
+    pub status: Option<StatusCode>,
 }
 
 impl OAuthError {
@@ -27,6 +30,7 @@ impl OAuthError {
             code,
             description: description.into(),
             tried_basic: false,
+            status: None,
         }
     }
 
@@ -91,6 +95,19 @@ impl From<SignError> for OAuthError {
     }
 }
 
+impl From<BodyError> for OAuthError {
+    fn from(error: BodyError) -> Self {
+        let code = match error {
+            BodyError::NoRoom => ErrorCode::TemporarilyUnavailable,
+            _ => ErrorCode::InvalidRequest,
+        };
+        Self {
+            status: Some(error.status()),
+            ..Self::new(code, error.to_string())
+        }
+    }
+}
+
 impl From<BadParams> for OAuthError {
     fn from(error: BadParams) -> Self {
         Self::request(error.to_string())
@@ -99,6 +116,9 @@ impl From<BadParams> for OAuthError {
 
 impl ResponseError for OAuthError {
     fn status_code(&self) -> StatusCode {
+        if let Some(status) = self.status {
+            return status;
+        }
         match self.code {
             ErrorCode::InvalidClient => StatusCode::UNAUTHORIZED,
             ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::{
     audit,
+    bodies::{self, ClientForm},
     client_auth::authenticate,
     domain::Grant,
     error::OAuthError,
@@ -46,10 +47,11 @@ struct Listed {
 pub async fn list(
     idp: web::Data<Idp>,
     req: HttpRequest,
-    body: web::Bytes,
+    body: ClientForm,
 ) -> Result<HttpResponse, OAuthError> {
     let params = form_params(&req, &body)?;
     let client = authenticate(&idp, authorization(&req)?, &params).await?;
+    bodies::client_is_known(&req, client);
     let current = grant_shown(&idp, client, &params).await?;
     let ids = index::grants_of_user(&idp, &client.client_id, &current.sub, MAX_LISTED).await?;
     let mut listed = Vec::new();
@@ -76,10 +78,11 @@ pub async fn list(
 pub async fn end(
     idp: web::Data<Idp>,
     req: HttpRequest,
-    body: web::Bytes,
+    body: ClientForm,
 ) -> Result<HttpResponse, OAuthError> {
     let params = form_params(&req, &body)?;
     let client = authenticate(&idp, authorization(&req)?, &params).await?;
+    bodies::client_is_known(&req, client);
     let current = grant_shown(&idp, client, &params).await?;
     let id = params
         .one("id")?

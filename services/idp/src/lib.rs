@@ -5,6 +5,7 @@ mod again;
 mod audit;
 mod authorize;
 mod backchannel;
+mod bodies;
 mod changed_users;
 mod client_auth;
 mod config;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     authorize::{check, find_redirect_uri},
+    bodies::{self, ClientForm},
     client_auth::authenticate,
     domain::PushedRequest,
     error::OAuthError,
@@ -28,10 +29,11 @@ struct Pushed {
 pub async fn endpoint(
     idp: web::Data<Idp>,
     req: HttpRequest,
-    body: web::Bytes,
+    body: ClientForm,
 ) -> Result<HttpResponse, OAuthError> {
     let params = form_params(&req, &body)?;
     let client = authenticate(&idp, authorization(&req)?, &params).await?;
+    bodies::client_is_known(&req, client);
     if params.has("request_uri") {
         return Err(OAuthError::request(
             "request_uri is not taken here (RFC 9126 section 2.1).",

@@ -10,6 +10,7 @@ use oauth_types::ErrorCode;
 
 use crate::{
     audit,
+    bodies::{self, ClientForm},
     client_auth::authenticate,
     error::OAuthError,
     grants,
@@ -25,10 +26,11 @@ use crate::{
 pub async fn endpoint(
     idp: web::Data<Idp>,
     req: HttpRequest,
-    body: web::Bytes,
+    body: ClientForm,
 ) -> Result<HttpResponse, OAuthError> {
     let params = form_params(&req, &body)?;
     let client = authenticate(&idp, authorization(&req)?, &params).await?;
+    bodies::client_is_known(&req, client);
     let token = params
         .one("token")?
         .ok_or_else(|| OAuthError::request("token is missing (RFC 7009 section 2.1)."))?;

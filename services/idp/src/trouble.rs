@@ -8,6 +8,7 @@ use actix_web::{
 use oauth_types::ErrorCode;
 use url::Url;
 use web_kit::{
+    body::BodyError,
     look::{Accent, Message},
     trace::id_of,
 };
@@ -169,6 +170,14 @@ impl Trouble {
                 .insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
         }
         response
+    }
+}
+
+impl From<BodyError> for Trouble {
+    fn from(error: BodyError) -> Self {
+        let title = "This form cannot be taken";
+        let todo = "Go back, wait a moment, and send it again.";
+        Self::new(error.status(), title, error.to_string(), todo)
     }
 }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 use web_kit::problem::Problem;
 
 use crate::{
+    bodies::ClientForm,
     domain::{Grant, GrantState},
     issue::{PersonClaims, grant_of},
     params::Params,
@@ -30,7 +31,7 @@ struct UserInfo<'a> {
 pub async fn endpoint(
     idp: web::Data<Idp>,
     req: HttpRequest,
-    body: web::Bytes,
+    body: ClientForm,
 ) -> Result<HttpResponse, Problem> {
     let token = bearer(&req, &body)?;
     let claims = tokens_of_ours::access_token(&idp, &token).map_err(invalid_token)?;

@@ -4,9 +4,10 @@ use actix_web::{
     HttpRequest,
     http::header::{Accept, Header as _},
 };
+use web_kit::body::is_form;
 
 use super::Scope;
-use crate::{csrf::is_form, params::Params};
+use crate::params::Params;
 
 /// A logout request, read.
 #[derive(Debug, PartialEq, Eq)]

@@ -10,9 +10,13 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
+use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
-use web_kit::problem::Problem;
+use web_kit::{
+    body::{Body, FORM, is_form},
+    problem::Problem,
+};
 
 use self::{
     asked::Asked,
@@ -62,16 +66,22 @@ pub(crate) struct LoggedOut {
 pub(crate) async fn logout(
     req: HttpRequest,
     bff: web::Data<Bff>,
-    body: web::Bytes,
+    body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let asked = Asked::read(&req, &body)
-        .map_err(|why| Problem::new(StatusCode::BAD_REQUEST, "This is no logout").detail(why))?;
+    let no_logout = |why| Problem::new(StatusCode::BAD_REQUEST, "This is no logout").detail(why);
+    let asked = Asked::read(&req, b"").map_err(no_logout)?;
     let session = bff.session(&req, Purpose::Look { slide: false }).await?;
     let Some(session) = session else {
         // Some may still be there of one that ended without this browser.
         cookies::set(&req, cookies::forget_session(&Cookies::of(&req)));
         return Ok(LoggedOut::here(Vec::new()).answer(asked.by_script));
     };
+    let form = if is_form(req.headers()) {
+        body.known().read(FORM).await?
+    } else {
+        Bytes::new()
+    };
+    let asked = Asked::read(&req, &form).map_err(no_logout)?;
     let ended = bff.sessions.end(&req, &session).await?;
     let revoking = revoke(&bff, &ended);
     let at_provider = match asked.scope {

@@ -8,7 +8,7 @@ use actix_web::{
 use http::{HeaderValue, Method, header};
 use kit::telemetry::names::span;
 use tracing::Instrument as _;
-use web_kit::problem::Problem;
+use web_kit::{body::Body, problem::Problem};
 
 use super::{
     Upstreams, headers,
@@ -71,10 +71,10 @@ pub(crate) async fn place(
     req: HttpRequest,
     bff: web::Data<Bff>,
     upstreams: web::Data<Upstreams>,
-    body: Bytes,
+    body: Body,
 ) -> Result<HttpResponse, Problem> {
     let session = bff.for_call(&req, &API1).await?;
-    let order = Order::read(req.headers(), &body)?;
+    let order = Order::receive(req.headers(), body).await?;
     relay(&req, &bff, &upstreams, &session, Ask::place(&order)).await
 }
 

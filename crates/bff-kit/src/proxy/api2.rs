@@ -1,16 +1,12 @@
 //! `/api2/data`: JSON to the browser, gRPC to API-2.
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::header,
-    web::{self, Bytes},
-};
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use kit::telemetry::names::span;
 use serde_json::{Value, json};
 use sso_proto::inventory::{ListRequest, ReserveRequest, inventory_client::InventoryClient};
 use tonic::{Code, Request, Response, Status, transport::Channel};
 use tracing::Instrument as _;
-use web_kit::problem::Problem;
+use web_kit::{body::Body, problem::Problem};
 
 use super::{Upstreams, order::Order, trouble};
 use crate::{audiences::API2, bearer::Bearer, sessions::Session, state::Bff, tokens::Wanted};
@@ -56,10 +52,10 @@ pub(crate) async fn reserve(
     req: HttpRequest,
     bff: web::Data<Bff>,
     upstreams: web::Data<Upstreams>,
-    body: Bytes,
+    body: Body,
 ) -> Result<HttpResponse, Problem> {
     let session = bff.for_call(&req, &API2).await?;
-    let Order { item, quantity } = Order::read(req.headers(), &body)?;
+    let Order { item, quantity } = Order::receive(req.headers(), body).await?;
     let call = async |mut client: Client, request: Request<()>| {
         let wish = ReserveRequest {
             item: item.clone(),

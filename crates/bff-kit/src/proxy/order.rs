@@ -6,9 +6,12 @@ use actix_web::http::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web_kit::problem::Problem;
+use web_kit::{
+    body::{Body, FORM, is_form},
+    problem::Problem,
+};
 
-use crate::{csrf::is_form, params::Params};
+use crate::params::Params;
 
 /// How many of what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -23,26 +26,18 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// Reads a request's body.
-    pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Problem> {
-        if is_form(headers) {
-            return Self::of_form(body);
+    /// Reads the body of a request whose session was found good.
+    pub(super) async fn receive(headers: &HeaderMap, body: Body) -> Result<Self, Problem> {
+        let kind = Kind::of(headers)?;
+        Self::parse(kind, &body.known().read(FORM).await?)
+    }
+
+    fn parse(kind: Kind, body: &[u8]) -> Result<Self, Problem> {
+        match kind {
+            Kind::Form => Self::of_form(body),
+            Kind::Json => serde_json::from_slice(body)
+                .map_err(|error| unreadable(format!("The body is not an order: {error}."))),
         }
-        let kind = headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
-        let essence = kind
-            .and_then(|kind| kind.split(';').next())
-            .unwrap_or_default();
-        if !essence.trim().eq_ignore_ascii_case("application/json") {
-            return Err(
-                Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Not JSON").detail(
-                    "Send application/json, such as {\"item\": \"chess-set\", \"quantity\": 1}.",
-                ),
-            );
-        }
-        serde_json::from_slice(body)
-            .map_err(|error| unreadable(format!("The body is not an order: {error}.")))
     }
 
     /// Reads a query, which is a form too.
@@ -64,6 +59,35 @@ impl Order {
     }
 }
 
+/// What an order may be written in.
+#[derive(Clone, Copy)]
+enum Kind {
+    Form,
+    Json,
+}
+
+impl Kind {
+    fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        if is_form(headers) {
+            return Ok(Self::Form);
+        }
+        let kind = headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        let essence = kind
+            .and_then(|kind| kind.split(';').next())
+            .unwrap_or_default();
+        if !essence.trim().eq_ignore_ascii_case("application/json") {
+            return Err(
+                Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Not JSON").detail(
+                    "Send application/json, such as {\"item\": \"chess-set\", \"quantity\": 1}.",
+                ),
+            );
+        }
+        Ok(Self::Json)
+    }
+}
+
 fn unreadable(why: String) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "Not an order").detail(why)
 }
@@ -77,7 +101,8 @@ mod tests {
     fn read(kind: &'static str, body: &str) -> Result<Order, u16> {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-        Order::read(&headers, body.as_bytes()).map_err(|problem| problem.status().as_u16())
+        let read = Kind::of(&headers).and_then(|kind| Order::parse(kind, body.as_bytes()));
+        read.map_err(|problem| problem.status().as_u16())
     }
 
     #[test]

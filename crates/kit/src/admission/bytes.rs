@@ -42,8 +42,14 @@ impl Charge {
     pub fn grow(&mut self, more: usize) -> Result<(), Full> {
         let limits = &self.admission.0.limits;
         let mut bytes = self.admission.0.bytes.lock();
+        if self.is_known && bytes.reserve + more > limits.reserve {
+            // The reserve is used up: as a stranger's, then.
+            bytes.give_back(self.share, true, self.bytes);
+            bytes.take(self.share, false, self.bytes);
+            self.is_known = false;
+        }
         let full = if self.is_known {
-            bytes.reserve + more > limits.reserve
+            false
         } else {
             match bytes.full(self.share, more, limits) {
                 None => false,

@@ -31,6 +31,11 @@ pub use self::{
     share::Share,
 };
 
+/// How long an address at which a client has authenticated is remembered, in ticks.
+const KNOWN_FOR: u64 = 600;
+/// The most such addresses.
+const MAX_KNOWN: usize = 1024;
+
 /// What this process has to share out.
 #[derive(Clone, Debug)]
 pub struct Admission(Arc<Inner>);
@@ -44,6 +49,8 @@ struct Inner {
     sweeping: Semaphore,
     open: Mutex<Open>,
     bytes: Mutex<Bytes>,
+    /// Where clients have authenticated, and when they last did.
+    known: Mutex<HashMap<Share, u64>>,
 }
 
 #[derive(Debug, Default)]
@@ -62,6 +69,7 @@ impl Admission {
             sweeping: Semaphore::new(1),
             open: Mutex::default(),
             bytes: Mutex::default(),
+            known: Mutex::default(),
         }))
     }
 
@@ -107,6 +115,25 @@ impl Admission {
     /// A charge for what a request of `share` buffers, nothing so far.
     pub fn charge(&self, share: Share) -> Charge {
         Charge::new(self.clone(), share)
+    }
+
+    /// A client at `share` has authenticated.
+    pub fn remember(&self, share: Share) {
+        let now = self.now();
+        let mut known = self.0.known.lock();
+        if known.len() >= MAX_KNOWN && !known.contains_key(&share) {
+            known.retain(|_, since| now - *since <= KNOWN_FOR);
+            if known.len() >= MAX_KNOWN {
+                return;
+            }
+        }
+        known.insert(share, now);
+    }
+
+    /// Whether one has in the last minutes.
+    pub fn remembers(&self, share: Share) -> bool {
+        let since = self.0.known.lock().get(&share).copied();
+        since.is_some_and(|since| self.now() - since <= KNOWN_FOR)
     }
 
     /// How many connections are open.

@@ -195,6 +195,9 @@ fn who_was_checked_is_served_from_the_reserve_when_strangers_have_all_else() {
     assert_eq!(known.payer(), None);
     assert_eq!(admission.buffered(), (100, 10));
     assert_eq!(known.grow(41), Err(Full), "the reserve is bounded too");
+    drop(flood);
+    known.grow(41).unwrap();
+    assert_eq!(admission.buffered(), (51, 0), "as a stranger's");
 }
 
 #[test]
@@ -206,6 +209,21 @@ fn what_was_charged_before_the_check_moves_to_the_reserve() {
     assert_eq!(admission.buffered(), (0, 30));
     charge.clear();
     assert_eq!(admission.buffered(), (0, 0));
+}
+
+#[test]
+fn an_address_where_a_client_authenticated_is_remembered_for_a_while() {
+    let (admission, share) = (small(), Share::of(ONE));
+    assert!(!admission.remembers(share));
+    admission.remember(share);
+    pass(&admission, KNOWN_FOR);
+    assert!(admission.remembers(share));
+    pass(&admission, 1);
+    assert!(!admission.remembers(share));
+    for n in 0..2 * MAX_KNOWN as u32 {
+        admission.remember(Share::of(IpAddr::V4(n.into())));
+    }
+    assert!(admission.0.known.lock().len() <= MAX_KNOWN);
 }
 
 /// A body that waits, `bytes` of which have come.

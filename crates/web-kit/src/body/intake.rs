@@ -26,6 +26,7 @@ use crate::{
 /// What one request has taken in.
 pub(crate) struct Intake {
     door: Rc<Door>,
+    share: Share,
     charge: RefCell<Charge>,
     /// The most bytes that the service takes.
     limit: usize,
@@ -55,9 +56,14 @@ pub(crate) fn take_in(req: &mut ServiceRequest, limit: usize) -> Option<Rc<Intak
     };
     let client = client_addr(req.request()).ip();
     let share = client.map_or(Share::of_unknown(), Share::of);
-    let charge = door.connection().admission().charge(share);
+    let admission = door.connection().admission();
+    let mut charge = admission.charge(share);
+    if admission.remembers(share) {
+        charge.is_known();
+    }
     let intake = Rc::new(Intake {
         door,
+        share,
         charge: RefCell::new(charge),
         limit,
         taken: Cell::new(0),
@@ -79,6 +85,11 @@ impl Intake {
     /// The request's session or client has been checked.
     pub(super) fn is_known(&self) {
         self.charge.borrow_mut().is_known();
+    }
+
+    /// The request's client has authenticated.
+    pub(super) fn remember(&self) {
+        self.door.connection().admission().remember(self.share);
     }
 
     /// Why it was cut short, where we did that.

@@ -97,6 +97,14 @@ impl FromRequest for Body {
     }
 }
 
+/// The request's client has authenticated: what else comes from its address in
+/// the next minutes is taken from the reserve at once.
+pub fn client_is_known(req: &HttpRequest) {
+    if let Some(intake) = req.extensions().get::<Rc<Intake>>() {
+        intake.remember();
+    }
+}
+
 /// Whether the body is a form's.
 pub fn is_form(headers: &HeaderMap) -> bool {
     is_of(headers, "application/x-www-form-urlencoded")

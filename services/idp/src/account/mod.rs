@@ -8,6 +8,7 @@ use answer::show;
 pub use sign_in::{PATH as SIGN_IN_PATH, endpoint as sign_in};
 
 use crate::{
+    bodies::PageForm,
     domain::{EndReason, LoginSession},
     forms, sessions,
     state::Idp,
@@ -35,7 +36,7 @@ pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest) -> HttpResponse {
 }
 
 /// `POST /account/end`.
-pub async fn end(idp: web::Data<Idp>, req: HttpRequest, body: web::Bytes) -> HttpResponse {
+pub async fn end(idp: web::Data<Idp>, req: HttpRequest, body: PageForm) -> HttpResponse {
     let handled = end_asked(&idp, &req, &body).await;
     handled.unwrap_or_else(|trouble| trouble.page(&req))
 }

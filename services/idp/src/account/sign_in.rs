@@ -5,8 +5,8 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 
 use super::to_account;
 use crate::{
-    cookies::with_cookie, credentials, forms, pages::LoginPage, sessions, state::Idp,
-    token::form_params, trouble::Trouble,
+    bodies::PageForm, cookies::with_cookie, credentials, forms, pages::LoginPage, sessions,
+    state::Idp, token::form_params, trouble::Trouble,
 };
 
 /// Where the form is posted.
@@ -21,7 +21,7 @@ pub(super) fn ask(idp: &Idp, req: &HttpRequest) -> HttpResponse {
 }
 
 /// `POST /account/sign-in`.
-pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: web::Bytes) -> HttpResponse {
+pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: PageForm) -> HttpResponse {
     let handled = sign_in(&idp, &req, &body).await;
     handled.unwrap_or_else(|trouble| trouble.page(&req))
 }

@@ -12,6 +12,7 @@ use super::{
     sign_in::{Answered, answered, finish, hidden},
 };
 use crate::{
+    bodies::PageForm,
     cookies::with_cookie,
     domain::{AuthorizationRequest, AuthorizationSession, LoginSession, SignedIn},
     pages::{ConsentGroup, ConsentPage},
@@ -95,7 +96,7 @@ fn groups(idp: &Idp, request: &AuthorizationRequest) -> Vec<ConsentGroup> {
 }
 
 /// `POST /consent`.
-pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: web::Bytes) -> HttpResponse {
+pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: PageForm) -> HttpResponse {
     let handled = match answered(&idp, &req, &body).await {
         Ok(answered) => {
             let span = join_journey_of(&req, answered.stored.record.request.state.as_deref());

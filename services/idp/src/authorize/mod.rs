@@ -26,6 +26,7 @@ use web_kit::trace::join_journey;
 
 use crate::{
     again,
+    bodies::AuthorizeForm,
     domain::{AuthorizationRequest, AuthorizationSession},
     forms, par,
     params::Params,
@@ -40,7 +41,7 @@ use crate::{
 const PATH: &str = "/authorize";
 
 /// `GET` and `POST /authorize`.
-pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: web::Bytes) -> HttpResponse {
+pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: AuthorizeForm) -> HttpResponse {
     if *req.method() == Method::POST
         && let Ok(params) = form_params(&req, &body)
         && let Some(again) = again::as_get(&req, PATH, params)

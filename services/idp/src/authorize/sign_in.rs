@@ -11,6 +11,7 @@ use super::{
     join_journey_of,
 };
 use crate::{
+    bodies::PageForm,
     cookies::{self, with_cookie},
     credentials,
     domain::{AuthorizationRequest, AuthorizationSession, LoginSession, SignedIn},
@@ -44,7 +45,7 @@ pub(super) fn ask(client: &Client, opened: &Opened) -> HttpResponse {
 }
 
 /// `POST /sign-in`.
-pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: web::Bytes) -> HttpResponse {
+pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: PageForm) -> HttpResponse {
     let handled = match answered(&idp, &req, &body).await {
         Ok(answered) => {
             let span = join_journey_of(&req, answered.stored.record.request.state.as_deref());

@@ -9,6 +9,7 @@ use asked::Asked;
 
 use crate::{
     again,
+    bodies::LogoutForm,
     domain::{EndReason, LoginSession},
     forms,
     grants::GrantError,
@@ -23,7 +24,7 @@ use crate::{
 pub const PATH: &str = "/logout";
 
 /// `GET` and `POST /logout`.
-pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: web::Bytes) -> HttpResponse {
+pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: LogoutForm) -> HttpResponse {
     let handled = logout(&idp, &req, &body).await;
     handled.unwrap_or_else(|trouble| trouble.page(&req))
 }

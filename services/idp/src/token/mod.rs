@@ -16,6 +16,7 @@ use oauth_types::{ErrorCode, Scope, TokenResponse, error::sentence};
 use tracing::{Instrument as _, field::Empty};
 
 use crate::{
+    bodies::{self, ClientForm},
     client_auth::authenticate,
     error::OAuthError,
     params::Params,
@@ -27,10 +28,11 @@ use crate::{
 pub async fn endpoint(
     idp: web::Data<Idp>,
     req: HttpRequest,
-    body: web::Bytes,
+    body: ClientForm,
 ) -> Result<HttpResponse, OAuthError> {
     let params = form_params(&req, &body)?;
     let client = authenticate(&idp, authorization(&req)?, &params).await?;
+    bodies::client_is_known(&req, client);
     let name = params
         .one("grant_type")?
         .ok_or_else(|| OAuthError::request("grant_type is missing."))?;
