@@ -3,6 +3,7 @@ use actix_web::{
     http::header::{HeaderName, HeaderValue},
     middleware::from_fn,
     test::{self, TestRequest},
+    web,
 };
 
 use super::*;
@@ -136,13 +137,10 @@ fn a_forms_token_is_the_sessions_own() {
 #[actix_web::test]
 async fn a_form_gets_through_with_its_token_and_its_body_stays_readable() {
     let guard = |req, next| async move { guard(Accent::App1, &csrf(), req, next).await };
-    let guarded = web::scope("")
-        .app_data(web::PayloadConfig::new(1024))
-        .wrap(from_fn(guard))
-        .route(
-            "/api1/data",
-            web::post().to(async |body: String| HttpResponse::Ok().body(body)),
-        );
+    let guarded = web::scope("").wrap(from_fn(guard)).route(
+        "/api1/data",
+        web::post().to(async |body: String| HttpResponse::Ok().body(body)),
+    );
     let app = test::init_service(App::new().service(guarded)).await;
     let id = SessionId::read(&"a".repeat(43)).unwrap();
     let good = csrf().form_token(&id);
@@ -162,7 +160,7 @@ async fn a_form_gets_through_with_its_token_and_its_body_stays_readable() {
     for (token, cookie) in [("wrong", true), ("", true), (good.as_str(), false)] {
         assert_eq!(post(token, cookie).await.status(), StatusCode::FORBIDDEN);
     }
-    let too_long = post(&"x".repeat(1024), true).await;
+    let too_long = post(&"x".repeat(FORM), true).await;
     assert_eq!(too_long.status(), StatusCode::PAYLOAD_TOO_LARGE);
     let kind = too_long.headers().get("content-type").unwrap();
     assert_eq!(kind, "application/problem+json");

@@ -10,7 +10,7 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
-use web_kit::problem::Problem;
+use web_kit::{client::client_addr, problem::Problem};
 
 use self::vigil::Vigil;
 use crate::{sessions::Purpose, state::Bff, tokens::error::not_signed_in};
@@ -33,7 +33,10 @@ pub(crate) async fn events(req: HttpRequest, bff: web::Data<Bff>) -> Result<Http
     let looking = Purpose::Look { slide: false };
     let session = bff.session(&req, looking).await?;
     let session = session.ok_or_else(not_signed_in)?;
-    let listener = bff.sessions.listeners().join(&session.id.handle());
+    let listener = bff
+        .sessions
+        .listeners()
+        .join(&session.id.handle(), client_addr(&req).bucket());
     let Some(listener) = listener else {
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Too many listeners");
         let problem = problem.detail("So many pages listen already that this one has to wait.");

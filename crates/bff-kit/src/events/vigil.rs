@@ -10,6 +10,9 @@ use crate::sessions::{Kept, Listener, News, Session, Sessions};
 
 /// How often something is said, so that no proxy takes the connection for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How often before the page is sent to come again: a stream whose reader has
+/// silently gone does not stay for ever.
+const BEATS: u32 = 240;
 /// The first words: when to come back after a break, in milliseconds, and a
 /// comment that makes a proxy send the headers on.
 const OPENING: &str = "retry: 2000\n: listening\n\n";
@@ -25,6 +28,7 @@ pub(super) struct Vigil {
     /// When it ends unless it is used.
     expires_at: Timestamp,
     stage: Stage,
+    beats: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,6 +56,7 @@ impl Vigil {
             recorded: matches!(session.kept, Kept::Stored(_)),
             expires_at: session.about().expires_at,
             stage: Stage::Opening,
+            beats: 0,
         }
     }
 
@@ -93,6 +98,11 @@ impl Vigil {
 
     /// A heartbeat, or the end of a session's time.
     fn beat(&mut self) -> Option<String> {
+        self.beats += 1;
+        if self.beats > BEATS {
+            // The browser comes back by itself.
+            return None;
+        }
         if self.clock.now() >= self.expires_at {
             if !self.recorded {
                 // Its cookies may have been moved on: the browser comes back
@@ -162,7 +172,9 @@ mod tests {
     async fn page_in(world: World, mode: SessionMode) -> Page {
         let browser = world.begin(&world.record(mode, UNSIGNED, Some("R0"))).await;
         let session = world.look(&browser).await.unwrap();
-        let listener = world.sessions.listeners().join(&session.id.handle());
+        let here = web_kit::client::ClientAddr::UNKNOWN.bucket();
+        let listeners = world.sessions.listeners();
+        let listener = listeners.join(&session.id.handle(), here);
         let (sessions, clock) = (world.sessions.clone(), world.clock.clone());
         let mut vigil = Vigil::new(sessions, clock, &session, listener.unwrap());
         assert_eq!(vigil.next().await.as_deref(), Some(OPENING));
@@ -254,6 +266,15 @@ mod tests {
         assert!(page.vigil.stage == Stage::Doubt);
         store.away.store(false, SeqCst);
         assert!(!page.vigil.has_ended().await);
+    }
+
+    #[actix_web::test]
+    async fn a_stream_ends_after_an_hour_and_the_browser_comes_again() {
+        let mut page = page(SessionMode::Stateful).await;
+        for _ in 0..BEATS {
+            assert!(page.vigil.beat().is_some());
+        }
+        assert_eq!(page.vigil.beat(), None);
     }
 
     #[actix_web::test]

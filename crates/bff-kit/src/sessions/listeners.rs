@@ -11,14 +11,18 @@ use kit::shutdown::Shutdown;
 use parking_lot::Mutex;
 use store::{Watch, Watcher};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use web_kit::client::AddrBucket;
 
 use super::Handle;
 
 /// The most listeners of one session: the newest. The connection of a page that
 /// has gone is noticed late, and must not keep the next page out.
 const MAX_OF_A_SESSION: usize = 4;
-/// The most listeners of a process.
-const MAX: usize = 10_000;
+/// The most listeners at one client address: more than a class behind one has.
+const MAX_OF_AN_ADDRESS: usize = 256;
+/// The most listeners of an app in a process. Each keeps a connection, of which
+/// a process has [`kit::admission::Limits::connections`].
+const MAX: usize = 768;
 /// How many of them read their sessions at once when everything may have changed.
 const READ_AT_ONCE: usize = 16;
 
@@ -51,6 +55,7 @@ pub(crate) struct Listeners {
 pub(crate) struct Listener {
     ears: Arc<Ears>,
     handle: Handle,
+    address: AddrBucket,
     number: u64,
     news: watch::Receiver<News>,
     shutdown: Shutdown,
@@ -66,6 +71,8 @@ pub(super) struct Ears {
 struct Open {
     /// By session, the oldest first.
     ears: HashMap<Handle, VecDeque<Ear>>,
+    /// How many by client address.
+    of_address: HashMap<AddrBucket, usize>,
     count: usize,
     next: u64,
 }
@@ -86,12 +93,14 @@ impl Listeners {
         }
     }
 
-    /// Listens for `handle`; `None` where a process's bound is reached.
-    pub(crate) fn join(&self, handle: &Handle) -> Option<Listener> {
+    /// Listens for `handle` at `address`; `None` where a bound is reached.
+    pub(crate) fn join(&self, handle: &Handle, address: AddrBucket) -> Option<Listener> {
         let mut open = self.ears.open.lock();
-        if open.count >= MAX {
+        let own = open.of_address.get(&address).copied().unwrap_or(0);
+        if open.count >= MAX || own >= MAX_OF_AN_ADDRESS {
             return None;
         }
+        open.of_address.insert(address, own + 1);
         open.count += 1;
         open.next += 1;
         let number = open.next;
@@ -109,6 +118,7 @@ impl Listeners {
         Some(Listener {
             ears: self.ears.clone(),
             handle: handle.clone(),
+            address,
             number,
             news,
             shutdown: self.shutdown.clone(),
@@ -145,6 +155,12 @@ impl Drop for Listener {
     fn drop(&mut self) {
         let mut open = self.ears.open.lock();
         open.count -= 1;
+        if let Some(own) = open.of_address.get_mut(&self.address) {
+            *own -= 1;
+            if *own == 0 {
+                open.of_address.remove(&self.address);
+            }
+        }
         if let Some(ears) = open.ears.get_mut(&self.handle) {
             ears.retain(|ear| ear.number != self.number);
             if ears.is_empty() {
@@ -195,6 +211,10 @@ impl Watcher for Ears {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
+    use web_kit::client::ClientAddr;
+
     use super::*;
 
     const PREFIX: &str = "bff:app1:session:";
@@ -205,6 +225,15 @@ mod tests {
         Listeners::new(Ears::new(PREFIX), None, world.ground.shutdown)
     }
 
+    fn at(number: usize) -> AddrBucket {
+        let number = u32::try_from(number).unwrap();
+        ClientAddr::from(IpAddr::V4(number.into())).bucket()
+    }
+
+    fn here() -> AddrBucket {
+        ClientAddr::UNKNOWN.bucket()
+    }
+
     fn handle(letter: &str) -> Handle {
         Handle::read(&letter.repeat(43)).unwrap()
     }
@@ -213,8 +242,8 @@ mod tests {
     async fn news_reach_those_of_the_session_alone() {
         let all = listeners();
         let (mut a, b) = (
-            all.join(&handle("a")).unwrap(),
-            all.join(&handle("b")).unwrap(),
+            all.join(&handle("a"), here()).unwrap(),
+            all.join(&handle("b"), here()).unwrap(),
         );
         all.ears
             .changed(&format!("{PREFIX}{}", handle("a").as_str()));
@@ -228,7 +257,7 @@ mod tests {
     #[tokio::test]
     async fn the_end_is_the_last_word() {
         let all = listeners();
-        let mut listener = all.join(&handle("a")).unwrap();
+        let mut listener = all.join(&handle("a"), here()).unwrap();
         all.ended(&handle("a"));
         all.ears.all_changed();
         assert_eq!(listener.news().await, News::Ended);
@@ -238,7 +267,7 @@ mod tests {
     async fn the_newest_of_a_session_replace_the_oldest() {
         let all = listeners();
         let mut joined: Vec<_> = (0..=MAX_OF_A_SESSION)
-            .map(|_| all.join(&handle("a")).unwrap())
+            .map(|_| all.join(&handle("a"), here()).unwrap())
             .collect();
         assert_eq!(joined[0].news().await, News::Replaced);
         assert!(!joined[1].news.has_changed().unwrap());
@@ -249,20 +278,31 @@ mod tests {
         let all = listeners();
         let each = |number| Handle::read(&format!("{number:0>43}")).unwrap();
         let mut joined: Vec<_> = (0..MAX)
-            .map(|number| all.join(&each(number)).unwrap())
+            .map(|number| all.join(&each(number), at(number)).unwrap())
             .collect();
-        assert!(all.join(&handle("b")).is_none());
+        assert!(all.join(&handle("b"), here()).is_none());
         joined.pop();
-        assert!(all.join(&handle("b")).is_some());
+        assert!(all.join(&handle("b"), here()).is_some());
         joined.clear();
         let open = all.ears.open.lock();
-        assert!(open.count == 0 && open.ears.is_empty());
+        assert!(open.count == 0 && open.ears.is_empty() && open.of_address.is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_address_has_so_many_and_takes_no_room_from_others() {
+        let all = listeners();
+        let each = |number| Handle::read(&format!("{number:0>43}")).unwrap();
+        let _joined: Vec<_> = (0..MAX_OF_AN_ADDRESS)
+            .map(|number| all.join(&each(number), here()).unwrap())
+            .collect();
+        assert!(all.join(&handle("b"), here()).is_none());
+        assert!(all.join(&handle("b"), at(1)).is_some());
     }
 
     #[tokio::test]
     async fn a_drain_is_news_for_all() {
         let all = listeners();
-        let mut listener = all.join(&handle("a")).unwrap();
+        let mut listener = all.join(&handle("a"), here()).unwrap();
         all.shutdown.begin();
         assert_eq!(listener.news().await, News::Drain);
     }
