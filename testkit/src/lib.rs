@@ -34,5 +34,5 @@ pub use machine::{Answer, AssertionKey, ClientAuth, Machine, Pkce, UnverifiedCla
 pub use otlp::{Otlp, SpanRecord};
 pub use platform::Platform;
 pub use processes::{Plan, Processes, binary, free_offset};
-pub use store::test_redis::{RedisCluster, RedisSentinels, RedisServer};
+pub use store::test_redis::{RedisCluster, RedisSentinels, RedisServer, RedisUser};
 pub use tap::Tap;

@@ -12,7 +12,7 @@ mod probes;
 use std::{collections::BTreeMap, net::TcpListener, path::PathBuf, time::Duration};
 
 use kit::config::{Addresses, Site};
-use store::test_redis::RedisServer;
+use store::test_redis::{RedisServer, RedisUser};
 use tempfile::TempDir;
 
 pub use self::ports::{binary, free_offset};
@@ -87,8 +87,8 @@ impl Processes {
             Plan {
                 durable_redis: true,
                 ..
-            } => Some(RedisServer::start_durable()),
-            _ => Some(RedisServer::start()),
+            } => Some(RedisServer::start_guarded_durable()),
+            _ => Some(RedisServer::start_guarded()),
         };
         let redis_tap = redis
             .as_ref()
@@ -230,12 +230,7 @@ impl Processes {
             format!("--listen-offset={listen_offset}"),
             format!("--state-dir={state}"),
         ];
-        let redis = match (&plan.redis_url, &self.redis_tap) {
-            _ if plan.in_memory.contains(&site) => String::new(),
-            (Some(url), _) => url.clone(),
-            (None, Some(tap)) => format!("redis://{}", tap.address()),
-            (None, None) => self.redis().url(),
-        };
+        let redis = self.redis_url(site, plan);
         let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mut environment = vec![
             own("REDIS_URL", &redis),
@@ -263,6 +258,22 @@ impl Processes {
             environment,
             folder: self.folder.path().to_owned(),
             port: self.addresses.port(site) + listen_offset,
+        }
+    }
+
+    /// Redis as the processes of `site` reach it: each service as its own user.
+    fn redis_url(&self, site: Site, plan: &Plan) -> String {
+        let keeps_nothing = matches!(site, Site::Lab | Site::Spa | Site::Evil);
+        if keeps_nothing || plan.in_memory.contains(&site) {
+            return String::new();
+        }
+        if let Some(url) = &plan.redis_url {
+            return url.clone();
+        }
+        let user = RedisUser::named(&format!("sso-lab-{}", program(site)));
+        match &self.redis_tap {
+            Some(tap) => format!("redis://{}{}", user.login(), tap.address()),
+            None => self.redis().url_for(&user),
         }
     }
 

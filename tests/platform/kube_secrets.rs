@@ -22,7 +22,7 @@ fn text(api: &KubeApi, secret: &str, key: &str) -> String {
 /// What belongs together fits together.
 fn assert_whole(api: &KubeApi) {
     assert_eq!(api.names(), NAMES);
-    assert_eq!(api.data("d-idp").len(), 8);
+    assert_eq!(api.data("d-idp").len(), 10);
     assert_eq!(
         text(api, "d-idp", "app1-client-secret"),
         text(api, "d-app1", "client-secret")
@@ -109,6 +109,30 @@ async fn what_is_there_is_never_changed_and_what_is_missing_is_added() {
     );
     assert!(!output.contains("another one"), "{output}");
     assert_eq!(api.data("d-idp"), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_of_the_version_before_is_told_when_it_came_here_and_a_new_one_never() {
+    let api = KubeApi::start(&NAMES);
+    let (code, output) = run(&api);
+    assert_eq!(code, Some(0), "{output}");
+    assert_eq!(text(&api, "d-idp", "idp-records.upgraded"), "never");
+
+    let api = KubeApi::start(&NAMES);
+    api.put("d-idp", &[("idp-refresh.key", b"of the version before")]);
+    let (code, output) = run(&api);
+    assert_eq!(code, Some(0), "{output}");
+    let moment = text(&api, "d-idp", "idp-records.upgraded");
+    assert!(moment.parse::<i64>().is_ok(), "{moment}");
+    // A key that is taken out and made anew changes nothing of it.
+    let mut kept = api.data("d-idp");
+    kept.remove("idp-records.key");
+    let kept: Vec<_> = kept.iter().map(|(key, value)| (&**key, &**value)).collect();
+    api.put("d-idp", &kept);
+    let (code, output) = run(&api);
+    assert_eq!(code, Some(0), "{output}");
+    assert_whole(&api);
+    assert_eq!(text(&api, "d-idp", "idp-records.upgraded"), moment);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,6 +20,8 @@ name = "d-idp"
 "idp-rs256.pem" = { kind = "signing-key-rs256" }
 "idp-eddsa.pem" = { kind = "signing-key-eddsa" }
 "idp-refresh.key" = { kind = "sealing-key" }
+"idp-records.key" = { kind = "sealing-key" }
+"idp-records.upgraded" = { kind = "records-upgraded" }
 "operator.key" = { kind = "token" }
 "app1-client-secret" = { kind = "copy", from = "d-app1/client-secret" }
 "app2-client.jwks.json" = { kind = "client-jwks", from = "d-app2/app2-client.pem" }

@@ -97,7 +97,10 @@ async fn end(req: &HttpRequest, bff: &Bff, body: Body) -> Result<usize, Refusal>
         Subject::Login(sid) => Whose::Login(sid),
         Subject::User(sub) => Whose::User(sub),
     };
-    let ended = bff.sessions.end_all(whose, token.issued_at).await?;
+    let mut ended = bff.sessions.end_all(whose, token.issued_at).await?;
+    if let (Subject::Login(sid), Some(sub)) = (&token.subject, &token.sub) {
+        ended += bff.sessions.end_by_user(sub, sid).await?;
+    }
     let ttl = bff.clock.now().until(token.good_until);
     // To end them twice does no harm, but of two that come at once one is the replay.
     used.add(&token, ttl)

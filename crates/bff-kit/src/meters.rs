@@ -16,6 +16,8 @@ pub(crate) struct Meters {
     pub(crate) refresh_waits: Timer,
     /// Logout tokens that came, by outcome.
     pub(crate) logout_tokens: Counter,
+    /// Sessions that the store had lost a part of.
+    pub(crate) unlisted: Counter,
 }
 
 impl Meters {
@@ -25,6 +27,7 @@ impl Meters {
             token_calls: metrics.timer(&metric::TOKEN_CALLS),
             refresh_waits: metrics.timer(&metric::REFRESH_WAITS),
             logout_tokens: metrics.counter(&metric::LOGOUT_TOKENS),
+            unlisted: metrics.counter(&metric::UNLISTED),
         }
     }
 

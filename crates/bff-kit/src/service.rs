@@ -113,7 +113,8 @@ fn assemble(
         mode: config.mode,
         choice: config.mode_choice,
     };
-    let sessions = Sessions::new(store, keyring, jwks, &ground, client_id, settings);
+    let unlisted = meters.unlisted.clone();
+    let sessions = Sessions::new(store, keyring, jwks, &ground, client_id, settings, unlisted);
     let sessions = Arc::new(sessions);
     let settings = TokenSettings {
         margin: config.token_margin,

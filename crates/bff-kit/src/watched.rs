@@ -113,6 +113,9 @@ impl Store for Watched {
     ) -> Result<Vec<(String, Timestamp)>, StoreError> {
         self.inner()?.ranked(key, from, limit).await
     }
+    async fn ranked_at(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError> {
+        self.inner()?.ranked_at(key, member).await
+    }
     async fn ranked_count(&self, key: &str, from: Timestamp) -> Result<u64, StoreError> {
         self.inner()?.ranked_count(key, from).await
     }

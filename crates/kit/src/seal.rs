@@ -1,10 +1,13 @@
 //! What must be read back from the store or a cookie is sealed with a key that
-//! is not there: AES-256-GCM, bound to its context, with key rotation.
+//! is not there: AES-256-GCM, bound to its context, with key rotation. What may
+//! be read by others, but not made by them, is authenticated: HMAC-SHA-256, with
+//! the same context and the same rotation.
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
+    constant_time::verify_slices_are_equal,
     digest::{SHA256, digest},
-    hkdf,
+    hkdf, hmac,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -15,6 +18,8 @@ pub const KEY_LEN: usize = 32;
 const ID_LEN: usize = 4;
 const NONCE_LEN: usize = 12;
 const TAG_LEN: usize = 16;
+/// Length of a message authentication code, in bytes.
+pub const MAC_LEN: usize = 32;
 
 struct SealingKey {
     id: [u8; ID_LEN],
@@ -93,14 +98,79 @@ impl Keyring {
     }
 }
 
+/// Authentication keys of one purpose: the first makes codes, all of them check.
+pub struct MacKeys {
+    keys: Vec<hmac::Key>,
+}
+
+impl std::fmt::Debug for MacKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MacKeys")
+            .field("keys", &self.keys.len())
+            .finish()
+    }
+}
+
+impl MacKeys {
+    /// Derives the purpose's own keys from `masters` (HKDF-SHA-256), newest first.
+    ///
+    /// # Panics
+    /// When `masters` is empty: there would be nothing to authenticate with.
+    pub fn new(masters: &[[u8; KEY_LEN]], purpose: &str) -> Self {
+        assert!(!masters.is_empty(), "authentication needs a key");
+        let key = |master| {
+            let bytes = derived(master, b"sso-lab authentication v1", purpose);
+            hmac::Key::new(hmac::HMAC_SHA256, &bytes)
+        };
+        Self {
+            keys: masters.iter().map(key).collect(),
+        }
+    }
+
+    /// The code of `message`. It is good only with the same `context` (for
+    /// example the store key that the message lies under), so that messages
+    /// cannot be swapped.
+    pub fn code(&self, context: &str, message: &[u8]) -> [u8; MAC_LEN] {
+        let tag = keyed(&self.keys[0], context, message).sign();
+        let mut code = [0; MAC_LEN];
+        code.copy_from_slice(tag.as_ref());
+        code
+    }
+
+    /// Whether `code` was made for `message` in `context` by one of the keys. It
+    /// compares in constant time.
+    pub fn is_genuine(&self, context: &str, message: &[u8], code: &[u8]) -> bool {
+        let made = |key: &hmac::Key| {
+            let tag = keyed(key, context, message).sign();
+            verify_slices_are_equal(tag.as_ref(), code).is_ok()
+        };
+        self.keys.iter().any(made)
+    }
+}
+
+/// The context's length stands first: where it ends is not up to the message.
+fn keyed(key: &hmac::Key, context: &str, message: &[u8]) -> hmac::Context {
+    let mut mac = hmac::Context::with_key(key);
+    mac.update(&(context.len() as u64).to_be_bytes());
+    mac.update(context.as_bytes());
+    mac.update(message);
+    mac
+}
+
+#[expect(clippy::expect_used, reason = "a fixed length that HKDF accepts")]
+fn derived(master: &[u8; KEY_LEN], salt: &[u8], purpose: &str) -> [u8; KEY_LEN] {
+    let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(master);
+    let mut bytes = [0; KEY_LEN];
+    prk.expand(&[purpose.as_bytes()], hkdf::HKDF_SHA256)
+        .and_then(|okm| okm.fill(&mut bytes))
+        .expect("32 bytes of HKDF output");
+    bytes
+}
+
 impl SealingKey {
-    #[expect(clippy::expect_used, reason = "fixed lengths that HKDF and AES accept")]
+    #[expect(clippy::expect_used, reason = "a fixed length that AES accepts")]
     fn derive(master: &[u8; KEY_LEN], purpose: &str) -> Self {
-        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"sso-lab sealing v1").extract(master);
-        let mut bytes = [0; KEY_LEN];
-        prk.expand(&[purpose.as_bytes()], hkdf::HKDF_SHA256)
-            .and_then(|okm| okm.fill(&mut bytes))
-            .expect("32 bytes of HKDF output");
+        let bytes = derived(master, b"sso-lab sealing v1", purpose);
         let mut id = [0; ID_LEN];
         id.copy_from_slice(&digest(&SHA256, &bytes).as_ref()[..ID_LEN]);
         let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &bytes).expect("a 256-bit key"));
@@ -137,6 +207,27 @@ mod tests {
         let sealed = ring.seal(&SeededRandom::new(1), "app1", b"alice");
         assert_eq!(ring.open("app2", sealed.clone()), None);
         assert_eq!(Keyring::new(&[OLD], "other").open("app1", sealed), None);
+    }
+
+    #[test]
+    fn a_code_is_good_for_its_message_context_and_purpose_alone() {
+        let keys = MacKeys::new(&[OLD], "records");
+        let code = keys.code("a", b"bc");
+        assert!(keys.is_genuine("a", b"bc", &code));
+        assert!(!keys.is_genuine("ab", b"c", &code));
+        assert!(!keys.is_genuine("a", b"bd", &code));
+        assert!(!keys.is_genuine("a", b"bc", &code[1..]));
+        assert!(!keys.is_genuine("a", b"bc", b""));
+        for at in 0..MAC_LEN {
+            let mut bent = code;
+            bent[at] ^= 1;
+            assert!(!keys.is_genuine("a", b"bc", &bent), "byte {at}");
+        }
+        assert!(!MacKeys::new(&[OLD], "other").is_genuine("a", b"bc", &code));
+        assert!(!MacKeys::new(&[NEW], "records").is_genuine("a", b"bc", &code));
+        let rotated = MacKeys::new(&[NEW, OLD], "records");
+        assert!(rotated.is_genuine("a", b"bc", &code));
+        assert!(!keys.is_genuine("a", b"bc", &rotated.code("a", b"bc")));
     }
 
     #[test]

@@ -117,6 +117,9 @@ pub trait Store: Send + Sync + 'static {
     /// those are, it costs no walk through them.
     async fn ranked_count(&self, key: &str, from: Timestamp) -> Result<u64, StoreError>;
 
+    /// The moment of `member` in the ordered set `key`; `None`: it is not in.
+    async fn ranked_at(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError>;
+
     /// Takes `member` out of the ordered set `key`; whether it was in.
     async fn unrank(&self, key: &str, member: &str) -> Result<bool, StoreError>;
 

@@ -179,6 +179,13 @@ impl Store for MemoryStore {
         })
     }
 
+    async fn ranked_at(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError> {
+        self.with_shard(key, |shard, now| {
+            let set = shard.ordered_set(key, now)?;
+            Ok(set.and_then(|set| set.ranked_at(member)))
+        })
+    }
+
     async fn unrank(&self, key: &str, member: &str) -> Result<bool, StoreError> {
         self.with_shard(key, |shard, now| {
             let Some(set) = shard.ordered_set(key, now)? else {

@@ -143,6 +143,11 @@ impl<S: Store> Store for Traced<S> {
             .await
     }
 
+    async fn ranked_at(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError> {
+        self.step("ranked_at", self.store.ranked_at(key, member))
+            .await
+    }
+
     async fn unrank(&self, key: &str, member: &str) -> Result<bool, StoreError> {
         self.step("unrank", self.store.unrank(key, member)).await
     }

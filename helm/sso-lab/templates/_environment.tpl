@@ -32,7 +32,7 @@ the variables that end in _FILE say where.
 {{- end }}
 {{- if .service.store }}
 - {name: REDIS_URL_FILE, value: /etc/sso-lab/redis/redis-url}
-{{- if (include "sso-lab.redisUrl" .root | fromYaml).sentinelKey }}
+{{- if (include "sso-lab.redisUrl" . | fromYaml).sentinelKey }}
 - {name: REDIS_SENTINEL_PASSWORD_FILE, value: /etc/sso-lab/redis/sentinel-password}
 {{- end }}
 {{- if include "sso-lab.redisCa" .root }}
@@ -125,7 +125,7 @@ the variables that end in _FILE say where.
     name: {{ include "sso-lab.fullname" .root }}-idp
 {{- end }}
 {{- if .service.store }}
-{{- $url := include "sso-lab.redisUrl" .root | fromYaml }}
+{{- $url := include "sso-lab.redisUrl" . | fromYaml }}
 - name: redis
   secret:
     secretName: {{ $url.name }}

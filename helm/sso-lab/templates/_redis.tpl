@@ -1,4 +1,4 @@
-{{/* The files of the demo's Redis. The password is in none of them: it comes in by standard input. */}}
+{{/* The files of the demo's Redis. No password is in them: they come in by standard input. */}}
 {{- define "sso-lab.redisConfig" -}}
 redis.conf: |
   port 6379
@@ -12,25 +12,45 @@ redis.conf: |
   # A write that finds no room is refused. Evicting would sign somebody out, or let a
   # code be used twice.
   maxmemory-policy noeviction
-  # Nobody without a password.
-  user default off
+  # Nobody without a password. The rights are for reading its own file: without them it
+  # would leave out whatever was written together.
+  {{ include "sso-lab.redisRule" (dict "root" . "user" "default") }}
 start.sh: |
-  # The configuration, and the user whose password is in a file: by standard input, so
-  # that it is neither in the environment nor on a command line.
+  # The configuration, and a user for each service, whose password is in a file: by standard
+  # input, so that it is neither in the environment nor on a command line.
   set -eu
-  password="$(cat /run/secrets/redis/redis-password)"
+  password() { cat "/run/secrets/redis/$1-password"; }
+  for service in {{ include "sso-lab.redisUsers" . | fromYamlArray | join " " }}; do
+    [ -n "$(password "$service")" ] || { echo "no password for $service" >&2; exit 1; }
+  done
   exec redis-server - <<END
   include /etc/redis/redis.conf
-  user sso-lab on >$password {{ include "sso-lab.redisRights" . }}
+  {{- range $user := include "sso-lab.redisUsers" . | fromYamlArray }}
+  {{ include "sso-lab.redisRule" (dict "root" $ "user" (printf "sso-lab-%s" $user)) | replace ">PASSWORD" (printf ">$(password %s)" $user) }}
+  {{- end }}
   END
 answers.sh: |
   # Loading its file, it answers too, but not PONG.
   set -eu
-  answer="$(printf 'AUTH sso-lab %s\nPING\n' "$(cat /run/secrets/redis/redis-password)" | redis-cli)"
+  answer="$(printf 'AUTH sso-lab-idp %s\nPING\n' "$(cat /run/secrets/redis/idp-password)" | redis-cli)"
   case "$answer" in *PONG*) exit 0 ;; *) exit 1 ;; esac
 {{- end -}}
 
-{{/* What the services' user may do: as docs/redis.md says, which `scripts/chart files` holds this against. */}}
-{{- define "sso-lab.redisRights" -}}
-resetkeys ~sso-lab:* resetchannels -@all +get +set +getdel +del +incr +pexpire +pttl +zadd +zrem +zcard +zscore +zcount +zrangebyscore +evalsha +script|load +client|tracking +ping +select +role +asking +cluster|info +cluster|slots +cluster|nodes
+{{/* The services that have a user, by their components. */}}
+{{- define "sso-lab.redisUsers" -}}
+{{- $users := list -}}
+{{- range include "sso-lab.services" . | fromYaml -}}
+{{- if .store -}}{{- $users = append $users .component -}}{{- end -}}
+{{- end -}}
+{{- $users | sortAlpha | toYaml -}}
+{{- end -}}
+
+{{/* A user's line as docs/redis.md has it, of which files/redis-users.acl is a copy. (dict "root" $ "user" "sso-lab-idp") */}}
+{{- define "sso-lab.redisRule" -}}
+{{- $rule := "" -}}
+{{- $begins := printf "user %s " .user -}}
+{{- range .root.Files.Lines "files/redis-users.acl" -}}
+{{- if hasPrefix $begins . -}}{{- $rule = . -}}{{- end -}}
+{{- end -}}
+{{- $rule | required (printf "files/redis-users.acl has no user %s" .user) -}}
 {{- end -}}

@@ -14,11 +14,26 @@ bring all of them.
 {{- fail "app2.existingSecret is needed with idp.existingSecret: the IdP's Secret has the public half of app2's key, and from that no private one can be made" -}}
 {{- end -}}
 {{- $secrets := list -}}
-{{- if and (eq .Values.redis.mode "demo") (not .Values.redis.existingSecret) -}}
-{{- $url := printf "redis://sso-lab:${password}@%s-redis:6379/0" (include "sso-lab.fullname" .) -}}
-{{- $secrets = append $secrets (dict "name" (include "sso-lab.redisSecret" .) "keys" (dict
-  "redis-password" (dict "kind" "password")
-  "redis-url" (dict "kind" "redis-url" "from" "redis-password" "template" $url))) -}}
+{{- /* Each service has its own user of the demo's Redis, whose password only Redis has beside it. */ -}}
+{{- if eq .Values.redis.mode "demo" -}}
+{{- $passwords := dict -}}
+{{- $urls := list -}}
+{{- range $key, $service := include "sso-lab.services" . | fromYaml -}}
+{{- if $service.store -}}
+{{- $password := printf "%s-password" $service.component -}}
+{{- $passwords = set $passwords $password (dict "kind" "password") -}}
+{{- if not (get $root.Values.redis.urlSecrets $key) -}}
+{{- $name := (include "sso-lab.redisUrl" (dict "root" $root "key" $key "service" $service) | fromYaml).name -}}
+{{- $from := printf "%s/%s" (include "sso-lab.redisSecret" $root) $password -}}
+{{- $template := printf "redis://sso-lab-%s:${password}@%s-redis:6379/0" $service.component (include "sso-lab.fullname" $root) -}}
+{{- $urls = append $urls (dict "name" $name "keys" (dict "redis-url" (dict "kind" "redis-url" "from" $from "template" $template))) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if not .Values.redis.existingSecret -}}
+{{- $secrets = append $secrets (dict "name" (include "sso-lab.redisSecret" .) "keys" $passwords) -}}
+{{- end -}}
+{{- $secrets = concat $secrets $urls -}}
 {{- end -}}
 {{- /* A client's secret is made at the client, and copied to the IdP; the other way round where you bring the IdP's. */ -}}
 {{- range $key, $file := dict "app1" "app1-client-secret" "api1" "api-1-client-secret" -}}
@@ -44,6 +59,8 @@ bring all of them.
   "idp-rs256.pem" (dict "kind" "signing-key-rs256")
   "idp-eddsa.pem" (dict "kind" "signing-key-eddsa")
   "idp-refresh.key" (dict "kind" "sealing-key")
+  "idp-records.key" (dict "kind" "sealing-key")
+  "idp-records.upgraded" (dict "kind" "records-upgraded")
   "operator.key" (dict "kind" "token")
   "app2-client.jwks.json" (dict "kind" "client-jwks" "from" (printf "%s/app2-client.pem" $name.app2)) -}}
 {{- $apps := dict "app1" $name.app1 "api-1" $name.api1 -}}

@@ -18,6 +18,7 @@ idp:
   secret:
     name: {{ include "sso-lab.secretName" (dict "root" . "key" "idp") }}
     files: {{ include "sso-lab.idpFiles" . | fromYamlArray | toJson }}
+    optional: [idp-records.key.previous, idp-records.upgraded]
 app1:
   component: app1-bff
   ports: {http: 8082}
@@ -74,18 +75,24 @@ lab:
 {{- default (printf "%s-%s" (include "sso-lab.fullname" .root) (get $components .key)) $given -}}
 {{- end -}}
 
-{{/* The Secret and key with Redis's URL, and the key with its sentinels' password, where there is one. */}}
+{{/*
+The Secret and key with a service's URL of Redis, and the key with its sentinels' password,
+where there is one. (dict "root" $ "key" "idp" "service" (dict …))
+*/}}
 {{- define "sso-lab.redisUrl" -}}
-{{- if eq .Values.redis.mode "external" -}}
-name: {{ required "redis.external.existingSecret: the Secret with Redis's URL is needed" .Values.redis.external.existingSecret }}
-key: {{ .Values.redis.external.urlKey }}
-sentinelKey: {{ .Values.redis.external.sentinelPasswordKey | quote }}
+{{- $redis := .root.Values.redis -}}
+{{- $own := get $redis.urlSecrets .key -}}
+{{- if eq $redis.mode "external" -}}
+name: {{ coalesce $own $redis.external.existingSecret | required "redis.external.existingSecret: the Secret with Redis's URL is needed, or one of its own for each service (redis.urlSecrets)" }}
+key: {{ $redis.external.urlKey }}
+sentinelKey: {{ $redis.external.sentinelPasswordKey | quote }}
 {{- else -}}
-name: {{ include "sso-lab.redisSecret" . }}
+name: {{ default (printf "%s-redis-%s" (include "sso-lab.fullname" .root) .service.component) $own }}
 key: redis-url
 {{- end -}}
 {{- end -}}
 
+{{/* The Secret with the passwords of the demo's Redis. */}}
 {{- define "sso-lab.redisSecret" -}}
 {{- default (printf "%s-redis" (include "sso-lab.fullname" .)) .Values.redis.existingSecret -}}
 {{- end -}}
@@ -96,6 +103,7 @@ key: redis-url
 - idp-rs256.pem
 - idp-eddsa.pem
 - idp-refresh.key
+- idp-records.key
 - operator.key
 - app2-client.jwks.json
 {{- range include "sso-lab.clientsWithSecret" . | fromYamlArray }}

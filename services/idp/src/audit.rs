@@ -18,7 +18,9 @@ pub fn session_ended(meters: &Meters, sub: &str, reason: EndReason) {
     let who = match reason {
         EndReason::Logout | EndReason::Account | EndReason::AnotherUser => "user",
         EndReason::Operator => "operator",
-        EndReason::Expiry | EndReason::TooMany | EndReason::UserChanged => "provider",
+        EndReason::Expiry | EndReason::TooMany | EndReason::UserChanged | EndReason::Unlisted => {
+            "provider"
+        }
     };
     let why = reason.as_str();
     tracing::info!(target: TARGET, who, what = "login session ended", why, user = sub, "audit");

@@ -56,7 +56,7 @@ pub async fn list(
     let ids = index::grants_of_user(&idp, &client.client_id, &current.sub, MAX_LISTED).await?;
     let mut listed = Vec::new();
     for id in &ids {
-        let Some(grant) = grants::live(&idp, id).await? else {
+        let Some(grant) = grants::active(&idp, id).await? else {
             continue;
         };
         let login = sessions::live(&idp, &grant.sid).await?;
@@ -88,7 +88,7 @@ pub async fn end(
         .one("id")?
         .ok_or_else(|| OAuthError::request("id is missing."))?;
     let own = |grant: &Grant| grant.client_id == current.client_id && grant.sub == current.sub;
-    let grant = grants::live(&idp, id).await?.filter(own);
+    let grant = grants::active(&idp, id).await?.filter(own);
     let grant = grant
         .ok_or_else(|| OAuthError::grant("This user gave this client no grant with this id."))?;
     if let Some(grant) = grants::revoke(&idp, &grant.id, grant.expires_at).await? {
@@ -111,7 +111,7 @@ async fn grant_shown(idp: &Idp, client: &Client, params: &Params) -> Result<Gran
         let claims = tokens_of_ours::access_token(idp, token).map_err(|_| over())?;
         grant_of(&claims.jti).ok_or_else(over)?.to_owned()
     };
-    let grant = grants::live(idp, &id).await?;
+    let grant = grants::active(idp, &id).await?;
     grant
         .filter(|grant| grant.client_id == client.client_id)
         .ok_or_else(over)

@@ -4,7 +4,8 @@
 use kit::clock::Timestamp;
 
 use crate::{
-    domain::{Grant, GrantState},
+    domain::{Grant, GrantState, LoginSession},
+    meters::Unlisted,
     records::RecordError,
     sessions::{self, index},
     state::Idp,
@@ -81,10 +82,48 @@ pub async fn revoke(
     Err(GrantError::Busy)
 }
 
-/// The grant, if it still holds.
+/// The grant, if it still holds: for whoever honours a token of it.
 pub async fn live(idp: &Idp, grant_id: &str) -> Result<Option<Grant>, RecordError> {
+    match active(idp, grant_id).await? {
+        Some(grant) if is_listed(idp, &grant).await? => Ok(Some(grant)),
+        _ => Ok(None),
+    }
+}
+
+/// The grant, if its record says that it holds: for whoever ends it.
+pub async fn active(idp: &Idp, grant_id: &str) -> Result<Option<Grant>, RecordError> {
     let found = idp.records.get::<Grant>(grant_id).await?;
     Ok(found
         .map(|stored| stored.record)
         .filter(|grant| grant.state == GrantState::Active))
+}
+
+/// Whether each way to end `grant` would end it: that of its client, and where it
+/// ends with its login session, that of its user and of the session itself. One
+/// that would be missed is over.
+pub async fn is_listed(idp: &Idp, grant: &Grant) -> Result<bool, RecordError> {
+    let by_client = async { Ok(index::names_grant(idp, grant).await?) };
+    let listed = if ends_with_session(idp, grant) {
+        let by_user = async { Ok(index::names_session_of(idp, &grant.sub, &grant.sid).await?) };
+        let login = idp.records.get::<LoginSession>(&grant.sid);
+        let (by_client, by_user, login) = tokio::try_join!(by_client, by_user, login)?;
+        if login.is_none_or(|login| !login.record.is_live()) {
+            return Ok(false);
+        }
+        by_client && by_user
+    } else {
+        by_client.await?
+    };
+    if !listed {
+        idp.meters.unlisted(Unlisted::Grant);
+    }
+    Ok(listed)
+}
+
+/// Whether `grant` ends with its login session, by its client's setting. Without
+/// a refresh token it is no offline access, and a client that is known no more
+/// has nothing to keep.
+pub fn ends_with_session(idp: &Idp, grant: &Grant) -> bool {
+    let client = idp.settings.client(&grant.client_id);
+    grant.refresh.is_none() || client.is_none_or(|client| client.refresh_ends_with_session)
 }

@@ -28,6 +28,7 @@ mod par;
 mod params;
 mod passwords;
 mod policy;
+mod probe;
 mod records;
 mod refresh_tokens;
 mod revoke;
@@ -42,7 +43,7 @@ mod trouble;
 mod userinfo;
 mod worker;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use backchannel::Outbox;
 use client_auth::AssertionKeys;
@@ -55,7 +56,8 @@ use kit::{
 use meters::Meters;
 use passwords::Passwords;
 pub use passwords::hash as hash_password;
-use records::Records;
+pub use records::upgraded;
+use records::{Authenticity, Records};
 use refresh_tokens::RefreshTokens;
 use sso_proto::idp::{
     sessions_server::{self, SessionsServer},
@@ -157,16 +159,18 @@ async fn provider(
 ) -> Result<Arc<Idp>, Problems> {
     let state_dir = config.state_dir.clone();
     let algorithm = config.signing_alg;
+    let longest = config.settings.lifetimes.longest_record();
     let random = Arc::clone(&ground.random);
     let now = ground.clock.now();
-    let load = move || load_keys(&state_dir, algorithm, now, &*random);
+    let load = move || load_keys(&state_dir, algorithm, longest, now, &*random);
     let loaded = tokio::task::spawn_blocking(load).await;
-    let (keys, refresh_key) = loaded
+    let loaded = loaded
         .map_err(|error| Problems::one("keys", error))?
         .map_err(|error| Problems::one("STATE_DIR", error))?;
     let meters = Meters::new(metrics);
+    let keys = loaded.signing;
     meters::show_ages(metrics, keys.clone(), Arc::clone(&ground.clock));
-    let records = Records::new(store, Arc::clone(&ground.clock));
+    let records = Records::new(store, Arc::clone(&ground.clock), loaded.records);
     let outbox = Outbox::new(
         (records.clone(), keys.clone(), config.issuer.clone()),
         (Arc::clone(&ground.clock), Arc::clone(&ground.random)),
@@ -181,7 +185,7 @@ async fn provider(
         outbox,
         meters,
         keys,
-        refresh_tokens: RefreshTokens::new(&refresh_key),
+        refresh_tokens: RefreshTokens::new(&loaded.refresh),
         passwords: Passwords::default(),
         assertion_keys: AssertionKeys::default(),
         weaknesses: config.weaknesses,
@@ -190,12 +194,23 @@ async fn provider(
     }))
 }
 
+/// What is kept in the state directory.
+struct KeyMaterial {
+    signing: keys::Keys,
+    refresh: [u8; kit::seal::KEY_LEN],
+    records: Authenticity,
+}
+
 fn load_keys(
     state_dir: &StateDir,
     algorithm: keys::Algorithm,
+    longest: Duration,
     now: Timestamp,
     random: &dyn kit::random::Random,
-) -> std::io::Result<(keys::Keys, [u8; kit::seal::KEY_LEN])> {
-    let keys = keys::Keys::load(state_dir, algorithm, now)?;
-    Ok((keys, state_dir.sealing_key("idp-refresh.key", random)?))
+) -> std::io::Result<KeyMaterial> {
+    Ok(KeyMaterial {
+        records: records::load_keys(state_dir, longest, now, random)?,
+        signing: keys::Keys::load(state_dir, algorithm, now)?,
+        refresh: state_dir.sealing_key(records::OLDER, random)?,
+    })
 }

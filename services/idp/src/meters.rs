@@ -34,8 +34,31 @@ pub struct Meters {
     pub grants_revoked: Counter,
     /// Attempts to tell an app of a logout, by outcome.
     pub logout_notices: Counter,
+    unlisted: Counter,
     sessions: Found,
     outbox: Found,
+}
+
+/// What a list has lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unlisted {
+    /// A login session.
+    Login,
+    /// A grant.
+    Grant,
+    /// What the worker writes to see whether the store loses something.
+    Probe,
+}
+
+impl Unlisted {
+    /// In a word, for metrics.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Grant => "grant",
+            Self::Probe => "probe",
+        }
+    }
 }
 
 /// What was found when somebody last counted; nothing where the store did not say.
@@ -71,9 +94,20 @@ impl Meters {
             sessions_ended: metrics.counter(&metric::SESSIONS_ENDED),
             grants_revoked: metrics.counter(&metric::GRANTS_REVOKED),
             logout_notices: metrics.counter(&metric::LOGOUT_NOTICES),
+            unlisted: metrics.counter(&metric::UNLISTED),
             sessions: Found::shown_as(metrics, &metric::SESSIONS_ACTIVE),
             outbox: Found::shown_as(metrics, &metric::LOGOUT_OUTBOX),
         }
+    }
+
+    /// A record was there, and the list by which it is ended did not name it.
+    pub fn unlisted(&self, what: Unlisted) {
+        let kind = what.word();
+        self.unlisted.add(&[kind]);
+        tracing::error!(
+            kind,
+            "the store has lost a part of what was written together; what is left of it ends"
+        );
     }
 
     /// Counts what is in the store.

@@ -68,7 +68,7 @@ fn grant_named(idp: &Idp, client: &Client, token: &str) -> Result<Option<String>
 }
 
 async fn revoke(idp: &Idp, client: &Client, grant_id: &str) -> Result<(), OAuthError> {
-    let Some(grant) = grants::live(idp, grant_id).await? else {
+    let Some(grant) = grants::active(idp, grant_id).await? else {
         return Ok(());
     };
     // §2.1: one that was issued to another client is refused, and this one told.

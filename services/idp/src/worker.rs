@@ -8,7 +8,7 @@ use std::{
 
 use kit::shutdown::Shutdown;
 
-use crate::{changed_users, grants::GrantError, meters, sessions, state::Idp};
+use crate::{changed_users, grants::GrantError, meters, probe, sessions, state::Idp};
 
 /// How often it looks. What is due is a matter of the clock, not of this.
 const EVERY: Duration = Duration::from_secs(1);
@@ -28,6 +28,8 @@ pub async fn run(idp: Arc<Idp>, shutdown: Shutdown) {
             was_well = outcome.is_ok();
             if counted.is_none_or(|at: Instant| at.elapsed() >= meters::EVERY) {
                 idp.meters.look(&idp).await;
+                // What fails here has failed above as well, which says so.
+                let _ = probe::look(&idp).await;
                 counted = Some(Instant::now());
             }
             tokio::time::sleep(EVERY).await;

@@ -33,6 +33,8 @@ const MAX_TOKEN: usize = 8 * 1024;
 pub(crate) struct LogoutToken {
     /// Whose sessions are over.
     pub(crate) subject: Subject,
+    /// The user, where it names one.
+    pub(crate) sub: Option<String>,
     /// No two have the same.
     pub(crate) jti: String,
     /// When the provider said so, by its clock.
@@ -247,6 +249,7 @@ fn check_claims(
     if has_nonce {
         return Err(BadLogoutToken::Nonce);
     }
+    let sub = claims.sub.clone();
     let subject = match (claims.sid, claims.sub) {
         (Some(sid), _) => Subject::Login(sid),
         (None, Some(sub)) => Subject::User(sub),
@@ -255,6 +258,7 @@ fn check_claims(
     let too_old = Timestamp::from_secs(claims.iat) + MAX_AGE;
     Ok(LogoutToken {
         subject,
+        sub,
         jti: claims.jti,
         issued_at: Timestamp::from_secs(claims.iat),
         good_until: expires_at.min(too_old),

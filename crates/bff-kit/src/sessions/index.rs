@@ -1,6 +1,12 @@
 //! Which sessions are whose: by user, and by the provider's session. Without it
 //! a logout elsewhere could not find them.
 //!
+//! A store can lose a record's place here and keep the record. A session counts
+//! only while both sets name it; it is looked at where that costs no call
+//! anything: when a token is minted for it, and when it is moved on
+//! ([`Index::names`]). A logout that names both user and provider's session finds
+//! it by either set.
+//!
 //! A login and a logout can cross. So a logout first leaves a mark and looks
 //! then, and a login first adds its session and then looks for the mark: one of
 //! them sees the other.
@@ -8,6 +14,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 use kit::{
     clock::{Clock, Timestamp},
     seal::fingerprint,
@@ -77,6 +84,16 @@ impl Index {
         let ttl = self.clock.now().until(about.ends_at);
         let ends = about.expires_at;
         self.store.rank(&set, handle.as_str(), ends, ttl).await
+    }
+
+    /// Whether each logout would find the session.
+    pub(super) async fn names(&self, handle: &Handle, about: &About) -> Result<bool, StoreError> {
+        let looks = whose(about).map(|whose| async move {
+            let set = self.key("of", whose);
+            self.store.ranked_at(&set, handle.as_str()).await
+        });
+        let found = try_join_all(looks).await?;
+        Ok(found.iter().all(Option::is_some))
     }
 
     /// Takes out some of those that have ended by themselves, so that who signs

@@ -22,6 +22,7 @@ use futures_util::{StreamExt as _, stream};
 use kit::{
     Ground,
     clock::{Clock, Timestamp},
+    metrics::Counter,
     random::Random,
     seal::Keyring,
 };
@@ -92,7 +93,8 @@ impl SessionSettings {
 }
 
 impl Sessions {
-    /// `keyring` makes the keyring of a purpose; `jwks` are the provider's keys.
+    /// `keyring` makes the keyring of a purpose; `jwks` are the provider's keys;
+    /// `unlisted` counts sessions that the store had lost a part of.
     pub(crate) fn new(
         store: &SharedStore,
         keyring: impl Fn(&str) -> Keyring,
@@ -100,6 +102,7 @@ impl Sessions {
         ground: &Ground,
         client_id: &str,
         settings: SessionSettings,
+        unlisted: Counter,
     ) -> Self {
         let idle = settings.lifetimes.idle;
         let prefix = shelf::prefix(client_id);
@@ -114,6 +117,7 @@ impl Sessions {
             client_id,
             settings.lifetimes,
             near.clone(),
+            unlisted,
         );
         let shelf = Arc::new(shelf);
         let carrier = Arc::new(Carrier::new(client_id, keyring, jwks, ground, idle));
@@ -321,6 +325,23 @@ impl Sessions {
                 return failed.map_or(Ok(ended), Err);
             }
         }
+    }
+
+    /// The same for the provider's session `sid` of `sub`, by the user's sessions:
+    /// where the store has lost the place of one under `sid`.
+    pub(crate) async fn end_by_user(&self, sub: &str, sid: &str) -> Result<usize, StoreError> {
+        let handles = self.shelf.index().of(Whose::User(sub), MAX_LISTED).await?;
+        let mut ended = 0;
+        for handle in &handles {
+            let found = self.shelf.look(handle).await?;
+            let Some(session) = found.filter(|one| one.record.about.sid.as_deref() == Some(sid))
+            else {
+                continue;
+            };
+            self.end_stored(&session).await?;
+            ended += 1;
+        }
+        Ok(ended)
     }
 
     /// Ends a session in the store.

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use kit::{Ground, clock::Clock, random::Random, seal::Keyring};
+use kit::{Ground, clock::Clock, metrics::Counter, random::Random, seal::Keyring};
 use store::{Near, SharedStore, StoreError};
 
 use super::{Handle, Record, SessionLifetimes, Whose, index::Index};
@@ -30,10 +30,12 @@ pub(crate) struct Shelf {
     idle: Duration,
     index: Index,
     near: Arc<Near<Arc<Stored>>>,
+    unlisted: Counter,
 }
 
 impl Shelf {
-    /// `keyring` seals the records.
+    /// `keyring` seals the records; `unlisted` counts those that lost their place in
+    /// the index.
     pub(crate) fn new(
         store: SharedStore,
         keyring: Keyring,
@@ -41,6 +43,7 @@ impl Shelf {
         client_id: &str,
         lifetimes: SessionLifetimes,
         near: Arc<Near<Arc<Stored>>>,
+        unlisted: Counter,
     ) -> Self {
         let index = Index::new(store.clone(), ground.clock.clone(), client_id);
         Self {
@@ -53,6 +56,7 @@ impl Shelf {
             idle: lifetimes.idle,
             index,
             near,
+            unlisted,
         }
     }
 
@@ -88,6 +92,9 @@ impl Shelf {
             ..session.record.clone()
         };
         let moving = async {
+            if !self.is_listed(&session).await? {
+                return Ok(None);
+            }
             self.index.moved(handle, &record.about).await?;
             self.replace(&session, record).await
         };
@@ -145,6 +152,21 @@ impl Shelf {
                 raw,
             })
         }))
+    }
+
+    /// Whether each logout would find `session`. One that would be missed ends here
+    /// and now.
+    pub(crate) async fn is_listed(&self, session: &Stored) -> Result<bool, StoreError> {
+        let (handle, record) = (&session.handle, &session.record);
+        if self.index.names(handle, &record.about).await? {
+            return Ok(true);
+        }
+        self.unlisted.add(&["session"]);
+        tracing::error!(
+            "the store has lost a session's place in a list by which it is ended; the session ends"
+        );
+        self.remove(handle, record).await?;
+        Ok(false)
     }
 
     /// Ends a session. Where its place in the index stays, that names a session

@@ -132,6 +132,9 @@ impl Inner {
             Span::current().record("sso.token_source", "shared");
             return Ok(token);
         }
+        if !self.sessions.shelf().is_listed(&current).await? {
+            return Err(TokenError::Ended);
+        }
         let Some(refresh_token) = current.record.refresh_token.clone() else {
             return Err(self.without_refresh(&current, wanted).await?);
         };

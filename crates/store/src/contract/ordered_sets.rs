@@ -75,6 +75,9 @@ pub(super) async fn unrank_says_whether_it_was_in(store: &impl Store) -> Result<
     assert!(!store.unrank(KEY, "a").await?, "no set");
     store.rank(KEY, "a", at(1), LONG).await?;
     store.rank(KEY, "b", at(2), LONG).await?;
+    assert_eq!(store.ranked_at(KEY, "a").await?, Some(at(1)), "in");
+    assert_eq!(store.ranked_at(KEY, "c").await?, None, "not in");
+    assert_eq!(store.ranked_at("set-none", "a").await?, None, "no set");
     assert!(!store.unrank(KEY, "c").await?, "not in");
     assert!(store.unrank(KEY, "a").await?, "in");
     assert!(!store.unrank(KEY, "a").await?, "taken out before");

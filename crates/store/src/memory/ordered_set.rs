@@ -93,6 +93,10 @@ impl OrderedSet {
             .collect()
     }
 
+    pub(super) fn ranked_at(&self, member: &str) -> Option<Timestamp> {
+        self.moments.get(member).copied()
+    }
+
     /// As many as there are before `from` are passed over: what is due is few.
     pub(super) fn ranked_count(&self, from: Timestamp) -> u64 {
         let earlier = self.in_order.iter().take_while(|(at, _)| *at < from);

@@ -348,6 +348,11 @@ impl Store for RedisStore {
         self.read(count.arg(from.millis()).arg("+inf")).await
     }
 
+    async fn ranked_at(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError> {
+        let score: Option<f64> = self.read(command("ZSCORE", key).arg(member)).await?;
+        Ok(score.map(moment))
+    }
+
     async fn unrank(&self, key: &str, member: &str) -> Result<bool, StoreError> {
         self.change(command("ZREM", key).arg(member)).await
     }

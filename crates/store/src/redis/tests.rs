@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     contract::{self, Time},
     redis::changes::tests::{PATIENCE, until},
-    test_redis::RedisServer,
+    test_redis::{RedisServer, RedisUser},
 };
 
 mod cluster;
@@ -321,4 +321,30 @@ async fn something_else_that_answers_is_unreachable() {
     let error = store.ping().await.unwrap_err();
     assert!(matches!(error, StoreError::Unreachable(_)), "{error:?}");
     speaking.abort();
+}
+
+/// Redis reads its file as the default user, and drops what this one may not do:
+/// scripts and transactions that write twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_knows_no_stranger_reads_its_whole_file_again() {
+    let mut server = RedisServer::start_guarded_durable();
+    let user = RedisUser::named("sso-lab-idp");
+    let store = RedisStore::new(&server.url_for(&user), OPTIONS).unwrap();
+    let value = || Bytes::from_static(b"x");
+    store.put("idp:v", value(), MINUTE).await.unwrap();
+    for member in ["a", "b"] {
+        store.rank("idp:s", member, NOON, MINUTE).await.unwrap();
+    }
+    let claimed = store.claim("idp:s", NOON, NOON + MINUTE, 9).await.unwrap();
+    assert_eq!(claimed, ["a", "b"]);
+    assert_eq!(store.count("idp:n", MINUTE).await, Ok(1));
+    server.restart();
+    let stranger = server.ask_as(None, "GET sso-lab:idp:v");
+    assert!(stranger.starts_with("-NOAUTH"), "{stranger}");
+    in_the_end(async || store.ping().await).await;
+    assert_eq!(store.get("idp:v").await, Ok(Some(value())));
+    let kept = store.ranked("idp:s", NOON, 9).await.unwrap();
+    let moved = NOON + MINUTE;
+    assert_eq!(kept, [("a".to_owned(), moved), ("b".to_owned(), moved)]);
+    assert_eq!(store.count("idp:n", MINUTE).await, Ok(2));
 }

@@ -3,10 +3,13 @@
 mod cluster;
 mod sentinels;
 mod server;
+mod users;
 
 use std::time::{Duration, Instant};
 
-pub use self::{cluster::RedisCluster, sentinels::RedisSentinels, server::RedisServer};
+pub use self::{
+    cluster::RedisCluster, sentinels::RedisSentinels, server::RedisServer, users::RedisUser,
+};
 
 /// How long several servers get to find each other: far more than they need.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -11,10 +11,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::{RedisUser, users};
+
 /// How long a server gets to start: far more than it takes.
 const START: Duration = Duration::from_secs(60);
 /// How long an answer may take, on a busy machine.
 const ANSWER: Duration = Duration::from_secs(10);
+
+/// The administrator of a guarded server.
+const ADMIN: &str = "admin";
+const ADMIN_PASSWORD: &str = "password-of-admin";
 
 /// A server on loopback, which keeps nothing on disk unless it is durable.
 #[derive(Debug)]
@@ -22,8 +28,8 @@ pub struct RedisServer {
     port: u16,
     tls_port: Option<u16>,
     flags: Vec<String>,
-    /// What it asks everybody for.
-    password: Option<String>,
+    /// How the test itself logs in, where a stranger may ask nothing: what follows AUTH.
+    login: Option<String>,
     child: Option<Child>,
     /// A folder of its own, where it needs one.
     data: Option<PathBuf>,
@@ -57,6 +63,38 @@ impl RedisServer {
         Self::start_with(&flags, &[], Some(folder()))
     }
 
+    /// Starts one that knows the users of `docs/redis.md` and no stranger. What is
+    /// asked here is asked by an administrator.
+    ///
+    /// # Panics
+    /// When there is no redis-server, or it does not start.
+    pub fn start_guarded() -> Self {
+        Self::guarded(&["--appendonly", "no"])
+    }
+
+    /// The same, and it keeps its data as a durable one does.
+    ///
+    /// # Panics
+    /// When there is no redis-server, or it does not start.
+    pub fn start_guarded_durable() -> Self {
+        Self::guarded(&["--appendonly", "yes", "--appendfsync", "always"])
+    }
+
+    fn guarded(flags: &[&str]) -> Self {
+        let data = folder();
+        let users = RedisUser::all();
+        let mut lines = vec![users::for_strangers().to_owned()];
+        lines.extend(users.iter().map(|user| format!("user {}", user.rule())));
+        lines.push(format!("user {ADMIN} on >{ADMIN_PASSWORD} ~* &* +@all"));
+        let file = data.join("users.conf");
+        fs::write(&file, lines.join("\n") + "\n")
+            .unwrap_or_else(|why| panic!("{} cannot be written: {why}", file.display()));
+        let file = file.display().to_string();
+        let flags = [&["--include", &file], flags].concat();
+        let login = Some(format!("{ADMIN} {ADMIN_PASSWORD}"));
+        Self::start_as(&flags, &[], Some(data), login)
+    }
+
     /// Starts one with a folder of its own, which is its working directory.
     pub(super) fn start_in_folder(flags: &[&str], tls: &[String]) -> Self {
         Self::start_with(flags, tls, Some(folder()))
@@ -83,7 +121,7 @@ impl RedisServer {
             port,
             tls_port,
             flags: vec![file.display().to_string(), "--sentinel".to_owned()],
-            password: password.map(str::to_owned),
+            login: password.map(str::to_owned),
             child: None,
             data: Some(data),
         };
@@ -92,6 +130,15 @@ impl RedisServer {
     }
 
     fn start_with(flags: &[&str], tls: &[String], data: Option<PathBuf>) -> Self {
+        Self::start_as(flags, tls, data, None)
+    }
+
+    fn start_as(
+        flags: &[&str],
+        tls: &[String],
+        data: Option<PathBuf>,
+        login: Option<String>,
+    ) -> Self {
         let port = free_port();
         let tls_port = (!tls.is_empty()).then(free_port);
         let mut all: Vec<String> = vec!["--port".to_owned(), port.to_string()];
@@ -105,7 +152,7 @@ impl RedisServer {
             port,
             tls_port,
             flags: all,
-            password: None,
+            login,
             child: None,
             data,
         };
@@ -116,6 +163,11 @@ impl RedisServer {
     /// Where it is.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Where it is for `user`.
+    pub fn url_for(&self, user: &RedisUser) -> String {
+        format!("redis://{}127.0.0.1:{}", user.login(), self.port)
     }
 
     /// Its port.
@@ -207,10 +259,24 @@ impl RedisServer {
     /// # Errors
     /// Where it cannot be reached, or says nothing for long.
     pub fn try_ask(&self, command: &str) -> io::Result<String> {
+        self.try_ask_by(self.login.as_deref(), command)
+    }
+
+    /// What it answers to `command` of `user`; of a stranger, where that is `None`.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn ask_as(&self, user: Option<&RedisUser>, command: &str) -> String {
+        let login = user.map(|user| format!("{} {}", user.name(), user.password()));
+        let answer = self.try_ask_by(login.as_deref(), command);
+        answer.unwrap_or_else(|why| panic!("redis-server does not answer: {why}"))
+    }
+
+    fn try_ask_by(&self, login: Option<&str>, command: &str) -> io::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(ANSWER))?;
-        if let Some(password) = &self.password {
-            write!(stream, "AUTH {password}\r\n")?;
+        if let Some(login) = login {
+            write!(stream, "AUTH {login}\r\n")?;
         }
         // A sentinel does not know QUIT: what it answers to PING is the end.
         write!(stream, "{command}\r\nPING\r\n")?;
@@ -223,7 +289,7 @@ impl RedisServer {
         }
         let answer = String::from_utf8_lossy(&answer);
         let answer = answer.trim_end_matches("+PONG\r\n");
-        Ok(match &self.password {
+        Ok(match login {
             Some(_) => answer.trim_start_matches("+OK\r\n").to_owned(),
             None => answer.to_owned(),
         })
@@ -324,6 +390,19 @@ mod tests {
         assert!(server.ask("GET k").contains("kept"));
         drop(server);
         assert!(!data.exists());
+    }
+
+    #[test]
+    fn a_guarded_one_knows_no_stranger() {
+        let server = RedisServer::start_guarded();
+        let said = server.ask_as(None, "GET sso-lab:api-2:stock");
+        assert!(said.starts_with("-NOAUTH"), "{said}");
+        let user = RedisUser::named("sso-lab-api-2");
+        let said = server.ask_as(Some(&user), "GET sso-lab:api-2:stock");
+        assert_eq!(said, "$-1\r\n");
+        let said = server.ask_as(Some(&user), "GET sso-lab:idp:users");
+        assert!(said.starts_with("-NOPERM"), "{said}");
+        assert!(server.ask("ACL LIST").contains("user admin on"));
     }
 
     #[test]

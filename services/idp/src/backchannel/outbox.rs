@@ -261,7 +261,9 @@ mod tests {
     use store::MemoryStore;
 
     use super::*;
-    use crate::{keys::Algorithm, sessions::index::SessionName, settings::DEFAULT};
+    use crate::{
+        keys::Algorithm, records::Authenticity, sessions::index::SessionName, settings::DEFAULT,
+    };
 
     #[test]
     fn pauses_double_from_a_second_to_five_minutes() {
@@ -279,7 +281,11 @@ mod tests {
         let settings = Settings::parse("test", DEFAULT, &addresses, None).unwrap();
         let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(clock);
         let store = Arc::new(MemoryStore::new(Arc::clone(&clock)));
-        let records = Records::new(store, Arc::clone(&clock));
+        let records = Records::new(
+            store,
+            Arc::clone(&clock),
+            Authenticity::new(&[[1; 32]], None),
+        );
         let keys = Keys::load(&StateDir::default(), Algorithm::Es256, clock.now()).unwrap();
         let issuer = "http://idp.localhost".to_owned();
         let random: Arc<dyn Random> = Arc::new(OsRandom);

@@ -70,6 +70,8 @@ pub enum EndReason {
     TooMany,
     /// The user's password, or whether the user may sign in, has changed.
     UserChanged,
+    /// The store had lost its place in a list.
+    Unlisted,
 }
 
 impl EndReason {
@@ -83,6 +85,7 @@ impl EndReason {
             Self::AnotherUser => "another_user",
             Self::TooMany => "too_many",
             Self::UserChanged => "user_changed",
+            Self::Unlisted => "unlisted",
         }
     }
 
@@ -96,6 +99,7 @@ impl EndReason {
             Self::AnotherUser => "another user signed in",
             Self::TooMany => "the user had too many",
             Self::UserChanged => "the user's password or standing changed",
+            Self::Unlisted => "the store had lost its place in a list",
         }
     }
 }

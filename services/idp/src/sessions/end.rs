@@ -4,7 +4,7 @@
 //! and only then the record goes. Each step can be done again: where a process
 //! dies half-way, another's worker finishes.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use tokio::task::JoinHandle;
 
@@ -12,7 +12,7 @@ use super::index::{self, SessionName};
 use crate::{
     audit,
     backchannel::Notice,
-    domain::{EndReason, Grant, LoginSession, LoginState},
+    domain::{EndReason, LoginSession, LoginState},
     grants::{self, GrantError},
     state::Idp,
 };
@@ -62,7 +62,7 @@ impl Ended {
 pub async fn end(idp: &Idp, sid: &str, reason: EndReason) -> Result<Ended, GrantError> {
     for _ in 0..MAX_ATTEMPTS {
         let Some(stored) = idp.records.get::<LoginSession>(sid).await? else {
-            return Ok(Ended::default());
+            return end_remains(idp, sid, reason).await;
         };
         let login = &stored.record;
         if !login.is_live() {
@@ -82,6 +82,18 @@ pub async fn end(idp: &Idp, sid: &str, reason: EndReason) -> Result<Ended, Grant
     Err(GrantError::Busy)
 }
 
+/// Ends what hangs on a session whose record is not there: it is over, or the
+/// store has lost the record and kept the rest.
+async fn end_remains(idp: &Idp, sid: &str, reason: EndReason) -> Result<Ended, GrantError> {
+    for id in index::grants_of(idp, sid).await? {
+        if let Some(grant) = grants::active(idp, &id).await? {
+            let (sid, sub) = (sid.to_owned(), grant.sub);
+            return finish(idp, &SessionName { sid, sub }, reason).await;
+        }
+    }
+    Ok(Ended::default())
+}
+
 /// Ends all sessions of `sub` but the one named `except`.
 pub async fn end_all_of(
     idp: &Idp,
@@ -96,6 +108,10 @@ pub async fn end_all_of(
         sids.retain(|sid| Some(sid.as_str()) != except);
         for sid in &sids {
             ended = ended.and(end(idp, sid, reason).await?);
+            if idp.records.get::<LoginSession>(sid).await?.is_none() {
+                // Where its record was lost, nobody else takes it out of the list.
+                index::leave_user(idp, sub, sid).await?;
+            }
         }
         // Those that another process is just ending stay there a little longer.
         if is_last || ended.sessions == before {
@@ -141,17 +157,21 @@ async fn end_one_due(idp: &Idp, name: &SessionName) -> Result<(), GrantError> {
 
 /// Undoes what hangs on a session that is marked or has expired.
 async fn finish(idp: &Idp, name: &SessionName, reason: EndReason) -> Result<Ended, GrantError> {
+    // Who had a grant has taken part, whatever has become of the list of those.
+    let mut parties = BTreeSet::new();
     loop {
         let ids = index::grants_of(idp, &name.sid).await?;
         if ids.is_empty() {
             break;
         }
         for id in &ids {
-            if let Some(grant) = grants::live(idp, id).await?
-                && ends_with_session(idp, &grant)
-                && let Some(grant) = grants::revoke(idp, id, grant.expires_at).await?
-            {
-                audit::grant_ended(&idp.meters, &grant, reason);
+            if let Some(grant) = grants::active(idp, id).await? {
+                parties.insert(grant.client_id.clone());
+                if grants::ends_with_session(idp, &grant)
+                    && let Some(grant) = grants::revoke(idp, id, grant.expires_at).await?
+                {
+                    audit::grant_ended(&idp.meters, &grant, reason);
+                }
             }
             // One that is still being made finds its session over (`grants::begin`).
             index::leave_session(idp, &name.sid, id).await?;
@@ -170,16 +190,14 @@ async fn finish(idp: &Idp, name: &SessionName, reason: EndReason) -> Result<Ende
             let notice = Notice::new(client_id, name, idp.now());
             ended.notices.extend(idp.outbox.add(notice).await?);
             index::leave_client(idp, &name.sid, client_id).await?;
+            parties.remove(client_id);
         }
+    }
+    for client_id in &parties {
+        let notice = Notice::new(client_id, name, idp.now());
+        ended.notices.extend(idp.outbox.add(notice).await?);
     }
     idp.records.take::<LoginSession>(&name.sid).await?;
     index::leave(idp, name).await?;
     Ok(ended)
-}
-
-/// By its client's setting. Without a refresh token it is no offline access,
-/// and a client that is known no more has nothing to keep.
-fn ends_with_session(idp: &Idp, grant: &Grant) -> bool {
-    let client = idp.settings.client(&grant.client_id);
-    grant.refresh.is_none() || client.is_none_or(|client| client.refresh_ends_with_session)
 }

@@ -1,8 +1,12 @@
 //! Which login sessions there are, whose, and what hangs on each: ordered sets
 //! in the store, beside the records.
 //!
-//! A set is written before the record that it leads to, so that nothing is ever
-//! there and not found; what it leads to may be gone.
+//! A set is written before the record that it leads to, and left after the record
+//! has gone. So nothing is ever there and not found; what it leads to may be gone.
+//!
+//! A store can lose one of the two all the same. A record counts only while the
+//! sets name it by which it is ended ([`names_login`], [`names_grant`]): what
+//! revocation would not find is not there for anybody else either.
 
 use std::time::Duration;
 
@@ -11,6 +15,7 @@ use store::StoreError;
 
 use crate::{
     domain::{Grant, LoginSession},
+    meters::Unlisted,
     state::Idp,
 };
 
@@ -98,6 +103,36 @@ pub async fn enter(idp: &Idp, login: &LoginSession) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Whether the end of all its user's sessions would find `login`. Where the
+/// worker alone would not, it is told.
+pub async fn names_login(idp: &Idp, login: &LoginSession) -> Result<bool, StoreError> {
+    let store = idp.records.store();
+    let (own, name) = (of_user(&login.sub), SessionName::of(login));
+    let member = name.member();
+    let (by_user, by_end) = tokio::try_join!(
+        store.ranked_at(&own, &login.sid),
+        store.ranked_at(ALL, &member),
+    )?;
+    if by_user.is_some() && by_end.is_none() {
+        idp.meters.unlisted(Unlisted::Login);
+        look_at(idp, &name, login.expires_at).await?;
+    }
+    Ok(by_user.is_some())
+}
+
+/// Whether the end of all grants of its user to its client would find `grant`.
+pub async fn names_grant(idp: &Idp, grant: &Grant) -> Result<bool, StoreError> {
+    let key = grants_to(&grant.client_id, &grant.sub);
+    let place = idp.records.store().ranked_at(&key, &grant.id).await?;
+    Ok(place.is_some())
+}
+
+/// Whether the end of all sessions of `sub` would find the session `sid`.
+pub async fn names_session_of(idp: &Idp, sub: &str, sid: &str) -> Result<bool, StoreError> {
+    let place = idp.records.store().ranked_at(&of_user(sub), sid).await?;
+    Ok(place.is_some())
+}
+
 /// The worker looks at `name` at the moment `at`.
 pub async fn look_at(idp: &Idp, name: &SessionName, at: Timestamp) -> Result<(), StoreError> {
     let (store, ttl) = (idp.records.store(), lasting(idp, at));
@@ -128,6 +163,12 @@ pub async fn leave(idp: &Idp, name: &SessionName) -> Result<(), StoreError> {
     let store = idp.records.store();
     store.unrank(&of_user(&name.sub), &name.sid).await?;
     store.unrank(ALL, &name.member()).await?;
+    Ok(())
+}
+
+/// `sub` has the session `sid` no more.
+pub async fn leave_user(idp: &Idp, sub: &str, sid: &str) -> Result<(), StoreError> {
+    idp.records.store().unrank(&of_user(sub), sid).await?;
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use crate::{
     cookies,
     domain::{EndReason, LoginSession},
     grants::GrantError,
+    meters::Unlisted,
     records::{RecordError, Stored},
     settings::User,
     state::Idp,
@@ -37,18 +38,39 @@ pub async fn stored(
     };
     let found = idp.records.get::<LoginSession>(sid).await?;
     let enabled = |sub: &str| idp.settings.user(sub).is_some_and(|user| user.enabled);
-    Ok(found.filter(|stored| {
+    let found = found.filter(|stored| {
         let login = &stored.record;
         login.is_live() && login.has_secret(secret) && enabled(&login.sub)
-    }))
+    });
+    match found {
+        Some(stored) if is_listed(idp, &stored.record).await? => Ok(Some(stored)),
+        _ => Ok(None),
+    }
 }
 
 /// The session `sid`, while it lives.
 pub async fn live(idp: &Idp, sid: &str) -> Result<Option<LoginSession>, RecordError> {
     let found = idp.records.get::<LoginSession>(sid).await?;
-    Ok(found
-        .map(|stored| stored.record)
-        .filter(LoginSession::is_live))
+    let found = found.map(|stored| stored.record);
+    match found.filter(LoginSession::is_live) {
+        Some(login) if is_listed(idp, &login).await? => Ok(Some(login)),
+        _ => Ok(None),
+    }
+}
+
+/// Whether `login` would be found by whoever ends its user's sessions. One that
+/// would not be ends here and now, and its apps are told.
+async fn is_listed(idp: &Idp, login: &LoginSession) -> Result<bool, RecordError> {
+    if index::names_login(idp, login).await? {
+        return Ok(true);
+    }
+    idp.meters.unlisted(Unlisted::Login);
+    // Boxed: what begins a grant asks here too, and an end may revoke one.
+    let ending = Box::pin(end(idp, &login.sid, EndReason::Unlisted));
+    if let Err(error) = ending.await {
+        tracing::warn!("a session that no list names is not ended yet: {error}");
+    }
+    Ok(false)
 }
 
 /// A session of `user` who has just signed in, not saved yet, and its cookie.

@@ -56,6 +56,14 @@ pub struct Lifetimes {
     pub refresh_grace: Duration,
 }
 
+impl Lifetimes {
+    /// How long the longest of the provider's records lasts: a session, or a grant
+    /// with its last access token.
+    pub fn longest_record(&self) -> Duration {
+        self.idp_session.max(self.refresh_token) + self.access_token
+    }
+}
+
 /// When sign-in is slowed.
 #[derive(Clone, Debug)]
 pub struct SignInLimits {

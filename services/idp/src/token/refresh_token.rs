@@ -66,19 +66,26 @@ pub(super) async fn redeem(
             }
         };
         let user = user_may_get_tokens(&idp.settings, &grant.sub)?;
-        let next = match verdict {
-            RefreshVerdict::Replayed { successor } => successor,
-            _ if !client.rotate_refresh_tokens => generation,
-            _ => {
-                let rotated = refresh.rotated(idp.now());
-                let next = rotated.generation;
-                let updated = grant.refreshed(rotated, idp.now());
-                if !idp.records.swap(grant_id, &stored, &updated).await? {
-                    continue;
+        let rotating = async {
+            Ok(match verdict {
+                RefreshVerdict::Replayed { successor } => Some(successor),
+                _ if !client.rotate_refresh_tokens => Some(generation),
+                _ => {
+                    let rotated = refresh.rotated(idp.now());
+                    let next = rotated.generation;
+                    let updated = grant.refreshed(rotated, idp.now());
+                    let swapped = idp.records.swap(grant_id, &stored, &updated).await?;
+                    swapped.then_some(next)
                 }
-                next
-            }
+            })
         };
+        // At once: the answer is as soon there as with one of the two.
+        let (listed, next) = tokio::try_join!(grants::is_listed(idp, grant), rotating)?;
+        if !listed {
+            grants::revoke(idp, grant_id, grant.expires_at).await?;
+            return Err(unknown());
+        }
+        let Some(next) = next else { continue };
         return issue(
             idp,
             Issue {

@@ -12,7 +12,7 @@ use kit::Ground;
 
 use super::{
     api::{Api, ApiError, Data, Found, Written},
-    make::{agrees, make},
+    make::{Given, agrees, make},
     spec::{Kind, Source, Spec, Wanted},
 };
 
@@ -229,7 +229,11 @@ impl There {
                 if new.contains_key(*key) || (source.is_some() && value.is_none()) {
                     continue;
                 }
-                let value = make(kind, value, ground).map_err(|what| ApplyError::Make {
+                let given = Given {
+                    source: value,
+                    is_older: self.secret(&wanted.name).is_some(),
+                };
+                let value = make(kind, given, ground).map_err(|what| ApplyError::Make {
                     secret: wanted.name.clone(),
                     key: (*key).clone(),
                     what,
@@ -255,7 +259,11 @@ impl There {
                     secret: wanted.name.clone(),
                     key: key.clone(),
                 };
-                let expected = make(kind, self.value(source), ground);
+                let given = Given {
+                    source: self.value(source),
+                    ..Given::default()
+                };
+                let expected = make(kind, given, ground);
                 let fits = match (self.value(&own), expected) {
                     (Some(there), Ok(expected)) => agrees(kind, there, &expected),
                     _ => false,

@@ -11,15 +11,26 @@ use super::spec::{Kind, PASSWORD};
 const PASSWORD_LEN: usize = 32;
 const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-/// A new value of this kind, from `source` where it is made from something.
-/// `Err` says why there is none, and shows nothing of the source.
-pub(super) fn make(kind: &Kind, source: Option<&[u8]>, ground: &Ground) -> Result<Vec<u8>, String> {
+/// What a value can be made from.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Given<'a> {
+    /// The key that it is made from, where it is made from one.
+    pub(super) source: Option<&'a [u8]>,
+    /// Whether its Secret was there before, without it.
+    pub(super) is_older: bool,
+}
+
+/// A new value of this kind. `Err` says why there is none, and shows nothing of
+/// the source.
+pub(super) fn make(kind: &Kind, given: Given<'_>, ground: &Ground) -> Result<Vec<u8>, String> {
+    let source = given.source;
     let random = &*ground.random;
     let said = |error: std::io::Error| error.to_string();
     Ok(match kind {
         Kind::Password => password(random).into_bytes(),
         Kind::Token => random.token().into_bytes(),
         Kind::SealingKey => random.bytes::<KEY_LEN>().to_vec(),
+        Kind::RecordsUpgraded => idp::upgraded(given.is_older, ground.clock.now()).into_bytes(),
         Kind::SigningKey(algorithm) => idp::new_signing_key(*algorithm, ground.clock.now())
             .map_err(said)?
             .into_bytes(),
@@ -95,8 +106,27 @@ mod tests {
         }
     }
 
+    fn from_source(source: Option<&[u8]>) -> Given<'_> {
+        Given {
+            source,
+            ..Given::default()
+        }
+    }
+
     fn made(kind: &Kind, source: Option<&[u8]>) -> String {
-        String::from_utf8(make(kind, source, &ground()).unwrap()).unwrap()
+        String::from_utf8(make(kind, from_source(source), &ground()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn records_of_the_version_before_are_taken_only_where_a_secret_was_there_before() {
+        assert_eq!(made(&Kind::RecordsUpgraded, None), "never");
+        let older = Given {
+            is_older: true,
+            ..Given::default()
+        };
+        let moment = make(&Kind::RecordsUpgraded, older, &ground()).unwrap();
+        let moment: i64 = String::from_utf8(moment).unwrap().parse().unwrap();
+        assert!(moment > 1_700_000_000);
     }
 
     #[test]
@@ -119,7 +149,7 @@ mod tests {
         let other = made(&kind, Some(made(&Kind::ClientKey, None).as_bytes()));
         assert!(!agrees(&kind, other.as_bytes(), jwks.as_bytes()));
         assert!(!agrees(&kind, b"{", b"{"));
-        let wrong = make(&kind, Some(b"secret-text"), &ground()).unwrap_err();
+        let wrong = make(&kind, from_source(Some(b"secret-text")), &ground()).unwrap_err();
         assert!(!wrong.contains("secret-text"), "{wrong}");
     }
 
@@ -138,7 +168,9 @@ mod tests {
     #[test]
     fn keys_are_as_a_state_directory_holds_them() {
         assert_eq!(
-            make(&Kind::SealingKey, None, &ground()).unwrap().len(),
+            make(&Kind::SealingKey, Given::default(), &ground())
+                .unwrap()
+                .len(),
             KEY_LEN
         );
         assert_eq!(made(&Kind::Token, None).len(), 43);

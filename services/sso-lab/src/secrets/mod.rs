@@ -87,6 +87,8 @@ const HELP: &str = r#"The specification names no value, so it may be in a Config
   [secrets.keys]
   "idp-es256.pem" = { kind = "signing-key-es256" }
   "idp-refresh.key" = { kind = "sealing-key" }
+  "idp-records.key" = { kind = "sealing-key" }
+  "idp-records.upgraded" = { kind = "records-upgraded" }
   "operator.key" = { kind = "token" }
   "app2-client.jwks.json" = { kind = "client-jwks", from = "demo-app2/app2-client.pem" }
 
@@ -94,6 +96,8 @@ Kinds:
   password                                  32 letters and digits
   token                                     256 random bits in base64url
   sealing-key                               32 random bytes
+  records-upgraded                          when a Secret that was there before got its first
+                                            idp-records.key; "never" in a new Secret
   signing-key-es256, -rs256, -eddsa         a private key (PKCS#8, PEM)
   client-key                                a P-256 private key (PKCS#8, PEM)
   client-jwks  from = "[SECRET/]KEY"        the public half of a client-key

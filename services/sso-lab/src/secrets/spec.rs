@@ -32,6 +32,7 @@ pub(super) enum Kind {
     Password,
     Token,
     SealingKey,
+    RecordsUpgraded,
     SigningKey(idp::Algorithm),
     ClientKey,
     ClientJwks(Source),
@@ -176,6 +177,7 @@ impl KeyTable {
             ("password", None, None) => Kind::Password,
             ("token", None, None) => Kind::Token,
             ("sealing-key", None, None) => Kind::SealingKey,
+            ("records-upgraded", None, None) => Kind::RecordsUpgraded,
             ("signing-key-es256", None, None) => Kind::SigningKey(idp::Algorithm::Es256),
             ("signing-key-rs256", None, None) => Kind::SigningKey(idp::Algorithm::Rs256),
             ("signing-key-eddsa", None, None) => Kind::SigningKey(idp::Algorithm::EdDsa),
@@ -186,8 +188,8 @@ impl KeyTable {
             ("client-jwks" | "copy", ..) => return Err(needs("from alone")),
             ("redis-url", ..) => return Err(needs("from and template")),
             (
-                "password" | "token" | "sealing-key" | "signing-key-es256" | "signing-key-rs256"
-                | "signing-key-eddsa" | "client-key",
+                "password" | "token" | "sealing-key" | "records-upgraded" | "signing-key-es256"
+                | "signing-key-rs256" | "signing-key-eddsa" | "client-key",
                 ..,
             ) => return Err(needs("neither from nor template")),
             (other, ..) => return Err(format!("{other:?}: no such kind")),

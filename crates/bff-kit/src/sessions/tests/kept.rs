@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kit::clock::Clock as _;
+use kit::{clock::Clock as _, seal::fingerprint};
 
 use super::{
     super::{Kept, Purpose, Session, SessionMode, Stored, Whose},
@@ -207,4 +207,53 @@ async fn who_signs_in_again_and_again_does_not_fill_the_index() {
     world.session().await;
     let handles = world.sessions.shelf().index().of(Whose::User("user-1"), 10);
     assert_eq!(handles.await.unwrap().len(), 1);
+}
+
+/// The store loses the session's place in each set whose name begins with one of
+/// `kinds`.
+async fn lose_places(world: &World, session: &Session, kinds: &[&str]) {
+    let member = session.id.handle();
+    for (kind, name) in [("of-user", "user-1"), ("of-login", "s-1")] {
+        if kinds.contains(&kind) {
+            let set = format!("bff:app1:{kind}:{}", fingerprint(name));
+            assert!(
+                world.store.unrank(&set, member.as_str()).await.unwrap(),
+                "{set}"
+            );
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_session_that_a_set_does_not_name_ends_when_it_is_moved_on() {
+    for lost in [&["of-user"][..], &["of-login"], &["of-user", "of-login"]] {
+        let world = world();
+        let (browser, session) = world.session().await;
+        let (other, _) = world.session().await;
+        lose_places(&world, &session, lost).await;
+        assert!(
+            world.open(&browser, USE).await.is_some(),
+            "not looked at yet"
+        );
+        world.clock.advance(IDLE / 20);
+        assert!(world.open(&browser, USE).await.is_none(), "{lost:?}");
+        let key = key(&world, &session);
+        assert!(world.store.get(&key).await.unwrap().is_none(), "{lost:?}");
+        assert!(world.open(&other, USE).await.is_some(), "another is whole");
+    }
+}
+
+#[actix_web::test]
+async fn a_logout_finds_a_session_by_whichever_set_still_names_it() {
+    let now = |world: &World| world.clock.now();
+    let world = world();
+    let (browser, session) = world.session().await;
+    lose_places(&world, &session, &["of-login"]).await;
+    let sessions = &world.sessions;
+    let whose = Whose::Login("s-1");
+    assert_eq!(sessions.end_all(whose, now(&world)).await.unwrap(), 0);
+    assert!(world.look(&browser).await.is_some());
+    assert_eq!(sessions.end_by_user("user-1", "s-2").await.unwrap(), 0);
+    assert_eq!(sessions.end_by_user("user-1", "s-1").await.unwrap(), 1);
+    assert!(world.look(&browser).await.is_none());
 }

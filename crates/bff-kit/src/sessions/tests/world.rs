@@ -131,7 +131,8 @@ fn sessions_of(
         choice: true,
     };
     let keyring = |what: &str| Keyring::new(&[[9; 32]], &format!("{client_id} {what}"));
-    Sessions::new(store, keyring, jwks, ground, client_id, settings)
+    let unlisted = crate::meters::Meters::for_test().unlisted;
+    Sessions::new(store, keyring, jwks, ground, client_id, settings, unlisted)
 }
 
 pub(crate) fn grant(access: &str, refresh: Option<&str>, now: Timestamp, life: u64) -> Grant {

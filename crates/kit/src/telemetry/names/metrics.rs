@@ -120,7 +120,7 @@ metrics! {
         &[
             Label { name: "db.operation.name", values: &[
                 "ping", "put", "put_new", "get", "take", "compare_and_swap", "remove", "count",
-                "lease", "release", "rank", "ranked", "ranked_count", "unrank", "claim", "other",
+                "lease", "release", "rank", "ranked", "ranked_count", "ranked_at", "unrank", "claim", "other",
             ] },
             outcome(&["ok", "error"]),
         ], &["idp", "app1-bff", "app2-bff", "api-1", "api-2"];
@@ -167,7 +167,8 @@ metrics! {
     SESSIONS_ENDED = "sso.sessions.ended",
         "Login sessions that ended at the provider, and why", "", Kind::Counter,
         &[Label { name: "sso.reason", values: &[
-            "logout", "account", "operator", "expiry", "another_user", "too_many", "user_changed", "other",
+            "logout", "account", "operator", "expiry", "another_user", "too_many", "user_changed",
+            "unlisted", "other",
         ] }], IDP;
     GRANTS_REVOKED = "sso.grants.revoked",
         "Grants that were taken back before their time, and why", "", Kind::Counter,
@@ -183,6 +184,10 @@ metrics! {
     LOGOUT_TOKENS = "sso.logout.tokens",
         "Logout tokens that came to an app, by what came of it", "", Kind::Counter,
         &[outcome(&["ok", "refused", "replayed", "error"])], APPS;
+    UNLISTED = "sso.records.unlisted",
+        "Sessions and grants that were in the store without their place in the list by which they are ended: the store had lost part of a write. Each was ended when it was met; `probe` is what the provider writes to notice it", "", Kind::Counter,
+        &[Label { name: "sso.record", values: &["login", "grant", "session", "probe", "other"] }],
+        &["idp", "app1-bff", "app2-bff"];
     KEY_AGE = "sso.signing_key.age",
         "How long ago each signing key was made, where its file says so", "s", Kind::Gauge,
         &[Label { name: "sso.algorithm", values: &["ES256", "RS256", "EdDSA"] }], IDP;

@@ -1,5 +1,5 @@
-//! TLS with certificates of a CA of the test's own, and a user with no more
-//! rights than `docs/redis.md` gives it, on each of the three.
+//! TLS with certificates of a CA of the test's own, and users with no more rights
+//! than `docs/redis.md` gives them, on each of the three.
 
 use kit::config::RedisSettings;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -8,12 +8,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     redis::changes::tests::Recorder,
-    test_redis::{RedisCluster, RedisSentinels},
+    test_redis::{RedisCluster, RedisSentinels, RedisUser},
 };
-
-/// What the operator's manual says that the user needs.
-const MANUAL: &str = include_str!("../../../../../docs/redis.md");
-const PASSWORD: &str = "right";
 
 /// A CA and a server's certificate for 127.0.0.1, as files.
 struct Certificates {
@@ -69,15 +65,12 @@ impl Certificates {
     }
 }
 
-/// Gives `server` the manual's user.
+/// Gives `server` the manual's users.
 fn admit(server: &RedisServer) {
-    let rule = MANUAL
-        .lines()
-        .find(|line| line.starts_with("user sso-lab "));
-    let rule = rule.unwrap().replace("PASSWORD", PASSWORD);
-    let rule = rule.strip_prefix("user ").unwrap();
-    let answer = server.ask(&format!("ACL SETUSER {rule}"));
-    assert!(answer.starts_with("+OK"), "{answer}");
+    for user in RedisUser::all() {
+        let answer = server.ask(&format!("ACL SETUSER {}", user.rule()));
+        assert!(answer.starts_with("+OK"), "{answer}");
+    }
 }
 
 /// That the user was refused nothing.
@@ -114,11 +107,140 @@ async fn a_stranger_is_not_trusted(url: &str) {
     assert!(error.to_string().contains("certificate"), "{error}");
 }
 
-/// The same URL for TLS and the user.
+/// The same URL for TLS and the user of the one process.
 fn secured(url: &str) -> String {
+    secured_for(&RedisUser::named("sso-lab"), url)
+}
+
+fn secured_for(user: &RedisUser, url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap();
     let scheme = scheme.replacen("redis", "rediss", 1);
-    format!("{scheme}://sso-lab:{PASSWORD}@{rest}")
+    format!("{scheme}://{}{rest}", user.login())
+}
+
+/// Which operations a service has no use for, and no right to.
+fn goes_without(user: &RedisUser) -> &'static [&'static str] {
+    match user.name() {
+        "sso-lab" => &[],
+        "sso-lab-idp" => &["watch"],
+        "sso-lab-app1-bff" | "sso-lab-app2-bff" => &["count", "ranked_count"],
+        _ => &[
+            "take",
+            "remove",
+            "count",
+            "release",
+            "rank",
+            "ranked",
+            "ranked_count",
+            "ranked_at",
+            "unrank",
+            "claim",
+        ],
+    }
+}
+
+/// What each operation on a key that begins with `keys` comes to.
+async fn each_operation(
+    store: &RedisStore,
+    keys: &str,
+) -> Vec<(&'static str, Result<(), StoreError>)> {
+    let key = |name: &str| format!("{keys}{name}");
+    let (value, set, now) = (
+        Bytes::from_static(b"x"),
+        key("set"),
+        Timestamp::from_secs(1),
+    );
+    let swapped = store
+        .compare_and_swap(&key("v"), b"x", value.clone(), MINUTE)
+        .await;
+    vec![
+        ("put", store.put(&key("v"), value.clone(), MINUTE).await),
+        (
+            "put_new",
+            store
+                .put_new(&key("v"), value.clone(), MINUTE)
+                .await
+                .map(drop),
+        ),
+        ("get", store.get(&key("v")).await.map(drop)),
+        ("compare_and_swap", swapped.map(drop)),
+        ("take", store.take(&key("v")).await.map(drop)),
+        ("remove", store.remove(&key("v")).await.map(drop)),
+        ("count", store.count(&key("sum"), MINUTE).await.map(drop)),
+        (
+            "lease",
+            store.lease(&key("lease"), "me", MINUTE).await.map(drop),
+        ),
+        (
+            "release",
+            store.release(&key("lease"), "me").await.map(drop),
+        ),
+        ("rank", store.rank(&set, "m", now, MINUTE).await.map(drop)),
+        ("ranked", store.ranked(&set, now, 9).await.map(drop)),
+        (
+            "ranked_count",
+            store.ranked_count(&set, now).await.map(drop),
+        ),
+        ("ranked_at", store.ranked_at(&set, "m").await.map(drop)),
+        (
+            "claim",
+            store.claim(&set, now, now + MINUTE, 9).await.map(drop),
+        ),
+        ("unrank", store.unrank(&set, "m").await.map(drop)),
+    ]
+}
+
+/// Each service reaches its own keys by each operation that it uses, hears of
+/// their changes, and is refused every other key and operation.
+async fn each_has_its_own(settings: &RedisSettings, url: &str) {
+    let users = RedisUser::all();
+    let all = RedisUser::named("sso-lab");
+    let by = |user: &RedisUser| {
+        let url = secured_for(user, url).into();
+        let settings = RedisSettings {
+            url,
+            ..settings.clone()
+        };
+        Arc::new(RedisStore::open(&settings, OPTIONS).unwrap())
+    };
+    let somebody = by(&all);
+    in_the_end(async || somebody.ping().await).await;
+    for user in users.iter().filter(|user| user.name() != all.name()) {
+        let store = by(user);
+        store.ping().await.unwrap();
+        for (operation, outcome) in each_operation(&store, user.keys()).await {
+            // A script that is refused a command says ERR, a command alone NOPERM.
+            let refused = matches!(&outcome, Err(StoreError::Refused(_)));
+            let expected = goes_without(user).contains(&operation);
+            assert_eq!(
+                refused,
+                expected,
+                "{}: {operation}: {outcome:?}",
+                user.name()
+            );
+            assert_eq!(outcome.is_err(), expected, "{}: {operation}", user.name());
+        }
+        if !goes_without(user).contains(&"watch") {
+            let recorder = Recorder::on(&store, user.keys()).await;
+            let key = format!("{}watched", user.keys());
+            let changed = Bytes::from_static(b"x");
+            somebody.put(&key, changed, MINUTE).await.unwrap();
+            until("told", || recorder.was_told(&key)).await;
+        }
+        for other in users.iter().filter(|other| other.name() != user.name()) {
+            let foreign = if other.name() == all.name() {
+                "else:"
+            } else {
+                other.keys()
+            };
+            for (operation, outcome) in each_operation(&store, foreign).await {
+                let Err(StoreError::Refused(why)) = &outcome else {
+                    panic!("{}: {operation} on {foreign}: {outcome:?}", user.name());
+                };
+                assert!(why.contains("NOPERM"), "{why}");
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -127,8 +249,10 @@ async fn a_server_with_tls_and_a_user_keeps_the_contract() {
     let server = RedisServer::start_tls(&certificates.flags());
     admit(&server);
     let url = format!("redis://127.0.0.1:{}", server.tls_port().unwrap());
-    all_works(&certificates.settings(&secured(&url))).await;
+    let settings = certificates.settings(&secured(&url));
+    all_works(&settings).await;
     nothing_was_denied(&server);
+    each_has_its_own(&settings, &url).await;
     a_stranger_is_not_trusted(&secured(&url)).await;
     // Without TLS there is no Redis there.
     let plain = RedisStore::new(&url, OPTIONS).unwrap();
@@ -150,6 +274,7 @@ async fn sentinels_with_tls_a_password_and_a_user_keep_the_contract() {
     settings.sentinel_password = Some("hunter2".into());
     all_works(&settings).await;
     set.servers().iter().for_each(nothing_was_denied);
+    each_has_its_own(&settings, &set.tls_url()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -158,7 +283,9 @@ async fn a_cluster_with_tls_and_a_user_keeps_the_contract() {
     let cluster = RedisCluster::start_tls(CALM, &certificates.flags());
     cluster.servers().iter().for_each(admit);
     let url = secured(&cluster.tls_url());
-    all_works(&certificates.settings(&url)).await;
+    let settings = certificates.settings(&url);
+    all_works(&settings).await;
     cluster.servers().iter().for_each(nothing_was_denied);
+    each_has_its_own(&settings, &cluster.tls_url()).await;
     a_stranger_is_not_trusted(&url).await;
 }

@@ -1,4 +1,8 @@
-//! The provider's records in the store: typed, versioned, expiring by the clock.
+//! The provider's records in the store: typed, versioned, authentic, expiring by
+//! the clock.
+
+mod authentic;
+mod upgrade;
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,6 +10,14 @@ use bytes::Bytes;
 use kit::clock::{Clock, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use store::{SharedStore, StoreError};
+
+pub use self::{
+    authentic::Authenticity,
+    upgrade::{OLDER, load_keys, upgraded},
+};
+
+/// How often a record is created again where others change its place meanwhile.
+const MAX_ATTEMPTS: usize = 8;
 
 /// A kind of record.
 pub trait Record: Serialize + DeserializeOwned {
@@ -43,6 +55,8 @@ struct Written<'a, T> {
     record: &'a T,
 }
 
+/// A process of the version before wrote it, or reads what we wrote: members
+/// that it does not know are ignored.
 #[derive(Deserialize)]
 struct Read<T> {
     v: u32,
@@ -55,12 +69,17 @@ struct Read<T> {
 pub struct Records {
     store: SharedStore,
     clock: Arc<dyn Clock>,
+    authenticity: Arc<Authenticity>,
 }
 
 impl Records {
     /// In `store`, expiring by `clock`.
-    pub fn new(store: SharedStore, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock }
+    pub fn new(store: SharedStore, clock: Arc<dyn Clock>, authenticity: Authenticity) -> Self {
+        Self {
+            store,
+            clock,
+            authenticity: Arc::new(authenticity),
+        }
     }
 
     /// The store itself, for counters.
@@ -70,34 +89,50 @@ impl Records {
 
     /// Writes it, whatever was there.
     pub async fn put<T: Record>(&self, id: &str, record: &T) -> Result<(), RecordError> {
-        Ok(self
-            .store
-            .put(&key::<T>(id), write(record)?, self.ttl(record))
-            .await?)
+        let key = key::<T>(id);
+        let written = self.write(&key, record)?;
+        Ok(self.store.put(&key, written, self.ttl(record)).await?)
     }
 
-    /// Writes it if nothing was there; whether it did.
+    /// Writes it if no record was there; whether it did. What is there and
+    /// cannot be read counts as absent here too.
     pub async fn create<T: Record>(&self, id: &str, record: &T) -> Result<bool, RecordError> {
-        Ok(self
-            .store
-            .put_new(&key::<T>(id), write(record)?, self.ttl(record))
-            .await?)
+        let key = key::<T>(id);
+        let (written, ttl) = (self.write(&key, record)?, self.ttl(record));
+        for _ in 0..MAX_ATTEMPTS {
+            if self.store.put_new(&key, written.clone(), ttl).await? {
+                return Ok(true);
+            }
+            let Some(raw) = self.store.get(&key).await? else {
+                continue;
+            };
+            if self.read::<T>(&key, raw.clone()).is_some() {
+                return Ok(false);
+            }
+            let swapped = self
+                .store
+                .compare_and_swap(&key, &raw, written.clone(), ttl)
+                .await?;
+            if swapped {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Reads it.
     pub async fn get<T: Record>(&self, id: &str) -> Result<Option<Stored<T>>, RecordError> {
-        Ok(self
-            .store
-            .get(&key::<T>(id))
-            .await?
-            .and_then(|raw| self.read(raw)))
+        let key = key::<T>(id);
+        let found = self.store.get(&key).await?;
+        Ok(found.and_then(|raw| self.read(&key, raw)))
     }
 
     /// Reads it for one caller alone: it is gone afterwards.
     pub async fn take<T: Record>(&self, id: &str) -> Result<Option<T>, RecordError> {
-        let taken = self.store.take(&key::<T>(id)).await?;
+        let key = key::<T>(id);
+        let taken = self.store.take(&key).await?;
         Ok(taken
-            .and_then(|raw| self.read(raw))
+            .and_then(|raw| self.read(&key, raw))
             .map(|stored| stored.record))
     }
 
@@ -108,9 +143,11 @@ impl Records {
         read: &Stored<T>,
         new: &T,
     ) -> Result<bool, RecordError> {
+        let key = key::<T>(id);
+        let written = self.write(&key, new)?;
         let swapped = self
             .store
-            .compare_and_swap(&key::<T>(id), &read.raw, write(new)?, self.ttl(new))
+            .compare_and_swap(&key, &read.raw, written, self.ttl(new))
             .await?;
         Ok(swapped)
     }
@@ -122,15 +159,26 @@ impl Records {
             .max(Duration::from_millis(1))
     }
 
-    /// A record of another version, or one that has expired, counts as absent.
-    fn read<T: Record>(&self, raw: Bytes) -> Option<Stored<T>> {
+    /// A record of another version, one that we did not write, or one that has
+    /// expired counts as absent.
+    fn read<T: Record>(&self, key: &str, raw: Bytes) -> Option<Stored<T>> {
+        let now = self.clock.now();
+        if !self.authenticity.is_ours(key, &raw, now) {
+            tracing::warn!(kind = T::KIND, "a record that the provider did not write");
+            return None;
+        }
         let read: Read<T> = serde_json::from_slice(&raw).ok()?;
         let current = read.v == T::VERSION || read.v + 1 == T::VERSION;
-        let alive = read.record.expires_at() > self.clock.now();
+        let alive = read.record.expires_at() > now;
         (current && alive).then_some(Stored {
             record: read.record,
             raw,
         })
+    }
+
+    fn write<T: Record>(&self, key: &str, record: &T) -> Result<Bytes, serde_json::Error> {
+        let v = T::VERSION;
+        self.authenticity.write(key, &Written { v, record })
     }
 }
 
@@ -138,10 +186,5 @@ fn key<T: Record>(id: &str) -> String {
     format!("idp:{}:{id}", T::KIND)
 }
 
-fn write<T: Record>(record: &T) -> Result<Bytes, serde_json::Error> {
-    serde_json::to_vec(&Written {
-        v: T::VERSION,
-        record,
-    })
-    .map(Bytes::from)
-}
+#[cfg(test)]
+mod tests;
