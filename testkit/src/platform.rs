@@ -6,13 +6,13 @@ use std::{collections::BTreeMap, net::TcpListener, sync::Arc, time::Duration};
 use kit::{
     Ground,
     clock::{Clock, ManualClock, SystemClock},
-    config::{Addresses, Site, Weakness},
+    config::{Addresses, RedisSettings, Site, Weakness},
     net::Listeners,
     random::SeededRandom,
     running::Running,
     shutdown::Shutdown,
 };
-use store::{MemoryStore, SharedStore, Traced};
+use store::test_redis::RedisServer;
 use tempfile::TempDir;
 
 use crate::{
@@ -58,6 +58,28 @@ impl Platform {
         .await
     }
 
+    /// The same with more flags of the provider and both apps, and their records
+    /// in `redis` where one is given.
+    pub async fn start_on(redis: Option<&RedisServer>, flags: &[&str]) -> Self {
+        Self::start_as(Changes {
+            common_flags: flags,
+            redis,
+            ..Changes::default()
+        })
+        .await
+    }
+
+    /// The same with more flags of the provider's program, and all records in
+    /// `redis`.
+    pub async fn start_with_idp_on(redis: &RedisServer, idp_flags: &[&str]) -> Self {
+        Self::start_as(Changes {
+            idp_flags,
+            redis: Some(redis),
+            ..Changes::default()
+        })
+        .await
+    }
+
     /// The same with both apps in the session mode `mode`.
     pub async fn start_in_mode(mode: &str) -> Self {
         Self::start_with_bff(&["--bff-session-mode", mode]).await
@@ -83,8 +105,8 @@ impl Platform {
             random: Arc::new(SeededRandom::new(1)),
             shutdown: shutdown.clone(),
         };
-        let memory = MemoryStore::new(Arc::<ManualClock>::clone(&clock));
-        let store: SharedStore = Arc::new(Traced::new(memory));
+        let redis = changes.redis.map(|redis| RedisSettings::at(&redis.url()));
+        let store = store::open(redis.as_ref(), Arc::<ManualClock>::clone(&clock)).unwrap();
         let start = Start {
             addresses: &addresses,
             state: state.path(),

@@ -10,7 +10,7 @@ use kit::{
     running::Running,
     state_dir::StateDir,
 };
-use store::SharedStore;
+use store::{SharedStore, test_redis::RedisServer};
 
 /// What each service is started with.
 pub(crate) struct Start<'a> {
@@ -28,6 +28,10 @@ pub(crate) struct Changes<'a> {
     pub(crate) idp_flags: &'a [&'a str],
     /// More flags of both apps.
     pub(crate) bff_flags: &'a [&'a str],
+    /// More flags of the provider and both apps.
+    pub(crate) common_flags: &'a [&'a str],
+    /// The store of all; in memory without.
+    pub(crate) redis: Option<&'a RedisServer>,
     /// Defences that all of them leave out.
     pub(crate) weaknesses: &'a [Weakness],
 }
@@ -98,7 +102,7 @@ impl Start<'_> {
     }
 
     async fn idp(&self, listeners: Listeners, problems: &mut Problems) -> Started {
-        let flags = [&["idp"], self.changes.idp_flags].concat();
+        let flags = self.flags("idp", self.changes.idp_flags);
         let args = Program::<idp::Args>::parse_from(flags);
         let common = self.common(&args.common, problems)?;
         let config = idp::Config::read(&args.own, &common, problems)?;
@@ -106,7 +110,7 @@ impl Start<'_> {
     }
 
     async fn app1(&self, listeners: Listeners, problems: &mut Problems) -> Started {
-        let flags = [&["app1-bff"], self.changes.bff_flags].concat();
+        let flags = self.flags("app1-bff", self.changes.bff_flags);
         let args = app1_bff::Args::parse_from(flags);
         let common = self.common(&args.common, problems)?;
         let config = args.read(&common, problems)?;
@@ -114,7 +118,7 @@ impl Start<'_> {
     }
 
     async fn app2(&self, listeners: Listeners, problems: &mut Problems) -> Started {
-        let flags = [&["app2-bff"], self.changes.bff_flags].concat();
+        let flags = self.flags("app2-bff", self.changes.bff_flags);
         let args = app2_bff::Args::parse_from(flags);
         let common = self.common(&args.common, problems)?;
         let config = args.read(&common, problems)?;
@@ -133,6 +137,10 @@ impl Start<'_> {
         let common = self.common(&args.common, problems)?;
         let config = api_2::Config::read(&common, &args.issuer, problems)?;
         Some(api_2::build(config, listeners, self.store(), self.ground.clone()).await)
+    }
+
+    fn flags<'f>(&'f self, program: &'f str, own: &'f [&'f str]) -> Vec<&'f str> {
+        [&[program], own, self.changes.common_flags].concat()
     }
 
     fn store(&self) -> SharedStore {

@@ -27,6 +27,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const ACCESS_TOKEN: (&str, &str) = ("access_token = \"15m\"", "access_token = \"15s\"");
 /// Longer than a call takes with its token, on a busy machine.
 const MARGIN: (&str, &str) = ("BFF_TOKEN_MARGIN", "9s");
+/// One user signs in all the time, and goes on in other browsers.
+const MANY_SESSIONS: [(&str, &str); 2] = [
+    ("IDP_SESSIONS_PER_USER", "1000"),
+    ("BFF_SESSIONS_PER_USER", "1000"),
+];
 /// What is there in plenty.
 const ORDER: &str = r#"{"item": "playing-card", "quantity": 1}"#;
 
@@ -170,7 +175,11 @@ async fn a_rolling_update_fails_no_request_and_loses_no_session() {
         api_replicas: true,
         probed: true,
         idp_config: vec![ACCESS_TOKEN],
-        environment: vec![own(MARGIN), own(("DRAIN_NOTICE", NOTICE))],
+        environment: [&[MARGIN, ("DRAIN_NOTICE", NOTICE)], &MANY_SESSIONS[..]]
+            .concat()
+            .into_iter()
+            .map(own)
+            .collect(),
         ..Plan::default()
     };
     let mut platform = Processes::start(&plan).await;

@@ -37,6 +37,14 @@ pub struct Tested {
     pub url: String,
 }
 
+/// What one user may have: all that is measured is alice's.
+const ONE_USER: [&str; 4] = [
+    "BFF_SESSIONS_PER_USER",
+    "IDP_SESSIONS_PER_USER",
+    "IDP_GRANTS_PER_CLIENT",
+    "IDP_GRANTS_PER_SESSION",
+];
+
 impl Tested {
     /// Its id.
     pub fn pid(&self) -> u32 {
@@ -64,10 +72,11 @@ impl Ground {
         let api_process = nginx::api(at, api);
         until_open(api).await;
         let redis_url = format!("redis://127.0.0.1:{redis_port}");
-        let environment = vec![
+        let mut environment = vec![
             own("REDIS_URL", &redis_url),
             own("IDP_CONFIG", &at.join("idp.toml").display().to_string()),
         ];
+        environment.extend(ONE_USER.map(|name| own(name, "1000")));
         let addresses = Addresses::new("http", "localhost", offset);
         let flags = flags(at, offset);
         let idp = Child::spawn(&binary("idp"), &flags, &environment, at.join("idp.log"));
@@ -89,6 +98,7 @@ impl Ground {
     pub async fn app(&self, mode: &str) -> Tested {
         let mut environment = self.environment();
         environment.push(own("BFF_SESSION_MODE", mode));
+        environment.extend(ONE_USER.map(|name| own(name, "1000")));
         environment.push(own("REDIS_URL", &self.redis_url));
         let flags = flags(self.folder.path(), self.offset);
         let log = self.folder.path().join("app.log");

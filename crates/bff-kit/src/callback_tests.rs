@@ -48,6 +48,7 @@ async fn a_callback_while_the_provider_is_away_uses_nothing_up() {
                 return_to: "/",
                 signed_in_since: None,
                 mode: None,
+                pushes: false,
             },
         )
         .await

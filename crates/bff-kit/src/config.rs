@@ -1,10 +1,10 @@
 //! Settings, read once. What differs between the apps comes from their crates.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use clap::Args;
 use kit::{
-    config::{Addresses, Common, Problems, Site, Weaknesses, parse_duration},
+    config::{Addresses, Common, LoginBudget, Problems, Site, Weaknesses, parse_duration},
     state_dir::StateDir,
 };
 use token_verify::{Issuer, IssuerArgs};
@@ -16,6 +16,9 @@ use crate::{
     provider::AudienceBy,
     sessions::{SessionLifetimes, SessionMode},
 };
+
+/// How many sessions one user may have.
+const PER_USER: RangeInclusive<usize> = 1..=1000;
 
 /// Whom the apps call.
 #[derive(Args, Clone, Debug, Default)]
@@ -60,6 +63,14 @@ pub struct BffArgs {
         value_name = "TIME"
     )]
     pub bff_session_longest: String,
+    /// Most sessions of one user in the store of an app; beyond, the one that was used longest ago ends (1 to 1000)
+    #[arg(
+        long,
+        env = "BFF_SESSIONS_PER_USER",
+        default_value = "50",
+        value_name = "N"
+    )]
+    pub bff_sessions_per_user: String,
     /// Access tokens that end this soon are renewed before a call
     #[arg(
         long,
@@ -85,6 +96,7 @@ impl Default for BffArgs {
             bff_session_mode_choice: "off".to_owned(),
             bff_session_idle: "8h".to_owned(),
             bff_session_longest: "7d".to_owned(),
+            bff_sessions_per_user: "50".to_owned(),
             bff_token_margin: "30s".to_owned(),
             bff_audience_by: "resource".to_owned(),
         }
@@ -108,6 +120,10 @@ pub struct Config {
     pub auth: ClientAuth,
     /// How long sessions last.
     pub lifetimes: SessionLifetimes,
+    /// How many one user has at most.
+    pub sessions_per_user: usize,
+    /// What logins under way may take of the store.
+    pub login_budget: LoginBudget,
     /// How they are kept.
     pub mode: SessionMode,
     /// Whether a login may choose another mode.
@@ -200,6 +216,14 @@ impl Config {
         let idle = time("BFF_SESSION_IDLE", &bff.bff_session_idle);
         let longest = time("BFF_SESSION_LONGEST", &bff.bff_session_longest);
         let margin = time("BFF_TOKEN_MARGIN", &bff.bff_token_margin);
+        let per_user = problems.parse("BFF_SESSIONS_PER_USER", &bff.bff_sessions_per_user);
+        if per_user.is_some_and(|per_user| !PER_USER.contains(&per_user)) {
+            let (least, most) = (PER_USER.start(), PER_USER.end());
+            problems.add(
+                "BFF_SESSIONS_PER_USER",
+                format_args!("from {least} to {most}"),
+            );
+        }
         let audience_by = problems.parse("BFF_AUDIENCE_BY", &bff.bff_audience_by);
         let trusted_proxies = TrustedProxies::read(common, problems);
         Some(Self {
@@ -213,6 +237,8 @@ impl Config {
                 idle: idle?,
                 longest: longest?,
             },
+            sessions_per_user: per_user?,
+            login_budget: common.login_budget,
             mode: mode?,
             mode_choice: mode_choice?,
             token_margin: margin?,

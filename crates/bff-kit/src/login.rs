@@ -19,7 +19,7 @@ use crate::{
     audiences,
     callback::CALLBACK,
     params::Params,
-    pre_session::{Begin, Begun},
+    pre_session::{Begin, Begun, NotBegun},
     provider::ProviderError,
     return_to::ReturnTo,
     sessions::SessionMode,
@@ -131,10 +131,11 @@ async fn start(
         return_to: ask.return_to.as_str(),
         signed_in_since: ask.signed_in_since(bff.clock.now()),
         mode: ask.mode,
+        pushes: bff.app.request == RequestBy::Push,
     };
     let saving = bff.pre_sessions.begin(req, state, login);
     let begun = saving.instrument(kit::step!(span::PRE_SESSION)).await;
-    let begun = begun.map_err(|error| store_away(&error.to_string()))?;
+    let begun = begun.map_err(not_begun)?;
     let redirect_uri = format!("{}{CALLBACK}", bff.origin(req));
     let params = request_params(bff, redirect_uri, ask, state, &begun);
     let location = location(bff, params)
@@ -145,6 +146,19 @@ async fn start(
         answer.cookie(cookie);
     }
     Ok(answer.finish())
+}
+
+fn not_begun(error: NotBegun) -> Problem {
+    let cannot = "This login cannot begin";
+    match error {
+        NotBegun::Store(error) => store_away(&error.to_string()),
+        NotBegun::TooLarge => {
+            Problem::new(StatusCode::BAD_REQUEST, cannot).detail("return_to is too long.")
+        }
+        NotBegun::TooMany => Problem::new(StatusCode::TOO_MANY_REQUESTS, cannot)
+            .detail("Too many logins were begun here and not finished. Try again in a minute.")
+            .retry_after(60),
+    }
 }
 
 fn redirect(location: &str) -> actix_web::HttpResponseBuilder {

@@ -9,13 +9,14 @@ use bytes::Bytes;
 use kit::{
     Ground,
     clock::{Clock, Timestamp},
-    config::{Weakness, Weaknesses},
+    config::{LoginBudget, Weakness, Weaknesses},
     random::Random,
     seal::{Keyring, fingerprint},
 };
 use oauth_types::secret::same_secret;
 use serde::{Deserialize, Serialize};
-use store::{SharedStore, StoreError};
+use store::{Beyond, Budget, Charge, Owner, SharedStore, StoreError, cost};
+use web_kit::client::client_addr;
 
 use crate::{
     cookies::{self, Cookies},
@@ -26,6 +27,13 @@ use crate::{
 pub(crate) const LIFETIME: Duration = Duration::from_secs(600);
 /// The most logins under way in one browser: each has a cookie.
 pub(crate) const MAX_LOGINS: usize = 5;
+
+/// The most bytes of a record before it is sealed.
+const MAX_PLAIN: usize = 2000;
+/// How long the provider keeps a pushed request that no browser opens.
+const PUSHED: Duration = Duration::from_secs(60);
+/// What a pushed request costs there, with the mark of the assertion's `jti`.
+const PUSH_COST: u64 = 1500;
 
 const VERSION: u32 = 1;
 
@@ -48,6 +56,12 @@ pub(crate) struct PreSession {
     /// How the session will be kept, where the login chose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) mode: Option<SessionMode>,
+    /// What the record is charged; one of the version before has nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    charge: Option<Charge>,
+    /// What its pushed request is charged, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    push: Option<Charge>,
 }
 
 /// What a login asks for, as far as its callback has to know.
@@ -59,6 +73,22 @@ pub(crate) struct Begin<'a> {
     pub(crate) signed_in_since: Option<Timestamp>,
     /// How the session is to be kept, where it chooses.
     pub(crate) mode: Option<SessionMode>,
+    /// Whether its request is going to be pushed to the provider.
+    pub(crate) pushes: bool,
+}
+
+/// Why a login does not begin.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotBegun {
+    /// Too many requests were pushed lately: in all, or for this address.
+    #[error("too many logins were begun and not finished")]
+    TooMany,
+    /// It is more than anybody may leave in the store.
+    #[error("the login asks for more than can be kept")]
+    TooLarge,
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// What a login begins with.
@@ -100,6 +130,8 @@ pub(crate) struct PreSessions {
     random: Arc<dyn Random>,
     client_id: String,
     weaknesses: Weaknesses,
+    budget: Budget,
+    pushes: Budget,
 }
 
 impl PreSessions {
@@ -108,8 +140,20 @@ impl PreSessions {
         keyring: Keyring,
         ground: &Ground,
         client_id: &str,
+        budget: LoginBudget,
     ) -> Self {
         let (clock, random) = (ground.clock.clone(), ground.random.clone());
+        let (in_all, per_address) = (budget.in_all, budget.per_address);
+        let new = |what: &str, in_all, beyond| {
+            let (store, clock) = (store.clone(), clock.clone());
+            let prefix = format!("bff:{client_id}:budget:{what}");
+            Budget::new(store, clock, &prefix, (in_all, per_address), beyond)
+        };
+        let budget = new("login", in_all, Beyond::Evict);
+        // All of an app's requests come from one address for the provider, which
+        // can tell no stranger from another: so they are refused here. It keeps
+        // half a budget of them for each client.
+        let pushes = new("push", in_all / 2, Beyond::Refuse);
         Self {
             store,
             keyring,
@@ -117,6 +161,8 @@ impl PreSessions {
             random,
             client_id: client_id.to_owned(),
             weaknesses: Weaknesses::default(),
+            budget,
+            pushes,
         }
     }
 
@@ -131,9 +177,18 @@ impl PreSessions {
         req: &HttpRequest,
         state: &str,
         login: Begin<'_>,
-    ) -> Result<Begun, StoreError> {
+    ) -> Result<Begun, NotBegun> {
+        let owner = Owner::at(client_addr(req).ip());
+        let key = self.key(state);
+        let push = login.pushes.then(|| Charge::new(owner.clone(), PUSH_COST));
+        if let Some(push) = &push {
+            let ends = self.clock.now() + PUSHED;
+            if !self.pushes.enter_name(push, &key, ends).await? {
+                return Err(NotBegun::TooMany);
+            }
+        }
         let secret = self.random.token();
-        let record = PreSession {
+        let mut record = PreSession {
             v: VERSION,
             binding: fingerprint(&secret),
             nonce: self.random.token(),
@@ -141,11 +196,10 @@ impl PreSessions {
             return_to: login.return_to.to_owned(),
             signed_in_since: login.signed_in_since,
             mode: login.mode,
+            charge: None,
+            push,
         };
-        let key = self.key(state);
-        let plain = serde_json::to_vec(&record).unwrap_or_default();
-        let sealed = self.keyring.seal(&*self.random, &key, &plain);
-        self.store.put(&key, sealed.into(), LIFETIME).await?;
+        self.keep(&key, owner, &mut record).await?;
         let value = format!("{}.{secret}", self.clock.now().secs());
         let mut cookies = surplus(cookies::logins(req));
         cookies.push(cookies::login(state, &value));
@@ -157,6 +211,26 @@ impl PreSessions {
             verifier,
             cookies,
         })
+    }
+
+    /// Saves `record`, charged to `owner`; others of the owner's may go for it.
+    async fn keep(&self, key: &str, owner: Owner, record: &mut PreSession) -> Result<(), NotBegun> {
+        let size = serde_json::to_vec(record).unwrap_or_default().len();
+        let charge = Charge::new(owner, cost(key, size));
+        record.charge = Some(charge.clone());
+        let plain = serde_json::to_vec(record).unwrap_or_default();
+        if plain.len() > MAX_PLAIN {
+            return Err(NotBegun::TooLarge);
+        }
+        let sealed = self.keyring.seal(&*self.random, key, &plain);
+        self.store.put(key, sealed.into(), LIFETIME).await?;
+        let ends = self.clock.now() + LIFETIME;
+        let entered = self.budget.enter(&charge, key, ends).await;
+        if !matches!(entered, Ok(true)) {
+            // Nothing is kept that is in no budget.
+            self.store.remove(key).await.and(entered)?;
+        }
+        Ok(())
     }
 
     /// The login of `state` that the browser of `req` began. It stays as it is:
@@ -197,11 +271,18 @@ impl PreSessions {
             record,
         } = found;
         let taken = self.store.take(&key).await?;
-        if taken == Some(sealed) {
-            Ok(record)
-        } else {
-            Err(NoLogin::Gone)
+        if taken != Some(sealed) {
+            return Err(NoLogin::Gone);
         }
+        for (budget, charge) in [(&self.budget, &record.charge), (&self.pushes, &record.push)] {
+            if let Some(charge) = charge
+                && let Err(error) = budget.leave(charge, &key).await
+            {
+                // It does until it would have run out.
+                tracing::warn!("a login that has ended still counts: {error}");
+            }
+        }
+        Ok(record)
     }
 
     fn key(&self, state: &str) -> String {

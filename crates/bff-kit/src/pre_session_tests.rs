@@ -10,6 +10,7 @@ fn logins(world: &World) -> PreSessions {
         Keyring::new(&[[9; 32]], "login"),
         &world.ground,
         "app1",
+        LoginBudget::default(),
     )
 }
 
@@ -26,6 +27,7 @@ fn to(return_to: &str) -> Begin<'_> {
         return_to,
         signed_in_since: None,
         mode: None,
+        pushes: false,
     }
 }
 
@@ -128,4 +130,58 @@ async fn tabs_do_not_overwrite_each_other_and_the_sixth_forgets_the_oldest() {
         Some(actix_web::cookie::time::Duration::ZERO)
     );
     assert!(redeem(&logins, &browser(&held), "S1").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_login_leaves_2_kb_at_most_and_one_that_would_leave_more_does_not_begin() {
+    let world = world();
+    let logins = logins(&world);
+    let longest = format!("/{}", "r".repeat(crate::return_to::MAX_RETURN_TO - 1));
+    logins
+        .begin(&browser(&[]), "S555", to(&longest))
+        .await
+        .unwrap();
+    let left = world.store.get(&logins.key("S555")).await.unwrap().unwrap();
+    assert!((1500..=2048).contains(&left.len()), "{}", left.len());
+    // A quotation mark takes twice its room.
+    let quoted = format!("/{}", "\"".repeat(crate::return_to::MAX_RETURN_TO - 1));
+    let refused = logins.begin(&browser(&[]), "S556", to(&quoted)).await;
+    assert!(matches!(refused, Err(NotBegun::TooLarge)));
+    assert!(
+        world
+            .store
+            .get(&logins.key("S556"))
+            .await
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn an_address_loses_its_own_oldest_login_and_nobody_elses() {
+    let world = world();
+    let logins = logins(&world);
+    let at = |address: &str| {
+        let peer = format!("{address}:1").parse().unwrap();
+        TestRequest::default().peer_addr(peer).to_http_request()
+    };
+    let other = logins
+        .begin(&at("192.0.2.1"), "other", to("/"))
+        .await
+        .unwrap();
+    for n in 0..500 {
+        world.clock.advance(Duration::from_millis(1));
+        let state = format!("S{n}");
+        logins
+            .begin(&at("192.0.2.9"), &state, to("/"))
+            .await
+            .unwrap();
+    }
+    let is_kept = async |state: &str| {
+        let kept = world.store.get(&logins.key(state)).await.unwrap();
+        kept.is_some()
+    };
+    assert!(!is_kept("S0").await && is_kept("S499").await);
+    let other = browser(&other.cookies);
+    assert!(redeem(&logins, &other, "other").await.is_ok());
 }

@@ -2,8 +2,8 @@
 
 use kit::config::{Weakness, Weaknesses};
 
-/// The most bytes in a `return_to`.
-pub(crate) const MAX_RETURN_TO: usize = 2048;
+/// The most bytes in a `return_to`: it is kept before anybody has signed in.
+pub(crate) const MAX_RETURN_TO: usize = 1500;
 
 /// A local path, with its query.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -110,6 +110,7 @@ fn assemble(
     let keyring = |what: &str| Keyring::new(masters, &format!("bff {client_id} {what}"));
     let settings = SessionSettings {
         lifetimes: config.lifetimes,
+        per_user: config.sessions_per_user,
         mode: config.mode,
         choice: config.mode_choice,
     };
@@ -129,7 +130,9 @@ fn assemble(
         settings,
         meters.refresh_waits.clone(),
     );
-    let pre_sessions = PreSessions::new(store.clone(), keyring("login"), &ground, client_id);
+    let keyring = keyring("login");
+    let budget = config.login_budget;
+    let pre_sessions = PreSessions::new(store.clone(), keyring, &ground, client_id, budget);
     let pre_sessions = pre_sessions.weakened(config.weaknesses);
     Bff {
         app: config.app,

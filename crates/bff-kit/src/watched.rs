@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use kit::clock::Timestamp;
-use store::{SharedStore, Store, StoreError, Watch, Watcher};
+use store::{Allowance, Entry, SharedStore, Store, StoreError, Watch, Watcher};
 
 /// A store that counts, and that can be away.
 pub(crate) struct Watched {
@@ -102,7 +102,7 @@ impl Store for Watched {
         member: &str,
         at: Timestamp,
         ttl: Duration,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         self.inner()?.rank(key, member, at, ttl).await
     }
     async fn ranked(
@@ -130,6 +130,15 @@ impl Store for Watched {
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
         self.inner()?.claim(key, due, until, limit).await
+    }
+    async fn admit(
+        &self,
+        key: &str,
+        entry: &Entry,
+        times: (Timestamp, Timestamp),
+        allowance: &Allowance,
+    ) -> Result<Option<Vec<Entry>>, StoreError> {
+        self.inner()?.admit(key, entry, times, allowance).await
     }
     fn watch(&self, prefix: &str, watcher: Arc<dyn Watcher>) -> Option<Watch> {
         self.inner.watch(prefix, watcher)

@@ -2,6 +2,7 @@
 //!
 //! [`check`] panics at the first rule that is broken, with the rule's name.
 
+mod budgets;
 mod counters_and_leases;
 mod expiry;
 mod once;
@@ -73,6 +74,11 @@ pub async fn check<S: Store>(store: Arc<S>, time: Time<'_>) -> Result<(), StoreE
     ordered_sets::claim_hands_each_member_to_one_of_many(&store).await?;
     ordered_sets::a_member_is_bounded(&*store).await?;
     ordered_sets::a_set_is_no_value(&*store).await?;
+    budgets::an_owner_beyond_its_share_loses_its_own_that_end_first(&*store).await?;
+    budgets::a_full_budget_takes_from_the_network_and_owner_with_most(&*store).await?;
+    budgets::a_flood_never_takes_what_another_left(&*store).await?;
+    budgets::what_has_ended_or_left_counts_no_more(&*store).await?;
+    budgets::of_many_at_once_no_more_stay_than_are_allowed(&store).await?;
     expiry::a_ttl_of_zero_does_not_last(&*store, time).await?;
     // Together, so that a store with its own time is waited for once.
     tokio::try_join!(

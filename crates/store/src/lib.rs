@@ -5,6 +5,8 @@
 //! swapped is what was read, so a record needs no version counter for it.
 //! What the values mean is the business of those who put them.
 
+mod admission;
+mod budget;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod memory;
@@ -30,9 +32,11 @@ use kit::{
 };
 
 pub use self::{
+    admission::{Allowance, BadCharge, Beyond, Charge, Entry, Owner},
+    budget::{Budget, LEAST_BUDGET, cost},
     memory::{MAX_ENTRIES, MemoryStore},
     near::{Copies, Near, Reading},
-    ordered::{MAX_MEMBER_LEN, MAX_RANKED},
+    ordered::MAX_MEMBER_LEN,
     reads::Reads,
     redis::{Options, RedisStore},
     traced::Traced,
@@ -93,16 +97,18 @@ pub trait Store: Send + Sync + 'static {
     /// Puts `member` into the ordered set `key` at the moment `at`, moving it
     /// where it is there already. The set is forgotten `ttl` after the last such
     /// call, never sooner than an earlier call said, and with its last member.
+    /// Gives how many members it has then.
     ///
-    /// It holds [`MAX_RANKED`] members of [`MAX_MEMBER_LEN`] bytes at most;
-    /// beyond, the call is refused.
+    /// A member has [`MAX_MEMBER_LEN`] bytes at most. A set has no bound of its
+    /// own: that would end a service for all. Whoever fills one bounds what each
+    /// user or stranger puts into it.
     async fn rank(
         &self,
         key: &str,
         member: &str,
         at: Timestamp,
         ttl: Duration,
-    ) -> Result<(), StoreError>;
+    ) -> Result<u64, StoreError>;
 
     /// Members of the ordered set `key` with `from <= at`, earliest first, at
     /// most `limit`.
@@ -134,6 +140,18 @@ pub trait Store: Send + Sync + 'static {
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<String>, StoreError>;
+
+    /// Enters `entry` into the budget `key`. `times` are now and when it ends;
+    /// entries that have ended by now are forgotten. Gives the entries that went to
+    /// make room for it, or nothing where it is refused: see [`Beyond`]. An
+    /// entry leaves early by [`Store::unrank`] of its [`Entry::member`].
+    async fn admit(
+        &self,
+        key: &str,
+        entry: &Entry,
+        times: (Timestamp, Timestamp),
+        allowance: &Allowance,
+    ) -> Result<Option<Vec<Entry>>, StoreError>;
 
     /// Tells `watcher` of each change to a key that begins with `prefix`, until
     /// the [`Watch`] is dropped; [`watch`] says what its user must mind. `None`:

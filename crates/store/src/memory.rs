@@ -19,12 +19,17 @@ use bytes::Bytes;
 use kit::clock::{Clock, Timestamp};
 use parking_lot::Mutex;
 
-use self::{ordered_set::Room, shard::Shard};
-use crate::{Store, StoreError, ordered};
+use self::{
+    ordered_set::{OrderedSet, Room},
+    shard::Shard,
+};
+use crate::{Allowance, Entry, Store, StoreError, ordered};
 
 /// How many entries a [`MemoryStore`] holds unless told otherwise, and as many
-/// members of ordered sets beside them.
-pub const MAX_ENTRIES: usize = 200_000;
+/// members of ordered sets beside them. It guards the process's memory and ends
+/// service for all, so nobody may be able to reach it: what strangers leave has
+/// a [`Budget`](crate::Budget), and what a user leaves has quotas.
+pub const MAX_ENTRIES: usize = 1_000_000;
 
 const SHARDS: usize = 16;
 
@@ -155,7 +160,7 @@ impl Store for MemoryStore {
         member: &str,
         at: Timestamp,
         ttl: Duration,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         ordered::check(member)?;
         self.with_shard(key, |shard, now| shard.rank(key, member, at, now, ttl))
     }
@@ -192,9 +197,7 @@ impl Store for MemoryStore {
                 return Ok(false);
             };
             let was_in = set.unrank(member);
-            if set.is_empty() {
-                shard.remove(key, now);
-            }
+            shard.remove_empty(key, now);
             Ok(was_in)
         })
     }
@@ -209,6 +212,29 @@ impl Store for MemoryStore {
         self.with_shard(key, |shard, now| {
             let set = shard.ordered_set(key, now)?;
             Ok(set.map_or_else(Vec::new, |set| set.claim(due, until, limit)))
+        })
+    }
+
+    async fn admit(
+        &self,
+        key: &str,
+        entry: &Entry,
+        times: (Timestamp, Timestamp),
+        allowance: &Allowance,
+    ) -> Result<Option<Vec<Entry>>, StoreError> {
+        let member = entry.member()?;
+        self.with_shard(key, |shard, now| {
+            let gone = match shard.ordered_set(key, now)? {
+                Some(set) => set.make_room(&member, &entry.charge, times.0, allowance),
+                None => OrderedSet::empty_has_room(&entry.charge, allowance),
+            };
+            let Some(gone) = gone else {
+                shard.remove_empty(key, now);
+                return Ok(None);
+            };
+            let ttl = times.0.until(times.1);
+            shard.rank(key, &member, times.1, now, ttl)?;
+            Ok(Some(gone.iter().filter_map(|m| m.parse().ok()).collect()))
         })
     }
 }

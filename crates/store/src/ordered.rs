@@ -1,9 +1,6 @@
-//! What bounds an ordered set, the same in every store.
+//! What bounds a member of an ordered set, the same in every store.
 
 use crate::StoreError;
-
-/// How many members an ordered set holds at most.
-pub const MAX_RANKED: usize = 100_000;
 
 /// How many bytes a member of an ordered set has at most.
 pub const MAX_MEMBER_LEN: usize = 1024;
@@ -16,9 +13,4 @@ pub(crate) fn check(member: &str) -> Result<(), StoreError> {
     Err(StoreError::Refused(format!(
         "a member of an ordered set has at most {MAX_MEMBER_LEN} bytes"
     )))
-}
-
-/// What a set that holds [`MAX_RANKED`] says to one more.
-pub(crate) fn full() -> StoreError {
-    StoreError::Refused(format!("an ordered set holds at most {MAX_RANKED} members"))
 }

@@ -14,7 +14,7 @@ use kit::{
 };
 use tracing::{Instrument as _, Span, field::Empty};
 
-use crate::{SharedStore, Store, StoreError, Watch, Watcher, spent};
+use crate::{Allowance, Entry, SharedStore, Store, StoreError, Watch, Watcher, spent};
 
 /// A store whose operations are counted ([`spent`]), timed where a service asks
 /// for it ([`measured`](crate::measured)) and spans (names by OpenTelemetry's
@@ -123,7 +123,7 @@ impl<S: Store> Store for Traced<S> {
         member: &str,
         at: Timestamp,
         ttl: Duration,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         self.step("rank", self.store.rank(key, member, at, ttl))
             .await
     }
@@ -160,6 +160,17 @@ impl<S: Store> Store for Traced<S> {
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
         self.step("claim", self.store.claim(key, due, until, limit))
+            .await
+    }
+
+    async fn admit(
+        &self,
+        key: &str,
+        entry: &Entry,
+        times: (Timestamp, Timestamp),
+        allowance: &Allowance,
+    ) -> Result<Option<Vec<Entry>>, StoreError> {
+        self.step("admit", self.store.admit(key, entry, times, allowance))
             .await
     }
 

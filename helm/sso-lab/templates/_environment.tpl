@@ -13,6 +13,10 @@ the variables that end in _FILE say where.
 - {name: PUBLIC_SCHEME, value: {{ $values.publicScheme }}}
 - {name: TRUSTED_PROXIES, value: {{ join "," $values.trustedProxies | quote }}}
 - {name: FORWARDING_HEADER, value: {{ $values.forwardingHeader }}}
+{{- if or $isBff (eq .key "idp") }}
+- {name: LOGIN_BUDGET, value: {{ $values.loginBudget.totalKiB | int | quote }}}
+- {name: LOGIN_BUDGET_PER_ADDRESS, value: {{ $values.loginBudget.perAddressKiB | int | quote }}}
+{{- end }}
 - {name: WORKERS, value: {{ .settings.workers | int | quote }}}
 - {name: LOG_FORMAT, value: json}
 {{- with $values.logFilter }}

@@ -21,8 +21,8 @@ const KNOWN: &str = "idp:users";
 /// How long a user is remembered without a start in between: the longest that
 /// the store keeps anything.
 const REMEMBERED: Duration = Duration::from_secs(3650 * 24 * 3600);
-/// How many users and grants are looked at, at most: what a set of the store holds.
-const ALL: usize = 100_000;
+/// All users and grants are looked at.
+const ALL: usize = usize::MAX;
 
 /// What a user's standing was when a process last started. A hash of the
 /// password's slow hash: it helps nobody to guess.

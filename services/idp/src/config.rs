@@ -1,10 +1,10 @@
 //! The provider's settings from flags and environment.
 
-use std::{io, path::PathBuf};
+use std::{io, ops::RangeInclusive, path::PathBuf};
 
 use clap::Args as ClapArgs;
 use kit::{
-    config::{Addresses, Common, Problems, Site, Weaknesses},
+    config::{Addresses, Common, LoginBudget, Problems, Site, Weaknesses},
     net::Reach,
     random::Random,
     state_dir::StateDir,
@@ -57,6 +57,30 @@ pub struct Args {
         value_name = "KEY"
     )]
     pub operator_key: Option<String>,
+    /// Most login sessions of one user; beyond, the oldest ends and its apps are told (1 to 1000)
+    #[arg(
+        long = "idp-sessions-per-user",
+        env = "IDP_SESSIONS_PER_USER",
+        default_value = "50",
+        value_name = "N"
+    )]
+    pub sessions_per_user: String,
+    /// Most grants of one user to one client; beyond, the oldest is revoked (1 to 1000)
+    #[arg(
+        long = "idp-grants-per-client",
+        env = "IDP_GRANTS_PER_CLIENT",
+        default_value = "100",
+        value_name = "N"
+    )]
+    pub grants_per_client: String,
+    /// Most grants of one client in one login session; beyond, the oldest is revoked (1 to 1000)
+    #[arg(
+        long = "idp-grants-per-session",
+        env = "IDP_GRANTS_PER_SESSION",
+        default_value = "10",
+        value_name = "N"
+    )]
+    pub grants_per_session: String,
     /// File that holds IDP_OPERATOR_KEY
     #[arg(
         long = "operator-key-file",
@@ -65,6 +89,21 @@ pub struct Args {
     )]
     pub operator_key_file: Option<PathBuf>,
 }
+
+/// What one user may have at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Quotas {
+    /// Login sessions.
+    pub sessions: usize,
+    /// Grants to one client.
+    pub grants: usize,
+    /// Grants to one client in one login session: one for each tab of an app
+    /// without a backend, and some that were left behind.
+    pub grants_in_session: usize,
+}
+
+/// What a quota may be.
+const QUOTAS: RangeInclusive<usize> = 1..=1000;
 
 /// What the operator's key is called in a state directory.
 pub const OPERATOR_KEY_FILE: &str = "operator.key";
@@ -85,6 +124,10 @@ pub struct Config {
     pub connect: Reach,
     /// What opens the operator's service, where there is one.
     pub(crate) operator_key: Option<SecretString>,
+    /// What one user may have.
+    pub(crate) quotas: Quotas,
+    /// What logins under way may take of the store.
+    pub(crate) login_budget: LoginBudget,
     /// Where keys are kept.
     pub state_dir: StateDir,
     /// Worker threads.
@@ -141,6 +184,7 @@ impl Config {
             args.operator_key_file.as_deref(),
         );
         check_operator_key("IDP_OPERATOR_KEY", operator_key.as_ref(), problems);
+        let quotas = args.read_quotas(problems);
         let connect = problems.parse("IDP_CONNECT", &args.connect);
         let trusted_proxies = TrustedProxies::read(common, problems);
         let file = match &args.config {
@@ -168,10 +212,34 @@ impl Config {
             signing_alg: signing_alg?,
             connect: connect?,
             operator_key,
+            quotas: quotas?,
+            login_budget: common.login_budget,
             state_dir: common.state_dir.clone(),
             workers: common.workers,
             trusted_proxies: trusted_proxies?,
             weaknesses: common.weaknesses,
+        })
+    }
+}
+
+impl Args {
+    fn read_quotas(&self, problems: &mut Problems) -> Option<Quotas> {
+        let mut quota = |key, text: &str| {
+            let quota = problems.parse(key, text)?;
+            if QUOTAS.contains(&quota) {
+                return Some(quota);
+            }
+            let (least, most) = (QUOTAS.start(), QUOTAS.end());
+            problems.add(key, format_args!("from {least} to {most}"));
+            None
+        };
+        let sessions = quota("IDP_SESSIONS_PER_USER", &self.sessions_per_user);
+        let grants = quota("IDP_GRANTS_PER_CLIENT", &self.grants_per_client);
+        let in_session = quota("IDP_GRANTS_PER_SESSION", &self.grants_per_session);
+        Some(Quotas {
+            sessions: sessions?,
+            grants: grants?,
+            grants_in_session: in_session?,
         })
     }
 }

@@ -1,16 +1,23 @@
 //! The life of a grant, apart from how its tokens are had (`token`): it begins
 //! with a login session that lives, and ends once.
 
+mod quota;
+
+use std::time::Duration;
+
 use kit::clock::Timestamp;
 
 use crate::{
-    domain::{Grant, GrantState, LoginSession},
+    domain::{Code, Grant, GrantState, LoginSession},
     meters::Unlisted,
     records::RecordError,
     sessions::{self, index},
     state::Idp,
 };
 
+/// For so long nobody can begin a grant that was revoked before: longer than a
+/// request takes that makes one.
+const BEGINNING: Duration = Duration::from_secs(300);
 /// How often a change that another request overtook is tried anew.
 const MAX_ATTEMPTS: usize = 8;
 
@@ -40,7 +47,7 @@ impl From<store::StoreError> for GrantError {
 /// whoever ends the session marks it first and reads what is entered there
 /// last. So one of the two sees the other, and no grant outlives the end.
 pub async fn begin(idp: &Idp, grant: &Grant, session_ends: Timestamp) -> Result<(), GrantError> {
-    index::enter_grant(idp, grant, session_ends).await?;
+    let counts = index::enter_grant(idp, grant, session_ends).await?;
     // A second use of the code that came in between has left a revoked one here.
     if !idp.records.create(&grant.id, grant).await? {
         return Err(GrantError::Over);
@@ -49,11 +56,15 @@ pub async fn begin(idp: &Idp, grant: &Grant, session_ends: Timestamp) -> Result<
         revoke(idp, &grant.id, grant.expires_at).await?;
         return Err(GrantError::Over);
     }
+    if let Err(error) = quota::end_surplus(idp, grant, counts).await {
+        // The client has its grant all the same; the next one ends them.
+        tracing::warn!("a user's surplus grants go on for now: {error}");
+    }
     Ok(())
 }
 
 /// Takes a grant back, also one that is just being made (its place is then
-/// taken until `remembered_until`). Gives it to the one caller whose call did it.
+/// taken, no longer than until `remembered_until`). Gives it to the one caller whose call did it.
 pub async fn revoke(
     idp: &Idp,
     grant_id: &str,
@@ -61,7 +72,8 @@ pub async fn revoke(
 ) -> Result<Option<Grant>, GrantError> {
     for _ in 0..MAX_ATTEMPTS {
         let Some(stored) = idp.records.get::<Grant>(grant_id).await? else {
-            let place = Grant::revoked_before_it_began(grant_id, remembered_until);
+            let until = remembered_until.min(idp.now() + BEGINNING);
+            let place = Grant::revoked_before_it_began(grant_id, until);
             if idp.records.create(grant_id, &place).await? {
                 return Ok(None);
             }
@@ -70,14 +82,15 @@ pub async fn revoke(
         if stored.record.state == GrantState::Revoked {
             return Ok(None);
         }
-        let revoked = Grant {
-            state: GrantState::Revoked,
-            ..stored.record.clone()
+        // Its code was exchanged, so nobody makes it again: absent is revoked.
+        let Some(revoked) = idp.records.take::<Grant>(grant_id).await? else {
+            return Ok(None);
         };
-        if idp.records.swap(grant_id, &stored, &revoked).await? {
-            index::leave_grant(idp, &revoked).await?;
-            return Ok(Some(revoked));
+        index::leave_grant(idp, &revoked).await?;
+        if let Some(code) = &revoked.code {
+            idp.records.take::<Code>(code).await?;
         }
+        return Ok(Some(revoked));
     }
     Err(GrantError::Busy)
 }

@@ -6,6 +6,7 @@ mod audit;
 mod authorize;
 mod backchannel;
 mod bodies;
+mod budgets;
 mod changed_users;
 mod client_auth;
 mod config;
@@ -46,6 +47,7 @@ mod worker;
 use std::{sync::Arc, time::Duration};
 
 use backchannel::Outbox;
+use budgets::Budgets;
 use client_auth::AssertionKeys;
 pub use config::{Args, Config, OPERATOR_KEY_FILE};
 pub use keys::{Algorithm, new_signing_key};
@@ -170,6 +172,9 @@ async fn provider(
     let meters = Meters::new(metrics);
     let keys = loaded.signing;
     meters::show_ages(metrics, keys.clone(), Arc::clone(&ground.clock));
+    let login_budget = config.login_budget;
+    let login_budget = (login_budget.in_all, login_budget.per_address);
+    let budgets = Budgets::new(&store, &ground.clock, login_budget);
     let records = Records::new(store, Arc::clone(&ground.clock), loaded.records);
     let outbox = Outbox::new(
         (records.clone(), keys.clone(), config.issuer.clone()),
@@ -182,6 +187,8 @@ async fn provider(
         issuer: config.issuer,
         settings: config.settings,
         records,
+        budgets,
+        quotas: config.quotas,
         outbox,
         meters,
         keys,

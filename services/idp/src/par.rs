@@ -1,14 +1,17 @@
 //! Pushed authorization requests (RFC 9126).
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use kit::seal::fingerprint;
 use oauth_types::names::REQUEST_URI_PREFIX;
 use serde::Serialize;
+use store::Budget;
 
 use crate::{
     authorize::{check, find_redirect_uri},
     bodies::{self, ClientForm},
+    budgets,
     client_auth::authenticate,
-    domain::PushedRequest,
+    domain::{AuthorizationRequest, PushedContent, PushedRequest},
     error::OAuthError,
     params::Params,
     records::{RecordError, Stored},
@@ -19,7 +22,7 @@ use crate::{
 
 /// RFC 9126 §2.2.
 #[derive(Serialize)]
-struct Pushed {
+struct Answer {
     request_uri: String,
     expires_in: u64,
 }
@@ -46,67 +49,132 @@ pub async fn endpoint(
         ));
     }
     let uri = find_redirect_uri(client, &params).map_err(OAuthError::request)?;
-    check(&idp, client, &params, uri)
+    let request = check(&idp, client, &params, uri)
         .map_err(|refusal| OAuthError::new(refusal.code, refusal.description))?;
     let id = idp.random.token();
-    let now = idp.now();
     let lifetimes = &idp.settings.lifetimes;
-    // What no check reads is not kept: it would only fill the store.
-    let kept = params
-        .into_pairs()
-        .into_iter()
-        .filter(|(name, _)| KEPT.contains(&name.as_str()));
-    let record = PushedRequest {
+    let usable_until = idp.now() + lifetimes.pushed_request;
+    let mut record = PushedRequest {
         client_id: client.client_id.clone(),
-        params: kept.collect(),
-        usable_until: now + lifetimes.pushed_request,
-        expires_at: now + lifetimes.pushed_request + lifetimes.sign_in,
+        content: PushedContent::Request(Box::new(request)),
+        usable_until,
+        expires_at: usable_until,
+        opened: false,
+        charge: None,
     };
-    idp.records
-        .put(&kit::seal::fingerprint(&id), &record)
-        .await?;
+    let (budget, owner) = if client.is_public() {
+        (&idp.budgets.requests, budgets::sender(&req))
+    } else {
+        (&idp.budgets.pushed, budgets::client(client))
+    };
+    let name = fingerprint(&id);
+    budgets::keep(&idp.records, budget, owner, &name, &mut record).await?;
     Ok(HttpResponse::Created()
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(Pushed {
+        .json(Answer {
             request_uri: format!("{REQUEST_URI_PREFIX}{id}"),
             expires_in: lifetimes.pushed_request.as_secs(),
         }))
 }
 
-/// The parameters of an authorization request that mean something here.
-const KEPT: [&str; 14] = [
-    "audience",
-    "code_challenge",
-    "code_challenge_method",
-    "id_token_hint",
-    "login_hint",
-    "max_age",
-    "nonce",
-    "prompt",
-    "redirect_uri",
-    "resource",
-    "response_mode",
-    "response_type",
-    "scope",
-    "state",
-];
+/// A pushed request whose page was asked for.
+pub struct Pushed {
+    /// What it asks for.
+    pub request: AuthorizationRequest,
+    id: String,
+    stored: Stored<PushedRequest>,
+}
 
-/// The request that `client` pushed, and the name of its record.
+/// The request that `client` pushed.
 pub async fn pushed(
     idp: &Idp,
     client: &Client,
     request_uri: &str,
-) -> Result<Option<(Params, String)>, RecordError> {
+) -> Result<Option<Pushed>, RecordError> {
     let Some(id) = request_uri.strip_prefix(REQUEST_URI_PREFIX) else {
         return Ok(None);
     };
-    let id = kit::seal::fingerprint(id);
+    let id = fingerprint(id);
     let found: Option<Stored<PushedRequest>> = idp.records.get(&id).await?;
-    let usable = found.map(|stored| stored.record).filter(|pushed| {
+    let usable = found.filter(|stored| {
+        let pushed = &stored.record;
         // RFC 9126 §2.2: bound to the client that pushed it.
         pushed.client_id == client.client_id && pushed.usable_until > idp.now()
     });
-    Ok(usable
-        .and_then(|pushed| Params::from_pairs(pushed.params).ok())
-        .map(|params| (params, id)))
+    let Some(stored) = usable else {
+        return Ok(None);
+    };
+    let request = match &stored.record.content {
+        PushedContent::Request(request) => Some((**request).clone()),
+        PushedContent::Params(params) => checked_before(idp, client, params),
+    };
+    Ok(request.map(|request| Pushed {
+        request: AuthorizationRequest {
+            pushed: Some(id.clone()),
+            ..request
+        },
+        id,
+        stored,
+    }))
+}
+
+/// Parameters that a process of the version before has checked and kept.
+fn checked_before(
+    idp: &Idp,
+    client: &Client,
+    params: &[(String, String)],
+) -> Option<AuthorizationRequest> {
+    let params = Params::from_pairs(params.iter().cloned()).ok()?;
+    let uri = find_redirect_uri(client, &params).ok()?;
+    check(idp, client, &params, uri).ok()
+}
+
+impl Pushed {
+    /// Its page is shown: it lasts as long as the page, and counts for the
+    /// browser's address from now on.
+    pub async fn opened(
+        self,
+        idp: &Idp,
+        client: &Client,
+        req: &HttpRequest,
+    ) -> Result<(), RecordError> {
+        let Self { id, stored, .. } = self;
+        let before = &stored.record;
+        // One of the version before lasts as long already.
+        if before.opened || before.charge.is_none() {
+            return Ok(());
+        }
+        let mut opened = PushedRequest {
+            opened: true,
+            expires_at: idp.now() + idp.settings.lifetimes.sign_in,
+            ..before.clone()
+        };
+        let charge = budgets::charge(budgets::sender(req), &id, &opened)?;
+        opened.charge = Some(charge.clone());
+        // Where another page of it was opened just now, that one has done this.
+        if !idp.records.swap(&id, &stored, &opened).await? {
+            return Ok(());
+        }
+        let former = budget_of(idp, client, before);
+        budgets::leave::<PushedRequest>(former, before.charge.as_ref(), &id).await;
+        budgets::enter(&idp.records, &idp.budgets.requests, &charge, &id, &opened).await
+    }
+}
+
+/// Uses up the request `id` that `client` pushed; whether it was there.
+pub async fn use_up(idp: &Idp, client: &Client, id: &str) -> Result<bool, RecordError> {
+    let Some(pushed) = idp.records.take::<PushedRequest>(id).await? else {
+        return Ok(false);
+    };
+    let budget = budget_of(idp, client, &pushed);
+    budgets::leave::<PushedRequest>(budget, pushed.charge.as_ref(), id).await;
+    Ok(true)
+}
+
+fn budget_of<'i>(idp: &'i Idp, client: &Client, pushed: &PushedRequest) -> &'i Budget {
+    if pushed.opened || client.is_public() {
+        &idp.budgets.requests
+    } else {
+        &idp.budgets.pushed
+    }
 }

@@ -9,8 +9,9 @@ use kit::{
 };
 
 use crate::{
-    backchannel::Outbox, client_auth::AssertionKeys, keys::Keys, meters::Meters,
-    passwords::Passwords, records::Records, refresh_tokens::RefreshTokens, settings::Settings,
+    backchannel::Outbox, budgets::Budgets, client_auth::AssertionKeys, config::Quotas, keys::Keys,
+    meters::Meters, passwords::Passwords, records::Records, refresh_tokens::RefreshTokens,
+    settings::Settings,
 };
 
 /// The provider.
@@ -21,6 +22,10 @@ pub struct Idp {
     pub settings: Settings,
     /// What it remembers.
     pub records: Records,
+    /// What may be left there by whom.
+    pub budgets: Budgets,
+    /// What one user may have.
+    pub quotas: Quotas,
     /// What apps have to be told.
     pub outbox: Outbox,
     /// What it counts.

@@ -2,13 +2,23 @@
 
 use std::{sync::Arc, time::Duration};
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{
+    dns::{Addrs, Name, Resolve, Resolving},
+    header::HeaderMap,
+};
 
+/// `forwarded`: the address that it says it was sent from, as a proxy would.
+///
 /// `kept`: how many idle connections it keeps to each host. With none, a balancer
 /// sends each request to the next replica: whatever works so needs no memory of
 /// the process that it hits.
-pub(super) fn client(kept: usize) -> reqwest::Client {
+pub(super) fn client(kept: usize, forwarded: Option<&str>) -> reqwest::Client {
+    let mut headers = HeaderMap::new();
+    if let Some(address) = forwarded {
+        headers.insert("x-forwarded-for", address.parse().unwrap());
+    }
     reqwest::Client::builder()
+        .default_headers(headers)
         .redirect(reqwest::redirect::Policy::none())
         .pool_max_idle_per_host(kept)
         .timeout(Duration::from_secs(30))

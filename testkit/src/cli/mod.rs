@@ -63,7 +63,7 @@ impl Cli {
     /// With an empty jar whose cookies expire by `clock`.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
         Self {
-            http: http::client(0),
+            http: http::client(0, None),
             clock,
             jar: Arc::default(),
             shown: None,
@@ -73,7 +73,13 @@ impl Cli {
 
     /// The same with connections that are used again, as real browsers do.
     pub fn keeping_connections(mut self) -> Self {
-        self.http = http::client(1);
+        self.http = http::client(1, None);
+        self
+    }
+
+    /// The same behind a proxy that says that it is at `address`.
+    pub fn from(mut self, address: &str) -> Self {
+        self.http = http::client(0, Some(address));
         self
     }
 

@@ -177,14 +177,17 @@ async fn save(
     let user_agent = req.headers().get(header::USER_AGENT);
     let user_agent = user_agent.and_then(|value| value.to_str().ok());
     let record = Record::new(identity, grant, &audience, mode, bff.clock.now(), lifetimes);
-    let cookies = bff.sessions.begin(&record.on(user_agent)).await?;
+    let begun = bff.sessions.begin(&record.on(user_agent)).await?;
+    for surplus in &begun.surplus {
+        drop(revoke(bff, surplus));
+    }
     match bff.sessions.end_former(req).await {
         // This login does not wait for it.
         Ok(Some(former)) => drop(revoke(bff, &former)),
         Ok(None) => {}
         Err(error) => tracing::warn!("a browser's former session was not ended: {error}"),
     }
-    Ok(cookies)
+    Ok(begun.cookies)
 }
 
 impl From<NoLogin> for Trouble {

@@ -83,7 +83,8 @@ impl Index {
         let set = self.key("of", whose);
         let ttl = self.clock.now().until(about.ends_at);
         let ends = about.expires_at;
-        self.store.rank(&set, handle.as_str(), ends, ttl).await
+        let ranked = self.store.rank(&set, handle.as_str(), ends, ttl).await;
+        ranked.map(drop)
     }
 
     /// Whether each logout would find the session.

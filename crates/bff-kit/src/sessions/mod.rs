@@ -74,11 +74,21 @@ pub(crate) struct Sessions {
     settings: SessionSettings,
 }
 
+/// A session that has begun.
+pub(crate) struct Begun {
+    /// The cookies that carry it.
+    pub(crate) cookies: Vec<Cookie<'static>>,
+    /// The user's sessions that ended for it.
+    pub(crate) surplus: Vec<Ended>,
+}
+
 /// What a deployment can set.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SessionSettings {
     /// How long sessions last.
     pub(crate) lifetimes: SessionLifetimes,
+    /// How many one user has in the store at most.
+    pub(crate) per_user: usize,
     /// How new ones are kept unless their login chooses.
     pub(crate) mode: SessionMode,
     /// Whether a login may choose.
@@ -168,14 +178,39 @@ impl Sessions {
         &self.listeners
     }
 
-    /// Keeps a new session under a new id, in the mode that its record says;
-    /// gives the cookies that carry it.
-    pub(crate) async fn begin(
-        &self,
-        record: &Record,
-    ) -> Result<Vec<Cookie<'static>>, SessionError> {
-        let id = SessionId::new(&*self.random);
-        self.of(record.about.mode).begin(&id, record).await
+    /// Keeps a new session under a new id, in the mode that its record says.
+    pub(crate) async fn begin(&self, record: &Record) -> Result<Begun, SessionError> {
+        let (id, about) = (SessionId::new(&*self.random), &record.about);
+        let cookies = self.of(about.mode).begin(&id, record).await?;
+        let surplus = match about.mode {
+            SessionMode::Stateless => Vec::new(),
+            _ => self.end_surplus(&id.handle(), about).await,
+        };
+        Ok(Begun { cookies, surplus })
+    }
+
+    /// Ends those sessions in the store of the user of `newest` that are too
+    /// many, the one that was used longest ago first.
+    async fn end_surplus(&self, newest: &Handle, about: &About) -> Vec<Ended> {
+        let whose = Whose::User(&about.user.sub);
+        let per_user = self.settings.per_user;
+        let mut ended = Vec::new();
+        let ending = async {
+            let all = self.shelf.index().of(whose, per_user + PAGE).await?;
+            let surplus = all.len().saturating_sub(per_user);
+            for handle in all.iter().filter(|one| *one != newest).take(surplus) {
+                match self.shelf.look(handle).await? {
+                    Some(stored) => ended.push(self.end_stored(&stored).await?),
+                    None => drop(self.shelf.remove_named(handle, whose).await?),
+                }
+            }
+            Ok::<_, StoreError>(())
+        };
+        if let Err(error) = ending.await {
+            // The next login ends them.
+            tracing::warn!("a user's surplus sessions go on for now: {error}");
+        }
+        ended
     }
 
     /// The live session that the request's cookies name. What it costs is up to

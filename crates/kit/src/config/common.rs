@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, TcpListener},
+    ops::RangeInclusive,
     path::{Path, PathBuf},
 };
 
@@ -18,6 +19,32 @@ const MAX_OFFSET: u16 = 50_000;
 const LOOPBACK: &str = "127.0.0.1,::1";
 /// A list of trusted proxies that trusts everybody.
 const ANYBODY: &str = "0.0.0.0/0,::/0";
+
+/// A budget of KiB is in bytes so many.
+const KIB: u64 = 1024;
+/// What logins under way may take of the store, in KiB.
+const LOGIN_BUDGETS: RangeInclusive<u64> = 256..=1024 * 1024;
+/// The least of it for one address, in KiB: a few logins.
+const LEAST_PER_ADDRESS: u64 = 16;
+
+/// What logins under way may take of the store, in bytes. A login is under way
+/// until its user has signed in; anybody can begin one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoginBudget {
+    /// All of them.
+    pub in_all: u64,
+    /// Those of one address.
+    pub per_address: u64,
+}
+
+impl Default for LoginBudget {
+    fn default() -> Self {
+        Self {
+            in_all: 1024 * KIB,
+            per_address: 192 * KIB,
+        }
+    }
+}
 
 /// Flags and environment of every binary; each service's own come beside them.
 #[derive(Args, Clone, Debug)]
@@ -73,6 +100,17 @@ pub struct CommonArgs {
         value_name = "NAME"
     )]
     pub forwarding_header: String,
+    /// KiB of the store that logins under way may take at the provider and at each app: what people leave there before they have signed in
+    #[arg(long, env = "LOGIN_BUDGET", default_value = "1024", value_name = "KIB")]
+    pub login_budget: String,
+    /// KiB of it for one IPv4 address or IPv6 /64, at most a quarter; beyond, its own oldest logins go
+    #[arg(
+        long,
+        env = "LOGIN_BUDGET_PER_ADDRESS",
+        default_value = "192",
+        value_name = "KIB"
+    )]
+    pub login_budget_per_address: String,
     /// Worker threads of each HTTP service
     #[arg(long, env = "WORKERS", default_value = "2", value_name = "N")]
     pub workers: String,
@@ -134,6 +172,8 @@ pub struct Common {
     pub trusted_proxies: String,
     /// Name of the header that they write; `web-kit` reads it.
     pub forwarding_header: String,
+    /// What logins under way may take of the store.
+    pub login_budget: LoginBudget,
     /// Worker threads of each HTTP service.
     pub workers: usize,
     /// Whether log lines are JSON.
@@ -159,6 +199,7 @@ impl Common {
             state_dir: StateDir::default(),
             trusted_proxies: String::new(),
             forwarding_header: "X-Forwarded-For".to_owned(),
+            login_budget: LoginBudget::default(),
             workers: 1,
             log_json: false,
             drain: Drain::default(),
@@ -208,6 +249,7 @@ impl CommonArgs {
             return None;
         }
         let metrics_port = self.metrics_port(offset.unwrap_or(0), problems);
+        let login_budget = self.read_login_budget(problems);
         let workers = problems.parse("WORKERS", &self.workers);
         if workers.is_some_and(|workers: usize| !(1..=256).contains(&workers)) {
             problems.add("WORKERS", "from 1 to 256");
@@ -246,6 +288,7 @@ impl CommonArgs {
             state_dir: state_dir?,
             trusted_proxies,
             forwarding_header: self.forwarding_header.clone(),
+            login_budget: login_budget?,
             workers: workers?,
             log_json: self.log_format == "json",
             drain: drain?,
@@ -294,6 +337,29 @@ impl CommonArgs {
             problems.add("METRICS_PORT", "from 1 to 65535, the offset included");
         }
         moved
+    }
+
+    fn read_login_budget(&self, problems: &mut Problems) -> Option<LoginBudget> {
+        let in_all = problems.parse("LOGIN_BUDGET", &self.login_budget);
+        let per_address =
+            problems.parse("LOGIN_BUDGET_PER_ADDRESS", &self.login_budget_per_address);
+        let (in_all, per_address): (u64, u64) = in_all.zip(per_address)?;
+        if !LOGIN_BUDGETS.contains(&in_all) {
+            let (least, most) = (LOGIN_BUDGETS.start(), LOGIN_BUDGETS.end());
+            problems.add("LOGIN_BUDGET", format_args!("from {least} to {most} KiB"));
+            return None;
+        }
+        if !(LEAST_PER_ADDRESS..=in_all / 4).contains(&per_address) {
+            let most = in_all / 4;
+            let what =
+                format_args!("from {LEAST_PER_ADDRESS} to {most} KiB, a quarter of LOGIN_BUDGET");
+            problems.add("LOGIN_BUDGET_PER_ADDRESS", what);
+            return None;
+        }
+        Some(LoginBudget {
+            in_all: in_all * KIB,
+            per_address: per_address * KIB,
+        })
     }
 
     /// Checks the domain and the scheme that browsers see.
@@ -422,6 +488,31 @@ mod tests {
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(drain("5s", "301s").is_err());
         assert!(drain("soon", "10s").is_err());
+    }
+
+    #[test]
+    fn a_login_budget_is_bounded_and_one_address_has_a_quarter_at_most() {
+        let budget = |in_all, per_address| {
+            let flags = [
+                "--login-budget",
+                in_all,
+                "--login-budget-per-address",
+                per_address,
+            ];
+            read(&flags).map(|common| common.login_budget)
+        };
+        assert_eq!(budget("1024", "192"), Ok(LoginBudget::default()));
+        assert!(budget("256", "64").is_ok());
+        for (in_all, per_address) in [
+            ("255", "16"),
+            ("1048577", "16"),
+            ("256", "65"),
+            ("256", "15"),
+            ("1MiB", "16"),
+        ] {
+            let lines = budget(in_all, per_address).unwrap_err();
+            assert_eq!(lines.len(), 1, "{lines:?}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod weaken;
 use std::{fmt, path::Path, process::ExitCode, str::FromStr, time::Duration};
 
 pub use addresses::{Addresses, Site};
-pub use common::{Common, CommonArgs};
+pub use common::{Common, CommonArgs, LoginBudget};
 pub use redis::{RedisArgs, RedisSettings};
 use secrecy::SecretString;
 pub use weaken::{Weakness, Weaknesses};

@@ -11,7 +11,7 @@ use std::{
 
 use kit::clock::Timestamp;
 
-use crate::{MAX_RANKED, StoreError, ordered};
+use crate::{Allowance, Charge, Entry, StoreError, admission::make_room};
 
 /// How many members all sets of a store may hold together.
 pub(super) struct Room {
@@ -66,13 +66,16 @@ impl OrderedSet {
         self.moments.is_empty()
     }
 
+    pub(super) fn len(&self) -> u64 {
+        self.moments.len() as u64
+    }
+
     pub(super) fn rank(&mut self, member: &str, at: Timestamp) -> Result<(), StoreError> {
         let member = match self.moments.get_key_value(member) {
             Some((held, before)) => {
                 self.in_order.remove(&(*before, Arc::clone(held)));
                 Arc::clone(held)
             }
-            None if self.moments.len() >= MAX_RANKED => return Err(ordered::full()),
             None => {
                 self.room.take_one()?;
                 Arc::from(member)
@@ -110,6 +113,39 @@ impl OrderedSet {
         self.in_order.remove(&(at, member));
         self.room.give_back(1);
         true
+    }
+
+    /// Makes room for `member` of a budget, and gives the members that went for
+    /// it; nothing where it is refused.
+    pub(super) fn make_room(
+        &mut self,
+        member: &str,
+        charge: &Charge,
+        now: Timestamp,
+        allowance: &Allowance,
+    ) -> Option<Vec<String>> {
+        let ended = |(at, _): &&(Timestamp, Arc<str>)| *at <= now;
+        let ended: Vec<_> = self.in_order.iter().take_while(ended).cloned().collect();
+        for (_, member) in ended {
+            self.unrank(&member);
+        }
+        let others = self.in_order.iter().filter(|(_, own)| &**own != member);
+        let entries = others.filter_map(|(_, own)| {
+            let entry: Entry = own.parse().ok()?;
+            Some((Arc::clone(own), entry.charge))
+        });
+        let (members, charges): (Vec<_>, Vec<_>) = entries.unzip();
+        let gone = make_room(&charges, charge, allowance)?;
+        let gone: Vec<_> = gone.iter().map(|at| members[*at].to_string()).collect();
+        for member in &gone {
+            self.unrank(member);
+        }
+        Some(gone)
+    }
+
+    /// The same where nothing is held.
+    pub(super) fn empty_has_room(charge: &Charge, allowance: &Allowance) -> Option<Vec<String>> {
+        make_room(&[], charge, allowance).map(|_| Vec::new())
     }
 
     pub(super) fn claim(&mut self, due: Timestamp, until: Timestamp, limit: usize) -> Vec<String> {

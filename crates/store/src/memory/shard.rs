@@ -91,7 +91,8 @@ impl Shard {
         self.insert(key, Content::Value(value), now, end(now, ttl))
     }
 
-    /// Ranks `member` in the set at `key`, which then lasts `ttl` at least.
+    /// Ranks `member` in the set at `key`, which then lasts `ttl` at least, and
+    /// gives how many it has.
     pub(super) fn rank(
         &mut self,
         key: &str,
@@ -99,17 +100,19 @@ impl Shard {
         at: Timestamp,
         now: Timestamp,
         ttl: Duration,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         self.sweep(now);
         let expires = end(now, ttl);
         if let Some(set) = self.ordered_set(key, now)? {
             set.rank(member, at)?;
+            let count = set.len();
             self.prolong(key, expires);
-            return Ok(());
+            return Ok(count);
         }
         let mut set = OrderedSet::new(Arc::clone(&self.room_for_members));
         set.rank(member, at)?;
         self.insert(key, Content::Set(set), now, expires)
+            .map(|()| 1)
     }
 
     fn insert(
@@ -150,6 +153,15 @@ impl Shard {
     /// Makes `key` hold nothing; whether it held something.
     pub(super) fn remove(&mut self, key: &str, now: Timestamp) -> bool {
         self.drop_entry(key).is_some_and(|held| held.expires > now)
+    }
+
+    /// A set ends with its last member.
+    pub(super) fn remove_empty(&mut self, key: &str, now: Timestamp) {
+        if let Some(Content::Set(set)) = self.live(key, now)
+            && set.is_empty()
+        {
+            self.remove(key, now);
+        }
     }
 
     fn drop_entry(&mut self, key: &str) -> Option<Entry> {

@@ -35,7 +35,7 @@ use self::{
     scripts::{Script, Scripts},
     target::{Sentinels, Target},
 };
-use crate::{MAX_RANKED, Store, StoreError, Watch, Watcher, ordered, ttl};
+use crate::{Allowance, Beyond, Entry, Store, StoreError, Watch, Watcher, ordered, ttl};
 
 /// Stands before each key, so that a Redis can be shared.
 const PREFIX: &str = "sso-lab:";
@@ -317,14 +317,12 @@ impl Store for RedisStore {
         member: &str,
         at: Timestamp,
         ttl: Duration,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         ordered::check(member)?;
         let script = &self.scripts.rank;
         let mut rank = script.on(key);
-        rank.arg(at.millis()).arg(member);
-        rank.arg(ttl::millis(ttl)).arg(MAX_RANKED);
-        let done: bool = self.run(&rank, Manner::Script(script)).await?;
-        done.then_some(()).ok_or_else(ordered::full)
+        rank.arg(at.millis()).arg(member).arg(ttl::millis(ttl));
+        self.run(&rank, Manner::Script(script)).await
     }
 
     async fn ranked(
@@ -335,7 +333,7 @@ impl Store for RedisStore {
     ) -> Result<Vec<(String, Timestamp)>, StoreError> {
         let mut range = command("ZRANGEBYSCORE", key);
         range.arg(from.millis()).arg("+inf").arg("WITHSCORES");
-        range.arg("LIMIT").arg(0).arg(limit.min(MAX_RANKED));
+        range.arg("LIMIT").arg(0).arg(at_most(limit));
         let members: Vec<(String, f64)> = self.read(&range).await?;
         Ok(members
             .into_iter()
@@ -367,13 +365,36 @@ impl Store for RedisStore {
         let script = &self.scripts.claim;
         let mut claim = script.on(key);
         claim.arg(due.millis()).arg(until.millis());
-        claim.arg(limit.min(MAX_RANKED));
+        claim.arg(at_most(limit));
         self.run(&claim, Manner::Script(script)).await
+    }
+
+    async fn admit(
+        &self,
+        key: &str,
+        entry: &Entry,
+        (now, ends): (Timestamp, Timestamp),
+        allowance: &Allowance,
+    ) -> Result<Option<Vec<Entry>>, StoreError> {
+        let script = &self.scripts.admit;
+        let mut admit = script.on(key);
+        admit.arg(now.millis()).arg(entry.member()?);
+        admit.arg(ends.millis()).arg(ttl::millis(now.until(ends)));
+        admit.arg(allowance.per_owner).arg(allowance.in_all);
+        admit.arg(u8::from(allowance.beyond == Beyond::Refuse));
+        let gone: Option<Vec<String>> = self.run(&admit, Manner::Script(script)).await?;
+        let entries = |gone: Vec<String>| gone.iter().filter_map(|m| m.parse().ok()).collect();
+        Ok(gone.map(entries))
     }
 
     fn watch(&self, prefix: &str, watcher: Arc<dyn Watcher>) -> Option<Watch> {
         Some(self.changes.watch(prefix, watcher))
     }
+}
+
+/// A count as Redis takes it.
+fn at_most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
 /// A score holds a moment to the millisecond: a double is exact far beyond the

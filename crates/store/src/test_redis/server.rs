@@ -44,6 +44,27 @@ impl RedisServer {
         Self::start_with(&["--appendonly", "no"], &[], None)
     }
 
+    /// Starts one that takes no more than `megabytes`, and refuses what goes
+    /// beyond.
+    ///
+    /// # Panics
+    /// When there is no redis-server, or it does not start.
+    pub fn start_small(megabytes: u32) -> Self {
+        let most = format!("{megabytes}mb");
+        let policy = ["--maxmemory-policy", "noeviction", "--maxmemory", &most];
+        Self::start_with(&[&["--appendonly", "no"], &policy[..]].concat(), &[], None)
+    }
+
+    /// How many bytes its data take.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn used_memory(&self) -> u64 {
+        let used = super::field(&self.ask("INFO memory"), "used_memory");
+        let used = used.and_then(|bytes| bytes.parse().ok());
+        used.unwrap_or_else(|| panic!("INFO memory says nothing"))
+    }
+
     /// Starts one that speaks TLS too, on another port, by these flags.
     ///
     /// # Panics

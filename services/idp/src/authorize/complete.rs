@@ -6,7 +6,9 @@ use tracing::Instrument as _;
 
 use super::answer;
 use crate::{
-    domain::{AuthorizationRequest, Authorized, Code, CodeState, LoginSession, PushedRequest},
+    budgets,
+    domain::{AuthorizationRequest, Authorized, Code, CodeState, LoginSession},
+    par,
     state::Idp,
     trouble::Trouble,
 };
@@ -17,9 +19,11 @@ pub(super) async fn use_up(idp: &Idp, request: &AuthorizationRequest) -> Result<
     let Some(id) = &request.pushed else {
         return Ok(());
     };
-    let pushed = idp.records.take::<PushedRequest>(id).await?;
-    let over = || Trouble::sign_in_over(idp.settings.client(&request.client_id));
-    pushed.map(|_| ()).ok_or_else(over)
+    let client = idp.settings.client(&request.client_id);
+    let client = client.ok_or_else(Trouble::unknown_client)?;
+    let was_there = par::use_up(idp, client, id).await?;
+    let over = || Trouble::sign_in_over(Some(client));
+    was_there.then_some(()).ok_or_else(over)
 }
 
 /// Issues the code for `login`'s user and goes back to the client. The request
@@ -68,8 +72,9 @@ async fn issue(
         redeemable_until: now + lifetimes.code,
         expires_at: now + lifetimes.code,
     };
-    idp.records
-        .put(&kit::seal::fingerprint(&code), &record)
-        .await?;
+    let id = kit::seal::fingerprint(&code);
+    let charge = budgets::charge(budgets::user(&login.sub), &id, &record)?;
+    idp.records.put(&id, &record).await?;
+    budgets::enter(&idp.records, &idp.budgets.codes, &charge, &id, &record).await?;
     Ok(code)
 }

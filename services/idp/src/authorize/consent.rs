@@ -2,19 +2,18 @@
 //! user's answer.
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
-use kit::seal::fingerprint;
 use oauth_types::ErrorCode;
 use tracing::Instrument as _;
 use url::Url;
 
 use super::{
-    Opened, Refusal, answer, complete, join_journey_of,
+    Refusal, Shown, answer, complete, join_journey_of,
     sign_in::{Answered, answered, finish, hidden},
 };
 use crate::{
     bodies::PageForm,
     cookies::with_cookie,
-    domain::{AuthorizationRequest, AuthorizationSession, LoginSession, SignedIn},
+    domain::{AuthorizationRequest, LoginSession},
     pages::{ConsentGroup, ConsentPage},
     sessions,
     settings::Client,
@@ -26,21 +25,9 @@ use crate::{
 pub const PATH: &str = "/consent";
 
 /// Shows the form to a user who was signed in already.
-pub(super) async fn ask(
-    idp: &Idp,
-    client: &Client,
-    opened: Opened,
-    login: &LoginSession,
-) -> Result<HttpResponse, Trouble> {
-    let session = AuthorizationSession {
-        signed_in: Some(SignedIn::to(login)),
-        ..opened.session
-    };
-    idp.records.put(&fingerprint(&opened.id), &session).await?;
-    Ok(with_cookie(
-        page(idp, client, &opened.id, &session.request, login),
-        &opened.cookie,
-    ))
+pub(super) fn ask(idp: &Idp, client: &Client, shown: &Shown, login: &LoginSession) -> HttpResponse {
+    let request = &shown.session.request;
+    with_cookie(page(idp, client, &shown.id, request, login), &shown.cookie)
 }
 
 /// The form.

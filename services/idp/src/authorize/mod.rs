@@ -11,6 +11,8 @@ mod decide;
 mod sign_in;
 
 use actix_web::{HttpRequest, HttpResponse, http::Method, web};
+#[cfg(test)]
+pub use checks::MAX_REQUEST;
 pub use checks::{Refusal, check};
 pub use client::find_redirect_uri;
 pub use consent::{PATH as CONSENT_PATH, endpoint as consent};
@@ -27,8 +29,10 @@ use web_kit::trace::join_journey;
 use crate::{
     again,
     bodies::AuthorizeForm,
-    domain::{AuthorizationRequest, AuthorizationSession},
-    forms, par,
+    budgets,
+    domain::{AuthorizationRequest, AuthorizationSession, SignedIn},
+    forms,
+    par::{self, Pushed},
     params::Params,
     sessions,
     settings::Client,
@@ -49,23 +53,40 @@ pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: AuthorizeForm
         return again;
     }
     let handled = match opened(&idp, &req, &body).await {
-        Ok((client, params, pushed)) => {
-            let span = join_journey_of(&req, params.one("state").ok().flatten());
-            authorize(&idp, &req, client, params, pushed)
-                .instrument(span)
-                .await
+        Ok(Opened { client, asked }) => {
+            let span = join_journey_of(&req, asked.state());
+            authorize(&idp, &req, client, asked).instrument(span).await
         }
         Err(trouble) => Err(trouble),
     };
     handled.unwrap_or_else(|trouble| trouble.page(&req))
 }
 
-/// The client and the parameters, pushed before or sent now.
-async fn opened<'i>(
-    idp: &'i Idp,
-    req: &HttpRequest,
-    body: &[u8],
-) -> Result<(&'i Client, Params, Option<String>), Trouble> {
+/// Who asks, and what for.
+struct Opened<'i> {
+    client: &'i Client,
+    asked: Asked,
+}
+
+/// A request as it came.
+enum Asked {
+    /// In its parameters.
+    Now(Params),
+    /// Pushed before (RFC 9126), and checked then.
+    Before(Box<Pushed>),
+}
+
+impl Asked {
+    fn state(&self) -> Option<&str> {
+        match self {
+            Self::Now(params) => params.one("state").ok().flatten(),
+            Self::Before(pushed) => pushed.request.state.as_deref(),
+        }
+    }
+}
+
+/// The client and what it asks for, pushed before or sent now.
+async fn opened<'i>(idp: &'i Idp, req: &HttpRequest, body: &[u8]) -> Result<Opened<'i>, Trouble> {
     let params = if req.method() == Method::POST {
         form_params(req, body).map_err(|e| Trouble::request(e.description))?
     } else {
@@ -76,42 +97,41 @@ async fn opened<'i>(
         .one("request_uri")
         .map_err(|e| Trouble::request(e.to_string()))?;
     // One that was never pushed is refused by its check, like a request object.
-    let Some(request_uri) = request_uri.filter(|uri| uri.starts_with(REQUEST_URI_PREFIX)) else {
-        return Ok((client, params, None));
+    let asked = match request_uri.filter(|uri| uri.starts_with(REQUEST_URI_PREFIX)) {
+        None => Asked::Now(params),
+        Some(request_uri) => {
+            let pushed = par::pushed(idp, client, request_uri).await?;
+            let gone = || Trouble::pushed_request_gone(client);
+            Asked::Before(Box::new(pushed.ok_or_else(gone)?))
+        }
     };
-    let (params, id) = par::pushed(idp, client, request_uri)
-        .await?
-        .ok_or_else(|| Trouble::pushed_request_gone(client))?;
-    Ok((client, params, Some(id)))
+    Ok(Opened { client, asked })
 }
 
 async fn authorize(
     idp: &Idp,
     req: &HttpRequest,
     client: &Client,
-    params: Params,
-    pushed: Option<String>,
+    asked: Asked,
 ) -> Result<HttpResponse, Trouble> {
-    let redirect_uri = find_redirect_uri(client, &params).map_err(Trouble::redirect_uri)?;
-    let step = step!(
-        span::AUTHORIZE_CHECK,
-        "sso.client_id" = client.client_id,
-        "sso.outcome" = Empty
-    );
-    let checked = step.in_scope(|| check(idp, client, &params, redirect_uri));
-    let outcome = checked.as_ref().err().map_or(OK, |why| why.code.as_str());
-    step.record("sso.outcome", outcome);
-    drop(step);
-    let mut request = match checked {
-        Ok(request) => request,
-        Err(refusal) => {
-            let state = params.one("state").ok().flatten();
-            return Ok(answer::refuse(idp, req, redirect_uri, state, &refusal));
-        }
+    let (request, pushed) = match asked {
+        Asked::Before(pushed) => (pushed.request.clone(), Some(pushed)),
+        Asked::Now(params) => match checked(idp, client, &params)? {
+            Ok(request) => (request, None),
+            Err(refusal) => {
+                let redirect_uri = find_redirect_uri(client, &params);
+                let redirect_uri = redirect_uri.map_err(Trouble::redirect_uri)?;
+                let state = params.one("state").ok().flatten();
+                return Ok(answer::refuse(idp, req, redirect_uri, state, &refusal));
+            }
+        },
     };
-    request.pushed = pushed;
     let session = sessions::current(idp, req).await?;
-    match decide(idp, client, &request, session) {
+    let next = decide(idp, client, &request, session);
+    if let (Next::SignIn | Next::Consent(_), Some(pushed)) = (&next, pushed) {
+        pushed.opened(idp, client, req).await?;
+    }
+    match next {
         Next::Refuse(refusal) => {
             complete::use_up(idp, &request).await?;
             Ok(answer::refuse_request(idp, req, &request, &refusal))
@@ -121,18 +141,37 @@ async fn authorize(
             complete::complete(idp, req, &request, &login).await
         }
         Next::Consent(login) => {
-            let opened = open(idp, req, request).await?;
-            consent::ask(idp, client, opened, &login).await
+            let signed_in = Some(SignedIn::to(&login));
+            let shown = show(idp, req, request, signed_in).await?;
+            Ok(consent::ask(idp, client, &shown, &login))
         }
         Next::SignIn => {
-            let opened = open(idp, req, request).await?;
-            Ok(sign_in::ask(client, &opened))
+            let shown = show(idp, req, request, None).await?;
+            Ok(sign_in::ask(client, &shown))
         }
     }
 }
 
+/// The request that `params` make.
+fn checked(
+    idp: &Idp,
+    client: &Client,
+    params: &Params,
+) -> Result<Result<AuthorizationRequest, Refusal>, Trouble> {
+    let redirect_uri = find_redirect_uri(client, params).map_err(Trouble::redirect_uri)?;
+    let step = step!(
+        span::AUTHORIZE_CHECK,
+        "sso.client_id" = client.client_id,
+        "sso.outcome" = Empty
+    );
+    let checked = step.in_scope(|| check(idp, client, params, redirect_uri));
+    let outcome = checked.as_ref().err().map_or(OK, |why| why.code.as_str());
+    step.record("sso.outcome", outcome);
+    Ok(checked)
+}
+
 /// An authorization session whose page is about to be shown.
-struct Opened {
+struct Shown {
     id: String,
     session: AuthorizationSession,
     /// The cookie that binds it to the browser.
@@ -140,23 +179,25 @@ struct Opened {
 }
 
 /// Saves the authorization session, bound to this browser.
-async fn open(
+async fn show(
     idp: &Idp,
     req: &HttpRequest,
     request: AuthorizationRequest,
-) -> Result<Opened, Trouble> {
+    signed_in: Option<SignedIn>,
+) -> Result<Shown, Trouble> {
     let (browser, cookie) = forms::browser(idp, req);
     let id = idp.random.token();
-    let session = AuthorizationSession {
+    let mut session = AuthorizationSession {
         request,
         browser: kit::seal::fingerprint(&browser),
-        signed_in: None,
+        signed_in,
         expires_at: idp.now() + idp.settings.lifetimes.sign_in,
+        charge: None,
     };
-    idp.records
-        .put(&kit::seal::fingerprint(&id), &session)
-        .await?;
-    Ok(Opened {
+    let name = kit::seal::fingerprint(&id);
+    let (budget, owner) = (&idp.budgets.requests, budgets::sender(req));
+    budgets::keep(&idp.records, budget, owner, &name, &mut session).await?;
+    Ok(Shown {
         id,
         session,
         cookie,

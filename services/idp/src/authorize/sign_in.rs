@@ -6,12 +6,13 @@ use oauth_types::secret::same_secret;
 use tracing::Instrument as _;
 
 use super::{
-    Opened, Refusal, answer, complete, consent,
+    Refusal, Shown, answer, complete, consent,
     decide::{self, Verdict},
     join_journey_of,
 };
 use crate::{
     bodies::PageForm,
+    budgets,
     cookies::{self, with_cookie},
     credentials,
     domain::{AuthorizationRequest, AuthorizationSession, LoginSession, SignedIn},
@@ -32,15 +33,15 @@ pub const PATH: &str = "/sign-in";
 pub(super) const FIELD: &str = "authorization_session";
 
 /// Shows the form.
-pub(super) fn ask(client: &Client, opened: &Opened) -> HttpResponse {
-    let request = &opened.session.request;
+pub(super) fn ask(client: &Client, shown: &Shown) -> HttpResponse {
+    let request = &shown.session.request;
     let page = LoginPage {
         username: request.login_hint.clone().unwrap_or_default(),
-        ..form(client, &opened.id)
+        ..form(client, &shown.id)
     };
     with_cookie(
         page.respond(StatusCode::OK, &request.redirect_uri),
-        &opened.cookie,
+        &shown.cookie,
     )
 }
 
@@ -169,11 +170,14 @@ pub(super) async fn finish(
     idp: &Idp,
     answered: &Answered<'_>,
 ) -> Result<AuthorizationRequest, Trouble> {
-    let taken: Option<AuthorizationSession> = idp.records.take(&fingerprint(&answered.id)).await?;
+    let id = fingerprint(&answered.id);
+    let taken: Option<AuthorizationSession> = idp.records.take(&id).await?;
     let over = || Trouble::sign_in_over(Some(answered.client));
-    let request = taken.ok_or_else(over)?.request;
-    complete::use_up(idp, &request).await?;
-    Ok(request)
+    let session = taken.ok_or_else(over)?;
+    let (budget, charge) = (&idp.budgets.requests, session.charge.as_ref());
+    budgets::leave::<AuthorizationSession>(budget, charge, &id).await;
+    complete::use_up(idp, &session.request).await?;
+    Ok(session.request)
 }
 
 fn form(client: &Client, id: &str) -> LoginPage {

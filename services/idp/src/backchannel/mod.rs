@@ -9,6 +9,7 @@ mod send;
 use kit::{clock::Timestamp, seal::fingerprint};
 pub use outbox::Outbox;
 use serde::{Deserialize, Serialize};
+use store::Charge;
 
 use crate::{records::Record, sessions::index::SessionName};
 
@@ -25,6 +26,9 @@ pub struct Notice {
     pub since: Timestamp,
     /// How often that failed.
     pub failures: u32,
+    /// What it is charged; one of the version before has nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charge: Option<Charge>,
 }
 
 impl Notice {
@@ -36,6 +40,7 @@ impl Notice {
             sub: session.sub.clone(),
             since: now,
             failures: 0,
+            charge: None,
         }
     }
 

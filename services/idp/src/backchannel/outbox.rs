@@ -13,6 +13,7 @@ use kit::{
         place::in_place,
     },
 };
+use store::Budget;
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -26,7 +27,7 @@ use super::{
     send::{Failure, Sender},
 };
 use crate::{
-    audit,
+    audit, budgets,
     keys::Keys,
     meters::Meters,
     records::{RecordError, Records, Stored},
@@ -40,6 +41,10 @@ const HELD: Duration = Duration::from_secs(30);
 /// How many attempts a process makes at once for each client: one that hangs
 /// holds up nobody else's logout.
 const AT_ONCE: usize = 8;
+/// What the notices about one user may take of the store: those of all sessions
+/// that a user may have. Of an app that is down the oldest go: it has fewer of
+/// the user's sessions than that.
+const OF_A_USER: u64 = 256 * 1024;
 /// How many notices are taken from the queue at once.
 const BATCH: usize = 64;
 /// When a notice whose client has no free slot is looked at again.
@@ -57,6 +62,7 @@ pub struct Outbox(Arc<Inner>);
 
 struct Inner {
     records: Records,
+    budget: Budget,
     keys: Keys,
     issuer: String,
     clock: Arc<dyn Clock>,
@@ -92,8 +98,12 @@ impl Outbox {
             };
             Some((client.client_id.clone(), told))
         };
+        let store = Arc::clone(records.store());
+        let prefix = "idp:budget:notices";
+        let budget = Budget::of_each(store, Arc::clone(&clock), prefix, OF_A_USER);
         Self(Arc::new(Inner {
             records,
+            budget,
             keys,
             issuer,
             clock,
@@ -112,11 +122,18 @@ impl Outbox {
             return Ok(None);
         };
         let id = notice.id();
-        if !self.0.records.create(&id, &notice).await? {
+        let charge = budgets::charge(budgets::user(&notice.sub), &id, &notice)?;
+        let notice = Notice {
+            charge: Some(charge.clone()),
+            ..notice
+        };
+        let (records, budget) = (&self.0.records, &self.0.budget);
+        if !records.create(&id, &notice).await? {
             // It is queued already, or was put down and not yet queued.
             self.put_in_queue(&id, self.0.clock.now()).await?;
             return Ok(None);
         }
+        budgets::enter(records, budget, &charge, &id, &notice).await?;
         let Ok(slot) = Arc::clone(&told.slots).try_acquire_owned() else {
             self.put_in_queue(&id, self.0.clock.now()).await?;
             return Ok(None);
@@ -239,11 +256,14 @@ impl Inner {
 
     async fn put_in_queue(&self, id: &str, at: Timestamp) -> Result<(), RecordError> {
         let lasting = GIVE_UP + LONGEST_PAUSE + HELD;
-        Ok(self.records.store().rank(KEY, id, at, lasting).await?)
+        let queued = self.records.store().rank(KEY, id, at, lasting).await;
+        Ok(queued.map(drop)?)
     }
 
     async fn forget(&self, id: &str) -> Result<(), RecordError> {
-        self.records.take::<Notice>(id).await?;
+        let notice = self.records.take::<Notice>(id).await?;
+        let charge = notice.and_then(|notice| notice.charge);
+        budgets::leave::<Notice>(&self.budget, charge.as_ref(), id).await;
         self.records.store().unrank(KEY, id).await?;
         Ok(())
     }
@@ -328,6 +348,30 @@ mod tests {
         };
         let in_time = tokio::time::timeout(Duration::from_secs(20), gone).await;
         assert!(in_time.is_ok(), "{:?}", kept(&outbox, &id).await);
+    }
+
+    #[tokio::test]
+    async fn a_user_who_signs_out_again_and_again_leaves_so_many_notices_for_an_app_that_is_down() {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_700_000_000)));
+        let outbox = outbox(&clock);
+        let mut ids = Vec::new();
+        for n in 0..600 {
+            clock.advance(Duration::from_millis(1));
+            let session = SessionName {
+                sid: format!("s{n}"),
+                sub: "u".into(),
+            };
+            let notice = Notice::new("app1", &session, clock.now());
+            ids.push(notice.id());
+            outbox.add(notice).await.unwrap();
+        }
+        let mut there = Vec::new();
+        for id in &ids {
+            there.push(kept(&outbox, id).await.is_some());
+        }
+        assert!(!there[0] && there[599], "the oldest go");
+        let count = there.iter().filter(|there| **there).count();
+        assert!((150..400).contains(&count), "{count} notices");
     }
 
     #[tokio::test]

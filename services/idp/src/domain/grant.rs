@@ -43,6 +43,9 @@ pub struct Grant {
     /// When its refresh token was last redeemed, as exact as rotation writes it.
     #[serde(default)]
     pub last_used_at: Option<Timestamp>,
+    /// The record of the code that it came from, which ends with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 impl Grant {
@@ -62,6 +65,7 @@ impl Grant {
             expires_at: remembered_until,
             created_at: Timestamp::default(),
             last_used_at: None,
+            code: None,
         }
     }
 

@@ -6,7 +6,9 @@ mod code;
 mod grant;
 mod login;
 
-pub use authorization::{AuthorizationRequest, AuthorizationSession, PushedRequest, SignedIn};
+pub use authorization::{
+    AuthorizationRequest, AuthorizationSession, PushedContent, PushedRequest, SignedIn,
+};
 pub use code::{Authorized, Code, CodeState};
 pub use grant::{Grant, GrantState, Refresh, RefreshVerdict};
 pub use login::{EndReason, LoginSession, LoginState};

@@ -182,7 +182,8 @@ impl Records {
     }
 }
 
-fn key<T: Record>(id: &str) -> String {
+/// Where the record `id` is in the store.
+pub fn key<T: Record>(id: &str) -> String {
     format!("idp:{}:{id}", T::KIND)
 }
 

@@ -86,21 +86,20 @@ fn lasting(idp: &Idp, until: Timestamp) -> Duration {
     idp.now().until(until) + SLACK
 }
 
-/// `login` begins, or goes on longer.
-pub async fn enter(idp: &Idp, login: &LoginSession) -> Result<(), StoreError> {
+/// `login` begins, or goes on longer. Gives how many sessions its user has.
+pub async fn enter(idp: &Idp, login: &LoginSession) -> Result<u64, StoreError> {
     let (store, ends) = (idp.records.store(), login.expires_at);
     let ttl = lasting(idp, ends);
     let name = SessionName::of(login);
     store.rank(ALL, &name.member(), ends, ttl).await?;
-    store
-        .rank(&of_user(&login.sub), &login.sid, ends, ttl)
-        .await?;
+    let of_user = of_user(&login.sub);
+    let count = store.rank(&of_user, &login.sid, ends, ttl).await?;
     // What was there before must last as long.
     let key = clients(&login.sid);
     for (client_id, since) in clients_of(idp, &login.sid).await? {
         store.rank(&key, &client_id, since, ttl).await?;
     }
-    Ok(())
+    Ok(count)
 }
 
 /// Whether the end of all its user's sessions would find `login`. Where the
@@ -136,7 +135,7 @@ pub async fn names_session_of(idp: &Idp, sub: &str, sid: &str) -> Result<bool, S
 /// The worker looks at `name` at the moment `at`.
 pub async fn look_at(idp: &Idp, name: &SessionName, at: Timestamp) -> Result<(), StoreError> {
     let (store, ttl) = (idp.records.store(), lasting(idp, at));
-    store.rank(ALL, &name.member(), at, ttl).await
+    store.rank(ALL, &name.member(), at, ttl).await.map(drop)
 }
 
 /// Sessions that somebody has to look at now, handed out until `until`.
@@ -200,8 +199,21 @@ pub async fn ending_from(
     Ok(found.into_iter().filter_map(named).collect())
 }
 
+/// How many grants there are, with one that has just been entered.
+#[derive(Clone, Copy, Debug)]
+pub struct GrantCounts {
+    /// In its login session, to all clients.
+    pub in_session: u64,
+    /// Of its user to its client.
+    pub to_client: u64,
+}
+
 /// A client gets `grant` in its login session, which lasts until `ends`.
-pub async fn enter_grant(idp: &Idp, grant: &Grant, ends: Timestamp) -> Result<(), StoreError> {
+pub async fn enter_grant(
+    idp: &Idp,
+    grant: &Grant,
+    ends: Timestamp,
+) -> Result<GrantCounts, StoreError> {
     let store = idp.records.store();
     let ttl = lasting(idp, ends);
     store
@@ -209,15 +221,17 @@ pub async fn enter_grant(idp: &Idp, grant: &Grant, ends: Timestamp) -> Result<()
         .await?;
     let ttl = lasting(idp, grant.expires_at);
     let until = grant.expires_at;
-    store
-        .rank(&grants(&grant.sid), &grant.id, until, ttl)
-        .await?;
+    let in_session = grants(&grant.sid);
+    let in_session = store.rank(&in_session, &grant.id, until, ttl).await?;
     let key = grants_to(&grant.client_id, &grant.sub);
     // Those that ended by themselves leave no word.
     for over in store.claim(&key, idp.now(), until, TRIMMED).await? {
         store.unrank(&key, &over).await?;
     }
-    store.rank(&key, &grant.id, until, ttl).await
+    Ok(GrantCounts {
+        in_session,
+        to_client: store.rank(&key, &grant.id, until, ttl).await?,
+    })
 }
 
 /// The clients that took part in a session, and since when.
@@ -236,8 +250,14 @@ pub async fn leave_client(idp: &Idp, sid: &str, client_id: &str) -> Result<(), S
 
 /// Some of the grants that hang on a session.
 pub async fn grants_of(idp: &Idp, sid: &str) -> Result<Vec<String>, StoreError> {
+    grants_in(idp, sid, PAGE).await
+}
+
+/// The grants that hang on a session; at most `limit`.
+pub async fn grants_in(idp: &Idp, sid: &str, limit: usize) -> Result<Vec<String>, StoreError> {
     let key = grants(sid);
-    let found = idp.records.store().ranked(&key, Timestamp::default(), PAGE);
+    let found = idp.records.store();
+    let found = found.ranked(&key, Timestamp::default(), limit);
     Ok(found.await?.into_iter().map(|(id, _)| id).collect())
 }
 

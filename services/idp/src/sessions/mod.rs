@@ -17,8 +17,8 @@ use crate::{
     state::Idp,
 };
 
-/// The most sessions of one user.
-const MAX_OF_A_USER: usize = 100;
+/// How many sessions of a user one sign-in looks at; a quota is no larger.
+const MAX_LOOKED_AT: usize = 2000;
 
 /// The live session of this browser, if its user may still sign in.
 pub async fn current(idp: &Idp, req: &HttpRequest) -> Result<Option<LoginSession>, RecordError> {
@@ -117,12 +117,25 @@ pub async fn save(
     swapped.then_some(()).ok_or(GrantError::Over)
 }
 
-/// A user has so many sessions at most: nobody fills the index for all others.
 async fn begin(idp: &Idp, session: &LoginSession) -> Result<(), GrantError> {
-    let others = index::sessions_of(idp, &session.sub, MAX_OF_A_USER).await?;
-    if let Some(soonest) = others.first().filter(|_| others.len() == MAX_OF_A_USER) {
-        end(idp, soonest, EndReason::TooMany).await?;
+    let count = index::enter(idp, session).await?;
+    idp.records.put(&session.sid, session).await?;
+    if count > idp.quotas.sessions as u64
+        && let Err(error) = end_surplus(idp, session).await
+    {
+        // The user is signed in all the same; the next sign-in ends them.
+        tracing::warn!("a user's surplus sessions go on for now: {error}");
     }
-    index::enter(idp, session).await?;
-    Ok(idp.records.put(&session.sid, session).await?)
+    Ok(())
+}
+
+/// A user has so many sessions at most: the oldest end, and their apps are told.
+async fn end_surplus(idp: &Idp, newest: &LoginSession) -> Result<(), GrantError> {
+    let all = index::sessions_of(idp, &newest.sub, MAX_LOOKED_AT).await?;
+    let surplus = all.len().saturating_sub(idp.quotas.sessions);
+    let others = all.iter().filter(|sid| **sid != newest.sid);
+    for sid in others.take(surplus) {
+        end(idp, sid, EndReason::TooMany).await?;
+    }
+    Ok(())
 }

@@ -42,7 +42,10 @@ pub(super) async fn redeem(
     check_pkce(request, params)?;
     let audience = audience_of(request, client, params)?;
     let user = user_may_get_tokens(&idp.settings, &login.sub)?;
-    let grant = new_grant(idp, client, &stored.record.grant_id, authorized);
+    let grant = Grant {
+        code: Some(id.clone()),
+        ..new_grant(idp, client, &stored.record.grant_id, authorized)
+    };
     if !consume(idp, &id, &stored, &grant).await? {
         // Another request was faster: this one is the second use.
         return Err(used_again(idp, &stored.record).await?);
@@ -195,5 +198,6 @@ fn new_grant(idp: &Idp, client: &Client, id: &str, authorized: &Authorized) -> G
         expires_at: last_issue + lifetimes.access_token,
         created_at: now,
         last_used_at: None,
+        code: None,
     }
 }

@@ -96,7 +96,7 @@ impl World {
 
     pub(crate) async fn begin(&self, record: &Record) -> Browser {
         let mut browser = Browser::default();
-        browser.take(self.sessions.begin(record).await.unwrap());
+        browser.take(self.sessions.begin(record).await.unwrap().cookies);
         browser
     }
 
@@ -123,6 +123,7 @@ fn sessions_of(
     jwks: &Arc<Jwks>,
 ) -> Sessions {
     let settings = SessionSettings {
+        per_user: 50,
         lifetimes: SessionLifetimes {
             idle: IDLE,
             longest: LONGEST,

@@ -120,7 +120,8 @@ metrics! {
         &[
             Label { name: "db.operation.name", values: &[
                 "ping", "put", "put_new", "get", "take", "compare_and_swap", "remove", "count",
-                "lease", "release", "rank", "ranked", "ranked_count", "ranked_at", "unrank", "claim", "other",
+                "lease", "release", "rank", "ranked", "ranked_count", "ranked_at", "unrank", "claim",
+                "admit", "other",
             ] },
             outcome(&["ok", "error"]),
         ], &["idp", "app1-bff", "app2-bff", "api-1", "api-2"];

@@ -10,6 +10,8 @@ mod resource;
 mod response_type;
 mod scope;
 
+#[cfg(test)]
+pub use bounds::MAX_REQUEST;
 use oauth_types::{ErrorCode, Scope};
 
 use crate::{
@@ -47,7 +49,7 @@ impl From<BadParams> for Refusal {
 /// A check reads the parameters and writes what it found into the request.
 type Check = fn(&Asked<'_>, &mut AuthorizationRequest) -> Result<(), Refusal>;
 
-const CHECKS: [Check; 8] = [
+const CHECKS: [Check; 9] = [
     request_object::check,
     response_type::check,
     bounds::check,
@@ -56,6 +58,7 @@ const CHECKS: [Check; 8] = [
     resource::check,
     prompt::check,
     hints::check,
+    bounds::check_size,
 ];
 
 /// What the checks look at.

@@ -1,0 +1,279 @@
+//! Who may leave how much in the store: the entries of a budget, and which of
+//! them make room for one more. The same in every store; the script of
+//! `redis::scripts` says it in Lua.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    str::FromStr,
+};
+
+use kit::seal::fingerprint;
+use serde::{Deserialize, Serialize};
+
+use crate::{MAX_MEMBER_LEN, StoreError};
+
+/// How many characters of a hash stand for a network and for an owner.
+const TAG: usize = 12;
+
+/// Who an entry is charged to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Owner {
+    network: String,
+    name: String,
+}
+
+impl Owner {
+    /// The owner `name` within `network`: what one party can have many of
+    /// (addresses) shares a network. Only hashes of both are kept.
+    pub fn new(network: &str, name: &str) -> Self {
+        let tag = |text: &str| fingerprint(text).chars().take(TAG).collect();
+        Self {
+            network: tag(network),
+            name: tag(name),
+        }
+    }
+
+    /// Whoever is at `address`: an IPv4 address, or an IPv6 /64 within its /48,
+    /// which one subscriber can have. All whose address is not known are one.
+    pub fn at(address: Option<IpAddr>) -> Self {
+        match address.map(|address| address.to_canonical()) {
+            Some(IpAddr::V4(v4)) => Self::new(&v4.to_string(), &v4.to_string()),
+            Some(IpAddr::V6(v6)) => {
+                let first = |bits: u32| Ipv6Addr::from_bits(v6.to_bits() >> bits << bits);
+                Self::new(&first(80).to_string(), &first(64).to_string())
+            }
+            None => Self::new("", ""),
+        }
+    }
+
+    /// Names it.
+    pub(crate) fn tag(&self) -> &str {
+        &self.name
+    }
+
+    /// A number that spreads networks evenly.
+    pub(crate) fn spread(&self) -> u64 {
+        let start = self.network.bytes().take(8);
+        start.fold(0, |all, byte| {
+            all.wrapping_mul(31).wrapping_add(byte.into())
+        })
+    }
+}
+
+/// What an entry is charged, and to whom. A record carries it, so that whoever
+/// ends the record takes its entry out of the budget.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Charge {
+    owner: Owner,
+    cost: u64,
+}
+
+impl Charge {
+    /// `cost` for `owner`.
+    pub const fn new(owner: Owner, cost: u64) -> Self {
+        Self { owner, cost }
+    }
+
+    pub(crate) const fn owner(&self) -> &Owner {
+        &self.owner
+    }
+}
+
+impl fmt::Display for Charge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}.{}.{}",
+            self.owner.network, self.owner.name, self.cost
+        )
+    }
+}
+
+impl From<Charge> for String {
+    fn from(charge: Charge) -> Self {
+        charge.to_string()
+    }
+}
+
+/// A charge that was not written by us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a charge")]
+pub struct BadCharge;
+
+impl FromStr for Charge {
+    type Err = BadCharge;
+
+    fn from_str(text: &str) -> Result<Self, BadCharge> {
+        let mut parts = text.split('.');
+        let (Some(network), Some(name), Some(cost), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(BadCharge);
+        };
+        let owner = Owner {
+            network: network.to_owned(),
+            name: name.to_owned(),
+        };
+        let cost = cost.parse().map_err(|_| BadCharge)?;
+        Ok(Self { owner, cost })
+    }
+}
+
+impl TryFrom<String> for Charge {
+    type Error = BadCharge;
+
+    fn try_from(text: String) -> Result<Self, BadCharge> {
+        text.parse()
+    }
+}
+
+/// One thing that is charged: `name` is its key as a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// To whom, and how much.
+    pub charge: Charge,
+    /// What.
+    pub name: String,
+}
+
+impl Entry {
+    /// As a member of an ordered set.
+    ///
+    /// # Errors
+    /// When it is longer than a member may be.
+    pub fn member(&self) -> Result<String, StoreError> {
+        let member = format!("{}|{}", self.charge, self.name);
+        if member.len() <= MAX_MEMBER_LEN {
+            return Ok(member);
+        }
+        Err(StoreError::Refused(format!(
+            "an entry of a budget has at most {MAX_MEMBER_LEN} bytes"
+        )))
+    }
+}
+
+impl FromStr for Entry {
+    type Err = BadCharge;
+
+    fn from_str(member: &str) -> Result<Self, BadCharge> {
+        let (charge, name) = member.split_once('|').ok_or(BadCharge)?;
+        Ok(Self {
+            charge: charge.parse()?,
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// What a budget allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// The sum of one owner's charges.
+    pub per_owner: u64,
+    /// The sum of all charges.
+    pub in_all: u64,
+    /// What happens beyond that.
+    pub beyond: Beyond,
+}
+
+/// What happens to an entry that goes beyond the allowance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beyond {
+    /// It is taken, and others go: the owner's own that end first; and where all
+    /// charges together are too much, those of the network, and in it of the
+    /// owner, that has most entries.
+    Evict,
+    /// It is refused, unless the sum of all charges is too much and another
+    /// network has more entries: then one of those goes.
+    Refuse,
+}
+
+/// Which of `held` (those that end first before the others, without what has
+/// ended) go so that `new` fits; nothing where it is refused. Indices in
+/// ascending order.
+pub(crate) fn make_room(
+    held: &[Charge],
+    new: &Charge,
+    allowance: &Allowance,
+) -> Option<Vec<usize>> {
+    let mut gone = vec![false; held.len()];
+    let is_own = |charge: &Charge| charge.owner == new.owner;
+    let mut own: u64 = new.cost
+        + held
+            .iter()
+            .filter(|c| is_own(c))
+            .map(|c| c.cost)
+            .sum::<u64>();
+    let mut total: u64 = new.cost + held.iter().map(|c| c.cost).sum::<u64>();
+    if own > allowance.per_owner && allowance.beyond == Beyond::Refuse {
+        return None;
+    }
+    for (at, charge) in held.iter().enumerate().filter(|(_, c)| is_own(c)) {
+        if own <= allowance.per_owner {
+            break;
+        }
+        gone[at] = true;
+        own -= charge.cost;
+        total -= charge.cost;
+    }
+    while total > allowance.in_all {
+        let left = || held.iter().enumerate().filter(|(at, _)| !gone[*at]);
+        let (mut networks, mut owners) = (HashMap::new(), HashMap::new());
+        for charge in left().map(|(_, charge)| charge).chain([new]) {
+            *networks.entry(&charge.owner.network).or_insert(0) += 1;
+            *owners.entry(&charge.owner).or_insert(0) += 1;
+        }
+        let most = networks.values().copied().max().unwrap_or(0);
+        if allowance.beyond == Beyond::Refuse && networks[&new.owner.network] >= most {
+            return None;
+        }
+        let Some((_, first)) = left().find(|(_, c)| networks[&c.owner.network] == most) else {
+            break;
+        };
+        let network = &first.owner.network;
+        let of_network = || left().filter(|(_, c)| c.owner.network == *network);
+        let most = of_network().map(|(_, c)| owners[&c.owner]).max();
+        let Some((at, charge)) = of_network().find(|(_, c)| Some(owners[&c.owner]) == most) else {
+            break;
+        };
+        total -= charge.cost;
+        gone[at] = true;
+    }
+    Some((0..held.len()).filter(|at| gone[*at]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_is_an_ipv4_address_or_an_ipv6_network_of_64_bits_within_48() {
+        let at = |text: &str| Owner::at(Some(text.parse().unwrap()));
+        assert_eq!(at("2001:db8:1:2::1"), at("2001:db8:1:2:ffff::"));
+        let (here, next) = (at("2001:db8:1:2::1"), at("2001:db8:1:3::1"));
+        assert_eq!(here.network, next.network);
+        assert_ne!(here, next);
+        assert_ne!(here.network, at("2001:db8:2:2::1").network);
+        assert_eq!(at("::ffff:192.0.2.1"), at("192.0.2.1"));
+        assert_ne!(at("192.0.2.1").network, at("192.0.2.2").network);
+        assert_ne!(Owner::at(None), at("0.0.0.0"));
+    }
+
+    #[test]
+    fn a_charge_and_an_entry_come_back_as_they_were_written() {
+        let charge = Charge::new(Owner::new("2001:db8::/48", "2001:db8::/64"), 1200);
+        let entry = Entry {
+            charge: charge.clone(),
+            name: "idp:a|b.c".to_owned(),
+        };
+        assert_eq!(entry.member().unwrap().parse(), Ok(entry));
+        let text = serde_json::to_string(&charge).unwrap();
+        assert_eq!(serde_json::from_str::<Charge>(&text).unwrap(), charge);
+        assert!(!text.contains("db8"), "{text}");
+        for wrong in ["", "a.b", "a.b.c", "a.b.1.2", "a.b.-1"] {
+            assert!(wrong.parse::<Charge>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Budgets: who goes first, and who never does.
+
+use kit::clock::Timestamp;
+
+use super::{CONTENDERS, LONG, contend};
+use crate::{Allowance, Beyond, Charge, Entry, Owner, Store, StoreError};
+use std::sync::Arc;
+
+const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+const fn allowance(per_owner: u64, in_all: u64, beyond: Beyond) -> Allowance {
+    Allowance {
+        per_owner,
+        in_all,
+        beyond,
+    }
+}
+
+/// `name`, of the owner before its dash, whose network is the first letter.
+fn entry(name: &str) -> Entry {
+    let owner = name.split('-').next().unwrap_or_default();
+    Entry {
+        charge: Charge::new(Owner::new(&owner[..1], owner), 10),
+        name: name.to_owned(),
+    }
+}
+
+/// Enters them one after the other, each ending a millisecond after the one
+/// before; what went for each, joined, or a `!` where it is refused.
+async fn enter(
+    store: &impl Store,
+    key: &str,
+    names: &[&str],
+    allowance: Allowance,
+) -> Result<Vec<String>, StoreError> {
+    let mut all = Vec::new();
+    let mut ends = NOW + LONG;
+    for name in names {
+        ends = ends + std::time::Duration::from_millis(1);
+        let gone = store
+            .admit(key, &entry(name), (NOW, ends), &allowance)
+            .await?;
+        all.push(match gone {
+            Some(gone) => gone
+                .iter()
+                .map(|e| e.name.as_str())
+                .collect::<Vec<_>>()
+                .join(" "),
+            None => "!".to_owned(),
+        });
+    }
+    Ok(all)
+}
+
+pub(super) async fn an_owner_beyond_its_share_loses_its_own_that_end_first(
+    store: &impl Store,
+) -> Result<(), StoreError> {
+    let two = allowance(25, 1000, Beyond::Evict);
+    let names = ["a-1", "b-1", "a-2", "a-3", "a-4", "b-2", "a-4"];
+    let gone = enter(store, "budget-share", &names, two).await?;
+    assert_eq!(gone, ["", "", "", "a-1", "a-2", "", ""]);
+    let refuse = allowance(25, 1000, Beyond::Refuse);
+    let gone = enter(store, "budget-refuse", &names[..6], refuse).await?;
+    assert_eq!(gone, ["", "", "", "!", "!", ""]);
+    Ok(())
+}
+
+pub(super) async fn a_full_budget_takes_from_the_network_and_owner_with_most(
+    store: &impl Store,
+) -> Result<(), StoreError> {
+    // Of the network `b` no owner has more than `a` and `c`, together they do.
+    let names = [
+        "a-1", "b1-1", "b1-2", "b2-1", "c-1", "d-1", "e-1", "f-1", "g-1",
+    ];
+    let five = allowance(30, 50, Beyond::Evict);
+    let gone = enter(store, "budget-full", &names, five).await?;
+    assert_eq!(gone[..5], [""; 5]);
+    assert_eq!(gone[5..7], ["b1-1", "b1-2"], "the network, in it the owner");
+    assert_eq!(gone[7..], ["a-1", "b2-1"], "all have one: what ends first");
+    let refuse = allowance(30, 50, Beyond::Refuse);
+    let gone = enter(store, "budget-full-refuse", &names, refuse).await?;
+    assert_eq!(gone[5..], ["b1-1", "b1-2", "!", "!"], "nobody has more");
+    Ok(())
+}
+
+pub(super) async fn a_flood_never_takes_what_another_left(
+    store: &impl Store,
+) -> Result<(), StoreError> {
+    const KEY: &str = "budget-flood";
+    let ten = allowance(60, 100, Beyond::Evict);
+    enter(store, KEY, &["h-1", "k-1", "k-2"], ten).await?;
+    for n in 0..200 {
+        // Two owners of one network, which together could fill it.
+        let name = format!("x{}-{n}", n % 2);
+        let gone = enter(store, KEY, &[&name], ten).await?.concat();
+        assert!(gone.is_empty() || gone.starts_with('x'), "{name}: {gone}");
+    }
+    let gone = enter(store, KEY, &["h-2"], ten).await?.concat();
+    assert!(gone.starts_with('x'), "who comes later finds room: {gone}");
+    Ok(())
+}
+
+pub(super) async fn what_has_ended_or_left_counts_no_more(
+    store: &impl Store,
+) -> Result<(), StoreError> {
+    const KEY: &str = "budget-ends";
+    let two = allowance(20, 100, Beyond::Evict);
+    enter(store, KEY, &["a-1", "a-2"], two).await?;
+    assert!(store.unrank(KEY, &entry("a-1").member()?).await?, "it left");
+    let gone = enter(store, KEY, &["a-3"], two).await?;
+    assert_eq!(gone, [""], "its room is free");
+    let later = NOW + LONG + LONG;
+    let times = (later, later + LONG);
+    for name in ["a-4", "a-5"] {
+        let gone = store.admit(KEY, &entry(name), times, &two).await?;
+        assert_eq!(gone, Some(Vec::new()), "{name}: the others have ended");
+    }
+    Ok(())
+}
+
+pub(super) async fn of_many_at_once_no_more_stay_than_are_allowed(
+    store: &Arc<impl Store>,
+) -> Result<(), StoreError> {
+    const KEY: &str = "budget-many";
+    let five = allowance(50, 1000, Beyond::Evict);
+    let gone = contend(store, move |store, n| async move {
+        let gone = enter(&*store, KEY, &[&format!("a-{n}")], five).await?;
+        Ok(gone.concat().split_whitespace().count())
+    });
+    let gone: usize = gone.await?.into_iter().sum();
+    assert_eq!(gone, CONTENDERS - 5, "each that went, once");
+    assert_eq!(store.ranked_count(KEY, NOW).await?, 5);
+    Ok(())
+}
