@@ -119,13 +119,20 @@ async fn a_user_gives_a_client_so_many_grants_and_the_oldest_is_revoked() {
     }
 }
 
+/// Puts 10,000 members from `first` on into `set`, due in the year 3000.
+fn fill(redis: &RedisServer, set: &str, first: u32) {
+    const FAR: u64 = 32_503_680_000_000;
+    let fill = "for n = ARGV[2], ARGV[2] + 9999 do redis.call('ZADD', KEYS[1], ARGV[1], n .. ':u' .. n) end";
+    redis.ask(&format!("EVAL \"{fill}\" 1 sso-lab:{set} {FAR} {first}"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_number_of_sessions_notices_or_users_ends_service() {
     let redis = RedisServer::start();
-    let far = 32_503_680_000_000_u64;
-    let fill = "for n = 1, 120000 do redis.call('ZADD', KEYS[1], ARGV[1], n .. ':u' .. n) end";
     for set in ["idp:logins", "idp:outbox"] {
-        redis.ask(&format!("EVAL \"{fill}\" 1 sso-lab:{set} {far}"));
+        for first in (1..=120_000).step_by(10_000) {
+            fill(&redis, set, first);
+        }
     }
     let platform = Platform::start_on(Some(&redis), &[]).await;
     let app = platform.url(Site::App1);
