@@ -36,6 +36,7 @@ async fn main() {
         shutdown: shutdown.clone(),
         workers: 1,
         trusted_proxies: TrustedProxies::default(),
+        sites: kit::config::Sites::default(),
         trace: |_, _| From::Fresh,
         body_limit: 1 << 20,
         admission: kit::admission::Admission::of_process(),

@@ -94,9 +94,19 @@ impl Platform {
         .await
     }
 
+    /// The same with each host name below `domain`, a name under `localhost`: the
+    /// sites are siblings then.
+    pub async fn start_at(domain: &str) -> Self {
+        Self::start_below(domain, Changes::default()).await
+    }
+
     async fn start_as(changes: Changes<'_>) -> Self {
+        Self::start_below("localhost", changes).await
+    }
+
+    async fn start_below(domain: &str, changes: Changes<'_>) -> Self {
         let state = tempfile::tempdir().unwrap();
-        let (addresses, mut listeners, taps) = open_ports();
+        let (addresses, mut listeners, taps) = open_ports(domain);
         // Now, so that what a real browser dates agrees with it.
         let clock = Arc::new(ManualClock::new(SystemClock.now()));
         let shutdown = Shutdown::new();
@@ -208,8 +218,8 @@ impl Drop for Platform {
 }
 
 /// Addresses with real ports, the sockets behind them, and the taps before these.
-fn open_ports() -> (Addresses, BTreeMap<Site, Listeners>, BTreeMap<Site, Tap>) {
-    let mut addresses = Addresses::default();
+fn open_ports(domain: &str) -> (Addresses, BTreeMap<Site, Listeners>, BTreeMap<Site, Tap>) {
+    let mut addresses = Addresses::new("http", domain, 0);
     let (mut all, mut taps) = (BTreeMap::new(), BTreeMap::new());
     for site in Site::ALL {
         let listeners = Listeners::free(addresses.grpc_port(site).is_some()).unwrap();

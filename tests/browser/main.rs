@@ -7,6 +7,7 @@
 mod alice;
 mod api1_docs;
 mod attack_click;
+mod attack_cookies;
 mod attack_csrf;
 mod attack_login;
 mod attack_script;

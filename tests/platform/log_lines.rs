@@ -78,6 +78,103 @@ async fn each_line_of_a_request_says_its_trace(plan: Plan) {
     );
 }
 
+/// Each failed call to the provider is told at both of its ends: what was said
+/// (RFC 6749 §5.2), which client, in which trace.
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc6749_5_2_a_wrong_client_secret_is_told_with_client_and_error_at_both_ends() {
+    let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let plan = Plan {
+        environment: vec![
+            own("LOG_FORMAT", "json"),
+            own("APP1_CLIENT_SECRET", "not-the-one-it-has"),
+            own("API1_CLIENT_SECRET", "not-the-one-it-has"),
+        ],
+        ..Plan::default()
+    };
+    let platform = Processes::start(&plan).await;
+    let mut cli = Cli::new();
+    let (app1, app2) = (platform.url(Site::App1), platform.url(Site::App2));
+    cli.goto(&format!("{app1}/login")).await;
+    sign_in(&mut cli, ALICE).await;
+    let page = cli.page();
+    assert_eq!(page.status(), 502, "{page}");
+    let callback = page.hops().last().unwrap();
+    let at_app = line(&platform, "app1-bff", "the identity provider");
+    assert_eq!(at_app["trace_id"], callback.header("trace-id").unwrap());
+    let fields = &at_app["fields"];
+    assert_eq!(fields["error"], "invalid_client", "{at_app}");
+    assert_eq!(fields["client"], "app1", "{at_app}");
+    assert_eq!(fields["call"], "authorization_code", "{at_app}");
+    let at_idp = line(&platform, "idp", "a client is refused");
+    assert_eq!(at_idp["fields"]["client"], "app1", "{at_idp}");
+    assert_eq!(at_idp["fields"]["code"], "invalid_client", "{at_idp}");
+
+    // API-1 exchanges with its own.
+    cli.goto(&format!("{app2}/login")).await;
+    let order = json!({ "item": "chess-set", "quantity": 1 });
+    for answer in [
+        cli.fetch_post("/api1/data", &order).await,
+        cli.fetch_get("/api1/report").await,
+    ] {
+        assert!(answer.status >= 500, "{}", answer.body);
+        let at_api = line(&platform, "api-1", "the identity provider refused");
+        let fields = &at_api["fields"];
+        assert_eq!(fields["error"], "invalid_client", "{at_api}");
+        assert_eq!(fields["client"], "api-1", "{at_api}");
+    }
+    let at_idp = line(&platform, "idp", "a client is refused");
+    assert_eq!(at_idp["fields"]["client"], "api-1", "{at_idp}");
+    for (name, output) in platform.output() {
+        assert!(!output.contains("not-the-one-it-has"), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_clients_name_is_bounded_and_cannot_end_its_line() {
+    let own = ("LOG_FORMAT".to_owned(), "text".to_owned());
+    let plan = Plan {
+        environment: vec![own],
+        ..Plan::default()
+    };
+    let platform = Processes::start(&plan).await;
+    let mut cli = Cli::new();
+    let body: String = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("grant_type", "client_credentials")
+        .append_pair(
+            "client_id",
+            &format!("x\nforged: line\u{1b}[31m{}", "y".repeat(5000)),
+        )
+        .append_pair("client_secret", "s")
+        .finish();
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let url = format!("{}/token", platform.url(Site::Idp));
+    let answer = cli.raw(reqwest::Method::POST, &url, &form, &body).await;
+    assert_eq!(answer.status, 401, "{}", answer.body);
+    let output = &platform.output()["idp"];
+    let told: Vec<_> = output
+        .lines()
+        .filter(|line| line.contains("forged: line"))
+        .collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("a client is refused") && told[0].contains("x'forged: line'"));
+    assert!(!told[0].contains(&"y".repeat(100)), "{told:?}");
+}
+
+/// An app's certificate that the provider does not trust is called so.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_untrusted_certificate_is_called_so() {
+    let stranger = testkit::KubeApi::start(&[]);
+    let error = kit::net::http_client().get(stranger.url()).send().await;
+    let why = kit::net::why(&error.unwrap_err());
+    assert!(why.starts_with("its certificate is not trusted: "), "{why}");
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/?secret", nobody.local_addr().unwrap());
+    drop(nobody);
+    let error = kit::net::http_client().get(url).send().await;
+    let why = kit::net::why(&error.unwrap_err());
+    assert!(why.contains("refused") && !why.contains("secret"), "{why}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nothing_is_traced() {
     each_line_of_a_request_says_its_trace(Plan::default()).await;

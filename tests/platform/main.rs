@@ -45,6 +45,7 @@ mod passwords;
 mod quotas;
 mod receiver;
 mod redis_rights;
+mod rfc6265_cookies;
 mod rfc6749_authorize;
 mod rfc6749_refresh;
 mod rfc6749_token;

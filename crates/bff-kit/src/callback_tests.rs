@@ -92,3 +92,42 @@ async fn a_former_session_that_cannot_be_ended_does_not_fail_the_new_one() {
     assert_eq!(seen.status, StatusCode::SEE_OTHER, "{}", seen.body);
     assert_ne!(session_cookie(&seen).unwrap().value(), old.expose());
 }
+
+#[actix_web::test]
+async fn a_cookie_that_comes_twice_ends_on_a_page_that_names_it_and_uses_nothing_up() {
+    let flow = flow(RequestBy::Url);
+    let begun = flow.begin("").await;
+    let login = begun.cookies[0].clone();
+    let (state, nonce) = (&begun.params["state"], &begun.params["nonce"]);
+    let query = format!("code={nonce}&state={state}&iss=http%3A%2F%2Fidp.localhost%3A8081");
+    let own = format!("{}={}", login.name(), login.value());
+    for twice in [
+        login.name(),
+        cookies::SESSION,
+        "__Host-ended",
+        "__Host-session.1",
+    ] {
+        let line = format!("{own}; {twice}=a; {twice}=b");
+        for uri in [
+            "/login",
+            "/login?prompt=login",
+            &format!("/callback?{query}"),
+        ] {
+            let harmless = twice == login.name() && uri.starts_with("/login");
+            let request = TestRequest::get().uri(uri);
+            let seen = flow
+                .setup
+                .ask(request.insert_header(("cookie", line.as_str())))
+                .await;
+            if harmless {
+                assert_eq!(seen.status, StatusCode::FOUND, "another login is begun");
+                continue;
+            }
+            assert_eq!(seen.status, StatusCode::BAD_REQUEST, "{uri} {twice}");
+            let words = format!("delete every cookie with the name {twice}:");
+            assert!(seen.body.contains(&words), "{uri} {twice}: {}", seen.body);
+            assert_eq!(seen.header("set-cookie"), "", "none is removed");
+        }
+    }
+    assert_eq!(flow.good_answer(&begun).await.status, StatusCode::SEE_OTHER);
+}

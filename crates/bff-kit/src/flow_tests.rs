@@ -7,7 +7,7 @@ use kit::{clock::Clock as _, random::SeededRandom, state_dir::StateDir};
 use oauth_types::pkce;
 use parking_lot::Mutex;
 use serde_json::Value;
-use token_verify::testing::START;
+use token_verify::{Issuer, testing::START};
 
 use super::{
     tests::{Seen, Setup, setup_at},
@@ -25,18 +25,27 @@ pub(super) type Form = HashMap<String, String>;
 /// A provider that signs in whoever comes, and can be told to misbehave.
 struct Idp {
     keys: Mutex<Vec<ClientKey>>,
+    /// What its tokens and its document name.
+    issuer: String,
     /// Merged into the id_token's claims.
     claims: Mutex<Value>,
+    /// Merged into the discovery document.
+    document: Mutex<Value>,
+    /// Merged into the token endpoint's answer.
+    answer: Mutex<Value>,
     pushed: Mutex<Form>,
     token_calls: Mutex<Vec<Form>>,
     now: i64,
 }
 
 impl Idp {
-    fn start(now: i64) -> (Arc<Self>, String) {
+    fn start(issuer: &str, now: i64) -> (Arc<Self>, String) {
         let idp = Arc::new(Self {
             keys: Mutex::new(vec![key(1)]),
+            issuer: issuer.to_owned(),
             claims: Mutex::new(json!({})),
+            document: Mutex::new(json!({})),
+            answer: Mutex::new(json!({})),
             pushed: Mutex::default(),
             token_calls: Mutex::default(),
             now,
@@ -65,28 +74,49 @@ fn key(seed: u64) -> ClientKey {
     client_key(&StateDir::default(), "idp", &SeededRandom::new(seed)).unwrap()
 }
 
-async fn metadata() -> HttpResponse {
-    HttpResponse::Ok().json(json!({
-        "issuer": ISSUER,
-        "authorization_endpoint": format!("{ISSUER}/authorize"),
-        "token_endpoint": format!("{ISSUER}/token"),
-        "pushed_authorization_request_endpoint": format!("{ISSUER}/par"),
-        "jwks_uri": format!("{ISSUER}/jwks"),
+/// An issuer as an address to which a path can be added.
+fn base(issuer: &str) -> &str {
+    issuer.trim_end_matches('/')
+}
+
+fn merged(mut members: Value, more: &Value) -> Value {
+    for (name, value) in more.as_object().unwrap() {
+        members[name] = value.clone();
+    }
+    members
+}
+
+async fn metadata(idp: web::Data<Idp>) -> HttpResponse {
+    let at = base(&idp.issuer);
+    let document = json!({
+        "issuer": idp.issuer,
+        "authorization_endpoint": format!("{at}/authorize"),
+        "token_endpoint": format!("{at}/token"),
+        "pushed_authorization_request_endpoint": format!("{at}/par"),
+        "jwks_uri": format!("{at}/jwks"),
         "authorization_response_iss_parameter_supported": true,
         "response_types_supported": ["code"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
-    }))
+    });
+    HttpResponse::Ok().json(merged(document, &idp.document.lock()))
 }
 
 async fn jwks(idp: web::Data<Idp>) -> HttpResponse {
-    let keys: Vec<_> = idp
-        .keys
-        .lock()
-        .iter()
-        .map(|key| key.public_jwks()["keys"][0].clone())
-        .collect();
-    HttpResponse::Ok().json(json!({"keys": keys}))
+    // What no reader of keys can use must not take the others with it.
+    let mut keys = vec![
+        json!({"kty": "quantum", "kid": 5, "x5t#S256": {}}),
+        json!("odd"),
+    ];
+    let own = idp.keys.lock();
+    keys.extend(own.iter().map(|key| {
+        let own = key.public_jwks()["keys"][0].clone();
+        merged(
+            own,
+            &json!({"x-own": {"a": []}, "x5c": "odd", "exp": "never"}),
+        )
+    }));
+    HttpResponse::Ok().json(json!({"keys": keys, "more": null}))
 }
 
 async fn par(idp: web::Data<Idp>, form: web::Form<Form>) -> HttpResponse {
@@ -98,19 +128,18 @@ async fn token(idp: web::Data<Idp>, form: web::Form<Form>) -> HttpResponse {
     let form = form.into_inner();
     let nonce = form["code"].clone();
     idp.token_calls.lock().push(form);
-    let mut claims = json!({
-        "iss": ISSUER, "sub": "u-1", "aud": "app1", "exp": idp.now + 900, "iat": idp.now,
+    let claims = json!({
+        "iss": idp.issuer, "sub": "u-1", "aud": "app1", "exp": idp.now + 900, "iat": idp.now,
         "nonce": nonce, "name": "Alice", "email": "alice@example.com", "sid": "s-1",
         "auth_time": idp.now,
     });
-    for (name, value) in idp.claims.lock().as_object().unwrap() {
-        claims[name] = value.clone();
-    }
+    let claims = merged(claims, &idp.claims.lock());
     let signing = idp.keys.lock().last().unwrap().clone();
-    HttpResponse::Ok().json(json!({
+    let answer = json!({
         "access_token": "A0", "token_type": "Bearer", "expires_in": 900,
         "refresh_token": "R0", "id_token": signing.sign(&claims).unwrap(),
-    }))
+    });
+    HttpResponse::Ok().json(merged(answer, &idp.answer.lock()))
 }
 
 pub(super) struct Flow {
@@ -125,10 +154,15 @@ pub(super) struct Begun {
 }
 
 pub(super) fn flow(request: RequestBy) -> Flow {
+    flow_at(ISSUER, request)
+}
+
+/// With a provider that calls itself `issuer`.
+fn flow_at(issuer: &str, request: RequestBy) -> Flow {
     // The clock of `world()` stands still until a test moves it.
-    let (idp, address) = Idp::start(START.secs());
+    let (idp, address) = Idp::start(issuer, START.secs());
     Flow {
-        setup: setup_at(&address, request),
+        setup: setup_at(Issuer::new(issuer, &address), request),
         idp,
     }
 }
@@ -154,10 +188,8 @@ impl Flow {
             .ask(TestRequest::get().uri(&format!("/login{query}")))
             .await;
         assert_eq!(seen.status, StatusCode::FOUND, "{}", seen.body);
-        assert!(
-            seen.header("location")
-                .starts_with("http://idp.localhost:8081/authorize?")
-        );
+        let authorize = format!("{}/authorize?", base(&self.idp.issuer));
+        assert!(seen.header("location").starts_with(&authorize));
         Begun {
             params: query_of(seen.header("location")),
             cookies: cookies_of(&seen),
@@ -178,11 +210,10 @@ impl Flow {
 
     pub(super) async fn good_answer(&self, begun: &Begun) -> Seen {
         let (nonce, state) = (&begun.params["nonce"], &begun.params["state"]);
-        self.answer(
-            begun,
-            &format!("code={nonce}&state={state}&iss=http%3A%2F%2Fidp.localhost%3A8081"),
-        )
-        .await
+        let iss: String =
+            url::form_urlencoded::byte_serialize(self.idp.issuer.as_bytes()).collect();
+        self.answer(begun, &format!("code={nonce}&state={state}&iss={iss}"))
+            .await
     }
 }
 
@@ -275,6 +306,146 @@ async fn oidc_core_3_1_3_7_an_id_token_that_fails_a_check_makes_no_session() {
         assert_eq!(seen.status, StatusCode::BAD_GATEWAY, "{claims}");
         assert!(session_cookie(&seen).is_none(), "{claims}");
     }
+}
+
+#[actix_web::test]
+async fn oidc_discovery_4_an_issuer_with_a_slash_at_its_end_or_a_path_is_taken_exactly() {
+    for issuer in [
+        "https://tenant.example.com/",
+        "https://login.example.com/tenant/v2.0",
+        "https://idp.example.com/realms/lab/",
+    ] {
+        let flow = flow_at(issuer, RequestBy::Push);
+        let begun = flow.begin("").await;
+        let params = flow.idp.pushed.lock().clone();
+        let begun = Begun { params, ..begun };
+        let seen = flow.good_answer(&begun).await;
+        assert_eq!(
+            seen.status,
+            StatusCode::SEE_OTHER,
+            "{issuer}: {}",
+            seen.body
+        );
+        // RFC 9207, the document and the id_token name it exactly.
+        let near = match issuer.strip_suffix('/') {
+            Some(without) => without.to_owned(),
+            None => format!("{issuer}/"),
+        };
+        *flow.idp.claims.lock() = json!({ "iss": near });
+        let seen = flow.good_answer(&pushed_again(&flow).await).await;
+        assert_eq!(seen.status, StatusCode::BAD_GATEWAY, "{near}");
+        let begun = pushed_again(&flow).await;
+        let state = &begun.params["state"];
+        let iss: String = url::form_urlencoded::byte_serialize(near.as_bytes()).collect();
+        let seen = flow
+            .answer(&begun, &format!("code=c&state={state}&iss={iss}"))
+            .await;
+        assert_eq!(seen.status, StatusCode::BAD_REQUEST, "{near}");
+        let other = flow_at(issuer, RequestBy::Url);
+        *other.idp.document.lock() = json!({ "issuer": near });
+        let seen = other.setup.ask(TestRequest::get().uri("/login")).await;
+        assert_eq!(seen.status, StatusCode::BAD_GATEWAY, "{near}");
+    }
+}
+
+/// Another login whose request was pushed.
+async fn pushed_again(flow: &Flow) -> Begun {
+    let begun = flow.begin("").await;
+    let params = flow.idp.pushed.lock().clone();
+    Begun { params, ..begun }
+}
+
+#[actix_web::test]
+async fn oidc_core_2_claims_that_nobody_reads_may_have_any_shape() {
+    let odd = [
+        json!({"updated_at": "2026-11-28T12:00:00Z", "email_verified": "true"}),
+        json!({"address": "a street", "phone_number_verified": "yes", "birthdate": 1990}),
+        json!({"picture": "no address", "locale": {}, "zoneinfo": 5, "gender": ["x"]}),
+        json!({"auth_time": "long ago", "acr": 1, "amr": "pwd", "azp": ["x"], "at_hash": 7}),
+        json!({"profile": false, "website": [], "groups": {"a": 1}, "x": null}),
+        json!({"aud": ["app1"], "exp": (START.secs() + 900) as f64 + 0.5}),
+        json!({"iat": START.secs().to_string(), "exp": (START.secs() + 900).to_string()}),
+        json!({"name": 5, "email": {}, "sid": ["s"], "preferred_username": "alice"}),
+    ];
+    for claims in odd {
+        let flow = flow(RequestBy::Url);
+        *flow.idp.claims.lock() = claims.clone();
+        let begun = flow.begin("").await;
+        let seen = flow.good_answer(&begun).await;
+        assert_eq!(
+            seen.status,
+            StatusCode::SEE_OTHER,
+            "{claims}: {}",
+            seen.body
+        );
+    }
+    // What is read has to say something.
+    for claims in [
+        json!({"sub": 5}),
+        json!({"sub": ""}),
+        json!({"iss": [ISSUER]}),
+        json!({"aud": {"app1": true}}),
+        json!({"aud": []}),
+        json!({"exp": "soon"}),
+        json!({"iat": null}),
+        json!({"nonce": ["x"]}),
+    ] {
+        let flow = flow(RequestBy::Url);
+        *flow.idp.claims.lock() = claims.clone();
+        let begun = flow.begin("").await;
+        let seen = flow.good_answer(&begun).await;
+        assert_eq!(seen.status, StatusCode::BAD_GATEWAY, "{claims}");
+    }
+}
+
+#[actix_web::test]
+async fn oidc_core_3_1_3_7_13_auth_time_is_read_in_digits_too() {
+    let flow = flow(RequestBy::Url);
+    for (auth_time, status) in [
+        (json!(START.secs().to_string()), StatusCode::SEE_OTHER),
+        (json!("yesterday"), StatusCode::BAD_GATEWAY),
+    ] {
+        *flow.idp.claims.lock() = json!({ "auth_time": auth_time });
+        let begun = flow.begin("?max_age=60").await;
+        assert_eq!(flow.good_answer(&begun).await.status, status, "{auth_time}");
+    }
+}
+
+#[actix_web::test]
+async fn rfc6749_5_1_an_answer_whose_other_members_are_odd_makes_a_session() {
+    for odd in [
+        json!({"expires_in": "3599"}),
+        json!({"expires_in": "soon", "token_type": "bearer"}),
+        json!({"scope": ["openid", "email"], "refresh_token": null}),
+        json!({"scope": {}, "not-before-policy": {}, "error": null, "ext_expires_in": "0"}),
+    ] {
+        let flow = flow(RequestBy::Url);
+        *flow.idp.answer.lock() = odd.clone();
+        let begun = flow.begin("").await;
+        let seen = flow.good_answer(&begun).await;
+        assert_eq!(seen.status, StatusCode::SEE_OTHER, "{odd}: {}", seen.body);
+    }
+    // A refusal is one whatever its status.
+    let flow = flow(RequestBy::Url);
+    *flow.idp.answer.lock() = json!({"access_token": null, "error": "invalid_grant"});
+    let begun = flow.begin("").await;
+    let seen = flow.good_answer(&begun).await;
+    assert_eq!(seen.status, StatusCode::BAD_REQUEST, "{}", seen.body);
+}
+
+#[actix_web::test]
+async fn oidc_discovery_3_members_that_nobody_reads_may_have_any_shape() {
+    let flow = flow(RequestBy::Url);
+    *flow.idp.document.lock() = json!({
+        "response_types_supported": "code", "subject_types_supported": 5,
+        "id_token_signing_alg_values_supported": null, "scopes_supported": {"openid": []},
+        "userinfo_endpoint": 7, "registration_endpoint": "", "end_session_endpoint": ["x"],
+        "claims_supported": "all", "ui_locales_supported": [[1]],
+        "token_endpoint_auth_methods_supported": ["own", 5],
+        "authorization_response_iss_parameter_supported": "true",
+    });
+    let begun = flow.begin("").await;
+    assert_eq!(flow.good_answer(&begun).await.status, StatusCode::SEE_OTHER);
 }
 
 #[actix_web::test]

@@ -18,6 +18,7 @@ use crate::{
     app::RequestBy,
     audiences,
     callback::CALLBACK,
+    cookies::{self, Cookies},
     params::Params,
     pre_session::{Begin, Begun, NotBegun},
     provider::ProviderError,
@@ -110,6 +111,9 @@ pub(crate) async fn login(req: HttpRequest, bff: web::Data<Bff>) -> Result<HttpR
         |why: String| Problem::new(StatusCode::BAD_REQUEST, "This login cannot begin").detail(why);
     let choice = bff.sessions.settings().choice;
     let ask = Ask::read(req.query_string(), choice, bff.weaknesses).map_err(bad)?;
+    if let Some(name) = cookies::doubled(&Cookies::of(&req)) {
+        return Ok(web_kit::cookies::doubled(&req, bff.accent(), name));
+    }
     let state = bff.random.token();
     let span = begin_journey(&req, &state);
     start(&req, &bff, &ask, &state).instrument(span).await
@@ -197,7 +201,7 @@ fn request_params(
 /// client's id in the URL (RFC 9126 §4).
 async fn location(bff: &Bff, params: Vec<(&'static str, String)>) -> Result<Url, ProviderError> {
     let known = bff.provider.known().await?;
-    let mut url = known.metadata.authorization_endpoint().url().clone();
+    let mut url = known.metadata.authorization_endpoint.clone();
     let params = match bff.app.request {
         RequestBy::Url => params,
         RequestBy::Push => vec![

@@ -44,11 +44,14 @@ pub(super) struct Setup {
 const NOBODY: &str = "http://127.0.0.1:9";
 
 pub(super) fn setup() -> Setup {
-    setup_at(NOBODY, RequestBy::Url)
+    setup_at(
+        Issuer::new("http://idp.localhost:8081", NOBODY),
+        RequestBy::Url,
+    )
 }
 
-/// With the provider at `idp`. Who pushes signs assertions, as the second app.
-pub(super) fn setup_at(idp: &str, request: RequestBy) -> Setup {
+/// With this provider. Who pushes signs assertions, as the second app.
+pub(super) fn setup_at(issuer: Issuer, request: RequestBy) -> Setup {
     let world = world();
     let store = Arc::new(Watched::new(world.store.clone()));
     let shared: SharedStore = store.clone();
@@ -56,7 +59,7 @@ pub(super) fn setup_at(idp: &str, request: RequestBy) -> Setup {
     let keyring = || Keyring::new(&[[9; 32]], "test");
     let sessions = Arc::new(world.sessions_in(&shared, "app1"));
     let provider = ProviderSettings {
-        issuer: Issuer::new("http://idp.localhost:8081", idp),
+        issuer,
         client_id: "app1".into(),
         auth: match request {
             RequestBy::Url => ClientAuth::SecretBasic("app1-secret".to_owned().into()),

@@ -62,6 +62,7 @@ pub async fn build(
         workers: config.workers,
         trusted_proxies: config.trusted_proxies.clone(),
         trace: trace_from,
+        sites: config.addresses.sites(),
         body_limit: MAX_BODY,
         admission: kit::admission::Admission::of_process(),
         metrics_at: listeners.metrics,

@@ -2,6 +2,7 @@
 
 pub mod claims;
 pub mod error;
+pub mod members;
 pub mod names;
 pub mod pkce;
 pub mod scope;
@@ -9,5 +10,6 @@ pub mod secret;
 pub mod token_response;
 
 pub use error::{ErrorBody, ErrorCode, sounds_like_code};
+pub use members::{BadMember, Members};
 pub use scope::Scope;
 pub use token_response::TokenResponse;

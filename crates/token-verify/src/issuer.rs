@@ -7,6 +7,9 @@ use kit::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
+/// Where an issuer's document is, below the issuer (OIDC Discovery §4).
+pub const DISCOVERY: &str = "/.well-known/openid-configuration";
+
 /// Settings of everybody who trusts the identity provider.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Identity provider")]
@@ -101,12 +104,17 @@ impl Issuer {
         &self.name
     }
 
+    /// The address `name` plus `path`, which begins with a `/`. OIDC Discovery
+    /// §4.1: a `/` at the issuer's end goes first.
+    pub fn below(&self, path: &str) -> String {
+        format!("{}{path}", base(&self.name))
+    }
+
     /// Where this service reaches `public`, an address of the issuer's. An
     /// address elsewhere stays as it is.
     pub fn reach(&self, public: &str) -> String {
-        let name = self.name.trim_end_matches('/');
-        match public.strip_prefix(name) {
-            Some(path) if path.is_empty() || path.starts_with('/') => {
+        match public.strip_prefix(base(&self.name)) {
+            Some(path) if path.is_empty() || path.starts_with(['/', '?']) => {
                 format!("{}{path}", self.internal)
             }
             _ => public.to_owned(),
@@ -115,7 +123,7 @@ impl Issuer {
 
     /// The issuer's keys as it publishes them, found by its discovery document.
     pub(crate) async fn fetch_jwks(&self, http: &reqwest::Client) -> Result<Vec<u8>, FetchError> {
-        let url = format!("{}/.well-known/openid-configuration", self.internal);
+        let url = self.reach(&self.below(DISCOVERY));
         let document: Discovery = parse(&url, &get(http, &url).await?)?;
         if document.issuer != self.name {
             return Err(FetchError::OtherIssuer {
@@ -126,6 +134,11 @@ impl Issuer {
         }
         get(http, &self.reach(&document.jwks_uri)).await
     }
+}
+
+/// An issuer without the `/` at its end.
+fn base(issuer: &str) -> &str {
+    issuer.strip_suffix('/').unwrap_or(issuer)
 }
 
 async fn get(http: &reqwest::Client, url: &str) -> Result<Vec<u8>, FetchError> {
@@ -167,6 +180,24 @@ mod unit {
             issuer.reach("https://idp.example/jwks"),
             "http://idp.cluster:8081/jwks"
         );
+    }
+
+    #[test]
+    fn oidc_discovery_4_1_the_document_is_below_the_issuer_without_its_last_slash() {
+        for (name, document) in [
+            ("https://t.example", "https://t.example"),
+            ("https://t.example/", "https://t.example"),
+            ("https://t.example/a/b", "https://t.example/a/b"),
+            ("https://t.example/a/b/", "https://t.example/a/b"),
+        ] {
+            let issuer = Issuer::new(name, name);
+            assert_eq!(issuer.name(), name, "exactly as it is written");
+            let url = issuer.reach(&issuer.below(DISCOVERY));
+            assert_eq!(url, format!("{document}{DISCOVERY}"));
+            let inside = Issuer::new(name, "http://idp.cluster:8081/");
+            let url = inside.reach(&inside.below(DISCOVERY));
+            assert_eq!(url, format!("http://idp.cluster:8081{DISCOVERY}"));
+        }
     }
 
     #[test]

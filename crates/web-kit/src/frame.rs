@@ -9,12 +9,13 @@ use actix_web::{
     web,
 };
 use kit::{
-    admission::Admission, metrics::Metrics, readiness::Readiness, running::Running,
+    admission::Admission, config::Sites, metrics::Metrics, readiness::Readiness, running::Running,
     shutdown::Shutdown,
 };
 
 use crate::{
     client::TrustedProxies,
+    look,
     observe::Observe,
     problem::Problem,
     serve::{Gatekeeper, server},
@@ -35,6 +36,8 @@ pub struct Frame {
     pub workers: usize,
     /// Proxies whose word counts about the client's address.
     pub trusted_proxies: TrustedProxies,
+    /// What the deployment has: pages name nothing else.
+    pub sites: Sites,
     /// Where the trace of each request begins.
     pub trace: Policy,
     /// The most bytes of any request's body; beyond it is 413. Most routes take less.
@@ -87,10 +90,12 @@ impl Frame {
         let proxies = web::Data::new(gatekeeper.proxies.clone());
         let (service, metrics, policy) = (self.service, self.metrics, self.trace);
         let limit = self.body_limit;
+        let sites = self.sites;
         let shutdown = self.shutdown.clone();
         let app = move || {
             let observe = Observe::new(service, metrics.clone(), policy, limit, shutdown.clone());
             let observe = Rc::new(observe);
+            look::deployed(sites);
             App::new()
                 .app_data(readiness.clone())
                 .app_data(shown.clone())

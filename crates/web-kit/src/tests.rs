@@ -67,6 +67,7 @@ impl Served {
             workers: 1,
             trusted_proxies: TrustedProxies::default(),
             trace: |_, _| From::Fresh,
+            sites: kit::config::Sites::default(),
             body_limit: 1024,
             admission: admission.clone(),
             metrics_at: has_metrics_port.then_some(metrics_at).into_iter().collect(),

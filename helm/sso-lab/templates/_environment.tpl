@@ -8,9 +8,15 @@ the variables that end in _FILE say where.
 {{- $values := .root.Values -}}
 {{- $at := printf "http://%s" (include "sso-lab.fullname" .root) -}}
 {{- $isBff := has .key (list "app1" "app2") -}}
+{{- $sites := list -}}
+{{- range include "sso-lab.services" .root | fromYaml -}}
+{{- $sites = concat $sites (keys .sites) -}}
+{{- end -}}
 - {name: BIND, value: 0.0.0.0}
 - {name: DOMAIN, value: {{ $values.domain | quote }}}
 - {name: PUBLIC_SCHEME, value: {{ $values.publicScheme }}}
+# Pages name what is deployed and nothing else.
+- {name: SITES, value: {{ sortAlpha $sites | join "," | quote }}}
 - {name: TRUSTED_PROXIES, value: {{ join "," $values.trustedProxies | quote }}}
 - {name: FORWARDING_HEADER, value: {{ $values.forwardingHeader }}}
 {{- if or $isBff (eq .key "idp") }}

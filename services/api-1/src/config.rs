@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use kit::config::{Common, CommonArgs, Problems, Site};
+use kit::config::{Common, CommonArgs, Problems, Site, Sites};
 use secrecy::SecretString;
 use token_verify::{Issuer, IssuerArgs};
 use url::Url;
@@ -89,6 +89,8 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// Worker threads.
     pub workers: usize,
+    /// What the deployment has.
+    pub sites: Sites,
     /// Proxies whose word counts about the client's address.
     pub trusted_proxies: TrustedProxies,
 }
@@ -125,6 +127,7 @@ impl Config {
             client_secret: client_secret?,
             cors_origins: cors_origins?,
             workers: common.workers,
+            sites: common.addresses.sites(),
             trusted_proxies: trusted_proxies?,
         })
     }

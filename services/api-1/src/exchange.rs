@@ -14,7 +14,7 @@ use kit::{
     },
 };
 use oauth_types::{
-    ErrorBody, ErrorCode, TokenResponse,
+    BadMember, ErrorCode, Members,
     names::{grant, token_type},
     sounds_like_code,
 };
@@ -44,6 +44,9 @@ pub(crate) enum ExchangeError {
     /// It answered with something that is no token for us.
     #[error("the identity provider's answer is not usable: {0}")]
     Answer(&'static str),
+    /// The same, of one of its members.
+    #[error("the identity provider's answer is not usable: {0}")]
+    Member(#[from] BadMember),
 }
 
 /// Does the exchange.
@@ -58,7 +61,7 @@ pub(crate) struct Exchange {
 impl Exchange {
     pub(crate) fn new(config: &Config, metrics: &Metrics) -> Result<Self, tonic::transport::Error> {
         let issuer = &config.issuer;
-        let token_endpoint = issuer.reach(&format!("{}/token", issuer.name()));
+        let token_endpoint = issuer.reach(&issuer.below("/token"));
         let channel = grpc_channel(&config.idp_grpc_url)?;
         Ok(Self {
             grpc: TokenExchangeClient::new(channel).max_decoding_message_size(4 * MAX_TOKEN),
@@ -104,6 +107,10 @@ impl Exchange {
         let exchanged = exchanged.instrument(step.clone()).await;
         let (outcome, in_a_metric) = outcome_of(&exchanged);
         step.record("sso.outcome", outcome);
+        if let Err(error) = &exchanged {
+            let (call, client) = (grant::TOKEN_EXCHANGE, SERVICE);
+            tracing::warn!(call, client, error = outcome, transport, "{error}");
+        }
         let labels = [grant::TOKEN_EXCHANGE, in_a_metric];
         self.calls.record(&labels, started.elapsed());
         exchanged
@@ -163,13 +170,13 @@ impl Exchange {
         if status != 200 {
             return Err(refused_by_http(status, &body));
         }
-        let answer: TokenResponse = serde_json::from_slice(&body)
-            .map_err(|_| ExchangeError::Answer("it is no token response"))?;
+        let answer = Members::read(&body)?;
         check(Answer {
-            token_type: &answer.token_type,
-            issued_token_type: answer.issued_token_type.as_deref(),
-            expires_in: answer.expires_in,
-            access_token: answer.access_token,
+            token_type: answer.needed("token_type")?,
+            issued_token_type: answer.text("issued_token_type")?,
+            // RFC 8693 §2.2.1: it may be left out.
+            expires_in: u64::try_from(answer.seconds("expires_in")?.unwrap_or(1)).unwrap_or(0),
+            access_token: answer.needed("access_token")?.to_owned(),
         })
     }
 }
@@ -190,7 +197,7 @@ fn outcome_of(exchanged: &Result<SecretString, ExchangeError>) -> (&str, &'stati
         }
         Err(ExchangeError::Refused(code)) => (code, "refused"),
         Err(ExchangeError::Unreachable(_)) => ("unavailable", "unavailable"),
-        Err(ExchangeError::Answer(_)) => ("unusable", "unusable"),
+        Err(ExchangeError::Answer(_) | ExchangeError::Member(_)) => ("unusable", "unusable"),
     }
 }
 
@@ -212,8 +219,11 @@ fn refused_by_http(status: u16, body: &[u8]) -> ExchangeError {
     if matches!(status, 429 | 502..=504) {
         return ExchangeError::Unreachable(format!("it answered {status}"));
     }
-    let error = serde_json::from_slice::<ErrorBody>(body).map(|body| body.error);
-    let code = error.ok().filter(|code| sounds_like_code(code));
+    let said = Members::read(body).ok();
+    let code = said.as_ref().and_then(|said| said.needed("error").ok());
+    let code = code
+        .filter(|code| sounds_like_code(code))
+        .map(ToOwned::to_owned);
     ExchangeError::Refused(code.unwrap_or_else(|| format!("status {status}")))
 }
 

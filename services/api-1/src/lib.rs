@@ -78,6 +78,7 @@ pub async fn build(
         workers: config.workers,
         trusted_proxies: config.trusted_proxies,
         trace: |_, _| trace::From::Caller,
+        sites: config.sites,
         body_limit: BODY_LIMIT,
         admission: kit::admission::Admission::of_process(),
         metrics_at: listeners.metrics,

@@ -10,7 +10,6 @@ const RETRY_AFTER: u64 = 1;
 
 impl From<ExchangeError> for Problem {
     fn from(why: ExchangeError) -> Self {
-        tracing::warn!("{why}");
         match &why {
             ExchangeError::Refused(code) => match code.as_str() {
                 // The user's token is no good any more (RFC 8693 §2.2.2 calls it
@@ -35,7 +34,7 @@ impl From<ExchangeError> for Problem {
                     .detail(why.to_string()),
             },
             ExchangeError::Unreachable(_) => later("The identity provider cannot be reached."),
-            ExchangeError::Answer(_) => {
+            ExchangeError::Answer(_) | ExchangeError::Member(_) => {
                 Self::new(StatusCode::BAD_GATEWAY, "The token exchange failed")
                     .detail(why.to_string())
             }

@@ -53,6 +53,7 @@ impl World {
             client_secret: "api-1-secret".into(),
             cors_origins: vec!["http://spa.localhost:8086".to_owned()],
             workers: 1,
+            sites: kit::config::Sites::default(),
             trusted_proxies: web_kit::client::TrustedProxies::default(),
         };
         let ground = Ground {

@@ -1,7 +1,7 @@
 //! Settings, read once.
 
 use clap::Parser;
-use kit::config::{Common, CommonArgs, Problems};
+use kit::config::{Common, CommonArgs, Problems, Sites};
 use token_verify::{Issuer, IssuerArgs};
 use web_kit::client::TrustedProxies;
 
@@ -29,6 +29,8 @@ pub struct Config {
     pub issuer: Issuer,
     /// Worker threads.
     pub workers: usize,
+    /// What the deployment has.
+    pub sites: Sites,
     /// Proxies whose word counts about the client's address.
     pub trusted_proxies: TrustedProxies,
 }
@@ -41,6 +43,7 @@ impl Config {
         Some(Self {
             issuer: issuer?,
             workers: common.workers,
+            sites: common.addresses.sites(),
             trusted_proxies: trusted_proxies?,
         })
     }

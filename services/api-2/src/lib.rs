@@ -92,6 +92,7 @@ fn start(
         workers: config.workers,
         trusted_proxies: config.trusted_proxies,
         trace: |_, _| trace::From::Caller,
+        sites: config.sites,
         body_limit: BODY_LIMIT,
         admission: kit::admission::Admission::of_process(),
         metrics_at: listeners.metrics,

@@ -38,6 +38,7 @@ impl World {
         let config = Config {
             issuer: issuer.issuer(),
             workers: 1,
+            sites: kit::config::Sites::default(),
             trusted_proxies: web_kit::client::TrustedProxies::default(),
         };
         let ground = Ground {

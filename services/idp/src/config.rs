@@ -173,7 +173,7 @@ impl Config {
     /// Checks everything, the configuration file too; what is wrong goes to `problems`.
     pub fn read(args: &Args, common: &Common, problems: &mut Problems) -> Option<Self> {
         let issuer = match &args.issuer {
-            Some(issuer) => problems.issuer("IDP_ISSUER", issuer),
+            Some(issuer) => problems.own_issuer("IDP_ISSUER", issuer),
             None => Some(common.addresses.url(Site::Idp)),
         };
         let signing_alg = problems.parse("IDP_SIGNING_ALG", &args.signing_alg);

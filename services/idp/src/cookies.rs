@@ -6,13 +6,17 @@ use actix_web::{
     cookie::{Cookie, time},
 };
 use kit::{clock::Timestamp, config::Weaknesses};
-use web_kit::same_site::same_site;
+use web_kit::{cookies::Cookies, same_site::same_site};
+
+use crate::trouble::Trouble;
 
 /// The browser's session here: `<sid>.<secret>`.
 pub const SESSION: &str = "__Host-idp_session";
 /// Binds the sign-in form to this browser: a form that another site sends in
 /// the victim's browser belongs to another one (login CSRF).
 pub const BROWSER: &str = "__Host-idp_browser";
+
+const OURS: [&str; 2] = [SESSION, BROWSER];
 
 /// The characters of a value that we made (`Random::token`).
 pub const TOKEN_LEN: usize = 43;
@@ -21,16 +25,27 @@ pub const TOKEN_LEN: usize = 43;
 const MAX_LEN: usize = 256;
 
 /// The value of `name`. Two cookies of one name are none, and neither is an
-/// empty one. Names are taken as they were sent: decoded, `%5F%5FHost-` would
-/// pass for the prefix that browsers guard.
+/// empty one.
 pub fn read(req: &HttpRequest, name: &str) -> Option<String> {
-    let cookies = req.cookies_raw().ok()?;
-    let mut own = cookies.iter().filter(|cookie| cookie.name() == name);
-    let first = own.next()?;
-    if own.next().is_some() || first.value().is_empty() || first.value().len() > MAX_LEN {
-        return None;
-    }
-    Some(first.value().to_owned())
+    let cookies = Cookies::of(req);
+    let value = cookies.get(name)?;
+    (1..=MAX_LEN)
+        .contains(&value.len())
+        .then(|| value.to_owned())
+}
+
+/// Refuses a browser that sends a cookie of ours twice: neither counts, and both
+/// would come again with whatever it is told to do next.
+pub fn none_twice(req: &HttpRequest) -> Result<(), Trouble> {
+    let cookies = Cookies::of(req);
+    let twice = OURS.into_iter().find(|name| cookies.is_doubled(name));
+    twice.map_or(Ok(()), |name| Err(Trouble::cookie_twice(name)))
+}
+
+/// Whether `req` brings a cookie of ours, one that counts or not.
+pub fn any(req: &HttpRequest) -> bool {
+    let cookies = Cookies::of(req);
+    OURS.iter().any(|name| cookies.brings(name))
 }
 
 /// The session's cookie.

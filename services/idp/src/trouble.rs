@@ -9,6 +9,7 @@ use oauth_types::ErrorCode;
 use url::Url;
 use web_kit::{
     body::BodyError,
+    cookies,
     look::{Accent, Message},
     trace::id_of,
 };
@@ -25,6 +26,8 @@ pub struct Trouble {
     code: Option<ErrorCode>,
     /// The client's own address, where the user can start again.
     client: Option<(String, String)>,
+    /// The cookie that came twice.
+    twice: Option<&'static str>,
 }
 
 impl Trouble {
@@ -41,6 +44,7 @@ impl Trouble {
             todo,
             code: None,
             client: None,
+            twice: None,
         }
     }
 
@@ -125,6 +129,15 @@ impl Trouble {
         )
     }
 
+    /// A cookie that came twice, so that neither counts.
+    pub fn cookie_twice(name: &'static str) -> Self {
+        let title = "A cookie is there twice";
+        Self {
+            twice: Some(name),
+            ..Self::new(StatusCode::BAD_REQUEST, title, name, "")
+        }
+    }
+
     /// OpenID Connect RP-Initiated Logout §2 and §4: nothing is ended, and
     /// nothing goes to an address that is not known to be the client's.
     pub fn logout(why: impl Into<String>) -> Self {
@@ -152,6 +165,9 @@ impl Trouble {
 
     /// The page.
     pub fn page(self, req: &HttpRequest) -> HttpResponse {
+        if let Some(name) = self.twice {
+            return cookies::doubled(req, Accent::Idp, name);
+        }
         let mut page = Message::new(self.title, self.happened)
             .what_to_do(self.todo)
             .trace_id(id_of(req));

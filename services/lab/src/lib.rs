@@ -100,6 +100,7 @@ fn serve(
         workers: config.workers,
         trusted_proxies: config.trusted_proxies.clone(),
         trace: |_, _| trace::From::Fresh,
+        sites: config.addresses.sites(),
         body_limit: BODY_LIMIT,
         admission: kit::admission::Admission::of_process(),
         metrics_at: listeners.metrics,

@@ -99,6 +99,11 @@ impl KubeApi {
         api
     }
 
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
     /// Where a pod would find token and CA.
     pub fn service_account(&self) -> PathBuf {
         self.folder.path().to_owned()

@@ -51,6 +51,10 @@ pub(crate) async fn callback(req: HttpRequest, bff: web::Data<Bff>) -> HttpRespo
     };
     let journey = join_journey(&req, state);
     let answering = async {
+        if let Some(name) = doubled(&req, state) {
+            bff.meters.logins.add(&["other"]);
+            return web_kit::cookies::doubled(&req, bff.accent(), &name);
+        }
         let step = kit::step!(span::CALLBACK_CHECK, "sso.outcome" = Empty);
         let checking = check(&req, &bff, &params, state).instrument(step);
         let (checked, over) = checking.await;
@@ -73,6 +77,17 @@ pub(crate) async fn callback(req: HttpRequest, bff: web::Data<Bff>) -> HttpRespo
         answer
     };
     answering.instrument(journey).await
+}
+
+/// A cookie that is there twice, and so counts for none: the login could not be
+/// told from another browser's, or its session not be seen. Nothing is used up.
+fn doubled(req: &HttpRequest, state: &str) -> Option<String> {
+    let cookies = Cookies::of(req);
+    let login = cookies::login_name(state);
+    if cookies.is_doubled(&login) {
+        return Some(login);
+    }
+    cookies::doubled(&cookies).map(ToOwned::to_owned)
 }
 
 /// The code of an answer to a login that this browser began, and that login;
@@ -130,10 +145,7 @@ async fn finish(
 async fn take(req: &HttpRequest, bff: &Bff, state: &str) -> Result<Taken, Trouble> {
     let found = bff.pre_sessions.find(req, state).await?;
     let known = bff.provider.known().await.map_err(Trouble::Provider)?;
-    let iss_promised = known
-        .metadata
-        .additional_metadata()
-        .authorization_response_iss_parameter_supported;
+    let iss_promised = known.metadata.iss_promised;
     Ok(Taken {
         pre_session: bff.pre_sessions.take(found).await?,
         iss_promised,

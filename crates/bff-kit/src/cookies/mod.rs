@@ -1,7 +1,6 @@
-//! The one home of cookies: names, attributes, lifetimes. Reading them is in
-//! `request`, values too long for one cookie are in `split`.
+//! The one home of the apps' cookies: names, attributes, lifetimes. They are read
+//! by [`web_kit::cookies`]; values too long for one cookie are in `split`.
 
-mod request;
 mod split;
 
 use std::time::Duration;
@@ -15,12 +14,11 @@ use actix_web::{
     middleware::Next,
 };
 use kit::{config::Weaknesses, seal::fingerprint};
+pub(crate) use web_kit::cookies::Cookies;
 use web_kit::same_site::same_site;
 
-pub(crate) use self::{
-    request::{Cookies, bytes},
-    split::{TooLarge, split},
-};
+use self::split::split;
+pub(crate) use self::split::{TooLarge, whole};
 use crate::{audiences::Audience, pre_session::LIFETIME};
 
 /// The session's cookie. `__Host-` lets a browser take it only with `Secure`,
@@ -89,7 +87,7 @@ pub(crate) fn forget_session(cookies: &Cookies<'_>) -> Vec<Cookie<'static>> {
     let own = [SESSION, IDENTITY, RENEWAL];
     let mut gone: Vec<_> = own
         .into_iter()
-        .flat_map(|name| cookies.parts_of(name).map(forget))
+        .flat_map(|name| split::parts_of(cookies, name).map(forget))
         .collect();
     let carried = cookies.get(IDENTITY).is_some();
     for audience in Audience::ALL.iter().filter(|_| carried) {
@@ -100,6 +98,17 @@ pub(crate) fn forget_session(cookies: &Cookies<'_>) -> Vec<Cookie<'static>> {
         }
     }
     gone
+}
+
+/// The cookie of a session that is there more than once, so that none of them
+/// counts: a sign-in could not be seen.
+pub(crate) fn doubled<'r>(cookies: &Cookies<'r>) -> Option<&'r str> {
+    let is_sessions = |name: &str| {
+        let split = [IDENTITY, RENEWAL];
+        [SESSION, ENDED].contains(&name) || split.iter().any(|of| split::is_part(name, of))
+    };
+    let mut own = cookies.names().filter(|name| is_sessions(name));
+    own.find(|name| cookies.is_doubled(name))
 }
 
 /// The name of the cookie of the login of `state`.
@@ -115,6 +124,12 @@ pub(crate) fn logins(req: &HttpRequest) -> Vec<(String, String)> {
         .filter(|(name, _)| name.starts_with(LOGIN_PREFIX))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
+}
+
+/// How many bytes of cookies there are in `headers`.
+pub(crate) fn bytes(headers: &header::HeaderMap) -> usize {
+    let lines = headers.get_all(header::COOKIE);
+    lines.map(header::HeaderValue::len).sum()
 }
 
 /// Cookies that go along with the answer to a request, whichever it will be.

@@ -46,7 +46,7 @@ pub(crate) fn split(
         cookie.set_value(String::from_utf8_lossy(part).into_owned());
         cookies.push(cookie);
     }
-    // What `join` would take for a part of this one.
+    // What `whole` would take for a part of this one.
     if value.len() >= ALONE && parts.len() < MAX_PARTS {
         let mut rest = pattern.clone();
         rest.set_name(format!("{}.{}", pattern.name(), parts.len()));
@@ -76,9 +76,17 @@ pub(super) fn is_part(own: &str, name: &str) -> bool {
     }
 }
 
+/// The names of the cookies that hold the value of `name`, as far as they are there.
+pub(super) fn parts_of<'r>(
+    cookies: &Cookies<'r>,
+    name: &'static str,
+) -> impl Iterator<Item = &'r str> {
+    cookies.names().filter(move |own| is_part(own, name))
+}
+
 /// The value of `name`, put together again. What checks it (a signature, a
 /// seal) finds out where a part is missing.
-pub(super) fn join<'r>(cookies: &Cookies<'r>, name: &str) -> Option<Cow<'r, str>> {
+pub(crate) fn whole<'r>(cookies: &Cookies<'r>, name: &str) -> Option<Cow<'r, str>> {
     let first = cookies.get(name)?;
     if first.len() < ALONE {
         return Some(Cow::Borrowed(first));
@@ -122,8 +130,8 @@ mod tests {
             }
             if length > 0 {
                 let req = sent_back(&cookies);
-                let whole = Cookies::of(&req).whole(NAME).unwrap();
-                assert_eq!(whole, value, "{length}");
+                let joined = whole(&Cookies::of(&req), NAME).unwrap();
+                assert_eq!(joined, value, "{length}");
             }
         }
     }

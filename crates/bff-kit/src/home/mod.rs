@@ -36,11 +36,14 @@ pub(crate) async fn home(
         choice: settings.choice,
         cookies: held::in_mode(mode),
         still_good: still_good(&bff, &req),
-        other_app: pages::OtherApp {
-            accent: bff.app.other.into(),
-            url: bff.addresses.url(bff.app.other),
-        },
-        lab_url: bff.addresses.url(Site::Lab),
+        other_app: bff
+            .addresses
+            .link(bff.app.other)
+            .map(|url| pages::OtherApp {
+                accent: bff.app.other.into(),
+                url,
+            }),
+        lab_url: bff.addresses.link(Site::Lab),
         idp_url: bff.provider.issuer().to_owned(),
         note: reflected(&req, bff.weaknesses),
     };

@@ -70,6 +70,9 @@ pub(crate) async fn logout(
 ) -> Result<HttpResponse, Problem> {
     let no_logout = |why| Problem::new(StatusCode::BAD_REQUEST, "This is no logout").detail(why);
     let asked = Asked::read(&req, b"").map_err(no_logout)?;
+    if let Some(name) = cookies::doubled(&Cookies::of(&req)) {
+        return Err(twice(name));
+    }
     let session = bff.session(&req, Purpose::Look { slide: false }).await?;
     let Some(session) = session else {
         // Some may still be there of one that ended without this browser.
@@ -99,6 +102,13 @@ pub(crate) async fn logout(
         None => here,
     };
     Ok(logged_out.answer(asked.by_script))
+}
+
+/// Which session is meant cannot be told, and none has ended.
+fn twice(name: &str) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "A cookie is there twice").detail(format!(
+        "This browser sends the cookie {name} twice, so no session can be told to be its own. Delete every cookie with this name, of this site and of the domains above it."
+    ))
 }
 
 /// Where the provider ends its session. A provider that has no such place, or

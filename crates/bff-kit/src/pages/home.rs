@@ -25,10 +25,10 @@ pub(crate) struct HomePage {
     pub cookies: Vec<HeldCookie>,
     /// What is left of sessions that have ended in this browser.
     pub still_good: Vec<StillGood>,
-    /// The app next door.
-    pub other_app: OtherApp,
-    /// The start page's address.
-    pub lab_url: String,
+    /// The app next door, where there is one.
+    pub other_app: Option<OtherApp>,
+    /// The start page's address, where there is one.
+    pub lab_url: Option<String>,
     /// The provider's address.
     pub idp_url: String,
     /// What a lab that has been weakened so shows unescaped.
@@ -174,11 +174,11 @@ pub(super) mod tests {
                 holds: "A random id of 256 bits.".into(),
             }],
             still_good: Vec::new(),
-            other_app: OtherApp {
+            other_app: Some(OtherApp {
                 accent: Accent::App2,
                 url: "http://app2.localhost:8083".into(),
-            },
-            lab_url: "http://lab.localhost:8080".into(),
+            }),
+            lab_url: Some("http://lab.localhost:8080".into()),
             idp_url: "http://idp.localhost:8081".into(),
             note: None,
         }
@@ -227,6 +227,20 @@ pub(super) mod tests {
             "two orders, two ways to sign out"
         );
         assert!(html.contains("2023-11-14 22:13:20 UTC"));
+    }
+
+    #[actix_web::test]
+    async fn it_leads_only_to_what_the_deployment_has() {
+        let (html, _) = page(home(None).respond()).await;
+        assert!(html.contains("http://app2.localhost") && html.contains("http://lab.localhost"));
+        let alone = HomePage {
+            other_app: None,
+            lab_url: None,
+            ..home(None)
+        };
+        let (html, _) = page(alone.respond()).await;
+        assert!(!html.contains("app2.localhost") && !html.contains("lab.localhost"));
+        assert!(html.contains("http://idp.localhost:8081"));
     }
 
     #[actix_web::test]

@@ -4,7 +4,7 @@
 
 use std::pin::Pin;
 
-use http::header::RETRY_AFTER;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use kit::{net, telemetry::propagation};
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
 use token_verify::Issuer;
@@ -76,7 +76,9 @@ impl Backchannel {
                 retry_after,
             });
         }
-        let headers = answer.headers().clone();
+        let mut headers = answer.headers().clone();
+        // Whatever kind it says to be, it is read as JSON or not at all.
+        headers.remove(CONTENT_TYPE);
         let body = net::read_bounded(answer)
             .await
             .map_err(|error| match error {
@@ -91,7 +93,7 @@ impl Backchannel {
 }
 
 fn unreachable(error: reqwest::Error) -> CallError {
-    CallError::Unreachable(error.without_url().to_string())
+    CallError::Unreachable(net::why(&error))
 }
 
 impl<'c> AsyncHttpClient<'c> for Backchannel {

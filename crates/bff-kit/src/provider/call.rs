@@ -2,16 +2,28 @@
 //! the token endpoint: what openidconnect has no call for.
 
 use http::{HeaderValue, Method, StatusCode, header};
-use oauth_types::ErrorBody;
+use oauth_types::Members;
 use openidconnect::{HttpRequest, HttpResponse, http};
 use secrecy::ExposeSecret as _;
 use url::form_urlencoded;
 
-use super::{Provider, ProviderError};
+use super::{Provider, ProviderError, types::ErrorAnswer};
 
 impl Provider {
-    /// Posts `params` to `endpoint`; gives the answer if its status is `expected`.
+    /// Posts `params` to `endpoint` for `call`; gives the answer if its status is
+    /// `expected`.
     pub(super) async fn post(
+        &self,
+        call: &'static str,
+        endpoint: &str,
+        params: &[(&str, &str)],
+        expected: StatusCode,
+    ) -> Result<HttpResponse, ProviderError> {
+        let answer = self.post_now(endpoint, params, expected).await;
+        self.logged(call, answer)
+    }
+
+    async fn post_now(
         &self,
         endpoint: &str,
         params: &[(&str, &str)],
@@ -35,10 +47,9 @@ impl Provider {
         }
         let answer = self.backchannel.send(request).await?;
         if answer.status() != expected {
-            return Err(match serde_json::from_slice::<ErrorBody>(answer.body()) {
-                Ok(said) => ProviderError::Refused { code: said.error },
-                Err(_) => invalid(&answer.status()),
-            });
+            let said = Members::read(answer.body()).ok();
+            let refused = said.as_ref().and_then(ErrorAnswer::read);
+            return Err(refused.map_or_else(|| invalid(&answer.status()), Into::into));
         }
         Ok(answer)
     }

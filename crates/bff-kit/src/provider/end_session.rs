@@ -15,7 +15,7 @@ impl Provider {
         back_to: &str,
     ) -> Result<Option<String>, ProviderError> {
         let known = self.known().await?;
-        let endpoint = &known.metadata.additional_metadata().end_session_endpoint;
+        let endpoint = &known.metadata.end_session_endpoint;
         let Some(endpoint) = endpoint else {
             return Ok(None);
         };

@@ -94,6 +94,12 @@ impl From<CallError> for ProviderError {
     }
 }
 
+impl From<ErrorAnswer> for ProviderError {
+    fn from(answer: ErrorAnswer) -> Self {
+        Self::Refused { code: answer.error }
+    }
+}
+
 impl From<DiscoveryError<CallError>> for ProviderError {
     fn from(error: DiscoveryError<CallError>) -> Self {
         match error {
@@ -110,13 +116,13 @@ impl From<RequestTokenError<CallError, ErrorAnswer>> for ProviderError {
     fn from(error: RequestTokenError<CallError, ErrorAnswer>) -> Self {
         match error {
             RequestTokenError::Request(error) => error.into(),
-            RequestTokenError::ServerResponse(answer) => Self::Refused {
-                code: answer.error().as_ref().to_owned(),
-            },
-            // The body that could not be read may hold tokens: it goes nowhere.
-            RequestTokenError::Parse(..) => {
-                Self::Invalid("the token answer cannot be read".to_owned())
-            }
+            RequestTokenError::ServerResponse(answer) => answer.into(),
+            // It names a member, and not what stood there. The body itself may
+            // hold tokens: it goes nowhere.
+            RequestTokenError::Parse(error, _) => Self::Invalid(format!(
+                "the token answer cannot be read: {}",
+                error.inner()
+            )),
             RequestTokenError::Other(why) => Self::Invalid(why),
         }
     }

@@ -47,7 +47,9 @@ impl Provider {
             return Ok(None);
         };
         let params = [("token", refresh_token)];
-        let answer = self.post(&endpoint, &params, StatusCode::OK).await?;
+        let answer = self
+            .post("grants", &endpoint, &params, StatusCode::OK)
+            .await?;
         let mut grants: Vec<UserGrant> = serde_json::from_slice(answer.body())
             .map_err(|error| ProviderError::Invalid(format!("a list of grants: {error}")))?;
         grants.retain(|grant| grant.id.len() <= MAX_ID);
@@ -65,7 +67,8 @@ impl Provider {
         };
         let params = [("token", refresh_token), ("id", id)];
         let endpoint = format!("{endpoint}/end");
-        match self.post(&endpoint, &params, StatusCode::NO_CONTENT).await {
+        let ending = self.post("end of a grant", &endpoint, &params, StatusCode::NO_CONTENT);
+        match ending.await {
             Ok(_) => Ok(true),
             Err(error) if error.is_refused_as(oauth_types::ErrorCode::InvalidGrant) => Ok(false),
             Err(error) => Err(error),
@@ -74,7 +77,7 @@ impl Provider {
 
     async fn grants_endpoint(&self) -> Result<Option<String>, ProviderError> {
         let known = self.known().await?;
-        let endpoint = &known.metadata.additional_metadata().grants_endpoint;
+        let endpoint = &known.metadata.grants_endpoint;
         Ok(endpoint.clone())
     }
 }

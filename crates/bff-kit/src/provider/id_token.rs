@@ -1,30 +1,23 @@
-//! The id_token's checks (OIDC Core §3.1.3.7), by openidconnect and our clock.
+//! The id_token's checks (OIDC Core §3.1.3.7), by our clock. Of its claims only
+//! those are looked at that a check or a session needs.
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::DateTime;
 use kit::clock::{Clock, Timestamp};
-use openidconnect::{
-    ClaimsVerificationError, ClientId, IdTokenClaims, IssuerUrl, Nonce, SignatureVerificationError,
-    core::{CoreGenderClaim, CoreJwsSigningAlgorithm},
-};
+use oauth_types::{BadMember, Members, names::jwt_type, secret::same_secret};
+use openidconnect::core::CoreJsonWebKeySet;
 
 use super::{
-    Grant, Known, Provider, ProviderError,
-    types::{MoreClaims, Token, Verifier},
+    Grant, Provider, ProviderError, odd,
+    signed::{self, Unsigned},
 };
 
-/// What the provider may sign by: public keys alone, never `none`.
-pub(super) const ALGORITHMS: [CoreJwsSigningAlgorithm; 4] = [
-    CoreJwsSigningAlgorithm::EcdsaP256Sha256,
-    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
-    CoreJwsSigningAlgorithm::RsaSsaPssSha256,
-    CoreJwsSigningAlgorithm::EdDsa,
-];
 /// By how much the provider's clock may differ from ours.
 const SKEW: Duration = Duration::from_secs(10);
 /// How old an id_token, or a logout token, may be when it comes.
 pub(super) const MAX_AGE: Duration = Duration::from_secs(600);
+/// The longest that is looked at, in bytes.
+const MAX_TOKEN: usize = 64 * 1024;
 
 /// What the id_token has to say.
 pub(crate) struct Expected<'a> {
@@ -50,6 +43,38 @@ pub(crate) struct Identity {
     pub(crate) issued_at: Timestamp,
 }
 
+/// Why an id_token is refused.
+#[derive(Debug, thiserror::Error)]
+enum BadIdToken {
+    /// Longer than any of ours.
+    #[error("it is longer than {MAX_TOKEN} bytes")]
+    TooLong,
+    /// RFC 7515.
+    #[error(transparent)]
+    Unsigned(#[from] Unsigned),
+    /// A claim that is needed.
+    #[error(transparent)]
+    Claim(#[from] BadMember),
+    /// §3.1.3.7, 2.
+    #[error("iss is another provider")]
+    Issuer,
+    /// §3.1.3.7, 3: with nobody else in it, for nobody else is trusted with it.
+    #[error("aud is not this client alone")]
+    Audience,
+    /// §3.1.3.7, 9.
+    #[error("exp is in the past")]
+    Expired,
+    /// §3.1.3.7, 10.
+    #[error("iat: {0}")]
+    IssueTime(String),
+    /// §3.1.3.7, 11.
+    #[error("nonce is not this login's")]
+    Nonce,
+    /// §3.1.3.7, 13.
+    #[error("auth_time: {0}")]
+    AuthTime(String),
+}
+
 impl Provider {
     /// Checks the id_token in `grant`. A key that is not known yet is asked for.
     pub(crate) async fn identify(
@@ -58,49 +83,47 @@ impl Provider {
         expected: &Expected<'_>,
     ) -> Result<Identity, ProviderError> {
         let missing = || ProviderError::Invalid("there is no id_token".to_owned());
-        let token = grant.id_token.as_ref().ok_or_else(missing)?;
+        let token = grant.id_token.as_deref().ok_or_else(missing)?;
         let known = self.known().await?;
-        let nonce = Nonce::new(expected.nonce.to_owned());
-        let mut checked = token.claims(&self.verifier(&known, expected)?, &nonce);
-        let newer;
-        if matches!(
-            checked,
-            Err(ClaimsVerificationError::SignatureVerification(
-                SignatureVerificationError::NoMatchingKey
-            ))
-        ) {
-            newer = self.newer_than(&known).await?;
-            checked = token.claims(&self.verifier(&newer, expected)?, &nonce);
+        let mut checked = self.check_id_token(token, &known.keys, expected);
+        if matches!(checked, Err(BadIdToken::Unsigned(Unsigned::UnknownKey))) {
+            let newer = self.newer_than(&known).await?;
+            checked = self.check_id_token(token, &newer.keys, expected);
         }
-        let claims =
-            checked.map_err(|error| ProviderError::Invalid(format!("id_token: {error}")))?;
-        identity(token, claims)
+        checked.map_err(|error| ProviderError::Invalid(format!("id_token: {error}")))
     }
 
-    /// Made for a public client: that way no MAC algorithm is ever accepted.
-    fn verifier(
+    fn check_id_token(
         &self,
-        known: &Known,
+        token: &str,
+        keys: &CoreJsonWebKeySet,
         expected: &Expected<'_>,
-    ) -> Result<Verifier<'static>, ProviderError> {
-        let issuer = IssuerUrl::new(self.issuer().to_owned());
-        let issuer = issuer.map_err(|error| ProviderError::Invalid(error.to_string()))?;
-        let client_id = ClientId::new(self.settings.client_id.clone());
-        let (now, iat_clock) = (self.clock.clone(), self.clock.clone());
-        let since = expected.signed_in_since;
-        Ok(
-            Verifier::new_public_client(client_id, issuer, known.metadata.jwks().clone())
-                .set_allowed_algs(ALGORITHMS)
-                .set_time_fn(move || {
-                    DateTime::from_timestamp_millis(now.now().millis()).unwrap_or_default()
-                })
-                .set_issue_time_verifier_fn(move |iat| {
-                    check_issue_time(&iat_clock, iat.timestamp())
-                })
-                .set_auth_time_verifier_fn(move |at| {
-                    check_auth_time(since, at.map(|at| at.timestamp()))
-                }),
-        )
+    ) -> Result<Identity, BadIdToken> {
+        if token.len() > MAX_TOKEN {
+            return Err(BadIdToken::TooLong);
+        }
+        let claims = signed::claims(token, keys, &[jwt_type::JWT])?;
+        if claims.needed("iss")? != self.issuer() {
+            return Err(BadIdToken::Issuer);
+        }
+        let audiences = claims.texts("aud")?;
+        let is_us = |audience: &&str| *audience == self.client_id();
+        if audiences.is_empty() || !audiences.iter().all(is_us) {
+            return Err(BadIdToken::Audience);
+        }
+        if Timestamp::from_secs(claims.needed_seconds("exp")?) <= self.clock.now() {
+            return Err(BadIdToken::Expired);
+        }
+        let issued_at = claims.needed_seconds("iat")?;
+        check_issue_time(&self.clock, issued_at).map_err(BadIdToken::IssueTime)?;
+        if !same_secret(claims.needed("nonce")?, expected.nonce) {
+            return Err(BadIdToken::Nonce);
+        }
+        if let Some(since) = expected.signed_in_since {
+            let auth_time = claims.seconds("auth_time")?;
+            check_auth_time(since, auth_time).map_err(BadIdToken::AuthTime)?;
+        }
+        identity(token, &claims, Timestamp::from_secs(issued_at))
     }
 }
 
@@ -117,37 +140,30 @@ pub(super) fn check_issue_time(clock: &Arc<dyn Clock>, iat: i64) -> Result<(), S
 
 /// OIDC Core §3.1.3.7, 13: a login that asked for a fresh sign-in checks that
 /// it was one. `auth_time` counts whole seconds.
-fn check_auth_time(since: Option<Timestamp>, auth_time: Option<i64>) -> Result<(), String> {
-    match (since, auth_time) {
-        (Some(_), None) => Err("it does not say when the user signed in".to_owned()),
-        (Some(since), Some(at)) if Timestamp::from_secs(at) + SKEW < since => {
+fn check_auth_time(since: Timestamp, auth_time: Option<i64>) -> Result<(), String> {
+    match auth_time {
+        None => Err("it does not say when the user signed in".to_owned()),
+        Some(at) if Timestamp::from_secs(at) + SKEW < since => {
             Err("the user signed in before the time that was asked for".to_owned())
         }
-        (None, _) | (Some(_), Some(_)) => Ok(()),
+        Some(_) => Ok(()),
     }
 }
 
-fn identity(
-    token: &Token,
-    claims: &IdTokenClaims<MoreClaims, CoreGenderClaim>,
-) -> Result<Identity, ProviderError> {
-    let sub = claims.subject().as_str().to_owned();
-    let name = claims
-        .name()
-        .and_then(|name| name.get(None))
-        .map(|name| name.as_str().to_owned());
-    let user_name = claims
-        .preferred_username()
-        .map(|name| name.as_str().to_owned());
+fn identity(token: &str, claims: &Members, issued_at: Timestamp) -> Result<Identity, BadIdToken> {
+    // What a session can do without is left out where it is odd.
+    let perhaps = |name| {
+        let text = odd("an id_token", claims.text(name)).filter(|text| !text.is_empty());
+        text.map(ToOwned::to_owned)
+    };
+    let sub = claims.needed("sub")?.to_owned();
+    let name = perhaps("name").or_else(|| perhaps("preferred_username"));
     Ok(Identity {
-        name: name.or(user_name).unwrap_or_else(|| sub.clone()),
-        email: claims.email().map(|email| email.as_str().to_owned()),
-        sid: claims.additional_claims().sid.clone(),
-        id_token: serde_json::to_value(token)
-            .ok()
-            .and_then(|text| text.as_str().map(ToOwned::to_owned))
-            .ok_or_else(|| ProviderError::Invalid("the id_token cannot be kept".to_owned()))?,
-        issued_at: Timestamp::from_secs(claims.issue_time().timestamp()),
+        name: name.unwrap_or_else(|| sub.clone()),
+        email: perhaps("email"),
+        sid: perhaps("sid"),
+        id_token: token.to_owned(),
+        issued_at,
         sub,
     })
 }
@@ -171,8 +187,7 @@ mod tests {
 
     #[test]
     fn oidc_core_3_1_3_7_13_a_fresh_sign_in_is_checked_where_it_was_asked_for() {
-        let since = Some(Timestamp::from_secs(1000));
-        assert!(check_auth_time(None, None).is_ok());
+        let since = Timestamp::from_secs(1000);
         assert!(check_auth_time(since, Some(1000)).is_ok());
         assert!(check_auth_time(since, Some(990)).is_ok());
         assert!(check_auth_time(since, Some(989)).is_err());

@@ -3,30 +3,29 @@
 
 use std::sync::Arc;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use kit::{
     clock::{Clock, Timestamp},
     telemetry::names::{OK, span},
 };
 use oauth_types::{
-    claims::Audience,
+    BadMember, Members,
     names::{BACKCHANNEL_LOGOUT_EVENT, jwt_type},
 };
-use openidconnect::{
-    JsonWebKey as _,
-    core::{CoreJsonWebKeySet, CoreJwsSigningAlgorithm},
-};
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Map, Value};
+use openidconnect::core::CoreJsonWebKeySet;
+use serde_json::Value;
 use tracing::{Instrument as _, Span, field::Empty};
 
 use super::{
     Provider, ProviderError,
-    id_token::{ALGORITHMS, MAX_AGE, check_issue_time},
+    id_token::{MAX_AGE, check_issue_time},
+    odd,
+    signed::{self, Unsigned},
 };
 
 /// The longest that is looked at, in bytes.
 const MAX_TOKEN: usize = 8 * 1024;
+/// What its `typ` may be, where it has one (§2.4).
+const TYPES: [&str; 3] = [jwt_type::LOGOUT, "application/logout+jwt", jwt_type::JWT];
 
 /// A logout token that passed every check.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,6 +63,9 @@ pub(crate) enum BadLogoutToken {
     /// RFC 7519 §7.2.
     #[error("The logout token is no signed JWT with the claims of one (section 2.4).")]
     Unreadable,
+    /// A claim that is needed (section 2.4).
+    #[error("The logout token: {0} (section 2.4).")]
+    Claim(#[from] BadMember),
     /// RFC 8725 §3.11, Back-Channel Logout 1.0 §2.4.
     #[error("typ is neither logout+jwt nor JWT: this is a token of another kind.")]
     Type,
@@ -97,26 +99,6 @@ pub(crate) enum BadLogoutToken {
     /// §2.6, 6: it might be an id_token.
     #[error("There is a nonce, which is prohibited.")]
     Nonce,
-}
-
-#[derive(Deserialize)]
-struct Header {
-    alg: Value,
-    typ: Option<String>,
-    kid: Option<String>,
-    crit: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Claims {
-    iss: String,
-    aud: Audience,
-    iat: i64,
-    exp: i64,
-    jti: String,
-    sub: Option<String>,
-    sid: Option<String>,
-    events: Map<String, Value>,
 }
 
 /// Who may send it, and to whom.
@@ -153,10 +135,10 @@ impl Provider {
             clock: &self.clock,
         };
         let known = self.known().await?;
-        match check(token, known.metadata.jwks(), &parties) {
+        match check(token, &known.keys, &parties) {
             Err(BadLogoutToken::UnknownKey) => {
                 let newer = self.newer_than(&known).await?;
-                check(token, newer.metadata.jwks(), &parties)
+                check(token, &newer.keys, &parties)
             }
             checked => checked,
         }
@@ -171,106 +153,67 @@ fn check(
     if token.len() > MAX_TOKEN {
         return Err(BadLogoutToken::TooLong);
     }
-    let unreadable = || BadLogoutToken::Unreadable;
-    let (message, signature) = token.rsplit_once('.').ok_or_else(unreadable)?;
-    let (header, claims) = message.split_once('.').ok_or_else(unreadable)?;
-    let signature = URL_SAFE_NO_PAD.decode(signature);
-    let signature = signature.map_err(|_| unreadable())?;
-    check_signature(&json(header)?, message.as_bytes(), &signature, keys)?;
-    check_claims(json(claims)?, parties)
+    let claims = signed::claims(token, keys, &TYPES)?;
+    check_claims(&claims, parties)
 }
 
-fn json<T: DeserializeOwned>(part: &str) -> Result<T, BadLogoutToken> {
-    let bytes = URL_SAFE_NO_PAD.decode(part).ok();
-    let read = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    read.ok_or(BadLogoutToken::Unreadable)
+impl From<Unsigned> for BadLogoutToken {
+    fn from(unsigned: Unsigned) -> Self {
+        match unsigned {
+            Unsigned::Unreadable => Self::Unreadable,
+            Unsigned::Type => Self::Type,
+            Unsigned::Algorithm => Self::Algorithm,
+            Unsigned::UnknownKey => Self::UnknownKey,
+            Unsigned::Signature => Self::Signature,
+        }
+    }
 }
 
-/// §2.6, 2: by a key of the provider's, as an id_token is signed.
-fn check_signature(
-    header: &Header,
-    message: &[u8],
-    signature: &[u8],
-    keys: &CoreJsonWebKeySet,
-) -> Result<(), BadLogoutToken> {
-    // RFC 7515 §4.1.11: we understand no extension.
-    if header.crit.is_some() {
-        return Err(BadLogoutToken::Unreadable);
-    }
-    let typ = header.typ.as_deref().unwrap_or(jwt_type::JWT);
-    let is = |known: &str| typ.eq_ignore_ascii_case(known);
-    if !is(jwt_type::LOGOUT) && !is("application/logout+jwt") && !is(jwt_type::JWT) {
-        return Err(BadLogoutToken::Type);
-    }
-    let algorithm = serde_json::from_value::<CoreJwsSigningAlgorithm>(header.alg.clone());
-    let algorithm = algorithm.ok().filter(|named| ALGORITHMS.contains(named));
-    let algorithm = algorithm.ok_or(BadLogoutToken::Algorithm)?;
-    let is_meant = |key: &&openidconnect::core::CoreJsonWebKey| match &header.kid {
-        Some(kid) => key.key_id().is_some_and(|id| id.as_str() == kid),
-        None => true,
-    };
-    let mut meant = keys.keys().iter().filter(is_meant).peekable();
-    if meant.peek().is_none() {
-        return Err(BadLogoutToken::UnknownKey);
-    }
-    // A key says itself what it is for: another kind's refuses the algorithm.
-    meant
-        .any(|key| {
-            let checked = key.verify_signature(&algorithm, message, signature);
-            checked.is_ok()
-        })
-        .then_some(())
-        .ok_or(BadLogoutToken::Signature)
-}
-
-fn check_claims(
-    claims: Map<String, Value>,
-    parties: &Parties<'_>,
-) -> Result<LogoutToken, BadLogoutToken> {
-    // Whatever it says: also null.
-    let has_nonce = claims.contains_key("nonce");
-    let claims: Claims =
-        serde_json::from_value(claims.into()).map_err(|_| BadLogoutToken::Unreadable)?;
-    if claims.iss != parties.issuer {
+fn check_claims(claims: &Members, parties: &Parties<'_>) -> Result<LogoutToken, BadLogoutToken> {
+    if claims.needed("iss")? != parties.issuer {
         return Err(BadLogoutToken::Issuer);
     }
-    if !is_alone(&claims.aud, parties.client_id) {
+    // OIDC Core §3.1.3.7, 3: nobody else is trusted with it.
+    let audiences = claims.texts("aud")?;
+    if audiences.is_empty() || audiences.iter().any(|one| *one != parties.client_id) {
         return Err(BadLogoutToken::Audience);
     }
-    let expires_at = Timestamp::from_secs(claims.exp);
+    let expires_at = Timestamp::from_secs(claims.needed_seconds("exp")?);
+    let issued_at = claims.needed_seconds("iat")?;
+    let jti = claims.needed("jti")?.to_owned();
     if expires_at <= parties.clock.now() {
         return Err(BadLogoutToken::Expired);
     }
-    check_issue_time(parties.clock, claims.iat).map_err(BadLogoutToken::IssueTime)?;
-    let event = claims.events.get(BACKCHANNEL_LOGOUT_EVENT);
+    check_issue_time(parties.clock, issued_at).map_err(BadLogoutToken::IssueTime)?;
+    let event = claims.value("events");
+    let event = event.and_then(|events| events.get(BACKCHANNEL_LOGOUT_EVENT));
     if !event.is_some_and(Value::is_object) {
         return Err(BadLogoutToken::Event);
     }
-    if has_nonce {
+    // Whatever it says: also null.
+    if claims.has("nonce") {
         return Err(BadLogoutToken::Nonce);
     }
-    let sub = claims.sub.clone();
-    let subject = match (claims.sid, claims.sub) {
-        (Some(sid), _) => Subject::Login(sid),
-        (None, Some(sub)) => Subject::User(sub),
+    let sid = claims.text("sid")?;
+    let sub = match sid {
+        // It says enough, and what is odd beside it says nothing.
+        Some(_) => odd("a logout token", claims.text("sub")),
+        None => claims.text("sub")?,
+    };
+    let subject = match (sid, sub) {
+        (Some(sid), _) => Subject::Login(sid.to_owned()),
+        (None, Some(sub)) => Subject::User(sub.to_owned()),
         (None, None) => return Err(BadLogoutToken::Nobody),
     };
-    let too_old = Timestamp::from_secs(claims.iat) + MAX_AGE;
+    let issued_at = Timestamp::from_secs(issued_at);
+    let too_old = issued_at + MAX_AGE;
     Ok(LogoutToken {
         subject,
-        sub,
-        jti: claims.jti,
-        issued_at: Timestamp::from_secs(claims.iat),
+        sub: sub.map(ToOwned::to_owned),
+        jti,
+        issued_at,
         good_until: expires_at.min(too_old),
     })
-}
-
-/// OIDC Core §3.1.3.7, 3: nobody else is trusted with it.
-fn is_alone(aud: &Audience, client_id: &str) -> bool {
-    match aud {
-        Audience::One(one) => one == client_id,
-        Audience::Many(many) => !many.is_empty() && many.iter().all(|one| one == client_id),
-    }
 }
 
 #[cfg(test)]

@@ -7,8 +7,10 @@ mod error;
 mod grants;
 mod id_token;
 mod logout_token;
+mod metadata;
 mod par;
 mod revoke;
+mod signed;
 mod token;
 mod types;
 
@@ -19,16 +21,17 @@ use kit::{
     clock::{Clock, Timestamp},
     random::Random,
 };
-use openidconnect::{AuthType, ClientId, ClientSecret, IssuerUrl, RedirectUrl};
+use oauth_types::{BadMember, ErrorCode};
+use openidconnect::{
+    AuthType, ClientId, ClientSecret, IssuerUrl, JsonWebKeySetUrl, RedirectUrl, TokenUrl,
+    core::CoreJsonWebKeySet,
+};
 use parking_lot::RwLock;
 use secrecy::ExposeSecret as _;
 use token_verify::Issuer;
 use tokio::sync::Mutex;
 
-use self::{
-    backchannel::Backchannel,
-    types::{Metadata, OidcClient},
-};
+use self::{backchannel::Backchannel, metadata::Metadata, types::OidcClient};
 use crate::{client_auth::ClientAuth, meters::Meters};
 
 pub(crate) use error::{ProviderError, note};
@@ -69,7 +72,17 @@ pub(crate) struct Provider {
 /// What discovery told, and the client made from it.
 pub(crate) struct Known {
     pub(crate) metadata: Metadata,
+    keys: CoreJsonWebKeySet,
     client: OidcClient,
+}
+
+/// What `read` of `answer` gave; one that is odd counts as left out. That is for
+/// members that the app can do without.
+fn odd<T>(answer: &str, read: Result<Option<T>, BadMember>) -> Option<T> {
+    read.unwrap_or_else(|bad| {
+        tracing::warn!("{answer} of the identity provider: {bad}; it counts as left out");
+        None
+    })
 }
 
 impl Provider {
@@ -126,9 +139,20 @@ impl Provider {
     }
 
     async fn discover(&self) -> Result<Arc<Known>, ProviderError> {
-        let invalid = |error: &dyn std::fmt::Display| ProviderError::Invalid(error.to_string());
+        let discovering = self.discover_now().await;
+        self.logged("discovery", discovering)
+    }
+
+    async fn discover_now(&self) -> Result<Arc<Known>, ProviderError> {
+        let invalid =
+            |error: &dyn std::fmt::Display| ProviderError::Invalid(format!("discovery: {error}"));
+        let metadata = self.ask_for_metadata().await?;
         let issuer = IssuerUrl::new(self.issuer().to_owned()).map_err(|e| invalid(&e))?;
-        let metadata = Metadata::discover_async(issuer, &self.backchannel).await?;
+        let jwks_uri = JsonWebKeySetUrl::new(metadata.jwks_uri.clone());
+        let jwks_uri = jwks_uri.map_err(|e| invalid(&e))?;
+        let keys = CoreJsonWebKeySet::fetch_async(&jwks_uri, &self.backchannel).await?;
+        let token_endpoint = TokenUrl::new(metadata.token_endpoint.clone());
+        let token_endpoint = token_endpoint.map_err(|e| invalid(&e))?;
         let redirect_uri =
             RedirectUrl::new(self.settings.redirect_uri.clone()).map_err(|e| invalid(&e))?;
         let secret = self.settings.auth.secret();
@@ -139,12 +163,40 @@ impl Provider {
             AuthType::RequestBody
         };
         let client_id = ClientId::new(self.settings.client_id.clone());
-        let client = OidcClient::from_provider_metadata(metadata.clone(), client_id, secret)
+        let mut client = openidconnect::Client::new(client_id, issuer, keys.clone());
+        if let Some(secret) = secret {
+            client = client.set_client_secret(secret);
+        }
+        let client = client
+            .set_token_uri(token_endpoint)
             .set_auth_type(auth_type)
             .set_redirect_uri(redirect_uri);
-        let known = Arc::new(Known { metadata, client });
+        let known = Arc::new(Known {
+            metadata,
+            keys,
+            client,
+        });
         *self.known.write() = Some(known.clone());
         Ok(known)
+    }
+
+    /// Tells the log that `call` failed: with the OAuth error, as which client, and
+    /// (as each line of a request does) in which trace.
+    fn logged<T>(
+        &self,
+        call: &'static str,
+        answer: Result<T, ProviderError>,
+    ) -> Result<T, ProviderError> {
+        if let Err(error) = &answer {
+            let (client, code) = (self.client_id(), error.outcome());
+            // Also how a session ends that was ended at the provider.
+            if error.is_refused_as(ErrorCode::InvalidGrant) {
+                tracing::info!(call, client, error = code, "the identity provider: {error}");
+            } else {
+                tracing::warn!(call, client, error = code, "the identity provider: {error}");
+            }
+        }
+        answer
     }
 
     /// What authenticates us in a call's body.

@@ -2,18 +2,13 @@
 
 use http::StatusCode;
 use kit::telemetry::names::span;
-use serde::Deserialize;
+use oauth_types::Members;
 use tracing::{Instrument as _, field::Empty};
 
 use super::{Provider, ProviderError, note};
 
 /// The most bytes of a `request_uri` that is taken over into a redirect.
 const MAX_REQUEST_URI: usize = 1024;
-
-#[derive(Deserialize)]
-struct Pushed {
-    request_uri: String,
-}
 
 impl Provider {
     /// Pushes an authorization request and gives its `request_uri` (RFC 9126 §2.2).
@@ -31,7 +26,6 @@ impl Provider {
         let known = self.known().await?;
         let endpoint = known
             .metadata
-            .additional_metadata()
             .pushed_authorization_request_endpoint
             .as_ref();
         let endpoint = endpoint
@@ -40,12 +34,14 @@ impl Provider {
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
-        let answer = self.post(endpoint, &params, StatusCode::CREATED).await?;
-        let pushed: Pushed =
-            serde_json::from_slice(answer.body()).map_err(|e| invalid(&e.to_string()))?;
-        if pushed.request_uri.is_empty() || pushed.request_uri.len() > MAX_REQUEST_URI {
-            return Err(invalid("the request_uri is empty or too long"));
+        let pushing = self.post("pushed request", endpoint, &params, StatusCode::CREATED);
+        let answer = pushing.await?;
+        let pushed = Members::read(answer.body()).map_err(|e| invalid(&e.to_string()))?;
+        let request_uri = pushed.needed("request_uri");
+        let request_uri = request_uri.map_err(|e| invalid(&e.to_string()))?;
+        if request_uri.len() > MAX_REQUEST_URI {
+            return Err(invalid("the request_uri is too long"));
         }
-        Ok(pushed.request_uri)
+        Ok(request_uri.to_owned())
     }
 }

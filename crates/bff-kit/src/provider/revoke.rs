@@ -29,7 +29,7 @@ impl Provider {
 
     async fn revoke_now(&self, refresh_token: &str) -> Result<(), ProviderError> {
         let known = self.known().await?;
-        let endpoint = &known.metadata.additional_metadata().revocation_endpoint;
+        let endpoint = &known.metadata.revocation_endpoint;
         let endpoint = endpoint.as_deref().ok_or_else(|| {
             ProviderError::Invalid("its metadata names no endpoint to revoke tokens at".to_owned())
         })?;
@@ -38,7 +38,8 @@ impl Provider {
             ("token_type_hint", "refresh_token"),
         ];
         // RFC 7009 §2.2: also for a token that it does not know.
-        self.post(endpoint, &params, StatusCode::OK).await?;
+        self.post("revocation", endpoint, &params, StatusCode::OK)
+            .await?;
         Ok(())
     }
 }

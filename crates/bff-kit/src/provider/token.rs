@@ -9,15 +9,12 @@ use kit::{
 use oauth_types::names::grant;
 use openidconnect::{
     AuthorizationCode, OAuth2TokenResponse as _, PkceCodeVerifier, RefreshToken,
-    TokenResponse as _, core::CoreTokenType,
+    core::CoreTokenType,
 };
 use tokio::time::Instant;
 use tracing::{Instrument as _, field::Empty};
 
-use super::{
-    Provider, ProviderError, note,
-    types::{Token, TokenAnswer},
-};
+use super::{Provider, ProviderError, note, types::TokenAnswer};
 use crate::{audiences, bearer::Bearer};
 
 /// Stands in where the answer does not say how long the access token lives
@@ -59,7 +56,7 @@ pub(crate) struct Grant {
     /// The refresh token, where a new one came.
     pub(crate) refresh_token: Option<String>,
     /// The id_token, not yet checked.
-    pub(super) id_token: Option<Token>,
+    pub(super) id_token: Option<String>,
 }
 
 impl Provider {
@@ -87,7 +84,7 @@ impl Provider {
         calling: impl Future<Output = Result<Grant, ProviderError>>,
     ) -> Result<Grant, ProviderError> {
         let started = Instant::now();
-        let answer = note(calling.await);
+        let answer = self.logged(grant, note(calling.await));
         let outcome = answer.as_ref().err().map_or(OK, ProviderError::in_a_metric);
         let calls = &self.meters.token_calls;
         calls.record(&[grant, outcome], started.elapsed());
@@ -97,10 +94,8 @@ impl Provider {
     async fn redeem_code_now(&self, code: &str, verifier: &str) -> Result<Grant, ProviderError> {
         let known = self.known().await?;
         let asked_at = self.clock.now();
-        let request = known
-            .client
-            .exchange_code(AuthorizationCode::new(code.to_owned()));
-        let mut request = request.map_err(|_| no_endpoint())?;
+        let code = AuthorizationCode::new(code.to_owned());
+        let mut request = known.client.exchange_code(code);
         request = request.set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned()));
         for (name, value) in self.auth_params()? {
             request = request.add_extra_param(name, value);
@@ -144,10 +139,7 @@ impl Provider {
         let known = self.known().await?;
         let asked_at = self.clock.now();
         let refresh_token = RefreshToken::new(refresh_token.to_owned());
-        let mut request = known
-            .client
-            .exchange_refresh_token(&refresh_token)
-            .map_err(|_| no_endpoint())?;
+        let mut request = known.client.exchange_refresh_token(&refresh_token);
         request = match by {
             AudienceBy::Resource => request.add_extra_param("resource", audience),
             AudienceBy::Audience => request.add_extra_param("audience", audience),
@@ -191,11 +183,10 @@ fn belongs_to(token: &str, audience: &str) -> bool {
         .is_some_and(|rest| rest.starts_with('/'))
 }
 
-fn no_endpoint() -> ProviderError {
-    ProviderError::Invalid("its metadata names no token endpoint".to_owned())
-}
-
 fn read(answer: &TokenAnswer, asked_at: Timestamp) -> Result<Grant, ProviderError> {
+    if let Some(refused) = answer.refused() {
+        return Err(refused.clone().into());
+    }
     if *answer.token_type() != CoreTokenType::Bearer {
         return Err(ProviderError::Invalid(
             "the token is not a Bearer token".to_owned(),
@@ -209,13 +200,16 @@ fn read(answer: &TokenAnswer, asked_at: Timestamp) -> Result<Grant, ProviderErro
         issued_at: asked_at,
         expires_at: asked_at + lifetime,
         refresh_token: answer.refresh_token().map(|token| token.secret().clone()),
-        id_token: answer.id_token().cloned(),
+        id_token: answer.id_token.as_ref().map(|token| token.0.clone()),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use oauth_types::ErrorCode;
+    use serde_json::{Value, json};
+
+    use super::{super::types::ErrorAnswer, *};
 
     #[test]
     fn a_scope_belongs_to_the_audience_that_it_begins_with() {
@@ -224,19 +218,76 @@ mod tests {
         assert!(!belongs_to("openid", "https://api-1"));
     }
 
+    fn answer(changes: &Value) -> Result<Grant, String> {
+        let mut members = json!({
+            "access_token": "a", "token_type": "Bearer", "expires_in": 900,
+            "refresh_token": "r", "id_token": "i",
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            members[name] = value.clone();
+        }
+        let answer = serde_json::from_str(&members.to_string());
+        let answer = answer.map_err(|error| error.to_string())?;
+        read(&answer, Timestamp::from_secs(100)).map_err(|error| error.to_string())
+    }
+
+    fn ends(changes: &Value) -> i64 {
+        answer(changes).ok().unwrap().expires_at.secs()
+    }
+
     #[test]
-    fn rfc6749_5_1_another_token_type_is_refused() {
-        let answer = |kind: &str| {
-            let text = format!(r#"{{"access_token":"a","token_type":"{kind}","expires_in":900}}"#);
-            read(
-                &serde_json::from_str(&text).unwrap(),
-                Timestamp::from_secs(100),
-            )
-        };
-        assert_eq!(
-            answer("Bearer").ok().map(|grant| grant.expires_at.secs()),
-            Some(1000)
-        );
-        assert!(answer("DPoP").is_err());
+    fn rfc6749_5_1_another_token_type_is_refused_and_case_says_nothing() {
+        for bearer in ["Bearer", "bearer", "BEARER"] {
+            assert!(answer(&json!({ "token_type": bearer })).is_ok(), "{bearer}");
+        }
+        for other in [json!("DPoP"), json!("mac"), json!(null), json!(5)] {
+            assert!(answer(&json!({ "token_type": other })).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn rfc6749_5_1_expires_in_is_read_as_a_number_or_digits_or_assumed() {
+        assert_eq!(ends(&json!({})), 1000);
+        assert_eq!(ends(&json!({"expires_in": "3599"})), 3699);
+        assert_eq!(ends(&json!({"expires_in": 3599.5})), 3699);
+        for odd in [json!("soon"), json!(null), json!([900]), json!(true)] {
+            assert_eq!(ends(&json!({ "expires_in": odd })), 160, "{odd}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_reads_of_an_answer_may_have_any_shape() {
+        let odd = json!({
+            "scope": ["openid", 5], "not_before": "x", "ext_expires_in": {}, "session_state": null,
+            "error": null, "profile": [{}], "refresh_expires_in": "0",
+        });
+        assert!(answer(&odd).is_ok());
+        let without = answer(&json!({"refresh_token": {}, "id_token": 5}))
+            .ok()
+            .unwrap();
+        assert!(without.refresh_token.is_none() && without.id_token.is_none());
+    }
+
+    #[test]
+    fn what_an_answer_needs_is_named_and_its_value_is_not_told() {
+        for odd in [json!(["secret"]), json!({"secret": 1}), json!(true)] {
+            let why = answer(&json!({ "access_token": odd })).err().unwrap();
+            assert!(why.contains("member access_token is no text"), "{why}");
+            assert!(!why.contains("secret"), "{why}");
+        }
+        let none: Result<TokenAnswer, _> = serde_json::from_str("\"secret\"");
+        assert!(!none.err().unwrap().to_string().contains("secret"));
+    }
+
+    #[test]
+    fn rfc6749_5_2_a_refusal_counts_also_with_status_200_and_odd_members() {
+        let refused = answer(&json!({"access_token": null, "error": "invalid_grant"}));
+        assert!(refused.err().unwrap().contains("invalid_grant"));
+        let odd = r#"{"error":"invalid_grant","error_description":{"a":1},"error_uri":5}"#;
+        let read: ErrorAnswer = serde_json::from_str(odd).unwrap();
+        assert!(ProviderError::from(read).is_refused_as(ErrorCode::InvalidGrant));
+        for none in [r#"{"error":{"code":5}}"#, "[]", "{}"] {
+            assert!(serde_json::from_str::<ErrorAnswer>(none).is_err(), "{none}");
+        }
     }
 }

@@ -1,90 +1,177 @@
-//! openidconnect's types, put together for our use.
+//! openidconnect's types, put together for our use, and what we read of the
+//! token endpoint's answers. openidconnect's own answers want every member in
+//! its one shape; ours look at what the app uses.
 
+use std::{fmt, time::Duration};
+
+use oauth_types::{Members, sounds_like_code};
 use openidconnect::{
-    AdditionalClaims, AdditionalProviderMetadata, Client, EmptyExtraTokenFields, EndpointMaybeSet,
-    EndpointNotSet, EndpointSet, IdToken, IdTokenFields, IdTokenVerifier, ProviderMetadata,
-    StandardErrorResponse, StandardTokenResponse,
+    AccessToken, Client, EmptyAdditionalClaims, EndpointNotSet, EndpointSet, ErrorResponse,
+    IdToken, OAuth2TokenResponse, RefreshToken, Scope, TokenResponse,
     core::{
-        CoreAuthDisplay, CoreAuthPrompt, CoreClaimName, CoreClaimType, CoreClientAuthMethod,
-        CoreErrorResponseType, CoreGenderClaim, CoreGrantType, CoreJsonWebKey,
-        CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreJwsSigningAlgorithm,
-        CoreResponseMode, CoreResponseType, CoreRevocableToken, CoreRevocationErrorResponse,
-        CoreSubjectIdentifierType, CoreTokenIntrospectionResponse, CoreTokenType,
+        CoreAuthDisplay, CoreAuthPrompt, CoreGenderClaim, CoreJsonWebKey,
+        CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreRevocableToken,
+        CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreTokenType,
     },
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::Value;
 
-/// Metadata beyond OpenID Connect Discovery. Another provider may lack any of it.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub(crate) struct MoreMetadata {
-    /// RFC 9126 §5.
-    #[serde(default)]
-    pub(crate) pushed_authorization_request_endpoint: Option<String>,
-    /// RFC 8414 §2.
-    #[serde(default)]
-    pub(crate) revocation_endpoint: Option<String>,
-    /// OIDC RP-Initiated Logout 1.0 §2.1.
-    #[serde(default)]
-    pub(crate) end_session_endpoint: Option<String>,
-    /// Our own provider's: a user's grants to a client.
-    #[serde(default)]
-    pub(crate) grants_endpoint: Option<String>,
-    /// RFC 9207 §3.
-    #[serde(default)]
-    pub(crate) authorization_response_iss_parameter_supported: bool,
+use super::odd;
+
+/// What the token endpoint gave (RFC 6749 §5.1). `Debug` shows no token.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct TokenAnswer {
+    access_token: AccessToken,
+    token_type: CoreTokenType,
+    expires_in: Option<u64>,
+    /// It refuses, whatever its status says.
+    refused: Option<ErrorAnswer>,
+    refresh_token: Option<RefreshToken>,
+    /// Not yet checked, nor looked at.
+    #[serde(skip)]
+    pub(super) id_token: Option<Unchecked>,
 }
 
-impl AdditionalProviderMetadata for MoreMetadata {}
+/// An id_token as it came.
+#[derive(Clone)]
+pub(crate) struct Unchecked(pub(super) String);
 
-/// Claims beyond OIDC Core §2.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub(crate) struct MoreClaims {
-    /// The provider's session (OIDC Back-Channel Logout 1.0 §2.1).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) sid: Option<String>,
+impl fmt::Debug for Unchecked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unchecked([redacted])")
+    }
 }
 
-impl AdditionalClaims for MoreClaims {}
+impl<'de> Deserialize<'de> for TokenAnswer {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        const WHAT: &str = "a token answer";
+        let members = Members::of(Value::deserialize(from)?).map_err(D::Error::custom)?;
+        let without_token = !members.has_value("access_token");
+        if let Some(refused) = ErrorAnswer::read(&members).filter(|_| without_token) {
+            return Ok(Self::refusing(refused));
+        }
+        let token_type = members.needed("token_type").map_err(D::Error::custom)?;
+        let access_token = members.needed("access_token").map_err(D::Error::custom)?;
+        let text = |name| {
+            let text = odd(WHAT, members.text(name)).filter(|text| !text.is_empty());
+            text.map(ToOwned::to_owned)
+        };
+        let expires_in = odd(WHAT, members.seconds("expires_in"));
+        Ok(Self {
+            access_token: AccessToken::new(access_token.to_owned()),
+            // RFC 6749 §7.1: in upper or lower case.
+            token_type: if token_type.eq_ignore_ascii_case("bearer") {
+                CoreTokenType::Bearer
+            } else {
+                CoreTokenType::Extension(String::new())
+            },
+            expires_in: expires_in.map(|seconds| u64::try_from(seconds).unwrap_or(0)),
+            refused: None,
+            refresh_token: text("refresh_token").map(RefreshToken::new),
+            id_token: text("id_token").map(Unchecked),
+        })
+    }
+}
 
-pub(crate) type Metadata = ProviderMetadata<
-    MoreMetadata,
-    CoreAuthDisplay,
-    CoreClientAuthMethod,
-    CoreClaimName,
-    CoreClaimType,
-    CoreGrantType,
-    CoreJweContentEncryptionAlgorithm,
-    CoreJweKeyManagementAlgorithm,
-    CoreJsonWebKey,
-    CoreResponseMode,
-    CoreResponseType,
-    CoreSubjectIdentifierType,
->;
+impl TokenAnswer {
+    fn refusing(refused: ErrorAnswer) -> Self {
+        Self {
+            access_token: AccessToken::new(String::new()),
+            token_type: CoreTokenType::Bearer,
+            expires_in: None,
+            refused: Some(refused),
+            refresh_token: None,
+            id_token: None,
+        }
+    }
 
-pub(crate) type Token = IdToken<
-    MoreClaims,
+    /// Whether it gives nothing.
+    pub(super) const fn refused(&self) -> Option<&ErrorAnswer> {
+        self.refused.as_ref()
+    }
+}
+
+impl OAuth2TokenResponse for TokenAnswer {
+    type TokenType = CoreTokenType;
+
+    fn access_token(&self) -> &AccessToken {
+        &self.access_token
+    }
+
+    fn token_type(&self) -> &CoreTokenType {
+        &self.token_type
+    }
+
+    fn expires_in(&self) -> Option<Duration> {
+        self.expires_in.map(Duration::from_secs)
+    }
+
+    fn refresh_token(&self) -> Option<&RefreshToken> {
+        self.refresh_token.as_ref()
+    }
+
+    /// Nobody here asks: an access token that lacks one is refused by its API.
+    fn scopes(&self) -> Option<&Vec<Scope>> {
+        None
+    }
+}
+
+type AnyIdToken = IdToken<
+    EmptyAdditionalClaims,
     CoreGenderClaim,
     CoreJweContentEncryptionAlgorithm,
     CoreJwsSigningAlgorithm,
 >;
 
-pub(crate) type TokenAnswer = StandardTokenResponse<
-    IdTokenFields<
-        MoreClaims,
-        EmptyExtraTokenFields,
+impl
+    TokenResponse<
+        EmptyAdditionalClaims,
         CoreGenderClaim,
         CoreJweContentEncryptionAlgorithm,
         CoreJwsSigningAlgorithm,
-    >,
-    CoreTokenType,
->;
+    > for TokenAnswer
+{
+    /// It is checked in `id_token`.
+    fn id_token(&self) -> Option<&AnyIdToken> {
+        None
+    }
+}
 
-pub(crate) type ErrorAnswer = StandardErrorResponse<CoreErrorResponseType>;
+/// A refusal (RFC 6749 §5.2).
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ErrorAnswer {
+    /// The code.
+    pub(super) error: String,
+}
 
-pub(crate) type Verifier<'a> = IdTokenVerifier<'a, CoreJsonWebKey>;
+impl ErrorAnswer {
+    /// Of a call's answer, if it is one.
+    pub(super) fn read(members: &Members) -> Option<Self> {
+        let error = members.needed("error").ok()?.to_owned();
+        Some(Self { error })
+    }
+}
+
+impl<'de> Deserialize<'de> for ErrorAnswer {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let members = Members::of(Value::deserialize(from)?).map_err(D::Error::custom)?;
+        Self::read(&members).ok_or_else(|| D::Error::custom("its member error is no text"))
+    }
+}
+
+impl fmt::Display for ErrorAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // It goes into spans and pages: nothing but a code does.
+        let code = Some(self.error.as_str()).filter(|code| sounds_like_code(code));
+        f.write_str(code.unwrap_or("an error code that is none"))
+    }
+}
+
+impl ErrorResponse for ErrorAnswer {}
 
 pub(crate) type OidcClient = Client<
-    MoreClaims,
+    EmptyAdditionalClaims,
     CoreAuthDisplay,
     CoreGenderClaim,
     CoreJweContentEncryptionAlgorithm,
@@ -95,10 +182,10 @@ pub(crate) type OidcClient = Client<
     CoreTokenIntrospectionResponse,
     CoreRevocableToken,
     CoreRevocationErrorResponse,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
     EndpointSet,
     EndpointNotSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointMaybeSet,
-    EndpointMaybeSet,
 >;

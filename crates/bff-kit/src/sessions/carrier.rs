@@ -1,7 +1,9 @@
 //! What the cookie modes have in the browser: who is signed in and how to renew
 //! (sealed), and the access tokens as they are. A cookie counts for nothing
-//! before it is opened or checked, and all of them must belong together.
+//! before it is opened or checked, and all of them must belong together. What
+//! is known of their ends is in `ends`.
 
+mod ends;
 mod renewal;
 mod seen;
 
@@ -16,12 +18,19 @@ use kit::{
     seal::Keyring,
 };
 use oauth_types::claims;
+use store::Watcher;
 use token_verify::{Jwks, Refusal, Verifier};
 use tracing::Span;
 
 pub(crate) use self::renewal::Renewal;
-use self::seen::{Place, Seen};
-use super::{AccessToken, Minted, SessionError, SessionId, SessionMode, ended, record::About};
+use self::{
+    ends::{Digest, Ends},
+    seen::{Place, Seen},
+};
+use super::{
+    AccessToken, Handle, Minted, SessionError, SessionId, SessionLifetimes, SessionMode, Shelf,
+    Whose, ended, record::About, shelf,
+};
 use crate::{
     audiences::{API1, API2, Audience},
     bearer::Bearer,
@@ -29,6 +38,12 @@ use crate::{
     price,
     tokens::audience_of,
 };
+
+/// How long a call waits to learn whether the record of a session in doubt is
+/// there: calls go on while the store is away.
+const LOOK: Duration = Duration::from_millis(250);
+/// When to look again where the store did not answer.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// A session as the cookies of one request carry it, found good.
 pub(crate) struct Carried {
@@ -46,6 +61,9 @@ pub(crate) struct Carrier {
     /// One an API.
     verifiers: [(&'static Audience, Verifier); 2],
     seen: Seen,
+    ends: Ends,
+    /// Of the keys of records.
+    prefix: String,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     idle: Duration,
@@ -58,7 +76,7 @@ impl Carrier {
         keyring: impl Fn(&str) -> Keyring,
         jwks: &Arc<Jwks>,
         ground: &Ground,
-        idle: Duration,
+        lifetimes: SessionLifetimes,
     ) -> Self {
         let verifier = |audience: &'static Audience| {
             let verifier = Verifier::new(audience.uri, jwks.clone(), ground.clock.clone());
@@ -70,9 +88,11 @@ impl Carrier {
             renewals: keyring("renewal cookie"),
             verifiers: [verifier(&API1), verifier(&API2)],
             seen: Seen::default(),
+            ends: Ends::new(lifetimes.longest),
+            prefix: shelf::prefix(client_id),
             clock: ground.clock.clone(),
             random: ground.random.clone(),
-            idle,
+            idle: lifetimes.idle,
         }
     }
 
@@ -135,41 +155,70 @@ impl Carrier {
         Ok(all)
     }
 
-    /// Whether the identity among `cookies` is that of `id`.
-    pub(super) fn belongs(&self, id: &SessionId, cookies: &Cookies<'_>) -> bool {
-        let identity = cookies.whole(cookies::IDENTITY);
-        identity.is_some_and(|sealed| self.read_identity(id, &sealed).is_some())
+    /// Whose session is carried among `cookies`, if it is that of `id`. It may
+    /// have ended.
+    pub(super) fn about(&self, id: &SessionId, cookies: &Cookies<'_>) -> Option<About> {
+        let sealed = cookies::whole(cookies, cookies::IDENTITY)?;
+        self.read_identity(id, &sealed)
+    }
+
+    /// Refuses the cookies of `session` from now on.
+    pub(super) fn refuse(&self, session: &Handle) {
+        if let Some(session) = digest(session) {
+            self.ends.session(session, self.clock.now());
+            self.seen.forget(session);
+        }
+    }
+
+    /// Refuses the cookies of all sessions of `whose`, as the provider said at
+    /// `said_at`.
+    pub(super) fn refuse_all(&self, whose: Whose<'_>, said_at: Timestamp) {
+        self.ends.all_of(whose, said_at, self.clock.now());
+        self.seen.forget_where(|about| match whose {
+            Whose::Login(sid) => about.sid.as_deref() == Some(sid),
+            Whose::User(sub) => about.user.sub == sub,
+        });
+    }
+
+    /// Whether the session of `id` is known to have ended.
+    pub(super) fn refuses(&self, id: &SessionId, about: &About) -> bool {
+        self.ends.cover(ends::digest_of(id.expose()), about)
     }
 
     /// What renews the session of `id`, if its cookie is genuine.
     pub(crate) fn renewal_in(&self, id: &SessionId, cookies: &Cookies<'_>) -> Option<Renewal> {
-        let sealed = cookies.whole(cookies::RENEWAL)?;
+        let sealed = cookies::whole(cookies, cookies::RENEWAL)?;
         let plain = unseal(&self.renewals, id, &sealed)?;
         serde_json::from_slice(&plain).ok()
     }
 
     /// The session of `id` in `mode` that `cookies` carry, with the access token
-    /// for `audience` where that is a good one.
+    /// for `audience` where that is a good one. `records`: where a session that
+    /// is in doubt has its record.
     pub(super) async fn open(
         &self,
         id: &SessionId,
         cookies: &Cookies<'_>,
         mode: SessionMode,
         audience: Option<&'static Audience>,
+        records: Option<&Shelf>,
     ) -> Result<Option<Arc<Carried>>, SessionError> {
-        let Some(identity) = cookies.whole(cookies::IDENTITY) else {
+        let Some(identity) = cookies::whole(cookies, cookies::IDENTITY) else {
             return Ok(None);
         };
-        if let Some(marker) = cookies.get(cookies::ENDED)
-            && ended::names(marker, &id.handle(), self.clock.now())
-        {
-            return Ok(None);
+        match cookies.get(cookies::ENDED) {
+            Some(marker) if ended::names(marker, &id.handle(), self.clock.now()) => {
+                return Ok(None);
+            }
+            // Nobody can tell which one this browser was given.
+            None if cookies.is_doubled(cookies::ENDED) => return Ok(None),
+            Some(_) | None => {}
         }
         let token = audience.and_then(|audience| {
-            let token = cookies.whole(audience.cookie)?;
+            let token = cookies::whole(cookies, audience.cookie)?;
             Some((audience, token))
         });
-        let checking = self.check(id, &identity, token, mode);
+        let checking = self.check(id, &identity, token, mode, records);
         price::verifying(checking).await
     }
 
@@ -179,6 +228,7 @@ impl Carrier {
         identity: &str,
         token: Option<(&'static Audience, Cow<'_, str>)>,
         mode: SessionMode,
+        records: Option<&Shelf>,
     ) -> Result<Option<Arc<Carried>>, SessionError> {
         let now = self.clock.now();
         let place = Place::new(id, token.as_ref().map(|(audience, _)| *audience));
@@ -192,7 +242,8 @@ impl Carrier {
         let Some(about) = self.read_identity(id, identity) else {
             return Ok(None);
         };
-        if !about.is_live(now) || about.mode != mode {
+        let session = place.session;
+        if !about.is_live(now) || about.mode != mode || self.ends.cover(session, &about) {
             return Ok(None);
         }
         let had_token = token.is_some();
@@ -201,13 +252,45 @@ impl Carrier {
             Some((audience, token)) => Box::pin(self.checked(&about, audience, &token)).await?,
             None => None,
         };
+        // One without a token is renewed, and its record is asked for then.
+        if let (Some(records), Some(token)) = (records, &token)
+            && self.ends.doubts(session, token.issued_at, now)
+            && !Box::pin(self.has_record(records, id, session)).await
+        {
+            return Ok(None);
+        }
         let all_good = token.is_some() == had_token;
         let carried = Arc::new(Carried { about, token });
         // A token that counts as absent is renewed, and comes no second time.
         if all_good {
             self.seen.put(place, identity, carried.clone(), now);
+            // Learned meanwhile: then nothing could be forgotten yet.
+            let ended = self.ends.cover(session, &carried.about);
+            if ended || (records.is_some() && self.ends.doubts_itself(session, now)) {
+                self.seen.forget(session);
+            }
         }
         Ok(Some(carried))
+    }
+
+    /// Whether the session in doubt is there. While the store is away it counts
+    /// as there.
+    async fn has_record(&self, records: &Shelf, id: &SessionId, session: Digest) -> bool {
+        let (handle, mark) = (id.handle(), self.ends.mark(session));
+        match tokio::time::timeout(LOOK, records.look(&handle)).await {
+            Ok(Ok(Some(_))) => {
+                self.ends.settle(session, mark);
+                true
+            }
+            Ok(Ok(None)) => {
+                self.refuse(&handle);
+                false
+            }
+            Ok(Err(_)) | Err(_) => {
+                self.ends.postpone(session, self.clock.now() + LOOK_AGAIN);
+                true
+            }
+        }
     }
 
     fn read_identity(&self, id: &SessionId, sealed: &str) -> Option<About> {
@@ -263,6 +346,28 @@ impl Carrier {
     fn seal(&self, keyring: &Keyring, id: &SessionId, plain: &[u8]) -> String {
         URL_SAFE_NO_PAD.encode(keyring.seal(&*self.random, id.expose(), plain))
     }
+}
+
+/// The store tells of records. Cookies whose record changed are in doubt.
+impl Watcher for Carrier {
+    fn changed(&self, key: &str) {
+        let handle = key.strip_prefix(&self.prefix).and_then(Handle::read);
+        if let Some(session) = handle.as_ref().and_then(digest) {
+            self.ends.doubt(session, self.clock.now());
+            self.seen.forget(session);
+        }
+    }
+
+    fn all_changed(&self) {
+        self.ends.doubt_all(self.clock.now());
+        self.seen.clear();
+    }
+}
+
+/// What a session is known by in memory.
+fn digest(session: &Handle) -> Option<Digest> {
+    let bytes = URL_SAFE_NO_PAD.decode(session.as_str()).ok()?;
+    bytes.try_into().ok()
 }
 
 /// The other half of [`Carrier::seal`].

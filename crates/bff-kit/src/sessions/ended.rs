@@ -51,17 +51,21 @@ struct Named<'m> {
 }
 
 /// The marker that names this session too, beside those that `before` names,
-/// and what is `still_good` of it.
+/// and what is `still_good` of it. `None`: it names this one already.
 pub(super) fn marker(
     before: Option<&str>,
     handle: &Handle,
     about: &About,
     still_good: &BTreeMap<String, Timestamp>,
     clock: &dyn Clock,
-) -> Cookie<'static> {
+) -> Option<Cookie<'static>> {
     let now = clock.now();
     let mut named = before.map(|text| read(text, now)).unwrap_or_default();
-    named.retain(|other| other.handle != handle.as_str());
+    let is_named = |other: &Named<'_>| other.handle == handle.as_str();
+    if still_good.is_empty() && named.iter().any(is_named) {
+        return None;
+    }
+    named.retain(|other| !is_named(other));
     let last = still_good.values().copied().max();
     let tokens = still_good.iter();
     named.push(Named {
@@ -76,7 +80,7 @@ pub(super) fn marker(
     let last = named.iter().map(|one| one.until).max();
     let lives = last.map_or(Duration::ZERO, |last| now.until(last));
     let value: Vec<_> = named.iter().map(Named::written).collect();
-    cookies::ended(value.join("~"), lives)
+    Some(cookies::ended(value.join("~"), lives))
 }
 
 /// Whether `marker` names this session.
@@ -151,7 +155,7 @@ mod tests {
             .collect();
         let clock = ManualClock::new(NOW);
         let cookie = marker(before, &handle(letter), &about, &still_good, &clock);
-        cookie.value().to_owned()
+        cookie.unwrap().value().to_owned()
     }
 
     #[test]

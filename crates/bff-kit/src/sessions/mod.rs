@@ -26,7 +26,7 @@ use kit::{
     random::Random,
     seal::Keyring,
 };
-use store::{Copies, Near, SharedStore, StoreError};
+use store::{Copies, Near, SharedStore, StoreError, Watcher};
 use token_verify::Jwks;
 
 pub(crate) use self::{
@@ -117,7 +117,10 @@ impl Sessions {
         let idle = settings.lifetimes.idle;
         let prefix = shelf::prefix(client_id);
         let (copies, ears) = (Copies::new(&prefix, MAX_NEAR), Ears::new(&prefix));
-        let watch = told::watch(store, &prefix, vec![copies.clone(), ears.clone()]);
+        let carrier = Carrier::new(client_id, &keyring, jwks, ground, settings.lifetimes);
+        let carrier = Arc::new(carrier);
+        let watchers: Vec<Arc<dyn Watcher>> = vec![copies.clone(), carrier.clone(), ears.clone()];
+        let watch = told::watch(store, &prefix, watchers);
         let near = Near::new(copies, watch.clone().filter(|_| settings.may_cache()));
         let near = Arc::new(near);
         let shelf = Shelf::new(
@@ -130,7 +133,6 @@ impl Sessions {
             unlisted,
         );
         let shelf = Arc::new(shelf);
-        let carrier = Arc::new(Carrier::new(client_id, keyring, jwks, ground, idle));
         let listeners = Listeners::new(ears, watch, ground.shutdown.clone());
         Self {
             stateful: Stateful(shelf.clone()),
@@ -227,16 +229,40 @@ impl Sessions {
         let mode = self.mode_of(&cookies);
         let mut opened = self.of(mode).open(id.clone(), &cookies, purpose).await?;
         let carried = matches!(mode, SessionMode::Hybrid | SessionMode::Stateless);
-        if opened.is_none() && carried && !self.carrier.belongs(&id, &cookies) {
-            // A late answer to a former session left its cookies beside this one's.
-            let own = self.of(self.mode_of_id());
-            opened = own.open(id, &cookies, purpose).await?;
+        if opened.is_none() && carried {
+            opened = Box::pin(self.open_despite(req, &id, mode, purpose)).await?;
         }
         let Some(mut session) = opened else {
             return Ok(None);
         };
         cookies::set(req, std::mem::take(&mut session.cookies));
         Ok(Some(session))
+    }
+
+    /// The session of `id` where what is carried beside it in `mode` is none.
+    async fn open_despite(
+        &self,
+        req: &HttpRequest,
+        id: &SessionId,
+        mode: SessionMode,
+        purpose: Purpose,
+    ) -> Result<Option<Session>, SessionError> {
+        let cookies = Cookies::of(req);
+        let Some(about) = self.carrier.about(id, &cookies) else {
+            // A late answer to a former session left its cookies beside this one's.
+            let own = self.of(self.mode_of_id());
+            return own.open(id.clone(), &cookies, purpose).await;
+        };
+        let handle = id.handle();
+        // A look asks for the record, and there is none.
+        let recorded = mode == SessionMode::Hybrid && about.mode == mode;
+        if recorded && matches!(purpose, Purpose::Look { .. }) {
+            self.carrier.refuse(&handle);
+        }
+        if self.carrier.refuses(id, &about) {
+            self.forget_cookies(req, &handle, &about, &BTreeMap::new());
+        }
+        Ok(None)
     }
 
     /// Ends the session that the browser of `req` had before it signed in anew,
@@ -296,22 +322,35 @@ impl Sessions {
         session: &Session,
         still_good: &BTreeMap<String, Timestamp>,
     ) {
-        let cookies = Cookies::of(req);
-        let about = session.about();
         let handle = session.id.handle();
-        self.listeners.ended(&handle);
+        self.has_ended(&handle);
+        self.forget_cookies(req, &handle, session.about(), still_good);
+    }
+
+    /// Makes the browser of `req` forget the cookies of the session of `handle`,
+    /// and keep in mind that it has ended.
+    fn forget_cookies(
+        &self,
+        req: &HttpRequest,
+        handle: &Handle,
+        about: &About,
+        still_good: &BTreeMap<String, Timestamp>,
+    ) {
+        let cookies = Cookies::of(req);
         let mut gone = cookies::forget_session(&cookies);
         if matches!(about.mode, SessionMode::Hybrid | SessionMode::Stateless) {
             let before = cookies.get(cookies::ENDED);
-            gone.push(ended::marker(
-                before,
-                &handle,
-                about,
-                still_good,
-                &*self.clock,
-            ));
+            let marker = ended::marker(before, handle, about, still_good, &*self.clock);
+            gone.extend(marker);
         }
         cookies::set(req, gone);
+    }
+
+    /// The session of `handle` has ended: this process refuses what browsers
+    /// still have of it, and tells who listens.
+    fn has_ended(&self, handle: &Handle) {
+        self.carrier.refuse(handle);
+        self.listeners.ended(handle);
     }
 
     /// The APIs that sessions which this browser has ended still have an access
@@ -343,6 +382,7 @@ impl Sessions {
         whose: Whose<'_>,
         said_at: Timestamp,
     ) -> Result<usize, StoreError> {
+        self.carrier.refuse_all(whose, said_at);
         let index = self.shelf.index();
         index.mark(whose, said_at).await?;
         let (mut ended, mut failed) = (0, None);
@@ -353,7 +393,7 @@ impl Sessions {
                     Ok(was_there) => ended += usize::from(was_there),
                     Err(error) => failed = Some(error),
                 }
-                self.listeners.ended(handle);
+                self.has_ended(handle);
             }
             // Each that was ended has left the index.
             if handles.len() < PAGE || failed.is_some() {
@@ -382,7 +422,7 @@ impl Sessions {
     /// Ends a session in the store.
     pub(crate) async fn end_stored(&self, session: &Stored) -> Result<Ended, StoreError> {
         self.shelf.remove(&session.handle, &session.record).await?;
-        self.listeners.ended(&session.handle);
+        self.has_ended(&session.handle);
         Ok(Ended::of(&session.record))
     }
 

@@ -61,10 +61,10 @@ impl SessionMode {
                 "A revoked session stops on every process as soon as the store tells it, within milliseconds."
             }
             Self::Hybrid => {
-                "A revoked session gets no new access token at once; the current ones are good until they end."
+                "A revoked session stops on every process that has heard of it, within milliseconds. On one that has not, its current access tokens are good until they end."
             }
             Self::Stateless => {
-                "Nobody can take a session back sooner than its access tokens end: the app keeps no list to strike it from."
+                "A revoked session stops on the process that the provider tells. On others its access tokens are good until they end: the app keeps no list to strike it from."
             }
         }
     }

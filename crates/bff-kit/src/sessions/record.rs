@@ -46,9 +46,8 @@ pub(crate) struct About {
     /// The provider's session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sid: Option<String>,
-    /// When the provider said who it is, by its clock. Of interest while the
-    /// session begins.
-    #[serde(skip)]
+    /// When the provider said who it is, by its clock.
+    #[serde(default)]
     pub(super) identified_at: Timestamp,
     /// When the user signed in to this app.
     pub(crate) created_at: Timestamp,

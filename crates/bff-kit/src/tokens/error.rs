@@ -130,7 +130,6 @@ pub(crate) fn store_away(why: &str) -> Problem {
 
 /// 503 or 502, depending on whether trying again can help. The session stays.
 pub(crate) fn provider_trouble(error: &ProviderError) -> Problem {
-    tracing::warn!("{error}");
     match error {
         ProviderError::Unavailable { retry_after, .. }
         | ProviderError::Throttled { retry_after } => {

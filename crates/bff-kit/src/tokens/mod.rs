@@ -148,8 +148,8 @@ impl Tokens {
                 Ok(token)
             }
             Err(error) => {
-                if error == TokenError::Ended && session.about().mode == SessionMode::Stateless {
-                    // The provider takes it no more, and nobody but its cookies knows of it.
+                if error == TokenError::Ended && matches!(session.kept, Kept::Carried(_)) {
+                    // It has no record, or the provider renews it no more.
                     inner.sessions.forget(req, session);
                 }
                 Err(error)

@@ -1,6 +1,7 @@
-//! Where everything is: the one home of host names and ports.
+//! Where everything is, and what of it a deployment has: the one home of host
+//! names and ports.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
 
 /// A service with a host name of its own, a site of its own for the browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,9 +69,59 @@ impl Site {
     }
 }
 
+/// The sites that a deployment has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sites(u8);
+
+impl Sites {
+    /// Whether `site` is one of them.
+    pub const fn has(self, site: Site) -> bool {
+        self.0 & (1 << site as u8) != 0
+    }
+
+    /// These and `site`.
+    #[must_use]
+    pub const fn and(self, site: Site) -> Self {
+        Self(self.0 | 1 << site as u8)
+    }
+
+    /// These without `site`.
+    #[must_use]
+    pub const fn without(self, site: Site) -> Self {
+        Self(self.0 & !(1 << site as u8))
+    }
+}
+
+impl Default for Sites {
+    /// All of them.
+    fn default() -> Self {
+        Self(u8::MAX)
+    }
+}
+
+impl FromStr for Sites {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut sites = Self(0);
+        for label in text.split(',').map(str::trim) {
+            let site = Site::ALL.into_iter().find(|site| site.label() == label);
+            let known = || format!("{label:?} is none of {}", Self::LABELS);
+            sites = sites.and(site.ok_or_else(known)?);
+        }
+        Ok(sites)
+    }
+}
+
+impl Sites {
+    /// The labels of all, as they are written.
+    pub const LABELS: &'static str = "lab,idp,app1,app2,api1,api2,spa,evil";
+}
+
 /// Every site's public address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addresses {
+    sites: Sites,
     scheme: String,
     domain: String,
     http: BTreeMap<Site, u16>,
@@ -94,11 +145,29 @@ impl Addresses {
             .iter()
             .filter_map(|s| Some((*s, moved(s.default_grpc_port()?))));
         Self {
+            sites: Sites::default(),
             scheme: scheme.to_owned(),
             domain: domain.to_owned(),
             http: http.collect(),
             grpc: grpc.collect(),
         }
+    }
+
+    /// The same of a deployment that has these sites alone.
+    #[must_use]
+    pub const fn of_sites(mut self, sites: Sites) -> Self {
+        self.sites = sites;
+        self
+    }
+
+    /// The sites that the deployment has.
+    pub const fn sites(&self) -> Sites {
+        self.sites
+    }
+
+    /// The address of `site`, where the deployment has it: for a link.
+    pub fn link(&self, site: Site) -> Option<String> {
+        self.sites.has(site).then(|| self.url(site))
     }
 
     /// The same with `site` on another HTTP port.
@@ -179,6 +248,24 @@ mod tests {
             "http://app2.localhost:9083/callback"
         );
         assert_eq!(addresses.grpc_port(Site::Api2), Some(10085));
+    }
+
+    #[test]
+    fn a_link_leads_only_to_what_the_deployment_has() {
+        let sites: Sites = "idp, app1".parse().unwrap();
+        let addresses = Addresses::default().of_sites(sites);
+        assert_eq!(
+            addresses.link(Site::App1).as_deref(),
+            Some("http://app1.localhost:8082")
+        );
+        assert_eq!(addresses.link(Site::Lab), None);
+        assert_eq!(Sites::LABELS.parse(), Ok(Sites::default()));
+        for site in Site::ALL {
+            assert!(Sites::default().has(site) && !Sites::default().without(site).has(site));
+        }
+        for wrong in ["", "idp,", "idp app1", "IDP", "all"] {
+            assert!(wrong.parse::<Sites>().is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

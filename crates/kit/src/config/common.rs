@@ -9,7 +9,7 @@ use std::{
 use clap::{Args, builder::FalseyValueParser};
 use secrecy::SecretString;
 
-use super::{Addresses, Problems, RedisArgs, Site, Weakness, Weaknesses};
+use super::{Addresses, Problems, RedisArgs, Site, Sites, Weakness, Weaknesses};
 use crate::{shutdown::Drain, state_dir::StateDir};
 
 /// The most that ports are moved.
@@ -78,6 +78,9 @@ pub struct CommonArgs {
         value_name = "SCHEME"
     )]
     pub public_scheme: String,
+    /// Sites that this deployment has; pages name no other
+    #[arg(long, env = "SITES", default_value = Sites::LABELS, value_name = "SITE,…")]
+    pub sites: String,
     /// The shared store.
     #[command(flatten)]
     pub redis: RedisArgs,
@@ -277,13 +280,17 @@ impl CommonArgs {
         } else {
             self.trusted_proxies.clone()
         };
+        let sites: Option<Sites> = match self.sites.trim() {
+            "" => Some(Sites::default()),
+            sites => problems.parse("SITES", sites),
+        };
         let addresses = Addresses::new(&self.public_scheme, &self.domain, offset?);
         let (bind, lacking) = bind?;
         Some(Common {
             bind,
             lacking,
             metrics_port,
-            addresses,
+            addresses: addresses.of_sites(sites?),
             listen_offset: listen_offset?,
             state_dir: state_dir?,
             trusted_proxies,

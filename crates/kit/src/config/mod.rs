@@ -7,7 +7,7 @@ mod weaken;
 
 use std::{fmt, path::Path, process::ExitCode, str::FromStr, time::Duration};
 
-pub use addresses::{Addresses, Site};
+pub use addresses::{Addresses, Site, Sites};
 pub use common::{Common, CommonArgs, LoginBudget};
 pub use redis::{RedisArgs, RedisSettings};
 use secrecy::SecretString;
@@ -99,16 +99,33 @@ impl Problems {
         Some(text.trim_end_matches('/').to_owned())
     }
 
-    /// The issuer, kept as it was written: it is compared character by
-    /// character. No path (RFC 8414 §3 would move discovery then), and https
-    /// but for localhost.
-    pub fn issuer(&mut self, key: &str, text: &str) -> Option<String> {
-        self.http_url(key, text)?;
+    /// Our own provider's issuer: as any other, but without a path (RFC 8414 §3
+    /// would move discovery then) and without a / at its end.
+    pub fn own_issuer(&mut self, key: &str, text: &str) -> Option<String> {
+        let issuer = self.issuer(key, text)?;
         let url: url::Url = self.parse(key, text)?;
         if url.path() != "/" || text.ends_with('/') {
             self.add(
                 key,
                 format_args!("{text:?}: an issuer without a path, nor a / at its end"),
+            );
+            return None;
+        }
+        Some(issuer)
+    }
+
+    /// The issuer that is trusted, kept as it was written: it is compared
+    /// character by character (OIDC Discovery §4.3). It may have a path and a /
+    /// at its end; https but for localhost.
+    pub fn issuer(&mut self, key: &str, text: &str) -> Option<String> {
+        self.http_url(key, text)?;
+        let url: url::Url = self.parse(key, text)?;
+        // What reading it as an address would silently leave out or change.
+        let is_plain = text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+        if !is_plain || !url.username().is_empty() || url.password().is_some() {
+            self.add(
+                key,
+                format_args!("{text:?}: an address without spaces and credentials is expected"),
             );
             return None;
         }
@@ -226,13 +243,42 @@ mod tests {
     }
 
     #[test]
-    fn an_issuer_has_no_path_and_is_https_but_for_localhost() {
+    fn oidc_discovery_4_3_an_issuer_is_taken_as_it_was_written() {
         let read = |text: &str| Problems::new().issuer("IDP_ISSUER", text);
-        assert_eq!(
-            read("http://idp.localhost:8081").as_deref(),
-            Some("http://idp.localhost:8081")
-        );
-        assert!(read("https://idp.example.com").is_some());
+        for right in [
+            "http://idp.localhost:8081",
+            "https://idp.example.com",
+            "https://tenant.example.com/",
+            "https://login.example.com/tenant/v2.0",
+            "https://idp.example.com/realms/lab/",
+            "https://IDP.example.com:443",
+        ] {
+            assert_eq!(read(right).as_deref(), Some(right));
+        }
+        for wrong in [
+            "http://idp.example.com",
+            "http://idp.example.com/realm",
+            "https://x?q",
+            "https://x/#f",
+            "https://user@x/",
+            "https://user:secret@x/",
+            " https://x",
+            "https://x/a b",
+            "https://x\\y",
+            "https://x/\u{e9}",
+            "x",
+            "",
+        ] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn rfc8414_3_our_own_issuer_has_no_path_nor_a_slash_at_its_end() {
+        let read = |text: &str| Problems::new().own_issuer("IDP_ISSUER", text);
+        for right in ["http://idp.localhost:8081", "https://idp.example.com"] {
+            assert_eq!(read(right).as_deref(), Some(right));
+        }
         for wrong in [
             "http://idp.example.com",
             "https://x/",

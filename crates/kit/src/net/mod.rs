@@ -29,6 +29,8 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// would have said `Connection: close`: no call meets the closing, of which
 /// nobody could tell whether it was carried out (RFC 9110 §9.2.2).
 pub const IDLE: Duration = Duration::from_millis(400);
+/// How rustls begins to say that it does not trust a peer.
+const BAD_CERTIFICATE: &str = "invalid peer certificate: ";
 /// The most that is read of another service's JSON answer, in bytes.
 pub const MAX_ANSWER: usize = 1 << 20;
 
@@ -121,6 +123,23 @@ pub fn innermost(error: &(dyn Error + 'static)) -> String {
     last.unwrap_or(error).to_string()
 }
 
+/// Why a call was not answered, for a log: what `error` came of, without the
+/// address. A certificate that is not trusted is called so.
+pub fn why(error: &reqwest::Error) -> String {
+    let last = causes(error).last().map(ToString::to_string);
+    match last
+        .as_deref()
+        .map(|last| last.strip_prefix(BAD_CERTIFICATE))
+    {
+        Some(Some(problem)) => format!("its certificate is not trusted: {problem}"),
+        _ if error.is_timeout() => "no whole answer in time".to_owned(),
+        Some(None) => last.unwrap_or_default(),
+        // Its own words would have the address in them.
+        None if error.is_connect() => "no connection".to_owned(),
+        None => "no answer".to_owned(),
+    }
+}
+
 /// Reads an answer's body up to [`MAX_ANSWER`].
 pub async fn read_bounded(mut response: reqwest::Response) -> Result<Vec<u8>, ReadError> {
     let mut body = Vec::new();
@@ -137,7 +156,7 @@ pub async fn read_bounded(mut response: reqwest::Response) -> Result<Vec<u8>, Re
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The connection failed.
-    #[error(transparent)]
+    #[error("{}", why(.0))]
     Http(#[from] reqwest::Error),
     /// Longer than [`MAX_ANSWER`].
     #[error("the answer is longer than {MAX_ANSWER} bytes")]

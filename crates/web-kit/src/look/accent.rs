@@ -79,6 +79,22 @@ impl Accent {
     }
 }
 
+impl Accent {
+    /// The site that has it.
+    pub const fn site(self) -> Site {
+        match self {
+            Self::Lab => Site::Lab,
+            Self::Idp => Site::Idp,
+            Self::App1 => Site::App1,
+            Self::App2 => Site::App2,
+            Self::Api1 => Site::Api1,
+            Self::Api2 => Site::Api2,
+            Self::Spa => Site::Spa,
+            Self::Evil => Site::Evil,
+        }
+    }
+}
+
 impl From<Site> for Accent {
     fn from(site: Site) -> Self {
         match site {

@@ -12,6 +12,8 @@ mod sites;
 pub mod swagger;
 mod time;
 
+use std::cell::Cell;
+
 pub use accent::Accent;
 use actix_web::{
     HttpResponse,
@@ -24,15 +26,31 @@ use askama::Template;
 pub use assets::{Source, asset_url, assets, assets_and};
 pub use csp::{Csp, let_frame};
 pub use error_pages::{error_pages, error_pages_around, fallback};
+use kit::config::{Site, Sites};
 pub use message::{Message, Way};
 pub use rust_embed;
 pub use sites::{SiteLink, sites};
 pub use time::utc;
 
+thread_local! {
+    /// What the deployment has whose pages this thread makes. A worker is told
+    /// when it starts, so that no page has to be.
+    static DEPLOYED: Cell<Sites> = Cell::new(Sites::default());
+}
+
+/// The pages that this thread makes name these sites alone.
+pub(crate) fn deployed(sites: Sites) {
+    DEPLOYED.set(sites);
+}
+
 #[derive(Template)]
 #[template(path = "shell.html")]
 struct Shell<'a> {
     accent: Accent,
+    /// The services of the deployment.
+    line: Vec<Accent>,
+    /// Whether people come to play, with passwords that everybody knows.
+    is_lab: bool,
     title: &'a str,
     favicon: String,
     colours: String,
@@ -51,8 +69,14 @@ pub fn page(
     csp: &Csp,
 ) -> HttpResponse {
     let whole = body.render().and_then(|body| {
+        let sites = DEPLOYED.get();
+        let line = Accent::LINE.iter().copied();
         let shell = Shell {
             accent,
+            line: line
+                .filter(|one| *one == accent || sites.has(one.site()))
+                .collect(),
+            is_lab: sites.has(Site::Lab),
             title,
             favicon: assets::favicon_url(accent),
             colours: assets::shared_url("colours.css"),
@@ -136,6 +160,21 @@ mod tests {
             )));
             assert_eq!(html.matches("aria-current").count(), 1);
         }
+    }
+
+    #[actix_web::test]
+    async fn a_page_names_only_what_the_deployment_has() {
+        let own = html(rendered(Accent::Idp, "t", "x")).await;
+        assert!(own.contains(">lab</li>") && own.contains("passwords"));
+        let sites: Sites = "idp,app1,api1,api2".parse().unwrap();
+        deployed(sites);
+        let shown = html(rendered(Accent::Idp, "t", "x")).await;
+        deployed(Sites::default());
+        for absent in ["lab", "app2", "spa", "evil"] {
+            assert!(!shown.contains(&format!(">{absent}</li>")), "{absent}");
+        }
+        assert!(shown.contains(">app1</li>") && shown.contains(">idp</li>"));
+        assert!(!shown.contains("passwords") && !shown.contains("a place to watch"));
     }
 
     #[test]

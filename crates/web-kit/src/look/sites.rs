@@ -1,4 +1,5 @@
-//! All services with their addresses, for pages that link to them.
+//! The services of this deployment with their addresses, for pages that link to
+//! them.
 
 use kit::config::{Addresses, Site};
 
@@ -29,7 +30,7 @@ impl SiteLink {
     }
 }
 
-/// All services, in the order of the line in every page's band.
+/// The services that the deployment has, in the order of the line in every page's band.
 pub fn sites(addresses: &Addresses) -> Vec<SiteLink> {
     let link = |site: Site| {
         let url = addresses.url(site);
@@ -43,11 +44,15 @@ pub fn sites(addresses: &Addresses) -> Vec<SiteLink> {
             grpc_port: addresses.grpc_port(site),
         }
     };
-    Site::ALL.into_iter().map(link).collect()
+    let there = Site::ALL.into_iter();
+    let there = there.filter(|site| addresses.sites().has(*site));
+    there.map(link).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use kit::config::Sites;
+
     use super::*;
 
     #[test]
@@ -59,6 +64,10 @@ mod tests {
                 .map(|link| link.accent)
                 .eq(Accent::LINE.iter().copied())
         );
+        let sites = Sites::default().without(Site::Lab).without(Site::Evil);
+        let some = super::sites(&Addresses::default().of_sites(sites));
+        let lab = |link: &SiteLink| matches!(link.accent, Accent::Lab | Accent::Evil);
+        assert!(some.len() == 6 && !some.iter().any(lab));
         assert_eq!(
             (links[1].host.as_str(), links[1].grpc_port),
             ("idp.localhost:8181", Some(9181))

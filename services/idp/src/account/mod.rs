@@ -9,6 +9,7 @@ pub use sign_in::{PATH as SIGN_IN_PATH, endpoint as sign_in};
 
 use crate::{
     bodies::PageForm,
+    cookies,
     domain::{EndReason, LoginSession},
     forms, sessions,
     state::Idp,
@@ -27,12 +28,16 @@ const OTHERS: &str = "others";
 
 /// `GET /account`.
 pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest) -> HttpResponse {
-    let handled = match sessions::current(&idp, &req).await {
-        Ok(Some(login)) => show(&idp, &req, &login).await,
-        Ok(None) => Ok(sign_in::ask(&idp, &req)),
-        Err(error) => Err(error.into()),
-    };
+    let handled = account(&idp, &req).await;
     handled.unwrap_or_else(|trouble| trouble.page(&req))
+}
+
+async fn account(idp: &Idp, req: &HttpRequest) -> Result<HttpResponse, Trouble> {
+    cookies::none_twice(req)?;
+    match sessions::current(idp, req).await? {
+        Some(login) => show(idp, req, &login).await,
+        None => Ok(sign_in::ask(idp, req)),
+    }
 }
 
 /// `POST /account/end`.
@@ -43,6 +48,7 @@ pub async fn end(idp: web::Data<Idp>, req: HttpRequest, body: PageForm) -> HttpR
 
 async fn end_asked(idp: &Idp, req: &HttpRequest, body: &[u8]) -> Result<HttpResponse, Trouble> {
     let params = form_params(req, body).map_err(|e| Trouble::request(e.description))?;
+    cookies::none_twice(req)?;
     let Some(login) = sessions::current(idp, req).await? else {
         return Ok(to_account());
     };

@@ -5,8 +5,14 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 
 use super::to_account;
 use crate::{
-    bodies::PageForm, cookies::with_cookie, credentials, forms, pages::LoginPage, sessions,
-    state::Idp, token::form_params, trouble::Trouble,
+    bodies::PageForm,
+    cookies::{self, with_cookie},
+    credentials, forms,
+    pages::LoginPage,
+    sessions,
+    state::Idp,
+    token::form_params,
+    trouble::Trouble,
 };
 
 /// Where the form is posted.
@@ -32,6 +38,7 @@ async fn sign_in(
     body: &[u8],
 ) -> Result<HttpResponse, Trouble> {
     let params = form_params(req, body).map_err(|e| Trouble::request(e.description))?;
+    cookies::none_twice(req)?;
     forms::check(req, &params, PURPOSE)?;
     let user = match credentials::check(idp, req, &params).await? {
         Ok(user) => user,

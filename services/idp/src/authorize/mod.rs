@@ -29,7 +29,7 @@ use web_kit::trace::join_journey;
 use crate::{
     again,
     bodies::AuthorizeForm,
-    budgets,
+    budgets, cookies,
     domain::{AuthorizationRequest, AuthorizationSession, SignedIn},
     forms,
     par::{self, Pushed},
@@ -185,6 +185,7 @@ async fn show(
     request: AuthorizationRequest,
     signed_in: Option<SignedIn>,
 ) -> Result<Shown, Trouble> {
+    cookies::none_twice(req)?;
     let (browser, cookie) = forms::browser(idp, req);
     let id = idp.random.token();
     let mut session = AuthorizationSession {

@@ -84,6 +84,7 @@ pub(super) async fn answered<'i>(
         .to_owned();
     let stored: Option<Stored<AuthorizationSession>> = idp.records.get(&fingerprint(&id)).await?;
     let stored = stored.ok_or_else(|| Trouble::sign_in_over(named))?;
+    cookies::none_twice(req)?;
     let browser = cookies::read(req, cookies::BROWSER).ok_or_else(Trouble::another_browser)?;
     if !same_secret(&stored.record.browser, &fingerprint(&browser)) {
         return Err(Trouble::another_browser());

@@ -50,7 +50,7 @@ impl Sender {
             .form(&[("logout_token", logout_token)])
             .send();
         let answer = sent.await;
-        let answer = answer.map_err(|e| Failure::Unreachable(e.without_url().to_string()))?;
+        let answer = answer.map_err(|error| Failure::Unreachable(net::why(&error)))?;
         match answer.status() {
             StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
             other => Err(Failure::Answered(other)),

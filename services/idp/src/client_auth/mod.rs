@@ -18,6 +18,9 @@ use crate::{
     state::Idp,
 };
 
+/// The most characters of a refused client's id that are logged.
+const MAX_NAMED: usize = 100;
+
 /// The client that a request to the token endpoint or its like comes from.
 /// `authorization` is the header, where there is one.
 pub async fn authenticate<'i>(
@@ -40,7 +43,8 @@ pub async fn authenticate<'i>(
         }
         Err(error) => {
             let (code, why) = (error.code.as_str(), sentence(&error.description));
-            tracing::info!(code, "a client is refused: {why}");
+            let client = named(authorization, params);
+            tracing::info!(code, client, "a client is refused: {why}");
             code
         }
     };
@@ -97,6 +101,20 @@ async fn by_one_method<'i>(
             .filter(|client| client.is_public())
             .ok_or_else(|| OAuthError::client("Unknown client, or one that has to authenticate.")),
     }
+}
+
+/// Whom a request that was refused says to come from, for the log: bounded, and
+/// with nothing in it but printable ASCII.
+fn named(authorization: Option<&str>, params: &Params) -> String {
+    let by_header = authorization.and_then(|header| basic::credentials(header).ok());
+    let id = by_header.map(|(id, _)| id).or_else(|| {
+        let named = params.one("client_id").ok().flatten();
+        let asserted = || assertion::issuer(params.one("client_assertion").ok().flatten()?);
+        named.map(ToOwned::to_owned).or_else(asserted)
+    });
+    let mut id = sentence(&id.unwrap_or_default());
+    id.truncate(MAX_NAMED);
+    id
 }
 
 fn by_secret<'i>(

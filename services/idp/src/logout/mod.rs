@@ -10,6 +10,7 @@ use asked::Asked;
 use crate::{
     again,
     bodies::LogoutForm,
+    cookies,
     domain::{EndReason, LoginSession},
     forms,
     grants::GrantError,
@@ -35,6 +36,7 @@ async fn logout(idp: &Idp, req: &HttpRequest, body: &[u8]) -> Result<HttpRespons
     } else {
         Params::parse(req.query_string())?
     };
+    cookies::none_twice(req)?;
     let asked = Asked::read(idp, &params)?;
     let here = sessions::current(idp, req).await?;
     // §2: the user is asked where it is not sure that this is meant.

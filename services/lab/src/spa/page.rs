@@ -47,8 +47,8 @@ pub(super) struct SpaPage {
     /// Its own address, with a `/` at the end.
     home: String,
     api_url: String,
-    app1_url: String,
-    lab_url: String,
+    app1_url: Option<String>,
+    lab_url: Option<String>,
     /// Whether it shows `note` of its address unescaped: in a weakened lab.
     reflects: bool,
 }
@@ -60,8 +60,8 @@ impl SpaPage {
             issuer: config.issuer.clone(),
             home: format!("{}/", addresses.url(Site::Spa)),
             api_url: addresses.url(Site::Api1),
-            app1_url: addresses.url(Site::App1),
-            lab_url: addresses.url(Site::Lab),
+            app1_url: addresses.link(Site::App1),
+            lab_url: addresses.link(Site::Lab),
             reflects: config.weaknesses.has(Weakness::ReflectedHtml),
         }
     }

@@ -46,24 +46,24 @@ const DEMO_USERS: [DemoUser; 2] = [
 #[template(path = "start/page.html")]
 pub(super) struct StartPage {
     sites: Vec<SiteLink>,
-    app1_url: String,
-    app2_url: String,
-    idp_url: String,
-    api1_url: String,
-    spa_url: String,
-    evil_url: String,
+    app1_url: Option<String>,
+    app2_url: Option<String>,
+    idp_url: Option<String>,
+    api1_url: Option<String>,
+    spa_url: Option<String>,
+    evil_url: Option<String>,
 }
 
 impl StartPage {
     pub(super) fn new(addresses: &Addresses) -> Self {
         Self {
             sites: look::sites(addresses),
-            app1_url: addresses.url(Site::App1),
-            app2_url: addresses.url(Site::App2),
-            idp_url: addresses.url(Site::Idp),
-            api1_url: addresses.url(Site::Api1),
-            spa_url: addresses.url(Site::Spa),
-            evil_url: addresses.url(Site::Evil),
+            app1_url: addresses.link(Site::App1),
+            app2_url: addresses.link(Site::App2),
+            idp_url: addresses.link(Site::Idp),
+            api1_url: addresses.link(Site::Api1),
+            spa_url: addresses.link(Site::Spa),
+            evil_url: addresses.link(Site::Evil),
         }
     }
 

@@ -136,7 +136,7 @@ impl CheckArgs {
     pub(super) fn read(&self, problems: &mut Problems) -> Option<Plan> {
         let addresses = self.addresses(problems);
         let issuer = match (&self.issuer, &addresses) {
-            (Some(issuer), _) => problems.issuer("IDP_ISSUER", issuer),
+            (Some(issuer), _) => problems.own_issuer("IDP_ISSUER", issuer),
             (None, addresses) => addresses.as_ref().map(|all| all.url(Site::Idp)),
         };
         let connect = self.connect.join(",");

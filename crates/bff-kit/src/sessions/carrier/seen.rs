@@ -7,12 +7,18 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use aws_lc_rs::{constant_time::verify_slices_are_equal, digest};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use kit::clock::Timestamp;
 use parking_lot::Mutex;
 
-use super::Carried;
-use crate::{audiences::Audience, sessions::SessionId};
+use super::{
+    Carried,
+    ends::{Digest, digest_of},
+};
+use crate::{
+    audiences::Audience,
+    sessions::{SessionId, record::About},
+};
 
 /// The most that are remembered: at some 3 kB each, about 25 MB.
 const MAX_SEEN: usize = 8192;
@@ -22,17 +28,14 @@ const REMEMBERED: Duration = Duration::from_secs(30);
 /// Which cookies: those of one session for calls to one API, or to none.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Place {
-    session: [u8; 32],
+    pub(super) session: Digest,
     audience: Option<&'static str>,
 }
 
 impl Place {
     pub(super) fn new(id: &SessionId, audience: Option<&'static Audience>) -> Self {
-        let hash = digest::digest(&digest::SHA256, id.expose().as_bytes());
-        let mut session = [0; 32];
-        session.copy_from_slice(hash.as_ref());
         Self {
-            session,
+            session: digest_of(id.expose()),
             audience: audience.map(|audience| audience.uri),
         }
     }
@@ -91,6 +94,28 @@ impl Seen {
             until,
         };
         seen.insert(place, good);
+    }
+}
+
+impl Seen {
+    /// Forgets what came with the session.
+    pub(super) fn forget(&self, session: Digest) {
+        let audiences = Audience::ALL.iter().map(|audience| Some(audience.uri));
+        let mut seen = self.0.lock();
+        for audience in audiences.chain([None]) {
+            seen.remove(&Place { session, audience });
+        }
+    }
+
+    /// Forgets the sessions that are so.
+    pub(super) fn forget_where(&self, is_so: impl Fn(&About) -> bool) {
+        let mut seen = self.0.lock();
+        seen.retain(|_, good| !is_so(&good.carried.about));
+    }
+
+    /// Forgets all.
+    pub(super) fn clear(&self) {
+        self.0.lock().clear();
     }
 }
 

@@ -1,6 +1,6 @@
 //! `hybrid`: the access tokens are in cookies and are checked here; the refresh
 //! token and the rest are in the store, which a call needs only when a token
-//! has to be renewed.
+//! has to be renewed, and once after the store told that the record changed.
 
 use std::sync::Arc;
 
@@ -50,7 +50,13 @@ impl Mode for Hybrid {
         };
         let carried = self
             .carrier
-            .open(&id, cookies, SessionMode::Hybrid, Some(audience))
+            .open(
+                &id,
+                cookies,
+                SessionMode::Hybrid,
+                Some(audience),
+                Some(&self.shelf),
+            )
             .await?;
         Ok(carried.map(|carried| Session::new(id, Kept::Carried(carried))))
     }

@@ -47,7 +47,7 @@ impl Mode for Stateless {
         };
         let carried = self
             .carrier
-            .open(&id, cookies, SessionMode::Stateless, audience)
+            .open(&id, cookies, SessionMode::Stateless, audience, None)
             .await?;
         let Some(carried) = carried else {
             return Ok(None);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kit::{clock::Clock as _, seal::Keyring};
 use serde_json::{Value, json};
+use store::SharedStore;
 use token_verify::testing::{TestIssuer, TestKey};
 
 use super::{
@@ -21,15 +22,19 @@ use crate::{
 const REFRESH: &str = "refresh-secret";
 const CALL: Purpose = Purpose::Call(&API1);
 
-struct Setup {
-    world: World,
+pub(super) struct Setup {
+    pub(super) world: World,
     issuer: TestIssuer,
 }
 
 impl Setup {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
+        Self::with(None)
+    }
+
+    pub(super) fn with(store: Option<SharedStore>) -> Self {
         let issuer = TestIssuer::start(TestKey::es256()).unwrap();
-        let world = World::new(issuer.issuer(), None);
+        let world = World::new(issuer.issuer(), store);
         Self { world, issuer }
     }
 
@@ -45,13 +50,13 @@ impl Setup {
         self.issuer.key.sign(&self.issuer.header(), &claims)
     }
 
-    async fn browser(&self, mode: SessionMode) -> Browser {
+    pub(super) async fn browser(&self, mode: SessionMode) -> Browser {
         let token = self.token(&json!({}));
         let record = self.world.record(mode, &token, Some(REFRESH));
         self.world.begin(&record).await
     }
 
-    async fn usable(&self, browser: &Browser) -> bool {
+    pub(super) async fn usable(&self, browser: &Browser) -> bool {
         let Some(session) = self.world.open(browser, CALL).await else {
             return false;
         };
@@ -67,7 +72,7 @@ fn with(browser: &Browser, name: &'static str, value: &str) -> Browser {
     changed
 }
 
-fn set_by(req: &actix_web::HttpRequest) -> Vec<actix_web::cookie::Cookie<'static>> {
+pub(super) fn set_by(req: &actix_web::HttpRequest) -> Vec<actix_web::cookie::Cookie<'static>> {
     let mut answer = actix_web::HttpResponse::Ok().finish();
     cookies::put_on(req, &mut answer);
     answer
@@ -208,7 +213,8 @@ async fn old_sealing_keys_still_open_and_the_new_one_seals() {
     );
     let carrier = |masters: &[[u8; 32]]| {
         let keyring = |what: &str| Keyring::new(masters, what);
-        Carrier::new("app1", keyring, &jwks, &setup.world.ground, IDLE)
+        let lifetimes = setup.world.sessions.settings().lifetimes;
+        Carrier::new("app1", keyring, &jwks, &setup.world.ground, lifetimes)
     };
     let id = setup.browser(SessionMode::Stateless).await.id();
     let record = setup
@@ -275,19 +281,6 @@ async fn a_late_set_cookie_does_not_bring_an_ended_session_back() {
         after.take(next.0.into_values());
         assert!(setup.usable(&after).await, "{mode}");
     }
-}
-
-#[actix_web::test]
-async fn a_hybrid_session_that_was_ended_is_signed_out_at_once_and_its_token_lives_on() {
-    let setup = Setup::new();
-    let browser = setup.browser(SessionMode::Hybrid).await;
-    let whose = super::super::Whose::Login("s-1");
-    let now = setup.world.clock.now();
-    setup.world.sessions.end_all(whose, now).await.unwrap();
-    assert!(setup.world.look(&browser).await.is_none());
-    assert!(setup.usable(&browser).await);
-    setup.world.clock.advance(Duration::from_secs(900));
-    assert!(!setup.usable(&browser).await);
 }
 
 #[actix_web::test]

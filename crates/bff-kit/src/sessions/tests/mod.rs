@@ -1,4 +1,5 @@
 mod carried;
+mod ends;
 mod kept;
 mod near;
 mod world;

@@ -1,0 +1,164 @@
+//! What the provider's discovery document says (OIDC Discovery §3), as far as
+//! the app reads it.
+
+use http::{HeaderValue, Method, StatusCode, header};
+use oauth_types::{BadMember, Members};
+use openidconnect::{HttpRequest, http};
+use token_verify::issuer::DISCOVERY;
+use url::Url;
+
+use super::{Provider, ProviderError, odd};
+
+/// The document.
+pub(crate) struct Metadata {
+    /// Where browsers sign in.
+    pub(crate) authorization_endpoint: Url,
+    /// Where codes and refresh tokens are redeemed.
+    pub(super) token_endpoint: String,
+    /// Where its keys are.
+    pub(super) jwks_uri: String,
+    /// RFC 9126 §5. Another provider may lack this and the following.
+    pub(super) pushed_authorization_request_endpoint: Option<String>,
+    /// RFC 8414 §2.
+    pub(super) revocation_endpoint: Option<String>,
+    /// OIDC RP-Initiated Logout 1.0 §2.1.
+    pub(super) end_session_endpoint: Option<String>,
+    /// Our own provider's: a user's grants to a client.
+    pub(super) grants_endpoint: Option<String>,
+    /// RFC 9207 §3: its answers say `iss`.
+    pub(crate) iss_promised: bool,
+}
+
+impl Metadata {
+    /// Of the document `json`, if it is `issuer`'s (§4.3).
+    fn read(json: &[u8], issuer: &str) -> Result<Self, String> {
+        let document = Members::read(json).map_err(|bad| bad.to_string())?;
+        let said = |bad: BadMember| bad.to_string();
+        if document.needed("issuer").map_err(said)? != issuer {
+            return Err("it is another issuer's: its member issuer differs".to_owned());
+        }
+        let needed = |name| document.needed(name).map(ToOwned::to_owned).map_err(said);
+        let address = needed("authorization_endpoint")?;
+        let address = Url::parse(&address).ok();
+        // One that is odd leaves out what it is for, and nothing else.
+        let perhaps = |name| {
+            let text = odd("discovery", document.text(name));
+            text.map(ToOwned::to_owned)
+        };
+        Ok(Self {
+            authorization_endpoint: address
+                .filter(|url| matches!(url.scheme(), "http" | "https"))
+                .ok_or("its member authorization_endpoint is no web address")?,
+            token_endpoint: needed("token_endpoint")?,
+            jwks_uri: needed("jwks_uri")?,
+            pushed_authorization_request_endpoint: perhaps("pushed_authorization_request_endpoint"),
+            revocation_endpoint: perhaps("revocation_endpoint"),
+            end_session_endpoint: perhaps("end_session_endpoint"),
+            grants_endpoint: perhaps("grants_endpoint"),
+            iss_promised: odd(
+                "discovery",
+                document.flag("authorization_response_iss_parameter_supported"),
+            )
+            .unwrap_or_default(),
+        })
+    }
+}
+
+impl Provider {
+    /// Asks the provider for its document (§4).
+    pub(super) async fn ask_for_metadata(&self) -> Result<Metadata, ProviderError> {
+        let url = self.settings.issuer.below(DISCOVERY);
+        let invalid = |why: &dyn std::fmt::Display| {
+            ProviderError::Invalid(format!("discovery at {url}: {why}"))
+        };
+        let mut request = HttpRequest::new(Vec::new());
+        *request.method_mut() = Method::GET;
+        *request.uri_mut() = url.parse().map_err(|e| invalid(&e))?;
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(header::ACCEPT, json);
+        let answer = self.backchannel.send(request).await?;
+        if answer.status() != StatusCode::OK {
+            return Err(invalid(&answer.status()));
+        }
+        Metadata::read(answer.body(), self.issuer()).map_err(|why| invalid(&why))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const ISSUER: &str = "https://tenant.example.com/";
+
+    fn document() -> Value {
+        json!({
+            "issuer": ISSUER,
+            "authorization_endpoint": "https://tenant.example.com/authorize",
+            "token_endpoint": "https://tenant.example.com/oauth/token",
+            "jwks_uri": "https://tenant.example.com/jwks.json",
+        })
+    }
+
+    fn read(changes: &Value) -> Result<Metadata, String> {
+        let mut document = document();
+        for (name, value) in changes.as_object().unwrap() {
+            document[name] = value.clone();
+        }
+        Metadata::read(document.to_string().as_bytes(), ISSUER)
+    }
+
+    #[test]
+    fn oidc_discovery_3_what_nobody_reads_may_have_any_shape() {
+        let odd = json!({
+            "response_types_supported": "code", "subject_types_supported": null,
+            "id_token_signing_alg_values_supported": [1, "none", {}],
+            "userinfo_endpoint": false, "scopes_supported": {"openid": true},
+            "claims_parameter_supported": "maybe", "op_policy_uri": "not a url",
+            "token_endpoint_auth_methods_supported": "any", "x-own": [[]],
+        });
+        let metadata = read(&odd).ok().unwrap();
+        assert_eq!(
+            metadata.token_endpoint,
+            "https://tenant.example.com/oauth/token"
+        );
+        assert!(!metadata.iss_promised);
+    }
+
+    #[test]
+    fn what_is_not_needed_and_odd_counts_as_left_out() {
+        let odd = json!({
+            "end_session_endpoint": 5, "revocation_endpoint": {}, "grants_endpoint": null,
+            "authorization_response_iss_parameter_supported": "true",
+            "pushed_authorization_request_endpoint": "https://tenant.example.com/par",
+        });
+        let metadata = read(&odd).ok().unwrap();
+        assert!(metadata.iss_promised, "said in words");
+        assert!(metadata.pushed_authorization_request_endpoint.is_some());
+        let others = [
+            metadata.end_session_endpoint,
+            metadata.revocation_endpoint,
+            metadata.grants_endpoint,
+        ];
+        assert!(others.iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn oidc_discovery_4_3_the_issuer_is_compared_exactly_and_what_is_needed_is_named() {
+        for (changes, named) in [
+            (json!({"issuer": "https://tenant.example.com"}), "issuer"),
+            (json!({"issuer": [ISSUER]}), "issuer"),
+            (json!({"token_endpoint": 5}), "token_endpoint"),
+            (json!({"jwks_uri": null}), "jwks_uri"),
+            (
+                json!({"authorization_endpoint": "javascript:x"}),
+                "authorization_endpoint",
+            ),
+        ] {
+            let why = read(&changes).err().unwrap();
+            assert!(why.contains(&format!("member {named} ")), "{why}");
+        }
+        assert!(Metadata::read(b"[]", ISSUER).is_err());
+    }
+}

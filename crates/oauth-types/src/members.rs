@@ -1,0 +1,240 @@
+//! A JSON object that another program made, read member by member. What nobody
+//! reads is not looked at, in whatever shape it is. What is read is taken in
+//! every shape whose meaning is certain; else the error names the member, and
+//! never what stood there.
+
+use serde_json::{Map, Value};
+
+use crate::Scope;
+
+/// The members of one object.
+#[derive(Clone, Debug)]
+pub struct Members(Map<String, Value>);
+
+/// A member that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadMember {
+    /// There is no JSON object at all.
+    #[error("it is no JSON object")]
+    NoObject,
+    /// It has to be there.
+    #[error("its member {0} is missing")]
+    Missing(&'static str),
+    /// It is there in a shape that says nothing.
+    #[error("its member {name} is no {expected}")]
+    Odd {
+        /// Which one.
+        name: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+}
+
+impl Members {
+    /// Of the object that `json` is.
+    pub fn read(json: &[u8]) -> Result<Self, BadMember> {
+        let value = serde_json::from_slice(json);
+        value.map_or(Err(BadMember::NoObject), Self::of)
+    }
+
+    /// Of `value`, an object.
+    pub fn of(value: Value) -> Result<Self, BadMember> {
+        match value {
+            Value::Object(members) => Ok(Self(members)),
+            _ => Err(BadMember::NoObject),
+        }
+    }
+
+    /// Whether `name` is there, whatever it says.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Whether `name` is there and not `null`.
+    pub fn has_value(&self, name: &str) -> bool {
+        self.given(name).is_some()
+    }
+
+    /// As it stands there.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.given(name)
+    }
+
+    /// A string.
+    pub fn text(&self, name: &'static str) -> Result<Option<&str>, BadMember> {
+        self.as_kind(name, "text", Value::as_str)
+    }
+
+    /// A string that has to be there and to say something.
+    pub fn needed(&self, name: &'static str) -> Result<&str, BadMember> {
+        let text = self.text(name)?.filter(|text| !text.is_empty());
+        text.ok_or(BadMember::Missing(name))
+    }
+
+    /// `true` or `false`; so in words too.
+    pub fn flag(&self, name: &'static str) -> Result<Option<bool>, BadMember> {
+        self.as_kind(name, "yes or no", |value| match value {
+            Value::Bool(flag) => Some(*flag),
+            Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+            Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+            _ => None,
+        })
+    }
+
+    /// Whole seconds, what is after the point cut off; digits in a string too.
+    /// A date (RFC 7519 §2) is counted so, and a length of time.
+    pub fn seconds(&self, name: &'static str) -> Result<Option<i64>, BadMember> {
+        self.as_kind(name, "number of seconds", |value| match value {
+            Value::Number(number) => whole(number.as_i64(), number.as_f64()),
+            Value::String(text) if is_decimal(text) => whole(text.parse().ok(), text.parse().ok()),
+            _ => None,
+        })
+    }
+
+    /// The same, of a member that has to be there.
+    pub fn needed_seconds(&self, name: &'static str) -> Result<i64, BadMember> {
+        self.seconds(name)?.ok_or(BadMember::Missing(name))
+    }
+
+    /// One string or a list of strings (RFC 7519 §4.1.3).
+    pub fn texts(&self, name: &'static str) -> Result<Vec<&str>, BadMember> {
+        let texts = self.as_kind(name, "text or list of texts", |value| match value {
+            Value::String(text) => Some(vec![text.as_str()]),
+            Value::Array(all) => all.iter().map(Value::as_str).collect(),
+            _ => None,
+        });
+        Ok(texts?.unwrap_or_default())
+    }
+
+    /// A scope: words in one string (RFC 6749 §3.3), or in a list.
+    pub fn scope(&self, name: &'static str) -> Result<Option<Scope>, BadMember> {
+        if self.given(name).is_none() {
+            return Ok(None);
+        }
+        let words = self.texts(name)?.join(" ");
+        let odd = |_| BadMember::Odd {
+            name,
+            expected: "scope",
+        };
+        words.parse().map(Some).map_err(odd)
+    }
+
+    fn as_kind<'m, T>(
+        &'m self,
+        name: &'static str,
+        expected: &'static str,
+        read: impl FnOnce(&'m Value) -> Option<T>,
+    ) -> Result<Option<T>, BadMember> {
+        match self.given(name) {
+            None => Ok(None),
+            Some(value) => read(value)
+                .map(Some)
+                .ok_or(BadMember::Odd { name, expected }),
+        }
+    }
+
+    /// `null` says nothing: it counts as left out.
+    fn given(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+}
+
+fn is_decimal(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    match text.split_once('.') {
+        Some((whole, rest)) => digits(whole) && digits(rest),
+        None => digits(text),
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "what is beyond an i64 becomes its bound"
+)]
+fn whole(exact: Option<i64>, rough: Option<f64>) -> Option<i64> {
+    exact.or_else(|| rough.map(|number| number.floor() as i64))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn members(value: Value) -> Members {
+        Members::of(value).unwrap()
+    }
+
+    #[test]
+    fn what_nobody_reads_may_have_any_shape() {
+        let odd = json!({"a": {"b": [1, null]}, "c": 1e300, "name": "x"});
+        assert_eq!(members(odd).text("name"), Ok(Some("x")));
+    }
+
+    #[test]
+    fn seconds_are_read_in_every_shape_whose_meaning_is_certain() {
+        for (value, expected) in [
+            (json!(3599), 3599),
+            (json!("3599"), 3599),
+            (json!(3599.9), 3599),
+            (json!("3599.9"), 3599),
+            (json!(-1), -1),
+            (json!(1e300), i64::MAX),
+            (json!(u64::MAX), i64::MAX),
+        ] {
+            let read = members(json!({ "n": value })).seconds("n");
+            assert_eq!(read, Ok(Some(expected)), "{value}");
+        }
+        for odd in [
+            json!("soon"),
+            json!(""),
+            json!(" 5"),
+            json!("1e3"),
+            json!("5."),
+            json!("-5"),
+            json!(true),
+            json!([5]),
+            json!({}),
+        ] {
+            let read = members(json!({ "n": odd })).seconds("n");
+            let expected = "number of seconds";
+            let error = BadMember::Odd {
+                name: "n",
+                expected,
+            };
+            assert_eq!(read, Err(error), "{odd}");
+        }
+        assert_eq!(members(json!({ "n": null })).seconds("n"), Ok(None));
+        let missing = members(json!({})).needed_seconds("n");
+        assert_eq!(missing, Err(BadMember::Missing("n")));
+    }
+
+    #[test]
+    fn flags_and_scopes_are_read_as_words_and_as_lists() {
+        let all = members(json!({
+            "a": true, "b": "False", "c": 1, "d": "yes", "one": "x y", "many": ["x", "y"],
+            "none": [], "odd": [1], "worse": "\"",
+        }));
+        assert_eq!(all.flag("a"), Ok(Some(true)));
+        assert_eq!(all.flag("b"), Ok(Some(false)));
+        assert!(all.flag("c").is_err() && all.flag("d").is_err());
+        let scope = |name| all.scope(name).unwrap().unwrap().to_string();
+        assert_eq!((scope("one"), scope("many")), ("x y".into(), "x y".into()));
+        assert!(all.scope("odd").is_err() && all.scope("worse").is_err());
+        assert_eq!(all.scope("missing").unwrap(), None);
+        assert_eq!(all.texts("many"), Ok(vec!["x", "y"]));
+        assert_eq!(all.texts("missing"), Ok(vec![]));
+    }
+
+    #[test]
+    fn an_error_names_the_member_and_never_what_stood_there() {
+        let secret = members(json!({"access_token": ["secret"]}));
+        let error = secret.needed("access_token").unwrap_err().to_string();
+        assert_eq!(error, "its member access_token is no text");
+        let error = secret.needed("token_type").unwrap_err().to_string();
+        assert_eq!(error, "its member token_type is missing");
+        for none in [&b"\"secret\""[..], b"secret", b"[1]", b""] {
+            assert_eq!(Members::read(none).err(), Some(BadMember::NoObject));
+        }
+    }
+}

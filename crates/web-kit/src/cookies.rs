@@ -1,0 +1,236 @@
+//! The cookies that a request brings, for the provider and the apps alike, read
+//! as bytes and as they were sent:
+//!
+//! - A decoded name would let a sibling's `%5F%5FHost-…`, to which a browser
+//!   applies no `__Host-` rule, pass for ours.
+//! - White space is SP and HTAB (RFC 6265 §5.2). Unicode has more of it, and a
+//!   name that begins with such a character is another name.
+//! - Names are compared to the letter: `__host-…` is another name.
+//! - A cookie that is no text hides no other.
+//!
+//! Nothing is copied: this is on the path of every call.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{self, HeaderMap},
+    },
+};
+use memchr::memchr_iter;
+
+use crate::{
+    look::{Accent, Message},
+    trace,
+};
+
+/// The cookies of one request, in the order in which they came.
+pub struct Cookies<'r>(Vec<Pair<'r>>);
+
+/// Name and value, as they were sent.
+type Pair<'r> = (&'r [u8], &'r [u8]);
+
+impl<'r> Cookies<'r> {
+    /// Of `req`. Each call reads the headers anew: pass it on.
+    pub fn of(req: &'r HttpRequest) -> Self {
+        Self::in_headers(req.headers())
+    }
+
+    /// Of a request with these headers.
+    pub fn in_headers(headers: &'r HeaderMap) -> Self {
+        let lines = headers.get_all(header::COOKIE);
+        let pairs = lines.flat_map(|line| pairs(line.as_bytes()));
+        Self(pairs.filter_map(pair).collect())
+    }
+
+    /// Name and value of each that is text.
+    pub fn all(&self) -> impl Iterator<Item = (&'r str, &'r str)> {
+        let texts = self.0.iter().copied();
+        texts.filter_map(|(name, value)| Some((text(name)?, text(value)?)))
+    }
+
+    /// The name of each that is text, whatever its value is.
+    pub fn names(&self) -> impl Iterator<Item = &'r str> {
+        self.0.iter().filter_map(|(name, _)| text(name))
+    }
+
+    /// The value of the cookie `name`. A `__Host-` cookie cannot be there
+    /// twice; of another that is, somebody else set one: then it is none.
+    pub fn get(&self, name: &str) -> Option<&'r str> {
+        let mut own = self.named(name);
+        let value = own.next()?;
+        own.next().is_none().then(|| text(value)).flatten()
+    }
+
+    /// Whether there is a cookie `name`, once or more often.
+    pub fn brings(&self, name: &str) -> bool {
+        self.named(name).next().is_some()
+    }
+
+    /// Whether the cookie `name` is there more than once.
+    pub fn is_doubled(&self, name: &str) -> bool {
+        self.named(name).nth(1).is_some()
+    }
+
+    fn named(&self, name: &str) -> impl Iterator<Item = &'r [u8]> {
+        let own = self.0.iter().copied();
+        own.filter_map(move |(other, value)| (other == name.as_bytes()).then_some(value))
+    }
+}
+
+/// The page where a sign-in ends that meets the cookie `name` twice: to try
+/// again would meet both again. Neither is removed: the one that stayed could
+/// be the other site's.
+pub fn doubled(req: &HttpRequest, accent: Accent, name: &str) -> HttpResponse {
+    tracing::info!(cookie = name, "a browser sends a cookie twice");
+    Message::new(
+        "A cookie is there twice",
+        format!(
+            "This browser sends the cookie {name} twice. One of the two may be another site's, and nothing tells them apart, so neither counts."
+        ),
+    )
+    .what_to_do(format!(
+        "Open the browser's settings for cookies and site data, and delete every cookie with the name {name}: of this site and of the domains above it. Then sign in again."
+    ))
+    .way("To the start", "/")
+    .trace_id(trace::id_of(req))
+    .respond(accent, StatusCode::BAD_REQUEST)
+}
+
+/// What stands between semicolons. Access tokens are long: memchr looks at many
+/// bytes at once.
+fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = memchr_iter(b';', line).chain([line.len()]);
+    ends.scan(0, |begin, end| {
+        let pair = &line[*begin..end];
+        *begin = end + 1;
+        Some(pair)
+    })
+}
+
+/// A pair without its white space. One without `=` has no name.
+fn pair(mut sent: &[u8]) -> Option<Pair<'_>> {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = sent {
+        sent = rest;
+    }
+    let at = memchr::memchr(b'=', sent)?;
+    Some((&sent[..at], &sent[at + 1..]))
+}
+
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{http::header::HeaderValue, test::TestRequest};
+
+    use super::*;
+
+    const SESSION: &str = "__Host-idp_session";
+
+    /// A request with these `Cookie` headers.
+    fn request(lines: &[&[u8]]) -> HttpRequest {
+        let mut req = TestRequest::default();
+        for line in lines {
+            let value = HeaderValue::from_bytes(line).unwrap();
+            req = req.append_header((header::COOKIE, value));
+        }
+        req.to_http_request()
+    }
+
+    /// The session that `line` brings.
+    fn session(line: &str) -> Option<String> {
+        let req = request(&[line.as_bytes()]);
+        Cookies::of(&req).get(SESSION).map(ToOwned::to_owned)
+    }
+
+    #[test]
+    fn rfc6265_5_2_white_space_is_sp_and_htab_alone() {
+        for fine in [
+            "__Host-idp_session=own",
+            " \t __Host-idp_session=own\t ",
+            "a=1;\t__Host-idp_session=own;b=2",
+        ] {
+            assert_eq!(session(fine).as_deref(), Some("own"), "{fine:?}");
+        }
+        // All that Unicode or ASCII has of white space beside the two.
+        for space in [
+            "\u{b}", "\u{c}", "\u{85}", "\u{a0}", "\u{1680}", "\u{2000}", "\u{200a}", "\u{2028}",
+            "\u{202f}", "\u{205f}", "\u{3000}", "\u{feff}",
+        ] {
+            let planted = format!("{space}__Host-idp_session=planted");
+            if HeaderValue::from_bytes(planted.as_bytes()).is_err() {
+                continue;
+            }
+            assert_eq!(session(&planted), None, "{space:?}");
+            let beside = format!("{planted}; __Host-idp_session=own");
+            assert_eq!(session(&beside).as_deref(), Some("own"), "{space:?}");
+            let after = format!("__Host-idp_session{space}=planted; __Host-idp_session=own");
+            assert_eq!(session(&after).as_deref(), Some("own"), "{space:?}");
+        }
+    }
+
+    #[test]
+    fn rfc6265bis_4_1_3_2_what_only_looks_like_a_host_cookie_is_another_one() {
+        for planted in [
+            "%5F%5FHost-idp_session=planted",
+            "__host-idp_session=planted",
+            "__HOST-idp_session=planted",
+            "__Host-idp_Session=planted",
+            "=__Host-idp_session=planted",
+            "x=__Host-idp_session=planted",
+            "__Host-idp_session",
+            "\"__Host-idp_session\"=planted",
+            "$Version=1, __Host-idp_session=planted",
+        ] {
+            assert_eq!(session(planted), None, "{planted}");
+            let beside = format!("{planted}; __Host-idp_session=own");
+            assert_eq!(session(&beside).as_deref(), Some("own"), "{planted}");
+        }
+    }
+
+    #[test]
+    fn rfc6265_5_4_pairs_are_read_whatever_stands_between_them() {
+        let req = request(&[b"a=1;b=2 ; c=x=y;d; =e;;", b"f=3"]);
+        let all: Vec<_> = Cookies::of(&req).all().collect();
+        let expected = [("a", "1"), ("b", "2"), ("c", "x=y"), ("", "e"), ("f", "3")];
+        assert_eq!(all, expected);
+    }
+
+    #[test]
+    fn a_cookie_that_is_no_text_hides_no_other() {
+        let lines: [&[u8]; 2] = [b"a=1; n=Zo\xeb; \xff=x; b=2", b"c=Zo\xc3\xab"];
+        let req = request(&lines);
+        let all: Vec<_> = Cookies::of(&req).all().collect();
+        assert_eq!(all, [("a", "1"), ("b", "2"), ("c", "Zo\u{eb}")]);
+    }
+
+    #[test]
+    fn two_cookies_of_one_name_are_none_also_in_two_headers_or_where_one_is_no_text() {
+        let both: [&[&[u8]]; 4] = [
+            &[b"a=1; b=2; a=3"],
+            &[b"a=1; b=2", b"a=3"],
+            &[b"a=1; b=2; a=\xff"],
+            &[b"a=; b=2; a=1"],
+        ];
+        for lines in both {
+            let req = request(lines);
+            let cookies = Cookies::of(&req);
+            assert_eq!((cookies.get("a"), cookies.get("b")), (None, Some("2")));
+            assert!(cookies.is_doubled("a") && !cookies.is_doubled("b"));
+            assert!(cookies.brings("a") && !cookies.brings("c"));
+        }
+    }
+
+    #[actix_web::test]
+    async fn the_page_names_the_cookie_and_removes_none() {
+        let req = request(&[]);
+        let answer = doubled(&req, Accent::Idp, SESSION);
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(answer.headers().get(header::SET_COOKIE), None);
+        let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();
+        let html = String::from_utf8(body.to_vec()).unwrap();
+        assert!(html.contains("delete every cookie with the name __Host-idp_session"));
+    }
+}
