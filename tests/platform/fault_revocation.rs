@@ -149,7 +149,7 @@ async fn a_half_open_watch_is_noticed_within_its_bound(mode: &str) {
     scene.warm_session().await;
 }
 
-in_modes!([stateful][a_session_ends_at_both_replicas]);
+in_modes!([stateful hybrid][a_session_ends_at_both_replicas]);
 in_modes!([cached] [
     a_session_ends_at_both_replicas
     a_half_open_watch_is_noticed_within_its_bound
