@@ -50,10 +50,14 @@ impl Provider {
         let answer = self
             .post("grants", &endpoint, &params, StatusCode::OK)
             .await?;
-        let mut grants: Vec<UserGrant> = serde_json::from_slice(answer.body())
-            .map_err(|error| ProviderError::Invalid(format!("a list of grants: {error}")))?;
-        grants.retain(|grant| grant.id.len() <= MAX_ID);
-        Ok(Some(grants))
+        let grants: Vec<serde_json::Value> = serde_json::from_slice(answer.body())
+            .map_err(|_| ProviderError::Invalid("it is no list of grants".to_owned()))?;
+        // One that cannot be read hides no other.
+        let grants = grants.into_iter();
+        let grants = grants.filter_map(|grant| serde_json::from_value::<UserGrant>(grant).ok());
+        Ok(Some(
+            grants.filter(|grant| grant.id.len() <= MAX_ID).collect(),
+        ))
     }
 
     /// Ends the grant `id` of the same user; whether there is such a one.
