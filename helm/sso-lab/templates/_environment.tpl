@@ -13,6 +13,8 @@ the variables that end in _FILE say where.
 {{- $sites = concat $sites (keys .sites) -}}
 {{- end -}}
 - {name: BIND, value: 0.0.0.0}
+# Whoever reaches a site reaches no figures there.
+- {name: METRICS_PORT, value: {{ .service.ports.metrics | int | quote }}}
 - {name: DOMAIN, value: {{ $values.domain | quote }}}
 - {name: PUBLIC_SCHEME, value: {{ $values.publicScheme }}}
 # Pages name what is deployed and nothing else.

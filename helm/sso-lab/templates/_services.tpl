@@ -3,7 +3,9 @@ The architecture, as far as the cluster needs it: who listens where, who calls
 whom, who uses the store, which files each has in its state directory. Services,
 routes, policies, probes and environment are made from this one table.
 
-ports   by name; the first word of a site's URL is in `sites`, with its port's name
+ports   by name; the first word of a site's URL is in `sites`, with its port's name.
+        Figures have ports of their own (`metrics…`): METRICS_PORT is the first site's,
+        the others are as far from it as their own ports are
 calls   `<key>.<port>`, each an arrow of the NetworkPolicies
 secret  what is mounted from it at /var/lib/sso-lab. A pod whose file is not there
         yet waits in ContainerCreating, for the key and not only for its Secret.
@@ -11,7 +13,7 @@ secret  what is mounted from it at /var/lib/sso-lab. A pod whose file is not the
 {{- define "sso-lab.services" -}}
 idp:
   component: idp
-  ports: {http: 8081, grpc: 9081}
+  ports: {http: 8081, grpc: 9081, metrics: 9101}
   sites: {idp: http}
   calls: [app1.http, app2.http]
   store: true
@@ -21,7 +23,7 @@ idp:
     optional: [idp-records.key.previous, idp-records.upgraded]
 app1:
   component: app1-bff
-  ports: {http: 8082}
+  ports: {http: 8082, metrics: 9102}
   sites: {app1: http}
   calls: [idp.http, api1.http, api2.grpc]
   store: true
@@ -31,7 +33,7 @@ app1:
     optional: [bff-sealing.key.previous]
 app2:
   component: app2-bff
-  ports: {http: 8083}
+  ports: {http: 8083, metrics: 9103}
   sites: {app2: http}
   calls: [idp.http, api1.http, api2.grpc]
   store: true
@@ -41,7 +43,7 @@ app2:
     optional: [bff-sealing.key.previous]
 api1:
   component: api-1
-  ports: {http: 8084}
+  ports: {http: 8084, metrics: 9104}
   sites: {api1: http}
   calls: [idp.http, idp.grpc, api2.http, api2.grpc]
   store: true
@@ -50,16 +52,34 @@ api1:
     files: [api-1-client-secret]
 api2:
   component: api-2
-  ports: {http: 8085, grpc: 9085}
+  ports: {http: 8085, grpc: 9085, metrics: 9105}
   sites: {api2: http}
   calls: [idp.http]
   store: true
 {{- if .Values.lab.enabled }}
 lab:
   component: lab
-  ports: {http: 8080, spa: 8086, evil: 8087}
+  ports: {http: 8080, spa: 8086, evil: 8087, metrics: 9100, metrics-spa: 9106, metrics-evil: 9107}
   sites: {lab: http, spa: spa, evil: evil}
   calls: []
+{{- end }}
+{{- end -}}
+
+{{/* The ports of `.` but those of its figures. */}}
+{{- define "sso-lab.sitePorts" -}}
+{{- range $name, $number := . }}
+{{- if not (hasPrefix "metrics" $name) }}
+{{ $name }}: {{ $number | int }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* And those of its figures. */}}
+{{- define "sso-lab.metricsPorts" -}}
+{{- range $name, $number := . }}
+{{- if hasPrefix "metrics" $name }}
+{{ $name }}: {{ $number | int }}
+{{- end }}
 {{- end }}
 {{- end -}}
 

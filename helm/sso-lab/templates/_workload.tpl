@@ -137,7 +137,7 @@ spec:
   selector:
     {{- include "sso-lab.selectorLabels" $about | nindent 4 }}
   ports:
-    {{- range $port, $number := .service.ports }}
+    {{- range $port, $number := include "sso-lab.sitePorts" .service.ports | fromYaml }}
     - name: {{ $port }}
       port: {{ $number | int }}
       targetPort: {{ $port }}
@@ -149,6 +149,26 @@ spec:
       {{- end }}
       {{- end }}
     {{- end }}
+{{- if $root.Values.metrics.serviceMonitor.enabled }}
+---
+# The figures, for the ServiceMonitor alone: no node port or route leads there.
+apiVersion: v1
+kind: Service
+metadata:
+  {{- include "sso-lab.metadata" (merge (dict "name" (printf "%s-metrics" $name)) $about) | nindent 2 }}
+spec:
+  clusterIP: None
+  selector:
+    {{- include "sso-lab.selectorLabels" $about | nindent 4 }}
+  ports:
+    {{- range $port, $number := include "sso-lab.metricsPorts" .service.ports | fromYaml }}
+    - name: {{ $port }}
+      port: {{ $number | int }}
+      targetPort: {{ $port }}
+      protocol: TCP
+      appProtocol: http
+    {{- end }}
+{{- end }}
 {{- if $settings.pdb.enabled }}
 ---
 apiVersion: policy/v1
