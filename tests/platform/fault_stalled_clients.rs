@@ -24,11 +24,26 @@ const MOST_MORE: u64 = 16 << 20;
 
 /// Requests without their last byte: where, and what they say of their body.
 const SHAPES: [(u16, &str); 6] = [
-    (8082, "POST /logout HTTP/1.1\r\nHost: app1.localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1048576\r\n\r\n"),
-    (8082, "POST /api1/data HTTP/1.1\r\nHost: app1.localhost\r\nX-CSRF: 1\r\nContent-Type: application/json\r\nContent-Length: 8192\r\n\r\n"),
-    (8083, "POST /backchannel-logout HTTP/1.1\r\nHost: app2.localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 8192\r\n\r\n"),
-    (8081, "POST /token HTTP/1.1\r\nHost: idp.localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 16384\r\n\r\n"),
-    (8084, "POST /resource HTTP/1.1\r\nHost: api1.localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n4000\r\n"),
+    (
+        8082,
+        "POST /logout HTTP/1.1\r\nHost: app1.localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1048576\r\n\r\n",
+    ),
+    (
+        8082,
+        "POST /api1/data HTTP/1.1\r\nHost: app1.localhost\r\nX-CSRF: 1\r\nContent-Type: application/json\r\nContent-Length: 8192\r\n\r\n",
+    ),
+    (
+        8083,
+        "POST /backchannel-logout HTTP/1.1\r\nHost: app2.localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 8192\r\n\r\n",
+    ),
+    (
+        8081,
+        "POST /token HTTP/1.1\r\nHost: idp.localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 16384\r\n\r\n",
+    ),
+    (
+        8084,
+        "POST /resource HTTP/1.1\r\nHost: api1.localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n4000\r\n",
+    ),
     (8081, "GET /authorize?x="),
 ];
 
@@ -47,7 +62,9 @@ fn stall(offset: u16) -> Vec<TcpStream> {
                     Err(error) => assert!(
                         matches!(
                             error.kind(),
-                            ErrorKind::WouldBlock | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
+                            ErrorKind::WouldBlock
+                                | ErrorKind::ConnectionReset
+                                | ErrorKind::BrokenPipe
                         ),
                         "{error}"
                     ),
@@ -61,7 +78,10 @@ fn stall(offset: u16) -> Vec<TcpStream> {
 /// The resident memory of a process, in bytes.
 fn resident(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
     let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kib * 1024
 }

@@ -21,9 +21,8 @@ fn ask(platform: &Platform, site: Site, path: &str, headers: &str, length: usize
     stream
         .set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {length}\r\n\r\n"
-    );
+    let request =
+        format!("POST {path} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {length}\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = Vec::new();
     // A reset is an end too.

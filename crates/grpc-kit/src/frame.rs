@@ -2,8 +2,11 @@
 
 use std::{io, net::TcpListener, time::Duration};
 
-use futures_util::stream;
-use kit::{metrics::Metrics, readiness::Readiness, running::Running, shutdown::Shutdown};
+use futures_util::{StreamExt as _, stream};
+use kit::{
+    admission::Admission, metrics::Metrics, readiness::Readiness, running::Running,
+    shutdown::Shutdown,
+};
 use tonic::{
     service::RoutesBuilder,
     transport::{Server, server::TcpIncoming},
@@ -11,7 +14,7 @@ use tonic::{
 use tonic_health::{ServingStatus, server::HealthReporter};
 use tonic_reflection::pb::{v1, v1alpha};
 
-use crate::{methods::Methods, trace::TraceLayer};
+use crate::{methods::Methods, socket::Socket, trace::TraceLayer};
 
 /// The most bytes of one message. Give it to each generated server by
 /// `max_decoding_message_size`: the frame cannot do that for it.
@@ -22,6 +25,10 @@ const MAX_METADATA: u32 = 32 * 1024;
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most calls at once on one connection.
 const MAX_STREAMS: u16 = 256;
+/// What may come of a call, and of all calls of a connection, before anybody
+/// has read it: a message, and a few.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 256 * 1024;
 /// How often an idle connection is asked whether its peer is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 /// How often readiness is looked at until it is there.
@@ -43,6 +50,8 @@ pub struct Frame {
     pub readiness: Readiness,
     /// When to drain.
     pub shutdown: Shutdown,
+    /// What clients may hold of this process.
+    pub admission: Admission,
 }
 
 impl Frame {
@@ -59,6 +68,11 @@ impl Frame {
             Ok(TcpIncoming::from(listener).with_nodelay(Some(true)))
         });
         let incoming = stream::select_all(incoming.collect::<io::Result<Vec<_>>>()?);
+        let admission = self.admission.clone();
+        let incoming = incoming.filter_map(move |io| {
+            let admitted = io.map(|io| Socket::admit(io, &admission)).transpose();
+            std::future::ready(admitted)
+        });
 
         let reporter = HealthReporter::new();
         routes.add_service(tonic_health::pb::health_server::HealthServer::new(
@@ -75,6 +89,8 @@ impl Frame {
             .concurrency_limit_per_connection(usize::from(MAX_STREAMS))
             .max_concurrent_streams(u32::from(MAX_STREAMS))
             .http2_max_header_list_size(MAX_METADATA)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .http2_keepalive_interval(Some(KEEPALIVE))
             .layer(TraceLayer::new(self.service, methods, self.metrics))
             .add_routes(routes.routes());
@@ -87,6 +103,7 @@ impl Frame {
             Ok(())
         }));
         let shutdown = self.shutdown;
+        let sweep = self.admission.sweep();
         running.push(tokio::spawn(async move {
             // Until then a new connection's health check is told NOT_SERVING;
             // then open connections are told to go (GOAWAY, RFC 9113 §6.8).
@@ -95,6 +112,7 @@ impl Frame {
                 ended = builder.serve_with_incoming_shutdown(incoming, stop) => {
                     ended.map_err(io::Error::other)
                 }
+                () = sweep => Ok(()),
                 // A client that never ends its stream must not hold up the process.
                 () = shutdown.time_is_up() => Ok(()),
             }

@@ -5,6 +5,7 @@
 mod call;
 mod frame;
 mod methods;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod trace;

@@ -10,6 +10,7 @@ use std::{
 use futures_util::stream;
 use http::uri::PathAndQuery;
 use kit::{
+    admission::{Admission, Limits},
     metrics::Metrics,
     readiness::Readiness,
     running::Running,
@@ -32,6 +33,7 @@ const INVENTORY: &str = "sso.inventory.v1.Inventory";
 const LONG: Duration = Duration::from_secs(60);
 
 struct Served {
+    admission: Admission,
     url: String,
     metrics: Metrics,
     shutdown: Shutdown,
@@ -44,6 +46,11 @@ impl Served {
     }
 
     fn on(listener: TcpListener, notice: Duration) -> Self {
+        Self::limited(listener, notice, Limits::default())
+    }
+
+    fn limited(listener: TcpListener, notice: Duration, limits: Limits) -> Self {
+        let admission = Admission::new(limits);
         let shutdown = Shutdown::with(Drain {
             notice,
             ..Drain::default()
@@ -51,6 +58,7 @@ impl Served {
         let metrics = Metrics::new("tested").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let frame = Frame {
+            admission: admission.clone(),
             service: "tested",
             metrics: metrics.clone(),
             names: &[INVENTORY],
@@ -62,6 +70,7 @@ impl Served {
         let routes = RoutesBuilder::default();
         let running = frame.serve(vec![listener], routes).unwrap();
         Self {
+            admission,
             url,
             metrics,
             shutdown,
@@ -231,4 +240,46 @@ async fn a_call_that_the_peer_may_have_seen_is_not_made_again() {
     let (answer, times) = asked_across_an_end(&[]).await;
     assert!(answer.is_err(), "{answer:?}");
     assert_eq!(times, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_makes_no_call_is_closed_and_one_that_did_may_wait() {
+    let limits = Limits {
+        tick: Duration::from_millis(20),
+        head: 5,
+        ..Limits::default()
+    };
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let served = Served::limited(listener, Drain::default().notice, limits);
+    let mut health = HealthClient::new(served.channel());
+    let service = INVENTORY.to_owned();
+    while health
+        .check(HealthCheckRequest {
+            service: service.clone(),
+        })
+        .await
+        .is_err()
+    {}
+    let mut silent = TcpStream::connect(address).unwrap();
+    let mut half = TcpStream::connect(address).unwrap();
+    half.write_all(b"PRI * HTTP/2.0\r\n").unwrap();
+    let gone = async {
+        while served.admission.connections() > 1 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(LONG, gone).await.unwrap();
+    for stream in [&mut silent, &mut half] {
+        // A reset is an end too.
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    assert_eq!(
+        served.admission.connections(),
+        1,
+        "the one that made a call"
+    );
+    health.check(HealthCheckRequest { service }).await.unwrap();
+    drop(health);
+    served.end().await;
 }

@@ -1,5 +1,6 @@
 //! Each call's server span (its parent is the caller's, by W3C Trace Context;
-//! none where the caller's trace is not kept) and its place in the metrics.
+//! none where the caller's trace is not kept) and its place in the metrics; what
+//! it sends is paid for, and its connection is busy until it is answered.
 
 use std::{
     future::Future,
@@ -16,7 +17,10 @@ use kit::{
 use tower::{Layer, Service};
 use tracing::field::Empty;
 
-use crate::methods::Methods;
+use crate::{
+    methods::Methods,
+    socket::{Answer, Paid, Peer},
+};
 
 /// Surrounds each call with its span.
 #[derive(Clone, Debug)]
@@ -75,22 +79,34 @@ pub(crate) struct Traced<S> {
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Traced<S>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S: Service<Request<Paid<ReqBody>>, Response = Response<ResBody>>,
     S::Future: Send + 'static,
     S::Error: 'static,
     ResBody: 'static,
 {
-    type Response = S::Response;
+    type Response = Response<Answer<ResBody>>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let peer = request.extensions().get::<Peer>().cloned();
+        if let Some(peer) = &peer {
+            // As a socket of tonic's own would say it.
+            request.extensions_mut().insert(peer.tcp.clone());
+        }
+        let under_way = peer.as_ref().map(Peer::begin);
+        let request = request.map(|body| Paid::new(body, peer.as_ref()));
         let Some((name, method)) = self.layer.methods.named(request.uri().path()) else {
-            return Box::pin(self.inner.call(request));
+            // Health and reflection: who watches may do so for as long as it likes.
+            let answering = self.inner.call(request);
+            drop(under_way);
+            return Box::pin(
+                async move { Ok(answering.await?.map(|body| Answer::new(body, None))) },
+            );
         };
         let started = Instant::now();
         let place = self.layer.place(name, &method, request.headers());
@@ -104,7 +120,7 @@ where
                 span.record("otel.status_code", "ERROR");
             }
             metrics.call(name, &method, code, started.elapsed());
-            Ok(response)
+            Ok(response.map(|body| Answer::new(body, under_way)))
         })
     }
 }

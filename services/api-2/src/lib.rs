@@ -74,6 +74,7 @@ fn start(
             service: SERVICE,
             metrics: metrics.clone(),
             names: &[grpc::NAME],
+            admission: kit::admission::Admission::of_process(),
             descriptors: sso_proto::DESCRIPTORS,
             readiness: readiness.clone(),
             shutdown: ground.shutdown.clone(),

@@ -131,6 +131,7 @@ pub async fn build(
             } else {
                 &GRPC
             },
+            admission: kit::admission::Admission::of_process(),
             descriptors: sso_proto::DESCRIPTORS,
             readiness,
             shutdown: ground.shutdown,

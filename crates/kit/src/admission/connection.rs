@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     task::Waker,
 };
@@ -57,6 +57,7 @@ pub(super) struct State {
     /// Requests under way.
     under_way: AtomicUsize,
     phase: AtomicU8,
+    bounds_calls: AtomicBool,
     since: AtomicU64,
     ended: AtomicU8,
     /// Of the body that is being read: who pays, how much, how much has come.
@@ -90,8 +91,17 @@ impl Connection {
     /// A request begins to be answered.
     pub fn begin(self: &Arc<Self>) -> UnderWay {
         self.state.under_way.fetch_add(1, Relaxed);
-        self.is_at(Phase::Busy);
+        // Of several at once the oldest counts, until one ends.
+        if self.phase() != Phase::Busy {
+            self.is_at(Phase::Busy);
+        }
         UnderWay(Arc::clone(self))
+    }
+
+    /// Its calls have a deadline: it carries many of them, and none of its own
+    /// reading says when one stalls.
+    pub fn bounds_calls(&self) {
+        self.state.bounds_calls.store(true, Relaxed);
     }
 
     /// It is at `phase` from now on.
@@ -211,6 +221,7 @@ impl State {
             share,
             under_way: AtomicUsize::new(0),
             phase: AtomicU8::new(Phase::Idle as u8),
+            bounds_calls: AtomicBool::new(false),
             since: AtomicU64::new(now),
             ended: AtomicU8::new(0),
             payer: parking_lot::Mutex::new(None),
@@ -288,6 +299,9 @@ impl State {
                 let is_late = took > limits.body_longest
                     || is_too_slow(took, received, limits.body, limits.body_rate);
                 is_late.then_some(Ended::TooSlow)
+            }
+            (Phase::Busy, _) if self.bounds_calls.load(Relaxed) => {
+                (took > limits.call).then_some(Ended::Closed)
             }
             // Who waits for a body that has ended answers now.
             (Phase::Idle | Phase::Busy, _) | (Phase::Body, Some(_)) => None,

@@ -143,6 +143,26 @@ fn an_answer_that_nobody_takes_has_a_least_rate() {
 }
 
 #[test]
+fn of_calls_on_one_connection_one_has_to_end_now_and_then() {
+    let limits = Limits::default();
+    let admission = small();
+    let connection = connect(&admission, ONE);
+    connection.bounds_calls();
+    let mut calls = Vec::new();
+    for _ in 0..3 {
+        pass(&admission, limits.call);
+        drop(calls.pop());
+        calls.push(connection.begin());
+        calls.push(connection.begin());
+        assert_eq!(connection.ended(), None);
+    }
+    // New ones do not help.
+    calls.push(connection.begin());
+    pass(&admission, limits.call + 1);
+    assert_eq!(connection.ended(), Some(Ended::Closed));
+}
+
+#[test]
 fn an_answer_that_was_taken_starts_anew() {
     let admission = small();
     let connection = connect(&admission, ONE);
