@@ -111,7 +111,7 @@ def certificate(home):
 
 def free_offset():
     """By how much the contract's ports are moved, so that all of them are free here."""
-    wanted = [*range(8080, 8088), 9081, 9085]
+    wanted = [*range(8080, 8088), 9081, 9085, *range(9100, 9108)]
     for offset in range(2000 + os.getpid() % 20000, 45000, 97):
         sockets = []
         try:

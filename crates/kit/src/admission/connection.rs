@@ -58,6 +58,7 @@ pub(super) struct State {
     under_way: AtomicUsize,
     phase: AtomicU8,
     bounds_calls: AtomicBool,
+    is_held: AtomicBool,
     since: AtomicU64,
     ended: AtomicU8,
     /// Of the body that is being read: who pays, how much, how much has come.
@@ -183,9 +184,17 @@ impl Connection {
         self.state.waker.register(waker);
     }
 
-    /// Wakes whoever was named last.
+    /// Something is left with the client that nobody will be told of again.
+    pub fn hold(&self) {
+        self.state.is_held.store(true, Relaxed);
+    }
+
+    /// What was left may come now: wakes whoever was named last.
     pub fn go_on(&self) {
-        self.state.waker.wake();
+        if self.state.is_held.load(Relaxed) {
+            self.state.is_held.store(false, Relaxed);
+            self.state.waker.wake();
+        }
     }
 }
 
@@ -222,6 +231,7 @@ impl State {
             under_way: AtomicUsize::new(0),
             phase: AtomicU8::new(Phase::Idle as u8),
             bounds_calls: AtomicBool::new(false),
+            is_held: AtomicBool::new(false),
             since: AtomicU64::new(now),
             ended: AtomicU8::new(0),
             payer: parking_lot::Mutex::new(None),

@@ -4,7 +4,6 @@
 use std::{
     cell::{Cell, RefCell},
     sync::Arc,
-    task::Waker,
 };
 
 use kit::admission::{Charge, Connection, Phase, Share, UnderWay};
@@ -26,8 +25,6 @@ pub(crate) struct Door {
     head_charge: RefCell<Option<Charge>>,
     /// What of a body may come in.
     body_room: Cell<usize>,
-    /// Something has been left with the client that nobody was told of.
-    is_held: Cell<bool>,
 }
 
 /// How much may come in now.
@@ -52,7 +49,6 @@ impl Door {
             is_looked_at: Cell::new(false),
             head_charge: RefCell::new(None),
             body_room: Cell::new(0),
-            is_held: Cell::new(false),
         }
     }
 
@@ -75,9 +71,7 @@ impl Door {
     /// A request asks for more of its body.
     pub(crate) fn ask_for_body(&self) {
         self.body_room.set(BODY_STEP);
-        if self.is_held.replace(false) {
-            self.connection.go_on();
-        }
+        self.connection.go_on();
     }
 
     /// How much may come in now.
@@ -126,12 +120,6 @@ impl Door {
             Phase::Head => self.head.set(self.head.get() + bytes),
             _ => {}
         }
-    }
-
-    /// Something stays with the client; `waker` is to be told when that changes.
-    pub(super) fn hold(&self, waker: &Waker) {
-        self.connection.wake(waker);
-        self.is_held.set(true);
     }
 }
 

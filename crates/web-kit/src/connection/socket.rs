@@ -60,7 +60,10 @@ impl Socket {
         let mut peeked = ReadBuf::new(&mut byte);
         match ready!(self.io.get_ref().poll_peek(cx, &mut peeked))? {
             0 => Poll::Ready(Ok(())),
-            _ => Poll::Pending,
+            _ => {
+                self.connection().hold();
+                Poll::Pending
+            }
         }
     }
 
@@ -95,10 +98,7 @@ impl AsyncRead for Socket {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            Room::None => {
-                self.door.hold(cx.waker());
-                return self.poll_end(cx);
-            }
+            Room::None => return self.poll_end(cx),
             Room::Over => {
                 self.connection().give_up();
                 return Poll::Ready(Err(io::ErrorKind::QuotaExceeded.into()));
