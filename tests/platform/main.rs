@@ -55,6 +55,7 @@ mod rfc7636_pkce;
 mod rfc8693_exchange;
 mod rfc8707_resource;
 mod rfc9068_access_tokens;
+mod rfc9110_head;
 mod rfc9126_par;
 mod rfc9207_iss;
 mod sealing_keys;

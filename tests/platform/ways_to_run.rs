@@ -98,6 +98,25 @@ fn a_taken_port_is_one_clear_line_and_exit_code_2_within_5_seconds() {
 }
 
 #[test]
+fn another_program_at_either_loopback_address_is_named_and_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let offset = free_offset(1);
+    for address in ["127.0.0.1", "::1"] {
+        let Ok(taken) = TcpListener::bind((address, 8082 + offset)) else {
+            continue; // A machine without IPv6 has no such program.
+        };
+        for program in ["sso-lab", "app1-bff"] {
+            let flags = ["--port-offset", &offset.to_string()];
+            let mut child = run(program, &flags, folder.path());
+            let status = child.wait(AT_ONCE).expect("it ends within 5 s");
+            assert_eq!(status.code(), Some(2), "{}", child.output());
+            let named = format!("{} (app1): already taken", taken.local_addr().unwrap());
+            assert!(child.output().contains(&named), "{}", child.output());
+        }
+    }
+}
+
+#[test]
 fn a_bad_configuration_is_a_line_for_each_error_and_exit_code_2() {
     let folder = tempfile::tempdir().unwrap();
     let wrong = [

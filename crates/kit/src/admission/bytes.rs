@@ -54,6 +54,8 @@ impl Charge {
             match bytes.full(self.share, more, limits) {
                 None => false,
                 Some(payer) => {
+                    let what = "one address sends too much at once: its oldest bodies make room";
+                    self.admission.say(Some(payer), what);
                     // The other lock comes first, whoever has both.
                     drop(bytes);
                     let is_freed = self.admission.free(payer, more);

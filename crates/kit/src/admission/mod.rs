@@ -31,6 +31,8 @@ pub use self::{
     share::Share,
 };
 
+/// How often the log is told that there is no room, in ticks.
+const SAY_EVERY: u64 = 60;
 /// How long an address at which a client has authenticated is remembered, in ticks.
 const KNOWN_FOR: u64 = 600;
 /// The most such addresses.
@@ -46,6 +48,8 @@ struct Inner {
     /// Counted up by the sweep: the time of everything here, without a look at
     /// the clock at each request.
     tick: AtomicU64,
+    /// When the log was told last that there is no room.
+    said: AtomicU64,
     sweeping: Semaphore,
     open: Mutex<Open>,
     bytes: Mutex<Bytes>,
@@ -66,6 +70,7 @@ impl Admission {
         Self(Arc::new(Inner {
             limits,
             tick: AtomicU64::new(1),
+            said: AtomicU64::new(0),
             sweeping: Semaphore::new(1),
             open: Mutex::default(),
             bytes: Mutex::default(),
@@ -94,10 +99,18 @@ impl Admission {
         let mut open = self.0.open.lock();
         let own = share.map_or(0, |share| open.of.get(&share).copied().unwrap_or(0));
         if own >= self.0.limits.connections_of_one {
+            self.say(
+                share,
+                "one address has too many connections: its oldest make room",
+            );
             open.make_room(|state| state.share == share)?;
         } else if open.connections.len() >= self.0.limits.connections {
             let largest = open.of.iter().max_by_key(|(_, count)| **count);
             let largest = largest.map(|(share, _)| *share);
+            self.say(
+                largest,
+                "there are too many connections: the oldest of one address make room",
+            );
             open.make_room(|state| state.share == largest)
                 .or_else(|| open.make_room(|_| true))?;
         }
@@ -165,6 +178,16 @@ impl Admission {
         let open = self.0.open.lock();
         for state in open.connections.values() {
             state.end_if_overdue(now, &self.0.limits);
+        }
+    }
+
+    /// Says so in the log, once a minute.
+    fn say(&self, share: Option<Share>, what: &str) {
+        let (now, said) = (self.now(), self.0.said.load(Relaxed));
+        if said == 0 || now - said >= SAY_EVERY {
+            self.0.said.store(now, Relaxed);
+            let address = share.map(|share| share.to_string()).unwrap_or_default();
+            tracing::warn!(address, "{what} (said once a minute)");
         }
     }
 

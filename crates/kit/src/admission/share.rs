@@ -1,6 +1,9 @@
 //! Whose share something is taken from.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+};
 
 /// A client address as far as room is shared out by it: an IPv4 address, or the
 /// /64 of an IPv6 one (who has one address of it has them all).
@@ -22,6 +25,16 @@ impl Share {
     /// The share of all whose address is not known.
     pub const fn of_unknown() -> Self {
         Self(None)
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(IpAddr::V6(network)) => write!(f, "{network}/64"),
+            Some(address) => address.fmt(f),
+            None => f.write_str("unknown"),
+        }
     }
 }
 

@@ -52,6 +52,7 @@ impl StandIns {
         routes.add_service(TokenExchangeServer::new(Face(Arc::clone(&seen))));
         routes.add_service(InventoryServer::new(Face(Arc::clone(&seen))));
         let frame = grpc_kit::Frame {
+            admission: kit::admission::Admission::of_process(),
             service: "stand-ins",
             metrics: Metrics::new("stand-ins").unwrap(),
             names: &[],
