@@ -16,11 +16,11 @@ use crate::ways_to_run::one_process;
 
 /// How many stall at once.
 const STALLED: usize = 2000;
-/// What all that strangers may hold comes to, with what it costs to hold it: the
-/// connections of one address, and its share of buffered bytes.
-const MOST_HELD: u64 = 64 << 20;
-/// What a second flood may add to it.
-const MOST_MORE: u64 = 16 << 20;
+/// What all that one address may hold comes to, in a debug build: 1,024
+/// connections, its share of buffered bytes, and a password check of 19 MiB.
+const MOST_HELD: u64 = 96 << 20;
+/// What a second flood may add to it: nothing but another password check.
+const MOST_MORE: u64 = 32 << 20;
 
 /// Requests without their last byte: where, and what they say of their body.
 const SHAPES: [(u16, &str); 6] = [
