@@ -240,7 +240,7 @@ fn an_address_where_a_client_authenticated_is_remembered_for_a_while() {
     assert!(admission.remembers(share));
     pass(&admission, 1);
     assert!(!admission.remembers(share));
-    for n in 0..2 * MAX_KNOWN as u32 {
+    for n in 0..u32::try_from(2 * MAX_KNOWN).unwrap() {
         admission.remember(Share::of(IpAddr::V4(n.into())));
     }
     assert!(admission.0.known.lock().len() <= MAX_KNOWN);
