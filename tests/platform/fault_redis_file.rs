@@ -120,11 +120,7 @@ async fn a_restarted_redis_still_lists_revokes_and_signs_out(mode: &str) {
         .await;
     assert_eq!(listed.status, 200, "{}", listed.body);
     let listed = listed.json();
-    assert_eq!(
-        listed["sessions"].as_array().unwrap().len(),
-        EACH,
-        "{listed}"
-    );
+    assert_eq!(listed.as_array().unwrap().len(), EACH, "{listed}");
     assert_eq!(scene.operator.list("").await.len(), 2 * EACH);
 
     // Revoked by user: all of bob's, and none of alice's.
@@ -169,13 +165,11 @@ async fn a_store_that_lost_half_of_a_write_is_noticed_at_the_start_and_said() {
     };
     let in_time = tokio::time::timeout(PATIENCE, said).await;
     assert!(in_time.is_ok(), "{}", platform.output()["idp"]);
-    let metrics = Cli::new()
-        .try_get(&format!("{}/metrics", platform.url(Site::Idp)))
-        .await;
-    let metrics = metrics.unwrap().body;
-    assert!(
-        metrics.contains("sso_records_unlisted_total{")
-            && metrics.contains("sso_record=\"probe\"} 1"),
-        "{metrics}"
-    );
+    let url = format!("{}/metrics", platform.url(Site::Idp));
+    let metrics = Cli::new().try_get(&url).await.unwrap().body;
+    let of_probe = |line: &&str| {
+        line.starts_with("sso_records_unlisted_total{") && line.contains("sso_record=\"probe\"")
+    };
+    let line = metrics.lines().find(of_probe).unwrap();
+    assert!(!line.ends_with(" 0"), "{line}");
 }

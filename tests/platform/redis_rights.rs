@@ -183,7 +183,6 @@ async fn no_service_may_look_around_or_administer_and_a_stranger_may_nothing() {
         "SAVE",
         "SHUTDOWN NOSAVE",
         "REPLICAOF NO ONE",
-        "DEBUG SLEEP 0",
         "SCRIPT FLUSH",
         "SUBSCRIBE a",
         "PUBLISH a b",
