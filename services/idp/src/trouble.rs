@@ -25,7 +25,7 @@ pub struct Trouble {
     todo: &'static str,
     code: Option<ErrorCode>,
     /// The client's own address, where the user can start again.
-    client: Option<(String, String)>,
+    client: Option<Box<(String, String)>>,
     /// The cookie that came twice.
     twice: Option<&'static str>,
 }
@@ -159,7 +159,10 @@ impl Trouble {
             .redirect_uris
             .first()
             .and_then(|uri| uri.parse::<Url>().ok());
-        self.client = home.map(|url| (client.name.clone(), url.origin().ascii_serialization()));
+        self.client = home.map(|url| {
+            let origin = url.origin().ascii_serialization();
+            Box::new((client.name.clone(), origin))
+        });
         self
     }
 
@@ -174,7 +177,7 @@ impl Trouble {
         if let Some(code) = self.code {
             page = page.error_code(code.as_str());
         }
-        if let Some((name, home)) = self.client {
+        if let Some((name, home)) = self.client.map(|client| *client) {
             page = page.way(format!("To {name}"), home);
         }
         let mut response = page

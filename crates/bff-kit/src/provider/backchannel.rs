@@ -62,7 +62,7 @@ impl Backchannel {
         } else {
             net::until_sent(call).await
         };
-        let answer = answer.map_err(unreachable)?;
+        let answer = answer.map_err(|error| unreachable(&error))?;
         let status = answer.status();
         if status.is_server_error() || status == http::StatusCode::TOO_MANY_REQUESTS {
             let said = answer
@@ -82,7 +82,7 @@ impl Backchannel {
         let body = net::read_bounded(answer)
             .await
             .map_err(|error| match error {
-                net::ReadError::Http(error) => unreachable(error),
+                net::ReadError::Http(error) => unreachable(&error),
                 net::ReadError::TooLarge => CallError::TooLarge,
             })?;
         let mut response = HttpResponse::new(body);
@@ -92,8 +92,8 @@ impl Backchannel {
     }
 }
 
-fn unreachable(error: reqwest::Error) -> CallError {
-    CallError::Unreachable(net::why(&error))
+fn unreachable(error: &reqwest::Error) -> CallError {
+    CallError::Unreachable(net::why(error))
 }
 
 impl<'c> AsyncHttpClient<'c> for Backchannel {

@@ -82,7 +82,7 @@ impl Sites {
     /// These and `site`.
     #[must_use]
     pub const fn and(self, site: Site) -> Self {
-        Self(self.0 | 1 << site as u8)
+        Self(self.0 | (1 << site as u8))
     }
 
     /// These without `site`.
