@@ -316,7 +316,11 @@ async fn a_public_domain_is_https_and_issuer_and_links_follow() {
     let offset = free_offset(1);
     let offset_text = offset.to_string();
     let flags = ["--domain", "sso.example", "--public-scheme", "https"];
-    let flags = [&flags[..], &["--port-offset", &offset_text]].concat();
+    let flags = [
+        &flags[..],
+        &["--demo-credentials", "--port-offset", &offset_text],
+    ]
+    .concat();
     let mut child = run("sso-lab", &flags, folder.path());
     until_output(&mut child, "https://app1.sso.example").await;
     let http = kit::net::http_client();

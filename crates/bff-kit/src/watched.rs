@@ -90,6 +90,10 @@ impl Store for Watched {
     async fn count(&self, key: &str, ttl: Duration) -> Result<u64, StoreError> {
         self.inner()?.count(key, ttl).await
     }
+    async fn uncount(&self, key: &str) -> Result<(), StoreError> {
+        self.inner()?.uncount(key).await
+    }
+
     async fn lease(&self, key: &str, holder: &str, ttl: Duration) -> Result<bool, StoreError> {
         self.inner()?.lease(key, holder, ttl).await
     }

@@ -63,6 +63,8 @@ pub async fn check<S: Store>(store: Arc<S>, time: Time<'_>) -> Result<(), StoreE
     values::remove_says_whether_there_was_something(&*store).await?;
     counters_and_leases::count_gives_each_of_many_a_sum_of_its_own(&store).await?;
     counters_and_leases::count_refuses_what_is_no_counter(&*store).await?;
+    counters_and_leases::uncount_takes_back_what_was_counted(&*store).await?;
+    counters_and_leases::uncount_keeps_the_time_when_a_counter_ends(&*store, time).await?;
     counters_and_leases::a_lease_is_one_holders(&*store).await?;
     counters_and_leases::a_lease_goes_to_one_of_many(&store).await?;
     counters_and_leases::only_the_holder_releases(&*store).await?;

@@ -87,6 +87,10 @@ pub trait Store: Send + Sync + 'static {
     /// `ttl`, later ones leave it. A key that holds something else is refused.
     async fn count(&self, key: &str, ttl: Duration) -> Result<u64, StoreError>;
 
+    /// Takes one from the counter `key`, and leaves its `ttl`. At zero it holds
+    /// nothing; one that holds nothing stays so.
+    async fn uncount(&self, key: &str) -> Result<(), StoreError>;
+
     /// Takes the lease `key` for `holder` unless another holds it; whether it
     /// holds it now. Its own holder prolongs it so.
     async fn lease(&self, key: &str, holder: &str, ttl: Duration) -> Result<bool, StoreError>;

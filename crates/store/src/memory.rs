@@ -138,6 +138,19 @@ impl Store for MemoryStore {
         })
     }
 
+    async fn uncount(&self, key: &str) -> Result<(), StoreError> {
+        self.with_shard(key, |shard, now| {
+            let left = match shard.value(key, now)? {
+                Some(held) => decrement(held)?,
+                None => return Ok(()),
+            };
+            if left == 0 {
+                shard.remove(key, now);
+            }
+            Ok(())
+        })
+    }
+
     async fn lease(&self, key: &str, holder: &str, ttl: Duration) -> Result<bool, StoreError> {
         self.with_shard(key, |shard, now| match shard.value(key, now)? {
             Some(held) if *held != holder.as_bytes() => Ok(false),
@@ -241,14 +254,23 @@ impl Store for MemoryStore {
 
 /// Adds one to the counter that `value` writes out.
 fn increment(value: &mut Bytes) -> Result<u64, StoreError> {
-    let sum = std::str::from_utf8(value)
-        .ok()
-        .and_then(|text| text.parse::<u64>().ok());
-    let Some(sum) = sum.and_then(|sum| sum.checked_add(1)) else {
-        return Err(StoreError::Refused(
-            "the key does not hold a counter".to_owned(),
-        ));
-    };
+    let sum = counter(value).and_then(|sum| sum.checked_add(1));
+    let sum = sum.ok_or_else(no_counter)?;
     *value = Bytes::from(sum.to_string());
     Ok(sum)
+}
+
+/// Takes one from it.
+fn decrement(value: &mut Bytes) -> Result<u64, StoreError> {
+    let left = counter(value).ok_or_else(no_counter)?.saturating_sub(1);
+    *value = Bytes::from(left.to_string());
+    Ok(left)
+}
+
+fn counter(value: &Bytes) -> Option<u64> {
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+fn no_counter() -> StoreError {
+    StoreError::Refused("the key does not hold a counter".to_owned())
 }

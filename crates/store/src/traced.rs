@@ -109,6 +109,10 @@ impl<S: Store> Store for Traced<S> {
         self.step("count", self.store.count(key, ttl)).await
     }
 
+    async fn uncount(&self, key: &str) -> Result<(), StoreError> {
+        self.step("uncount", self.store.uncount(key)).await
+    }
+
     async fn lease(&self, key: &str, holder: &str, ttl: Duration) -> Result<bool, StoreError> {
         self.step("lease", self.store.lease(key, holder, ttl)).await
     }

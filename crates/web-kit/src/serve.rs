@@ -72,6 +72,8 @@ where
                 .keep_alive(KEEP_ALIVE)
                 .client_request_timeout(HEADERS_IN)
                 .client_disconnect_timeout(LINGER)
+                // Whoever hangs up is gone: nothing is worked on for nobody.
+                .h1_allow_half_closed(false)
                 .local_addr(address)
                 .on_connect_ext(|socket: &Socket, data| {
                     data.insert(Rc::clone(socket.door()));

@@ -25,6 +25,9 @@ the variables that end in _FILE say where.
 - {name: LOGIN_BUDGET, value: {{ $values.loginBudget.totalKiB | int | quote }}}
 - {name: LOGIN_BUDGET_PER_ADDRESS, value: {{ $values.loginBudget.perAddressKiB | int | quote }}}
 {{- end }}
+{{- if $values.demoCredentials }}
+- {name: DEMO_CREDENTIALS, value: "1"}
+{{- end }}
 - {name: WORKERS, value: {{ .settings.workers | int | quote }}}
 - {name: LOG_FORMAT, value: json}
 {{- with $values.logFilter }}

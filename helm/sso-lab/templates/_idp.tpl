@@ -75,6 +75,9 @@ whole numbers would become floats.
 {{/* The demo's users as a file of their own; empty where there are none. */}}
 {{- define "sso-lab.demoUsers" -}}
 {{- if and .Values.idp.users.demo (not .Values.idp.users.existingSecret) -}}
+{{- if not (or .Values.demoCredentials (regexMatch "(^|\\.)localhost$" .Values.domain)) -}}
+{{- fail (printf "demoCredentials: at %s everybody could sign in as the demo's users; give your own (idp.users), or set demoCredentials to true" .Values.domain) -}}
+{{- end -}}
 {{- $built := .Files.Get "files/idp.toml" | fromToml -}}
 {{- dict "users" $built.users | toToml -}}
 {{- end -}}

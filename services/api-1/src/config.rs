@@ -229,7 +229,11 @@ mod unit {
         let elsewhere = ["--domain", "example.com", "--public-scheme", "https"];
         let problems = read(&elsewhere).unwrap_err();
         assert!(problems.lines()[0].starts_with("API1_CLIENT_SECRET: "));
-        let with_secret = [&elsewhere[..], &["--api1-client-secret", "s"]].concat();
+        let with_secret = [
+            &elsewhere[..],
+            &["--api1-client-secret", "0123456789abcdef"],
+        ]
+        .concat();
         assert!(read(&with_secret).is_ok());
     }
 

@@ -3,6 +3,7 @@
 //! too.
 
 use kit::telemetry::names::OK;
+use web_kit::client::ClientAddr;
 
 use crate::{
     domain::{EndReason, Grant},
@@ -100,7 +101,8 @@ pub fn operator_listed(sub: Option<&str>) {
 }
 
 /// Somebody called the operator's service without its key.
-pub fn operator_refused() {
+pub fn operator_refused(address: ClientAddr) {
     let why = "no operator's key, or a wrong one";
-    tracing::warn!(target: TARGET, who = "unknown", what = "operator's call refused", why, "audit");
+    let what = "operator's call refused";
+    tracing::warn!(target: TARGET, who = "unknown", what, why, %address, "audit");
 }

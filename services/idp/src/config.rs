@@ -134,6 +134,8 @@ pub struct Config {
     pub workers: usize,
     /// Proxies whose word counts about the client's address.
     pub trusted_proxies: TrustedProxies,
+    /// Whether the demo's passwords, which everybody knows, sign anybody in.
+    pub demo_credentials: bool,
     /// Defences that a lab has switched off.
     pub weaknesses: Weaknesses,
 }
@@ -201,9 +203,11 @@ impl Config {
         let settings = file.and_then(|(name, text)| {
             let dir = common.state_dir.path("");
             let dir = dir.map(|path| path.components().collect::<PathBuf>());
-            Settings::parse(&name, &text, &common.addresses, dir.as_deref())
+            let settings = Settings::parse(&name, &text, &common.addresses, dir.as_deref())
                 .map_err(|found| problems.extend(found))
-                .ok()
+                .ok()?;
+            settings.check_credentials(&name, common, problems);
+            Some(settings)
         });
         Some(Self {
             issuer: issuer?,
@@ -217,6 +221,7 @@ impl Config {
             state_dir: common.state_dir.clone(),
             workers: common.workers,
             trusted_proxies: trusted_proxies?,
+            demo_credentials: common.allows_demo_credentials(),
             weaknesses: common.weaknesses,
         })
     }

@@ -8,13 +8,16 @@ use actix_web::{
 use kit::{clock::Timestamp, config::Weaknesses};
 use web_kit::{cookies::Cookies, same_site::same_site};
 
-use crate::trouble::Trouble;
+use crate::{known_browsers, trouble::Trouble};
 
 /// The browser's session here: `<sid>.<secret>`.
 pub const SESSION: &str = "__Host-idp_session";
 /// Binds the sign-in form to this browser: a form that another site sends in
 /// the victim's browser belongs to another one (login CSRF).
 pub const BROWSER: &str = "__Host-idp_browser";
+
+/// Says for which users this browser is known to the sign-in throttle.
+pub const KNOWN_BROWSER: &str = "__Host-idp_known_browser";
 
 const OURS: [&str; 2] = [SESSION, BROWSER];
 
@@ -62,6 +65,14 @@ pub fn session(
     cookie
 }
 
+/// The cookie by which the sign-in throttle knows this browser.
+pub fn known_browser(value: String, weaknesses: Weaknesses) -> Cookie<'static> {
+    let lives = time::Duration::try_from(known_browsers::LIFETIME);
+    let mut cookie = base(KNOWN_BROWSER, value, weaknesses);
+    cookie.set_max_age(lives.unwrap_or(time::Duration::MAX));
+    cookie
+}
+
 /// Removes the session's cookie.
 pub fn no_session(weaknesses: Weaknesses) -> Cookie<'static> {
     let mut cookie = base(SESSION, String::new(), weaknesses);
@@ -105,6 +116,7 @@ mod tests {
         for cookie in [
             session("s", "x", now, ends, none),
             browser("b".into(), none),
+            known_browser("k".into(), none),
             no_session(none),
         ] {
             let line = cookie.to_string();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix_web::{
     HttpRequest, HttpResponse,
+    cookie::Cookie,
     http::{StatusCode, header},
     web,
 };
@@ -17,29 +18,60 @@ use kit::{
 };
 use store::StoreError;
 use tracing::{Instrument as _, field::Empty};
-use web_kit::client::{ClientAddr, client_addr};
+use web_kit::client::{AddrBucket, ClientAddr, client_addr};
 
-use crate::{pages::LoginPage, params::Params, settings::User, state::Idp, throttle::Attempt};
+use crate::{
+    cookies,
+    pages::LoginPage,
+    params::Params,
+    passwords::{
+        Slot,
+        typed::{self, Password},
+    },
+    settings::User,
+    state::Idp,
+    throttle::{Admitted, Attempt},
+};
 
 /// Why the form is shown again.
 pub struct Again {
     username: String,
-    /// Seconds to wait; none where the password was just wrong.
-    wait: Option<u64>,
+    reason: Reason,
 }
+
+#[derive(Clone, Copy)]
+enum Reason {
+    /// The name or the password was wrong.
+    Wrong,
+    /// Too many failures: so many seconds to wait.
+    TooEarly(u64),
+    /// Too many others sign in at this moment.
+    Busy,
+}
+
+/// How soon to try again when too many others sign in.
+const BUSY_RETRY: u64 = 2;
 
 impl Again {
     /// `form` with what was typed, and the reason. A success leads to
     /// `redirect_uri` in the end.
     pub fn respond(self, form: LoginPage, redirect_uri: &str) -> HttpResponse {
-        let (status, problem) = match self.wait {
-            None => (
+        let (status, problem, retry) = match self.reason {
+            Reason::Wrong => (
                 StatusCode::UNAUTHORIZED,
-                "User name and password do not belong together.".to_owned(),
+                "Wrong user name or password.".to_owned(),
+                None,
             ),
-            Some(seconds) => (
+            Reason::TooEarly(seconds) => (
                 StatusCode::TOO_MANY_REQUESTS,
                 format!("Too many failed attempts. Try again in {seconds} s."),
+                Some(seconds),
+            ),
+            Reason::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many people are signing in at this moment. Try again in a few seconds."
+                    .to_owned(),
+                Some(BUSY_RETRY),
             ),
         };
         let form = LoginPage {
@@ -48,7 +80,7 @@ impl Again {
             ..form
         };
         let mut page = form.respond(status, redirect_uri);
-        if let Some(seconds) = self.wait {
+        if let Some(seconds) = retry {
             page.headers_mut()
                 .insert(header::RETRY_AFTER, seconds.into());
         }
@@ -56,7 +88,9 @@ impl Again {
     }
 }
 
-/// The user whose name and password the form `params` has.
+/// The user whose name and password the form `params` has. Dropped while it
+/// waits for its turn, nothing is checked; from then on a failure counts,
+/// whatever becomes of the caller.
 pub async fn check<'i>(
     idp: &'i web::Data<Idp>,
     req: &HttpRequest,
@@ -64,72 +98,127 @@ pub async fn check<'i>(
 ) -> Result<Result<&'i User, Again>, StoreError> {
     let text = |name| params.one(name).ok().flatten().unwrap_or_default();
     let (username, password) = (text("username"), text("password"));
-    // A task of its own: a browser that goes away must not spare its failure.
-    let tried = try_password(
-        web::Data::clone(idp),
-        client_addr(req),
-        username.to_owned(),
-        password.to_owned(),
-    );
-    let tried = tokio::spawn(in_place(tried)).await;
+    let tried = tried(idp, req, username, password).await;
     let outcome = match &tried {
-        Ok(Ok(Tried::Right(_))) => OK,
-        Ok(Ok(Tried::Wrong)) => "wrong",
-        Ok(Ok(Tried::TooEarly(_))) => "slowed",
-        Ok(Err(_)) | Err(_) => "error",
+        Ok(Tried::Right(_)) => OK,
+        Ok(Tried::Not(Reason::Wrong)) => "wrong",
+        Ok(Tried::Not(Reason::TooEarly(_))) => "slowed",
+        Ok(Tried::Not(Reason::Busy)) => "busy",
+        Err(_) => "error",
     };
     idp.meters.sign_ins.add(&[outcome]);
-    let wait = match tried.unwrap_or(Ok(Tried::TooEarly(Duration::from_secs(1))))? {
-        Tried::Right(sub) => match idp.settings.user(&sub) {
-            Some(user) => return Ok(Ok(user)),
-            None => None,
-        },
-        Tried::Wrong => None,
-        Tried::TooEarly(wait) => {
-            let seconds = wait.as_millis().div_ceil(1000).try_into();
-            Some(seconds.unwrap_or(1))
+    let reason = match tried? {
+        Tried::Right(user) => return Ok(Ok(user)),
+        Tried::Not(reason) => reason,
+    };
+    let username = username.chars().take(typed::MAX_NAME).collect();
+    Ok(Err(Again { username, reason }))
+}
+
+/// The cookie by which the browser of `req` is known for `user`, who has just
+/// signed in with it.
+pub fn known_browser(idp: &Idp, req: &HttpRequest, user: &User) -> Cookie<'static> {
+    let before = cookies::read(req, cookies::KNOWN_BROWSER);
+    let (now, before) = (idp.now(), before.as_deref());
+    let browsers = &idp.known_browsers;
+    let value = browsers.renewed(before, &user.sub, now, &*idp.random);
+    cookies::known_browser(value, idp.weaknesses)
+}
+
+enum Tried<'i> {
+    Right(&'i User),
+    Not(Reason),
+}
+
+async fn tried<'i>(
+    idp: &'i web::Data<Idp>,
+    req: &HttpRequest,
+    username: &str,
+    password: &str,
+) -> Result<Tried<'i>, StoreError> {
+    let from = client_addr(req);
+    let name = typed::user_name(username).ok();
+    let user = name.as_deref();
+    let user = user.and_then(|name| idp.settings.user_of_that_name(name));
+    let cookie = cookies::read(req, cookies::KNOWN_BROWSER);
+    let browser = cookie.as_deref().zip(user);
+    let browser = browser.and_then(|(cookie, user)| {
+        let known = idp.known_browsers.id(cookie, &user.sub, idp.now());
+        known.map(str::to_owned)
+    });
+    let name = name.unwrap_or_else(|| username.to_owned());
+    let admitted = match admitted(idp, name, from.bucket(), browser).await? {
+        Ok(admitted) => admitted,
+        Err(wait) => {
+            tracing::warn!(address = %from, "a sign-in was slowed");
+            return Ok(Tried::Not(too_early(wait)));
         }
     };
-    let username = username.chars().take(LoginPage::MAX_USERNAME).collect();
-    Ok(Err(Again { username, wait }))
-}
-
-enum Tried {
-    /// The user's `sub`.
-    Right(String),
-    Wrong,
-    TooEarly(Duration),
-}
-
-async fn try_password(
-    idp: web::Data<Idp>,
-    address: ClientAddr,
-    username: String,
-    password: String,
-) -> Result<Tried, StoreError> {
-    let attempt = Attempt::new(&idp, &username, address);
-    // Looked at with a slot in hand: of many tries at once only as many as
-    // there are slots come before the first failure counts.
-    let Some(slot) = idp.passwords.slot().await else {
-        return Ok(Tried::TooEarly(Duration::from_secs(1)));
-    };
-    if let Err(wait) = attempt.begin(&idp).await? {
-        tracing::warn!(%address, "a sign-in was slowed");
-        return Ok(Tried::TooEarly(wait));
+    if let Err(wait) = idp.delays.wait(from.bucket(), admitted.delay).await {
+        return Ok(Tried::Not(too_early(wait)));
     }
-    let step = step!(span::PASSWORD, "sso.outcome" = Empty);
-    let check = idp
-        .passwords
-        .check(slot, &idp.settings, &username, &password);
-    let found = check.instrument(step.clone()).await;
-    step.record("sso.outcome", if found.is_some() { OK } else { "wrong" });
-    drop(step);
-    let Some(user) = found else {
-        attempt.failed(&idp).await?;
-        tracing::warn!(%address, "password refused");
-        return Ok(Tried::Wrong);
+    let Ok(slot) = idp.passwords.slot(from.bucket()).await else {
+        tracing::warn!(address = %from, "a sign-in found too many others waiting");
+        return Ok(Tried::Not(Reason::Busy));
     };
-    attempt.succeeded(&idp).await?;
-    tracing::info!(user = user.sub, %address, "password accepted");
-    Ok(Tried::Right(user.sub.clone()))
+    let password = Password::typed(password);
+    let sub = user.map(|user| user.sub.clone());
+    let checked = checked(web::Data::clone(idp), from, admitted, slot, sub, password);
+    // A task of its own: a browser that goes away now does not spare its failure.
+    let is_right = tokio::spawn(in_place(checked)).await.unwrap_or(false);
+    Ok(match user.filter(|_| is_right) {
+        Some(user) => Tried::Right(user),
+        None => Tried::Not(Reason::Wrong),
+    })
+}
+
+/// Counts the try, in a task of its own: whoever goes away leaves nothing half
+/// counted.
+async fn admitted(
+    idp: &web::Data<Idp>,
+    name: String,
+    address: AddrBucket,
+    browser: Option<String>,
+) -> Result<Result<Admitted, Duration>, StoreError> {
+    let idp = web::Data::clone(idp);
+    let counted = async move {
+        let attempt = Attempt {
+            name: &name,
+            address,
+            known_browser: browser.as_deref(),
+        };
+        attempt.admit(&idp).await
+    };
+    let counted = tokio::spawn(in_place(counted)).await;
+    counted.unwrap_or_else(|error| Err(StoreError::Refused(error.to_string())))
+}
+
+async fn checked(
+    idp: web::Data<Idp>,
+    from: ClientAddr,
+    admitted: Admitted,
+    slot: Slot,
+    sub: Option<String>,
+    password: Password,
+) -> bool {
+    let standing = admitted.stands();
+    let user = sub.and_then(|sub| idp.settings.user(&sub));
+    let step = step!(span::PASSWORD, "sso.outcome" = Empty);
+    let check = idp.passwords.check(slot, user, password);
+    let is_right = check.instrument(step.clone()).await;
+    step.record("sso.outcome", if is_right { OK } else { "wrong" });
+    drop(step);
+    if is_right {
+        standing.succeeded().await;
+        let user = user.map_or("", |user| &user.sub);
+        tracing::info!(user, address = %from, "password accepted");
+    } else {
+        tracing::warn!(address = %from, "password refused");
+    }
+    is_right
+}
+
+fn too_early(wait: Duration) -> Reason {
+    let seconds = wait.as_millis().div_ceil(1000).try_into();
+    Reason::TooEarly(seconds.unwrap_or(1))
 }

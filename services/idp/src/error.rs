@@ -1,5 +1,7 @@
 //! Refusals of the token endpoint and its like: rich inside, few codes outside.
 
+use std::time::Duration;
+
 use actix_web::{
     HttpResponse, ResponseError,
     http::{StatusCode, header},
@@ -21,6 +23,8 @@ pub struct OAuthError {
     pub tried_basic: bool,
     /// Where it is not the code's usual one.
     pub status: Option<StatusCode>,
+    /// How long to wait, where it was tried too often.
+    pub wait: Option<Duration>,
 }
 
 impl OAuthError {
@@ -31,6 +35,7 @@ impl OAuthError {
             description: description.into(),
             tried_basic: false,
             status: None,
+            wait: None,
         }
     }
 
@@ -47,6 +52,16 @@ impl OAuthError {
     /// `invalid_client`.
     pub fn client(description: impl Into<String>) -> Self {
         Self::new(ErrorCode::InvalidClient, description)
+    }
+
+    /// Tried too often: 429 with the time to wait.
+    pub fn too_early(description: impl Into<String>, wait: Duration) -> Self {
+        let refusal = Self::new(ErrorCode::TemporarilyUnavailable, description);
+        Self {
+            status: Some(StatusCode::TOO_MANY_REQUESTS),
+            wait: Some(wait),
+            ..refusal
+        }
     }
 
     /// Of a client that tried HTTP Basic.
@@ -135,7 +150,8 @@ impl ResponseError for OAuthError {
                 response.insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"sso-lab\""));
             }
             ErrorCode::TemporarilyUnavailable => {
-                response.insert_header((header::RETRY_AFTER, 1));
+                let seconds = self.wait.map_or(1, |wait| wait.as_millis().div_ceil(1000));
+                response.insert_header((header::RETRY_AFTER, seconds.to_string()));
             }
             _ => {}
         }

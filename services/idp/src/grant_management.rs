@@ -5,6 +5,7 @@
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use kit::clock::Timestamp;
 use serde::Serialize;
+use web_kit::client::client_addr;
 
 use crate::{
     audit,
@@ -50,7 +51,7 @@ pub async fn list(
     body: ClientForm,
 ) -> Result<HttpResponse, OAuthError> {
     let params = form_params(&req, &body)?;
-    let client = authenticate(&idp, authorization(&req)?, &params).await?;
+    let client = authenticate(&idp, authorization(&req)?, client_addr(&req), &params).await?;
     bodies::client_is_known(&req, client);
     let current = grant_shown(&idp, client, &params).await?;
     let ids = index::grants_of_user(&idp, &client.client_id, &current.sub, MAX_LISTED).await?;
@@ -81,7 +82,7 @@ pub async fn end(
     body: ClientForm,
 ) -> Result<HttpResponse, OAuthError> {
     let params = form_params(&req, &body)?;
-    let client = authenticate(&idp, authorization(&req)?, &params).await?;
+    let client = authenticate(&idp, authorization(&req)?, client_addr(&req), &params).await?;
     bodies::client_is_known(&req, client);
     let current = grant_shown(&idp, client, &params).await?;
     let id = params

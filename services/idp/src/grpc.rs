@@ -9,6 +9,7 @@ use sso_proto::idp::{
 };
 use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
+use web_kit::client::ClientAddr;
 
 use crate::{
     client_auth::authenticate,
@@ -37,7 +38,9 @@ impl TokenExchange for Service {
                 "The authorization metadata is not ASCII.",
             ))
         })?;
-        let client = authenticate(&self.0, authorization, &Params::default())
+        let from = request.remote_addr();
+        let from = from.map_or(ClientAddr::UNKNOWN, ClientAddr::from);
+        let client = authenticate(&self.0, authorization, from, &Params::default())
             .await
             .map_err(|e| status(&e))?;
         let asked = understood(request.into_inner());
@@ -74,6 +77,7 @@ fn understood(asked: Asked) -> ExchangeRequest {
 /// The OAuth code goes along as `google.rpc.ErrorInfo.reason`.
 fn status(error: &OAuthError) -> Status {
     let code = match error.code {
+        _ if error.wait.is_some() => Code::ResourceExhausted,
         ErrorCode::InvalidClient => Code::Unauthenticated,
         ErrorCode::UnauthorizedClient | ErrorCode::InvalidTarget | ErrorCode::InvalidScope => {
             Code::PermissionDenied

@@ -21,6 +21,7 @@ mod grants;
 mod grpc;
 mod issue;
 mod keys;
+mod known_browsers;
 mod logout;
 mod meters;
 mod operator;
@@ -48,13 +49,14 @@ use std::{sync::Arc, time::Duration};
 
 use backchannel::Outbox;
 use budgets::Budgets;
-use client_auth::AssertionKeys;
+use client_auth::{AssertionKeys, Failures};
 pub use config::{Args, Config, OPERATOR_KEY_FILE};
 pub use keys::{Algorithm, new_signing_key};
 use kit::{
     Ground, clock::Timestamp, config::Problems, metrics::Metrics, net::Listeners,
     readiness::Readiness, running::Running, state_dir::StateDir,
 };
+use known_browsers::KnownBrowsers;
 use meters::Meters;
 use passwords::Passwords;
 pub use passwords::hash as hash_password;
@@ -67,6 +69,7 @@ use sso_proto::idp::{
 };
 use state::Idp;
 use store::SharedStore;
+use throttle::{Delays, Table};
 use tonic::service::RoutesBuilder;
 use web_kit::frame::Frame;
 
@@ -185,6 +188,7 @@ async fn provider(
         config.connect,
         meters.clone(),
     );
+    let passwords = Passwords::new(config.settings.users(), config.demo_credentials);
     Ok(Arc::new(Idp {
         issuer: config.issuer,
         settings: config.settings,
@@ -195,8 +199,12 @@ async fn provider(
         meters,
         keys,
         refresh_tokens: RefreshTokens::new(&loaded.refresh),
-        passwords: Passwords::default(),
+        passwords,
+        throttle: Table::new(&loaded.refresh),
+        delays: Delays::default(),
+        known_browsers: KnownBrowsers::new(&loaded.refresh),
         assertion_keys: AssertionKeys::default(),
+        failures: Failures::default(),
         weaknesses: config.weaknesses,
         clock: Arc::clone(&ground.clock),
         random: Arc::clone(&ground.random),

@@ -12,10 +12,11 @@ use sso_proto::idp::{
 };
 use store::StoreError;
 use tonic::{Request, Response, Status};
-use web_kit::device;
+use web_kit::{client::ClientAddr, device};
 
 use crate::{
     audit,
+    client_auth::Whose,
     domain::EndReason,
     grants::GrantError,
     records::RecordError,
@@ -48,18 +49,26 @@ impl Service {
         let given = request.metadata().get("authorization");
         let given = given.and_then(|value| value.to_str().ok());
         let given = given.and_then(|text| text.split_once(' '));
-        match given {
-            Some((scheme, key))
-                if scheme.eq_ignore_ascii_case("bearer")
-                    && same_secret(self.key.expose_secret(), key) =>
-            {
-                Ok(())
-            }
-            _ => {
-                audit::operator_refused();
+        let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let from = request.remote_addr();
+        let from = from.map_or(ClientAddr::UNKNOWN, ClientAddr::from);
+        let (failures, now) = (&self.idp.failures, self.idp.now());
+        let judged = failures.judge(Whose::Operator, from.bucket(), now, || {
+            given.is_some_and(|(_, key)| same_secret(self.key.expose_secret(), key))
+        });
+        match judged {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                audit::operator_refused(from);
                 Err(Status::unauthenticated(
                     "the operator's key is needed: authorization: Bearer <key>",
                 ))
+            }
+            Err(wait) => {
+                let seconds = wait.as_millis().div_ceil(1000);
+                Err(Status::resource_exhausted(format!(
+                    "too many wrong keys from this address: try again in {seconds} s"
+                )))
             }
         }
     }

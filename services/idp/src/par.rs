@@ -5,6 +5,7 @@ use kit::seal::fingerprint;
 use oauth_types::names::REQUEST_URI_PREFIX;
 use serde::Serialize;
 use store::Budget;
+use web_kit::client::client_addr;
 
 use crate::{
     authorize::{check, find_redirect_uri},
@@ -35,7 +36,7 @@ pub async fn endpoint(
     body: ClientForm,
 ) -> Result<HttpResponse, OAuthError> {
     let params = form_params(&req, &body)?;
-    let client = authenticate(&idp, authorization(&req)?, &params).await?;
+    let client = authenticate(&idp, authorization(&req)?, client_addr(&req), &params).await?;
     bodies::client_is_known(&req, client);
     if params.has("request_uri") {
         return Err(OAuthError::request(

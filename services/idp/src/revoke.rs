@@ -7,6 +7,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use oauth_types::ErrorCode;
+use web_kit::client::client_addr;
 
 use crate::{
     audit,
@@ -29,7 +30,7 @@ pub async fn endpoint(
     body: ClientForm,
 ) -> Result<HttpResponse, OAuthError> {
     let params = form_params(&req, &body)?;
-    let client = authenticate(&idp, authorization(&req)?, &params).await?;
+    let client = authenticate(&idp, authorization(&req)?, client_addr(&req), &params).await?;
     bodies::client_is_known(&req, client);
     let token = params
         .one("token")?

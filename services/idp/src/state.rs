@@ -9,9 +9,18 @@ use kit::{
 };
 
 use crate::{
-    backchannel::Outbox, budgets::Budgets, client_auth::AssertionKeys, config::Quotas, keys::Keys,
-    meters::Meters, passwords::Passwords, records::Records, refresh_tokens::RefreshTokens,
+    backchannel::Outbox,
+    budgets::Budgets,
+    client_auth::{AssertionKeys, Failures},
+    config::Quotas,
+    keys::Keys,
+    known_browsers::KnownBrowsers,
+    meters::Meters,
+    passwords::Passwords,
+    records::Records,
+    refresh_tokens::RefreshTokens,
     settings::Settings,
+    throttle::{Delays, Table},
 };
 
 /// The provider.
@@ -36,8 +45,16 @@ pub struct Idp {
     pub refresh_tokens: RefreshTokens,
     /// How passwords are checked.
     pub passwords: Passwords,
+    /// Where failed sign-ins are counted.
+    pub throttle: Table,
+    /// Sign-ins that are being delayed.
+    pub delays: Delays,
+    /// Browsers that users signed in with before.
+    pub known_browsers: KnownBrowsers,
     /// The keys of clients that authenticate by them.
     pub assertion_keys: AssertionKeys,
+    /// Wrong secrets of clients and of the operator.
+    pub failures: Failures,
     /// Defences that a lab has switched off.
     pub weaknesses: Weaknesses,
     /// The time.

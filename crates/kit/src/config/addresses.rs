@@ -206,6 +206,11 @@ impl Addresses {
         }
     }
 
+    /// Whether all of them are on this machine, for this machine's browsers.
+    pub fn is_localhost(&self) -> bool {
+        crate::net::is_localhost(&self.domain)
+    }
+
     /// Where peers on this machine reach `site`'s gRPC.
     pub fn grpc_url(&self, site: Site) -> Option<String> {
         let port = self.grpc_port(site)?;

@@ -3,13 +3,12 @@
 use std::{
     net::{IpAddr, TcpListener},
     ops::RangeInclusive,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use clap::{Args, builder::FalseyValueParser};
-use secrecy::SecretString;
 
-use super::{Addresses, Problems, RedisArgs, Site, Sites, Weakness, Weaknesses};
+use super::{Addresses, Problems, RedisArgs, Sites, Weakness, Weaknesses};
 use crate::{shutdown::Drain, state_dir::StateDir};
 
 /// The most that ports are moved.
@@ -144,6 +143,9 @@ pub struct CommonArgs {
     /// This is a lab, where defences may be switched off; never in production
     #[arg(long, env = "LAB", value_parser = FalseyValueParser::new())]
     pub lab: bool,
+    /// Takes the demo's secrets and passwords outside localhost too, though everybody knows them
+    #[arg(long, env = "DEMO_CREDENTIALS", value_parser = FalseyValueParser::new())]
+    pub demo_credentials: bool,
     /// Switches off a defence, to show the attack that it stops
     #[arg(
         long,
@@ -183,6 +185,8 @@ pub struct Common {
     pub log_json: bool,
     /// How long a drain takes.
     pub drain: Drain,
+    /// Whether the demo's secrets and passwords are taken outside localhost.
+    pub demo_credentials: bool,
     /// Defences that are switched off.
     pub weaknesses: Weaknesses,
     /// Whether anything may be started with it.
@@ -206,31 +210,10 @@ impl Common {
             workers: 1,
             log_json: false,
             drain: Drain::default(),
+            demo_credentials: false,
             weaknesses: Weaknesses::default(),
             usable: false,
         }
-    }
-}
-
-impl Common {
-    /// A secret, or the demo's where none is given. Everybody knows the demo's,
-    /// so it counts only where nobody else can reach us.
-    pub fn secret_or_demo(
-        &self,
-        key: &str,
-        (value, file): (Option<&str>, Option<&Path>),
-        demo: &str,
-        problems: &mut Problems,
-    ) -> Option<SecretString> {
-        if value.is_some() || file.is_some() {
-            return problems.secret(key, value, file);
-        }
-        // http is refused for any domain but localhost's.
-        if self.addresses.url(Site::Idp).starts_with("http://") {
-            return Some(demo.into());
-        }
-        problems.add(key, "needed: the demo's secret serves localhost alone");
-        None
     }
 }
 
@@ -299,6 +282,7 @@ impl CommonArgs {
             workers: workers?,
             log_json: self.log_format == "json",
             drain: drain?,
+            demo_credentials: self.demo_credentials,
             weaknesses,
             usable: true,
         })
@@ -384,10 +368,9 @@ impl CommonArgs {
                 format_args!("{domain:?}: a host name in lower case"),
             );
         }
-        let local = domain == "localhost" || domain.ends_with(".localhost");
         match public_scheme {
             "https" => {}
-            "http" if local => {}
+            "http" if crate::net::is_localhost(domain) => {}
             "http" => problems.add(
                 "PUBLIC_SCHEME",
                 format_args!(

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod common;
+pub mod demo;
 mod redis;
 mod weaken;
 

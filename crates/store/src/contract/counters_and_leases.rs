@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{CONTENDERS, LONG, bytes, contend, winners};
+use super::{CONTENDERS, LONG, SHORT, Time, bytes, contend, winners};
 use crate::{Store, StoreError};
 
 pub(super) async fn count_gives_each_of_many_a_sum_of_its_own(
@@ -34,6 +34,46 @@ pub(super) async fn count_refuses_what_is_no_counter(store: &impl Store) -> Resu
         store.get("count-no").await?,
         Some(bytes("three")),
         "left as it was"
+    );
+    Ok(())
+}
+
+pub(super) async fn uncount_takes_back_what_was_counted(
+    store: &impl Store,
+) -> Result<(), StoreError> {
+    store.uncount("uncount").await?;
+    assert_eq!(store.get("uncount").await?, None, "nothing stays nothing");
+    for sum in 1..=3 {
+        assert_eq!(store.count("uncount", LONG).await?, sum);
+    }
+    store.uncount("uncount").await?;
+    assert_eq!(store.count("uncount", LONG).await?, 3, "one was taken back");
+    for _ in 0..3 {
+        store.uncount("uncount").await?;
+    }
+    assert_eq!(store.get("uncount").await?, None, "at zero it is gone");
+    store.put("uncount-no", bytes("three"), LONG).await?;
+    let refused = store.uncount("uncount-no").await;
+    assert!(
+        matches!(refused, Err(StoreError::Refused(_))),
+        "{refused:?}"
+    );
+    Ok(())
+}
+
+pub(super) async fn uncount_keeps_the_time_when_a_counter_ends(
+    store: &impl Store,
+    time: Time<'_>,
+) -> Result<(), StoreError> {
+    store.count("uncount-ttl", SHORT).await?;
+    store.count("uncount-ttl", SHORT).await?;
+    store.uncount("uncount-ttl").await?;
+    assert_eq!(store.get("uncount-ttl").await?, Some(bytes("1")));
+    time.pass(SHORT).await;
+    assert_eq!(
+        store.get("uncount-ttl").await?,
+        None,
+        "it ended in its time"
     );
     Ok(())
 }

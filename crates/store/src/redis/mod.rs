@@ -297,6 +297,12 @@ impl Store for RedisStore {
         self.run(&count, Manner::Script(script)).await
     }
 
+    async fn uncount(&self, key: &str) -> Result<(), StoreError> {
+        let script = &self.scripts.uncount;
+        let done: Result<bool, _> = self.run(&script.on(key), Manner::Script(script)).await;
+        done.map(drop)
+    }
+
     async fn lease(&self, key: &str, holder: &str, ttl: Duration) -> Result<bool, StoreError> {
         let script = &self.scripts.lease;
         let mut lease = script.on(key);

@@ -17,6 +17,16 @@ local sum = redis.call('INCR', KEYS[1])
 if sum == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 return sum";
 
+/// Takes one from a counter. KEEPTTL: what is left ends when it would have.
+const UNCOUNT: &str = r"
+local sum = redis.call('GET', KEYS[1])
+if not sum then return 0 end
+local left = tonumber(sum)
+if not left then return redis.error_reply('ERR the key does not hold a counter') end
+if left <= 1 then return redis.call('DEL', KEYS[1]) end
+redis.call('SET', KEYS[1], string.format('%d', left - 1), 'KEEPTTL')
+return 1";
+
 /// ARGV: holder, milliseconds. GET gives false where there is nothing.
 const LEASE: &str = r"
 local holder = redis.call('GET', KEYS[1])
@@ -138,6 +148,7 @@ impl Script {
 pub(super) struct Scripts {
     pub(super) compare_and_swap: Script,
     pub(super) count: Script,
+    pub(super) uncount: Script,
     pub(super) lease: Script,
     pub(super) release: Script,
     pub(super) rank: Script,
@@ -150,6 +161,7 @@ impl Scripts {
         Self {
             compare_and_swap: Script(redis::Script::new(COMPARE_AND_SWAP)),
             count: Script(redis::Script::new(COUNT)),
+            uncount: Script(redis::Script::new(UNCOUNT)),
             lease: Script(redis::Script::new(LEASE)),
             release: Script(redis::Script::new(RELEASE)),
             rank: Script(redis::Script::new(RANK)),

@@ -51,7 +51,8 @@ async fn sign_in(
     let known = before.as_ref().map(|stored| &stored.record);
     let (login, cookie) = sessions::make(idp, req, known, user);
     sessions::save(idp, before.as_ref(), &login).await?;
-    Ok(with_cookie(to_account(), &cookie))
+    let known = credentials::known_browser(idp, req, user);
+    Ok(with_cookie(with_cookie(to_account(), &cookie), &known))
 }
 
 fn form(browser: &str) -> LoginPage {

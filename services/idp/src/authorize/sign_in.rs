@@ -134,7 +134,8 @@ async fn sign_in(
     };
     // The session has begun: its cookie goes along whatever happens now.
     let response = response.unwrap_or_else(|trouble| trouble.page(req));
-    Ok(with_cookie(response, &cookie))
+    let known = credentials::known_browser(idp, req, user);
+    Ok(with_cookie(with_cookie(response, &cookie), &known))
 }
 
 /// An authorization session that nobody else can answer any more.

@@ -8,7 +8,9 @@ use kit::{clock::Timestamp, seal::fingerprint};
 use oauth_types::claims::Audience;
 use parking_lot::Mutex;
 use serde::Deserialize;
+use web_kit::client::AddrBucket;
 
+use super::{Whose, too_many};
 use crate::{
     error::OAuthError,
     settings::{AuthMethod, Client, ClientKeys},
@@ -109,6 +111,7 @@ pub(super) async fn authenticate<'i>(
     idp: &'i Idp,
     named: Option<&str>,
     assertion: &str,
+    from: AddrBucket,
 ) -> Result<&'i Client, OAuthError> {
     let refused = |why: &str| OAuthError::client(format!("client_assertion: {why}"));
     if assertion.len() > MAX_LEN {
@@ -126,19 +129,21 @@ pub(super) async fn authenticate<'i>(
         .client(&unverified.iss)
         .filter(|client| client.authenticates_by(AuthMethod::PrivateKeyJwt))
         .ok_or_else(|| refused("its iss is no client that authenticates so."))?;
+    let whose = Whose::Client(&client.client_id);
+    // A signature costs time to check.
+    if let Some(wait) = idp.failures.wait(whose, from, idp.now()) {
+        return Err(too_many(wait));
+    }
     let key = idp
         .assertion_keys
         .key(client, header.kid.as_deref(), idp.now())
         .await;
-    let key = key.ok_or_else(|| refused("no key of this client fits."))?;
-    let mut validation = Validation::new(header.alg);
-    // Times are checked below, by our own clock.
-    validation.validate_exp = false;
-    validation.validate_aud = false;
-    validation.required_spec_claims.clear();
-    let claims = decode::<Claims>(assertion, &key, &validation)
-        .map_err(|_| refused("bad signature, or a claim of RFC 7523 section 3 is missing."))?
-        .claims;
+    let claims = match key {
+        Some(key) => verified(assertion, &key, header.alg).map_err(refused),
+        None => Err(refused("no key of this client fits.")),
+    };
+    let claims = claims.inspect_err(|_| idp.failures.add(whose, from, idp.now()))?;
+    idp.failures.forget(whose, from);
     check_claims(idp, client, named, &claims).map_err(|why| refused(&why))?;
     let seen = format!("idp:jti:{}:{}", client.client_id, fingerprint(&claims.jti));
     let until = Timestamp::from_secs(claims.exp) + SKEW;
@@ -152,6 +157,18 @@ pub(super) async fn authenticate<'i>(
         return Err(refused("its jti was used before."));
     }
     Ok(client)
+}
+
+/// What the assertion claims, once its signature was found good.
+fn verified(assertion: &str, key: &DecodingKey, alg: Algorithm) -> Result<Claims, &'static str> {
+    let mut validation = Validation::new(alg);
+    // Times are checked below, by our own clock.
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation.required_spec_claims.clear();
+    decode::<Claims>(assertion, key, &validation)
+        .map(|decoded| decoded.claims)
+        .map_err(|_| "bad signature, or a claim of RFC 7523 section 3 is missing.")
 }
 
 fn check_claims(

@@ -2,14 +2,19 @@
 
 mod assertion;
 mod basic;
+mod failures;
+
+use std::time::Duration;
 
 pub use assertion::{ALGORITHM_NAMES, AssertionKeys};
+pub use failures::{Failures, Whose};
 use kit::{
     step,
     telemetry::names::{OK, span},
 };
 use oauth_types::{error::sentence, names::client_auth::JWT_BEARER, secret::same_secret};
 use tracing::{Instrument as _, field::Empty};
+use web_kit::client::{AddrBucket, ClientAddr};
 
 use crate::{
     error::OAuthError,
@@ -22,10 +27,11 @@ use crate::{
 const MAX_NAMED: usize = 100;
 
 /// The client that a request to the token endpoint or its like comes from.
-/// `authorization` is the header, where there is one.
+/// `authorization` is the header, where there is one; `from` is where it came from.
 pub async fn authenticate<'i>(
     idp: &'i Idp,
     authorization: Option<&str>,
+    from: ClientAddr,
     params: &Params,
 ) -> Result<&'i Client, OAuthError> {
     let span = step!(
@@ -33,7 +39,7 @@ pub async fn authenticate<'i>(
         "sso.client_id" = Empty,
         "sso.outcome" = Empty
     );
-    let authenticated = by_one_method(idp, authorization, params)
+    let authenticated = by_one_method(idp, authorization, from.bucket(), params)
         .instrument(span.clone())
         .await;
     let outcome = match &authenticated {
@@ -44,7 +50,7 @@ pub async fn authenticate<'i>(
         Err(error) => {
             let (code, why) = (error.code.as_str(), sentence(&error.description));
             let client = named(authorization, params);
-            tracing::info!(code, client, "a client is refused: {why}");
+            tracing::info!(code, client, address = %from, "a client is refused: {why}");
             code
         }
     };
@@ -56,6 +62,7 @@ pub async fn authenticate<'i>(
 async fn by_one_method<'i>(
     idp: &'i Idp,
     authorization: Option<&str>,
+    from: AddrBucket,
     params: &Params,
 ) -> Result<&'i Client, OAuthError> {
     let named = params.one("client_id")?;
@@ -80,7 +87,8 @@ async fn by_one_method<'i>(
                 "client_id differs from the Authorization header's.",
             ));
         }
-        return by_secret(idp, &id, &secret, AuthMethod::Basic).map_err(OAuthError::after_basic);
+        return by_secret(idp, &id, &secret, AuthMethod::Basic, from)
+            .map_err(OAuthError::after_basic);
     }
     if let Some(assertion) = assertion {
         if assertion_type != Some(JWT_BEARER) {
@@ -88,13 +96,13 @@ async fn by_one_method<'i>(
                 "client_assertion_type must be {JWT_BEARER}."
             )));
         }
-        return assertion::authenticate(idp, named, assertion).await;
+        return assertion::authenticate(idp, named, assertion, from).await;
     }
     let Some(id) = named else {
         return Err(OAuthError::client("The client did not say who it is."));
     };
     match secret {
-        Some(secret) => by_secret(idp, id, secret, AuthMethod::Post),
+        Some(secret) => by_secret(idp, id, secret, AuthMethod::Post, from),
         None => idp
             .settings
             .client(id)
@@ -122,13 +130,19 @@ fn by_secret<'i>(
     id: &str,
     secret: &str,
     method: AuthMethod,
+    from: AddrBucket,
 ) -> Result<&'i Client, OAuthError> {
     let client = idp.settings.client(id);
-    // An unknown client takes the way of a wrong secret.
-    let right = match client {
+    let whose = client.map_or(Whose::Nobody, |client| Whose::Client(&client.client_id));
+    let judged = idp.failures.judge(whose, from, idp.now(), || match client {
         Some(client) => client.has_secret(secret),
-        None => same_secret("", secret),
-    };
+        // An unknown client takes the way of a wrong secret.
+        None => {
+            same_secret("", secret);
+            false
+        }
+    });
+    let right = judged.map_err(too_many)?;
     match client {
         Some(client) if right && client.authenticates_by(method) => Ok(client),
         Some(_) if right => Err(OAuthError::client(format!(
@@ -137,4 +151,9 @@ fn by_secret<'i>(
         ))),
         _ => Err(OAuthError::client("Unknown client or wrong secret.")),
     }
+}
+
+/// A client failed too often from where it is.
+fn too_many(wait: Duration) -> OAuthError {
+    OAuthError::too_early("Too many failed attempts from this address.", wait)
 }

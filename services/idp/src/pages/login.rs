@@ -4,6 +4,8 @@ use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
 use web_kit::look::{Accent, Csp, page};
 
+use crate::passwords::typed;
+
 /// Asks for user name and password. Works without JavaScript.
 #[derive(Clone, Debug, Template)]
 #[template(path = "login.html")]
@@ -21,10 +23,11 @@ pub(crate) struct LoginPage {
 }
 
 impl LoginPage {
-    /// The longest user name that the form lets through, in characters.
-    pub(crate) const MAX_USERNAME: usize = 128;
-    /// The longest password that the form lets through, in characters.
-    pub(crate) const MAX_PASSWORD: usize = 256;
+    /// What the browser lets people type, in UTF-16 units. A character has two of
+    /// them at most, and one more for each of its marks where it is decomposed;
+    /// the provider itself counts characters.
+    const MAX_USERNAME: usize = 4 * typed::MAX_NAME;
+    const MAX_PASSWORD: usize = 4 * typed::MAX_PASSWORD;
 
     /// The page. `redirect_uri` is where a success leads in the end: the
     /// policy has to name it, or Chromium blocks the way back to the client.

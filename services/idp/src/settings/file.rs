@@ -12,11 +12,15 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Exchange, Lifetimes, Resource, Settings, SignInLimits,
+    bounds::{MAX_AUDIENCE, MAX_SCOPES_TOGETHER},
     tables::{ConfigFile, ExchangeTable, LimitsTable},
 };
 
 /// RFC 6749 §4.1.2 and FAPI 2.0: a code is short-lived.
 const MAX_CODE_LIFE: Duration = Duration::from_secs(60);
+
+/// The longest that a sign-in may be delayed: its browser waits.
+const MAX_DELAY: Duration = Duration::from_secs(30);
 
 /// Collects what is wrong, each with the file's name and the key.
 pub(super) struct Reader<'a> {
@@ -41,6 +45,7 @@ pub(super) fn parse(
     let lifetimes = reader.lifetimes(&file.lifetimes);
     let limits = reader.limits(&file.sign_in_limits);
     let resources: Vec<_> = file.resources.into_iter().map(Resource::from).collect();
+    reader.bounds(&resources);
     let named: Vec<_> = file
         .clients
         .iter()
@@ -52,6 +57,7 @@ pub(super) fn parse(
         .filter_map(|table| reader.client(table, &resources))
         .collect();
     let users = reader.users(file.users, file.users_file.as_deref());
+    reader.costs(&users);
     let known = |id: &str| named.iter().any(|client_id| client_id == id);
     let exchanges = reader.exchanges(file.exchanges, known, &resources);
     reader.unique("clients", clients.iter().map(|client| &client.client_id));
@@ -154,17 +160,42 @@ impl Reader<'_> {
     }
 
     fn limits(&mut self, table: &LimitsTable) -> Option<SignInLimits> {
-        if table.per_user_and_address == 0 || table.per_address == 0 {
+        let limits = [
+            table.per_user_and_address,
+            table.per_address,
+            table.per_user,
+        ];
+        if limits.contains(&0) {
             self.wrong("sign_in_limits", "a limit is at least 1");
         }
         let remembered = self.duration("sign_in_limits.remembered", &table.remembered);
         let longest_wait = self.duration("sign_in_limits.longest_wait", &table.longest_wait);
+        let longest_delay = self.duration("sign_in_limits.longest_delay", &table.longest_delay);
+        if longest_delay.is_some_and(|delay| delay > MAX_DELAY) {
+            self.wrong("sign_in_limits.longest_delay", "at most 30s");
+        }
         Some(SignInLimits {
             per_user_and_address: table.per_user_and_address,
             per_address: table.per_address,
+            per_user: table.per_user,
             remembered: remembered?,
             longest_wait: longest_wait?,
+            longest_delay: longest_delay?,
         })
+    }
+
+    fn bounds(&mut self, resources: &[Resource]) {
+        for (at, resource) in resources.iter().enumerate() {
+            let audience = &resource.audience;
+            self.bounded(
+                format_args!("resources[{at}].audience"),
+                audience,
+                MAX_AUDIENCE,
+            );
+            let scopes: Vec<_> = resource.scopes.keys().map(String::as_str).collect();
+            let key = format_args!("resources[{at}].scopes");
+            self.bounded(key, &scopes.join(" "), MAX_SCOPES_TOGETHER);
+        }
     }
 
     pub(super) fn named<T>(

@@ -4,7 +4,8 @@ use jsonwebtoken::jwk::JwkSet;
 use url::Url;
 
 use super::{
-    AuthMethod, Client, ClientKeys, GrantType, Resource, file::Reader, tables::ClientTable,
+    AuthMethod, Client, ClientKeys, GrantType, Resource, bounds::MAX_CLIENT_ID, file::Reader,
+    tables::ClientTable,
 };
 
 impl Reader<'_> {
@@ -17,6 +18,7 @@ impl Reader<'_> {
                 .find(|method| method.as_str() == name)
         });
         let grants = self.named(&key("grants"), &table.grants, GrantType::named);
+        self.bounded(key("client_id"), &table.client_id, MAX_CLIENT_ID);
         self.uris(&key("redirect_uris"), &table.redirect_uris);
         let after_logout = &table.post_logout_redirect_uris;
         self.uris(&key("post_logout_redirect_uris"), after_logout);

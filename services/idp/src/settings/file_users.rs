@@ -7,9 +7,11 @@ use kit::config::Problems;
 
 use super::{
     User,
+    bounds::{self, MAX_EMAIL, MAX_NAME, MAX_ROLE, MAX_ROLES, MAX_ROLES_TOGETHER, MAX_SUB},
     file::Reader,
     tables::{UserTable, UsersFile},
 };
+use crate::passwords::{Costs, Hash, MAX_COSTS, typed};
 
 impl Reader<'_> {
     /// Those of the configuration, and those of the file that it names.
@@ -44,30 +46,58 @@ impl Reader<'_> {
     }
 
     fn user(&mut self, table: UserTable) -> Option<User> {
-        let key = |field: &str| format!("users[{}].{field}", table.username);
+        let key = |field: &str| format!("users[{}].{field}", table.username.trim());
         let before = self.problems.lines().len();
-        if !crate::passwords::is_argon2id(&table.password_hash) {
-            self.wrong(
-                key("password_hash"),
-                "an Argon2id hash in PHC format is expected, such as `sso-lab config hash-password` makes",
-            );
+        let password_hash = table.password_hash.parse::<Hash>();
+        let password_hash = password_hash.map_err(|what| self.wrong(key("password_hash"), what));
+        let username = typed::user_name(&table.username);
+        let username = username.map_err(|what| self.wrong(key("username"), what));
+        if table.sub.is_empty() || table.sub.len() > MAX_SUB || !table.sub.is_ascii() {
+            let what = format_args!("1 to {MAX_SUB} ASCII characters (OIDC Core §2)");
+            self.wrong(key("sub"), what);
         }
-        if table.sub.is_empty() || table.sub.len() > 255 || !table.sub.is_ascii() {
-            self.wrong(key("sub"), "1 to 255 ASCII characters (OIDC Core §2)");
+        for (field, text, most) in [
+            ("sub", &table.sub, MAX_SUB),
+            ("name", &table.name, MAX_NAME),
+            ("email", &table.email, MAX_EMAIL),
+        ] {
+            self.bounded(key(field), text, most);
         }
-        if table.username.trim().is_empty() {
-            self.wrong(key("username"), "a name is expected");
+        if table.roles.len() > MAX_ROLES {
+            let what = format_args!("{} of them, at most {MAX_ROLES}", table.roles.len());
+            self.wrong(key("roles"), what);
+        }
+        for role in &table.roles {
+            self.bounded(key("roles"), role, MAX_ROLE);
+        }
+        let roles = bounds::json_len(&table.roles);
+        if roles > MAX_ROLES_TOGETHER {
+            let what =
+                format_args!("{roles} bytes in a token, at most {MAX_ROLES_TOGETHER} together");
+            self.wrong(key("roles"), what);
         }
         let user = User {
             sub: table.sub,
-            username: table.username,
+            username: username.ok()?,
             name: table.name,
             email: table.email,
             email_verified: table.email_verified,
             roles: table.roles,
             enabled: table.enabled,
-            password_hash: table.password_hash,
+            password_hash: password_hash.ok()?,
         };
         (self.problems.lines().len() == before).then_some(user)
+    }
+
+    /// Whether each check of a password can cost the same.
+    pub(super) fn costs(&mut self, users: &[User]) {
+        let costs = Costs::of(users.iter().map(|user| &user.password_hash)).count();
+        if costs > MAX_COSTS {
+            let what = format_args!(
+                "their password hashes have {costs} different costs, at most {MAX_COSTS}: each \
+                 check of a password computes one hash of each"
+            );
+            self.wrong("users", what);
+        }
     }
 }

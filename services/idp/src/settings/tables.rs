@@ -35,8 +35,20 @@ pub(super) struct UsersFile {
 pub(super) struct LimitsTable {
     pub(super) per_user_and_address: u64,
     pub(super) per_address: u64,
+    #[serde(default = "per_user")]
+    pub(super) per_user: u64,
     pub(super) remembered: String,
     pub(super) longest_wait: String,
+    #[serde(default = "longest_delay")]
+    pub(super) longest_delay: String,
+}
+
+const fn per_user() -> u64 {
+    20
+}
+
+fn longest_delay() -> String {
+    "5s".to_owned()
 }
 
 #[derive(Deserialize)]

@@ -14,6 +14,7 @@ use kit::{
 };
 use oauth_types::{ErrorCode, Scope, TokenResponse, error::sentence};
 use tracing::{Instrument as _, field::Empty};
+use web_kit::client::client_addr;
 
 use crate::{
     bodies::{self, ClientForm},
@@ -31,7 +32,7 @@ pub async fn endpoint(
     body: ClientForm,
 ) -> Result<HttpResponse, OAuthError> {
     let params = form_params(&req, &body)?;
-    let client = authenticate(&idp, authorization(&req)?, &params).await?;
+    let client = authenticate(&idp, authorization(&req)?, client_addr(&req), &params).await?;
     bodies::client_is_known(&req, client);
     let name = params
         .one("grant_type")?

@@ -119,7 +119,7 @@ metrics! {
         "Commands to the store, and how long each took", "s", Kind::Histogram(FAST),
         &[
             Label { name: "db.operation.name", values: &[
-                "ping", "put", "put_new", "get", "take", "compare_and_swap", "remove", "count",
+                "ping", "put", "put_new", "get", "take", "compare_and_swap", "remove", "count", "uncount",
                 "lease", "release", "rank", "ranked", "ranked_count", "ranked_at", "unrank", "claim",
                 "admit", "other",
             ] },
@@ -127,7 +127,7 @@ metrics! {
         ], &["idp", "app1-bff", "app2-bff", "api-1", "api-2"];
     SIGN_INS = "sso.sign_ins",
         "Passwords that were sent to the provider, by what came of it", "", Kind::Counter,
-        &[outcome(&["ok", "wrong", "slowed", "error"])], IDP;
+        &[outcome(&["ok", "wrong", "slowed", "busy", "error"])], IDP;
     LOGINS = "sso.logins",
         "Logins that came back to an app, by what came of it", "", Kind::Counter,
         &[outcome(&[

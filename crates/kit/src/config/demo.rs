@@ -1,0 +1,142 @@
+//! Secrets and passwords that everybody knows: those of the demo. Outside
+//! localhost they are refused, unless `--demo-credentials` says otherwise.
+
+use std::path::Path;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{Common, Problems};
+
+/// Secrets of the demo's clients.
+pub const SECRETS: [&str; 5] = [
+    "app1-secret",
+    "api-1-secret",
+    "api-2-secret",
+    "batch-secret",
+    "demo-rp-secret",
+];
+
+/// Passwords of the demo's users.
+pub const PASSWORDS: [&str; 3] = ["wonderland", "builder", "chess"];
+
+/// The least characters of a client's secret outside localhost.
+const MIN_SECRET: usize = 16;
+
+impl Common {
+    /// Whether the demo's secrets and passwords may be used: on localhost, where
+    /// nobody else reaches us, or by `--demo-credentials`.
+    pub fn allows_demo_credentials(&self) -> bool {
+        self.demo_credentials || self.addresses.is_localhost()
+    }
+
+    /// Refuses a client's secret that everybody knows, or that is too short
+    /// outside localhost.
+    pub fn check_client_secret(&self, key: &str, secret: &SecretString, problems: &mut Problems) {
+        let secret = secret.expose_secret();
+        if self.addresses.is_localhost() {
+            return;
+        }
+        if SECRETS.contains(&secret) {
+            if !self.demo_credentials {
+                problems.add(key, "everybody knows this secret of the demo: outside localhost it needs --demo-credentials");
+            }
+        } else if secret.chars().count() < MIN_SECRET {
+            let what = format_args!(
+                "at least {MIN_SECRET} characters outside localhost, such as `openssl rand -hex 32` makes"
+            );
+            problems.add(key, what);
+        }
+    }
+
+    /// A client's own secret, or the demo's where none is given.
+    pub fn secret_or_demo(
+        &self,
+        key: &str,
+        (value, file): (Option<&str>, Option<&Path>),
+        demo: &str,
+        problems: &mut Problems,
+    ) -> Option<SecretString> {
+        if value.is_some() || file.is_some() {
+            let secret = problems.secret(key, value, file)?;
+            self.check_client_secret(key, &secret, problems);
+            return Some(secret);
+        }
+        if self.allows_demo_credentials() {
+            return Some(demo.into());
+        }
+        problems.add(key, "needed: the demo's secret serves localhost alone");
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Addresses;
+
+    fn at(domain: &str, demo_credentials: bool) -> Common {
+        Common {
+            addresses: Addresses::new("https", domain, 0),
+            demo_credentials,
+            ..Common::unusable()
+        }
+    }
+
+    fn is_taken(common: &Common, secret: &str) -> bool {
+        let mut problems = Problems::new();
+        let given = (Some(secret), None);
+        let read = common.secret_or_demo("APP1_CLIENT_SECRET", given, "demo", &mut problems);
+        assert!(!problems.to_string().contains(secret), "{problems}");
+        read.is_some() && problems.is_empty()
+    }
+
+    #[test]
+    fn secrets_that_everybody_knows_serve_localhost_alone() {
+        for known in SECRETS {
+            for local in ["localhost", "team.localhost"] {
+                assert!(is_taken(&at(local, false), known), "{known} at {local}");
+            }
+            for elsewhere in ["sso.example.com", "notlocalhost", "localhost.example.com"] {
+                assert!(
+                    !is_taken(&at(elsewhere, false), known),
+                    "{known} at {elsewhere}"
+                );
+                assert!(
+                    is_taken(&at(elsewhere, true), known),
+                    "{known} at {elsewhere}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_has_16_characters_outside_localhost() {
+        for (secret, is_long) in [
+            ("?", false),
+            ("0123456789abcde", false),
+            ("0123456789abcdef", true),
+        ] {
+            assert!(is_taken(&at("localhost", false), secret));
+            for demo in [false, true] {
+                assert_eq!(
+                    is_taken(&at("sso.example.com", demo), secret),
+                    is_long,
+                    "{secret}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_secret_at_all_is_the_demos_where_that_serves() {
+        for (common, is_taken) in [
+            (at("localhost", false), true),
+            (at("sso.example.com", false), false),
+            (at("sso.example.com", true), true),
+        ] {
+            let mut problems = Problems::new();
+            let secret = common.secret_or_demo("S", (None, None), "app1-secret", &mut problems);
+            assert_eq!(secret.is_some(), is_taken, "{problems}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Wrong secrets are slowed: for each client at each address, so that a stranger's
+//! guesses never stop the client itself. They are counted in this process: a
+//! right secret costs no store command.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher as _, Hash, RandomState},
+    time::Duration,
+};
+
+use kit::clock::Timestamp;
+use parking_lot::Mutex;
+use web_kit::client::AddrBucket;
+
+/// From the failure with this number on, the next try has to wait.
+const LIMIT: u32 = 10;
+/// The longest wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How long failures count after the last one.
+const REMEMBERED: Duration = Duration::from_secs(15 * 60);
+/// The most that are remembered, twice: the older half is forgotten when the
+/// newer one is full.
+const HALF: usize = 5000;
+
+/// Whose secret is tried.
+#[derive(Clone, Copy, Debug, Hash)]
+pub enum Whose<'a> {
+    /// A client of the configuration.
+    Client(&'a str),
+    /// No client at all: whatever it calls itself, at one address it is one.
+    Nobody,
+    /// The operator's key.
+    Operator,
+}
+
+/// Failures of the last minutes.
+#[derive(Default)]
+pub struct Failures {
+    hasher: RandomState,
+    halves: Mutex<Halves>,
+}
+
+type Key = (u64, AddrBucket);
+
+#[derive(Default)]
+struct Halves {
+    newer: HashMap<Key, Failed>,
+    older: HashMap<Key, Failed>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Failed {
+    times: u32,
+    last: Timestamp,
+    wait_until: Timestamp,
+}
+
+impl Failures {
+    /// Whether the secret is right, which `is_right` compares. `Err` with the time
+    /// to wait where it is too early: nothing is compared then. Looking, comparing
+    /// and counting are one step, however many come at once.
+    pub fn judge(
+        &self,
+        whose: Whose<'_>,
+        from: AddrBucket,
+        now: Timestamp,
+        is_right: impl FnOnce() -> bool,
+    ) -> Result<bool, Duration> {
+        let key = self.key(whose, from);
+        let mut halves = self.halves.lock();
+        if let Some(wait) = halves.wait(key, now) {
+            return Err(wait);
+        }
+        let is_right = is_right();
+        if is_right {
+            halves.forget(key);
+        } else {
+            halves.add(key, now);
+        }
+        Ok(is_right)
+    }
+
+    /// How long to wait, for what takes longer to check.
+    pub fn wait(&self, whose: Whose<'_>, from: AddrBucket, now: Timestamp) -> Option<Duration> {
+        self.halves.lock().wait(self.key(whose, from), now)
+    }
+
+    /// It was wrong.
+    pub fn add(&self, whose: Whose<'_>, from: AddrBucket, now: Timestamp) {
+        self.halves.lock().add(self.key(whose, from), now);
+    }
+
+    /// It was right.
+    pub fn forget(&self, whose: Whose<'_>, from: AddrBucket) {
+        self.halves.lock().forget(self.key(whose, from));
+    }
+
+    fn key(&self, whose: Whose<'_>, from: AddrBucket) -> Key {
+        (self.hasher.hash_one(whose), from)
+    }
+}
+
+impl Halves {
+    fn get(&self, key: Key, now: Timestamp) -> Option<Failed> {
+        let failed = self.newer.get(&key).or_else(|| self.older.get(&key));
+        failed
+            .copied()
+            .filter(|failed| failed.last + REMEMBERED > now)
+    }
+
+    fn wait(&self, key: Key, now: Timestamp) -> Option<Duration> {
+        let left = now.until(self.get(key, now)?.wait_until);
+        (!left.is_zero()).then_some(left)
+    }
+
+    fn add(&mut self, key: Key, now: Timestamp) {
+        let mut failed = self.get(key, now).unwrap_or_default();
+        failed.times = failed.times.saturating_add(1);
+        failed.last = now;
+        if let Some(over) = failed.times.checked_sub(LIMIT) {
+            let wait = Duration::from_secs(1 << over.min(16)).min(LONGEST_WAIT);
+            failed.wait_until = now + wait;
+        }
+        if self.newer.len() >= HALF && !self.newer.contains_key(&key) {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        self.newer.insert(key, failed);
+    }
+
+    fn forget(&mut self, key: Key) {
+        if !self.newer.is_empty() {
+            self.newer.remove(&key);
+        }
+        if !self.older.is_empty() {
+            self.older.remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use web_kit::client::ClientAddr;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+    const APP1: Whose<'static> = Whose::Client("app1");
+
+    fn from(n: u32) -> AddrBucket {
+        ClientAddr::from(IpAddr::from(n.to_be_bytes())).bucket()
+    }
+
+    #[test]
+    fn guesses_are_slowed_and_the_right_secret_waits_as_long() {
+        let failures = Failures::default();
+        for _ in 0..LIMIT {
+            assert_eq!(failures.judge(APP1, from(1), NOW, || false), Ok(false));
+        }
+        let second = Duration::from_secs(1);
+        for is_right in [false, true] {
+            let told = failures.judge(APP1, from(1), NOW, || is_right);
+            assert_eq!(told, Err(second), "no answer depends on the secret");
+        }
+        let later = NOW + second;
+        assert_eq!(failures.judge(APP1, from(1), later, || false), Ok(false));
+        let told = failures.judge(APP1, from(1), later, || true);
+        assert_eq!(told, Err(second * 2));
+        let much_later = later + LONGEST_WAIT;
+        assert_eq!(failures.judge(APP1, from(1), much_later, || true), Ok(true));
+        assert_eq!(
+            failures.judge(APP1, from(1), much_later, || false),
+            Ok(false)
+        );
+        assert_eq!(
+            failures.wait(APP1, from(1), much_later),
+            None,
+            "it began anew"
+        );
+    }
+
+    #[test]
+    fn a_strangers_guesses_stop_neither_the_client_nor_another_one() {
+        let failures = Failures::default();
+        for _ in 0..100 {
+            let _ = failures.judge(APP1, from(1), NOW, || false);
+        }
+        assert_eq!(failures.judge(APP1, from(2), NOW, || true), Ok(true));
+        for other in [Whose::Client("batch"), Whose::Nobody, Whose::Operator] {
+            assert_eq!(failures.judge(other, from(1), NOW, || true), Ok(true));
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_the_oldest_goes() {
+        let failures = Failures::default();
+        for n in 0..4 * 5000 {
+            failures.add(APP1, from(n), NOW);
+        }
+        let halves = failures.halves.lock();
+        let held = halves.newer.len() + halves.older.len();
+        assert!(held <= 2 * HALF && held > HALF / 2, "{held}");
+        let newest = failures.key(APP1, from(4 * 5000 - 1));
+        assert!(halves.get(newest, NOW).is_some());
+        assert!(halves.get(failures.key(APP1, from(0)), NOW).is_none());
+        assert!(halves.get(newest, NOW + REMEMBERED).is_none());
+    }
+}

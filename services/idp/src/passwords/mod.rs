@@ -1,0 +1,197 @@
+//! Checking a password: Argon2id, off the event loop, a bounded number at once,
+//! and at the same cost whoever the user is.
+
+mod cost;
+mod queue;
+pub mod typed;
+
+use std::sync::Arc;
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher as _, phc::PasswordHash},
+};
+pub use cost::{Costs, Hash, MAX_COSTS};
+use kit::{config::demo, random::Random};
+use queue::Queue;
+pub use queue::{Busy, Slot};
+use typed::Password;
+use web_kit::client::AddrBucket;
+
+use crate::settings::User;
+
+/// The length of a salt, in bytes (RFC 9106 §3.1).
+const SALT_LEN: usize = 16;
+
+/// The memory that all checks of a moment take together, in KiB: a pod has 256 MiB.
+const MEMORY: u32 = 152 * 1024;
+/// More checks at once than this gain nothing, however many cores a node has.
+const MOST_AT_ONCE: usize = 8;
+
+/// The hash of `password` for a user's table: Argon2id, in PHC format. `Err` says
+/// why there is none.
+pub fn hash(password: &str, random: &dyn Random) -> Result<String, String> {
+    let password = typed::new_password(password)?;
+    let salt: [u8; SALT_LEN] = random.bytes();
+    let hash = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt);
+    let hash: PasswordHash = hash.map_err(|error| error.to_string())?;
+    Ok(hash.to_string())
+}
+
+/// Checks passwords.
+pub struct Passwords {
+    costs: Costs,
+    /// Passwords that sign nobody in.
+    refused: &'static [&'static str],
+    queue: Arc<Queue>,
+}
+
+impl Passwords {
+    /// For `users`: what a check costs is the same for each of them, and for
+    /// somebody who is none.
+    pub fn new(users: &[User], allows_demo_credentials: bool) -> Self {
+        let costs = Costs::of(users.iter().map(|user| &user.password_hash));
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let in_memory = usize::try_from(MEMORY / costs.memory()).unwrap_or(1).max(1);
+        Self {
+            costs,
+            refused: if allows_demo_credentials {
+                &[]
+            } else {
+                &demo::PASSWORDS
+            },
+            queue: Queue::new(cores.min(MOST_AT_ONCE).min(in_memory)),
+        }
+    }
+
+    /// The right to check one password, in turn with other addresses. Whoever
+    /// drops the future gives up the place.
+    pub async fn slot(&self, from: AddrBucket) -> Result<Slot, Busy> {
+        self.queue.slot(from).await
+    }
+
+    /// Whether `password` is the one of `user`. Whatever is wrong, the same
+    /// hashes are computed.
+    pub async fn check(&self, slot: Slot, user: Option<&User>, password: Password) -> bool {
+        let work = self.costs.work(user.map(|user| &user.password_hash));
+        let is_possible = password.is_possible() && !password.is_one_of(self.refused);
+        let matches = tokio::task::spawn_blocking(move || {
+            // Held until the hash is done, whatever becomes of the caller.
+            let _held = slot;
+            work.matches(password.candidates())
+        });
+        let matches = matches.await.unwrap_or(false);
+        matches && is_possible && user.is_some_and(|user| user.enabled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use kit::config::Addresses;
+    use web_kit::client::ClientAddr;
+
+    use super::*;
+    use crate::settings::{DEFAULT, Settings};
+
+    fn settings(text: &str) -> Settings {
+        Settings::parse("test", text, &Addresses::default(), None).unwrap()
+    }
+
+    async fn check(settings: &Settings, username: &str, password: &str) -> bool {
+        check_where(settings, username, password, true).await
+    }
+
+    async fn check_where(
+        settings: &Settings,
+        username: &str,
+        password: &str,
+        allows_demo: bool,
+    ) -> bool {
+        let passwords = Passwords::new(settings.users(), allows_demo);
+        let from: IpAddr = [192, 0, 2, 1].into();
+        let slot = passwords.slot(ClientAddr::from(from).bucket()).await;
+        let user = settings.user_named(username);
+        passwords
+            .check(slot.unwrap(), user, Password::typed(password))
+            .await
+    }
+
+    #[tokio::test]
+    async fn only_the_right_password_of_an_enabled_user() {
+        let settings = settings(DEFAULT);
+        assert!(check(&settings, "alice", "wonderland").await);
+        for (user, password) in [
+            ("alice", "builder"),
+            ("Alice", "wonderland"),
+            ("nobody", "wonderland"),
+            ("alice", ""),
+        ] {
+            assert!(!check(&settings, user, password).await, "{user}/{password}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_that_everybody_knows_signs_nobody_in_where_it_is_refused() {
+        let settings = settings(DEFAULT);
+        assert!(!check_where(&settings, "alice", "wonderland", false).await);
+        let made = hash("chess club", &kit::random::OsRandom).unwrap();
+        let settings = self::settings(&with_alices_hash(&made));
+        assert!(check_where(&settings, "alice", "chess club", false).await);
+    }
+
+    #[tokio::test]
+    async fn a_disabled_user_cannot_sign_in() {
+        let text = DEFAULT.replace(
+            "username = \"alice\"",
+            "username = \"alice\"\nenabled = false",
+        );
+        assert!(!check(&settings(&text), "alice", "wonderland").await);
+    }
+
+    #[tokio::test]
+    async fn what_it_hashes_it_takes() {
+        let random = kit::random::OsRandom;
+        let made = hash("Jabberwocky 1871 ß", &random).unwrap();
+        made.parse::<Hash>().unwrap();
+        assert_ne!(made, hash("Jabberwocky 1871 ß", &random).unwrap());
+        let settings = settings(&with_alices_hash(&made));
+        assert!(check(&settings, "alice", "Jabberwocky 1871 ß").await);
+        assert!(!check(&settings, "alice", "wonderland").await);
+    }
+
+    #[tokio::test]
+    async fn rfc8265_4_2_a_password_in_nfd_or_with_a_wide_space_is_the_same() {
+        let made = hash("caf\u{e9} noir", &kit::random::OsRandom).unwrap();
+        let settings = settings(&with_alices_hash(&made));
+        for typed in [
+            "caf\u{e9} noir",
+            "cafe\u{301} noir",
+            "cafe\u{301}\u{a0}noir",
+        ] {
+            assert!(check(&settings, "alice", typed).await, "{typed:?}");
+        }
+        assert!(!check(&settings, "alice", "cafe noir").await);
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_the_raw_password_made_before_goes_on_working() {
+        let raw = "cafe\u{301}\u{3000}noir";
+        let before: PasswordHash = Argon2::default()
+            .hash_password_with_salt(raw.as_bytes(), &[7; SALT_LEN])
+            .unwrap();
+        let settings = settings(&with_alices_hash(&before.to_string()));
+        assert!(check(&settings, "alice", raw).await);
+        assert!(!check(&settings, "alice", "caf\u{e9} noir").await);
+    }
+
+    fn with_alices_hash(made: &str) -> String {
+        let alices = settings(DEFAULT)
+            .user_named("alice")
+            .unwrap()
+            .password_hash
+            .to_string();
+        DEFAULT.replace(&alices, made)
+    }
+}

@@ -1,0 +1,190 @@
+//! What people type as user name and password, made comparable by PRECIS
+//! (RFC 8265): the same on every keyboard, and within the same bounds in the
+//! form, in the users' tables and on the command line.
+
+use precis_profiles::{
+    OpaqueString, UsernameCasePreserved,
+    precis_core::{DerivedPropertyValue, Error, profile::PrecisFastInvocation as _},
+};
+
+/// The longest user name, in characters after preparation.
+pub const MAX_NAME: usize = 128;
+/// The longest password, in characters after preparation.
+pub const MAX_PASSWORD: usize = 256;
+/// The most bytes that are looked at, of a name and of a password: decomposed, a
+/// character has several.
+const MAX_NAME_LEN: usize = 8 * MAX_NAME;
+const MAX_PASSWORD_LEN: usize = 8 * MAX_PASSWORD;
+
+/// A user name as names are compared: its ends trimmed, then each of its words by
+/// UsernameCasePreserved (RFC 8265 §3.4). `Err` says why it is none.
+pub fn user_name(text: &str) -> Result<String, String> {
+    let longest = || format!("a user name has 1 to {MAX_NAME} characters");
+    let text = text.trim();
+    if text.is_empty() || text.len() > MAX_NAME_LEN {
+        return Err(longest());
+    }
+    // RFC 8265 §3.1: username = userpart *(1*SP userpart)
+    let words = text.split(' ').map(|word| match word {
+        "" => Ok("".into()),
+        word => UsernameCasePreserved::enforce(word),
+    });
+    let words: Result<Vec<_>, _> = words.collect();
+    let words = words.map_err(|error| match error {
+        Error::BadCodepoint(info) => {
+            let (code, at) = (info.cp, info.position + 1);
+            format!("U+{code:04X} (character {at} of a word) is in no user name (RFC 8265 §3.4)")
+        }
+        _ => "not a user name (RFC 8265 §3.4)".to_owned(),
+    })?;
+    let name = words.join(" ");
+    if name.chars().count() > MAX_NAME {
+        return Err(longest());
+    }
+    Ok(name)
+}
+
+/// A password that somebody typed. Its length and its characters alone decide how
+/// many candidates there are, never whose it is.
+pub struct Password {
+    candidates: Vec<String>,
+    /// Whether it can be anybody's at all.
+    is_possible: bool,
+}
+
+impl Password {
+    /// As it came.
+    pub fn typed(text: &str) -> Self {
+        let prepared = prepared(text);
+        let length = prepared.chars().count();
+        if length == 0 || length > MAX_PASSWORD || text.len() > MAX_PASSWORD_LEN {
+            return Self {
+                candidates: vec![String::new()],
+                is_possible: false,
+            };
+        }
+        let is_changed = prepared != text;
+        let raw = is_changed.then(|| text.to_owned());
+        Self {
+            candidates: [prepared].into_iter().chain(raw).collect(),
+            is_possible: true,
+        }
+    }
+
+    /// Whether it has a length that a password may have. One that has not is
+    /// refused, whatever its hash would be.
+    pub fn is_possible(&self) -> bool {
+        self.is_possible
+    }
+
+    /// What is tried: the password by OpaqueString, and where that differs the raw
+    /// one, of which hashes were made before.
+    pub fn candidates(&self) -> impl Iterator<Item = &[u8]> {
+        self.candidates.iter().map(String::as_bytes)
+    }
+
+    /// Whether it is one of `known`.
+    pub fn is_one_of(&self, known: &[&str]) -> bool {
+        self.candidates
+            .iter()
+            .any(|own| known.contains(&own.as_str()))
+    }
+}
+
+/// The password to be hashed for a user's table. `Err` says why there is none.
+pub fn new_password(text: &str) -> Result<String, String> {
+    if let Err(Error::BadCodepoint(info)) = OpaqueString::enforce(text)
+        && info.property == DerivedPropertyValue::Disallowed
+    {
+        let code = info.cp;
+        return Err(format!("U+{code:04X} is in no password (RFC 8265 §4.2)"));
+    }
+    let prepared = prepared(text);
+    let length = prepared.chars().count();
+    if length == 0 || length > MAX_PASSWORD || text.len() > MAX_PASSWORD_LEN {
+        return Err(format!("a password has 1 to {MAX_PASSWORD} characters"));
+    }
+    Ok(prepared)
+}
+
+/// By OpaqueString (RFC 8265 §4.2). A password with a character that the profile
+/// does not know (it ends with Unicode 6.3) is taken as it was typed.
+fn prepared(text: &str) -> String {
+    let bounded = text.len() <= MAX_PASSWORD_LEN;
+    let enforced = bounded.then(|| OpaqueString::enforce(text).ok()).flatten();
+    enforced.map_or_else(|| text.to_owned(), std::borrow::Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc8265_3_4_names_that_look_the_same_are_the_same() {
+        for (typed, name) in [
+            ("alice", "alice"),
+            (" alice\t", "alice"),
+            ("alice\u{a0}", "alice"),
+            ("\u{ff21}lice", "Alice"),
+            ("zoe\u{308}", "zo\u{eb}"),
+            ("Alice Liddell", "Alice Liddell"),
+        ] {
+            assert_eq!(user_name(typed).as_deref(), Ok(name), "{typed:?}");
+        }
+        assert_ne!(user_name("Alice"), user_name("alice"), "case is preserved");
+    }
+
+    #[test]
+    fn rfc8265_3_4_what_is_no_name_is_refused() {
+        for wrong in ["", " ", "a\u{0}b", "\u{fb01}n", "a\tb", "\u{5d0}a"] {
+            assert!(user_name(wrong).is_err(), "{wrong:?}");
+        }
+        let error = user_name("ali\u{1f600}ce").unwrap_err();
+        assert!(error.contains("U+1F600 (character 4 of a word)"), "{error}");
+    }
+
+    #[test]
+    fn a_name_has_128_characters_and_not_bytes() {
+        assert!(user_name(&"\u{e9}".repeat(MAX_NAME)).is_ok());
+        assert!(
+            user_name(&"e\u{301}".repeat(MAX_NAME)).is_ok(),
+            "decomposed"
+        );
+        assert!(user_name(&"\u{20000}".repeat(MAX_NAME)).is_ok());
+        assert!(user_name(&"e".repeat(MAX_NAME + 1)).is_err());
+        assert!(user_name(&"e".repeat(1 << 20)).is_err());
+    }
+
+    #[test]
+    fn a_password_has_256_characters_and_not_bytes() {
+        for longest in ["x", "\u{e9}", "e\u{301}", "\u{1f600}"] {
+            let longest = longest.repeat(MAX_PASSWORD);
+            let typed = Password::typed(&longest);
+            let made = new_password(&longest).unwrap();
+            assert_eq!(typed.candidates().next(), Some(made.as_bytes()));
+        }
+        for wrong in [
+            "",
+            &"x".repeat(MAX_PASSWORD + 1),
+            &"x".repeat(1 << 20),
+            "a\tb",
+        ] {
+            assert!(new_password(wrong).is_err(), "{} bytes", wrong.len());
+        }
+        let typed = Password::typed(&"x".repeat(MAX_PASSWORD + 1));
+        assert!(typed.candidates().eq([&b""[..]]) && !typed.is_possible());
+        assert!(!Password::typed("").is_possible());
+    }
+
+    #[test]
+    fn the_raw_password_is_tried_too_where_it_differs() {
+        let candidates = |text| Password::typed(text).candidates;
+        assert_eq!(candidates("tea"), ["tea"]);
+        assert_eq!(candidates("cafe\u{301}"), ["caf\u{e9}", "cafe\u{301}"]);
+        assert_eq!(
+            candidates("tea\u{1fae8}"),
+            ["tea\u{1fae8}"],
+            "newer than the tables"
+        );
+    }
+}
