@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use hyper::body::{Body, Buf as _, Bytes, Frame, SizeHint};
+use hyper::body::{Body, Bytes, Frame, SizeHint};
 use kit::admission::{Admission, Charge, Connection, Phase, Share, UnderWay};
 use pin_project_lite::pin_project;
 use tokio::{
@@ -171,7 +171,7 @@ where
         };
         let frame = frame.map_err(Into::into);
         if let (Ok(frame), Some(charge)) = (&frame, this.charge) {
-            let bytes = frame.data_ref().map_or(0, |data| data.remaining());
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
             if let Err(full) = charge.grow(bytes) {
                 let status = Status::resource_exhausted(full.to_string());
                 return Poll::Ready(Some(Err(status.into())));

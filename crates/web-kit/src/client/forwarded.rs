@@ -4,7 +4,7 @@
 
 use std::{net::IpAddr, str::FromStr};
 
-use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// The header that the trusted proxy writes; the other one is ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl ForwardingHeader {
             Self::XForwardedFor => HeaderName::from_static("x-forwarded-for"),
             Self::Forwarded => HeaderName::from_static("forwarded"),
         };
-        let lines: Vec<&[u8]> = headers.get_all(name).map(|line| line.as_bytes()).collect();
+        let lines: Vec<&[u8]> = headers.get_all(name).map(HeaderValue::as_bytes).collect();
         let is_empty = lines
             .iter()
             .all(|line| Entries(Some(line)).next().is_none());

@@ -58,13 +58,11 @@ impl Socket {
     fn poll_end(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut byte = [0];
         let mut peeked = ReadBuf::new(&mut byte);
-        match ready!(self.io.get_ref().poll_peek(cx, &mut peeked))? {
-            0 => Poll::Ready(Ok(())),
-            _ => {
-                self.connection().hold();
-                Poll::Pending
-            }
+        if ready!(self.io.get_ref().poll_peek(cx, &mut peeked))? == 0 {
+            return Poll::Ready(Ok(()));
         }
+        self.connection().hold();
+        Poll::Pending
     }
 
     fn check(&self) -> io::Result<()> {
