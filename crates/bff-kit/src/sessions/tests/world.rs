@@ -123,7 +123,8 @@ fn sessions_of(
     jwks: &Arc<Jwks>,
 ) -> Sessions {
     let settings = SessionSettings {
-        per_user: 50,
+        // More than any of these tests begins for one user.
+        per_user: 1000,
         lifetimes: SessionLifetimes {
             idle: IDLE,
             longest: LONGEST,
