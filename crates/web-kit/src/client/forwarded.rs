@@ -189,8 +189,6 @@ fn is_port(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderValue;
-
     use super::*;
 
     fn read(form: ForwardingHeader, lines: &[&[u8]]) -> Vec<String> {
