@@ -41,3 +41,43 @@ want_kind_tools() {
 
 has_cluster() { kind get clusters 2>/dev/null | grep -qx "$CLUSTER"; }
 answers() { kubectl --context "$CONTEXT" get --raw /readyz >/dev/null 2>&1; }
+
+# Whether the chart has made a Jaeger: its values may say otherwise.
+has_jaeger() {
+    [ -n "$(kubectl --context "$CONTEXT" --namespace "$NAMESPACE" get service "$RELEASE-jaeger" --ignore-not-found --output name)" ]
+}
+
+INOTIFY=/proc/sys/fs/inotify
+# What kind asks for, on nodes that have a kernel of their own here (not in Docker
+# Desktop's machine). Below it pods may end with "too many open files".
+check_inotify() {
+    local name wanted found low=()
+    for name in max_user_watches:524288 max_user_instances:512; do
+        wanted="${name#*:}" name="${name%:*}"
+        if [ -r "$INOTIFY/$name" ]; then
+            read -r found <"$INOTIFY/$name"
+            if [ "$found" -lt "$wanted" ]; then low+=("fs.inotify.$name=$wanted"); fi
+        fi
+    done
+    if [ "${#low[@]}" -gt 0 ]; then
+        say "this machine allows fewer inotify watches than kind asks for; pods may end with \"too many open files\". To allow them:"
+        say "    sudo sysctl ${low[*]}"
+    fi
+}
+
+# An image of this machine into the cluster. One that was pulled may be of many
+# platforms, of which only one is here: kind would ask for all of them.
+load_image() {
+    local archive save=(docker save) loaded=0
+    archive="$(mktemp)"
+    if docker save --help | grep -q -- --platform; then
+        save+=(--platform "$(docker version --format '{{.Server.Os}}/{{.Server.Arch}}')")
+    fi
+    if ! "${save[@]}" --output "$archive" "$1"; then
+        rm -f "$archive"
+        refuse "$1 is not here: docker pull $1"
+    fi
+    kind load image-archive --name "$CLUSTER" "$archive" || loaded=$?
+    rm -f "$archive"
+    return "$loaded"
+}

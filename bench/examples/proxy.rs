@@ -9,10 +9,12 @@ use std::{env, net::TcpListener};
 
 use bff_kit::ProxyAlone;
 use kit::{
+    config::Problems,
     metrics::Metrics,
+    net::Trust,
     readiness::Readiness,
     shutdown::{Drain, Shutdown},
-    telemetry::{self, LogFormat},
+    telemetry::{LogFormat, TelemetrySettings},
 };
 use mimalloc::MiMalloc;
 use web_kit::{client::TrustedProxies, frame::Frame, trace::From};
@@ -24,7 +26,10 @@ const SERVICE: &str = "proxy";
 
 #[tokio::main]
 async fn main() {
-    let telemetry = telemetry::init(&[SERVICE], LogFormat::Text).expect("OTEL_*");
+    let settings = TelemetrySettings::read(&mut Problems::new()).expect("OTEL_*");
+    let telemetry = settings
+        .start(&[SERVICE], LogFormat::Text, &Trust::default())
+        .expect("a collector");
     let port = env::var("PORT").ok().and_then(|port| port.parse().ok());
     let api = env::var("API1_URL").expect("API1_URL");
     let listener = TcpListener::bind(("127.0.0.1", port.expect("PORT"))).expect("a free port");

@@ -3,7 +3,7 @@
 //! stand on: [`Platform`] (all services in this process, with a manual clock),
 //! [`Processes`] (the real binaries and a real Redis), [`Tap`] (all that goes over
 //! a wire), [`Gate`] (a way to a server that can fail), [`Otlp`] (a receiver of
-//! traces), [`KubeApi`] (a stand-in for the Kubernetes API). No service of ours is
+//! traces), [`TlsFront`] (TLS before any of them), [`KubeApi`] (a stand-in for the Kubernetes API). No service of ours is
 //! faked here.
 //!
 //! A helper that cannot go on panics: that is how a test fails.
@@ -24,6 +24,7 @@ mod platform;
 mod processes;
 mod start;
 mod tap;
+mod tls_front;
 
 pub use browser::{Browser, BrowserCookie};
 pub use child::Child;
@@ -36,3 +37,4 @@ pub use platform::Platform;
 pub use processes::{Plan, Processes, binary, free_offset};
 pub use store::test_redis::{RedisCluster, RedisSentinels, RedisServer, RedisUser};
 pub use tap::Tap;
+pub use tls_front::{Spoken, TlsFront};

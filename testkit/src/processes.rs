@@ -5,6 +5,7 @@
 //! a [`crate::Cli`] goes to the next replica that lives.
 
 mod faults;
+mod front;
 mod member;
 mod ports;
 mod probes;
@@ -22,7 +23,7 @@ use self::{
     ports::{STRIDE, loopback, program},
     probes::Probes,
 };
-use crate::{Child, Gate, Tap, tap::Rotation};
+use crate::{Child, Gate, Tap, TlsFront, tap::Rotation};
 
 /// How long all of them may take to be ready on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -53,6 +54,8 @@ pub struct Plan {
     pub idp_config: Vec<(&'static str, &'static str)>,
     /// Whether the BFFs reach the IdP through a [`Gate`].
     pub gated: bool,
+    /// Whether all of them reach each other over TLS, through a [`TlsFront`].
+    pub over_tls: bool,
     /// Whether all of them reach Redis through a [`Tap`].
     pub tapped_redis: bool,
     /// For all of them: another Redis than one of their own.
@@ -70,6 +73,7 @@ pub struct Processes {
     taps: BTreeMap<String, Tap>,
     probes: Option<Probes>,
     gate: Option<Gate>,
+    front: Option<TlsFront>,
     redis_tap: Option<Tap>,
     addresses: Addresses,
     /// `None`: [`Plan::redis_url`].
@@ -104,12 +108,16 @@ impl Processes {
             taps: BTreeMap::new(),
             probes: None,
             gate: plan.gated.then(|| Gate::leading_to(idp)),
+            front: None,
             redis_tap,
             addresses,
             redis,
             folder,
         };
         all.configure_idp(&plan.idp_config);
+        if plan.over_tls {
+            all.front = Some(all.open_front().await);
+        }
         all.tap_and_start(offset, replicas, plan);
         if plan.probed {
             all.probes = Some(all.probe(replicas, plan));
@@ -150,6 +158,16 @@ impl Processes {
     /// All that browsers and services said to `site` over HTTP, and its answers.
     pub fn tap(&self, site: Site) -> &Tap {
         &self.taps[site.label()]
+    }
+
+    /// TLS before all of them, with [`Plan::over_tls`].
+    pub fn front(&self) -> &TlsFront {
+        self.front.as_ref().expect("no Plan::over_tls")
+    }
+
+    /// The file with the front's CA.
+    pub fn ca_file(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
     }
 
     /// The process `name`, for example `idp` or `app1-bff-2`.
@@ -249,6 +267,9 @@ impl Processes {
         if let (Some(gate), Site::App1 | Site::App2) = (&self.gate, site) {
             let door = format!("http://{}", gate.door(name));
             environment.push(own("IDP_INTERNAL_URL", &door));
+        }
+        if let Some(front) = &self.front {
+            environment.extend(self.over_tls(front));
         }
         environment.extend(plan.environment.iter().cloned());
         Recipe {

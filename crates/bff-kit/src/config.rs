@@ -5,6 +5,7 @@ use std::{ops::RangeInclusive, time::Duration};
 use clap::Args;
 use kit::{
     config::{Addresses, Common, LoginBudget, Problems, Site, Weaknesses, parse_duration},
+    net::Trust,
     state_dir::StateDir,
 };
 use token_verify::{Issuer, IssuerArgs};
@@ -116,6 +117,8 @@ pub struct Config {
     pub api1_url: String,
     /// API-2's gRPC.
     pub api2_grpc_url: String,
+    /// Whom outgoing https trusts.
+    pub trust: Trust,
     /// How the app proves to the provider which client it is.
     pub auth: ClientAuth,
     /// How long sessions last.
@@ -232,6 +235,7 @@ impl Config {
             issuer: issuer?,
             api1_url: api1_url?,
             api2_grpc_url: api2_grpc_url?,
+            trust: common.trust.clone(),
             auth: auth?,
             lifetimes: SessionLifetimes {
                 idle: idle?,

@@ -137,7 +137,12 @@ impl Seen {
 
 impl Setup {
     pub(super) async fn ask(&self, request: TestRequest) -> Seen {
-        let urls = UpstreamUrls::read(NOBODY, NOBODY, &mut kit::config::Problems::new()).unwrap();
+        let urls = UpstreamUrls::read(
+            (NOBODY, NOBODY),
+            &kit::net::Trust::default(),
+            &mut kit::config::Problems::new(),
+        )
+        .unwrap();
         let (bff, csrf) = (self.bff.clone(), self.csrf.clone());
         let upstreams = web::Data::new(Upstreams::new(&urls));
         let app = ActixApp::new().configure(move |cfg| routes(cfg, bff, csrf, upstreams));

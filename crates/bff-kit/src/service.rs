@@ -39,7 +39,8 @@ pub async fn build(
     ground: Ground,
 ) -> Result<Running, Problems> {
     let mut problems = Problems::new();
-    let urls = UpstreamUrls::read(&config.api1_url, &config.api2_grpc_url, &mut problems);
+    let urls = (&*config.api1_url, &*config.api2_grpc_url);
+    let urls = UpstreamUrls::read(urls, &config.trust, &mut problems);
     let masters = config.state_dir.sealing_keys(SEALING_KEY, &*ground.random);
     let masters = masters
         .map_err(|error| problems.add("STATE_DIR", error))

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{random::Random, seal::KEY_LEN};
+use crate::{files, random::Random, seal::KEY_LEN};
 
 /// Where keys are kept, or that they are not.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +41,7 @@ impl StateDir {
         let Some(path) = self.path(name) else {
             return make();
         };
-        match fs::read(&path) {
+        match files::read(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             read => return read.map_err(|error| said(&error, path.display())),
         }
@@ -53,6 +53,17 @@ impl StateDir {
         })
     }
 
+    /// The same for a text: a key as PEM, a password. Whoever put it there may have
+    /// written it with an editor, which may begin it with a byte order mark.
+    pub fn load_or_create_text(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> io::Result<String>,
+    ) -> io::Result<String> {
+        let bytes = self.load_or_create(name, || make().map(String::into_bytes))?;
+        files::text(bytes).map_err(|error| said(&error, name))
+    }
+
     /// Lets others read `content` as `name`: whole or not at all, anew where
     /// something else is there. Nothing where nothing is kept. A read-only
     /// directory was filled by somebody who hands it out as well, so there it
@@ -61,7 +72,7 @@ impl StateDir {
         let Some(path) = self.path(name) else {
             return Ok(());
         };
-        let before = fs::read(&path).ok();
+        let before = files::read(&path).ok();
         if before.as_deref() == Some(content) {
             return Ok(());
         }
@@ -93,7 +104,7 @@ impl StateDir {
         let mut keys = vec![self.sealing_key(name, random)?];
         let previous = format!("{name}.previous");
         if let Some(path) = self.path(&previous) {
-            match fs::read(path) {
+            match files::read(&path) {
                 Ok(bytes) => keys.push(sealing_key_of(&previous, bytes)?),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(said(&error, previous)),
@@ -124,7 +135,7 @@ fn put_new(path: &Path, content: &[u8]) -> io::Result<Vec<u8>> {
     fs::remove_file(&draft)?;
     match linked {
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
-        _ => fs::read(path),
+        _ => files::read(path),
     }
 }
 

@@ -10,7 +10,7 @@ use kit::{
     net::Listeners,
     running::Running,
     shutdown::Shutdown,
-    telemetry::{self, LogFormat},
+    telemetry::{LogFormat, TelemetrySettings},
 };
 use store::SharedStore;
 
@@ -67,8 +67,11 @@ where
     let redis = args.redis.read(&mut problems);
     let store = store::open(redis.as_ref(), Arc::clone(&ground.clock));
     let store = store.map_err(|found| problems.extend(found)).ok();
-    let (config, store) = match (config, store) {
-        (Some(config), Some(store)) if problems.is_empty() => (config, store),
+    let telemetry = TelemetrySettings::read(&mut problems);
+    let (config, store, telemetry) = match (config, store, telemetry) {
+        (Some(config), Some(store), Some(telemetry)) if problems.is_empty() => {
+            (config, store, telemetry)
+        }
         _ => return refuse(name, &problems),
     };
     let format = if common.log_json {
@@ -76,9 +79,9 @@ where
     } else {
         LogFormat::Text
     };
-    let telemetry = match telemetry::init(services, format) {
+    let telemetry = match telemetry.start(services, format, &common.trust) {
         Ok(telemetry) => telemetry,
-        Err(what) => return refuse(name, &Problems::one("OTEL", what)),
+        Err(problems) => return refuse(name, &problems),
     };
     common.weaknesses.warn();
     for address in &common.lacking {

@@ -3,7 +3,7 @@
 use clap::Args;
 use kit::{
     config::{Common, Problems, Site},
-    net::{ReadError, read_bounded},
+    net::{ReadError, Trust, read_bounded},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -33,7 +33,7 @@ impl IssuerArgs {
             None => name.clone(),
             Some(text) => problems.http_url("IDP_INTERNAL_URL", text),
         };
-        Some(Issuer::new(name?, &internal?))
+        Some(Issuer::new(name?, &internal?).trusting(common.trust.clone()))
     }
 }
 
@@ -42,6 +42,7 @@ impl IssuerArgs {
 pub struct Issuer {
     name: String,
     internal: String,
+    trust: Trust,
 }
 
 /// Why the issuer's documents could not be had.
@@ -96,7 +97,20 @@ impl Issuer {
         Self {
             name: name.into(),
             internal: internal.trim_end_matches('/').to_owned(),
+            trust: Trust::default(),
         }
+    }
+
+    /// The same, reached over https by `trust`.
+    #[must_use]
+    pub fn trusting(mut self, trust: Trust) -> Self {
+        self.trust = trust;
+        self
+    }
+
+    /// The client for calls to it.
+    pub fn http_client(&self) -> reqwest::Client {
+        self.trust.http_client()
     }
 
     /// What `iss` must be, character by character.

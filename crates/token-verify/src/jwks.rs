@@ -61,10 +61,10 @@ impl Jwks {
     /// The keys of `issuer`; none before the first [`refresh`](Self::refresh).
     pub fn new(issuer: Issuer, timing: Timing, clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Self {
+            http: issuer.http_client(),
             issuer,
             timing,
             clock,
-            http: kit::net::http_client(),
             keys: RwLock::new(None),
             worth_asking: tokio::sync::Mutex::new(Timestamp::default()),
         })

@@ -45,6 +45,9 @@ the variables that end in _FILE say where.
 {{- range $name, $value := $values.telemetry.env }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}
+{{- if include "sso-lab.hasCa" .root }}
+- {name: CA_FILE, value: /etc/sso-lab/ca/ca.crt}
+{{- end }}
 {{- if .service.store }}
 - {name: REDIS_URL_FILE, value: /etc/sso-lab/redis/redis-url}
 {{- if (include "sso-lab.redisUrl" . | fromYaml).sentinelKey }}
@@ -85,7 +88,7 @@ the variables that end in _FILE say where.
 - {name: API2_GRPC_URL, value: "{{ $at }}-api-2:9085"}
 {{- if not $values.lab.enabled }}
 # No page of another origin calls it: the single-page app is not there.
-- {name: API1_CORS_ORIGINS, value: ""}
+- {name: API1_CORS_ORIGINS, value: none}
 {{- end }}
 {{- end }}
 {{- if $isBff }}
@@ -101,6 +104,23 @@ the variables that end in _FILE say where.
 {{/* The ConfigMap with the CA of an external Redis; empty: public CAs do. */}}
 {{- define "sso-lab.redisCa" -}}
 {{- if eq .Values.redis.mode "external" -}}{{- .Values.redis.external.tls.caConfigMap -}}{{- end -}}
+{{- end -}}
+
+{{/* Not empty: there are authorities beside the public ones that outgoing https trusts. */}}
+{{- define "sso-lab.hasCa" -}}{{- or .Values.ca.configMap .Values.ca.secret -}}{{- end -}}
+
+{{- define "sso-lab.caVolume" -}}
+- name: ca
+  {{- with .Values.ca.secret }}
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+  {{- else }}
+  configMap:
+    name: {{ .Values.ca.configMap }}
+  {{- end }}
+    items:
+      - {key: {{ .Values.ca.key }}, path: ca.crt}
 {{- end -}}
 
 {{/* Files, by the same arguments: a list of volumes. */}}
@@ -139,6 +159,9 @@ the variables that end in _FILE say where.
   configMap:
     name: {{ include "sso-lab.fullname" .root }}-idp
 {{- end }}
+{{- if include "sso-lab.hasCa" .root }}
+{{ include "sso-lab.caVolume" .root }}
+{{- end }}
 {{- if .service.store }}
 {{- $url := include "sso-lab.redisUrl" . | fromYaml }}
 - name: redis
@@ -167,6 +190,9 @@ the variables that end in _FILE say where.
 {{- end }}
 {{- if eq .key "idp" }}
 - {name: config, mountPath: /etc/sso-lab/idp, readOnly: true}
+{{- end }}
+{{- if include "sso-lab.hasCa" .root }}
+- {name: ca, mountPath: /etc/sso-lab/ca, readOnly: true}
 {{- end }}
 {{- if .service.store }}
 - {name: redis, mountPath: /etc/sso-lab/redis, readOnly: true}

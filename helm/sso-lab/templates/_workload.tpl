@@ -16,6 +16,17 @@ metadata:
 spec:
   {{- if not $settings.autoscaling.enabled }}
   replicas: {{ $settings.replicas | int }}
+  {{- else }}
+  {{- /*
+  The autoscaler sets the number, and what runs now is its number or the one before
+  it. Without a number here an upgrade would take away the one that an earlier
+  release wrote (by helm 3's merge and by server-side apply alike), and the
+  Deployment would fall to one pod until the autoscaler looks. With the least one
+  every upgrade would shrink it.
+  */}}
+  {{- with lookup "apps/v1" "Deployment" $root.Release.Namespace $name }}
+  replicas: {{ .spec.replicas | int }}
+  {{- end }}
   {{- end }}
   revisionHistoryLimit: 3
   # A pod leaves when another one has taken its place.

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use kit::config::{Common, CommonArgs, Problems, Site, Sites};
+use kit::{
+    config::{Common, CommonArgs, Problems, Site, Sites},
+    net::Trust,
+};
 use secrecy::SecretString;
 use token_verify::{Issuer, IssuerArgs};
 use url::Url;
@@ -67,7 +70,7 @@ pub struct OwnArgs {
     /// File that holds API1_CLIENT_SECRET
     #[arg(long, env = "API1_CLIENT_SECRET_FILE", value_name = "FILE")]
     pub api1_client_secret_file: Option<PathBuf>,
-    /// Origins whose pages may call it from a browser (CORS), with commas between [default: the single-page app's]
+    /// Origins whose pages may call it from a browser (CORS), with commas between; none for no origin [default: the single-page app's]
     #[arg(long, env = "API1_CORS_ORIGINS", value_name = "ORIGINS")]
     pub api1_cors_origins: Option<String>,
 }
@@ -83,6 +86,8 @@ pub struct Config {
     pub api2_url: String,
     /// API-2's gRPC.
     pub api2_grpc_url: String,
+    /// Whom outgoing https trusts.
+    pub trust: Trust,
     /// Secret of the client api-1.
     pub client_secret: SecretString,
     /// Whose pages may call it from a browser.
@@ -106,7 +111,7 @@ impl Config {
     ) -> Option<Self> {
         let addresses = &common.addresses;
         let mut grpc_url = |key, given: &Option<String>, site| match given {
-            Some(text) => problems.grpc_url(key, text),
+            Some(text) => problems.http_url(key, text),
             None => addresses.grpc_url(site),
         };
         let idp_grpc_url = grpc_url("IDP_GRPC_URL", &peers.idp_grpc_url, Site::Idp);
@@ -124,6 +129,7 @@ impl Config {
             idp_grpc_url: idp_grpc_url?,
             api2_url: api2_url?,
             api2_grpc_url: api2_grpc_url?,
+            trust: common.trust.clone(),
             client_secret: client_secret?,
             cors_origins: cors_origins?,
             workers: common.workers,
@@ -146,6 +152,9 @@ impl OwnArgs {
         let Some(text) = &self.api1_cors_origins else {
             return Some(vec![common.addresses.url(Site::Spa)]);
         };
+        if text == "none" {
+            return Some(Vec::new());
+        }
         let named = text.split(',').map(str::trim).filter(|one| !one.is_empty());
         // Each is tried, so that every wrong one is named.
         let read: Vec<_> = named.map(|one| origin(one, problems)).collect();
@@ -205,8 +214,10 @@ mod unit {
             config.cors_origins,
             ["http://a.localhost:1", "https://b.example"]
         );
-        let none = read(&["--api1-cors-origins", ""]).unwrap();
-        assert!(none.cors_origins.is_empty());
+        for none in ["none", ""] {
+            let config = read(&["--api1-cors-origins", none]).unwrap();
+            assert!(config.cors_origins.is_empty(), "{none:?}");
+        }
         for wrong in [
             "*",
             "null",
@@ -238,14 +249,15 @@ mod unit {
     }
 
     #[test]
-    fn grpc_is_not_called_by_https_for_it_would_go_in_clear() {
+    fn every_peer_may_be_reached_by_https() {
         for (flag, key) in [
             ("--idp-grpc-url", "IDP_GRPC_URL: "),
             ("--api2-grpc-url", "API2_GRPC_URL: "),
         ] {
-            let problems = read(&[flag, "https://x:9081"]).unwrap_err();
+            let problems = read(&[flag, "ftp://x:9081"]).unwrap_err();
             assert!(problems.lines()[0].starts_with(key), "{problems}");
             assert!(read(&[flag, "http://x:9081"]).is_ok());
+            assert!(read(&[flag, "https://x:9081"]).is_ok());
         }
         assert!(read(&["--api2-url", "https://x"]).is_ok());
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kit::{
     metrics::{Metrics, Timer},
-    net::{ReadError, grpc_channel, http_client, read_bounded, until_answered},
+    net::{ReadError, read_bounded, until_answered},
     telemetry::{
         names::{OK, metric, span},
         propagation,
@@ -62,10 +62,10 @@ impl Exchange {
     pub(crate) fn new(config: &Config, metrics: &Metrics) -> Result<Self, tonic::transport::Error> {
         let issuer = &config.issuer;
         let token_endpoint = issuer.reach(&issuer.below("/token"));
-        let channel = grpc_channel(&config.idp_grpc_url)?;
+        let channel = config.trust.grpc_channel(&config.idp_grpc_url)?;
         Ok(Self {
             grpc: TokenExchangeClient::new(channel).max_decoding_message_size(4 * MAX_TOKEN),
-            http: http_client(),
+            http: config.trust.http_client(),
             token_endpoint,
             credentials: basic(SERVICE, config.client_secret.expose_secret()).into(),
             calls: metrics.timer(&metric::TOKEN_CALLS),

@@ -1,7 +1,7 @@
 //! API-2, as API-1 calls it: gRPC to reserve, HTTP to look.
 
 use kit::{
-    net::{ReadError, grpc_channel, http_client, read_bounded, until_answered},
+    net::{ReadError, read_bounded, until_answered},
     telemetry::{names::span, propagation},
 };
 use reqwest::header::HeaderMap;
@@ -55,10 +55,10 @@ pub(crate) struct Inventory {
 
 impl Inventory {
     pub(crate) fn new(config: &Config) -> Result<Self, tonic::transport::Error> {
-        let channel = grpc_channel(&config.api2_grpc_url)?;
+        let channel = config.trust.grpc_channel(&config.api2_grpc_url)?;
         Ok(Self {
             grpc: InventoryClient::new(channel).max_decoding_message_size(MAX_MESSAGE),
-            http: http_client(),
+            http: config.trust.http_client(),
             resource: format!("{}/resource", config.api2_url),
         })
     }

@@ -3,12 +3,11 @@
 use std::process::ExitCode;
 
 use api_1::{Args, Config, SERVICE};
-use clap::Parser as _;
-use kit::config::Site;
+use kit::config::{Site, parse_args};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = parse_args();
     let read = |common: &_, problems: &mut _| {
         Config::read(common, &args.issuer, &args.peers, &args.own, problems)
     };

@@ -51,6 +51,7 @@ impl World {
             api2_url: peers.to_owned(),
             api2_grpc_url: peers.to_owned(),
             client_secret: "api-1-secret".into(),
+            trust: kit::net::Trust::default(),
             cors_origins: vec!["http://spa.localhost:8086".to_owned()],
             workers: 1,
             sites: kit::config::Sites::default(),

@@ -4,6 +4,7 @@
 
 mod config;
 mod grpc;
+mod home;
 mod http;
 pub mod inventory;
 #[cfg(test)]
@@ -61,6 +62,7 @@ fn start(
     metrics: &Metrics,
 ) -> std::io::Result<Running> {
     let readiness = Readiness::waiting_for(ground.shutdown.clone(), &["store", "idp"]);
+    let issuer = web::Data::new(home::Issuer(config.issuer.name().to_owned()));
     let jwks = Jwks::new(config.issuer, Timing::default(), Arc::clone(&ground.clock));
     let verifier = Verifier::new(AUDIENCE, Arc::clone(&jwks), Arc::clone(&ground.clock));
     let verifier = verifier.counted(metrics);
@@ -101,7 +103,9 @@ fn start(
     running.extend(frame.serve(listeners.http, move |cfg| {
         cfg.app_data(verifier.clone())
             .app_data(inventory.clone())
-            .configure(http::routes);
+            .app_data(issuer.clone())
+            .configure(http::routes)
+            .configure(home::routes);
     })?);
     running.push(tokio::spawn(async move {
         readiness.until_reached("store", || store.ping()).await;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use app1_bff::{APP, Args};
-use clap::Parser as _;
+use kit::config::parse_args;
 use mimalloc::MiMalloc;
 
 #[global_allocator]
@@ -11,7 +11,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = parse_args();
     let read = |common: &_, problems: &mut _| args.read(common, problems);
     launch::service(APP.service, APP.site, &args.common, read, app1_bff::build).await
 }

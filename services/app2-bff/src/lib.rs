@@ -123,7 +123,7 @@ impl OwnArgs {
                 .map_err(|error| problems.add("STATE_DIR", error))
                 .ok();
         };
-        let pem = std::fs::read_to_string(file).map_err(|error| error.to_string());
+        let pem = kit::files::read_text(file).map_err(|error| error.to_string());
         let key = pem.and_then(|pem| ClientKey::from_pem(&pem));
         key.map_err(|error| problems.add(KEY, format_args!("{}: {error}", file.display())))
             .ok()

@@ -1,11 +1,12 @@
 //! The provider's settings from flags and environment.
 
-use std::{io, ops::RangeInclusive, path::PathBuf};
+use std::{ops::RangeInclusive, path::PathBuf};
 
 use clap::Args as ClapArgs;
 use kit::{
     config::{Addresses, Common, LoginBudget, Problems, Site, Weaknesses},
-    net::Reach,
+    files,
+    net::{Reach, Trust},
     random::Random,
     state_dir::StateDir,
 };
@@ -122,6 +123,8 @@ pub struct Config {
     pub(crate) signing_alg: Algorithm,
     /// Where apps are reached.
     pub connect: Reach,
+    /// Whom outgoing https trusts.
+    pub(crate) trust: Trust,
     /// What opens the operator's service, where there is one.
     pub(crate) operator_key: Option<SecretString>,
     /// What one user may have.
@@ -159,12 +162,11 @@ impl Config {
         if self.operator_key.is_some() || self.state_dir.path("").is_none() {
             return;
         }
-        let make = || Ok(random.token().into_bytes());
-        let kept = self.state_dir.load_or_create(OPERATOR_KEY_FILE, make);
-        let text = kept.and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
-        match text {
+        let make = || Ok(random.token());
+        let kept = self.state_dir.load_or_create_text(OPERATOR_KEY_FILE, make);
+        match kept {
             Ok(text) => {
-                let key = SecretString::from(text.trim_end());
+                let key = SecretString::from(files::line(text));
                 check_operator_key(OPERATOR_KEY_FILE, Some(&key), problems);
                 self.operator_key = Some(key);
             }
@@ -181,8 +183,7 @@ impl Config {
         let signing_alg = problems.parse("IDP_SIGNING_ALG", &args.signing_alg);
         let operator_key = problems.secret(
             "IDP_OPERATOR_KEY",
-            // Empty is none, as everywhere.
-            args.operator_key.as_deref().filter(|key| !key.is_empty()),
+            args.operator_key.as_deref(),
             args.operator_key_file.as_deref(),
         );
         check_operator_key("IDP_OPERATOR_KEY", operator_key.as_ref(), problems);
@@ -191,7 +192,7 @@ impl Config {
         let trusted_proxies = TrustedProxies::read(common, problems);
         let file = match &args.config {
             None => Some(("built-in configuration".to_owned(), DEFAULT.to_owned())),
-            Some(path) => match std::fs::read_to_string(path) {
+            Some(path) => match files::read_text(path) {
                 Ok(text) => Some((path.display().to_string(), text)),
                 Err(error) => {
                     problems.add("IDP_CONFIG", format_args!("{}: {error}", path.display()));
@@ -215,6 +216,7 @@ impl Config {
             settings: settings?,
             signing_alg: signing_alg?,
             connect: connect?,
+            trust: common.trust.clone(),
             operator_key,
             quotas: quotas?,
             login_budget: common.login_budget,

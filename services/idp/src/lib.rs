@@ -185,7 +185,7 @@ async fn provider(
         (records.clone(), keys.clone(), config.issuer.clone()),
         (Arc::clone(&ground.clock), Arc::clone(&ground.random)),
         &config.settings,
-        config.connect,
+        (config.connect, &config.trust),
         meters.clone(),
     );
     let passwords = Passwords::new(config.settings.users(), config.demo_credentials);

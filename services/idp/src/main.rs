@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use kit::config::{CommonArgs, Site};
+use kit::config::{CommonArgs, Site, parse_args};
 use mimalloc::MiMalloc;
 
 // It gives the 19 MiB of a password's check back: glibc keeps them, once for each
@@ -26,7 +26,7 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = parse_args();
     let read = |common: &_, problems: &mut _| idp::Config::read(&args.idp, common, problems);
     launch::service(idp::SERVICE, Site::Idp, &args.common, read, idp::build).await
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use kit::{
-    config::{Common, CommonArgs, Problems, Site},
+    config::{Common, CommonArgs, Problems, Site, parse_args},
     net::Listeners,
 };
 use lab::{Config, Sockets};
@@ -35,7 +35,7 @@ fn read(args: &Args, common: &Common, problems: &mut Problems) -> Option<(Config
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = parse_args();
     // The lab keeps nothing: it has no use for the store.
     let build = async |(config, at): (Config, Sockets), platform: launch::Platform| {
         lab::build(&config, at, &platform.ground)

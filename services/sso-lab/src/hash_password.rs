@@ -10,6 +10,7 @@ use std::{
 use clap::Args;
 use kit::{
     config::{Problems, refuse},
+    files,
     random::OsRandom,
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -57,13 +58,8 @@ impl HashArgs {
 
 /// The text without the end of its line, bounded.
 fn read(from: impl Read) -> io::Result<String> {
-    let mut text = String::new();
-    from.take(MAX_INPUT + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_INPUT {
-        return Err(io::Error::other("longer than a password may be"));
-    }
-    text.truncate(text.trim_end_matches(['\r', '\n']).len());
-    Ok(text)
+    let bytes = files::read_from(from, MAX_INPUT)?;
+    Ok(files::line(files::text(bytes)?))
 }
 
 #[cfg(test)]
@@ -74,6 +70,7 @@ mod tests {
     fn a_line_is_a_password_without_its_end() {
         assert_eq!(read(&b"tea pot \r\n"[..]).unwrap(), "tea pot ");
         assert_eq!(read(&b"tea"[..]).unwrap(), "tea");
+        assert_eq!(read(&b"\xef\xbb\xbftea\n"[..]).unwrap(), "tea");
         assert!(read(&[b'x'; 5000][..]).is_err());
         assert!(read(&b"\xff\n"[..]).is_err());
     }

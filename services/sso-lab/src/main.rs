@@ -13,8 +13,8 @@ mod up;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use cli::{Cli, Command, ConfigCommand};
+use kit::config::parse_args;
 use mimalloc::MiMalloc;
 
 // As its services have it where each is a process of its own.
@@ -23,7 +23,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli: Cli = parse_args();
     #[cfg(feature = "up")]
     let command = cli.command.unwrap_or(Command::Up(Box::new(cli.up)));
     #[cfg(not(feature = "up"))]

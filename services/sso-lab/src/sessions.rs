@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Subcommand};
 use kit::{
     config::{Addresses, Problems, Site, refuse},
-    net::grpc_channel,
+    net::TrustArgs,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use sso_proto::idp::{
@@ -72,6 +72,9 @@ pub struct OperatorArgs {
         value_name = "DOMAIN"
     )]
     domain: String,
+    /// Whom https trusts.
+    #[command(flatten)]
+    trust: TrustArgs,
     /// The operator's key; a file shows it to fewer eyes
     #[arg(
         long,
@@ -116,7 +119,7 @@ impl OperatorArgs {
     fn read(&self, problems: &mut Problems) -> Option<Operator> {
         let addresses = Addresses::new("http", &self.domain, self.port_offset);
         let url = match &self.idp_grpc_url {
-            Some(url) => problems.grpc_url("IDP_GRPC_URL", url),
+            Some(url) => problems.http_url("IDP_GRPC_URL", url),
             None => addresses.grpc_url(Site::Idp),
         };
         let kept = self
@@ -134,8 +137,9 @@ impl OperatorArgs {
                 "needed: give it, --operator-key-file FILE, or --state-dir DIR of `sso-lab up`",
             );
         }
+        let trust = self.trust.read(problems);
         let url = url?;
-        let channel = grpc_channel(&url);
+        let channel = trust?.grpc_channel(&url);
         let channel = channel.map_err(|error| problems.add("IDP_GRPC_URL", error));
         Some(Operator {
             client: SessionsClient::new(channel.ok()?),

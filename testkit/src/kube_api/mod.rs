@@ -4,8 +4,8 @@
 //! could meet it, and it can be made to fail.
 
 mod answer;
-mod certificate;
 
+use crate::tls_front::acceptor;
 use std::{
     collections::BTreeMap,
     net::{SocketAddr, TcpListener},
@@ -63,7 +63,7 @@ impl KubeApi {
     /// Starts it with a role for the Secrets `allowed`.
     pub fn start(allowed: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (acceptor, ca) = certificate::acceptor();
+        let (acceptor, ca) = acceptor(&["127.0.0.1"], &[]);
         std::fs::write(folder.path().join("ca.crt"), ca).unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();

@@ -45,12 +45,11 @@ pub fn client_key(
     random: &dyn Random,
 ) -> Result<ClientKey, String> {
     let file = format!("{name}-client.pem");
-    let make = || new_client_key(random).map(String::into_bytes);
+    let make = || new_client_key(random);
     let pem = state_dir
-        .load_or_create(&file, make)
+        .load_or_create_text(&file, make)
         .map_err(|e| e.to_string())?;
-    let key =
-        ClientKey::from_pem(&String::from_utf8_lossy(&pem)).map_err(|e| format!("{file}: {e}"))?;
+    let key = ClientKey::from_pem(&pem).map_err(|e| format!("{file}: {e}"))?;
     let public = format!("{name}-client.jwks.json");
     state_dir
         .publish(&public, key.jwks_file().as_bytes())

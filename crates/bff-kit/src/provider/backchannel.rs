@@ -42,7 +42,7 @@ impl Backchannel {
     /// Reaches `issuer` where it says.
     pub(crate) fn new(issuer: Issuer) -> Self {
         Self {
-            http: net::http_client(),
+            http: issuer.http_client(),
             issuer,
         }
     }

@@ -6,7 +6,7 @@ use actix_web::{
     web::{self, Bytes, ServiceConfig},
 };
 use http::Method;
-use kit::config::Problems;
+use kit::{config::Problems, net::Trust};
 use web_kit::problem::Problem;
 
 use super::{UpstreamUrls, Upstreams, api1::pass_on, headers::to_api, http1::Call};
@@ -21,7 +21,7 @@ impl ProxyAlone {
         let mut problems = Problems::new();
         // Never called.
         let api2_url = "http://127.0.0.1:9";
-        UpstreamUrls::read(api1_url, api2_url, &mut problems)
+        UpstreamUrls::read((api1_url, api2_url), &Trust::default(), &mut problems)
             .map(Self)
             .ok_or(problems)
     }

@@ -9,8 +9,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, uri::Invalid
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use kit::net::{CALL_TIMEOUT, CONNECT_TIMEOUT, IDLE, connect};
+use kit::net::{CALL_TIMEOUT, CONNECT_TIMEOUT, IDLE, Tls, Trust, connect};
 use tokio::time::{Instant, timeout};
+use tokio_util::either::Either;
 
 use super::MAX_BODY;
 
@@ -71,9 +72,10 @@ pub(crate) trait Upstream {
     async fn call(&self, make: &dyn Fn() -> Call) -> Result<Answer, UpstreamError>;
 }
 
-/// Where an API is: plain HTTP, inside a cluster or on loopback.
+/// Where an API is: plain HTTP inside a cluster or on loopback, or https.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
+    is_https: bool,
     host: String,
     port: u16,
     authority: HeaderValue,
@@ -85,14 +87,16 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let url: url::Url = text.parse().map_err(|e| format!("{e}"))?;
-        let (Some(host), "http") = (url.host_str(), url.scheme()) else {
-            return Err("an http:// address is expected".to_owned());
+        let (Some(host), "http" | "https") = (url.host_str(), url.scheme()) else {
+            return Err("an http:// or https:// address is expected".to_owned());
         };
-        let port = url.port().unwrap_or(80);
+        let is_https = url.scheme() == "https";
+        let port = url.port().unwrap_or(if is_https { 443 } else { 80 });
         let authority =
             HeaderValue::try_from(format!("{host}:{port}")).map_err(|e| e.to_string())?;
         let base = url.path().trim_end_matches('/').to_owned();
         Ok(Self {
+            is_https,
             host: host.to_owned(),
             port,
             authority,
@@ -106,6 +110,8 @@ type Sender = SendRequest<Full<Bytes>>;
 /// The pool.
 pub(crate) struct Pooled {
     target: Target,
+    /// Where it is reached over https.
+    tls: Option<Tls>,
     /// Read once: paths are few, and fixed.
     uris: RefCell<HashMap<&'static str, Uri>>,
     idle: RefCell<Vec<(Sender, Instant)>>,
@@ -120,8 +126,9 @@ enum Failed {
 }
 
 impl Pooled {
-    pub(crate) fn new(target: Target) -> Self {
+    pub(crate) fn new(target: Target, trust: &Trust) -> Self {
         Self {
+            tls: target.is_https.then(|| trust.tls(&[b"http/1.1"])),
             target,
             uris: RefCell::default(),
             idle: RefCell::default(),
@@ -161,7 +168,13 @@ impl Pooled {
     }
 
     async fn connect(&self) -> Result<Sender, UpstreamError> {
-        let connecting = connect(&self.target.host, self.target.port);
+        let Target { host, port, .. } = &self.target;
+        let connecting = async {
+            match &self.tls {
+                Some(tls) => tls.connect(host, *port).await.map(Either::Right),
+                None => connect(host, *port).await.map(Either::Left),
+            }
+        };
         let stream = connected_within(CONNECT_TIMEOUT, connecting).await?;
         let shaken = handshake(TokioIo::new(stream)).await;
         let (sender, connection) = shaken.map_err(|e| UpstreamError::Unreachable(e.to_string()))?;

@@ -40,7 +40,10 @@ fn api() -> Api {
     let handle = server.handle();
     tokio::spawn(server);
     Api {
-        pooled: Pooled::new(format!("http://{address}").parse().unwrap()),
+        pooled: Pooled::new(
+            format!("http://{address}").parse().unwrap(),
+            &Trust::default(),
+        ),
         server: handle,
     }
 }
@@ -130,13 +133,15 @@ async fn a_connection_that_does_not_come_in_time_is_unreachable_since_nothing_wa
 }
 
 #[test]
-fn only_plain_http_addresses_are_targets() {
+fn only_http_addresses_are_targets_and_https_has_its_own_port() {
     let target: Target = "http://api1.localhost:8084/base/".parse().unwrap();
     assert_eq!(
         (target.host.as_str(), target.port, target.base.as_str()),
         ("api1.localhost", 8084, "/base")
     );
-    for wrong in ["https://api1", "ftp://api1", "api1", ""] {
+    let target: Target = "https://api1.example".parse().unwrap();
+    assert_eq!((target.is_https, target.port), (true, 443));
+    for wrong in ["https://", "ftp://api1", "api1", ""] {
         assert!(wrong.parse::<Target>().is_err(), "{wrong}");
     }
 }

@@ -13,7 +13,7 @@ mod trouble;
 
 use std::rc::Rc;
 
-use kit::config::Problems;
+use kit::{config::Problems, net::Trust};
 use sso_proto::inventory::inventory_client::InventoryClient;
 use tonic::transport::{Channel, Endpoint};
 
@@ -36,23 +36,33 @@ pub(crate) struct UpstreamUrls {
     api1: http1::Target,
     /// API-2's gRPC.
     api2: String,
+    /// By whom both are trusted, where they are reached over https.
+    trust: Trust,
 }
 
 impl UpstreamUrls {
     /// Checks both; what is wrong goes to `problems`.
-    pub(crate) fn read(api1: &str, api2: &str, problems: &mut Problems) -> Option<Self> {
+    pub(crate) fn read(
+        (api1, api2): (&str, &str),
+        trust: &Trust,
+        problems: &mut Problems,
+    ) -> Option<Self> {
         let api1 = problems.parse("API1_URL", api1);
         // What is no endpoint here would be none in each worker.
-        let good = api2.starts_with("http://") && Endpoint::from_shared(api2.to_owned()).is_ok();
+        let is_http = ["http://", "https://"]
+            .iter()
+            .any(|scheme| api2.starts_with(scheme));
+        let good = is_http && Endpoint::from_shared(api2.to_owned()).is_ok();
         if !good {
             problems.add(
                 "API2_GRPC_URL",
-                format_args!("{api2:?}: an http:// address is expected"),
+                format_args!("{api2:?}: an http:// or https:// address is expected"),
             );
         }
         Some(Self {
             api1: api1?,
             api2: api2.to_owned(),
+            trust: trust.clone(),
         })
         .filter(|_| good)
     }
@@ -65,12 +75,13 @@ impl Upstreams {
         reason = "fails only for an address that UpstreamUrls::read refuses"
     )]
     pub(crate) fn new(urls: &UpstreamUrls) -> Self {
-        let channel = kit::net::grpc_channel(&urls.api2).expect("a gRPC address");
+        let channel = urls.trust.grpc_channel(&urls.api2);
+        let channel = channel.expect("a gRPC address");
         let api2 = InventoryClient::new(channel)
             .max_decoding_message_size(MAX_BODY)
             .max_encoding_message_size(MAX_BODY);
         Self {
-            api1: Rc::new(Pooled::new(urls.api1.clone())),
+            api1: Rc::new(Pooled::new(urls.api1.clone(), &urls.trust)),
             api2,
         }
     }
@@ -85,14 +96,14 @@ mod tests {
         const FINE: &str = "http://127.0.0.1:9";
         let read = |api1, api2| {
             let mut problems = Problems::new();
-            let urls = UpstreamUrls::read(api1, api2, &mut problems);
+            let urls = UpstreamUrls::read((api1, api2), &Trust::default(), &mut problems);
             (urls, problems.lines().len())
         };
         let (urls, problems) = read(FINE, FINE);
         assert_eq!(problems, 0);
         Upstreams::new(&urls.unwrap());
         for wrong in [
-            "https://api2",
+            "https://",
             "api2",
             "http://",
             "http://b\u{fc}cher",

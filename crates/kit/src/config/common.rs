@@ -9,7 +9,11 @@ use std::{
 use clap::{Args, builder::FalseyValueParser};
 
 use super::{Addresses, Problems, RedisArgs, Sites, Weakness, Weaknesses};
-use crate::{shutdown::Drain, state_dir::StateDir};
+use crate::{
+    net::{Trust, TrustArgs},
+    shutdown::Drain,
+    state_dir::StateDir,
+};
 
 /// The most that ports are moved.
 const MAX_OFFSET: u16 = 50_000;
@@ -83,6 +87,9 @@ pub struct CommonArgs {
     /// The shared store.
     #[command(flatten)]
     pub redis: RedisArgs,
+    /// Whom outgoing https trusts.
+    #[command(flatten)]
+    pub trust: TrustArgs,
     /// Keeps sealing and signing keys between runs; without it they last as long as the process
     #[arg(long, env = "STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
@@ -171,6 +178,8 @@ pub struct Common {
     pub addresses: Addresses,
     /// Added to each port of `addresses` where this process listens.
     pub listen_offset: u16,
+    /// Whom outgoing https trusts.
+    pub trust: Trust,
     /// Where keys are kept.
     pub state_dir: StateDir,
     /// Raw list of trusted proxies; `web-kit` reads it.
@@ -203,6 +212,7 @@ impl Common {
             metrics_port: None,
             addresses: Addresses::default(),
             listen_offset: 0,
+            trust: Trust::default(),
             state_dir: StateDir::default(),
             trusted_proxies: String::new(),
             forwarding_header: "X-Forwarded-For".to_owned(),
@@ -257,6 +267,7 @@ impl CommonArgs {
         let state_dir = state_dir
             .map_err(|error| problems.add("STATE_DIR", error))
             .ok();
+        let trust = self.trust.read(problems);
         let weaknesses = Weaknesses::read(&self.weaken, self.lab, problems);
         let trusted_proxies = if weaknesses.has(Weakness::TrustAnyProxy) {
             ANYBODY.to_owned()
@@ -275,6 +286,7 @@ impl CommonArgs {
             metrics_port,
             addresses: addresses.of_sites(sites?),
             listen_offset: listen_offset?,
+            trust: trust?,
             state_dir: state_dir?,
             trusted_proxies,
             forwarding_header: self.forwarding_header.clone(),

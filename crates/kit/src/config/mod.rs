@@ -1,6 +1,7 @@
 //! Configuration is read once, typed, and refused with every error at once.
 
 mod addresses;
+mod command_line;
 mod common;
 pub mod demo;
 mod redis;
@@ -9,10 +10,13 @@ mod weaken;
 use std::{fmt, path::Path, process::ExitCode, str::FromStr, time::Duration};
 
 pub use addresses::{Addresses, Site, Sites};
+pub use command_line::parse_args;
 pub use common::{Common, CommonArgs, LoginBudget};
 pub use redis::{RedisArgs, RedisSettings};
 use secrecy::SecretString;
 pub use weaken::{Weakness, Weaknesses};
+
+use crate::files;
 
 /// The exit code of a bad configuration or a taken port.
 pub const EXIT_CONFIG: u8 = 2;
@@ -141,20 +145,6 @@ impl Problems {
         Some(text.to_owned())
     }
 
-    /// The address of a gRPC peer. Only http is spoken there for now, so https
-    /// is refused rather than taken for something else.
-    pub fn grpc_url(&mut self, key: &str, text: &str) -> Option<String> {
-        let url = self.http_url(key, text)?;
-        if url.starts_with("https:") {
-            self.add(
-                key,
-                format_args!("{text:?}: gRPC peers are reached by http alone"),
-            );
-            return None;
-        }
-        Some(url)
-    }
-
     fn not_empty(&mut self, key: &str, secret: &str) -> Option<SecretString> {
         if secret.is_empty() {
             self.add(key, "an empty secret is none");
@@ -178,8 +168,8 @@ impl Problems {
             (Some(value), None) => self.not_empty(key, value),
             (None, Some(file)) => {
                 let key = format!("{key}_FILE");
-                match std::fs::read_to_string(file) {
-                    Ok(text) => self.not_empty(&key, text.trim_end_matches(['\r', '\n'])),
+                match files::read_text(file) {
+                    Ok(text) => self.not_empty(&key, &files::line(text)),
                     Err(e) => {
                         self.add(key, format_args!("{}: {e}", file.display()));
                         None

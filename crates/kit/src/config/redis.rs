@@ -6,6 +6,7 @@ use clap::Args;
 use secrecy::SecretString;
 
 use super::Problems;
+use crate::files;
 
 /// Flags and environment of every binary that may share a store.
 #[derive(Args, Clone, Debug)]
@@ -70,18 +71,16 @@ impl RedisSettings {
 impl RedisArgs {
     /// The shared store, where one is named; what is wrong goes to `problems`.
     pub fn read(&self, problems: &mut Problems) -> Option<RedisSettings> {
+        // The one setting whose default is empty: in memory.
         let direct = Some(self.redis_url.as_str()).filter(|url| !url.is_empty());
         let url = problems.secret("REDIS_URL", direct, self.redis_url_file.as_deref());
         let sentinel_password = problems.secret(
             "REDIS_SENTINEL_PASSWORD",
-            // Empty is none, as everywhere.
-            self.redis_sentinel_password
-                .as_deref()
-                .filter(|password| !password.is_empty()),
+            self.redis_sentinel_password.as_deref(),
             self.redis_sentinel_password_file.as_deref(),
         );
         let ca = self.redis_ca_file.as_ref().and_then(|file| {
-            let read = std::fs::read(file);
+            let read = files::read_text(file).map(String::into_bytes);
             read.map_err(|e| problems.add("REDIS_CA_FILE", format_args!("{}: {e}", file.display())))
                 .ok()
         });

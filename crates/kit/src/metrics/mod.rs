@@ -18,7 +18,7 @@ use prometheus::{Encoder as _, Registry, TextEncoder};
 use crate::{
     config::Problems,
     telemetry::{
-        metric_reader,
+        count_exports, metric_reader,
         names::{Kind, Metric, metric},
         resource_of,
     },
@@ -54,8 +54,7 @@ impl Metrics {
         let builder = SdkMeterProvider::builder()
             .with_reader(exporter)
             .with_resource(resource_of(service));
-        let sender = metric_reader().map_err(|what| Problems::one("OTEL", what))?;
-        let provider = match sender {
+        let provider = match metric_reader(service)? {
             Some(sender) => {
                 let provider = builder.with_reader(sender).build();
                 SENT.lock().push(provider.clone());
@@ -64,7 +63,7 @@ impl Metrics {
             None => builder.build(),
         };
         let meter = provider.meter("sso-lab");
-        Ok(Self {
+        let metrics = Self {
             requests: histogram(&meter, &metric::REQUESTS),
             calls: histogram(&meter, &metric::CALLS),
             registry,
@@ -72,7 +71,9 @@ impl Metrics {
                 meter,
                 _provider: provider,
             }),
-        })
+        };
+        count_exports(service, metrics.counter(&metric::EXPORTS));
+        Ok(metrics)
     }
 
     /// Counts `metric`.

@@ -4,21 +4,21 @@
 mod listeners;
 mod reach;
 mod resolve;
+mod trust;
 
 use std::{
     error::Error,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
     time::Duration,
 };
 
-use hyper_util::rt::TokioIo;
 pub use listeners::Listeners;
 pub use reach::Reach;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 pub use resolve::{connect, is_localhost, resolve};
-use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::transport::Channel;
+pub use trust::{Tls, Trust, TrustArgs};
 
 /// How long to wait for a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -34,39 +34,16 @@ const BAD_CERTIFICATE: &str = "invalid peer certificate: ";
 /// The most that is read of another service's JSON answer, in bytes.
 pub const MAX_ANSWER: usize = 1 << 20;
 
-/// The HTTP client for discovery, JWKS, token calls and calls between APIs. It
-/// follows no redirects: none of its peers has a reason to send one. Where the
-/// system has no certificate authorities it reaches peers by plain http alone.
+/// The HTTP client that trusts the system's certificate authorities alone: see
+/// [`Trust::http_client`].
 pub fn http_client() -> reqwest::Client {
-    client(&Arc::new(LocalhostAware))
+    Trust::default().http_client()
 }
 
-/// The same for a program that stands for a browser: it looks for `*.localhost`
-/// where browsers do, at `::1` first. So it meets what they meet there.
+/// The same for a program that stands for a browser: see
+/// [`Trust::browsers_http_client`].
 pub fn browsers_http_client() -> reqwest::Client {
-    client(&Arc::new(AsBrowsers))
-}
-
-#[expect(
-    clippy::expect_used,
-    reason = "fails only where no TLS backend is compiled in"
-)]
-fn client<R: Resolve + 'static>(resolver: &Arc<R>) -> reqwest::Client {
-    let builder = || {
-        reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(CALL_TIMEOUT)
-            .pool_idle_timeout(IDLE)
-            .tcp_nodelay(true)
-            .no_proxy()
-            .dns_resolver(Arc::clone(resolver))
-    };
-    let client = builder().build().or_else(|error| {
-        tracing::warn!("https peers cannot be checked, and so not reached: {error}");
-        builder().tls_certs_only([]).build()
-    });
-    client.expect("an HTTP client")
+    Trust::default().browsers_http_client()
 }
 
 /// Sends `request`; again where the connection is refused, as [`connect`] does.
@@ -140,7 +117,7 @@ pub fn why(error: &reqwest::Error) -> String {
     }
 }
 
-/// Reads an answer's body up to [`MAX_ANSWER`].
+/// Reads an answer's body up to [`MAX_ANSWER`], without a byte order mark.
 pub async fn read_bounded(mut response: reqwest::Response) -> Result<Vec<u8>, ReadError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
@@ -149,6 +126,7 @@ pub async fn read_bounded(mut response: reqwest::Response) -> Result<Vec<u8>, Re
         }
         body.extend_from_slice(&chunk);
     }
+    crate::files::strip_mark(&mut body);
     Ok(body)
 }
 
@@ -163,24 +141,14 @@ pub enum ReadError {
     TooLarge,
 }
 
-/// A gRPC channel to `url`, connected at the first call and again after a
-/// loss. Call it inside the runtime that is to carry the connection.
+/// The gRPC channel that trusts the system's certificate authorities alone: see
+/// [`Trust::grpc_channel`].
 pub fn grpc_channel(url: &str) -> Result<Channel, tonic::transport::Error> {
-    let endpoint = Endpoint::from_shared(url.to_owned())?
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(CALL_TIMEOUT)
-        .http2_keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_while_idle(true)
-        .tcp_nodelay(true);
-    let connector = tower::service_fn(|uri: Uri| async move {
-        let host = uri.host().unwrap_or_default().to_owned();
-        let port = uri.port_u16().unwrap_or(80);
-        connect(&host, port).await.map(TokioIo::new)
-    });
-    Ok(endpoint.connect_with_connector_lazy(connector))
+    Trust::default().grpc_channel(url)
 }
 
-struct AsBrowsers;
+/// Resolves names as browsers do: `*.localhost` is `::1` first.
+pub(crate) struct AsBrowsers;
 
 impl Resolve for AsBrowsers {
     fn resolve(&self, name: Name) -> Resolving {
@@ -193,7 +161,8 @@ impl Resolve for AsBrowsers {
     }
 }
 
-struct LocalhostAware;
+/// Resolves names as [`resolve`] does.
+pub(crate) struct LocalhostAware;
 
 impl Resolve for LocalhostAware {
     fn resolve(&self, name: Name) -> Resolving {

@@ -1,100 +1,273 @@
-//! Where spans and metrics go, by the SDK's own variables (`OTEL_*`).
+//! What sends spans and metrics by OTLP, and says when nobody takes them.
 
-use opentelemetry_otlp::{MetricExporter, Protocol, SpanExporter, WithExportConfig as _};
-use opentelemetry_sdk::metrics::PeriodicReader;
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::variable;
+use http::HeaderMap;
+use opentelemetry_otlp::{
+    MetricExporter, SpanExporter, WithExportConfig as _, WithHttpConfig as _, WithTonicConfig as _,
+};
+use opentelemetry_sdk::{
+    Resource,
+    error::OTelSdkResult,
+    metrics::{PeriodicReader, Temporality, data::ResourceMetrics, exporter::PushMetricExporter},
+    trace::{SpanData, SpanExporter as ExportSpans},
+};
+use parking_lot::Mutex;
+use tonic::metadata::MetadataMap;
 
-const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+use super::settings::{Protocol, Signal, Target};
+use crate::{
+    metrics::Counter,
+    net::{LocalhostAware, Trust},
+    telemetry::names::OK,
+};
 
-fn disabled() -> bool {
-    variable("OTEL_SDK_DISABLED").is_some_and(|v| v.eq_ignore_ascii_case("true"))
+/// How soon it is said again that a collector takes nothing.
+const SAID_AGAIN: Duration = Duration::from_secs(600);
+
+/// What `service` sends its spans with.
+pub(super) fn spans(
+    service: &'static str,
+    target: &Target,
+    trust: &Trust,
+) -> Result<Watched<SpanExporter>, String> {
+    let built = match target.protocol {
+        Protocol::Grpc => SpanExporter::builder()
+            .with_tonic()
+            .with_timeout(target.timeout)
+            .with_metadata(metadata(target))
+            .with_channel(channel(target, trust)?)
+            .build(),
+        Protocol::HttpProtobuf => SpanExporter::builder()
+            .with_http()
+            .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
+            .with_endpoint(target.url.as_str())
+            .with_timeout(target.timeout)
+            .with_headers(headers(target))
+            .with_http_client(http_client(target, trust)?)
+            .build(),
+    };
+    let exporter = built.map_err(|error| error.to_string())?;
+    Ok(Watched::new(exporter, service, target))
 }
 
-/// Whether spans go anywhere.
-pub(super) fn traces_wanted() -> bool {
-    let off = disabled() || variable("OTEL_TRACES_EXPORTER").is_some_and(|v| v == "none");
-    !off && (variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").is_some()
-        || variable(ENDPOINT).is_some())
+/// What `service` sends its metrics with, from time to time
+/// (`OTEL_METRIC_EXPORT_INTERVAL`). Call it inside the runtime.
+pub(super) fn metrics(
+    service: &'static str,
+    target: &Target,
+    trust: &Trust,
+) -> Result<PeriodicReader<Watched<MetricExporter>>, String> {
+    let built = match target.protocol {
+        Protocol::Grpc => MetricExporter::builder()
+            .with_tonic()
+            .with_timeout(target.timeout)
+            .with_metadata(metadata(target))
+            .with_channel(channel(target, trust)?)
+            .build(),
+        Protocol::HttpProtobuf => MetricExporter::builder()
+            .with_http()
+            .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
+            .with_endpoint(target.url.as_str())
+            .with_timeout(target.timeout)
+            .with_headers(headers(target))
+            .with_http_client(http_client(target, trust)?)
+            .build(),
+    };
+    let exporter = built.map_err(|error| error.to_string())?;
+    let watched = Watched::new(exporter, service, target);
+    Ok(PeriodicReader::builder(watched).build())
 }
 
-/// Whether metrics are sent, beside `/metrics`. The SDK's default would be
-/// `otlp`; here that has to be asked for, since what takes traces alone (Jaeger)
-/// would refuse each of them.
-fn metrics_wanted() -> Result<bool, String> {
-    let asked = variable("OTEL_METRICS_EXPORTER").unwrap_or_default();
-    let endpoint = variable("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT").or_else(|| variable(ENDPOINT));
-    Ok(asks_for_otlp(&asked, endpoint.is_some())? && !disabled())
+fn channel(target: &Target, trust: &Trust) -> Result<tonic::transport::Channel, String> {
+    let channel = trust.grpc_channel(target.url.as_str());
+    channel.map_err(|error| error.to_string())
 }
 
-/// Whether `asked`, names with commas between them, is for OTLP.
-fn asks_for_otlp(asked: &str, has_endpoint: bool) -> Result<bool, String> {
-    let mut otlp = false;
-    for name in asked.split(',').map(str::trim) {
-        match name {
-            "otlp" => otlp = true,
-            "prometheus" | "none" | "" => {}
-            other => {
-                return Err(format!(
-                    "OTEL_METRICS_EXPORTER: {other:?}: otlp, prometheus or none"
-                ));
-            }
+fn metadata(target: &Target) -> MetadataMap {
+    let headers: HeaderMap = target.headers.iter().cloned().collect();
+    MetadataMap::from_headers(headers)
+}
+
+fn headers(target: &Target) -> HashMap<String, String> {
+    let text = |value: &http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    let headers = target.headers.iter();
+    headers
+        .map(|(name, value)| (name.to_string(), text(value)))
+        .collect()
+}
+
+/// A client for the threads of the SDK, which have no runtime of ours.
+fn http_client(target: &Target, trust: &Trust) -> Result<reqwest::blocking::Client, String> {
+    let timeout = target.timeout;
+    let certificates = trust.certificates();
+    let build = move || {
+        reqwest::blocking::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(timeout)
+            .no_proxy()
+            .dns_resolver(Arc::new(LocalhostAware))
+            .tls_certs_merge(certificates)
+            .build()
+    };
+    // It has a runtime of its own, and none can be made inside of another.
+    let built = std::thread::spawn(build).join();
+    let built = built.map_err(|_| "the HTTP client could not be made".to_owned())?;
+    built.map_err(|error| crate::net::innermost(&error))
+}
+
+/// An exporter, with an eye on what comes of it.
+#[derive(Debug)]
+pub(crate) struct Watched<E> {
+    exporter: E,
+    watch: Watch,
+}
+
+/// What came of the exports to one collector.
+#[derive(Debug)]
+struct Watch {
+    service: &'static str,
+    signal: Signal,
+    /// Where, without a user or a query: there may be a key in them.
+    to: String,
+}
+
+/// How it stands with one signal's collector, for all services of this process.
+#[derive(Debug)]
+struct State {
+    /// How many failed one after the other.
+    failed: u64,
+    said: Option<Instant>,
+}
+
+/// What is worth a log line.
+#[derive(Debug, PartialEq, Eq)]
+enum News {
+    Failing(u64),
+    Again,
+}
+
+static TRACES: Mutex<State> = Mutex::new(State::new());
+static METRICS: Mutex<State> = Mutex::new(State::new());
+
+impl State {
+    const fn new() -> Self {
+        Self {
+            failed: 0,
+            said: None,
         }
     }
-    if otlp && !has_endpoint {
-        return Err(format!("OTEL_METRICS_EXPORTER=otlp: {ENDPOINT} is not set"));
-    }
-    Ok(otlp)
-}
 
-/// What is wrong with the settings for metrics, before anything starts.
-pub(super) fn check_metrics() -> Result<(), String> {
-    if metrics_wanted()? {
-        protocol("METRICS")?;
-    }
-    Ok(())
-}
-
-/// How what `signal` (`TRACES`, `METRICS`) has is sent.
-fn protocol(signal: &str) -> Result<Protocol, String> {
-    let own = format!("OTEL_EXPORTER_OTLP_{signal}_PROTOCOL");
-    let named = variable(&own).or_else(|| variable("OTEL_EXPORTER_OTLP_PROTOCOL"));
-    match named.as_deref() {
-        None | Some("grpc") => Ok(Protocol::Grpc),
-        Some("http/protobuf") => Ok(Protocol::HttpBinary),
-        Some(other) => Err(format!(
-            "OTEL_EXPORTER_OTLP_PROTOCOL: {other:?}: grpc or http/protobuf"
-        )),
+    fn after(&mut self, is_ok: bool, now: Instant) -> Option<News> {
+        if is_ok {
+            let before = std::mem::replace(self, Self::new());
+            return (before.failed > 0).then_some(News::Again);
+        }
+        self.failed += 1;
+        if self.said.is_some_and(|said| now < said + SAID_AGAIN) {
+            return None;
+        }
+        self.said = Some(now);
+        Some(News::Failing(self.failed))
     }
 }
 
-/// What sends spans.
-pub(super) fn spans() -> Result<SpanExporter, String> {
-    let protocol = protocol("TRACES")?;
-    let built = if protocol == Protocol::Grpc {
-        SpanExporter::builder().with_tonic().build()
-    } else {
-        let http = SpanExporter::builder().with_http();
-        http.with_protocol(protocol).build()
-    };
-    built.map_err(|e| format!("{ENDPOINT}: {e}"))
+/// Where each service counts: it has its instruments after its exporters.
+static COUNTERS: Mutex<Vec<(&'static str, Counter)>> = Mutex::new(Vec::new());
+
+/// What is exported for `service` is counted by `counter` from now on.
+pub(crate) fn count_exports(service: &'static str, counter: Counter) {
+    let mut counters = COUNTERS.lock();
+    counters.retain(|(known, _)| *known != service);
+    counters.push((service, counter));
 }
 
-/// What sends metrics from time to time, where they are to be sent
-/// (`OTEL_METRIC_EXPORT_INTERVAL`). Call it inside the runtime.
-pub(crate) fn metric_reader() -> Result<Option<PeriodicReader<MetricExporter>>, String> {
-    if !metrics_wanted()? {
-        return Ok(None);
+impl<E> Watched<E> {
+    fn new(exporter: E, service: &'static str, target: &Target) -> Self {
+        let (url, signal) = (&target.url, target.signal);
+        let to = format!("{}{}", url.origin().ascii_serialization(), url.path());
+        let watch = Watch {
+            service,
+            signal,
+            to,
+        };
+        Self { exporter, watch }
     }
-    let protocol = protocol("METRICS")?;
-    let built = if protocol == Protocol::Grpc {
-        MetricExporter::builder().with_tonic().build()
-    } else {
-        let http = MetricExporter::builder().with_http();
-        http.with_protocol(protocol).build()
-    };
-    let exporter = built.map_err(|e| format!("{ENDPOINT}: {e}"))?;
-    Ok(Some(PeriodicReader::builder(exporter).build()))
+}
+
+impl Watch {
+    fn saw(&self, outcome: &OTelSdkResult) {
+        let signal = self.signal.name();
+        let named = if outcome.is_ok() { OK } else { "error" };
+        for (_, counter) in COUNTERS
+            .lock()
+            .iter()
+            .filter(|(known, _)| *known == self.service)
+        {
+            counter.add(&[signal, named]);
+        }
+        let state = match self.signal {
+            Signal::Traces => &TRACES,
+            Signal::Metrics => &METRICS,
+        };
+        let news = state.lock().after(outcome.is_ok(), Instant::now());
+        let to = &self.to;
+        match (news, outcome) {
+            (Some(News::Failing(failed)), Err(error)) => tracing::warn!(
+                signal,
+                failed,
+                "telemetry goes nowhere: {to} does not take it: {error}"
+            ),
+            (Some(News::Again), _) => {
+                tracing::info!(signal, "telemetry arrives again at {to}");
+            }
+            _ => {}
+        }
+    }
+}
+
+impl<E: ExportSpans> ExportSpans for Watched<E> {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let outcome = self.exporter.export(batch).await;
+        self.watch.saw(&outcome);
+        outcome
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}
+
+impl<E: PushMetricExporter> PushMetricExporter for Watched<E> {
+    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        let outcome = self.exporter.export(metrics).await;
+        self.watch.saw(&outcome);
+        outcome
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.exporter.temporality()
+    }
 }
 
 #[cfg(test)]
@@ -102,16 +275,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metrics_are_sent_only_where_that_is_asked_for() {
-        for asked in ["", "prometheus", "none", "prometheus,none"] {
-            for endpoint in [false, true] {
-                assert_eq!(asks_for_otlp(asked, endpoint), Ok(false), "{asked}");
-            }
-        }
-        assert_eq!(asks_for_otlp("prometheus, otlp", true), Ok(true));
-        for (asked, endpoint) in [("otlp", false), ("console", true), ("otlp,otpl", true)] {
-            let error = asks_for_otlp(asked, endpoint).unwrap_err();
-            assert!(error.starts_with("OTEL_METRICS_EXPORTER"), "{error}");
-        }
+    fn what_goes_nowhere_is_said_once_then_rarely_and_its_end_too() {
+        let (mut state, began) = (State::new(), Instant::now());
+        assert_eq!(state.after(true, began), None);
+        assert_eq!(state.after(false, began), Some(News::Failing(1)));
+        let soon = began + SAID_AGAIN / 2;
+        assert_eq!(state.after(false, soon), None);
+        assert_eq!(
+            state.after(false, began + SAID_AGAIN),
+            Some(News::Failing(3))
+        );
+        assert_eq!(state.after(true, soon), Some(News::Again));
+        assert_eq!(state.after(true, soon), None);
+        assert_eq!(state.after(false, soon), Some(News::Failing(1)));
     }
 }

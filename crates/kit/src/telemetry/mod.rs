@@ -11,21 +11,29 @@ pub mod names;
 pub mod place;
 pub mod propagation;
 mod routed;
+mod settings;
 
-use std::{io::IsTerminal as _, time::Duration};
+use std::{io::IsTerminal as _, sync::OnceLock, time::Duration};
 
 pub use caller::caller;
-pub(crate) use export::metric_reader;
+pub(crate) use export::count_exports;
 use opentelemetry::{KeyValue, trace::TracerProvider as _};
 use opentelemetry_sdk::{
     Resource,
+    metrics::reader::MetricReader,
     trace::{BatchSpanProcessor, Sampler, SamplingDecision, SdkTracerProvider, ShouldSample as _},
 };
 pub use routed::ServiceTag;
+use settings::{Settings, Target};
 use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{
-    Layer, Registry, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    Layer, Registry,
+    filter::Targets,
+    layer::SubscriberExt as _,
+    util::{SubscriberInitExt as _, TryInitError},
 };
+
+use crate::{config::Problems, net::Trust};
 
 /// How long the end of the process waits for a collector to take the spans that are left.
 const FLUSH: Duration = Duration::from_secs(3);
@@ -58,17 +66,63 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logs, and traces where an OTLP endpoint is set, for the services of
-/// this process; each service's spans keep their own `service.name`. Call it
-/// once, inside a runtime. `Err` says what in `OTEL_*` is wrong.
-pub fn init(services: &[&'static str], format: LogFormat) -> Result<Telemetry, String> {
-    export::check_metrics()?;
-    let provider = if export::traces_wanted() {
-        Some(provider(services)?)
-    } else {
-        None
-    };
-    let spans = provider.as_ref().map(|provider| {
+/// What is traced, sent and logged, as the environment says (`OTEL_*`, `RUST_LOG`).
+pub struct TelemetrySettings {
+    otlp: Settings,
+    lines: Targets,
+}
+
+/// What was read at the start, for whoever needs it afterwards.
+static STARTED: OnceLock<(Settings, Trust)> = OnceLock::new();
+
+impl TelemetrySettings {
+    /// Reads the environment; what is wrong goes to `problems`.
+    pub fn read(problems: &mut Problems) -> Option<Self> {
+        let otlp = Settings::read(&variable, problems);
+        let lines = match variable("RUST_LOG") {
+            Some(text) => text
+                .parse()
+                .map_err(|error| problems.add("RUST_LOG", format_args!("{text:?}: {error}")))
+                .ok(),
+            None => Some(
+                Targets::new()
+                    .with_default(Level::INFO)
+                    .with_target("actix_server", Level::WARN),
+            ),
+        };
+        Some(Self {
+            otlp: otlp?,
+            lines: lines?,
+        })
+    }
+
+    /// Starts logs, and traces where an OTLP endpoint is set, for the services of
+    /// this process; each service's spans keep their own `service.name`. A
+    /// collector is trusted by `trust`. Call it once, inside a runtime.
+    pub fn start(
+        self,
+        services: &[&'static str],
+        format: LogFormat,
+        trust: &Trust,
+    ) -> Result<Telemetry, Problems> {
+        let target = self.otlp.traces.as_ref();
+        let provider = target.map(|target| provider(services, target, &self.otlp.sampler, trust));
+        let provider = provider.transpose();
+        let provider = provider.map_err(|what| Problems::one(settings::ENDPOINT, what))?;
+        log(provider.as_ref(), self.lines, format)
+            .map_err(|error| Problems::one("telemetry", error))?;
+        // Another start would have failed above.
+        let _ = STARTED.set((self.otlp, trust.clone()));
+        Ok(Telemetry { provider })
+    }
+}
+
+fn log(
+    provider: Option<&SdkTracerProvider>,
+    lines: Targets,
+    format: LogFormat,
+) -> Result<(), TryInitError> {
+    let spans = provider.map(|provider| {
         tracing_opentelemetry::layer()
             .with_tracer(provider.tracer("sso-lab"))
             .with_location(false)
@@ -79,12 +133,6 @@ pub fn init(services: &[&'static str], format: LogFormat) -> Result<Telemetry, S
             .with_filter(Targets::new().with_target(names::TARGET, Level::INFO))
             .boxed()
     });
-    let lines: Targets = match variable("RUST_LOG") {
-        Some(text) => text.parse().map_err(|e| format!("RUST_LOG: {e}"))?,
-        None => Targets::new()
-            .with_default(Level::INFO)
-            .with_target("actix_server", Level::WARN),
-    };
     // Spans are for the trace; a log line that repeated them would say everything twice.
     let lines = lines.with_target(names::TARGET, LevelFilter::OFF);
     let log = match format {
@@ -102,11 +150,7 @@ pub fn init(services: &[&'static str], format: LogFormat) -> Result<Telemetry, S
     // Only those that there are: an absent one (`None`) would keep every span alive.
     let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> =
         spans.into_iter().chain([log]).collect();
-    tracing_subscriber::registry()
-        .with(layers)
-        .try_init()
-        .map_err(|e| e.to_string())?;
-    Ok(Telemetry { provider })
+    tracing_subscriber::registry().with(layers).try_init()
 }
 
 impl Telemetry {
@@ -132,41 +176,50 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn provider(services: &[&'static str]) -> Result<SdkTracerProvider, String> {
+fn provider(
+    services: &[&'static str],
+    target: &Target,
+    sampler: &Sampler,
+    trust: &Trust,
+) -> Result<SdkTracerProvider, String> {
     let processors = services
         .iter()
         .map(|service| {
-            Ok((
-                *service,
-                BatchSpanProcessor::builder(export::spans()?).build(),
-            ))
+            let exporter = export::spans(service, target, trust)?;
+            Ok((*service, BatchSpanProcessor::builder(exporter).build()))
         })
         .collect::<Result<Vec<_>, String>>()?;
     Ok(SdkTracerProvider::builder()
         .with_id_generator(ids::KnownIds::default())
-        .with_sampler(Sampler::ParentBased(Box::new(root_sampler())))
+        .with_sampler(Sampler::ParentBased(Box::new(sampler.clone())))
         .with_span_processor(routed::Routed::new(processors))
         .build())
 }
 
-/// `OTEL_TRACES_SAMPLER`, for traces that begin here. The whole process uses
-/// this one, so that what is decided before a span is made and the SDK agree.
-fn root_sampler() -> Sampler {
-    let ratio = variable("OTEL_TRACES_SAMPLER_ARG")
-        .and_then(|arg| arg.parse().ok())
-        .unwrap_or(1.0);
-    match variable("OTEL_TRACES_SAMPLER").as_deref() {
-        Some("always_off" | "parentbased_always_off") => Sampler::AlwaysOff,
-        Some("traceidratio" | "parentbased_traceidratio") => Sampler::TraceIdRatioBased(ratio),
-        _ => Sampler::AlwaysOn,
-    }
+/// What sends the metrics of `service`, where they are to be sent. Call it inside
+/// the runtime.
+pub(crate) fn metric_reader(
+    service: &'static str,
+) -> Result<Option<impl MetricReader + use<>>, Problems> {
+    let Some((otlp, trust)) = STARTED.get() else {
+        return Ok(None);
+    };
+    let reader = otlp
+        .metrics
+        .as_ref()
+        .map(|target| export::metrics(service, target, trust));
+    let reader = reader.transpose();
+    reader.map_err(|what| Problems::one(settings::ENDPOINT, what))
 }
 
-/// Whether a trace with this id that begins here is sampled.
+/// Whether a trace with this id that begins here is sampled. The whole process
+/// uses one sampler, so that what is decided before a span is made and the SDK agree.
 fn is_sampled(trace_id: opentelemetry::trace::TraceId) -> bool {
-    static SAMPLER: std::sync::LazyLock<Sampler> = std::sync::LazyLock::new(root_sampler);
+    let sampler = STARTED
+        .get()
+        .map_or(&Sampler::AlwaysOn, |(otlp, _)| &otlp.sampler);
     let kind = opentelemetry::trace::SpanKind::Server;
-    let result = SAMPLER.should_sample(None, trace_id, "", &kind, &[], &[]);
+    let result = sampler.should_sample(None, trace_id, "", &kind, &[], &[]);
     result.decision == SamplingDecision::RecordAndSample
 }
 

@@ -3,15 +3,12 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use kit::net::Trust;
 use redis::{
     AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo, RedisError, RedisResult,
     aio::{AsyncPushSender, MultiplexedConnection},
 };
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::aws_lc_rs,
-    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
-};
+use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     task::AbortHandle,
@@ -140,50 +137,8 @@ impl Drop for Driver {
     }
 }
 
-/// TLS that trusts what the system does, and the certificates in `ca` (PEM).
-pub(super) fn tls(ca: &[CertificateDer<'static>]) -> Result<TlsConnector, String> {
-    let mut roots = RootCertStore::empty();
-    // What of the system's cannot be read is not trusted; more than that it need not mean.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    roots.add_parsable_certificates(ca.iter().cloned());
-    if roots.is_empty() {
-        return Err(
-            "this system trusts no certificate authority: name one by REDIS_CA_FILE".into(),
-        );
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|why| why.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
-/// The certificates in a PEM file, at least one, each fit to be a root of trust.
-pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let all = all.map_err(|why| format!("not PEM: {why}"))?;
-    if all.is_empty() {
-        return Err("no certificate is in it".to_owned());
-    }
-    let mut roots = RootCertStore::empty();
-    for one in &all {
-        let added = roots.add(one.clone());
-        added.map_err(|why| format!("a certificate in it cannot be used: {why}"))?;
-    }
-    Ok(all)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_without_a_usable_certificate_is_refused() {
-        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        let cut = "-----BEGIN CERTIFICATE-----\nAAAA\n";
-        for wrong in ["", "hello", broken, cut] {
-            assert!(certificates(wrong.as_bytes()).is_err(), "{wrong:?}");
-        }
-    }
+/// TLS that trusts what the system does, and what `trust` adds.
+pub(super) fn tls(trust: &Trust) -> Result<TlsConnector, String> {
+    let nobody = "this system trusts no certificate authority: name one by REDIS_CA_FILE";
+    trust.connector(&[]).ok_or_else(|| nobody.to_owned())
 }

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use kit::{
     clock::Timestamp,
     config::{Problems, RedisSettings},
+    net::Trust,
 };
 use redis::{
     Cmd, ErrorKind, FromRedisValue, RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind,
@@ -112,7 +113,7 @@ impl RedisStore {
         let trusted = settings
             .ca
             .as_deref()
-            .map_or(Ok(Vec::new()), dial::certificates);
+            .map_or(Ok(Trust::default()), Trust::in_pem);
         let trusted = trusted.map_err(|what| problems.add("REDIS_CA_FILE", what));
         let address = address::parse(settings.url.expose_secret());
         let address = address.map_err(|what| problems.add("REDIS_URL", what));

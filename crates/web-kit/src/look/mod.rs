@@ -3,6 +3,7 @@
 //! lives in the service's own `pages`.
 
 mod accent;
+mod api;
 mod assets;
 mod csp;
 mod error_pages;
@@ -22,6 +23,7 @@ use actix_web::{
         header::{self, ContentType},
     },
 };
+pub use api::{ApiCall, ApiPage};
 use askama::Template;
 pub use assets::{Source, asset_url, assets, assets_and};
 pub use csp::{Csp, let_frame};

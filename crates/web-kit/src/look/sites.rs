@@ -19,12 +19,10 @@ pub struct SiteLink {
 }
 
 impl SiteLink {
-    /// The path to begin at. API-2 has no page of its own: what a browser can
-    /// see of it is its health.
+    /// The path to begin at.
     pub const fn way_in(&self) -> &'static str {
         match self.accent {
             Accent::Api1 => "/docs",
-            Accent::Api2 => "/healthz",
             _ => "",
         }
     }

@@ -1,7 +1,9 @@
-//! The API's own page, where page and resource server are one: Swagger UI at
-//! `/docs`, which signs in by code and PKCE as a public client and calls the
-//! API with the token. Its origin is the API's, so it needs no CORS there.
+//! The API's own pages. `/` says what the API is. At `/docs` page and resource
+//! server are one: Swagger UI, which signs in by code and PKCE as a public client
+//! and calls the API with the token. Its origin is the API's, so it needs no CORS
+//! there.
 
+mod home;
 mod openapi;
 mod page;
 
@@ -39,7 +41,8 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
             look::error_pages(Accent::Api1, req, next)
         }))
     };
-    cfg.service(page("/docs").route(web::get().to(page::docs)))
+    cfg.service(page("/").route(web::get().to(home::home)))
+        .service(page("/docs").route(web::get().to(page::docs)))
         .service(page(REDIRECT).route(web::get().to(page::redirect)))
         .service(web::resource("/openapi.json").route(web::get().to(description)))
         .configure(swagger::files)

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use kit::{
     clock::{Clock, Timestamp},
-    net::Reach,
+    net::{Reach, Trust},
     random::Random,
     step,
     telemetry::{
@@ -88,7 +88,7 @@ impl Outbox {
         (records, keys, issuer): (Records, Keys, String),
         (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
         settings: &Settings,
-        reach: Reach,
+        (reach, trust): (Reach, &Trust),
         meters: Meters,
     ) -> Self {
         let told = |client: &crate::settings::Client| {
@@ -109,7 +109,7 @@ impl Outbox {
             clock,
             random,
             clients: settings.clients().filter_map(told).collect(),
-            sender: Sender::new(reach),
+            sender: Sender::new(reach, trust),
             meters,
             runtime: Handle::current(),
         }))
@@ -312,7 +312,13 @@ mod tests {
         let reach = Reach::default();
         let meters = Meters::new(&kit::metrics::Metrics::new("tested").unwrap());
         let ground = (clock, random);
-        Outbox::new((records, keys, issuer), ground, &settings, reach, meters)
+        Outbox::new(
+            (records, keys, issuer),
+            ground,
+            &settings,
+            (reach, &Trust::default()),
+            meters,
+        )
     }
 
     fn notice(client_id: &str, now: Timestamp) -> Notice {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kit::{
-    net::{self, Reach},
+    net::{Reach, Trust},
     telemetry::propagation,
 };
 use reqwest::{Method, StatusCode, header::HeaderMap};
@@ -33,9 +33,9 @@ pub(super) enum Failure {
 }
 
 impl Sender {
-    pub(super) fn new(reach: Reach) -> Self {
+    pub(super) fn new(reach: Reach, trust: &Trust) -> Self {
         Self {
-            http: net::http_client(),
+            http: trust.http_client(),
             reach,
         }
     }
@@ -50,7 +50,7 @@ impl Sender {
             .form(&[("logout_token", logout_token)])
             .send();
         let answer = sent.await;
-        let answer = answer.map_err(|error| Failure::Unreachable(net::why(&error)))?;
+        let answer = answer.map_err(|error| Failure::Unreachable(kit::net::why(&error)))?;
         match answer.status() {
             StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
             other => Err(Failure::Answered(other)),

@@ -86,8 +86,8 @@ async fn read_keys(keys: ClientKeys) -> Option<JwkSet> {
     match keys {
         ClientKeys::Inline(value) => serde_json::from_value(value).ok(),
         ClientKeys::File(path) => {
-            let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
-            serde_json::from_slice(&read.ok()?.ok()?).ok()
+            let read = tokio::task::spawn_blocking(move || kit::files::read_text(&path)).await;
+            serde_json::from_str(&read.ok()?.ok()?).ok()
         }
     }
 }

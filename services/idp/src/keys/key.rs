@@ -89,14 +89,14 @@ impl SigningKey {
         algorithm: Algorithm,
         now: Timestamp,
     ) -> io::Result<Self> {
-        let make = || new_signing_key(algorithm, now).map(String::into_bytes);
-        let bytes = state_dir.load_or_create(algorithm.file(), make)?;
+        let make = || new_signing_key(algorithm, now);
+        let text = state_dir.load_or_create_text(algorithm.file(), make)?;
         let bad = |what: &str| {
             let what = format!("{}: {what}", algorithm.file());
             io::Error::new(io::ErrorKind::InvalidData, what)
         };
-        let created = created(&bytes);
-        let der = pem::parse(bytes).map_err(|e| bad(&e.to_string()))?;
+        let created = created(&text);
+        let der = pem::parse(text).map_err(|e| bad(&e.to_string()))?;
         let pair = parse(algorithm, der.contents()).map_err(|e| bad(&e.to_string()))?;
         let public = public_members(&pair);
         let verifying = serde_json::from_value(public.clone())
@@ -165,8 +165,7 @@ pub fn new_signing_key(algorithm: Algorithm, now: Timestamp) -> io::Result<Strin
     Ok(format!("{CREATED}{}\n{key}", now.secs()))
 }
 
-fn created(file: &[u8]) -> Option<Timestamp> {
-    let text = std::str::from_utf8(file).ok()?;
+fn created(text: &str) -> Option<Timestamp> {
     let before = text.lines().take_while(|line| !line.starts_with("-----"));
     let mut said = before.filter_map(|line| line.strip_prefix(CREATED));
     let secs = said.next()?.trim().parse().ok()?;

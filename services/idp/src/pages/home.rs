@@ -48,7 +48,7 @@ mod tests {
             "/jwks",
             "/account",
             "http://app1.localhost:8082",
-            "http://api2.localhost:8085/healthz",
+            "http://api2.localhost:8085",
         ] {
             assert!(html.contains(&format!("href=\"{link}\"")), "{link}");
         }

@@ -26,7 +26,7 @@ impl Reader<'_> {
 
     fn users_in(&mut self, path: &Path) -> Vec<User> {
         let name = path.display().to_string();
-        let text = match std::fs::read_to_string(path) {
+        let text = match kit::files::read_text(path) {
             Ok(text) => text,
             Err(error) => {
                 self.wrong("users_file", format_args!("{name}: {error}"));

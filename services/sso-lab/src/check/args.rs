@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use clap::Args;
 use kit::{
     config::{Addresses, CommonArgs, Problems, Site, parse_duration},
-    net::{Reach, browsers_http_client, is_localhost},
+    net::{Reach, TrustArgs, is_localhost},
 };
 use secrecy::SecretString;
 
@@ -71,6 +71,9 @@ pub struct CheckArgs {
     /// File that holds CHECK_PASSWORD
     #[arg(long, env = "CHECK_PASSWORD_FILE", value_name = "FILE")]
     password_file: Option<PathBuf>,
+    /// Whom https trusts.
+    #[command(flatten)]
+    trust: TrustArgs,
     /// The longest that a step may take
     #[arg(
         long,
@@ -111,8 +114,7 @@ is most. Stock fills up again when nobody has reserved for a day; where nothing
 is left, ordering is skipped and does not fail. An order beyond a user's 100th
 makes the oldest one go, so a user of its own is better than a person's.
 
-SSL_CERT_FILE names the certificates that https is trusted by, where they are
-not the system's. Exit code 0 when nothing has failed, 1 when a step has, 2 for
+Exit code 0 when nothing has failed, 1 when a step has, 2 for
 a bad argument.";
 
 /// Who signs in.
@@ -157,11 +159,12 @@ impl CheckArgs {
         };
         let without = self.without(problems);
         let user = self.user(problems);
+        let trust = self.trust.read(problems);
         Some(Plan {
             addresses: addresses?,
             issuer: issuer?,
             wire: Wire {
-                http: browsers_http_client(),
+                http: trust?.browsers_http_client(),
                 reach: reach?,
                 timeout: timeout?,
             },

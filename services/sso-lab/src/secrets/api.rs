@@ -12,6 +12,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kit::{
     config::Problems,
+    files,
     net::{CALL_TIMEOUT, CONNECT_TIMEOUT, ReadError, innermost, read_bounded},
 };
 use reqwest::{Certificate, Method, StatusCode, header};
@@ -107,9 +108,11 @@ impl Api {
         problems: &mut Problems,
     ) -> Option<Self> {
         let file = place.service_account.join("ca.crt");
-        let pem = std::fs::read(&file).map_err(|error| error.to_string());
+        let pem = files::read_text(&file).map_err(|error| error.to_string());
         let read = pem
-            .and_then(|pem| Certificate::from_pem_bundle(&pem).map_err(|error| error.to_string()))
+            .and_then(|pem| {
+                Certificate::from_pem_bundle(pem.as_bytes()).map_err(|error| error.to_string())
+            })
             .and_then(|all| {
                 let empty = all.is_empty();
                 (!empty).then_some(all).ok_or("no certificate in it".into())
@@ -227,7 +230,7 @@ impl Api {
 
     async fn send_once(&self, call: &Call<'_>) -> Result<(StatusCode, Vec<u8>), ApiError> {
         // Anew each time: the kubelet replaces it before it ends.
-        let token = std::fs::read_to_string(&self.token);
+        let token = files::read_text(&self.token);
         let token = token
             .map_err(|error| ApiError::Unreached(format!("{}: {error}", self.token.display())))?;
         let url = match call.method {

@@ -8,12 +8,13 @@ mod apply;
 mod make;
 mod spec;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{fs::File, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
 use kit::{
     Ground,
     config::{Problems, parse_duration, refuse},
+    files,
     shutdown::Shutdown,
 };
 
@@ -169,12 +170,8 @@ impl SecretsArgs {
 
     fn read_spec(&self, problems: &mut Problems) -> Option<Spec> {
         let name = self.spec.display().to_string();
-        let size = std::fs::metadata(&self.spec).map(|found| found.len());
-        if size.is_ok_and(|size| size > MAX_SPEC) {
-            problems.add("--spec", format_args!("{name}: more than {MAX_SPEC} bytes"));
-            return None;
-        }
-        match std::fs::read_to_string(&self.spec) {
+        let read = File::open(&self.spec).and_then(|file| files::read_from(file, MAX_SPEC));
+        match read.and_then(files::text) {
             Ok(text) => Spec::parse(&name, &text, problems),
             Err(error) => {
                 problems.add("--spec", format_args!("{name}: {error}"));

@@ -14,12 +14,16 @@ What a deployment tells about itself: every span, attribute and metric there is.
 
 | variable | what it does |
 |---|---|
-| `OTEL_EXPORTER_OTLP_ENDPOINT` | sends spans there; nothing is traced without it. `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` wins over it |
+| `OTEL_EXPORTER_OTLP_ENDPOINT` | sends spans there; nothing is traced without it. `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` wins over it. `http://` or `https://`, which trusts the system's authorities and those of `CA_FILE`; names below `localhost` are loopback |
 | `OTEL_EXPORTER_OTLP_PROTOCOL` | `grpc` (the default) or `http/protobuf` |
+| `OTEL_EXPORTER_OTLP_HEADERS` | `name=value,…` for the collector, values percent-encoded |
+| `OTEL_EXPORTER_OTLP_TIMEOUT` | how long a batch may take, in milliseconds (10000) |
 | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | `parentbased_traceidratio` and `0.01` keep one trace in a hundred; the others cost nothing |
 | `OTEL_METRICS_EXPORTER` | `prometheus` (the default: `/metrics` alone), `otlp` (sent to the endpoint too, every `OTEL_METRIC_EXPORT_INTERVAL` ms), `none` (the same as `prometheus`: `/metrics` is always there) |
 | `OTEL_SDK_DISABLED` | `true`: nothing is sent |
 | `LOG_FORMAT` | `json`: one object a line. Each line of a request has its `trace_id` and its `service`, sampled or not |
+
+A variable that says nothing that can be done (a misspelt sampler, a ratio above 1, an address without `http://`) is refused at the start with its name, exit code 2. A collector that takes nothing holds nobody up: the log says `telemetry goes nowhere` with the address and the error, once and then every ten minutes, and `sso_telemetry_exports_total` counts what was lost.
 
 Each answer says its trace in the header `Trace-Id`. A login is one trace, from `/login` through the provider's form to `/callback`; between services W3C Trace Context is taken over, from browsers never.
 

@@ -189,6 +189,9 @@ metrics! {
         "Sessions and grants that were in the store without their place in the list by which they are ended: the store had lost part of a write. Each was ended when it was met; `probe` is what the provider writes to notice it", "", Kind::Counter,
         &[Label { name: "sso.record", values: &["login", "grant", "session", "probe", "other"] }],
         &["idp", "app1-bff", "app2-bff"];
+    EXPORTS = "sso.telemetry.exports",
+        "Batches that were sent by OTLP, by what came of it: `error` is telemetry that is lost", "", Kind::Counter,
+        &[Label { name: "sso.signal", values: &["traces", "metrics"] }, outcome(&["ok", "error"])], &[];
     KEY_AGE = "sso.signing_key.age",
         "How long ago each signing key was made, where its file says so", "s", Kind::Gauge,
         &[Label { name: "sso.algorithm", values: &["ES256", "RS256", "EdDSA"] }], IDP;

@@ -1,0 +1,84 @@
+//! The page of an API: what it is, for who opens its address in a browser.
+
+use actix_web::{HttpResponse, http::StatusCode};
+use askama::Template;
+
+use super::{Accent, Csp, Way, page};
+
+/// What an API says of itself. Everything in it is escaped.
+#[derive(Clone, Debug, Template)]
+#[template(path = "api.html")]
+pub struct ApiPage {
+    /// Whose page it is.
+    pub accent: Accent,
+    /// What it is, in a few words.
+    pub title: &'static str,
+    /// The same in a sentence or two.
+    pub lead: &'static str,
+    /// The audience of the access tokens that it takes.
+    pub audience: &'static str,
+    /// Who issues them, by the name in the tokens.
+    pub issuer: String,
+    /// Its gRPC service with its methods, where it has one.
+    pub grpc: Option<&'static str>,
+    /// Its calls over HTTP.
+    pub calls: &'static [ApiCall],
+    /// Where to go from here; the first one is the button that stands out.
+    pub ways: Vec<Way>,
+}
+
+/// A call over HTTP.
+#[derive(Clone, Copy, Debug)]
+pub struct ApiCall {
+    /// Its method.
+    pub method: &'static str,
+    /// Its path.
+    pub path: &'static str,
+    /// The scope that it needs; empty: any good token does.
+    pub scope: &'static str,
+    /// What it does.
+    pub what: &'static str,
+}
+
+impl ApiPage {
+    /// The page.
+    pub fn respond(&self) -> HttpResponse {
+        page(
+            self.accent,
+            self.title,
+            StatusCode::OK,
+            self,
+            &Csp::strict(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_what_it_is_whom_it_believes_and_what_it_can_be_asked_and_all_of_it_is_escaped() {
+        let api = ApiPage {
+            accent: Accent::Api2,
+            title: "The <inventory>",
+            lead: "It keeps stock.",
+            audience: "https://api",
+            issuer: "http://idp/\"><script>".to_owned(),
+            grpc: None,
+            calls: &[ApiCall {
+                method: "GET",
+                path: "/whoami",
+                scope: "",
+                what: "Says who.",
+            }],
+            ways: Vec::new(),
+        };
+        let html = api.render().unwrap();
+        assert!(!html.contains("<script>") && !html.contains("<inventory>"));
+        for said in ["https://api", "GET /whoami", "any good token", "Says who."] {
+            assert!(html.contains(said), "{said}: {html}");
+        }
+        assert!(!html.contains("gRPC") && !html.contains("class=\"ways\""));
+    }
+}

@@ -1,0 +1,55 @@
+//! `GET /`: what this API is.
+
+use actix_web::{
+    HttpResponse,
+    middleware::from_fn,
+    web::{self, Data, ServiceConfig},
+};
+use web_kit::look::{self, Accent, ApiCall, ApiPage};
+
+use crate::{AUDIENCE, scope};
+
+const CALLS: [ApiCall; 3] = [
+    ApiCall {
+        method: "GET",
+        path: "/resource",
+        scope: scope::READ,
+        what: "Lists the stock.",
+    },
+    ApiCall {
+        method: "POST",
+        path: "/resource",
+        scope: scope::WRITE,
+        what: "Reserves some of it.",
+    },
+    ApiCall {
+        method: "GET",
+        path: "/whoami",
+        scope: "",
+        what: "Says what your token was taken to say, never the token.",
+    },
+];
+
+/// Who issues the tokens, by the name in them.
+pub(crate) struct Issuer(pub(crate) String);
+
+/// The page and its files.
+pub(crate) fn routes(cfg: &mut ServiceConfig) {
+    let in_words = from_fn(|req, next| look::error_pages(Accent::Api2, req, next));
+    cfg.service(web::resource("/").wrap(in_words).route(web::get().to(home)))
+        .configure(look::assets);
+}
+
+async fn home(issuer: Data<Issuer>) -> HttpResponse {
+    let page = ApiPage {
+        accent: Accent::Api2,
+        title: "The API of the inventory",
+        lead: "API-2 is a resource server that speaks HTTP and gRPC. It keeps no session and no cookie: each call brings an access token. The apps call it by gRPC, and API-1 calls it with a token that the user's was exchanged for.",
+        audience: AUDIENCE,
+        issuer: issuer.0.clone(),
+        grpc: Some("sso.inventory.v1.Inventory/{List,Reserve}"),
+        calls: &CALLS,
+        ways: Vec::new(),
+    };
+    page.respond()
+}

@@ -1,0 +1,149 @@
+//! Peers, collectors and the command line over https, with a CA that the system
+//! does not know (`CA_FILE`).
+
+use std::time::Duration;
+
+use kit::{config::Site, net::Trust};
+use testkit::{Child, Cli, Otlp, Plan, Processes, Spoken, TlsFront, binary};
+use tests::{ALICE, session_at, sign_in_to};
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// The output and the exit code of `sso-lab` with these flags.
+fn command(flags: &[&str]) -> (String, Option<i32>) {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let mut child = Child::spawn(&binary("sso-lab"), flags, &[], log);
+    let status = tokio::task::block_in_place(|| child.wait(SOON)).expect("it ends");
+    (child.output(), status.code())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ca_file_is_trusted_by_every_service_for_all_that_it_calls_over_https() {
+    let state = tempfile::tempdir().unwrap();
+    let key = state.path().join("operator.key");
+    std::fs::write(&key, "0123456789abcdef0123456789abcdef").unwrap();
+    let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let key = key.to_str().unwrap();
+    // Ready: discovery and JWKS were had over https.
+    let platform = Processes::start(&Plan {
+        over_tls: true,
+        environment: vec![own("IDP_OPERATOR_KEY_FILE", key)],
+        ..Plan::default()
+    })
+    .await;
+    // A code's redemption at both apps, and all that the APIs call, exchange among it.
+    let mut cli = Cli::new();
+    for site in [Site::App1, Site::App2] {
+        let app = platform.url(site);
+        sign_in_or_go_on(&mut cli, &app).await;
+        for path in ["/api1/data", "/api1/report", "/api2/data"] {
+            let answer = cli.fetch_get(path).await;
+            assert_eq!(answer.status, 200, "{site:?} {path}: {answer:?}");
+        }
+        let order = serde_json::json!({"item": "chess-set", "quantity": 1});
+        let placed = cli.fetch_post("/api1/data", &order).await;
+        assert_eq!(placed.status, 201, "{site:?}: {placed:?}");
+    }
+
+    // The command line: gRPC for the operator, HTTP for the check.
+    let ca = platform.ca_file().display().to_string();
+    let idp = platform.front().url("idp.localhost");
+    let list = [
+        "sessions",
+        "list",
+        "--operator-key-file",
+        key,
+        "--idp-grpc-url",
+        &idp,
+    ];
+    let (said, code) = command(&list);
+    assert_eq!(code, Some(1), "whom nobody trusts is not reached: {said}");
+    let (said, code) = command(&[&list[..], &["--ca-file", &ca]].concat());
+    assert!(code == Some(0) && said.contains("alice"), "{said}");
+    let port = platform.addresses().port(Site::Idp);
+    let offset = (port - 8081).to_string();
+    let connect = format!("idp.localhost:{port}={idp}");
+    let check = [
+        "check",
+        "--port-offset",
+        &offset,
+        "--connect",
+        &connect,
+        "--password",
+        "",
+    ];
+    let (said, code) = command(&check);
+    assert_eq!(code, Some(1), "{said}");
+    let (said, code) = command(&[&check[..], &["--ca-file", &ca]].concat());
+    assert_eq!(code, Some(0), "{said}");
+
+    // The end of all sessions is told to the apps over https.
+    let end = ["sessions", "revoke", "--user", "alice"];
+    let at = [
+        "--operator-key-file",
+        key,
+        "--idp-grpc-url",
+        &idp,
+        "--ca-file",
+        &ca,
+    ];
+    let (said, code) = command(&[&end[..], &at].concat());
+    assert_eq!(code, Some(0), "{said}");
+    for site in [Site::App1, Site::App2] {
+        let ended = async {
+            while session_at(&mut cli, &platform.url(site)).await["authenticated"] == true {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        assert!(tokio::time::timeout(SOON, ended).await.is_ok(), "{site:?}");
+    }
+}
+
+/// The provider's session serves the second app.
+async fn sign_in_or_go_on(cli: &mut Cli, app: &str) {
+    cli.goto(&format!("{app}/login")).await;
+    if !cli.page().url().as_str().starts_with(app) {
+        sign_in_to(cli, app, ALICE).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_shows_a_certificate_of_a_ca_that_nobody_trusts_or_for_another_name_is_not_called() {
+    let front = TlsFront::start(&["idp.localhost"]).await;
+    let trust = Trust::in_pem(front.ca().as_bytes()).unwrap();
+    for (trust, name, is_fine) in [
+        (&trust, "idp.localhost", true),
+        (&trust, "app1.localhost", false),
+        (&Trust::default(), "idp.localhost", false),
+    ] {
+        let port = front.url(name).rsplit(':').next().unwrap().parse().unwrap();
+        let connected = trust.tls(&[b"h2"]).connect(name, port).await;
+        assert_eq!(connected.is_ok(), is_fine, "{name}: {connected:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn otlp_by_grpc_goes_over_https_to_a_collector_that_ca_file_trusts() {
+    let front = TlsFront::start(&["collector.localhost"]).await;
+    let otlp = Otlp::start().await;
+    let collector = otlp
+        .endpoint()
+        .trim_start_matches("http://")
+        .parse()
+        .unwrap();
+    front.lead("collector.localhost", Spoken::Grpc, collector);
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    // As an editor saves it.
+    std::fs::write(&ca, format!("\u{feff}{}", front.ca().replace('\n', "\r\n"))).unwrap();
+    let platform = Processes::start(&Plan {
+        otlp_endpoint: Some(front.url("collector.localhost")),
+        environment: vec![("CA_FILE".to_owned(), ca.display().to_string())],
+        ..Plan::default()
+    })
+    .await;
+    Cli::new().goto(&platform.url(Site::Api2)).await;
+    let spans = otlp.until(SOON, |spans| !spans.is_empty()).await;
+    assert!(!spans.is_empty(), "{:#?}", platform.output());
+}
