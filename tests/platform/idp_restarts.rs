@@ -9,7 +9,7 @@ use testkit::{
 use tests::{ALICE, BOB, Person, sign_in};
 use url::Url;
 
-use crate::receiver::{Receiver, free_port, telling};
+use crate::receiver::{BUILT_IN, Receiver, free_port, telling};
 
 const CALLBACK: &str = "http://127.0.0.1:9999/callback";
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -26,6 +26,7 @@ struct Provider {
 struct Tokens {
     id: String,
     refresh: String,
+    access: String,
 }
 
 impl Provider {
@@ -95,13 +96,28 @@ impl Provider {
     }
 
     async fn tokens(&self, cli: &mut Cli, person: Person) -> Tokens {
+        self.tokens_for(cli, person, "openid offline_access").await
+    }
+
+    async fn tokens_for(&self, cli: &mut Cli, person: Person, scope: &str) -> Tokens {
+        let (code, pkce) = self.code(cli, person, scope).await;
+        let redeemed = self.machine().redeem(&code, CALLBACK, &pkce.verifier).await;
+        let tokens = redeemed.granted();
+        Tokens {
+            id: tokens.text("id_token"),
+            refresh: tokens.text("refresh_token"),
+            access: tokens.text("access_token"),
+        }
+    }
+
+    async fn code(&self, cli: &mut Cli, person: Person, scope: &str) -> (String, Pkce) {
         let pkce = Pkce::new();
         let mut url = Url::parse(&format!("{}/authorize", self.issuer())).unwrap();
         url.query_pairs_mut().extend_pairs([
             ("client_id", "demo_rp"),
             ("redirect_uri", CALLBACK),
             ("response_type", "code"),
-            ("scope", "openid offline_access"),
+            ("scope", scope),
             ("code_challenge", &pkce.challenge),
             ("code_challenge_method", "S256"),
         ]);
@@ -114,12 +130,7 @@ impl Provider {
             .unwrap_or_else(|| panic!("{}", cli.page()));
         let mut pairs = answer.query_pairs();
         let (_, code) = pairs.find(|(name, _)| name == "code").unwrap();
-        let redeemed = self.machine().redeem(&code, CALLBACK, &pkce.verifier).await;
-        let tokens = redeemed.granted();
-        Tokens {
-            id: tokens.text("id_token"),
-            refresh: tokens.text("refresh_token"),
-        }
+        (code.into_owned(), pkce)
     }
 
     async fn is_signed_in(&self, cli: &mut Cli) -> bool {
@@ -207,4 +218,135 @@ async fn who_was_changed_in_the_configuration_is_signed_out_everywhere() {
     assert_eq!(told[2].token().text("sid"), sid(&bobs.id));
     let refused = provider.machine().refresh(&bobs.refresh, &[]).await;
     assert_eq!(refused.error(), "invalid_grant");
+}
+
+/// The client `demo_rp` in `config`, changed.
+fn with_demo_rp(config: &str, from: &str, to: &str) -> String {
+    let at = config.find("client_id = \"demo_rp\"").unwrap();
+    let (before, demo) = config.split_at(at);
+    let end = demo.find("\n\n").unwrap();
+    let (demo, after) = demo.split_at(end);
+    assert!(demo.contains(from), "{from} in {demo}");
+    format!("{before}{}{after}", demo.replace(from, to))
+}
+
+const ALL: &str = "openid profile email offline_access https://api-1/read https://api-2/read";
+const AUDIENCES: &str = "audiences = [\"https://api-1\", \"https://api-2\"]";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_taken_from_a_client_are_gone_from_what_it_was_granted() {
+    let config = BUILT_IN;
+    let mut provider = Provider::start(config).await;
+    let mut cli = browser();
+    let tokens = provider.tokens_for(&mut cli, ALICE, ALL).await;
+    let demo = provider.machine();
+    let api1 = demo.identified_by(ClientAuth::basic("api-1", "api-1-secret"));
+    let userinfo = format!("{}/userinfo", provider.issuer());
+    let newer = demo.refresh(&tokens.refresh, &[]).await.granted();
+    let refresh = newer.text("refresh_token");
+    api1.exchange(&tokens.access, "https://api-2", &[])
+        .await
+        .granted();
+
+    // The client may have tokens for API-2 alone.
+    let less = with_demo_rp(config, AUDIENCES, "audiences = [\"https://api-2\"]");
+    provider.stop();
+    provider.start_again(&less).await;
+    let left = demo.refresh(&refresh, &[]).await.granted();
+    assert_eq!(
+        UnverifiedClaims::of(&left.text("access_token")).text("aud"),
+        "https://api-2"
+    );
+    assert!(!left.text("scope").contains("api-1"), "{}", left.body);
+    let refresh = left.text("refresh_token");
+    for (more, error) in [
+        (("resource", "https://api-1"), "invalid_target"),
+        (("scope", "https://api-1/read"), "invalid_scope"),
+    ] {
+        assert_eq!(
+            demo.refresh(&refresh, &[more]).await.error(),
+            error,
+            "{more:?}"
+        );
+    }
+    let exchanged = api1.exchange(&tokens.access, "https://api-2", &[]).await;
+    assert_eq!(exchanged.refusal(), (400, "invalid_scope".to_owned()));
+    let info = demo
+        .call(reqwest::Method::GET, &userinfo, &tokens.access)
+        .await;
+    assert_eq!(
+        info.json()["email"],
+        "alice@example.com",
+        "openid was not taken"
+    );
+
+    // A resource has lost the scope.
+    let without = less.replace(
+        "\"https://api-2/read\" = \"See",
+        "\"https://api-2/look\" = \"See",
+    );
+    let without = without.replace("[\"https://api-2/read\"]", "[\"https://api-2/write\"]");
+    let without = without.replace("[\"https://api-2/read\", ", "[");
+    provider.stop();
+    provider.start_again(&without).await;
+    let left = demo.refresh(&refresh, &[]).await.granted();
+    assert_eq!(
+        UnverifiedClaims::of(&left.text("access_token")).scopes(),
+        [""; 0]
+    );
+    let refresh = left.text("refresh_token");
+
+    // All of it is back: a right that was taken was not narrowed for ever.
+    provider.stop();
+    provider.start_again(config).await;
+    let left = demo
+        .refresh(&refresh, &[("resource", "https://api-1")])
+        .await
+        .granted();
+    assert!(
+        left.text("scope").contains("https://api-1/read"),
+        "{}",
+        left.body
+    );
+    let refresh = left.text("refresh_token");
+
+    // A code is pending while its address, and then the code grant itself, go.
+    let (code, pkce) = provider.code(&mut browser(), ALICE, ALL).await;
+    let moved = with_demo_rp(config, CALLBACK, "http://127.0.0.1:9999/elsewhere");
+    provider.stop();
+    provider.start_again(&moved).await;
+    let refused = demo.redeem(&code, CALLBACK, &pkce.verifier).await;
+    assert_eq!(refused.refusal(), (400, "invalid_grant".to_owned()));
+    let grants = "grants = [\"authorization_code\", \"refresh_token\"]";
+    let machine = with_demo_rp(config, grants, "grants = [\"refresh_token\"]");
+    provider.stop();
+    provider.start_again(&machine).await;
+    let refused = demo.refresh(&refresh, &[]).await;
+    assert_eq!(refused.refusal(), (400, "invalid_grant".to_owned()));
+    let info = demo
+        .call(reqwest::Method::GET, &userinfo, &tokens.access)
+        .await;
+    assert_eq!(info.status, 403, "{}", info.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_granted_to_a_client_that_is_gone_gives_nothing() {
+    let mut provider = Provider::start(BUILT_IN).await;
+    let tokens = provider.tokens_for(&mut browser(), ALICE, ALL).await;
+    let api1 = Machine::new(
+        &provider.issuer(),
+        ClientAuth::basic("api-1", "api-1-secret"),
+    );
+    let gone = with_demo_rp(BUILT_IN, "\"demo_rp\"", "\"another\"");
+    provider.stop();
+    provider.start_again(&gone).await;
+    let exchanged = api1.exchange(&tokens.access, "https://api-2", &[]).await;
+    assert_eq!(exchanged.refusal(), (400, "invalid_request".to_owned()));
+    let userinfo = format!("{}/userinfo", provider.issuer());
+    let info = api1
+        .call(reqwest::Method::GET, &userinfo, &tokens.access)
+        .await;
+    assert_eq!(info.status, 401, "{}", info.body);
+    let refused = provider.machine().refresh(&tokens.refresh, &[]).await;
+    assert_eq!(refused.refusal(), (401, "invalid_client".to_owned()));
 }

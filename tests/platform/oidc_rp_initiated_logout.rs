@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use testkit::{Cli, Platform, bent};
+use reqwest::Method;
+use testkit::{Cli, Platform, UnverifiedClaims, bent};
 use tests::{BOB, Party, sign_in};
 use url::Url;
+
+use crate::receiver::{Receiver, file, free_port, telling};
 
 const BACK: &str = "http://127.0.0.1:9999/";
 const COOKIE: &str = "__Host-idp_session";
@@ -162,20 +165,100 @@ async fn rp_logout_2_a_hint_of_another_session_is_confirmed_first() {
     assert!(!is_signed_in(&party, &mut cli).await);
 }
 
+/// Both ways in which a hint is not this browser's: the browser has no session,
+/// or one of its own.
 #[tokio::test(flavor = "multi_thread")]
-async fn rp_logout_2_a_hint_ends_its_session_in_a_browser_without_the_cookie() {
+async fn rp_logout_2_a_hint_without_its_browser_ends_no_more_than_its_client_holds() {
+    let port = free_port();
+    let config = file(&telling(port));
+    let flags = ["--config", config.path().to_str().unwrap()];
+    let platform = Platform::start_with(&flags).await;
+    let told = Receiver::at(port).await;
+    let (demo, app1) = (Party::demo_rp(&platform), Party::app1(&platform));
+    for (is_signed_in_elsewhere, times) in [(false, 1), (true, 2)] {
+        let mut owner = browser(&demo).not_following(&app1.redirect_uri);
+        let scope = ("scope", "openid https://api-1/read");
+        let of_demo = demo.tokens(&mut owner, &[scope]).await;
+        let of_app1 = app1.tokens(&mut owner, &[]).await;
+        let hint = of_demo.text("id_token");
+        let parameters = [
+            ("id_token_hint", hint.as_str()),
+            ("post_logout_redirect_uri", BACK),
+            ("state", "s 1"),
+        ];
+        let asked = url(&platform, &parameters);
+        let mut elsewhere = browser(&demo);
+        if is_signed_in_elsewhere {
+            elsewhere.goto(&demo.authorize_url(&[])).await;
+            sign_in(&mut elsewhere, BOB).await;
+        }
+        let page = elsewhere.goto(&asked).await;
+        assert!(page.status() == 200 && page.has_form(), "{page}");
+        assert!(!page.text().contains("Alice"), "whoever has a hint: {page}");
+        assert_eq!(told.all().len(), times - 1, "nothing ends unasked");
+        let page = elsewhere.submit_first_form(&[]).await;
+        let back = page.location().unwrap_or_else(|| panic!("{page}"));
+        assert_eq!(back.as_str(), format!("{BACK}?state=s+1"));
+
+        let told = told.told(times).await;
+        assert_eq!(told[times - 1].token().text("sid"), sid(&hint));
+        let access_token = of_demo.text("access_token");
+        let userinfo = format!("{}/userinfo", platform.issuer());
+        let answer = demo.machine.call(Method::GET, &userinfo, &access_token);
+        assert_eq!(answer.await.status, 401, "the client's grant has ended");
+        assert!(is_signed_in(&demo, &mut owner).await, "the session goes on");
+        let refresh = of_app1.text("refresh_token");
+        let other = app1.machine.refresh(&refresh, &[]).await;
+        assert_eq!(other.status, 200, "other apps go on: {}", other.body);
+        // What could be ended is: the browser goes straight back.
+        let page = browser(&demo).goto(&asked).await.clone();
+        assert!(page.location().is_some(), "{page}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rp_logout_2_a_hint_whose_session_has_ended_goes_back_unasked_with_state() {
     let platform = Platform::start().await;
     let party = Party::demo_rp(&platform);
-    let mut owner = browser(&party);
-    let hint = party.tokens(&mut owner, &[]).await.text("id_token");
-    let asked = url(&platform, &[("id_token_hint", &hint)]);
-    let mut elsewhere = browser(&party);
-    let page = elsewhere.goto(&asked).await;
-    assert!(
-        page.status() == 200 && page.text().contains("signed out"),
-        "{page}"
-    );
-    assert!(!is_signed_in(&party, &mut owner).await);
+    let mut cli = browser(&party);
+    let hint = party.tokens(&mut cli, &[]).await.text("id_token");
+    cli.goto(&url(&platform, &[("id_token_hint", &hint)])).await;
+    let parameters = [
+        ("id_token_hint", hint.as_str()),
+        ("post_logout_redirect_uri", BACK),
+        ("state", "s"),
+    ];
+    let page = browser(&party)
+        .goto(&url(&platform, &parameters))
+        .await
+        .clone();
+    let back = page.location().unwrap_or_else(|| panic!("{page}"));
+    assert_eq!(back.as_str(), format!("{BACK}?state=s"));
+    let page = browser(&party)
+        .goto(&url(&platform, &parameters[..1]))
+        .await
+        .clone();
+    assert!(page.status() == 200 && !page.has_form(), "{page}");
+    assert!(page.text().contains("not signed in"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rp_logout_4_the_error_page_says_whether_the_browser_is_signed_in() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let mut cli = browser(&party);
+    let wrong = url(&platform, &[("id_token_hint", "nonsense")]);
+    let page = cli.goto(&wrong).await;
+    let text = page.text();
+    assert!(!text.contains("still signed in"), "{text}");
+    assert!(text.contains("not signed in"), "{text}");
+    party.tokens(&mut cli, &[]).await;
+    let text = cli.goto(&wrong).await.text();
+    assert!(text.contains("You are still signed in"), "{text}");
+}
+
+fn sid(hint: &str) -> String {
+    UnverifiedClaims::of(hint).text("sid").to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

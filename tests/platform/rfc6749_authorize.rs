@@ -1,6 +1,6 @@
 //! The authorization endpoint (RFC 6749 §4.1.1, §4.1.2).
 
-use testkit::Platform;
+use testkit::{Platform, UnverifiedClaims};
 use tests::Party;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,7 +43,8 @@ async fn other_errors_go_back_to_the_client_with_its_state_4_1_2_1() {
             "unsupported_response_type",
         ),
         ("response_type", "", "invalid_request"),
-        ("scope", "openid https://api-1/delete", "invalid_scope"),
+        ("scope", "https://api-1/delete", "invalid_scope"),
+        ("scope", "\"openid\"", "invalid_scope"),
         ("resource", "https://api-3", "invalid_target"),
         ("audience", "https://api-3", "invalid_target"),
         (
@@ -66,6 +67,38 @@ async fn other_errors_go_back_to_the_client_with_its_state_4_1_2_1() {
         );
         assert!(!answer.contains_key("code"), "{name}={value}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oidc_core_3_1_2_1_unknown_scopes_are_ignored_and_the_answer_says_what_was_granted() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let asked = "openid profile https://api-1/read https://api-1/delete urn:unheard:of";
+    let mut cli = party.cli();
+    let tokens = party.tokens(&mut cli, &[("scope", asked)]).await;
+    let granted = tokens.text("scope");
+    let mut granted: Vec<_> = granted.split(' ').collect();
+    granted.sort_unstable();
+    assert_eq!(granted, ["https://api-1/read", "openid", "profile"]);
+    let access_token = UnverifiedClaims::of(&tokens.text("access_token"));
+    assert_eq!(access_token.scopes(), ["https://api-1/read"]);
+    // What is another client's is no more than unknown.
+    let spa = Party::my_spa(&platform);
+    let asked = [("scope", "openid https://api-1/read https://api-2/read")];
+    let mut cli = cli.not_following(&spa.redirect_uri);
+    let tokens = spa.tokens(&mut cli, &asked).await;
+    assert_eq!(tokens.text("scope"), "https://api-1/read openid");
+    // A pushed request is the same request (RFC 9126 section 2.1).
+    let pushed = [("scope", "openid https://api-1/delete")];
+    let answer = party.machine.push(&party.parameters(&pushed)).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    // The token endpoint goes on refusing (RFC 6749 section 5.2).
+    let party = Party::app1(&platform);
+    let mut cli = cli.not_following(&party.redirect_uri);
+    let refresh = party.tokens(&mut cli, &[]).await.text("refresh_token");
+    let asked = [("scope", "openid https://api-1/delete")];
+    let refused = party.machine.refresh(&refresh, &asked).await;
+    assert_eq!(refused.refusal(), (400, "invalid_scope".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -88,7 +88,7 @@ async fn the_push_is_checked_like_the_request_itself_2_1() {
         bad("unsupported_response_type")
     );
     assert_eq!(
-        refused(&[("scope", "openid https://api-1/delete")]).await,
+        refused(&[("scope", "https://api-1/delete")]).await,
         bad("invalid_scope")
     );
     assert_eq!(

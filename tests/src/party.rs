@@ -61,7 +61,8 @@ impl<'a> Party<'a> {
         )
     }
 
-    fn new(
+    /// Any client, which asks for `scope`.
+    pub fn new(
         platform: &'a Platform,
         client_id: &'static str,
         redirect_uri: String,

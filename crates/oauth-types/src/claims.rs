@@ -6,7 +6,7 @@ use serde::{
 };
 use serde_json::Value;
 
-use crate::Scope;
+use crate::{Scope, numeric_date};
 
 /// `aud`: one string or several (RFC 7519 §4.1.3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,8 +50,10 @@ pub struct AccessToken {
     /// The client that got the token.
     pub client_id: String,
     /// Issued at.
+    #[serde(deserialize_with = "numeric_date::required")]
     pub iat: i64,
     /// Ends at.
+    #[serde(deserialize_with = "numeric_date::required")]
     pub exp: i64,
     /// Its name; no two have the same.
     pub jti: String,
@@ -63,7 +65,11 @@ pub struct AccessToken {
     )]
     pub scope: Scope,
     /// When the user signed in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "numeric_date::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub auth_time: Option<i64>,
     /// How well the user was authenticated.
     #[serde(

@@ -4,6 +4,7 @@ pub mod claims;
 pub mod error;
 pub mod members;
 pub mod names;
+pub mod numeric_date;
 pub mod pkce;
 pub mod scope;
 pub mod secret;

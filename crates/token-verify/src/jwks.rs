@@ -1,5 +1,5 @@
 //! The issuer's keys, kept: fetched again from time to time and when a token
-//! names one that is not there. A failed fetch keeps the old set.
+//! is signed by one that is not there. A failed fetch keeps the old set.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use parking_lot::RwLock;
 
 use crate::{
     issuer::{FetchError, Issuer},
-    keys::{self, Key, KeySet},
+    keys::{Key, KeySet},
 };
 
 /// How often the set is fetched again.
@@ -19,8 +19,8 @@ use crate::{
 pub struct Timing {
     /// Between regular fetches.
     pub refresh: Duration,
-    /// Between fetches for the sake of unknown key ids: a stranger can name
-    /// as many as it likes.
+    /// Between fetches for the sake of unknown keys: a stranger can name as many
+    /// as it likes.
     pub cooldown: Duration,
     /// The same after a fetch that failed.
     pub failed_cooldown: Duration,
@@ -43,18 +43,9 @@ pub struct Jwks {
     clock: Arc<dyn Clock>,
     http: reqwest::Client,
     keys: RwLock<Option<Arc<KeySet>>>,
-    /// From when on an unknown key id is worth a fetch. Whoever holds the lock
+    /// From when on an unknown key is worth a fetch. Whoever holds the lock
     /// fetches; the others wait for what it brings.
     worth_asking: tokio::sync::Mutex<Timestamp>,
-}
-
-/// What looking for a key came to.
-pub(crate) enum Found {
-    Key(Arc<Key>),
-    /// The issuer has no such key.
-    Unknown,
-    /// The issuer's keys were never had.
-    NoKeys,
 }
 
 impl Jwks {
@@ -78,7 +69,7 @@ impl Jwks {
     /// Fetches the set; the old one stays when that fails.
     pub async fn refresh(&self) -> Result<(), FetchError> {
         let document = self.issuer.fetch_jwks(&self.http).await?;
-        let set = keys::parse(&document).map_err(|source| FetchError::Malformed {
+        let set = KeySet::parse(&document).map_err(|source| FetchError::Malformed {
             url: self.issuer.reach(self.issuer.name()),
             source,
         })?;
@@ -102,22 +93,25 @@ impl Jwks {
     }
 
     /// Whether `key` is still one of the issuer's.
-    pub(crate) fn holds(&self, kid: &str, key: &Arc<Key>) -> bool {
-        let held = self.held(kid);
-        matches!(held, Found::Key(held) if Arc::ptr_eq(&held, key))
+    pub(crate) fn holds(&self, key: &Arc<Key>) -> bool {
+        self.keys.read().as_ref().is_some_and(|set| set.holds(key))
     }
 
-    /// The key `kid`, after a fetch if need be.
-    pub(crate) async fn key(&self, kid: &str) -> Found {
-        if let found @ Found::Key(_) = self.held(kid) {
-            return found;
-        }
+    /// The set; `None` where it was never had.
+    pub(crate) fn held(&self) -> Option<Arc<KeySet>> {
+        self.keys.read().clone()
+    }
+
+    /// A set newer than `seen`, after a fetch if need be. `None` where there is
+    /// none, or none was to be had, or the last fetch is too near.
+    pub(crate) async fn newer_than(&self, seen: Option<&Arc<KeySet>>) -> Option<Arc<KeySet>> {
+        let is_newer = |held: &Arc<KeySet>| seen.is_none_or(|seen| !Arc::ptr_eq(seen, held));
         let mut worth_asking = self.worth_asking.lock().await;
         // Another may have fetched it meanwhile.
-        let found = self.held(kid);
+        let held = self.held().filter(is_newer);
         let now = self.clock.now();
-        if matches!(found, Found::Key(_)) || now < *worth_asking {
-            return found;
+        if held.is_some() || now < *worth_asking {
+            return held;
         }
         let cooldown = match self.refresh().await {
             Ok(()) => self.timing.cooldown,
@@ -128,13 +122,6 @@ impl Jwks {
         };
         *worth_asking = now + cooldown;
         drop(worth_asking);
-        self.held(kid)
-    }
-
-    fn held(&self, kid: &str) -> Found {
-        match &*self.keys.read() {
-            None => Found::NoKeys,
-            Some(set) => set.get(kid).cloned().map_or(Found::Unknown, Found::Key),
-        }
+        self.held().filter(is_newer)
     }
 }

@@ -1,95 +1,217 @@
-//! The issuer's public keys. A key's kind says its one algorithm, so that a
-//! token cannot choose another for it (RFC 8725 §3.1).
+//! Somebody's public keys, and which of them signed a JWT. A key's kind says
+//! what it can check, so that a token cannot choose another algorithm for it
+//! (RFC 8725 §3.1).
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use jsonwebtoken::{
     Algorithm, DecodingKey,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse},
 };
 use serde::Deserialize;
+use serde_json::Value;
+
+use crate::jwt::UnverifiedJwt;
 
 /// The most keys that are kept of one set.
 const MAX_KEYS: usize = 32;
+/// The most keys that one signature is tried with.
+const MAX_TRIED: usize = 8;
 /// The longest key id that is looked at, in bytes.
-pub(crate) const MAX_KID: usize = 200;
+const MAX_KID: usize = 200;
+
+/// Why no key of a set is the signer of a JWT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoSigner {
+    /// RFC 7515 §4.1.11.
+    #[error("its header has critical parameters that are not understood")]
+    Critical,
+    /// RFC 8725 §3.1.
+    #[error("its algorithm is not allowed")]
+    Algorithm,
+    /// No key has its key id, or no key that has none made the signature.
+    #[error("it is signed by no known key")]
+    Unknown,
+    /// The keys with its key id are for other algorithms.
+    #[error("its key is for another algorithm")]
+    OtherAlgorithm,
+    /// The keys with its key id did not make the signature.
+    #[error("its signature is not good")]
+    Signature,
+}
+
+impl NoSigner {
+    /// Whether the signer's newest keys may know better.
+    pub const fn may_be_newer(self) -> bool {
+        matches!(self, Self::Unknown | Self::OtherAlgorithm)
+    }
+}
+
+/// What a key can check at all (RFC 7518 §6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    P256,
+    Rsa,
+    Ed25519,
+}
+
+impl Kind {
+    const fn checks(self, algorithm: Algorithm) -> bool {
+        matches!(
+            (self, algorithm),
+            (Self::P256, Algorithm::ES256)
+                | (Self::Rsa, Algorithm::RS256 | Algorithm::PS256)
+                | (Self::Ed25519, Algorithm::EdDSA)
+        )
+    }
+}
 
 /// A public key for signatures, parsed once.
-pub(crate) struct Key {
-    pub(crate) algorithm: Algorithm,
+pub struct Key {
+    kid: Option<String>,
+    kind: Kind,
+    /// The one algorithm that it is for, where it says so (RFC 7517 §4.4).
+    only: Option<Algorithm>,
     verifying: DecodingKey,
+    jwk: Value,
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key")
+            .field("kid", &self.kid)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Key {
-    /// Whether `signature` (base64url) over `message` is this key's.
-    pub(crate) fn verifies(&self, message: &str, signature: &str) -> bool {
-        jsonwebtoken::crypto::verify(
-            signature,
-            message.as_bytes(),
-            &self.verifying,
-            self.algorithm,
-        )
-        .unwrap_or(false)
+    /// As it was published.
+    pub const fn jwk(&self) -> &Value {
+        &self.jwk
+    }
+
+    fn fits(&self, algorithm: Algorithm) -> bool {
+        self.kind.checks(algorithm) && self.only.is_none_or(|only| only == algorithm)
+    }
+
+    fn signed(&self, jwt: &UnverifiedJwt<'_>, algorithm: Algorithm) -> bool {
+        let message = jwt.message.as_bytes();
+        jsonwebtoken::crypto::verify(jwt.signature, message, &self.verifying, algorithm)
+            .unwrap_or(false)
     }
 
     /// `None` for a key that is not for verifying signatures, or of a kind
     /// that is not allowed: symmetric ones above all.
-    fn of(jwk: &Jwk) -> Option<Self> {
-        let common = &jwk.common;
-        // RFC 7517 §4.2, §4.3
-        let for_signatures = common
-            .public_key_use
-            .as_ref()
-            .is_none_or(|purpose| *purpose == PublicKeyUse::Signature)
-            && common
-                .key_operations
-                .as_ref()
-                .is_none_or(|operations| operations.contains(&KeyOperations::Verify));
-        if !for_signatures {
+    fn of(published: &Value) -> Option<Self> {
+        let jwk = Jwk::deserialize(published).ok()?;
+        if !is_for_signatures(&jwk) {
             return None;
         }
-        let (algorithm, named) = match &jwk.algorithm {
-            AlgorithmParameters::EllipticCurve(ec) if ec.curve == EllipticCurve::P256 => {
-                (Algorithm::ES256, KeyAlgorithm::ES256)
-            }
-            AlgorithmParameters::RSA(_) => (Algorithm::RS256, KeyAlgorithm::RS256),
+        let kind = match &jwk.algorithm {
+            AlgorithmParameters::EllipticCurve(ec) if ec.curve == EllipticCurve::P256 => Kind::P256,
+            AlgorithmParameters::RSA(_) => Kind::Rsa,
             AlgorithmParameters::OctetKeyPair(okp) if okp.curve == EllipticCurve::Ed25519 => {
-                (Algorithm::EdDSA, KeyAlgorithm::EdDSA)
+                Kind::Ed25519
             }
             _ => return None,
         };
-        if common.key_algorithm.is_some_and(|alg| alg != named) {
-            return None;
-        }
-        let verifying = DecodingKey::from_jwk(jwk).ok()?;
+        let only = match jwk.common.key_algorithm {
+            None => None,
+            Some(named) => Some(signature_algorithm(named).filter(|alg| kind.checks(*alg))?),
+        };
         Some(Self {
-            algorithm,
-            verifying,
+            kind,
+            only,
+            verifying: DecodingKey::from_jwk(&jwk).ok()?,
+            // A longer one is never asked for.
+            kid: jwk.common.key_id,
+            jwk: published.clone(),
         })
     }
 }
 
-/// The keys of one fetch, by their id.
-pub(crate) type KeySet = HashMap<String, Arc<Key>>;
+/// RFC 7517 §4.2, §4.3.
+fn is_for_signatures(jwk: &Jwk) -> bool {
+    let used = jwk.common.public_key_use.as_ref();
+    let operations = jwk.common.key_operations.as_ref();
+    used.is_none_or(|purpose| *purpose == PublicKeyUse::Signature)
+        && operations.is_none_or(|operations| operations.contains(&KeyOperations::Verify))
+}
 
-/// Reads a JWK set (RFC 7517 §5), leaving out what cannot be used here: one
-/// strange key must not take the others with it.
-pub(crate) fn parse(document: &[u8]) -> Result<KeySet, serde_json::Error> {
-    #[derive(Deserialize)]
-    struct Document {
-        keys: Vec<serde_json::Value>,
+const fn signature_algorithm(named: KeyAlgorithm) -> Option<Algorithm> {
+    match named {
+        KeyAlgorithm::ES256 => Some(Algorithm::ES256),
+        KeyAlgorithm::RS256 => Some(Algorithm::RS256),
+        KeyAlgorithm::PS256 => Some(Algorithm::PS256),
+        KeyAlgorithm::EdDSA => Some(Algorithm::EdDSA),
+        _ => None,
     }
-    let document: Document = serde_json::from_slice(document)?;
-    let usable = document.keys.into_iter().filter_map(|value| {
-        let jwk: Jwk = serde_json::from_value(value).ok()?;
-        let kid = jwk
-            .common
-            .key_id
-            .clone()
-            .filter(|kid| kid.len() <= MAX_KID)?;
-        Some((kid, Arc::new(Key::of(&jwk)?)))
-    });
-    Ok(usable.take(MAX_KEYS).collect())
+}
+
+/// The keys of one JWK set (RFC 7517 §5).
+#[derive(Clone, Debug, Default)]
+pub struct KeySet(Vec<Arc<Key>>);
+
+impl KeySet {
+    /// Reads a JWK set, leaving out what cannot be used here: one strange key
+    /// must not take the others with it.
+    pub fn parse(document: &[u8]) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Document {
+            keys: Vec<Value>,
+        }
+        let document: Document = serde_json::from_slice(document)?;
+        let usable = document.keys.iter().filter_map(Key::of).map(Arc::new);
+        Ok(Self(usable.take(MAX_KEYS).collect()))
+    }
+
+    /// Whether any key can check a signature by one of `algorithms`.
+    pub fn serves(&self, algorithms: &[Algorithm]) -> bool {
+        let fits = |key: &Arc<Key>| algorithms.iter().any(|alg| key.fits(*alg));
+        self.0.iter().any(fits)
+    }
+
+    /// Whether this very key is one of the set.
+    pub fn holds(&self, key: &Arc<Key>) -> bool {
+        self.0.iter().any(|own| Arc::ptr_eq(own, key))
+    }
+
+    /// The key that signed `jwt` by one of `allowed`. Several keys may have one
+    /// key id, and a JWT or a key may have none: all keys that fit by id, kind,
+    /// algorithm and use are tried.
+    pub fn signer(
+        &self,
+        jwt: &UnverifiedJwt<'_>,
+        allowed: &[Algorithm],
+    ) -> Result<&Arc<Key>, NoSigner> {
+        let algorithm = jwt.header.algorithm(allowed)?;
+        let kid = jwt.header.kid.as_deref();
+        if kid.is_some_and(|kid| kid.len() > MAX_KID) {
+            return Err(NoSigner::Unknown);
+        }
+        let is_named = kid.is_some() && self.0.iter().any(|key| key.kid.as_deref() == kid);
+        let is_meant = |key: &&Arc<Key>| match kid {
+            Some(_) if is_named => key.kid.as_deref() == kid,
+            Some(_) => key.kid.is_none(),
+            None => true,
+        };
+        let meant = self.0.iter().filter(is_meant);
+        let mut fitting = meant.filter(|key| key.fits(algorithm)).peekable();
+        let none = match (is_named, fitting.peek()) {
+            (false, _) => NoSigner::Unknown,
+            (true, None) => NoSigner::OtherAlgorithm,
+            (true, Some(_)) => NoSigner::Signature,
+        };
+        let mut tried = fitting.take(MAX_TRIED);
+        tried.find(|key| key.signed(jwt, algorithm)).ok_or(none)
+    }
+
+    #[cfg(test)]
+    fn ids(&self) -> Vec<&str> {
+        let ids = self.0.iter().map(|key| key.kid.as_deref().unwrap_or("-"));
+        ids.collect()
+    }
 }
 
 #[cfg(test)]
@@ -97,20 +219,24 @@ mod unit {
     use serde_json::json;
 
     use super::*;
+    use crate::testing::TestKey;
 
     const X: &str = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
     const Y: &str = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0";
+    const ALL: [Algorithm; 4] = [
+        Algorithm::ES256,
+        Algorithm::RS256,
+        Algorithm::PS256,
+        Algorithm::EdDSA,
+    ];
 
-    fn ids(keys: &serde_json::Value) -> Vec<String> {
-        let set = parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap();
-        let mut ids: Vec<_> = set.into_keys().collect();
-        ids.sort();
-        ids
+    fn set(keys: &Value) -> KeySet {
+        KeySet::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap()
     }
 
     #[test]
     fn rfc7517_4_2_a_key_for_another_use_is_left_out() {
-        let ec = |kid: &str, extra: (&str, serde_json::Value)| {
+        let ec = |kid: &str, extra: (&str, Value)| {
             let mut key = json!({"kty": "EC", "crv": "P-256", "x": X, "y": Y, "kid": kid});
             key[extra.0] = extra.1;
             key
@@ -121,15 +247,16 @@ mod unit {
             ec("verify", ("key_ops", json!(["verify"]))),
             ec("wrap", ("key_ops", json!(["wrapKey"]))),
             ec("other alg", ("alg", json!("ES384"))),
+            ec("of another kind", ("alg", json!("RS256"))),
             {"kty": "EC", "crv": "P-256", "x": X, "y": Y},
         ]);
-        assert_eq!(ids(&keys), ["sig", "verify"]);
+        assert_eq!(set(&keys).ids(), ["sig", "verify", "-"]);
     }
 
     #[test]
     fn rfc8725_3_1_a_symmetric_key_is_never_taken() {
         let keys = json!([{"kty": "oct", "k": "c2VjcmV0", "kid": "a", "alg": "HS256"}]);
-        assert!(ids(&keys).is_empty());
+        assert!(set(&keys).ids().is_empty());
     }
 
     #[test]
@@ -139,7 +266,7 @@ mod unit {
             {"kty": "quantum", "kid": "q"},
             {"kty": "EC", "crv": "P-256", "x": X, "y": Y, "kid": "a"},
         ]);
-        assert_eq!(ids(&keys), ["a"]);
+        assert_eq!(set(&keys).ids(), ["a"]);
     }
 
     #[test]
@@ -147,6 +274,92 @@ mod unit {
         let keys: Vec<_> = (0..MAX_KEYS + 9)
             .map(|n| json!({"kty": "EC", "crv": "P-256", "x": X, "y": Y, "kid": n.to_string()}))
             .collect();
-        assert_eq!(ids(&json!(keys)).len(), MAX_KEYS);
+        assert_eq!(set(&json!(keys)).ids().len(), MAX_KEYS);
+    }
+
+    fn signed(key: &TestKey, kid: Option<&str>) -> String {
+        let mut header = json!({"alg": key.alg()});
+        if let Some(kid) = kid {
+            header["kid"] = json!(kid);
+        }
+        key.sign(&header, &json!({}))
+    }
+
+    fn check(keys: &Value, token: &str) -> Result<(), NoSigner> {
+        let jwt = UnverifiedJwt::split(token).unwrap();
+        set(keys).signer(&jwt, &ALL).map(|_| ())
+    }
+
+    fn without_kid(mut jwk: Value) -> Value {
+        jwk.as_object_mut().unwrap().remove("kid");
+        jwk
+    }
+
+    #[test]
+    fn rfc7517_4_5_keys_of_one_kid_are_told_apart_by_kind_algorithm_and_use() {
+        let (ec, rsa, ed) = (TestKey::es256(), TestKey::rs256(), TestKey::eddsa());
+        let other = TestKey::es256();
+        let mut for_encryption = TestKey::es256().jwk("1");
+        for_encryption["use"] = json!("enc");
+        let keys = json!([
+            for_encryption,
+            other.jwk("1"),
+            rsa.jwk("1"),
+            ec.jwk("1"),
+            ed.jwk("1")
+        ]);
+        for key in [&ec, &rsa, &ed, &other] {
+            assert_eq!(
+                check(&keys, &signed(key, Some("1"))),
+                Ok(()),
+                "{}",
+                key.alg()
+            );
+        }
+        let stranger = signed(&TestKey::es256(), Some("1"));
+        assert_eq!(check(&keys, &stranger), Err(NoSigner::Signature));
+        let rsa_alone = json!([rsa.jwk("1")]);
+        assert_eq!(
+            check(&rsa_alone, &signed(&ec, Some("1"))),
+            Err(NoSigner::OtherAlgorithm)
+        );
+    }
+
+    #[test]
+    fn rfc7515_4_1_4_a_jwt_or_a_key_may_have_no_kid() {
+        let (first, second) = (TestKey::es256(), TestKey::es256());
+        let named = json!([first.jwk("1"), second.jwk("2")]);
+        let unnamed = json!([without_kid(first.jwk("1")), without_kid(second.jwk("2"))]);
+        for keys in [&named, &unnamed] {
+            assert_eq!(check(keys, &signed(&second, None)), Ok(()));
+            let stranger = signed(&TestKey::es256(), None);
+            assert_eq!(check(keys, &stranger), Err(NoSigner::Unknown));
+        }
+        // A key id that no key has may be one of the keys without.
+        assert_eq!(check(&unnamed, &signed(&second, Some("2"))), Ok(()));
+        assert_eq!(
+            check(&named, &signed(&second, Some("3"))),
+            Err(NoSigner::Unknown)
+        );
+        assert_eq!(
+            check(&named, &signed(&second, Some("1"))),
+            Err(NoSigner::Signature),
+            "whose key id is another's is not tried with the others"
+        );
+    }
+
+    #[test]
+    fn a_signature_is_tried_with_few_keys() {
+        let signer = TestKey::es256();
+        let strangers = |count: usize| {
+            let keys = (0..count).map(|_| TestKey::es256().jwk("1"));
+            json!(keys.chain([signer.jwk("1")]).collect::<Vec<_>>())
+        };
+        let token = signed(&signer, Some("1"));
+        assert_eq!(check(&strangers(MAX_TRIED - 1), &token), Ok(()));
+        assert_eq!(
+            check(&strangers(MAX_TRIED), &token),
+            Err(NoSigner::Signature)
+        );
     }
 }

@@ -8,8 +8,8 @@ pub mod caller;
 pub mod grpc;
 pub mod issuer;
 pub mod jwks;
-mod jwt;
-mod keys;
+pub mod jwt;
+pub mod keys;
 pub mod refusal;
 mod seen;
 #[cfg(any(test, feature = "testing"))]

@@ -26,7 +26,7 @@ pub enum Invalid {
     /// RFC 7515 §4.1.11: what must be understood is not.
     #[error("the token's header has critical parameters that are not understood")]
     Critical,
-    /// No key id, or none of the issuer's.
+    /// None of the issuer's keys fits.
     #[error("the token is not signed with a key of the issuer's")]
     UnknownKey,
     /// The key's kind is for another algorithm than the header's.

@@ -3,18 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use jsonwebtoken::Algorithm;
 use kit::{
     clock::Clock,
     metrics::{Counter, Metrics},
     telemetry::names::metric,
 };
-use oauth_types::{claims::AccessToken, names::jwt_type};
+use oauth_types::{claims::AccessToken, names::jwt_type, numeric_date};
+use serde_json::{Map, Value};
 use tracing::Span;
 
 use crate::{
-    jwks::{Found, Jwks},
+    jwks::Jwks,
     jwt::{UnverifiedHeader, UnverifiedJwt},
-    keys::{Key, MAX_KID},
+    keys::{Key, KeySet, NoSigner},
     refusal::{Invalid, Refusal},
     seen::{Fingerprint, Seen},
 };
@@ -24,6 +26,9 @@ pub const MAX_TOKEN: usize = 8 * 1024;
 /// How far the issuer's clock may be ahead of ours. It makes no token live
 /// longer: a life can be as short as a second.
 const SKEW: Duration = Duration::from_secs(5);
+
+/// RFC 8725 §3.1, RFC 9068 §2.1: never `none`; and no HS*, whose "key" all know.
+const ALGORITHMS: [Algorithm; 3] = [Algorithm::ES256, Algorithm::RS256, Algorithm::EdDSA];
 
 /// RFC 9068 §2.2: the claims of every access token.
 const REQUIRED: [&str; 7] = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
@@ -41,7 +46,6 @@ pub struct Verifier {
 pub struct Verified {
     claims: AccessToken,
     not_before: Option<i64>,
-    kid: String,
     key: Arc<Key>,
 }
 
@@ -121,7 +125,7 @@ impl Verifier {
     /// withdraws its tokens.
     fn found_good(&self, token: &Fingerprint) -> Option<Arc<Verified>> {
         let seen = self.seen.get(token)?;
-        if self.jwks.holds(&seen.kid, &seen.key) {
+        if self.jwks.holds(&seen.key) {
             return Some(seen);
         }
         self.seen.forget(token);
@@ -140,21 +144,10 @@ impl Verifier {
     }
 
     async fn verify_anew(&self, token: &str) -> Result<Verified, Refusal> {
-        let jwt = UnverifiedJwt::split(token)?;
-        let kid = check_header(&jwt.header)?;
-        let key = match self.jwks.key(kid).await {
-            Found::Key(key) => key,
-            Found::Unknown => return Err(Invalid::UnknownKey.into()),
-            Found::NoKeys => return Err(Refusal::NoKeys),
-        };
-        // RFC 8725 §3.1: the key says which algorithm, not the token.
-        if jwt.header.alg != algorithm_name(&key) {
-            return Err(Invalid::KeyAlgorithm.into());
-        }
-        if !key.verifies(jwt.message, jwt.signature) {
-            return Err(Invalid::Signature.into());
-        }
-        let verified = read_claims(&jwt, kid, key)?;
+        let jwt = UnverifiedJwt::split(token).ok_or(Invalid::NotAJwt)?;
+        check_header(&jwt.header)?;
+        let key = self.signer(&jwt).await?;
+        let verified = read_claims(&jwt, key)?;
         // RFC 9068 §4: iss exactly, aud with us in it
         if verified.claims.iss != self.jwks.issuer().name() {
             return Err(Invalid::Issuer.into());
@@ -164,6 +157,23 @@ impl Verifier {
         }
         self.check_times(&verified)?;
         Ok(verified)
+    }
+
+    /// The issuer's key that signed `jwt`. A key that is not known yet is asked for.
+    async fn signer(&self, jwt: &UnverifiedJwt<'_>) -> Result<Arc<Key>, Refusal> {
+        let signed_by = |set: &Arc<KeySet>| set.signer(jwt, &ALGORITHMS).cloned();
+        let held = self.jwks.held();
+        let found = held.as_ref().map(signed_by);
+        let found = match found {
+            Some(Err(none)) if !none.may_be_newer() => Some(Err(none)),
+            Some(Ok(key)) => return Ok(key),
+            before => match self.jwks.newer_than(held.as_ref()).await {
+                Some(newer) => Some(signed_by(&newer)),
+                None => before,
+            },
+        };
+        let found = found.ok_or(Refusal::NoKeys)?;
+        found.map_err(|none| Invalid::from(none).into())
     }
 
     /// RFC 7519 §4.1.4 to §4.1.6, by our own clock.
@@ -187,55 +197,48 @@ impl Verifier {
 }
 
 /// What can be refused by the header alone, before any key is looked at.
-/// Gives the key id.
-fn check_header(header: &UnverifiedHeader) -> Result<&str, Invalid> {
-    // RFC 8725 §3.1, RFC 9068 §2.1: never `none`; and no HS*, whose "key" all know
-    if !["ES256", "RS256", "EdDSA"].contains(&header.alg.as_str()) {
-        return Err(Invalid::Algorithm);
-    }
+fn check_header(header: &UnverifiedHeader) -> Result<(), Invalid> {
     // RFC 9068 §4, RFC 7515 §4.1.9: `application/` may be left out
     let typ = header.typ.as_deref().unwrap_or_default();
     let bare = match typ.split_at_checked("application/".len()) {
         Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") => rest,
         _ => typ,
     };
-    if !bare.eq_ignore_ascii_case(jwt_type::ACCESS_TOKEN) {
-        return Err(Invalid::Type);
+    header.algorithm(&ALGORITHMS)?;
+    if bare.eq_ignore_ascii_case(jwt_type::ACCESS_TOKEN) {
+        Ok(())
+    } else {
+        Err(Invalid::Type)
     }
-    // RFC 7515 §4.1.11: we understand no extension
-    if header.crit.is_some() {
-        return Err(Invalid::Critical);
-    }
-    let kid = header.kid.as_deref().filter(|kid| kid.len() <= MAX_KID);
-    kid.ok_or(Invalid::UnknownKey)
 }
 
-fn read_claims(jwt: &UnverifiedJwt<'_>, kid: &str, key: Arc<Key>) -> Result<Verified, Invalid> {
-    let claims = jwt.claims().ok_or(Invalid::Claims)?;
+impl From<NoSigner> for Invalid {
+    fn from(none: NoSigner) -> Self {
+        match none {
+            NoSigner::Critical => Self::Critical,
+            NoSigner::Algorithm => Self::Algorithm,
+            NoSigner::Unknown => Self::UnknownKey,
+            NoSigner::OtherAlgorithm => Self::KeyAlgorithm,
+            NoSigner::Signature => Self::Signature,
+        }
+    }
+}
+
+fn read_claims(jwt: &UnverifiedJwt<'_>, key: Arc<Key>) -> Result<Verified, Invalid> {
+    let claims: Map<String, Value> = jwt.claims().ok_or(Invalid::Claims)?;
     if let Some(missing) = REQUIRED.iter().find(|name| !claims.contains_key(**name)) {
         return Err(Invalid::Missing(missing));
     }
     let not_before = match claims.get("nbf") {
         None => None,
-        Some(nbf) => Some(nbf.as_i64().ok_or(Invalid::Claims)?),
+        Some(nbf) => Some(numeric_date::of(nbf).ok_or(Invalid::Claims)?),
     };
     let claims = serde_json::from_value(claims.into()).map_err(|_| Invalid::Claims)?;
     Ok(Verified {
         claims,
         not_before,
-        kid: kid.to_owned(),
         key,
     })
-}
-
-fn algorithm_name(key: &Key) -> &'static str {
-    use jsonwebtoken::Algorithm;
-    match key.algorithm {
-        Algorithm::ES256 => "ES256",
-        Algorithm::RS256 => "RS256",
-        Algorithm::EdDSA => "EdDSA",
-        _ => "",
-    }
 }
 
 fn fingerprint(token: &str) -> Fingerprint {

@@ -1,6 +1,7 @@
 //! What a client with no sessions of its own can know and end: the grants that
 //! its user gave it, in each browser (after the FAPI Grant Management draft).
-//! The client shows whose by a token of that user.
+//! The client shows whose by its refresh token: an access token was sent to an
+//! API, which could send it on.
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use kit::clock::Timestamp;
@@ -14,13 +15,12 @@ use crate::{
     domain::Grant,
     error::OAuthError,
     grants,
-    issue::grant_of,
     params::Params,
+    presented::refresh_token,
     sessions::{self, index},
     settings::Client,
     state::Idp,
     token::{authorization, form_params},
-    tokens_of_ours,
 };
 
 /// Lists them.
@@ -44,7 +44,8 @@ struct Listed {
     current: bool,
 }
 
-/// `POST /grants` with `token`: the live grants of the token's user to the client.
+/// `POST /grants` with `token`, a refresh token: the live grants of
+/// its user to the client.
 pub async fn list(
     idp: web::Data<Idp>,
     req: HttpRequest,
@@ -100,20 +101,10 @@ pub async fn end(
         .finish())
 }
 
-/// The live grant of `client` that `token` belongs to.
+/// The live grant of `client` whose refresh token `params` show.
 async fn grant_shown(idp: &Idp, client: &Client, params: &Params) -> Result<Grant, OAuthError> {
     let token = params
         .one("token")?
-        .ok_or_else(|| OAuthError::request("token is missing."))?;
-    let over = || OAuthError::grant("The token is unknown, over, or another client's.");
-    let id = if let Some((grant_id, _)) = idp.refresh_tokens.read(token) {
-        grant_id.to_owned()
-    } else {
-        let claims = tokens_of_ours::access_token(idp, token).map_err(|_| over())?;
-        grant_of(&claims.jti).ok_or_else(over)?.to_owned()
-    };
-    let grant = grants::active(idp, &id).await?;
-    grant
-        .filter(|grant| grant.client_id == client.client_id)
-        .ok_or_else(over)
+        .ok_or_else(|| OAuthError::request("token is missing: the client's refresh token."))?;
+    Ok(refresh_token(idp, client, token).await?.grant.record)
 }

@@ -95,15 +95,8 @@ pub async fn revoke(
     Err(GrantError::Busy)
 }
 
-/// The grant, if it still holds: for whoever honours a token of it.
-pub async fn live(idp: &Idp, grant_id: &str) -> Result<Option<Grant>, RecordError> {
-    match active(idp, grant_id).await? {
-        Some(grant) if is_listed(idp, &grant).await? => Ok(Some(grant)),
-        _ => Ok(None),
-    }
-}
-
-/// The grant, if its record says that it holds: for whoever ends it.
+/// The grant, if its record says that it holds. Whoever gives more on its
+/// strength asks [`is_listed`] besides.
 pub async fn active(idp: &Idp, grant_id: &str) -> Result<Option<Grant>, RecordError> {
     let found = idp.records.get::<Grant>(grant_id).await?;
     Ok(found

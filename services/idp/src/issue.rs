@@ -11,14 +11,18 @@ use oauth_types::{
 use serde::Serialize;
 use tracing::Instrument as _;
 
-use crate::{error::OAuthError, settings::User, state::Idp};
+use crate::{
+    error::OAuthError,
+    keys::Algorithm,
+    policy::{Cut, Permit},
+    settings::User,
+    state::Idp,
+};
 
 /// Whom the tokens are about.
 pub enum Subject<'a> {
     /// A user who signed in.
     User {
-        /// Who.
-        user: &'a User,
         /// In which login session.
         sid: &'a str,
         /// When.
@@ -34,14 +38,16 @@ pub enum Subject<'a> {
 pub struct Issue<'a> {
     /// To whom.
     pub client_id: &'a str,
+    /// What may be issued at all, and for which user.
+    pub permit: &'a Permit<'a>,
     /// About whom.
     pub subject: Subject<'a>,
     /// The grant that it belongs to, where there is one.
     pub grant_id: Option<&'a str>,
     /// The access token's one audience.
     pub audience: &'a str,
-    /// What the access token may do.
-    pub scope: Scope,
+    /// What the access token may do, and the answer says.
+    pub scope: Cut,
     /// Whether the whole grant has `email`: the access token then says it.
     pub with_email: bool,
     /// The access token ends no later.
@@ -60,8 +66,8 @@ pub struct Issue<'a> {
 pub struct IdToken<'a> {
     /// The request's.
     pub nonce: Option<&'a str>,
-    /// What was granted: which claims are told.
-    pub scope: &'a Scope,
+    /// What it is signed by, where the client has a say.
+    pub algorithm: Option<Algorithm>,
     /// How the user was authenticated.
     pub amr: &'a [String],
 }
@@ -120,18 +126,18 @@ pub async fn issue(idp: &Idp, issue: Issue<'_>) -> Result<TokenResponse, OAuthEr
     let span = step!(span::SIGN, "sso.audience" = issue.audience);
     let access_token = idp
         .keys
-        .sign(jwt_type::ACCESS_TOKEN, &claims)
+        .sign(jwt_type::ACCESS_TOKEN, None, &claims)
         .instrument(span)
         .await?;
-    let id_token = match (&issue.id_token, &issue.subject) {
+    let id_token = match (&issue.id_token, &issue.subject, issue.permit.user()) {
         (
             Some(wanted),
             Subject::User {
-                user,
                 sid,
                 auth_time,
                 acr,
             },
+            Some(user),
         ) => {
             let claims = IdTokenClaims {
                 iss: &idp.issuer,
@@ -144,12 +150,12 @@ pub async fn issue(idp: &Idp, issue: Issue<'_>) -> Result<TokenResponse, OAuthEr
                 amr: wanted.amr,
                 sid,
                 nonce: wanted.nonce,
-                person: PersonClaims::of(user, wanted.scope),
+                person: PersonClaims::of(user, issue.permit.scope()),
             };
             let span = step!(span::SIGN, "sso.audience" = issue.client_id);
             Some(
                 idp.keys
-                    .sign(jwt_type::JWT, &claims)
+                    .sign(jwt_type::JWT, wanted.algorithm, &claims)
                     .instrument(span)
                     .await?,
             )
@@ -162,7 +168,7 @@ pub async fn issue(idp: &Idp, issue: Issue<'_>) -> Result<TokenResponse, OAuthEr
         token_type: "Bearer".to_owned(),
         expires_in: expires_in.as_secs(),
         // RFC 6749 §3.3 knows no empty scope.
-        scope: Some(issue.scope.to_string()).filter(|scope| !scope.is_empty()),
+        scope: Some(issue.scope.answer.to_string()).filter(|scope| !scope.is_empty()),
         refresh_token: issue.refresh_token,
         id_token,
         issued_token_type: issue.issued_token_type.map(str::to_owned),
@@ -181,7 +187,7 @@ fn access_token_claims(idp: &Idp, issue: &Issue<'_>, iat: i64, exp: i64) -> Acce
         jti: issue
             .grant_id
             .map_or_else(|| unique.clone(), |grant| format!("{grant}.{unique}")),
-        scope: issue.scope.clone(),
+        scope: issue.scope.token.clone(),
         auth_time: None,
         acr: None,
         sid: None,
@@ -189,14 +195,16 @@ fn access_token_claims(idp: &Idp, issue: &Issue<'_>, iat: i64, exp: i64) -> Acce
         email: None,
         act: issue.act.clone(),
     };
-    match &issue.subject {
-        Subject::Client => claims,
-        Subject::User {
-            user,
-            sid,
-            auth_time,
-            acr,
-        } => AccessToken {
+    match (&issue.subject, issue.permit.user()) {
+        (Subject::Client, _) | (_, None) => claims,
+        (
+            Subject::User {
+                sid,
+                auth_time,
+                acr,
+            },
+            Some(user),
+        ) => AccessToken {
             sub: user.sub.clone(),
             auth_time: Some(*auth_time),
             acr: Some((*acr).to_owned()),

@@ -15,6 +15,7 @@ mod credentials;
 mod discovery;
 mod domain;
 mod error;
+mod form_secrets;
 mod forms;
 mod grant_management;
 mod grants;
@@ -30,6 +31,7 @@ mod par;
 mod params;
 mod passwords;
 mod policy;
+mod presented;
 mod probe;
 mod records;
 mod refresh_tokens;
@@ -49,8 +51,9 @@ use std::{sync::Arc, time::Duration};
 
 use backchannel::Outbox;
 use budgets::Budgets;
-use client_auth::{AssertionKeys, Failures};
+use client_auth::{AssertionKeys, Failures, name_missing_keys};
 pub use config::{Args, Config, OPERATOR_KEY_FILE};
+use form_secrets::FormSecrets;
 pub use keys::{Algorithm, new_signing_key};
 use kit::{
     Ground, clock::Timestamp, config::Problems, metrics::Metrics, net::Listeners,
@@ -189,7 +192,9 @@ async fn provider(
         meters.clone(),
     );
     let passwords = Passwords::new(config.settings.users(), config.demo_credentials);
+    name_missing_keys(&config.settings);
     Ok(Arc::new(Idp {
+        userinfo: format!("{}/userinfo", config.issuer),
         issuer: config.issuer,
         settings: config.settings,
         records,
@@ -199,6 +204,7 @@ async fn provider(
         meters,
         keys,
         refresh_tokens: RefreshTokens::new(&loaded.refresh),
+        form_secrets: FormSecrets::new(&loaded.refresh),
         passwords,
         throttle: Table::new(&loaded.refresh),
         delays: Delays::default(),

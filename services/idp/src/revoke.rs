@@ -13,13 +13,13 @@ use crate::{
     audit,
     bodies::{self, ClientForm},
     client_auth::authenticate,
+    domain::{Grant, RefreshVerdict},
     error::OAuthError,
     grants,
-    issue::grant_of,
+    presented::{Presented, PresentedAccess, Worthless, end_family, presented},
     settings::Client,
     state::Idp,
     token::{authorization, form_params},
-    tokens_of_ours,
 };
 
 /// `POST /revoke`. `token_type_hint` only speeds a search up (§2.1), and there
@@ -35,51 +35,58 @@ pub async fn endpoint(
     let token = params
         .one("token")?
         .ok_or_else(|| OAuthError::request("token is missing (RFC 7009 section 2.1)."))?;
-    if let Some(grant_id) = grant_named(&idp, client, token)? {
-        revoke(&idp, client, &grant_id).await?;
-    }
+    revoke(&idp, client, token).await?;
     // §2.2: an unknown token is as good as a revoked one.
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .finish())
 }
 
-/// The grant of a token; none where it is no token of ours, or over.
-fn grant_named(idp: &Idp, client: &Client, token: &str) -> Result<Option<String>, OAuthError> {
+async fn revoke(idp: &Idp, client: &Client, token: &str) -> Result<(), OAuthError> {
     let unsupported = |why: &str| OAuthError::new(ErrorCode::UnsupportedTokenType, why);
-    if let Some((grant_id, _)) = idp.refresh_tokens.read(token) {
-        return Ok(Some(grant_id.to_owned()));
-    }
-    if let Ok(claims) = tokens_of_ours::access_token(idp, token) {
-        if claims.client_id != client.client_id {
-            return Err(another_clients());
+    let grant = match presented(idp, token).await {
+        Ok(Presented::Refresh(refresh)) => {
+            let grant = of_this_client(client, refresh.grant.record)?;
+            if refresh.verdict == RefreshVerdict::Reused {
+                return end_family(idp, &grant).await;
+            }
+            grant
         }
-        if claims.act.is_some() {
-            let why = "An exchanged token ends with the token that it came from.";
-            return Err(unsupported(why));
+        Ok(Presented::Access(access)) => grant_of(client, access)?,
+        Ok(Presented::IdToken) => {
+            return Err(unsupported("An id_token gives access to nothing."));
         }
-        let grant = grant_of(&claims.jti).map(str::to_owned);
-        let why = "Nobody granted this token: it ends by itself.";
-        return grant.map(Some).ok_or_else(|| unsupported(why));
-    }
-    if tokens_of_ours::id_token_hint(idp, token).is_ok() {
-        return Err(unsupported("An id_token gives access to nothing."));
-    }
-    Ok(None)
-}
-
-async fn revoke(idp: &Idp, client: &Client, grant_id: &str) -> Result<(), OAuthError> {
-    let Some(grant) = grants::active(idp, grant_id).await? else {
-        return Ok(());
+        Err(Worthless::Unknown(_) | Worthless::Over) => return Ok(()),
+        Err(Worthless::Records(error)) => return Err(error.into()),
     };
-    // §2.1: one that was issued to another client is refused, and this one told.
-    if grant.client_id != client.client_id {
-        return Err(another_clients());
-    }
-    if let Some(grant) = grants::revoke(idp, grant_id, grant.expires_at).await? {
+    if let Some(grant) = grants::revoke(idp, &grant.id, grant.expires_at).await? {
         audit::grant_revoked_by_client(&idp.meters, &grant);
     }
     Ok(())
+}
+
+/// The grant that an access token of `client` ends with.
+fn grant_of(client: &Client, access: PresentedAccess) -> Result<Grant, OAuthError> {
+    let unsupported = |why: &str| OAuthError::new(ErrorCode::UnsupportedTokenType, why);
+    let PresentedAccess { claims, grant } = access;
+    if claims.client_id != client.client_id {
+        return Err(another_clients());
+    }
+    if claims.act.is_some() {
+        let why = "An exchanged token ends with the token that it came from.";
+        return Err(unsupported(why));
+    }
+    let why = "Nobody granted this token: it ends by itself.";
+    of_this_client(client, grant.ok_or_else(|| unsupported(why))?)
+}
+
+/// §2.1: one that was issued to another client is refused, and this one told.
+fn of_this_client(client: &Client, grant: Grant) -> Result<Grant, OAuthError> {
+    if grant.client_id == client.client_id {
+        Ok(grant)
+    } else {
+        Err(another_clients())
+    }
 }
 
 fn another_clients() -> OAuthError {

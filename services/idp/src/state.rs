@@ -13,6 +13,7 @@ use crate::{
     budgets::Budgets,
     client_auth::{AssertionKeys, Failures},
     config::Quotas,
+    form_secrets::FormSecrets,
     keys::Keys,
     known_browsers::KnownBrowsers,
     meters::Meters,
@@ -27,6 +28,8 @@ use crate::{
 pub struct Idp {
     /// The issuer, exactly as browsers see it.
     pub issuer: String,
+    /// The userinfo endpoint: the audience of a token that is good there alone.
+    pub userinfo: String,
     /// What it knows.
     pub settings: Settings,
     /// What it remembers.
@@ -43,6 +46,8 @@ pub struct Idp {
     pub keys: Keys,
     /// How refresh tokens are made.
     pub refresh_tokens: RefreshTokens,
+    /// What is secret in the answers to forms.
+    pub form_secrets: FormSecrets,
     /// How passwords are checked.
     pub passwords: Passwords,
     /// Where failed sign-ins are counted.

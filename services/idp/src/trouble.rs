@@ -141,7 +141,7 @@ impl Trouble {
     /// OpenID Connect RP-Initiated Logout §2 and §4: nothing is ended, and
     /// nothing goes to an address that is not known to be the client's.
     pub fn logout(why: impl Into<String>) -> Self {
-        let todo = "You are still signed in. Go back to the app, or sign out at /account.";
+        let todo = "No session has ended. Go back to the app.";
         let trouble = Self::new(
             StatusCode::BAD_REQUEST,
             "This sign-out cannot be done",
@@ -152,6 +152,16 @@ impl Trouble {
             code: Some(ErrorCode::InvalidRequest),
             ..trouble
         }
+    }
+
+    /// A logout request that was refused, in a browser that is signed in or not.
+    pub fn nothing_ended(mut self, signed_in: bool) -> Self {
+        self.todo = if signed_in {
+            "You are still signed in. Go back to the app, or sign out at /account."
+        } else {
+            "This browser is not signed in here. Go back to the app."
+        };
+        self
     }
 
     fn back_to(mut self, client: &Client) -> Self {

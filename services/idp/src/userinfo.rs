@@ -11,13 +11,13 @@ use web_kit::problem::Problem;
 
 use crate::{
     bodies::ClientForm,
-    domain::{Grant, GrantState},
-    issue::{PersonClaims, grant_of},
+    issue::PersonClaims,
     params::Params,
+    policy::Permit,
+    presented::{Presented, Worthless, presented},
     records::RecordError,
     state::Idp,
     token::is_form,
-    tokens_of_ours,
 };
 
 #[derive(Serialize)]
@@ -34,30 +34,26 @@ pub async fn endpoint(
     body: ClientForm,
 ) -> Result<HttpResponse, Problem> {
     let token = bearer(&req, &body)?;
-    let claims = tokens_of_ours::access_token(&idp, &token).map_err(invalid_token)?;
+    let access = match presented(&idp, &token).await {
+        Ok(Presented::Access(access)) => access,
+        Ok(Presented::Refresh(_) | Presented::IdToken) => {
+            return Err(invalid_token("it is no access token"));
+        }
+        Err(Worthless::Records(error)) => return Err(store_away(error)),
+        Err(worthless) => return Err(invalid_token(&worthless.to_string())),
+    };
+    // The grant's client, which an exchanged token's need not be.
+    let grant = access.grant.ok_or_else(no_openid)?;
     let ended = || invalid_token("its grant has ended");
-    let id = grant_of(&claims.jti).ok_or_else(no_openid)?;
-    let grant = idp
-        .records
-        .get::<Grant>(id)
-        .await
-        .map_err(store_away)?
-        .ok_or_else(ended)?
-        .record;
-    let user = idp
-        .settings
-        .user(&claims.sub)
-        .filter(|user| user.enabled)
-        .ok_or_else(ended)?;
-    if grant.state == GrantState::Revoked {
-        return Err(ended());
-    }
-    if !grant.scope.contains("openid") {
+    let client = idp.settings.client(&grant.client_id).ok_or_else(ended)?;
+    let permit = Permit::of_grant(&idp, client, &(&grant).into()).map_err(|_| ended())?;
+    let user = permit.user().ok_or_else(ended)?;
+    if !permit.scope().contains("openid") {
         return Err(no_openid());
     }
     let info = UserInfo {
         sub: &user.sub,
-        person: PersonClaims::of(user, &grant.scope),
+        person: PersonClaims::of(user, permit.scope()),
     };
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))

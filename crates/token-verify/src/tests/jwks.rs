@@ -32,6 +32,37 @@ async fn an_unknown_key_id_fetches_the_set_again() {
 }
 
 #[tokio::test]
+async fn rfc7515_4_1_4_a_token_without_a_key_id_is_tried_with_all_keys_that_fit() {
+    let world = World::new(TestKey::es256()).await;
+    let (rsa, next) = (TestKey::rs256(), TestKey::es256());
+    let mut header = world.issuer.header();
+    header.as_object_mut().unwrap().remove("kid");
+    let claims = world.issuer.claims(AUDIENCE, SCOPE);
+    let by = |key: &TestKey| key.sign(&header, &claims);
+    assert!(world.verifier.verify(&by(&world.issuer.key)).await.is_ok());
+    // All of one key id, and a new one without a word: the set is fetched again.
+    let keys = vec![rsa.jwk("k1"), world.issuer.key.jwk("k1"), next.jwk("k1")];
+    world.issuer.publish(keys);
+    assert!(world.verifier.verify(&by(&next)).await.is_ok());
+    assert_eq!(world.issuer.fetches(), 2);
+    assert!(world.verifier.verify(&world.token()).await.is_ok());
+    assert!(
+        world
+            .verifier
+            .verify(&world.token_by(&rsa, "k1"))
+            .await
+            .is_ok()
+    );
+    let strangers = by(&TestKey::es256());
+    assert_eq!(world.refusal(&strangers).await, Invalid::UnknownKey);
+    assert_eq!(
+        world.issuer.fetches(),
+        2,
+        "no more than the cooldown allows"
+    );
+}
+
+#[tokio::test]
 async fn strangers_key_ids_do_not_fetch_more_often_than_the_cooldown() {
     let world = World::new(TestKey::es256()).await;
     for n in 0..5 {

@@ -142,9 +142,9 @@ async fn rfc7515_4_1_11_a_critical_extension_is_refused() {
 }
 
 #[tokio::test]
-async fn a_key_id_that_is_missing_unknown_or_endless_is_refused() {
+async fn a_key_id_that_is_unknown_or_endless_is_refused() {
     let world = World::new(TestKey::es256()).await;
-    for kid in [Value::Null, json!("k2"), json!("k".repeat(5000))] {
+    for kid in [json!("k2"), json!("k".repeat(5000))] {
         assert_eq!(world.with_header("kid", kid).await, Invalid::UnknownKey);
     }
 }
@@ -193,6 +193,27 @@ async fn a_claim_of_the_wrong_type_is_refused() {
     ] {
         assert_eq!(world.with_claim(name, value).await, Invalid::Claims);
     }
+}
+
+#[tokio::test]
+async fn rfc7519_2_dates_may_have_decimals() {
+    let world = World::new(TestKey::es256()).await;
+    let mut claims = world.issuer.claims(AUDIENCE, SCOPE);
+    for name in ["iat", "nbf", "auth_time"] {
+        claims[name] = json!(1_800_000_000.25);
+    }
+    claims["exp"] = json!(1_800_000_300.5);
+    let token = world.issuer.key.sign(&world.issuer.header(), &claims);
+    assert!(world.verifier.verify(&token).await.is_ok());
+    world.clock.advance(Duration::from_secs(299));
+    assert!(world.verifier.verify(&token).await.is_ok());
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.refusal(&token).await, Invalid::Expired);
+    let late = json!(1_800_000_306.5);
+    assert_eq!(world.with_claim("nbf", late).await, Invalid::Expired);
+    let world = World::new(TestKey::es256()).await;
+    let ahead = json!(1_800_000_006.0);
+    assert_eq!(world.with_claim("nbf", ahead).await, Invalid::NotYet);
 }
 
 #[tokio::test]

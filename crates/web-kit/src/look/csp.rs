@@ -67,7 +67,11 @@ impl Origins {
         if let Ok(url) = url::Url::parse(url)
             && matches!(url.scheme(), "http" | "https")
         {
-            let origin = url.origin().ascii_serialization();
+            // CSP 3 §2.3.1 has no way to write an IPv6 address: its scheme has to do.
+            let origin = match url.host() {
+                Some(url::Host::Ipv6(_)) => format!("{}:", url.scheme()),
+                _ => url.origin().ascii_serialization(),
+            };
             if !self.0.contains(&origin) {
                 self.0.push(origin);
             }
@@ -127,6 +131,13 @@ mod tests {
         assert!(!policy.contains("unsafe") && !policy.contains('*') && !policy.contains("http"));
         assert!(policy.starts_with("default-src 'none';"));
         assert!(policy.ends_with("form-action 'self'"));
+    }
+
+    #[test]
+    fn csp3_2_3_1_an_ipv6_address_is_named_by_its_scheme() {
+        let policy = Csp::strict().form_action("http://[::1]:51004/callback");
+        let policy = policy.to_string();
+        assert!(policy.ends_with("form-action 'self' http:"), "{policy}");
     }
 
     #[test]

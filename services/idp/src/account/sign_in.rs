@@ -49,7 +49,8 @@ async fn sign_in(
     };
     let before = sessions::stored(idp, req).await?;
     let known = before.as_ref().map(|stored| &stored.record);
-    let (login, cookie) = sessions::make(idp, req, known, user);
+    let secret = |_: &str, _| idp.random.token();
+    let (login, cookie) = sessions::make(idp, req, known, user, secret);
     sessions::save(idp, before.as_ref(), &login).await?;
     let known = credentials::known_browser(idp, req, user);
     Ok(with_cookie(with_cookie(to_account(), &cookie), &known))

@@ -9,6 +9,7 @@ use crate::{
     budgets,
     domain::{AuthorizationRequest, Authorized, Code, CodeState, LoginSession},
     par,
+    records::Stored,
     state::Idp,
     trouble::Trouble,
 };
@@ -26,40 +27,61 @@ pub(super) async fn use_up(idp: &Idp, request: &AuthorizationRequest) -> Result<
     was_there.then_some(()).ok_or_else(over)
 }
 
-/// Issues the code for `login`'s user and goes back to the client. The request
-/// has been used up.
+/// Issues `code` for `login`'s user and goes back to the client. The request has
+/// been used up.
 pub(super) async fn complete(
     idp: &Idp,
     req: &HttpRequest,
     request: &AuthorizationRequest,
     login: &LoginSession,
+    code: String,
 ) -> Result<HttpResponse, Trouble> {
     let span = step!(
         span::CODE_ISSUE,
         "sso.client_id" = request.client_id,
         "enduser.id" = login.sub
     );
-    let code = issue(idp, request, login).instrument(span).await?;
+    issue(idp, request, login, &code).instrument(span).await?;
     tracing::info!(
         client = request.client_id,
         user = login.sub,
         "signed in to a client"
     );
-    Ok(answer::back(
-        idp,
-        req,
-        &request.redirect_uri,
-        request.state.as_deref(),
-        &[("code", &code)],
-    ))
+    Ok(back(idp, req, request, &code))
+}
+
+/// Goes back to the client with a code that was issued just now for the same
+/// form. One that was redeemed meanwhile is not given again: a second use would
+/// take back what the first one gave.
+pub(super) async fn again(
+    idp: &Idp,
+    req: &HttpRequest,
+    request: &AuthorizationRequest,
+    code: &str,
+) -> Result<HttpResponse, Trouble> {
+    let issued = idp
+        .records
+        .get::<Code>(&kit::seal::fingerprint(code))
+        .await?;
+    let is_used = |code: Stored<Code>| matches!(code.record.state, CodeState::Exchanged);
+    if issued.is_some_and(is_used) {
+        let client = idp.settings.client(&request.client_id);
+        return Err(Trouble::sign_in_over(client));
+    }
+    Ok(back(idp, req, request, code))
+}
+
+fn back(idp: &Idp, req: &HttpRequest, request: &AuthorizationRequest, code: &str) -> HttpResponse {
+    let state = request.state.as_deref();
+    answer::back(idp, req, &request.redirect_uri, state, &[("code", code)])
 }
 
 async fn issue(
     idp: &Idp,
     request: &AuthorizationRequest,
     login: &LoginSession,
-) -> Result<String, Trouble> {
-    let code = idp.random.token();
+    code: &str,
+) -> Result<(), Trouble> {
     let now = idp.now();
     let lifetimes = &idp.settings.lifetimes;
     let record = Code {
@@ -72,9 +94,9 @@ async fn issue(
         redeemable_until: now + lifetimes.code,
         expires_at: now + lifetimes.code,
     };
-    let id = kit::seal::fingerprint(&code);
+    let id = kit::seal::fingerprint(code);
     let charge = budgets::charge(budgets::user(&login.sub), &id, &record)?;
     idp.records.put(&id, &record).await?;
     budgets::enter(&idp.records, &idp.budgets.codes, &charge, &id, &record).await?;
-    Ok(code)
+    Ok(())
 }

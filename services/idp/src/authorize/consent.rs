@@ -9,11 +9,12 @@ use url::Url;
 use super::{
     Refusal, Shown, answer, complete, join_journey_of,
     sign_in::{Answered, answered, finish, hidden},
+    twice,
 };
 use crate::{
     bodies::PageForm,
     cookies::with_cookie,
-    domain::{AuthorizationRequest, LoginSession},
+    domain::{Answer, AuthorizationRequest, LoginSession},
     pages::{ConsentGroup, ConsentPage},
     sessions,
     settings::Client,
@@ -27,19 +28,22 @@ pub const PATH: &str = "/consent";
 /// Shows the form to a user who was signed in already.
 pub(super) fn ask(idp: &Idp, client: &Client, shown: &Shown, login: &LoginSession) -> HttpResponse {
     let request = &shown.session.request;
-    with_cookie(page(idp, client, &shown.id, request, login), &shown.cookie)
+    with_cookie(
+        page(idp, client, &shown.id, request, &login.sub),
+        &shown.cookie,
+    )
 }
 
-/// The form.
+/// The form, for the user `sub`.
 pub(super) fn page(
     idp: &Idp,
     client: &Client,
     id: &str,
     request: &AuthorizationRequest,
-    login: &LoginSession,
+    sub: &str,
 ) -> HttpResponse {
     let host = request.redirect_uri.parse::<Url>().ok();
-    let user = idp.settings.user(&login.sub);
+    let user = idp.settings.user(sub);
     let page = ConsentPage {
         action: PATH.to_owned(),
         hidden: hidden(client, id),
@@ -105,19 +109,33 @@ async fn decided(
     let login = sessions::current(idp, req).await?;
     let login = login.filter(|login| login.sid == signed_in.sid && login.sub == signed_in.sub);
     let login = login.ok_or_else(over)?;
-    let client = &answered.client.client_id;
-    match answered.params.one("decision") {
-        Ok(Some("allow")) => {
-            let request = finish(idp, answered).await?;
-            tracing::info!(client, user = login.sub, "consent given");
-            complete::complete(idp, req, &request, &login).await
-        }
-        Ok(Some("deny")) => {
-            let request = finish(idp, answered).await?;
-            tracing::info!(client, user = login.sub, "consent denied");
-            let refusal = Refusal::new(ErrorCode::AccessDenied, "The user did not allow it.");
-            Ok(answer::refuse_request(idp, req, &request, &refusal))
-        }
-        _ => Err(Trouble::request("decision must be allow or deny.")),
+    let decision = match answered.params.one("decision") {
+        Ok(Some("allow")) => Answer::Code,
+        Ok(Some("deny")) => Answer::Refusal,
+        _ => return Err(Trouble::request("decision must be allow or deny.")),
+    };
+    let record = &answered.stored.record;
+    if record.answered.is_some() {
+        return twice::decision(idp, req, answered, record, decision).await;
     }
+    let Some(request) = finish(idp, answered, signed_in.clone(), decision).await? else {
+        let done = twice::done(idp, answered).await?.ok_or_else(over)?;
+        return twice::decision(idp, req, answered, &done, decision).await;
+    };
+    let client = &answered.client.client_id;
+    match decision {
+        Answer::Code => {
+            tracing::info!(client, user = login.sub, "consent given");
+            let code = idp.form_secrets.code(&answered.id);
+            complete::complete(idp, req, &request, &login, code).await
+        }
+        Answer::Refusal => {
+            tracing::info!(client, user = login.sub, "consent denied");
+            Ok(answer::refuse_request(idp, req, &request, &denied()))
+        }
+    }
+}
+
+pub(super) fn denied() -> Refusal {
+    Refusal::new(ErrorCode::AccessDenied, "The user did not allow it.")
 }

@@ -30,15 +30,16 @@ pub(super) fn decide(
 ) -> Next {
     let silent = request.prompts("none");
     let again = request.prompts("login") || request.prompts("select_account");
-    let fresh = session
-        .filter(|login| !again && is_fresh(idp, request, login) && is_expected(request, login));
+    let fresh = session.filter(|login| {
+        !again && is_fresh(idp, request, login) && is_expected(request, &login.sub)
+    });
     match fresh {
         None if silent => refuse(ErrorCode::LoginRequired, "The user has to sign in."),
         None => Next::SignIn,
         Some(_) if silent && needs_consent(client, request) => {
             refuse(ErrorCode::ConsentRequired, "The user has to consent.")
         }
-        Some(login) => match after_sign_in(client, request, &login) {
+        Some(login) => match after_sign_in(client, request, &login.sub) {
             Verdict::Refuse(refusal) => Next::Refuse(refusal),
             Verdict::Consent => Next::Consent(login),
             Verdict::Complete => Next::Complete(login),
@@ -56,13 +57,9 @@ pub(super) enum Verdict {
     Complete,
 }
 
-/// With the session that the user just began, or that was found good.
-pub(super) fn after_sign_in(
-    client: &Client,
-    request: &AuthorizationRequest,
-    login: &LoginSession,
-) -> Verdict {
-    if !is_expected(request, login) {
+/// With the session that the user `sub` just began, or that was found good.
+pub(super) fn after_sign_in(client: &Client, request: &AuthorizationRequest, sub: &str) -> Verdict {
+    if !is_expected(request, sub) {
         let why = "Another user signed in than id_token_hint names.";
         return Verdict::Refuse(Refusal::new(ErrorCode::LoginRequired, why));
     }
@@ -88,9 +85,9 @@ fn is_fresh(idp: &Idp, request: &AuthorizationRequest, login: &LoginSession) -> 
     request.max_age.is_none_or(|most| age <= most && most > 0)
 }
 
-fn is_expected(request: &AuthorizationRequest, login: &LoginSession) -> bool {
+fn is_expected(request: &AuthorizationRequest, sub: &str) -> bool {
     request
         .expected_sub
         .as_ref()
-        .is_none_or(|expected| *expected == login.sub)
+        .is_none_or(|expected| expected == sub)
 }

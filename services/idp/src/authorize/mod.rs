@@ -9,12 +9,13 @@ mod complete;
 mod consent;
 mod decide;
 mod sign_in;
+mod twice;
 
 use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 #[cfg(test)]
 pub use checks::MAX_REQUEST;
 pub use checks::{Refusal, check};
-pub use client::find_redirect_uri;
+pub use client::{find_redirect_uri, is_registered};
 pub use consent::{PATH as CONSENT_PATH, endpoint as consent};
 use decide::{Next, decide};
 use kit::{
@@ -138,7 +139,7 @@ async fn authorize(
         }
         Next::Complete(login) => {
             complete::use_up(idp, &request).await?;
-            complete::complete(idp, req, &request, &login).await
+            complete::complete(idp, req, &request, &login, idp.random.token()).await
         }
         Next::Consent(login) => {
             let signed_in = Some(SignedIn::to(&login));
@@ -192,6 +193,7 @@ async fn show(
         request,
         browser: kit::seal::fingerprint(&browser),
         signed_in,
+        answered: None,
         expires_at: idp.now() + idp.settings.lifetimes.sign_in,
         charge: None,
     };

@@ -6,16 +6,18 @@ use oauth_types::secret::same_secret;
 use tracing::Instrument as _;
 
 use super::{
-    Refusal, Shown, answer, complete, consent,
+    Refusal, Shown, answer,
+    client::is_registered,
+    complete, consent,
     decide::{self, Verdict},
-    join_journey_of,
+    join_journey_of, twice,
 };
 use crate::{
     bodies::PageForm,
     budgets,
     cookies::{self, with_cookie},
     credentials,
-    domain::{AuthorizationRequest, AuthorizationSession, LoginSession, SignedIn},
+    domain::{Answer, AuthorizationRequest, AuthorizationSession, LoginSession, SignedIn},
     pages::LoginPage,
     params::Params,
     records::Stored,
@@ -91,6 +93,11 @@ pub(super) async fn answered<'i>(
     }
     let client = idp.settings.client(&stored.record.request.client_id);
     let client = client.ok_or_else(Trouble::unknown_client)?;
+    // The configuration may be another than when the request came.
+    if !is_registered(client, &stored.record.request.redirect_uri) {
+        let why = "The app's request named an address that is no longer the app's.";
+        return Err(Trouble::redirect_uri(why));
+    }
     Ok(Answered {
         id,
         stored,
@@ -112,12 +119,26 @@ async fn sign_in(
             return Ok(again.respond(form, &request.redirect_uri));
         }
     };
+    let record = &answered.stored.record;
+    if let Some(same) = twice::signed_in(idp, req, &answered, record, user).await? {
+        return Ok(same);
+    }
+    if record.answered.is_some() {
+        return Err(Trouble::sign_in_over(Some(answered.client)));
+    }
     let before = sessions::stored(idp, req).await?;
     let known = before.as_ref().map(|stored| &stored.record);
-    let (login, cookie) = sessions::make(idp, req, known, user);
+    let secret = |sid: &str, at| idp.form_secrets.session(&answered.id, sid, at);
+    let (login, cookie) = sessions::make(idp, req, known, user, secret);
     // The request is claimed before the session begins: a second answer to it
     // must not change the browser's session.
-    let claimed = claim(idp, &answered, &login).await?;
+    let Some(claimed) = claim(idp, &answered, &login).await? else {
+        // The same form was sent twice, and the other one was faster.
+        let over = || Trouble::sign_in_over(Some(answered.client));
+        let done = twice::done(idp, &answered).await?.ok_or_else(over)?;
+        let same = twice::signed_in(idp, req, &answered, &done, user).await?;
+        return same.ok_or_else(over);
+    };
     sessions::save(idp, before.as_ref(), &login).await?;
     let response = match claimed {
         Claimed::Consent => Ok(consent::page(
@@ -125,9 +146,12 @@ async fn sign_in(
             answered.client,
             &answered.id,
             request,
-            &login,
+            &login.sub,
         )),
-        Claimed::Complete(request) => complete::complete(idp, req, &request, &login).await,
+        Claimed::Complete(request) => {
+            let code = idp.form_secrets.code(&answered.id);
+            complete::complete(idp, req, &request, &login, code).await
+        }
         Claimed::Refuse(request, refusal) => {
             Ok(answer::refuse_request(idp, req, &request, &refusal))
         }
@@ -145,41 +169,63 @@ enum Claimed {
     Refuse(AuthorizationRequest, Refusal),
 }
 
+/// `None` where another form was faster.
 async fn claim(
     idp: &Idp,
     answered: &Answered<'_>,
     login: &LoginSession,
-) -> Result<Claimed, Trouble> {
+) -> Result<Option<Claimed>, Trouble> {
     let read = &answered.stored;
-    match decide::after_sign_in(answered.client, &read.record.request, login) {
-        Verdict::Complete => Ok(Claimed::Complete(finish(idp, answered).await?)),
-        Verdict::Refuse(refusal) => Ok(Claimed::Refuse(finish(idp, answered).await?, refusal)),
+    let signed_in = SignedIn::by_form(login);
+    match decide::after_sign_in(answered.client, &read.record.request, &login.sub) {
+        Verdict::Complete => {
+            let request = finish(idp, answered, signed_in, Answer::Code).await?;
+            Ok(request.map(Claimed::Complete))
+        }
+        Verdict::Refuse(refusal) => {
+            let request = finish(idp, answered, signed_in, Answer::Refusal).await?;
+            Ok(request.map(|request| Claimed::Refuse(request, refusal)))
+        }
         Verdict::Consent => {
             let session = AuthorizationSession {
-                signed_in: Some(SignedIn::to(login)),
+                signed_in: Some(signed_in),
                 ..read.record.clone()
             };
             let id = fingerprint(&answered.id);
             let swapped = idp.records.swap(&id, read, &session).await?;
-            let over = || Trouble::sign_in_over(Some(answered.client));
-            swapped.then_some(Claimed::Consent).ok_or_else(over)
+            Ok(swapped.then_some(Claimed::Consent))
         }
     }
 }
 
-/// Ends the authorization session: one answer alone completes it.
+/// Ends the authorization session: one answer alone completes it, and is known
+/// for a while. `None` where another was faster.
 pub(super) async fn finish(
     idp: &Idp,
     answered: &Answered<'_>,
-) -> Result<AuthorizationRequest, Trouble> {
-    let id = fingerprint(&answered.id);
-    let taken: Option<AuthorizationSession> = idp.records.take(&id).await?;
-    let over = || Trouble::sign_in_over(Some(answered.client));
-    let session = taken.ok_or_else(over)?;
-    let (budget, charge) = (&idp.budgets.requests, session.charge.as_ref());
+    signed_in: SignedIn,
+    answer: Answer,
+) -> Result<Option<AuthorizationRequest>, Trouble> {
+    let (id, read) = (fingerprint(&answered.id), &answered.stored);
+    let done = AuthorizationSession {
+        signed_in: Some(signed_in),
+        answered: Some(answer),
+        expires_at: idp.now() + twice::GRACE,
+        charge: None,
+        ..read.record.clone()
+    };
+    if !idp.records.swap(&id, read, &done).await? {
+        return Ok(None);
+    }
+    // What is kept of it now was left by a user who signed in.
+    let (budget, charge) = (&idp.budgets.requests, read.record.charge.as_ref());
     budgets::leave::<AuthorizationSession>(budget, charge, &id).await;
-    complete::use_up(idp, &session.request).await?;
-    Ok(session.request)
+    if let Err(trouble) = complete::use_up(idp, &done.request).await {
+        // Nothing came of it that could be given again.
+        idp.records.take::<AuthorizationSession>(&id).await?;
+        return Err(trouble);
+    }
+    Ok(Some(done.request))
 }
 
 fn form(client: &Client, id: &str) -> LoginPage {

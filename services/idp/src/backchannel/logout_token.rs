@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Notice;
-use crate::keys::{Keys, SignError};
+use crate::keys::{Algorithm, Keys, SignError};
 
 /// §2.4 recommends at most two minutes.
 const LIFE: Duration = Duration::from_secs(120);
@@ -27,8 +27,10 @@ struct Claims<'a> {
     events: Value,
 }
 
+/// §2.6: checked in the same way as the client's id_tokens, so signed by the
+/// same algorithm.
 pub(super) async fn sign(
-    keys: &Keys,
+    (keys, algorithm): (&Keys, Option<Algorithm>),
     issuer: &str,
     notice: &Notice,
     (now, random): (Timestamp, &dyn Random),
@@ -43,5 +45,5 @@ pub(super) async fn sign(
         sid: &notice.sid,
         events: json!({ BACKCHANNEL_LOGOUT_EVENT: {} }),
     };
-    keys.sign(jwt_type::LOGOUT, &claims).await
+    keys.sign(jwt_type::LOGOUT, algorithm, &claims).await
 }

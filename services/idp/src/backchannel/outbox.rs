@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     audit, budgets,
-    keys::Keys,
+    keys::{Algorithm, Keys},
     meters::Meters,
     records::{RecordError, Records, Stored},
     settings::Settings,
@@ -78,6 +78,8 @@ struct Inner {
 #[derive(Clone)]
 struct Told {
     uri: Url,
+    /// What its logout tokens are signed by, where that is set.
+    algorithm: Option<Algorithm>,
     slots: Arc<Semaphore>,
 }
 
@@ -94,6 +96,7 @@ impl Outbox {
         let told = |client: &crate::settings::Client| {
             let told = Told {
                 uri: client.backchannel_logout_uri.clone()?,
+                algorithm: client.id_token_alg,
                 slots: Arc::new(Semaphore::new(AT_ONCE)),
             };
             Some((client.client_id.clone(), told))
@@ -223,7 +226,9 @@ impl Inner {
 
     async fn tell(&self, notice: &Notice, uri: &Url) -> Result<(), Failure> {
         let now = (self.clock.now(), &*self.random);
-        let token = logout_token::sign(&self.keys, &self.issuer, notice, now).await?;
+        let told = self.clients.get(&notice.client_id);
+        let by = (&self.keys, told.and_then(|told| told.algorithm));
+        let token = logout_token::sign(by, &self.issuer, notice, now).await?;
         self.sender.post(uri, &token).await
     }
 
@@ -281,9 +286,7 @@ mod tests {
     use store::MemoryStore;
 
     use super::*;
-    use crate::{
-        keys::Algorithm, records::Authenticity, sessions::index::SessionName, settings::DEFAULT,
-    };
+    use crate::{records::Authenticity, sessions::index::SessionName, settings::DEFAULT};
 
     #[test]
     fn pauses_double_from_a_second_to_five_minutes() {

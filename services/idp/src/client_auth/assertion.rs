@@ -3,27 +3,30 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
+use jsonwebtoken::Algorithm;
 use kit::{clock::Timestamp, seal::fingerprint};
-use oauth_types::claims::Audience;
+use oauth_types::{claims::Audience, numeric_date};
 use parking_lot::Mutex;
 use serde::Deserialize;
+use token_verify::{
+    jwt::UnverifiedJwt,
+    keys::{KeySet, NoSigner},
+};
 use web_kit::client::AddrBucket;
 
 use super::{Whose, too_many};
 use crate::{
     error::OAuthError,
-    settings::{AuthMethod, Client, ClientKeys},
+    settings::{AuthMethod, Client, ClientKeys, Settings},
     state::Idp,
 };
 
 /// The most characters of an assertion.
 const MAX_LEN: usize = 4096;
-/// The longest life of an assertion: its `jti` has to be remembered so long.
-const MAX_LIFE: Duration = Duration::from_secs(600);
 /// How far the client's clock may be off.
 const SKEW: Duration = Duration::from_secs(10);
-const ALGORITHMS: [Algorithm; 4] = [
+/// What clients may sign by.
+pub const ALGORITHMS: [Algorithm; 4] = [
     Algorithm::ES256,
     Algorithm::PS256,
     Algorithm::EdDSA,
@@ -33,78 +36,94 @@ const ALGORITHMS: [Algorithm; 4] = [
 /// Names of [`ALGORITHMS`], for metadata.
 pub const ALGORITHM_NAMES: [&str; 4] = ["ES256", "PS256", "EdDSA", "RS256"];
 
-/// What an assertion claims before its signature is checked.
-#[derive(Deserialize)]
-struct UnverifiedIssuer {
-    iss: String,
-}
-
+/// RFC 7523 §3. They count once the signature is checked.
 #[derive(Deserialize)]
 struct Claims {
     iss: String,
     sub: String,
     aud: Audience,
+    #[serde(deserialize_with = "numeric_date::required")]
     exp: i64,
     jti: String,
+    #[serde(default, deserialize_with = "numeric_date::optional")]
     iat: Option<i64>,
+    #[serde(default, deserialize_with = "numeric_date::optional")]
     nbf: Option<i64>,
 }
 
-/// The public keys of clients, read from their files once and again for a
-/// `kid` that is not known.
+/// The public keys of clients, read from their files once and again where none
+/// of them fits.
 #[derive(Clone, Debug, Default)]
 pub struct AssertionKeys(Arc<Mutex<HashMap<String, Read>>>);
 
 #[derive(Clone, Debug)]
 struct Read {
-    set: Arc<JwkSet>,
+    set: Arc<KeySet>,
     at: Timestamp,
 }
 
-/// How soon a file is read again for a `kid` that is not in it: anybody can
-/// send one.
+/// How soon a file is read again: anybody can send what no key in it has signed.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
 impl AssertionKeys {
-    async fn key(&self, client: &Client, kid: Option<&str>, now: Timestamp) -> Option<DecodingKey> {
+    /// Whether a key of `client` signed `jwt`.
+    async fn check(
+        &self,
+        client: &Client,
+        jwt: &UnverifiedJwt<'_>,
+        now: Timestamp,
+    ) -> Result<(), NoSigner> {
+        let signed_by = |set: &KeySet| set.signer(jwt, &ALGORITHMS).map(|_| ());
         let known = self.0.lock().get(&client.client_id).cloned();
-        if let Some(read) = known {
-            let key = find(&read.set, kid);
-            if key.is_some() || read.at + READ_AGAIN > now {
-                return key;
-            }
+        let checked = known.as_ref().map(|read| signed_by(&read.set));
+        let is_fresh = |read: &Read| read.at + READ_AGAIN > now;
+        if let Some(checked) = checked
+            && (checked.is_ok() || known.as_ref().is_some_and(is_fresh))
+        {
+            return checked;
         }
-        let set = Arc::new(read_keys(client.keys.clone()?).await?);
-        let key = find(&set, kid);
+        let Some(set) = read_keys(client).await.map(Arc::new) else {
+            // What was known stays.
+            return checked.unwrap_or(Err(NoSigner::Unknown));
+        };
+        let checked = signed_by(&set);
         let read = Read { set, at: now };
         self.0.lock().insert(client.client_id.clone(), read);
-        key
+        checked
     }
 }
 
-async fn read_keys(keys: ClientKeys) -> Option<JwkSet> {
-    match keys {
-        ClientKeys::Inline(value) => serde_json::from_value(value).ok(),
-        ClientKeys::File(path) => {
-            let read = tokio::task::spawn_blocking(move || kit::files::read_text(&path)).await;
-            serde_json::from_str(&read.ok()?.ok()?).ok()
+async fn read_keys(client: &Client) -> Option<KeySet> {
+    let keys = client.keys.clone()?;
+    let read = tokio::task::spawn_blocking(move || keys.read())
+        .await
+        .ok()?;
+    let client = &client.client_id;
+    read.inspect_err(|error| tracing::warn!(client, "the client's keys cannot be read: {error}"))
+        .ok()
+}
+
+/// Says which clients have no keys yet: they cannot authenticate until their
+/// file is there.
+pub fn name_missing_keys(settings: &Settings) {
+    let by_file = |client: &&Client| matches!(client.keys, Some(ClientKeys::File(_)));
+    for client in settings.clients().filter(by_file) {
+        if let Some(Err(error)) = client.keys.as_ref().map(ClientKeys::read) {
+            let client = &client.client_id;
+            tracing::warn!(client, "the client cannot authenticate yet: {error}");
         }
     }
-}
-
-fn find(set: &JwkSet, kid: Option<&str>) -> Option<DecodingKey> {
-    let jwk = match kid {
-        Some(kid) => set.find(kid)?,
-        None => set.keys.first().filter(|_| set.keys.len() == 1)?,
-    };
-    DecodingKey::from_jwk(jwk).ok()
 }
 
 /// Whose `assertion` says to be. Nothing is checked.
 pub(super) fn issuer(assertion: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct UnverifiedIssuer {
+        iss: String,
+    }
     let short = Some(assertion).filter(|text| text.len() <= MAX_LEN)?;
-    let unverified = jsonwebtoken::dangerous::insecure_decode::<UnverifiedIssuer>(short);
-    Some(unverified.ok()?.claims.iss)
+    let unverified: UnverifiedIssuer = UnverifiedJwt::split(short)?.claims()?;
+    Some(unverified.iss)
 }
 
 pub(super) async fn authenticate<'i>(
@@ -117,16 +136,15 @@ pub(super) async fn authenticate<'i>(
     if assertion.len() > MAX_LEN {
         return Err(refused("too long."));
     }
-    let header = decode_header(assertion).map_err(|_| refused("not a JWT."))?;
-    if !ALGORITHMS.contains(&header.alg) {
-        return Err(refused("this algorithm is not taken."));
-    }
-    let unverified: UnverifiedIssuer = jsonwebtoken::dangerous::insecure_decode(assertion)
-        .map_err(|_| refused("it has no iss."))?
-        .claims;
+    let jwt = UnverifiedJwt::split(assertion).ok_or_else(|| refused("not a signed JWT."))?;
+    let none = |none: NoSigner| refused(&format!("{none}."));
+    jwt.header.algorithm(&ALGORITHMS).map_err(none)?;
+    let claims: Claims = jwt.claims().ok_or_else(|| {
+        refused("a claim of RFC 7523 section 3 is missing, or of the wrong type.")
+    })?;
     let client = idp
         .settings
-        .client(&unverified.iss)
+        .client(&claims.iss)
         .filter(|client| client.authenticates_by(AuthMethod::PrivateKeyJwt))
         .ok_or_else(|| refused("its iss is no client that authenticates so."))?;
     let whose = Whose::Client(&client.client_id);
@@ -134,15 +152,9 @@ pub(super) async fn authenticate<'i>(
     if let Some(wait) = idp.failures.wait(whose, from, idp.now()) {
         return Err(too_many(wait));
     }
-    let key = idp
-        .assertion_keys
-        .key(client, header.kid.as_deref(), idp.now())
-        .await;
-    let claims = match key {
-        Some(key) => verified(assertion, &key, header.alg).map_err(refused),
-        None => Err(refused("no key of this client fits.")),
-    };
-    let claims = claims.inspect_err(|_| idp.failures.add(whose, from, idp.now()))?;
+    let checked = idp.assertion_keys.check(client, &jwt, idp.now()).await;
+    let failed = |_: &NoSigner| idp.failures.add(whose, from, idp.now());
+    checked.inspect_err(failed).map_err(none)?;
     idp.failures.forget(whose, from);
     check_claims(idp, client, named, &claims).map_err(|why| refused(&why))?;
     let seen = format!("idp:jti:{}:{}", client.client_id, fingerprint(&claims.jti));
@@ -157,18 +169,6 @@ pub(super) async fn authenticate<'i>(
         return Err(refused("its jti was used before."));
     }
     Ok(client)
-}
-
-/// What the assertion claims, once its signature was found good.
-fn verified(assertion: &str, key: &DecodingKey, alg: Algorithm) -> Result<Claims, &'static str> {
-    let mut validation = Validation::new(alg);
-    // Times are checked below, by our own clock.
-    validation.validate_exp = false;
-    validation.validate_aud = false;
-    validation.required_spec_claims.clear();
-    decode::<Claims>(assertion, key, &validation)
-        .map(|decoded| decoded.claims)
-        .map_err(|_| "bad signature, or a claim of RFC 7523 section 3 is missing.")
 }
 
 fn check_claims(
@@ -196,8 +196,10 @@ fn check_claims(
     if secs(claims.exp) + SKEW <= now {
         return Err("expired.".into());
     }
-    if secs(claims.exp) > now + MAX_LIFE {
-        return Err("exp is too far ahead; 10 minutes at most.".into());
+    let most = idp.settings.lifetimes.client_assertion;
+    if secs(claims.exp) > now + most + SKEW {
+        let most = most.as_secs();
+        return Err(format!("exp is too far ahead: {most} s at most."));
     }
     if claims.nbf.is_some_and(|nbf| secs(nbf) > now + SKEW) {
         return Err("not valid yet (nbf).".into());

@@ -6,7 +6,7 @@ mod failures;
 
 use std::time::Duration;
 
-pub use assertion::{ALGORITHM_NAMES, AssertionKeys};
+pub use assertion::{ALGORITHM_NAMES, ALGORITHMS, AssertionKeys, name_missing_keys};
 pub use failures::{Failures, Whose};
 use kit::{
     step,

@@ -62,11 +62,24 @@ pub struct AuthorizationSession {
     /// Who signed in for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signed_in: Option<SignedIn>,
+    /// How it was answered: kept for a while, since a form is easily sent twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered: Option<Answer>,
     /// Its end.
     pub expires_at: Timestamp,
     /// What it is charged; a record of the version before has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charge: Option<Charge>,
+}
+
+/// What the user's last form came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// A code.
+    Code,
+    /// An error for the client.
+    Refusal,
 }
 
 /// The link from an authorization session to its login session.
@@ -76,6 +89,10 @@ pub struct SignedIn {
     pub sid: String,
     /// The user.
     pub sub: String,
+    /// When, where this authorization session's own form began it or went on
+    /// with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 impl SignedIn {
@@ -84,6 +101,15 @@ impl SignedIn {
         Self {
             sid: login.sid.clone(),
             sub: login.sub.clone(),
+            at: None,
+        }
+    }
+
+    /// The link to `login`, which this form has just begun or gone on with.
+    pub fn by_form(login: &LoginSession) -> Self {
+        Self {
+            at: Some(login.auth_time),
+            ..Self::to(login)
         }
     }
 }

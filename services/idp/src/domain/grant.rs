@@ -114,6 +114,8 @@ pub enum RefreshVerdict {
     },
     /// It was replaced before: somebody else has it.
     Reused,
+    /// All of its family can no longer be redeemed.
+    Expired,
 }
 
 impl Refresh {
@@ -127,6 +129,9 @@ impl Refresh {
 
     /// What generation `presented` is worth at `now`.
     pub fn judge(&self, presented: u32, now: Timestamp, grace: Duration) -> RefreshVerdict {
+        if self.ends <= now {
+            return RefreshVerdict::Expired;
+        }
         if presented == self.generation {
             return RefreshVerdict::Current;
         }
@@ -177,7 +182,7 @@ mod tests {
 
     #[test]
     fn rfc9700_4_14_a_replay_inside_the_grace_gets_the_same_successor() {
-        let refresh = Refresh::default().rotated(at(100));
+        let refresh = Refresh::until(at(1000)).rotated(at(100));
         assert_eq!(
             refresh.judge(0, at(129), GRACE),
             RefreshVerdict::Replayed { successor: 1 }
@@ -187,14 +192,20 @@ mod tests {
 
     #[test]
     fn rfc9700_4_14_a_replay_after_it_is_reuse() {
-        let refresh = Refresh::default().rotated(at(100));
+        let refresh = Refresh::until(at(1000)).rotated(at(100));
         assert_eq!(refresh.judge(0, at(130), GRACE), RefreshVerdict::Reused);
         assert_eq!(refresh.judge(7, at(100), GRACE), RefreshVerdict::Reused);
+        for generation in [0, 1] {
+            let late = refresh.judge(generation, at(1000), GRACE);
+            assert_eq!(late, RefreshVerdict::Expired);
+        }
     }
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let refresh = (0..100).fold(Refresh::default(), |refresh, n| refresh.rotated(at(n)));
+        let refresh = (0..100).fold(Refresh::until(at(1000)), |refresh, n| {
+            refresh.rotated(at(n))
+        });
         assert_eq!(refresh.generation, 100);
         assert_eq!(refresh.replaced.len(), MAX_REPLACED);
         assert_eq!(

@@ -7,7 +7,7 @@ mod grant;
 mod login;
 
 pub use authorization::{
-    AuthorizationRequest, AuthorizationSession, PushedContent, PushedRequest, SignedIn,
+    Answer, AuthorizationRequest, AuthorizationSession, PushedContent, PushedRequest, SignedIn,
 };
 pub use code::{Authorized, Code, CodeState};
 pub use grant::{Grant, GrantState, Refresh, RefreshVerdict};

@@ -57,16 +57,22 @@ impl Keys {
         self.keys.iter().find(|key| key.kid() == kid)
     }
 
-    /// Signs `claims` as a JWT of this `typ` with the default algorithm
-    /// (RFC 7515 §3.1, compact).
-    pub async fn sign(&self, typ: &str, claims: &impl Serialize) -> Result<String, SignError> {
+    /// Signs `claims` as a JWT of this `typ` (RFC 7515 §3.1, compact): by
+    /// `algorithm`, or by the default one.
+    pub async fn sign(
+        &self,
+        typ: &str,
+        algorithm: Option<Algorithm>,
+        claims: &impl Serialize,
+    ) -> Result<String, SignError> {
         #[derive(Serialize)]
         struct Header<'a> {
             alg: &'a str,
             typ: &'a str,
             kid: &'a str,
         }
-        let key = &self.keys[0];
+        let asked = |key: &&Arc<SigningKey>| algorithm.is_none_or(|asked| asked == key.algorithm());
+        let key = self.keys.iter().find(asked).ok_or(SignError::Key)?;
         let header = Header {
             alg: key.algorithm().as_str(),
             typ,
@@ -117,7 +123,13 @@ mod tests {
     async fn rfc7515_each_algorithm_is_verified_by_the_published_key() {
         for algorithm in Algorithm::ALL {
             let keys = Keys::load(&StateDir::default(), algorithm, NOW).unwrap();
-            let jwt = keys.sign("at+jwt", &json!({"sub": "alice"})).await.unwrap();
+            let claims = json!({"sub": "alice"});
+            let jwt = keys.sign("at+jwt", None, &claims).await.unwrap();
+            for asked in Algorithm::ALL {
+                let jwt = keys.sign("JWT", Some(asked), &claims).await.unwrap();
+                let header = jsonwebtoken::decode_header(&jwt).unwrap();
+                assert_eq!(format!("{:?}", header.alg), asked.as_str());
+            }
             let header = jsonwebtoken::decode_header(&jwt).unwrap();
             assert_eq!(header.typ.as_deref(), Some("at+jwt"));
             let set: JwkSet = serde_json::from_str(keys.jwks()).unwrap();

@@ -13,8 +13,8 @@ pub(crate) struct LogoutPage {
     pub action: String,
     /// Hidden fields, name and value; the form sends them back. Untrusted.
     pub hidden: Vec<(String, String)>,
-    /// Who is signed in.
-    pub user_name: String,
+    /// Who is signed in here; none where only the app's own session would end.
+    pub user_name: Option<String>,
     /// The app that asks for it, where it said so. Untrusted.
     pub client_name: Option<String>,
 }
@@ -43,10 +43,17 @@ mod tests {
         let asking = LogoutPage {
             action: "/logout".into(),
             hidden: vec![(HOSTILE.into(), HOSTILE.into())],
-            user_name: HOSTILE.into(),
+            user_name: Some(HOSTILE.into()),
             client_name: Some(HOSTILE.into()),
         };
         let back = "http://127.0.0.1:9999/".parse().unwrap();
+        let elsewhere = LogoutPage {
+            user_name: None,
+            ..asking.clone()
+        };
+        let (html, _) = page(elsewhere.respond(Some(&back))).await;
+        assert!(first_button(&html).ends_with(">Sign out"));
+        assert!(!html.contains("<script"), "{html}");
         let (html, policy) = page(asking.respond(Some(&back))).await;
         assert!(first_button(&html).ends_with(">Sign out"));
         assert!(!html.contains("<script"), "{html}");

@@ -23,6 +23,9 @@ const RESUME: Duration = Duration::from_secs(30);
 const MAX_ATTEMPTS: usize = 8;
 /// How many sessions a user's end takes at once.
 const PAGE: usize = 100;
+/// How many grants of a user to a client are looked at, at most: what a set of
+/// the store holds.
+const ALL: usize = 100_000;
 /// How many expired sessions the worker takes at once.
 const BATCH: usize = 64;
 
@@ -118,6 +121,30 @@ pub async fn end_all_of(
             return Ok(ended);
         }
     }
+}
+
+/// Ends what one client holds in a session that goes on for the user and all
+/// other clients. It can be done again, like the end of a session.
+pub async fn end_client(
+    idp: &Idp,
+    login: &LoginSession,
+    client_id: &str,
+    reason: EndReason,
+) -> Result<Ended, GrantError> {
+    for id in index::grants_of_user(idp, client_id, &login.sub, ALL).await? {
+        if let Some(grant) = grants::active(idp, &id).await?
+            && grant.sid == login.sid
+            && grants::ends_with_session(idp, &grant)
+            && let Some(grant) = grants::revoke(idp, &id, grant.expires_at).await?
+        {
+            audit::grant_ended(&idp.meters, &grant, reason);
+        }
+    }
+    let notice = Notice::new(client_id, &SessionName::of(login), idp.now());
+    let mut ended = Ended::default();
+    ended.notices.extend(idp.outbox.add(notice).await?);
+    index::leave_client(idp, &login.sid, client_id).await?;
+    Ok(ended)
 }
 
 /// Ends what has expired, and finishes what another process left half-way.

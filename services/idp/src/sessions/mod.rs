@@ -5,7 +5,8 @@ mod end;
 pub mod index;
 
 use actix_web::{HttpRequest, cookie::Cookie, http::header};
-pub use end::{Ended, end, end_all_of, end_due};
+pub use end::{Ended, end, end_all_of, end_client, end_due};
+use kit::clock::Timestamp;
 
 use crate::{
     cookies,
@@ -74,21 +75,24 @@ async fn is_listed(idp: &Idp, login: &LoginSession) -> Result<bool, RecordError>
 }
 
 /// A session of `user` who has just signed in, not saved yet, and its cookie.
-/// The same user in the same browser keeps the `sid`; the cookie's secret is
-/// new each time.
+/// The same user in the same browser keeps the `sid`; the cookie's secret, which
+/// `secret` makes for the `sid` and this moment, is new each time.
 pub fn make(
     idp: &Idp,
     req: &HttpRequest,
     before: Option<&LoginSession>,
     user: &User,
+    secret: impl FnOnce(&str, Timestamp) -> String,
 ) -> (LoginSession, Cookie<'static>) {
     let now = idp.now();
     let ends = now + idp.settings.lifetimes.idp_session;
-    let secret = idp.random.token();
+    let before = before.filter(|before| before.sub == user.sub);
+    let sid = before.map_or_else(|| idp.random.id(), |before| before.sid.clone());
+    let secret = secret(&sid, now);
     let user_agent = req.headers().get(header::USER_AGENT);
-    let session = LoginSession::new(idp.random.id(), &secret, user.sub.clone(), now, ends)
+    let session = LoginSession::new(sid, &secret, user.sub.clone(), now, ends)
         .in_browser(user_agent.and_then(|value| value.to_str().ok()));
-    let session = match before.filter(|before| before.sub == user.sub) {
+    let session = match before {
         Some(before) => session.continuing(before),
         None => session,
     };

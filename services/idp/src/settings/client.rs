@@ -1,13 +1,14 @@
 //! A client and what it may do.
 
-use std::path::PathBuf;
-
 use oauth_types::{
     names::{client_auth, grant},
     secret::same_secret,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
+
+use super::ClientKeys;
+use crate::keys::Algorithm;
 
 /// How a client authenticates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,15 +76,6 @@ impl GrantType {
     }
 }
 
-/// Where the public keys of a `private_key_jwt` client are.
-#[derive(Clone, Debug)]
-pub enum ClientKeys {
-    /// In a JWKS file, read when the client first comes and again for an unknown `kid`.
-    File(PathBuf),
-    /// Here.
-    Inline(serde_json::Value),
-}
-
 /// A client. Its `Debug` shows no secret.
 #[expect(
     clippy::struct_excessive_bools,
@@ -105,14 +97,16 @@ pub struct Client {
     pub keys: Option<ClientKeys>,
     /// What it may ask the token endpoint for.
     pub grants: Vec<GrantType>,
-    /// Compared exactly.
+    /// Compared exactly, but for the port of a public client's loopback address.
     pub redirect_uris: Vec<String>,
     /// Where a browser may go after logout; compared exactly.
     pub post_logout_redirect_uris: Vec<String>,
     /// Where it is told that a login session is over (Back-Channel Logout §2.2).
     pub backchannel_logout_uri: Option<Url>,
-    /// The first is the default.
+    /// The first is the default. With none it can only sign users in.
     pub audiences: Vec<String>,
+    /// What its id_tokens and logout tokens are signed by; none: as all others.
+    pub id_token_alg: Option<Algorithm>,
     /// Whether it has to send PKCE; always so for a public client.
     pub require_pkce: bool,
     /// Whether each refresh gives a new refresh token.

@@ -18,6 +18,10 @@ use super::{
 
 /// RFC 6749 §4.1.2 and FAPI 2.0: a code is short-lived.
 const MAX_CODE_LIFE: Duration = Duration::from_secs(60);
+/// What a library makes an assertion last that has no setting for it.
+const CLIENT_ASSERTION: Duration = Duration::from_secs(3600);
+/// The `jti` of each assertion is remembered as long.
+const MAX_CLIENT_ASSERTION: Duration = Duration::from_secs(24 * 3600);
 
 /// The longest that a sign-in may be delayed: its browser waits.
 const MAX_DELAY: Duration = Duration::from_secs(30);
@@ -123,7 +127,9 @@ impl Reader<'_> {
             "refresh_token",
             "refresh_grace",
         ];
-        for key in table.keys().filter(|key| !KEYS.contains(&key.as_str())) {
+        const CLIENT_ASSERTION_KEY: &str = "client_assertion";
+        let is_known = |key: &str| KEYS.contains(&key) || key == CLIENT_ASSERTION_KEY;
+        for key in table.keys().filter(|key| !is_known(key)) {
             self.wrong(format_args!("lifetimes.{key}"), "no such lifetime");
         }
         let read = KEYS.map(|key| {
@@ -136,6 +142,13 @@ impl Reader<'_> {
         });
         if read[2].is_some_and(|code| code > MAX_CODE_LIFE) {
             self.wrong("lifetimes.code", "at most 60s");
+        }
+        let client_assertion = match table.get(CLIENT_ASSERTION_KEY) {
+            Some(text) => self.duration("lifetimes.client_assertion", text),
+            None => Some(CLIENT_ASSERTION),
+        };
+        if client_assertion.is_some_and(|life| life > MAX_CLIENT_ASSERTION) {
+            self.wrong("lifetimes.client_assertion", "at most 24h");
         }
         let [
             access_token,
@@ -156,6 +169,7 @@ impl Reader<'_> {
             idp_session: idp_session?,
             refresh_token: refresh_token?,
             refresh_grace: refresh_grace?,
+            client_assertion: client_assertion?,
         })
     }
 

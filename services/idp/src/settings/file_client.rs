@@ -1,6 +1,7 @@
 //! A client's table, checked field by field.
 
-use jsonwebtoken::jwk::JwkSet;
+use std::path::Path;
+
 use url::Url;
 
 use super::{
@@ -61,18 +62,10 @@ impl Reader<'_> {
         if auth.contains(&AuthMethod::None) {
             self.public_client(key, &auth, &grants, &table);
         }
-        let is_set = |jwks| serde_json::from_value::<JwkSet>(jwks).is_ok();
-        if table.jwks.clone().is_some_and(|jwks| !is_set(jwks)) {
-            self.wrong(key("jwks"), "not a JWKS (RFC 7517)");
-        }
-        if table.jwks.is_some() && table.jwks_file.is_some() {
-            self.wrong(key("jwks"), "given twice: jwks and jwks_file");
-        }
-        let keys = match (table.jwks, table.jwks_file) {
-            (Some(jwks), _) => Some(ClientKeys::Inline(jwks)),
-            (None, Some(file)) => Some(ClientKeys::File(self.at(&file))),
-            (None, None) => None,
-        };
+        let keys = self.keys(key, table.jwks, table.jwks_file.as_deref());
+        let named_alg = table.id_token_signed_response_alg.as_deref();
+        let alg_key = format!("{}: {}", self.file, key("id_token_signed_response_alg"));
+        let id_token_alg = named_alg.and_then(|name| self.problems.parse(&alg_key, name));
         if auth.contains(&AuthMethod::PrivateKeyJwt) && keys.is_none() {
             self.wrong(key("jwks_file"), "private_key_jwt needs jwks or jwks_file");
         }
@@ -88,11 +81,39 @@ impl Reader<'_> {
             post_logout_redirect_uris: table.post_logout_redirect_uris,
             backchannel_logout_uri: told_at.into_iter().next(),
             audiences: table.audiences,
+            id_token_alg,
             require_pkce: table.require_pkce,
             rotate_refresh_tokens: table.rotate_refresh_tokens,
             refresh_ends_with_session: table.refresh_ends_with_session,
         };
         (self.problems.lines().len() == before).then_some(client)
+    }
+
+    /// A client's keys. A file in the state directory may be one that the client
+    /// itself is about to write; whatever is there has to be good.
+    fn keys(
+        &mut self,
+        key: impl Fn(&str) -> String,
+        jwks: Option<serde_json::Value>,
+        file: Option<&Path>,
+    ) -> Option<ClientKeys> {
+        let (name, keys, may_come) = match (jwks, file) {
+            (Some(_), Some(_)) => {
+                self.wrong(key("jwks"), "given twice: jwks and jwks_file");
+                return None;
+            }
+            (Some(jwks), None) => ("jwks", ClientKeys::Inline(jwks), false),
+            (None, Some(file)) => {
+                let may_come = file.is_relative();
+                ("jwks_file", ClientKeys::File(self.at(file)), may_come)
+            }
+            (None, None) => return None,
+        };
+        match keys.read() {
+            Err(error) if !(may_come && error.is_missing()) => self.wrong(key(name), error),
+            _ => {}
+        }
+        Some(keys)
     }
 
     /// What a client that can keep no secret must not have.

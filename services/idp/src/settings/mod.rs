@@ -3,6 +3,7 @@
 
 mod bounds;
 mod client;
+mod client_keys;
 mod demo;
 mod file;
 mod file_client;
@@ -12,7 +13,8 @@ mod user;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-pub use client::{AuthMethod, Client, ClientKeys, GrantType};
+pub use client::{AuthMethod, Client, GrantType};
+pub use client_keys::ClientKeys;
 use kit::config::{Addresses, Problems};
 use oauth_types::Scope;
 pub use user::User;
@@ -58,6 +60,8 @@ pub struct Lifetimes {
     pub refresh_token: Duration,
     /// How long a used refresh token still gets its successor.
     pub refresh_grace: Duration,
+    /// How far ahead a client's assertion may end.
+    pub client_assertion: Duration,
 }
 
 impl Lifetimes {
@@ -154,6 +158,16 @@ impl Settings {
         self.resource(audience)
             .map(|resource| scope.filter(|token| resource.scopes.contains_key(token)))
             .unwrap_or_default()
+    }
+
+    /// Whether `client` may ask for the scope `token`.
+    pub fn allows(&self, client: &Client, token: &str) -> bool {
+        if IDENTITY_SCOPES.contains(&token) {
+            return client.may(GrantType::AuthorizationCode);
+        }
+        let own = client.audiences.iter();
+        let mut resources = own.filter_map(|audience| self.resource(audience));
+        resources.any(|resource| resource.scopes.contains_key(token))
     }
 
     /// Every scope that `client` may ask for.

@@ -1,16 +1,16 @@
 //! The authorization code grant (RFC 6749 §4.1.3, RFC 7636 §4.6).
 
-use oauth_types::{ErrorCode, TokenResponse, pkce};
+use oauth_types::{TokenResponse, pkce};
 
-use super::one_audience;
 use crate::{
     audit,
+    authorize::is_registered,
     domain::{AuthorizationRequest, Authorized, Code, CodeState, Grant, GrantState, Refresh},
     error::OAuthError,
     grants,
     issue::{IdToken, Issue, Subject, issue},
     params::Params,
-    policy::user_may_get_tokens,
+    policy::{Granted, Permit},
     records::Stored,
     settings::{Client, GrantType},
     state::Idp,
@@ -38,10 +38,11 @@ pub(super) async fn redeem(
     if stored.record.redeemable_until <= idp.now() {
         return Err(unknown());
     }
-    check_redirect_uri(request, params)?;
+    check_redirect_uri(client, request, params)?;
     check_pkce(request, params)?;
-    let audience = audience_of(request, client, params)?;
-    let user = user_may_get_tokens(&idp.settings, &login.sub)?;
+    let permit = Permit::of_grant(idp, client, &Granted::by(request, &login.sub))?;
+    let audience = permit.audience(params)?;
+    let scope = permit.cut(None, audience)?;
     let grant = Grant {
         code: Some(id.clone()),
         ..new_grant(idp, client, &stored.record.grant_id, authorized)
@@ -51,21 +52,21 @@ pub(super) async fn redeem(
         return Err(used_again(idp, &stored.record).await?);
     }
     grants::begin(idp, &grant, login.expires_at).await?;
-    let openid = request.scope.contains("openid");
+    let openid = permit.scope().contains("openid");
     issue(
         idp,
         Issue {
             client_id: &client.client_id,
+            permit: &permit,
             subject: Subject::User {
-                user,
                 sid: &login.sid,
                 auth_time: login.auth_time.secs(),
                 acr: &login.acr,
             },
             grant_id: Some(&grant.id),
             audience,
-            scope: idp.settings.scope_at(&request.scope, audience),
-            with_email: request.scope.contains("email"),
+            scope,
+            with_email: permit.scope().contains("email"),
             not_after: None,
             act: None,
             refresh_token: grant
@@ -74,7 +75,7 @@ pub(super) async fn redeem(
                 .map(|r| idp.refresh_tokens.token(&grant.id, r.generation)),
             id_token: openid.then_some(IdToken {
                 nonce: request.nonce.as_deref(),
-                scope: &request.scope,
+                algorithm: client.id_token_alg,
                 amr: &login.amr,
             }),
             issued_token_type: None,
@@ -84,7 +85,16 @@ pub(super) async fn redeem(
 }
 
 /// RFC 6749 §4.1.3: the authorization request's redirect_uri again.
-fn check_redirect_uri(request: &AuthorizationRequest, params: &Params) -> Result<(), OAuthError> {
+fn check_redirect_uri(
+    client: &Client,
+    request: &AuthorizationRequest,
+    params: &Params,
+) -> Result<(), OAuthError> {
+    if !is_registered(client, &request.redirect_uri) {
+        return Err(OAuthError::grant(
+            "The authorization request's redirect_uri is no longer the client's.",
+        ));
+    }
     match params.one("redirect_uri")? {
         Some(uri) if uri == request.redirect_uri => Ok(()),
         Some(_) => Err(OAuthError::grant(
@@ -119,28 +129,6 @@ fn check_pkce(request: &AuthorizationRequest, params: &Params) -> Result<(), OAu
             "code_verifier without a code_challenge (RFC 9700 section 2.1.1).",
         )),
     }
-}
-
-/// The first access token's audience: named here, or by the authorization
-/// request, or the client's first.
-fn audience_of<'a>(
-    request: &'a AuthorizationRequest,
-    client: &'a Client,
-    params: &'a Params,
-) -> Result<&'a str, OAuthError> {
-    let first = request
-        .audiences
-        .first()
-        .or(client.audiences.first())
-        .map(String::as_str);
-    let audience = one_audience(params, first)?;
-    if Some(audience) == first || request.audiences.iter().any(|covered| covered == audience) {
-        return Ok(audience);
-    }
-    Err(OAuthError::new(
-        ErrorCode::InvalidTarget,
-        "This resource is outside the grant.",
-    ))
 }
 
 /// Marks the code as exchanged, remembered as long as what it gave; whether

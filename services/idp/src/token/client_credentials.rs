@@ -7,6 +7,7 @@ use crate::{
     error::OAuthError,
     issue::{Issue, Subject},
     params::Params,
+    policy::{Cut, Permit},
     settings::Client,
     state::Idp,
 };
@@ -16,11 +17,11 @@ pub(super) async fn issue(
     client: &Client,
     params: &Params,
 ) -> Result<TokenResponse, OAuthError> {
-    let allowed = idp.settings.scopes_of(client);
+    let permit = Permit::of_client(idp, client);
     let asked = asked_scope(params)?;
     let scope = match &asked {
-        None => &allowed,
-        Some(asked) if asked.is_within(&allowed) => asked,
+        None => permit.scope(),
+        Some(asked) if asked.is_within(permit.scope()) => asked,
         Some(_) => return Err(scope_refused("This client may not have this scope.")),
     };
     // With no resource named the scope tells it: the first that it belongs to.
@@ -44,10 +45,14 @@ pub(super) async fn issue(
         idp,
         Issue {
             client_id: &client.client_id,
+            permit: &permit,
             subject: Subject::Client,
             grant_id: None,
             audience,
-            scope,
+            scope: Cut {
+                answer: scope.clone(),
+                token: scope,
+            },
             with_email: false,
             not_after: None,
             act: None,

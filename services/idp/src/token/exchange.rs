@@ -10,14 +10,15 @@ use oauth_types::{
 };
 
 use crate::{
+    domain::Grant,
     error::OAuthError,
     grants,
     issue::{Issue, Subject, grant_of, issue},
     params::Params,
-    policy::user_may_get_tokens,
+    policy::{Cut, Permit},
+    presented::{Presented, PresentedAccess, Worthless, presented},
     settings::{Client, Exchange, Settings},
     state::Idp,
-    tokens_of_ours,
 };
 
 /// RFC 8693 §2.1.
@@ -62,17 +63,17 @@ pub async fn exchange(
     request: &ExchangeRequest,
 ) -> Result<TokenResponse, OAuthError> {
     check_types(request)?;
-    let subject = tokens_of_ours::access_token(idp, &request.subject_token)
-        .map_err(|why| OAuthError::request(format!("subject_token: {why}")))?;
-    let policy = policy_for(&idp.settings, client, &subject, &request.audiences)?;
+    let PresentedAccess { claims, grant } = subject(idp, &request.subject_token).await?;
+    let subject = &claims;
+    let policy = policy_for(&idp.settings, client, subject, &request.audiences)?;
+    let permit = permit_of(idp, grant.as_ref())?;
+    let left = permit.left_to(subject);
     let mapped: Scope = policy
         .scopes
         .iter()
-        .filter(|(from, _)| subject.scope.contains(from))
+        .filter(|(from, _)| left.contains(from))
         .fold(Scope::empty(), |all, (_, to)| all.union(to));
     let scope = narrowed(&mapped, request.scope.as_deref())?;
-    check_grant(idp, &subject).await?;
-    let user = user_may_get_tokens(&idp.settings, &subject.sub)?;
     let act = Actor {
         sub: client.client_id.clone(),
         act: subject.act.clone().map(Box::new),
@@ -81,16 +82,19 @@ pub async fn exchange(
         idp,
         Issue {
             client_id: &client.client_id,
+            permit: &permit,
             subject: Subject::User {
-                user,
                 sid: subject.sid.as_deref().unwrap_or_default(),
                 auth_time: subject.auth_time.unwrap_or_default(),
                 acr: subject.acr.as_deref().unwrap_or_default(),
             },
             grant_id: grant_of(&subject.jti),
             audience: &policy.to,
-            scope,
-            with_email: subject.email.is_some(),
+            scope: Cut {
+                answer: scope.clone(),
+                token: scope,
+            },
+            with_email: subject.email.is_some() && permit.scope().contains("email"),
             // It never outlives the token that it came from.
             not_after: Some(Timestamp::from_secs(subject.exp)),
             act: Some(act),
@@ -166,9 +170,27 @@ fn narrowed(mapped: &Scope, asked: Option<&str>) -> Result<Scope, OAuthError> {
     }
 }
 
-/// A token whose grant was taken back gives no more.
-async fn check_grant(idp: &Idp, subject: &AccessToken) -> Result<(), OAuthError> {
-    let no_user = || OAuthError::request("subject_token: not a user's, or its grant has ended.");
-    let id = grant_of(&subject.jti).ok_or_else(no_user)?;
-    grants::live(idp, id).await?.map(|_| ()).ok_or_else(no_user)
+/// A live access token; one whose grant was taken back gives no more.
+async fn subject(idp: &Idp, token: &str) -> Result<PresentedAccess, OAuthError> {
+    let refused = |why: &str| OAuthError::request(format!("subject_token: {why}."));
+    match presented(idp, token).await {
+        Ok(Presented::Access(access)) => match &access.grant {
+            Some(grant) if !grants::is_listed(idp, grant).await? => {
+                Err(refused("its grant has ended"))
+            }
+            _ => Ok(access),
+        },
+        Ok(Presented::Refresh(_) | Presented::IdToken) => Err(refused("no access token")),
+        Err(Worthless::Records(error)) => Err(error.into()),
+        Err(worthless) => Err(refused(&worthless.to_string())),
+    }
+}
+
+/// What the client of the subject token's grant may still have.
+fn permit_of<'i>(idp: &'i Idp, grant: Option<&Grant>) -> Result<Permit<'i>, OAuthError> {
+    let refused = |why: &str| OAuthError::request(format!("subject_token: {why}."));
+    let grant = grant.ok_or_else(|| refused("it is no user's"))?;
+    let client = idp.settings.client(&grant.client_id);
+    let client = client.ok_or_else(|| refused("its grant has ended"))?;
+    Permit::of_grant(idp, client, &grant.into())
 }

@@ -157,7 +157,10 @@ fn asked_scope(params: &Params) -> Result<Option<Scope>, OAuthError> {
 
 /// The one audience that a request asks for: `fallback` where it names none.
 /// A token here has one audience, so naming two is refused (RFC 8707 §2.2).
-fn one_audience<'a>(params: &'a Params, fallback: Option<&'a str>) -> Result<&'a str, OAuthError> {
+pub fn one_audience<'a>(
+    params: &'a Params,
+    fallback: Option<&'a str>,
+) -> Result<&'a str, OAuthError> {
     match params.resources()[..] {
         [] => fallback.ok_or_else(|| {
             OAuthError::new(

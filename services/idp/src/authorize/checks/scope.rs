@@ -1,5 +1,6 @@
-//! RFC 6749 §3.3: what the client asks for, all of it allowed. Nothing is
-//! dropped in silence.
+//! RFC 6749 §3.3, OIDC Core §3.1.2.1: what the client asks for. Scopes that are
+//! not known, or not for this client, are ignored; the token answer says what
+//! was granted.
 
 use oauth_types::{ErrorCode, Scope};
 
@@ -15,10 +16,10 @@ pub(super) fn check(asked: &Asked<'_>, request: &mut AuthorizationRequest) -> Re
     let scope: Scope = text
         .parse()
         .map_err(|e: oauth_types::scope::BadScope| invalid(e.to_string()))?;
-    let allowed = asked.idp.settings.scopes_of(asked.client);
-    if let Some(unknown) = scope.iter().find(|token| !allowed.contains(token)) {
-        return Err(invalid(format!("This client may not ask for {unknown}.")));
+    let settings = &asked.idp.settings;
+    request.scope = scope.filter(|token| settings.allows(asked.client, token));
+    if request.scope.is_empty() {
+        return Err(invalid("This client may ask for none of this.".to_owned()));
     }
-    request.scope = scope;
     Ok(())
 }

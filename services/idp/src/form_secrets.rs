@@ -1,0 +1,66 @@
+//! The secrets in the answer to a form: derived from the form's unguessable id
+//! and a key that is not in the store. So a form that is sent twice gets the
+//! same answer, and the store holds nothing of it.
+
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use kit::{clock::Timestamp, seal::KEY_LEN};
+
+/// Derives them.
+#[derive(Clone)]
+pub struct FormSecrets {
+    key: Arc<hmac::Key>,
+}
+
+impl FormSecrets {
+    /// With a key derived from `master`.
+    pub fn new(master: &[u8; KEY_LEN]) -> Self {
+        let master = hmac::Key::new(hmac::HMAC_SHA256, master);
+        let derived = hmac::sign(&master, b"sso-lab form secrets v1");
+        Self {
+            key: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())),
+        }
+    }
+
+    /// The code that the form `id` leads to.
+    pub fn code(&self, id: &str) -> String {
+        self.derived(&["code", id])
+    }
+
+    /// The secret of the login session `sid` that the form `id` began, or went
+    /// on with, at the moment `at`.
+    pub fn session(&self, id: &str, sid: &str, at: Timestamp) -> String {
+        self.derived(&["session", id, sid, &at.millis().to_string()])
+    }
+
+    fn derived(&self, parts: &[&str]) -> String {
+        // None of the parts has a line break in it.
+        URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, parts.join("\n").as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cookies::TOKEN_LEN;
+
+    #[test]
+    fn each_form_session_and_moment_has_its_own() {
+        let secrets = FormSecrets::new(&[7; KEY_LEN]);
+        let at = Timestamp::from_millis;
+        let all = [
+            secrets.code("a"),
+            secrets.code("b"),
+            secrets.session("a", "s", at(1)),
+            secrets.session("a", "t", at(1)),
+            secrets.session("a", "s", at(2)),
+            FormSecrets::new(&[8; KEY_LEN]).code("a"),
+        ];
+        let different: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(different.len(), all.len());
+        assert!(all.iter().all(|secret| secret.len() == TOKEN_LEN));
+        assert_eq!(secrets.code("a"), all[0]);
+    }
+}

@@ -1,0 +1,238 @@
+//! `private_key_jwt` (RFC 7523) as libraries really make it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testkit::{Answer, Child, ClientAuth, Machine, Platform, binary, free_offset};
+use token_verify::testing::TestKey;
+
+use crate::receiver::{BUILT_IN, file};
+
+/// A client with `keys`, and the lifetimes changed by `lifetimes`.
+fn config(keys: &Value, lifetimes: &str) -> String {
+    let keys = json!({ "keys": keys }).to_string();
+    let client = format!(
+        "\n[[clients]]\nclient_id = \"lib\"\nname = \"A library\"\nauth = [\"private_key_jwt\"]\n\
+         jwks = {}\ngrants = [\"client_credentials\"]\naudiences = [\"https://api-1\"]\n",
+        inline(&serde_json::from_str(&keys).unwrap())
+    );
+    let default = "client_assertion = \"1h\"";
+    assert!(BUILT_IN.contains(default));
+    let built_in = BUILT_IN.replace(default, lifetimes);
+    format!("{built_in}{client}")
+}
+
+/// JSON as an inline table of TOML.
+fn inline(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let members = members
+                .iter()
+                .map(|(name, value)| format!("{name} = {}", inline(value)));
+            format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
+        }
+        Value::Array(all) => {
+            let all = all.iter().map(inline).collect::<Vec<_>>();
+            format!("[{}]", all.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+struct Scene {
+    platform: Platform,
+    machine: Machine,
+    _config: tempfile::NamedTempFile,
+}
+
+impl Scene {
+    async fn set(config: &str) -> Self {
+        let config = file(config);
+        let flags = ["--config", config.path().to_str().unwrap()];
+        let platform = Platform::start_with(&flags).await;
+        Self {
+            machine: platform.machine(ClientAuth::public("lib")),
+            platform,
+            _config: config,
+        }
+    }
+
+    fn now(&self) -> i64 {
+        self.platform.clock().now().secs()
+    }
+
+    /// Good claims but for `change`.
+    fn claims(&self, jti: &str, change: &Value) -> Value {
+        let now = self.now();
+        let mut claims = json!({
+            "iss": "lib", "sub": "lib", "aud": self.platform.issuer(), "jti": jti,
+            "iat": now, "exp": now + 60,
+        });
+        for (name, value) in change.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        claims
+    }
+
+    async fn send(&self, assertion: &str) -> Answer {
+        let assertion_type = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+        let parameters = [
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", assertion_type),
+            ("client_assertion", assertion),
+        ];
+        self.machine.token(&parameters).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc7523_3_a_clients_clock_and_a_librarys_fixed_hour_are_taken() {
+    let key = TestKey::es256();
+    let header = json!({"alg": "ES256", "kid": "1"});
+    let scene = Scene::set(&config(&json!([key.jwk("1")]), "")).await;
+    let now = scene.now();
+    let taken = [
+        json!({"iat": now + 5, "nbf": now + 5, "exp": now + 5 + 600}),
+        json!({"iat": now + 8, "exp": now + 8 + 3600}),
+        json!({"iat": f64::from(u32::try_from(now).unwrap()) + 0.5, "exp": f64::from(u32::try_from(now).unwrap()) + 60.5}),
+    ];
+    for (at, change) in taken.iter().enumerate() {
+        let claims = scene.claims(&format!("j{at}"), change);
+        let answer = scene.send(&key.sign(&header, &claims)).await;
+        assert_eq!(answer.status, 200, "{change}: {}", answer.body);
+    }
+    let refused = [
+        json!({"exp": now + 3611}),
+        json!({"exp": now - 10}),
+        json!({"exp": "3600"}),
+        json!({"iat": now + 11}),
+        json!({"nbf": now + 61}),
+    ];
+    for (at, change) in refused.iter().enumerate() {
+        let claims = scene.claims(&format!("r{at}"), change);
+        let answer = scene.send(&key.sign(&header, &claims)).await;
+        assert_eq!(
+            answer.refusal(),
+            (401, "invalid_client".to_owned()),
+            "{change}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc7523_3_a_jti_is_remembered_as_long_as_its_assertion_counts() {
+    let key = TestKey::es256();
+    let header = json!({"alg": "ES256", "kid": "1"});
+    let lifetimes = "client_assertion = \"2h\"";
+    let scene = Scene::set(&config(&json!([key.jwk("1")]), lifetimes)).await;
+    let claims = scene.claims("once", &json!({"exp": scene.now() + 7200}));
+    scene.send(&key.sign(&header, &claims)).await.granted();
+    for _ in 0..2 {
+        scene.platform.advance(Duration::from_secs(3600));
+        let again = scene.send(&key.sign(&header, &claims)).await;
+        assert_eq!(again.refusal(), (401, "invalid_client".to_owned()));
+        assert!(again.body.contains("jti"), "{}", again.body);
+    }
+    let longer = scene.claims("longer", &json!({"exp": scene.now() + 7211}));
+    let refused = scene.send(&key.sign(&header, &longer)).await;
+    assert!(refused.body.contains("7200 s at most"), "{}", refused.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc7517_4_5_the_key_is_the_one_that_fits_by_kid_kind_algorithm_and_use() {
+    let (ec, rsa) = (TestKey::es256(), TestKey::rs256());
+    let mut for_encryption = TestKey::es256().jwk("1");
+    for_encryption["use"] = json!("enc");
+    let unheard = json!({"kty": "quantum", "kid": "1"});
+    let keys = json!([
+        unheard,
+        for_encryption,
+        rsa.jwk("1"),
+        TestKey::es256().jwk("1"),
+        ec.jwk("1")
+    ]);
+    let scene = Scene::set(&config(&keys, "")).await;
+    let mut jti = 0;
+    for key in [&ec, &rsa] {
+        for header in [
+            json!({"alg": key.alg(), "kid": "1"}),
+            json!({"alg": key.alg()}),
+        ] {
+            jti += 1;
+            let claims = scene.claims(&jti.to_string(), &json!({}));
+            let answer = scene.send(&key.sign(&header, &claims)).await;
+            assert_eq!(answer.status, 200, "{header}: {}", answer.body);
+        }
+    }
+    let strangers = TestKey::es256();
+    for header in [
+        json!({"alg": "ES256", "kid": "1"}),
+        json!({"alg": "ES256"}),
+        json!({"alg": "ES256", "crit": ["b64"]}),
+    ] {
+        let claims = scene.claims("stranger", &json!({}));
+        let answer = scene.send(&strangers.sign(&header, &claims)).await;
+        assert_eq!(
+            answer.refusal(),
+            (401, "invalid_client".to_owned()),
+            "{header}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_jwks_file_is_an_error_at_the_start_with_file_and_key() {
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name);
+    let private = TestKey::eddsa();
+    let bad = [
+        ("not-json", "nonsense".to_owned()),
+        ("no-set", json!([private.jwk("1")]).to_string()),
+        ("empty", json!({"keys": []}).to_string()),
+        (
+            "symmetric",
+            json!({"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}).to_string(),
+        ),
+        ("endless", format!("{{\"keys\": [{}]}}", " ".repeat(70_000))),
+    ];
+    let mut text = BUILT_IN.to_owned();
+    for (name, content) in &bad {
+        std::fs::write(path(name), content).unwrap();
+        text += &client(name, path(name).to_str().unwrap());
+    }
+    text += &client("absent", path("absent").to_str().unwrap());
+    text += &client("folder", home.path().to_str().unwrap());
+    std::fs::write(path("idp.toml"), text).unwrap();
+    let flags = [
+        format!("--port-offset={}", free_offset(1)),
+        format!("--config={}", path("idp.toml").display()),
+    ];
+    let environment = [("REDIS_URL".to_owned(), String::new())];
+    let mut child = Child::spawn(&binary("idp"), &flags, &environment, path("log"));
+    let ended = tokio::task::block_in_place(|| child.wait(Duration::from_secs(60)));
+    let output = child.output();
+    assert_eq!(ended.and_then(|status| status.code()), Some(2), "{output}");
+    for name in [
+        "not-json",
+        "no-set",
+        "empty",
+        "symmetric",
+        "endless",
+        "absent",
+        "folder",
+    ] {
+        let line = format!("idp.toml: clients[{name}].jwks_file: ");
+        assert!(output.contains(&line), "{line} in {output}");
+    }
+    assert!(
+        !output.contains("clients[app2]"),
+        "app2 writes its own: {output}"
+    );
+}
+
+fn client(name: &str, file: &str) -> String {
+    format!(
+        "\n[[clients]]\nclient_id = \"{name}\"\nname = \"x\"\nauth = [\"private_key_jwt\"]\n\
+         jwks_file = \"{file}\"\ngrants = [\"client_credentials\"]\naudiences = [\"https://api-1\"]\n"
+    )
+}
