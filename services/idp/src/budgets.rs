@@ -160,7 +160,9 @@ mod tests {
         let session = AuthorizationSession {
             request: largest(),
             browser: "b".repeat(HASH),
+            answered: None,
             signed_in: Some(SignedIn {
+                at: Some(at),
                 sid: "i".repeat(ID),
                 sub: "u".repeat(36),
             }),

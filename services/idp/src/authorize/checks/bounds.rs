@@ -10,7 +10,7 @@ use crate::{budgets::MAX_RECORD, domain::AuthorizationRequest};
 const MAX_NONCE: usize = 512;
 /// The most bytes of a whole request as it is kept: the rest of its record is
 /// what is kept beside it, and its code.
-pub const MAX_REQUEST: usize = MAX_RECORD - 350;
+pub const MAX_REQUEST: usize = MAX_RECORD - 370;
 
 pub(super) fn check(asked: &Asked<'_>, request: &mut AuthorizationRequest) -> Result<(), Refusal> {
     request.state = asked.params.one("state")?.map(str::to_owned);
