@@ -71,15 +71,12 @@ impl OrderedSet {
     }
 
     pub(super) fn rank(&mut self, member: &str, at: Timestamp) -> Result<(), StoreError> {
-        let member = match self.moments.get_key_value(member) {
-            Some((held, before)) => {
-                self.in_order.remove(&(*before, Arc::clone(held)));
-                Arc::clone(held)
-            }
-            None => {
-                self.room.take_one()?;
-                Arc::from(member)
-            }
+        let member = if let Some((held, before)) = self.moments.get_key_value(member) {
+            self.in_order.remove(&(*before, Arc::clone(held)));
+            Arc::clone(held)
+        } else {
+            self.room.take_one()?;
+            Arc::from(member)
         };
         self.moments.insert(Arc::clone(&member), at);
         self.in_order.insert((at, member));

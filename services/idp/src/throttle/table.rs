@@ -7,9 +7,9 @@ use aws_lc_rs::hmac;
 use kit::seal::KEY_LEN;
 
 /// How many places a table has.
-const PLACES: u64 = 8192;
+const PLACES: u64 = 4096;
 /// Pairs of a name and an address have a lower limit, and so need more.
-const PLACES_OF_PAIRS: u64 = 32_768;
+const PLACES_OF_PAIRS: u64 = 8192;
 
 /// Finds the place of what is counted.
 pub struct Table(hmac::Key);
