@@ -115,9 +115,9 @@ fn http_client(target: &Target, trust: &Trust) -> Result<reqwest::blocking::Clie
             .build()
     };
     // It has a runtime of its own, and none can be made inside of another.
-    let built = std::thread::spawn(build).join();
-    let built = built.map_err(|_| "the HTTP client could not be made".to_owned())?;
-    built.map_err(|error| crate::net::innermost(&error))
+    let client = std::thread::spawn(build).join();
+    let client = client.map_err(|_| "the HTTP client could not be made".to_owned())?;
+    client.map_err(|error| crate::net::innermost(&error))
 }
 
 /// An exporter, with an eye on what comes of it.

@@ -155,14 +155,12 @@ impl Reader<'_> {
 
     fn number(&mut self, name: &str) -> Option<u64> {
         let text = self.get(name)?;
-        match text.parse() {
-            Ok(number) => Some(number),
-            Err(_) => {
-                let what = format_args!("{text:?}: a whole number is expected");
-                self.problems.add(name, what);
-                None
-            }
+        let number = text.parse().ok();
+        if number.is_none() {
+            let what = format_args!("{text:?}: a whole number is expected");
+            self.problems.add(name, what);
         }
+        number
     }
 
     fn sampler(&mut self) -> Option<Sampler> {
