@@ -77,6 +77,11 @@ fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
 fn state<'h>(headers: impl Iterator<Item = &'h [u8]>) -> Option<TraceState> {
     let mut members: Vec<(&str, &str)> = Vec::new();
     for header in headers {
+        // §3.3.1.3: printable ASCII alone.
+        let is_printable = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
+        if !header.iter().all(is_printable) {
+            return None;
+        }
         let header = std::str::from_utf8(header).ok()?;
         let listed = header.split(',').map(|one| one.trim_matches([' ', '\t']));
         for member in listed.filter(|member| !member.is_empty()) {
