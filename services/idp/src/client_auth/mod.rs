@@ -12,7 +12,7 @@ use kit::{
     step,
     telemetry::names::{OK, span},
 };
-use oauth_types::{error::sentence, names::client_auth::JWT_BEARER, secret::same_secret};
+use oauth_types::{error::sentence, names::client_auth::JWT_BEARER};
 use tracing::{Instrument as _, field::Empty};
 use web_kit::client::{AddrBucket, ClientAddr};
 
@@ -134,14 +134,8 @@ fn by_secret<'i>(
 ) -> Result<&'i Client, OAuthError> {
     let client = idp.settings.client(id);
     let whose = client.map_or(Whose::Nobody, |client| Whose::Client(&client.client_id));
-    let judged = idp.failures.judge(whose, from, idp.now(), || match client {
-        Some(client) => client.has_secret(secret),
-        // An unknown client takes the way of a wrong secret.
-        None => {
-            same_secret("", secret);
-            false
-        }
-    });
+    let is_right = || client.is_some_and(|client| client.has_secret(secret));
+    let judged = idp.failures.judge(whose, from, idp.now(), is_right);
     let right = judged.map_err(too_many)?;
     match client {
         Some(client) if right && client.authenticates_by(method) => Ok(client),
