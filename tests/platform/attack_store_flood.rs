@@ -149,11 +149,11 @@ async fn a_class_of_40_behind_one_address_signs_in_at_once() {
     }
     let mut tasks = JoinSet::new();
     for (mut cli, mut tab, person) in class {
-        let apps = [app1.clone(), app2.clone()];
+        let both = [app1.clone(), app2.clone()];
         tasks.spawn(async move {
             sign_in(&mut cli, person).await;
             sign_in(&mut tab, person).await;
-            for app in &apps {
+            for app in &both {
                 let session = session_at(&mut cli, app).await;
                 assert_eq!(session["authenticated"], true, "{app}: {session}");
             }

@@ -22,7 +22,7 @@ fn run(program: &str, flags: &[&str], environment: &[(&str, &str)]) -> (Option<i
         &environment,
         folder.path().join("log"),
     );
-    let status = child.wait(SOON).expect("it ends");
+    let status = child.wait(SOON).unwrap();
     (status.code(), child.output())
 }
 

@@ -56,10 +56,9 @@ fn stall(offset: u16) -> Vec<TcpStream> {
             let mut stream = TcpStream::connect(("127.0.0.1", port + offset)).unwrap();
             stream.set_nonblocking(true).unwrap();
             for part in [head.as_bytes(), &body] {
-                match stream.write(part) {
-                    // Refused already, or no more is taken: that is what is tested.
-                    Ok(_) => {}
-                    Err(error) => assert!(
+                // Refused already, or no more is taken: that is what is tested.
+                if let Err(error) = stream.write_all(part) {
+                    assert!(
                         matches!(
                             error.kind(),
                             ErrorKind::WouldBlock
@@ -67,7 +66,7 @@ fn stall(offset: u16) -> Vec<TcpStream> {
                                 | ErrorKind::BrokenPipe
                         ),
                         "{error}"
-                    ),
+                    );
                 }
             }
             stream

@@ -8,7 +8,7 @@ use tests::{ALICE, in_modes, modes::in_mode, session_at, sign_in_to};
 /// As much as the provider's configuration lets a user have.
 fn largest() -> Vec<(&'static str, &'static str)> {
     let roles: Vec<_> = (0..20).map(|n| format!("{n:0125}")).collect();
-    let roles = format!("roles = {:?}", roles);
+    let roles = format!("roles = {roles:?}");
     let json = roles.len() - "roles = ".len() - (roles.matches(", ").count());
     assert_eq!(
         json, 2561,

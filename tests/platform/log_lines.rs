@@ -117,10 +117,10 @@ async fn rfc6749_5_2_a_wrong_client_secret_is_told_with_client_and_error_at_both
         cli.fetch_get("/api1/report").await,
     ] {
         assert!(answer.status >= 500, "{}", answer.body);
-        let at_api = line(&platform, "api-1", "the identity provider refused");
-        let fields = &at_api["fields"];
-        assert_eq!(fields["error"], "invalid_client", "{at_api}");
-        assert_eq!(fields["client"], "api-1", "{at_api}");
+        let api_line = line(&platform, "api-1", "the identity provider refused");
+        let fields = &api_line["fields"];
+        assert_eq!(fields["error"], "invalid_client", "{api_line}");
+        assert_eq!(fields["client"], "api-1", "{api_line}");
     }
     let at_idp = line(&platform, "idp", "a client is refused");
     assert_eq!(at_idp["fields"]["client"], "api-1", "{at_idp}");

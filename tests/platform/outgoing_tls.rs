@@ -14,7 +14,7 @@ fn command(flags: &[&str]) -> (String, Option<i32>) {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let mut child = Child::spawn(&binary("sso-lab"), flags, &[], log);
-    let status = tokio::task::block_in_place(|| child.wait(SOON)).expect("it ends");
+    let status = tokio::task::block_in_place(|| child.wait(SOON)).unwrap();
     (child.output(), status.code())
 }
 

@@ -49,7 +49,7 @@ struct Args {
 
 #[tokio::main]
 async fn main() {
-    let args = Args::parse();
+    let args = kit::config::parse_args::<Args>();
     let load = Load {
         seconds: args.seconds,
         connections: args.connections,
