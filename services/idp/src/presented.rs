@@ -17,6 +17,10 @@ use crate::{
 };
 
 /// A genuine token of ours whose grant, where it has one, lives.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one a request, moved once or twice"
+)]
 pub enum Presented {
     /// A refresh token.
     Refresh(PresentedRefresh),
