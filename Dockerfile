@@ -76,42 +76,42 @@ FROM runtime AS idp
 LABEL org.opencontainers.image.title="idp" \
       org.opencontainers.image.description="The OpenID Provider of sso-lab"
 COPY --from=build /out/idp /idp
-EXPOSE 8081 9081
+EXPOSE 8081 9081 9101
 ENTRYPOINT ["/idp"]
 
 FROM runtime AS app1-bff
 LABEL org.opencontainers.image.title="app1-bff" \
       org.opencontainers.image.description="App 1 of sso-lab, behind its BFF"
 COPY --from=build /out/app1-bff /app1-bff
-EXPOSE 8082
+EXPOSE 8082 9102
 ENTRYPOINT ["/app1-bff"]
 
 FROM runtime AS app2-bff
 LABEL org.opencontainers.image.title="app2-bff" \
       org.opencontainers.image.description="App 2 of sso-lab, behind its BFF"
 COPY --from=build /out/app2-bff /app2-bff
-EXPOSE 8083
+EXPOSE 8083 9103
 ENTRYPOINT ["/app2-bff"]
 
 FROM runtime AS api-1
 LABEL org.opencontainers.image.title="api-1" \
       org.opencontainers.image.description="API-1 of sso-lab: orders"
 COPY --from=build /out/api-1 /api-1
-EXPOSE 8084
+EXPOSE 8084 9104
 ENTRYPOINT ["/api-1"]
 
 FROM runtime AS api-2
 LABEL org.opencontainers.image.title="api-2" \
       org.opencontainers.image.description="API-2 of sso-lab: inventory"
 COPY --from=build /out/api-2 /api-2
-EXPOSE 8085 9085
+EXPOSE 8085 9085 9105
 ENTRYPOINT ["/api-2"]
 
 FROM runtime AS lab
 LABEL org.opencontainers.image.title="lab" \
       org.opencontainers.image.description="The lab of sso-lab: start page, single-page app, attacker's site. Not for production"
 COPY --from=build /out/lab /lab
-EXPOSE 8080 8086 8087
+EXPOSE 8080 8086 8087 9100 9106 9107
 ENTRYPOINT ["/lab"]
 
 FROM runtime AS sso-lab

@@ -24,8 +24,12 @@ impl Scene {
     }
 
     fn check(&self, token: &str) -> Result<LogoutToken, BadLogoutToken> {
-        let keys = json!({"keys": [self.key.jwk("k1")]});
-        let keys = serde_json::from_value(keys).unwrap();
+        self.check_by(&[self.key.jwk("k1")], token)
+    }
+
+    /// Checks it by a provider's `keys`.
+    fn check_by(&self, keys: &[Value], token: &str) -> Result<LogoutToken, BadLogoutToken> {
+        let keys = serde_json::from_value(json!({"keys": keys})).unwrap();
         let parties = Parties {
             issuer: ISSUER,
             client_id: "app1",
@@ -132,6 +136,30 @@ fn oidc_backchannel_2_6_2_signed_by_the_provider_and_never_none_or_mac() {
     assert!(scene.with_header(&json!({"kid": null})).is_ok());
     let extended = scene.with_header(&json!({"crit": ["b64"]}));
     assert_eq!(extended, Err(BadLogoutToken::Unreadable));
+}
+
+#[test]
+fn rfc7517_4_5_of_several_keys_of_one_kid_the_one_that_signed_is_found() {
+    let scene = Scene::set();
+    let ours = scene.key.jwk("k1");
+    let for_encryption = changed(TestKey::es256().jwk("k1"), &json!({"use": "enc"}));
+    let others = [
+        TestKey::rs256().jwk("k1"),
+        for_encryption,
+        TestKey::es256().jwk("k1"),
+    ];
+    let all = [&others[..], &[ours.clone()]].concat();
+    for kid in [json!("k1"), json!(null)] {
+        let header = changed(header(), &json!({"kid": kid}));
+        let token = scene.key.sign(&header, &claims());
+        assert!(scene.check_by(&all, &token).is_ok(), "{kid}");
+        let none = scene.check_by(&others, &token);
+        assert_eq!(none, Err(BadLogoutToken::Signature), "{kid}");
+        // The key that signed, if it is not for signatures.
+        let not_for_this = changed(ours.clone(), &json!({"use": "enc"}));
+        let none = scene.check_by(&[not_for_this], &token);
+        assert_eq!(none, Err(BadLogoutToken::Signature), "{kid}");
+    }
 }
 
 #[test]
