@@ -17,7 +17,7 @@ const MAX_WAITING: usize = 128;
 /// The most that wait from one address: a class, and no more than half.
 const MAX_FROM_ONE: usize = 64;
 /// The longest that anybody waits.
-const LONGEST: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// Too many wait already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
