@@ -15,3 +15,12 @@ pub const API2_WRITE: &str = "https://api-2/write";
 /// All that an app asks for.
 pub const EVERYTHING: &str = "openid profile email offline_access \
     https://api-1/read https://api-1/write https://api-2/read https://api-2/write";
+
+/// Whether `text` holds a JWT: `eyJ` alone also occurs in random ids now and then.
+pub fn holds_a_jwt(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    text.split("eyJ").skip(1).any(|rest| {
+        let (header, payload) = rest.split_once('.').unwrap_or_default();
+        header.len() > 8 && header.chars().all(is_part) && payload.starts_with(is_part)
+    })
+}

@@ -44,7 +44,7 @@ impl Default for LoginBudget {
     fn default() -> Self {
         Self {
             in_all: 1024 * KIB,
-            per_address: 192 * KIB,
+            per_address: 256 * KIB,
         }
     }
 }
@@ -116,7 +116,7 @@ pub struct CommonArgs {
     #[arg(
         long,
         env = "LOGIN_BUDGET_PER_ADDRESS",
-        default_value = "192",
+        default_value = "256",
         value_name = "KIB"
     )]
     pub login_budget_per_address: String,
@@ -503,7 +503,7 @@ mod tests {
             ];
             read(&flags).map(|common| common.login_budget)
         };
-        assert_eq!(budget("1024", "192"), Ok(LoginBudget::default()));
+        assert_eq!(budget("1024", "256"), Ok(LoginBudget::default()));
         assert!(budget("256", "64").is_ok());
         for (in_all, per_address) in [
             ("255", "16"),
