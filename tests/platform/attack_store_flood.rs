@@ -151,8 +151,10 @@ async fn a_class_of_40_behind_one_address_signs_in_at_once() {
     for (mut cli, mut tab, person) in class {
         let both = [app1.clone(), app2.clone()];
         tasks.spawn(async move {
-            sign_in(&mut cli, person).await;
-            sign_in(&mut tab, person).await;
+            for browser in [&mut cli, &mut tab] {
+                sign_in(browser, person).await;
+                assert_eq!(browser.page().status(), 200, "{}", browser.page());
+            }
             for app in &both {
                 let session = session_at(&mut cli, app).await;
                 assert_eq!(session["authenticated"], true, "{app}: {session}");

@@ -19,8 +19,6 @@ const STALLED: usize = 2000;
 /// What all that one address may hold comes to, in a debug build: 1,024
 /// connections, its share of buffered bytes, and a password check of 19 MiB.
 const MOST_HELD: u64 = 96 << 20;
-/// What a second flood may add to it: nothing but another password check.
-const MOST_MORE: u64 = 32 << 20;
 
 /// Requests without their last byte: where, and what they say of their body.
 const SHAPES: [(u16, &str); 6] = [
@@ -112,8 +110,13 @@ async fn two_thousand_stalled_clients_leave_memory_flat_and_a_user_served() {
     alice_is_served(&app1).await;
     let second = resident(child.pid());
     println!("resident: {before} before, {first} with {STALLED}, {second} with twice as many");
-    assert!(first.saturating_sub(before) < MOST_HELD, "{before} {first}");
-    assert!(second.saturating_sub(first) < MOST_MORE, "{first} {second}");
+    // However many stall, one address holds no more.
+    for flooded in [first, second] {
+        assert!(
+            flooded.saturating_sub(before) < MOST_HELD,
+            "{before} {flooded}"
+        );
+    }
 
     // They end by themselves, each with an answer or without.
     let ended = async {

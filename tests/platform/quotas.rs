@@ -14,9 +14,10 @@ async fn is_signed_in(cli: &mut Cli, app: &str) -> bool {
 /// All keys, but for marks that end within minutes.
 fn keys(redis: &RedisServer) -> BTreeSet<String> {
     let keys = redis.ask("KEYS *");
-    let lasting = |key: &&str| {
-        key.contains("sso-lab:") && !key.contains(":ended-") && !key.contains(":logout-token:")
-    };
+    // An answered form is kept for a moment, within the budget of logins under way.
+    let passing = [":ended-", ":logout-token:", ":authorization:"];
+    let lasting =
+        |key: &&str| key.contains("sso-lab:") && !passing.iter().any(|part| key.contains(part));
     keys.lines().filter(lasting).map(str::to_owned).collect()
 }
 

@@ -42,12 +42,13 @@ fn edges_of_a_login(app: &str, pushed: bool) -> Vec<Edge<'_>> {
     let own = |name| (app, name);
     let (begun, back) = (own("GET /login"), own("GET /callback"));
     let (asked, signed_in) = (("idp", "GET /authorize"), ("idp", "POST /sign-in"));
+    let checked = if pushed { ("idp", "POST /par") } else { asked };
     let (code, token) = (own("callback.code_exchange"), ("idp", "POST /token"));
     let mut edges = vec![
         (own("login.pre_session"), begun),
         (own("store"), own("login.pre_session")),
         (asked, begun),
-        (("idp", "authorize.check"), asked),
+        (("idp", "authorize.check"), checked),
         (signed_in, begun),
         (("idp", "login.password"), signed_in),
         (("idp", "authorize.code_issue"), signed_in),

@@ -147,19 +147,9 @@ async fn tried<'i>(
         known.map(str::to_owned)
     });
     let name = name.unwrap_or_else(|| username.to_owned());
-    let admitted = match admitted(idp, name, from.bucket(), browser).await? {
-        Ok(admitted) => admitted,
-        Err(wait) => {
-            tracing::warn!(address = %from, "a sign-in was slowed");
-            return Ok(Tried::Not(too_early(wait)));
-        }
-    };
-    if let Err(wait) = idp.delays.wait(from.bucket(), admitted.delay).await {
-        return Ok(Tried::Not(too_early(wait)));
-    }
-    let Ok(slot) = idp.passwords.slot(from.bucket()).await else {
-        tracing::warn!(address = %from, "a sign-in found too many others waiting");
-        return Ok(Tried::Not(Reason::Busy));
+    let (admitted, slot) = match let_through(idp, name, from, browser).await? {
+        Ok(both) => both,
+        Err(reason) => return Ok(Tried::Not(reason)),
     };
     let password = Password::typed(password);
     let sub = user.map(|user| user.sub.clone());
@@ -170,6 +160,51 @@ async fn tried<'i>(
         Some(user) => Tried::Right(user),
         None => Tried::Not(Reason::Wrong),
     })
+}
+
+/// Waits for a slot, counts the try with the slot in hand, and delays the try
+/// where its user's failures demand a delay.
+async fn let_through(
+    idp: &web::Data<Idp>,
+    name: String,
+    from: ClientAddr,
+    browser: Option<String>,
+) -> Result<Result<(Admitted, Slot), Reason>, StoreError> {
+    let slowed = |wait| {
+        tracing::warn!(address = %from, "a sign-in was slowed");
+        too_early(wait)
+    };
+    let slot = async || {
+        idp.passwords.slot(from.bucket()).await.map_err(|_| {
+            tracing::warn!(address = %from, "a sign-in found too many others waiting");
+            Reason::Busy
+        })
+    };
+    let attempt = Attempt {
+        name: &name,
+        address: from.bucket(),
+        known_browser: browser.as_deref(),
+    };
+    if let Some(wait) = attempt.is_too_early(idp).await? {
+        return Ok(Err(slowed(wait)));
+    }
+    let held = match slot().await {
+        Ok(held) => held,
+        Err(busy) => return Ok(Err(busy)),
+    };
+    let admitted = match admitted(idp, name, from.bucket(), browser).await? {
+        Ok(admitted) => admitted,
+        Err(wait) => return Ok(Err(slowed(wait))),
+    };
+    if admitted.delay.is_zero() {
+        return Ok(Ok((admitted, held)));
+    }
+    // Nobody else waits for the end of this delay.
+    drop(held);
+    if let Err(wait) = idp.delays.wait(from.bucket(), admitted.delay).await {
+        return Ok(Err(too_early(wait)));
+    }
+    Ok(slot().await.map(|held| (admitted, held)))
 }
 
 /// Counts the try, in a task of its own: whoever goes away leaves nothing half

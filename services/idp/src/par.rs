@@ -8,7 +8,7 @@ use store::Budget;
 use web_kit::client::client_addr;
 
 use crate::{
-    authorize::{check, find_redirect_uri},
+    authorize::{check, checked_in_span, find_redirect_uri},
     bodies::{self, ClientForm},
     budgets,
     client_auth::authenticate,
@@ -50,7 +50,7 @@ pub async fn endpoint(
         ));
     }
     let uri = find_redirect_uri(client, &params).map_err(OAuthError::request)?;
-    let request = check(&idp, client, &params, uri)
+    let request = checked_in_span(&idp, client, &params, uri)
         .map_err(|refusal| OAuthError::new(refusal.code, refusal.description))?;
     let id = idp.random.token();
     let lifetimes = &idp.settings.lifetimes;

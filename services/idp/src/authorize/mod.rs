@@ -160,6 +160,16 @@ fn checked(
     params: &Params,
 ) -> Result<Result<AuthorizationRequest, Refusal>, Trouble> {
     let redirect_uri = find_redirect_uri(client, params).map_err(Trouble::redirect_uri)?;
+    Ok(checked_in_span(idp, client, params, redirect_uri))
+}
+
+/// [`check`] as a step of its own in the trace.
+pub fn checked_in_span(
+    idp: &Idp,
+    client: &Client,
+    params: &Params,
+    redirect_uri: &str,
+) -> Result<AuthorizationRequest, Refusal> {
     let step = step!(
         span::AUTHORIZE_CHECK,
         "sso.client_id" = client.client_id,
@@ -168,7 +178,7 @@ fn checked(
     let checked = step.in_scope(|| check(idp, client, params, redirect_uri));
     let outcome = checked.as_ref().err().map_or(OK, |why| why.code.as_str());
     step.record("sso.outcome", outcome);
-    Ok(checked)
+    checked
 }
 
 /// An authorization session whose page is about to be shown.

@@ -26,7 +26,7 @@ const SALT_LEN: usize = 16;
 /// The memory that all checks of a moment take together, in KiB: a pod has 256 MiB.
 const MEMORY: u32 = 152 * 1024;
 /// More checks at once than this gain nothing, however many cores a node has.
-const MOST_AT_ONCE: usize = 8;
+const MOST_AT_ONCE: usize = 4;
 
 /// The hash of `password` for a user's table: Argon2id, in PHC format. `Err` says
 /// why there is none.

@@ -87,7 +87,7 @@ impl Counter {
     }
 
     /// What is left of a wait.
-    async fn left(&self, idp: &Idp) -> Result<Option<Duration>, StoreError> {
+    pub(super) async fn left(&self, idp: &Idp) -> Result<Option<Duration>, StoreError> {
         let held = idp.records.store().get(&wait_key(&self.key)).await?;
         let until = held.and_then(|raw| {
             let text = std::str::from_utf8(&raw).ok()?;

@@ -45,7 +45,19 @@ pub struct Admitted {
 }
 
 impl Attempt<'_> {
-    /// Counts it. `Err` with the time to wait if it is too early.
+    /// Whether it is too early, with nothing counted; then the time to wait.
+    pub async fn is_too_early(&self, idp: &Idp) -> Result<Option<Duration>, StoreError> {
+        for counter in self.counters(idp) {
+            if let Some(left) = counter.left(idp).await? {
+                return Ok(Some(left));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Counts it. `Err` with the time to wait if it is too early. Called with a
+    /// slot in hand: so many of one user at one address are under way at most as
+    /// there are slots, and a class that signs in at once is not refused.
     pub async fn admit(&self, idp: &Idp) -> Result<Result<Admitted, Duration>, StoreError> {
         let limits = &idp.settings.limits;
         let mut admitted = Admitted {
