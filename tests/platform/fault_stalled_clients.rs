@@ -2,7 +2,7 @@
 //! memory and serves whoever means it, from the same address too.
 
 use std::{
-    io::{ErrorKind, Write as _},
+    io::{ErrorKind, Read as _, Write as _},
     net::TcpStream,
     time::Duration,
 };
@@ -83,6 +83,29 @@ fn resident(pid: u32) -> u64 {
     kib * 1024
 }
 
+/// Waits until every service has taken the connections that were made before:
+/// each listener takes them in their order.
+async fn until_taken(offset: u16) {
+    for port in [8081, 8082, 8083, 8084] {
+        let began = std::time::Instant::now();
+        while !is_healthy(port + offset) {
+            assert!(began.elapsed() < Duration::from_secs(60), "port {port}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+fn is_healthy(port: u16) -> bool {
+    let asked = TcpStream::connect(("127.0.0.1", port)).and_then(|mut stream| {
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer)?;
+        Ok(answer)
+    });
+    asked.is_ok_and(|answer| answer == *b"HTTP/1.1 200")
+}
+
 /// Alice signs in, orders and signs out.
 async fn alice_is_served(app1: &str) {
     let mut cli = Cli::new();
@@ -104,9 +127,11 @@ async fn two_thousand_stalled_clients_leave_memory_flat_and_a_user_served() {
     let before = resident(child.pid());
 
     let flood = stall(offset);
+    until_taken(offset).await;
     alice_is_served(&app1).await;
     let first = resident(child.pid());
     let second_flood = stall(offset);
+    until_taken(offset).await;
     alice_is_served(&app1).await;
     let second = resident(child.pid());
     println!("resident: {before} before, {first} with {STALLED}, {second} with twice as many");
