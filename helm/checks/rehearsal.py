@@ -202,7 +202,8 @@ class Rehearsal:
         text = re.sub(r"(?m)^port 6379$", f"port {self.redis_port}", text)
         text = re.sub(r"(?m)^bind .*$", "bind 127.0.0.1", text)
         text = re.sub(r"(?<![\w/])/(etc/sso-lab|var/lib/sso-lab|etc/redis|run/secrets|data)\b", rf"{root}/\1", text)
-        return re.sub(r"(//|=|@)sso-lab-[a-z0-9-]+:(\d+)", port, text)
+        # A port ends where the digits do: behind a user's name stands a password, which may begin with some.
+        return re.sub(r"(//|=|@)sso-lab-[a-z0-9-]+:(\d+)(?![\w@-])", port, text)
 
     def files(self, name, spec):
         """The pod's volumes, as directories that cannot be written."""
@@ -329,7 +330,7 @@ username = "erin"
 name = "Erin"
 email = "erin@example.com"
 roles = []
-password_hash = "$argon2id$v=19$m=19456,t=2,p=1$R9vfzqzZacs+MKHpHxCn0A$YHKoqGDgI8ZjpLrzUtzWsNgtGgfMj7vGgF6Iw2i/Tzs"
+password_hash = "$argon2id$v=19$m=19456,t=2,p=1$K3nF5WGH+q/diAqK1TS12w$yoFtfsxDS1jN3hPIP/JruKOZoY672uXBhAkWBrBMMDA"
 """
 
 
