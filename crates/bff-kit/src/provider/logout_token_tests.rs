@@ -148,7 +148,7 @@ fn rfc7517_4_5_of_several_keys_of_one_kid_the_one_that_signed_is_found() {
         for_encryption,
         TestKey::es256().jwk("k1"),
     ];
-    let all = [&others[..], &[ours.clone()]].concat();
+    let all = [&others[..], std::slice::from_ref(&ours)].concat();
     for kid in [json!("k1"), json!(null)] {
         let header = changed(header(), &json!({"kid": kid}));
         let token = scene.key.sign(&header, &claims());
