@@ -8,6 +8,8 @@ use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use kit::{clock::Timestamp, seal::KEY_LEN};
 
+use crate::derived_key::derived_key;
+
 /// Derives them.
 #[derive(Clone)]
 pub struct FormSecrets {
@@ -17,10 +19,8 @@ pub struct FormSecrets {
 impl FormSecrets {
     /// With a key derived from `master`.
     pub fn new(master: &[u8; KEY_LEN]) -> Self {
-        let master = hmac::Key::new(hmac::HMAC_SHA256, master);
-        let derived = hmac::sign(&master, b"sso-lab form secrets v1");
         Self {
-            key: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())),
+            key: Arc::new(derived_key(master, "sso-lab form secrets v1")),
         }
     }
 

@@ -10,6 +10,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use kit::{clock::Timestamp, random::Random, seal::KEY_LEN};
 use oauth_types::secret::same_secret;
 
+use crate::derived_key::derived_key;
+
 /// How long a browser is known without a sign-in in between.
 pub const LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
 /// How many users a browser is known for.
@@ -33,9 +35,7 @@ struct Entry<'c> {
 impl KnownBrowsers {
     /// With a key derived from `master`.
     pub fn new(master: &[u8; KEY_LEN]) -> Self {
-        let master = hmac::Key::new(hmac::HMAC_SHA256, master);
-        let derived = hmac::sign(&master, b"sso-lab known browser v1");
-        Self(hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()))
+        Self(derived_key(master, "sso-lab known browser v1"))
     }
 
     /// The id of the browser that sent `cookie`, where `sub` signed in with it before.

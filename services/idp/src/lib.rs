@@ -12,6 +12,7 @@ mod client_auth;
 mod config;
 mod cookies;
 mod credentials;
+mod derived_key;
 mod discovery;
 mod domain;
 mod error;

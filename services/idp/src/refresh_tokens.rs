@@ -8,6 +8,8 @@ use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use kit::seal::KEY_LEN;
 
+use crate::derived_key::derived_key;
+
 /// The most characters of a refresh token.
 const MAX_LEN: usize = 128;
 
@@ -20,10 +22,8 @@ pub struct RefreshTokens {
 impl RefreshTokens {
     /// With keys derived from `master`.
     pub fn new(master: &[u8; KEY_LEN]) -> Self {
-        let master = hmac::Key::new(hmac::HMAC_SHA256, master);
-        let derived = hmac::sign(&master, b"sso-lab refresh token v1");
         Self {
-            key: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())),
+            key: Arc::new(derived_key(master, "sso-lab refresh token v1")),
         }
     }
 

@@ -6,6 +6,8 @@
 use aws_lc_rs::hmac;
 use kit::seal::KEY_LEN;
 
+use crate::derived_key::derived_key;
+
 /// How many places a table has.
 const PLACES: u64 = 4096;
 /// Pairs of a name and an address have a lower limit, and so need more.
@@ -17,9 +19,7 @@ pub struct Table(hmac::Key);
 impl Table {
     /// With a key derived from `master`.
     pub fn new(master: &[u8; KEY_LEN]) -> Self {
-        let master = hmac::Key::new(hmac::HMAC_SHA256, master);
-        let derived = hmac::sign(&master, b"sso-lab sign-in throttle v1");
-        Self(hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()))
+        Self(derived_key(master, "sso-lab sign-in throttle v1"))
     }
 
     /// The key of the counter of `what`, of this `kind`.
