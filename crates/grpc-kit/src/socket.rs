@@ -48,20 +48,9 @@ impl Socket {
     }
 
     fn check(&self, cx: &Context<'_>) -> io::Result<()> {
-        if self.connection.is_over() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
+        self.connection.check()?;
         self.connection.wake(cx.waker());
         Ok(())
-    }
-
-    fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        match &written {
-            Poll::Ready(Ok(bytes)) => self.connection.wrote(*bytes),
-            Poll::Ready(Err(_)) => {}
-            Poll::Pending => self.connection.is_stuck(),
-        }
-        written
     }
 }
 
@@ -107,7 +96,8 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         self.check(cx)?;
         let written = Pin::new(&mut self.io).poll_write(cx, buf);
-        self.wrote(written)
+        self.connection.polled_write(&written);
+        written
     }
 
     fn poll_write_vectored(
@@ -117,7 +107,8 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         self.check(cx)?;
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
-        self.wrote(written)
+        self.connection.polled_write(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,11 +1,12 @@
 //! One connection: what it is at, for how long, and whether it has to end.
 
 use std::{
+    io,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
-    task::Waker,
+    task::{Poll, Waker},
 };
 
 use futures_util::task::AtomicWaker;
@@ -141,6 +142,23 @@ impl Connection {
         if self.state.stuck_since.load(Relaxed) != 0 {
             self.state.taken.fetch_add(bytes as u64, Relaxed);
         }
+    }
+
+    /// What came of an attempt to write to its socket.
+    pub fn polled_write(&self, written: &Poll<io::Result<usize>>) {
+        match written {
+            Poll::Ready(Ok(bytes)) => self.wrote(*bytes),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.is_stuck(),
+        }
+    }
+
+    /// An error where the connection has to end now.
+    pub fn check(&self) -> io::Result<()> {
+        if self.is_over() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(())
     }
 
     /// All of it was taken.

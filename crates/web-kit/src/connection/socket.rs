@@ -64,22 +64,6 @@ impl Socket {
         self.connection().hold();
         Poll::Pending
     }
-
-    fn check(&self) -> io::Result<()> {
-        if self.connection().is_over() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        Ok(())
-    }
-
-    fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        match &written {
-            Poll::Ready(Ok(bytes)) => self.connection().wrote(*bytes),
-            Poll::Ready(Err(_)) => {}
-            Poll::Pending => self.connection().is_stuck(),
-        }
-        written
-    }
 }
 
 impl AsyncRead for Socket {
@@ -88,7 +72,7 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.check()?;
+        self.connection().check()?;
         self.connection().wake(cx.waker());
         let room = match self.door.room() {
             Room::Bytes(room) => room,
@@ -116,12 +100,13 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.check()?;
+        self.connection().check()?;
         let written = Pin::new(self.io.get_mut()).poll_write(cx, buf);
         if written.is_pending() {
             self.connection().wake(cx.waker());
         }
-        self.wrote(written)
+        self.connection().polled_write(&written);
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
