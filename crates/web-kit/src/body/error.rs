@@ -51,8 +51,8 @@ impl BodyError {
     }
 }
 
-impl From<BodyError> for Problem {
-    fn from(error: BodyError) -> Self {
+impl From<&BodyError> for Problem {
+    fn from(error: &BodyError) -> Self {
         let problem = Self::new(error.status(), "The body cannot be taken");
         let problem = problem.detail(error.to_string());
         match error.retry_after() {
@@ -62,17 +62,18 @@ impl From<BodyError> for Problem {
     }
 }
 
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        Self::from(&error)
+    }
+}
+
 impl ResponseError for BodyError {
     fn status_code(&self) -> StatusCode {
         self.status()
     }
 
     fn error_response(&self) -> HttpResponse {
-        let problem = Problem::new(self.status(), "The body cannot be taken");
-        let problem = problem.detail(self.to_string());
-        let retry_after = self.retry_after();
-        retry_after
-            .map_or(problem.clone(), |seconds| problem.retry_after(seconds))
-            .error_response()
+        Problem::from(self).error_response()
     }
 }
