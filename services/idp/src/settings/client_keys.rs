@@ -6,14 +6,13 @@ use std::{
     path::PathBuf,
 };
 
+use kit::files;
 use token_verify::keys::KeySet;
 
 use crate::client_auth::ALGORITHMS;
 
 /// The most bytes of a JWKS file.
 const MAX_FILE: u64 = 64 * 1024;
-/// RFC 8259 §8.1: a reader may pass over it.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Where they are.
 #[derive(Clone, Debug)]
@@ -56,7 +55,7 @@ impl ClientKeysError {
 impl ClientKeys {
     /// Reads them. It blocks.
     pub fn read(&self) -> Result<KeySet, ClientKeysError> {
-        let document = match self {
+        let mut document = match self {
             Self::Inline(value) => value.to_string().into_bytes(),
             Self::File(path) => {
                 let mut document = Vec::new();
@@ -72,8 +71,8 @@ impl ClientKeys {
         if document.len() as u64 > MAX_FILE {
             return Err(ClientKeysError::TooLong);
         }
-        let document = document.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&document);
-        let set = KeySet::parse(document).map_err(ClientKeysError::Malformed)?;
+        files::strip_mark(&mut document);
+        let set = KeySet::parse(&document).map_err(ClientKeysError::Malformed)?;
         if set.serves(&ALGORITHMS) {
             Ok(set)
         } else {
