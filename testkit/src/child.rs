@@ -57,6 +57,20 @@ impl Child {
         }
     }
 
+    /// Runs `program` until it ends by itself, at most for `patience`: all that
+    /// it has written, and its exit code. It blocks the thread.
+    pub fn run_to_end<S: AsRef<OsStr>>(
+        program: &Path,
+        flags: &[S],
+        environment: &[(String, String)],
+        patience: Duration,
+    ) -> (String, Option<i32>) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Self::spawn(program, flags, environment, folder.path().join("log"));
+        let status = child.wait(patience).unwrap();
+        (child.output(), status.code())
+    }
+
     /// Its id.
     pub fn pid(&self) -> u32 {
         self.process.id()

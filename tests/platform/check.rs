@@ -19,17 +19,14 @@ struct Checked {
 }
 
 fn run(flags: &[&str]) -> Checked {
-    let folder = tempfile::tempdir().unwrap();
     let flags = [&["check"], flags].concat();
-    let log = folder.path().join("log");
-    let mut child = Child::spawn(&binary("sso-lab"), &flags, &[], log);
-    let status = tokio::task::block_in_place(|| child.wait(LONG)).unwrap();
-    let output = child.output();
+    let check = || Child::run_to_end(&binary("sso-lab"), &flags, &[], LONG);
+    let (output, code) = tokio::task::block_in_place(check);
     let lines = output
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok());
     Checked {
-        code: status.code(),
+        code,
         lines: lines.collect(),
         output: output.clone(),
     }
@@ -77,13 +74,11 @@ fn operator() -> (String, String) {
 }
 
 fn assert_nobody_is_signed_in(platform: &Processes) {
-    let folder = tempfile::tempdir().unwrap();
     let url = platform.addresses().grpc_url(Site::Idp).unwrap();
     let flags = ["sessions", "list", "--idp-grpc-url", &url];
-    let log = folder.path().join("log");
-    let mut child = Child::spawn(&binary("sso-lab"), &flags, &[operator()], log);
-    tokio::task::block_in_place(|| child.wait(SOON)).unwrap();
-    assert_eq!(child.output().trim(), "Nobody is signed in.");
+    let list = || Child::run_to_end(&binary("sso-lab"), &flags, &[operator()], SOON);
+    let (output, _) = tokio::task::block_in_place(list);
+    assert_eq!(output.trim(), "Nobody is signed in.");
 }
 
 const LOGIN: &str = "app1: sign in by the provider's form";

@@ -15,11 +15,7 @@ const BINARIES: [&str; 7] = [
 
 /// The output and the exit code of `program`, which ends by itself.
 fn ended(program: &str, flags: &[&str], environment: &[(String, String)]) -> (String, Option<i32>) {
-    let folder = tempfile::tempdir().unwrap();
-    let log = folder.path().join("log");
-    let mut child = Child::spawn(&binary(program), flags, environment, log);
-    let status = child.wait(SOON).unwrap();
-    (child.output(), status.code())
+    Child::run_to_end(&binary(program), flags, environment, SOON)
 }
 
 /// Every variable that the help of `program` names, set to nothing.

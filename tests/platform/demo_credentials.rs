@@ -10,20 +10,13 @@ const PUBLIC: [&str; 4] = ["--domain", "sso.example.com", "--public-scheme", "ht
 
 /// The exit code of `program` outside localhost, and what it said.
 fn run(program: &str, flags: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String) {
-    let folder = tempfile::tempdir().unwrap();
     let flags = [&PUBLIC[..], flags].concat();
     let environment: Vec<_> = environment
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    let mut child = Child::spawn(
-        &binary(program),
-        &flags,
-        &environment,
-        folder.path().join("log"),
-    );
-    let status = child.wait(SOON).unwrap();
-    (status.code(), child.output())
+    let (said, code) = Child::run_to_end(&binary(program), &flags, &environment, SOON);
+    (code, said)
 }
 
 #[test]

@@ -11,11 +11,7 @@ const SOON: Duration = Duration::from_secs(60);
 
 /// The output and the exit code of `sso-lab` with these flags.
 fn command(flags: &[&str]) -> (String, Option<i32>) {
-    let folder = tempfile::tempdir().unwrap();
-    let log = folder.path().join("log");
-    let mut child = Child::spawn(&binary("sso-lab"), flags, &[], log);
-    let status = tokio::task::block_in_place(|| child.wait(SOON)).unwrap();
-    (child.output(), status.code())
+    tokio::task::block_in_place(|| Child::run_to_end(&binary("sso-lab"), flags, &[], SOON))
 }
 
 #[tokio::test(flavor = "multi_thread")]
