@@ -10,7 +10,10 @@ use std::{
 };
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
-use kit::admission::{Admission, Charge, Connection, Phase, Share, UnderWay};
+use kit::{
+    admission::{Admission, Charge, Connection, Phase, UnderWay},
+    net::AddrBucket,
+};
 use pin_project_lite::pin_project;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -72,7 +75,7 @@ impl Peer {
     }
 
     fn charge(&self) -> Charge {
-        let share = self.connection.share().unwrap_or(Share::of_unknown());
+        let share = self.connection.share().unwrap_or(AddrBucket::UNKNOWN);
         self.connection.admission().charge(share)
     }
 }

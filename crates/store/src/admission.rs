@@ -2,14 +2,9 @@
 //! them make room for one more. The same in every store; the script of
 //! `redis::scripts` says it in Lua.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    net::{IpAddr, Ipv6Addr},
-    str::FromStr,
-};
+use std::{collections::HashMap, fmt, net::IpAddr, str::FromStr};
 
-use kit::seal::fingerprint;
+use kit::{net::network, seal::fingerprint};
 use serde::{Deserialize, Serialize};
 
 use crate::{MAX_MEMBER_LEN, StoreError};
@@ -38,14 +33,13 @@ impl Owner {
     /// Whoever is at `address`: an IPv4 address, or an IPv6 /64 within its /48,
     /// which one subscriber can have. All whose address is not known are one.
     pub fn at(address: Option<IpAddr>) -> Self {
-        match address.map(|address| address.to_canonical()) {
-            Some(IpAddr::V4(v4)) => Self::new(&v4.to_string(), &v4.to_string()),
-            Some(IpAddr::V6(v6)) => {
-                let first = |bits: u32| Ipv6Addr::from_bits(v6.to_bits() >> bits << bits);
-                Self::new(&first(80).to_string(), &first(64).to_string())
-            }
-            None => Self::new("", ""),
-        }
+        address.map_or_else(
+            || Self::new("", ""),
+            |address| {
+                let first = |bits| network(address, bits).to_string();
+                Self::new(&first(48), &first(64))
+            },
+        )
     }
 
     /// Names it.

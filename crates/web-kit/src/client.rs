@@ -6,10 +6,11 @@ mod proxies;
 
 use std::{
     fmt,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
 };
 
 use actix_web::{HttpRequest, web};
+pub use kit::net::AddrBucket;
 pub use proxies::TrustedProxies;
 
 /// A client's address, as throttles, logs and audit use it. An IPv4 address that
@@ -24,10 +25,7 @@ impl ClientAddr {
 
     /// Where a limit counts requests from here.
     pub fn bucket(self) -> AddrBucket {
-        AddrBucket(self.0.map(|address| match address {
-            IpAddr::V4(_) => address,
-            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & NETWORK).into(),
-        }))
+        self.0.map_or(AddrBucket::UNKNOWN, AddrBucket::of)
     }
 
     /// The address, where it is known.
@@ -52,25 +50,6 @@ impl fmt::Display for ClientAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(address) => address.fmt(f),
-            None => f.write_str("unknown"),
-        }
-    }
-}
-
-/// The first 64 bits of an IPv6 address: one subscriber's network, in which
-/// each device has as many addresses as it likes (RFC 4291 §2.5.4).
-const NETWORK: u128 = (u64::MAX as u128) << 64;
-
-/// What shares a limit: an IPv4 address, an IPv6 /64, or all whose address is
-/// not known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AddrBucket(Option<IpAddr>);
-
-impl fmt::Display for AddrBucket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(IpAddr::V4(address)) => address.fmt(f),
-            Some(IpAddr::V6(network)) => write!(f, "{network}/64"),
             None => f.write_str("unknown"),
         }
     }

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{Admission, Limits, Share};
+use super::{Admission, Limits};
+use crate::net::AddrBucket;
 
 /// There is no room for more bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,7 +14,7 @@ pub struct Full;
 #[derive(Debug)]
 pub struct Charge {
     admission: Admission,
-    share: Share,
+    share: AddrBucket,
     is_known: bool,
     bytes: usize,
 }
@@ -24,11 +25,11 @@ pub(super) struct Bytes {
     strangers: usize,
     reserve: usize,
     /// Of strangers, by whose share pays.
-    pub(super) of: HashMap<Share, usize>,
+    pub(super) of: HashMap<AddrBucket, usize>,
 }
 
 impl Charge {
-    pub(super) const fn new(admission: Admission, share: Share) -> Self {
+    pub(super) const fn new(admission: Admission, share: AddrBucket) -> Self {
         Self {
             admission,
             share,
@@ -90,7 +91,7 @@ impl Charge {
     }
 
     /// Whose share pays; none where the reserve does.
-    pub fn payer(&self) -> Option<Share> {
+    pub fn payer(&self) -> Option<AddrBucket> {
         (!self.is_known).then_some(self.share)
     }
 
@@ -112,7 +113,7 @@ impl Drop for Charge {
 
 impl Bytes {
     /// Whose bytes are too many where `share` takes `more`.
-    fn full(&self, share: Share, more: usize, limits: &Limits) -> Option<Share> {
+    fn full(&self, share: AddrBucket, more: usize, limits: &Limits) -> Option<AddrBucket> {
         let own = self.of.get(&share).copied().unwrap_or(0);
         if own + more > limits.bytes_of_one {
             return Some(share);
@@ -124,7 +125,7 @@ impl Bytes {
         Some(largest.map_or(share, |(share, _)| *share))
     }
 
-    fn take(&mut self, share: Share, is_known: bool, more: usize) {
+    fn take(&mut self, share: AddrBucket, is_known: bool, more: usize) {
         if is_known {
             self.reserve += more;
         } else {
@@ -133,7 +134,7 @@ impl Bytes {
         }
     }
 
-    fn give_back(&mut self, share: Share, is_known: bool, less: usize) {
+    fn give_back(&mut self, share: AddrBucket, is_known: bool, less: usize) {
         if is_known {
             self.reserve -= less;
             return;

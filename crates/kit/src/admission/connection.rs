@@ -11,7 +11,8 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 
-use super::{Admission, Limits, Share};
+use super::{Admission, Limits};
+use crate::net::AddrBucket;
 
 /// What a connection is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ pub struct Connection {
 #[derive(Debug)]
 pub(super) struct State {
     /// Whose it is; of nobody where it is a proxy's.
-    pub(super) share: Option<Share>,
+    pub(super) share: Option<AddrBucket>,
     /// Requests under way.
     under_way: AtomicUsize,
     phase: AtomicU8,
@@ -63,7 +64,7 @@ pub(super) struct State {
     since: AtomicU64,
     ended: AtomicU8,
     /// Of the body that is being read: who pays, how much, how much has come.
-    payer: parking_lot::Mutex<Option<Share>>,
+    payer: parking_lot::Mutex<Option<AddrBucket>>,
     charged: AtomicUsize,
     received: AtomicU64,
     /// Since when an answer is stuck (0: it is not), and what was taken since.
@@ -114,7 +115,7 @@ impl Connection {
 
     /// A body is waited for, for which `payer` has been charged `charged` bytes
     /// so far.
-    pub fn waits_for_body(&self, payer: Option<Share>, charged: usize) {
+    pub fn waits_for_body(&self, payer: Option<AddrBucket>, charged: usize) {
         self.state.charged.store(charged, Relaxed);
         if self.phase() != Phase::Body {
             *self.state.payer.lock() = payer;
@@ -193,7 +194,7 @@ impl Connection {
     }
 
     /// Whose connection it is; of nobody where it is a proxy's.
-    pub fn share(&self) -> Option<Share> {
+    pub fn share(&self) -> Option<AddrBucket> {
         self.state.share
     }
 
@@ -243,7 +244,7 @@ impl Drop for UnderWay {
 }
 
 impl State {
-    pub(super) fn new(share: Option<Share>, now: u64) -> Self {
+    pub(super) fn new(share: Option<AddrBucket>, now: u64) -> Self {
         Self {
             share,
             under_way: AtomicUsize::new(0),
@@ -294,7 +295,7 @@ impl State {
     }
 
     /// Whether it waits for a body that `share` pays for.
-    pub(super) fn pays(&self, share: Share) -> bool {
+    pub(super) fn pays(&self, share: AddrBucket) -> bool {
         self.ended().is_none() && self.phase() == Phase::Body && *self.payer.lock() == Some(share)
     }
 

@@ -9,7 +9,6 @@
 mod bytes;
 mod connection;
 mod limits;
-mod share;
 
 use std::{
     collections::HashMap,
@@ -28,8 +27,8 @@ pub use self::{
     bytes::{Charge, Full},
     connection::{Connection, Ended, Phase, UnderWay},
     limits::Limits,
-    share::Share,
 };
+use crate::net::AddrBucket;
 
 /// How often the log is told that there is no room, in ticks.
 const SAY_EVERY: u64 = 60;
@@ -54,13 +53,13 @@ struct Inner {
     open: Mutex<Open>,
     bytes: Mutex<Bytes>,
     /// Where clients have authenticated, and when they last did.
-    known: Mutex<HashMap<Share, u64>>,
+    known: Mutex<HashMap<AddrBucket, u64>>,
 }
 
 #[derive(Debug, Default)]
 struct Open {
     connections: HashMap<u64, Arc<State>>,
-    of: HashMap<Share, usize>,
+    of: HashMap<AddrBucket, usize>,
     next: u64,
 }
 
@@ -95,7 +94,7 @@ impl Admission {
     /// is used up, else one of the address that has the most. `None` where
     /// nothing waits.
     pub fn connect(&self, peer: IpAddr, is_proxy: bool) -> Option<Connection> {
-        let share = (!is_proxy).then(|| Share::of(peer));
+        let share = (!is_proxy).then(|| AddrBucket::of(peer));
         let mut open = self.0.open.lock();
         let own = share.map_or(0, |share| open.of.get(&share).copied().unwrap_or(0));
         if own >= self.0.limits.connections_of_one {
@@ -126,12 +125,12 @@ impl Admission {
     }
 
     /// A charge for what a request of `share` buffers, nothing so far.
-    pub fn charge(&self, share: Share) -> Charge {
+    pub fn charge(&self, share: AddrBucket) -> Charge {
         Charge::new(self.clone(), share)
     }
 
     /// A client at `share` has authenticated.
-    pub fn remember(&self, share: Share) {
+    pub fn remember(&self, share: AddrBucket) {
         let now = self.now();
         let mut known = self.0.known.lock();
         if known.len() >= MAX_KNOWN && !known.contains_key(&share) {
@@ -144,7 +143,7 @@ impl Admission {
     }
 
     /// Whether one has in the last minutes.
-    pub fn remembers(&self, share: Share) -> bool {
+    pub fn remembers(&self, share: AddrBucket) -> bool {
         let since = self.0.known.lock().get(&share).copied();
         since.is_some_and(|since| self.now() - since <= KNOWN_FOR)
     }
@@ -182,7 +181,7 @@ impl Admission {
     }
 
     /// Says so in the log, once a minute.
-    fn say(&self, share: Option<Share>, what: &str) {
+    fn say(&self, share: Option<AddrBucket>, what: &str) {
         let (now, said) = (self.now(), self.0.said.load(Relaxed));
         if said == 0 || now - said >= SAY_EVERY {
             self.0.said.store(now, Relaxed);
@@ -195,7 +194,7 @@ impl Admission {
         self.0.tick.load(Relaxed)
     }
 
-    fn disconnect(&self, id: u64, share: Option<Share>) {
+    fn disconnect(&self, id: u64, share: Option<AddrBucket>) {
         let mut open = self.0.open.lock();
         open.connections.remove(&id);
         let Some(share) = share else { return };
@@ -209,7 +208,7 @@ impl Admission {
 
     /// Ends bodies that are waited for and paid by `share`, those that have waited
     /// for the longest first, until about `wanted` bytes come free.
-    fn free(&self, share: Share, wanted: usize) -> bool {
+    fn free(&self, share: AddrBucket, wanted: usize) -> bool {
         let open = self.0.open.lock();
         let mut freed = 0;
         while freed < wanted {

@@ -188,10 +188,10 @@ fn who_sends_on_after_the_answer_is_listened_to_for_a_moment() {
 #[test]
 fn bytes_are_shared_out_by_address_and_given_back() {
     let admission = small();
-    let mut one = admission.charge(Share::of(ONE));
+    let mut one = admission.charge(AddrBucket::of(ONE));
     one.grow(60).unwrap();
     assert_eq!(one.grow(1), Err(Full));
-    let mut other = admission.charge(Share::of(OTHER));
+    let mut other = admission.charge(AddrBucket::of(OTHER));
     other.grow(40).unwrap();
     assert_eq!(other.grow(1), Err(Full), "all room of strangers");
     drop(one);
@@ -205,10 +205,10 @@ fn bytes_are_shared_out_by_address_and_given_back() {
 #[test]
 fn who_was_checked_is_served_from_the_reserve_when_strangers_have_all_else() {
     let admission = small();
-    let mut flood = [ONE, OTHER].map(|ip| admission.charge(Share::of(ip)));
+    let mut flood = [ONE, OTHER].map(|ip| admission.charge(AddrBucket::of(ip)));
     flood[0].grow(60).unwrap();
     flood[1].grow(40).unwrap();
-    let mut known = admission.charge(Share::of(ONE));
+    let mut known = admission.charge(AddrBucket::of(ONE));
     assert_eq!(known.grow(10), Err(Full));
     known.is_known();
     known.grow(10).unwrap();
@@ -223,7 +223,7 @@ fn who_was_checked_is_served_from_the_reserve_when_strangers_have_all_else() {
 #[test]
 fn what_was_charged_before_the_check_moves_to_the_reserve() {
     let admission = small();
-    let mut charge = admission.charge(Share::of(ONE));
+    let mut charge = admission.charge(AddrBucket::of(ONE));
     charge.grow(30).unwrap();
     charge.is_known();
     assert_eq!(admission.buffered(), (0, 30));
@@ -233,7 +233,7 @@ fn what_was_charged_before_the_check_moves_to_the_reserve() {
 
 #[test]
 fn an_address_where_a_client_authenticated_is_remembered_for_a_while() {
-    let (admission, share) = (small(), Share::of(ONE));
+    let (admission, share) = (small(), AddrBucket::of(ONE));
     assert!(!admission.remembers(share));
     admission.remember(share);
     pass(&admission, KNOWN_FOR);
@@ -241,7 +241,7 @@ fn an_address_where_a_client_authenticated_is_remembered_for_a_while() {
     pass(&admission, 1);
     assert!(!admission.remembers(share));
     for n in 0..u32::try_from(2 * MAX_KNOWN).unwrap() {
-        admission.remember(Share::of(IpAddr::V4(n.into())));
+        admission.remember(AddrBucket::of(IpAddr::V4(n.into())));
     }
     assert!(admission.0.known.lock().len() <= MAX_KNOWN);
 }
@@ -254,7 +254,7 @@ fn waiting(
 ) -> (Arc<Connection>, UnderWay, Charge) {
     let connection = connect(admission, peer);
     let under_way = connection.begin();
-    let mut charge = admission.charge(Share::of(peer));
+    let mut charge = admission.charge(AddrBucket::of(peer));
     charge.grow(bytes).unwrap();
     connection.waits_for_body(charge.payer(), charge.bytes());
     (connection, under_way, charge)
@@ -267,7 +267,7 @@ fn of_a_share_that_is_used_up_the_body_that_waited_longest_makes_room() {
     pass(&admission, 1);
     let newer = waiting(&admission, ONE, 30);
     let other = waiting(&admission, OTHER, 10);
-    let mut next = admission.charge(Share::of(ONE));
+    let mut next = admission.charge(AddrBucket::of(ONE));
     next.grow(10).unwrap();
     assert_eq!(oldest.0.ended(), Some(Ended::NoRoom));
     assert_eq!(newer.0.ended(), None);
@@ -279,7 +279,7 @@ fn where_all_room_is_taken_the_largest_share_makes_some() {
     let admission = small();
     let flood = waiting(&admission, ONE, 60);
     let other = waiting(&admission, OTHER, 40);
-    let mut next = admission.charge(Share::of("198.51.100.1".parse().unwrap()));
+    let mut next = admission.charge(AddrBucket::of("198.51.100.1".parse().unwrap()));
     next.grow(10).unwrap();
     assert_eq!(flood.0.ended(), Some(Ended::NoRoom));
     assert_eq!(other.0.ended(), None);

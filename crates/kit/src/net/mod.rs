@@ -1,6 +1,7 @@
 //! Reaching other services: names, the HTTP client, the gRPC channel. Each
 //! call carries the trace on (`telemetry::propagation`).
 
+mod bucket;
 mod listeners;
 mod reach;
 mod resolve;
@@ -13,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+pub use bucket::{AddrBucket, network};
 pub use listeners::Listeners;
 pub use reach::Reach;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};

@@ -15,7 +15,10 @@ use actix_web::{
     web::Bytes,
 };
 use futures_util::stream::Stream;
-use kit::admission::{Charge, Ended, Phase, Share};
+use kit::{
+    admission::{Charge, Ended, Phase},
+    net::AddrBucket,
+};
 
 use super::BodyError;
 use crate::{
@@ -26,7 +29,7 @@ use crate::{
 /// What one request has taken in.
 pub(crate) struct Intake {
     door: Rc<Door>,
-    share: Share,
+    share: AddrBucket,
     charge: RefCell<Charge>,
     /// The most bytes that the service takes.
     limit: usize,
@@ -54,8 +57,7 @@ pub(crate) fn take_in(req: &mut ServiceRequest, limit: usize) -> Option<Rc<Intak
         req.set_payload(payload);
         return None;
     };
-    let client = client_addr(req.request()).ip();
-    let share = client.map_or(Share::of_unknown(), Share::of);
+    let share = client_addr(req.request()).bucket();
     let admission = door.connection().admission();
     let mut charge = admission.charge(share);
     if admission.remembers(share) {

@@ -6,7 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use kit::admission::{Charge, Connection, Phase, Share, UnderWay};
+use kit::{
+    admission::{Charge, Connection, Phase, UnderWay},
+    net::AddrBucket,
+};
 
 /// What of a head comes in before anybody pays for it, and each time that
 /// somebody does.
@@ -97,7 +100,7 @@ impl Door {
             return Room::AfterALook;
         }
         self.is_looked_at.set(false);
-        let share = self.connection.share().unwrap_or(Share::of_unknown());
+        let share = self.connection.share().unwrap_or(AddrBucket::UNKNOWN);
         let mut charge = self.head_charge.borrow_mut();
         let charge = charge.get_or_insert_with(|| self.connection.admission().charge(share));
         if charge.grow(HEAD_STEP).is_err() {
