@@ -54,7 +54,9 @@ async fn guesses_at_a_client_secret_are_slowed_where_they_come_from_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn guesses_over_grpc_are_slowed_as_well() {
     let platform = Platform::start().await;
-    let channel = kit::net::grpc_channel(&platform.grpc_url(Site::Idp)).unwrap();
+    let channel = kit::net::Trust::default()
+        .grpc_channel(&platform.grpc_url(Site::Idp))
+        .unwrap();
     let mut client = TokenExchangeClient::new(channel);
     let mut codes = Vec::new();
     for n in 0..=LIMIT {
@@ -77,7 +79,9 @@ async fn guesses_over_grpc_are_slowed_as_well() {
 async fn guesses_at_the_operators_key_are_slowed_as_well() {
     const KEY: &str = "an-operators-key-of-a-good-length";
     let platform = Platform::start_with(&["--operator-key", KEY]).await;
-    let channel = kit::net::grpc_channel(&platform.grpc_url(Site::Idp)).unwrap();
+    let channel = kit::net::Trust::default()
+        .grpc_channel(&platform.grpc_url(Site::Idp))
+        .unwrap();
     let mut client = SessionsClient::new(channel);
     let mut list = async |key: &str| {
         let mut request = Request::new(ListSessionsRequest::default());

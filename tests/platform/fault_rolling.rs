@@ -237,7 +237,7 @@ async fn says_until_it_is_gone(url: String) -> Vec<(u16, String)> {
 async fn health_until_it_is_gone(url: String) -> Vec<ServingStatus> {
     let mut said = Vec::new();
     loop {
-        let channel: Channel = kit::net::grpc_channel(&url).unwrap();
+        let channel: Channel = kit::net::Trust::default().grpc_channel(&url).unwrap();
         let mut health = HealthClient::new(channel);
         let Ok(answer) = health.check(HealthCheckRequest::default()).await else {
             return said;

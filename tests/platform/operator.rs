@@ -25,7 +25,9 @@ impl Operator {
     /// Of the provider at `addresses`.
     pub fn at(addresses: &Addresses) -> Self {
         let url = addresses.grpc_url(Site::Idp).unwrap();
-        Self(SessionsClient::new(kit::net::grpc_channel(&url).unwrap()))
+        Self(SessionsClient::new(
+            kit::net::Trust::default().grpc_channel(&url).unwrap(),
+        ))
     }
 
     /// The sessions of `user`; of everybody where that is empty.

@@ -20,7 +20,7 @@ async fn platform() -> Platform {
 
 fn client(platform: &Platform) -> SessionsClient<Channel> {
     let url = platform.grpc_url(Site::Idp);
-    SessionsClient::new(kit::net::grpc_channel(&url).unwrap())
+    SessionsClient::new(kit::net::Trust::default().grpc_channel(&url).unwrap())
 }
 
 fn with_key<T>(key: &str, message: T) -> Request<T> {

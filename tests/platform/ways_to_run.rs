@@ -248,7 +248,9 @@ async fn a_redis_that_is_not_there_yet_is_waited_for_and_said_so() {
 
 /// What the gRPC server at `port` says about itself.
 async fn health(port: u16) -> ServingStatus {
-    let channel = kit::net::grpc_channel(&format!("http://127.0.0.1:{port}")).unwrap();
+    let channel = kit::net::Trust::default()
+        .grpc_channel(&format!("http://127.0.0.1:{port}"))
+        .unwrap();
     let asked = HealthCheckRequest::default();
     let answer = HealthClient::new(channel).check(asked).await.unwrap();
     answer.get_ref().status()

@@ -12,6 +12,7 @@ use http::uri::PathAndQuery;
 use kit::{
     admission::{Admission, Limits},
     metrics::Metrics,
+    net::Trust,
     readiness::Readiness,
     running::Running,
     shutdown::{Drain, Shutdown},
@@ -80,7 +81,7 @@ impl Served {
 
     /// A new connection.
     fn channel(&self) -> Channel {
-        kit::net::grpc_channel(&self.url).unwrap()
+        Trust::default().grpc_channel(&self.url).unwrap()
     }
 
     /// Asks, on a new connection each time, until health says `expected`.
@@ -208,7 +209,7 @@ async fn asked_across_an_end(last_words: &'static [u8]) -> (Result<ServingStatus
         listener
     });
     let times = AtomicUsize::new(0);
-    let health = HealthClient::new(kit::net::grpc_channel(&url).unwrap());
+    let health = HealthClient::new(Trust::default().grpc_channel(&url).unwrap());
     let asked = until_seen(async || {
         times.fetch_add(1, Ordering::Relaxed);
         health.clone().check(HealthCheckRequest::default()).await

@@ -53,7 +53,9 @@ impl World {
             issuer,
             http: kit::net::http_client(),
             url,
-            channel: kit::net::grpc_channel(&format!("http://{grpc}")).unwrap(),
+            channel: kit::net::Trust::default()
+                .grpc_channel(&format!("http://{grpc}"))
+                .unwrap(),
             shutdown,
             running,
         };

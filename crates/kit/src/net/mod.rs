@@ -19,7 +19,6 @@ pub use listeners::Listeners;
 pub use reach::Reach;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 pub use resolve::{connect, is_localhost, resolve};
-use tonic::transport::Channel;
 pub use trust::{Tls, Trust, TrustArgs};
 
 /// How long to wait for a connection.
@@ -141,12 +140,6 @@ pub enum ReadError {
     /// Longer than [`MAX_ANSWER`].
     #[error("the answer is longer than {MAX_ANSWER} bytes")]
     TooLarge,
-}
-
-/// The gRPC channel that trusts the system's certificate authorities alone: see
-/// [`Trust::grpc_channel`].
-pub fn grpc_channel(url: &str) -> Result<Channel, tonic::transport::Error> {
-    Trust::default().grpc_channel(url)
 }
 
 /// Resolves names as browsers do: `*.localhost` is `::1` first.
