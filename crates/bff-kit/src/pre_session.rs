@@ -15,7 +15,7 @@ use kit::{
 };
 use oauth_types::secret::same_secret;
 use serde::{Deserialize, Serialize};
-use store::{Beyond, Budget, Charge, Owner, SharedStore, StoreError, cost};
+use store::{Budget, Charge, OverflowPolicy, Owner, SharedStore, StoreError, cost};
 use web_kit::client::client_addr;
 
 use crate::{
@@ -149,11 +149,11 @@ impl PreSessions {
             let prefix = format!("bff:{client_id}:budget:{what}");
             Budget::new(store, clock, &prefix, (in_all, per_address), beyond)
         };
-        let budget = new("login", in_all, Beyond::Evict);
+        let budget = new("login", in_all, OverflowPolicy::Evict);
         // All of an app's requests come from one address for the provider, which
         // can tell no stranger from another: so they are refused here. It keeps
         // half a budget of them for each client.
-        let pushes = new("push", in_all / 2, Beyond::Refuse);
+        let pushes = new("push", in_all / 2, OverflowPolicy::Refuse);
         Self {
             store,
             keyring,

@@ -42,7 +42,7 @@ pub(crate) async fn priced<B: MessageBody>(
         (answer, VERIFYING.with(Cell::get))
     };
     let answering = VERIFYING.scope(Cell::default(), answering);
-    let ((answer, verifying), commands) = store::spent::counted(answering).await;
+    let ((answer, verifying), commands) = store::op_count::counted(answering).await;
     let mut answer = answer?;
     let request = answer.request().clone();
     cookies::put_on(&request, answer.response_mut());

@@ -87,11 +87,11 @@ impl Store for Watched {
         }
         self.inner()?.remove(key).await
     }
-    async fn count(&self, key: &str, ttl: Duration) -> Result<u64, StoreError> {
-        self.inner()?.count(key, ttl).await
+    async fn increment(&self, key: &str, ttl: Duration) -> Result<u64, StoreError> {
+        self.inner()?.increment(key, ttl).await
     }
-    async fn uncount(&self, key: &str) -> Result<(), StoreError> {
-        self.inner()?.uncount(key).await
+    async fn decrement(&self, key: &str) -> Result<(), StoreError> {
+        self.inner()?.decrement(key).await
     }
 
     async fn lease(&self, key: &str, holder: &str, ttl: Duration) -> Result<bool, StoreError> {
@@ -100,31 +100,31 @@ impl Store for Watched {
     async fn release(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
         self.inner()?.release(key, holder).await
     }
-    async fn rank(
+    async fn add_scored(
         &self,
         key: &str,
         member: &str,
         at: Timestamp,
         ttl: Duration,
     ) -> Result<u64, StoreError> {
-        self.inner()?.rank(key, member, at, ttl).await
+        self.inner()?.add_scored(key, member, at, ttl).await
     }
-    async fn ranked(
+    async fn range(
         &self,
         key: &str,
         from: Timestamp,
         limit: usize,
     ) -> Result<Vec<(String, Timestamp)>, StoreError> {
-        self.inner()?.ranked(key, from, limit).await
+        self.inner()?.range(key, from, limit).await
     }
-    async fn ranked_at(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError> {
-        self.inner()?.ranked_at(key, member).await
+    async fn score(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError> {
+        self.inner()?.score(key, member).await
     }
-    async fn ranked_count(&self, key: &str, from: Timestamp) -> Result<u64, StoreError> {
-        self.inner()?.ranked_count(key, from).await
+    async fn count_range(&self, key: &str, from: Timestamp) -> Result<u64, StoreError> {
+        self.inner()?.count_range(key, from).await
     }
-    async fn unrank(&self, key: &str, member: &str) -> Result<bool, StoreError> {
-        self.inner()?.unrank(key, member).await
+    async fn remove_scored(&self, key: &str, member: &str) -> Result<bool, StoreError> {
+        self.inner()?.remove_scored(key, member).await
     }
     async fn claim(
         &self,

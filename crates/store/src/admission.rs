@@ -167,14 +167,14 @@ pub struct Allowance {
     /// The sum of one owner's charges.
     pub per_owner: u64,
     /// The sum of all charges.
-    pub in_all: u64,
-    /// What happens beyond that.
-    pub beyond: Beyond,
+    pub total: u64,
+    /// What happens to an entry that exceeds either.
+    pub overflow: OverflowPolicy,
 }
 
-/// What happens to an entry that goes beyond the allowance.
+/// What happens to an entry that exceeds the allowance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beyond {
+pub enum OverflowPolicy {
     /// It is taken, and others go: the owner's own that end first; and where all
     /// charges together are too much, those of the network, and in it of the
     /// owner, that has most entries.
@@ -201,7 +201,7 @@ pub(crate) fn make_room(
             .map(|c| c.cost)
             .sum::<u64>();
     let mut total: u64 = new.cost + held.iter().map(|c| c.cost).sum::<u64>();
-    if own > allowance.per_owner && allowance.beyond == Beyond::Refuse {
+    if own > allowance.per_owner && allowance.overflow == OverflowPolicy::Refuse {
         return None;
     }
     for (at, charge) in held.iter().enumerate().filter(|(_, c)| is_own(c)) {
@@ -212,7 +212,7 @@ pub(crate) fn make_room(
         own -= charge.cost;
         total -= charge.cost;
     }
-    while total > allowance.in_all {
+    while total > allowance.total {
         let left = || held.iter().enumerate().filter(|(at, _)| !gone[*at]);
         let (mut networks, mut owners) = (HashMap::new(), HashMap::new());
         for charge in left().map(|(_, charge)| charge).chain([new]) {
@@ -220,7 +220,7 @@ pub(crate) fn make_room(
             *owners.entry(&charge.owner).or_insert(0) += 1;
         }
         let most = networks.values().copied().max().unwrap_or(0);
-        if allowance.beyond == Beyond::Refuse && networks[&new.owner.network] >= most {
+        if allowance.overflow == OverflowPolicy::Refuse && networks[&new.owner.network] >= most {
             return None;
         }
         let Some((_, first)) = left().find(|(_, c)| networks[&c.owner.network] == most) else {

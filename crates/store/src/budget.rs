@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use kit::clock::{Clock, Timestamp};
 
-use crate::{Allowance, Beyond, Charge, Entry, Owner, SharedStore, StoreError};
+use crate::{Allowance, Charge, Entry, OverflowPolicy, Owner, SharedStore, StoreError};
 
 /// Over how many sets a budget is spread. Each has its part of the whole, which
 /// has to be several owners' share; an entry looks at all others of its set.
@@ -39,25 +39,25 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A budget of `in_all` bytes, of which one owner has `per_owner` at most and
+    /// A budget of `total` bytes, of which one owner has `per_owner` at most and
     /// no more than a quarter; its keys begin with `prefix`.
     pub fn new(
         store: SharedStore,
         clock: Arc<dyn Clock>,
         prefix: &str,
-        (in_all, per_owner): (u64, u64),
-        beyond: Beyond,
+        (total, per_owner): (u64, u64),
+        overflow: OverflowPolicy,
     ) -> Self {
-        let in_all = in_all / SHARDS;
+        let total = total / SHARDS;
         Self {
             store,
             clock,
             prefix: prefix.to_owned(),
             shards: SHARDS,
             allowance: Allowance {
-                per_owner: per_owner.min(in_all),
-                in_all,
-                beyond,
+                per_owner: per_owner.min(total),
+                total,
+                overflow,
             },
         }
     }
@@ -77,8 +77,8 @@ impl Budget {
             shards: 0,
             allowance: Allowance {
                 per_owner,
-                in_all: per_owner,
-                beyond: Beyond::Evict,
+                total: per_owner,
+                overflow: OverflowPolicy::Evict,
             },
         }
     }
@@ -127,7 +127,7 @@ impl Budget {
     pub async fn leave(&self, charge: &Charge, key: &str) -> Result<(), StoreError> {
         let set = self.set_of(charge.owner());
         let member = entry(charge, key).member()?;
-        self.store.unrank(&set, &member).await.map(drop)
+        self.store.remove_scored(&set, &member).await.map(drop)
     }
 
     fn set_of(&self, owner: &Owner) -> String {

@@ -7,14 +7,14 @@
 
 mod admission;
 mod budget;
+mod cached_reads;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+mod local_cache;
 mod memory;
-mod near;
+pub mod op_count;
 mod ordered;
-mod reads;
 mod redis;
-pub mod spent;
 #[cfg(any(test, feature = "contract"))]
 pub mod test_redis;
 mod traced;
@@ -32,15 +32,15 @@ use kit::{
 };
 
 pub use self::{
-    admission::{Allowance, BadCharge, Beyond, Charge, Entry, Owner},
+    admission::{Allowance, BadCharge, Charge, Entry, OverflowPolicy, Owner},
     budget::{Budget, LEAST_BUDGET, cost},
+    cached_reads::CachedReads,
+    local_cache::{CacheEntries, LocalCache, PendingRead},
     memory::{MAX_ENTRIES, MemoryStore},
-    near::{Copies, Near, Reading},
     ordered::MAX_MEMBER_LEN,
-    reads::Reads,
     redis::{Options, RedisStore},
     traced::Traced,
-    watch::{WATCH_BOUND, Watch, Watcher},
+    watch::{FanOut, WATCH_BOUND, Watch, Watcher},
 };
 
 /// The store, as everybody but this crate sees it.
@@ -85,11 +85,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Adds one to the counter `key` and gives the sum. The first one sets the
     /// `ttl`, later ones leave it. A key that holds something else is refused.
-    async fn count(&self, key: &str, ttl: Duration) -> Result<u64, StoreError>;
+    async fn increment(&self, key: &str, ttl: Duration) -> Result<u64, StoreError>;
 
     /// Takes one from the counter `key`, and leaves its `ttl`. At zero it holds
     /// nothing; one that holds nothing stays so.
-    async fn uncount(&self, key: &str) -> Result<(), StoreError>;
+    async fn decrement(&self, key: &str) -> Result<(), StoreError>;
 
     /// Takes the lease `key` for `holder` unless another holds it; whether it
     /// holds it now. Its own holder prolongs it so.
@@ -106,7 +106,7 @@ pub trait Store: Send + Sync + 'static {
     /// A member has [`MAX_MEMBER_LEN`] bytes at most. A set has no bound of its
     /// own: that would end a service for all. Whoever fills one bounds what each
     /// user or stranger puts into it.
-    async fn rank(
+    async fn add_scored(
         &self,
         key: &str,
         member: &str,
@@ -116,7 +116,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Members of the ordered set `key` with `from <= at`, earliest first, at
     /// most `limit`.
-    async fn ranked(
+    async fn range(
         &self,
         key: &str,
         from: Timestamp,
@@ -125,13 +125,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// How many members of the ordered set `key` have `from <= at`. However many
     /// those are, it costs no walk through them.
-    async fn ranked_count(&self, key: &str, from: Timestamp) -> Result<u64, StoreError>;
+    async fn count_range(&self, key: &str, from: Timestamp) -> Result<u64, StoreError>;
 
     /// The moment of `member` in the ordered set `key`; `None`: it is not in.
-    async fn ranked_at(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError>;
+    async fn score(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError>;
 
     /// Takes `member` out of the ordered set `key`; whether it was in.
-    async fn unrank(&self, key: &str, member: &str) -> Result<bool, StoreError>;
+    async fn remove_scored(&self, key: &str, member: &str) -> Result<bool, StoreError>;
 
     /// Hands out up to `limit` members of the ordered set `key` that are due
     /// (`at <= due`), earliest first, and moves each to `until`: each goes to
@@ -147,8 +147,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Enters `entry` into the budget `key`. `times` are now and when it ends;
     /// entries that have ended by now are forgotten. Gives the entries that went to
-    /// make room for it, or nothing where it is refused: see [`Beyond`]. An
-    /// entry leaves early by [`Store::unrank`] of its [`Entry::member`].
+    /// make room for it, or nothing where it is refused: see [`OverflowPolicy`]. An
+    /// entry leaves early by [`Store::remove_scored`] of its [`Entry::member`].
     async fn admit(
         &self,
         key: &str,

@@ -48,7 +48,7 @@ impl MemoryStore {
 
     /// An empty one that never holds more than `max_entries` (rounded up to a
     /// multiple of 16), an ordered set being one of them, nor more than as many
-    /// members in all sets together. Beyond that a new key is [`StoreError::Refused`] until
+    /// members in all sets together. OverflowPolicy that a new key is [`StoreError::Refused`] until
     /// others expire or are removed; a key that is there can still be
     /// overwritten. Each sixteenth of the keys has its own sixteenth of the
     /// room, so the first refusal comes a little before all is full.
@@ -129,7 +129,7 @@ impl Store for MemoryStore {
         Ok(self.with_shard(key, |shard, now| shard.remove(key, now)))
     }
 
-    async fn count(&self, key: &str, ttl: Duration) -> Result<u64, StoreError> {
+    async fn increment(&self, key: &str, ttl: Duration) -> Result<u64, StoreError> {
         self.with_shard(key, |shard, now| match shard.value(key, now)? {
             Some(held) => increment(held),
             None => shard
@@ -138,7 +138,7 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn uncount(&self, key: &str) -> Result<(), StoreError> {
+    async fn decrement(&self, key: &str) -> Result<(), StoreError> {
         self.with_shard(key, |shard, now| {
             let left = match shard.value(key, now)? {
                 Some(held) => decrement(held)?,
@@ -167,7 +167,7 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn rank(
+    async fn add_scored(
         &self,
         key: &str,
         member: &str,
@@ -175,10 +175,12 @@ impl Store for MemoryStore {
         ttl: Duration,
     ) -> Result<u64, StoreError> {
         ordered::check(member)?;
-        self.with_shard(key, |shard, now| shard.rank(key, member, at, now, ttl))
+        self.with_shard(key, |shard, now| {
+            shard.add_scored(key, member, at, now, ttl)
+        })
     }
 
-    async fn ranked(
+    async fn range(
         &self,
         key: &str,
         from: Timestamp,
@@ -186,30 +188,30 @@ impl Store for MemoryStore {
     ) -> Result<Vec<(String, Timestamp)>, StoreError> {
         self.with_shard(key, |shard, now| {
             let set = shard.ordered_set(key, now)?;
-            Ok(set.map_or_else(Vec::new, |set| set.ranked(from, limit)))
+            Ok(set.map_or_else(Vec::new, |set| set.range(from, limit)))
         })
     }
 
-    async fn ranked_count(&self, key: &str, from: Timestamp) -> Result<u64, StoreError> {
+    async fn count_range(&self, key: &str, from: Timestamp) -> Result<u64, StoreError> {
         self.with_shard(key, |shard, now| {
             let set = shard.ordered_set(key, now)?;
-            Ok(set.map_or(0, |set| set.ranked_count(from)))
+            Ok(set.map_or(0, |set| set.count_range(from)))
         })
     }
 
-    async fn ranked_at(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError> {
+    async fn score(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError> {
         self.with_shard(key, |shard, now| {
             let set = shard.ordered_set(key, now)?;
-            Ok(set.and_then(|set| set.ranked_at(member)))
+            Ok(set.and_then(|set| set.score(member)))
         })
     }
 
-    async fn unrank(&self, key: &str, member: &str) -> Result<bool, StoreError> {
+    async fn remove_scored(&self, key: &str, member: &str) -> Result<bool, StoreError> {
         self.with_shard(key, |shard, now| {
             let Some(set) = shard.ordered_set(key, now)? else {
                 return Ok(false);
             };
-            let was_in = set.unrank(member);
+            let was_in = set.remove_scored(member);
             shard.remove_empty(key, now);
             Ok(was_in)
         })
@@ -246,7 +248,7 @@ impl Store for MemoryStore {
                 return Ok(None);
             };
             let ttl = times.0.until(times.1);
-            shard.rank(key, &member, times.1, now, ttl)?;
+            shard.add_scored(key, &member, times.1, now, ttl)?;
             Ok(Some(gone.iter().filter_map(|m| m.parse().ok()).collect()))
         })
     }

@@ -14,9 +14,9 @@ use kit::{
 };
 use tracing::{Instrument as _, Span, field::Empty};
 
-use crate::{Allowance, Entry, SharedStore, Store, StoreError, Watch, Watcher, spent};
+use crate::{Allowance, Entry, SharedStore, Store, StoreError, Watch, Watcher, op_count};
 
-/// A store whose operations are counted ([`spent`]), timed where a service asks
+/// A store whose operations are counted ([`op_count`](crate::op_count)), timed where a service asks
 /// for it ([`measured`](crate::measured)) and spans (names by OpenTelemetry's
 /// database conventions).
 pub struct Traced<S> {
@@ -38,7 +38,7 @@ impl<S: Store> Traced<S> {
         operation: &'static str,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        spent::add(1);
+        op_count::add(1);
         let started = self.latency.as_ref().map(|_| Instant::now());
         let step: Span = kit::step!(
             span::STORE,
@@ -105,12 +105,12 @@ impl<S: Store> Store for Traced<S> {
         self.step("remove", self.store.remove(key)).await
     }
 
-    async fn count(&self, key: &str, ttl: Duration) -> Result<u64, StoreError> {
-        self.step("count", self.store.count(key, ttl)).await
+    async fn increment(&self, key: &str, ttl: Duration) -> Result<u64, StoreError> {
+        self.step("count", self.store.increment(key, ttl)).await
     }
 
-    async fn uncount(&self, key: &str) -> Result<(), StoreError> {
-        self.step("uncount", self.store.uncount(key)).await
+    async fn decrement(&self, key: &str) -> Result<(), StoreError> {
+        self.step("uncount", self.store.decrement(key)).await
     }
 
     async fn lease(&self, key: &str, holder: &str, ttl: Duration) -> Result<bool, StoreError> {
@@ -121,39 +121,39 @@ impl<S: Store> Store for Traced<S> {
         self.step("release", self.store.release(key, holder)).await
     }
 
-    async fn rank(
+    async fn add_scored(
         &self,
         key: &str,
         member: &str,
         at: Timestamp,
         ttl: Duration,
     ) -> Result<u64, StoreError> {
-        self.step("rank", self.store.rank(key, member, at, ttl))
+        self.step("rank", self.store.add_scored(key, member, at, ttl))
             .await
     }
 
-    async fn ranked(
+    async fn range(
         &self,
         key: &str,
         from: Timestamp,
         limit: usize,
     ) -> Result<Vec<(String, Timestamp)>, StoreError> {
-        self.step("ranked", self.store.ranked(key, from, limit))
+        self.step("ranked", self.store.range(key, from, limit))
             .await
     }
 
-    async fn ranked_count(&self, key: &str, from: Timestamp) -> Result<u64, StoreError> {
-        self.step("ranked_count", self.store.ranked_count(key, from))
+    async fn count_range(&self, key: &str, from: Timestamp) -> Result<u64, StoreError> {
+        self.step("ranked_count", self.store.count_range(key, from))
             .await
     }
 
-    async fn ranked_at(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError> {
-        self.step("ranked_at", self.store.ranked_at(key, member))
-            .await
+    async fn score(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError> {
+        self.step("ranked_at", self.store.score(key, member)).await
     }
 
-    async fn unrank(&self, key: &str, member: &str) -> Result<bool, StoreError> {
-        self.step("unrank", self.store.unrank(key, member)).await
+    async fn remove_scored(&self, key: &str, member: &str) -> Result<bool, StoreError> {
+        self.step("unrank", self.store.remove_scored(key, member))
+            .await
     }
 
     async fn claim(
@@ -246,7 +246,9 @@ mod tests {
         for _ in 0..2 {
             assert!(api1.get("k").await.unwrap().is_some(), "the same store");
         }
-        api1.count("k", Duration::from_secs(9)).await.unwrap_err();
+        api1.increment("k", Duration::from_secs(9))
+            .await
+            .unwrap_err();
         let counts = |metrics: &kit::metrics::Metrics, operation: &str, outcome: &str| {
             let text = String::from_utf8(metrics.text()).unwrap();
             let line = text.lines().find(|line| {

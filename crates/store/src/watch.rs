@@ -1,15 +1,15 @@
-//! Being told of changes, for who keeps what was read in the process.
+//! Invalidations: a store tells watchers which keys changed.
 //!
-//! A user of [`Store::watch`](crate::Store::watch) serves what it keeps only
-//! while [`Watch::is_current`], asked first. Two things are left to it:
+//! A user of [`Store::watch`](crate::Store::watch) that caches values must check
+//! [`Watch::is_current`] before it serves one, and must handle two cases:
 //!
-//! - A read can be overtaken: Redis answers it, the value changes, and the
-//!   change is told before the answer is looked at. So the key is noted as
-//!   pending *before* it is read, [`Watcher::changed`] and
-//!   [`Watcher::all_changed`] cross out what is pending too, and what was read
-//!   is kept only if its note is still there.
-//! - An expiry is told when Redis notices it, which can be late. So who keeps
-//!   a value keeps its end beside it.
+//! - An invalidation can overtake a read: Redis answers the read, the value
+//!   changes, and the invalidation is handled before the answer. So register the
+//!   read before it is sent, let [`Watcher::invalidate`] and
+//!   [`Watcher::invalidate_all`] cancel it, and cache the answer only if it was
+//!   not cancelled ([`LocalCache`](crate::LocalCache) does this).
+//! - Redis invalidates an expired key when it notices the expiry, which can be
+//!   late. So cache a value's end with the value.
 
 use std::{
     sync::{
@@ -21,35 +21,53 @@ use std::{
 
 use tokio::task::AbortHandle;
 
-/// How long a change may go untold while [`Watch::is_current`].
+/// The longest time from a change to its invalidation while [`Watch::is_current`].
 pub const WATCH_BOUND: Duration = Duration::from_secs(1);
 
-/// Told of changes. Called on the connection's task: quick, never blocking.
+/// Receives invalidations. The connection's task calls it: it must be quick and
+/// must not block.
 pub trait Watcher: Send + Sync + 'static {
     /// `key` was changed, removed or expired.
-    fn changed(&self, key: &str);
+    fn invalidate(&self, key: &str);
 
-    /// Anything may have changed: forget everything.
-    fn all_changed(&self);
+    /// Any key may have changed.
+    fn invalidate_all(&self);
 }
 
-/// Changes are told as long as this is kept; a call that is under way when it
-/// is dropped still ends.
+/// Passes each invalidation on to several watchers.
+pub struct FanOut(pub Vec<Arc<dyn Watcher>>);
+
+impl Watcher for FanOut {
+    fn invalidate(&self, key: &str) {
+        for watcher in &self.0 {
+            watcher.invalidate(key);
+        }
+    }
+
+    fn invalidate_all(&self) {
+        for watcher in &self.0 {
+            watcher.invalidate_all();
+        }
+    }
+}
+
+/// A subscription to invalidations, which ends when this is dropped. A call of the
+/// watcher that has begun by then still completes.
 pub struct Watch {
-    proof: Arc<Proof>,
+    validity: Arc<Validity>,
     task: Option<AbortHandle>,
 }
 
 impl Watch {
-    /// One whose proof is kept by `task`.
-    pub(crate) fn new(proof: Arc<Proof>, task: Option<AbortHandle>) -> Self {
-        Self { proof, task }
+    /// A watch whose `validity` is extended by `task`.
+    pub(crate) fn new(validity: Arc<Validity>, task: Option<AbortHandle>) -> Self {
+        Self { validity, task }
     }
 
-    /// Whether every change made more than [`WATCH_BOUND`] ago has been told.
-    /// One atomic read.
+    /// Whether the watcher has received every change made more than
+    /// [`WATCH_BOUND`] ago. One atomic read.
     pub fn is_current(&self) -> bool {
-        self.proof.holds()
+        self.validity.is_valid()
     }
 }
 
@@ -61,43 +79,44 @@ impl Drop for Watch {
     }
 }
 
-/// What shows that no change is missing. It ends by itself, so that a peer that
-/// has fallen silent needs nobody to notice it.
-pub(crate) struct Proof {
-    began: Instant,
-    /// Nanoseconds since `began`; 0 where there is no proof.
-    ends: AtomicU64,
+/// Until when no invalidation is missing. It runs out by itself, so that a silent
+/// peer needs no detection.
+pub(crate) struct Validity {
+    created: Instant,
+    /// Nanoseconds since `created`; 0: not valid.
+    until: AtomicU64,
 }
 
-impl Proof {
-    pub(crate) fn none_yet() -> Self {
+impl Validity {
+    /// Not valid yet.
+    pub(crate) fn none() -> Self {
         Self {
-            began: Instant::now(),
-            ends: AtomicU64::new(0),
+            created: Instant::now(),
+            until: AtomicU64::new(0),
         }
     }
 
-    fn holds(&self) -> bool {
-        nanos(self.began.elapsed()) < self.ends.load(SeqCst)
+    fn is_valid(&self) -> bool {
+        nanos(self.created.elapsed()) < self.until.load(SeqCst)
     }
 
-    /// All changes before `moment` have been told.
-    pub(crate) fn begin(&self, moment: Instant) {
-        self.ends.store(self.end(moment), SeqCst);
+    /// The watcher has received all changes made before `moment`.
+    pub(crate) fn start(&self, moment: Instant) {
+        self.until.store(self.end(moment), SeqCst);
     }
 
-    /// The same, unless the proof has become void since; whether it has not.
-    pub(crate) fn prolong(&self, moment: Instant) -> bool {
-        let prolonged = |ends: u64| (ends != 0).then(|| self.end(moment));
-        self.ends.fetch_update(SeqCst, SeqCst, prolonged).is_ok()
+    /// Extends a validity that was not revoked; whether it was not.
+    pub(crate) fn extend(&self, moment: Instant) -> bool {
+        let extended = |until: u64| (until != 0).then(|| self.end(moment));
+        self.until.fetch_update(SeqCst, SeqCst, extended).is_ok()
     }
 
-    pub(crate) fn make_void(&self) {
-        self.ends.store(0, SeqCst);
+    pub(crate) fn revoke(&self) {
+        self.until.store(0, SeqCst);
     }
 
     fn end(&self, moment: Instant) -> u64 {
-        nanos(moment.saturating_duration_since(self.began) + WATCH_BOUND)
+        nanos(moment.saturating_duration_since(self.created) + WATCH_BOUND)
     }
 }
 
@@ -110,27 +129,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_proof_ends_by_itself() {
+    fn a_validity_ends_by_itself() {
         let now = Instant::now();
-        let proof = Proof {
-            began: now.checked_sub(WATCH_BOUND * 3).unwrap(),
-            ends: AtomicU64::new(0),
+        let validity = Validity {
+            created: now.checked_sub(WATCH_BOUND * 3).unwrap(),
+            until: AtomicU64::new(0),
         };
-        assert!(!proof.holds());
-        proof.begin(now.checked_sub(WATCH_BOUND).unwrap());
-        assert!(!proof.holds(), "a bound ago");
-        proof.begin(now + WATCH_BOUND);
-        assert!(proof.holds());
+        assert!(!validity.is_valid());
+        validity.start(now.checked_sub(WATCH_BOUND).unwrap());
+        assert!(!validity.is_valid(), "a bound ago");
+        validity.start(now + WATCH_BOUND);
+        assert!(validity.is_valid());
     }
 
     #[test]
-    fn a_void_proof_is_not_prolonged() {
-        let proof = Proof::none_yet();
+    fn a_revoked_validity_is_not_extended() {
+        let validity = Validity::none();
         let later = Instant::now() + WATCH_BOUND;
-        assert!(!proof.prolong(later));
-        proof.begin(later);
-        assert!(proof.prolong(later) && proof.holds());
-        proof.make_void();
-        assert!(!proof.prolong(later) && !proof.holds());
+        assert!(!validity.extend(later));
+        validity.start(later);
+        assert!(validity.extend(later) && validity.is_valid());
+        validity.revoke();
+        assert!(!validity.extend(later) && !validity.is_valid());
     }
 }

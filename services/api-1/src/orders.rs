@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use kit::{Ground, clock::Clock, random::Random};
 use serde::{Deserialize, Serialize};
-use store::{Reads, SharedStore, StoreError};
+use store::{CachedReads, SharedStore, StoreError};
 
 /// The most orders that are kept of one user; the oldest go first.
 const MAX_ORDERS: usize = 100;
@@ -61,7 +61,7 @@ struct Record {
 pub(crate) struct Orders {
     store: SharedStore,
     /// A list is read far more often than it changes.
-    reads: Reads,
+    reads: CachedReads,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -69,7 +69,7 @@ pub(crate) struct Orders {
 impl Orders {
     pub(crate) fn new(store: SharedStore, ground: &Ground) -> Self {
         let clock = Arc::clone(&ground.clock);
-        let reads = Reads::new(store.clone(), clock, PREFIX, MAX_USERS);
+        let reads = CachedReads::new(store.clone(), clock, PREFIX, MAX_USERS);
         Self {
             store,
             reads,
@@ -116,7 +116,7 @@ impl Orders {
                 None => self.store.put_new(&key, after, TTL).await?,
             };
             if kept {
-                self.reads.changed(user);
+                self.reads.invalidate(user);
                 return Ok(order);
             }
         }

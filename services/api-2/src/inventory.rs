@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use kit::{Ground, random::Random};
 use serde::{Deserialize, Serialize};
-use store::{Reads, SharedStore, StoreError};
+use store::{CachedReads, SharedStore, StoreError};
 
 /// The most of an item in one reservation.
 pub const MAX_QUANTITY: u32 = 1_000_000;
@@ -93,14 +93,14 @@ struct Record {
 pub struct Inventory {
     store: SharedStore,
     /// The list is read far more often than it changes.
-    reads: Reads,
+    reads: CachedReads,
     random: Arc<dyn Random>,
 }
 
 impl Inventory {
     /// The stock that `store` holds.
     pub fn new(store: SharedStore, ground: &Ground) -> Self {
-        let reads = Reads::new(store.clone(), ground.clock.clone(), PREFIX, 1);
+        let reads = CachedReads::new(store.clone(), ground.clock.clone(), PREFIX, 1);
         Self {
             store,
             reads,
@@ -114,7 +114,7 @@ impl Inventory {
             bytes
         } else {
             self.fill().await?;
-            self.reads.changed(NAME);
+            self.reads.invalidate(NAME);
             self.reads.get(NAME).await?.ok_or(InventoryError::Busy)?
         };
         let record = decode(&bytes)?;
@@ -146,7 +146,7 @@ impl Inventory {
                 .compare_and_swap(KEY, &before, after, TTL)
                 .await?
             {
-                self.reads.changed(NAME);
+                self.reads.invalidate(NAME);
                 return Ok(Reservation {
                     id: self.random.id(),
                     item: item.to_owned(),

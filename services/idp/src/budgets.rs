@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use kit::clock::Clock;
-use store::{Beyond, Budget, Charge, Owner, SharedStore, cost};
+use store::{Budget, Charge, OverflowPolicy, Owner, SharedStore, cost};
 use web_kit::client::client_addr;
 
 use crate::{
@@ -50,7 +50,7 @@ impl Budgets {
                 Arc::clone(clock),
                 "idp:budget:requests",
                 requests,
-                Beyond::Evict,
+                OverflowPolicy::Evict,
             ),
             // A stranger can make an app push, so that all of these together
             // are part of what strangers may take.

@@ -61,14 +61,16 @@ pub async fn end_theirs(idp: &Idp) -> Result<(), GrantError> {
         if changed {
             end_all(idp, &user.sub).await?;
         }
-        store.rank(KNOWN, &user.sub, idp.now(), REMEMBERED).await?;
+        store
+            .add_scored(KNOWN, &user.sub, idp.now(), REMEMBERED)
+            .await?;
         idp.records.put(&user.sub, &standing).await?;
     }
-    for (sub, _) in store.ranked(KNOWN, Timestamp::default(), ALL).await? {
+    for (sub, _) in store.range(KNOWN, Timestamp::default(), ALL).await? {
         if idp.settings.user(&sub).is_none() {
             end_all(idp, &sub).await?;
             idp.records.take::<Standing>(&sub).await?;
-            store.unrank(KNOWN, &sub).await?;
+            store.remove_scored(KNOWN, &sub).await?;
         }
     }
     Ok(())

@@ -31,7 +31,7 @@ const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
 /// where it is lost or old.
 pub async fn look(idp: &Idp) -> Result<(), StoreError> {
     let store = idp.records.store();
-    let (value, listed) = tokio::try_join!(store.get(VALUE), store.ranked_at(LIST, MEMBER))?;
+    let (value, listed) = tokio::try_join!(store.get(VALUE), store.score(LIST, MEMBER))?;
     let value = value.as_deref().and_then(moment);
     let is_lost = value.is_some() && value > listed;
     if is_lost {
@@ -45,7 +45,7 @@ pub async fn look(idp: &Idp) -> Result<(), StoreError> {
     if !store.put_new(TURN, turn, HELD).await? {
         return Ok(());
     }
-    store.rank(LIST, MEMBER, now, REMEMBERED).await?;
+    store.add_scored(LIST, MEMBER, now, REMEMBERED).await?;
     let text = Bytes::from(now.millis().to_string());
     store.put(VALUE, text, REMEMBERED).await
 }

@@ -350,7 +350,7 @@ impl Carrier {
 
 /// The store tells of records. Cookies whose record changed are in doubt.
 impl Watcher for Carrier {
-    fn changed(&self, key: &str) {
+    fn invalidate(&self, key: &str) {
         let handle = key.strip_prefix(&self.prefix).and_then(Handle::read);
         if let Some(session) = handle.as_ref().and_then(digest) {
             self.ends.doubt(session, self.clock.now());
@@ -358,7 +358,7 @@ impl Watcher for Carrier {
         }
     }
 
-    fn all_changed(&self) {
+    fn invalidate_all(&self) {
         self.ends.doubt_all(self.clock.now());
         self.seen.clear();
     }

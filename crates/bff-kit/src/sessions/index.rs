@@ -59,7 +59,7 @@ impl Index {
         let mut still = true;
         for whose in whose(about) {
             self.sweep(&self.key("of", whose)).await?;
-            self.rank(whose, handle, about).await?;
+            self.add_to(whose, handle, about).await?;
             let mark = self.store.get(&self.key("ended", whose)).await?;
             still &= !mark.is_some_and(|mark| ends(whose, about, &mark));
         }
@@ -69,12 +69,12 @@ impl Index {
     /// A session lasts longer than when it was added.
     pub(super) async fn moved(&self, handle: &Handle, about: &About) -> Result<(), StoreError> {
         for whose in whose(about) {
-            self.rank(whose, handle, about).await?;
+            self.add_to(whose, handle, about).await?;
         }
         Ok(())
     }
 
-    async fn rank(
+    async fn add_to(
         &self,
         whose: Whose<'_>,
         handle: &Handle,
@@ -83,15 +83,18 @@ impl Index {
         let set = self.key("of", whose);
         let ttl = self.clock.now().until(about.ends_at);
         let ends = about.expires_at;
-        let ranked = self.store.rank(&set, handle.as_str(), ends, ttl).await;
-        ranked.map(drop)
+        let added = self
+            .store
+            .add_scored(&set, handle.as_str(), ends, ttl)
+            .await;
+        added.map(drop)
     }
 
     /// Whether each logout would find the session.
     pub(super) async fn names(&self, handle: &Handle, about: &About) -> Result<bool, StoreError> {
         let looks = whose(about).map(|whose| async move {
             let set = self.key("of", whose);
-            self.store.ranked_at(&set, handle.as_str()).await
+            self.store.score(&set, handle.as_str()).await
         });
         let found = try_join_all(looks).await?;
         Ok(found.iter().all(Option::is_some))
@@ -103,7 +106,7 @@ impl Index {
         let now = self.clock.now();
         let over = self.store.claim(set, now, now + MARK, SWEPT).await?;
         for handle in over {
-            self.store.unrank(set, &handle).await?;
+            self.store.remove_scored(set, &handle).await?;
         }
         Ok(())
     }
@@ -123,7 +126,10 @@ impl Index {
         handle: &Handle,
     ) -> Result<(), StoreError> {
         let set = self.key("of", whose);
-        self.store.unrank(&set, handle.as_str()).await.map(drop)
+        self.store
+            .remove_scored(&set, handle.as_str())
+            .await
+            .map(drop)
     }
 
     /// At most `limit` sessions of `whose`, those that end soonest first. Some
@@ -134,7 +140,7 @@ impl Index {
         limit: usize,
     ) -> Result<Vec<Handle>, StoreError> {
         let set = self.key("of", whose);
-        let listed = self.store.ranked(&set, self.clock.now(), limit).await?;
+        let listed = self.store.range(&set, self.clock.now(), limit).await?;
         Ok(listed
             .iter()
             .filter_map(|(member, _)| Handle::read(member))

@@ -195,13 +195,13 @@ impl Ears {
 }
 
 impl Watcher for Ears {
-    fn changed(&self, key: &str) {
+    fn invalidate(&self, key: &str) {
         if let Some(handle) = key.strip_prefix(&self.prefix).and_then(Handle::read) {
             self.tell(&handle, News::Changed);
         }
     }
 
-    fn all_changed(&self) {
+    fn invalidate_all(&self) {
         let open = self.open.lock();
         for ear in open.ears.values().flatten() {
             ear.hear(News::Changed);
@@ -246,11 +246,11 @@ mod tests {
             all.join(&handle("b"), here()).unwrap(),
         );
         all.ears
-            .changed(&format!("{PREFIX}{}", handle("a").as_str()));
+            .invalidate(&format!("{PREFIX}{}", handle("a").as_str()));
         assert_eq!(a.news().await, News::Changed);
-        all.ears.changed("bff:app1:login:x");
+        all.ears.invalidate("bff:app1:login:x");
         assert!(!b.news.has_changed().unwrap());
-        all.ears.all_changed();
+        all.ears.invalidate_all();
         assert!(a.news.has_changed().unwrap() && b.news.has_changed().unwrap());
     }
 
@@ -259,7 +259,7 @@ mod tests {
         let all = listeners();
         let mut listener = all.join(&handle("a"), here()).unwrap();
         all.ended(&handle("a"));
-        all.ears.all_changed();
+        all.ears.invalidate_all();
         assert_eq!(listener.news().await, News::Ended);
     }
 

@@ -13,7 +13,6 @@ mod modes;
 mod record;
 mod session;
 mod shelf;
-mod told;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -26,7 +25,7 @@ use kit::{
     random::Random,
     seal::Keyring,
 };
-use store::{Copies, Near, SharedStore, StoreError, Watcher};
+use store::{CacheEntries, FanOut, LocalCache, SharedStore, StoreError, Watcher};
 use token_verify::Jwks;
 
 pub(crate) use self::{
@@ -116,20 +115,22 @@ impl Sessions {
     ) -> Self {
         let idle = settings.lifetimes.idle;
         let prefix = shelf::prefix(client_id);
-        let (copies, ears) = (Copies::new(&prefix, MAX_NEAR), Ears::new(&prefix));
+        let (entries, ears) = (CacheEntries::new(&prefix, MAX_NEAR), Ears::new(&prefix));
         let carrier = Carrier::new(client_id, &keyring, jwks, ground, settings.lifetimes);
         let carrier = Arc::new(carrier);
-        let watchers: Vec<Arc<dyn Watcher>> = vec![copies.clone(), carrier.clone(), ears.clone()];
-        let watch = told::watch(store, &prefix, watchers);
-        let near = Near::new(copies, watch.clone().filter(|_| settings.may_cache()));
-        let near = Arc::new(near);
+        let watchers: Vec<Arc<dyn Watcher>> = vec![entries.clone(), carrier.clone(), ears.clone()];
+        let watch = store
+            .watch(&prefix, Arc::new(FanOut(watchers)))
+            .map(Arc::new);
+        let cache = LocalCache::new(entries, watch.clone().filter(|_| settings.may_cache()));
+        let cache = Arc::new(cache);
         let shelf = Shelf::new(
             store.clone(),
             keyring("session"),
             ground,
             client_id,
             settings.lifetimes,
-            near.clone(),
+            cache.clone(),
             unlisted,
         );
         let shelf = Arc::new(shelf);
@@ -138,7 +139,7 @@ impl Sessions {
             stateful: Stateful(shelf.clone()),
             cached: Cached {
                 shelf: shelf.clone(),
-                near,
+                cache,
                 clock: ground.clock.clone(),
                 idle,
             },

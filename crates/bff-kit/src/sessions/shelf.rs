@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use kit::{Ground, clock::Clock, metrics::Counter, random::Random, seal::Keyring};
-use store::{Near, SharedStore, StoreError};
+use store::{LocalCache, SharedStore, StoreError};
 
 use super::{Handle, Record, SessionLifetimes, Whose, index::Index};
 
@@ -29,7 +29,7 @@ pub(crate) struct Shelf {
     prefix: String,
     idle: Duration,
     index: Index,
-    near: Arc<Near<Arc<Stored>>>,
+    cache: Arc<LocalCache<Arc<Stored>>>,
     unlisted: Counter,
 }
 
@@ -42,7 +42,7 @@ impl Shelf {
         ground: &Ground,
         client_id: &str,
         lifetimes: SessionLifetimes,
-        near: Arc<Near<Arc<Stored>>>,
+        cache: Arc<LocalCache<Arc<Stored>>>,
         unlisted: Counter,
     ) -> Self {
         let index = Index::new(store.clone(), ground.clock.clone(), client_id);
@@ -55,7 +55,7 @@ impl Shelf {
             prefix: prefix(client_id),
             idle: lifetimes.idle,
             index,
-            near,
+            cache,
             unlisted,
         }
     }
@@ -144,7 +144,7 @@ impl Shelf {
             .store
             .compare_and_swap(&key, &session.raw, raw.clone(), ttl)
             .await;
-        self.near.forget(handle.as_str());
+        self.cache.invalidate(handle.as_str());
         Ok(swapped?.then(|| {
             Arc::new(Stored {
                 handle,
@@ -194,7 +194,7 @@ impl Shelf {
     async fn delete(&self, handle: &Handle) -> Result<bool, StoreError> {
         let deleted = self.store.remove(&self.key(handle)).await;
         // Also after an error: it may have been done all the same.
-        self.near.forget(handle.as_str());
+        self.cache.invalidate(handle.as_str());
         deleted
     }
 

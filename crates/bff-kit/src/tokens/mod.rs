@@ -252,10 +252,10 @@ impl Inner {
 async fn undisturbed<T: Send + 'static>(
     work: impl Future<Output = Result<T, TokenError>> + Send + 'static,
 ) -> Result<T, TokenError> {
-    let counted = store::spent::counted(in_place(work));
+    let counted = store::op_count::counted(in_place(work));
     match tokio::spawn(counted).await {
         Ok((outcome, commands)) => {
-            store::spent::add(commands);
+            store::op_count::add(commands);
             outcome
         }
         Err(error) => Err(TokenError::Store(format!(

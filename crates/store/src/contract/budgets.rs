@@ -3,16 +3,16 @@
 use kit::clock::Timestamp;
 
 use super::{CONTENDERS, LONG, contend};
-use crate::{Allowance, Beyond, Charge, Entry, Owner, Store, StoreError};
+use crate::{Allowance, Charge, Entry, OverflowPolicy, Owner, Store, StoreError};
 use std::sync::Arc;
 
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
-const fn allowance(per_owner: u64, in_all: u64, beyond: Beyond) -> Allowance {
+const fn allowance(per_owner: u64, total: u64, overflow: OverflowPolicy) -> Allowance {
     Allowance {
         per_owner,
-        in_all,
-        beyond,
+        total,
+        overflow,
     }
 }
 
@@ -55,11 +55,11 @@ async fn enter(
 pub(super) async fn an_owner_beyond_its_share_loses_its_own_that_end_first(
     store: &impl Store,
 ) -> Result<(), StoreError> {
-    let two = allowance(25, 1000, Beyond::Evict);
+    let two = allowance(25, 1000, OverflowPolicy::Evict);
     let names = ["a-1", "b-1", "a-2", "a-3", "a-4", "b-2", "a-4"];
     let gone = enter(store, "budget-share", &names, two).await?;
     assert_eq!(gone, ["", "", "", "a-1", "a-2", "", ""]);
-    let refuse = allowance(25, 1000, Beyond::Refuse);
+    let refuse = allowance(25, 1000, OverflowPolicy::Refuse);
     let gone = enter(store, "budget-refuse", &names[..6], refuse).await?;
     assert_eq!(gone, ["", "", "", "!", "!", ""]);
     Ok(())
@@ -72,12 +72,12 @@ pub(super) async fn a_full_budget_takes_from_the_network_and_owner_with_most(
     let names = [
         "a-1", "b1-1", "b1-2", "b2-1", "c-1", "d-1", "e-1", "f-1", "g-1",
     ];
-    let five = allowance(30, 50, Beyond::Evict);
+    let five = allowance(30, 50, OverflowPolicy::Evict);
     let gone = enter(store, "budget-full", &names, five).await?;
     assert_eq!(gone[..5], [""; 5]);
     assert_eq!(gone[5..7], ["b1-1", "b1-2"], "the network, in it the owner");
     assert_eq!(gone[7..], ["a-1", "b2-1"], "all have one: what ends first");
-    let refuse = allowance(30, 50, Beyond::Refuse);
+    let refuse = allowance(30, 50, OverflowPolicy::Refuse);
     let gone = enter(store, "budget-full-refuse", &names, refuse).await?;
     assert_eq!(gone[5..], ["b1-1", "b1-2", "!", "!"], "nobody has more");
     Ok(())
@@ -87,7 +87,7 @@ pub(super) async fn a_flood_never_takes_what_another_left(
     store: &impl Store,
 ) -> Result<(), StoreError> {
     const KEY: &str = "budget-flood";
-    let ten = allowance(60, 100, Beyond::Evict);
+    let ten = allowance(60, 100, OverflowPolicy::Evict);
     enter(store, KEY, &["h-1", "k-1", "k-2"], ten).await?;
     for n in 0..200 {
         // Two owners of one network, which together could fill it.
@@ -104,9 +104,12 @@ pub(super) async fn what_has_ended_or_left_counts_no_more(
     store: &impl Store,
 ) -> Result<(), StoreError> {
     const KEY: &str = "budget-ends";
-    let two = allowance(20, 100, Beyond::Evict);
+    let two = allowance(20, 100, OverflowPolicy::Evict);
     enter(store, KEY, &["a-1", "a-2"], two).await?;
-    assert!(store.unrank(KEY, &entry("a-1").member()?).await?, "it left");
+    assert!(
+        store.remove_scored(KEY, &entry("a-1").member()?).await?,
+        "it left"
+    );
     let gone = enter(store, KEY, &["a-3"], two).await?;
     assert_eq!(gone, [""], "its room is free");
     let later = NOW + LONG + LONG;
@@ -122,13 +125,13 @@ pub(super) async fn of_many_at_once_no_more_stay_than_are_allowed(
     store: &Arc<impl Store>,
 ) -> Result<(), StoreError> {
     const KEY: &str = "budget-many";
-    let five = allowance(50, 1000, Beyond::Evict);
+    let five = allowance(50, 1000, OverflowPolicy::Evict);
     let gone = contend(store, move |store, n| async move {
         let gone = enter(&*store, KEY, &[&format!("a-{n}")], five).await?;
         Ok(gone.concat().split_whitespace().count())
     });
     let gone: usize = gone.await?.into_iter().sum();
     assert_eq!(gone, CONTENDERS - 5, "each that went, once");
-    assert_eq!(store.ranked_count(KEY, NOW).await?, 5);
+    assert_eq!(store.count_range(KEY, NOW).await?, 5);
     Ok(())
 }

@@ -9,14 +9,14 @@ pub(super) async fn count_gives_each_of_many_a_sum_of_its_own(
     store: &Arc<impl Store>,
 ) -> Result<(), StoreError> {
     let sums = contend(store, |store, _| async move {
-        store.count("count-many", LONG).await
+        store.increment("count-many", LONG).await
     });
     let mut sums = sums.await?;
     sums.sort_unstable();
     assert!(sums.into_iter().eq(1..=CONTENDERS as u64), "each sum once");
     store.remove("count-many").await?;
     assert_eq!(
-        store.count("count-many", LONG).await?,
+        store.increment("count-many", LONG).await?,
         1,
         "a removed counter begins again"
     );
@@ -25,7 +25,7 @@ pub(super) async fn count_gives_each_of_many_a_sum_of_its_own(
 
 pub(super) async fn count_refuses_what_is_no_counter(store: &impl Store) -> Result<(), StoreError> {
     store.put("count-no", bytes("three"), LONG).await?;
-    let refused = store.count("count-no", LONG).await;
+    let refused = store.increment("count-no", LONG).await;
     assert!(
         matches!(refused, Err(StoreError::Refused(_))),
         "a word was counted: {refused:?}"
@@ -41,19 +41,23 @@ pub(super) async fn count_refuses_what_is_no_counter(store: &impl Store) -> Resu
 pub(super) async fn uncount_takes_back_what_was_counted(
     store: &impl Store,
 ) -> Result<(), StoreError> {
-    store.uncount("uncount").await?;
+    store.decrement("uncount").await?;
     assert_eq!(store.get("uncount").await?, None, "nothing stays nothing");
     for sum in 1..=3 {
-        assert_eq!(store.count("uncount", LONG).await?, sum);
+        assert_eq!(store.increment("uncount", LONG).await?, sum);
     }
-    store.uncount("uncount").await?;
-    assert_eq!(store.count("uncount", LONG).await?, 3, "one was taken back");
+    store.decrement("uncount").await?;
+    assert_eq!(
+        store.increment("uncount", LONG).await?,
+        3,
+        "one was taken back"
+    );
     for _ in 0..3 {
-        store.uncount("uncount").await?;
+        store.decrement("uncount").await?;
     }
     assert_eq!(store.get("uncount").await?, None, "at zero it is gone");
     store.put("uncount-no", bytes("three"), LONG).await?;
-    let refused = store.uncount("uncount-no").await;
+    let refused = store.decrement("uncount-no").await;
     assert!(
         matches!(refused, Err(StoreError::Refused(_))),
         "{refused:?}"
@@ -65,9 +69,9 @@ pub(super) async fn uncount_keeps_the_time_when_a_counter_ends(
     store: &impl Store,
     time: Time<'_>,
 ) -> Result<(), StoreError> {
-    store.count("uncount-ttl", SHORT).await?;
-    store.count("uncount-ttl", SHORT).await?;
-    store.uncount("uncount-ttl").await?;
+    store.increment("uncount-ttl", SHORT).await?;
+    store.increment("uncount-ttl", SHORT).await?;
+    store.decrement("uncount-ttl").await?;
     assert_eq!(store.get("uncount-ttl").await?, Some(bytes("1")));
     time.pass(SHORT).await;
     assert_eq!(

@@ -20,9 +20,9 @@ pub(super) async fn a_ttl_of_zero_does_not_last(
     store
         .compare_and_swap("zero-cas", b"x", bytes("y"), NONE)
         .await?;
-    store.count("zero-count", NONE).await?;
+    store.increment("zero-count", NONE).await?;
     store.lease("zero-lease", "me", NONE).await?;
-    store.rank("zero-set", "a", EARLIEST, NONE).await?;
+    store.add_scored("zero-set", "a", EARLIEST, NONE).await?;
     time.pass(Duration::from_millis(1)).await;
     for key in [
         "zero-put",
@@ -33,7 +33,7 @@ pub(super) async fn a_ttl_of_zero_does_not_last(
     ] {
         assert_eq!(store.get(key).await?, None, "{key}");
     }
-    assert_eq!(store.ranked("zero-set", EARLIEST, 1).await?, []);
+    assert_eq!(store.range("zero-set", EARLIEST, 1).await?, []);
     Ok(())
 }
 
@@ -67,9 +67,9 @@ pub(super) async fn everything_expires(
     store.lease("exp-lease-longer", "me", SHORT).await?;
     store.lease("exp-lease-longer", "me", LONG).await?;
     // A counter's first lifetime counts: a window does not move with each try.
-    store.count("exp-count", SHORT).await?;
+    store.increment("exp-count", SHORT).await?;
     assert_eq!(
-        store.count("exp-count", LONG).await?,
+        store.increment("exp-count", LONG).await?,
         2,
         "counted in one window"
     );
@@ -116,7 +116,7 @@ pub(super) async fn everything_expires(
         "a prolonged lease"
     );
     assert_eq!(
-        store.count("exp-count", LONG).await?,
+        store.increment("exp-count", LONG).await?,
         1,
         "a window of its own"
     );
@@ -137,7 +137,7 @@ pub(super) async fn an_ordered_set_expires(
         ("exp-set-no-shorter", &[LONG, SHORT]),
     ] {
         for ttl in lifetimes {
-            store.rank(key, "a", EARLIEST, *ttl).await?;
+            store.add_scored(key, "a", EARLIEST, *ttl).await?;
         }
     }
     let claimed = store.claim("exp-set-claimed", EARLIEST, LATER, 1).await?;
@@ -146,16 +146,19 @@ pub(super) async fn an_ordered_set_expires(
     time.pass(SHORT).await;
 
     for key in ["exp-set", "exp-set-again", "exp-set-claimed"] {
-        assert_eq!(store.ranked(key, EARLIEST, 1).await?, [], "{key}");
+        assert_eq!(store.range(key, EARLIEST, 1).await?, [], "{key}");
         let claimed = store.claim(key, LATER, LATER, 1).await?;
         assert!(claimed.is_empty(), "{key} claimed after its end");
-        assert!(!store.unrank(key, "a").await?, "{key} after its end");
+        assert!(!store.remove_scored(key, "a").await?, "{key} after its end");
     }
-    store.rank("exp-set", "b", EARLIEST, LONG).await?;
-    let anew = store.ranked("exp-set", EARLIEST, 9).await?;
+    store.add_scored("exp-set", "b", EARLIEST, LONG).await?;
+    let anew = store.range("exp-set", EARLIEST, 9).await?;
     assert_eq!(anew, [("b".to_owned(), EARLIEST)], "a set of its own");
     for key in ["exp-set-longer", "exp-set-no-shorter"] {
-        assert!(store.unrank(key, "a").await?, "{key} was given longer");
+        assert!(
+            store.remove_scored(key, "a").await?,
+            "{key} was given longer"
+        );
     }
     Ok(())
 }

@@ -70,7 +70,7 @@ impl OrderedSet {
         self.moments.len() as u64
     }
 
-    pub(super) fn rank(&mut self, member: &str, at: Timestamp) -> Result<(), StoreError> {
+    pub(super) fn add_scored(&mut self, member: &str, at: Timestamp) -> Result<(), StoreError> {
         let member = if let Some((held, before)) = self.moments.get_key_value(member) {
             self.in_order.remove(&(*before, Arc::clone(held)));
             Arc::clone(held)
@@ -83,7 +83,7 @@ impl OrderedSet {
         Ok(())
     }
 
-    pub(super) fn ranked(&self, from: Timestamp, limit: usize) -> Vec<(String, Timestamp)> {
+    pub(super) fn range(&self, from: Timestamp, limit: usize) -> Vec<(String, Timestamp)> {
         // No member comes before the empty one of the same moment.
         let first = Bound::Included((from, Arc::from("")));
         self.in_order
@@ -93,17 +93,17 @@ impl OrderedSet {
             .collect()
     }
 
-    pub(super) fn ranked_at(&self, member: &str) -> Option<Timestamp> {
+    pub(super) fn score(&self, member: &str) -> Option<Timestamp> {
         self.moments.get(member).copied()
     }
 
     /// As many as there are before `from` are passed over: what is due is few.
-    pub(super) fn ranked_count(&self, from: Timestamp) -> u64 {
+    pub(super) fn count_range(&self, from: Timestamp) -> u64 {
         let earlier = self.in_order.iter().take_while(|(at, _)| *at < from);
         (self.moments.len() - earlier.count()) as u64
     }
 
-    pub(super) fn unrank(&mut self, member: &str) -> bool {
+    pub(super) fn remove_scored(&mut self, member: &str) -> bool {
         let Some((member, at)) = self.moments.remove_entry(member) else {
             return false;
         };
@@ -124,7 +124,7 @@ impl OrderedSet {
         let ended = |(at, _): &&(Timestamp, Arc<str>)| *at <= now;
         let ended: Vec<_> = self.in_order.iter().take_while(ended).cloned().collect();
         for (_, member) in ended {
-            self.unrank(&member);
+            self.remove_scored(&member);
         }
         let others = self.in_order.iter().filter(|(_, own)| &**own != member);
         let entries = others.filter_map(|(_, own)| {
@@ -135,7 +135,7 @@ impl OrderedSet {
         let gone = make_room(&charges, charge, allowance)?;
         let gone: Vec<_> = gone.iter().map(|at| members[*at].to_string()).collect();
         for member in &gone {
-            self.unrank(member);
+            self.remove_scored(member);
         }
         Some(gone)
     }

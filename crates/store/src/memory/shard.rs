@@ -93,7 +93,7 @@ impl Shard {
 
     /// Ranks `member` in the set at `key`, which then lasts `ttl` at least, and
     /// gives how many it has.
-    pub(super) fn rank(
+    pub(super) fn add_scored(
         &mut self,
         key: &str,
         member: &str,
@@ -104,13 +104,13 @@ impl Shard {
         self.sweep(now);
         let expires = end(now, ttl);
         if let Some(set) = self.ordered_set(key, now)? {
-            set.rank(member, at)?;
+            set.add_scored(member, at)?;
             let count = set.len();
             self.prolong(key, expires);
             return Ok(count);
         }
         let mut set = OrderedSet::new(Arc::clone(&self.room_for_members));
-        set.rank(member, at)?;
+        set.add_scored(member, at)?;
         self.insert(key, Content::Set(set), now, expires)
             .map(|()| 1)
     }

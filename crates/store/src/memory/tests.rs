@@ -73,24 +73,34 @@ async fn sets_share_room_for_members_and_give_it_back() {
     let clock = clock();
     let store = MemoryStore::with_max_entries(clock.clone(), 32);
     let members = || store.shards[0].lock().all_members();
-    let rank = |key, n: usize| {
+    let add_scored = |key, n: usize| {
         let (store, member) = (&store, n.to_string());
-        async move { store.rank(key, &member, Timestamp::default(), MINUTE).await }
+        async move {
+            store
+                .add_scored(key, &member, Timestamp::default(), MINUTE)
+                .await
+        }
     };
     for n in 0..16 {
-        rank("a", n).await.unwrap();
-        rank("b", n).await.unwrap();
+        add_scored("a", n).await.unwrap();
+        add_scored("b", n).await.unwrap();
     }
-    assert!(matches!(rank("a", 16).await, Err(StoreError::Refused(_))));
-    assert!(matches!(rank("c", 16).await, Err(StoreError::Refused(_))));
-    rank("a", 0).await.unwrap();
-    assert!(store.unrank("a", "0").await.unwrap());
-    rank("c", 16).await.unwrap();
+    assert!(matches!(
+        add_scored("a", 16).await,
+        Err(StoreError::Refused(_))
+    ));
+    assert!(matches!(
+        add_scored("c", 16).await,
+        Err(StoreError::Refused(_))
+    ));
+    add_scored("a", 0).await.unwrap();
+    assert!(store.remove_scored("a", "0").await.unwrap());
+    add_scored("c", 16).await.unwrap();
     assert!(store.remove("b").await.unwrap());
     store.put("c", Bytes::new(), MINUTE).await.unwrap();
     assert_eq!((members(), store.held()), (15, 2));
     clock.advance(MINUTE);
-    rank("a", 1).await.unwrap();
+    add_scored("a", 1).await.unwrap();
     assert_eq!(members(), 1, "the expired ones are gone");
 }
 
@@ -101,7 +111,7 @@ async fn no_set_has_a_bound_that_refuses_the_next_member() {
     for n in 0..200_001_usize {
         let member = n.to_string();
         count = store
-            .rank("k", &member, Timestamp::default(), MINUTE)
+            .add_scored("k", &member, Timestamp::default(), MINUTE)
             .await
             .unwrap();
     }
@@ -129,7 +139,7 @@ async fn a_full_store_refuses_new_keys_until_others_expire() {
             .await
             .unwrap();
     }
-    assert!(store.count(&refused[0], MINUTE).await.is_err());
+    assert!(store.increment(&refused[0], MINUTE).await.is_err());
     assert!(store.lease(&refused[0], "me", MINUTE).await.is_err());
     assert!(
         store

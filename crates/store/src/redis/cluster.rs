@@ -19,9 +19,9 @@ use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerError
 use super::{
     Manner,
     address::Node,
+    connections::{Lanes, Layout},
     dial::{Dialer, Line},
     error,
-    lanes::{Lanes, Layout},
     target::Target,
     topology::{self, MAX_NODES, SLOTS, Topology, slot_of},
 };

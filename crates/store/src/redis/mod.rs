@@ -2,11 +2,12 @@
 //! each on one key.
 
 mod address;
-mod changes;
 mod cluster;
+mod connections;
 mod dial;
 mod error;
-mod lanes;
+mod invalidations;
+
 mod scripts;
 mod target;
 #[cfg(test)]
@@ -29,14 +30,14 @@ use tokio::runtime::Handle;
 
 use self::{
     address::Kind,
-    changes::Changes,
     cluster::Cluster,
+    connections::{Lanes, Layout},
     dial::{Dialer, Line},
-    lanes::{Lanes, Layout},
+    invalidations::Invalidations,
     scripts::{Script, Scripts},
     target::{Sentinels, Target},
 };
-use crate::{Allowance, Beyond, Entry, Store, StoreError, Watch, Watcher, ordered, ttl};
+use crate::{Allowance, Entry, OverflowPolicy, Store, StoreError, Watch, Watcher, ordered, ttl};
 
 /// Stands before each key, so that a Redis can be shared.
 const PREFIX: &str = "sso-lab:";
@@ -50,7 +51,7 @@ pub struct Options {
     pub response: Duration,
     /// How many connections are shared by runtimes of several threads. One of a
     /// single thread has a connection of its own.
-    pub lanes: usize,
+    pub shared_connections: usize,
 }
 
 impl Default for Options {
@@ -60,7 +61,7 @@ impl Default for Options {
         Self {
             connect: Duration::from_secs(2),
             response: Duration::from_secs(1),
-            lanes: cores,
+            shared_connections: cores,
         }
     }
 }
@@ -75,7 +76,7 @@ impl Default for Options {
 pub struct RedisStore {
     servers: Arc<Servers>,
     scripts: Scripts,
-    changes: Changes,
+    invalidations: Invalidations,
 }
 
 /// Who keeps the data.
@@ -124,7 +125,7 @@ impl RedisStore {
         let tls = tls.map_err(|what| Problems::one("REDIS_URL", what))?;
         let dialer = Dialer::new(tls, address.settings, options.connect, options.response);
         let layout = Layout {
-            shared: options.lanes,
+            shared: options.shared_connections,
             home: Handle::try_current().ok(),
             connect: options.connect,
         };
@@ -148,7 +149,7 @@ impl RedisStore {
         };
         let servers = Arc::new(servers);
         Ok(Self {
-            changes: Changes::new(Arc::clone(&servers), &dialer, layout.home),
+            invalidations: Invalidations::new(Arc::clone(&servers), &dialer, layout.home),
             servers,
             scripts: Scripts::new(),
         })
@@ -291,14 +292,14 @@ impl Store for RedisStore {
         self.change(&command("DEL", key)).await
     }
 
-    async fn count(&self, key: &str, ttl: Duration) -> Result<u64, StoreError> {
+    async fn increment(&self, key: &str, ttl: Duration) -> Result<u64, StoreError> {
         let script = &self.scripts.count;
         let mut count = script.on(key);
         count.arg(ttl::millis(ttl));
         self.run(&count, Manner::Script(script)).await
     }
 
-    async fn uncount(&self, key: &str) -> Result<(), StoreError> {
+    async fn decrement(&self, key: &str) -> Result<(), StoreError> {
         let script = &self.scripts.uncount;
         let done: Result<bool, _> = self.run(&script.on(key), Manner::Script(script)).await;
         done.map(drop)
@@ -318,7 +319,7 @@ impl Store for RedisStore {
         self.run(&release, Manner::Script(script)).await
     }
 
-    async fn rank(
+    async fn add_scored(
         &self,
         key: &str,
         member: &str,
@@ -332,7 +333,7 @@ impl Store for RedisStore {
         self.run(&rank, Manner::Script(script)).await
     }
 
-    async fn ranked(
+    async fn range(
         &self,
         key: &str,
         from: Timestamp,
@@ -348,17 +349,17 @@ impl Store for RedisStore {
             .collect())
     }
 
-    async fn ranked_count(&self, key: &str, from: Timestamp) -> Result<u64, StoreError> {
+    async fn count_range(&self, key: &str, from: Timestamp) -> Result<u64, StoreError> {
         let mut count = command("ZCOUNT", key);
         self.read(count.arg(from.millis()).arg("+inf")).await
     }
 
-    async fn ranked_at(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError> {
+    async fn score(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError> {
         let score: Option<f64> = self.read(command("ZSCORE", key).arg(member)).await?;
         Ok(score.map(moment))
     }
 
-    async fn unrank(&self, key: &str, member: &str) -> Result<bool, StoreError> {
+    async fn remove_scored(&self, key: &str, member: &str) -> Result<bool, StoreError> {
         self.change(command("ZREM", key).arg(member)).await
     }
 
@@ -387,15 +388,15 @@ impl Store for RedisStore {
         let mut admit = script.on(key);
         admit.arg(now.millis()).arg(entry.member()?);
         admit.arg(ends.millis()).arg(ttl::millis(now.until(ends)));
-        admit.arg(allowance.per_owner).arg(allowance.in_all);
-        admit.arg(u8::from(allowance.beyond == Beyond::Refuse));
+        admit.arg(allowance.per_owner).arg(allowance.total);
+        admit.arg(u8::from(allowance.overflow == OverflowPolicy::Refuse));
         let gone: Option<Vec<String>> = self.run(&admit, Manner::Script(script)).await?;
         let entries = |gone: Vec<String>| gone.iter().filter_map(|m| m.parse().ok()).collect();
         Ok(gone.map(entries))
     }
 
     fn watch(&self, prefix: &str, watcher: Arc<dyn Watcher>) -> Option<Watch> {
-        Some(self.changes.watch(prefix, watcher))
+        Some(self.invalidations.watch(prefix, watcher))
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use super::*;
 use crate::{
     contract::{self, Time},
-    redis::changes::tests::{PATIENCE, until},
+    redis::invalidations::tests::{PATIENCE, until},
     test_redis::{RedisServer, RedisUser},
 };
 
@@ -21,7 +21,7 @@ const NOON: Timestamp = Timestamp::from_secs(1_700_000_000);
 const OPTIONS: Options = Options {
     connect: Duration::from_secs(1),
     response: Duration::from_millis(500),
-    lanes: 2,
+    shared_connections: 2,
 };
 /// After such a silence a dead server is replaced.
 const SOON: Duration = Duration::from_secs(2);
@@ -47,16 +47,16 @@ async fn all_are_unreachable(store: &RedisStore, limit: Duration) {
             async { store.take("k").await.err() },
             async { store.compare_and_swap("k", b"x", x(), MINUTE).await.err() },
             async { store.remove("k").await.err() },
-            async { store.count("k", MINUTE).await.err() },
+            async { store.increment("k", MINUTE).await.err() },
             async { store.lease("k", "me", MINUTE).await.err() },
             async { store.release("k", "me").await.err() },
         )
     };
     let sets = async {
         tokio::join!(
-            async { store.rank("s", "m", NOON, MINUTE).await.err() },
-            async { store.ranked("s", NOON, 1).await.err() },
-            async { store.unrank("s", "m").await.err() },
+            async { store.add_scored("s", "m", NOON, MINUTE).await.err() },
+            async { store.range("s", NOON, 1).await.err() },
+            async { store.remove_scored("s", "m").await.err() },
             async { store.claim("s", NOON, NOON, 1).await.err() },
         )
     };
@@ -205,14 +205,14 @@ async fn a_lane_has_one_connection_however_many_use_it() {
     }
     assert!(tasks.join_all().await.iter().all(Result::is_ok));
     let made = connections_taken(&server) - before - 1;
-    assert!((1..=OPTIONS.lanes).contains(&made), "{made}");
+    assert!((1..=OPTIONS.shared_connections).contains(&made), "{made}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_outlives_the_runtime_that_used_it_first() {
     let server = RedisServer::start();
     let options = Options {
-        lanes: 1,
+        shared_connections: 1,
         ..OPTIONS
     };
     let store = Arc::new(RedisStore::new(&server.url(), options).unwrap());
@@ -249,10 +249,10 @@ async fn every_key_has_the_prefix_and_a_lifetime() {
             .await
             .unwrap()
     );
-    store.count("count", MINUTE).await.unwrap();
-    store.count("count", MINUTE).await.unwrap();
+    store.increment("count", MINUTE).await.unwrap();
+    store.increment("count", MINUTE).await.unwrap();
     store.lease("lease", "me", MINUTE).await.unwrap();
-    store.rank("set", "m", NOON, MINUTE).await.unwrap();
+    store.add_scored("set", "m", NOON, MINUTE).await.unwrap();
     store.claim("set", NOON, NOON, 1).await.unwrap();
     let keys = server.ask("KEYS *");
     let keys: Vec<&str> = keys.lines().filter(|line| line.contains(':')).collect();
@@ -273,7 +273,7 @@ async fn no_set_has_a_bound_that_refuses_the_next_member() {
     for first in (1..=120_000).step_by(10_000) {
         server.ask(&format!("EVAL \"{fill}\" 1 sso-lab:s {first}"));
     }
-    let count = store.rank("s", "one more", NOON, MINUTE).await;
+    let count = store.add_scored("s", "one more", NOON, MINUTE).await;
     assert_eq!(count, Ok(120_001));
 }
 
@@ -332,18 +332,21 @@ async fn a_server_that_knows_no_stranger_reads_its_whole_file_again() {
     let value = || Bytes::from_static(b"x");
     store.put("idp:v", value(), MINUTE).await.unwrap();
     for member in ["a", "b"] {
-        store.rank("idp:s", member, NOON, MINUTE).await.unwrap();
+        store
+            .add_scored("idp:s", member, NOON, MINUTE)
+            .await
+            .unwrap();
     }
     let claimed = store.claim("idp:s", NOON, NOON + MINUTE, 9).await.unwrap();
     assert_eq!(claimed, ["a", "b"]);
-    assert_eq!(store.count("idp:n", MINUTE).await, Ok(1));
+    assert_eq!(store.increment("idp:n", MINUTE).await, Ok(1));
     server.restart();
     let stranger = server.ask_as(None, "GET sso-lab:idp:v");
     assert!(stranger.starts_with("-NOAUTH"), "{stranger}");
     in_the_end(async || store.ping().await).await;
     assert_eq!(store.get("idp:v").await, Ok(Some(value())));
-    let kept = store.ranked("idp:s", NOON, 9).await.unwrap();
+    let kept = store.range("idp:s", NOON, 9).await.unwrap();
     let moved = NOON + MINUTE;
     assert_eq!(kept, [("a".to_owned(), moved), ("b".to_owned(), moved)]);
-    assert_eq!(store.count("idp:n", MINUTE).await, Ok(2));
+    assert_eq!(store.increment("idp:n", MINUTE).await, Ok(2));
 }

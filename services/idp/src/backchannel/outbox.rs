@@ -163,7 +163,7 @@ impl Outbox {
     /// How many wait.
     pub async fn depth(&self) -> Result<u64, RecordError> {
         let store = self.0.records.store();
-        Ok(store.ranked_count(KEY, Timestamp::default()).await?)
+        Ok(store.count_range(KEY, Timestamp::default()).await?)
     }
 
     async fn attempt_due(&self, id: &str) -> Result<(), RecordError> {
@@ -261,7 +261,7 @@ impl Inner {
 
     async fn put_in_queue(&self, id: &str, at: Timestamp) -> Result<(), RecordError> {
         let lasting = GIVE_UP + LONGEST_PAUSE + HELD;
-        let queued = self.records.store().rank(KEY, id, at, lasting).await;
+        let queued = self.records.store().add_scored(KEY, id, at, lasting).await;
         Ok(queued.map(drop)?)
     }
 
@@ -269,7 +269,7 @@ impl Inner {
         let notice = self.records.take::<Notice>(id).await?;
         let charge = notice.and_then(|notice| notice.charge);
         budgets::leave::<Notice>(&self.budget, charge.as_ref(), id).await;
-        self.records.store().unrank(KEY, id).await?;
+        self.records.store().remove_scored(KEY, id).await?;
         Ok(())
     }
 }

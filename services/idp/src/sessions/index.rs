@@ -91,13 +91,13 @@ pub async fn enter(idp: &Idp, login: &LoginSession) -> Result<u64, StoreError> {
     let (store, ends) = (idp.records.store(), login.expires_at);
     let ttl = lasting(idp, ends);
     let name = SessionName::of(login);
-    store.rank(ALL, &name.member(), ends, ttl).await?;
+    store.add_scored(ALL, &name.member(), ends, ttl).await?;
     let of_user = of_user(&login.sub);
-    let count = store.rank(&of_user, &login.sid, ends, ttl).await?;
+    let count = store.add_scored(&of_user, &login.sid, ends, ttl).await?;
     // What was there before must last as long.
     let key = clients(&login.sid);
     for (client_id, since) in clients_of(idp, &login.sid).await? {
-        store.rank(&key, &client_id, since, ttl).await?;
+        store.add_scored(&key, &client_id, since, ttl).await?;
     }
     Ok(count)
 }
@@ -108,10 +108,8 @@ pub async fn names_login(idp: &Idp, login: &LoginSession) -> Result<bool, StoreE
     let store = idp.records.store();
     let (own, name) = (of_user(&login.sub), SessionName::of(login));
     let member = name.member();
-    let (by_user, by_end) = tokio::try_join!(
-        store.ranked_at(&own, &login.sid),
-        store.ranked_at(ALL, &member),
-    )?;
+    let (by_user, by_end) =
+        tokio::try_join!(store.score(&own, &login.sid), store.score(ALL, &member),)?;
     if by_user.is_some() && by_end.is_none() {
         idp.meters.unlisted(Unlisted::Login);
         look_at(idp, &name, login.expires_at).await?;
@@ -122,20 +120,23 @@ pub async fn names_login(idp: &Idp, login: &LoginSession) -> Result<bool, StoreE
 /// Whether the end of all grants of its user to its client would find `grant`.
 pub async fn names_grant(idp: &Idp, grant: &Grant) -> Result<bool, StoreError> {
     let key = grants_to(&grant.client_id, &grant.sub);
-    let place = idp.records.store().ranked_at(&key, &grant.id).await?;
+    let place = idp.records.store().score(&key, &grant.id).await?;
     Ok(place.is_some())
 }
 
 /// Whether the end of all sessions of `sub` would find the session `sid`.
 pub async fn names_session_of(idp: &Idp, sub: &str, sid: &str) -> Result<bool, StoreError> {
-    let place = idp.records.store().ranked_at(&of_user(sub), sid).await?;
+    let place = idp.records.store().score(&of_user(sub), sid).await?;
     Ok(place.is_some())
 }
 
 /// The worker looks at `name` at the moment `at`.
 pub async fn look_at(idp: &Idp, name: &SessionName, at: Timestamp) -> Result<(), StoreError> {
     let (store, ttl) = (idp.records.store(), lasting(idp, at));
-    store.rank(ALL, &name.member(), at, ttl).await.map(drop)
+    store
+        .add_scored(ALL, &name.member(), at, ttl)
+        .await
+        .map(drop)
 }
 
 /// Sessions that somebody has to look at now, handed out until `until`.
@@ -154,20 +155,23 @@ pub async fn due(
 
 /// How many there are.
 pub async fn count(idp: &Idp) -> Result<u64, StoreError> {
-    idp.records.store().ranked_count(ALL, idp.now()).await
+    idp.records.store().count_range(ALL, idp.now()).await
 }
 
 /// `name` is over, and all that hung on it is undone.
 pub async fn leave(idp: &Idp, name: &SessionName) -> Result<(), StoreError> {
     let store = idp.records.store();
-    store.unrank(&of_user(&name.sub), &name.sid).await?;
-    store.unrank(ALL, &name.member()).await?;
+    store.remove_scored(&of_user(&name.sub), &name.sid).await?;
+    store.remove_scored(ALL, &name.member()).await?;
     Ok(())
 }
 
 /// `sub` has the session `sid` no more.
 pub async fn leave_user(idp: &Idp, sub: &str, sid: &str) -> Result<(), StoreError> {
-    idp.records.store().unrank(&of_user(sub), sid).await?;
+    idp.records
+        .store()
+        .remove_scored(&of_user(sub), sid)
+        .await?;
     Ok(())
 }
 
@@ -175,7 +179,7 @@ pub async fn leave_user(idp: &Idp, sub: &str, sid: &str) -> Result<(), StoreErro
 /// most `limit`.
 pub async fn sessions_of(idp: &Idp, sub: &str, limit: usize) -> Result<Vec<String>, StoreError> {
     let key = of_user(sub);
-    let found = idp.records.store().ranked(&key, idp.now(), limit);
+    let found = idp.records.store().range(&key, idp.now(), limit);
     Ok(found.await?.into_iter().map(|(sid, _)| sid).collect())
 }
 
@@ -188,7 +192,7 @@ pub async fn ending_from(
     limit: usize,
 ) -> Result<Vec<(SessionName, Timestamp)>, StoreError> {
     let key = sub.map_or_else(|| ALL.to_owned(), of_user);
-    let found = idp.records.store().ranked(&key, from, limit).await?;
+    let found = idp.records.store().range(&key, from, limit).await?;
     let named = |(member, at): (String, _)| match sub {
         Some(sub) => {
             let (sid, sub) = (member, sub.to_owned());
@@ -217,34 +221,35 @@ pub async fn enter_grant(
     let store = idp.records.store();
     let ttl = lasting(idp, ends);
     store
-        .rank(&clients(&grant.sid), &grant.client_id, idp.now(), ttl)
+        .add_scored(&clients(&grant.sid), &grant.client_id, idp.now(), ttl)
         .await?;
     let ttl = lasting(idp, grant.expires_at);
     let until = grant.expires_at;
     let in_session = grants(&grant.sid);
-    let in_session = store.rank(&in_session, &grant.id, until, ttl).await?;
+    let in_session = store.add_scored(&in_session, &grant.id, until, ttl).await?;
     let key = grants_to(&grant.client_id, &grant.sub);
     // Those that ended by themselves leave no word.
     for over in store.claim(&key, idp.now(), until, TRIMMED).await? {
-        store.unrank(&key, &over).await?;
+        store.remove_scored(&key, &over).await?;
     }
     Ok(GrantCounts {
         in_session,
-        to_client: store.rank(&key, &grant.id, until, ttl).await?,
+        to_client: store.add_scored(&key, &grant.id, until, ttl).await?,
     })
 }
 
 /// The clients that took part in a session, and since when.
 pub async fn clients_of(idp: &Idp, sid: &str) -> Result<Vec<(String, Timestamp)>, StoreError> {
     let store = idp.records.store();
-    store
-        .ranked(&clients(sid), Timestamp::default(), PAGE)
-        .await
+    store.range(&clients(sid), Timestamp::default(), PAGE).await
 }
 
 /// `client_id` has been told that the session is over.
 pub async fn leave_client(idp: &Idp, sid: &str, client_id: &str) -> Result<(), StoreError> {
-    idp.records.store().unrank(&clients(sid), client_id).await?;
+    idp.records
+        .store()
+        .remove_scored(&clients(sid), client_id)
+        .await?;
     Ok(())
 }
 
@@ -257,13 +262,16 @@ pub async fn grants_of(idp: &Idp, sid: &str) -> Result<Vec<String>, StoreError> 
 pub async fn grants_in(idp: &Idp, sid: &str, limit: usize) -> Result<Vec<String>, StoreError> {
     let key = grants(sid);
     let found = idp.records.store();
-    let found = found.ranked(&key, Timestamp::default(), limit);
+    let found = found.range(&key, Timestamp::default(), limit);
     Ok(found.await?.into_iter().map(|(id, _)| id).collect())
 }
 
 /// A grant hangs on the session no more.
 pub async fn leave_session(idp: &Idp, sid: &str, grant_id: &str) -> Result<(), StoreError> {
-    idp.records.store().unrank(&grants(sid), grant_id).await?;
+    idp.records
+        .store()
+        .remove_scored(&grants(sid), grant_id)
+        .await?;
     Ok(())
 }
 
@@ -275,7 +283,7 @@ pub async fn grants_of_user(
     limit: usize,
 ) -> Result<Vec<String>, StoreError> {
     let key = grants_to(client_id, sub);
-    let found = idp.records.store().ranked(&key, idp.now(), limit);
+    let found = idp.records.store().range(&key, idp.now(), limit);
     Ok(found.await?.into_iter().map(|(id, _)| id).collect())
 }
 
@@ -283,6 +291,6 @@ pub async fn grants_of_user(
 pub async fn leave_grant(idp: &Idp, grant: &Grant) -> Result<(), StoreError> {
     leave_session(idp, &grant.sid, &grant.id).await?;
     let key = grants_to(&grant.client_id, &grant.sub);
-    idp.records.store().unrank(&key, &grant.id).await?;
+    idp.records.store().remove_scored(&key, &grant.id).await?;
     Ok(())
 }

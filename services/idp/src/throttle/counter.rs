@@ -28,7 +28,7 @@ pub(super) struct Counted {
 /// Adds one to a counter that refuses nothing.
 pub(super) async fn count(idp: &Idp, key: String) -> Result<(u64, Counted), StoreError> {
     let remembered = idp.settings.limits.remembered;
-    let sum = idp.records.store().count(&key, remembered).await?;
+    let sum = idp.records.store().increment(&key, remembered).await?;
     let counted = Counted {
         key,
         wait: None,
@@ -63,7 +63,7 @@ impl Counter {
         if let Some(left) = self.left(idp).await? {
             return Ok(Err(left));
         }
-        let sum = store.count(&self.key, limits.remembered).await?;
+        let sum = store.increment(&self.key, limits.remembered).await?;
         let mut counted = Counted {
             key: self.key.clone(),
             wait: None,
@@ -75,10 +75,12 @@ impl Counter {
         // However many come at once, one goes through.
         let first = mark(idp, FIRST_WAIT);
         if !store.lease(&wait_key, &first, FIRST_WAIT).await? {
-            store.uncount(&self.key).await?;
+            store.decrement(&self.key).await?;
             return Ok(Err(self.left(idp).await?.unwrap_or(FIRST_WAIT)));
         }
-        let over = store.count(&over_key(&self.key), limits.remembered).await?;
+        let over = store
+            .increment(&over_key(&self.key), limits.remembered)
+            .await?;
         let wait = waiting_time(over, limits.longest_wait);
         let mark = mark(idp, wait);
         store.put(&wait_key, mark.clone().into(), wait).await?;
@@ -103,10 +105,10 @@ impl Counted {
     /// stands: an error here never lets anybody in.
     pub(super) async fn give_back(self, store: &dyn Store) {
         let done = async {
-            store.uncount(&self.key).await?;
+            store.decrement(&self.key).await?;
             if let Some(mark) = &self.wait {
                 store.release(&wait_key(&self.key), mark).await?;
-                store.uncount(&over_key(&self.key)).await?;
+                store.decrement(&over_key(&self.key)).await?;
             }
             Ok(())
         };

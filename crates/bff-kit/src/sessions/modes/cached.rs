@@ -1,5 +1,5 @@
 //! `cached`: as `stateful`, but a session is read once and kept in the process
-//! until the store tells that it changed ([`Near`]). Sessions of `stateful` pass
+//! until the store tells that it changed ([`LocalCache`]). Sessions of `stateful` pass
 //! through where both modes are in use: their records say so.
 
 use std::{sync::Arc, time::Duration};
@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use actix_web::cookie::Cookie;
 use async_trait::async_trait;
 use kit::clock::Clock;
-use store::Near;
+use store::LocalCache;
 use tracing::Span;
 
 use super::{Mode, stateful};
@@ -21,7 +21,7 @@ use crate::{
 
 pub(in crate::sessions) struct Cached {
     pub(in crate::sessions) shelf: Arc<Shelf>,
-    pub(in crate::sessions) near: Arc<Near<Arc<Stored>>>,
+    pub(in crate::sessions) cache: Arc<LocalCache<Arc<Stored>>>,
     pub(in crate::sessions) clock: Arc<dyn Clock>,
     pub(in crate::sessions) idle: Duration,
 }
@@ -49,7 +49,7 @@ impl Mode for Cached {
             return Box::pin(stateful::open(&self.shelf, id, purpose)).await;
         };
         let now = self.clock.now();
-        if let Some(stored) = self.near.get(handle.as_str())
+        if let Some(stored) = self.cache.get(handle.as_str())
             && stored.record.about.is_live(now)
             && stored.record.about.slid(now, self.idle).is_none()
         {
@@ -69,14 +69,14 @@ impl Mode for Cached {
 impl Cached {
     /// The session of `id` from the store, kept from now on.
     async fn read(&self, id: SessionId, handle: &Handle) -> Result<Option<Session>, SessionError> {
-        let reading = self.near.reading(handle.as_str());
+        let pending = self.cache.begin_read(handle.as_str());
         let Some(stored) = self.shelf.load(handle).await? else {
             return Ok(None);
         };
-        if let Some(reading) = reading
+        if let Some(pending) = pending
             && stored.record.about.mode == SessionMode::Cached
         {
-            reading.found(stored.clone());
+            pending.complete(stored.clone());
         }
         Ok(Some(Session::new(id, Kept::Stored(stored))))
     }

@@ -117,7 +117,7 @@ async fn a_call_in_hybrid_or_stateless_asks_no_store() {
     let setup = Setup::new();
     for mode in [SessionMode::Hybrid, SessionMode::Stateless] {
         let browser = setup.browser(mode).await;
-        let (usable, commands) = store::spent::counted(setup.usable(&browser)).await;
+        let (usable, commands) = store::op_count::counted(setup.usable(&browser)).await;
         assert!(usable, "{mode}");
         assert_eq!(commands, 0, "{mode}");
     }

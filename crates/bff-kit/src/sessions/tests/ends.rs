@@ -33,7 +33,7 @@ async fn after_a_call(setup: &Setup, browser: &Browser) -> Browser {
 fn told_of_a_change(setup: &Setup, browser: &Browser) {
     let sessions = &setup.world.sessions;
     let key = sessions.shelf().key(&browser.id().handle());
-    sessions.carrier().changed(&key);
+    sessions.carrier().invalidate(&key);
 }
 
 /// A setup whose store is counted.
@@ -137,7 +137,7 @@ async fn after_a_gap_in_what_the_store_tells_older_tokens_are_looked_at() {
     let setup = &scene.0;
     let browser = setup.browser(SessionMode::Hybrid).await;
     assert_eq!(call(&scene, &browser).await, (true, 0));
-    setup.world.sessions.carrier().all_changed();
+    setup.world.sessions.carrier().invalidate_all();
     assert_eq!(call(&scene, &browser).await, (true, 1));
     assert_eq!(call(&scene, &browser).await, (true, 0));
     setup.world.clock.advance(Duration::from_secs(60));

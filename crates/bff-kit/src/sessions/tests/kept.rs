@@ -217,7 +217,11 @@ async fn lose_places(world: &World, session: &Session, kinds: &[&str]) {
         if kinds.contains(&kind) {
             let set = format!("bff:app1:{kind}:{}", fingerprint(name));
             assert!(
-                world.store.unrank(&set, member.as_str()).await.unwrap(),
+                world
+                    .store
+                    .remove_scored(&set, member.as_str())
+                    .await
+                    .unwrap(),
                 "{set}"
             );
         }

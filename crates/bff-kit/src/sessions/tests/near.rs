@@ -39,7 +39,7 @@ async fn signed_in(world: &World) -> Browser {
 
 /// How many operations of the store a call costs.
 async fn cost(world: &World, browser: &Browser) -> u32 {
-    let (session, commands) = store::spent::counted(world.open(browser, CALL)).await;
+    let (session, commands) = store::op_count::counted(world.open(browser, CALL)).await;
     assert!(session.is_some());
     commands
 }

@@ -34,7 +34,7 @@ async fn a_hundred_at_once_cost_one_redeem_for_each_audience_and_no_store() {
         let audience = if n % 2 == 0 { &API1 } else { &API2 };
         ask(&setup.tokens, &browser, &session, want(audience))
     });
-    let (answers, commands) = store::spent::counted(join_all(asking)).await;
+    let (answers, commands) = store::op_count::counted(join_all(asking)).await;
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     assert_eq!(setup.stub.seen.lock().len(), 2, "one an audience");
     assert_eq!(commands, 0);

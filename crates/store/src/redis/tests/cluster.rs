@@ -1,7 +1,7 @@
 //! A cluster: its keys' ways, and what a dead master does to callers.
 
 use super::*;
-use crate::{redis::changes::tests::Recorder, test_redis::RedisCluster};
+use crate::{redis::invalidations::tests::Recorder, test_redis::RedisCluster};
 
 fn x() -> Bytes {
     Bytes::from_static(b"x")

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    redis::changes::tests::Recorder,
+    redis::invalidations::tests::Recorder,
     test_redis::{RedisCluster, RedisSentinels, RedisUser},
 };
 
@@ -166,7 +166,10 @@ async fn each_operation(
         ("compare_and_swap", swapped.map(drop)),
         ("take", store.take(&key("v")).await.map(drop)),
         ("remove", store.remove(&key("v")).await.map(drop)),
-        ("count", store.count(&key("sum"), MINUTE).await.map(drop)),
+        (
+            "count",
+            store.increment(&key("sum"), MINUTE).await.map(drop),
+        ),
         (
             "lease",
             store.lease(&key("lease"), "me", MINUTE).await.map(drop),
@@ -175,18 +178,18 @@ async fn each_operation(
             "release",
             store.release(&key("lease"), "me").await.map(drop),
         ),
-        ("rank", store.rank(&set, "m", now, MINUTE).await.map(drop)),
-        ("ranked", store.ranked(&set, now, 9).await.map(drop)),
         (
-            "ranked_count",
-            store.ranked_count(&set, now).await.map(drop),
+            "rank",
+            store.add_scored(&set, "m", now, MINUTE).await.map(drop),
         ),
-        ("ranked_at", store.ranked_at(&set, "m").await.map(drop)),
+        ("ranked", store.range(&set, now, 9).await.map(drop)),
+        ("ranked_count", store.count_range(&set, now).await.map(drop)),
+        ("ranked_at", store.score(&set, "m").await.map(drop)),
         (
             "claim",
             store.claim(&set, now, now + MINUTE, 9).await.map(drop),
         ),
-        ("unrank", store.unrank(&set, "m").await.map(drop)),
+        ("unrank", store.remove_scored(&set, "m").await.map(drop)),
     ]
 }
 

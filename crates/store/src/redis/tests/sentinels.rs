@@ -1,7 +1,7 @@
 //! The master that sentinels know, and the next one.
 
 use super::*;
-use crate::{redis::changes::tests::Recorder, test_redis::RedisSentinels};
+use crate::{redis::invalidations::tests::Recorder, test_redis::RedisSentinels};
 
 fn x() -> Bytes {
     Bytes::from_static(b"x")

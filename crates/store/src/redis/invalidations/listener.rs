@@ -9,13 +9,13 @@ use redis::{
 use tokio::sync::Notify;
 
 use super::super::PREFIX;
-use crate::{Watcher, watch::Proof};
+use crate::{Watcher, watch::Validity};
 
 /// Hands it on.
 #[derive(Clone)]
 pub(super) struct Listener {
     pub(super) watcher: Arc<dyn Watcher>,
-    pub(super) proof: Arc<Proof>,
+    pub(super) validity: Arc<Validity>,
     /// Told when the connection is lost.
     pub(super) lost: Arc<Notify>,
 }
@@ -25,7 +25,7 @@ impl AsyncPushSender for Listener {
         match push.kind {
             PushKind::Invalidate => tell(&*self.watcher, &push.data),
             PushKind::Disconnection => {
-                self.proof.make_void();
+                self.validity.revoke();
                 self.lost.notify_one();
             }
             _ => {}
@@ -38,12 +38,12 @@ impl AsyncPushSender for Listener {
 /// or is of an unknown form.
 pub(super) fn tell(watcher: &dyn Watcher, invalidation: &[Value]) {
     let [Value::Array(keys)] = invalidation else {
-        return watcher.all_changed();
+        return watcher.invalidate_all();
     };
     for key in keys {
         match own_key(key) {
-            Some(key) => watcher.changed(key),
-            None => watcher.all_changed(),
+            Some(key) => watcher.invalidate(key),
+            None => watcher.invalidate_all(),
         }
     }
 }

@@ -4,35 +4,35 @@
 //! An invalidation is handled where it is read off the connection, before any
 //! answer behind it is. So an answer shows that what came before has been told,
 //! and the watch is current for as long after as it promises, if every server
-//! that may take a change has answered (`witnesses`).
+//! that may take a change has answered (`tracked`).
 
 mod listener;
-mod witnesses;
+mod tracked_servers;
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
 
-use self::{listener::Listener, witnesses::Witnesses};
+use self::{listener::Listener, tracked_servers::TrackedServers};
 use super::{Servers, dial::Dialer};
-use crate::{StoreError, WATCH_BOUND, Watch, Watcher, watch::Proof};
+use crate::{StoreError, WATCH_BOUND, Watch, Watcher, watch::Validity};
 
 /// Between the answers and the next question: often enough that two lost in a
-/// row do not end a proof.
+/// row do not end a validity.
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(200);
 /// Before the first try to connect again; each later pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What can be watched.
-pub(super) struct Changes {
+pub(super) struct Invalidations {
     servers: Arc<Servers>,
     dialer: Dialer,
-    /// Where connections live; see `lanes`.
+    /// Where connections live; see `connections`.
     home: Option<Handle>,
 }
 
-impl Changes {
+impl Invalidations {
     /// Of `servers`, which `dialer` reaches.
     pub(super) fn new(servers: Arc<Servers>, dialer: &Dialer, home: Option<Handle>) -> Self {
         Self {
@@ -45,17 +45,17 @@ impl Changes {
     /// Tells `watcher` of changes to keys that begin with `prefix`. Without any
     /// runtime to live on, the watch is never current.
     pub(super) fn watch(&self, prefix: &str, watcher: Arc<dyn Watcher>) -> Watch {
-        let proof = Arc::new(Proof::none_yet());
+        let validity = Arc::new(Validity::none());
         let home = self.home.clone().or_else(|| Handle::try_current().ok());
         let watching = Watching {
             servers: Arc::clone(&self.servers),
             dialer: self.dialer.clone(),
             prefix: super::prefixed(prefix),
             watcher,
-            proof: Arc::clone(&proof),
+            validity: Arc::clone(&validity),
         };
         let task = home.map(|home| home.spawn(watching.keep()).abort_handle());
-        Watch::new(proof, task)
+        Watch::new(validity, task)
     }
 }
 
@@ -64,7 +64,7 @@ struct Watching {
     dialer: Dialer,
     prefix: String,
     watcher: Arc<dyn Watcher>,
-    proof: Arc<Proof>,
+    validity: Arc<Validity>,
 }
 
 impl Watching {
@@ -74,16 +74,16 @@ impl Watching {
         let mut is_told = true;
         loop {
             let error = match self.begin().await {
-                Ok(witnesses) => {
+                Ok(tracked) => {
                     if !is_told {
                         tracing::info!("the store tells its changes again");
                     }
                     (is_told, pause) = (true, FIRST_PAUSE);
-                    self.follow(witnesses).await
+                    self.follow(tracked).await
                 }
                 Err(error) => error,
             };
-            self.proof.make_void();
+            self.validity.revoke();
             if is_told {
                 tracing::warn!("the store does not tell its changes, each read asks it: {error}");
                 is_told = false;
@@ -94,31 +94,31 @@ impl Watching {
     }
 
     /// Connections on which changes are told, with all before them declared changed.
-    async fn begin(&self) -> Result<Witnesses, StoreError> {
+    async fn begin(&self) -> Result<TrackedServers, StoreError> {
         let listener = Listener {
             watcher: Arc::clone(&self.watcher),
-            proof: Arc::clone(&self.proof),
+            validity: Arc::clone(&self.validity),
             lost: Arc::default(),
         };
-        let found = Witnesses::find(&self.servers, &self.dialer, &self.prefix, &listener);
-        let witnesses = found.await?;
-        self.watcher.all_changed();
-        self.proof.begin(witnesses.asked());
-        Ok(witnesses)
+        let found = TrackedServers::find(&self.servers, &self.dialer, &self.prefix, &listener);
+        let tracked = found.await?;
+        self.watcher.invalidate_all();
+        self.validity.start(tracked.asked());
+        Ok(tracked)
     }
 
-    /// Prolongs the proof until a witness is lost; why it is.
-    async fn follow(&self, mut witnesses: Witnesses) -> StoreError {
+    /// Prolongs the validity until a witness is lost; why it is.
+    async fn follow(&self, mut tracked: TrackedServers) -> StoreError {
         loop {
             tokio::select! {
-                () = witnesses.is_lost() => break,
+                () = tracked.is_lost() => break,
                 () = tokio::time::sleep(BETWEEN_QUESTIONS) => {}
             }
-            let proven = match witnesses.ask().await {
+            let proven = match tracked.ask().await {
                 Ok(proven) => proven,
                 Err(error) => return error,
             };
-            if !self.proof.prolong(proven) {
+            if !self.validity.extend(proven) {
                 break;
             }
         }

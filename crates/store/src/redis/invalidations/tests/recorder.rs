@@ -55,10 +55,10 @@ impl Recorder {
 }
 
 impl Watcher for Recorder {
-    fn changed(&self, key: &str) {
+    fn invalidate(&self, key: &str) {
         self.note(key);
     }
-    fn all_changed(&self) {
+    fn invalidate_all(&self) {
         self.note(ALL);
     }
 }

@@ -34,7 +34,7 @@ use crate::StoreError;
 const SENTINEL: Duration = Duration::from_millis(500);
 
 /// Connections on which changes are told, and those who vouch for them.
-pub(super) struct Witnesses {
+pub(super) struct TrackedServers {
     servers: Vec<Line>,
     question: Question,
     sentinels: Option<Vouching>,
@@ -61,7 +61,7 @@ enum Question {
     Standing(Standing),
 }
 
-impl Witnesses {
+impl TrackedServers {
     /// Finds them, and has them tell `listener` of changes to keys that begin
     /// with `prefix`. The store's own connections lead to them alone then.
     pub(super) async fn find(

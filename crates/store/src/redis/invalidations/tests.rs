@@ -61,12 +61,12 @@ async fn each_kind_of_change_by_another_connection_is_told() {
             "take" => assert!(other.take(key).await.unwrap().is_some()),
             "put_new" => assert!(other.put_new(key, x(), MINUTE).await.unwrap()),
             "remove" => assert!(other.remove(key).await.unwrap()),
-            "count" => assert_eq!(other.count(key, MINUTE).await, Ok(1)),
+            "count" => assert_eq!(other.increment(key, MINUTE).await, Ok(1)),
             "lease" => assert!(other.lease(key, "me", MINUTE).await.unwrap()),
             "release" => assert!(other.release(key, "me").await.unwrap()),
-            "rank" => assert_eq!(other.rank(key, "m", now, MINUTE).await, Ok(1)),
+            "rank" => assert_eq!(other.add_scored(key, "m", now, MINUTE).await, Ok(1)),
             "claim" => assert_eq!(other.claim(key, now, now + MINUTE, 1).await.unwrap(), ["m"]),
-            _ => assert!(other.unrank(key, "m").await.unwrap()),
+            _ => assert!(other.remove_scored(key, "m").await.unwrap()),
         }
         until(change, || recorder.was_told(key)).await;
         let told = recorder.told();

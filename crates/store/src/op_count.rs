@@ -1,33 +1,31 @@
-//! What a task spends at the store: its operations, counted where somebody asks.
+//! Counts the store operations of a task, so that a response can report them.
 //!
-//! [`Traced`](crate::Traced) counts each operation it passes on, so that a
-//! request can say what it cost. Where nobody counts, it is a look at a
-//! thread-local variable.
+//! [`Traced`](crate::Traced) adds each operation. Where nobody counts, that costs
+//! one look at a thread-local variable.
 
 use std::cell::Cell;
 
 tokio::task_local! {
-    static SPENT: Cell<u32>;
+    static COUNT: Cell<u32>;
 }
 
-/// Runs `work` and counts the store operations it makes in this task (not in
-/// tasks it spawns: they count for themselves, and [`add`] brings the sum over).
-/// An outer count that `work` is part of has them too.
+/// Runs `work` and counts the store operations that it makes in this task. A task
+/// that `work` spawns counts for itself, and [`add`] adds its count here. An outer
+/// count includes this one.
 pub async fn counted<F: Future>(work: F) -> (F::Output, u32) {
     let both = async {
         let output = work.await;
-        (output, SPENT.with(Cell::get))
+        (output, COUNT.with(Cell::get))
     };
-    let (output, commands) = SPENT.scope(Cell::new(0), both).await;
-    add(commands);
-    (output, commands)
+    let (output, operations) = COUNT.scope(Cell::new(0), both).await;
+    add(operations);
+    (output, operations)
 }
 
-/// Adds `commands` to the count of the current task: what a spawned task
-/// counted for itself. Nothing where nobody counts.
-pub fn add(commands: u32) {
-    // An error says that nobody counts.
-    let _ = SPENT.try_with(|spent| spent.set(spent.get().saturating_add(commands)));
+/// Adds `operations` to the count of the current task, if there is one.
+pub fn add(operations: u32) {
+    // An error means that nobody counts.
+    let _ = COUNT.try_with(|count| count.set(count.get().saturating_add(operations)));
 }
 
 #[cfg(test)]
@@ -47,13 +45,13 @@ mod tests {
     #[tokio::test]
     async fn each_operation_counts_as_one() {
         let store = store();
-        let (outcome, spent) = counted(async {
+        let (outcome, operations) = counted(async {
             store.put("k", Bytes::new(), Duration::from_secs(1)).await?;
             tokio::task::yield_now().await;
             store.get("k").await
         })
         .await;
-        assert_eq!((outcome, spent), (Ok(Some(Bytes::new())), 2));
+        assert_eq!((outcome, operations), (Ok(Some(Bytes::new())), 2));
         store.get("k").await.unwrap();
         assert_eq!(counted(async {}).await.1, 0, "a count of its own");
     }
@@ -76,16 +74,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_spawned_tasks_count_is_brought_over() {
-        let ((), spent) = counted(async {
+        let ((), operations) = counted(async {
             let task = tokio::spawn(async {
                 let store = store();
                 counted(async { store.get("k").await.map(drop) }).await
             });
-            let (outcome, commands) = task.await.unwrap();
+            let (outcome, operations) = task.await.unwrap();
             assert_eq!(outcome, Ok(()));
-            add(commands);
+            add(operations);
         })
         .await;
-        assert_eq!(spent, 1);
+        assert_eq!(operations, 1);
     }
 }

@@ -1,7 +1,6 @@
-//! Reads of what seldom changes: from the process while the store promises to
-//! tell of changes, from the store otherwise, and from the last answer while the
-//! store is away. For what may be a little old then, and for nothing that
-//! decides who may do what.
+//! Reads of values that seldom change: from this process while the watch is
+//! current, from the store otherwise, and the last known value while the store is
+//! unreachable. For data that may be old then, never for a decision about access.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -9,37 +8,37 @@ use bytes::Bytes;
 use kit::clock::{Clock, Timestamp};
 use parking_lot::Mutex;
 
-use crate::{Copies, Near, SharedStore, StoreError};
+use crate::{CacheEntries, LocalCache, SharedStore, StoreError};
 
-/// After so long a copy is read anew: the store tells of an expiry when it
-/// notices it, which can be late.
+/// The longest time that a value is cached: Redis can notice an expiry late.
 const MAX_AGE: Duration = Duration::from_secs(60);
 
-/// What a key held when it was read.
-type Held = Option<Bytes>;
+/// The value of a key when it was read.
+type Value = Option<Bytes>;
 
-/// Reads of the keys that begin with one prefix.
-pub struct Reads {
+/// Cached reads of the keys that begin with one prefix.
+pub struct CachedReads {
     store: SharedStore,
     clock: Arc<dyn Clock>,
     prefix: String,
-    room: usize,
-    near: Near<(Held, Timestamp)>,
-    /// What each was when the store last answered.
-    last: Mutex<HashMap<String, Held>>,
+    capacity: usize,
+    cache: LocalCache<(Value, Timestamp)>,
+    /// The value of each key when the store last answered.
+    last: Mutex<HashMap<String, Value>>,
 }
 
-impl Reads {
-    /// Of the keys in `store` that begin with `prefix`; `room` of them are kept at most.
-    pub fn new(store: SharedStore, clock: Arc<dyn Clock>, prefix: &str, room: usize) -> Self {
-        let copies = Copies::new(prefix, room);
-        let watch = store.watch(prefix, copies.clone()).map(Arc::new);
+impl CachedReads {
+    /// Reads of the keys in `store` that begin with `prefix`; at most `capacity`
+    /// values are cached.
+    pub fn new(store: SharedStore, clock: Arc<dyn Clock>, prefix: &str, capacity: usize) -> Self {
+        let entries = CacheEntries::new(prefix, capacity);
+        let watch = store.watch(prefix, entries.clone()).map(Arc::new);
         Self {
             store,
             clock,
             prefix: prefix.to_owned(),
-            room,
-            near: Near::new(copies, watch),
+            capacity,
+            cache: LocalCache::new(entries, watch),
             last: Mutex::default(),
         }
     }
@@ -49,49 +48,49 @@ impl Reads {
         [&self.prefix, name].concat()
     }
 
-    /// What the key of `name` holds. While the store is away: what it held when
-    /// it was last read here; an error only where it never was.
-    pub async fn get(&self, name: &str) -> Result<Held, StoreError> {
+    /// The value of the key of `name`. While the store is unreachable: the last
+    /// value that this process read, or the store's error if it read none.
+    pub async fn get(&self, name: &str) -> Result<Value, StoreError> {
         let now = self.clock.now();
-        if let Some((held, read_at)) = self.near.get(name)
+        if let Some((value, read_at)) = self.cache.get(name)
             && now < read_at + MAX_AGE
         {
-            return Ok(held);
+            return Ok(value);
         }
-        let reading = self.near.reading(name);
+        let pending = self.cache.begin_read(name);
         match self.store.get(&self.key(name)).await {
-            Ok(held) => {
-                if let Some(reading) = reading {
-                    reading.found((held.clone(), now));
+            Ok(value) => {
+                if let Some(pending) = pending {
+                    pending.complete((value.clone(), now));
                 }
-                self.remember(name, &held);
-                Ok(held)
+                self.remember(name, &value);
+                Ok(value)
             }
             Err(error) => match self.last.lock().get(name) {
-                Some(held) => {
-                    tracing::warn!("the store is away; the last answer serves: {error}");
-                    Ok(held.clone())
+                Some(value) => {
+                    tracing::warn!("store unreachable, serving the last known value: {error}");
+                    Ok(value.clone())
                 }
                 None => Err(error),
             },
         }
     }
 
-    /// This process has changed what the key of `name` holds.
-    pub fn changed(&self, name: &str) {
-        self.near.forget(name);
+    /// Removes `name` from the cache: this process has changed its value.
+    pub fn invalidate(&self, name: &str) {
+        self.cache.invalidate(name);
     }
 
-    fn remember(&self, name: &str, held: &Held) {
+    fn remember(&self, name: &str, value: &Value) {
         let mut last = self.last.lock();
         if let Some(known) = last.get_mut(name) {
-            known.clone_from(held);
+            known.clone_from(value);
             return;
         }
-        if last.len() >= self.room {
+        if last.len() >= self.capacity {
             last.clear();
         }
-        last.insert(name.to_owned(), held.clone());
+        last.insert(name.to_owned(), value.clone());
     }
 }
 
@@ -106,10 +105,10 @@ mod tests {
     /// Far more than it takes.
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    fn reads(redis: &RedisServer) -> (SharedStore, Reads) {
+    fn reads(redis: &RedisServer) -> (SharedStore, CachedReads) {
         let store = RedisStore::new(&redis.url(), Options::default()).unwrap();
         let store: SharedStore = Arc::new(crate::Traced::new(store));
-        let reads = Reads::new(store.clone(), Arc::new(SystemClock), "api:", 100);
+        let reads = CachedReads::new(store.clone(), Arc::new(SystemClock), "api:", 100);
         (store, reads)
     }
 
@@ -126,7 +125,7 @@ mod tests {
     async fn what_does_not_change_is_read_once_and_what_does_is_seen() {
         let redis = RedisServer::start();
         let (store, reads) = reads(&redis);
-        let free = async || crate::spent::counted(reads.get("a")).await.1 == 0;
+        let free = async || crate::op_count::counted(reads.get("a")).await.1 == 0;
         assert_eq!(reads.get("a").await.unwrap(), None);
         until(free).await;
         let value = Bytes::from_static(b"v");
