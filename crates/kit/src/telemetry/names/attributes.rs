@@ -1,11 +1,11 @@
-//! What spans carry.
+//! The attributes of spans.
 
 /// One attribute.
 #[derive(Debug)]
 pub struct Attribute {
     /// Its name.
     pub name: &'static str,
-    /// What it says.
+    /// Its meaning.
     pub what: &'static str,
 }
 
@@ -13,60 +13,66 @@ const fn of(name: &'static str, what: &'static str) -> Attribute {
     Attribute { name, what }
 }
 
-/// All of them: ours (`sso.*`) and the field's, by OpenTelemetry's semantic
-/// conventions. The macros of `tracing` take names as literals only, so a test
-/// holds every literal in the sources against this list.
+/// All attributes: `sso.*`, and those of OpenTelemetry's semantic conventions.
+/// The macros of `tracing` accept names as literals only, so a test compares
+/// every literal in the sources with this list.
 pub const ATTRIBUTES: &[Attribute] = &[
     of("sso.step", "The protocol step, in words"),
-    of("sso.spec", "The section that says what has to happen there"),
-    of("sso.from", "Who speaks: a service, `browser` or `client`"),
-    of("sso.to", "To whom: a service, a client's id, or `store`"),
+    of(
+        "sso.spec",
+        "The section of the specification that defines the step",
+    ),
+    of("sso.from", "The sender: a service, `browser` or `client`"),
+    of(
+        "sso.to",
+        "The receiver: a service, a client's id, or `store`",
+    ),
     of(
         "sso.service",
-        "The service whose span it is, as `service.name` of the resource",
+        "The service that made the span, as in the resource's `service.name`",
     ),
-    of("sso.client_id", "The client"),
+    of("sso.client_id", "The client's id"),
     of("sso.grant", "The grant type"),
     of("sso.audience", "The audience of the access token"),
     of(
         "sso.outcome",
-        "How a step ended: `ok`, or what was wrong, by the protocol's error code where it has one. Anything but `ok` is also the span's status",
+        "The outcome of a step: `ok`, or the failure, as the protocol's error code where one exists. Any other value than `ok` also sets the span's status to error",
     ),
     of(
         "sso.token_source",
-        "Where an access token came from: `session`, `minted`, or `shared` with another request that minted it",
+        "The source of an access token: `session`, `minted`, or `shared` (another request minted it)",
     ),
     of(
         "sso.session_mode",
-        "How the session is kept: `stateful`, `stateless`, `hybrid` or `cached`",
+        "The session mode: `stateful`, `stateless`, `hybrid` or `cached`",
     ),
     of(
         "sso.cache_hit",
-        "Whether what was asked for was found in the process: a session, or a token that was checked before",
+        "Whether the process had the session, or the verification result of the token, in its cache",
     ),
     of(
         "sso.lease_waited_ms",
-        "How long this request waited for another one that was redeeming the same session's refresh token",
+        "How long this request waited for another request that redeemed the same session's refresh token",
     ),
     of(
         "sso.store_commands",
-        "How many commands the request sent to the store",
+        "The number of commands that the request sent to the store",
     ),
-    of("enduser.id", "The user, by `sub` alone"),
+    of("enduser.id", "The user's `sub`"),
     of("db.system.name", "The store: `redis` or `memory`"),
     of(
         "db.operation.name",
         "The store's operation: `get`, `put`, `take`, …",
     ),
     of("http.request.method", "The request's method"),
-    of("http.route", "The route's pattern, never a path"),
-    of("http.response.status_code", "The answer's status"),
+    of("http.route", "The route's pattern, never the path"),
+    of("http.response.status_code", "The status of the response"),
     of("rpc.system", "`grpc`"),
     of("rpc.service", "The gRPC service"),
-    of("rpc.method", "Its method, or `_OTHER`"),
-    of("rpc.grpc.status_code", "The call's status"),
+    of("rpc.method", "The gRPC method, or `_OTHER`"),
+    of("rpc.grpc.status_code", "The status of the gRPC call"),
     of(
         "network.protocol.name",
-        "How a token is exchanged: `grpc` or `http`",
+        "The protocol of the token exchange: `grpc` or `http`",
     ),
 ];

@@ -1,4 +1,4 @@
-//! `docs/telemetry.md`, out of the registry.
+//! Renders the registry as `docs/telemetry.md`.
 
 use std::fmt::Write as _;
 
@@ -6,33 +6,33 @@ use super::{ATTRIBUTES, Kind, METRICS, Metric, REQUESTS, SPANS};
 
 const HEAD: &str = "# Telemetry
 
-<!-- Made from the registry in crates/kit/src/telemetry/names by `scripts/docs telemetry`. Change that, not this. -->
+<!-- Generated from the registry in crates/kit/src/telemetry/names by `scripts/docs telemetry`. Edit the registry, not this page. -->
 
-What a deployment tells about itself: every span, attribute and metric there is. No token, code, secret or cookie is in any of it, and no user in a metric. [jaeger.md](jaeger.md) shows how to read traces, [operations.md](operations.md) what to do when an alert fires.
+This page lists every span, attribute and metric. None of them contains a token, code, secret or cookie, and no metric contains a user. [jaeger.md](jaeger.md) shows how to read traces; [operations.md](operations.md) says what to do when an alert fires.
 
 ## Settings
 
-| variable | what it does |
+| variable | meaning |
 |---|---|
-| `OTEL_EXPORTER_OTLP_ENDPOINT` | sends spans there; nothing is traced without it. `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` wins over it. `http://` or `https://`, which trusts the system's authorities and those of `CA_FILE`; names below `localhost` are loopback |
+| `OTEL_EXPORTER_OTLP_ENDPOINT` | the collector's address (`http://` or `https://`); without it the service records no spans. `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` takes precedence. `https://` trusts the system's certificate authorities and those of `CA_FILE`. Names below `localhost` resolve to loopback |
 | `OTEL_EXPORTER_OTLP_PROTOCOL` | `grpc` (the default) or `http/protobuf` |
-| `OTEL_EXPORTER_OTLP_HEADERS` | `name=value,…` for the collector, values percent-encoded |
-| `OTEL_EXPORTER_OTLP_TIMEOUT` | how long a batch may take, in milliseconds (10000) |
-| `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | `parentbased_traceidratio` and `0.01` keep one trace in a hundred; the others cost nothing |
-| `OTEL_METRICS_EXPORTER` | `prometheus` (the default: `/metrics` alone), `otlp` (sent to the endpoint too, every `OTEL_METRIC_EXPORT_INTERVAL` ms), `none` (the same as `prometheus`: `/metrics` is always there) |
-| `OTEL_SDK_DISABLED` | `true`: nothing is sent |
-| `LOG_FORMAT` | `json`: one object a line. Each line of a request has its `trace_id` and its `service`, sampled or not |
+| `OTEL_EXPORTER_OTLP_HEADERS` | headers for the collector: `name=value,…`, with percent-encoded values |
+| `OTEL_EXPORTER_OTLP_TIMEOUT` | timeout of one batch, in milliseconds (default 10000) |
+| `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | the sampler; `parentbased_traceidratio` with `0.01` records one trace in a hundred, and the other requests cost nothing |
+| `OTEL_METRICS_EXPORTER` | `prometheus` (default): `/metrics` only. `otlp`: also sent to the endpoint, every `OTEL_METRIC_EXPORT_INTERVAL` ms. `none`: same as `prometheus`, because `/metrics` is always available |
+| `OTEL_SDK_DISABLED` | `true` sends no telemetry |
+| `LOG_FORMAT` | `json` writes one object per line. Each line of a request has its `trace_id` and `service`, sampled or not |
 
-A variable that says nothing that can be done (a misspelt sampler, a ratio above 1, an address without `http://`) is refused at the start with its name, exit code 2. A collector that takes nothing holds nobody up: the log says `telemetry goes nowhere` with the address and the error, once and then every ten minutes, and `sso_telemetry_exports_total` counts what was lost.
+An invalid value (a misspelt sampler, a ratio above 1, an address without `http://`) stops the service at the start: the error names the variable, and the exit code is 2. A collector that does not answer delays no request: the service logs `telemetry goes nowhere` with the address and the error, at the first failure and then every ten minutes, and `sso_telemetry_exports_total` counts the lost batches.
 
-Each answer says its trace in the header `Trace-Id`. A login is one trace, from `/login` through the provider's form to `/callback`; between services W3C Trace Context is taken over, from browsers never.
+Each response carries its trace id in the header `Trace-Id`. A login is one trace, from `/login` through the provider's form to `/callback`. Services propagate W3C Trace Context to each other and ignore a browser's.
 
 ";
 
-/// The whole page.
+/// Renders the whole page.
 pub fn markdown() -> String {
     let mut page = HEAD.to_owned();
-    page.push_str("## Steps of a request\n\nEach of these spans also has `sso.step`, `sso.spec`, `sso.from` and `sso.to`: the columns of this table.\n\n| span | step | section | from → to | attributes |\n|---|---|---|---|---|\n");
+    page.push_str("## Steps of a request\n\nEach span also has the attributes `sso.step`, `sso.spec`, `sso.from` and `sso.to`, which are columns of this table.\n\n| span | step | section | from → to | attributes |\n|---|---|---|---|---|\n");
     for span in SPANS {
         let (from, to) = (span.from.in_words(), span.to.in_words());
         let way = if from == to {
@@ -52,7 +52,7 @@ pub fn markdown() -> String {
             ],
         );
     }
-    page.push_str("\n## Requests\n\nThe span of a request is its server's: `METHOD /route` with `http.*`, or `service/method` with `rpc.*`; an app's has `sso.store_commands`, an API's has `sso.outcome` where the access token was good but did not allow the call. Those that are a step of the protocol also have `sso.step`, `sso.spec`, `sso.from` and `sso.to` (the service itself).\n\n| service | span | step | section | from |\n|---|---|---|---|---|\n");
+    page.push_str("\n## Requests\n\nEach server makes a span for a request: `METHOD /route` with `http.*` attributes, or `service/method` with `rpc.*` attributes. An app's request span has `sso.store_commands`. An API's request span has `sso.outcome` if the access token was valid but did not allow the call. The requests in this table are steps of the protocol; their spans also have `sso.step`, `sso.spec`, `sso.from` and `sso.to` (the service itself).\n\n| service | span | step | section | from |\n|---|---|---|---|---|\n");
     for request in REQUESTS {
         row(
             &mut page,
@@ -65,14 +65,14 @@ pub fn markdown() -> String {
             ],
         );
     }
-    page.push_str("\n## Attributes\n\n| attribute | what it says |\n|---|---|\n");
+    page.push_str("\n## Attributes\n\n| attribute | meaning |\n|---|---|\n");
     for attribute in ATTRIBUTES {
         row(
             &mut page,
             &[&format!("`{}`", attribute.name), attribute.what],
         );
     }
-    page.push_str("\n## Metrics\n\nBy their names in `/metrics`; over OTLP they have the names in the last column. Labels are written with `_` for `.` in `/metrics`.\n\n| metric | kind | what it says | labels | services | OTLP |\n|---|---|---|---|---|---|\n");
+    page.push_str("\n## Metrics\n\nThe first column is the name in `/metrics`, the last column the name over OTLP. In `/metrics`, `_` replaces `.` in the names of labels.\n\n| metric | kind | meaning | labels | services | OTLP |\n|---|---|---|---|---|---|\n");
     for metric in METRICS {
         row(
             &mut page,
@@ -86,7 +86,7 @@ pub fn markdown() -> String {
             ],
         );
     }
-    page.push_str("\nA signing key's age is what its file says: a line `Created: <seconds since 1970>` before the PEM block (RFC 7468 §5.2 calls it explanatory text, and every reader skips it). The provider writes it where it makes a key. A file's own time says nothing where it is mounted from a Secret, so a key without the line has no age.\n\n`sso_sessions_active` is the provider's: apps keep their sessions by user, and to count them all would be a walk through the store.\n");
+    page.push_str("\nThe age of a signing key comes from a line in its file, `Created: <seconds since 1970>`, before the PEM block (RFC 7468 §5.2 calls such lines explanatory text, and every reader skips them). The provider writes the line when it makes a key. A key without the line has no age: the modification time of a file that is mounted from a Secret is not the key's age.\n\n`sso_sessions_active` counts the provider's login sessions. Apps index their sessions by user, so counting an app's sessions would mean scanning the store.\n");
     page
 }
 

@@ -1,30 +1,29 @@
-//! What is counted and timed.
+//! The metrics.
 //!
-//! The names are OpenTelemetry's (dots); `/metrics` shows them as Prometheus
-//! writes them ([`Metric::prometheus`]). A label's values are a closed list, so
-//! that nobody from outside can make a time series; what is not in it counts as
-//! its last one. None of them is a user, a session or a token.
+//! Names follow OpenTelemetry (dots); `/metrics` uses the Prometheus form
+//! ([`Metric::prometheus`]). Each label has a closed list of values, so a client
+//! cannot create time series; any other value counts as the last one of the list.
+//! No value is a user, a session or a token.
 
 use super::OUTCOME;
 
-/// What kind of instrument it is.
+/// The kind of instrument.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
-    /// Only ever goes up.
+    /// Only increases.
     Counter,
-    /// How long things take, in seconds, by these bounds.
+    /// Durations in seconds, with the bounds of the buckets.
     Histogram(&'static [f64]),
-    /// What is there now.
+    /// A current value.
     Gauge,
 }
 
-/// A label and the values that it can have.
+/// A label and its possible values.
 #[derive(Clone, Copy, Debug)]
 pub struct Label {
     /// Its name.
     pub name: &'static str,
-    /// All of its values; empty where the service's own routes and methods are
-    /// the values.
+    /// All values; empty if the values are the service's own routes and methods.
     pub values: &'static [&'static str],
 }
 
@@ -33,20 +32,20 @@ pub struct Label {
 pub struct Metric {
     /// Its name.
     pub name: &'static str,
-    /// What it says.
+    /// Its meaning.
     pub what: &'static str,
-    /// `s`, or empty for a plain count.
+    /// `s`, or empty for a count.
     pub unit: &'static str,
-    /// What kind it is.
+    /// Its kind.
     pub kind: Kind,
-    /// How it is split.
+    /// Its labels.
     pub labels: &'static [Label],
-    /// The services that have it; empty where all have.
+    /// The services that have it; empty if all services have it.
     pub services: &'static [&'static str],
 }
 
 impl Metric {
-    /// Its name in `/metrics`; a histogram's series add `_bucket`, `_sum` and
+    /// The name in `/metrics`. A histogram's series add `_bucket`, `_sum` and
     /// `_count`.
     pub fn prometheus(&self) -> String {
         let unit = if self.unit == "s" { "_seconds" } else { "" };
@@ -86,9 +85,9 @@ const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
 macro_rules! metrics {
     ($($constant:ident = $name:literal, $what:literal, $unit:literal, $kind:expr, $labels:expr, $services:expr;)*) => {
-        /// The metrics, one by one.
+        /// A constant for each metric.
         pub mod metric {
-            #[allow(clippy::wildcard_imports, reason = "the table is theirs")]
+            #[allow(clippy::wildcard_imports, reason = "the table uses every item of the parent")]
             use super::*;
             $(
                 #[doc = $what]
@@ -103,20 +102,20 @@ macro_rules! metrics {
             )*
         }
 
-        /// All of them.
+        /// All metrics.
         pub const METRICS: &[Metric] = &[$(metric::$constant,)*];
     };
 }
 
 metrics! {
     REQUESTS = "http.server.request.duration",
-        "Requests answered over HTTP, and how long each took", "s", Kind::Histogram(USUAL),
+        "Duration of HTTP requests", "s", Kind::Histogram(USUAL),
         &[open("http.request.method"), open("http.route"), open("http.response.status_code")], &[];
     CALLS = "rpc.server.duration",
-        "gRPC calls answered, and how long each took", "s", Kind::Histogram(USUAL),
+        "Duration of gRPC calls", "s", Kind::Histogram(USUAL),
         &[open("rpc.service"), open("rpc.method"), open("rpc.grpc.status_code")], &["idp", "api-2"];
     STORE = "db.client.operation.duration",
-        "Commands to the store, and how long each took", "s", Kind::Histogram(FAST),
+        "Duration of commands to the store", "s", Kind::Histogram(FAST),
         &[
             Label { name: "db.operation.name", values: &[
                 "ping", "put", "put_new", "get", "take", "compare_and_swap", "remove", "count", "uncount",
@@ -126,19 +125,19 @@ metrics! {
             outcome(&["ok", "error"]),
         ], &["idp", "app1-bff", "app2-bff", "api-1", "api-2"];
     SIGN_INS = "sso.sign_ins",
-        "Passwords that were sent to the provider, by what came of it", "", Kind::Counter,
+        "Password checks at the provider, by outcome", "", Kind::Counter,
         &[outcome(&["ok", "wrong", "slowed", "busy", "error"])], IDP;
     LOGINS = "sso.logins",
-        "Logins that came back to an app, by what came of it", "", Kind::Counter,
+        "Logins that returned to an app, by outcome", "", Kind::Counter,
         &[outcome(&[
             "ok", "denied", "foreign", "over", "wrong_issuer", "unreadable", "code", "id_token",
             "provider", "store", "ended", "other",
         ])], APPS;
     CLIENT_AUTHENTICATIONS = "sso.client.authentications",
-        "Clients that authenticated at the provider, by what came of it", "", Kind::Counter,
+        "Client authentications at the provider, by outcome", "", Kind::Counter,
         &[outcome(&["ok", "invalid_client", "invalid_request", "temporarily_unavailable", "other"])], IDP;
     TOKEN_REQUESTS = "sso.token.requests",
-        "Grants that the provider judged: codes and refresh tokens redeemed, tokens exchanged", "", Kind::Counter,
+        "Token requests at the provider (codes and refresh tokens redeemed, tokens exchanged, client credentials), by outcome", "", Kind::Counter,
         &[
             Label { name: "sso.grant", values: &[
                 "authorization_code", "refresh_token", "client_credentials", EXCHANGE, "other",
@@ -149,50 +148,50 @@ metrics! {
             ]),
         ], IDP;
     TOKEN_CALLS = "sso.token.call.duration",
-        "The same as its clients see it: calls for a token, and how long each took", "s", Kind::Histogram(SLOW),
+        "Duration of token requests, measured by the client", "s", Kind::Histogram(SLOW),
         &[
             Label { name: "sso.grant", values: &["authorization_code", "refresh_token", EXCHANGE] },
             outcome(&["ok", "invalid_grant", "refused", "unavailable", "unusable"]),
         ], &["app1-bff", "app2-bff", "api-1"];
     REFRESH_WAITS = "sso.refresh.wait.duration",
-        "How long a request waited for another one that was redeeming the same session's refresh token, in this process or in another", "s", Kind::Histogram(SLOW),
+        "How long a request waited for another request that redeemed the same session's refresh token, in the same process or in another replica", "s", Kind::Histogram(SLOW),
         &[Label { name: "sso.waited_for", values: &["process", "replica"] }], APPS;
     TOKEN_CHECKS = "sso.token.checks",
-        "Access tokens that came to an API, by what was found; a good one (`ok`) that does not allow the call counts once more, as `insufficient_scope`", "", Kind::Counter,
+        "Access token checks at an API, by outcome. A valid token (`ok`) that does not allow the call counts a second time, as `insufficient_scope`", "", Kind::Counter,
         &[outcome(&[
             "ok", "no_token", "invalid_request", "invalid_token", "insufficient_scope", "no_keys", "other",
         ])], &["api-1", "api-2"];
     SESSIONS_ACTIVE = "sso.sessions.active",
-        "Login sessions at the provider that live. All replicas say the same: take the greatest", "", Kind::Gauge,
+        "Live login sessions at the provider. All replicas report the same number: take the maximum", "", Kind::Gauge,
         &[], IDP;
     SESSIONS_ENDED = "sso.sessions.ended",
-        "Login sessions that ended at the provider, and why", "", Kind::Counter,
+        "Login sessions that ended at the provider, by reason", "", Kind::Counter,
         &[Label { name: "sso.reason", values: &[
             "logout", "account", "operator", "expiry", "another_user", "too_many", "user_changed",
             "unlisted", "other",
         ] }], IDP;
     GRANTS_REVOKED = "sso.grants.revoked",
-        "Grants that were taken back before their time, and why", "", Kind::Counter,
+        "Grants that were revoked before they expired, by reason", "", Kind::Counter,
         &[Label { name: "sso.reason", values: &[
             "client", "session_ended", "code_reused", "refresh_token_reused", "other",
         ] }], IDP;
     LOGOUT_NOTICES = "sso.logout.notices",
-        "Attempts to tell an app that a session is over, by what came of it", "", Kind::Counter,
+        "Attempts to deliver a logout notice to an app, by outcome", "", Kind::Counter,
         &[outcome(&["ok", "failed", "given_up"])], IDP;
     LOGOUT_OUTBOX = "sso.logout.outbox",
-        "Apps that have still to be told. All replicas say the same: take the greatest", "", Kind::Gauge,
+        "Logout notices that wait for delivery. All replicas report the same number: take the maximum", "", Kind::Gauge,
         &[], IDP;
     LOGOUT_TOKENS = "sso.logout.tokens",
-        "Logout tokens that came to an app, by what came of it", "", Kind::Counter,
+        "Logout tokens that an app received, by outcome", "", Kind::Counter,
         &[outcome(&["ok", "refused", "replayed", "error"])], APPS;
     UNLISTED = "sso.records.unlisted",
-        "Sessions and grants that were in the store without their place in the list by which they are ended: the store had lost part of a write. Each was ended when it was met; `probe` is what the provider writes to notice it", "", Kind::Counter,
+        "Sessions and grants found in the store without their entry in the index that revocation uses: the store has lost part of a write. Each was ended when it was found. `probe` is a record that the provider writes to detect such a loss", "", Kind::Counter,
         &[Label { name: "sso.record", values: &["login", "grant", "session", "probe", "other"] }],
         &["idp", "app1-bff", "app2-bff"];
     EXPORTS = "sso.telemetry.exports",
-        "Batches that were sent by OTLP, by what came of it: `error` is telemetry that is lost", "", Kind::Counter,
+        "Batches sent by OTLP, by outcome; `error` means lost telemetry", "", Kind::Counter,
         &[Label { name: "sso.signal", values: &["traces", "metrics"] }, outcome(&["ok", "error"])], &[];
     KEY_AGE = "sso.signing_key.age",
-        "How long ago each signing key was made, where its file says so", "s", Kind::Gauge,
+        "Age of each signing key whose file states when it was made", "s", Kind::Gauge,
         &[Label { name: "sso.algorithm", values: &["ES256", "RS256", "EdDSA"] }], IDP;
 }

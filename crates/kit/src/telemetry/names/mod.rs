@@ -1,9 +1,10 @@
-//! The registry of spans, attributes and metrics: each one that is used stands
-//! here, with what it means, and `docs/telemetry.md` is made from it. No secret
-//! is ever in one, and no user in a metric's label.
+//! The registry of all spans, attributes and metrics, with their meanings.
+//! `docs/telemetry.md` is generated from it. None of them contains a secret, and
+//! no metric's label contains a user.
 //!
-//! What is the same for each span of a name (its protocol step, who speaks to
-//! whom) is said here alone, and put on the span when it is sent (`routed`).
+//! Attributes that are the same for all spans of a name (protocol step, sender and
+//! receiver) are defined here only, and added to a span when it is exported
+//! (`routed`).
 
 mod attributes;
 #[cfg(test)]
@@ -28,21 +29,21 @@ pub const TARGET: &str = "sso";
 
 /// The protocol step of a span.
 pub const STEP: &str = "sso.step";
-/// The section that says what has to happen there.
+/// The section of the specification that defines the step.
 pub const SECTION: &str = "sso.spec";
-/// Who speaks.
+/// The sender.
 pub const FROM: &str = "sso.from";
-/// To whom.
+/// The receiver.
 pub const TO: &str = "sso.to";
-/// How it ended.
+/// The outcome of the step.
 pub const OUTCOME: &str = "sso.outcome";
-/// The outcome of what went well.
+/// The outcome of a successful step.
 pub const OK: &str = "ok";
 
-/// Who takes part in a step.
+/// The sender or the receiver in a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Party {
-    /// The service whose span it is.
+    /// The service that makes the span.
     Own,
     /// The user's browser.
     Browser,
@@ -56,13 +57,13 @@ pub enum Party {
     Api2,
     /// The store.
     Store,
-    /// The span itself says whom.
+    /// Each span states its receiver.
     Said,
 }
 
 impl Party {
-    /// The name in `sso.from` and `sso.to`, in a span of `service`; none where
-    /// the span itself says it.
+    /// The name in `sso.from` and `sso.to` of a span of `service`; `None` if each
+    /// span states it.
     pub const fn name(self, service: &'static str) -> Option<&'static str> {
         Some(match self {
             Self::Own => service,
@@ -76,7 +77,7 @@ impl Party {
         })
     }
 
-    /// For people.
+    /// The text in the documentation.
     pub const fn in_words(self) -> &'static str {
         match self {
             Self::Own => "itself",
@@ -86,7 +87,7 @@ impl Party {
             Self::Api1 => "api-1",
             Self::Api2 => "api-2",
             Self::Store => "store",
-            Self::Said => "as the span says",
+            Self::Said => "see the span's `sso.to`",
         }
     }
 }

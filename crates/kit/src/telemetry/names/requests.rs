@@ -1,7 +1,6 @@
-//! The requests that services answer: what each is in the protocol, and who
-//! sends it. A request span has the name `METHOD /route`, or `service/method`
-//! for gRPC. One that is not here is no step of the protocol (a page, a style
-//! sheet).
+//! The requests that are steps of the protocol, and who sends them. A request
+//! span has the name `METHOD /route`, or `service/method` for gRPC. Other requests
+//! (a page, a style sheet) are not listed.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -16,7 +15,7 @@ pub struct Request {
     pub name: &'static str,
     /// The protocol step, in words.
     pub step: &'static str,
-    /// The section that says what has to happen; empty where none does.
+    /// The section of the specification; empty if none defines the step.
     pub section: &'static str,
     /// Who sends it.
     pub from: Party,
@@ -43,7 +42,7 @@ const fn of(
     }
 }
 
-/// All of them.
+/// All requests that are steps of the protocol.
 pub const REQUESTS: &[Request] = &[
     of(
         APPS,
@@ -55,7 +54,7 @@ pub const REQUESTS: &[Request] = &[
     of(
         APPS,
         "GET /callback",
-        "The authorization answer arrives",
+        "The authorization response arrives",
         "RFC 6749 §4.1.2",
         Browser,
     ),
@@ -69,7 +68,7 @@ pub const REQUESTS: &[Request] = &[
     of(
         APPS,
         "POST /backchannel-logout",
-        "The app hears that a session is over",
+        "The app receives a logout token",
         "OIDC Back-Channel Logout §2.5",
         Idp,
     ),
@@ -139,21 +138,21 @@ pub const REQUESTS: &[Request] = &[
     of(
         IDP,
         "POST /consent",
-        "The user answers whether the client may",
+        "The user answers the consent form",
         "OIDC Core §3.1.2.4",
         Browser,
     ),
     of(
         IDP,
         "GET /logout",
-        "The end of the provider's session",
+        "The logout request",
         "RP-Initiated Logout §2",
         Browser,
     ),
     of(
         IDP,
         "POST /logout",
-        "The end of the provider's session",
+        "The logout request",
         "RP-Initiated Logout §2",
         Browser,
     ),
@@ -195,7 +194,7 @@ pub const REQUESTS: &[Request] = &[
     of(
         IDP,
         "GET /jwks",
-        "The provider's keys are fetched",
+        "A client fetches the provider's keys",
         "RFC 7517 §5",
         Client,
     ),
@@ -285,7 +284,7 @@ pub const REQUESTS: &[Request] = &[
     ),
 ];
 
-/// The request that a span of `service` named `name` stands for.
+/// The request of the span `name` of `service`.
 pub fn request_of(service: &str, name: &str) -> Option<&'static Request> {
     type Found = Vec<&'static Request>;
     static BY_NAME: LazyLock<HashMap<&'static str, Found>> = LazyLock::new(|| {

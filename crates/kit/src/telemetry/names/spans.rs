@@ -1,4 +1,4 @@
-//! The steps inside a request.
+//! The spans inside a request.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -11,17 +11,17 @@ pub struct Span {
     pub name: &'static str,
     /// The protocol step, in words.
     pub step: &'static str,
-    /// The section that says what has to happen; empty where none does.
+    /// The section of the specification; empty if none defines the step.
     pub section: &'static str,
-    /// Who speaks.
+    /// The sender.
     pub from: Party,
-    /// To whom: where that is somebody else, the span is a client's.
+    /// The receiver. If it is another party, the span is a client span.
     pub to: Party,
-    /// What it carries, beside what is the same for all of its name.
+    /// Its own attributes, beside those that all spans of its name share.
     pub attributes: &'static [&'static str],
 }
 
-/// A constant for each name, and the list of them all.
+/// Defines a constant for each name, and the list of all spans.
 macro_rules! spans {
     ($($constant:ident = $name:literal, $step:literal, $section:literal, $from:ident => $to:ident, [$($attribute:literal),*];)*) => {
         /// The names of spans. A server's request span is `METHOD /route`, or
@@ -30,7 +30,7 @@ macro_rules! spans {
             $(#[doc = $step] pub const $constant: &str = $name;)*
         }
 
-        /// All spans that are steps of a request.
+        /// All spans inside a request.
         pub const SPANS: &[Span] = &[$(Span {
             name: $name,
             step: $step,
@@ -40,7 +40,7 @@ macro_rules! spans {
             attributes: &[$($attribute),*],
         },)*];
 
-        /// The same by the names of their constants, for the test that reads the sources.
+        /// The names of the constants, for the test that reads the sources.
         #[cfg(test)]
         pub(super) const CONSTANTS: &[&str] = &[$(stringify!($constant)),*];
     };
@@ -48,22 +48,22 @@ macro_rules! spans {
 
 spans! {
     PRE_SESSION = "login.pre_session",
-        "The app makes state, nonce and PKCE verifier and keeps them", "RFC 9700 §2.1", Own => Own, [];
+        "The app makes state, nonce and PKCE verifier and stores them", "RFC 9700 §2.1", Own => Own, [];
     PAR_PUSH = "login.par_push",
         "The app pushes its authorization request", "RFC 9126 §2", Own => Idp, ["sso.outcome"];
     CALLBACK_CHECK = "callback.check",
-        "The app checks the answer's state, browser and issuer", "RFC 9207 §2.4", Own => Own, ["sso.outcome"];
+        "The app checks the authorization response: state, browser and issuer", "RFC 9207 §2.4", Own => Own, ["sso.outcome"];
     CODE_EXCHANGE = "callback.code_exchange",
         "The app redeems the code", "RFC 6749 §4.1.3", Own => Idp, ["sso.grant", "sso.outcome"];
     ID_TOKEN_CHECK = "callback.id_token_check",
-        "The app checks the id_token", "OIDC Core §3.1.3.7", Own => Own, ["sso.outcome"];
+        "The app verifies the ID token", "OIDC Core §3.1.3.7", Own => Own, ["sso.outcome"];
     SESSION_SAVE = "callback.session_save",
-        "The app keeps the session, before its cookie is set", "", Own => Own, ["sso.session_mode"];
+        "The app stores the session, before it sets the cookie", "", Own => Own, ["sso.session_mode"];
     SESSION_LOAD = "session.load",
-        "The app opens the session that the request's cookies name", "", Own => Own,
+        "The app opens the session of the request's cookies", "", Own => Own,
         ["sso.session_mode", "sso.cache_hit", "enduser.id"];
     ACCESS_TOKEN = "tokens.access_token",
-        "The app finds an access token for one audience, or mints it", "RFC 8707 §2.2", Own => Own,
+        "The app gets an access token for one audience, from the session or by a renewal", "RFC 8707 §2.2", Own => Own,
         ["sso.audience", "sso.session_mode", "sso.token_source", "sso.lease_waited_ms", "sso.outcome"];
     REFRESH = "tokens.refresh",
         "The app redeems the refresh token", "RFC 6749 §6", Own => Idp,
@@ -71,7 +71,7 @@ spans! {
     REVOKE = "logout.revoke",
         "The app revokes the refresh token of a session that has ended", "RFC 7009 §2.1", Own => Idp, ["sso.outcome"];
     LOGOUT_TOKEN_CHECK = "logout.token_check",
-        "The app checks a logout token", "OIDC Back-Channel Logout §2.6", Own => Own, ["sso.outcome"];
+        "The app verifies a logout token", "OIDC Back-Channel Logout §2.6", Own => Own, ["sso.outcome"];
     UPSTREAM = "proxy.upstream",
         "The app calls an API with the user's access token", "RFC 6750 §2.1", Own => Said,
         ["sso.to", "sso.audience"];
@@ -86,15 +86,15 @@ spans! {
         "The provider authenticates the client", "RFC 6749 §2.3", Client => Own,
         ["sso.client_id", "sso.outcome"];
     GRANT = "token.grant",
-        "The provider judges the grant and issues", "RFC 6749 §5", Own => Own,
+        "The provider validates the grant and issues tokens", "RFC 6749 §5", Own => Own,
         ["sso.grant", "sso.client_id", "sso.outcome"];
     SIGN = "token.sign",
         "The provider signs a token", "RFC 7515 §5.1", Own => Own, ["sso.audience"];
     BACKCHANNEL_LOGOUT = "logout.backchannel",
-        "The provider tells a client that a login session is over", "OIDC Back-Channel Logout §2.5", Own => Said,
+        "The provider sends a logout token to a client", "OIDC Back-Channel Logout §2.5", Own => Said,
         ["sso.to", "sso.outcome"];
     TOKEN_CHECK = "api.token_check",
-        "The API checks the access token", "RFC 9068 §4", Own => Own,
+        "The API verifies the access token", "RFC 9068 §4", Own => Own,
         ["sso.audience", "sso.cache_hit", "sso.client_id", "sso.outcome", "enduser.id"];
     TOKEN_EXCHANGE = "api.token_exchange",
         "API-1 exchanges the user's token for one to API-2", "RFC 8693 §2", Own => Idp,
