@@ -1,6 +1,6 @@
 {{/*
-The environment of our services. Nothing secret is in it: secrets are files, and
-the variables that end in _FILE say where.
+The environment of the services. It contains no secret: secrets are in files, and
+the variables that end in _FILE name these files.
 */}}
 
 {{/* (dict "root" $ "key" "idp" "service" (dict …) "settings" (dict …)) */}}
@@ -13,11 +13,11 @@ the variables that end in _FILE say where.
 {{- $sites = concat $sites (keys .sites) -}}
 {{- end -}}
 - {name: BIND, value: 0.0.0.0}
-# Whoever reaches a site reaches no figures there.
+# /metrics has a port of its own, so it is not reachable through a site.
 - {name: METRICS_PORT, value: {{ .service.ports.metrics | int | quote }}}
 - {name: DOMAIN, value: {{ $values.domain | quote }}}
 - {name: PUBLIC_SCHEME, value: {{ $values.publicScheme }}}
-# Pages name what is deployed and nothing else.
+# Pages link to deployed sites only.
 - {name: SITES, value: {{ sortAlpha $sites | join "," | quote }}}
 - {name: TRUSTED_PROXIES, value: {{ join "," $values.trustedProxies | quote }}}
 - {name: FORWARDING_HEADER, value: {{ $values.forwardingHeader }}}
@@ -64,10 +64,10 @@ the variables that end in _FILE say where.
 - {name: IDP_CONFIG, value: /etc/sso-lab/idp/idp.toml}
 - {name: IDP_SIGNING_ALG, value: {{ $values.idp.signingAlg }}}
 - {name: IDP_OPERATOR_KEY_FILE, value: /var/lib/sso-lab/operator.key}
-# Apps are told of logouts at their public names, and reached at their Services.
+# Logout notices use the apps' public names and connect to their Services.
 - {name: IDP_CONNECT, value: {{ include "sso-lab.connect" (dict "root" .root "keys" (list "app1" "app2")) | quote }}}
 {{- else if ne .key "lab" }}
-# Only the connection goes to the Service: tokens still have to name the public issuer.
+# Connections go to the Service. Tokens must still name the public issuer.
 - {name: IDP_INTERNAL_URL, value: "{{ $at }}-idp:8081"}
 {{- end }}
 {{- if eq .key "app1" }}
@@ -76,7 +76,7 @@ the variables that end in _FILE say where.
 - {name: APP1_SESSION_MODE, value: {{ . }}}
 {{- end }}
 {{- else if eq .key "app2" }}
-# Named, though it is where the app would look: it would write its public half beside it.
+# Set although it is the default path: with the default the app would write its public key beside it.
 - {name: APP2_CLIENT_KEY_FILE, value: /var/lib/sso-lab/app2-client.pem}
 {{- with $values.app2.sessionMode }}
 - {name: APP2_SESSION_MODE, value: {{ . }}}
@@ -87,7 +87,7 @@ the variables that end in _FILE say where.
 - {name: API2_URL, value: "{{ $at }}-api-2:8085"}
 - {name: API2_GRPC_URL, value: "{{ $at }}-api-2:9085"}
 {{- if not $values.lab.enabled }}
-# No page of another origin calls it: the single-page app is not there.
+# Without the single-page app, no page of another origin calls API-1.
 - {name: API1_CORS_ORIGINS, value: none}
 {{- end }}
 {{- end }}
@@ -101,12 +101,12 @@ the variables that end in _FILE say where.
 {{- end }}
 {{- end -}}
 
-{{/* The ConfigMap with the CA of an external Redis; empty: public CAs do. */}}
+{{/* The ConfigMap with the CA of an external Redis; empty: public CAs only. */}}
 {{- define "sso-lab.redisCa" -}}
 {{- if eq .Values.redis.mode "external" -}}{{- .Values.redis.external.tls.caConfigMap -}}{{- end -}}
 {{- end -}}
 
-{{/* Not empty: there are authorities beside the public ones that outgoing https trusts. */}}
+{{/* Not empty if outgoing https trusts authorities in addition to the public ones. */}}
 {{- define "sso-lab.hasCa" -}}{{- or .Values.ca.configMap .Values.ca.secret -}}{{- end -}}
 
 {{- define "sso-lab.caVolume" -}}
@@ -123,7 +123,7 @@ the variables that end in _FILE say where.
       - {key: {{ .Values.ca.key }}, path: ca.crt}
 {{- end -}}
 
-{{/* Files, by the same arguments: a list of volumes. */}}
+{{/* The volumes of a service, with the same arguments as its environment. */}}
 {{- define "sso-lab.volumes" -}}
 {{- with .service.secret }}
 - name: state
@@ -183,7 +183,7 @@ the variables that end in _FILE say where.
 {{- end }}
 {{- end -}}
 
-{{/* And where they are mounted. */}}
+{{/* The mounts of these volumes. */}}
 {{- define "sso-lab.mounts" -}}
 {{- if .service.secret }}
 - {name: state, mountPath: /var/lib/sso-lab, readOnly: true}

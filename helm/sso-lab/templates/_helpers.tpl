@@ -1,4 +1,4 @@
-{{/* Names, labels, images: what every template has in common. */}}
+{{/* Names, labels and images, shared by all templates. */}}
 
 {{- define "sso-lab.fullname" -}}
 {{- if .Values.fullnameOverride -}}
@@ -13,7 +13,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* What a selector needs. (dict "root" $ "component" "idp") */}}
+{{/* The labels of a selector. (dict "root" $ "component" "idp") */}}
 {{- define "sso-lab.selectorLabels" -}}
 app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride | trunc 63 | trimSuffix "-" }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
@@ -32,7 +32,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end }}
 {{- end -}}
 
-{{/* The metadata of everything. (dict "root" $ "component" "idp" "name" "…" "annotations" (dict …)) */}}
+{{/* The metadata of every object. (dict "root" $ "component" "idp" "name" "…" "annotations" (dict …)) */}}
 {{- define "sso-lab.metadata" -}}
 name: {{ .name }}
 namespace: {{ .root.Release.Namespace }}
@@ -55,7 +55,7 @@ annotations:
 {{- end -}}
 {{- end -}}
 
-{{/* The image of one of our own programs, and when it is pulled. (dict "root" $ "program" "idp" "image" (dict …)) */}}
+{{/* The image of one of the project's programs, and its pull policy. (dict "root" $ "program" "idp" "image" (dict …)) */}}
 {{- define "sso-lab.image" -}}
 {{- $common := .root.Values.image -}}
 {{- $repository := printf "%s/%s" $common.prefix .program | trimPrefix "/" -}}
@@ -67,7 +67,7 @@ image: {{ include "sso-lab.reference" (dict
 imagePullPolicy: {{ default $common.pullPolicy .image.pullPolicy }}
 {{- end -}}
 
-{{/* What the restricted Pod Security Standard asks of a pod, and more. (dict "root" $ "user" 65532) */}}
+{{/* The pod fields that the restricted Pod Security Standard requires, and further hardening. (dict "root" $ "user" 65532) */}}
 {{- define "sso-lab.podSecurity" -}}
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets:
@@ -90,7 +90,7 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{/* What browsers see. (dict "root" $ "site" "app1" "port" 8082) */}}
+{{/* A site's URL as browsers see it. (dict "root" $ "site" "app1" "port" 8082) */}}
 {{- define "sso-lab.publicUrl" -}}
 {{- $values := .root.Values -}}
 {{- if eq $values.publicScheme "https" -}}
@@ -100,7 +100,7 @@ http://{{ .site }}.{{ $values.domain }}:{{ .port }}
 {{- end -}}
 {{- end -}}
 
-{{/* `host:port=host:port` of each site named: the public one, and the Service. (dict "root" $ "keys" (list "app1" …)) */}}
+{{/* `host:port=host:port` for each site: the public address and the Service's. (dict "root" $ "keys" (list "app1" …)) */}}
 {{- define "sso-lab.connect" -}}
 {{- $root := .root -}}
 {{- $services := include "sso-lab.services" $root | fromYaml -}}
@@ -118,7 +118,7 @@ http://{{ .site }}.{{ $values.domain }}:{{ .port }}
 {{- join "," $pairs -}}
 {{- end -}}
 
-{{/* Where spans go; empty: nowhere. */}}
+{{/* The collector of spans; empty: none. */}}
 {{- define "sso-lab.otlpEndpoint" -}}
 {{- if .Values.telemetry.otlpEndpoint -}}
 {{- .Values.telemetry.otlpEndpoint -}}
@@ -127,14 +127,14 @@ http://{{ include "sso-lab.fullname" . }}-jaeger:4317
 {{- end -}}
 {{- end -}}
 
-{{/* Metadata with the labels by which a Prometheus or Grafana chooses. (dict … "own" (dict …)) */}}
+{{/* Metadata with the labels by which Prometheus or Grafana selects the object. (dict … "own" (dict …)) */}}
 {{- define "sso-lab.monitoringMetadata" -}}
 {{- $metadata := include "sso-lab.metadata" . | fromYaml -}}
 {{- $_ := set $metadata "labels" (merge (dict) .own $metadata.labels) -}}
 {{- toYaml $metadata -}}
 {{- end -}}
 
-{{/* Who signs in at `helm test`; empty: nobody. */}}
+{{/* The user that signs in at `helm test`; empty: none. */}}
 {{- define "sso-lab.checkUser" -}}
 {{- if .Values.check.user -}}
 {{- .Values.check.user -}}

@@ -1,11 +1,11 @@
 {{/*
-The IdP's configuration: the built-in one (files/idp.toml is a copy of it, and
-`scripts/chart files` keeps it so) without what this deployment must not have,
-and with files in place of the demo's secrets. Lists of who may stay, not of who
-must go: a demo client that is added there does not slip into production.
+The IdP's configuration: the built-in configuration (files/idp.toml is a copy, which
+`scripts/chart files` checks) without the entries that this deployment must not have,
+and with files in place of the demo's secrets. The lists name the entries that stay,
+so a new demo client in the built-in configuration does not reach production.
 
-Called with (dict "root" $), in which it leaves `settings`: as text on the way, its
-whole numbers would become floats.
+Call it with (dict "root" $). It stores its result in `settings` of that dict: passed
+as text, whole numbers would become floats.
 */}}
 {{- define "sso-lab.idpSettings" -}}
 {{- $values := .root.Values.idp -}}
@@ -38,7 +38,7 @@ whole numbers would become floats.
 {{- $_ := set . "settings" $settings -}}
 {{- end -}}
 
-{{/* The clients that authenticate by a secret, as a list of ids. */}}
+{{/* The ids of the clients that authenticate by a secret. */}}
 {{- define "sso-lab.clientsWithSecret" -}}
 {{- $call := dict "root" . -}}
 {{- include "sso-lab.idpSettings" $call -}}
@@ -47,7 +47,7 @@ whole numbers would become floats.
 {{- range $call.settings.clients -}}
 {{- if hasKey . "secret_file" -}}
 {{- if has .secret_file $files -}}
-{{- fail (printf "idp.clients: %s would share its secret with another client: their files have one name" .client_id) -}}
+{{- fail (printf "idp.clients: the secret of %s has the same file name as another client's secret; choose another client_id" .client_id) -}}
 {{- end -}}
 {{- $files = append $files .secret_file -}}
 {{- $ids = append $ids .client_id -}}
@@ -62,7 +62,7 @@ whole numbers would become floats.
 {{- toToml $call.settings -}}
 {{- end -}}
 
-{{/* Whether anybody can sign in at all: users of the demo's, or yours. */}}
+{{/* Not empty if there are users, the demo's or your own. */}}
 {{- define "sso-lab.hasUsers" -}}
 {{- if or .Values.idp.users.demo .Values.idp.users.existingSecret -}}true{{- end -}}
 {{- end -}}
@@ -72,11 +72,11 @@ whole numbers would become floats.
 {{- default (printf "%s-demo-users" (include "sso-lab.fullname" .)) .Values.idp.users.existingSecret -}}
 {{- end -}}
 
-{{/* The demo's users as a file of their own; empty where there are none. */}}
+{{/* The file with the demo's users; empty without demo users. */}}
 {{- define "sso-lab.demoUsers" -}}
 {{- if and .Values.idp.users.demo (not .Values.idp.users.existingSecret) -}}
 {{- if not (or .Values.demoCredentials (regexMatch "(^|\\.)localhost$" .Values.domain)) -}}
-{{- fail (printf "demoCredentials: at %s everybody could sign in as the demo's users; give your own (idp.users), or set demoCredentials to true" .Values.domain) -}}
+{{- fail (printf "demoCredentials: at %s everybody could sign in with the demo's public passwords. Set users of your own (idp.users), or set demoCredentials to true" .Values.domain) -}}
 {{- end -}}
 {{- $built := .Files.Get "files/idp.toml" | fromToml -}}
 {{- dict "users" $built.users | toToml -}}

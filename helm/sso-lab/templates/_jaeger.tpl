@@ -1,4 +1,4 @@
-{{/* Jaeger 2 is an OpenTelemetry Collector: this is one's configuration. */}}
+{{/* Jaeger 2 is an OpenTelemetry Collector; this is its configuration. */}}
 {{- define "sso-lab.jaegerConfig" -}}
 service:
   extensions: [healthcheckv2, jaeger_storage, jaeger_query]
@@ -29,7 +29,7 @@ extensions:
       traces: traces
     http:
       endpoint: 0.0.0.0:16686
-    # Nobody uses it: not beyond the pod.
+    # Unused, so not reachable from outside the pod.
     grpc:
       endpoint: 127.0.0.1:16685
 receivers:

@@ -1,4 +1,4 @@
-{{/* One peer: the pods of a component. (dict "root" $ "component" "idp") */}}
+{{/* A peer: the pods of a component. (dict "root" $ "component" "idp") */}}
 {{- define "sso-lab.peer" -}}
 - podSelector:
     matchLabels:
@@ -13,7 +13,7 @@
     - {port: 53, protocol: TCP}
 {{- end -}}
 
-{{/* Something outside of the chart. (dict "to" (list …) "ports" (list 6379)) */}}
+{{/* A destination outside the chart. (dict "to" (list …) "ports" (list 6379)) */}}
 {{- define "sso-lab.toOutside" -}}
 - ports:
     {{- range .ports }}

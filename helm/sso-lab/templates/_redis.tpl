@@ -1,23 +1,23 @@
-{{/* The files of the demo's Redis. No password is in them: they come in by standard input. */}}
+{{/* The files of the demo's Redis. They contain no password: Redis reads the passwords from standard input. */}}
 {{- define "sso-lab.redisConfig" -}}
 redis.conf: |
   port 6379
   bind * -::*
   dir /data
-  # On the disk within a second; rewritten as it grows.
+  # Synced to disk within a second; rewritten as it grows.
   appendonly yes
   appendfsync everysec
   save ""
   maxmemory {{ .Values.redis.maxMemory }}
-  # A write that finds no room is refused. Evicting would sign somebody out, or let a
-  # code be used twice.
+  # A full Redis refuses writes. Eviction could sign a user out, or allow a code to be
+  # used twice.
   maxmemory-policy noeviction
-  # Nobody without a password. The rights are for reading its own file: without them it
-  # would leave out whatever was written together.
+  # Clients must authenticate. Redis needs the rights of this user to read its own file:
+  # without them it would skip transactions and scripts with several writes.
   {{ include "sso-lab.redisRule" (dict "root" . "user" "default") }}
 start.sh: |
-  # The configuration, and a user for each service, whose password is in a file: by standard
-  # input, so that it is neither in the environment nor on a command line.
+  # Passes the configuration, with a user for each service, to Redis by standard input. The
+  # passwords come from files and are neither in the environment nor on a command line.
   set -eu
   password() { cat "/run/secrets/redis/$1-password"; }
   for service in {{ include "sso-lab.redisUsers" . | fromYamlArray | join " " }}; do
@@ -30,13 +30,13 @@ start.sh: |
   {{- end }}
   END
 answers.sh: |
-  # Loading its file, it answers too, but not PONG.
+  # While Redis loads its file, it answers PING with an error.
   set -eu
   answer="$(printf 'AUTH sso-lab-idp %s\nPING\n' "$(cat /run/secrets/redis/idp-password)" | redis-cli)"
   case "$answer" in *PONG*) exit 0 ;; *) exit 1 ;; esac
 {{- end -}}
 
-{{/* The services that have a user, by their components. */}}
+{{/* The components that have a Redis user. */}}
 {{- define "sso-lab.redisUsers" -}}
 {{- $users := list -}}
 {{- range include "sso-lab.services" . | fromYaml -}}
@@ -45,7 +45,7 @@ answers.sh: |
 {{- $users | sortAlpha | toYaml -}}
 {{- end -}}
 
-{{/* A user's line as docs/redis.md has it, of which files/redis-users.acl is a copy. (dict "root" $ "user" "sso-lab-idp") */}}
+{{/* A user's line from files/redis-users.acl, which is a copy of the lines in docs/redis.md. (dict "root" $ "user" "sso-lab-idp") */}}
 {{- define "sso-lab.redisRule" -}}
 {{- $rule := "" -}}
 {{- $begins := printf "user %s " .user -}}

@@ -1,7 +1,7 @@
 {{/*
-Which Secrets the Job makes, for `sso-lab secrets --spec`: names, keys and kinds,
-nothing secret. A Secret that you bring (existingSecret) is not in it; empty: you
-bring all of them.
+The Secrets that the Job makes, for `sso-lab secrets --spec`: names, keys and kinds of
+keys, but no secret value. Secrets that you bring (existingSecret) are left out; the
+result is empty if you bring all of them.
 */}}
 {{- define "sso-lab.secretsSpec" -}}
 {{- $root := . -}}
@@ -11,10 +11,10 @@ bring all of them.
 {{- end -}}
 {{- $brings := dict "idp" .Values.idp.existingSecret "app1" .Values.app1.existingSecret "app2" .Values.app2.existingSecret "api1" .Values.api1.existingSecret -}}
 {{- if and $brings.idp (not $brings.app2) -}}
-{{- fail "app2.existingSecret is needed with idp.existingSecret: the IdP's Secret has the public half of app2's key, and from that no private one can be made" -}}
+{{- fail "app2.existingSecret is required with idp.existingSecret: the IdP's Secret has app2's public key, and the Job cannot make the matching private key" -}}
 {{- end -}}
 {{- $secrets := list -}}
-{{- /* Each service has its own user of the demo's Redis, whose password only Redis has beside it. */ -}}
+{{- /* Each service has its own user of the demo's Redis. Only that service and Redis have the password. */ -}}
 {{- if eq .Values.redis.mode "demo" -}}
 {{- $passwords := dict -}}
 {{- $urls := list -}}
@@ -35,7 +35,7 @@ bring all of them.
 {{- end -}}
 {{- $secrets = concat $secrets $urls -}}
 {{- end -}}
-{{- /* A client's secret is made at the client, and copied to the IdP; the other way round where you bring the IdP's. */ -}}
+{{- /* The Job makes a client's secret in the client's Secret and copies it to the IdP's; if you bring the IdP's Secret, it copies in the other direction. */ -}}
 {{- range $key, $file := dict "app1" "app1-client-secret" "api1" "api-1-client-secret" -}}
 {{- if not (get $brings $key) -}}
 {{- $keys := dict -}}
@@ -83,7 +83,7 @@ bring all of them.
 {{- end -}}
 {{- end -}}
 
-{{/* Every Secret that the Job reads or writes. */}}
+{{/* The names of all Secrets that the Job reads or writes. */}}
 {{- define "sso-lab.secretNames" -}}
 {{- $names := list -}}
 {{- range (include "sso-lab.secretsSpec" . | fromToml).secrets -}}

@@ -1,14 +1,14 @@
 {{/*
-The architecture, as far as the cluster needs it: who listens where, who calls
-whom, who uses the store, which files each has in its state directory. Services,
-routes, policies, probes and environment are made from this one table.
+The table of all services: their ports, the services that they call, whether they use
+the store, and the files of their state directories. Services, routes, network
+policies, probes and the environment are made from this table.
 
-ports   by name; the first word of a site's URL is in `sites`, with its port's name.
-        Figures have ports of their own (`metrics…`): METRICS_PORT is the first site's,
-        the others are as far from it as their own ports are
-calls   `<key>.<port>`, each an arrow of the NetworkPolicies
-secret  what is mounted from it at /var/lib/sso-lab. A pod whose file is not there
-        yet waits in ContainerCreating, for the key and not only for its Secret.
+ports   by name. `sites` maps the first label of a site's host name to a port's name.
+        /metrics has ports of its own (`metrics…`): METRICS_PORT is the first site's; the
+        offsets of the others equal the offsets between the sites' ports
+calls   `<key>.<port>`, each an allowed connection in the NetworkPolicies
+secret  the files mounted from the Secret at /var/lib/sso-lab. A pod stays in
+        ContainerCreating until each key exists in the Secret.
 */}}
 {{- define "sso-lab.services" -}}
 idp:
@@ -65,7 +65,7 @@ lab:
 {{- end }}
 {{- end -}}
 
-{{/* The ports of `.` but those of its figures. */}}
+{{/* The ports of `.` without the metrics ports. */}}
 {{- define "sso-lab.sitePorts" -}}
 {{- range $name, $number := . }}
 {{- if not (hasPrefix "metrics" $name) }}
@@ -74,7 +74,7 @@ lab:
 {{- end }}
 {{- end -}}
 
-{{/* And those of its figures. */}}
+{{/* The metrics ports of `.`. */}}
 {{- define "sso-lab.metricsPorts" -}}
 {{- range $name, $number := . }}
 {{- if hasPrefix "metrics" $name }}
@@ -83,7 +83,7 @@ lab:
 {{- end }}
 {{- end -}}
 
-{{/* What a service is set to: its own values over everybody's. (dict "root" $ "key" "idp") */}}
+{{/* A service's settings: its own values merged over `defaults`. (dict "root" $ "key" "idp") */}}
 {{- define "sso-lab.settings" -}}
 {{- mergeOverwrite (deepCopy .root.Values.defaults) (deepCopy (get .root.Values .key)) | toYaml -}}
 {{- end -}}
@@ -96,8 +96,8 @@ lab:
 {{- end -}}
 
 {{/*
-The Secret and key with a service's URL of Redis, and the key with its sentinels' password,
-where there is one. (dict "root" $ "key" "idp" "service" (dict …))
+The Secret and key with a service's Redis URL, and the key with the sentinels' password,
+if there is one. (dict "root" $ "key" "idp" "service" (dict …))
 */}}
 {{- define "sso-lab.redisUrl" -}}
 {{- $redis := .root.Values.redis -}}
@@ -117,7 +117,7 @@ key: redis-url
 {{- default (printf "%s-redis" (include "sso-lab.fullname" .)) .Values.redis.existingSecret -}}
 {{- end -}}
 
-{{/* What the IdP reads from its state directory. */}}
+{{/* The files of the IdP's state directory. */}}
 {{- define "sso-lab.idpFiles" -}}
 - idp-es256.pem
 - idp-rs256.pem

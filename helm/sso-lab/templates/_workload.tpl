@@ -1,6 +1,6 @@
 {{/*
-One service: its Deployment, Service, PodDisruptionBudget and autoscaler. All of
-ours are made here, from their line in the table of `_services.tpl`.
+One service: its Deployment, Service, PodDisruptionBudget and autoscaler, made from its
+entry in the table of `_services.tpl`.
 (dict "root" $ "key" "idp" "service" (dict …) "settings" (dict …))
 */}}
 {{- define "sso-lab.workload" -}}
@@ -18,18 +18,18 @@ spec:
   replicas: {{ $settings.replicas | int }}
   {{- else }}
   {{- /*
-  The autoscaler sets the number, and what runs now is its number or the one before
-  it. Without a number here an upgrade would take away the one that an earlier
-  release wrote (by helm 3's merge and by server-side apply alike), and the
-  Deployment would fall to one pod until the autoscaler looks. With the least one
-  every upgrade would shrink it.
+  The autoscaler sets the number of pods. The chart repeats the present number: without
+  `replicas`, an upgrade would remove the number that an earlier release wrote (with
+  helm 3's merge and with server-side apply alike), and the Deployment would run one pod
+  until the autoscaler's next decision. With the minimum here, every upgrade would
+  shrink the Deployment.
   */}}
   {{- with lookup "apps/v1" "Deployment" $root.Release.Namespace $name }}
   replicas: {{ .spec.replicas | int }}
   {{- end }}
   {{- end }}
   revisionHistoryLimit: 3
-  # A pod leaves when another one has taken its place.
+  # An old pod stops only after a new pod is ready.
   strategy:
     type: RollingUpdate
     rollingUpdate:
@@ -60,7 +60,7 @@ spec:
       {{- include "sso-lab.podSecurity" (dict "root" $root "user" 65532) | nindent 6 }}
       serviceAccountName: {{ include "sso-lab.fullname" $root }}
       automountServiceAccountToken: false
-      # The notice, the drain, and what the last spans and metrics may take to leave.
+      # The drain notice, the drain, and the time to export the last spans and metrics.
       terminationGracePeriodSeconds: {{ add $root.Values.drain.noticeSeconds $root.Values.drain.timeoutSeconds 8 }}
       {{- with $settings.priorityClassName }}
       priorityClassName: {{ . }}
@@ -85,7 +85,7 @@ spec:
         - topologyKey: {{ . }}
           maxSkew: 1
           whenUnsatisfiable: ScheduleAnyway
-          # Each revision for itself: pods that are about to leave do not count.
+          # Each revision is spread by itself; pods of the old revision do not count.
           matchLabelKeys: [pod-template-hash]
           labelSelector:
             matchLabels:
@@ -105,8 +105,8 @@ spec:
             {{- range $port, $number := .service.ports }}
             - {name: {{ $port }}, containerPort: {{ $number | int }}, protocol: TCP}
             {{- end }}
-          # Slow nodes get a minute. A Redis or an IdP that is not there yet does not
-          # count here, but in readiness.
+          # A minute, for slow nodes. A missing Redis or IdP affects readiness, not this
+          # probe.
           startupProbe:
             httpGet: {path: /healthz, port: http}
             periodSeconds: 1
@@ -134,11 +134,11 @@ spec:
         {{- . | nindent 8 }}
       {{- end }}
 ---
-# An address of its own and not a headless one, for gRPC too. Its long-lived
-# connections stay with the pod that they reached either way: our clients open one
-# a worker and know nothing of other addresses. But here a new connection only ever
-# reaches a pod that is ready, while a name's addresses would be remembered past a
-# pod's end. What draining says (GOAWAY) moves connections during a rollout.
+# A Service with a cluster IP, for gRPC too, instead of a headless one. In both cases a
+# long-lived connection stays with its pod: clients open one connection for each worker
+# and do not balance over addresses. With a cluster IP, a new connection always reaches
+# a ready pod, while clients would cache the addresses of a headless Service beyond a
+# pod's end. During a rollout, GOAWAY from draining pods moves the connections.
 apiVersion: v1
 kind: Service
 metadata:
@@ -162,7 +162,7 @@ spec:
     {{- end }}
 {{- if $root.Values.metrics.serviceMonitor.enabled }}
 ---
-# The figures, for the ServiceMonitor alone: no node port or route leads there.
+# /metrics, for the ServiceMonitor only: no node port or route leads to it.
 apiVersion: v1
 kind: Service
 metadata:
@@ -188,7 +188,7 @@ metadata:
   {{- include "sso-lab.metadata" $about | nindent 2 }}
 spec:
   maxUnavailable: 1
-  # One that does not work protects nothing: it must not keep a node from being drained.
+  # Unhealthy pods may be evicted, so they do not block the drain of a node.
   unhealthyPodEvictionPolicy: AlwaysAllow
   selector:
     matchLabels:
