@@ -1,13 +1,13 @@
-# What kind-up and kind-down share; sourced, after lib.sh.
+# Shared by kind-up and kind-down; source it after lib.sh.
 
 CLUSTER=sso-lab
-# Named at each call: whatever else you are connected to stays as it is.
+# Each call names the context, so your current context stays unchanged.
 CONTEXT="kind-$CLUSTER"
 NAMESPACE=sso-lab
 RELEASE=sso-lab
 
-# The oldest that will do: BuildKit's mounts; kind's nodes of Kubernetes 1.31;
-# kubectl one version behind them; a helm that is not three years old.
+# Minimum versions. docker: BuildKit's mounts. kind: nodes with Kubernetes 1.31.
+# kubectl: one version behind these nodes. helm: the chart's minimum.
 declare -A WANTED=([docker]=20.10 [kind]=0.24 [kubectl]=1.30 [helm]=3.17)
 
 version_of() {
@@ -19,7 +19,7 @@ version_of() {
     esac 2>/dev/null | grep -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' | head -n 1
 }
 
-# Says each that is missing or too old, not only the first.
+# Reports every tool that is missing or too old, not only the first.
 want_kind_tools() {
     local tool found wrong=()
     for tool in "$@"; do
@@ -29,7 +29,7 @@ want_kind_tools() {
         fi
         found="$(version_of "$tool")" || found=''
         if [ "$(printf '%s\n' "${WANTED[$tool]}" "$found" | sort -V | head -n 1)" != "${WANTED[$tool]}" ]; then
-            wrong+=("$tool ${found:-of a version that it does not tell} is too old (${WANTED[$tool]} or newer)")
+            wrong+=("$tool ${found:-(unknown version)} is too old (${WANTED[$tool]} or newer)")
         fi
     done
     if [ "${#wrong[@]}" -gt 0 ]; then
@@ -42,14 +42,14 @@ want_kind_tools() {
 has_cluster() { kind get clusters 2>/dev/null | grep -qx "$CLUSTER"; }
 answers() { kubectl --context "$CONTEXT" get --raw /readyz >/dev/null 2>&1; }
 
-# Whether the chart has made a Jaeger: its values may say otherwise.
+# Whether the chart has deployed Jaeger; the values can disable it.
 has_jaeger() {
     [ -n "$(kubectl --context "$CONTEXT" --namespace "$NAMESPACE" get service "$RELEASE-jaeger" --ignore-not-found --output name)" ]
 }
 
 INOTIFY=/proc/sys/fs/inotify
-# What kind asks for, on nodes that have a kernel of their own here (not in Docker
-# Desktop's machine). Below it pods may end with "too many open files".
+# The limits that kind requires, if the nodes use this machine's kernel (not with Docker
+# Desktop). With lower limits pods may fail with "too many open files".
 check_inotify() {
     local name wanted found low=()
     for name in max_user_watches:524288 max_user_instances:512; do
@@ -60,13 +60,13 @@ check_inotify() {
         fi
     done
     if [ "${#low[@]}" -gt 0 ]; then
-        say "this machine allows fewer inotify watches than kind asks for; pods may end with \"too many open files\". To allow them:"
+        say "this machine's inotify limits are below those that kind requires; pods may fail with \"too many open files\". To raise them:"
         say "    sudo sysctl ${low[*]}"
     fi
 }
 
-# An image of this machine into the cluster. One that was pulled may be of many
-# platforms, of which only one is here: kind would ask for all of them.
+# Loads a local image into the cluster. Of a multi-platform image only one platform may
+# be present here, but kind would ask for all of them, so this saves a single platform.
 load_image() {
     local archive save=(docker save) loaded=0
     archive="$(mktemp)"
@@ -75,7 +75,7 @@ load_image() {
     fi
     if ! "${save[@]}" --output "$archive" "$1"; then
         rm -f "$archive"
-        refuse "$1 is not here: docker pull $1"
+        refuse "$1 is missing; run docker pull $1"
     fi
     kind load image-archive --name "$CLUSTER" "$archive" || loaded=$?
     rm -f "$archive"

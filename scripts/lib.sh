@@ -1,13 +1,13 @@
-# Shared by the scripts here; sourced, not run. Expects `set -euo pipefail`.
+# Shared by the scripts; source it with `set -euo pipefail` set.
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-# Tools that are built once and kept between runs, outside of the source tree.
+# Tools that are built once and kept between runs, outside the source tree.
 TOOLS="${XDG_CACHE_HOME:-$HOME/.cache}/sso-lab/tools"
 PATH="$TOOLS/bin:$PATH"
 
 heading() { printf '\n== %s\n' "$*"; }
 say() { printf '   %s\n' "$*"; }
-# Something is missing that the one at the keyboard has to provide.
+# Ends with exit code 2: the user must fix something first.
 refuse() {
     printf '%s: %s\n' "$(basename "$0")" "$*" >&2
     exit 2
@@ -15,29 +15,29 @@ refuse() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# A command that only root may run.
+# Runs a command as root.
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
     elif have sudo; then
         sudo "$@"
     else
-        refuse "this has to be done by root: $*"
+        refuse "run this as root: $*"
     fi
 }
 
-# The distribution's packages of these names.
+# Installs packages of the distribution.
 install_packages() {
-    have apt-get || refuse "please install these first, apt-get is not here to do it: $*"
+    have apt-get || refuse "there is no apt-get; install these packages first: $*"
     say "installing $*"
     as_root apt-get update -qq
-    # RUNLEVEL=1: the packages' services are not started, we run our own.
+    # RUNLEVEL=1 keeps the packages' services from starting.
     as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
         apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-# The first of the names that is a program of its own. A snap cannot read the
-# profile folders that tests make, and Ubuntu's chromium-browser only calls the snap.
+# Prints the path of the first of these programs that is not a snap. A snap cannot read
+# the profile folders that tests make, and Ubuntu's chromium-browser calls the snap.
 program_of() {
     local name path
     for name in "$@"; do
@@ -52,20 +52,20 @@ program_of() {
     return 1
 }
 
-# Sets CHROME and CHROMEDRIVER, which testkit reads; 1 when one is missing.
+# Sets CHROME and CHROMEDRIVER for testkit; returns 1 if one is missing.
 find_browser() {
     CHROME="${CHROME:-$(program_of chromium google-chrome google-chrome-stable)}" || return 1
     CHROMEDRIVER="${CHROMEDRIVER:-$(program_of chromedriver)}" || return 1
     export CHROME CHROMEDRIVER
 }
 
-# The images' names, as the Dockerfile has them.
+# The images' names, from the Dockerfile.
 image_names() { sed -n 's/^FROM runtime AS //p' "$ROOT/Dockerfile"; }
-# What stands before them; the chart's image.registry and image.prefix say the same.
+# Prefix of the images' names, equal to the chart's image.registry and image.prefix.
 IMAGES_AT=ghcr.io/sso-lab
 
 workspace_version() { sed -n '/^\[workspace\.package\]/,/^$/s/^version = "\(.*\)"$/\1/p' "$ROOT/Cargo.toml"; }
-# The commit that is checked out, `-dirty` when something differs from it.
+# The current commit, with `-dirty` if the tree has changes.
 commit_here() {
     local dirty=''
     git -C "$ROOT" rev-parse HEAD >/dev/null 2>&1 || { echo unknown && return; }
@@ -73,8 +73,8 @@ commit_here() {
     echo "$(git -C "$ROOT" rev-parse HEAD)$dirty"
 }
 
-# Ports of loopback, by bash itself: a fresh machine may have no curl. A program
-# on either address is in the way: browsers take *.localhost for both.
+# Whether a program listens on a port of loopback, at either address, because browsers
+# resolve *.localhost to both. Uses bash only: a fresh machine may have no curl.
 listens() {
     local address
     for address in 127.0.0.1 ::1; do
@@ -93,7 +93,7 @@ ready() {
     [ "$status" = 200 ]
 }
 
-# Where everything is, with ports moved by this much, and who can sign in.
+# Prints the sites' addresses, with the port offset, and the demo users.
 print_sites() {
     at() { printf 'http://%s.localhost:%s' "$1" "$(($2 + offset))"; }
     local offset="$1"
