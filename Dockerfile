@@ -1,15 +1,15 @@
-# One image a service: nothing that production pulls holds the attacker's site, or
-# another program to start. (The command line, `sso-lab`, is built without `up`,
-# the demo in one process.) All binaries come of one build, so the second image
-# costs seconds:
+# One image for each service, so no image that production pulls contains the attacker's
+# site or another program. (The command line `sso-lab` is built without the feature `up`,
+# which runs the demo in one process.) One build makes all binaries, so each further
+# image takes seconds:
 #   scripts/image build
 #   docker build --target idp --build-arg VERSION=0.1.0 --build-arg COMMIT=abc1234 .
-# (BuildKit; no `# syntax` line, which would fetch a frontend.)
+# (Needs BuildKit. There is no `# syntax` line, because it would download a frontend.)
 #
-# Bases are arguments, for machines that build from images of their own:
+# The base images are build arguments, so that a machine can use images of its own:
 #   BUILD_BASE    a Debian with gcc, libc6-dev, ca-certificates, and Rust in PATH
-#   RUNTIME_BASE  nothing is needed of it: the binaries are static
-#   DEV_BASE      a shell and tar
+#   RUNTIME_BASE  any image: the binaries are static
+#   DEV_BASE      an image with a shell and tar
 ARG BUILD_BASE=rust:1.95-slim-bookworm
 ARG RUNTIME_BASE=scratch
 ARG DEV_BASE=debian:bookworm-slim
@@ -17,17 +17,16 @@ ARG DEV_BASE=debian:bookworm-slim
 FROM ${BUILD_BASE} AS base
 ENV CARGO_HOME=/usr/local/cargo \
     CARGO_TARGET_DIR=/target \
-    # Static, glibc too. It counts for the target alone, which is named below:
-    # build scripts and macros are for the host.
+    # Links statically, glibc too. The flag applies to the target only, which the build
+    # names: build scripts and macros are built for the host.
     RUSTFLAGS="-C target-feature=+crt-static" \
     BUILD="cargo build --locked --profile dist --bins -p idp -p app1-bff -p app2-bff -p api-1 -p api-2 -p lab -p sso-lab --no-default-features"
 WORKDIR /src
 
-# The workspace with nothing in it: every manifest, an empty crate beside each.
-# It comes out the same as long as no manifest changes, and so does the layer of
-# dependencies that is built from it. A cache mount would do for one machine, but
-# no builder can export it, and cargo, going by times, takes what another
-# checkout left there for its own.
+# The workspace's manifests, with an empty crate beside each. The result, and the layer
+# of dependencies that is built from it, stay the same until a manifest changes. A cache
+# mount would work on one machine only: a builder cannot export it, and cargo, which
+# compares times, would reuse another checkout's artefacts.
 FROM base AS skeleton
 COPY Cargo.toml Cargo.lock ./
 COPY crates crates/
@@ -51,7 +50,7 @@ FROM dependencies AS build
 COPY proto proto/
 COPY crates crates/
 COPY services services/
-# Cargo goes by times: a source may be older than the empty crate was built.
+# Cargo compares times, and a source file may be older than the build of the empty crate.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     find proto crates services -type f -exec touch {} + \
     && host="$(rustc --print host-tuple)" \
@@ -67,9 +66,9 @@ LABEL org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.source="https://github.com/sso-lab/sso-lab" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=base /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-# By number: there is no /etc/passwd, and Kubernetes can see that it is not root.
+# A number, because the image has no /etc/passwd, and so that Kubernetes can verify that the user is not root.
 USER 65532:65532
-# Drains, then ends with 0.
+# The service drains, then exits with code 0.
 STOPSIGNAL SIGTERM
 
 FROM runtime AS idp
@@ -120,8 +119,8 @@ LABEL org.opencontainers.image.title="sso-lab" \
 COPY --from=build /out/sso-lab /sso-lab
 ENTRYPOINT ["/sso-lab"]
 
-# For Tilt: a binary that was built outside (scripts/static-binaries), and a shell
-# that starts it anew when another takes its place.
+# For Tilt: a binary that scripts/static-binaries built, and a shell that restarts the
+# binary when Tilt replaces it.
 FROM ${DEV_BASE} AS dev
 ARG SERVICE
 ENV SERVICE=${SERVICE}

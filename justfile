@@ -1,22 +1,22 @@
-# One command a check; CI calls the same ones, all of them, by scripts/test.
+# A command for each check. CI runs all checks by scripts/test.
 
-# What there is
+# List the commands
 default:
     @just --list --unsorted
 
-# Everything in one process, in memory
+# Run all services in one process, with data in memory
 run *flags:
     cargo run --release -- {{flags}}
 
-# Separate binaries against a real Redis (--replicas 2, --port-offset N, …)
+# Run each service as a process of its own, with a real Redis (--replicas 2, --port-offset N, …)
 up *flags:
     scripts/up {{flags}}
 
-# Every check
+# Run every check
 all:
     scripts/test
 
-# Install what the tests need and this machine lacks
+# Install missing tools of the tests
 tools:
     scripts/test tools
 
@@ -28,37 +28,37 @@ fmt:
 lint:
     scripts/test lint
 
-# Licenses, sources, bans and advisories of the dependencies
+# Check licenses, sources, bans and advisories of the dependencies
 deny:
     scripts/test deny
 
-# The Helm chart, with its tools
+# Check the Helm chart, after installing the tools
 chart *checks:
     scripts/chart-tools
     scripts/chart {{checks}}
 
-# All tests
+# Run all tests
 test:
     scripts/test build test
 
-# The platform's flows and protocol rules alone
+# Run the tests of flows and protocol rules
 platform *filter:
     scripts/test build
     cargo test -p tests --test platform -- {{filter}}
 
-# The story in a real browser alone
+# Run the tests in a real browser
 browser *filter:
     scripts/test build
     cargo test -p tests --test browser -- {{filter}}
 
-# Build the images, try them in containers, tell their sizes (not part of `all`)
+# Build the images, test them in containers, print their sizes (not part of `all`)
 image *flags:
     scripts/image {{flags}}
 
-# The platform in a kind cluster; again: upgrade
+# Run the platform in a kind cluster; a second run upgrades
 kind-up *flags:
     scripts/kind-up {{flags}}
 
-# Remove that cluster
+# Delete the kind cluster
 kind-down:
     scripts/kind-down
