@@ -1,4 +1,4 @@
-//! Compiles `proto/` with protox, a compiler in Rust: no protoc has to be installed.
+//! Compiles `proto/` with protox, a compiler in Rust, so no protoc is needed.
 
 use std::{env, error::Error, fs, path::Path};
 
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(Path::new(&out).join("sso.bin"), files.encode_to_vec())?;
     tonic_prost_build::configure()
         .emit_rerun_if_changed(false)
-        // These messages hold tokens: lib.rs writes a Debug that shows none.
+        // These messages contain tokens; lib.rs implements a Debug that hides them.
         .skip_debug([
             ".sso.idp.v1.ExchangeRequest",
             ".sso.idp.v1.ExchangeResponse",

@@ -1,4 +1,4 @@
-//! What the tokens claim.
+//! Token claims.
 
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -12,14 +12,14 @@ use crate::{Scope, numeric_date};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Audience {
-    /// One.
+    /// A single audience.
     One(String),
-    /// Several.
+    /// A list of audiences.
     Many(Vec<String>),
 }
 
 impl Audience {
-    /// Whether `audience` is meant.
+    /// Whether it names `audience`.
     pub fn contains(&self, audience: &str) -> bool {
         match self {
             Self::One(one) => one == audience,
@@ -28,12 +28,12 @@ impl Audience {
     }
 }
 
-/// Who acts for the subject, and for whom that one acted before (RFC 8693 §4.1).
+/// The `act` claim: the actor for the subject, with any prior actor (RFC 8693 §4.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
-    /// The actor: a client_id of ours.
+    /// The actor: a client_id at the provider.
     pub sub: String,
-    /// The one before.
+    /// The prior actor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Box<Actor>>,
 }
@@ -45,19 +45,19 @@ pub struct AccessToken {
     pub iss: String,
     /// The resource server.
     pub aud: Audience,
-    /// The user, or the client where no user is there.
+    /// The user; the client if there is no user.
     pub sub: String,
     /// The client that got the token.
     pub client_id: String,
     /// Issued at.
     #[serde(deserialize_with = "numeric_date::required")]
     pub iat: i64,
-    /// Ends at.
+    /// Expires at.
     #[serde(deserialize_with = "numeric_date::required")]
     pub exp: i64,
-    /// Its name; no two have the same.
+    /// A unique id.
     pub jti: String,
-    /// What it may do.
+    /// The token's scope.
     #[serde(
         default,
         deserialize_with = "scope",
@@ -71,14 +71,14 @@ pub struct AccessToken {
         skip_serializing_if = "Option::is_none"
     )]
     pub auth_time: Option<i64>,
-    /// How well the user was authenticated.
+    /// The authentication strength.
     #[serde(
         default,
         deserialize_with = "perhaps",
         skip_serializing_if = "Option::is_none"
     )]
     pub acr: Option<String>,
-    /// The provider's session that it belongs to.
+    /// The provider's login session.
     #[serde(
         default,
         deserialize_with = "perhaps",
@@ -92,25 +92,25 @@ pub struct AccessToken {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub roles: Vec<String>,
-    /// The user's address, with scope `email`.
+    /// The user's email address, with scope `email`.
     #[serde(
         default,
         deserialize_with = "perhaps",
         skip_serializing_if = "Option::is_none"
     )]
     pub email: Option<String>,
-    /// Who acts for the user.
+    /// The actor for the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Actor>,
 }
 
-/// A claim that a token can do without: in another shape it counts as left out.
+/// Reads an optional claim; a value of another type counts as absent.
 fn perhaps<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
     let value = Value::deserialize(from)?;
     Ok(serde_json::from_value(value).ok())
 }
 
-/// Texts in a list, or one text alone; what is neither says nothing.
+/// Reads a list of strings or a single string; any other value counts as empty.
 fn words<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     let words: Option<Audience> = perhaps(from)?;
     Ok(match words {
@@ -120,8 +120,8 @@ fn words<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     })
 }
 
-/// A scope in one text (RFC 9068 §2.2.3) or in a list. It is what rights are
-/// read from, so one that says nothing certain is an error.
+/// Reads a scope as one string (RFC 9068 §2.2.3) or as a list. The scope grants
+/// rights, so any other value is an error.
 fn scope<'de, D: Deserializer<'de>>(from: D) -> Result<Scope, D::Error> {
     let text = match Value::deserialize(from)? {
         Value::Null => return Ok(Scope::empty()),
@@ -133,7 +133,7 @@ fn scope<'de, D: Deserializer<'de>>(from: D) -> Result<Scope, D::Error> {
         _ => None,
     };
     let scope = text.and_then(|text| text.parse().ok());
-    scope.ok_or_else(|| D::Error::custom("scope is no scope"))
+    scope.ok_or_else(|| D::Error::custom("scope is not a valid scope"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The error codes, and the JSON that carries them (RFC 6749 §5.2).
+//! Error codes, and the JSON of an error response (RFC 6749 §5.2).
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ macro_rules! codes {
         pub enum ErrorCode { $($(#[$doc])* $name,)* }
 
         impl ErrorCode {
-            /// As it stands on the wire.
+            /// The code as sent.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
             }
@@ -68,7 +68,7 @@ impl std::fmt::Display for ErrorCode {
     }
 }
 
-/// An error answer (RFC 6749 §5.2).
+/// An error response (RFC 6749 §5.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
     /// The code.
@@ -79,7 +79,8 @@ pub struct ErrorBody {
 }
 
 impl ErrorBody {
-    /// With a sentence. Characters that RFC 6749 §5.2 does not allow in it are replaced.
+    /// An error with a description. Replaces the characters that RFC 6749 §5.2 does
+    /// not allow.
     pub fn new(code: ErrorCode, description: &str) -> Self {
         Self {
             error: code.as_str().to_owned(),
@@ -88,8 +89,8 @@ impl ErrorBody {
     }
 }
 
-/// `text` with only the characters that `error_description` may hold
-/// (RFC 6749 §5.2: printable ASCII without `"` and `\`), at most 300 of them.
+/// `text` as an `error_description`: the characters that RFC 6749 §5.2 allows
+/// (printable ASCII without `"` and `\`), 300 at most.
 pub fn sentence(text: &str) -> String {
     let allowed = |c: char| (' '..='~').contains(&c) && c != '"' && c != '\\';
     text.chars()
@@ -98,8 +99,8 @@ pub fn sentence(text: &str) -> String {
         .collect()
 }
 
-/// Whether `text` can be an error code: those of others end up in answers and
-/// spans, and nothing else may come in their place.
+/// Whether `text` has the form of an error code. Responses and spans repeat other
+/// parties' error codes, so anything else must be kept out.
 pub fn sounds_like_code(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
 }

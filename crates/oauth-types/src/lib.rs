@@ -1,4 +1,5 @@
-//! The words of OAuth 2.0 and OpenID Connect on the wire. No I/O.
+//! The messages of OAuth 2.0 and OpenID Connect: names, claims, scopes, error
+//! codes. No I/O.
 
 pub mod claims;
 pub mod error;

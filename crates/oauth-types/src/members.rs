@@ -1,7 +1,6 @@
-//! A JSON object that another program made, read member by member. What nobody
-//! reads is not looked at, in whatever shape it is. What is read is taken in
-//! every shape whose meaning is certain; else the error names the member, and
-//! never what stood there.
+//! Reads another program's JSON object member by member. Members that nobody reads
+//! are ignored, whatever their type. A member that is read may have any type whose
+//! meaning is unambiguous; otherwise the error names the member, never its value.
 
 use serde_json::{Map, Value};
 
@@ -14,30 +13,30 @@ pub struct Members(Map<String, Value>);
 /// A member that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadMember {
-    /// There is no JSON object at all.
-    #[error("it is no JSON object")]
+    /// The value is not a JSON object.
+    #[error("it is not a JSON object")]
     NoObject,
-    /// It has to be there.
+    /// A required member is missing.
     #[error("its member {0} is missing")]
     Missing(&'static str),
-    /// It is there in a shape that says nothing.
-    #[error("its member {name} is no {expected}")]
+    /// A member has an unusable type or value.
+    #[error("its member {name} is not {expected}")]
     Odd {
-        /// Which one.
+        /// The member.
         name: &'static str,
-        /// What it should be.
+        /// The expected type.
         expected: &'static str,
     },
 }
 
 impl Members {
-    /// Of the object that `json` is.
+    /// Reads `json`, which must be an object.
     pub fn read(json: &[u8]) -> Result<Self, BadMember> {
         let value = serde_json::from_slice(json);
         value.map_or(Err(BadMember::NoObject), Self::of)
     }
 
-    /// Of `value`, an object.
+    /// Takes `value`, which must be an object.
     pub fn of(value: Value) -> Result<Self, BadMember> {
         match value {
             Value::Object(members) => Ok(Self(members)),
@@ -45,35 +44,35 @@ impl Members {
         }
     }
 
-    /// Whether `name` is there, whatever it says.
+    /// Whether `name` is present, with any value.
     pub fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
-    /// Whether `name` is there and not `null`.
+    /// Whether `name` is present and not `null`.
     pub fn has_value(&self, name: &str) -> bool {
         self.given(name).is_some()
     }
 
-    /// As it stands there.
+    /// The raw value.
     pub fn value(&self, name: &str) -> Option<&Value> {
         self.given(name)
     }
 
     /// A string.
     pub fn text(&self, name: &'static str) -> Result<Option<&str>, BadMember> {
-        self.as_kind(name, "text", Value::as_str)
+        self.as_kind(name, "a string", Value::as_str)
     }
 
-    /// A string that has to be there and to say something.
+    /// A required string that is not empty.
     pub fn needed(&self, name: &'static str) -> Result<&str, BadMember> {
         let text = self.text(name)?.filter(|text| !text.is_empty());
         text.ok_or(BadMember::Missing(name))
     }
 
-    /// `true` or `false`; so in words too.
+    /// `true` or `false`, also as a string.
     pub fn flag(&self, name: &'static str) -> Result<Option<bool>, BadMember> {
-        self.as_kind(name, "yes or no", |value| match value {
+        self.as_kind(name, "true or false", |value| match value {
             Value::Bool(flag) => Some(*flag),
             Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
             Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
@@ -81,24 +80,24 @@ impl Members {
         })
     }
 
-    /// Whole seconds, what is after the point cut off; digits in a string too.
-    /// A date (RFC 7519 §2) is counted so, and a length of time.
+    /// Whole seconds, without their decimals; also as digits in a string. Used for
+    /// dates (RFC 7519 §2) and durations.
     pub fn seconds(&self, name: &'static str) -> Result<Option<i64>, BadMember> {
-        self.as_kind(name, "number of seconds", |value| match value {
+        self.as_kind(name, "a number of seconds", |value| match value {
             Value::Number(number) => whole(number.as_i64(), number.as_f64()),
             Value::String(text) if is_decimal(text) => whole(text.parse().ok(), text.parse().ok()),
             _ => None,
         })
     }
 
-    /// The same, of a member that has to be there.
+    /// Like [`seconds`](Self::seconds), for a required member.
     pub fn needed_seconds(&self, name: &'static str) -> Result<i64, BadMember> {
         self.seconds(name)?.ok_or(BadMember::Missing(name))
     }
 
     /// One string or a list of strings (RFC 7519 §4.1.3).
     pub fn texts(&self, name: &'static str) -> Result<Vec<&str>, BadMember> {
-        let texts = self.as_kind(name, "text or list of texts", |value| match value {
+        let texts = self.as_kind(name, "a string or a list of strings", |value| match value {
             Value::String(text) => Some(vec![text.as_str()]),
             Value::Array(all) => all.iter().map(Value::as_str).collect(),
             _ => None,
@@ -106,7 +105,7 @@ impl Members {
         Ok(texts?.unwrap_or_default())
     }
 
-    /// A scope: words in one string (RFC 6749 §3.3), or in a list.
+    /// A scope, as one string (RFC 6749 §3.3) or as a list.
     pub fn scope(&self, name: &'static str) -> Result<Option<Scope>, BadMember> {
         if self.given(name).is_none() {
             return Ok(None);
@@ -114,7 +113,7 @@ impl Members {
         let words = self.texts(name)?.join(" ");
         let odd = |_| BadMember::Odd {
             name,
-            expected: "scope",
+            expected: "a scope",
         };
         words.parse().map(Some).map_err(odd)
     }
@@ -133,7 +132,7 @@ impl Members {
         }
     }
 
-    /// `null` says nothing: it counts as left out.
+    /// A `null` counts as absent.
     fn given(&self, name: &str) -> Option<&Value> {
         self.0.get(name).filter(|value| !value.is_null())
     }
@@ -149,7 +148,7 @@ fn is_decimal(text: &str) -> bool {
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "what is beyond an i64 becomes its bound"
+    reason = "a value beyond i64 becomes its limit"
 )]
 fn whole(exact: Option<i64>, rough: Option<f64>) -> Option<i64> {
     exact.or_else(|| rough.map(|number| number.floor() as i64))
@@ -197,7 +196,7 @@ mod tests {
             json!({}),
         ] {
             let read = members(json!({ "n": odd })).seconds("n");
-            let expected = "number of seconds";
+            let expected = "a number of seconds";
             let error = BadMember::Odd {
                 name: "n",
                 expected,
@@ -230,7 +229,7 @@ mod tests {
     fn an_error_names_the_member_and_never_what_stood_there() {
         let secret = members(json!({"access_token": ["secret"]}));
         let error = secret.needed("access_token").unwrap_err().to_string();
-        assert_eq!(error, "its member access_token is no text");
+        assert_eq!(error, "its member access_token is not a string");
         let error = secret.needed("token_type").unwrap_err().to_string();
         assert_eq!(error, "its member token_type is missing");
         for none in [&b"\"secret\""[..], b"secret", b"[1]", b""] {

@@ -1,4 +1,4 @@
-//! Registered names that travel as strings.
+//! Registered names, as strings.
 
 /// Grant types, as `grant_type` names them.
 pub mod grant {
@@ -20,15 +20,15 @@ pub mod token_type {
     pub const REFRESH_TOKEN: &str = "urn:ietf:params:oauth:token-type:refresh_token";
     /// An OpenID Connect ID token.
     pub const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
-    /// A JWT of any use.
+    /// Any JWT.
     pub const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 }
 
-/// Ways in which a client authenticates (OIDC Core §9, RFC 7591 §2).
+/// Client authentication methods (OIDC Core §9, RFC 7591 §2).
 pub mod client_auth {
-    /// RFC 6749 §2.3.1, the Authorization header.
+    /// RFC 6749 §2.3.1, in the Authorization header.
     pub const BASIC: &str = "client_secret_basic";
-    /// RFC 6749 §2.3.1, the body.
+    /// RFC 6749 §2.3.1, in the body.
     pub const POST: &str = "client_secret_post";
     /// RFC 7523 §2.2.
     pub const PRIVATE_KEY_JWT: &str = "private_key_jwt";
@@ -38,18 +38,18 @@ pub mod client_auth {
     pub const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 }
 
-/// `typ` of the JWTs that we make.
+/// `typ` of the provider's JWTs.
 pub mod jwt_type {
     /// RFC 9068 §2.1.
     pub const ACCESS_TOKEN: &str = "at+jwt";
     /// OIDC Back-Channel Logout 1.0 §2.4.
     pub const LOGOUT: &str = "logout+jwt";
-    /// OIDC Core names none; RFC 7519 §5.1 suggests this.
+    /// OIDC Core defines none; RFC 7519 §5.1 recommends this.
     pub const JWT: &str = "JWT";
 }
 
 /// Prefix of `request_uri` of a pushed request (RFC 9126 §2.2).
 pub const REQUEST_URI_PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 
-/// The event that a logout token tells of (OIDC Back-Channel Logout 1.0 §2.4).
+/// The event in a logout token (OIDC Back-Channel Logout 1.0 §2.4).
 pub const BACKCHANNEL_LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";

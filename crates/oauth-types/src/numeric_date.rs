@@ -1,21 +1,21 @@
-//! `NumericDate` (RFC 7519 §2): seconds since the epoch, which may have
-//! decimals. They are cut off, so a token never lives longer for them.
+//! `NumericDate` (RFC 7519 §2): seconds since the epoch, possibly with decimals.
+//! Decimals are cut off, so they never prolong a token's life.
 
 use std::fmt;
 
 use serde::{Deserializer, de};
 use serde_json::Value;
 
-/// The end of the year 9999. A date beyond counts as this one, so that no sum
-/// with a date can overflow.
+/// The end of the year 9999. A later date counts as this one, so that no sum with
+/// a date can overflow.
 const LATEST: i64 = 253_402_300_799;
 
-/// Reads a claim that has to be there: `#[serde(deserialize_with)]`.
+/// Reads a required claim: `#[serde(deserialize_with)]`.
 pub fn required<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
     from.deserialize_any(Seconds)
 }
 
-/// Reads a claim that may be missing or `null`: `#[serde(default, deserialize_with)]`.
+/// Reads a claim that may be absent or `null`: `#[serde(default, deserialize_with)]`.
 pub fn optional<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
     from.deserialize_option(MaybeSeconds)
 }
@@ -48,7 +48,7 @@ impl de::Visitor<'_> for Seconds {
 
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "`as` goes to the nearest i64, and the bound is far inside"
+        reason = "`as` saturates at i64, far beyond the limit"
     )]
     fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<i64, E> {
         if seconds.is_nan() {

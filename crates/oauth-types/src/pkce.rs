@@ -1,4 +1,4 @@
-//! Proof Key for Code Exchange (RFC 7636), S256 alone: `plain` is refused
+//! Proof Key for Code Exchange (RFC 7636), with S256 only: `plain` is refused
 //! (RFC 9700 §2.1.1).
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -14,7 +14,8 @@ pub fn challenge(verifier: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()))
 }
 
-/// Whether `verifier` belongs to `challenge` (RFC 7636 §4.6), in constant time.
+/// Whether `verifier` matches the challenge `expected` (RFC 7636 §4.6), in constant
+/// time.
 pub fn matches(verifier: &str, expected: &str) -> bool {
     same_secret(&challenge(verifier), expected)
 }

@@ -1,12 +1,12 @@
-//! Scopes (RFC 6749 §3.3): a set of tokens, written with spaces between.
+//! Scopes (RFC 6749 §3.3): sets of tokens, separated by spaces in their text form.
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// The most scope tokens in one value.
+/// The maximum number of tokens in a scope.
 pub const MAX_SCOPES: usize = 32;
-/// The most characters in one scope value.
+/// The maximum length of a scope in characters.
 pub const MAX_SCOPE_LEN: usize = 2048;
 
 /// A set of scope tokens.
@@ -14,18 +14,18 @@ pub const MAX_SCOPE_LEN: usize = 2048;
 #[serde(try_from = "String", into = "String")]
 pub struct Scope(BTreeSet<String>);
 
-/// A scope value that breaks RFC 6749 §3.3 or its bounds.
+/// A scope that breaks RFC 6749 §3.3 or exceeds the limits.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a scope is at most {MAX_SCOPES} tokens of printable ASCII with one space between")]
+#[error("a scope has at most {MAX_SCOPES} tokens of printable ASCII, separated by one space")]
 pub struct BadScope;
 
 impl Scope {
-    /// No scope at all.
+    /// The empty scope.
     pub fn empty() -> Self {
         Self::default()
     }
 
-    /// Whether `token` is in it.
+    /// Whether it contains `token`.
     pub fn contains(&self, token: &str) -> bool {
         self.0.contains(token)
     }
@@ -35,7 +35,7 @@ impl Scope {
         self.0.is_empty()
     }
 
-    /// Whether every token of it is in `other`.
+    /// Whether `other` contains all of its tokens.
     pub fn is_within(&self, other: &Self) -> bool {
         self.0.is_subset(&other.0)
     }
@@ -45,12 +45,12 @@ impl Scope {
         Self(self.0.intersection(&other.0).cloned().collect())
     }
 
-    /// The tokens that either has.
+    /// The tokens of both scopes.
     pub fn union(&self, other: &Self) -> Self {
         Self(self.0.union(&other.0).cloned().collect())
     }
 
-    /// The tokens that `keep` keeps.
+    /// The tokens for which `keep` returns true.
     pub fn filter(&self, keep: impl Fn(&str) -> bool) -> Self {
         Self(self.0.iter().filter(|token| keep(token)).cloned().collect())
     }

@@ -1,9 +1,9 @@
-//! Comparing secrets.
+//! Comparison of secrets.
 
 use subtle::ConstantTimeEq as _;
 
-/// Whether two secrets are the same, in a time that does not tell where they
-/// differ. Their length is not a secret.
+/// Whether two secrets are equal, in a time that does not depend on where they
+/// differ. Their lengths are not secret.
 pub fn same_secret(a: &str, b: &str) -> bool {
     a.as_bytes().ct_eq(b.as_bytes()).into()
 }

@@ -1,26 +1,26 @@
-//! The token endpoint's answer (RFC 6749 §5.1, RFC 8693 §2.2.1).
+//! The token response (RFC 6749 §5.1, RFC 8693 §2.2.1).
 
 use serde::{Deserialize, Serialize};
 
-/// Tokens. Its `Debug` shows none of them.
+/// A token response. Its `Debug` shows no token.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct TokenResponse {
     /// The access token.
     pub access_token: String,
     /// `Bearer`.
     pub token_type: String,
-    /// Seconds that the access token lives.
+    /// The access token's lifetime in seconds.
     pub expires_in: u64,
-    /// What the access token may do.
+    /// The access token's scope.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-    /// The refresh token, new where it rotates.
+    /// The refresh token; a new one if refresh tokens rotate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
-    /// The id_token (OIDC Core §3.1.3.3).
+    /// The ID token (OIDC Core §3.1.3.3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id_token: Option<String>,
-    /// What was issued, by token exchange alone.
+    /// The type of the issued token; token exchange only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_token_type: Option<String>,
 }

@@ -1,11 +1,11 @@
-//! Rust generated from `proto/`, clients and servers. No logic lives here.
+//! Clients and servers generated from `proto/`. This crate contains no logic.
 
 use std::fmt;
 
-/// All of `proto/` as an encoded `FileDescriptorSet`, for server reflection.
+/// `proto/` as an encoded `FileDescriptorSet`, for server reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sso.bin"));
 
-/// `sso.idp.v1`: token exchange at the identity provider, and its login sessions.
+/// `sso.idp.v1`: the identity provider's token exchange and login sessions.
 #[allow(
     missing_docs,
     unreachable_pub,
@@ -16,7 +16,7 @@ pub mod idp {
     tonic::include_proto!("sso.idp.v1");
 }
 
-/// `sso.inventory.v1`: the stock of API-2.
+/// `sso.inventory.v1`: API-2's stock.
 #[allow(
     missing_docs,
     unreachable_pub,

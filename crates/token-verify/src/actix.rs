@@ -1,5 +1,5 @@
-//! The face for HTTP: [`Caller`] as an extractor, refusals as problem+json.
-//! The service hands over its verifier as `web::Data<Verifier>`.
+//! HTTP adapter: [`Caller`] as an extractor, refusals as problem+json. The service
+//! registers its verifier as `web::Data<Verifier>`.
 
 use std::{
     future::{Future, Ready, ready},
@@ -28,9 +28,9 @@ impl FromRequest for Caller {
         let req = req.clone();
         Box::pin(async move {
             let Some(verifier) = req.app_data::<web::Data<Verifier>>() else {
-                // A route whose service forgot its verifier lets nobody in.
+                // Without a registered verifier, every request is refused.
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
-                return Err(Problem::new(status, "Tokens cannot be checked").into());
+                return Err(Problem::new(status, "Access tokens cannot be verified").into());
             };
             let sent: Vec<_> = req
                 .headers()
@@ -45,10 +45,10 @@ impl FromRequest for Caller {
 impl Refused {
     fn problem(&self) -> Problem {
         let title = match self.why() {
-            Refusal::BadRequest(_) => "The credentials cannot be read",
-            Refusal::NoToken | Refusal::Invalid(_) => "A good access token is needed",
-            Refusal::InsufficientScope(_) => "The access token does not allow this",
-            Refusal::NoKeys => "Tokens cannot be checked",
+            Refusal::BadRequest(_) => "Unreadable credentials",
+            Refusal::NoToken | Refusal::Invalid(_) => "A valid access token is required",
+            Refusal::InsufficientScope(_) => "The access token lacks the required scope",
+            Refusal::NoKeys => "Access tokens cannot be verified",
         };
         let problem = Problem::new(self.status_code(), title).detail(self.to_string());
         let problem = match self.why() {
@@ -77,10 +77,10 @@ impl ResponseError for Refused {
     }
 }
 
-/// `GET /whoami`: what the token was taken to say. Never the token.
+/// `GET /whoami`: the claims of the access token, never the token itself.
 #[expect(
     clippy::needless_pass_by_value,
-    reason = "actix hands extractors over by value"
+    reason = "actix passes extractors by value"
 )]
 pub fn whoami(caller: Caller) -> Ready<HttpResponse> {
     let said = HttpResponse::Ok()

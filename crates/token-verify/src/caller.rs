@@ -1,4 +1,5 @@
-//! Who calls a resource server, by the access token in `Authorization`.
+//! The caller of a resource server, identified by the access token in
+//! `Authorization`.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::{
     verifier::{Verified, Verifier},
 };
 
-/// A caller whose access token was found good.
+/// A caller with a valid access token.
 #[derive(Clone, Debug)]
 pub struct Caller {
     verified: Arc<Verified>,
@@ -25,17 +26,17 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// What its token says.
+    /// The token's claims.
     pub fn claims(&self) -> &AccessToken {
         self.verified.claims()
     }
 
-    /// The user, or the client where no user is there.
+    /// The user; the client if there is no user.
     pub fn sub(&self) -> &str {
         &self.claims().sub
     }
 
-    /// The token itself, to be exchanged for another. It goes nowhere else.
+    /// The token itself, for a token exchange only.
     pub fn token(&self) -> &SecretString {
         &self.token
     }
@@ -46,7 +47,7 @@ impl Caller {
             return Ok(());
         }
         let why = Refusal::InsufficientScope(needed.to_owned());
-        // The check is over, and found the token good: the request says it.
+        // The token check has ended with `ok`, so the request's span records the refusal.
         Span::current().record("sso.outcome", outcome_of(&why));
         if let Some(checks) = &self.checks {
             checks.add(&[outcome_of(&why)]);
@@ -56,8 +57,8 @@ impl Caller {
 }
 
 impl Verifier {
-    /// The caller, by all values of `Authorization` that it sent. A token
-    /// anywhere else (RFC 6750 §2.2, §2.3) does not count.
+    /// Identifies the caller from all values of `Authorization`. A token in another
+    /// place (RFC 6750 §2.2, §2.3) is ignored.
     pub async fn caller(&self, authorization: &[&[u8]]) -> Result<Caller, Refused> {
         let step = kit::step!(
             span::TOKEN_CHECK,
@@ -89,7 +90,7 @@ impl Verifier {
     }
 }
 
-/// How a step ended: by the protocol's error code, where it has one.
+/// The outcome of the check: the protocol's error code, if there is one.
 fn outcome_of(why: &Refusal) -> &'static str {
     match (why, why.code()) {
         (Refusal::NoKeys, _) => "no_keys",
@@ -117,10 +118,10 @@ fn bearer<'a>(authorization: &[&'a [u8]]) -> Result<&'a str, Refusal> {
     let value = match authorization {
         [] => return Err(Refusal::NoToken),
         [one] => std::str::from_utf8(one)
-            .map_err(|_| Refusal::BadRequest("the Authorization header is not readable"))?,
+            .map_err(|_| Refusal::BadRequest("the Authorization header is not valid UTF-8"))?,
         _ => {
             return Err(Refusal::BadRequest(
-                "the Authorization header was sent more than once",
+                "the request has more than one Authorization header",
             ));
         }
     };
@@ -129,7 +130,7 @@ fn bearer<'a>(authorization: &[&'a [u8]]) -> Result<&'a str, Refusal> {
         return Err(Refusal::NoToken);
     }
     match token.trim() {
-        "" => Err(Refusal::BadRequest("there is no token after Bearer")),
+        "" => Err(Refusal::BadRequest("Bearer is not followed by a token")),
         token => Ok(token),
     }
 }

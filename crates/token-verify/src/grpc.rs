@@ -1,4 +1,4 @@
-//! The face for gRPC: the caller by a call's metadata, refusals as statuses.
+//! gRPC adapter: the caller from a call's metadata, refusals as statuses.
 
 use tonic::{Code, Status, metadata::MetadataMap};
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Verifier {
-    /// The caller, by the `authorization` metadata of a gRPC call.
+    /// Identifies the caller from the `authorization` metadata of a gRPC call.
     pub async fn grpc_caller(&self, metadata: &MetadataMap) -> Result<Caller, Refused> {
         let sent: Vec<_> = metadata
             .get_all("authorization")

@@ -1,7 +1,6 @@
-//! All that a resource server trusts: where the keys come from ([`issuer`],
-//! [`jwks`]), what makes an access token good ([`verifier`]), who calls
-//! ([`caller`]) and how a refusal reads ([`refusal`]), with a face for HTTP
-//! ([`actix`]) and one for gRPC ([`grpc`]). Nothing is issued here.
+//! Access token verification for resource servers: the issuer and its keys
+//! ([`issuer`], [`jwks`]), the checks ([`verifier`]), the caller ([`caller`]) and
+//! refusals ([`refusal`]), with adapters for HTTP ([`actix`]) and gRPC ([`grpc`]).
 
 pub mod actix;
 pub mod caller;

@@ -1,5 +1,4 @@
-//! Why a caller is refused, in the protocol's words (RFC 6750 §3.1) and in a
-//! sentence that helps.
+//! Refusals: the protocol's error code (RFC 6750 §3.1) and a helpful description.
 
 use std::{
     fmt::{self, Write as _},
@@ -8,7 +7,7 @@ use std::{
 
 use oauth_types::{ErrorCode, error::sentence};
 
-/// What is wrong with an access token. No part of the token is in it.
+/// Why an access token is invalid. Contains no part of the token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     /// Longer than [`crate::verifier::MAX_TOKEN`].
@@ -18,39 +17,39 @@ pub enum Invalid {
     #[error("the token is not a signed JWT")]
     NotAJwt,
     /// `none`, a symmetric algorithm, or another that is not allowed (RFC 8725 §3.1).
-    #[error("the token's algorithm is not allowed: ES256, RS256 or EdDSA is expected")]
+    #[error("the token's algorithm is not allowed; expected ES256, RS256 or EdDSA")]
     Algorithm,
     /// RFC 9068 §4: `typ` must be `at+jwt`.
-    #[error("the token's typ is not at+jwt: an id_token or other JWT is not an access token")]
+    #[error("the token's typ is not at+jwt; an ID token or another JWT is not an access token")]
     Type,
-    /// RFC 7515 §4.1.11: what must be understood is not.
-    #[error("the token's header has critical parameters that are not understood")]
+    /// RFC 7515 §4.1.11: `crit` is not supported.
+    #[error("the token's header has critical parameters, which are not supported")]
     Critical,
-    /// None of the issuer's keys fits.
-    #[error("the token is not signed with a key of the issuer's")]
+    /// No key of the issuer matches.
+    #[error("the token is not signed with a key of the issuer")]
     UnknownKey,
-    /// The key's kind is for another algorithm than the header's.
-    #[error("the token's algorithm is not that of its key")]
+    /// The key does not support the header's algorithm.
+    #[error("the token's algorithm does not match its key")]
     KeyAlgorithm,
-    /// Bent, or another's.
-    #[error("the token's signature is not good")]
+    /// The signature does not match the key.
+    #[error("the token's signature is invalid")]
     Signature,
-    /// RFC 9068 §2.2: a claim that every access token has.
+    /// RFC 9068 §2.2: a required claim is missing.
     #[error("the token has no claim {0}")]
     Missing(&'static str),
-    /// A claim of another type than its own.
+    /// A claim has the wrong type.
     #[error("the token has a claim of the wrong type")]
     Claims,
-    /// Another issuer's.
-    #[error("the token is another issuer's")]
+    /// The token is from another issuer.
+    #[error("the token is from another issuer")]
     Issuer,
-    /// Meant for another resource server.
-    #[error("the token is not meant for {0}")]
+    /// The token is for another resource server.
+    #[error("the token's audience is not {0}")]
     Audience(Arc<str>),
-    /// Over.
-    #[error("the token expired")]
+    /// The token has expired.
+    #[error("the token has expired")]
     Expired,
-    /// `nbf` or `iat` lie ahead.
+    /// `nbf` or `iat` is in the future.
     #[error("the token is not valid yet")]
     NotYet,
 }
@@ -58,20 +57,20 @@ pub enum Invalid {
 /// Why a caller is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// No access token at all: 401 without an error code (RFC 6750 §3.1).
+    /// No access token: 401 without an error code (RFC 6750 §3.1).
     NoToken,
-    /// Credentials twice, or not readable: 400 `invalid_request`.
+    /// Duplicate or unreadable credentials: 400 `invalid_request`.
     BadRequest(&'static str),
     /// 401 `invalid_token`.
     Invalid(Invalid),
-    /// 403 `insufficient_scope`: this scope is needed.
+    /// 403 `insufficient_scope`, with the required scope.
     InsufficientScope(String),
-    /// The issuer's keys were never had: 503, and no word about the token.
+    /// The issuer's keys have never been fetched: 503, without a statement about the token.
     NoKeys,
 }
 
 impl Refusal {
-    /// The protocol's error code, where it has one.
+    /// The protocol's error code, if there is one.
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::NoToken | Self::NoKeys => None,
@@ -85,13 +84,13 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoToken => f.write_str("an access token is needed: Authorization: Bearer"),
+            Self::NoToken => f.write_str("an access token is required (Authorization: Bearer)"),
             Self::BadRequest(why) => f.write_str(why),
             Self::Invalid(why) => why.fmt(f),
             Self::InsufficientScope(needed) => {
                 write!(f, "the token does not have the scope {needed}")
             }
-            Self::NoKeys => f.write_str("the issuer's keys cannot be had at the moment"),
+            Self::NoKeys => f.write_str("the issuer's keys are not available at the moment"),
         }
     }
 }
@@ -102,7 +101,7 @@ impl From<Invalid> for Refusal {
     }
 }
 
-/// A refusal by one resource server; the answer over HTTP and over gRPC.
+/// A refusal by one resource server; becomes the response over HTTP or gRPC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     realm: Arc<str>,
@@ -114,13 +113,13 @@ impl Refused {
         Self { realm, why }
     }
 
-    /// Why.
+    /// The reason.
     pub fn why(&self) -> &Refusal {
         &self.why
     }
 
-    /// The value of `WWW-Authenticate` (RFC 6750 §3); none where the caller's
-    /// credentials are not what is wrong.
+    /// The value of `WWW-Authenticate` (RFC 6750 §3); `None` if the caller's
+    /// credentials are not the reason.
     pub fn challenge(&self) -> Option<String> {
         if self.why == Refusal::NoKeys {
             return None;

@@ -1,5 +1,5 @@
-//! Tokens found good a moment ago: checking a signature costs more than all
-//! the rest of a request.
+//! Cache of verified tokens: verifying a signature costs more than the rest of a
+//! request.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -8,10 +8,10 @@ use parking_lot::Mutex;
 
 use crate::verifier::Verified;
 
-/// The most tokens that are remembered.
+/// The maximum number of cached tokens.
 const MAX_SEEN: usize = 4096;
 
-/// A token, known by its SHA-256: a bearer secret is not kept.
+/// The SHA-256 of a token, so the cache holds no bearer secret.
 pub(crate) type Fingerprint = [u8; 32];
 
 #[derive(Default)]
@@ -27,7 +27,7 @@ impl Seen {
         if seen.len() >= MAX_SEEN {
             seen.retain(|_, verified| verified.claims().exp > now.secs());
         }
-        // All still live: forgetting them costs one check of each.
+        // All are still valid: clearing costs one verification of each.
         if seen.len() >= MAX_SEEN {
             seen.clear();
         }

@@ -1,5 +1,5 @@
-//! An issuer for the tests of resource servers: it makes keys, serves its
-//! discovery document and JWKS on a free port, and signs what it is told to.
+//! An issuer for the tests of resource servers: it makes keys, serves a discovery
+//! document and a JWKS on a free port, and signs any claims.
 
 use std::{
     io,
@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 use crate::issuer::Issuer;
 
-/// When the tests' clocks begin.
+/// The start time of the tests' clocks.
 pub const START: Timestamp = Timestamp::from_secs(1_800_000_000);
 
 /// A private key.
@@ -39,7 +39,7 @@ pub enum TestKey {
     Ed(Ed25519KeyPair),
 }
 
-#[expect(clippy::expect_used, reason = "for tests alone")]
+#[expect(clippy::expect_used, reason = "for tests only")]
 impl TestKey {
     /// A new key for ES256.
     pub fn es256() -> Self {
@@ -65,7 +65,7 @@ impl TestKey {
         }
     }
 
-    /// Its public half (RFC 7517).
+    /// Its public key (RFC 7517).
     pub fn jwk(&self, kid: &str) -> Value {
         let mut jwk = match self {
             Self::Ec(key) => {
@@ -88,7 +88,7 @@ impl TestKey {
         jwk
     }
 
-    /// A JWT of `header` and `claims`, whatever they say.
+    /// A signed JWT with `header` and `claims`, valid or not.
     pub fn sign(&self, header: &Value, claims: &Value) -> String {
         let message = message(header, claims);
         let random = SystemRandom::new();
@@ -114,7 +114,7 @@ impl TestKey {
     }
 }
 
-/// What a JWT's signature is over.
+/// The signing input of a JWT.
 pub fn message(header: &Value, claims: &Value) -> String {
     format!("{}.{}", b64(header.to_string()), b64(claims.to_string()))
 }
@@ -126,7 +126,7 @@ pub fn b64(bytes: impl AsRef<[u8]>) -> String {
 
 /// An issuer on a port of its own.
 pub struct TestIssuer {
-    /// Its name, which is its address too.
+    /// Its issuer identifier, which is also its address.
     pub url: String,
     /// Its first key, `k1`.
     pub key: TestKey,
@@ -175,22 +175,22 @@ impl TestIssuer {
         })
     }
 
-    /// As a resource server is told of it.
+    /// The issuer as a resource server configures it.
     pub fn issuer(&self) -> Issuer {
         Issuer::new(self.url.clone(), &self.url)
     }
 
-    /// Publishes other keys than before.
+    /// Replaces the published keys.
     pub fn publish(&self, keys: Vec<Value>) {
         *self.published.keys.lock() = keys;
     }
 
-    /// How often its keys were fetched.
+    /// The number of fetches of its keys.
     pub fn fetches(&self) -> u32 {
         self.published.fetches.load(Ordering::SeqCst)
     }
 
-    /// Ends it.
+    /// Stops it.
     pub async fn stop(self) {
         self.server.stop(false).await;
     }
@@ -200,8 +200,8 @@ impl TestIssuer {
         json!({"alg": self.key.alg(), "typ": "at+jwt", "kid": "k1"})
     }
 
-    /// The claims of a token for `audience` with `scope`, live for 5 minutes
-    /// from [`START`].
+    /// The claims of a token for `audience` with `scope`, valid for 5 minutes from
+    /// [`START`].
     pub fn claims(&self, audience: &str, scope: &str) -> Value {
         json!({
             "iss": self.url, "aud": audience, "sub": "user-1", "client_id": "app1",
@@ -210,7 +210,7 @@ impl TestIssuer {
         })
     }
 
-    /// A good access token for `audience` with `scope`.
+    /// A valid access token for `audience` with `scope`.
     pub fn token(&self, audience: &str, scope: &str) -> String {
         self.key.sign(&self.header(), &self.claims(audience, scope))
     }

@@ -272,7 +272,7 @@ mod tests {
     fn what_an_answer_needs_is_named_and_its_value_is_not_told() {
         for odd in [json!(["secret"]), json!({"secret": 1}), json!(true)] {
             let why = answer(&json!({ "access_token": odd })).err().unwrap();
-            assert!(why.contains("member access_token is no text"), "{why}");
+            assert!(why.contains("member access_token is not a string"), "{why}");
             assert!(!why.contains("secret"), "{why}");
         }
         let none: Result<TokenAnswer, _> = serde_json::from_str("\"secret\"");
