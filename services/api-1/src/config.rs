@@ -1,4 +1,4 @@
-//! Settings, read once.
+//! Settings of API-1.
 
 use std::path::PathBuf;
 
@@ -12,34 +12,34 @@ use token_verify::{Issuer, IssuerArgs};
 use url::Url;
 use web_kit::client::TrustedProxies;
 
-/// The secret of the demo's configuration.
+/// The client secret in the demo.
 pub const DEMO_SECRET: &str = "api-1-secret";
 
-/// API-1, orders: a resource server that takes access tokens for https://api-1.
+/// API-1, orders: a resource server that accepts access tokens for https://api-1.
 ///
 /// GET /resource lists your orders (scope https://api-1/read), POST /resource
-/// places one (https://api-1/write), GET /report shows orders and stock
-/// (https://api-1/read), GET /whoami says what your token was taken to say. To
-/// call API-2 it exchanges your token at the identity provider (RFC 8693).
-/// /docs is a page to try all of it.
+/// places an order (https://api-1/write), GET /report shows orders and stock
+/// (https://api-1/read), GET /whoami shows how the API interpreted your token. To
+/// call API-2, API-1 exchanges your token at the identity provider (RFC 8693).
+/// The page /docs lets you try all calls.
 #[derive(Debug, Parser)]
 #[command(name = "api-1", version)]
 pub struct Args {
-    /// What all services share.
+    /// Settings shared by all services.
     #[command(flatten)]
     pub common: CommonArgs,
-    /// Who issues the tokens.
+    /// The issuer of the tokens.
     #[command(flatten)]
     pub issuer: IssuerArgs,
-    /// Whom this service calls.
+    /// The services that API-1 calls.
     #[command(flatten)]
     pub peers: PeerArgs,
-    /// What is its own.
+    /// API-1's own settings.
     #[command(flatten)]
     pub own: OwnArgs,
 }
 
-/// Whom API-1 calls.
+/// The services that API-1 calls.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Peers")]
 pub struct PeerArgs {
@@ -54,12 +54,12 @@ pub struct PeerArgs {
     pub api2_grpc_url: Option<String>,
 }
 
-/// What API-1 needs to know that is not an address of a peer.
+/// API-1's own settings.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[group(id = "api1_own")]
 #[command(next_help_heading = "API-1")]
 pub struct OwnArgs {
-    /// Secret of the client api-1 at the identity provider [default for localhost alone: api-1-secret]
+    /// Secret of the client api-1 at the identity provider [default, on localhost only: api-1-secret]
     #[arg(
         long,
         env = "API1_CLIENT_SECRET",
@@ -70,38 +70,38 @@ pub struct OwnArgs {
     /// File that holds API1_CLIENT_SECRET
     #[arg(long, env = "API1_CLIENT_SECRET_FILE", value_name = "FILE")]
     pub api1_client_secret_file: Option<PathBuf>,
-    /// Origins whose pages may call it from a browser (CORS), with commas between; none for no origin [default: the single-page app's]
+    /// Origins whose pages may call API-1 from a browser (CORS), separated by commas; none allows no origin [default: the single-page app's origin]
     #[arg(long, env = "API1_CORS_ORIGINS", value_name = "ORIGINS")]
     pub api1_cors_origins: Option<String>,
 }
 
-/// The settings, found good.
+/// The validated settings.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Who issues the tokens.
+    /// The issuer of the tokens.
     pub issuer: Issuer,
-    /// The identity provider's gRPC.
+    /// The identity provider's gRPC address.
     pub idp_grpc_url: String,
-    /// API-2's HTTP.
+    /// API-2's HTTP address.
     pub api2_url: String,
-    /// API-2's gRPC.
+    /// API-2's gRPC address.
     pub api2_grpc_url: String,
-    /// Whom outgoing https trusts.
+    /// The certificate authorities for outgoing https.
     pub trust: Trust,
     /// Secret of the client api-1.
     pub client_secret: SecretString,
-    /// Whose pages may call it from a browser.
+    /// Origins whose pages may call API-1 from a browser.
     pub cors_origins: Vec<String>,
     /// Worker threads.
     pub workers: usize,
-    /// What the deployment has.
+    /// The sites of the deployment.
     pub sites: Sites,
-    /// Proxies whose word counts about the client's address.
+    /// Proxies whose forwarding header is accepted.
     pub trusted_proxies: TrustedProxies,
 }
 
 impl Config {
-    /// Checks everything; what is wrong goes to `problems`.
+    /// Validates the settings and adds every error to `problems`.
     pub fn read(
         common: &Common,
         issuer: &IssuerArgs,
@@ -156,14 +156,14 @@ impl OwnArgs {
             return Some(Vec::new());
         }
         let named = text.split(',').map(str::trim).filter(|one| !one.is_empty());
-        // Each is tried, so that every wrong one is named.
+        // Reads all origins, so that the errors name every wrong one.
         let read: Vec<_> = named.map(|one| origin(one, problems)).collect();
         read.into_iter().collect()
     }
 }
 
-/// An origin as browsers send it (RFC 6454 §6.2): it is compared character by
-/// character.
+/// Reads an origin in the form that browsers send (RFC 6454 §6.2), because origins
+/// are compared character by character.
 fn origin(text: &str, problems: &mut Problems) -> Option<String> {
     const KEY: &str = "API1_CORS_ORIGINS";
     problems.http_url(KEY, text)?;
@@ -172,7 +172,7 @@ fn origin(text: &str, problems: &mut Problems) -> Option<String> {
     if origin != text {
         problems.add(
             KEY,
-            format_args!("{text:?}: an origin is expected, as {origin}"),
+            format_args!("{text:?} is not an origin; expected a value such as {origin}"),
         );
         return None;
     }

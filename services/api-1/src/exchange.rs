@@ -1,6 +1,6 @@
-//! Token exchange (RFC 8693): the user's token to API-1 for one to API-2,
-//! where the user is still the subject and API-1 the actor. By gRPC or at the
-//! token endpoint, which is the same exchange twice.
+//! Token exchange (RFC 8693): exchanges the user's token for API-1 for a token for
+//! API-2, with the user as the subject and API-1 as the actor. The same exchange is
+//! available over gRPC and at the token endpoint.
 
 use std::time::Instant;
 
@@ -29,27 +29,27 @@ use url::form_urlencoded;
 
 use crate::{Config, SERVICE};
 
-/// The audience that we exchange for.
+/// The audience of the exchanged token.
 const TARGET: &str = "https://api-2";
 
-/// Why there is no token.
+/// Why a token exchange failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExchangeError {
-    /// The identity provider refused, with this OAuth error code.
+    /// The identity provider refused with this OAuth error code.
     #[error("the identity provider refused the token exchange: {0}")]
     Refused(String),
-    /// It did not answer, or asked us to come again.
+    /// The identity provider did not answer, or asked to retry later.
     #[error("the identity provider cannot be reached: {0}")]
     Unreachable(String),
-    /// It answered with something that is no token for us.
-    #[error("the identity provider's answer is not usable: {0}")]
+    /// The response contains no usable token.
+    #[error("the identity provider's response is unusable: {0}")]
     Answer(&'static str),
-    /// The same, of one of its members.
-    #[error("the identity provider's answer is not usable: {0}")]
+    /// A member of the response is unusable.
+    #[error("the identity provider's response is unusable: {0}")]
     Member(#[from] BadMember),
 }
 
-/// Does the exchange.
+/// The client for token exchanges.
 pub(crate) struct Exchange {
     grpc: TokenExchangeClient<Channel>,
     http: reqwest::Client,
@@ -72,7 +72,7 @@ impl Exchange {
         })
     }
 
-    /// By gRPC: a token for `caller` with `scope` at API-2.
+    /// Gets a token for `caller` with `scope` at API-2, over gRPC.
     pub(crate) async fn by_grpc(
         &self,
         caller: &Caller,
@@ -82,7 +82,7 @@ impl Exchange {
         self.traced("grpc", exchanged).await
     }
 
-    /// At the token endpoint: a token for `caller` with `scope` at API-2.
+    /// Gets a token for `caller` with `scope` at API-2, from the token endpoint.
     pub(crate) async fn by_http(
         &self,
         caller: &Caller,
@@ -117,7 +117,7 @@ impl Exchange {
     }
 
     async fn call_grpc(&self, caller: &Caller, scope: &str) -> Result<SecretString, ExchangeError> {
-        // It changes nothing but what its answer gives: it may be done twice.
+        // Only the response carries the effect, so the exchange may be repeated.
         let exchange = async || {
             let message = ExchangeRequest {
                 audience: vec![TARGET.to_owned()],
@@ -129,7 +129,7 @@ impl Exchange {
             };
             let credentials = self.credentials.expose_secret();
             let request = grpc_kit::authorized(message, credentials)
-                .map_err(|_| Status::internal("our credentials fit no metadata"))?;
+                .map_err(|_| Status::internal("the client's credentials are not valid metadata"))?;
             self.grpc.clone().exchange(request).await
         };
         let answer = grpc_kit::until_answered(exchange).await;
@@ -174,21 +174,21 @@ impl Exchange {
         check(Answer {
             token_type: answer.needed("token_type")?,
             issued_token_type: answer.text("issued_token_type")?,
-            // RFC 8693 §2.2.1: it may be left out.
+            // RFC 8693 §2.2.1: this member is optional.
             expires_in: u64::try_from(answer.seconds("expires_in")?.unwrap_or(1)).unwrap_or(0),
             access_token: answer.needed("access_token")?.to_owned(),
         })
     }
 }
 
-/// RFC 6749 §2.3.1: both halves form-urlencoded before they are joined.
+/// RFC 6749 §2.3.1: id and secret are form-urlencoded before they are joined.
 fn basic(client_id: &str, secret: &str) -> String {
     let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let joined = format!("{}:{}", encode(client_id), encode(secret));
     format!("Basic {}", STANDARD.encode(joined))
 }
 
-/// How it ended, for its span, and in the few words that a metric has.
+/// The outcome, for the span and for the metric's closed list of values.
 fn outcome_of(exchanged: &Result<SecretString, ExchangeError>) -> (&str, &'static str) {
     match exchanged {
         Ok(_) => (OK, OK),
@@ -215,7 +215,7 @@ fn refused_by_grpc(status: &Status) -> ExchangeError {
 }
 
 fn refused_by_http(status: u16, body: &[u8]) -> ExchangeError {
-    // RFC 6585 §4, RFC 9110 §15.6.4: to be tried again, whatever the body says.
+    // RFC 6585 §4, RFC 9110 §15.6.4: may be retried, whatever the body.
     if matches!(status, 429 | 502..=504) {
         return ExchangeError::Unreachable(format!("it answered {status}"));
     }
@@ -234,7 +234,8 @@ struct Answer<'a> {
     expires_in: u64,
 }
 
-/// RFC 8693 §2.2.1: what we asked for, to be used as we use it, still live.
+/// RFC 8693 §2.2.1: the response has an access token of type Bearer that has not
+/// expired.
 fn check(answer: Answer<'_>) -> Result<SecretString, ExchangeError> {
     if !answer.token_type.eq_ignore_ascii_case("bearer") {
         return Err(ExchangeError::Answer("its token_type is not Bearer"));
@@ -243,7 +244,7 @@ fn check(answer: Answer<'_>) -> Result<SecretString, ExchangeError> {
         return Err(ExchangeError::Answer("it is not an access token"));
     }
     if answer.expires_in == 0 {
-        return Err(ExchangeError::Answer("the token is over already"));
+        return Err(ExchangeError::Answer("the token has already expired"));
     }
     if answer.access_token.is_empty() || answer.access_token.len() > MAX_TOKEN {
         return Err(ExchangeError::Answer("the token is empty or too long"));

@@ -1,4 +1,4 @@
-//! The routes.
+//! The HTTP routes.
 
 use actix_web::{
     HttpResponse, Result,
@@ -14,14 +14,14 @@ use crate::{Context, inventory::StockItem, orders::Order};
 
 pub(crate) const READ: &str = "https://api-1/read";
 pub(crate) const WRITE: &str = "https://api-1/write";
-/// What we ask for at API-2, for looking and for reserving.
+/// The scopes that API-1 requests at API-2, to read the stock and to reserve.
 const STOCK_READ: &str = "https://api-2/read";
 const STOCK_WRITE: &str = "https://api-2/write";
 
-/// The most bytes of a wish.
-const WISH: usize = 4 * 1024;
+/// The maximum size of an order request's body in bytes.
+const MAX_ORDER_REQUEST: usize = 4 * 1024;
 
-/// All routes of the API; pages of `origins` may call them from a browser.
+/// The routes of the API; pages of `origins` may call them from a browser.
 pub(crate) fn routes(cfg: &mut ServiceConfig, origins: &[String]) {
     let shared = |path: &str| web::resource(path).wrap(cors(origins));
     cfg.service(
@@ -44,14 +44,14 @@ struct Report {
     stock: Vec<StockItem>,
 }
 
-/// What to order.
+/// An order request.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Wish {
+pub(crate) struct OrderRequest {
     /// The item's name.
     #[schema(example = "chess-set")]
     item: String,
-    /// How many.
+    /// The quantity.
     #[schema(example = 1)]
     quantity: u32,
 }
@@ -59,7 +59,7 @@ pub(crate) struct Wish {
 /// `GET /resource`: the caller's orders.
 #[utoipa::path(
     get, path = "/resource", summary = "List your orders", tag = "Orders", security(("oauth2" = [READ])),
-    responses((status = 200, description = "Your orders"), (status = 401, description = "No good token"))
+    responses((status = 200, description = "Your orders"), (status = 401, description = "No valid access token"))
 )]
 pub(crate) async fn list(caller: Caller, context: Data<Context>) -> Result<HttpResponse> {
     caller.require_scope(READ)?;
@@ -73,16 +73,16 @@ pub(crate) async fn list(caller: Caller, context: Data<Context>) -> Result<HttpR
 
 /// `POST /resource`: places an order.
 ///
-/// Reserves first: an order that API-2 refuses is none. An order that cannot be
-/// kept afterwards leaves its reservation behind, and the log says which.
+/// Reserves the stock first; if API-2 refuses, there is no order. If storing the
+/// order fails afterwards, the reservation remains and the log names it.
 #[utoipa::path(
-    post, path = "/resource", summary = "Place an order", tag = "Orders", security(("oauth2" = [WRITE])), request_body = Wish,
-    description = "Reserves stock at API-2 first, with a token that yours is exchanged for.",
+    post, path = "/resource", summary = "Place an order", tag = "Orders", security(("oauth2" = [WRITE])), request_body = OrderRequest,
+    description = "Exchanges your token for a token for API-2 and reserves the stock there first.",
     responses(
         (status = 201, description = "Placed"),
-        (status = 401, description = "No good token"),
-        (status = 403, description = "The token does not hold the scope"),
-        (status = 409, description = "More than there is"),
+        (status = 401, description = "No valid access token"),
+        (status = 403, description = "The token lacks the required scope"),
+        (status = 409, description = "Not enough in stock"),
     )
 )]
 pub(crate) async fn place(
@@ -91,7 +91,7 @@ pub(crate) async fn place(
     body: Body,
 ) -> Result<HttpResponse> {
     caller.require_scope(WRITE)?;
-    let Wish { item, quantity } = body.known().json(WISH).await?;
+    let OrderRequest { item, quantity } = body.known().json(MAX_ORDER_REQUEST).await?;
     let token = context.exchange.by_grpc(&caller, STOCK_WRITE).await;
     let token = token.map_err(Problem::from)?;
     let reserved = context.inventory.reserve(&token, &item, quantity).await;
@@ -101,7 +101,10 @@ pub(crate) async fn place(
         .place(caller.sub(), item, quantity, reservation.clone())
         .await;
     let order = placed.map_err(|why| {
-        tracing::warn!(reservation, "a reservation is left without its order");
+        tracing::warn!(
+            reservation,
+            "the order could not be stored; its reservation remains"
+        );
         Problem::from(why)
     })?;
     Ok(answer(StatusCode::CREATED, &order))
@@ -110,8 +113,8 @@ pub(crate) async fn place(
 /// `GET /report`: orders and stock together.
 #[utoipa::path(
     get, path = "/report", summary = "Orders and stock together", tag = "Orders", security(("oauth2" = [READ])),
-    description = "Asks API-2 for the stock, with a token that yours is exchanged for.",
-    responses((status = 200, description = "Orders and stock"), (status = 401, description = "No good token"))
+    description = "Exchanges your token for a token for API-2 and reads the stock there.",
+    responses((status = 200, description = "Orders and stock"), (status = 401, description = "No valid access token"))
 )]
 pub(crate) async fn report(caller: Caller, context: Data<Context>) -> Result<HttpResponse> {
     caller.require_scope(READ)?;

@@ -1,4 +1,4 @@
-//! API-2, as API-1 calls it: gRPC to reserve, HTTP to look.
+//! Client of API-2: gRPC to reserve, HTTP to read the stock.
 
 use kit::{
     net::{ReadError, read_bounded, until_answered},
@@ -13,36 +13,36 @@ use tracing::Instrument as _;
 
 use crate::Config;
 
-/// The most bytes of one of its messages.
+/// The maximum size of a message in bytes.
 const MAX_MESSAGE: usize = 64 * 1024;
 
-/// What API-2 has of an item.
+/// An item in API-2's stock.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct StockItem {
     item: String,
     quantity: u32,
 }
 
-/// Why API-2 did not do it.
+/// Why a call of API-2 failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InventoryError {
-    /// Nothing by that name.
+    /// Unknown item.
     #[error("there is no such item")]
     UnknownItem,
-    /// More than there is, in API-2's words.
+    /// Not enough in stock; API-2's message.
     #[error("{0}")]
     NotEnough(String),
-    /// The quantity is out of bounds, in API-2's words.
+    /// The quantity is out of range; API-2's message.
     #[error("{0}")]
     Quantity(String),
-    /// The exchanged token does not allow it.
-    #[error("the inventory does not allow this to you")]
+    /// The exchanged token does not allow the call.
+    #[error("the inventory does not allow this call")]
     Forbidden,
-    /// It did not answer, or asked us to come again.
+    /// API-2 did not answer, or asked to retry later.
     #[error("the inventory cannot be reached at the moment")]
     Unreachable(String),
-    /// It answered with something that is not in the contract.
-    #[error("the inventory's answer is not usable")]
+    /// API-2's response breaks its contract.
+    #[error("the inventory's response is unusable")]
     Answer(String),
 }
 
@@ -63,7 +63,7 @@ impl Inventory {
         })
     }
 
-    /// Reserves by gRPC; gives the reservation's id.
+    /// Reserves over gRPC and returns the reservation's id.
     pub(crate) async fn reserve(
         &self,
         token: &SecretString,
@@ -77,12 +77,12 @@ impl Inventory {
         );
         let bearer = format!("Bearer {}", token.expose_secret());
         let reserve = async || {
-            let wish = ReserveRequest {
+            let message = ReserveRequest {
                 item: item.to_owned(),
                 quantity,
             };
-            let request = grpc_kit::authorized(wish, &bearer)
-                .map_err(|_| Status::internal("the token fits no metadata"))?;
+            let request = grpc_kit::authorized(message, &bearer)
+                .map_err(|_| Status::internal("the token is not valid metadata"))?;
             self.grpc.clone().reserve(request).await
         };
         let reserved = async {
@@ -92,7 +92,7 @@ impl Inventory {
         reserved.instrument(step).await
     }
 
-    /// What is in stock, by HTTP.
+    /// Reads the stock over HTTP.
     pub(crate) async fn stock(
         &self,
         token: &SecretString,
@@ -139,7 +139,7 @@ fn refused(status: &Status) -> InventoryError {
         Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
             InventoryError::Unreachable(words())
         }
-        // UNAUTHENTICATED too: the caller's own token was good, ours is not.
+        // UNAUTHENTICATED too: it concerns the exchanged token; the caller's token was valid.
         code => InventoryError::Answer(format!("{code:?}: {}", status.message())),
     }
 }

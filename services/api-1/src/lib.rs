@@ -1,6 +1,6 @@
-//! Orders, a resource server over HTTP. Placing an order reserves stock at
-//! API-2, with a token that the user's was exchanged for ([`exchange`]). How
-//! access tokens are checked is in `token-verify`.
+//! API-1, orders: a resource server over HTTP. Placing an order reserves stock at
+//! API-2, with an exchanged token of the user ([`exchange`]). `token-verify`
+//! verifies the access tokens.
 
 mod config;
 mod docs;
@@ -31,25 +31,22 @@ use web_kit::{frame::Frame, trace};
 /// The service's name in traces, metrics and on the command line, and its
 /// client_id at the identity provider.
 pub const SERVICE: &str = "api-1";
-/// The audience of the access tokens that it takes.
+/// The audience of its access tokens.
 pub const AUDIENCE: &str = "https://api-1";
 
-/// The most bytes of a request's body.
+/// The maximum size of a request's body in bytes.
 const BODY_LIMIT: usize = 16 * 1024;
 
-/// What the routes stand on.
+/// The state of the routes.
 struct Context {
     orders: Orders,
     exchange: Exchange,
     inventory: Inventory,
 }
 
-/// Starts the service; it is ready once the store and the issuer's keys were
-/// reached. Call it inside the runtime that is to carry the gRPC connections.
-#[allow(
-    clippy::unused_async,
-    reason = "every service is started by the same call"
-)]
+/// Starts the service, which is ready once it has reached the store and fetched the
+/// issuer's keys. Call it inside the runtime that will run the gRPC connections.
+#[allow(clippy::unused_async, reason = "all services have the same signature")]
 pub async fn build(
     config: Config,
     listeners: Listeners,

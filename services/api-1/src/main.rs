@@ -1,4 +1,4 @@
-//! API-1 as a process of its own.
+//! The binary of API-1.
 
 use std::process::ExitCode;
 

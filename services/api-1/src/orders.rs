@@ -1,4 +1,4 @@
-//! Each user's orders: one record a user in the store, that changes by
+//! The users' orders: one record for each user in the store, changed by
 //! compare-and-swap.
 
 use std::{sync::Arc, time::Duration};
@@ -8,16 +8,16 @@ use kit::{Ground, clock::Clock, random::Random};
 use serde::{Deserialize, Serialize};
 use store::{CachedReads, SharedStore, StoreError};
 
-/// The most orders that are kept of one user; the oldest go first.
+/// The maximum number of orders of a user; the oldest are removed.
 const MAX_ORDERS: usize = 100;
-/// How long orders are kept after the last one.
+/// How long orders are kept after the latest order.
 const TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// A swap fails only where another one succeeded, so this is how many of a
-/// user's other orders may come in between before we give up.
+/// Attempts to change a record. A swap fails only if another swap succeeded, so this
+/// is the number of concurrent orders of one user before an order fails.
 const MAX_TRIES: usize = 64;
-/// What the key of each user's orders begins with.
+/// The key prefix of the orders.
 const PREFIX: &str = "api-1:orders:";
-/// The most users whose orders a process keeps.
+/// The maximum number of users whose orders a process caches.
 const MAX_USERS: usize = 5000;
 /// The version of the record that this code writes.
 const VERSION: u32 = 1;
@@ -25,26 +25,26 @@ const VERSION: u32 = 1;
 /// An order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Order {
-    /// Its name; no two have the same.
+    /// A unique id.
     pub(crate) id: String,
-    /// What was ordered.
+    /// The item.
     pub(crate) item: String,
-    /// How many.
+    /// The quantity.
     pub(crate) quantity: u32,
-    /// API-2's reservation for it.
+    /// API-2's reservation.
     pub(crate) reservation: String,
-    /// When, in seconds since the Unix epoch.
+    /// The time of the order, in seconds since the epoch.
     pub(crate) placed_at: i64,
 }
 
-/// Why an order could not be read or kept.
+/// Why orders could not be read or stored.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OrdersError {
-    /// Too many orders of one user at the same moment.
-    #[error("too many orders of one user at this moment")]
+    /// Too many concurrent orders of one user.
+    #[error("too many concurrent orders of one user")]
     Busy,
-    /// The record was written by a newer version, or is no record at all.
-    #[error("the orders' record cannot be read")]
+    /// A newer version wrote the record, or it is not a valid record.
+    #[error("the orders' record is unreadable")]
     Unreadable,
     /// The store did not answer.
     #[error(transparent)]
@@ -57,7 +57,7 @@ struct Record {
     orders: Vec<Order>,
 }
 
-/// All users' orders.
+/// The orders of all users.
 pub(crate) struct Orders {
     store: SharedStore,
     /// A list is read far more often than it changes.
@@ -84,7 +84,7 @@ impl Orders {
         bytes.map_or(Ok(Vec::new()), |bytes| decode(&bytes))
     }
 
-    /// Keeps an order of `user`, for which API-2 made `reservation`.
+    /// Stores an order of `user` with API-2's `reservation`.
     pub(crate) async fn place(
         &self,
         user: &str,

@@ -1,35 +1,35 @@
-//! What our callers see of what went wrong behind us: one match a neighbour.
+//! Problems for callers, from the errors of the services behind API-1.
 
 use actix_web::http::StatusCode;
 use web_kit::problem::Problem;
 
 use crate::{AUDIENCE, exchange::ExchangeError, inventory::InventoryError, orders::OrdersError};
 
-/// When to try again, in seconds.
+/// Value of `Retry-After` in seconds.
 const RETRY_AFTER: u64 = 1;
 
 impl From<ExchangeError> for Problem {
     fn from(why: ExchangeError) -> Self {
         match &why {
             ExchangeError::Refused(code) => match code.as_str() {
-                // The user's token is no good any more (RFC 8693 §2.2.2 calls it
-                // `invalid_request`): a new one may do, so RFC 6750 §3.1.
+                // The user's token is no longer valid (RFC 8693 §2.2.2:
+                // `invalid_request`). A new token may work, so RFC 6750 §3.1 applies.
                 "invalid_request" | "invalid_grant" => Self::new(
                     StatusCode::UNAUTHORIZED,
-                    "Your access token is no longer good",
+                    "Your access token is no longer valid",
                 )
                 .www_authenticate(format!(
                     "Bearer realm=\"{AUDIENCE}\", error=\"invalid_token\", \
                      error_description=\"{why}\""
                 ))
                 .detail(why.to_string()),
-                // About what it may become.
+                // The token may not be exchanged as requested.
                 "invalid_scope" | "invalid_target" | "access_denied" => Self::new(
                     StatusCode::FORBIDDEN,
                     "Your access token cannot be exchanged",
                 )
                 .detail(why.to_string()),
-                // About us.
+                // The fault is API-1's.
                 _ => Self::new(StatusCode::BAD_GATEWAY, "The token exchange failed")
                     .detail(why.to_string()),
             },
@@ -48,15 +48,18 @@ impl From<InventoryError> for Problem {
             InventoryError::UnknownItem => (StatusCode::NOT_FOUND, "No such item"),
             InventoryError::NotEnough(_) => (StatusCode::CONFLICT, "Not enough in stock"),
             InventoryError::Quantity(_) => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "Quantity out of bounds")
+                (StatusCode::UNPROCESSABLE_ENTITY, "Quantity out of range")
             }
-            InventoryError::Forbidden => (StatusCode::FORBIDDEN, "The inventory does not allow it"),
+            InventoryError::Forbidden => (
+                StatusCode::FORBIDDEN,
+                "The inventory does not allow this call",
+            ),
             InventoryError::Unreachable(detail) => {
-                tracing::warn!("the inventory: {detail}");
+                tracing::warn!("the inventory failed: {detail}");
                 return later("The inventory cannot be reached.");
             }
             InventoryError::Answer(detail) => {
-                tracing::warn!("the inventory: {detail}");
+                tracing::warn!("the inventory failed: {detail}");
                 (StatusCode::BAD_GATEWAY, "The inventory failed")
             }
         };
@@ -68,11 +71,11 @@ impl From<OrdersError> for Problem {
     fn from(why: OrdersError) -> Self {
         match why {
             OrdersError::Busy | OrdersError::Store(_) => {
-                tracing::warn!("the orders: {why}");
-                later("The orders cannot be reached.")
+                tracing::warn!("the orders are not available: {why}");
+                later("The orders are not available at the moment.")
             }
             OrdersError::Unreadable => {
-                tracing::error!("the orders: {why}");
+                tracing::error!("the orders failed: {why}");
                 Self::new(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     "The orders are unreadable",

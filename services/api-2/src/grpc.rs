@@ -1,4 +1,4 @@
-//! The face for gRPC.
+//! The gRPC service.
 
 use std::sync::Arc;
 
@@ -18,21 +18,23 @@ use crate::{
 pub(crate) const NAME: &str = inventory_server::SERVICE_NAME;
 
 pub(crate) fn routes(verifier: Arc<Verifier>, inventory: Arc<Inventory>) -> RoutesBuilder {
-    let face = Face {
+    let service = InventoryService {
         verifier,
         inventory,
     };
     let mut routes = RoutesBuilder::default();
-    routes.add_service(InventoryServer::new(face).max_decoding_message_size(grpc_kit::MAX_MESSAGE));
+    routes.add_service(
+        InventoryServer::new(service).max_decoding_message_size(grpc_kit::MAX_MESSAGE),
+    );
     routes
 }
 
-struct Face {
+struct InventoryService {
     verifier: Arc<Verifier>,
     inventory: Arc<Inventory>,
 }
 
-impl Face {
+impl InventoryService {
     async fn require<T>(&self, request: &Request<T>, scope: &str) -> Result<(), Status> {
         let caller = self.verifier.grpc_caller(request.metadata()).await?;
         Ok(caller.require_scope(scope)?)
@@ -40,7 +42,7 @@ impl Face {
 }
 
 #[tonic::async_trait]
-impl inventory_server::Inventory for Face {
+impl inventory_server::Inventory for InventoryService {
     async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
         self.require(&request, scope::READ).await?;
         let items = self.inventory.list().await.map_err(|why| status(&why))?;
@@ -58,8 +60,11 @@ impl inventory_server::Inventory for Face {
         request: Request<ReserveRequest>,
     ) -> Result<Response<ReserveResponse>, Status> {
         self.require(&request, scope::WRITE).await?;
-        let wish = request.into_inner();
-        let reserved = self.inventory.reserve(&wish.item, wish.quantity).await;
+        let message = request.into_inner();
+        let reserved = self
+            .inventory
+            .reserve(&message.item, message.quantity)
+            .await;
         let reserved = reserved.map_err(|why| status(&why))?;
         Ok(Response::new(ReserveResponse {
             id: reserved.id,
@@ -77,11 +82,11 @@ fn status(why: &InventoryError) -> Status {
         InventoryError::Quantity => Status::invalid_argument(sentence),
         InventoryError::NotEnough { .. } => Status::failed_precondition(sentence),
         InventoryError::Busy | InventoryError::Store(_) => {
-            tracing::warn!("the inventory: {sentence}");
-            Status::unavailable("the stock cannot be reached at the moment")
+            tracing::warn!("the stock is not available: {sentence}");
+            Status::unavailable("the stock is not available at the moment")
         }
         InventoryError::Unreadable => {
-            tracing::error!("the inventory: {sentence}");
+            tracing::error!("the stock failed: {sentence}");
             Status::internal(sentence)
         }
     }

@@ -1,4 +1,4 @@
-//! `GET /`: what this API is.
+//! `GET /`: describes the API.
 
 use actix_web::{
     HttpResponse,
@@ -30,10 +30,10 @@ const CALLS: [ApiCall; 3] = [
     },
 ];
 
-/// Who issues the tokens, by the name in them.
+/// The issuer's name, as in the tokens.
 pub(crate) struct Issuer(pub(crate) String);
 
-/// The page and its files.
+/// The routes of the page and its files.
 pub(crate) fn routes(cfg: &mut ServiceConfig) {
     let in_words = from_fn(|req, next| look::error_pages(Accent::Api2, req, next));
     cfg.service(web::resource("/").wrap(in_words).route(web::get().to(home)))

@@ -1,4 +1,4 @@
-//! The face for HTTP.
+//! The HTTP routes.
 
 use actix_web::{
     HttpResponse, Result,
@@ -14,10 +14,10 @@ use crate::{
     scope,
 };
 
-/// The most bytes of a wish.
-const WISH: usize = 4 * 1024;
+/// The maximum size of a reservation request's body in bytes.
+const MAX_RESERVATION_REQUEST: usize = 4 * 1024;
 
-/// All routes.
+/// The routes of the API.
 pub(crate) fn routes(cfg: &mut ServiceConfig) {
     cfg.service(
         web::resource("/resource")
@@ -34,7 +34,7 @@ struct Stock {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wish {
+struct ReservationRequest {
     item: String,
     quantity: u32,
 }
@@ -47,8 +47,8 @@ async fn list(caller: Caller, inventory: Data<Inventory>) -> Result<HttpResponse
 
 async fn reserve(caller: Caller, inventory: Data<Inventory>, body: Body) -> Result<HttpResponse> {
     caller.require_scope(scope::WRITE)?;
-    let wish: Wish = body.known().json(WISH).await?;
-    let reserved = inventory.reserve(&wish.item, wish.quantity).await;
+    let request: ReservationRequest = body.known().json(MAX_RESERVATION_REQUEST).await?;
+    let reserved = inventory.reserve(&request.item, request.quantity).await;
     Ok(answer(
         StatusCode::CREATED,
         &reserved.map_err(|why| problem(&why))?,
@@ -64,16 +64,16 @@ fn answer(status: StatusCode, body: &impl Serialize) -> HttpResponse {
 fn problem(why: &InventoryError) -> Problem {
     let (status, title) = match why {
         InventoryError::UnknownItem => (StatusCode::NOT_FOUND, "No such item"),
-        InventoryError::Quantity => (StatusCode::UNPROCESSABLE_ENTITY, "Quantity out of bounds"),
+        InventoryError::Quantity => (StatusCode::UNPROCESSABLE_ENTITY, "Quantity out of range"),
         InventoryError::NotEnough { .. } => (StatusCode::CONFLICT, "Not enough in stock"),
         InventoryError::Busy | InventoryError::Store(_) => {
-            tracing::warn!("the inventory: {why}");
+            tracing::warn!("the stock is not available: {why}");
             return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Try again")
-                .detail("The stock cannot be reached at the moment.")
+                .detail("The stock is not available at the moment.")
                 .retry_after(1);
         }
         InventoryError::Unreadable => {
-            tracing::error!("the inventory: {why}");
+            tracing::error!("the stock failed: {why}");
             (StatusCode::INTERNAL_SERVER_ERROR, "The stock is unreadable")
         }
     };

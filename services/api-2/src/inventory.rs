@@ -1,5 +1,5 @@
-//! The stock. It is one record in the store that changes by compare-and-swap,
-//! so all replicas agree and nothing is given away twice.
+//! The stock: one record in the store, changed by compare-and-swap, so that all
+//! replicas agree and no item is reserved twice.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -8,24 +8,24 @@ use kit::{Ground, random::Random};
 use serde::{Deserialize, Serialize};
 use store::{CachedReads, SharedStore, StoreError};
 
-/// The most of an item in one reservation.
+/// The maximum quantity of one reservation.
 pub const MAX_QUANTITY: u32 = 1_000_000;
-/// The longest item name that is looked up, in bytes.
+/// The maximum length of an item's name in bytes.
 pub const MAX_ITEM: usize = 64;
 
 const PREFIX: &str = "api-2:";
 const NAME: &str = "stock";
 const KEY: &str = "api-2:stock";
-/// The stock is filled up when nobody reserved anything for so long.
+/// The record's lifetime after the latest reservation; then the stock starts anew.
 const TTL: Duration = Duration::from_secs(24 * 60 * 60);
-/// A swap fails only where another one succeeded, so this is how many may come
-/// in between before we give up.
+/// Attempts to change the record. A swap fails only if another swap succeeded, so
+/// this is the number of concurrent reservations before a reservation fails.
 const MAX_TRIES: usize = 64;
 /// The version of the record that this code writes.
 const VERSION: u32 = 1;
 
-/// What the shelves hold at first.
-const AT_FIRST: [(&str, u32); 7] = [
+/// The initial stock.
+const INITIAL_STOCK: [(&str, u32); 7] = [
     ("chess-set", 25),
     ("croquet-mallet", 40),
     ("looking-glass", 7),
@@ -35,48 +35,48 @@ const AT_FIRST: [(&str, u32); 7] = [
     ("top-hat", 10),
 ];
 
-/// How many there are of an item.
+/// An item in stock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StockItem {
     /// The item's name.
     pub item: String,
-    /// How many.
+    /// The quantity.
     pub quantity: u32,
 }
 
-/// What was taken out of the stock.
+/// A reservation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reservation {
-    /// Its name; no two have the same.
+    /// A unique id.
     pub id: String,
     /// The item's name.
     pub item: String,
-    /// How many.
+    /// The quantity.
     pub quantity: u32,
-    /// How many there are afterwards.
+    /// The quantity left in stock.
     pub left: u32,
 }
 
-/// Why the inventory did not do it.
+/// Why the stock could not be read or changed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InventoryError {
-    /// Nothing by that name.
+    /// Unknown item.
     #[error("there is no such item")]
     UnknownItem,
-    /// Zero, or more than one reservation may have.
-    #[error("a quantity from 1 to {MAX_QUANTITY} is expected")]
+    /// Zero, or more than the maximum of a reservation.
+    #[error("the quantity must be from 1 to {MAX_QUANTITY}")]
     Quantity,
-    /// More than there is.
-    #[error("there is not that much: {left} left")]
+    /// The stock does not suffice.
+    #[error("not enough in stock: {left} left")]
     NotEnough {
-        /// How many there are.
+        /// The quantity in stock.
         left: u32,
     },
-    /// Too many others reserve at the same moment.
-    #[error("too many reserve at this moment")]
+    /// Too many concurrent reservations.
+    #[error("too many concurrent reservations")]
     Busy,
-    /// The record was written by a newer version, or is no record at all.
-    #[error("the stock's record cannot be read")]
+    /// A newer version wrote the record, or it is not a valid record.
+    #[error("the stock's record is unreadable")]
     Unreadable,
     /// The store did not answer.
     #[error(transparent)]
@@ -89,7 +89,7 @@ struct Record {
     stock: BTreeMap<String, u32>,
 }
 
-/// The stock and what can be done with it.
+/// The stock and its operations.
 pub struct Inventory {
     store: SharedStore,
     /// The list is read far more often than it changes.
@@ -98,7 +98,7 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// The stock that `store` holds.
+    /// The stock in `store`.
     pub fn new(store: SharedStore, ground: &Ground) -> Self {
         let reads = CachedReads::new(store.clone(), ground.clock.clone(), PREFIX, 1);
         Self {
@@ -108,7 +108,7 @@ impl Inventory {
         }
     }
 
-    /// Everything, by name.
+    /// All items, ordered by name.
     pub async fn list(&self) -> Result<Vec<StockItem>, InventoryError> {
         let bytes = if let Some(bytes) = self.reads.get(NAME).await? {
             bytes
@@ -124,7 +124,7 @@ impl Inventory {
             .collect())
     }
 
-    /// Takes `quantity` of `item`.
+    /// Reserves `quantity` of `item`.
     pub async fn reserve(&self, item: &str, quantity: u32) -> Result<Reservation, InventoryError> {
         if !(1..=MAX_QUANTITY).contains(&quantity) {
             return Err(InventoryError::Quantity);
@@ -134,12 +134,12 @@ impl Inventory {
         }
         for _ in 0..MAX_TRIES {
             let (before, mut record) = self.read().await?;
-            let there = record.stock.get_mut(item);
-            let there = there.ok_or(InventoryError::UnknownItem)?;
-            let Some(left) = there.checked_sub(quantity) else {
-                return Err(InventoryError::NotEnough { left: *there });
+            let stock = record.stock.get_mut(item);
+            let stock = stock.ok_or(InventoryError::UnknownItem)?;
+            let Some(left) = stock.checked_sub(quantity) else {
+                return Err(InventoryError::NotEnough { left: *stock });
             };
-            *there = left;
+            *stock = left;
             let after = encode(&record)?;
             if self
                 .store
@@ -158,7 +158,7 @@ impl Inventory {
         Err(InventoryError::Busy)
     }
 
-    /// The record, as bytes too: those are what a swap compares.
+    /// Reads the record, with its bytes, which a swap compares.
     async fn read(&self) -> Result<(Bytes, Record), InventoryError> {
         let bytes = match self.store.get(KEY).await? {
             Some(bytes) => bytes,
@@ -168,9 +168,9 @@ impl Inventory {
         Ok((bytes, record))
     }
 
-    /// Fills the shelves, unless another replica just did.
+    /// Writes the initial stock, unless another replica has just done so.
     async fn fill(&self) -> Result<Bytes, InventoryError> {
-        let stock = AT_FIRST.map(|(item, quantity)| (item.to_owned(), quantity));
+        let stock = INITIAL_STOCK.map(|(item, quantity)| (item.to_owned(), quantity));
         let full = encode(&Record {
             version: VERSION,
             stock: stock.into(),

@@ -1,6 +1,5 @@
-//! Inventory, a resource server over gRPC and HTTP: one domain
-//! ([`inventory`]) with two thin faces. How access tokens are checked is in
-//! `token-verify`.
+//! API-2, inventory: a resource server over gRPC and HTTP, both on top of
+//! [`inventory`]. `token-verify` verifies the access tokens.
 
 mod config;
 mod grpc;
@@ -25,24 +24,21 @@ use web_kit::{frame::Frame, trace};
 
 /// The service's name in traces, metrics and on the command line.
 pub const SERVICE: &str = "api-2";
-/// The audience of the access tokens that it takes.
+/// The audience of its access tokens.
 pub const AUDIENCE: &str = "https://api-2";
 
-/// What both faces ask for.
+/// The scopes that HTTP and gRPC require.
 mod scope {
     pub(crate) const READ: &str = "https://api-2/read";
     pub(crate) const WRITE: &str = "https://api-2/write";
 }
 
-/// The most bytes of a request's body.
+/// The maximum size of a request's body in bytes.
 const BODY_LIMIT: usize = 16 * 1024;
 
-/// Starts the service; it is ready once the store and the issuer's keys were
-/// reached.
-#[allow(
-    clippy::unused_async,
-    reason = "every service is started by the same call"
-)]
+/// Starts the service, which is ready once it has reached the store and fetched the
+/// issuer's keys.
+#[allow(clippy::unused_async, reason = "all services have the same signature")]
 pub async fn build(
     config: Config,
     listeners: Listeners,

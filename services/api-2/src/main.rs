@@ -1,4 +1,4 @@
-//! API-2 as a process of its own.
+//! The binary of API-2.
 
 use std::process::ExitCode;
 

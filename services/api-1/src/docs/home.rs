@@ -1,4 +1,4 @@
-//! `GET /`: what this API is.
+//! `GET /`: describes the API.
 
 use actix_web::{HttpResponse, web::Data};
 use web_kit::look::{Accent, ApiCall, ApiPage, Way};

@@ -1,7 +1,6 @@
-//! The API's own pages. `/` says what the API is. At `/docs` page and resource
-//! server are one: Swagger UI, which signs in by code and PKCE as a public client
-//! and calls the API with the token. Its origin is the API's, so it needs no CORS
-//! there.
+//! The API's pages. `/` describes the API. `/docs` is Swagger UI, which signs in with
+//! code and PKCE as a public client and calls the API with the token. Page and API
+//! have the same origin, so these calls need no CORS.
 
 mod home;
 mod openapi;
@@ -15,17 +14,17 @@ use actix_web::{
 };
 use web_kit::look::{self, Accent, swagger};
 
-/// Where the provider sends the browser back to, as it is registered there.
+/// The path of the redirect URI, as registered at the provider.
 const REDIRECT: &str = "/docs/oauth2-redirect.html";
 
-/// What the routes need: the issuer, and its description of the API.
+/// The state of the routes: the issuer and the API's description.
 pub(crate) struct Docs {
     issuer: String,
     description: utoipa::openapi::OpenApi,
 }
 
 impl Docs {
-    /// For the provider called `issuer`.
+    /// For the provider `issuer`.
     pub(crate) fn new(issuer: &str) -> Self {
         Self {
             issuer: issuer.to_owned(),
@@ -34,7 +33,7 @@ impl Docs {
     }
 }
 
-/// All routes of the documentation.
+/// The routes of the pages.
 pub(crate) fn routes(cfg: &mut ServiceConfig) {
     let page = |path: &str| {
         web::resource(path).wrap(from_fn(|req, next| {

@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: what the page shows.
+//! `GET /openapi.json`: the API's description, which the page shows.
 
 use utoipa::{
     OpenApi,
@@ -22,7 +22,7 @@ use crate::http;
 )]
 struct Api;
 
-/// The document, with the endpoints of the provider called `issuer`.
+/// The document, with the endpoints of the provider `issuer`.
 pub(super) fn describe(issuer: &str) -> Document {
     let scopes = Scopes::from_iter([
         (http::READ, "See your orders"),

@@ -1,4 +1,4 @@
-//! The two pages: Swagger UI, and where the provider sends its window back to.
+//! Two pages: Swagger UI, and the target of the provider's redirect.
 
 use actix_web::{
     HttpResponse,
@@ -14,7 +14,7 @@ use web_kit::look::{
 
 use super::{Docs, REDIRECT};
 
-/// The client at the provider: public, PKCE.
+/// The client at the provider: public, with PKCE.
 const CLIENT_ID: &str = "api1_docs";
 
 #[derive(RustEmbed)]
@@ -57,8 +57,8 @@ pub(super) async fn docs(docs: Data<Docs>) -> HttpResponse {
     look::page(Accent::Api1, "API", StatusCode::OK, &page, &csp)
 }
 
-/// `GET /docs/oauth2-redirect.html`: hands the answer over to the page that
-/// waits for it.
+/// `GET /docs/oauth2-redirect.html`: passes the authorization response to the
+/// waiting page.
 pub(super) async fn redirect() -> HttpResponse {
     let title = "Back from the provider";
     look::page(

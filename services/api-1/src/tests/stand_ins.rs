@@ -1,5 +1,5 @@
-//! Stand-ins for the identity provider's exchange and API-2's reservations, on
-//! one port. They keep what they were shown.
+//! Stand-ins for the identity provider's token exchange and API-2's reservations, on
+//! one port. They record the requests.
 
 use std::{net::SocketAddr, net::TcpListener, sync::Arc};
 
@@ -19,17 +19,17 @@ use sso_proto::{
 use tonic::{Code, Request, Response, Status, service::RoutesBuilder};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-/// The token that every exchange gives.
+/// The token of every exchange.
 pub(super) const EXCHANGED: &str = "exchanged-token";
 
-/// What an exchange was asked with.
+/// The request of an exchange.
 #[derive(Clone)]
 pub(super) struct Asked {
     pub(super) authorization: String,
     pub(super) request: ExchangeRequest,
 }
 
-/// What the stand-ins were shown, and what they are told to do.
+/// The recorded requests and the configured behaviour.
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) exchange: Mutex<Option<Asked>>,
@@ -114,9 +114,7 @@ impl Inventory for Face {
         *self.0.reserve.lock() = Some(authorization(&request));
         let wish = request.into_inner();
         match wish.item.as_str() {
-            "sold-out" => Err(Status::failed_precondition(
-                "there is not that much: 0 left",
-            )),
+            "sold-out" => Err(Status::failed_precondition("not enough in stock: 0 left")),
             "unknown" => Err(Status::not_found("there is no such item")),
             "bounds" => Err(Status::invalid_argument("a quantity from 1 to 1000000")),
             "forbidden" => Err(Status::permission_denied("no")),
