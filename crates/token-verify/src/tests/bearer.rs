@@ -67,7 +67,7 @@ async fn rfc6750_3_1_an_invalid_token_says_what_is_wrong_with_it() {
     let (status, challenge, body) = get(world, "/whoami", &[&foreign]).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
     assert!(challenge.contains("error=\"invalid_token\""));
-    assert!(challenge.contains("the token is not meant for https://api-1"));
+    assert!(challenge.contains("the token's audience is not https://api-1"));
     assert!(body.contains("\"status\":401"));
 }
 
