@@ -13,13 +13,13 @@ pub struct App {
     pub client_id: &'static str,
     /// Its name on its pages.
     pub name: &'static str,
-    /// Where it is.
+    /// Its site.
     pub site: Site,
-    /// Where the other app is.
+    /// The other app's site.
     pub other: Site,
-    /// How its sessions are kept unless it is told otherwise.
+    /// The default mode of its sessions.
     pub mode: SessionMode,
-    /// How its authorization request travels.
+    /// How its authorization request reaches the provider.
     pub request: RequestBy,
 }
 

@@ -5,11 +5,11 @@ use oauth_types::Scope;
 /// An API, as a BFF knows it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Audience {
-    /// What tokens name it.
+    /// Its name in the `aud` of tokens.
     pub(crate) uri: &'static str,
-    /// Where this app offers it.
+    /// The path of its calls in this app.
     pub(crate) path: &'static str,
-    /// The cookie that holds its access token, in the modes that carry tokens.
+    /// The cookie of its access token, in `hybrid` and `stateless`.
     pub(crate) cookie: &'static str,
 }
 
@@ -17,7 +17,7 @@ impl Audience {
     /// All of them.
     pub(crate) const ALL: [&'static Self; 2] = [&API1, &API2];
 
-    /// The one that tokens name `uri`.
+    /// The API with this name in the `aud` of tokens.
     pub(crate) fn named(uri: &str) -> Option<&'static Self> {
         Self::ALL.into_iter().find(|audience| audience.uri == uri)
     }
@@ -35,10 +35,10 @@ pub(crate) static API2: Audience = Audience {
     path: "/api2",
     cookie: "__Secure-access_api2",
 };
-/// Whom a login's access token is for where it does not say.
+/// The audience of a login's access token that does not name one.
 pub(crate) static FIRST: &Audience = &API1;
 
-/// What a login asks for: the scopes of every API at once; one refresh token then mints the access
+/// The scopes of a login: those of every API, so that one refresh token renews the access
 /// tokens for each of them (RFC 8707 §2.2).
 pub(crate) fn scope() -> Scope {
     [

@@ -1,36 +1,27 @@
-//! `POST /backchannel-logout`: the provider says that a session is over (OIDC
-//! Back-Channel Logout 1.0 §2.5). No cookie counts here, so no guard does; the
-//! logout token proves who speaks.
-
-use std::time::Duration;
+//! `POST /backchannel-logout`: the provider ends sessions (OIDC Back-Channel Logout
+//! 1.0 §2.5). The logout token authenticates the request, not a cookie, so the CSRF
+//! guard does not apply.
 
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError as _,
     http::{StatusCode, header},
     web,
 };
-use bytes::Bytes;
-use kit::{seal::fingerprint, telemetry::names::OK};
+use kit::telemetry::names::OK;
 use oauth_types::{ErrorBody, ErrorCode};
-use store::{SharedStore, StoreError};
+use store::StoreError;
 use web_kit::body::{Body, BodyError, FORM, is_form};
 
 use crate::{
     params::Params,
-    provider::{BadLogoutToken, LogoutToken, Subject},
+    problems::{provider_failed, store_unreachable},
+    provider::{BadLogoutToken, Subject},
     sessions::Whose,
     state::Bff,
-    tokens::error::{provider_trouble, store_away},
 };
 
-/// Where it is.
+/// Its path.
 pub(crate) const PATH: &str = "/backchannel-logout";
-
-/// The logout tokens of one app that have done their work.
-pub(crate) struct UsedLogoutTokens {
-    store: SharedStore,
-    client_id: &'static str,
-}
 
 /// Why nothing was ended.
 #[derive(Debug, thiserror::Error)]
@@ -80,8 +71,8 @@ pub(crate) async fn backchannel_logout(
     answer
 }
 
-/// Ends all sessions that are meant; gives how many. The token counts as used
-/// only then: one whose work was cut short may come again.
+/// Ends all sessions of the logout token; returns how many. Only then is the token
+/// marked as used: one whose work was interrupted may come again.
 async fn end(req: &HttpRequest, bff: &Bff, body: Body) -> Result<usize, Refusal> {
     if !is_form(req.headers()) {
         let why = "This is no form (section 2.5).".to_owned();
@@ -102,7 +93,7 @@ async fn end(req: &HttpRequest, bff: &Bff, body: Body) -> Result<usize, Refusal>
         ended += bff.sessions.end_by_user(sub, sid).await?;
     }
     let ttl = bff.clock.now().until(token.good_until);
-    // To end them twice does no harm, but of two that come at once one is the replay.
+    // Ending them twice does no harm, but of two concurrent requests one is a replay.
     used.add(&token, ttl)
         .await?
         .then_some(ended)
@@ -115,31 +106,8 @@ fn read(body: &[u8]) -> Result<String, String> {
     token.ok_or_else(|| "logout_token is missing (section 2.5).".to_owned())
 }
 
-impl UsedLogoutTokens {
-    /// Those sent to `client_id`.
-    pub(crate) const fn new(store: SharedStore, client_id: &'static str) -> Self {
-        Self { store, client_id }
-    }
-
-    async fn has(&self, token: &LogoutToken) -> Result<bool, StoreError> {
-        let mark = self.store.get(&self.key(token)).await?;
-        Ok(mark.is_some())
-    }
-
-    /// Whether it was not there yet.
-    async fn add(&self, token: &LogoutToken, ttl: Duration) -> Result<bool, StoreError> {
-        let mark = Bytes::from_static(b"used");
-        self.store.put_new(&self.key(token), mark, ttl).await
-    }
-
-    fn key(&self, token: &LogoutToken) -> String {
-        let hash = fingerprint(&token.jti);
-        format!("bff:{}:logout-token:{hash}", self.client_id)
-    }
-}
-
 impl Refusal {
-    /// In the few words that a metric has.
+    /// The outcome that the metric counts.
     const fn outcome(&self) -> &'static str {
         match self {
             Self::Store(_) | Self::Token(BadLogoutToken::Provider(_)) => "error",
@@ -148,14 +116,12 @@ impl Refusal {
         }
     }
 
-    /// §2.8: 400 for what is wrong with the request, in the form of RFC 6749
-    /// §5.2. What may work later is 503 or 502: the provider sends it again.
+    /// §2.8: 400 for a bad request, in the form of RFC 6749 §5.2. A failure that may pass
+    /// is 503 or 502: the provider sends the token again.
     fn answer(&self) -> HttpResponse {
         match self {
-            Self::Store(error) => store_away(&error.to_string()).error_response(),
-            Self::Token(BadLogoutToken::Provider(error)) => {
-                provider_trouble(error).error_response()
-            }
+            Self::Store(error) => store_unreachable(&error.to_string()).error_response(),
+            Self::Token(BadLogoutToken::Provider(error)) => provider_failed(error).error_response(),
             Self::Body(error) if error.retry_after().is_some() => error.error_response(),
             Self::Body(error) => self.refused(error.status()),
             Self::Request(_) | Self::Token(_) | Self::Replayed => {

@@ -1,20 +1,27 @@
-//! An access token as calls need it.
+//! An access token as calls send it.
 
 use std::fmt;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::HeaderValue;
+use oauth_types::claims::Audience;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 const SCHEME: &str = "Bearer ";
 
 /// An access token as the value of an `Authorization` header (RFC 6750 §2.1).
-/// It is made once, when the token comes in; a clone counts a reference.
+/// It is made once, when the token is received; a clone only counts a reference.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Bearer(HeaderValue);
 
+#[derive(Deserialize)]
+struct UnverifiedClaims {
+    aud: Audience,
+}
+
 impl Bearer {
-    /// `None` for what fits no header.
+    /// `None` for a token that does not fit a header.
     pub(crate) fn new(token: &str) -> Option<Self> {
         let mut value = HeaderValue::try_from([SCHEME, token].concat()).ok()?;
         value.set_sensitive(true);
@@ -36,6 +43,17 @@ impl Bearer {
     pub(crate) fn token(&self) -> &str {
         let text = self.0.to_str().unwrap_or_default();
         text.strip_prefix(SCHEME).unwrap_or_default()
+    }
+
+    /// The audience that a JWT names; `None` for an opaque token. To its client an
+    /// access token is opaque (RFC 6749 §1.4): this claim is not verified, and
+    /// serves only to put the token in its place. The API does the checking.
+    pub(crate) fn unverified_audience(&self) -> Option<Audience> {
+        let mut parts = self.token().split('.');
+        let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
+        let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+        let claims: UnverifiedClaims = serde_json::from_slice(&payload).ok()?;
+        parts.next().is_none().then_some(claims.aud)
     }
 }
 
@@ -72,5 +90,15 @@ mod tests {
         assert!(bearer.is("a.b.c") && !bearer.is("a.b.d") && !bearer.is("a.b"));
         assert!(!format!("{bearer:?}").contains("a.b.c"));
         assert!(Bearer::new("a\nb").is_none());
+    }
+    #[test]
+    fn a_jwt_says_its_audience_and_an_opaque_token_nothing() {
+        let audience = |token: &str| Bearer::new(token).unwrap().unverified_audience();
+        let payload = URL_SAFE_NO_PAD.encode(r#"{"aud":"https://api-1"}"#);
+        let jwt = format!("x.{payload}.y");
+        assert!(audience(&jwt).unwrap().contains("https://api-1"));
+        for opaque in ["", "opaque", "a.b", "a.b.c", &format!("{jwt}.z")] {
+            assert!(audience(opaque).is_none(), "{opaque}");
+        }
     }
 }

@@ -71,7 +71,11 @@ async fn a_made_up_cookie_leaves_the_login_to_the_browser_that_began_it() {
     let begun = flow.begin("").await;
     let forged = Begun {
         params: begun.params.clone(),
-        cookies: vec![cookies::login(&begun.params["state"], "1.guess")],
+        cookies: vec![cookies::login(
+            &begun.params["state"],
+            "1.guess",
+            std::time::Duration::ZERO,
+        )],
     };
     assert_eq!(
         flow.good_answer(&forged).await.status,

@@ -104,7 +104,45 @@ impl Default for BffArgs {
     }
 }
 
-/// An app's settings, found good.
+impl BffArgs {
+    fn mode_choice(&self, problems: &mut Problems) -> Option<bool> {
+        match self.bff_session_mode_choice.as_str() {
+            "on" => Some(true),
+            "off" => Some(false),
+            other => {
+                let why = format_args!("{other:?}: on or off");
+                problems.add("BFF_SESSION_MODE_CHOICE", why);
+                None
+            }
+        }
+    }
+
+    fn per_user(&self, problems: &mut Problems) -> Option<usize> {
+        const KEY: &str = "BFF_SESSIONS_PER_USER";
+        let per_user = problems.parse(KEY, &self.bff_sessions_per_user);
+        if per_user.is_some_and(|per_user| !PER_USER.contains(&per_user)) {
+            let (least, most) = (PER_USER.start(), PER_USER.end());
+            problems.add(KEY, format_args!("from {least} to {most}"));
+        }
+        per_user
+    }
+}
+
+fn time(key: &'static str, text: &str, problems: &mut Problems) -> Option<Duration> {
+    match parse_duration(text) {
+        Ok(time) if !time.is_zero() => Some(time),
+        Ok(_) => {
+            problems.add(key, "longer than no time at all");
+            None
+        }
+        Err(error) => {
+            problems.add(key, error);
+            None
+        }
+    }
+}
+
+/// An app's settings, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Which app.
@@ -183,17 +221,7 @@ impl Config {
             Some((key, Some(name))) => problems.parse(key, name),
             _ => Some(app.mode),
         };
-        let mode_choice = match bff.bff_session_mode_choice.as_str() {
-            "on" => Some(true),
-            "off" => Some(false),
-            other => {
-                problems.add(
-                    "BFF_SESSION_MODE_CHOICE",
-                    format_args!("{other:?}: on or off"),
-                );
-                None
-            }
-        };
+        let mode_choice = bff.mode_choice(problems);
         let mut url = |key, given: &Option<String>, default: Option<String>| match given {
             Some(text) => problems.http_url(key, text),
             None => default,
@@ -205,28 +233,10 @@ impl Config {
             addresses.grpc_url(Site::Api2),
         );
         let issuer = from.issuer.read(common, problems);
-        let mut time = |key, text: &str| match parse_duration(text) {
-            Ok(time) if !time.is_zero() => Some(time),
-            Ok(_) => {
-                problems.add(key, "longer than no time at all");
-                None
-            }
-            Err(error) => {
-                problems.add(key, error);
-                None
-            }
-        };
-        let idle = time("BFF_SESSION_IDLE", &bff.bff_session_idle);
-        let longest = time("BFF_SESSION_LONGEST", &bff.bff_session_longest);
-        let margin = time("BFF_TOKEN_MARGIN", &bff.bff_token_margin);
-        let per_user = problems.parse("BFF_SESSIONS_PER_USER", &bff.bff_sessions_per_user);
-        if per_user.is_some_and(|per_user| !PER_USER.contains(&per_user)) {
-            let (least, most) = (PER_USER.start(), PER_USER.end());
-            problems.add(
-                "BFF_SESSIONS_PER_USER",
-                format_args!("from {least} to {most}"),
-            );
-        }
+        let idle = time("BFF_SESSION_IDLE", &bff.bff_session_idle, problems);
+        let longest = time("BFF_SESSION_LONGEST", &bff.bff_session_longest, problems);
+        let margin = time("BFF_TOKEN_MARGIN", &bff.bff_token_margin, problems);
+        let per_user = bff.per_user(problems);
         let audience_by = problems.parse("BFF_AUDIENCE_BY", &bff.bff_audience_by);
         let trusted_proxies = TrustedProxies::read(common, problems);
         Some(Self {

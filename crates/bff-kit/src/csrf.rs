@@ -1,11 +1,10 @@
-//! No other site makes a signed-in browser do something here. One guard for
-//! all routes but health, metrics and assets:
+//! Protection against cross-site request forgery: one guard for all routes except
+//! health, metrics and assets.
 //!
-//! - What `Origin` or `Sec-Fetch-Site` shows to come from another site or a
-//!   sibling is refused. A page that a person navigates to is the exception,
-//!   and so is an address where nothing is.
-//! - An unsafe method needs `X-CSRF: 1`, which no other site's page can send
-//!   without a preflight that nobody here answers, or a form's own token.
+//! - A request that comes from another origin by `Origin` or `Sec-Fetch-Site` is
+//!   refused. Navigations to a page or to an unknown address are allowed.
+//! - An unsafe method needs `X-CSRF: 1`, which another site's page can send only
+//!   after a preflight that no route answers, or a form token.
 
 use actix_web::{
     Error, HttpResponse, ResponseError as _,
@@ -45,13 +44,13 @@ const X_CSRF: HeaderName = HeaderName::from_static("x-csrf");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
-/// The pages that a person can navigate to, from wherever.
+/// The pages to which any site may navigate.
 pub(crate) const PAGES: [&str; 5] = ["/", "/login", "/callback", "/docs", "/logout"];
 
-/// The guard's key and who we are.
+/// The guard's key and the app's origin.
 pub(crate) struct Csrf {
     key: hmac::Key,
-    /// Our origin as browsers see it.
+    /// The app's origin as browsers see it.
     origin: String,
     weaknesses: Weaknesses,
 }
@@ -59,9 +58,9 @@ pub(crate) struct Csrf {
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Refusal {
-    /// It comes from somewhere else.
+    /// It comes from another origin.
     Foreign,
-    /// It neither has the header nor is a form of ours.
+    /// It has neither the header nor a form token.
     NoProof,
 }
 
@@ -78,12 +77,12 @@ impl Csrf {
         }
     }
 
-    /// The same without the defences that a lab has switched off.
+    /// The same without the defences that the lab has switched off.
     pub(crate) fn weakened(self, weaknesses: Weaknesses) -> Self {
         Self { weaknesses, ..self }
     }
 
-    /// What the forms of this session's pages send back.
+    /// The token in the forms of this session's pages.
     pub(crate) fn form_token(&self, session: &SessionId) -> String {
         URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, session.handle().as_str().as_bytes()))
     }
@@ -92,8 +91,8 @@ impl Csrf {
         if origin == self.origin {
             return true;
         }
-        // A second replica is reached at a port of its own. Our host name then
-        // still says whose it is, and the browser sent the request there itself.
+        // A second replica has a port of its own. Its host name is the app's, and the
+        // browser sent the request there itself.
         let name = |host: &str| {
             host.rsplit_once(':')
                 .map_or(host, |(name, _)| name)
@@ -103,8 +102,8 @@ impl Csrf {
         origin == format!("{scheme}://{host}") && name(host) == name(own_host)
     }
 
-    /// `is_page`: a person may be led here from wherever. `Ok(true)`: the form's
-    /// token has yet to be checked.
+    /// `is_page`: any site may navigate here. `Ok(true)`: the form token has yet to be
+    /// checked.
     fn judge(&self, method: &Method, is_page: bool, headers: &HeaderMap) -> Result<bool, Refusal> {
         let value = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
@@ -145,32 +144,32 @@ impl Csrf {
     }
 }
 
-/// The session that the cookies name, whether there is one or not.
+/// The session that the cookies name. It may have ended.
 fn session_of(headers: &HeaderMap) -> Option<SessionId> {
     let cookies = Cookies::in_headers(headers);
     cookies.get(cookies::SESSION).and_then(SessionId::read)
 }
 
-/// Whether a person opens this in a window of its own, not in another's frame.
+/// Whether the request is a top-level navigation.
 fn is_navigation(headers: &HeaderMap) -> bool {
     let is = |name, expected: &str| headers.get(name).is_some_and(|value| value == expected);
     is(SEC_FETCH_MODE, "navigate") && is(SEC_FETCH_DEST, "document")
 }
 
-/// The guard before `next`. Its refusals are answers, not errors: the frame
-/// around it stamps and counts answers alone.
+/// The guard before `next`. It refuses by an answer, not by an error: the server
+/// adds headers to answers only, and counts only those.
 pub(crate) async fn guard<B: MessageBody + 'static>(
     accent: Accent,
     csrf: &Csrf,
     mut req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    // Calls are no pages, and the route is not looked for anew at each of them.
+    // Calls are no navigations, and need no second search for the route.
     let is_page = is_navigation(req.headers())
         && (PAGES.contains(&req.path()) || req.match_pattern().is_none());
     match csrf.judge(req.method(), is_page, req.headers()) {
         Ok(false) => {}
-        // Without a session no form has its token.
+        // Without a session there is no form token.
         Ok(true) if session_of(req.headers()).is_none() => {
             return Ok(refuse(accent, req, Refusal::NoProof));
         }

@@ -6,7 +6,7 @@ use actix_web::{App, HttpServer, cookie::Cookie, http::StatusCode, test::TestReq
 use kit::{clock::Clock as _, random::SeededRandom, state_dir::StateDir};
 use oauth_types::pkce;
 use parking_lot::Mutex;
-use serde_json::Value;
+use serde_json::{Value, json};
 use token_verify::{Issuer, testing::START};
 
 use super::{
@@ -490,7 +490,7 @@ async fn a_login_ends_the_session_that_this_browser_had() {
     begun.cookies.push(cookies::session(old.expose()));
     let seen = flow.good_answer(&begun).await;
     assert_ne!(session_cookie(&seen).unwrap().value(), old.expose());
-    assert!(flow.setup.world.look(&browser).await.is_none());
+    assert!(flow.setup.world.peek(&browser).await.is_none());
 }
 
 #[actix_web::test]

@@ -1,8 +1,9 @@
 //! The guard in its place, before every route.
 
 use actix_web::{http::StatusCode, test::TestRequest};
+use serde_json::json;
 
-use super::{tests::setup, *};
+use super::tests::setup;
 
 #[actix_web::test]
 async fn the_guard_stands_before_every_route() {

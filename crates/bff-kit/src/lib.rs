@@ -1,8 +1,10 @@
 //! All that the two BFFs (backends for frontend) share. A request is read left
-//! to right: `login` or `sessions` → `tokens` → `proxy`. What differs between
+//! to right: `login` or `sessions` → `proxy`. What differs between
 //! the apps is in their own crates: [`App`] and how the client authenticates.
 //!
-//! The browser holds a random id and nothing else; tokens stay here.
+//! Where a session and its tokens are depends on the session's mode
+//! ([`SessionMode`]): in the store, in the browser's cookies (sealed, but for the
+//! access tokens), or in both. No script in the browser can read them.
 
 mod app;
 mod audiences;
@@ -22,15 +24,18 @@ mod openapi;
 pub mod pages;
 mod params;
 mod pre_session;
-mod price;
+mod problems;
 mod provider;
 mod proxy;
 mod return_to;
+mod revocation;
 mod routes;
+mod server_timing;
 mod service;
+mod session_status;
 mod sessions;
 mod state;
-mod tokens;
+mod used_logout_tokens;
 mod user_sessions;
 #[cfg(test)]
 mod watched;

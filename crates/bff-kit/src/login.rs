@@ -18,14 +18,14 @@ use crate::{
     app::RequestBy,
     audiences,
     callback::CALLBACK,
-    cookies::{self, Cookies},
+    cookies::{self, Cookies, SetCookies},
     params::Params,
     pre_session::{Begin, Begun, NotBegun},
+    problems::{provider_failed, store_unreachable},
     provider::ProviderError,
     return_to::ReturnTo,
-    sessions::SessionMode,
+    sessions::{Purpose, SessionMode},
     state::Bff,
-    tokens::error::{provider_trouble, store_away},
 };
 
 /// The most bytes in `acr_values`.
@@ -47,7 +47,7 @@ impl Ask {
     /// `choice`: whether a login may choose its session's mode.
     fn read(query: &str, choice: bool, weaknesses: Weaknesses) -> Result<Self, String> {
         let params = Params::read(query.as_bytes()).map_err(|e| e.to_string())?;
-        // An empty one is no local path either.
+        // An empty one is not a local path either.
         let return_to = params.given("return_to").map_or_else(
             || Ok(ReturnTo::home()),
             |text| ReturnTo::read(text, weaknesses),
@@ -66,7 +66,7 @@ impl Ask {
         let mode = params.get("mode").map(str::parse).transpose();
         let mode = mode.map_err(|known| format!("mode is {known}."))?;
         if mode.is_some() && !choice {
-            return Err("Here a login cannot choose how its session is kept.".to_owned());
+            return Err("This app does not let a login choose its session mode.".to_owned());
         }
         Ok(Self {
             mode,
@@ -77,12 +77,12 @@ impl Ask {
         })
     }
 
-    /// Whether a live session is not enough: only the provider can tell then.
+    /// Whether the provider has to be asked even with a live session.
     const fn asks_for_more(&self) -> bool {
         self.prompt.is_some() || self.max_age.is_some() || self.acr_values.is_some()
     }
 
-    /// When the user must have signed in at the earliest.
+    /// The earliest time of sign-in that counts.
     fn signed_in_since(&self, now: Timestamp) -> Option<Timestamp> {
         let fresh = self
             .prompt
@@ -108,7 +108,7 @@ fn read_prompt(text: &str) -> Result<String, String> {
 /// The handler.
 pub(crate) async fn login(req: HttpRequest, bff: web::Data<Bff>) -> Result<HttpResponse, Problem> {
     let bad =
-        |why: String| Problem::new(StatusCode::BAD_REQUEST, "This login cannot begin").detail(why);
+        |why: String| Problem::new(StatusCode::BAD_REQUEST, "Cannot start the login").detail(why);
     let choice = bff.sessions.settings().choice;
     let ask = Ask::read(req.query_string(), choice, bff.weaknesses).map_err(bad)?;
     if let Some(name) = cookies::doubled(&Cookies::of(&req)) {
@@ -125,12 +125,33 @@ async fn start(
     ask: &Ask,
     state: &str,
 ) -> Result<HttpResponse, Problem> {
-    if !ask.asks_for_more()
-        && let Some(session) = bff.signed_in(req).await?
-        && ask.mode.is_none_or(|mode| mode == session.about().mode)
-    {
-        return Ok(redirect(ask.return_to.as_str()).finish());
+    let mut set = SetCookies::default();
+    if !ask.asks_for_more() {
+        let (session, changed) = bff.sessions.open(req, Purpose::USE).await?;
+        let fits = |mode| ask.mode.is_none_or(|asked| asked == mode);
+        if session.is_some_and(|session| fits(session.about().mode)) {
+            return Ok(changed.on(redirect(ask.return_to.as_str())));
+        }
+        set = changed;
     }
+    let answer = match to_provider(req, bff, ask, state).await {
+        Ok((location, cookies)) => {
+            set.append(cookies);
+            redirect(location.as_str())
+        }
+        Err(problem) => HttpResponse::from_error(problem),
+    };
+    Ok(set.on(answer))
+}
+
+/// Saves the login; returns the authorization request's URL and the cookies that bind
+/// the login to this browser.
+async fn to_provider(
+    req: &HttpRequest,
+    bff: &Bff,
+    ask: &Ask,
+    state: &str,
+) -> Result<(Url, SetCookies), Problem> {
     let login = Begin {
         return_to: ask.return_to.as_str(),
         signed_in_since: ask.signed_in_since(bff.clock.now()),
@@ -144,33 +165,28 @@ async fn start(
     let params = request_params(bff, redirect_uri, ask, state, &begun);
     let location = location(bff, params)
         .await
-        .map_err(|error| provider_trouble(&error))?;
-    let mut answer = redirect(location.as_str());
-    for cookie in begun.cookies {
-        answer.cookie(cookie);
-    }
-    Ok(answer.finish())
+        .map_err(|error| provider_failed(&error))?;
+    Ok((location, begun.cookies.into()))
 }
 
 fn not_begun(error: NotBegun) -> Problem {
-    let cannot = "This login cannot begin";
+    let cannot = "Cannot start the login";
     match error {
-        NotBegun::Store(error) => store_away(&error.to_string()),
+        NotBegun::Store(error) => store_unreachable(&error.to_string()),
         NotBegun::TooLarge => {
             Problem::new(StatusCode::BAD_REQUEST, cannot).detail("return_to is too long.")
         }
         NotBegun::TooMany => Problem::new(StatusCode::TOO_MANY_REQUESTS, cannot)
-            .detail("Too many logins were begun here and not finished. Try again in a minute.")
+            .detail("Too many unfinished logins. Try again in a minute.")
             .retry_after(60),
     }
 }
 
-fn redirect(location: &str) -> actix_web::HttpResponseBuilder {
-    let mut answer = HttpResponse::Found();
-    answer
+fn redirect(location: &str) -> HttpResponse {
+    HttpResponse::Found()
         .insert_header((header::LOCATION, location))
-        .insert_header((header::CACHE_CONTROL, "no-store"));
-    answer
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .finish()
 }
 
 /// The authorization request (OIDC Core §3.1.2.1, RFC 7636 §4.3).

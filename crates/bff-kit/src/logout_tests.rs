@@ -6,12 +6,9 @@ use actix_web::{
     http::{Method, StatusCode},
     test::TestRequest,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{
-    tests::{Seen, Setup, setup},
-    *,
-};
+use super::tests::{Seen, Setup, setup};
 use crate::sessions::tests::Browser;
 
 async fn log_out(setup: &Setup, browser: &Browser, uri: &str) -> Seen {
@@ -31,7 +28,7 @@ async fn without_a_provider_the_apps_session_ends_alone_and_the_answer_says_so()
     assert_eq!((seen.status, body), (StatusCode::OK, alone));
     assert_eq!(seen.header("cache-control"), "no-store");
     assert!(seen.header("set-cookie").contains("Max-Age=0"));
-    assert!(setup.world.look(&browser).await.is_none());
+    assert!(setup.world.peek(&browser).await.is_none());
 }
 
 #[actix_web::test]
@@ -47,7 +44,7 @@ async fn where_the_store_is_away_or_keeps_it_the_session_and_its_cookie_stay() {
             (seen.header("retry-after"), seen.header("set-cookie")),
             ("1", "")
         );
-        assert!(setup.world.look(&browser).await.is_some());
+        assert!(setup.world.peek(&browser).await.is_some());
     }
 }
 

@@ -1,4 +1,4 @@
-//! What an app counts beside its requests.
+//! The app's metrics beside those of its requests.
 
 use kit::{
     metrics::{Counter, Metrics, Timer},
@@ -8,15 +8,15 @@ use kit::{
 /// An app's instruments.
 #[derive(Clone)]
 pub(crate) struct Meters {
-    /// Logins that came back, by outcome.
+    /// Finished logins, by outcome.
     pub(crate) logins: Counter,
     /// Calls to the token endpoint, by grant and outcome.
     pub(crate) token_calls: Timer,
-    /// Waits for another request's refresh, by where that one is.
+    /// Waits for another request's refresh, by where that one runs.
     pub(crate) refresh_waits: Timer,
-    /// Logout tokens that came, by outcome.
+    /// Received logout tokens, by outcome.
     pub(crate) logout_tokens: Counter,
-    /// Sessions that the store had lost a part of.
+    /// Sessions whose index entry the store had lost.
     pub(crate) unlisted: Counter,
 }
 

@@ -10,7 +10,7 @@ use utoipa::{
 };
 
 use crate::{
-    backchannel_logout, cookies, events, logout, proxy, routes, state::Bff, user_sessions,
+    backchannel_logout, cookies, events, logout, proxy, session_status, state::Bff, user_sessions,
 };
 
 #[derive(OpenApi)]
@@ -22,7 +22,7 @@ use crate::{
         license(name = "Apache-2.0"),
     ),
     paths(
-        routes::session,
+        session_status::session,
         logout::logout,
         user_sessions::list,
         user_sessions::end,

@@ -1,6 +1,6 @@
-//! A login under way: what the app keeps between `/login` and `/callback`. It
-//! is in the store under a hash of `state`, works once, and is bound to the
-//! browser by a cookie of its own.
+//! A login in progress: what the app keeps between `/login` and `/callback`. Its
+//! record is in the store under a hash of `state`, can be used once, and is bound to
+//! the browser by a cookie.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,20 +24,20 @@ use crate::{
 };
 
 /// How long a user may take at the provider.
-pub(crate) const LIFETIME: Duration = Duration::from_secs(600);
-/// The most logins under way in one browser: each has a cookie.
+const LIFETIME: Duration = Duration::from_secs(600);
+/// The most logins in progress in one browser: each has a cookie.
 pub(crate) const MAX_LOGINS: usize = 5;
 
 /// The most bytes of a record before it is sealed.
 const MAX_PLAIN: usize = 2000;
 /// How long the provider keeps a pushed request that no browser opens.
 const PUSHED: Duration = Duration::from_secs(60);
-/// What a pushed request costs there, with the mark of the assertion's `jti`.
+/// The size of a pushed request there, with the record of the assertion's `jti`.
 const PUSH_COST: u64 = 1500;
 
 const VERSION: u32 = 1;
 
-/// What the callback needs to know again. No `Debug`: it holds secrets.
+/// What the callback needs. No `Debug`: it holds secrets.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct PreSession {
     v: u32,
@@ -49,31 +49,31 @@ pub(crate) struct PreSession {
     pub(crate) verifier: String,
     /// Where the login leads to.
     pub(crate) return_to: String,
-    /// When the user must have signed in at the earliest, where a fresh
-    /// sign-in was asked for.
+    /// The earliest time of sign-in that counts, where the login asked for a fresh
+    /// sign-in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) signed_in_since: Option<Timestamp>,
-    /// How the session will be kept, where the login chose.
+    /// The session's mode, where the login chose one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) mode: Option<SessionMode>,
-    /// What the record is charged; one of the version before has nothing.
+    /// What the record is charged to; a record of an older version has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     charge: Option<Charge>,
-    /// What its pushed request is charged, where there is one.
+    /// What its pushed request is charged to, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     push: Option<Charge>,
 }
 
-/// What a login asks for, as far as its callback has to know.
+/// What a login asks for and its callback needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Begin<'a> {
     /// Where it leads to.
     pub(crate) return_to: &'a str,
-    /// When the user must have signed in at the earliest.
+    /// The earliest time of sign-in that counts.
     pub(crate) signed_in_since: Option<Timestamp>,
-    /// How the session is to be kept, where it chooses.
+    /// The session's mode, where the login chooses one.
     pub(crate) mode: Option<SessionMode>,
-    /// Whether its request is going to be pushed to the provider.
+    /// Whether its request is pushed to the provider.
     pub(crate) pushes: bool,
 }
 
@@ -83,7 +83,7 @@ pub(crate) enum NotBegun {
     /// Too many requests were pushed lately: in all, or for this address.
     #[error("too many logins were begun and not finished")]
     TooMany,
-    /// It is more than anybody may leave in the store.
+    /// The record would be too large.
     #[error("the login asks for more than can be kept")]
     TooLarge,
     /// The store did not answer.
@@ -91,17 +91,17 @@ pub(crate) enum NotBegun {
     Store(#[from] StoreError),
 }
 
-/// What a login begins with.
+/// A login that has begun.
 pub(crate) struct Begun {
     /// `nonce`.
     pub(crate) nonce: String,
     /// The PKCE verifier.
     pub(crate) verifier: String,
-    /// Binds the login to this browser, and makes it forget the oldest ones.
+    /// Binds the login to this browser, and removes the oldest ones.
     pub(crate) cookies: Vec<Cookie<'static>>,
 }
 
-/// A login under way that this browser began. No `Debug`: it holds secrets.
+/// A login in progress that this browser began. No `Debug`: it holds secrets.
 pub(crate) struct Found {
     key: String,
     sealed: Bytes,
@@ -122,7 +122,7 @@ pub(crate) enum NoLogin {
     Store(#[from] StoreError),
 }
 
-/// All logins under way.
+/// All logins in progress.
 pub(crate) struct PreSessions {
     store: SharedStore,
     keyring: Keyring,
@@ -150,9 +150,9 @@ impl PreSessions {
             Budget::new(store, clock, &prefix, (in_all, per_address), beyond)
         };
         let budget = new("login", in_all, OverflowPolicy::Evict);
-        // All of an app's requests come from one address for the provider, which
-        // can tell no stranger from another: so they are refused here. It keeps
-        // half a budget of them for each client.
+        // The provider sees all requests of an app from one address, and cannot tell
+        // one browser from another: so too many are refused here. The provider allows
+        // each client half a budget.
         let pushes = new("push", in_all / 2, OverflowPolicy::Refuse);
         Self {
             store,
@@ -202,7 +202,7 @@ impl PreSessions {
         self.keep(&key, owner, &mut record).await?;
         let value = format!("{}.{secret}", self.clock.now().secs());
         let mut cookies = surplus(cookies::logins(req));
-        cookies.push(cookies::login(state, &value));
+        cookies.push(cookies::login(state, &value, LIFETIME));
         let PreSession {
             nonce, verifier, ..
         } = record;
@@ -213,7 +213,7 @@ impl PreSessions {
         })
     }
 
-    /// Saves `record`, charged to `owner`; others of the owner's may go for it.
+    /// Saves `record`, charged to `owner`; older records of the owner may be removed.
     async fn keep(&self, key: &str, owner: Owner, record: &mut PreSession) -> Result<(), NotBegun> {
         let size = serde_json::to_vec(record).unwrap_or_default().len();
         let charge = Charge::new(owner, cost(key, size));
@@ -227,14 +227,14 @@ impl PreSessions {
         let ends = self.clock.now() + LIFETIME;
         let entered = self.budget.enter(&charge, key, ends).await;
         if !matches!(entered, Ok(true)) {
-            // Nothing is kept that is in no budget.
+            // A record without an entry in the budget is not kept.
             self.store.remove(key).await.and(entered)?;
         }
         Ok(())
     }
 
-    /// The login of `state` that the browser of `req` began. It stays as it is:
-    /// who knows a `state` alone cannot use up another's login.
+    /// The login of `state` that the browser of `req` began. It stays in the store: a
+    /// client that only knows a `state` cannot use up another browser's login.
     pub(crate) async fn find(&self, req: &HttpRequest, state: &str) -> Result<Found, NoLogin> {
         let anybodys = self.weaknesses.has(Weakness::LoginUnbound);
         let cookie = Cookies::of(req).get(&cookies::login_name(state));
@@ -263,7 +263,7 @@ impl PreSessions {
         })
     }
 
-    /// Ends the login, for one caller alone: who gets the record has won.
+    /// Takes the login out of the store. Of concurrent callers one succeeds.
     pub(crate) async fn take(&self, found: Found) -> Result<PreSession, NoLogin> {
         let Found {
             key,
@@ -278,7 +278,7 @@ impl PreSessions {
             if let Some(charge) = charge
                 && let Err(error) = budget.leave(charge, &key).await
             {
-                // It does until it would have run out.
+                // The entry expires with the record.
                 tracing::warn!("a login that has ended still counts: {error}");
             }
         }
@@ -290,7 +290,7 @@ impl PreSessions {
     }
 }
 
-/// Forgets the oldest logins, so that one more fits.
+/// Removes the cookies of the oldest logins, so that one more fits.
 fn surplus(mut logins: Vec<(String, String)>) -> Vec<Cookie<'static>> {
     let began = |value: &str| {
         value

@@ -83,7 +83,7 @@ async fn a_made_up_cookie_does_not_bind_and_uses_nothing_up() {
     let world = world();
     let logins = logins(&world);
     let begun = logins.begin(&browser(&[]), "S555", to("/")).await.unwrap();
-    let forged = cookies::login("S555", "1.guess");
+    let forged = cookies::login("S555", "1.guess", LIFETIME);
     assert!(matches!(
         redeem(&logins, &browser(&[forged]), "S555").await,
         Err(NoLogin::Foreign)

@@ -1,8 +1,8 @@
-//! Where a login leads back to: a path of our own, never another site's address.
+//! Where a login leads: a path of this app, never another site's address.
 
 use kit::config::{Weakness, Weaknesses};
 
-/// The most bytes in a `return_to`: it is kept before anybody has signed in.
+/// The most bytes in a `return_to`: it is stored before the user has signed in.
 pub(crate) const MAX_RETURN_TO: usize = 1500;
 
 /// A local path, with its query.

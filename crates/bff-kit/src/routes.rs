@@ -1,16 +1,15 @@
-//! What is where, and the pages.
+//! The routes, and the middleware around them.
 
 use actix_cors::Cors;
 use actix_web::{
     Error, HttpRequest, HttpResponse,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::{Method, StatusCode, header},
+    http::Method,
     middleware::{Condition, Next, from_fn},
     web::{self, ServiceConfig},
 };
 use kit::config::{Weakness, Weaknesses};
-use serde_json::json;
 use web_kit::{
     look::{self, Accent},
     problem::Problem,
@@ -25,24 +24,24 @@ use crate::{
     events::events,
     home::home,
     login::login,
-    logout::{leftovers, logout},
+    logout::logout,
     openapi::openapi,
     pages::{self, DocsPage},
-    params::Params,
-    price::priced,
     proxy::{Upstreams, api1, api2},
-    sessions::{About, Purpose},
+    server_timing,
+    session_status::session,
+    sessions::Purpose,
     state::Bff,
     user_sessions,
 };
 
-/// Where a request's trace begins: a login's at `/login`, what the provider
-/// sends at the provider, all others here.
+/// Where a request's trace begins: a login's at `/login`, a logout token's at the
+/// provider, all others here.
 pub(crate) fn trace_from(method: &Method, path: &str) -> trace::From {
     match path {
         "/login" | "/callback" => trace::From::Journey,
-        // No page of another site can send a `traceparent` there: it would need
-        // a preflight (Fetch §4.8), and there is no answer to one.
+        // Another site's page cannot send a `traceparent` there: it would need a
+        // preflight (Fetch §4.8), which no route answers.
         backchannel_logout::PATH if method == Method::POST => trace::From::Caller,
         _ => trace::From::Fresh,
     }
@@ -58,7 +57,8 @@ pub(crate) fn routes(
     let accent = bff.accent();
     let weaknesses = bff.weaknesses;
     let page = |path: &str| web::resource(path.to_owned());
-    // No cookie counts there: it is the one unsafe call that comes from elsewhere.
+    // Without the guard: the one unsafe call from another origin, which no cookie
+    // authenticates.
     let from_provider = web::resource(backchannel_logout::PATH)
         .app_data(bff.clone())
         .route(web::post().to(backchannel_logout));
@@ -79,17 +79,7 @@ pub(crate) fn routes(
             Cors::permissive(),
         ))
         // Routes are tried in this order: calls come most often.
-        .service(
-            web::resource("/api1/data")
-                .route(web::get().to(api1::list))
-                .route(web::post().to(api1::place)),
-        )
-        .service(web::resource("/api1/report").route(web::get().to(api1::report)))
-        .service(
-            web::resource("/api2/data")
-                .route(web::get().to(api2::list))
-                .route(web::post().to(api2::reserve)),
-        )
+        .configure(calls)
         .service(page("/").route(web::get().to(home)))
         .service(page("/login").route(web::get().to(login)))
         .service(page("/callback").route(web::get().to(callback)))
@@ -113,9 +103,25 @@ pub(crate) fn routes(
         .service(guarded);
 }
 
-/// What surrounds each request of the app: one middleware, for a call pays for
-/// each. A person who opens a page sees a page, whatever goes wrong; scripts and
-/// services get problem+json.
+/// The calls to the APIs.
+fn calls(cfg: &mut ServiceConfig) {
+    let orders = web::resource("/api1/data");
+    let stock = web::resource("/api2/data");
+    cfg.service(
+        orders
+            .route(web::get().to(api1::list))
+            .route(web::post().to(api1::place)),
+    )
+    .service(web::resource("/api1/report").route(web::get().to(api1::report)))
+    .service(
+        stock
+            .route(web::get().to(api2::list))
+            .route(web::post().to(api2::reserve)),
+    );
+}
+
+/// The middleware around each request: one, because each call pays for it. Errors are
+/// pages for people who open a page, and problem+json for scripts and services.
 async fn around<B: MessageBody + 'static>(
     accent: Accent,
     csrf: web::Data<Csrf>,
@@ -124,7 +130,7 @@ async fn around<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let is_page = PAGES.contains(&req.path());
     let guarded = async |req| guard(accent, &csrf, req, next).await;
-    let answering = async |req| priced(req, guarded).await;
+    let answering = async |req| server_timing::measured(req, guarded).await;
     if is_page {
         look::error_pages_around(accent, req, answering).await
     } else {
@@ -136,63 +142,13 @@ async fn around<B: MessageBody + 'static>(
 
 /// `GET /docs`.
 async fn docs(req: HttpRequest, bff: web::Data<Bff>) -> Result<HttpResponse, Problem> {
-    let signed_in = bff.signed_in(&req).await?.is_some();
-    Ok(DocsPage {
+    let (session, set) = bff.sessions.open(&req, Purpose::USE).await?;
+    let page = DocsPage {
         app_name: bff.app.name.to_owned(),
         accent: bff.accent(),
-        signed_in,
-    }
-    .respond())
-}
-
-/// `GET /session`: whose session it is. Never a token.
-#[utoipa::path(
-    get, path = "/session", summary = "Who is signed in", tag = "This app",
-    responses((status = 200, description = "Who is signed in, or authenticated: false"))
-)]
-pub(crate) async fn session(
-    req: HttpRequest,
-    bff: web::Data<Bff>,
-) -> Result<HttpResponse, Problem> {
-    let slide = slides(req.query_string()).map_err(|why| {
-        Problem::new(StatusCode::BAD_REQUEST, "The query cannot be read").detail(why)
-    })?;
-    let session = bff.session(&req, Purpose::Look { slide }).await?;
-    let body = match &session {
-        None => json!({
-            "authenticated": false,
-            "mode": bff.sessions.settings().mode,
-            // Of sessions that this browser has ended: nobody can call it back.
-            "still_valid": leftovers::in_marker(&bff.sessions.still_good(&req)),
-        }),
-        Some(session) => described(session.about()),
+        signed_in: session.is_some(),
     };
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(body))
-}
-
-/// Whether a look at the session counts as a use of it.
-fn slides(query: &str) -> Result<bool, String> {
-    let params = Params::read(query.as_bytes()).map_err(|error| error.to_string())?;
-    match params.get("slide") {
-        None | Some("true") => Ok(true),
-        Some("false") => Ok(false),
-        Some(_) => Err("slide is true or false.".to_owned()),
-    }
-}
-
-/// What scripts may know of a session.
-fn described(about: &About) -> serde_json::Value {
-    json!({
-        "authenticated": true,
-        "user": about.user,
-        "mode": about.mode,
-        "created_at": about.created_at.secs(),
-        "last_used_at": about.slid_at.secs(),
-        "expires_at": about.expires_at.secs(),
-        "ends_at": about.ends_at.secs(),
-    })
+    Ok(set.on(page.respond()))
 }
 
 #[cfg(test)]

@@ -1,11 +1,8 @@
-use std::{
-    sync::{Arc, atomic::Ordering::SeqCst},
-    time::Duration,
-};
+use std::sync::{Arc, atomic::Ordering::SeqCst};
 
 use actix_web::{
     App as ActixApp,
-    http::StatusCode,
+    http::{StatusCode, header},
     test::{self, TestRequest},
 };
 use kit::{
@@ -13,23 +10,23 @@ use kit::{
     seal::Keyring,
     state_dir::StateDir,
 };
+use serde_json::json;
 use store::SharedStore;
 use token_verify::Issuer;
 
 use super::*;
 use crate::{
     app::{App, RequestBy},
-    backchannel_logout::UsedLogoutTokens,
     client_auth::{ClientAuth, client_key},
     meters::Meters,
     pre_session::PreSessions,
-    provider::{AudienceBy, Provider, ProviderSettings},
+    provider::{Provider, ProviderSettings},
     proxy::UpstreamUrls,
     sessions::{
         SessionMode,
         tests::{World, world},
     },
-    tokens::{TokenSettings, Tokens},
+    used_logout_tokens::UsedLogoutTokens,
     watched::Watched,
 };
 
@@ -57,7 +54,6 @@ pub(super) fn setup_at(issuer: Issuer, request: RequestBy) -> Setup {
     let shared: SharedStore = store.clone();
     let ground = &world.ground;
     let keyring = || Keyring::new(&[[9; 32]], "test");
-    let sessions = Arc::new(world.sessions_in(&shared, "app1"));
     let provider = ProviderSettings {
         issuer,
         client_id: "app1".into(),
@@ -71,18 +67,7 @@ pub(super) fn setup_at(issuer: Issuer, request: RequestBy) -> Setup {
         redirect_uri: "http://app1.localhost:8082/callback".into(),
     };
     let provider = Arc::new(Provider::new(provider, ground, Meters::for_test()));
-    let settings = TokenSettings {
-        margin: Duration::from_secs(30),
-        audience_by: AudienceBy::Resource,
-    };
-    let tokens = Tokens::new(
-        sessions.clone(),
-        provider.clone(),
-        shared.clone(),
-        ground,
-        settings,
-        Meters::for_test().refresh_waits,
-    );
+    let sessions = Arc::new(world.sessions_with(&shared, &provider));
     let app = App {
         service: "app1-bff",
         client_id: "app1",
@@ -107,7 +92,6 @@ pub(super) fn setup_at(issuer: Issuer, request: RequestBy) -> Setup {
             kit::config::LoginBudget::default(),
         ),
         sessions,
-        tokens,
         used_logout_tokens: UsedLogoutTokens::new(store.clone(), "app1"),
         meters: Meters::for_test(),
     };

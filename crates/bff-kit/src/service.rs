@@ -12,7 +12,6 @@ use token_verify::{Jwks, jwks::Timing};
 use web_kit::frame::Frame;
 
 use crate::{
-    backchannel_logout::UsedLogoutTokens,
     callback::CALLBACK,
     config::Config,
     csrf::Csrf,
@@ -21,9 +20,9 @@ use crate::{
     provider::{Provider, ProviderSettings},
     proxy::{MAX_BODY, UpstreamUrls, Upstreams},
     routes::{routes, trace_from},
-    sessions::{SessionSettings, Sessions},
+    sessions::{SessionParts, SessionSettings, Sessions},
     state::Bff,
-    tokens::{TokenSettings, Tokens},
+    used_logout_tokens::UsedLogoutTokens,
 };
 
 /// The master key in the state directory from which an app's keys are derived. A
@@ -75,7 +74,7 @@ pub async fn build(
         redirect_uri: format!("{origin}{CALLBACK}"),
     };
     let provider = Arc::new(Provider::new(provider, &ground, meters.clone()));
-    // The provider's keys, for access tokens that come back in cookies.
+    // The provider's keys, for access tokens in cookies.
     let jwks = Jwks::new(
         config.issuer.clone(),
         Timing::default(),
@@ -108,30 +107,26 @@ fn assemble(
     meters: Meters,
 ) -> Bff {
     let client_id = config.app.client_id;
-    // Keys of their own for each app and use: no record opens in another's place.
+    // A key for each app and purpose: no record can be opened as another one.
     let keyring = |what: &str| Keyring::new(masters, &format!("bff {client_id} {what}"));
     let settings = SessionSettings {
         lifetimes: config.lifetimes,
         per_user: config.sessions_per_user,
         mode: config.mode,
         choice: config.mode_choice,
-    };
-    let unlisted = meters.unlisted.clone();
-    let sessions = Sessions::new(store, keyring, jwks, &ground, client_id, settings, unlisted);
-    let sessions = Arc::new(sessions);
-    let settings = TokenSettings {
         margin: config.token_margin,
         audience_by: config.audience_by,
     };
-    let used_logout_tokens = UsedLogoutTokens::new(store.clone(), client_id);
-    let tokens = Tokens::new(
-        sessions.clone(),
-        provider.clone(),
-        store.clone(),
-        &ground,
+    let parts = SessionParts {
+        store,
+        provider: &provider,
+        jwks,
+        ground: &ground,
         settings,
-        meters.refresh_waits.clone(),
-    );
+        meters: &meters,
+    };
+    let sessions = Sessions::new(&parts, keyring);
+    let used_logout_tokens = UsedLogoutTokens::new(store.clone(), client_id);
     let keyring = keyring("login");
     let budget = config.login_budget;
     let pre_sessions = PreSessions::new(store.clone(), keyring, &ground, client_id, budget);
@@ -144,8 +139,7 @@ fn assemble(
         random: ground.random,
         provider,
         pre_sessions,
-        sessions,
-        tokens,
+        sessions: Arc::new(sessions),
         used_logout_tokens,
         meters,
     }

@@ -1,25 +1,24 @@
 //! `GET /callback`: checks state, browser and issuer, redeems the code, checks
 //! the id_token, saves the session, and only then sets its cookie.
 
-mod trouble;
+mod page_error;
 
-use actix_web::{HttpRequest, HttpResponse, cookie::Cookie, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use kit::telemetry::names::{OK, span};
 use oauth_types::claims::Audience;
 use tracing::{Instrument as _, Span, field::Empty};
 use web_kit::trace::join_journey;
 
-use self::trouble::Trouble;
+use self::page_error::PageError;
 use crate::{
     audiences::FIRST,
-    cookies::{self, Cookies},
-    logout::leftovers::revoke,
+    cookies::{self, Cookies, SetCookies},
     params::Params,
     pre_session::{NoLogin, PreSession},
     provider::{Expected, Grant, Identity, note},
+    revocation::revoke,
     sessions::{Record, SessionError, SessionMode},
     state::Bff,
-    tokens::audience_of,
 };
 
 /// Where the provider sends the browser back to.
@@ -27,8 +26,8 @@ pub(crate) const CALLBACK: &str = "/callback";
 /// The most bytes in a code or a state.
 const MAX_VALUE: usize = 2048;
 
-/// A login that this answer has used up, and what the provider promises of its
-/// answers.
+/// The login of this answer, taken from the store, and what the provider promises of
+/// its answers.
 struct Taken {
     pre_session: PreSession,
     iss_promised: bool,
@@ -39,13 +38,13 @@ pub(crate) async fn callback(req: HttpRequest, bff: web::Data<Bff>) -> HttpRespo
     let params = match Params::read(req.query_string().as_bytes()) {
         Ok(params) => params,
         Err(error) => {
-            return Trouble::Unreadable(error.to_string())
+            return PageError::Unreadable(error.to_string())
                 .respond(&req, &bff)
                 .await;
         }
     };
     let Some(state) = params.get("state").filter(|state| state.len() <= MAX_VALUE) else {
-        return Trouble::Unreadable("It names no login.".to_owned())
+        return PageError::Unreadable("It has no state.".to_owned())
             .respond(&req, &bff)
             .await;
     };
@@ -60,14 +59,14 @@ pub(crate) async fn callback(req: HttpRequest, bff: web::Data<Bff>) -> HttpRespo
         let (checked, over) = checking.await;
         let finished = match checked {
             Ok((code, pre_session)) => finish(&req, &bff, code, pre_session).await,
-            Err(trouble) => Err(trouble),
+            Err(error) => Err(error),
         };
         let mut answer = match finished {
             Ok(answer) => {
                 bff.meters.logins.add(&[OK]);
                 answer
             }
-            Err(trouble) => trouble.respond(&req, &bff).await,
+            Err(error) => error.respond(&req, &bff).await,
         };
         let login = cookies::login_name(state);
         if over && Cookies::of(&req).get(&login).is_some() {
@@ -79,8 +78,8 @@ pub(crate) async fn callback(req: HttpRequest, bff: web::Data<Bff>) -> HttpRespo
     answering.instrument(journey).await
 }
 
-/// A cookie that is there twice, and so counts for none: the login could not be
-/// told from another browser's, or its session not be seen. Nothing is used up.
+/// A cookie that the request brings twice, so that neither counts: the login could not
+/// be matched to this browser, or its session not be read. The login is not used up.
 fn doubled(req: &HttpRequest, state: &str) -> Option<String> {
     let cookies = Cookies::of(req);
     let login = cookies::login_name(state);
@@ -90,22 +89,22 @@ fn doubled(req: &HttpRequest, state: &str) -> Option<String> {
     cookies::doubled(&cookies).map(ToOwned::to_owned)
 }
 
-/// The code of an answer to a login that this browser began, and that login;
-/// and whether it is over, whatever the answer says.
+/// The code of the answer and the login that it belongs to, which this browser began;
+/// and whether that login is over, whatever the answer says.
 async fn check<'p>(
     req: &HttpRequest,
     bff: &Bff,
     params: &'p Params,
     state: &str,
-) -> (Result<(&'p str, PreSession), Trouble>, bool) {
+) -> (Result<(&'p str, PreSession), PageError>, bool) {
     let taken = take(req, bff, state).await;
-    // A login that is not used up can still be ended, and needs its cookie for it.
-    let over = matches!(taken, Ok(_) | Err(Trouble::LoginGone));
+    // A login that is not used up can still be finished, and needs its cookie.
+    let over = matches!(taken, Ok(_) | Err(PageError::LoginGone));
     let checked = taken.and_then(|taken| {
         let code = code_of(params, bff.provider.issuer(), taken.iss_promised)?;
         Ok((code, taken.pre_session))
     });
-    let outcome = checked.as_ref().err().map_or(OK, Trouble::outcome);
+    let outcome = checked.as_ref().err().map_or(OK, PageError::outcome);
     Span::current().record("sso.outcome", outcome);
     (checked, over)
 }
@@ -115,9 +114,9 @@ async fn finish(
     bff: &Bff,
     code: &str,
     pre_session: PreSession,
-) -> Result<HttpResponse, Trouble> {
+) -> Result<HttpResponse, PageError> {
     let redeeming = bff.provider.redeem_code(code, &pre_session.verifier);
-    let grant = redeeming.await.map_err(Trouble::Code)?;
+    let grant = redeeming.await.map_err(PageError::Code)?;
     let expected = Expected {
         nonce: &pre_session.nonce,
         signed_in_since: pre_session.signed_in_since,
@@ -125,26 +124,23 @@ async fn finish(
     let step = kit::step!(span::ID_TOKEN_CHECK, "sso.outcome" = Empty);
     let identifying = async { note(bff.provider.identify(&grant, &expected).await) };
     let identity = identifying.instrument(step).await;
-    let identity = identity.map_err(Trouble::IdToken)?;
+    let identity = identity.map_err(PageError::IdToken)?;
     let mode = pre_session.mode.unwrap_or(bff.sessions.settings().mode);
     let saving = save(req, bff, identity, &grant, mode);
     let step = kit::step!(span::SESSION_SAVE, "sso.session_mode" = mode.as_str());
     let cookies = saving.instrument(step).await?;
-    let mut answer = HttpResponse::SeeOther();
-    answer
+    let answer = HttpResponse::SeeOther()
         .insert_header((header::LOCATION, pre_session.return_to))
-        .insert_header((header::CACHE_CONTROL, "no-store"));
-    for cookie in cookies {
-        answer.cookie(cookie);
-    }
-    Ok(answer.finish())
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .finish();
+    Ok(cookies.on(answer))
 }
 
-/// Ends the login of `state`, whatever comes of it then: a state works once.
-/// Without the provider nothing could come of it, so it is not used up then.
-async fn take(req: &HttpRequest, bff: &Bff, state: &str) -> Result<Taken, Trouble> {
+/// Takes the login of `state` from the store: a state can be used once. While the
+/// provider is unreachable the login could not be finished, so it stays.
+async fn take(req: &HttpRequest, bff: &Bff, state: &str) -> Result<Taken, PageError> {
     let found = bff.pre_sessions.find(req, state).await?;
-    let known = bff.provider.known().await.map_err(Trouble::Provider)?;
+    let known = bff.provider.known().await.map_err(PageError::Provider)?;
     let iss_promised = known.metadata.iss_promised;
     Ok(Taken {
         pre_session: bff.pre_sessions.take(found).await?,
@@ -152,36 +148,36 @@ async fn take(req: &HttpRequest, bff: &Bff, state: &str) -> Result<Taken, Troubl
     })
 }
 
-/// The code of an answer that is our provider's.
-fn code_of<'a>(params: &'a Params, issuer: &str, iss_promised: bool) -> Result<&'a str, Trouble> {
+/// The code of the answer, if the answer comes from the app's provider.
+fn code_of<'a>(params: &'a Params, issuer: &str, iss_promised: bool) -> Result<&'a str, PageError> {
     check_issuer(params.get("iss"), issuer, iss_promised)?;
     if let Some(code) = params.get("error") {
-        return Err(Trouble::Refused(code.chars().take(64).collect()));
+        return Err(PageError::Refused(code.chars().take(64).collect()));
     }
     let code = params.get("code").filter(|code| code.len() <= MAX_VALUE);
-    code.ok_or_else(|| Trouble::Unreadable("It brings no code.".to_owned()))
+    code.ok_or_else(|| PageError::Unreadable("It has no code.".to_owned()))
 }
 
-/// RFC 9207 §2.4: compared as a string, for errors as well. Who promises it in
-/// the metadata must send it.
-fn check_issuer(iss: Option<&str>, issuer: &str, promised: bool) -> Result<(), Trouble> {
+/// RFC 9207 §2.4: compared as a string, for errors as well. A provider whose metadata
+/// promises `iss` must send it.
+fn check_issuer(iss: Option<&str>, issuer: &str, promised: bool) -> Result<(), PageError> {
     match iss {
         Some(iss) if iss == issuer => Ok(()),
         None if !promised => Ok(()),
-        _ => Err(Trouble::WrongIssuer),
+        _ => Err(PageError::WrongIssuer),
     }
 }
 
-/// A new id at each login. The session that this browser had before ends: where
-/// the store fails just then, it ends by itself, and the new one counts already.
+/// Begins a session under a new id, and ends the one that this browser had before. If
+/// the store fails to end that one, it expires; the new session counts already.
 async fn save(
     req: &HttpRequest,
     bff: &Bff,
     identity: Identity,
     grant: &Grant,
     mode: SessionMode,
-) -> Result<Vec<Cookie<'static>>, Trouble> {
-    let audience = match audience_of(grant.access_token.token()) {
+) -> Result<SetCookies, PageError> {
+    let audience = match grant.access_token.unverified_audience() {
         Some(Audience::One(audience)) => audience,
         Some(Audience::Many(_)) | None => FIRST.uri.to_owned(),
     };
@@ -191,18 +187,20 @@ async fn save(
     let record = Record::new(identity, grant, &audience, mode, bff.clock.now(), lifetimes);
     let begun = bff.sessions.begin(&record.on(user_agent)).await?;
     for surplus in &begun.surplus {
-        drop(revoke(bff, surplus));
+        drop(revoke(&bff.provider, surplus));
     }
-    match bff.sessions.end_former(req).await {
-        // This login does not wait for it.
-        Ok(Some(former)) => drop(revoke(bff, &former)),
+    let (former, mut set) = bff.sessions.end_former(req).await;
+    match former {
+        // The login does not wait for the revocation.
+        Ok(Some(former)) => drop(revoke(&bff.provider, &former)),
         Ok(None) => {}
         Err(error) => tracing::warn!("a browser's former session was not ended: {error}"),
     }
-    Ok(begun.cookies)
+    set.append(begun.cookies);
+    Ok(set)
 }
 
-impl From<NoLogin> for Trouble {
+impl From<NoLogin> for PageError {
     fn from(error: NoLogin) -> Self {
         match error {
             NoLogin::Foreign => Self::ForeignLogin,
@@ -212,13 +210,14 @@ impl From<NoLogin> for Trouble {
     }
 }
 
-impl From<SessionError> for Trouble {
+impl From<SessionError> for PageError {
     fn from(error: SessionError) -> Self {
         match error {
             SessionError::TooLarge(_) | SessionError::Opaque => {
                 Self::FitsNoCookie(error.to_string())
             }
             SessionError::EndedMeanwhile => Self::EndedMeanwhile,
+            SessionError::Provider(error) => Self::Provider(error),
             SessionError::Store(_) | SessionError::NoKeys => Self::Store(error.to_string()),
         }
     }

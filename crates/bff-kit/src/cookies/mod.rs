@@ -1,12 +1,14 @@
 //! The one home of the apps' cookies: names, attributes, lifetimes. They are read
-//! by [`web_kit::cookies`]; values too long for one cookie are in `split`.
+//! by [`web_kit::cookies`]; `split` has values that are too long for one cookie,
+//! `set` what an answer changes.
 
+mod set;
 mod split;
 
 use std::time::Duration;
 
 use actix_web::{
-    Error, HttpMessage as _, HttpRequest, HttpResponse,
+    Error, HttpRequest,
     body::MessageBody,
     cookie::{Cookie, SameSite, time},
     dev::{ServiceRequest, ServiceResponse},
@@ -18,21 +20,24 @@ pub(crate) use web_kit::cookies::Cookies;
 use web_kit::same_site::same_site;
 
 use self::split::split;
-pub(crate) use self::split::{TooLarge, whole};
-use crate::{audiences::Audience, pre_session::LIFETIME};
+pub(crate) use self::{
+    set::SetCookies,
+    split::{TooLarge, whole},
+};
+use crate::audiences::Audience;
 
 /// The session's cookie. `__Host-` lets a browser take it only with `Secure`,
 /// `Path=/` and no `Domain`: no sibling host can set or read it.
 pub const SESSION: &str = "__Host-session_id";
-/// Cookie modes: who is signed in, sealed.
+/// `hybrid` and `stateless`: who is signed in, sealed.
 pub(crate) const IDENTITY: &str = "__Host-session";
 /// `stateless`: the refresh token and the id_token, sealed.
 pub(crate) const RENEWAL: &str = "__Host-refresh";
-/// Cookie modes: which sessions have ended in this browser.
+/// `hybrid` and `stateless`: which sessions have ended in this browser.
 pub(crate) const ENDED: &str = "__Host-ended";
-/// How the cookie of a login under way begins.
+/// The prefix of the cookie of a login in progress.
 const LOGIN_PREFIX: &str = "__Host-login_";
-/// How much of the state's hash stands in that cookie's name.
+/// How many characters of the state's hash are in that cookie's name.
 const HASH_LEN: usize = 16;
 
 /// The cookie that carries the session's id. It ends with the browser; the
@@ -58,8 +63,8 @@ pub(crate) fn access_token(
     split(&cookie, token)
 }
 
-/// Names the sessions that have ended here, for as long as a late answer could
-/// bring one of them back.
+/// Names the sessions that have ended in this browser, for as long as a late answer
+/// could set the cookies of one of them.
 pub(crate) fn ended(value: String, lives: Duration) -> Cookie<'static> {
     let mut cookie = host_cookie(ENDED.to_owned(), value);
     cookie.set_max_age(lasting(lives));
@@ -68,21 +73,21 @@ pub(crate) fn ended(value: String, lives: Duration) -> Cookie<'static> {
 
 /// The cookie that binds the login of `state` to this browser. Each login has
 /// a name of its own, so that tabs do not overwrite each other.
-pub(crate) fn login(state: &str, value: &str) -> Cookie<'static> {
+pub(crate) fn login(state: &str, value: &str, lives: Duration) -> Cookie<'static> {
     let mut cookie = host_cookie(login_name(state), value.to_owned());
-    cookie.set_max_age(lasting(LIFETIME));
+    cookie.set_max_age(lasting(lives));
     cookie
 }
 
-/// Makes the browser forget the cookie `name`.
+/// Removes the cookie `name`.
 pub(crate) fn forget(name: &str) -> Cookie<'static> {
     let mut cookie = host_cookie(name.to_owned(), String::new());
     cookie.make_removal();
     cookie
 }
 
-/// Makes the browser forget all that it holds of a session, but for [`ENDED`].
-/// Those of an API's path are not sent to others, so they are forgotten unseen.
+/// Removes all cookies of a session except [`ENDED`]. Those with an API's path may
+/// not have been sent, so they are removed unseen.
 pub(crate) fn forget_session(cookies: &Cookies<'_>) -> Vec<Cookie<'static>> {
     let own = [SESSION, IDENTITY, RENEWAL];
     let mut gone: Vec<_> = own
@@ -100,8 +105,8 @@ pub(crate) fn forget_session(cookies: &Cookies<'_>) -> Vec<Cookie<'static>> {
     gone
 }
 
-/// The cookie of a session that is there more than once, so that none of them
-/// counts: a sign-in could not be seen.
+/// A session cookie that the request brings more than once. None of them counts, so
+/// the browser could not sign in.
 pub(crate) fn doubled<'r>(cookies: &Cookies<'r>) -> Option<&'r str> {
     let is_sessions = |name: &str| {
         let split = [IDENTITY, RENEWAL];
@@ -117,7 +122,7 @@ pub(crate) fn login_name(state: &str) -> String {
     format!("{LOGIN_PREFIX}{}", &hash[..HASH_LEN])
 }
 
-/// Name and value of the cookie of each login under way in this browser.
+/// Name and value of the cookie of each login in progress in this browser.
 pub(crate) fn logins(req: &HttpRequest) -> Vec<(String, String)> {
     Cookies::of(req)
         .all()
@@ -132,59 +137,7 @@ pub(crate) fn bytes(headers: &header::HeaderMap) -> usize {
     lines.map(header::HeaderValue::len).sum()
 }
 
-/// Cookies that go along with the answer to a request, whichever it will be.
-#[derive(Default)]
-struct Outgoing {
-    now: Vec<Cookie<'static>>,
-    /// Made when the answer leaves.
-    late: Vec<Box<dyn FnOnce() -> Vec<Cookie<'static>>>>,
-}
-
-/// Sets `cookies` with the answer to `req`.
-pub(crate) fn set(req: &HttpRequest, cookies: Vec<Cookie<'static>>) {
-    if !cookies.is_empty() {
-        collect(req, |outgoing| outgoing.now.extend(cookies));
-    }
-}
-
-/// Sets what `make` gives when the answer to `req` leaves: what was true when
-/// the request came may be so no more.
-pub(crate) fn set_late(req: &HttpRequest, make: impl FnOnce() -> Vec<Cookie<'static>> + 'static) {
-    collect(req, |outgoing| outgoing.late.push(Box::new(make)));
-}
-
-fn collect(req: &HttpRequest, add: impl FnOnce(&mut Outgoing)) {
-    let mut extensions = req.extensions_mut();
-    if let Some(outgoing) = extensions.get_mut::<Outgoing>() {
-        return add(outgoing);
-    }
-    let mut outgoing = Outgoing::default();
-    add(&mut outgoing);
-    extensions.insert(outgoing);
-}
-
-/// Puts on `answer` what [`set`] collected; of one name the last. An answer that
-/// sets a cookie itself (a login, a logout) has the last word on it.
-pub(crate) fn put_on<B>(req: &HttpRequest, answer: &mut HttpResponse<B>) {
-    let Some(Outgoing { now, late }) = req.extensions_mut().remove::<Outgoing>() else {
-        return;
-    };
-    let mut set: Vec<Cookie<'static>> = answer.cookies().map(Cookie::into_owned).collect();
-    // The latest first: it is the one that stays.
-    let late = late.into_iter().rev().flat_map(|make| make());
-    for cookie in late.chain(now.into_iter().rev()) {
-        if set.iter().any(|own| own.name() == cookie.name()) {
-            continue;
-        }
-        if let Err(error) = answer.add_cookie(&cookie) {
-            tracing::error!("a cookie that is no header: {error}");
-        }
-        set.push(cookie);
-    }
-}
-
-/// A lab's middleware: the answer's cookies say of cross-site requests what
-/// the lab has weakened them to.
+/// For a weakened lab: sets the weakened `SameSite` on the answer's cookies.
 pub(crate) async fn weakened<B: MessageBody>(
     weaknesses: Weaknesses,
     req: ServiceRequest,
@@ -231,7 +184,7 @@ mod tests {
         let hour = Duration::from_secs(3600);
         let mut all = vec![
             session("id"),
-            login("S555", "v"),
+            login("S555", "v", hour),
             forget("__Host-login_x"),
             ended("x".to_owned(), hour),
         ];
@@ -264,8 +217,9 @@ mod tests {
     #[test]
     fn the_sessions_cookie_ends_with_the_browser_and_a_logins_after_ten_minutes() {
         assert_eq!(session("id").max_age(), None);
+        let ten_minutes = Duration::from_secs(600);
         assert_eq!(
-            login("S555", "v").max_age(),
+            login("S555", "v", ten_minutes).max_age(),
             Some(time::Duration::minutes(10))
         );
         assert_eq!(forget("x").max_age(), Some(time::Duration::ZERO));
@@ -291,11 +245,11 @@ mod tests {
 
     #[actix_web::test]
     async fn a_lab_weakens_what_every_cookie_says_and_nothing_else_of_it() {
-        use actix_web::{App, middleware::from_fn, test, web};
+        use actix_web::{App, HttpResponse, middleware::from_fn, test, web};
         use kit::config::Weakness;
 
         async fn two() -> HttpResponse {
-            let (session, login) = (session("id"), login("S555", "v"));
+            let (session, login) = (session("id"), login("S555", "v", Duration::ZERO));
             HttpResponse::Ok().cookie(session).cookie(login).finish()
         }
         let none = [Weakness::SameSiteNone].into_iter().collect();
@@ -311,19 +265,5 @@ mod tests {
             assert_eq!(cookie.secure(), Some(true));
             assert_eq!(cookie.http_only(), Some(true));
         }
-    }
-
-    #[test]
-    fn what_the_answer_sets_itself_has_the_last_word() {
-        let request = TestRequest::default().to_http_request();
-        set(&request, vec![session("late"), forget("__Host-login_x")]);
-        let mut answer = HttpResponse::Ok().cookie(session("new")).finish();
-        put_on(&request, &mut answer);
-        let mut set: Vec<_> = answer
-            .cookies()
-            .map(|c| format!("{}={}", c.name(), c.value()))
-            .collect();
-        set.sort();
-        assert_eq!(set, ["__Host-login_x=", "__Host-session_id=new"]);
     }
 }

@@ -1,6 +1,6 @@
 //! Values beyond what browsers keep in one cookie: 4,096 bytes of name, value
-//! and attributes together (RFC 6265 §6.1). They are split over a few cookies,
-//! and beyond those refused: a browser would drop them without a word.
+//! and attributes together (RFC 6265 §6.1). They are split over a few cookies;
+//! what does not fit is refused, for a browser would drop it silently.
 
 use std::borrow::Cow;
 
@@ -14,11 +14,11 @@ const MAX_COOKIE: usize = 4096;
 /// are then 24 KiB at most, and leave room in a request's 32 KiB of headers.
 const MAX_PARTS: usize = 2;
 
-/// A value shorter than this stands alone: the common case costs no copy and no
-/// look for more.
+/// A shorter value is in one cookie: the common case copies nothing and searches for
+/// no further part.
 const ALONE: usize = MAX_COOKIE / 2;
 
-/// The value does not fit the cookies that it may have.
+/// The value is too large for its cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it has {bytes} bytes, and {MAX_PARTS} cookies hold less")]
 pub(crate) struct TooLarge {
@@ -27,7 +27,7 @@ pub(crate) struct TooLarge {
 }
 
 /// `value` in as many cookies like `pattern` as it needs: `name`, `name.1`, …
-/// The next one is removed, so that a longer value that was there does not go on.
+/// The next one is removed, so that the rest of a longer old value is not appended.
 pub(crate) fn split(
     pattern: &Cookie<'static>,
     value: &str,
@@ -46,7 +46,7 @@ pub(crate) fn split(
         cookie.set_value(String::from_utf8_lossy(part).into_owned());
         cookies.push(cookie);
     }
-    // What `whole` would take for a part of this one.
+    // `whole` would take it for a part of this value.
     if value.len() >= ALONE && parts.len() < MAX_PARTS {
         let mut rest = pattern.clone();
         rest.set_name(format!("{}.{}", pattern.name(), parts.len()));
@@ -76,7 +76,7 @@ pub(super) fn is_part(own: &str, name: &str) -> bool {
     }
 }
 
-/// The names of the cookies that hold the value of `name`, as far as they are there.
+/// The names of the cookies among `cookies` that hold the value of `name`.
 pub(super) fn parts_of<'r>(
     cookies: &Cookies<'r>,
     name: &'static str,
@@ -84,8 +84,8 @@ pub(super) fn parts_of<'r>(
     cookies.names().filter(move |own| is_part(own, name))
 }
 
-/// The value of `name`, put together again. What checks it (a signature, a
-/// seal) finds out where a part is missing.
+/// The value of `name`, joined again. If a part is missing, its signature or seal
+/// does not verify.
 pub(crate) fn whole<'r>(cookies: &Cookies<'r>, name: &str) -> Option<Cow<'r, str>> {
     let first = cookies.get(name)?;
     if first.len() < ALONE {

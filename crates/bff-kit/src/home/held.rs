@@ -1,5 +1,5 @@
-//! The cookies that a browser holds in each mode, explained. Their attributes
-//! are those of the cookies that are really set.
+//! The cookies that a browser has in each mode, explained for the app's page. Their
+//! attributes are taken from the cookies that the app sets.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     sessions::SessionMode,
 };
 
-/// What stands for a value, which is never shown.
+/// A placeholder: values are never shown.
 const ANY: &str = "x";
 
 /// Those of `mode`.
@@ -21,19 +21,19 @@ pub(super) fn in_mode(mode: SessionMode) -> Vec<HeldCookie> {
         &cookies::session(ANY),
         "A random id of 256 bits.".to_owned(),
     )];
-    if matches!(mode, SessionMode::Hybrid | SessionMode::Stateless) {
+    if mode.has_token_cookies() {
         held.extend(carried(
             cookies::sealed(cookies::IDENTITY, ANY),
             "Who you are, sealed.".to_owned(),
         ));
     }
-    if mode == SessionMode::Stateless {
+    if mode.is_in_cookies() {
         held.extend(carried(
             cookies::sealed(cookies::RENEWAL, ANY),
             "The refresh token, sealed.".to_owned(),
         ));
     }
-    if matches!(mode, SessionMode::Hybrid | SessionMode::Stateless) {
+    if mode.has_token_cookies() {
         for audience in Audience::ALL {
             held.extend(carried(
                 cookies::access_token(audience, ANY, Duration::ZERO),
@@ -44,7 +44,7 @@ pub(super) fn in_mode(mode: SessionMode) -> Vec<HeldCookie> {
     held
 }
 
-/// The first part stands for all of a value that was split.
+/// The first part stands for all parts of a value.
 fn carried(cookies: Result<Vec<Cookie<'static>>, TooLarge>, holds: String) -> Option<HeldCookie> {
     let first = cookies.ok()?.into_iter().next()?;
     Some(explained(&first, holds))
@@ -52,7 +52,7 @@ fn carried(cookies: Result<Vec<Cookie<'static>>, TooLarge>, holds: String) -> Op
 
 fn explained(cookie: &Cookie<'_>, holds: String) -> HeldCookie {
     let mut cookie = cookie.clone();
-    // It differs with each token.
+    // Max-Age differs with each token.
     cookie.set_max_age(None);
     let written = cookie.to_string();
     let (_, attributes) = written.split_once("; ").unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::{
     csrf::Csrf,
     pages::{self, HomePage},
     params::Params,
-    sessions::Session,
+    sessions::{Purpose, Session},
     state::Bff,
 };
 
@@ -20,7 +20,7 @@ pub(crate) async fn home(
     bff: web::Data<Bff>,
     csrf: web::Data<Csrf>,
 ) -> Result<HttpResponse, Problem> {
-    let session = bff.signed_in(&req).await?;
+    let (session, set) = bff.sessions.open(&req, Purpose::USE).await?;
     let settings = bff.sessions.settings();
     let mode = session
         .as_ref()
@@ -47,7 +47,7 @@ pub(crate) async fn home(
         idp_url: bff.provider.issuer().to_owned(),
         note: reflected(&req, bff.weaknesses),
     };
-    Ok(page.respond())
+    Ok(set.on(page.respond()))
 }
 
 fn signed_in(csrf: &Csrf, session: &Session) -> pages::SignedIn {
@@ -78,8 +78,7 @@ fn still_good(bff: &Bff, req: &HttpRequest) -> Vec<pages::StillGood> {
     .collect()
 }
 
-/// What the address says that the page should show as it is: nothing, but in a
-/// lab that has been weakened so.
+/// The query's `note`, shown unescaped: only in a lab with that weakness.
 fn reflected(req: &HttpRequest, weaknesses: Weaknesses) -> Option<String> {
     let params = Params::read(req.query_string().as_bytes()).ok();
     let params = params.filter(|_| weaknesses.has(Weakness::ReflectedHtml));

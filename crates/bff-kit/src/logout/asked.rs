@@ -13,7 +13,7 @@ use crate::params::Params;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Asked {
     pub(super) scope: Scope,
-    /// A script goes on by itself; a plain form is redirected.
+    /// Whether a script asks, which follows the JSON; a plain form is redirected.
     pub(super) by_script: bool,
 }
 

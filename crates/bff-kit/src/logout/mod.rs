@@ -1,9 +1,8 @@
 //! `POST /logout`: ends this app's session and its refresh token, and sends the
 //! browser on to the provider, which ends its own session and so every other
-//! app's. Read top to bottom: what is asked, the end, the way on.
+//! app's session.
 
 mod asked;
-pub(crate) mod leftovers;
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -18,17 +17,15 @@ use web_kit::{
     problem::Problem,
 };
 
-use self::{
-    asked::Asked,
-    leftovers::{StillValid, revoke, still_valid},
-};
+use self::asked::Asked;
 use crate::{
     cookies::{self, Cookies},
-    sessions::{Ended, Purpose},
+    revocation::{StillValid, revoke, still_valid},
+    sessions::{Ended, Purpose, Session},
     state::Bff,
 };
 
-/// Where the browser is in the end.
+/// Where the browser ends up.
 const HOME: &str = "/";
 
 /// How far a logout goes.
@@ -41,18 +38,18 @@ pub(crate) enum Scope {
     Everywhere,
 }
 
-/// What a script is told.
+/// The answer to a script.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LoggedOut {
-    /// Where the browser is to go now: there the rest of it happens.
+    /// Where the script has to send the browser to finish the logout.
     redirect_to: String,
-    /// What ends once it has gone there.
+    /// What has ended once the browser has gone there.
     ends: Scope,
-    /// What nobody can call back.
+    /// Access tokens that cannot be revoked.
     still_valid: Vec<StillValid>,
 }
 
-/// `POST /logout`. Without a session there is nothing to do, and that is well.
+/// `POST /logout`. Without a session it succeeds and does nothing.
 #[utoipa::path(
     post, path = "/logout", summary = "Sign out", tag = "This app",
     params(("scope" = Option<String>, Query, description = "`app`: of this app alone")),
@@ -68,28 +65,38 @@ pub(crate) async fn logout(
     bff: web::Data<Bff>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let no_logout = |why| Problem::new(StatusCode::BAD_REQUEST, "This is no logout").detail(why);
     let asked = Asked::read(&req, b"").map_err(no_logout)?;
     if let Some(name) = cookies::doubled(&Cookies::of(&req)) {
         return Err(twice(name));
     }
-    let session = bff.session(&req, Purpose::Look { slide: false }).await?;
-    let Some(session) = session else {
-        // Some may still be there of one that ended without this browser.
-        cookies::set(&req, cookies::forget_session(&Cookies::of(&req)));
-        return Ok(LoggedOut::here(Vec::new()).answer(asked.by_script));
+    let (session, mut set) = bff.sessions.open(&req, Purpose::PEEK).await?;
+    let answer = if let Some(session) = session {
+        end(&req, &bff, &session, body).await
+    } else {
+        // The browser may still have cookies of a session that ended elsewhere.
+        set.add(cookies::forget_session(&Cookies::of(&req)));
+        Ok(LoggedOut::here(Vec::new()).answer(asked.by_script))
     };
+    Ok(set.on(answer.unwrap_or_else(HttpResponse::from_error)))
+}
+
+async fn end(
+    req: &HttpRequest,
+    bff: &Bff,
+    session: &Session,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
     let form = if is_form(req.headers()) {
         body.known().read(FORM).await?
     } else {
         Bytes::new()
     };
-    let asked = Asked::read(&req, &form).map_err(no_logout)?;
-    let ended = bff.sessions.end(&req, &session).await?;
-    let revoking = revoke(&bff, &ended);
+    let asked = Asked::read(req, &form).map_err(no_logout)?;
+    let ended = bff.sessions.end(req, session).await?;
+    let revoking = revoke(&bff.provider, &ended);
     let at_provider = match asked.scope {
         Scope::App => None,
-        Scope::Everywhere => end_at_provider(&bff, &req, &ended).await,
+        Scope::Everywhere => end_at_provider(bff, req, &ended).await,
     };
     revoking.await;
     let here = LoggedOut::here(still_valid(&ended));
@@ -101,18 +108,22 @@ pub(crate) async fn logout(
         },
         None => here,
     };
-    Ok(logged_out.answer(asked.by_script))
+    Ok(ended.cookies.on(logged_out.answer(asked.by_script)))
 }
 
-/// Which session is meant cannot be told, and none has ended.
+fn no_logout(why: String) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "Invalid logout request").detail(why)
+}
+
+/// The request names two sessions, and none is ended.
 fn twice(name: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "A cookie is there twice").detail(format!(
-        "This browser sends the cookie {name} twice, so no session can be told to be its own. Delete every cookie with this name, of this site and of the domains above it."
+        "This browser sends the cookie {name} twice, so the app cannot tell which session to end. Delete every cookie with this name, of this site and of its parent domains."
     ))
 }
 
-/// Where the provider ends its session. A provider that has no such place, or
-/// is not reached, keeps its session: the answer says so.
+/// The URL at which the provider ends its session. Without such an endpoint, or while
+/// the provider is unreachable, its session stays, and the answer says so.
 async fn end_at_provider(bff: &Bff, req: &HttpRequest, ended: &Ended) -> Option<String> {
     let back_to = format!("{}{HOME}", bff.origin(req));
     let id_token = ended.id_token.as_deref();
@@ -144,7 +155,7 @@ impl LoggedOut {
         if by_script {
             return answer.json(self);
         }
-        // The id_token in it is nobody else's business.
+        // The URL contains the id_token.
         answer.insert_header((header::REFERRER_POLICY, "no-referrer"));
         answer.insert_header((header::LOCATION, self.redirect_to));
         answer.finish()

@@ -2,19 +2,19 @@
 
 use web_kit::look::Accent;
 
-/// One of them.
+/// A call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Call {
     pub(super) title: &'static str,
     pub(super) method: &'static str,
     pub(super) path: &'static str,
     pub(super) owner: Accent,
-    /// How it gets there.
+    /// How the app reaches the API.
     pub(super) route: &'static str,
 }
 
 impl Call {
-    /// All of them, in the order of a first walk.
+    /// All calls, in the order in which to try them.
     pub(super) const ALL: &'static [Self] = &[
         Self::new("List the orders", "GET", "/api1/data", Accent::Api1, "HTTP"),
         Self::new("List the stock", "GET", "/api2/data", Accent::Api2, "gRPC"),

@@ -25,13 +25,13 @@ pub(crate) struct HomePage {
     pub cookies: Vec<HeldCookie>,
     /// What is left of sessions that have ended in this browser.
     pub still_good: Vec<StillGood>,
-    /// The app next door, where there is one.
+    /// The other app, where there is one.
     pub other_app: Option<OtherApp>,
     /// The start page's address, where there is one.
     pub lab_url: Option<String>,
     /// The provider's address.
     pub idp_url: String,
-    /// What a lab that has been weakened so shows unescaped.
+    /// Text that is shown unescaped, only in a lab with that weakness.
     pub note: Option<String>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct App {
     pub accent: Accent,
 }
 
-/// All that there is only with a session.
+/// What is shown with a session.
 #[derive(Clone, Debug)]
 pub(crate) struct SignedIn {
     /// Whose session.
@@ -79,7 +79,7 @@ pub(crate) struct Session {
     pub handle: String,
     /// When it began.
     pub created: Timestamp,
-    /// When it ends if nothing happens until then.
+    /// When it expires unless it is used.
     pub expires_at: Timestamp,
 }
 
@@ -104,7 +104,7 @@ pub(crate) struct HeldCookie {
     pub holds: String,
 }
 
-/// An access token of a session that has ended, which nobody can call back.
+/// An access token of a session that has ended. It cannot be revoked.
 #[derive(Clone, Debug)]
 pub(crate) struct StillGood {
     /// For which API.
@@ -119,7 +119,7 @@ impl StillGood {
     }
 }
 
-/// The app next door.
+/// The other app.
 #[derive(Clone, Debug)]
 pub(crate) struct OtherApp {
     /// Its colour.

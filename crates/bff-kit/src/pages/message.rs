@@ -1,9 +1,9 @@
-//! An app's page for a login that did not come to its end.
+//! An app's page for a login that failed.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use web_kit::look::{Accent, Message};
 
-/// Says what happened and offers the way on: to sign in again, or home.
+/// Says what happened, and links to a new sign-in and to the home page.
 #[derive(Clone, Debug)]
 pub(crate) struct MessagePage(Message);
 

@@ -1,5 +1,5 @@
-//! What an app shows to people. Pages only render what they are given: no
-//! session is read and nothing is decided here.
+//! The app's pages. They only render their input: they read no session and decide
+//! nothing.
 
 mod assets;
 mod calls;

@@ -1,5 +1,4 @@
-//! The proxy path without a session, for measuring what a session adds to it.
-//! With the feature `bench` alone: no app has it.
+//! The proxy path without a session, for benchmarks. Only with the feature `bench`.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -11,7 +10,7 @@ use web_kit::problem::Problem;
 
 use super::{UpstreamUrls, Upstreams, api1::pass_on, headers::to_api, http1::Call};
 
-/// The way to an API.
+/// The proxy to API-1.
 #[derive(Clone, Debug)]
 pub struct ProxyAlone(UpstreamUrls);
 
@@ -26,7 +25,7 @@ impl ProxyAlone {
             .ok_or(problems)
     }
 
-    /// `GET /api1/data`, for whoever asks.
+    /// `GET /api1/data`, without authentication.
     pub fn routes(&self, cfg: &mut ServiceConfig) {
         cfg.app_data(web::Data::new(Upstreams::new(&self.0)))
             .route("/api1/data", web::get().to(relay));
@@ -36,7 +35,7 @@ impl ProxyAlone {
 async fn relay(req: HttpRequest, upstreams: web::Data<Upstreams>) -> Result<HttpResponse, Problem> {
     let make = || Call {
         method: Method::GET,
-        path: "/resource",
+        uri: upstreams.paths.orders.clone(),
         headers: to_api(&req),
         body: Bytes::new(),
     };

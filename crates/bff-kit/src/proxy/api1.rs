@@ -1,11 +1,11 @@
-//! `/api1/…`: API-1, HTTP all the way.
+//! `/api1/…`: calls to API-1 over HTTP.
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::StatusCode,
     web::{self, Bytes},
 };
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, Method, Uri, header};
 use kit::telemetry::names::span;
 use tracing::Instrument as _;
 use web_kit::{body::Body, problem::Problem};
@@ -14,30 +14,37 @@ use super::{
     Upstreams, headers,
     http1::{Answer, Call},
     order::Order,
-    trouble,
+    problems,
 };
-use crate::{audiences::API1, bearer::Bearer, sessions::Session, state::Bff, tokens::Wanted};
+use crate::{
+    audiences::API1,
+    bearer::Bearer,
+    sessions::{Purpose, Session, Wanted},
+    state::Bff,
+};
 
-/// What is asked of API-1.
+const CALL: Purpose = Purpose::Call(&API1);
+
+/// A call to API-1, without its access token.
 struct Ask {
     method: Method,
-    path: &'static str,
+    uri: Uri,
     body: Bytes,
 }
 
 impl Ask {
-    const fn get(path: &'static str) -> Self {
+    fn get(uri: &Uri) -> Self {
         Self {
             method: Method::GET,
-            path,
+            uri: uri.clone(),
             body: Bytes::new(),
         }
     }
 
-    fn place(order: &Order) -> Self {
+    fn place(uri: &Uri, order: &Order) -> Self {
         Self {
             method: Method::POST,
-            path: "/resource",
+            uri: uri.clone(),
             body: serde_json::to_vec(order).unwrap_or_default().into(),
         }
     }
@@ -53,8 +60,11 @@ pub(crate) async fn list(
     bff: web::Data<Bff>,
     upstreams: web::Data<Upstreams>,
 ) -> Result<HttpResponse, Problem> {
-    let session = bff.for_call(&req, &API1).await?;
-    relay(&req, &bff, &upstreams, &session, Ask::get("/resource")).await
+    let ask = Ask::get(&upstreams.paths.orders);
+    let calling = bff.sessions.with_session(&req, CALL, async |session| {
+        relay(&req, &bff, &upstreams, session, ask).await
+    });
+    calling.await
 }
 
 /// `POST /api1/data`: places an order.
@@ -73,21 +83,26 @@ pub(crate) async fn place(
     upstreams: web::Data<Upstreams>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let session = bff.for_call(&req, &API1).await?;
-    let order = Order::receive(req.headers(), body).await?;
-    relay(&req, &bff, &upstreams, &session, Ask::place(&order)).await
+    let calling = bff.sessions.with_session(&req, CALL, async |session| {
+        let order = Order::receive(req.headers(), body).await?;
+        let ask = Ask::place(&upstreams.paths.orders, &order);
+        relay(&req, &bff, &upstreams, session, ask).await
+    });
+    calling.await
 }
 
-/// `GET /api1/order`: places an order, as no GET may. Routed in a lab alone
-/// that has been weakened so.
+/// `GET /api1/order`: places an order by GET. Only in a lab with that weakness.
 pub(crate) async fn place_by_get(
     req: HttpRequest,
     bff: web::Data<Bff>,
     upstreams: web::Data<Upstreams>,
 ) -> Result<HttpResponse, Problem> {
-    let session = bff.for_call(&req, &API1).await?;
-    let order = Order::of_query(req.query_string())?;
-    relay(&req, &bff, &upstreams, &session, Ask::place(&order)).await
+    let calling = bff.sessions.with_session(&req, CALL, async |session| {
+        let order = Order::of_query(req.query_string())?;
+        let ask = Ask::place(&upstreams.paths.orders, &order);
+        relay(&req, &bff, &upstreams, session, ask).await
+    });
+    calling.await
 }
 
 /// `GET /api1/report`: orders and stock. API-1 asks API-2 for the stock.
@@ -100,42 +115,39 @@ pub(crate) async fn report(
     bff: web::Data<Bff>,
     upstreams: web::Data<Upstreams>,
 ) -> Result<HttpResponse, Problem> {
-    let session = bff.for_call(&req, &API1).await?;
-    relay(&req, &bff, &upstreams, &session, Ask::get("/report")).await
+    let ask = Ask::get(&upstreams.paths.report);
+    let calling = bff.sessions.with_session(&req, CALL, async |session| {
+        relay(&req, &bff, &upstreams, session, ask).await
+    });
+    calling.await
 }
 
 async fn relay(
     req: &HttpRequest,
     bff: &Bff,
     upstreams: &Upstreams,
-    session: &Session,
+    session: &mut Session,
     ask: Ask,
 ) -> Result<HttpResponse, Problem> {
-    let token = bff
-        .tokens
-        .access_token_for(
-            req,
-            session,
-            Wanted {
-                audience: &API1,
-                not: None,
-            },
-        )
-        .await?;
+    let wanted = Wanted {
+        audience: &API1,
+        rejected: None,
+    };
+    let token = bff.sessions.access_token(req, session, wanted).await?;
     let call = || Call {
         method: ask.method.clone(),
-        path: ask.path,
+        uri: ask.uri.clone(),
         headers: headers::to_api(req),
         body: ask.body.clone(),
     };
     let mut answer = send(upstreams, call, &token).await?;
     if answer.status == http::StatusCode::UNAUTHORIZED {
-        // Keys or clocks may have moved on: one fresh token, and no more than one.
+        // Keys or clocks may have changed: one new token, and no more than one.
         let fresh = Wanted {
             audience: &API1,
-            not: Some(token),
+            rejected: Some(token),
         };
-        let token = bff.tokens.access_token_for(req, session, fresh).await?;
+        let token = bff.sessions.access_token(req, session, fresh).await?;
         answer = send(upstreams, call, &token).await?;
     }
     pass_on(answer)
@@ -169,19 +181,19 @@ async fn send(
     Ok(sending.instrument(span).await?)
 }
 
-/// The API's answer for the browser. What the API says about its own troubles
-/// (502 to 504) passes with its sentence; a bare failure becomes ours.
+/// The API's answer for the browser. The API's own answers about failures (502 to 504)
+/// are passed on; any other server error becomes the app's problem.
 pub(super) fn pass_on(answer: Answer) -> Result<HttpResponse, Problem> {
     let status = answer.status.as_u16();
     match status {
-        401 => Err(trouble::token_refused()),
+        401 => Err(problems::token_refused()),
         200..=299 | 400..=499 | 502..=504 => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
             let mut passed = HttpResponse::build(status);
             headers::to_browser(&answer.headers, &mut passed);
             Ok(passed.body(answer.body))
         }
-        _ => Err(trouble::broke(status)),
+        _ => Err(problems::broke(status)),
     }
 }
 

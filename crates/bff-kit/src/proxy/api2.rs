@@ -1,4 +1,4 @@
-//! `/api2/data`: JSON to the browser, gRPC to API-2.
+//! `/api2/data`: calls to API-2, JSON for the browser and gRPC to the API.
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use kit::telemetry::names::span;
@@ -8,10 +8,17 @@ use tonic::{Code, Request, Response, Status, transport::Channel};
 use tracing::Instrument as _;
 use web_kit::{body::Body, problem::Problem};
 
-use super::{Upstreams, order::Order, trouble};
-use crate::{audiences::API2, bearer::Bearer, sessions::Session, state::Bff, tokens::Wanted};
+use super::{Upstreams, order::Order, problems};
+use crate::{
+    audiences::API2,
+    bearer::Bearer,
+    sessions::{Purpose, Session, Wanted},
+    state::Bff,
+};
 
 type Client = InventoryClient<Channel>;
+
+const CALL: Purpose = Purpose::Call(&API2);
 
 /// `GET /api2/data`: the stock.
 #[utoipa::path(
@@ -23,18 +30,20 @@ pub(crate) async fn list(
     bff: web::Data<Bff>,
     upstreams: web::Data<Upstreams>,
 ) -> Result<HttpResponse, Problem> {
-    let session = bff.for_call(&req, &API2).await?;
-    let call = async |mut client: Client, request: Request<()>| {
-        let listed = client.list(request.map(|()| ListRequest {})).await;
-        listed.map(Response::into_inner)
-    };
-    let listed = call_api2(&req, &bff, &upstreams, &session, call).await?;
-    let items: Vec<_> = listed
-        .items
-        .iter()
-        .map(|stock| json!({"item": stock.item, "quantity": stock.quantity}))
-        .collect();
-    Ok(answer(HttpResponse::Ok(), &json!({"items": items})))
+    let calling = bff.sessions.with_session(&req, CALL, async |session| {
+        let call = async |mut client: Client, request: Request<()>| {
+            let listed = client.list(request.map(|()| ListRequest {})).await;
+            listed.map(Response::into_inner)
+        };
+        let listed = call_api2(&req, &bff, &upstreams, session, call).await?;
+        let items: Vec<_> = listed
+            .items
+            .iter()
+            .map(|stock| json!({"item": stock.item, "quantity": stock.quantity}))
+            .collect();
+        Ok(answer(HttpResponse::Ok(), &json!({"items": items})))
+    });
+    calling.await
 }
 
 /// `POST /api2/data`: reserves stock.
@@ -54,44 +63,43 @@ pub(crate) async fn reserve(
     upstreams: web::Data<Upstreams>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let session = bff.for_call(&req, &API2).await?;
-    let Order { item, quantity } = Order::receive(req.headers(), body).await?;
-    let call = async |mut client: Client, request: Request<()>| {
-        let wish = ReserveRequest {
-            item: item.clone(),
-            quantity,
+    let calling = bff.sessions.with_session(&req, CALL, async |session| {
+        let Order { item, quantity } = Order::receive(req.headers(), body).await?;
+        let call = async |mut client: Client, request: Request<()>| {
+            let reservation = ReserveRequest {
+                item: item.clone(),
+                quantity,
+            };
+            let reserved = client.reserve(request.map(|()| reservation)).await;
+            reserved.map(Response::into_inner)
         };
-        client
-            .reserve(request.map(|()| wish))
-            .await
-            .map(Response::into_inner)
-    };
-    let reserved = call_api2(&req, &bff, &upstreams, &session, call).await?;
-    let reserved = json!({
-        "id": reserved.id,
-        "item": reserved.item,
-        "quantity": reserved.quantity,
-        "left": reserved.left,
+        let reserved = call_api2(&req, &bff, &upstreams, session, call).await?;
+        let reserved = json!({
+            "id": reserved.id,
+            "item": reserved.item,
+            "quantity": reserved.quantity,
+            "left": reserved.left,
+        });
+        Ok(answer(HttpResponse::Created(), &reserved))
     });
-    Ok(answer(HttpResponse::Created(), &reserved))
+    calling.await
 }
 
-/// Calls with the user's token, and once more with a fresh one where API-2
-/// refused it.
+/// Calls with the user's token, and once more with a new one if API-2 rejects it.
 async fn call_api2<T>(
     req: &HttpRequest,
     bff: &Bff,
     upstreams: &Upstreams,
-    session: &Session,
+    session: &mut Session,
     call: impl AsyncFn(Client, Request<()>) -> Result<T, Status>,
 ) -> Result<T, Problem> {
-    let mut refused = None;
+    let mut rejected = None;
     for _ in 0..2 {
         let wanted = Wanted {
             audience: &API2,
-            not: refused,
+            rejected,
         };
-        let token = bff.tokens.access_token_for(req, session, wanted).await?;
+        let token = bff.sessions.access_token(req, session, wanted).await?;
         let span = kit::step!(
             span::UPSTREAM,
             "sso.to" = "api-2",
@@ -106,11 +114,11 @@ async fn call_api2<T>(
             }
         };
         match calling.instrument(span).await {
-            Err(status) if status.code() == Code::Unauthenticated => refused = Some(token),
-            outcome => return outcome.map_err(|status| trouble::of_status(&status)),
+            Err(status) if status.code() == Code::Unauthenticated => rejected = Some(token),
+            outcome => return outcome.map_err(|status| problems::of_status(&status)),
         }
     }
-    Err(trouble::token_refused())
+    Err(problems::token_refused())
 }
 
 /// Made inside the call's span, so that API-2's becomes its child.

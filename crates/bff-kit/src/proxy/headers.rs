@@ -1,5 +1,5 @@
-//! What passes between browser and API. Lists of what may, never of what may
-//! not: cookies, `Authorization` and hop-by-hop headers are on neither.
+//! The headers that pass between browser and API: allow-lists, which contain neither
+//! cookies nor `Authorization` nor hop-by-hop headers.
 
 use actix_web::{HttpRequest, HttpResponseBuilder, http::header as browser};
 use http::{HeaderMap, HeaderName, HeaderValue, header as api};
@@ -7,7 +7,7 @@ use kit::telemetry::propagation;
 
 use crate::bearer::Bearer;
 
-/// A header by its name at either side: the two `http` crates differ by a version.
+/// A header's name on both sides: the two `http` crates differ in their version.
 type Both = (browser::HeaderName, HeaderName);
 
 const TO_API: [Both; 3] = [
@@ -21,10 +21,10 @@ const TO_BROWSER: [Both; 3] = [
     (browser::RETRY_AFTER, api::RETRY_AFTER),
 ];
 const NO_STORE: browser::HeaderValue = browser::HeaderValue::from_static("no-store");
-/// Room for all that a call has, so that the map never grows.
+/// Room for all headers of a call, so that the map never grows.
 const MOST: usize = 8;
 
-/// The headers of a call on behalf of `req`, but for its access token.
+/// The headers of a call on behalf of `req`, without its access token.
 pub(super) fn to_api(req: &HttpRequest) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(MOST);
     for (theirs, name) in TO_API {
@@ -44,7 +44,7 @@ pub(super) fn authorize(headers: &mut HeaderMap, access_token: &Bearer) {
     headers.insert(api::AUTHORIZATION, access_token.header().clone());
 }
 
-/// What of an API's headers the browser gets. Nothing is kept by any cache.
+/// Passes an API's headers on to the browser. No cache may store the answer.
 pub(super) fn to_browser(headers: &HeaderMap, answer: &mut HttpResponseBuilder) {
     for (theirs, name) in TO_BROWSER {
         let sent = headers.get(name);

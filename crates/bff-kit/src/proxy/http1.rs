@@ -1,9 +1,8 @@
-//! HTTP to an API: connections of this worker, kept in a small pool, last in
-//! first out. A connection-level client costs half of what a general one does.
+//! HTTP/1.1 to an API: a small pool of this worker's connections, last in first out. A
+//! connection-level client costs half as much as a general one.
 
-use std::{cell::RefCell, collections::HashMap, io, str::FromStr, time::Duration};
+use std::{cell::RefCell, io, str::FromStr, time::Duration};
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, uri::InvalidUri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -22,15 +21,15 @@ const MAX_IDLE: usize = 32;
 pub(crate) struct Call {
     /// Its method.
     pub(crate) method: Method,
-    /// The path at the API.
-    pub(crate) path: &'static str,
-    /// Only what may go out.
+    /// The address at the API.
+    pub(crate) uri: Uri,
+    /// The headers to send.
     pub(crate) headers: HeaderMap,
     /// At most [`MAX_BODY`] bytes.
     pub(crate) body: Bytes,
 }
 
-/// What an API answered.
+/// An API's answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// Its status.
@@ -50,26 +49,12 @@ pub(crate) enum UpstreamError {
     /// The connection broke in the middle of the call.
     #[error("the connection broke: {0}")]
     Broken(String),
-    /// No whole answer in time.
+    /// No complete answer in time.
     #[error("no answer in time")]
     TimedOut,
     /// An answer over [`MAX_BODY`].
     #[error("the answer is longer than {MAX_BODY} bytes")]
     TooLarge,
-}
-
-impl From<InvalidUri> for UpstreamError {
-    fn from(error: InvalidUri) -> Self {
-        Self::Unreachable(error.to_string())
-    }
-}
-
-/// A way to call an API.
-#[async_trait(?Send)]
-pub(crate) trait Upstream {
-    /// One call, as `make` makes it: again for another connection, where it
-    /// turns out that the first was closed.
-    async fn call(&self, make: &dyn Fn() -> Call) -> Result<Answer, UpstreamError>;
 }
 
 /// Where an API is: plain HTTP inside a cluster or on loopback, or https.
@@ -105,6 +90,13 @@ impl FromStr for Target {
     }
 }
 
+impl Target {
+    /// The address of `path` at the API.
+    pub(crate) fn uri(&self, path: &str) -> Result<Uri, InvalidUri> {
+        format!("{}{path}", self.base).parse()
+    }
+}
+
 type Sender = SendRequest<Full<Bytes>>;
 
 /// The pool.
@@ -112,8 +104,6 @@ pub(crate) struct Pooled {
     target: Target,
     /// Where it is reached over https.
     tls: Option<Tls>,
-    /// Read once: paths are few, and fixed.
-    uris: RefCell<HashMap<&'static str, Uri>>,
     idle: RefCell<Vec<(Sender, Instant)>>,
 }
 
@@ -126,16 +116,24 @@ enum Failed {
 }
 
 impl Pooled {
+    /// Connections to `target`.
     pub(crate) fn new(target: Target, trust: &Trust) -> Self {
         Self {
             tls: target.is_https.then(|| trust.tls(&[b"http/1.1"])),
             target,
-            uris: RefCell::default(),
             idle: RefCell::default(),
         }
     }
 
-    async fn exchange(&self, make: &dyn Fn() -> Call) -> Result<Answer, UpstreamError> {
+    /// One call, as `make` makes it: again for another connection, where the first
+    /// turns out to be closed.
+    pub(crate) async fn call(&self, make: &impl Fn() -> Call) -> Result<Answer, UpstreamError> {
+        timeout(CALL_TIMEOUT, self.exchange(make))
+            .await
+            .unwrap_or(Err(UpstreamError::TimedOut))
+    }
+
+    async fn exchange(&self, make: &impl Fn() -> Call) -> Result<Answer, UpstreamError> {
         // An idle connection may have been closed at the other end just now.
         while let Some(sender) = self.idle_one() {
             let call = make();
@@ -191,8 +189,7 @@ impl Pooled {
         sender.ready().await.map_err(|_| Failed::NotSent)?;
         let mut request = http::Request::new(Full::new(call.body));
         *request.method_mut() = call.method;
-        let uri = self.uri(call.path);
-        *request.uri_mut() = uri.map_err(|error| Failed::Sent(error.into()))?;
+        *request.uri_mut() = call.uri;
         *request.headers_mut() = call.headers;
         request
             .headers_mut()
@@ -225,18 +222,9 @@ impl Pooled {
         })
     }
 
-    fn uri(&self, path: &'static str) -> Result<Uri, InvalidUri> {
-        if let Some(uri) = self.uris.borrow().get(path) {
-            return Ok(uri.clone());
-        }
-        let uri: Uri = format!("{}{path}", self.target.base).parse()?;
-        self.uris.borrow_mut().insert(path, uri.clone());
-        Ok(uri)
-    }
-
     fn keep(&self, sender: Sender) {
         let mut idle = self.idle.borrow_mut();
-        // The oldest come first. Nobody would take these out of the others' way.
+        // The oldest come first. Nothing else removes expired connections.
         if idle
             .first()
             .is_some_and(|(_, since)| since.elapsed() >= IDLE)
@@ -249,8 +237,8 @@ impl Pooled {
     }
 }
 
-/// Nothing has been sent before there is a connection, so the time that runs
-/// out here leaves nothing open.
+/// Connects in time. Nothing has been sent by then, so a timeout here is certain not to
+/// have done anything.
 async fn connected_within<T>(
     longest: Duration,
     connecting: impl Future<Output = io::Result<T>>,
@@ -258,15 +246,6 @@ async fn connected_within<T>(
     let outcome = timeout(longest, connecting).await;
     let outcome = outcome.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     outcome.map_err(|e| UpstreamError::Unreachable(e.to_string()))
-}
-
-#[async_trait(?Send)]
-impl Upstream for Pooled {
-    async fn call(&self, make: &dyn Fn() -> Call) -> Result<Answer, UpstreamError> {
-        timeout(CALL_TIMEOUT, self.exchange(make))
-            .await
-            .unwrap_or(Err(UpstreamError::TimedOut))
-    }
 }
 
 #[cfg(test)]

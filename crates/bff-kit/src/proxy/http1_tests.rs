@@ -51,7 +51,7 @@ fn api() -> Api {
 fn call(method: Method, path: &'static str, body: &'static str) -> impl Fn() -> Call {
     move || Call {
         method: method.clone(),
-        path,
+        uri: Uri::from_static(path),
         headers: HeaderMap::new(),
         body: Bytes::from_static(body.as_bytes()),
     }

@@ -1,6 +1,6 @@
 //! Calls to the APIs on the user's behalf: API-1 over HTTP, API-2 over gRPC.
-//! The browser's cookie becomes an access token here, and nothing of the
-//! browser's but what a list allows goes further.
+//! The browser's cookie is replaced by an access token, and only headers of an
+//! allow-list are passed on.
 
 #[cfg(feature = "bench")]
 pub mod alone;
@@ -9,34 +9,41 @@ pub(crate) mod api2;
 mod headers;
 mod http1;
 mod order;
-mod trouble;
+mod problems;
 
-use std::rc::Rc;
-
+use http::Uri;
 use kit::{config::Problems, net::Trust};
 use sso_proto::inventory::inventory_client::InventoryClient;
 use tonic::transport::{Channel, Endpoint};
 
-pub(crate) use http1::Pooled;
-use http1::Upstream;
+use self::http1::{Pooled, Target};
 
 /// The most bytes of a body, to an API and from it.
 pub(crate) const MAX_BODY: usize = 1 << 20;
 
-/// The ways to the APIs. Each worker has its own, so that no call changes threads.
+/// The clients of the APIs. Each worker has its own, so that no call changes threads.
 pub(crate) struct Upstreams {
-    api1: Rc<dyn Upstream>,
+    api1: Pooled,
+    paths: Api1Paths,
     api2: InventoryClient<Channel>,
 }
 
-/// Where the APIs are, found good.
+/// API-1's addresses.
+#[derive(Clone, Debug)]
+struct Api1Paths {
+    orders: Uri,
+    report: Uri,
+}
+
+/// Where the APIs are, found valid.
 #[derive(Clone, Debug)]
 pub(crate) struct UpstreamUrls {
     /// API-1's HTTP.
-    api1: http1::Target,
+    api1: Target,
+    paths: Api1Paths,
     /// API-2's gRPC.
     api2: String,
-    /// By whom both are trusted, where they are reached over https.
+    /// The certificates that both are verified by, over https.
     trust: Trust,
 }
 
@@ -47,8 +54,9 @@ impl UpstreamUrls {
         trust: &Trust,
         problems: &mut Problems,
     ) -> Option<Self> {
-        let api1 = problems.parse("API1_URL", api1);
-        // What is no endpoint here would be none in each worker.
+        let api1: Option<Target> = problems.parse("API1_URL", api1);
+        let paths = api1.as_ref().and_then(|api1| Api1Paths::at(api1, problems));
+        // Each worker parses it again, and would fail there.
         let is_http = ["http://", "https://"]
             .iter()
             .any(|scheme| api2.starts_with(scheme));
@@ -61,6 +69,7 @@ impl UpstreamUrls {
         }
         Some(Self {
             api1: api1?,
+            paths: paths?,
             api2: api2.to_owned(),
             trust: trust.clone(),
         })
@@ -68,8 +77,21 @@ impl UpstreamUrls {
     }
 }
 
+impl Api1Paths {
+    fn at(api1: &Target, problems: &mut Problems) -> Option<Self> {
+        let mut at = |path| {
+            let uri = api1.uri(path);
+            uri.map_err(|error| problems.add("API1_URL", error)).ok()
+        };
+        Some(Self {
+            orders: at("/resource")?,
+            report: at("/report")?,
+        })
+    }
+}
+
 impl Upstreams {
-    /// Ways for this worker. Call it inside the worker's runtime.
+    /// Clients for this worker. Call it inside the worker's runtime.
     #[expect(
         clippy::expect_used,
         reason = "fails only for an address that UpstreamUrls::read refuses"
@@ -81,7 +103,8 @@ impl Upstreams {
             .max_decoding_message_size(MAX_BODY)
             .max_encoding_message_size(MAX_BODY);
         Self {
-            api1: Rc::new(Pooled::new(urls.api1.clone(), &urls.trust)),
+            api1: Pooled::new(urls.api1.clone(), &urls.trust),
+            paths: urls.paths.clone(),
             api2,
         }
     }

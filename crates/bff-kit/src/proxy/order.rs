@@ -1,4 +1,4 @@
-//! What an order or a reservation asks for, as JSON or as a form of ours.
+//! An order or a reservation, as JSON or as a form of the app's pages.
 
 use actix_web::http::{
     StatusCode,
@@ -13,7 +13,7 @@ use web_kit::{
 
 use crate::params::Params;
 
-/// How many of what.
+/// An item and its quantity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Order {
@@ -26,7 +26,7 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// Reads the body of a request whose session was found good.
+    /// Reads the body of a request that has a live session.
     pub(super) async fn receive(headers: &HeaderMap, body: Body) -> Result<Self, Problem> {
         let kind = Kind::of(headers)?;
         Self::parse(kind, &body.known().read(FORM).await?)
@@ -40,7 +40,7 @@ impl Order {
         }
     }
 
-    /// Reads a query, which is a form too.
+    /// Reads a query, which is encoded like a form.
     pub(super) fn of_query(query: &str) -> Result<Self, Problem> {
         Self::of_form(query.as_bytes())
     }
@@ -59,7 +59,7 @@ impl Order {
     }
 }
 
-/// What an order may be written in.
+/// The media type of an order.
 #[derive(Clone, Copy)]
 enum Kind {
     Form,

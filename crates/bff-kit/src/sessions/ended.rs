@@ -1,15 +1,22 @@
-//! Sessions that have ended, and the marker that keeps them so: an answer that
-//! is late can still bring the cookies of a session that was ended meanwhile.
-//! The marker names such sessions for as long as anything in them is good, and
-//! the access tokens of theirs that nobody can call back.
+//! Sessions that have ended, and the marker cookie that keeps them ended: a late
+//! answer can still set the cookies of a session that has ended meanwhile. The
+//! marker names such sessions until everything in them has expired, and their
+//! access tokens that cannot be revoked.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use actix_web::cookie::Cookie;
 use kit::clock::{Clock, Timestamp};
 
-use super::{Handle, Record, record::About};
-use crate::{audiences::Audience, cookies};
+use super::{
+    id::Handle,
+    mode::SessionMode,
+    record::{About, Record},
+};
+use crate::{
+    audiences::Audience,
+    cookies::{self, SetCookies},
+};
 
 /// The most sessions that a marker names: the latest.
 const MAX_NAMED: usize = 4;
@@ -21,22 +28,25 @@ pub(crate) struct Ended {
     pub(crate) id_token: Option<String>,
     /// To be revoked.
     pub(crate) refresh_token: Option<String>,
-    /// Access tokens that nobody can call back, by audience: until when.
+    /// Access tokens that cannot be revoked, by audience: until when they are valid.
     pub(crate) still_good: BTreeMap<String, Timestamp>,
+    /// Removes its cookies, where it was this browser's session.
+    pub(crate) cookies: SetCookies,
 }
 
 impl Ended {
-    /// Of a record: its tokens were never out of our hands, unless it was
-    /// `hybrid`, where the browser has them.
+    /// What is left of a record. Only `hybrid` sessions gave access tokens to the
+    /// browser.
     pub(super) fn of(record: &Record) -> Self {
-        let out = record.about.mode == super::SessionMode::Hybrid;
-        let tokens = record.tokens.iter().filter(|_| out);
+        let in_browser = record.about.mode == SessionMode::Hybrid;
+        let tokens = record.tokens.iter().filter(|_| in_browser);
         Self {
             id_token: Some(record.id_token.clone()),
             refresh_token: record.refresh_token.clone(),
             still_good: tokens
                 .map(|(audience, token)| (audience.clone(), token.expires_at))
                 .collect(),
+            cookies: SetCookies::default(),
         }
     }
 }
@@ -44,14 +54,14 @@ impl Ended {
 /// A session that has ended, as the marker names it.
 struct Named<'m> {
     handle: &'m str,
-    /// Until when anything in it is good.
+    /// When everything in it has expired.
     until: Timestamp,
-    /// Its access tokens that nobody can call back.
+    /// Its access tokens that cannot be revoked.
     still_good: Vec<(&'static Audience, Timestamp)>,
 }
 
-/// The marker that names this session too, beside those that `before` names,
-/// and what is `still_good` of it. `None`: it names this one already.
+/// The marker that names this session and its tokens that are `still_good`, beside
+/// the sessions that `before` names. `None`: `before` names this one already.
 pub(super) fn marker(
     before: Option<&str>,
     handle: &Handle,

@@ -14,8 +14,8 @@ impl SessionId {
         Self(random.token())
     }
 
-    /// Takes a cookie's value if it can be an id of ours (43 characters of
-    /// base64url): for anything else the store need not be asked.
+    /// Reads a cookie's value if it has the form of an id (43 characters of base64url):
+    /// anything else costs no read of the store.
     pub(crate) fn read(cookie: &str) -> Option<Self> {
         is_id(cookie).then(|| Self(cookie.to_owned()))
     }
@@ -25,7 +25,7 @@ impl SessionId {
         &self.0
     }
 
-    /// What the store knows it by, and what people may see of it: a hash.
+    /// Its hash: the name of its record, and what users may see of it.
     pub(crate) fn handle(&self) -> Handle {
         Handle(fingerprint(&self.0))
     }
@@ -37,12 +37,12 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// Names a session without being able to open it: the hash of its id.
+/// Names a session and cannot open it: the hash of its id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Handle(String);
 
 impl Handle {
-    /// Takes what can be a handle of ours.
+    /// Reads what has the form of a handle.
     pub(crate) fn read(text: &str) -> Option<Self> {
         is_id(text).then(|| Self(text.to_owned()))
     }

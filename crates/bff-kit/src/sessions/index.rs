@@ -1,14 +1,13 @@
-//! Which sessions are whose: by user, and by the provider's session. Without it
-//! a logout elsewhere could not find them.
+//! The index of sessions: by user, and by the provider's session. By it a logout
+//! elsewhere finds them.
 //!
-//! A store can lose a record's place here and keep the record. A session counts
-//! only while both sets name it; it is looked at where that costs no call
-//! anything: when a token is minted for it, and when it is moved on
-//! ([`Index::names`]). A logout that names both user and provider's session finds
-//! it by either set.
+//! A store can lose an index entry and keep the record. A session is live only
+//! while both sets name it. That is checked where it costs no call anything: when
+//! its token is renewed, and when it is extended ([`Index::names`]). A logout that
+//! names both user and provider's session finds it by either set.
 //!
-//! A login and a logout can cross. So a logout first leaves a mark and looks
-//! then, and a login first adds its session and then looks for the mark: one of
+//! A login and a logout can cross. So a logout writes its mark first and then reads
+//! the index, and a login adds its session first and then reads the mark: one of
 //! them sees the other.
 
 use std::{sync::Arc, time::Duration};
@@ -21,15 +20,15 @@ use kit::{
 };
 use store::{SharedStore, StoreError};
 
-use super::{Handle, record::About};
+use super::{id::Handle, record::About};
 
-/// How long a logout's mark stands: longer than any login under way takes from
-/// its id_token to its session.
+/// How long a logout's mark lasts: longer than a login takes from its id_token to its
+/// session.
 const MARK: Duration = Duration::from_secs(300);
-/// The most that one login clears away.
+/// The most expired entries that one login removes.
 const SWEPT: usize = 16;
 
-/// Whose sessions are meant.
+/// Whose sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Whose<'a> {
     /// A user's, by `sub`.
@@ -39,7 +38,7 @@ pub(crate) enum Whose<'a> {
 }
 
 /// The index of one app.
-pub(crate) struct Index {
+pub(super) struct Index {
     store: SharedStore,
     clock: Arc<dyn Clock>,
     client_id: String,
@@ -66,8 +65,8 @@ impl Index {
         Ok(still)
     }
 
-    /// A session lasts longer than when it was added.
-    pub(super) async fn moved(&self, handle: &Handle, about: &About) -> Result<(), StoreError> {
+    /// Extends the entries of a session.
+    pub(super) async fn extend(&self, handle: &Handle, about: &About) -> Result<(), StoreError> {
         for whose in whose(about) {
             self.add_to(whose, handle, about).await?;
         }
@@ -100,8 +99,8 @@ impl Index {
         Ok(found.iter().all(Option::is_some))
     }
 
-    /// Takes out some of those that have ended by themselves, so that who signs
-    /// in again and again does not fill the set.
+    /// Removes some entries of sessions that have expired, so that repeated logins do
+    /// not fill the set.
     async fn sweep(&self, set: &str) -> Result<(), StoreError> {
         let now = self.clock.now();
         let over = self.store.claim(set, now, now + MARK, SWEPT).await?;
@@ -111,7 +110,7 @@ impl Index {
         Ok(())
     }
 
-    /// Takes a session out.
+    /// Removes a session.
     pub(super) async fn remove(&self, handle: &Handle, about: &About) -> Result<(), StoreError> {
         for whose in whose(about) {
             self.remove_from(whose, handle).await?;
@@ -119,7 +118,7 @@ impl Index {
         Ok(())
     }
 
-    /// Takes a session out of the set of `whose` alone.
+    /// Removes a session from the set of `whose` alone.
     pub(super) async fn remove_from(
         &self,
         whose: Whose<'_>,
@@ -134,7 +133,7 @@ impl Index {
 
     /// At most `limit` sessions of `whose`, those that end soonest first. Some
     /// of them may have ended already.
-    pub(crate) async fn of(
+    pub(super) async fn of(
         &self,
         whose: Whose<'_>,
         limit: usize,
@@ -147,8 +146,8 @@ impl Index {
             .collect())
     }
 
-    /// Marks that all of `whose` are being ended, as the provider said at
-    /// `said_at`: a login under way is one of them.
+    /// Marks that all sessions of `whose` end, as the provider said at `said_at`: those of
+    /// logins in progress too.
     pub(super) async fn mark(
         &self,
         whose: Whose<'_>,
@@ -174,9 +173,9 @@ fn whose(about: &About) -> impl Iterator<Item = Whose<'_>> {
     std::iter::once(user).chain(login)
 }
 
-/// Whether the logout that left `mark` meant this session too. A provider's
-/// session that is over does not begin again; a user does, and then the
-/// provider's own clock says which came first.
+/// Whether the logout that left `mark` ends this session too. A provider's session that
+/// has ended does not begin again. A user can sign in again, and then the provider's
+/// clock tells which came first.
 fn ends(whose: Whose<'_>, about: &About, mark: &[u8]) -> bool {
     match whose {
         Whose::Login(_) => true,

@@ -1,160 +1,121 @@
-//! Sessions: who is signed in with which browser, in one of four modes
-//! ([`SessionMode`]). Handlers open a session, get tokens for it and end it;
-//! none of them can tell where it is kept.
+//! Sessions: who is signed in with which browser, and the access tokens of each. A
+//! session lives in the store ([`StoreSessions`]) or in its browser's cookies
+//! ([`CookieSessions`]): in the place in which it began, whatever the app is set to
+//! since.
 
-mod access_token;
-mod carrier;
+mod backing;
+mod cookie_codec;
 mod ended;
+mod error;
+mod fan_out;
 mod id;
+mod in_cookies;
+mod in_store;
 mod index;
-mod listeners;
 mod mode;
-mod modes;
 mod record;
+mod records;
 mod session;
-mod shelf;
+mod settings;
+mod single_flight;
+mod subscribers;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use actix_web::{HttpRequest, cookie::Cookie};
-use futures_util::{StreamExt as _, stream};
+use actix_web::{HttpRequest, HttpResponse, cookie::Cookie};
 use kit::{
-    Ground,
     clock::{Clock, Timestamp},
-    metrics::Counter,
     random::Random,
     seal::Keyring,
+    telemetry::names::{OK, span},
 };
-use store::{CacheEntries, FanOut, LocalCache, SharedStore, StoreError, Watcher};
-use token_verify::Jwks;
+use store::{CacheEntries, LocalCache, StoreError, Watcher};
+use tracing::{Instrument as _, field::Empty};
+use web_kit::problem::Problem;
 
+use self::{
+    backing::Backing,
+    cookie_codec::CookieCodec,
+    fan_out::{FanOut, Observer},
+    in_cookies::CookieSessions,
+    in_store::StoreSessions,
+    records::Records,
+    subscribers::Subscribers,
+};
 pub(crate) use self::{
-    access_token::AccessToken,
-    carrier::{Carried, Carrier, Renewal},
+    backing::{Begun, Listed},
     ended::Ended,
+    error::{SessionError, TokenError},
     id::{Handle, SessionId},
     index::Whose,
-    listeners::{Listener, Listeners, News},
     record::{About, Record},
-    session::{Kept, Minted, Purpose, Session, SessionError},
-    shelf::{Shelf, Stored},
-};
-use self::{
-    listeners::Ears,
-    modes::{Cached, Hybrid, Mode, Stateful, Stateless},
+    session::{Purpose, Session, Wanted},
+    settings::{SessionParts, SessionSettings},
+    subscribers::{SessionEvent, Subscription, Subscriptions},
 };
 pub use self::{mode::SessionMode, record::SessionLifetimes};
 use crate::{
     audiences::Audience,
-    cookies::{self, Cookies},
+    bearer::Bearer,
+    cookies::{self, Cookies, SetCookies},
+    problems::not_signed_in,
 };
 
-/// How many sessions are read at once for a list.
-const READ_AT_ONCE: usize = 16;
-/// The most sessions that a process keeps, in `cached`: at some 5 kB each, about
+/// The most sessions of which a process has local entries: at some 5 kB each, about
 /// 100 MB.
-const MAX_NEAR: usize = 20_000;
-/// The most sessions of one user that are listed.
-const MAX_LISTED: usize = 1000;
-/// How many sessions are ended with one look at the index.
-const PAGE: usize = 100;
+const MAX_CACHED: usize = 20_000;
 
 /// All sessions of one app.
 pub(crate) struct Sessions {
-    shelf: Arc<Shelf>,
-    carrier: Arc<Carrier>,
-    listeners: Listeners,
-    stateful: Stateful,
-    cached: Cached,
-    hybrid: Hybrid,
-    stateless: Stateless,
+    in_store: StoreSessions,
+    in_cookies: CookieSessions,
+    codec: Arc<CookieCodec>,
+    observers: Arc<FanOut>,
+    subscriptions: Subscriptions,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     settings: SessionSettings,
 }
 
-/// A session that has begun.
-pub(crate) struct Begun {
-    /// The cookies that carry it.
-    pub(crate) cookies: Vec<Cookie<'static>>,
-    /// The user's sessions that ended for it.
-    pub(crate) surplus: Vec<Ended>,
-}
-
-/// What a deployment can set.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SessionSettings {
-    /// How long sessions last.
-    pub(crate) lifetimes: SessionLifetimes,
-    /// How many one user has in the store at most.
-    pub(crate) per_user: usize,
-    /// How new ones are kept unless their login chooses.
-    pub(crate) mode: SessionMode,
-    /// Whether a login may choose.
-    pub(crate) choice: bool,
-}
-
-impl SessionSettings {
-    /// Whether a session can be `cached`.
-    const fn may_cache(&self) -> bool {
-        self.choice || matches!(self.mode, SessionMode::Cached)
-    }
-}
-
 impl Sessions {
-    /// `keyring` makes the keyring of a purpose; `jwks` are the provider's keys;
-    /// `unlisted` counts sessions that the store had lost a part of.
-    pub(crate) fn new(
-        store: &SharedStore,
-        keyring: impl Fn(&str) -> Keyring,
-        jwks: &Arc<Jwks>,
-        ground: &Ground,
-        client_id: &str,
-        settings: SessionSettings,
-        unlisted: Counter,
-    ) -> Self {
-        let idle = settings.lifetimes.idle;
-        let prefix = shelf::prefix(client_id);
-        let (entries, ears) = (CacheEntries::new(&prefix, MAX_NEAR), Ears::new(&prefix));
-        let carrier = Carrier::new(client_id, &keyring, jwks, ground, settings.lifetimes);
-        let carrier = Arc::new(carrier);
-        let watchers: Vec<Arc<dyn Watcher>> = vec![entries.clone(), carrier.clone(), ears.clone()];
-        let watch = store
-            .watch(&prefix, Arc::new(FanOut(watchers)))
-            .map(Arc::new);
+    /// `keyring` makes the keyring of a purpose.
+    pub(crate) fn new(parts: &SessionParts<'_>, keyring: impl Fn(&str) -> Keyring) -> Self {
+        let (ground, settings) = (parts.ground, parts.settings);
+        let (client_id, lifetimes) = (parts.provider.client_id(), settings.lifetimes);
+        let prefix = records::prefix(client_id);
+        let codec = CookieCodec::new(client_id, &keyring, parts.jwks, ground, lifetimes);
+        let codec = Arc::new(codec);
+        let (entries, subscribers) = (
+            CacheEntries::new(&prefix, MAX_CACHED),
+            Subscribers::new(&prefix),
+        );
+        let observers = Arc::new(FanOut {
+            watchers: vec![entries.clone() as Arc<dyn Watcher>],
+            observers: vec![codec.clone() as Arc<dyn Observer>, subscribers.clone()],
+        });
+        // `None`: the store is in this process itself.
+        let watch = parts.store.watch(&prefix, observers.clone()).map(Arc::new);
         let cache = LocalCache::new(entries, watch.clone().filter(|_| settings.may_cache()));
-        let cache = Arc::new(cache);
-        let shelf = Shelf::new(
-            store.clone(),
-            keyring("session"),
+        let records = Records::new(
+            (parts.store.clone(), keyring("session")),
             ground,
             client_id,
-            settings.lifetimes,
-            cache.clone(),
-            unlisted,
+            lifetimes,
+            Arc::new(cache),
+            observers.clone(),
+            parts.meters.unlisted.clone(),
         );
-        let shelf = Arc::new(shelf);
-        let listeners = Listeners::new(ears, watch, ground.shutdown.clone());
         Self {
-            stateful: Stateful(shelf.clone()),
-            cached: Cached {
-                shelf: shelf.clone(),
-                cache,
-                clock: ground.clock.clone(),
-                idle,
-            },
-            hybrid: Hybrid {
-                shelf: shelf.clone(),
-                carrier: carrier.clone(),
-            },
-            stateless: Stateless {
-                carrier: carrier.clone(),
-                clock: ground.clock.clone(),
-                idle,
-            },
-            shelf,
-            carrier,
-            listeners,
+            in_store: StoreSessions::new(
+                parts,
+                Arc::new(records),
+                codec.clone(),
+                observers.clone(),
+            ),
+            in_cookies: CookieSessions::new(parts, codec.clone()),
+            codec,
+            observers,
+            subscriptions: Subscriptions::new(subscribers, watch, ground.shutdown.clone()),
             clock: ground.clock.clone(),
             random: ground.random.clone(),
             settings,
@@ -166,294 +127,265 @@ impl Sessions {
         self.settings
     }
 
-    /// Those in the store.
-    pub(crate) const fn shelf(&self) -> &Arc<Shelf> {
-        &self.shelf
+    /// Who is told of the events of sessions.
+    pub(crate) const fn subscriptions(&self) -> &Subscriptions {
+        &self.subscriptions
     }
 
-    /// Those in cookies.
-    pub(crate) const fn carrier(&self) -> &Arc<Carrier> {
-        &self.carrier
-    }
-
-    /// Who wants to hear of their ends.
-    pub(crate) const fn listeners(&self) -> &Listeners {
-        &self.listeners
-    }
-
-    /// Keeps a new session under a new id, in the mode that its record says.
+    /// Begins a session under a new id, in the mode of its record.
     pub(crate) async fn begin(&self, record: &Record) -> Result<Begun, SessionError> {
-        let (id, about) = (SessionId::new(&*self.random), &record.about);
-        let cookies = self.of(about.mode).begin(&id, record).await?;
-        let surplus = match about.mode {
-            SessionMode::Stateless => Vec::new(),
-            _ => self.end_surplus(&id.handle(), about).await,
-        };
-        Ok(Begun { cookies, surplus })
+        let id = SessionId::new(&*self.random);
+        self.backing(record.about.mode).begin(&id, record).await
     }
 
-    /// Ends those sessions in the store of the user of `newest` that are too
-    /// many, the one that was used longest ago first.
-    async fn end_surplus(&self, newest: &Handle, about: &About) -> Vec<Ended> {
-        let whose = Whose::User(&about.user.sub);
-        let per_user = self.settings.per_user;
-        let mut ended = Vec::new();
-        let ending = async {
-            let all = self.shelf.index().of(whose, per_user + PAGE).await?;
-            let surplus = all.len().saturating_sub(per_user);
-            for handle in all.iter().filter(|one| *one != newest).take(surplus) {
-                match self.shelf.look(handle).await? {
-                    Some(stored) => ended.push(self.end_stored(&stored).await?),
-                    None => drop(self.shelf.remove_named(handle, whose).await?),
-                }
+    /// The answer of `handler` for the live session of `req`, with all cookies that
+    /// change on the way; 401 without a session.
+    pub(crate) async fn with_session(
+        &self,
+        req: &HttpRequest,
+        purpose: Purpose,
+        handler: impl AsyncFnOnce(&mut Session) -> Result<HttpResponse, Problem>,
+    ) -> Result<HttpResponse, Problem> {
+        let (session, mut set) = self.open(req, purpose).await?;
+        let answer = match session {
+            Some(mut session) => {
+                let answer = handler(&mut session).await;
+                set.append(session.cookies);
+                answer
             }
-            Ok::<_, StoreError>(())
+            None => Err(not_signed_in()),
         };
-        if let Err(error) = ending.await {
-            // The next login ends them.
-            tracing::warn!("a user's surplus sessions go on for now: {error}");
-        }
-        ended
+        Ok(set.on(answer.unwrap_or_else(HttpResponse::from_error)))
     }
 
-    /// The live session that the request's cookies name. What it costs is up to
-    /// its mode; where there is no cookie, nothing.
+    /// The live session that the request's cookies name, and the cookies that
+    /// opening it changed. Without a session cookie it costs nothing.
     pub(crate) async fn open(
         &self,
         req: &HttpRequest,
         purpose: Purpose,
+    ) -> Result<(Option<Session>, SetCookies), SessionError> {
+        let span = kit::step!(
+            span::SESSION_LOAD,
+            "sso.session_mode" = Empty,
+            "sso.cache_hit" = Empty,
+            "enduser.id" = Empty
+        );
+        let mut set = SetCookies::default();
+        let opening = self.find(req, purpose, &mut set).instrument(span.clone());
+        let mut session = opening.await?;
+        if let Some(session) = &mut session {
+            let about = session.about();
+            span.record("sso.session_mode", about.mode.as_str());
+            span.record("enduser.id", about.user.sub.as_str());
+            set.append(std::mem::take(&mut session.cookies));
+        }
+        Ok((session, set))
+    }
+
+    async fn find(
+        &self,
+        req: &HttpRequest,
+        purpose: Purpose,
+        set: &mut SetCookies,
     ) -> Result<Option<Session>, SessionError> {
         let cookies = Cookies::of(req);
         let Some(id) = cookies.get(cookies::SESSION).and_then(SessionId::read) else {
             return Ok(None);
         };
-        let mode = self.mode_of(&cookies);
-        let mut opened = self.of(mode).open(id.clone(), &cookies, purpose).await?;
-        let carried = matches!(mode, SessionMode::Hybrid | SessionMode::Stateless);
-        if opened.is_none() && carried {
-            opened = Box::pin(self.open_despite(req, &id, mode, purpose)).await?;
-        }
-        let Some(mut session) = opened else {
-            return Ok(None);
+        // Which cookies there are tells the place; what they hold is verified there.
+        let has_identity = cookies.get(cookies::IDENTITY).is_some();
+        let in_cookies = has_identity && cookies.get(cookies::RENEWAL).is_some();
+        let session = if in_cookies {
+            self.in_cookies.open(&id, &cookies, purpose).await?
+        } else {
+            self.in_store.open(&id, &cookies, purpose).await?
         };
-        cookies::set(req, std::mem::take(&mut session.cookies));
-        Ok(Some(session))
-    }
-
-    /// The session of `id` where what is carried beside it in `mode` is none.
-    async fn open_despite(
-        &self,
-        req: &HttpRequest,
-        id: &SessionId,
-        mode: SessionMode,
-        purpose: Purpose,
-    ) -> Result<Option<Session>, SessionError> {
-        let cookies = Cookies::of(req);
-        let Some(about) = self.carrier.about(id, &cookies) else {
+        if session.is_some() || !has_identity {
+            return Ok(session);
+        }
+        let Some(about) = self.codec.about(&id, &cookies) else {
             // A late answer to a former session left its cookies beside this one's.
-            let own = self.of(self.mode_of_id());
-            return own.open(id.clone(), &cookies, purpose).await;
+            return Box::pin(self.in_store.open_by_id(&id, purpose)).await;
         };
         let handle = id.handle();
-        // A look asks for the record, and there is none.
-        let recorded = mode == SessionMode::Hybrid && about.mode == mode;
-        if recorded && matches!(purpose, Purpose::Look { .. }) {
-            self.carrier.refuse(&handle);
+        let has_no_record = !in_cookies && matches!(purpose, Purpose::Identify { .. });
+        if has_no_record && about.mode == SessionMode::Hybrid {
+            self.codec.refuse(&handle);
         }
-        if self.carrier.refuses(id, &about) {
-            self.forget_cookies(req, &handle, &about, &BTreeMap::new());
+        if self.codec.refuses(&id, &about) {
+            set.add(self.forget(&cookies, &handle, &about, &BTreeMap::new()));
         }
         Ok(None)
     }
 
-    /// Ends the session that the browser of `req` had before it signed in anew,
-    /// and makes it forget that one's cookies: some would pass for the new one's.
-    pub(crate) async fn end_former(
+    /// An access token for the call: the one that the session has, or a new one by its
+    /// refresh token. The session gets the cookies that change.
+    pub(crate) async fn access_token(
         &self,
         req: &HttpRequest,
-    ) -> Result<Option<Ended>, SessionError> {
-        cookies::set(req, cookies::forget_session(&Cookies::of(req)));
-        let looked = self.open(req, Purpose::Look { slide: false }).await?;
-        match looked {
-            Some(former) => self.end(req, &former).await.map(Some),
-            None => Ok(None),
+        session: &mut Session,
+        wanted: Wanted,
+    ) -> Result<Bearer, TokenError> {
+        let mode = session.about().mode;
+        let span = kit::step!(
+            span::ACCESS_TOKEN,
+            "sso.audience" = wanted.audience.uri,
+            "sso.session_mode" = mode.as_str(),
+            "sso.token_source" = Empty,
+            "sso.lease_waited_ms" = Empty,
+            "sso.outcome" = Empty
+        );
+        let (now, margin) = (self.clock.now(), self.settings.margin);
+        if let Some(token) = session.access_token(wanted.audience, now, margin)
+            && wanted.accepts(&token.token)
+        {
+            span.record("sso.token_source", "session");
+            span.record("sso.outcome", OK);
+            return Ok(token.token.clone());
         }
+        let renewing = self.backing(mode).renew(req, session, wanted);
+        let renewed = renewing.instrument(span.clone()).await;
+        let outcome = renewed.as_ref().err().map_or(OK, TokenError::outcome);
+        span.record("sso.outcome", outcome);
+        if renewed == Err(TokenError::Ended) && !session.has_record() {
+            let handle = session.id.handle();
+            self.observers.ended(&handle);
+            let (cookies, about) = (Cookies::of(req), session.about());
+            let gone = self.forget(&cookies, &handle, about, &BTreeMap::new());
+            session.cookies.add(gone);
+        }
+        renewed
     }
 
-    /// The session in the store of `handle`, moved on by this use.
-    pub(crate) async fn touch(&self, handle: &Handle) -> Result<Option<Arc<Stored>>, StoreError> {
-        self.shelf.load(handle).await
-    }
-
-    /// The cookies that carry on what was minted for the session of `id`, kept
-    /// in `mode`.
-    pub(crate) fn carry(
-        &self,
-        id: &SessionId,
-        mode: SessionMode,
-        minted: &Minted,
-    ) -> Vec<Cookie<'static>> {
-        self.of(mode).carry(id, minted)
-    }
-
-    /// Ends `session`, opened for a look, and makes its browser forget it.
+    /// Ends `session`, opened to identify its user. [`Ended::cookies`] removes it from
+    /// its browser.
     pub(crate) async fn end(
         &self,
         req: &HttpRequest,
         session: &Session,
     ) -> Result<Ended, SessionError> {
-        let cookies = Cookies::of(req);
         let about = session.about();
-        let mut ended = self.of(about.mode).end(session, &cookies).await?;
+        let mut ended = self.backing(about.mode).end(req, session).await?;
         let now = self.clock.now();
         ended.still_good.retain(|_, until| now < *until);
-        self.forget_but(req, session, &ended.still_good);
+        let handle = session.id.handle();
+        self.observers.ended(&handle);
+        let gone = self.forget(&Cookies::of(req), &handle, about, &ended.still_good);
+        ended.cookies.add(gone);
         Ok(ended)
     }
 
-    /// Makes the browser of `req` forget `session`, which has ended.
-    pub(crate) fn forget(&self, req: &HttpRequest, session: &Session) {
-        self.forget_but(req, session, &BTreeMap::new());
+    /// Ends the browser's previous session after a new sign-in and clears its cookies,
+    /// so that none is mistaken for the new session's.
+    pub(crate) async fn end_former(
+        &self,
+        req: &HttpRequest,
+    ) -> (Result<Option<Ended>, SessionError>, SetCookies) {
+        let mut set = SetCookies::from(cookies::forget_session(&Cookies::of(req)));
+        let former = match self.open(req, Purpose::PEEK).await {
+            Ok((former, changed)) => {
+                set.append(changed);
+                former
+            }
+            Err(error) => return (Err(error), set),
+        };
+        let Some(former) = former else {
+            return (Ok(None), set);
+        };
+        let ended = self.end(req, &former).await.map(|mut ended| {
+            set.append(std::mem::take(&mut ended.cookies));
+            Some(ended)
+        });
+        (ended, set)
     }
 
-    /// The same; for how long tokens of it are `still_good` is remembered.
-    fn forget_but(
+    /// The sessions of the same user, `session` among them.
+    pub(crate) async fn list(
         &self,
         req: &HttpRequest,
         session: &Session,
-        still_good: &BTreeMap<String, Timestamp>,
-    ) {
-        let handle = session.id.handle();
-        self.has_ended(&handle);
-        self.forget_cookies(req, &handle, session.about(), still_good);
+    ) -> Result<Vec<Listed>, SessionError> {
+        self.backing(session.about().mode).list(req, session).await
     }
 
-    /// Makes the browser of `req` forget the cookies of the session of `handle`,
-    /// and keep in mind that it has ended.
-    fn forget_cookies(
+    /// Ends another session of the same user, as [`list`](Self::list) names it.
+    pub(crate) async fn end_other(
         &self,
         req: &HttpRequest,
-        handle: &Handle,
-        about: &About,
-        still_good: &BTreeMap<String, Timestamp>,
-    ) {
-        let cookies = Cookies::of(req);
-        let mut gone = cookies::forget_session(&cookies);
-        if matches!(about.mode, SessionMode::Hybrid | SessionMode::Stateless) {
-            let before = cookies.get(cookies::ENDED);
-            let marker = ended::marker(before, handle, about, still_good, &*self.clock);
-            gone.extend(marker);
-        }
-        cookies::set(req, gone);
+        session: &Session,
+        handle: &str,
+    ) -> Result<Option<Ended>, SessionError> {
+        let backing = self.backing(session.about().mode);
+        backing.end_other(req, session, handle).await
     }
 
-    /// The session of `handle` has ended: this process refuses what browsers
-    /// still have of it, and tells who listens.
-    fn has_ended(&self, handle: &Handle) {
-        self.carrier.refuse(handle);
-        self.listeners.ended(handle);
-    }
-
-    /// The APIs that sessions which this browser has ended still have an access
-    /// token for, which nobody can call back, and until when.
-    pub(crate) fn still_good(&self, req: &HttpRequest) -> Vec<(&'static Audience, Timestamp)> {
-        let cookies = Cookies::of(req);
-        let marker = cookies.get(cookies::ENDED);
-        let told = marker.map(|marker| ended::still_good(marker, self.clock.now()));
-        told.unwrap_or_default()
-    }
-
-    /// The sessions in the store of `whose` that are live.
-    pub(crate) async fn list(&self, whose: Whose<'_>) -> Result<Vec<Arc<Stored>>, StoreError> {
-        let handles = self.shelf.index().of(whose, MAX_LISTED).await?;
-        let looks = stream::iter(&handles).map(|handle| self.shelf.look(handle));
-        let mut looks = looks.buffered(READ_AT_ONCE);
-        let mut live = Vec::new();
-        while let Some(looked) = looks.next().await {
-            live.extend(looked?);
-        }
-        Ok(live)
-    }
-
-    /// Ends all sessions in the store of `whose`, those that are just beginning
-    /// included, as the provider said at `said_at`; gives how many. What fails
-    /// for one is tried for all others first.
+    /// Ends all sessions of `whose`, as the provider said at `said_at`; returns how many
+    /// were in the store.
     pub(crate) async fn end_all(
         &self,
         whose: Whose<'_>,
         said_at: Timestamp,
     ) -> Result<usize, StoreError> {
-        self.carrier.refuse_all(whose, said_at);
-        let index = self.shelf.index();
-        index.mark(whose, said_at).await?;
-        let (mut ended, mut failed) = (0, None);
-        loop {
-            let handles = index.of(whose, PAGE).await?;
-            for handle in &handles {
-                match self.shelf.remove_named(handle, whose).await {
-                    Ok(was_there) => ended += usize::from(was_there),
-                    Err(error) => failed = Some(error),
-                }
-                self.has_ended(handle);
-            }
-            // Each that was ended has left the index.
-            if handles.len() < PAGE || failed.is_some() {
-                return failed.map_or(Ok(ended), Err);
-            }
-        }
+        self.in_cookies.end_all(whose, said_at);
+        self.in_store.end_all(whose, said_at).await
     }
 
-    /// The same for the provider's session `sid` of `sub`, by the user's sessions:
-    /// where the store has lost the place of one under `sid`.
+    /// The same for the sessions in the store of the provider's session `sid`, found by
+    /// their user.
     pub(crate) async fn end_by_user(&self, sub: &str, sid: &str) -> Result<usize, StoreError> {
-        let handles = self.shelf.index().of(Whose::User(sub), MAX_LISTED).await?;
-        let mut ended = 0;
-        for handle in &handles {
-            let found = self.shelf.look(handle).await?;
-            let Some(session) = found.filter(|one| one.record.about.sid.as_deref() == Some(sid))
-            else {
-                continue;
-            };
-            self.end_stored(&session).await?;
-            ended += 1;
+        self.in_store.end_by_user(sub, sid).await
+    }
+
+    /// When the session of `handle` expires, by its record; `None` once it has ended.
+    pub(crate) async fn expiry(&self, handle: &Handle) -> Result<Option<Timestamp>, StoreError> {
+        let stored = self.in_store.records.read(handle).await?;
+        Ok(stored.map(|stored| stored.record.about.expires_at))
+    }
+
+    /// The APIs for which sessions that this browser has ended still have a valid access
+    /// token, and until when.
+    pub(crate) fn still_good(&self, req: &HttpRequest) -> Vec<(&'static Audience, Timestamp)> {
+        let cookies = Cookies::of(req);
+        let marker = cookies.get(cookies::ENDED);
+        let named = marker.map(|marker| ended::still_good(marker, self.clock.now()));
+        named.unwrap_or_default()
+    }
+
+    /// Removes the cookies of the session of `handle` from its browser, and marks it as
+    /// ended there.
+    fn forget(
+        &self,
+        cookies: &Cookies<'_>,
+        handle: &Handle,
+        about: &About,
+        still_good: &BTreeMap<String, Timestamp>,
+    ) -> Vec<Cookie<'static>> {
+        let mut gone = cookies::forget_session(cookies);
+        if about.mode.has_token_cookies() {
+            let before = cookies.get(cookies::ENDED);
+            gone.extend(ended::marker(
+                before,
+                handle,
+                about,
+                still_good,
+                &*self.clock,
+            ));
         }
-        Ok(ended)
+        gone
     }
 
-    /// Ends a session in the store.
-    pub(crate) async fn end_stored(&self, session: &Stored) -> Result<Ended, StoreError> {
-        self.shelf.remove(&session.handle, &session.record).await?;
-        self.has_ended(&session.handle);
-        Ok(Ended::of(&session.record))
-    }
-
-    /// Told by the cookies: what they carry says the rest, and refuses what it
-    /// is not.
-    fn mode_of(&self, cookies: &Cookies<'_>) -> SessionMode {
-        let carried = cookies.get(cookies::IDENTITY).is_some();
-        match (carried, cookies.get(cookies::RENEWAL).is_some()) {
-            (true, true) => SessionMode::Stateless,
-            (true, false) => SessionMode::Hybrid,
-            (false, _) => self.mode_of_id(),
-        }
-    }
-
-    /// Of a session that has no cookie but its id.
-    const fn mode_of_id(&self) -> SessionMode {
-        if self.settings.may_cache() {
-            SessionMode::Cached
+    fn backing(&self, mode: SessionMode) -> &dyn Backing {
+        if mode.is_in_cookies() {
+            &self.in_cookies
         } else {
-            SessionMode::Stateful
+            &self.in_store
         }
     }
 
-    fn of(&self, mode: SessionMode) -> &dyn Mode {
-        match mode {
-            SessionMode::Stateful => &self.stateful,
-            SessionMode::Cached => &self.cached,
-            SessionMode::Hybrid => &self.hybrid,
-            SessionMode::Stateless => &self.stateless,
-        }
+    #[cfg(test)]
+    fn records(&self) -> &Records {
+        &self.in_store.records
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where a session is kept.
+//! How a session is kept.
 
 use std::{fmt, str::FromStr};
 
@@ -11,13 +11,13 @@ pub enum SessionMode {
     /// In the store, read at each request. The cookie is a random id.
     #[default]
     Stateful,
-    /// In the browser's cookies alone, sealed; the access tokens each in one of
-    /// their own.
+    /// In the browser's cookies: who is signed in and the refresh token, both sealed, and
+    /// each access token in a cookie of its own.
     Stateless,
-    /// The access tokens in cookies, everything else in the store.
+    /// In the store; the access tokens are in cookies too.
     Hybrid,
-    /// In the store, and kept in the process for as long as the store promises
-    /// to tell of changes. The cookie is a random id.
+    /// In the store, with a local copy for as long as the store's watch is current. The
+    /// cookie is a random id.
     Cached,
 }
 
@@ -35,6 +35,17 @@ impl SessionMode {
         }
     }
 
+    /// Whether the session is in the browser's cookies alone, its refresh token too.
+    pub(crate) const fn is_in_cookies(self) -> bool {
+        matches!(self, Self::Stateless)
+    }
+
+    /// Whether the browser has the access tokens in cookies, beside a sealed one that
+    /// says who is signed in.
+    pub(crate) const fn has_token_cookies(self) -> bool {
+        matches!(self, Self::Hybrid | Self::Stateless)
+    }
+
     /// What the browser's cookies hold, in a sentence for the app's page.
     pub(crate) const fn cookie_holds(self) -> &'static str {
         match self {
@@ -42,7 +53,7 @@ impl SessionMode {
                 "A random id of 256 bits and nothing else. The session is in the app's store, under a hash of it."
             }
             Self::Cached => {
-                "A random id of 256 bits and nothing else. The session is in the app's store, and each process keeps a copy until the store tells that it changed."
+                "A random id of 256 bits and nothing else. The session is in the app's store, and each process keeps a copy until the store reports a change."
             }
             Self::Hybrid => {
                 "A random id, who you are (sealed), and an access token for each API in a cookie of its own. The refresh token is in the app's store."

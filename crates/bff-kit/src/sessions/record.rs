@@ -5,20 +5,23 @@ use std::{collections::BTreeMap, time::Duration};
 use kit::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AccessToken, SessionMode};
-use crate::provider::{Grant, Identity};
+use super::mode::SessionMode;
+use crate::{
+    bearer::Bearer,
+    provider::{Grant, Identity},
+};
 
-/// The version that is written. Version 1 knew neither mode nor device.
+/// The version that is written. Version 1 had neither mode nor device.
 const VERSION: u32 = 2;
-/// The most characters of a browser's own name that are kept.
+/// The most characters of a User-Agent that are kept.
 const MAX_DEVICE: usize = 200;
 
 /// How long sessions last.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionLifetimes {
-    /// Without a request.
+    /// Without use.
     pub idle: Duration,
-    /// Whatever happens. The refresh token ends then, too.
+    /// At most, however often they are used.
     pub longest: Duration,
 }
 
@@ -34,11 +37,11 @@ pub(crate) struct User {
     pub(crate) email: Option<String>,
 }
 
-/// Whose session it is and how long it lasts: what of it is no secret.
+/// Who signed in and how long the session lasts: the part without secrets.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct About {
     v: u32,
-    /// How it is kept. It stays so for as long as it lives.
+    /// Its mode, which never changes.
     #[serde(default)]
     pub(crate) mode: SessionMode,
     /// Who signed in.
@@ -46,16 +49,16 @@ pub(crate) struct About {
     /// The provider's session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sid: Option<String>,
-    /// When the provider said who it is, by its clock.
+    /// When the provider issued the id_token, by its clock.
     #[serde(default)]
     pub(super) identified_at: Timestamp,
     /// When the user signed in to this app.
     pub(crate) created_at: Timestamp,
-    /// When `expires_at` was last moved.
+    /// When `expires_at` was last extended.
     pub(crate) slid_at: Timestamp,
-    /// When the session ends if nothing happens until then.
+    /// When the session expires unless it is used.
     pub(crate) expires_at: Timestamp,
-    /// When it ends whatever happens.
+    /// When it ends at the latest.
     pub(crate) ends_at: Timestamp,
 }
 
@@ -109,8 +112,8 @@ impl About {
         (VERSION - 1..=VERSION).contains(&self.v) && now < self.expires_at
     }
 
-    /// Moved on to `now`: at most to its end. `None` while less than a
-    /// twentieth of the idle time has gone by, so that not each request writes.
+    /// The same, extended by a use at `now`. `None` while less than a twentieth of the
+    /// idle time has passed, so that not each request writes.
     pub(super) fn slid(&self, now: Timestamp, idle: Duration) -> Option<Self> {
         if now < self.slid_at + idle / 20 {
             return None;
@@ -124,18 +127,48 @@ impl About {
     }
 }
 
+/// An access token for one audience, and how long it lives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AccessToken {
+    /// The token.
+    pub(crate) token: Bearer,
+    /// When it was requested.
+    pub(crate) issued_at: Timestamp,
+    /// When it ends.
+    pub(crate) expires_at: Timestamp,
+}
+
+impl AccessToken {
+    /// Whether it is valid for longer than `margin`, or than a tenth of its life: a
+    /// token of a few seconds would be renewed at each call otherwise.
+    pub(crate) fn lives_beyond(&self, now: Timestamp, margin: Duration) -> bool {
+        let life = self.issued_at.until(self.expires_at);
+        now + margin.min(life / 10) < self.expires_at
+    }
+}
+
+impl From<&Grant> for AccessToken {
+    fn from(grant: &Grant) -> Self {
+        Self {
+            token: grant.access_token.clone(),
+            issued_at: grant.issued_at,
+            expires_at: grant.expires_at,
+        }
+    }
+}
+
 /// One user's session with this app. No `Debug`: it holds tokens.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
-    /// Whose it is and how long it lasts.
+    /// Who signed in and how long it lasts.
     #[serde(flatten)]
     pub(crate) about: About,
-    /// The browser's name for itself, shortened.
+    /// The browser's User-Agent, shortened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) device: Option<String>,
-    /// What the provider said about the user, for later calls to it.
+    /// The id_token, for the logout at the provider.
     pub(crate) id_token: String,
-    /// Mints access tokens for every audience of the grant.
+    /// Renews access tokens for every audience of the grant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) refresh_token: Option<String>,
     /// The access tokens, by audience.
@@ -162,14 +195,14 @@ impl Record {
         }
     }
 
-    /// The same from the browser that calls itself `user_agent`.
+    /// The same, begun by the browser with this `User-Agent`.
     pub(crate) fn on(mut self, user_agent: Option<&str>) -> Self {
         self.device = user_agent.map(|name| name.chars().take(MAX_DEVICE).collect());
         self
     }
 
-    /// The token for `audience`, if it still lives longer than `margin`.
-    pub(crate) fn usable(
+    /// The access token for `audience`, if it is valid for longer than `margin`.
+    pub(super) fn access_token(
         &self,
         audience: &str,
         now: Timestamp,
@@ -179,22 +212,21 @@ impl Record {
         kept.lives_beyond(now, margin).then_some(kept)
     }
 
-    /// Whether a kept token still lives longer than `margin`, but for the one
-    /// that an API `refused`.
+    /// Whether an access token is valid for longer than `margin`, apart from the one
+    /// that an API `rejected`.
     pub(crate) fn is_of_use(
         &self,
         now: Timestamp,
         margin: Duration,
-        refused: Option<&str>,
+        rejected: Option<&str>,
     ) -> bool {
         let mut kept = self.tokens.values();
-        kept.any(|kept| refused != Some(kept.token.token()) && kept.lives_beyond(now, margin))
+        kept.any(|kept| rejected != Some(kept.token.token()) && kept.lives_beyond(now, margin))
     }
 
-    /// Takes over what a refresh gave: the access token where it is for an
-    /// `audience` that was asked for, and the rotated refresh token. `redeemed`
-    /// is the one that it cost: where the record has another by now, that one
-    /// is the newer.
+    /// Takes over the tokens of a refresh: the access token if it is for the requested
+    /// `audience`, and the rotated refresh token. `redeemed` is the refresh token that was
+    /// used: where the record has another one by now, that one is newer.
     pub(crate) fn take_over(&mut self, audience: Option<&str>, redeemed: &str, grant: &Grant) {
         if let Some(audience) = audience {
             self.tokens
@@ -205,5 +237,35 @@ impl Record {
         {
             self.refresh_token = Some(successor.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MARGIN: Duration = Duration::from_secs(30);
+
+    fn token(life: i64) -> AccessToken {
+        AccessToken {
+            token: Bearer::new("a").unwrap(),
+            issued_at: Timestamp::from_secs(1000),
+            expires_at: Timestamp::from_secs(1000 + life),
+        }
+    }
+
+    #[test]
+    fn a_token_about_to_end_does_not_count() {
+        let lives = |life, at| token(life).lives_beyond(Timestamp::from_secs(at), MARGIN);
+        assert!(lives(900, 1869));
+        assert!(!lives(900, 1870));
+        assert!(!lives(900, 5000));
+    }
+
+    #[test]
+    fn the_margin_is_at_most_a_tenth_of_the_tokens_life() {
+        let lives = |millis| token(10).lives_beyond(Timestamp::from_millis(millis), MARGIN);
+        assert!(lives(1_008_999));
+        assert!(!lives(1_009_000));
     }
 }

@@ -2,105 +2,106 @@
 
 use std::{sync::Arc, time::Duration};
 
-use actix_web::cookie::Cookie;
 use kit::clock::Timestamp;
-use store::StoreError;
 
-use super::{AccessToken, Carried, Renewal, SessionId, Stored, record::About};
-use crate::{audiences::Audience, cookies::TooLarge};
+use super::{
+    cookie_codec::{Carried, Renewal},
+    id::SessionId,
+    record::{About, AccessToken},
+    records::Stored,
+};
+use crate::{audiences::Audience, bearer::Bearer, cookies::SetCookies};
 
-/// What a request wants of its session.
+/// What a request opens its session for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Purpose {
-    /// A call to this API.
+    /// To call this API.
     Call(&'static Audience),
-    /// To know whose it is. It asks the store in every mode that has one.
-    Look {
-        /// Whether that counts as a use.
+    /// To know who is signed in. A session that has a record is read from the store.
+    Identify {
+        /// Whether that counts as a use of the session, which extends it.
         slide: bool,
     },
 }
 
 /// A live session, as a request opened it.
-#[derive(Clone)]
 pub(crate) struct Session {
     /// Its id.
     pub(crate) id: SessionId,
-    /// What is known of it.
-    pub(crate) kept: Kept,
-    /// To be set with the answer.
-    pub(super) cookies: Vec<Cookie<'static>>,
+    pub(super) source: Source,
+    /// What opening it and renewing its tokens changed of its cookies.
+    pub(super) cookies: SetCookies,
+    /// What renews it since this request's own refresh, where its cookies do that.
+    pub(super) renewal: Option<Box<Renewal>>,
 }
 
-/// Where a session was found.
+/// What a session was opened from.
 #[derive(Clone)]
-pub(crate) enum Kept {
-    /// In the store, or near.
-    Stored(Arc<Stored>),
-    /// In the request's cookies.
-    Carried(Arc<Carried>),
+pub(super) enum Source {
+    /// Its record in the store, or the local copy of that.
+    Record(Arc<Stored>),
+    /// The request's cookies.
+    Cookies(Arc<Carried>),
 }
 
-/// What was minted for a session.
-pub(crate) struct Minted {
-    /// For whom.
+/// The access token that a call needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// For this audience.
     pub(crate) audience: &'static Audience,
-    /// The access token.
-    pub(crate) token: AccessToken,
-    /// What renews the session from now on, where the browser carries that.
-    pub(crate) renewal: Option<Renewal>,
+    /// Another one than this, which the API rejected.
+    pub(crate) rejected: Option<Bearer>,
 }
 
-/// Why nothing is known of a session.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SessionError {
-    /// The store did not answer.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The provider's keys were never had: no token can be checked.
-    #[error("the provider's keys could not be had")]
-    NoKeys,
-    /// A browser would not keep its cookies.
-    #[error(transparent)]
-    TooLarge(#[from] TooLarge),
-    /// The provider's access tokens are not JWTs: one that came back in a cookie
-    /// could not be checked.
-    #[error("the provider's access tokens cannot be checked here")]
-    Opaque,
-    /// The provider ended its session while this one began.
-    #[error("the provider's session has ended meanwhile")]
-    EndedMeanwhile,
+impl Purpose {
+    /// To know who is signed in, which counts as a use of the session.
+    pub(crate) const USE: Self = Self::Identify { slide: true };
+    /// To know who is signed in, which does not.
+    pub(crate) const PEEK: Self = Self::Identify { slide: false };
+}
+
+impl Wanted {
+    /// Whether `token` will do.
+    pub(super) fn accepts(&self, token: &Bearer) -> bool {
+        self.rejected.as_ref() != Some(token)
+    }
 }
 
 impl Session {
-    pub(super) fn new(id: SessionId, kept: Kept) -> Self {
+    pub(super) fn new(id: SessionId, source: Source) -> Self {
         Self {
             id,
-            kept,
-            cookies: Vec::new(),
+            source,
+            cookies: SetCookies::default(),
+            renewal: None,
         }
     }
 
-    /// Whose it is and how long it lasts.
+    /// Who signed in and how long the session lasts.
     pub(crate) fn about(&self) -> &About {
-        match &self.kept {
-            Kept::Stored(stored) => &stored.record.about,
-            Kept::Carried(carried) => &carried.about,
+        match &self.source {
+            Source::Record(stored) => &stored.record.about,
+            Source::Cookies(carried) => &carried.about,
         }
     }
 
-    /// The access token for `audience` that came with it, if it still lives
+    /// Whether it was opened from a record, which can be read again.
+    pub(crate) const fn has_record(&self) -> bool {
+        matches!(self.source, Source::Record(_))
+    }
+
+    /// The access token for `audience` that came with it, if it is valid for
     /// longer than `margin`.
-    pub(crate) fn usable(
+    pub(crate) fn access_token(
         &self,
         audience: &Audience,
         now: Timestamp,
         margin: Duration,
     ) -> Option<&AccessToken> {
-        match &self.kept {
-            Kept::Stored(stored) => stored.record.usable(audience.uri, now, margin),
+        match &self.source {
+            Source::Record(stored) => stored.record.access_token(audience.uri, now, margin),
             // It was opened for this very audience.
-            Kept::Carried(carried) => {
+            Source::Cookies(carried) => {
                 let token = carried.token.as_ref()?;
                 token.lives_beyond(now, margin).then_some(token)
             }

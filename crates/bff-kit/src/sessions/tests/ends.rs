@@ -11,7 +11,7 @@ use store::{SharedStore, Watcher as _};
 use super::{
     super::{Purpose, SessionMode, Whose},
     Browser,
-    carried::{Setup, set_by},
+    in_cookies::Setup,
     world,
 };
 use crate::{audiences::API1, cookies, watched::Watched};
@@ -22,18 +22,18 @@ const CARRIED: [SessionMode; 2] = [SessionMode::Hybrid, SessionMode::Stateless];
 /// What the browser keeps of the answer to a call.
 async fn after_a_call(setup: &Setup, browser: &Browser) -> Browser {
     let req = browser.request("/api1/data");
-    let opened = setup.world.sessions.open(&req, CALL).await.unwrap();
+    let (opened, set) = setup.world.sessions.open(&req, CALL).await.unwrap();
     assert!(opened.is_none());
     let mut after = browser.clone();
-    after.take(set_by(&req));
+    after.take(set.into_cookies());
     after
 }
 
 /// The store tells that the session's record changed.
 fn told_of_a_change(setup: &Setup, browser: &Browser) {
     let sessions = &setup.world.sessions;
-    let key = sessions.shelf().key(&browser.id().handle());
-    sessions.carrier().invalidate(&key);
+    let key = sessions.records().key(&browser.id().handle());
+    sessions.codec.invalidate(&key);
 }
 
 /// A setup whose store is counted.
@@ -63,7 +63,7 @@ async fn oidc_backchannel_2_7_the_providers_end_is_the_end_of_what_browsers_carr
             assert_eq!(call(&scene, &browser).await, (false, 0), "{mode}");
             let after = after_a_call(setup, &browser).await;
             assert_eq!(after.names(), [cookies::ENDED], "{mode}: all is forgotten");
-            assert!(setup.world.look(&browser).await.is_none(), "{mode}");
+            assert!(setup.world.peek(&browser).await.is_none(), "{mode}");
         }
     }
 }
@@ -86,7 +86,7 @@ async fn a_sign_out_here_is_the_end_of_cookies_that_somebody_kept() {
     for mode in CARRIED {
         let browser = setup.browser(mode).await;
         assert!(setup.usable(&browser).await);
-        let session = setup.world.look(&browser).await.unwrap();
+        let session = setup.world.peek(&browser).await.unwrap();
         let req = browser.request("/logout");
         setup.world.sessions.end(&req, &session).await.unwrap();
         // Without the marker that the answer set.
@@ -95,26 +95,26 @@ async fn a_sign_out_here_is_the_end_of_cookies_that_somebody_kept() {
 }
 
 #[actix_web::test]
-async fn a_look_that_finds_no_record_is_heard_of_by_the_next_call() {
+async fn a_read_that_finds_no_record_is_known_to_the_next_call() {
     let scene = observed();
     let setup = &scene.0;
     let browser = setup.browser(SessionMode::Hybrid).await;
     assert!(setup.usable(&browser).await);
-    let key = setup.world.sessions.shelf().key(&browser.id().handle());
+    let key = setup.world.key(&browser);
     setup.world.store.remove(&key).await.unwrap();
     assert!(setup.usable(&browser).await, "nobody has heard of it");
     let req = browser.request("/session");
-    let looking = Purpose::Look { slide: false };
-    let looked = setup.world.sessions.open(&req, looking).await.unwrap();
-    assert!(looked.is_none());
+    let opening = setup.world.sessions.open(&req, Purpose::PEEK);
+    let (opened, set) = opening.await.unwrap();
+    assert!(opened.is_none());
     let mut after = browser.clone();
-    after.take(set_by(&req));
+    after.take(set.into_cookies());
     assert_eq!(after.names(), [cookies::ENDED]);
     assert_eq!(call(&scene, &browser).await, (false, 0));
 }
 
 #[actix_web::test]
-async fn a_change_is_looked_at_once_and_a_record_that_is_gone_is_the_end() {
+async fn a_changed_record_is_read_once_and_one_that_is_gone_is_the_end() {
     let scene = observed();
     let setup = &scene.0;
     let browser = setup.browser(SessionMode::Hybrid).await;
@@ -122,7 +122,7 @@ async fn a_change_is_looked_at_once_and_a_record_that_is_gone_is_the_end() {
     told_of_a_change(setup, &browser);
     assert_eq!(call(&scene, &browser).await, (true, 1));
     assert_eq!(call(&scene, &browser).await, (true, 0));
-    let key = setup.world.sessions.shelf().key(&browser.id().handle());
+    let key = setup.world.key(&browser);
     setup.world.store.remove(&key).await.unwrap();
     told_of_a_change(setup, &browser);
     assert_eq!(call(&scene, &browser).await, (false, 1));
@@ -132,12 +132,12 @@ async fn a_change_is_looked_at_once_and_a_record_that_is_gone_is_the_end() {
 }
 
 #[actix_web::test]
-async fn after_a_gap_in_what_the_store_tells_older_tokens_are_looked_at() {
+async fn after_a_gap_in_the_watch_the_records_of_older_tokens_are_read() {
     let scene = observed();
     let setup = &scene.0;
     let browser = setup.browser(SessionMode::Hybrid).await;
     assert_eq!(call(&scene, &browser).await, (true, 0));
-    setup.world.sessions.carrier().invalidate_all();
+    setup.world.sessions.codec.invalidate_all();
     assert_eq!(call(&scene, &browser).await, (true, 1));
     assert_eq!(call(&scene, &browser).await, (true, 0));
     setup.world.clock.advance(Duration::from_secs(60));
@@ -158,7 +158,7 @@ async fn while_the_store_is_away_calls_go_on_and_ask_it_rarely() {
     assert!(setup.usable(&browser).await);
     assert_eq!(store.asked.load(SeqCst), asked);
     store.away.store(false, SeqCst);
-    let key = setup.world.sessions.shelf().key(&browser.id().handle());
+    let key = setup.world.key(&browser);
     setup.world.store.remove(&key).await.unwrap();
     setup.world.clock.advance(Duration::from_secs(31));
     assert!(!setup.usable(&browser).await, "asked again in the end");
@@ -175,9 +175,9 @@ async fn cookies_of_anothers_session_end_nobodys() {
     let mut mixed = own.clone();
     mixed.take(others.0.clone().into_values());
     mixed.take([cookies::session(own.id().expose())]);
-    let ended = setup.world.look(&own).await.unwrap();
+    let ended = setup.world.peek(&own).await.unwrap();
     let req = own.request("/logout");
     setup.world.sessions.end(&req, &ended).await.unwrap();
-    assert!(setup.world.look(&mixed).await.is_none());
+    assert!(setup.world.peek(&mixed).await.is_none());
     assert!(setup.usable(&others).await);
 }

@@ -1,7 +1,10 @@
-mod carried;
+mod cached;
 mod ends;
-mod kept;
-mod near;
+mod in_cookies;
+mod in_store;
+mod provider_stub;
+mod refresh_in_cookies;
+mod refresh_in_store;
 mod world;
 
-pub(crate) use world::{Browser, IDLE, UNSIGNED, World, world};
+pub(crate) use self::world::{Browser, IDLE, UNSIGNED, World, world};

@@ -15,11 +15,13 @@ use store::{MemoryStore, SharedStore};
 use token_verify::{Issuer, Jwks, jwks::Timing, testing::START};
 
 use crate::{
+    client_auth::ClientAuth,
     cookies,
-    provider::{Grant, Identity},
+    meters::Meters,
+    provider::{AudienceBy, Grant, Identity, Provider, ProviderSettings},
     sessions::{
-        Purpose, Record, Session, SessionId, SessionLifetimes, SessionMode, SessionSettings,
-        Sessions,
+        Purpose, Record, Session, SessionId, SessionLifetimes, SessionMode, SessionParts,
+        SessionSettings, Sessions,
     },
 };
 
@@ -55,7 +57,8 @@ impl World {
         let memory = || Arc::new(MemoryStore::new(clock.clone())) as SharedStore;
         let store = store.unwrap_or_else(memory);
         let jwks = Jwks::new(issuer, Timing::default(), clock.clone());
-        let sessions = Arc::new(sessions_of(&store, &ground, "app1", &jwks));
+        let provider = nobody(&ground, "app1");
+        let sessions = Arc::new(sessions_of(&store, &ground, &provider, &jwks));
         Self {
             clock,
             store,
@@ -66,9 +69,14 @@ impl World {
 
     /// The sessions of the app `client_id` in `store`.
     pub(crate) fn sessions_in(&self, store: &SharedStore, client_id: &str) -> Sessions {
-        let nobody = Issuer::new("http://idp.test", "http://127.0.0.1:9");
-        let jwks = Jwks::new(nobody, Timing::default(), self.clock.clone());
-        sessions_of(store, &self.ground, client_id, &jwks)
+        self.sessions_with(store, &nobody(&self.ground, client_id))
+    }
+
+    /// Those of the client of `provider`.
+    pub(crate) fn sessions_with(&self, store: &SharedStore, provider: &Arc<Provider>) -> Sessions {
+        let issuer = Issuer::new("http://idp.test", "http://127.0.0.1:9");
+        let jwks = Jwks::new(issuer, Timing::default(), self.clock.clone());
+        sessions_of(store, &self.ground, provider, &jwks)
     }
 
     pub(crate) fn record(&self, mode: SessionMode, access: &str, refresh: Option<&str>) -> Record {
@@ -90,36 +98,59 @@ impl World {
     pub(crate) async fn session(&self) -> (Browser, Session) {
         let record = self.record(SessionMode::Stateful, "access-secret", Some("R0"));
         let browser = self.begin(&record).await;
-        let session = self.look(&browser).await.unwrap();
+        let session = self.peek(&browser).await.unwrap();
         (browser, session)
     }
 
     pub(crate) async fn begin(&self, record: &Record) -> Browser {
         let mut browser = Browser::default();
-        browser.take(self.sessions.begin(record).await.unwrap().cookies);
+        let begun = self.sessions.begin(record).await.unwrap();
+        browser.take(begun.cookies.into_cookies());
         browser
     }
 
-    /// Whoever is signed in with `browser`, without counting as a use.
-    pub(crate) async fn look(&self, browser: &Browser) -> Option<Session> {
-        let looking = Purpose::Look { slide: false };
-        self.open(browser, looking).await
+    /// Who is signed in with `browser`, without counting as a use.
+    pub(crate) async fn peek(&self, browser: &Browser) -> Option<Session> {
+        self.open(browser, Purpose::PEEK).await
+    }
+
+    /// The key of the browser's session in the store.
+    pub(crate) fn key(&self, browser: &Browser) -> String {
+        self.sessions.records().key(&browser.id().handle())
+    }
+
+    /// Whether the browser's session is there, extended by this use.
+    pub(crate) async fn extend(&self, browser: &Browser) -> bool {
+        let handle = browser.id().handle();
+        let loaded = self.sessions.records().load(&handle).await;
+        loaded.unwrap().is_some()
     }
 
     pub(crate) async fn open(&self, browser: &Browser, purpose: Purpose) -> Option<Session> {
         let path = match purpose {
             Purpose::Call(audience) => format!("{}/data", audience.path),
-            Purpose::Look { .. } => "/".to_owned(),
+            Purpose::Identify { .. } => "/".to_owned(),
         };
         let req = browser.request(&path);
-        self.sessions.open(&req, purpose).await.unwrap()
+        self.sessions.open(&req, purpose).await.unwrap().0
     }
+}
+
+/// A provider that is not there, to the client `client_id`.
+fn nobody(ground: &Ground, client_id: &str) -> Arc<Provider> {
+    let settings = ProviderSettings {
+        issuer: Issuer::new("http://idp.test", "http://127.0.0.1:9"),
+        client_id: client_id.to_owned(),
+        auth: ClientAuth::SecretBasic("secret".to_owned().into()),
+        redirect_uri: "http://app.test/callback".to_owned(),
+    };
+    Arc::new(Provider::new(settings, ground, Meters::for_test()))
 }
 
 fn sessions_of(
     store: &SharedStore,
     ground: &Ground,
-    client_id: &str,
+    provider: &Arc<Provider>,
     jwks: &Arc<Jwks>,
 ) -> Sessions {
     let settings = SessionSettings {
@@ -131,10 +162,20 @@ fn sessions_of(
         },
         mode: SessionMode::Stateful,
         choice: true,
+        margin: Duration::from_secs(30),
+        audience_by: AudienceBy::Resource,
     };
+    let client_id = provider.client_id();
     let keyring = |what: &str| Keyring::new(&[[9; 32]], &format!("{client_id} {what}"));
-    let unlisted = crate::meters::Meters::for_test().unlisted;
-    Sessions::new(store, keyring, jwks, ground, client_id, settings, unlisted)
+    let parts = SessionParts {
+        store,
+        provider,
+        jwks,
+        ground,
+        settings,
+        meters: &Meters::for_test(),
+    };
+    Sessions::new(&parts, keyring)
 }
 
 pub(crate) fn grant(access: &str, refresh: Option<&str>, now: Timestamp, life: u64) -> Grant {

@@ -1,0 +1,309 @@
+//! Ends of sessions that this process knows of, so that it refuses their cookies
+//! although these are genuine: by a sign-out here, by the provider's logout token,
+//! or by a read that found no record. When another replica changes a record, the
+//! store's watch says which one, and not how: that session is in doubt, and its next
+//! call reads the record once.
+//!
+//! Only a live session or a verified logout token adds an entry. Where the list is
+//! full the oldest entry is dropped, and that session's tokens are valid again until
+//! they expire.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::Hash,
+    time::Duration,
+};
+
+use aws_lc_rs::digest;
+use kit::clock::Timestamp;
+use parking_lot::Mutex;
+
+use crate::sessions::{index::Whose, record::About};
+
+/// The most ends that are remembered, and the most doubts: at some 150 bytes
+/// each, 20 MB.
+const MAX: usize = 65_536;
+/// By how much the provider's clock may differ from ours.
+const SKEW: Duration = Duration::from_secs(10);
+
+/// What a session is known by here: SHA-256 of its id, as in its handle.
+pub(super) type Digest = [u8; 32];
+
+/// SHA-256.
+pub(super) fn digest_of(text: &str) -> Digest {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
+    hash
+}
+
+/// What has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Ended {
+    Session(Digest),
+    /// The provider's session, by a hash of its `sid`.
+    Login(Digest),
+    /// All that a user, by a hash of `sub`, had begun by a moment.
+    User(Digest),
+}
+
+/// What one process knows.
+pub(super) struct Ends {
+    /// How long anything in a session's cookies can be good.
+    longest: Duration,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    ended: Latest<Ended, Timestamp>,
+    /// From when on the record is to be read.
+    doubtful: Latest<Digest, Timestamp>,
+    /// Until then the watch may have missed changes.
+    missed: Option<Timestamp>,
+}
+
+impl Ends {
+    /// Cookies are good for `longest` at most.
+    pub(super) fn new(longest: Duration) -> Self {
+        Self {
+            longest,
+            known: Mutex::default(),
+        }
+    }
+
+    /// A session has ended.
+    pub(super) fn session(&self, session: Digest, now: Timestamp) {
+        let mut known = self.known.lock();
+        known.doubtful.forget(&session);
+        let until = now + self.longest;
+        known.ended.put(Ended::Session(session), now, now, until);
+    }
+
+    /// All of `whose` have ended, as the provider said at `said_at`.
+    pub(super) fn all_of(&self, whose: Whose<'_>, said_at: Timestamp, now: Timestamp) {
+        let what = match whose {
+            Whose::Login(sid) => Ended::Login(digest_of(sid)),
+            Whose::User(sub) => Ended::User(digest_of(sub)),
+        };
+        let mut known = self.known.lock();
+        let before = known.ended.get(&what).copied();
+        let said_at = before.map_or(said_at, |before| before.max(said_at));
+        known.ended.put(what, said_at, now, now + self.longest);
+    }
+
+    /// A record changed: it may be gone.
+    pub(super) fn doubt(&self, session: Digest, now: Timestamp) {
+        let mut known = self.known.lock();
+        if known.ended.get(&Ended::Session(session)).is_none() {
+            known.doubtful.put(session, now, now, now + self.longest);
+        }
+    }
+
+    /// The watch may have missed changes until now.
+    pub(super) fn doubt_all(&self, now: Timestamp) {
+        self.known.lock().missed = Some(now);
+    }
+
+    /// Whether the session is known to have ended, by itself or with the
+    /// provider's session or its user's.
+    pub(super) fn cover(&self, session: Digest, about: &About) -> bool {
+        let known = self.known.lock();
+        let ended = &known.ended;
+        if ended.is_empty() {
+            return false;
+        }
+        let by_login = |sid: &String| ended.get(&Ended::Login(digest_of(sid))).is_some();
+        let by_user = || ended.get(&Ended::User(digest_of(&about.user.sub)));
+        ended.get(&Ended::Session(session)).is_some()
+            || about.sid.as_ref().is_some_and(by_login)
+            || by_user().is_some_and(|said_at| about.identified_at <= *said_at)
+    }
+
+    /// Whether the record is to be read, for a session with a token of `issued_at`. A
+    /// token of later than the missed changes came from a live record.
+    pub(super) fn doubts(&self, session: Digest, issued_at: Timestamp, now: Timestamp) -> bool {
+        let known = self.known.lock();
+        let itself = known
+            .doubtful
+            .get(&session)
+            .is_some_and(|from| *from <= now);
+        itself || known.missed.is_some_and(|at| issued_at <= at + SKEW)
+    }
+
+    /// Whether the session itself is in doubt.
+    pub(super) fn doubts_itself(&self, session: Digest, now: Timestamp) -> bool {
+        let known = self.known.lock();
+        known
+            .doubtful
+            .get(&session)
+            .is_some_and(|from| *from <= now)
+    }
+
+    /// The version of the doubt, taken before the read, for [`Ends::settle`].
+    pub(super) fn mark(&self, session: Digest) -> Option<u64> {
+        self.known.lock().doubtful.number(&session)
+    }
+
+    /// A read found the record; when it began, the doubt had the version `mark`.
+    pub(super) fn settle(&self, session: Digest, mark: Option<u64>) {
+        let mut known = self.known.lock();
+        if known.doubtful.number(&session) == mark {
+            known.doubtful.forget(&session);
+        }
+    }
+
+    /// The store did not answer: no read before `from`.
+    pub(super) fn postpone(&self, session: Digest, from: Timestamp) {
+        if let Some(due) = self.known.lock().doubtful.get_mut(&session) {
+            *due = from;
+        }
+    }
+}
+
+/// A map of the latest entries, each for its time.
+struct Latest<K, V> {
+    entries: HashMap<K, (V, u64)>,
+    /// Oldest first: what was put, its number, until when it counts.
+    order: VecDeque<(K, u64, Timestamp)>,
+    next: u64,
+}
+
+impl<K, V> Default for Latest<K, V> {
+    fn default() -> Self {
+        Self {
+            entries: HashMap::new(),
+            order: VecDeque::new(),
+            next: 0,
+        }
+    }
+}
+
+impl<K: Copy + Eq + Hash, V> Latest<K, V> {
+    fn put(&mut self, key: K, value: V, now: Timestamp, until: Timestamp) {
+        while let Some((oldest, number, ends)) = self.order.front().copied() {
+            if self.order.len() < MAX && now < ends {
+                break;
+            }
+            self.order.pop_front();
+            // It may have been put anew since.
+            if self.number(&oldest) == Some(number) {
+                self.entries.remove(&oldest);
+            }
+        }
+        let number = self.next;
+        self.next += 1;
+        self.entries.insert(key, (value, number));
+        self.order.push_back((key, number, until));
+    }
+
+    fn get(&self, key: &K) -> Option<&V> {
+        self.entries.get(key).map(|(value, _)| value)
+    }
+
+    fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.entries.get_mut(key).map(|(value, _)| value)
+    }
+
+    fn number(&self, key: &K) -> Option<u64> {
+        self.entries.get(key).map(|(_, number)| *number)
+    }
+
+    fn forget(&mut self, key: &K) {
+        self.entries.remove(key);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+    const NOW: Timestamp = Timestamp::from_secs(1_000_000);
+
+    fn about(sid: Option<&str>, identified_at: Timestamp) -> About {
+        let mut about = About::for_test(NOW + DAY);
+        about.sid = sid.map(ToOwned::to_owned);
+        about.identified_at = identified_at;
+        about
+    }
+
+    #[test]
+    fn an_end_is_known_by_the_session_by_the_providers_and_by_the_user_up_to_its_moment() {
+        let ends = Ends::new(DAY);
+        let (gone, other) = (digest_of("gone"), digest_of("other"));
+        let covers = |session, about: &About| ends.cover(session, about);
+        assert!(!covers(gone, &about(Some("s-1"), NOW)));
+        ends.session(gone, NOW);
+        assert!(covers(gone, &about(None, NOW)));
+        assert!(!covers(other, &about(None, NOW)));
+        ends.all_of(Whose::Login("s-1"), NOW, NOW);
+        assert!(covers(other, &about(Some("s-1"), NOW + DAY)));
+        assert!(!covers(other, &about(Some("s-2"), NOW)));
+        ends.all_of(Whose::User("user-1"), NOW, NOW);
+        ends.all_of(Whose::User("user-1"), NOW - DAY, NOW);
+        let later = NOW + Duration::from_secs(1);
+        assert!(covers(other, &about(None, NOW)), "the latest word counts");
+        assert!(!covers(other, &about(None, later)), "signed in again since");
+    }
+
+    #[test]
+    fn a_doubt_is_settled_by_a_read_that_began_after_it() {
+        let ends = Ends::new(DAY);
+        let session = digest_of("a");
+        let is_doubtful = || ends.doubts(session, NOW, NOW);
+        ends.doubt(session, NOW);
+        let mark = ends.mark(session);
+        assert!(is_doubtful());
+        ends.doubt(session, NOW);
+        ends.settle(session, mark);
+        assert!(is_doubtful(), "another change came during the read");
+        ends.postpone(session, NOW + DAY);
+        assert!(!is_doubtful());
+        ends.doubt(session, NOW);
+        assert!(is_doubtful());
+        ends.settle(session, ends.mark(session));
+        assert!(!is_doubtful());
+        ends.session(session, NOW);
+        ends.doubt(session, NOW);
+        assert!(!is_doubtful(), "it is known");
+    }
+
+    #[test]
+    fn after_a_gap_only_tokens_of_before_are_in_doubt() {
+        let ends = Ends::new(DAY);
+        let session = digest_of("a");
+        assert!(!ends.doubts(session, NOW, NOW));
+        ends.doubt_all(NOW);
+        assert!(ends.doubts(session, NOW + SKEW, NOW));
+        assert!(!ends.doubts(session, NOW + SKEW + Duration::from_millis(1), NOW));
+        assert!(!ends.doubts_itself(session, NOW));
+    }
+
+    #[test]
+    fn the_list_is_bounded_and_lasts_as_long_as_a_cookie_could() {
+        let ends = Ends::new(DAY);
+        let each = |number: usize| digest_of(&number.to_string());
+        let has = |session| ends.cover(session, &about(None, NOW));
+        for number in 0..=MAX {
+            ends.session(each(number), NOW);
+        }
+        assert!(!has(each(0)), "the oldest has gone");
+        assert!(has(each(1)) && has(each(MAX)));
+        // The same one again and again pushes out no more than itself.
+        let again = Ends::new(DAY);
+        for _ in 0..=2 * MAX {
+            again.doubt(each(0), NOW);
+        }
+        let known = again.known.lock();
+        assert_eq!(known.doubtful.entries.len(), 1);
+        assert!(known.doubtful.order.len() <= MAX);
+        drop(known);
+        ends.session(each(MAX + 1), NOW + DAY);
+        assert!(!has(each(1)), "nothing in its cookies is good any more");
+        assert!(has(each(MAX + 1)));
+    }
+}

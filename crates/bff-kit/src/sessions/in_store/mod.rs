@@ -1,0 +1,293 @@
+//! Sessions in the store: a record for each, and a random id in the browser's
+//! cookie. A call reads the record (`stateful`), unless one of two short cuts spares
+//! it that: a local copy of the record ([`Cached`]), or an access token in a cookie
+//! ([`Hybrid`]). The record renews, lists and ends a session in all three modes.
+
+mod cached;
+mod hybrid;
+mod pending;
+mod refresh;
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use async_trait::async_trait;
+use futures_util::{StreamExt as _, stream};
+use kit::clock::Timestamp;
+use store::StoreError;
+
+#[cfg(test)]
+pub(super) use self::refresh::{LEASE, hold};
+use self::{cached::Cached, hybrid::Hybrid, pending::PendingWrites, refresh::Refresher};
+use super::{
+    backing::{Backing, Begun, Listed},
+    cookie_codec::CookieCodec,
+    ended::Ended,
+    error::{SessionError, TokenError},
+    fan_out::FanOut,
+    id::{Handle, SessionId},
+    index::Whose,
+    mode::SessionMode,
+    record::{About, Record},
+    records::{Records, Stored},
+    session::{Purpose, Session, Source, Wanted},
+    settings::SessionParts,
+    single_flight::SingleFlight,
+};
+use crate::{
+    bearer::Bearer,
+    cookies::{self, Cookies},
+};
+
+/// How many records are read at once for a list.
+const READ_AT_ONCE: usize = 16;
+/// The most sessions of one user that are listed.
+const MAX_LISTED: usize = 1000;
+/// How many index entries are read at once to end their sessions.
+const PAGE: usize = 100;
+
+/// The sessions of one app that are in the store.
+pub(crate) struct StoreSessions {
+    pub(super) records: Arc<Records>,
+    refresher: Arc<Refresher>,
+    /// Where a session can be `cached`.
+    cached: Option<Cached>,
+    hybrid: Hybrid,
+    observers: Arc<FanOut>,
+    /// How many sessions one user has at most.
+    per_user: usize,
+}
+
+#[async_trait(?Send)]
+impl Backing for StoreSessions {
+    async fn begin(&self, id: &SessionId, record: &Record) -> Result<Begun, SessionError> {
+        let about = &record.about;
+        // A session that fits no cookie is refused before anything is saved.
+        let mut cookies = match about.mode {
+            SessionMode::Hybrid => self.hybrid.cookies(id, record)?,
+            _ => Vec::new(),
+        };
+        let handle = id.handle();
+        if !self.records.put(&handle, record).await? {
+            return Err(SessionError::EndedMeanwhile);
+        }
+        cookies.push(cookies::session(id.expose()));
+        Ok(Begun {
+            cookies: cookies.into(),
+            surplus: self.end_surplus(&handle, about).await,
+        })
+    }
+
+    async fn open(
+        &self,
+        id: &SessionId,
+        cookies: &Cookies<'_>,
+        purpose: Purpose,
+    ) -> Result<Option<Session>, SessionError> {
+        let Purpose::Call(audience) = purpose else {
+            return self.open_by_id(id, purpose).await;
+        };
+        if cookies.get(cookies::IDENTITY).is_none() {
+            return self.open_by_id(id, purpose).await;
+        }
+        let carried = self.hybrid.open(id, cookies, audience).await?;
+        Ok(carried.map(|carried| Session::new(id.clone(), Source::Cookies(carried))))
+    }
+
+    async fn renew(
+        &self,
+        _: &HttpRequest,
+        session: &mut Session,
+        wanted: Wanted,
+    ) -> Result<Bearer, TokenError> {
+        let stored = match &session.source {
+            Source::Record(stored) => stored.clone(),
+            // Its token has expired: the store says whether the session has, too.
+            Source::Cookies(_) => {
+                let stored = self.records.load(&session.id.handle()).await?;
+                stored.ok_or(TokenError::Ended)?
+            }
+        };
+        let audience = wanted.audience;
+        let token = self.refresher.clone().access_token(stored, wanted).await?;
+        if session.about().mode == SessionMode::Hybrid {
+            session.cookies.add(self.hybrid.renewed(audience, &token));
+        }
+        Ok(token.token)
+    }
+
+    async fn list(&self, _: &HttpRequest, session: &Session) -> Result<Vec<Listed>, SessionError> {
+        let current = session.id.handle();
+        let all = self.all_of(Whose::User(&session.about().user.sub)).await?;
+        let listed = all.iter().map(|stored| {
+            let Record { about, device, .. } = &stored.record;
+            let is_current = stored.handle == current;
+            Listed::new(stored.handle.as_str(), device.as_deref(), about, is_current)
+        });
+        Ok(listed.collect())
+    }
+
+    async fn end(&self, _: &HttpRequest, session: &Session) -> Result<Ended, SessionError> {
+        match &session.source {
+            Source::Record(stored) => {
+                self.records.remove(&stored.handle, &stored.record).await?;
+                Ok(Ended::of(&stored.record))
+            }
+            Source::Cookies(_) => Ok(Ended::default()),
+        }
+    }
+
+    async fn end_other(
+        &self,
+        _: &HttpRequest,
+        session: &Session,
+        handle: &str,
+    ) -> Result<Option<Ended>, SessionError> {
+        let Some(handle) = Handle::read(handle) else {
+            return Ok(None);
+        };
+        let sub = &session.about().user.sub;
+        let found = self.records.read(&handle).await?;
+        match found.filter(|found| found.record.about.user.sub == *sub) {
+            Some(found) => Ok(Some(self.records.end(&found).await?)),
+            None => Ok(None),
+        }
+    }
+}
+
+impl StoreSessions {
+    pub(super) fn new(
+        parts: &SessionParts<'_>,
+        records: Arc<Records>,
+        codec: Arc<CookieCodec>,
+        observers: Arc<FanOut>,
+    ) -> Self {
+        let (clock, settings) = (&parts.ground.clock, parts.settings);
+        let provider = parts.provider;
+        let pending = PendingWrites::new(records.clone(), provider.clone());
+        let refresher = Refresher {
+            records: records.clone(),
+            provider: provider.clone(),
+            store: parts.store.clone(),
+            clock: clock.clone(),
+            random: parts.ground.random.clone(),
+            margin: settings.margin,
+            audience_by: settings.audience_by,
+            single_flight: SingleFlight::new(parts.meters.refresh_waits.clone()),
+            pending: Arc::new(pending),
+        };
+        Self {
+            refresher: Arc::new(refresher),
+            cached: settings.may_cache().then(|| Cached {
+                records: records.clone(),
+                clock: clock.clone(),
+                idle: settings.lifetimes.idle,
+            }),
+            hybrid: Hybrid {
+                codec,
+                records: records.clone(),
+            },
+            records,
+            observers,
+            per_user: settings.per_user,
+        }
+    }
+
+    /// The live session of `id`, whatever other cookies there are.
+    pub(super) async fn open_by_id(
+        &self,
+        id: &SessionId,
+        purpose: Purpose,
+    ) -> Result<Option<Session>, SessionError> {
+        let handle = id.handle();
+        let stored = match (purpose, &self.cached) {
+            (Purpose::Call(_), Some(cached)) => cached.load(&handle).await?,
+            (Purpose::Call(_), None) | (Purpose::Identify { slide: true }, _) => {
+                self.records.load(&handle).await?
+            }
+            (Purpose::Identify { slide: false }, _) => self.records.read(&handle).await?,
+        };
+        Ok(stored.map(|stored| Session::new(id.clone(), Source::Record(stored))))
+    }
+
+    /// The live sessions of `whose`.
+    pub(super) async fn all_of(&self, whose: Whose<'_>) -> Result<Vec<Arc<Stored>>, StoreError> {
+        let handles = self.records.index().of(whose, MAX_LISTED).await?;
+        let reads = stream::iter(&handles).map(|handle| self.records.read(handle));
+        let mut reads = reads.buffered(READ_AT_ONCE);
+        let mut live = Vec::new();
+        while let Some(read) = reads.next().await {
+            live.extend(read?);
+        }
+        Ok(live)
+    }
+
+    /// Ends those sessions of the user of `newest` that are too many, the least
+    /// recently used first.
+    async fn end_surplus(&self, newest: &Handle, about: &About) -> Vec<Ended> {
+        let whose = Whose::User(&about.user.sub);
+        let mut ended = Vec::new();
+        let ending = async {
+            let index = self.records.index();
+            let all = index.of(whose, self.per_user + PAGE).await?;
+            let surplus = all.len().saturating_sub(self.per_user);
+            for handle in all.iter().filter(|one| *one != newest).take(surplus) {
+                match self.records.read(handle).await? {
+                    Some(stored) => ended.push(self.records.end(&stored).await?),
+                    None => drop(self.records.remove_named(handle, whose).await?),
+                }
+            }
+            Ok::<_, StoreError>(())
+        };
+        if let Err(error) = ending.await {
+            // The next login ends them.
+            tracing::warn!("a user's surplus sessions go on for now: {error}");
+        }
+        ended
+    }
+
+    /// Ends all sessions of `whose`, those that are just beginning included, as the
+    /// provider said at `said_at`; returns how many. A failure for one does not keep
+    /// the others.
+    pub(super) async fn end_all(
+        &self,
+        whose: Whose<'_>,
+        said_at: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let index = self.records.index();
+        index.mark(whose, said_at).await?;
+        let (mut ended, mut failed) = (0, None);
+        loop {
+            let handles = index.of(whose, PAGE).await?;
+            for handle in &handles {
+                match self.records.remove_named(handle, whose).await {
+                    Ok(was_there) => ended += usize::from(was_there),
+                    Err(error) => failed = Some(error),
+                }
+                self.observers.ended(handle);
+            }
+            // Each session that has ended has left the index.
+            if handles.len() < PAGE || failed.is_some() {
+                return failed.map_or(Ok(ended), Err);
+            }
+        }
+    }
+
+    /// The same for the provider's session `sid` of `sub`, by the user's entries in
+    /// the index: for where the store has lost an entry under `sid`.
+    pub(super) async fn end_by_user(&self, sub: &str, sid: &str) -> Result<usize, StoreError> {
+        let index = self.records.index();
+        let handles = index.of(Whose::User(sub), MAX_LISTED).await?;
+        let mut ended = 0;
+        for handle in &handles {
+            let found = self.records.read(handle).await?;
+            let Some(stored) = found.filter(|one| one.record.about.sid.as_deref() == Some(sid))
+            else {
+                continue;
+            };
+            self.records.end(&stored).await?;
+            ended += 1;
+        }
+        Ok(ended)
+    }
+}
