@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use hyper_util::rt::TokioIo;
 use reqwest::dns::Resolve;
@@ -88,6 +89,21 @@ impl Trust {
             .with_no_client_auth();
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         Some(TlsConnector::from(Arc::new(config)))
+    }
+
+    /// The system's certificate authorities and these as PEM, for a library that reads
+    /// such a file in place of the system's. `None` where there is nobody to trust.
+    pub fn roots_in_pem(&self) -> Option<String> {
+        let mut roots = RootCertStore::empty();
+        let mut pem = String::new();
+        for one in SYSTEM.iter().chain(self.0.iter()) {
+            if roots.add(one.clone()).is_ok() {
+                pem.push_str("-----BEGIN CERTIFICATE-----\n");
+                STANDARD.encode_string(one, &mut pem);
+                pem.push_str("\n-----END CERTIFICATE-----\n");
+            }
+        }
+        (!pem.is_empty()).then_some(pem)
     }
 
     /// The HTTP client for discovery, JWKS, token calls and calls between APIs. It

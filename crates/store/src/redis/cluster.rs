@@ -1,371 +1,359 @@
-//! The masters of a Redis Cluster, and the way from a key to its own.
+//! A Redis Cluster: `redis::cluster_async` finds the node of a key, keeps the
+//! connections and learns the slots anew.
 //!
-//! Written here because a client that does all this by itself also sends a
-//! change again after a lost answer, and [`crate::Store`] promises not to. A
-//! redirection is another matter: who redirects has done nothing.
+//! The library would also send a change again after a lost reply, which
+//! [`crate::Store`] promises not to do. So its own repeats are off (`retries(0)`),
+//! and [`Routed`] repeats a command only after a redirection: a node that redirects
+//! has done nothing. `ClusterConnectionNotFound` is no reason to repeat: the library
+//! reports it for commands that were sent already, too.
+//!
+//! While a watch is current, every connection must lead to a master that the watch
+//! tracks, or the local cache could keep what an old master still answers. The
+//! library learns slots from whichever node answers first, and does not compare
+//! epochs. So the masters of the watch are the only hosts that it can resolve then
+//! ([`Cluster::restrict`]).
 
 use std::{
-    collections::HashMap,
+    io,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    time::{Duration, Instant},
 };
 
-use parking_lot::{Mutex, RwLock};
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind};
+use parking_lot::Mutex;
+use redis::{
+    Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, ServerErrorKind, Value,
+    aio::ConnectionLike,
+    cluster::{ClusterClient, ClusterClientBuilder},
+    cluster_async::ClusterConnection,
+    cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr},
+    io::AsyncDNSResolver,
+};
 
 use super::{
-    Manner,
     address::Node,
-    connections::{Lanes, Layout},
-    dial::{Dialer, Line},
+    connections::{Pooled, Target},
+    connector::{Addresses, Connector, Resolver},
     error,
-    target::Target,
-    topology::{self, MAX_NODES, SLOTS, Topology, slot_of},
+    topology::{self, Topology},
 };
 use crate::StoreError;
 
-/// How often one operation goes somewhere else.
+/// How often one command is redirected.
 const MAX_REDIRECTIONS: usize = 5;
-/// Between two questions for the topology.
-const PAUSE: Duration = Duration::from_millis(100);
-/// The owner of a slot that nobody has.
-const NOBODY: u16 = u16::MAX;
+/// A connection to the cluster is one to each node: each may take so much of the
+/// time that a command waits for it. A silent node then leaves time for the others.
+const CONNECT_SHARE: u32 = 4;
 
 pub(super) struct Cluster {
-    dialer: Dialer,
+    connector: Connector,
+    /// The nodes of the URL.
     seeds: Vec<Node>,
-    layout: Layout,
-    map: RwLock<Option<Arc<Map>>>,
-    nodes: Mutex<HashMap<Node, Arc<Lanes>>>,
-    /// Whether the map may be out of date.
-    suspect: AtomicBool,
-    /// How the last question for the topology went; held meanwhile.
-    asked: tokio::sync::Mutex<Asked>,
+    tracked: Mutex<Tracked>,
+    resolver: TrackedResolver,
+    /// Changes with the masters that are tracked: the connections made before are
+    /// not used again.
+    epoch: Arc<AtomicUsize>,
 }
 
+/// The masters that the watches track.
 #[derive(Default)]
-struct Asked {
-    at: Option<Instant>,
-    failed: Option<StoreError>,
-}
-
-pub(super) struct Map {
-    epoch: u64,
-    /// Its nodes' ids.
-    ids: Vec<Vec<u8>>,
-    masters: Vec<(Node, Arc<Lanes>)>,
-    /// By slot: a place in `masters`.
-    owners: Box<[u16]>,
-}
-
-impl Map {
-    fn owner(&self, slot: u16) -> Result<&(Node, Arc<Lanes>), StoreError> {
-        let place = usize::from(self.owners[usize::from(slot)]);
-        let nobody = || StoreError::Unreachable("no node of the cluster has this key".to_owned());
-        self.masters.get(place).ok_or_else(nobody)
-    }
+struct Tracked {
+    masters: Vec<Node>,
+    /// How many watches are current.
+    watches: usize,
+    /// The client for these masters.
+    client: Option<ClusterClient>,
 }
 
 impl Cluster {
-    pub(super) fn new(dialer: Dialer, seeds: Vec<Node>, layout: Layout) -> Self {
+    pub(super) fn new(connector: Connector, seeds: Vec<Node>) -> Self {
         Self {
-            dialer,
+            connector,
             seeds,
-            layout,
-            map: RwLock::default(),
-            nodes: Mutex::default(),
-            suspect: AtomicBool::new(false),
-            asked: tokio::sync::Mutex::default(),
+            tracked: Mutex::default(),
+            resolver: TrackedResolver::default(),
+            epoch: Arc::default(),
         }
     }
 
-    /// Runs `command` on the master that has `key` (as Redis has it).
-    pub(super) async fn run<T: FromRedisValue>(
-        &self,
-        key: &[u8],
-        command: &Cmd,
-        manner: Manner<'_>,
-    ) -> Result<T, StoreError> {
-        let slot = slot_of(key);
-        let (mut node, mut lanes) = self.map().await?.owner(slot)?.clone();
-        let mut may_repeat = matches!(manner, Manner::Read);
-        let mut asking = false;
-        let mut left = MAX_REDIRECTIONS;
-        loop {
-            let mut held = match lanes.connection().await {
-                Ok(held) => held,
-                Err(error) => {
-                    // Nothing was sent: another may have taken its place.
-                    self.doubt();
-                    let owner = self.map().await?.owner(slot)?.clone();
-                    if owner.0 == node || left == 0 {
-                        return Err(error);
-                    }
-                    left -= 1;
-                    (node, lanes) = owner;
-                    asking = false;
-                    continue;
-                }
-            };
-            let sent = if asking {
-                send_asking(&mut held.line, command, manner).await
-            } else {
-                super::send(&mut held.line, command, manner).await
-            };
-            let error = match sent {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            let redirected = redirection(&error, &node);
-            if let Some((to, asks)) = redirected
-                && left > 0
-            {
-                left -= 1;
-                // Only the move is for good.
-                if !asks {
-                    self.doubt();
-                }
-                lanes = self.lanes_of(&to)?;
-                (node, asking) = (to, asks);
-                continue;
-            }
-            let settled = held.settle(&error);
-            if error::is_topology_suspect(&error) {
-                self.doubt();
-            }
-            if !(may_repeat && error.is_connection_dropped()) {
-                return Err(settled);
-            }
-            (may_repeat, asking) = (false, false);
-            (node, lanes) = self.map().await?.owner(slot)?.clone();
-        }
-    }
-
-    /// Whether each master answers.
-    pub(super) async fn ping(&self) -> Result<(), StoreError> {
-        let map = self.map().await?;
-        let ping = redis::cmd("PING");
-        for (_, lanes) in &map.masters {
-            let mut held = lanes.connection().await.inspect_err(|_| self.doubt())?;
-            let mut answer: Result<String, RedisError> =
-                ping.query_async(&mut held.line.connection).await;
-            if let Err(error) = &answer
-                && error.is_connection_dropped()
-            {
-                held.settle(error);
-                held = lanes.connection().await.inspect_err(|_| self.doubt())?;
-                answer = ping.query_async(&mut held.line.connection).await;
-            }
-            answer.map_err(|error| {
-                self.doubt();
-                held.settle(&error)
-            })?;
-        }
-        Ok(())
-    }
-
-    fn doubt(&self) {
-        self.suspect.store(true, Relaxed);
-    }
-
-    /// The map, asked for anew where it is in doubt: by one who needs it, while
-    /// the others go by the old one. Where there is none yet, all wait for the
-    /// one who asks.
-    async fn map(&self) -> Result<Arc<Map>, StoreError> {
-        let begun = Instant::now();
-        let known = self.map.read().clone();
-        let mut asked = match &known {
-            Some(map) if !self.suspect.load(Relaxed) => return Ok(Arc::clone(map)),
-            Some(map) => match self.asked.try_lock() {
-                Ok(asked) if asked.at.is_none_or(|at| at.elapsed() >= PAUSE) => asked,
-                _ => return Ok(Arc::clone(map)),
-            },
-            None => self.asked.lock().await,
-        };
-        if asked.at.is_some_and(|at| at >= begun) {
-            // Another has asked meanwhile.
-            if let Some(failed) = &asked.failed {
-                return known.ok_or_else(|| failed.clone());
-            }
-            if let Some(map) = &*self.map.read() {
-                return Ok(Arc::clone(map));
-            }
-        }
-        // What is noticed from here on is not in the answer.
-        self.suspect.store(false, Relaxed);
-        let learnt = self.learn().await;
-        let adopted = learnt.and_then(|topology| self.adopt(&topology));
-        *asked = Asked {
-            at: Some(Instant::now()),
-            failed: adopted.as_ref().err().cloned(),
-        };
-        adopted.or_else(|error| {
-            self.doubt();
-            known.ok_or(error)
-        })
-    }
-
-    /// What the nodes say of themselves now.
-    pub(super) async fn learn(&self) -> Result<Topology, StoreError> {
-        let mut nodes = self.seeds.clone();
-        if let Some(map) = &*self.map.read() {
-            for (node, _) in map.masters.iter().rev() {
-                if !nodes.contains(node) {
-                    // Before those of the URL, which may be of long ago.
-                    nodes.insert(0, node.clone());
-                }
-            }
-        }
-        let connect = self.layout.connect;
-        let learnt = tokio::time::timeout(connect, topology::learn(&self.dialer, &nodes)).await;
+    /// What the nodes say about the cluster now.
+    pub(super) async fn topology(&self) -> Result<Topology, StoreError> {
+        let nodes = self.known_nodes(&self.tracked.lock());
+        let asking = topology::learn(&self.connector, &nodes);
+        let learnt = tokio::time::timeout(self.connector.connect_timeout(), asking).await;
         let late = || StoreError::Unreachable("no node of the cluster answers in time".to_owned());
         learnt.map_err(|_| late())?
     }
 
-    /// Goes by `topology` from now on: keys lead to its masters alone. Refused
-    /// where a newer one of the same cluster is known.
-    pub(super) fn adopt(&self, topology: &Topology) -> Result<Arc<Map>, StoreError> {
-        let mut current = self.map.write();
-        let epoch = topology.standing.epoch;
-        let is_newer = |known: &Map| {
-            known.epoch > epoch && known.ids.iter().any(|id| topology.ids.contains(id))
-        };
-        if current.as_deref().is_some_and(is_newer) {
-            let old = "what a node knows of the cluster is out of date";
-            return Err(StoreError::Unreachable(old.to_owned()));
+    /// Until the last guard is dropped, connections lead to `masters` alone, or to
+    /// those of a later call.
+    pub(super) fn restrict(self: &Arc<Self>, masters: &[Node]) -> Restriction {
+        let mut tracked = self.tracked.lock();
+        if tracked.watches == 0 || tracked.masters != masters {
+            tracked.masters = masters.to_vec();
+            tracked.client = None;
+            *self.resolver.only.lock() = Some(masters.to_vec());
+            self.epoch.fetch_add(1, SeqCst);
         }
-        let mut masters: Vec<(Node, Arc<Lanes>)> = Vec::new();
-        let mut owners = vec![NOBODY; usize::from(SLOTS)].into_boxed_slice();
-        for (start, end, node) in &topology.ranges {
-            let known = masters.iter().position(|(known, _)| known == node);
-            if known.is_none() {
-                masters.push((node.clone(), self.lanes_of(node)?));
+        tracked.watches += 1;
+        Restriction(Arc::clone(self))
+    }
+
+    /// The masters that a watch knew last come first: the URL may be old.
+    fn known_nodes(&self, tracked: &Tracked) -> Vec<Node> {
+        let known = &tracked.masters;
+        let others = self.seeds.iter().filter(|seed| !known.contains(seed));
+        known.iter().chain(others).cloned().collect()
+    }
+
+    fn client(&self) -> RedisResult<ClusterClient> {
+        let mut tracked = self.tracked.lock();
+        if let Some(client) = &tracked.client {
+            return Ok(client.clone());
+        }
+        let nodes = self.known_nodes(&tracked);
+        let infos = nodes.iter().map(|node| self.connector.info(node));
+        let mut builder = ClusterClientBuilder::new(infos)
+            .retries(0)
+            .connection_timeout(self.connector.connect_timeout() / CONNECT_SHARE)
+            .response_timeout(self.connector.response_timeout())
+            .tcp_settings(self.connector.tcp_settings())
+            .async_dns_resolver(self.resolver.clone());
+        if let Some(certificates) = self.connector.certificates() {
+            builder = builder.certs(certificates.clone());
+        }
+        let client = builder.build()?;
+        tracked.client = Some(client.clone());
+        Ok(client)
+    }
+}
+
+/// While it lives, connections lead to the tracked masters alone.
+pub(super) struct Restriction(Arc<Cluster>);
+
+impl Drop for Restriction {
+    fn drop(&mut self) {
+        let mut tracked = self.0.tracked.lock();
+        tracked.watches -= 1;
+        if tracked.watches == 0 {
+            tracked.client = None;
+            *self.0.resolver.only.lock() = None;
+        }
+    }
+}
+
+/// Resolves the names of tracked masters; without a watch, all names.
+#[derive(Clone, Default)]
+struct TrackedResolver {
+    only: Arc<Mutex<Option<Vec<Node>>>>,
+}
+
+impl AsyncDNSResolver for TrackedResolver {
+    fn resolve<'a, 'b: 'a>(&'a self, host: &'b str, port: u16) -> RedisFuture<'a, Addresses<'a>> {
+        let is_tracked = |node: &Node| node.host == host && node.port == port;
+        let only = self.only.lock();
+        if only
+            .as_ref()
+            .is_some_and(|only| !only.iter().any(is_tracked))
+        {
+            let refused = io::Error::new(io::ErrorKind::ConnectionRefused, "not a tracked master");
+            return Box::pin(async move { Err(refused.into()) });
+        }
+        let resolver: &'static Resolver = &Resolver;
+        resolver.resolve(host, port)
+    }
+}
+
+impl Target for Cluster {
+    type Pooled = Nodes;
+
+    async fn connect(&self) -> Result<Nodes, StoreError> {
+        let made_in = self.epoch.load(SeqCst);
+        let client = self.client().map_err(|error| error::explain(&error))?;
+        let connection = client.get_async_connection().await;
+        Ok(Nodes {
+            connection: connection.map_err(|error| topology::explain(&error))?,
+            made_in,
+            epoch: Arc::clone(&self.epoch),
+        })
+    }
+}
+
+/// Connections to all nodes, which a slot holds.
+pub(super) struct Nodes {
+    connection: ClusterConnection,
+    made_in: usize,
+    epoch: Arc<AtomicUsize>,
+}
+
+impl Pooled for Nodes {
+    type Connection = ClusterConnection;
+
+    fn connection(&self) -> Option<ClusterConnection> {
+        (self.epoch.load(SeqCst) == self.made_in).then(|| self.connection.clone())
+    }
+}
+
+/// The connection to the node that has one key, for one operation. A script that
+/// has to be loaded first is loaded there too.
+pub(super) struct Routed {
+    connection: ClusterConnection,
+    route: SingleNodeRoutingInfo,
+    /// Whether the node must be told that it was named by ASK.
+    asking: bool,
+    redirections: usize,
+}
+
+impl Routed {
+    /// To the master of the slot of `key`.
+    pub(super) fn new(connection: ClusterConnection, key: &str) -> Self {
+        let route = Route::with_key(key, SlotAddr::Master);
+        Self {
+            connection,
+            route: SingleNodeRoutingInfo::SpecificNode(route),
+            asking: false,
+            redirections: 0,
+        }
+    }
+
+    async fn send(&mut self, cmd: &Cmd) -> RedisResult<Value> {
+        loop {
+            let error = match self.send_once(cmd).await {
+                Err(error) => error,
+                value => return value,
+            };
+            self.redirections += 1;
+            if self.redirections > MAX_REDIRECTIONS || !self.follow(&error) {
+                return Err(error);
             }
-            let place = known.unwrap_or(masters.len() - 1);
-            let place = u16::try_from(place).unwrap_or(NOBODY);
-            owners[usize::from(*start)..=usize::from(*end)].fill(place);
         }
-        let is_master = |node: &Node| masters.iter().any(|(known, _)| known == node);
-        self.nodes.lock().retain(|node, _| is_master(node));
-        let map = Arc::new(Map {
-            epoch,
-            ids: topology.ids.clone(),
-            masters,
-            owners,
-        });
-        *current = Some(Arc::clone(&map));
-        Ok(map)
     }
 
-    fn lanes_of(&self, node: &Node) -> Result<Arc<Lanes>, StoreError> {
-        let mut nodes = self.nodes.lock();
-        if let Some(lanes) = nodes.get(node) {
-            return Ok(Arc::clone(lanes));
+    async fn send_once(&mut self, cmd: &Cmd) -> RedisResult<Value> {
+        let (connection, route) = (&mut self.connection, self.route.clone());
+        if !self.asking {
+            let routing = RoutingInfo::SingleNode(route);
+            return connection.route_command(cmd.clone(), routing).await;
         }
-        if nodes.len() >= MAX_NODES {
-            return Err(StoreError::Refused(
-                "too many nodes in the cluster".to_owned(),
-            ));
-        }
-        let target = Target::Fixed(self.dialer.clone(), node.clone());
-        let lanes = Arc::new(Lanes::new(target, self.layout.clone()));
-        nodes.insert(node.clone(), Arc::clone(&lanes));
-        Ok(lanes)
+        // Together, so that no other command of the connection comes between.
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("ASKING").add_command(cmd.clone());
+        let mut values = connection.route_pipeline(pipeline, 0, 2, route).await?;
+        let none = || RedisError::from((ErrorKind::Parse, "a reply is missing"));
+        values.pop().ok_or_else(none)
+    }
+
+    /// Turns to the node that `error` names, if it is a redirection.
+    fn follow(&mut self, error: &RedisError) -> bool {
+        let asking = match error.kind() {
+            ErrorKind::Server(ServerErrorKind::Moved) => false,
+            ErrorKind::Server(ServerErrorKind::Ask) => true,
+            _ => return false,
+        };
+        let Some((host, port)) = error.redirect_node().and_then(|(node, _)| address(node)) else {
+            // The same host as before, which the library does not tell. It knows
+            // the new slots by now.
+            return !asking;
+        };
+        self.route = SingleNodeRoutingInfo::ByAddress { host, port };
+        self.asking = asking;
+        true
     }
 }
 
-/// Sends `command` as one who was sent here though the key is another's still.
-async fn send_asking<T: FromRedisValue>(
-    line: &mut Line,
-    command: &Cmd,
-    manner: Manner<'_>,
-) -> RedisResult<T> {
-    // Together, so that no other command of this connection comes between.
-    let mut pipeline = redis::pipe();
-    pipeline.cmd("ASKING").ignore().add_command(command.clone());
-    let mut outcome: RedisResult<(T,)> = pipeline.query_async(&mut line.connection).await;
-    if let (Err(error), Manner::Script(script)) = (&outcome, manner)
-        && super::is_unknown_script(error)
-    {
-        script.load(line).await?;
-        outcome = pipeline.query_async(&mut line.connection).await;
+impl ConnectionLike for Routed {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        Box::pin(self.send(cmd))
     }
-    outcome.map(|(answer,)| answer)
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        let (pipeline, route) = (pipeline.clone(), self.route.clone());
+        Box::pin(
+            self.connection
+                .route_pipeline(pipeline, offset, count, route),
+        )
+    }
+
+    fn get_db(&self) -> i64 {
+        0
+    }
 }
 
-/// Where `from` sends us instead, and whether for this once.
-fn redirection(error: &RedisError, from: &Node) -> Option<(Node, bool)> {
-    let asks = match error.kind() {
-        ErrorKind::Server(ServerErrorKind::Moved) => false,
-        ErrorKind::Server(ServerErrorKind::Ask) => true,
-        _ => return None,
-    };
-    // Of what was sent behind ASKING the error is a pipeline's, which has its
-    // words in its parts.
-    let parts = error.clone().into_server_errors();
-    let words = match &parts {
-        Some(parts) => parts.first()?.1.details(),
-        None => error.detail(),
-    };
-    // The slot, and whose it is.
-    let address = words?.split_ascii_whitespace().nth(1)?;
-    Some((topology::read_address(address, from)?, asks))
+/// The host and port of a redirection. `None`: it names no host.
+fn address(node: &str) -> Option<(String, u16)> {
+    let (host, port) = node.rsplit_once(':')?;
+    let host = host.trim_matches(['[', ']']);
+    let port = port.parse().ok()?;
+    (!matches!(host, "" | "?")).then(|| (host.to_owned(), port))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use redis::RedisConnectionInfo;
 
     use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
 
     fn node(port: u16) -> Node {
         let host = "127.0.0.1".to_owned();
         Node { host, port }
     }
 
-    /// In which the master at `port` has the slots up to 99.
-    fn topology(epoch: u64, id: &str, port: u16) -> Topology {
-        Topology {
-            standing: topology::Standing::in_epoch(epoch),
-            ids: vec![id.into()],
-            ranges: vec![(0, 99, node(port))],
-            masters: vec![node(port)],
-            failing: false,
-        }
+    fn cluster() -> Arc<Cluster> {
+        let second = Duration::from_secs(1);
+        let connector = Connector::new(None, RedisConnectionInfo::default(), second, second);
+        Arc::new(Cluster::new(connector.unwrap(), vec![node(1)]))
     }
 
-    fn cluster() -> Cluster {
-        let dialer = Dialer::new(None, RedisConnectionInfo::default(), SECOND, SECOND);
-        let layout = Layout {
-            shared: 1,
-            home: None,
-            connect: SECOND,
-        };
-        Cluster::new(dialer, vec![node(1)], layout)
-    }
-
-    #[test]
-    fn what_was_before_an_election_is_not_adopted_after_it() {
-        let cluster = cluster();
-        cluster.adopt(&topology(7, "a", 1)).unwrap();
-        assert!(cluster.adopt(&topology(6, "a", 2)).is_err());
-        cluster.adopt(&topology(7, "a", 2)).unwrap();
-        // Made anew, with other nodes.
-        let map = cluster.adopt(&topology(1, "b", 3)).unwrap();
-        assert_eq!(map.owner(99).unwrap().0, node(3));
-        assert!(matches!(map.owner(100), Err(StoreError::Unreachable(_))));
-        assert_eq!(cluster.nodes.lock().len(), 1, "the others are forgotten");
+    async fn resolves(cluster: &Cluster, port: u16) -> bool {
+        cluster.resolver.resolve("127.0.0.1", port).await.is_ok()
     }
 
     #[tokio::test]
-    async fn who_waits_for_the_one_that_asks_shares_its_failure() {
+    async fn while_a_watch_is_current_connections_lead_to_its_masters_alone() {
         let cluster = cluster();
-        let (one, other) = tokio::join!(cluster.map(), cluster.map());
-        assert!(one.is_err() && other.is_err());
+        assert!(resolves(&cluster, 9).await, "no watch");
+        let first = cluster.restrict(&[node(2), node(3)]);
+        assert!(resolves(&cluster, 3).await);
+        assert!(!resolves(&cluster, 9).await, "no master");
+        let second = cluster.restrict(&[node(3), node(4)]);
+        drop(first);
+        assert!(!resolves(&cluster, 2).await, "a master no more");
+        assert!(resolves(&cluster, 4).await);
+        drop(second);
+        assert!(resolves(&cluster, 2).await, "no watch any more");
+    }
+
+    #[test]
+    fn a_connection_is_not_used_after_the_masters_have_changed() {
+        let cluster = cluster();
+        let epoch = || cluster.epoch.load(SeqCst);
+        let before = epoch();
+        let _first = cluster.restrict(&[node(2)]);
+        let restricted = epoch();
+        assert_ne!(restricted, before, "of before the watch");
+        let _same = cluster.restrict(&[node(2)]);
+        assert_eq!(epoch(), restricted, "the same masters");
+        let _other = cluster.restrict(&[node(3)]);
+        assert_ne!(epoch(), restricted, "another master");
+    }
+
+    #[test]
+    fn a_redirection_names_a_host_and_a_port() {
+        let at = |host: &str, port| Some((host.to_owned(), port));
+        assert_eq!(address("10.0.0.1:6379"), at("10.0.0.1", 6379));
+        assert_eq!(address("2001:db8::1:6379"), at("2001:db8::1", 6379));
+        assert_eq!(address("[::1]:6379"), at("::1", 6379));
+        for same_host in [":6379", "?:6379", "h", "h:", "h:65536"] {
+            assert_eq!(address(same_host), None, "{same_host}");
+        }
     }
 }

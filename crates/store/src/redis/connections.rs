@@ -1,12 +1,12 @@
-//! The connections with one server. A lane holds one, and each operation sends
-//! over a clone of it, multiplexed with all others of the lane.
+//! The connections that commands are sent over. A slot holds one, and each command
+//! goes over a clone of it, multiplexed with all others of the slot.
 //!
-//! The task that drives a connection lives on the runtime that connected it. A
-//! runtime of one thread (an HTTP worker's) has a lane of its own, driven there:
-//! to wake another thread at each operation costs more than the operation. Such
-//! a runtime ends while the process still drains, so nobody else uses its lane.
-//! All others share a few lanes, connected on the runtime where the store was
-//! made; a thread always takes the same one, so that they are not contended.
+//! The task that drives a connection runs on the runtime that connected it. A
+//! runtime of one thread (an HTTP worker's) has a slot of its own, driven there:
+//! waking another thread for each command costs more than the command. Such a
+//! runtime ends while the process still drains, so nobody else uses its slot. All
+//! other runtimes share a few slots, connected on the runtime where the store was
+//! made. A thread always takes the same one, so that threads do not contend.
 
 use std::{
     cell::Cell,
@@ -19,39 +19,64 @@ use std::{
 };
 
 use parking_lot::{Mutex, RwLock};
-use redis::RedisError;
+use redis::{FromRedisValue, RedisError, aio::ConnectionLike};
 use tokio::{
     runtime::{Handle, Id, RuntimeFlavor},
     task::JoinSet,
 };
 
-use super::{address::Node, dial::Line, error, target::Target};
+use super::{call::Call, error};
 use crate::StoreError;
 
-/// The most runtimes that have a lane of their own; further ones share.
+/// The most runtimes that have a slot of their own; further ones share.
 const MAX_OWN: usize = 64;
 
-pub(super) struct Lanes {
-    target: Arc<Target>,
-    shared: Vec<Arc<Lane>>,
-    own: RwLock<HashMap<Id, Arc<Lane>>>,
+/// What connections lead to.
+pub(super) trait Target: Send + Sync + 'static {
+    type Pooled: Pooled;
+
+    /// A new connection, whose task runs on the current runtime.
+    fn connect(&self) -> impl Future<Output = Result<Self::Pooled, StoreError>> + Send;
+}
+
+/// What a slot holds.
+pub(super) trait Pooled: Send + 'static {
+    type Connection: ConnectionLike + Send;
+
+    /// A clone to send a command over. `None`: it must be replaced first. A change
+    /// is never sent twice, so a loss that is known is better noticed before.
+    fn connection(&self) -> Option<Self::Connection>;
+}
+
+/// All slots that lead to one target.
+pub(super) struct Connections<T: Target> {
+    target: Arc<T>,
+    shared: Vec<Arc<Slot<T::Pooled>>>,
+    own: RwLock<HashMap<Id, Arc<Slot<T::Pooled>>>>,
     layout: Layout,
 }
 
-/// What all lanes of a store have in common.
+/// How many slots there are, and where they live.
 #[derive(Clone)]
 pub(super) struct Layout {
-    /// How many lanes are shared (at least one).
+    /// How many slots are shared (at least one).
     pub(super) shared: usize,
-    /// Where those are connected; without it, on their first user's runtime.
+    /// Where those are connected. `None`: on the runtime of their first user.
     pub(super) home: Option<Handle>,
-    /// How long an operation waits for a connection.
+    /// How long a command waits for a connection.
     pub(super) connect: Duration,
 }
 
-impl Lanes {
-    /// Each lane is connected to `target` at its first use.
-    pub(super) fn new(target: Target, layout: Layout) -> Self {
+impl Layout {
+    /// How many slots there can be.
+    pub(super) fn size(&self) -> usize {
+        self.shared.max(1) + MAX_OWN
+    }
+}
+
+impl<T: Target> Connections<T> {
+    /// Each slot connects to `target` at its first use.
+    pub(super) fn new(target: T, layout: Layout) -> Self {
         Self {
             target: Arc::new(target),
             shared: (0..layout.shared.max(1)).map(|_| Arc::default()).collect(),
@@ -60,69 +85,88 @@ impl Lanes {
         }
     }
 
-    /// The connection of this thread's lane.
-    pub(super) async fn connection(&self) -> Result<Held, StoreError> {
-        let (lane, home) = match self.own() {
-            Some(own) => (own, None),
-            None => (self.shared(), self.layout.home.as_ref()),
-        };
-        if let Some(held) = lane.held() {
-            return Ok(held);
-        }
-        match tokio::time::timeout(self.layout.connect, lane.connect(&self.target, home)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(StoreError::Unreachable("no connection in time".to_owned())),
-        }
-    }
-
-    /// Whether this thread's lane has a connection.
-    #[cfg(test)]
-    pub(super) fn is_connected(&self) -> bool {
-        self.own().unwrap_or_else(|| self.shared()).held().is_some()
-    }
-
-    /// Where the lanes lead.
-    pub(super) fn target(&self) -> &Arc<Target> {
+    pub(super) const fn target(&self) -> &Arc<T> {
         &self.target
     }
 
-    /// From now on no lane leads to another server than `node`, unless a later
-    /// question to the sentinels says so.
-    pub(super) fn lead_only_to(&self, node: &Node) {
-        self.target.vouch_for(node);
-        for lane in self.shared.iter().chain(self.own.read().values()) {
-            lane.leave_others(node);
+    /// Makes `call` over what `route` makes of this thread's connection. A read is
+    /// sent once more where the connection turns out to be closed.
+    pub(super) async fn run<V, R>(
+        &self,
+        call: &Call<'_>,
+        route: impl Fn(Connection<T>) -> R,
+    ) -> Result<V, StoreError>
+    where
+        V: FromRedisValue,
+        R: ConnectionLike + Send,
+    {
+        let mut may_repeat = call.is_read();
+        loop {
+            let (connection, lease) = self.lease().await?;
+            let error = match call.send(&mut route(connection)).await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            lease.release(&error);
+            if !(may_repeat && error.is_connection_dropped()) {
+                return Err(error::explain(&error));
+            }
+            may_repeat = false;
         }
     }
 
-    fn shared(&self) -> Arc<Lane> {
+    /// The connection of this thread's slot.
+    async fn lease(&self) -> Result<(Connection<T>, Lease<T::Pooled>), StoreError> {
+        let (slot, home) = match self.own() {
+            Some(own) => (own, None),
+            None => (self.shared(), self.layout.home.as_ref()),
+        };
+        if let Some(leased) = slot.lease() {
+            return Ok(leased);
+        }
+        match tokio::time::timeout(self.layout.connect, slot.connect(&self.target, home)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(late()),
+        }
+    }
+
+    /// Whether this thread's slot has a connection.
+    #[cfg(test)]
+    pub(super) fn is_connected(&self) -> bool {
+        let slot = self.own().unwrap_or_else(|| self.shared());
+        slot.lease().is_some()
+    }
+
+    fn shared(&self) -> Arc<Slot<T::Pooled>> {
         self.shared[thread_number() % self.shared.len()].clone()
     }
 
-    /// The lane of the runtime that this is called in, if it has one thread.
-    fn own(&self) -> Option<Arc<Lane>> {
+    /// The slot of the current runtime, if that has one thread.
+    fn own(&self) -> Option<Arc<Slot<T::Pooled>>> {
         let here = Handle::current();
         if here.runtime_flavor() != RuntimeFlavor::CurrentThread {
             return None;
         }
         let id = here.id();
-        if let Some(lane) = self.own.read().get(&id) {
-            return Some(lane.clone());
+        if let Some(slot) = self.own.read().get(&id) {
+            return Some(slot.clone());
         }
         let mut own = self.own.write();
         (own.len() < MAX_OWN).then(|| own.entry(id).or_default().clone())
     }
 }
 
-/// A connection that lives on `home`, or without one, here.
-async fn connect_on(
+type Connection<T> = <<T as Target>::Pooled as Pooled>::Connection;
+
+/// A connection whose task runs on `home`, or without one on the current runtime.
+async fn connect_on<T: Target>(
     home: Option<&Handle>,
-    target: &Arc<Target>,
-) -> Result<(Line, Node), StoreError> {
+    target: &Arc<T>,
+) -> Result<T::Pooled, StoreError> {
     let Some(home) = home else {
         return target.connect().await;
     };
-    // A set of one: dropped with the wait, it gives up connecting too.
+    // A set of one: dropping it stops the attempt too.
     let mut task = JoinSet::new();
     let target = Arc::clone(target);
     task.spawn_on(async move { target.connect().await }, home);
@@ -132,107 +176,97 @@ async fn connect_on(
     }
 }
 
-#[derive(Default)]
-struct Lane {
-    current: Mutex<Current>,
-    /// Held while connecting: all who wait share what comes of it. Its content is
-    /// when the last try failed, and why.
+struct Slot<P> {
+    current: Mutex<Current<P>>,
+    /// Held while connecting, so that all who wait share one attempt: when the
+    /// last one failed, and why.
     connecting: tokio::sync::Mutex<Option<(Instant, StoreError)>>,
 }
 
-#[derive(Default)]
-struct Current {
-    line: Option<(Line, Node)>,
-    /// How many connections this lane has had: tells this one from its predecessors.
+struct Current<P> {
+    pooled: Option<P>,
+    /// Tells the connection from the ones before it.
     number: u64,
 }
 
-impl Lane {
-    fn held(self: &Arc<Self>) -> Option<Held> {
-        let current = self.current.lock();
-        let (line, _) = current.line.as_ref()?;
-        // A change would not be sent again. One that is lost has been so since
-        // nobody used it: a restart, a failover.
-        if line.is_lost() {
-            return None;
+impl<P> Default for Slot<P> {
+    fn default() -> Self {
+        Self {
+            current: Mutex::new(Current {
+                pooled: None,
+                number: 0,
+            }),
+            connecting: tokio::sync::Mutex::default(),
         }
-        Some(Held {
-            line: line.clone(),
-            lane: self.clone(),
+    }
+}
+
+impl<P: Pooled> Slot<P> {
+    fn lease(self: &Arc<Self>) -> Option<(P::Connection, Lease<P>)> {
+        let current = self.current.lock();
+        let connection = current.pooled.as_ref()?.connection()?;
+        let lease = Lease {
+            slot: self.clone(),
             number: current.number,
-        })
+        };
+        Some((connection, lease))
     }
 
-    async fn connect(
+    async fn connect<T: Target<Pooled = P>>(
         self: &Arc<Self>,
-        target: &Arc<Target>,
+        target: &Arc<T>,
         home: Option<&Handle>,
-    ) -> Result<Held, StoreError> {
+    ) -> Result<(P::Connection, Lease<P>), StoreError> {
         let begun = Instant::now();
         let mut failed = self.connecting.lock().await;
-        if let Some(held) = self.held() {
-            return Ok(held);
+        if let Some(leased) = self.lease() {
+            return Ok(leased);
         }
         if let Some((at, error)) = &*failed
             && *at >= begun
         {
-            // Who waited does not try the same again, one after the other.
+            // Whoever waited shares the failure, and does not try the same again.
             return Err(error.clone());
         }
-        let turn = target.turn();
         let connected = connect_on(home, target).await;
-        let (line, node) = connected.inspect_err(|error| {
+        let pooled = connected.inspect_err(|error| {
             *failed = Some((Instant::now(), error.clone()));
         })?;
-        let mut current = self.current.lock();
-        if !target.may_lead_to(&node, turn) {
-            let changed = "the master has changed meanwhile";
-            return Err(StoreError::Unreachable(changed.to_owned()));
+        {
+            let mut current = self.current.lock();
+            current.number += 1;
+            current.pooled = Some(pooled);
         }
-        current.number += 1;
-        current.line = Some((line.clone(), node));
-        Ok(Held {
-            line,
-            lane: self.clone(),
-            number: current.number,
-        })
-    }
-
-    /// Forgets connection `number`. The one that replaced it in the meantime stays.
-    fn discard(&self, number: u64) {
-        let mut current = self.current.lock();
-        if current.number == number {
-            current.line = None;
-        }
-    }
-
-    fn leave_others(&self, node: &Node) {
-        let mut current = self.current.lock();
-        if current.line.as_ref().is_some_and(|(_, at)| at != node) {
-            current.line = None;
-        }
+        let lost = || StoreError::Unreachable("the new connection was lost".to_owned());
+        self.lease().ok_or_else(lost)
     }
 }
 
-/// A lane's connection, for one operation.
-pub(super) struct Held {
-    pub(super) line: Line,
-    lane: Arc<Lane>,
+/// The use of a slot's connection for one command.
+struct Lease<P> {
+    slot: Arc<Slot<P>>,
     number: u64,
 }
 
-impl Held {
-    /// What the operation's `error` means to the caller. The connection is
-    /// replaced for the next operation where the error makes it suspect.
-    pub(super) fn settle(&self, error: &RedisError) -> StoreError {
+impl<P> Lease<P> {
+    /// Gives the connection up for good where the command's `error` makes it
+    /// suspect. A connection that has replaced it meanwhile stays.
+    fn release(self, error: &RedisError) {
         if error::is_connection_suspect(error) {
-            self.lane.discard(self.number);
+            let mut current = self.slot.current.lock();
+            if current.number == self.number {
+                current.pooled = None;
+            }
         }
-        error::explain(error)
     }
 }
 
-/// A number of this thread's own, counted from 0 in the order of first use.
+/// No connection was made in time.
+pub(super) fn late() -> StoreError {
+    StoreError::Unreachable("no connection in time".to_owned())
+}
+
+/// This thread's number, counted from 0 in the order of first use.
 fn thread_number() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
@@ -243,4 +277,53 @@ fn thread_number() -> usize {
         MINE.set(Some(mine));
         mine
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::aio::MultiplexedConnection;
+
+    use super::*;
+
+    /// A server that refuses connections, and counts them.
+    #[derive(Default)]
+    struct Refusing(AtomicUsize);
+
+    struct NoConnection;
+
+    impl Pooled for NoConnection {
+        type Connection = MultiplexedConnection;
+
+        fn connection(&self) -> Option<MultiplexedConnection> {
+            None
+        }
+    }
+
+    impl Target for Refusing {
+        type Pooled = NoConnection;
+
+        async fn connect(&self) -> Result<NoConnection, StoreError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            Err(StoreError::Unreachable("refused".to_owned()))
+        }
+    }
+
+    #[tokio::test]
+    async fn calls_that_wait_for_one_attempt_to_connect_share_its_failure() {
+        let layout = Layout {
+            shared: 1,
+            home: None,
+            connect: Duration::from_secs(10),
+        };
+        let connections = Connections::new(Refusing::default(), layout);
+        let call = async || {
+            let call = Call::ping();
+            connections.run::<String, _>(&call, |server| server).await
+        };
+        let (one, other) = tokio::join!(call(), call());
+        assert_eq!(one, other);
+        assert!(one.is_err());
+        assert_eq!(connections.target().0.load(Ordering::Relaxed), 1);
+    }
 }

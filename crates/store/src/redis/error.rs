@@ -4,8 +4,8 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::StoreError;
 
-/// In words that hold no key and no value: an answer of Redis is known by its
-/// code alone, because its text can repeat the command's arguments.
+/// An error for callers, without keys and values: of a Redis error only the code is
+/// used, because its text can repeat the command's arguments.
 pub(super) fn explain(error: &RedisError) -> StoreError {
     use ServerErrorKind::{Ask, BusyLoading, ClusterDown, MasterDown, Moved, ReadOnly, TryAgain};
     match error.kind() {
@@ -14,6 +14,9 @@ pub(super) fn explain(error: &RedisError) -> StoreError {
         }
         ErrorKind::Io => StoreError::Unreachable(error.to_string()),
         ErrorKind::Parse => StoreError::Unreachable("what answers there is not Redis".to_owned()),
+        ErrorKind::ClusterConnectionNotFound => {
+            StoreError::Unreachable("the node that has this key is not connected".to_owned())
+        }
         ErrorKind::AuthenticationFailed => {
             StoreError::Refused("Redis does not accept the user and password".to_owned())
         }
@@ -46,10 +49,10 @@ fn answered(error: &RedisError) -> String {
     format!("Redis answered {code}{meaning}")
 }
 
-/// Whether another connection may do better. Not after a plain refusal, which
-/// shows that this one works. Yes after a timeout, because a peer that has
-/// vanished shows as nothing else; and after a failover, when the name may
-/// lead to another server now.
+/// Whether the connection must be replaced. A plain refusal shows that it works. A
+/// timeout does not: a peer that vanished shows as nothing else. After a failover
+/// (`READONLY`, `MASTERDOWN`) the name may lead to another server. A cluster's
+/// connection finds missing nodes by itself.
 pub(super) fn is_connection_suspect(error: &RedisError) -> bool {
     match error.kind() {
         ErrorKind::Server(kind) => {
@@ -58,17 +61,11 @@ pub(super) fn is_connection_suspect(error: &RedisError) -> bool {
                 ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown
             )
         }
-        ErrorKind::Extension | ErrorKind::UnexpectedReturnType => false,
+        ErrorKind::Extension
+        | ErrorKind::UnexpectedReturnType
+        | ErrorKind::ClusterConnectionNotFound => false,
         _ => true,
     }
-}
-
-/// Whether the keys may be on other nodes of a cluster by now.
-pub(super) fn is_topology_suspect(error: &RedisError) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Server(ServerErrorKind::ClusterDown | ServerErrorKind::Moved)
-    ) || is_connection_suspect(error)
 }
 
 #[cfg(test)]
@@ -104,6 +101,5 @@ mod tests {
         let error = RedisError::from((ErrorKind::Server(ServerErrorKind::ReadOnly), "read-only"));
         assert!(matches!(explain(&error), StoreError::Unreachable(_)));
         assert!(is_connection_suspect(&error));
-        assert!(is_topology_suspect(&error));
     }
 }

@@ -1,10 +1,11 @@
-//! Redis tells which keys change (client-side caching in broadcast mode, over
-//! RESP3): connections of its own for each watch, and the task that keeps them.
+//! Watches: Redis sends invalidations (client-side caching in broadcast mode, over
+//! RESP3) over connections of each watch's own, which a task maintains.
 //!
-//! An invalidation is handled where it is read off the connection, before any
-//! answer behind it is. So an answer shows that what came before has been told,
-//! and the watch is current for as long after as it promises, if every server
-//! that may take a change has answered (`tracked`).
+//! An invalidation is handled when it is read from the connection, before any reply
+//! behind it. So a reply shows that everything before it was delivered, and the
+//! watch stays current for the promised time once every server that may take a
+//! change has replied (`tracked_servers`). No library proves that no invalidation
+//! is missing, so this part is our own.
 
 mod listener;
 mod tracked_servers;
@@ -14,111 +15,114 @@ use std::{sync::Arc, time::Duration};
 use tokio::runtime::Handle;
 
 use self::{listener::Listener, tracked_servers::TrackedServers};
-use super::{Servers, dial::Dialer};
+use super::{Servers, call, connector::Connector};
 use crate::{StoreError, WATCH_BOUND, Watch, Watcher, watch::Validity};
 
-/// Between the answers and the next question: often enough that two lost in a
-/// row do not end a validity.
-const BETWEEN_QUESTIONS: Duration = Duration::from_millis(200);
-/// Before the first try to connect again; each later pause is twice as long.
+/// Between the replies and the next probe: two lost probes in a row do not end the
+/// validity.
+const BETWEEN_PROBES: Duration = Duration::from_millis(200);
+/// Before the first attempt to connect again; each later pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// What can be watched.
+/// Starts watches.
 pub(super) struct Invalidations {
     servers: Arc<Servers>,
-    dialer: Dialer,
+    connector: Connector,
     /// Where connections live; see `connections`.
     home: Option<Handle>,
 }
 
 impl Invalidations {
-    /// Of `servers`, which `dialer` reaches.
-    pub(super) fn new(servers: Arc<Servers>, dialer: &Dialer, home: Option<Handle>) -> Self {
+    /// Watches of `servers`, which `connector` reaches.
+    pub(super) fn new(servers: Arc<Servers>, connector: &Connector, home: Option<Handle>) -> Self {
         Self {
             servers,
-            dialer: dialer.with_response(WATCH_BOUND),
+            connector: connector.with_response(WATCH_BOUND),
             home,
         }
     }
 
-    /// Tells `watcher` of changes to keys that begin with `prefix`. Without any
-    /// runtime to live on, the watch is never current.
+    /// Sends `watcher` the invalidations of keys that begin with `prefix`. Without a
+    /// runtime for its task the watch is never current.
     pub(super) fn watch(&self, prefix: &str, watcher: Arc<dyn Watcher>) -> Watch {
         let validity = Arc::new(Validity::none());
         let home = self.home.clone().or_else(|| Handle::try_current().ok());
-        let watching = Watching {
+        let task = WatchTask {
             servers: Arc::clone(&self.servers),
-            dialer: self.dialer.clone(),
-            prefix: super::prefixed(prefix),
+            connector: self.connector.clone(),
+            prefix: call::prefixed(prefix),
             watcher,
             validity: Arc::clone(&validity),
         };
-        let task = home.map(|home| home.spawn(watching.keep()).abort_handle());
+        let task = home.map(|home| home.spawn(task.run()).abort_handle());
         Watch::new(validity, task)
     }
 }
 
-struct Watching {
+struct WatchTask {
     servers: Arc<Servers>,
-    dialer: Dialer,
+    connector: Connector,
     prefix: String,
     watcher: Arc<dyn Watcher>,
     validity: Arc<Validity>,
 }
 
-impl Watching {
-    /// For ever: it connects again whenever a connection is lost.
-    async fn keep(self) {
+impl WatchTask {
+    /// Connects again whenever a connection is lost, for ever.
+    async fn run(self) {
         let mut pause = FIRST_PAUSE;
-        let mut is_told = true;
+        let mut is_reported = false;
         loop {
             let error = match self.begin().await {
                 Ok(tracked) => {
-                    if !is_told {
-                        tracing::info!("the store tells its changes again");
+                    if is_reported {
+                        tracing::info!("invalidations from the store arrive again");
                     }
-                    (is_told, pause) = (true, FIRST_PAUSE);
+                    (is_reported, pause) = (false, FIRST_PAUSE);
                     self.follow(tracked).await
                 }
                 Err(error) => error,
             };
             self.validity.revoke();
-            if is_told {
-                tracing::warn!("the store does not tell its changes, each read asks it: {error}");
-                is_told = false;
+            if !is_reported {
+                tracing::warn!(
+                    "no invalidations from the store, every read goes to the store: {error}"
+                );
+                is_reported = true;
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    /// Connections on which changes are told, with all before them declared changed.
+    /// Tracks the servers, and invalidates everything from before.
     async fn begin(&self) -> Result<TrackedServers, StoreError> {
         let listener = Listener {
             watcher: Arc::clone(&self.watcher),
             validity: Arc::clone(&self.validity),
             lost: Arc::default(),
         };
-        let found = TrackedServers::find(&self.servers, &self.dialer, &self.prefix, &listener);
-        let tracked = found.await?;
+        let tracking =
+            TrackedServers::track(&self.servers, &self.connector, &self.prefix, &listener);
+        let tracked = tracking.await?;
         self.watcher.invalidate_all();
-        self.validity.start(tracked.asked());
+        self.validity.start(tracked.probed());
         Ok(tracked)
     }
 
-    /// Prolongs the validity until a witness is lost; why it is.
+    /// Extends the validity until a server is lost; why it is.
     async fn follow(&self, mut tracked: TrackedServers) -> StoreError {
         loop {
             tokio::select! {
                 () = tracked.is_lost() => break,
-                () = tokio::time::sleep(BETWEEN_QUESTIONS) => {}
+                () = tokio::time::sleep(BETWEEN_PROBES) => {}
             }
-            let proven = match tracked.ask().await {
-                Ok(proven) => proven,
+            let delivered = match tracked.probe().await {
+                Ok(delivered) => delivered,
                 Err(error) => return error,
             };
-            if !self.validity.extend(proven) {
+            if !self.validity.extend(delivered) {
                 break;
             }
         }

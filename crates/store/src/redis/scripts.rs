@@ -1,24 +1,22 @@
-//! The operations that no single command does. Each script touches the one key
+//! The operations that need more than one command. Each script touches only the key
 //! that it is given, and so stays in one slot of a Redis Cluster.
 
-use redis::{Cmd, RedisResult};
+use redis::Script;
 
-use super::{Command, dial::Line, prefixed};
-
-/// ARGV: what it must hold, what it holds then, milliseconds.
+/// ARGV: the expected value, the new value, milliseconds.
 const COMPARE_AND_SWAP: &str = r"
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1";
 
 /// ARGV: milliseconds.
-const COUNT: &str = r"
+const INCREMENT: &str = r"
 local sum = redis.call('INCR', KEYS[1])
 if sum == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 return sum";
 
-/// Takes one from a counter. KEEPTTL: what is left ends when it would have.
-const UNCOUNT: &str = r"
+/// KEEPTTL: the counter expires when it would have.
+const DECREMENT: &str = r"
 local sum = redis.call('GET', KEYS[1])
 if not sum then return 0 end
 local left = tonumber(sum)
@@ -27,7 +25,7 @@ if left <= 1 then return redis.call('DEL', KEYS[1]) end
 redis.call('SET', KEYS[1], string.format('%d', left - 1), 'KEEPTTL')
 return 1";
 
-/// ARGV: holder, milliseconds. GET gives false where there is nothing.
+/// ARGV: holder, milliseconds. GET returns false for a key without a value.
 const LEASE: &str = r"
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
@@ -39,26 +37,26 @@ const RELEASE: &str = r"
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])";
 
-/// ARGV: moment, member, milliseconds. PEXPIRE learnt to prolong only (GT) in
-/// Redis 7.
-const RANK: &str = r"
+/// ARGV: score, member, milliseconds. PEXPIRE has GT (never shorten) since Redis 7
+/// only.
+const ADD_SCORED: &str = r"
 redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
 end
 return redis.call('ZCARD', KEYS[1])";
 
-/// ARGV: moment until which it is due, moment to move it to, how many.
+/// ARGV: highest score that is due, new score, limit.
 const CLAIM: &str = r"
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
 for _, member in ipairs(due) do redis.call('ZADD', KEYS[1], ARGV[2], member) end
 return due";
 
-/// What [`make_room`](crate::admission::make_room) says, on members
+/// The rule of [`make_room`](crate::admission::make_room), on members
 /// `network.owner.cost|name`.
 ///
-/// ARGV: now, the member, when it ends, milliseconds, allowed per owner, allowed
-/// in all, 1 to refuse what goes beyond.
+/// ARGV: now, the member, its end, milliseconds, allowance per owner, allowance in
+/// total, 1 to refuse what exceeds them.
 const ADMIT: &str = r"
 local key, own_member = KEYS[1], ARGV[2]
 local per_owner, in_all = tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -127,31 +125,14 @@ if redis.call('PTTL', key) < tonumber(ARGV[4]) then
 end
 return gone";
 
-/// A script, hashed once. Redis is sent the hash.
-pub(super) struct Script(redis::Script);
-
-impl Script {
-    /// The command that runs it on `key`.
-    pub(super) fn on(&self, key: &str) -> Command {
-        let (mut cmd, key) = (Cmd::new(), prefixed(key));
-        cmd.arg("EVALSHA").arg(self.0.get_hash()).arg(1).arg(&key);
-        Command { key, cmd }
-    }
-
-    /// Makes it known to the server behind `line`.
-    pub(super) async fn load(&self, line: &mut Line) -> RedisResult<()> {
-        self.0.load_async(&mut line.connection).await.map(drop)
-    }
-}
-
-/// All of them.
+/// All scripts, each hashed once: Redis is sent the hash.
 pub(super) struct Scripts {
     pub(super) compare_and_swap: Script,
-    pub(super) count: Script,
-    pub(super) uncount: Script,
+    pub(super) increment: Script,
+    pub(super) decrement: Script,
     pub(super) lease: Script,
     pub(super) release: Script,
-    pub(super) rank: Script,
+    pub(super) add_scored: Script,
     pub(super) claim: Script,
     pub(super) admit: Script,
 }
@@ -159,14 +140,14 @@ pub(super) struct Scripts {
 impl Scripts {
     pub(super) fn new() -> Self {
         Self {
-            compare_and_swap: Script(redis::Script::new(COMPARE_AND_SWAP)),
-            count: Script(redis::Script::new(COUNT)),
-            uncount: Script(redis::Script::new(UNCOUNT)),
-            lease: Script(redis::Script::new(LEASE)),
-            release: Script(redis::Script::new(RELEASE)),
-            rank: Script(redis::Script::new(RANK)),
-            claim: Script(redis::Script::new(CLAIM)),
-            admit: Script(redis::Script::new(ADMIT)),
+            compare_and_swap: Script::new(COMPARE_AND_SWAP),
+            increment: Script::new(INCREMENT),
+            decrement: Script::new(DECREMENT),
+            lease: Script::new(LEASE),
+            release: Script::new(RELEASE),
+            add_scored: Script::new(ADD_SCORED),
+            claim: Script::new(CLAIM),
+            admit: Script::new(ADMIT),
         }
     }
 }

@@ -5,8 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
+use kit::clock::Timestamp;
+
 use super::*;
 use crate::{
+    Store as _,
     contract::{self, Time},
     redis::invalidations::tests::{PATIENCE, until},
     test_redis::{RedisServer, RedisUser},
@@ -132,12 +136,12 @@ async fn a_connection_that_was_lost_unused_is_replaced_before_a_change_needs_it(
     let mut server = RedisServer::start();
     let store = store(&server);
     store.ping().await.unwrap();
-    let Servers::One(lanes) = &*store.servers else {
-        panic!("a cluster");
+    let Servers::One(connections) = &*store.servers else {
+        panic!("more than one server");
     };
-    assert!(lanes.is_connected());
+    assert!(connections.is_connected());
     server.restart();
-    until("lost", || !lanes.is_connected()).await;
+    until("lost", || !connections.is_connected()).await;
     let put = store.put("k", Bytes::from_static(b"x"), MINUTE).await;
     assert_eq!(put, Ok(()));
 }
@@ -194,7 +198,7 @@ fn connections_taken(server: &RedisServer) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_lane_has_one_connection_however_many_use_it() {
+async fn a_slot_has_one_connection_however_many_use_it() {
     let server = RedisServer::start();
     let before = connections_taken(&server);
     let store = Arc::new(store(&server));

@@ -1,92 +1,77 @@
-//! Who has which keys of a Redis Cluster, as one of its nodes tells it.
+//! Which masters a Redis Cluster has, and in which epoch, for the watch: the
+//! library tells neither.
 
 use std::collections::HashMap;
 
-use redis::{RedisError, RedisResult, Value};
+use redis::{
+    ErrorKind, RedisError, RedisResult, Value,
+    aio::{ConnectionLike, MultiplexedConnection},
+};
 use tokio::task::JoinSet;
 
-use super::{
-    address::Node,
-    dial::{Dialer, Line},
-    error,
-};
+use super::{address::Node, connector::Connector, error};
 use crate::StoreError;
 
-/// How many slots there are: the protocol's number.
-pub(super) const SLOTS: u16 = 16_384;
 /// The most nodes that are asked at once.
 const MAX_ASKED: usize = 16;
 /// The most nodes that a cluster may have.
-pub(super) const MAX_NODES: usize = 1024;
+const MAX_NODES: usize = 1024;
 
-/// How the cluster stands. It changes with each failover and each node that
-/// comes or goes.
+/// The state of a cluster. It changes with each failover and with each node that
+/// joins or leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Standing {
-    /// No election is won without a higher one.
+pub(super) struct ClusterState {
+    /// Every election needs a higher one.
     pub(super) epoch: u64,
     known_nodes: u64,
     /// Whether it serves.
     pub(super) ok: bool,
 }
 
-#[cfg(test)]
-impl Standing {
-    /// One that serves.
-    pub(super) fn in_epoch(epoch: u64) -> Self {
-        Self {
-            epoch,
-            known_nodes: 1,
-            ok: true,
-        }
-    }
-}
-
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Topology {
-    pub(super) standing: Standing,
-    /// Of the nodes that have slots: they tell one cluster from another.
-    pub(super) ids: Vec<Vec<u8>>,
-    /// From, to (inclusive), whose.
-    pub(super) ranges: Vec<(u16, u16, Node)>,
-    /// All masters, those without a slot too: keys may be on their way there.
+    pub(super) state: ClusterState,
+    /// All masters, those without a slot too: keys may be moving there.
     pub(super) masters: Vec<Node>,
-    /// Whether a master with slots has failed: another may be about to follow it.
+    /// Whether a master with slots has failed: a replica may be taking over.
     pub(super) failing: bool,
 }
 
-/// What the first of `nodes` to answer says that is in a cluster that serves;
-/// where none is, what one of the others says.
-pub(super) async fn learn(dialer: &Dialer, nodes: &[Node]) -> Result<Topology, StoreError> {
+/// The answer of the first of `nodes` whose cluster serves, or of another one if
+/// no cluster serves.
+pub(super) async fn learn(connector: &Connector, nodes: &[Node]) -> Result<Topology, StoreError> {
     let mut asking = JoinSet::new();
     for node in nodes.iter().take(MAX_ASKED) {
-        let (dialer, node) = (dialer.clone(), node.clone());
+        let (connector, node) = (connector.clone(), node.clone());
         asking.spawn(async move {
-            let mut line = dialer.dial(&node).await?;
-            ask(&mut line, &node).await
+            let mut connection = connector.connect(&node).await?;
+            ask(&mut connection, &node).await
         });
     }
     let mut outcome = Err(StoreError::Unreachable("no node is known".to_owned()));
     while let Some(answered) = asking.join_next().await {
         match answered {
-            Ok(Ok(topology)) if topology.standing.ok => return Ok(topology),
+            Ok(Ok(topology)) if topology.state.ok => return Ok(topology),
             Ok(Ok(topology)) => outcome = Ok(topology),
-            Ok(Err(error)) if outcome.is_err() => {
-                // Its own words are "cluster support disabled", among other things.
-                outcome = Err(match error::explain(&error) {
-                    StoreError::Refused(why) => {
-                        StoreError::Refused(format!("a question about its cluster: {why}"))
-                    }
-                    unreachable @ StoreError::Unreachable(_) => unreachable,
-                });
-            }
+            Ok(Err(error)) if outcome.is_err() => outcome = Err(explain(&error)),
             _ => {}
         }
     }
     outcome
 }
 
-async fn ask(line: &mut Line, node: &Node) -> RedisResult<Topology> {
+/// What the `error` of a question about the cluster means. A server that is in no
+/// cluster refuses it.
+pub(super) fn explain(error: &RedisError) -> StoreError {
+    match error::explain(error) {
+        StoreError::Refused(why) => {
+            StoreError::Refused(format!("a question about its cluster: {why}"))
+        }
+        unreachable @ StoreError::Unreachable(_) => unreachable,
+    }
+}
+
+async fn ask(connection: &mut MultiplexedConnection, node: &Node) -> RedisResult<Topology> {
     let (info, slots, nodes): (String, Value, String) = redis::pipe()
         .cmd("CLUSTER")
         .arg("INFO")
@@ -94,42 +79,69 @@ async fn ask(line: &mut Line, node: &Node) -> RedisResult<Topology> {
         .arg("SLOTS")
         .cmd("CLUSTER")
         .arg("NODES")
-        .query_async(&mut line.connection)
+        .query_async(connection)
         .await?;
     read(&info, &slots, &nodes, node)
-        .ok_or_else(|| RedisError::from((redis::ErrorKind::Parse, "not a cluster's answer")))
+        .ok_or_else(|| RedisError::from((ErrorKind::Parse, "not a cluster's answer")))
 }
 
-/// How the cluster stands, says the node behind `line`.
-pub(super) async fn standing(line: &mut Line) -> RedisResult<Option<Standing>> {
+/// The state of the cluster, as the node behind `connection` knows it.
+pub(super) async fn state(
+    connection: &mut (impl ConnectionLike + Send),
+) -> RedisResult<Option<ClusterState>> {
     let mut question = redis::cmd("CLUSTER");
-    let info: String = question
-        .arg("INFO")
-        .query_async(&mut line.connection)
-        .await?;
-    Ok(read_standing(&info))
+    let info: String = question.arg("INFO").query_async(connection).await?;
+    Ok(read_state(&info))
 }
 
-/// `from`: who answered. Where it does not know its own address, it is that.
+/// Reads the answers of the node `from`. Where it does not know its own address,
+/// that is `from`.
 fn read(info: &str, slots: &Value, nodes: &str, from: &Node) -> Option<Topology> {
+    let names = read_names(slots, from)?;
+    let mut masters = Vec::new();
+    let mut failing = false;
+    for line in nodes.lines() {
+        let mut fields = line.split(' ');
+        let (id, address, flags) = (fields.next()?, fields.next()?, fields.next()?);
+        let is = |flag: &str| flags.split(',').any(|one| one == flag);
+        if !is("master") || is("handshake") || is("noaddr") {
+            continue;
+        }
+        let node = names.get(id.as_bytes());
+        if is("fail") {
+            failing |= node.is_some();
+        } else {
+            masters.push(match node {
+                Some(node) => node.clone(),
+                None => read_address(address, from)?,
+            });
+        }
+    }
+    if masters.len() > MAX_NODES {
+        return None;
+    }
+    Some(Topology {
+        state: read_state(info)?,
+        masters,
+        failing,
+    })
+}
+
+/// From CLUSTER SLOTS, by node id: the address that clients are to use (a name,
+/// where the node has one).
+fn read_names<'s>(slots: &'s Value, from: &Node) -> Option<HashMap<&'s [u8], Node>> {
     let Value::Array(slots) = slots else {
         return None;
     };
-    // By their ids: what clients are to call the nodes (a name, where they have one).
-    let mut called = HashMap::new();
-    let mut ranges = Vec::new();
+    let mut names = HashMap::new();
     for range in slots {
         let Value::Array(range) = range else {
             return None;
         };
-        let [Value::Int(start), Value::Int(end), serving @ ..] = range.as_slice() else {
+        let [Value::Int(_), Value::Int(_), servers @ ..] = range.as_slice() else {
             return None;
         };
-        let (start, end) = (u16::try_from(*start).ok()?, u16::try_from(*end).ok()?);
-        if start > end || end >= SLOTS {
-            return None;
-        }
-        for (place, server) in serving.iter().enumerate() {
+        for server in servers {
             let Value::Array(server) = server else {
                 return None;
             };
@@ -143,52 +155,20 @@ fn read(info: &str, slots: &Value, nodes: &str, from: &Node) -> Option<Topology>
                 _ => from.host.clone(),
             };
             let port = u16::try_from(*port).ok()?;
-            let node = Node { host, port };
-            if place == 0 {
-                ranges.push((start, end, node.clone()));
-            }
-            called.insert(id.clone(), node);
+            names.insert(id.as_slice(), Node { host, port });
         }
     }
-    let mut masters = Vec::new();
-    let mut failing = false;
-    for line in nodes.lines() {
-        let mut fields = line.split(' ');
-        let (id, address, flags) = (fields.next()?, fields.next()?, fields.next()?);
-        let is = |flag: &str| flags.split(',').any(|one| one == flag);
-        if !is("master") || is("handshake") || is("noaddr") {
-            continue;
-        }
-        let known = called.get(id.as_bytes());
-        if is("fail") {
-            failing |= known.is_some();
-        } else {
-            masters.push(match known {
-                Some(node) => node.clone(),
-                None => read_address(address, from)?,
-            });
-        }
-    }
-    if masters.len() > MAX_NODES || called.len() > MAX_NODES {
-        return None;
-    }
-    Some(Topology {
-        standing: read_standing(info)?,
-        ids: called.into_keys().collect(),
-        ranges,
-        masters,
-        failing,
-    })
+    (names.len() <= MAX_NODES).then_some(names)
 }
 
-fn read_standing(info: &str) -> Option<Standing> {
+fn read_state(info: &str) -> Option<ClusterState> {
     let value = |name: &str| {
         info.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
             (key == name).then(|| value.trim())
         })
     };
-    Some(Standing {
+    Some(ClusterState {
         epoch: value("cluster_current_epoch")?.parse().ok()?,
         known_nodes: value("cluster_known_nodes")?.parse().ok()?,
         ok: value("cluster_state")? == "ok",
@@ -196,7 +176,7 @@ fn read_standing(info: &str) -> Option<Standing> {
 }
 
 /// `host:port` or `host:port@bus,name`, in which a missing host is `from`'s.
-pub(super) fn read_address(text: &str, from: &Node) -> Option<Node> {
+fn read_address(text: &str, from: &Node) -> Option<Node> {
     let text = text.split(['@', ',']).next()?;
     let (host, port) = text.rsplit_once(':')?;
     let host = if matches!(host, "" | "?") {
@@ -209,41 +189,6 @@ pub(super) fn read_address(text: &str, from: &Node) -> Option<Node> {
         port: port.parse().ok()?,
     })
 }
-
-/// The slot of `key`: CRC-16 (XMODEM) of it, or of what is between its first
-/// braces.
-pub(super) fn slot_of(key: &[u8]) -> u16 {
-    let braced = || {
-        let open = key.iter().position(|b| *b == b'{')? + 1;
-        let length = key[open..].iter().position(|b| *b == b'}')?;
-        (length > 0).then(|| &key[open..open + length])
-    };
-    let crc = braced().unwrap_or(key).iter().fold(0_u16, |crc, byte| {
-        (crc << 8) ^ CRC[usize::from((crc >> 8) ^ u16::from(*byte))]
-    });
-    crc % SLOTS
-}
-
-/// CRC-16 of each byte, polynomial 0x1021.
-const CRC: [u16; 256] = {
-    let mut table = [0; 256];
-    let mut byte: u16 = 0;
-    while byte < 256 {
-        let mut crc = byte << 8;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 0x8000 == 0 {
-                crc << 1
-            } else {
-                (crc << 1) ^ 0x1021
-            };
-            bit += 1;
-        }
-        table[byte as usize] = crc;
-        byte += 1;
-    }
-    table
-};
 
 #[cfg(test)]
 mod tests;

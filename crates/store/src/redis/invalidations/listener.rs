@@ -1,4 +1,4 @@
-//! What Redis says without being asked.
+//! What Redis pushes on a connection with tracking on.
 
 use std::sync::Arc;
 
@@ -11,19 +11,19 @@ use tokio::sync::Notify;
 use super::super::PREFIX;
 use crate::{Watcher, watch::Validity};
 
-/// Hands it on.
+/// Passes invalidations on to a watcher.
 #[derive(Clone)]
 pub(super) struct Listener {
     pub(super) watcher: Arc<dyn Watcher>,
     pub(super) validity: Arc<Validity>,
-    /// Told when the connection is lost.
+    /// Notified when a connection is lost.
     pub(super) lost: Arc<Notify>,
 }
 
 impl AsyncPushSender for Listener {
     fn send(&self, push: PushInfo) -> Result<(), SendError> {
         match push.kind {
-            PushKind::Invalidate => tell(&*self.watcher, &push.data),
+            PushKind::Invalidate => invalidate(&*self.watcher, &push.data),
             PushKind::Disconnection => {
                 self.validity.revoke();
                 self.lost.notify_one();
@@ -34,10 +34,10 @@ impl AsyncPushSender for Listener {
     }
 }
 
-/// Tells of the keys in an invalidation; of all where it names none (a flush)
-/// or is of an unknown form.
-pub(super) fn tell(watcher: &dyn Watcher, invalidation: &[Value]) {
-    let [Value::Array(keys)] = invalidation else {
+/// Invalidates the keys of a push; all keys where it names none (a flush) or has an
+/// unknown form.
+pub(super) fn invalidate(watcher: &dyn Watcher, push: &[Value]) {
+    let [Value::Array(keys)] = push else {
         return watcher.invalidate_all();
     };
     for key in keys {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use redis::Value;
 
-use super::{listener::tell, *};
+use super::{listener::invalidate, *};
 use crate::{Options, RedisStore, Store as _, test_redis::RedisServer};
 
 mod recorder;
@@ -111,7 +111,7 @@ fn an_invalidation_of_another_form_changes_all() {
         vec![Value::Array(vec![Value::Int(1)])],
     ] {
         let recorder = Recorder::default();
-        tell(&recorder, &odd);
+        invalidate(&recorder, &odd);
         assert!(recorder.was_told(ALL), "{odd:?}");
     }
 }

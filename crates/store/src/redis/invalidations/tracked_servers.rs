@@ -1,194 +1,208 @@
-//! Who has to answer for a watch: every server that may take a change to a key.
+//! The servers that must reply for a watch: every server that may take a change to
+//! a key.
 //!
-//! - One server: it alone.
-//! - With sentinels: the master, as long as it is one, and a majority of them
-//!   for that it still is the one. Who goes to another master has heard of it
-//!   from a majority, and one of that would have told us.
-//! - A cluster: every master, as long as the cluster stands as it did. No
-//!   replica takes over without an election in a higher epoch, which a majority
-//!   of the masters voted in and so knows before. (But for an operator's
-//!   `CLUSTER FAILOVER TAKEOVER`, which asks nobody.)
+//! - One server: that server.
+//! - With sentinels: the master while it is one, and a majority of the sentinels,
+//!   which must still name it. Any other majority, which a failover needs, shares a
+//!   sentinel with this one.
+//! - A cluster: every master, while the cluster's state is unchanged and each of
+//!   them is still a master. A replica is promoted by an election in a higher epoch,
+//!   in which a majority of the masters voted and which they so know before. (Except
+//!   by an operator's `CLUSTER FAILOVER TAKEOVER`, which asks nobody.)
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use redis::RedisResult;
+use redis::{RedisResult, aio::MultiplexedConnection};
 use tokio::{sync::Notify, task::JoinSet};
 
 use super::{
     super::{
         Servers,
         address::Node,
-        dial::{Dialer, Line},
+        cluster::Restriction,
+        connector::Connector,
         error,
-        target::{self, Target},
-        topology::{self, Standing},
+        sentinels::Sentinels,
+        server::{self, NO_MASTER},
+        topology::{self, ClusterState},
     },
     Listener,
 };
 use crate::StoreError;
 
-/// How long a sentinel may take to answer.
+/// The longest time to wait for a sentinel's reply.
 const SENTINEL: Duration = Duration::from_millis(500);
 
-/// Connections on which changes are told, and those who vouch for them.
+/// Connections that receive invalidations, and the sentinels that name the master.
 pub(super) struct TrackedServers {
-    servers: Vec<Line>,
-    question: Question,
-    sentinels: Option<Vouching>,
-    /// When they were asked what they answered last.
-    asked: Instant,
+    servers: Vec<MultiplexedConnection>,
+    probe: Probe,
+    quorum: Option<Quorum>,
+    /// Keeps the store's own connections to the tracked masters.
+    restriction: Option<Restriction>,
+    /// When the last probe that was answered was sent.
+    probed: Instant,
     lost: Arc<Notify>,
 }
 
-/// Sentinels who name `master`.
-struct Vouching {
-    master: Node,
-    target: Arc<Target>,
-    lines: Vec<Line>,
-}
-
-/// What each server is asked.
+/// What every tracked server is asked.
 #[derive(Clone, Copy)]
-enum Question {
-    /// A sign of life.
+enum Probe {
+    /// Whether it answers.
     Ping,
     /// Whether it is a master.
     Role,
-    /// Whether this is how its cluster stands.
-    Standing(Standing),
+    /// Whether it is a master, and the state of its cluster is this.
+    Cluster(ClusterState),
+}
+
+/// Sentinels that name `master`.
+struct Quorum {
+    master: Node,
+    sentinels: Arc<Sentinels>,
+    connections: Vec<MultiplexedConnection>,
 }
 
 impl TrackedServers {
-    /// Finds them, and has them tell `listener` of changes to keys that begin
-    /// with `prefix`. The store's own connections lead to them alone then.
-    pub(super) async fn find(
+    /// Finds the servers, and has them send `listener` the invalidations of keys
+    /// that begin with `prefix`. From then on the store's own connections lead to
+    /// these servers alone.
+    pub(super) async fn track(
         servers: &Servers,
-        dialer: &Dialer,
+        connector: &Connector,
         prefix: &str,
         listener: &Listener,
     ) -> Result<Self, StoreError> {
+        let tracking = Tracking {
+            connector,
+            prefix,
+            listener,
+        };
         match servers {
-            Servers::One(lanes) => match &**lanes.target() {
-                Target::Fixed(_, node) => {
-                    let nodes = std::slice::from_ref(node);
-                    Self::tracking(nodes, dialer, prefix, listener, Question::Ping).await
-                }
-                Target::Master(_, sentinels) => {
-                    let (master, agreed) = sentinels.agreed().await?;
-                    let nodes = std::slice::from_ref(&master);
-                    let tracking = Self::tracking(nodes, dialer, prefix, listener, Question::Role);
-                    let mut found = tracking.await?;
-                    found.sentinels = Some(Vouching {
-                        master: master.clone(),
-                        target: Arc::clone(lanes.target()),
-                        lines: agreed,
-                    });
-                    // That it still was the master when it had begun to tell.
-                    found.ask().await?;
-                    lanes.lead_only_to(&master);
-                    Ok(found)
-                }
-            },
-            Servers::Cluster(cluster) => {
-                let topology = cluster.learn().await?;
-                if topology.failing || !topology.standing.ok {
+            Servers::One(connections) => {
+                let node = connections.target().node();
+                tracking.on(std::slice::from_ref(node), Probe::Ping).await
+            }
+            Servers::Sentinels(connections) => {
+                let sentinels = connections.target();
+                let (master, agreed) = sentinels.ask().await?;
+                let mut tracked = tracking
+                    .on(std::slice::from_ref(&master), Probe::Role)
+                    .await?;
+                tracked.quorum = Some(Quorum {
+                    master: master.clone(),
+                    sentinels: Arc::clone(sentinels),
+                    connections: agreed,
+                });
+                // It was still the master when tracking began.
+                tracked.probe().await?;
+                sentinels.lead_to(&master)?;
+                Ok(tracked)
+            }
+            Servers::Cluster(connections) => {
+                let cluster = connections.target();
+                let topology = cluster.topology().await?;
+                if topology.failing || !topology.state.ok {
                     let failed = "a master of the cluster has failed";
                     return Err(StoreError::Unreachable(failed.to_owned()));
                 }
-                let question = Question::Standing(topology.standing);
-                let nodes = &topology.masters;
-                let mut found = Self::tracking(nodes, dialer, prefix, listener, question).await?;
-                found.ask().await?;
-                cluster.adopt(&topology)?;
-                Ok(found)
+                let masters = &topology.masters;
+                let mut tracked = tracking.on(masters, Probe::Cluster(topology.state)).await?;
+                tracked.probe().await?;
+                tracked.restriction = Some(cluster.restrict(masters));
+                Ok(tracked)
             }
         }
     }
 
-    /// Connections with `nodes`, on each of which tracking is on.
-    async fn tracking(
-        nodes: &[Node],
-        dialer: &Dialer,
-        prefix: &str,
-        listener: &Listener,
-        question: Question,
-    ) -> Result<Self, StoreError> {
-        let asked = Instant::now();
-        let mut tracking = JoinSet::new();
-        for node in nodes {
-            let (dialer, node, listener) = (dialer.clone(), node.clone(), listener.clone());
-            let mut track = redis::cmd("CLIENT");
-            track.arg(&["TRACKING", "ON", "BCAST", "PREFIX", prefix]);
-            tracking.spawn(async move {
-                let mut line = dialer.dial_listening(&node, listener).await?;
-                let () = track.query_async(&mut line.connection).await?;
-                RedisResult::Ok(line)
-            });
-        }
-        let mut servers = Vec::with_capacity(nodes.len());
-        while let Some(tracked) = tracking.join_next().await {
-            let tracked = tracked.map_err(|_| ending())?;
-            servers.push(tracked.map_err(|e| error::explain(&e))?);
-        }
-        Ok(Self {
-            servers,
-            question,
-            sentinels: None,
-            asked,
-            lost: Arc::clone(&listener.lost),
-        })
+    /// When the last probe that was answered was sent.
+    pub(super) const fn probed(&self) -> Instant {
+        self.probed
     }
 
-    /// When they were asked what they answered last.
-    pub(super) fn asked(&self) -> Instant {
-        self.asked
-    }
-
-    /// Until one of the connections on which changes are told is lost.
+    /// Waits until a connection that receives invalidations is lost.
     pub(super) async fn is_lost(&self) {
         self.lost.notified().await;
     }
 
-    /// Asks each of them. Gives the moment until which all has been told:
-    /// Redis tells the changes of one turn of its loop behind the answers of
-    /// that turn, so what was there at the question before this one has been
-    /// told in any case.
-    pub(super) async fn ask(&mut self) -> Result<Instant, StoreError> {
-        let asked = Instant::now();
-        let mut asking = JoinSet::new();
+    /// Probes every server. Returns the moment before which every change has been
+    /// delivered: Redis sends the invalidations of one turn of its event loop behind
+    /// the replies of that turn, so this is the moment of the probe before.
+    pub(super) async fn probe(&mut self) -> Result<Instant, StoreError> {
+        let probed = Instant::now();
+        let mut probing = JoinSet::new();
         for server in &self.servers {
-            asking.spawn(answer(server.clone(), self.question));
+            probing.spawn(answer(server.clone(), self.probe));
         }
-        if let Some(sentinels) = &mut self.sentinels {
-            sentinels.ask().await?;
+        if let Some(quorum) = &mut self.quorum {
+            quorum.ask().await?;
         }
-        while let Some(answered) = asking.join_next().await {
+        while let Some(answered) = probing.join_next().await {
             answered.map_err(|_| ending())??;
         }
-        Ok(std::mem::replace(&mut self.asked, asked))
+        Ok(std::mem::replace(&mut self.probed, probed))
     }
 }
 
-impl Vouching {
-    /// Whether a majority still names the master. Who does not, or not soon, is
-    /// not asked again.
+/// How a server is made to send invalidations.
+struct Tracking<'t> {
+    connector: &'t Connector,
+    prefix: &'t str,
+    listener: &'t Listener,
+}
+
+impl Tracking<'_> {
+    /// Connections to `nodes` with tracking on.
+    async fn on(&self, nodes: &[Node], probe: Probe) -> Result<TrackedServers, StoreError> {
+        let probed = Instant::now();
+        let mut connecting = JoinSet::new();
+        for node in nodes {
+            let (connector, node) = (self.connector.clone(), node.clone());
+            let listener = self.listener.clone();
+            let mut track = redis::cmd("CLIENT");
+            track.arg(&["TRACKING", "ON", "BCAST", "PREFIX", self.prefix]);
+            connecting.spawn(async move {
+                let mut connection = connector.connect_with_listener(&node, listener).await?;
+                let () = track.query_async(&mut connection).await?;
+                RedisResult::Ok(connection)
+            });
+        }
+        let mut servers = Vec::with_capacity(nodes.len());
+        while let Some(connected) = connecting.join_next().await {
+            let connected = connected.map_err(|_| ending())?;
+            servers.push(connected.map_err(|e| error::explain(&e))?);
+        }
+        Ok(TrackedServers {
+            servers,
+            probe,
+            quorum: None,
+            restriction: None,
+            probed,
+            lost: Arc::clone(&self.listener.lost),
+        })
+    }
+}
+
+impl Quorum {
+    /// Whether a majority still names the master. A sentinel that does not, or not in
+    /// time, is not asked again.
     async fn ask(&mut self) -> Result<(), StoreError> {
         let mut asking = JoinSet::new();
-        for mut line in self.lines.drain(..) {
-            let (target, master) = (Arc::clone(&self.target), self.master.clone());
+        for mut connection in self.connections.drain(..) {
+            let (sentinels, master) = (Arc::clone(&self.sentinels), self.master.clone());
             asking.spawn(async move {
-                let names = target.is_led_to(&mut line, &master);
+                let names = sentinels.names(&mut connection, &master);
                 let names = tokio::time::timeout(SENTINEL, names).await;
-                names.unwrap_or(false).then_some(line)
+                names.unwrap_or(false).then_some(connection)
             });
         }
         while let Some(answered) = asking.join_next().await {
-            self.lines.extend(answered.map_err(|_| ending())?);
+            self.connections.extend(answered.map_err(|_| ending())?);
         }
-        if self.target.is_majority(self.lines.len()) {
+        if self.sentinels.is_majority(self.connections.len()) {
             return Ok(());
         }
         let another = "no majority of the sentinels names this master now";
@@ -196,23 +210,25 @@ impl Vouching {
     }
 }
 
-/// Whether the server behind `line` answers as it should.
-async fn answer(mut line: Line, question: Question) -> Result<(), StoreError> {
-    match question {
-        Question::Ping => {
-            let pong: RedisResult<()> = redis::cmd("PING").query_async(&mut line.connection).await;
-            pong.map_err(|e| error::explain(&e))
+/// Whether the server behind `connection` answers `probe` as it should.
+async fn answer(mut connection: MultiplexedConnection, probe: Probe) -> Result<(), StoreError> {
+    let unreachable = |why: &str| Err(StoreError::Unreachable(why.to_owned()));
+    let answered = async {
+        if let Probe::Ping = probe {
+            let () = redis::cmd("PING").query_async(&mut connection).await?;
+            return Ok(Ok(()));
         }
-        Question::Role => target::check_role(&mut line).await,
-        Question::Standing(expected) => {
-            let standing = topology::standing(&mut line).await;
-            if standing.map_err(|e| error::explain(&e))? == Some(expected) {
-                return Ok(());
-            }
-            let changed = "the cluster has changed";
-            Err(StoreError::Unreachable(changed.to_owned()))
+        if let Probe::Cluster(expected) = probe
+            && topology::state(&mut connection).await? != Some(expected)
+        {
+            return Ok(unreachable("the cluster has changed"));
         }
-    }
+        if !server::is_master(&mut connection).await? {
+            return Ok(unreachable(NO_MASTER));
+        }
+        RedisResult::Ok(Ok(()))
+    };
+    answered.await.map_err(|error| error::explain(&error))?
 }
 
 fn ending() -> StoreError {

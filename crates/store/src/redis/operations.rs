@@ -1,0 +1,172 @@
+//! The command or script of each operation.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use kit::clock::Timestamp;
+
+use super::{RedisStore, call::Call};
+use crate::{
+    Allowance, Entry, OverflowPolicy, Store, StoreError, Watch, Watcher, ordered, ttl::millis,
+};
+
+#[async_trait::async_trait]
+impl Store for RedisStore {
+    fn kind(&self) -> &'static str {
+        "redis"
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.probe().await
+    }
+
+    async fn put(&self, key: &str, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
+        let set = Call::change("SET", key).arg(&value[..]);
+        self.run(set.arg("PX").arg(millis(ttl))).await
+    }
+
+    async fn put_new(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, StoreError> {
+        let set = Call::change("SET", key).arg(&value[..]);
+        let set = set.arg("PX").arg(millis(ttl)).arg("NX");
+        let answer: Option<String> = self.run(set).await?;
+        Ok(answer.is_some())
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        self.run(Call::read("GET", key)).await
+    }
+
+    async fn take(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        self.run(Call::change("GETDEL", key)).await
+    }
+
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: &[u8],
+        new: Bytes,
+        ttl: Duration,
+    ) -> Result<bool, StoreError> {
+        let swap = Call::script(&self.scripts.compare_and_swap, key).arg(expected);
+        self.run(swap.arg(&new[..]).arg(millis(ttl))).await
+    }
+
+    async fn remove(&self, key: &str) -> Result<bool, StoreError> {
+        self.run(Call::change("DEL", key)).await
+    }
+
+    async fn increment(&self, key: &str, ttl: Duration) -> Result<u64, StoreError> {
+        let increment = Call::script(&self.scripts.increment, key);
+        self.run(increment.arg(millis(ttl))).await
+    }
+
+    async fn decrement(&self, key: &str) -> Result<(), StoreError> {
+        let decrement = Call::script(&self.scripts.decrement, key);
+        self.run::<bool>(decrement).await.map(drop)
+    }
+
+    async fn lease(&self, key: &str, holder: &str, ttl: Duration) -> Result<bool, StoreError> {
+        let lease = Call::script(&self.scripts.lease, key);
+        self.run(lease.arg(holder).arg(millis(ttl))).await
+    }
+
+    async fn release(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
+        let release = Call::script(&self.scripts.release, key);
+        self.run(release.arg(holder)).await
+    }
+
+    async fn add_scored(
+        &self,
+        key: &str,
+        member: &str,
+        at: Timestamp,
+        ttl: Duration,
+    ) -> Result<u64, StoreError> {
+        ordered::check(member)?;
+        let add = Call::script(&self.scripts.add_scored, key);
+        self.run(add.arg(at.millis()).arg(member).arg(millis(ttl)))
+            .await
+    }
+
+    async fn range(
+        &self,
+        key: &str,
+        from: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let range = Call::read("ZRANGEBYSCORE", key).arg(from.millis());
+        let range = range.arg("+inf").arg("WITHSCORES");
+        let range = range.arg("LIMIT").arg(0).arg(at_most(limit));
+        let members: Vec<(String, f64)> = self.run(range).await?;
+        Ok(members
+            .into_iter()
+            .map(|(member, score)| (member, moment(score)))
+            .collect())
+    }
+
+    async fn count_range(&self, key: &str, from: Timestamp) -> Result<u64, StoreError> {
+        let count = Call::read("ZCOUNT", key);
+        self.run(count.arg(from.millis()).arg("+inf")).await
+    }
+
+    async fn score(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError> {
+        let score: Option<f64> = self.run(Call::read("ZSCORE", key).arg(member)).await?;
+        Ok(score.map(moment))
+    }
+
+    async fn remove_scored(&self, key: &str, member: &str) -> Result<bool, StoreError> {
+        self.run(Call::change("ZREM", key).arg(member)).await
+    }
+
+    async fn claim(
+        &self,
+        key: &str,
+        due: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        let claim = Call::script(&self.scripts.claim, key).arg(due.millis());
+        self.run(claim.arg(until.millis()).arg(at_most(limit)))
+            .await
+    }
+
+    async fn admit(
+        &self,
+        key: &str,
+        entry: &Entry,
+        (now, ends): (Timestamp, Timestamp),
+        allowance: &Allowance,
+    ) -> Result<Option<Vec<Entry>>, StoreError> {
+        let refuses = allowance.overflow == OverflowPolicy::Refuse;
+        let admit = Call::script(&self.scripts.admit, key)
+            .arg(now.millis())
+            .arg(entry.member()?)
+            .arg(ends.millis())
+            .arg(millis(now.until(ends)))
+            .arg(allowance.per_owner)
+            .arg(allowance.total)
+            .arg(u8::from(refuses));
+        let gone: Option<Vec<String>> = self.run(admit).await?;
+        let entries = |gone: Vec<String>| gone.iter().filter_map(|m| m.parse().ok()).collect();
+        Ok(gone.map(entries))
+    }
+
+    fn watch(&self, prefix: &str, watcher: Arc<dyn Watcher>) -> Option<Watch> {
+        Some(self.invalidations.watch(prefix, watcher))
+    }
+}
+
+/// A limit as Redis takes it.
+fn at_most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// A score holds a moment to the millisecond: a double is exact far beyond the
+/// year 200,000.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "scores are whole milliseconds; beyond the range it saturates"
+)]
+fn moment(score: f64) -> Timestamp {
+    Timestamp::from_millis(score as i64)
+}
