@@ -30,6 +30,7 @@ mod flow_logout;
 mod flow_refresh;
 mod flow_renewal;
 mod flow_sso;
+mod footprint;
 mod idp_restarts;
 mod interop_jaeger;
 mod kube_secrets;

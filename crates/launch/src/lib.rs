@@ -59,6 +59,7 @@ pub async fn program<C, F>(
 where
     F: Future<Output = Result<Running, Problems>>,
 {
+    use_small_pages();
     let mut problems = Problems::new();
     let common = args.read(&mut problems).unwrap_or_else(Common::unusable);
     let config = read(&common, &mut problems);
@@ -102,6 +103,15 @@ where
         }
         Err(problems) => refuse(name, &problems),
     }
+}
+
+/// Keeps the kernel from backing this process with transparent huge pages. Where
+/// they are on for all programs, each heap and each thread's stack would take
+/// 2 MiB at its first byte.
+fn use_small_pages() {
+    // Where the kernel refuses, the process runs as well, in more memory.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 async fn run<C, F>(

@@ -138,19 +138,22 @@ fn logged(done: Result<(), StoreError>) {
     }
 }
 
-fn wait_key(key: &str) -> String {
+pub(super) fn wait_key(key: &str) -> String {
     format!("{key}:wait")
 }
 
 /// Counts the tries that went through over the limit.
-fn over_key(key: &str) -> String {
+pub(super) fn over_key(key: &str) -> String {
     format!("{key}:over")
 }
 
 /// Says when a wait ends, and whose it is.
 fn mark(idp: &Idp, wait: Duration) -> String {
-    let until = (idp.now() + wait).millis();
-    format!("{until}.{}", idp.random.id())
+    mark_of(idp.now() + wait, &idp.random.id())
+}
+
+pub(super) fn mark_of(until: Timestamp, id: &str) -> String {
+    format!("{}.{id}", until.millis())
 }
 
 /// A second, then twice as long each time.

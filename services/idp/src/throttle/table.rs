@@ -24,22 +24,37 @@ impl Table {
 
     /// The key of the counter of `what`, of this `kind`.
     pub fn key(&self, kind: &'static str, what: &str) -> String {
-        let places = if kind == "pair" {
-            PLACES_OF_PAIRS
-        } else {
-            PLACES
-        };
         let mac = hmac::sign(&self.0, format!("{kind}\n{what}").as_bytes());
         let hash = mac.as_ref().first_chunk().copied().unwrap_or_default();
-        format!("idp:failed:{kind}:{}", u64::from_be_bytes(hash) % places)
+        place(kind, u64::from_be_bytes(hash) % places(kind))
     }
+}
+
+fn places(kind: &str) -> u64 {
+    if kind == "pair" {
+        PLACES_OF_PAIRS
+    } else {
+        PLACES
+    }
+}
+
+fn place(kind: &str, number: u64) -> String {
+    format!("idp:failed:{kind}:{number}")
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::{collections::BTreeSet, time::Duration};
+
+    use futures_util::{StreamExt as _, stream};
+    use kit::clock::Timestamp;
+    use store::{Options, RedisStore, Store as _, test_redis::RedisServer};
 
     use super::*;
+    use crate::throttle::counter::{mark_of, over_key, wait_key};
+
+    /// The most that all counters may take of Redis, in bytes.
+    const MOST_OF_REDIS: u64 = 10_000_000;
 
     #[test]
     fn strangers_fill_a_table_and_no_more() {
@@ -56,5 +71,44 @@ mod tests {
         let place = |master| Table::new(&[master; KEY_LEN]).key("user", "alice");
         assert_eq!(place(7), place(7));
         assert_ne!(place(7), place(8));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn failed_sign_ins_fill_a_bounded_part_of_redis() {
+        let redis = RedisServer::start();
+        let store = RedisStore::new(&redis.url(), Options::default()).unwrap();
+        let life = Duration::from_secs(15 * 60);
+        let wait = mark_of(Timestamp::from_millis(1_767_225_600_000), &"x".repeat(22));
+        store.ping().await.unwrap();
+        let before = redis.used_memory();
+        let all: Vec<_> = ["address", "pair", "browser", "user"]
+            .into_iter()
+            .flat_map(|kind| (0..places(kind)).map(move |number| (kind, number)))
+            .collect();
+        stream::iter(&all)
+            .for_each_concurrent(64, async |(kind, number)| {
+                let key = place(kind, *number);
+                store.increment(&key, life).await.unwrap();
+                // Tries at a user are delayed and none has to wait.
+                if *kind != "user" {
+                    store.increment(&over_key(&key), life).await.unwrap();
+                    let mark = wait.clone().into();
+                    store.put(&wait_key(&key), mark, life).await.unwrap();
+                }
+            })
+            .await;
+        let bytes = redis.used_memory() - before;
+        let keys = 3 * all.len() as u64 - 2 * places("user");
+        println!("{keys} keys take {bytes} bytes");
+        assert!(bytes < MOST_OF_REDIS, "{keys} keys take {bytes} bytes");
+        let filled = redis.ask("DBSIZE");
+        assert!(
+            filled.contains(&keys.to_string()),
+            "{filled} for {keys} keys"
+        );
+        if let Some(file) = std::env::var_os("WRITE_FIGURES") {
+            let figures = serde_json::json!({ "keys": keys, "bytes": bytes });
+            std::fs::write(file, format!("{figures:#}\n")).unwrap();
+        }
     }
 }
