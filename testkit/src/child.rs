@@ -13,10 +13,10 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-/// How long a process gets to end by itself.
+/// Time for a process to end by itself.
 const PATIENCE: Duration = Duration::from_secs(12);
 
-/// A running process, the first of a group of its own.
+/// A running process, the leader of its own process group.
 #[derive(Debug)]
 pub struct Child {
     name: String,
@@ -57,8 +57,8 @@ impl Child {
         }
     }
 
-    /// Runs `program` until it ends by itself, at most for `patience`: all that
-    /// it has written, and its exit code. It blocks the thread.
+    /// Runs `program` until it ends by itself, up to `patience`. Returns its output and
+    /// its exit code. Blocks the thread.
     pub fn run_to_end<S: AsRef<OsStr>>(
         program: &Path,
         flags: &[S],
@@ -71,26 +71,26 @@ impl Child {
         (child.output(), status.code())
     }
 
-    /// Its id.
+    /// The id.
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
-    /// All that it has written.
+    /// Its output.
     pub fn output(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
-    /// Asks it to end (SIGTERM).
+    /// Sends SIGTERM.
     pub fn terminate(&self) {
-        // It may have ended already: then there is nobody to tell.
+        // The process may have ended already.
         let _ = kill_process(self.id(), Signal::TERM);
     }
 
-    /// Ends it at once, as a crash would (SIGKILL), and waits for its end.
+    /// Kills it (SIGKILL), as in a crash, and waits for its end.
     pub fn kill(&mut self) {
         self.was_killed = true;
-        // It may have ended already: then there is nobody to end.
+        // The process may have ended already.
         let _ = kill_process(self.id(), Signal::KILL);
         let _ = self.process.wait();
     }
@@ -100,12 +100,12 @@ impl Child {
         self.was_killed
     }
 
-    /// Whether it has ended, and how.
+    /// The exit status, if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.process.try_wait().unwrap()
     }
 
-    /// Waits for its end, at most for `patience`. It blocks the thread.
+    /// Waits up to `patience` for its end. Blocks the thread.
     pub fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
         let began = Instant::now();
         loop {
@@ -127,14 +127,14 @@ impl Child {
 impl Drop for Child {
     #[expect(
         clippy::print_stdout,
-        reason = "cargo shows it, with a failed test alone"
+        reason = "cargo shows the output of failed tests only"
     )]
     fn drop(&mut self) {
         if matches!(self.process.try_wait(), Ok(None)) {
             self.terminate();
             self.wait(PATIENCE);
         }
-        // What it started is in its group, and may have stayed.
+        // Ends child processes, which are in the same group.
         let _ = kill_process_group(self.id(), Signal::KILL);
         let _ = self.process.wait();
         if thread::panicking() {

@@ -6,11 +6,11 @@
 //! traces), [`TlsFront`] (TLS before any of them), [`KubeApi`] (a stand-in for the Kubernetes API). No service of ours is
 //! faked here.
 //!
-//! A helper that cannot go on panics: that is how a test fails.
+//! A helper that fails panics, which fails the test.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a helper that cannot go on fails the test that called it"
+    reason = "a failing helper fails the test that called it"
 )]
 
 mod browser;

@@ -1,6 +1,6 @@
-//! A receiver of traces and metrics that speaks OTLP over gRPC, by
-//! OpenTelemetry's own messages, and keeps each span and the name of each metric
-//! with the service that its resource names.
+//! A receiver of traces and metrics by OTLP over gRPC, with OpenTelemetry's own
+//! messages. It records each span, and the name of each metric, with the service that
+//! the resource names.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,7 +26,7 @@ use parking_lot::Mutex;
 use tokio::{net::TcpListener, task::JoinHandle, time::Instant};
 use tokio_stream::wrappers::TcpListenerStream;
 
-/// One span as it was received.
+/// A received span.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpanRecord {
     /// `service.name` of its resource.
@@ -35,7 +35,7 @@ pub struct SpanRecord {
     pub name: String,
     /// The trace, in hex.
     pub trace_id: String,
-    /// Itself, in hex.
+    /// The span's id, in hex.
     pub span_id: String,
     /// Its parent, in hex; empty for a root.
     pub parent_span_id: String,
@@ -56,7 +56,7 @@ impl SpanRecord {
     }
 }
 
-/// The receiver. It ends when dropped.
+/// The receiver. Stops when dropped.
 pub struct Otlp {
     endpoint: String,
     received: Received,
@@ -94,7 +94,7 @@ impl Otlp {
         }
     }
 
-    /// For `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    /// The value for `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -104,13 +104,13 @@ impl Otlp {
         self.received.spans.lock().clone()
     }
 
-    /// The metrics that came so far: service and name of each.
+    /// The metrics so far: service and name of each.
     pub fn metrics(&self) -> BTreeSet<(String, String)> {
         self.received.metrics.lock().clone()
     }
 
-    /// Waits until the spans so far fulfil `enough`, at most for `patience`;
-    /// gives them either way: the assertion that follows says what is missing.
+    /// Waits up to `patience` until the spans so far fulfil `enough`; returns
+    /// them in any case, so that the assertion that follows can show what is missing.
     pub async fn until(
         &self,
         patience: Duration,

@@ -1,5 +1,5 @@
-//! All services in this process, on free ports, with a clock that the test
-//! moves and a store in memory. Each public HTTP port is a [`Tap`].
+//! All services in this process, on free ports, with a clock that the test sets and
+//! a store in memory. Each public HTTP port is a [`Tap`].
 
 use std::{collections::BTreeMap, net::TcpListener, sync::Arc, time::Duration};
 
@@ -20,27 +20,27 @@ use crate::{
     start::{Changes, Start},
 };
 
-/// How long all of them may take to be ready on a busy machine.
+/// Timeout for all services to become ready on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// All services. They end when it is dropped.
+/// All services. They stop when this is dropped.
 pub struct Platform {
     addresses: Addresses,
     taps: BTreeMap<Site, Tap>,
     clock: Arc<ManualClock>,
     shutdown: Shutdown,
-    // Ends with the runtime of the test.
+    // Stops with the runtime of the test.
     _running: Running,
     _state: TempDir,
 }
 
 impl Platform {
-    /// Starts them as the contract describes them, and waits until all are ready.
+    /// Starts all services with their default settings, and waits until all are ready.
     pub async fn start() -> Self {
         Self::start_as(Changes::default()).await
     }
 
-    /// The same with more flags of the provider's program.
+    /// Starts them with additional flags of the provider.
     pub async fn start_with(idp_flags: &[&str]) -> Self {
         Self::start_as(Changes {
             idp_flags,
@@ -49,7 +49,7 @@ impl Platform {
         .await
     }
 
-    /// The same with more flags of both apps' programs.
+    /// Starts them with additional flags of both apps.
     pub async fn start_with_bff(bff_flags: &[&str]) -> Self {
         Self::start_as(Changes {
             bff_flags,
@@ -58,8 +58,8 @@ impl Platform {
         .await
     }
 
-    /// The same with more flags of the provider and both apps, and their records
-    /// in `redis` where one is given.
+    /// Starts them with additional flags of the provider and both apps, and with
+    /// their records in `redis`, if given.
     pub async fn start_on(redis: Option<&RedisServer>, flags: &[&str]) -> Self {
         Self::start_as(Changes {
             common_flags: flags,
@@ -69,7 +69,7 @@ impl Platform {
         .await
     }
 
-    /// The same with more flags of the provider's program, and all records in
+    /// Starts them with additional flags of the provider, and with all records in
     /// `redis`.
     pub async fn start_with_idp_on(redis: &RedisServer, idp_flags: &[&str]) -> Self {
         Self::start_as(Changes {
@@ -80,12 +80,12 @@ impl Platform {
         .await
     }
 
-    /// The same with both apps in the session mode `mode`.
+    /// Starts them with both apps in the session mode `mode`.
     pub async fn start_in_mode(mode: &str) -> Self {
         Self::start_with_bff(&["--bff-session-mode", mode]).await
     }
 
-    /// The same as a lab in which all services leave out these defences.
+    /// Starts them as a lab in which all services disable these defences.
     pub async fn start_weakened(weaknesses: &[Weakness]) -> Self {
         Self::start_as(Changes {
             weaknesses,
@@ -94,8 +94,8 @@ impl Platform {
         .await
     }
 
-    /// The same with each host name below `domain`, a name under `localhost`: the
-    /// sites are siblings then.
+    /// Starts them with each host name below `domain`, a name under `localhost`, so that the
+    /// sites are siblings.
     pub async fn start_at(domain: &str) -> Self {
         Self::start_below(domain, Changes::default()).await
     }
@@ -107,7 +107,7 @@ impl Platform {
     async fn start_below(domain: &str, changes: Changes<'_>) -> Self {
         let state = tempfile::tempdir().unwrap();
         let (addresses, mut listeners, taps) = open_ports(domain);
-        // Now, so that what a real browser dates agrees with it.
+        // The present time, so that a real browser's dates agree with it.
         let clock = Arc::new(ManualClock::new(SystemClock.now()));
         let shutdown = Shutdown::new();
         let ground = Ground {
@@ -141,34 +141,34 @@ impl Platform {
         platform
     }
 
-    /// What browsers see of `site`.
+    /// The public URL of `site`.
     pub fn url(&self, site: Site) -> String {
         self.addresses.url(site)
     }
 
-    /// Where `site` speaks gRPC.
+    /// The gRPC address of `site`.
     pub fn grpc_url(&self, site: Site) -> String {
         self.addresses
             .grpc_url(site)
             .expect("a site that speaks gRPC")
     }
 
-    /// The provider, as tokens name it.
+    /// The issuer.
     pub fn issuer(&self) -> String {
         self.url(Site::Idp)
     }
 
-    /// Where everything is.
+    /// The addresses of all services.
     pub fn addresses(&self) -> &Addresses {
         &self.addresses
     }
 
-    /// All that was said to `site` over HTTP, and its answers.
+    /// The HTTP traffic of `site`.
     pub fn tap(&self, site: Site) -> &Tap {
         &self.taps[&site]
     }
 
-    /// Lets time pass, for services and browsers alike.
+    /// Advances the clock of services and browsers.
     pub fn advance(&self, by: Duration) {
         self.clock.advance(by);
     }

@@ -1,8 +1,8 @@
-//! The real binaries, each a process of its own, against a real Redis: what
-//! `scripts/up` starts, on ports that nobody else has.
+//! The real binaries, each a process of its own, with a real Redis: the same as
+//! `scripts/up` starts, on free ports.
 //!
-//! With several replicas the public port is a balancer's, and every request of
-//! a [`crate::Cli`] goes to the next replica that lives.
+//! With several replicas the public port belongs to a balancer, and every request of
+//! a [`crate::Cli`] goes to the next live replica.
 
 mod faults;
 mod front;
@@ -25,50 +25,47 @@ use self::{
 };
 use crate::{Child, Gate, Tap, TlsFront, tap::Rotation};
 
-/// How long all of them may take to be ready on a busy machine.
+/// Timeout for all services to become ready on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long a drain may take.
+/// Timeout of a drain.
 const DRAIN: Duration = Duration::from_secs(15);
 
-/// How to start them.
+/// The configuration of the processes.
 #[derive(Clone, Debug, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "switches that have nothing to do with each other"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches")]
 pub struct Plan {
-    /// Processes of the IdP and of each BFF; 0 counts as 1.
+    /// Number of processes of the IdP and of each BFF; 0 counts as 1.
     pub replicas: usize,
-    /// Whether each API has as many.
+    /// Whether each API has the same number.
     pub api_replicas: bool,
-    /// Whether the balancers ask each replica all the time whether it is ready,
-    /// and send it connections as long as it was; otherwise they pass over one
-    /// that takes none.
+    /// Whether the balancers poll the readiness of each replica and send it
+    /// connections accordingly; otherwise they skip a replica that accepts
+    /// no connection.
     pub probed: bool,
-    /// For all of them: `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT` of all processes.
     pub otlp_endpoint: Option<String>,
-    /// For all of them: more of the environment.
+    /// Additional environment of all processes.
     pub environment: Vec<(String, String)>,
-    /// For the IdP: texts of the built-in configuration, and what stands in
-    /// their place ([`Processes::configure_idp`]).
+    /// Replacements in the IdP's built-in configuration: texts and their
+    /// substitutes ([`Processes::configure_idp`]).
     pub idp_config: Vec<(&'static str, &'static str)>,
     /// Whether the BFFs reach the IdP through a [`Gate`].
     pub gated: bool,
-    /// Whether all of them reach each other over TLS, through a [`TlsFront`].
+    /// Whether all processes reach each other over TLS, through a [`TlsFront`].
     pub over_tls: bool,
     /// Whether all of them reach Redis through a [`Tap`].
     pub tapped_redis: bool,
-    /// For all of them: another Redis than one of their own.
+    /// The Redis of all processes, instead of a new one.
     pub redis_url: Option<String>,
-    /// Whether Redis keeps what it has over a crash.
+    /// Whether Redis keeps its data over a crash.
     pub durable_redis: bool,
-    /// Sites that keep their data to themselves: Redis hears nothing of them.
+    /// Sites with an in-memory store instead of Redis.
     pub in_memory: Vec<Site>,
 }
 
-/// All services. They end when it is dropped.
+/// All services. They stop when this is dropped.
 pub struct Processes {
-    // The services end before the store that they stand on.
+    // Dropped in order: the services before their store.
     members: BTreeMap<String, Member>,
     taps: BTreeMap<String, Tap>,
     probes: Option<Probes>,
@@ -82,7 +79,7 @@ pub struct Processes {
 }
 
 impl Processes {
-    /// Starts them by `plan`, and waits until all are ready.
+    /// Starts the processes of `plan`, and waits until all are ready.
     pub async fn start(plan: &Plan) -> Self {
         let redis = match plan {
             Plan {
@@ -126,41 +123,41 @@ impl Processes {
         all
     }
 
-    /// What browsers see of `site`.
+    /// The public URL of `site`.
     pub fn url(&self, site: Site) -> String {
         self.addresses.url(site)
     }
 
-    /// Where the replica `number` of `site` listens itself, under the name that
-    /// browsers know. The first is 1.
+    /// The replica `number` of `site` without the balancer, under the public
+    /// host name. The first replica is 1.
     pub fn replica_url(&self, site: Site, number: u16) -> String {
         let port = self.addresses.port(site);
         let public = self.addresses.url(site);
         public.replace(&port.to_string(), &(port + number * STRIDE).to_string())
     }
 
-    /// The same for gRPC, where `site` speaks it.
+    /// The replica's gRPC address, if `site` has gRPC.
     pub fn replica_grpc_url(&self, site: Site, number: u16) -> Option<String> {
         let port = self.addresses.grpc_port(site)?;
         Some(format!("http://{}", loopback(port + number * STRIDE)))
     }
 
-    /// Where everything is.
+    /// The addresses of all services.
     pub fn addresses(&self) -> &Addresses {
         &self.addresses
     }
 
-    /// The store that they share.
+    /// The shared store.
     pub fn redis(&self) -> &RedisServer {
         self.redis.as_ref().expect("no Plan::redis_url")
     }
 
-    /// All that browsers and services said to `site` over HTTP, and its answers.
+    /// The HTTP traffic between `site` and its clients.
     pub fn tap(&self, site: Site) -> &Tap {
         &self.taps[site.label()]
     }
 
-    /// TLS before all of them, with [`Plan::over_tls`].
+    /// The TLS front of all services, with [`Plan::over_tls`].
     pub fn front(&self) -> &TlsFront {
         self.front.as_ref().expect("no Plan::over_tls")
     }
@@ -175,7 +172,7 @@ impl Processes {
         &mut self.member(name).child
     }
 
-    /// All that the processes have written, by name.
+    /// The output of each process, by name.
     pub fn output(&self) -> BTreeMap<String, String> {
         self.members
             .iter()
@@ -183,8 +180,8 @@ impl Processes {
             .collect()
     }
 
-    /// Asks all of them to end, and waits until they have: each with the code 0
-    /// of a drain. All that they had to send has been sent then.
+    /// Stops all processes by SIGTERM and waits for exit code 0 of each drain.
+    /// Afterwards all telemetry has been sent.
     pub fn stop(&mut self) {
         self.terminate();
         let living = self
@@ -225,7 +222,7 @@ impl Processes {
             }
             for number in 1..=count {
                 let name = name(site, number);
-                // One process may serve several sites.
+                // A process may serve several sites.
                 if !self.members.contains_key(&name) {
                     let recipe = self.recipe(site, &name, offset, number * STRIDE, plan);
                     self.members.insert(name, Member::start(recipe));
@@ -257,7 +254,7 @@ impl Processes {
                 "OTEL_EXPORTER_OTLP_ENDPOINT",
                 plan.otlp_endpoint.as_deref().unwrap_or_default(),
             ),
-            // Spans leave soon after they end: a test waits for them.
+            // Exports spans soon after they end, because tests wait for them.
             own("OTEL_BSP_SCHEDULE_DELAY", "100"),
         ];
         if !plan.idp_config.is_empty() {
@@ -282,7 +279,7 @@ impl Processes {
         }
     }
 
-    /// Redis as the processes of `site` reach it: each service as its own user.
+    /// The Redis URL of `site`'s processes, with the service's own user.
     fn redis_url(&self, site: Site, plan: &Plan) -> String {
         let keeps_nothing = matches!(site, Site::Lab | Site::Spa | Site::Evil);
         if keeps_nothing || plan.in_memory.contains(&site) {
@@ -338,7 +335,7 @@ impl Processes {
     }
 }
 
-/// How many processes serve `site`.
+/// The number of processes that serve `site`.
 const fn count(site: Site, replicas: u16, plan: &Plan) -> u16 {
     match site {
         Site::Idp | Site::App1 | Site::App2 => replicas,
@@ -349,7 +346,7 @@ const fn count(site: Site, replicas: u16, plan: &Plan) -> u16 {
 
 impl Drop for Processes {
     fn drop(&mut self) {
-        // All are asked before any is waited for.
+        // Signals all processes before waiting for any.
         self.terminate();
         self.members.clear();
     }

@@ -1,4 +1,4 @@
-//! Each service started by the function that its `main` calls, in this process.
+//! Starts each service in this process, by the function that its `main` calls.
 
 use std::{path::Path, sync::Arc};
 
@@ -12,7 +12,7 @@ use kit::{
 };
 use store::{SharedStore, test_redis::RedisServer};
 
-/// What each service is started with.
+/// The parameters of every service.
 pub(crate) struct Start<'a> {
     pub(crate) addresses: &'a Addresses,
     pub(crate) state: &'a Path,
@@ -21,25 +21,25 @@ pub(crate) struct Start<'a> {
     pub(crate) changes: Changes<'a>,
 }
 
-/// How a platform differs from the contract's.
+/// Differences from the default platform.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Changes<'a> {
-    /// More flags of the provider.
+    /// Additional flags of the provider.
     pub(crate) idp_flags: &'a [&'a str],
-    /// More flags of both apps.
+    /// Additional flags of both apps.
     pub(crate) bff_flags: &'a [&'a str],
-    /// More flags of the provider and both apps.
+    /// Additional flags of the provider and both apps.
     pub(crate) common_flags: &'a [&'a str],
-    /// The store of all; in memory without.
+    /// The Redis of all services; without it, the store is in memory.
     pub(crate) redis: Option<&'a RedisServer>,
-    /// Defences that all of them leave out.
+    /// Defences that all services disable.
     pub(crate) weaknesses: &'a [Weakness],
 }
 
-/// A started service, or `None` when its settings are wrong.
+/// A started service, or `None` if its settings are invalid.
 type Started = Option<Result<Running, Problems>>;
 
-/// A service whose own flags come without the shared ones.
+/// Parses a service's own flags without the shared ones.
 #[derive(Parser)]
 struct Program<T: clap::Args> {
     #[command(flatten)]
@@ -48,7 +48,7 @@ struct Program<T: clap::Args> {
     own: T,
 }
 
-/// No flags besides the shared ones.
+/// No flags of its own.
 #[derive(clap::Args)]
 struct Nothing;
 

@@ -24,21 +24,21 @@ enum Direction {
     ToClient,
 }
 
-/// What went over one connection.
+/// The recorded bytes of a connection.
 #[derive(Default)]
 struct Wire {
     to_server: Vec<u8>,
     to_client: Vec<u8>,
 }
 
-/// What all connections of a tap share.
+/// The state shared by all connections of a tap.
 struct Shared {
     wires: Mutex<Vec<Wire>>,
-    /// Connections on which a client said this are silent now.
+    /// Connections on which a client sent these words are stalled.
     silenced: watch::Sender<Option<String>>,
 }
 
-/// The listening end. It ends when dropped.
+/// The listening end. Stops when dropped.
 pub struct Tap {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -50,12 +50,12 @@ pub struct Tap {
 #[derive(Clone)]
 pub(crate) struct Rotation {
     servers: Arc<Mutex<Vec<SocketAddr>>>,
-    /// Whether one that takes no connection is passed over.
+    /// Whether a server that accepts no connection is skipped.
     passes_over: bool,
 }
 
 impl Rotation {
-    /// `servers`, to one after the other. One that takes no connection is passed over.
+    /// Rotates over `servers`; skips a server that accepts no connection.
     pub(crate) fn of(servers: Vec<SocketAddr>) -> Self {
         Self {
             servers: Arc::new(Mutex::new(servers)),
@@ -63,8 +63,8 @@ impl Rotation {
         }
     }
 
-    /// Whoever [`Rotation::set`] puts in; nobody is passed over, as where a
-    /// packet filter picks the server.
+    /// Rotates over the members that [`Rotation::set`] sets; skips none, as if a
+    /// packet filter picked the server.
     pub(crate) fn told() -> Self {
         Self {
             servers: Arc::default(),
@@ -72,7 +72,7 @@ impl Rotation {
         }
     }
 
-    /// Puts `server` in, or takes it out.
+    /// Adds or removes `server`.
     pub(crate) fn set(&self, server: SocketAddr, is_in: bool) {
         let mut servers = self.servers.lock();
         if !is_in {
@@ -82,12 +82,12 @@ impl Rotation {
         }
     }
 
-    /// Whether connections go to `server`.
+    /// Whether `server` receives connections.
     pub(crate) fn has(&self, server: SocketAddr) -> bool {
         self.servers.lock().contains(&server)
     }
 
-    /// For the next connection: whom to try, in this order.
+    /// The servers to try for the next connection, in order.
     fn next(&self) -> Vec<SocketAddr> {
         let mut servers = self.servers.lock();
         let to_try = if self.passes_over { servers.len() } else { 1 };
@@ -100,18 +100,18 @@ impl Rotation {
 }
 
 impl Tap {
-    /// A free port of loopback that leads to `server`.
+    /// Listens on a free loopback port in front of `server`.
     pub fn in_front_of(server: SocketAddr) -> Self {
         Self::on(TcpListener::bind(("127.0.0.1", 0)).unwrap(), vec![server])
     }
 
-    /// `listener` leads to `servers`, to one after the other. One that takes no
-    /// connection is passed over.
+    /// Listens on `listener` and rotates over `servers`; skips a server that
+    /// accepts no connection.
     pub fn on(listener: TcpListener, servers: Vec<SocketAddr>) -> Self {
         Self::leading_to(listener, Rotation::of(servers))
     }
 
-    /// `listener` leads to whoever is in `rotation`.
+    /// Listens on `listener` and sends connections to the members of `rotation`.
     pub(crate) fn leading_to(listener: TcpListener, rotation: Rotation) -> Self {
         let address = listener.local_addr().unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -134,38 +134,38 @@ impl Tap {
         }
     }
 
-    /// Where it listens.
+    /// The address of the listener.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Whom it leads to.
+    /// The servers behind the tap.
     pub(crate) fn rotation(&self) -> &Rotation {
         &self.rotation
     }
 
-    /// All that clients sent.
+    /// All bytes that clients sent.
     pub fn requests(&self) -> String {
         self.text(|wire| &wire.to_server)
     }
 
-    /// All that the server answered.
+    /// All bytes that the server sent.
     pub fn answers(&self) -> String {
         self.text(|wire| &wire.to_client)
     }
 
-    /// Passes nothing on any more, either way, on connections on which a client
-    /// has said `words`: they stay open, as if the other side had lost its power.
+    /// Stalls, in both directions, the connections on which a client
+    /// has sent `words`. They stay open, as if the other side had lost power.
     pub fn silence(&self, words: &str) {
         self.shared.silenced.send_replace(Some(words.to_owned()));
     }
 
-    /// Passes everything on again, what was kept back first.
+    /// Resumes the stalled connections, starting with the withheld bytes.
     pub fn unsilence(&self) {
         self.shared.silenced.send_replace(None);
     }
 
-    /// Forgets what it has heard.
+    /// Forgets the recorded bytes.
     pub fn forget(&self) {
         for wire in self.shared.wires.lock().iter_mut() {
             *wire = Wire::default();
@@ -205,7 +205,7 @@ impl Drop for Tap {
     }
 }
 
-/// Carries one connection to the first of `servers` that takes it.
+/// Forwards a connection to the first of `servers` that accepts it.
 async fn pass(client: TcpStream, servers: Vec<SocketAddr>, shared: Arc<Shared>) {
     let Ok(server) = TcpStream::connect(&servers[..]).await else {
         return;
@@ -238,13 +238,13 @@ async fn copy(
             let words = words.as_deref();
             words.is_none_or(|words| !shared.has_said(number, words))
         };
-        // The sender outlives this: `shared` holds it.
+        // The sender outlives this task, because `shared` holds it.
         let _ = silenced.wait_for(may_go).await;
         if to.write_all(&chunk[..length]).await.is_err() {
             break;
         }
     }
-    // The other side learns that this one has ended.
+    // Passes the end of this direction on.
     let _ = to.shutdown().await;
 }
 
@@ -269,13 +269,13 @@ impl Shared {
 mod tests {
     use super::*;
 
-    /// Answers each connection with `word`, once it has said something.
+    /// Answers each connection with `word` after it has sent something.
     async fn server(word: &'static str) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                // Each for itself: one that says nothing keeps nobody waiting.
+                // A task for each connection, so that a silent one blocks no other.
                 tokio::spawn(async move {
                     let _ = stream.read(&mut [0; 16]).await;
                     let _ = stream.write_all(word.as_bytes()).await;
@@ -328,7 +328,7 @@ mod tests {
         let tap = Tap::leading_to(TcpListener::bind("127.0.0.1:0").unwrap(), rotation);
         let ask = async || {
             let mut stream = TcpStream::connect(tap.address()).await.unwrap();
-            // What is closed at once may take no words, and breaks then.
+            // A connection that is closed at once may break on a write.
             let _ = stream.write_all(b"hello").await;
             let mut answer = String::new();
             let _ = stream.read_to_string(&mut answer).await;

@@ -1,5 +1,4 @@
-//! TLS in front of servers that speak plainly, by certificates of a CA of the
-//! test's own.
+//! TLS in front of plain servers, with certificates from a CA of the test.
 
 use std::{
     collections::BTreeMap,
@@ -19,19 +18,19 @@ use tokio_rustls::{
     rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer},
 };
 
-/// What is spoken behind it.
+/// The protocol of the server behind the front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Spoken {
     /// HTTP/1.1.
     Http,
-    /// gRPC: who asks for `h2` (ALPN) gets there.
+    /// gRPC, for clients that offer `h2` (ALPN).
     Grpc,
 }
 
 type Servers = Arc<Mutex<BTreeMap<(String, Spoken), SocketAddr>>>;
 
-/// One port for all names: the name that a client asks for (SNI) and what it
-/// speaks (ALPN) decide who answers. It ends when dropped.
+/// One port for all names. A client's server name (SNI) and protocol (ALPN)
+/// select the server. Stops when dropped.
 pub struct TlsFront {
     port: u16,
     ca: String,
@@ -55,7 +54,7 @@ impl TlsFront {
         }
     }
 
-    /// Whoever asks for `name` gets to `server`.
+    /// Routes connections for `name` to `server`.
     pub fn lead(&self, name: &str, spoken: Spoken, server: SocketAddr) {
         self.servers
             .lock()
@@ -83,7 +82,7 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, servers: Servers) {
     while let Ok((stream, _)) = listener.accept().await {
         let (acceptor, servers) = (acceptor.clone(), Arc::clone(&servers));
         tokio::spawn(async move {
-            // Who does not trust it goes away, and nobody else minds.
+            // A client that does not trust the certificate disconnects.
             let Ok(mut stream) = acceptor.accept(stream).await else {
                 return;
             };
@@ -103,8 +102,8 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, servers: Servers) {
     }
 }
 
-/// TLS for `names`, speaking `protocols` (ALPN), and the certificate of the CA
-/// that stands behind it as PEM: one of its own each time, as a cluster has one.
+/// The TLS configuration for `names` and `protocols` (ALPN), with the CA's
+/// certificate as PEM. Each call makes a new CA.
 pub(crate) fn acceptor(names: &[&str], protocols: &[&[u8]]) -> (TlsAcceptor, String) {
     let ca_key = KeyPair::generate().unwrap();
     let mut ca = CertificateParams::new(Vec::<String>::new()).unwrap();

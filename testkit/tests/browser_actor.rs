@@ -1,7 +1,7 @@
-//! The browser actor sees what it claims to see.
+//! Tests of the browser actor.
 #![expect(
     clippy::unwrap_used,
-    reason = "a helper that cannot go on fails the test"
+    reason = "a failing helper fails the test"
 )]
 
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ const PAGE: &str = "<!doctype html><title>t</title><link rel=icon href=data:,>\
 /// A page with cookies and a policy that its own inline script violates.
 async fn serve(listener: TcpListener) {
     while let Ok((mut stream, _)) = listener.accept().await {
-        // Chromium opens connections before it needs them: none may hold up another.
+        // Chromium opens connections in advance, and an idle one must not block another.
         tokio::spawn(async move {
             let mut request = [0; 8192];
             let _ = stream.read(&mut request).await;
@@ -33,7 +33,7 @@ async fn serve(listener: TcpListener) {
     }
 }
 
-/// Ids of the processes whose command line holds `mark`.
+/// Ids of the processes whose command line contains `mark`.
 fn processes_with(mark: &str) -> Vec<PathBuf> {
     let all = std::fs::read_dir("/proc")
         .unwrap()

@@ -1,4 +1,4 @@
-//! Who issues: the name that tokens carry, and the address to reach it by.
+//! The issuer: its name in tokens, and its address.
 
 use clap::Args;
 use kit::{
@@ -7,23 +7,23 @@ use kit::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
-/// Where an issuer's document is, below the issuer (OIDC Discovery §4).
+/// The path of the discovery document below the issuer (OIDC Discovery §4).
 pub const DISCOVERY: &str = "/.well-known/openid-configuration";
 
-/// Settings of everybody who trusts the identity provider.
+/// Settings of every service that trusts the identity provider.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Identity provider")]
 pub struct IssuerArgs {
-    /// The issuer, exactly as tokens name it [default: idp's public URL]
+    /// Issuer, exactly as tokens name it [default: idp's public URL]
     #[arg(long, env = "IDP_ISSUER", value_name = "URL")]
     pub idp_issuer: Option<String>,
-    /// Where this service reaches the issuer [default: the issuer itself]
+    /// Address at which this service reaches the issuer [default: the issuer itself]
     #[arg(long, env = "IDP_INTERNAL_URL", value_name = "URL")]
     pub idp_internal_url: Option<String>,
 }
 
 impl IssuerArgs {
-    /// Checks both; what is wrong goes to `problems`.
+    /// Validates both settings and adds every error to `problems`.
     pub fn read(&self, common: &Common, problems: &mut Problems) -> Option<Issuer> {
         let name = match &self.idp_issuer {
             None => Some(common.addresses.url(Site::Idp)),
@@ -37,7 +37,7 @@ impl IssuerArgs {
     }
 }
 
-/// The identity provider, as a resource server sees it.
+/// The identity provider, from a resource server's view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
     name: String,
@@ -45,42 +45,42 @@ pub struct Issuer {
     trust: Trust,
 }
 
-/// Why the issuer's documents could not be had.
+/// Why the issuer's documents could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// Not reached, or cut off.
+    /// The issuer is unreachable, or the connection broke.
     #[error("{url}: {source}")]
     Unreachable {
-        /// What was asked for.
+        /// The requested address.
         url: String,
-        /// What happened.
+        /// The cause.
         source: ReadError,
     },
-    /// Another status than 200.
-    #[error("{url}: answered {status}")]
+    /// The status is not 200.
+    #[error("{url}: answered with status {status}")]
     Status {
-        /// What was asked for.
+        /// The requested address.
         url: String,
-        /// What came.
+        /// The status.
         status: u16,
     },
-    /// No JSON, or not the JSON expected.
-    #[error("{url}: not the document expected: {source}")]
+    /// The response is not the expected JSON.
+    #[error("{url}: not the expected document: {source}")]
     Malformed {
-        /// What was asked for.
+        /// The requested address.
         url: String,
-        /// What is wrong with it.
+        /// The error.
         source: serde_json::Error,
     },
-    /// OIDC Discovery §4.3, RFC 8414 §3.3: the document must name the issuer
-    /// that was asked for.
-    #[error("{url}: the document is another issuer's ({found:?}, not {expected:?})")]
+    /// OIDC Discovery §4.3, RFC 8414 §3.3: the document must name the requested
+    /// issuer.
+    #[error("{url}: the document names the issuer {found:?}, not {expected:?}")]
     OtherIssuer {
-        /// What was asked for.
+        /// The requested address.
         url: String,
-        /// Whose it says it is.
+        /// The issuer in the document.
         found: String,
-        /// Who was expected.
+        /// The expected issuer.
         expected: String,
     },
 }
@@ -92,7 +92,7 @@ struct Discovery {
 }
 
 impl Issuer {
-    /// The issuer `name`, reached at `internal`.
+    /// The issuer `name`, reachable at `internal`.
     pub fn new(name: impl Into<String>, internal: &str) -> Self {
         Self {
             name: name.into(),
@@ -101,31 +101,31 @@ impl Issuer {
         }
     }
 
-    /// The same, reached over https by `trust`.
+    /// Uses `trust` for https connections.
     #[must_use]
     pub fn trusting(mut self, trust: Trust) -> Self {
         self.trust = trust;
         self
     }
 
-    /// The client for calls to it.
+    /// The HTTP client for calls of the issuer.
     pub fn http_client(&self) -> reqwest::Client {
         self.trust.http_client()
     }
 
-    /// What `iss` must be, character by character.
+    /// The required value of `iss`, compared character by character.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The address `name` plus `path`, which begins with a `/`. OIDC Discovery
-    /// §4.1: a `/` at the issuer's end goes first.
+    /// The address of `path`, which starts with a `/`, below `name`. A `/` at the
+    /// issuer's end is removed first (OIDC Discovery §4.1).
     pub fn below(&self, path: &str) -> String {
         format!("{}{path}", base(&self.name))
     }
 
-    /// Where this service reaches `public`, an address of the issuer's. An
-    /// address elsewhere stays as it is.
+    /// The address at which this service reaches `public`, an address of the issuer.
+    /// Other addresses are returned unchanged.
     pub fn reach(&self, public: &str) -> String {
         match public.strip_prefix(base(&self.name)) {
             Some(path) if path.is_empty() || path.starts_with(['/', '?']) => {
@@ -135,7 +135,7 @@ impl Issuer {
         }
     }
 
-    /// The issuer's keys as it publishes them, found by its discovery document.
+    /// Fetches the issuer's published keys, located by its discovery document.
     pub(crate) async fn fetch_jwks(&self, http: &reqwest::Client) -> Result<Vec<u8>, FetchError> {
         let url = self.reach(&self.below(DISCOVERY));
         let document: Discovery = parse(&url, &get(http, &url).await?)?;
@@ -150,7 +150,7 @@ impl Issuer {
     }
 }
 
-/// An issuer without the `/` at its end.
+/// The issuer without a `/` at its end.
 fn base(issuer: &str) -> &str {
     issuer.strip_suffix('/').unwrap_or(issuer)
 }

@@ -6,15 +6,15 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::keys::NoSigner;
 
-/// What the header says. `jku`, `jwk`, `x5u` and `x5c` are not even read: keys
-/// come from the signer's own set alone (RFC 8725 §3.10).
+/// The header. `jku`, `jwk`, `x5u` and `x5c` are not read: keys come from the
+/// signer's own set only (RFC 8725 §3.10).
 #[derive(Debug, Deserialize)]
 pub struct UnverifiedHeader {
     /// The algorithm's name.
     pub alg: String,
-    /// What kind of JWT it claims to be.
+    /// The type that it claims.
     pub typ: Option<String>,
-    /// Which key it claims to be signed by.
+    /// The id of the key that it claims.
     pub kid: Option<String>,
     crit: Option<serde_json::Value>,
 }
@@ -38,14 +38,14 @@ impl UnverifiedHeader {
 pub struct UnverifiedJwt<'a> {
     /// The header.
     pub header: UnverifiedHeader,
-    /// What the signature is over.
+    /// The signing input.
     pub(crate) message: &'a str,
     pub(crate) signature: &'a str,
     payload: &'a str,
 }
 
 impl<'a> UnverifiedJwt<'a> {
-    /// Takes `token` apart; `None` where it is no signed JWT.
+    /// Splits `token`; `None` if it is not a signed JWT.
     pub fn split(token: &'a str) -> Option<Self> {
         let (message, signature) = token.rsplit_once('.')?;
         let (header, payload) = message.split_once('.')?;
@@ -57,7 +57,7 @@ impl<'a> UnverifiedJwt<'a> {
         })
     }
 
-    /// The claims. They count only once the signature is found good
+    /// The claims. They are trustworthy only after the signature was verified
     /// ([`KeySet::signer`](crate::keys::KeySet::signer)).
     pub fn claims<T: DeserializeOwned>(&self) -> Option<T> {
         json(self.payload)

@@ -1,5 +1,5 @@
-//! Somebody's public keys, and which of them signed a JWT. A key's kind says
-//! what it can check, so that a token cannot choose another algorithm for it
+//! A set of public keys, and the search for the key that signed a JWT. The type of a
+//! key determines its algorithms, so a token cannot choose another algorithm for it
 //! (RFC 8725 §3.1).
 
 use std::sync::Arc;
@@ -13,41 +13,41 @@ use serde_json::Value;
 
 use crate::jwt::UnverifiedJwt;
 
-/// The most keys that are kept of one set.
+/// The maximum number of keys in a set.
 const MAX_KEYS: usize = 32;
-/// The most keys that one signature is tried with.
+/// The maximum number of keys that are tried for one signature.
 const MAX_TRIED: usize = 8;
-/// The longest key id that is looked at, in bytes.
+/// The maximum length of a key id in bytes.
 const MAX_KID: usize = 200;
 
-/// Why no key of a set is the signer of a JWT.
+/// Why no key of a set verifies a JWT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoSigner {
     /// RFC 7515 §4.1.11.
-    #[error("its header has critical parameters that are not understood")]
+    #[error("its header has critical parameters, which are not supported")]
     Critical,
     /// RFC 8725 §3.1.
     #[error("its algorithm is not allowed")]
     Algorithm,
-    /// No key has its key id, or no key that has none made the signature.
-    #[error("it is signed by no known key")]
+    /// No key has its key id, or no key without an id made the signature.
+    #[error("it is not signed by a known key")]
     Unknown,
-    /// The keys with its key id are for other algorithms.
+    /// The keys with its key id have other algorithms.
     #[error("its key is for another algorithm")]
     OtherAlgorithm,
     /// The keys with its key id did not make the signature.
-    #[error("its signature is not good")]
+    #[error("its signature is invalid")]
     Signature,
 }
 
 impl NoSigner {
-    /// Whether the signer's newest keys may know better.
+    /// Whether a newer set of keys might verify the JWT.
     pub const fn may_be_newer(self) -> bool {
         matches!(self, Self::Unknown | Self::OtherAlgorithm)
     }
 }
 
-/// What a key can check at all (RFC 7518 §6.1).
+/// The type of a key (RFC 7518 §6.1), which limits its algorithms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     P256,
@@ -66,11 +66,11 @@ impl Kind {
     }
 }
 
-/// A public key for signatures, parsed once.
+/// A parsed public key for signatures.
 pub struct Key {
     kid: Option<String>,
     kind: Kind,
-    /// The one algorithm that it is for, where it says so (RFC 7517 §4.4).
+    /// Its only algorithm, if it states one (RFC 7517 §4.4).
     only: Option<Algorithm>,
     verifying: DecodingKey,
     jwk: Value,
@@ -86,7 +86,7 @@ impl std::fmt::Debug for Key {
 }
 
 impl Key {
-    /// As it was published.
+    /// The key as published.
     pub const fn jwk(&self) -> &Value {
         &self.jwk
     }
@@ -101,8 +101,8 @@ impl Key {
             .unwrap_or(false)
     }
 
-    /// `None` for a key that is not for verifying signatures, or of a kind
-    /// that is not allowed: symmetric ones above all.
+    /// Parses a published key. `None` if the key is not for verifying signatures or has
+    /// a type that is not allowed, such as a symmetric key.
     fn of(published: &Value) -> Option<Self> {
         let jwk = Jwk::deserialize(published).ok()?;
         if !is_for_signatures(&jwk) {
@@ -124,7 +124,7 @@ impl Key {
             kind,
             only,
             verifying: DecodingKey::from_jwk(&jwk).ok()?,
-            // A longer one is never asked for.
+            // A longer id is never looked up.
             kid: jwk.common.key_id,
             jwk: published.clone(),
         })
@@ -154,8 +154,8 @@ const fn signature_algorithm(named: KeyAlgorithm) -> Option<Algorithm> {
 pub struct KeySet(Vec<Arc<Key>>);
 
 impl KeySet {
-    /// Reads a JWK set, leaving out what cannot be used here: one strange key
-    /// must not take the others with it.
+    /// Reads a JWK set and skips unusable keys, so that an unknown key does not
+    /// invalidate the others.
     pub fn parse(document: &[u8]) -> Result<Self, serde_json::Error> {
         #[derive(Deserialize)]
         struct Document {
@@ -166,20 +166,20 @@ impl KeySet {
         Ok(Self(usable.take(MAX_KEYS).collect()))
     }
 
-    /// Whether any key can check a signature by one of `algorithms`.
+    /// Whether a key supports one of `algorithms`.
     pub fn serves(&self, algorithms: &[Algorithm]) -> bool {
         let fits = |key: &Arc<Key>| algorithms.iter().any(|alg| key.fits(*alg));
         self.0.iter().any(fits)
     }
 
-    /// Whether this very key is one of the set.
+    /// Whether the set contains this key object.
     pub fn holds(&self, key: &Arc<Key>) -> bool {
         self.0.iter().any(|own| Arc::ptr_eq(own, key))
     }
 
-    /// The key that signed `jwt` by one of `allowed`. Several keys may have one
-    /// key id, and a JWT or a key may have none: all keys that fit by id, kind,
-    /// algorithm and use are tried.
+    /// The key that signed `jwt` with one of the algorithms `allowed`. Several keys may
+    /// have the same key id, and a JWT or a key may have none, so this tries all keys
+    /// that match by id, type, algorithm and use.
     pub fn signer(
         &self,
         jwt: &UnverifiedJwt<'_>,

@@ -1,4 +1,4 @@
-//! What makes an access token good (RFC 9068 §4).
+//! Access token verification (RFC 9068 §4).
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,17 +23,17 @@ use crate::{
 
 /// The longest token that is looked at, in bytes.
 pub const MAX_TOKEN: usize = 8 * 1024;
-/// How far the issuer's clock may be ahead of ours. It makes no token live
-/// longer: a life can be as short as a second.
+/// How far the issuer's clock may be ahead. This does not prolong a token's life,
+/// which can be as short as a second.
 const SKEW: Duration = Duration::from_secs(5);
 
-/// RFC 8725 §3.1, RFC 9068 §2.1: never `none`; and no HS*, whose "key" all know.
+/// RFC 8725 §3.1, RFC 9068 §2.1: never `none`, and no HS*, whose "key" would be public.
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::ES256, Algorithm::RS256, Algorithm::EdDSA];
 
-/// RFC 9068 §2.2: the claims of every access token.
+/// RFC 9068 §2.2: the required claims.
 const REQUIRED: [&str; 7] = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
 
-/// Checks access tokens for one resource server.
+/// Verifies access tokens for one resource server.
 pub struct Verifier {
     audience: Arc<str>,
     jwks: Arc<Jwks>,
@@ -42,7 +42,7 @@ pub struct Verifier {
     checks: Option<Counter>,
 }
 
-/// What a good access token says.
+/// A verified access token.
 pub struct Verified {
     claims: AccessToken,
     not_before: Option<i64>,
@@ -65,7 +65,7 @@ impl std::fmt::Debug for Verified {
 }
 
 impl Verifier {
-    /// For the resource server `audience`, of tokens by the issuer of `jwks`.
+    /// A verifier for the resource server `audience`, with the issuer of `jwks`.
     pub fn new(audience: &str, jwks: Arc<Jwks>, clock: Arc<dyn Clock>) -> Self {
         Self {
             audience: audience.into(),
@@ -76,7 +76,7 @@ impl Verifier {
         }
     }
 
-    /// With its checks counted in `metrics`.
+    /// Counts the checks in `metrics`.
     #[must_use]
     pub fn counted(self, metrics: &Metrics) -> Self {
         Self {
@@ -85,22 +85,22 @@ impl Verifier {
         }
     }
 
-    /// Where its checks are counted.
+    /// The counter of checks.
     pub(crate) const fn checks(&self) -> Option<&Counter> {
         self.checks.as_ref()
     }
 
-    /// The resource server that tokens must be for.
+    /// The required audience.
     pub fn audience(&self) -> &Arc<str> {
         &self.audience
     }
 
-    /// What `token` says, if it is an access token of our issuer's for us.
+    /// Verifies `token`: an access token from the issuer, for this audience.
     pub async fn verify(&self, token: &str) -> Result<Arc<Verified>, Refusal> {
         self.verify_on(token, &Span::none()).await
     }
 
-    /// The same; `span` is told whether it was remembered.
+    /// Like [`verify`](Self::verify); records in `span` whether the result was cached.
     pub(crate) async fn verify_on(
         &self,
         token: &str,
@@ -121,8 +121,8 @@ impl Verifier {
         }
     }
 
-    /// The token that was found good before, unless its key is withdrawn: that
-    /// withdraws its tokens.
+    /// The cached result for `token`, unless its key is withdrawn, which invalidates
+    /// its tokens.
     fn found_good(&self, token: &Fingerprint) -> Option<Arc<Verified>> {
         let seen = self.seen.get(token)?;
         if self.jwks.holds(&seen.key) {
@@ -148,7 +148,7 @@ impl Verifier {
         check_header(&jwt.header)?;
         let key = self.signer(&jwt).await?;
         let verified = read_claims(&jwt, key)?;
-        // RFC 9068 §4: iss exactly, aud with us in it
+        // RFC 9068 §4: `iss` must match exactly, `aud` must contain this audience.
         if verified.claims.iss != self.jwks.issuer().name() {
             return Err(Invalid::Issuer.into());
         }
@@ -159,7 +159,7 @@ impl Verifier {
         Ok(verified)
     }
 
-    /// The issuer's key that signed `jwt`. A key that is not known yet is asked for.
+    /// The issuer's key that signed `jwt`. Fetches the keys if this key is unknown.
     async fn signer(&self, jwt: &UnverifiedJwt<'_>) -> Result<Arc<Key>, Refusal> {
         let signed_by = |set: &Arc<KeySet>| set.signer(jwt, &ALGORITHMS).cloned();
         let held = self.jwks.held();
@@ -176,7 +176,7 @@ impl Verifier {
         found.map_err(|none| Invalid::from(none).into())
     }
 
-    /// RFC 7519 §4.1.4 to §4.1.6, by our own clock.
+    /// RFC 7519 §4.1.4 to §4.1.6, by the local clock.
     fn check_times(&self, verified: &Verified) -> Result<(), Invalid> {
         let now = self.clock.now();
         let claims = &verified.claims;
@@ -196,9 +196,9 @@ impl Verifier {
     }
 }
 
-/// What can be refused by the header alone, before any key is looked at.
+/// The checks of the header, before any key is used.
 fn check_header(header: &UnverifiedHeader) -> Result<(), Invalid> {
-    // RFC 9068 §4, RFC 7515 §4.1.9: `application/` may be left out
+    // RFC 9068 §4, RFC 7515 §4.1.9: the prefix `application/` is optional.
     let typ = header.typ.as_deref().unwrap_or_default();
     let bare = match typ.split_at_checked("application/".len()) {
         Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") => rest,

@@ -14,13 +14,13 @@ use thirtyfour::{
 
 use crate::Child;
 
-/// How long both may take to start on a busy machine.
+/// Start timeout of both programs on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often it may pick a port that turns out to be taken in the other address family.
+/// Attempts to start on a port that is free in both address families.
 const TRIES: u32 = 10;
 
-/// Starts chromedriver on a port of its own choice; gives its address.
+/// Starts chromedriver on a port that it chooses, and returns its address.
 pub(super) async fn start(log: &Path) -> (Child, String) {
     let program = program("CHROMEDRIVER", &["chromedriver"]);
     for number in 0..TRIES {
@@ -39,7 +39,7 @@ pub(super) async fn start(log: &Path) -> (Child, String) {
     panic!("chromedriver found no free port in {TRIES} tries")
 }
 
-/// The port that it says it listens on; `None` when it ends instead.
+/// The port that chromedriver announces; `None` if chromedriver ends first.
 async fn announced_port(child: &mut Child) -> Option<String> {
     let mark = "started successfully on port ";
     loop {
@@ -58,7 +58,7 @@ async fn announced_port(child: &mut Child) -> Option<String> {
     }
 }
 
-/// Opens a browser with its profile in `profile`.
+/// Opens a browser with the profile folder `profile`.
 pub(super) async fn open(driver: &str, profile: &Path) -> WebDriver {
     let mut wanted = DesiredCapabilities::chrome();
     wanted
@@ -88,8 +88,8 @@ pub(super) async fn open(driver: &str, profile: &Path) -> WebDriver {
     for flag in flags {
         wanted.add_arg(flag).unwrap();
     }
-    // Debian's Chromium keeps third-party cookies back. Chrome sends them, and no
-    // test of ours may pass only because they stay at home.
+    // Debian's Chromium blocks third-party cookies. Chrome sends them, and a test
+    // must not pass only because the browser blocks them.
     let cookies =
         json!({ "profile.cookie_controls_mode": 0, "profile.block_third_party_cookies": false });
     wanted.add_experimental_option("prefs", cookies).unwrap();

@@ -1,4 +1,4 @@
-//! A real Chromium, one a test, with a profile of its own.
+//! A real Chromium, one for each test, with a profile of its own.
 
 mod driver;
 
@@ -11,10 +11,10 @@ use url::Url;
 
 use crate::Child;
 
-/// How long an element or an address may take to appear.
+/// Timeout for an element or an address to appear.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// The actor. Fields end in their order: the session, the driver, the profile.
+/// The actor. Fields are dropped in order: the session, the driver, the profile.
 pub struct Browser {
     session: WebDriver,
     _driver: Child,
@@ -22,10 +22,10 @@ pub struct Browser {
     _log: TempDir,
 }
 
-/// A cookie as the browser keeps it, those that no script sees included.
+/// A cookie in the browser's cookie store, `HttpOnly` or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrowserCookie {
-    /// The host that gets it.
+    /// Its host.
     pub domain: String,
     /// Its name.
     pub name: String,
@@ -37,9 +37,9 @@ pub struct BrowserCookie {
     pub http_only: bool,
     /// `Secure`.
     pub secure: bool,
-    /// `SameSite`; empty when it was not written.
+    /// `SameSite`; empty if the attribute is absent.
     pub same_site: String,
-    /// Whether it ends with the browser.
+    /// Whether it is a session cookie.
     pub session: bool,
 }
 
@@ -58,7 +58,7 @@ impl Browser {
         }
     }
 
-    /// The WebDriver session, for what has no helper here.
+    /// The WebDriver session, for actions without a helper.
     pub fn driver(&self) -> &WebDriver {
         &self.session
     }
@@ -73,12 +73,12 @@ impl Browser {
         self.session.goto(url).await.unwrap();
     }
 
-    /// Where it is.
+    /// The present address.
     pub async fn url(&self) -> Url {
         self.session.current_url().await.unwrap()
     }
 
-    /// Waits until the address begins with `start`.
+    /// Waits until the address starts with `start`.
     pub async fn until_at(&self, start: &str) {
         let there = async {
             while !self.url().await.as_str().starts_with(start) {
@@ -94,7 +94,7 @@ impl Browser {
         assert!(in_time, "not at {start} but at {now}");
     }
 
-    /// The first element that `css` selects, once it is there.
+    /// Waits for the first element that `css` selects.
     pub async fn find(&self, css: &str) -> WebElement {
         let query = self
             .session
@@ -106,7 +106,7 @@ impl Browser {
         }
     }
 
-    /// Whether `css` selects something now.
+    /// Whether `css` selects an element at present.
     pub async fn has(&self, css: &str) -> bool {
         !self
             .session
@@ -130,7 +130,7 @@ impl Browser {
         self.find(css).await.click().await.unwrap();
     }
 
-    /// Clicks the link or button that reads `label`.
+    /// Clicks the link or button with the text `label`.
     pub async fn press(&self, label: &str) {
         let path = format!(
             "//a[contains(normalize-space(.), '{label}')] | //button[contains(normalize-space(.), '{label}')]"
@@ -145,16 +145,16 @@ impl Browser {
         }
     }
 
-    /// What the first element that `css` selects reads.
+    /// The text of the first element that `css` selects.
     pub async fn text(&self, css: &str) -> String {
         self.find(css).await.text().await.unwrap()
     }
 
-    /// Waits until the element that `css` selects reads something with `words`.
+    /// Waits until the text of the element that `css` selects contains `words`.
     pub async fn until_text(&self, css: &str, words: &str) -> String {
         let there = async {
             loop {
-                // A page that has just gone took its elements with it.
+                // The page may have been replaced, and its elements with it.
                 let text = self.find(css).await.text().await;
                 if let Ok(text) = text
                     && text.contains(words)
@@ -170,12 +170,12 @@ impl Browser {
         panic!("{css} never read {words:?} at {}", self.here().await)
     }
 
-    /// Where it is and what that reads, to say what went wrong.
+    /// The present address and text, for failure messages.
     async fn here(&self) -> String {
         format!("{}: {}", self.url().await, self.text("body").await)
     }
 
-    /// The document as it is now.
+    /// The present document.
     pub async fn source(&self) -> String {
         self.session.source().await.unwrap()
     }
@@ -212,7 +212,7 @@ impl Browser {
         cookies
     }
 
-    /// All that scripts of the shown page's origin find kept: both storages,
+    /// All data that scripts of the page's origin can read: both storages,
     /// the cookies without `HttpOnly`, caches and databases by name, `window.name`.
     pub async fn kept_for_scripts(&self) -> BTreeMap<String, String> {
         let script = "const done = arguments[arguments.length - 1];
@@ -229,8 +229,8 @@ impl Browser {
             .collect()
     }
 
-    /// What a script of the shown page sees of `fetch(path, options)`: status,
-    /// the headers that it may read, and the body.
+    /// The result of `fetch(path, options)` in a script of the page: status,
+    /// readable headers and body.
     pub async fn fetch(&self, path: &str, options: Value) -> (u64, String, String) {
         let script = "const done = arguments[arguments.length - 1];
             fetch(arguments[0], arguments[1])
@@ -245,7 +245,7 @@ impl Browser {
         answer.convert().unwrap()
     }
 
-    /// Runs `script` and gives what it returns.
+    /// Runs `script` and returns its result.
     pub async fn run(&self, script: &str) -> Value {
         self.session
             .execute(script, vec![])
@@ -255,8 +255,8 @@ impl Browser {
             .clone()
     }
 
-    /// What the console has said since the last look at the level of warnings
-    /// and errors: failed loads, exceptions, violations of the page's policy.
+    /// The console's warnings and errors since the last call: failed loads,
+    /// exceptions, violations of the page's policy.
     pub async fn complaints(&self) -> Vec<String> {
         let entries = self.session.browser_log().await.unwrap();
         let bad = entries
@@ -266,7 +266,7 @@ impl Browser {
             .collect()
     }
 
-    /// Lets the pages believe in a dark or a light screen.
+    /// Sets the preferred colour scheme, dark or light.
     pub async fn prefer(&self, scheme: &str) {
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         self.session
@@ -276,7 +276,7 @@ impl Browser {
             .unwrap();
     }
 
-    /// A picture of the window.
+    /// A screenshot of the window.
     pub async fn screenshot(&self, path: &Path) {
         self.session.screenshot(path).await.unwrap();
     }

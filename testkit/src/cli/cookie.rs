@@ -1,10 +1,10 @@
-//! One cookie: what `Set-Cookie` says, and whether a browser takes it
+//! A cookie: parsing `Set-Cookie`, and whether a browser accepts it
 //! (RFC 6265bis §5.7).
 
 use kit::clock::Timestamp;
 use url::Url;
 
-/// The most that name and value may have together, in bytes.
+/// The maximum length of name and value together, in bytes.
 const MAX_COOKIE: usize = 4096;
 
 /// `SameSite`.
@@ -16,14 +16,14 @@ pub enum SameSite {
     Lax,
     /// Always.
     None,
-    /// Not written: like `Lax`, but for its first two minutes.
+    /// Absent: like `Lax`, except in the first two minutes.
     Unspecified,
 }
 
-/// One cookie.
+/// A cookie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cookie {
-    /// The host that set it, and that alone gets it.
+    /// The host that set it; only this host receives it.
     pub host: String,
     /// Its name.
     pub name: String,
@@ -37,12 +37,12 @@ pub struct Cookie {
     pub http_only: bool,
     /// `SameSite`.
     pub same_site: SameSite,
-    /// When it ends; `None`: with the browser.
+    /// Its expiry; `None` for a session cookie.
     pub expires: Option<Timestamp>,
     pub(super) created: Timestamp,
 }
 
-/// Reads one `Set-Cookie`; `Err` says why it is refused.
+/// Reads a `Set-Cookie` header; `Err` is the reason for a refusal.
 pub(super) fn read(url: &Url, line: &str, now: Timestamp) -> Result<Cookie, &'static str> {
     let mut parts = line.split(';').map(str::trim);
     let (name, value) = parts
@@ -82,7 +82,7 @@ pub(super) fn read(url: &Url, line: &str, now: Timestamp) -> Result<Cookie, &'st
             _ => {}
         }
     }
-    // `Max-Age` wins over `Expires`.
+    // `Max-Age` takes precedence over `Expires`.
     if let Some(seconds) = max_age {
         cookie.expires = Some(Timestamp::from_millis(
             now.millis().saturating_add(seconds.saturating_mul(1000)),
@@ -119,7 +119,7 @@ fn date(text: &str) -> Option<Timestamp> {
         .map(Timestamp::from_millis)
 }
 
-/// https, or a name that is loopback by itself (Secure Contexts §3.1).
+/// https, or a loopback name (Secure Contexts §3.1).
 pub(super) fn is_trustworthy(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     url.scheme() == "https"

@@ -1,4 +1,4 @@
-//! A page's form, as a browser would send it.
+//! A page's form, as a browser sends it.
 
 use reqwest::Method;
 use scraper::{ElementRef, Html, Selector};
@@ -7,9 +7,9 @@ use url::{Url, form_urlencoded};
 /// A form with its fields, hidden ones included.
 #[derive(Clone, Debug)]
 pub struct Form {
-    /// Where it goes.
+    /// Its target.
     pub action: Url,
-    /// How it goes.
+    /// Its method.
     pub method: Method,
     /// Names and values.
     pub fields: Vec<(String, String)>,
@@ -71,8 +71,8 @@ impl Form {
         }
     }
 
-    /// The same with `fields` filled in. Each must be there: a person cannot
-    /// fill what is not shown.
+    /// The form with `fields` filled in. Each field must exist, because a person
+    /// cannot fill a field that is not shown.
     pub fn fill(mut self, fields: &[(&str, &str)]) -> Self {
         for (name, value) in fields {
             let field = self.fields.iter_mut().find(|(field, _)| field == name);

@@ -8,11 +8,11 @@ use url::{Origin, Url};
 
 use super::Page;
 
-/// How near the one who began a request is to its target. The order is from
-/// near to far.
+/// The relation between the initiator of a request and its target, ordered
+/// from near to far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Relation {
-    /// Nobody: the address bar.
+    /// No initiator: the address bar.
     None,
     SameOrigin,
     SameSite,
@@ -30,7 +30,7 @@ impl Relation {
     }
 }
 
-/// The page that began a request.
+/// The page that initiated a request.
 pub(super) struct Initiator {
     origin: Origin,
     site: (String, String),

@@ -7,11 +7,11 @@ use reqwest::{
     header::HeaderMap,
 };
 
-/// `forwarded`: the address that it says it was sent from, as a proxy would.
+/// `forwarded`: the client address that the requests state, as behind a proxy.
 ///
-/// `kept`: how many idle connections it keeps to each host. With none, a balancer
-/// sends each request to the next replica: whatever works so needs no memory of
-/// the process that it hits.
+/// `kept`: the number of idle connections to each host. Without them, a balancer
+/// sends each request to the next replica, so a flow that works does not depend on
+/// the memory of one process.
 pub(super) fn client(kept: usize, forwarded: Option<&str>) -> reqwest::Client {
     let mut headers = HeaderMap::new();
     if let Some(address) = forwarded {

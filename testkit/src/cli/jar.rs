@@ -1,6 +1,6 @@
 //! Cookies as Chromium keeps them: by host (never by port), with the rules of
 //! RFC 6265bis for prefixes, `Secure`, `SameSite`, path and expiry. What it
-//! refuses is kept with the reason.
+//! refuses is recorded with the reason.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use url::Url;
 
 use super::cookie::{Cookie, SameSite, is_trustworthy, read};
 
-/// Chromium sends a cookie that names no `SameSite` on a cross-site POST for so long.
+/// For this long Chromium sends a cookie without `SameSite` on a cross-site POST.
 const LAX_ALLOWING_UNSAFE: Duration = Duration::from_secs(120);
 
 /// All cookies of a browser.
@@ -20,12 +20,12 @@ pub struct Jar {
 }
 
 impl Jar {
-    /// All of them, the expired ones that were not replaced included.
+    /// All cookies, including expired ones that were not replaced.
     pub fn all(&self) -> &[Cookie] {
         &self.cookies
     }
 
-    /// Those of a host.
+    /// The cookies of a host.
     pub fn of<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a Cookie> {
         self.cookies
             .iter()
@@ -39,12 +39,12 @@ impl Jar {
             .find(|cookie| cookie.host == host && cookie.name == name)
     }
 
-    /// What was refused, with the reason.
+    /// The refused cookies, with the reasons.
     pub fn refused(&self) -> &[String] {
         &self.refused
     }
 
-    /// Forgets a host's cookie.
+    /// Deletes a host's cookie.
     pub(super) fn remove(&mut self, host: &str, name: &str) {
         self.cookies
             .retain(|cookie| cookie.host != host || cookie.name != name);
@@ -64,7 +64,7 @@ impl Jar {
     }
 
     /// The `Cookie` header of a request (RFC 6265 §5.4). `cross_site` says
-    /// whether another site began it, `safe_top_level` whether it is a
+    /// whether another site initiated it, `safe_top_level` whether it is a
     /// navigation by a safe method.
     pub(super) fn header_for(
         &self,
@@ -96,7 +96,7 @@ impl Jar {
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
-    /// Takes one `Set-Cookie` (RFC 6265bis §5.7).
+    /// Stores a `Set-Cookie` (RFC 6265bis §5.7).
     pub(super) fn receive(&mut self, url: &Url, line: &str, now: Timestamp) {
         match read(url, line, now) {
             Ok(cookie) => {

@@ -28,7 +28,7 @@ use url::Url;
 
 use headers::{Initiator, Relation};
 
-/// Chromium's own bound.
+/// Chromium's limit.
 const MAX_REDIRECTS: usize = 20;
 
 /// The actor. One `Cli` is one browser profile with one tab.
@@ -40,7 +40,7 @@ pub struct Cli {
     nobody_at: Vec<String>,
 }
 
-/// A document that is about to be loaded.
+/// A document to load.
 struct Navigation {
     method: Method,
     url: Url,
@@ -55,12 +55,12 @@ impl Default for Cli {
 }
 
 impl Cli {
-    /// With an empty jar and the system's clock.
+    /// Creates a browser with an empty jar and the system's clock.
     pub fn new() -> Self {
         Self::with_clock(Arc::new(SystemClock))
     }
 
-    /// With an empty jar whose cookies expire by `clock`.
+    /// Creates a browser with an empty jar whose cookies expire by `clock`.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
         Self {
             http: http::client(0, None),
@@ -71,39 +71,39 @@ impl Cli {
         }
     }
 
-    /// The same with connections that are used again, as real browsers do.
+    /// Reuses connections, as real browsers do.
     pub fn keeping_connections(mut self) -> Self {
         self.http = http::client(1, None);
         self
     }
 
-    /// The same behind a proxy that says that it is at `address`.
+    /// Sends requests as from a proxy's client at `address`.
     pub fn from(mut self, address: &str) -> Self {
         self.http = http::client(0, Some(address));
         self
     }
 
-    /// All cookies, as they are now.
+    /// The present cookies.
     pub fn jar(&self) -> Jar {
         self.jar.lock().clone()
     }
 
-    /// Gives the cookie `name` of `host` another value.
+    /// Changes the value of the cookie `name` of `host`.
     pub fn bend_cookie(&self, host: &str, name: &str, value: &str) {
         self.jar.lock().bend(host, name, value);
     }
 
-    /// Forgets the cookie `name` of `host`.
+    /// Deletes the cookie `name` of `host`.
     pub fn forget_cookie(&self, host: &str, name: &str) {
         self.jar.lock().remove(host, name);
     }
 
-    /// The page that is shown.
+    /// The current page.
     pub fn page(&self) -> &Page {
         self.shown.as_ref().expect("a page is shown")
     }
 
-    /// Another tab of the same browser: the cookies are one jar.
+    /// Another tab of the same browser, with the same cookies.
     pub fn second_tab(&self) -> Self {
         Self {
             http: self.http.clone(),
@@ -125,7 +125,7 @@ impl Cli {
         self.navigate(navigation, MAX_REDIRECTS).await
     }
 
-    /// Types `url` into the address bar and stays at the first answer.
+    /// Types `url` into the address bar and stays at the first response.
     pub async fn step(&mut self, url: &str) -> &Page {
         let navigation = Navigation {
             method: Method::GET,
@@ -136,14 +136,14 @@ impl Cli {
         self.navigate(navigation, 0).await
     }
 
-    /// Follows no redirect to an address that begins with `start`: nobody
-    /// listens there, and the test plays the one who would.
+    /// Does not follow redirects to addresses that start with `start`, where
+    /// no server listens: the test takes that server's part.
     pub fn not_following(mut self, start: &str) -> Self {
         self.nobody_at.push(start.to_owned());
         self
     }
 
-    /// Follows a link of the shown page to `url` (relative or not).
+    /// Follows a link of the current page to `url` (relative or not).
     pub async fn follow(&mut self, url: &str) -> &Page {
         let page = self.page();
         let url = page.url().join(url).unwrap();
@@ -160,27 +160,27 @@ impl Cli {
         .await
     }
 
-    /// Fills and sends the first form of the shown page by its first button,
-    /// every hidden field included, and follows redirects. Each of `fields`
+    /// Fills in the first form of the current page and submits it by its first button,
+    /// including hidden fields, and follows redirects. Each of `fields`
     /// must be in the form.
     pub async fn submit_first_form(&mut self, fields: &[(&str, &str)]) -> &Page {
         let form = self.page().first_form();
         self.submit(form.fill(fields), MAX_REDIRECTS).await
     }
 
-    /// The same, staying at the first answer.
+    /// Like `submit_first_form`, but stays at the first response.
     pub async fn submit_first_form_only(&mut self, fields: &[(&str, &str)]) -> &Page {
         let form = self.page().first_form();
         self.submit(form.fill(fields), 0).await
     }
 
-    /// Presses the button of the shown page whose text holds `label`.
+    /// Presses the button of the current page whose text contains `label`.
     pub async fn press(&mut self, label: &str) -> &Page {
         let form = self.page().form_with_button(label);
         self.submit(form, MAX_REDIRECTS).await
     }
 
-    /// Sends `form` as the shown page would, following at most `redirects`.
+    /// Submits `form` from the current page, following at most `redirects`.
     pub async fn submit(&mut self, form: Form, redirects: usize) -> &Page {
         let initiator = Some(Initiator::of(self.page()));
         let navigation = if form.method == Method::POST {
@@ -205,7 +205,7 @@ impl Cli {
 
     async fn navigate(&mut self, mut navigation: Navigation, redirects: usize) -> &Page {
         let mut hops: Vec<Hop> = Vec::new();
-        // Sec-Fetch-Site tells the farthest of all that the chain went through.
+        // Sec-Fetch-Site states the most distant relation in the chain of redirects.
         let mut farthest = Relation::None;
         loop {
             let Navigation {

@@ -1,4 +1,4 @@
-//! Answers: one hop, and the page at the end of a chain of them.
+//! Responses: single hops, and the page at the end of a chain of hops.
 
 use std::fmt;
 
@@ -8,30 +8,30 @@ use url::Url;
 
 use super::Form;
 
-/// One request and its answer.
+/// A request and its response.
 #[derive(Clone, Debug)]
 pub struct Hop {
     /// The request's method.
     pub method: Method,
     /// The request's address.
     pub url: Url,
-    /// The answer's status.
+    /// The status of the response.
     pub status: u16,
-    /// The answer's headers.
+    /// The headers of the response.
     pub headers: HeaderMap,
-    /// The answer's body.
+    /// The body of the response.
     pub body: String,
     /// Where `Location` leads, resolved.
     pub(super) location: Option<Url>,
 }
 
 impl Hop {
-    /// A header of the answer.
+    /// A header of the response.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The answer's body as JSON.
+    /// The body of the response as JSON.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|e| {
             panic!(
@@ -41,7 +41,7 @@ impl Hop {
         })
     }
 
-    /// Where the answer redirects to.
+    /// The target of a redirect.
     pub fn redirect(&self) -> Option<Url> {
         matches!(self.status, 301 | 302 | 303 | 307 | 308)
             .then(|| self.location.clone())
@@ -49,7 +49,7 @@ impl Hop {
     }
 }
 
-/// The end of a navigation, with the way that led there.
+/// The end of a navigation, with the hops that led there.
 #[derive(Clone, Debug)]
 pub struct Page {
     hops: Vec<Hop>,
@@ -61,12 +61,12 @@ impl Page {
         Self { hops }
     }
 
-    /// All answers of the chain, the page's own last.
+    /// All responses of the chain; the page's own is the last.
     pub fn hops(&self) -> &[Hop] {
         &self.hops
     }
 
-    /// The last answer.
+    /// The last response.
     pub fn last(&self) -> &Hop {
         &self.hops[self.hops.len() - 1]
     }
@@ -81,22 +81,22 @@ impl Page {
         self.last().status
     }
 
-    /// A header of it.
+    /// A header of the page.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.last().header(name)
     }
 
-    /// Where it redirects to, when that was not followed.
+    /// The target of a redirect that was not followed.
     pub fn location(&self) -> Option<Url> {
         self.last().redirect()
     }
 
-    /// Its source.
+    /// The page's source.
     pub fn source(&self) -> &str {
         &self.last().body
     }
 
-    /// What a person reads: the text of the body, white space folded.
+    /// The visible text of the body, with white space folded.
     pub fn text(&self) -> String {
         let html = Html::parse_document(self.source());
         let body = Selector::parse("body").unwrap();
@@ -123,7 +123,7 @@ impl Page {
         !Form::all(self.url(), self.source()).is_empty()
     }
 
-    /// The first form, to be sent by its first button.
+    /// The first form, for submission by its first button.
     pub fn first_form(&self) -> Form {
         let forms = Form::all(self.url(), self.source());
         forms
@@ -132,14 +132,14 @@ impl Page {
             .unwrap_or_else(|| panic!("no form at {self}"))
     }
 
-    /// The form with a button that reads `label`, to be sent by it.
+    /// The form with a button `label`, for submission by that button.
     pub fn form_with_button(&self, label: &str) -> Form {
         let forms = Form::all(self.url(), self.source());
         let pressed = forms.into_iter().find_map(|form| form.pressed(label));
         pressed.unwrap_or_else(|| panic!("no button {label:?} at {self}"))
     }
 
-    /// Where the links lead, resolved.
+    /// The targets of the links, resolved.
     pub fn links(&self) -> Vec<Url> {
         let html = Html::parse_document(self.source());
         let links = Selector::parse("a[href]").unwrap();

@@ -1,4 +1,4 @@
-//! Requests that load no page: a script's, and another program's.
+//! Requests that load no page: by a script, and by another program.
 
 use reqwest::{
     Method,
@@ -12,8 +12,8 @@ use super::{
 };
 
 impl Cli {
-    /// What `fetch` in a script of the shown page's own origin would get, with
-    /// `headers` besides. The shown page stays.
+    /// The result of `fetch` in a script of the current page's origin, with
+    /// additional `headers`. The current page stays.
     pub async fn fetch(
         &mut self,
         method: Method,
@@ -42,13 +42,13 @@ impl Cli {
         .await
     }
 
-    /// `GET` by a script of the shown page.
+    /// `GET` by a script of the current page.
     pub async fn fetch_get(&mut self, path: &str) -> Hop {
         self.fetch(Method::GET, path, &[("accept", "application/json")], "")
             .await
     }
 
-    /// `POST` of JSON by a script of the shown page, with the CSRF header of the BFFs.
+    /// `POST` of JSON by a script of the current page, with the CSRF header of the BFFs.
     pub async fn fetch_post(&mut self, path: &str, json: &serde_json::Value) -> Hop {
         let headers = [
             ("content-type", "application/json"),
@@ -59,8 +59,8 @@ impl Cli {
             .await
     }
 
-    /// A request as another program would send it: with the jar's cookies and
-    /// `headers`, and nothing that a browser says about itself.
+    /// A request as another program sends it: with the jar's cookies and
+    /// `headers`, but without a browser's own headers.
     pub async fn raw(
         &mut self,
         method: Method,
@@ -75,15 +75,15 @@ impl Cli {
             .await
     }
 
-    /// `GET` as another program would send it; `None` when the connection broke
-    /// before the whole answer was there.
+    /// `GET` as another program sends it; `None` if the connection broke
+    /// before the response was complete.
     pub async fn try_get(&mut self, url: &str) -> Option<Hop> {
         let accept = [("accept", "application/json")];
         self.try_raw(Method::GET, url, &accept, "").await
     }
 
     /// The same as [`Cli::raw`]; `None` when the connection broke before the
-    /// whole answer was there.
+    /// response was complete.
     pub async fn try_raw(
         &mut self,
         method: Method,

@@ -14,13 +14,13 @@ pub struct GateCall {
     pub path: String,
     /// Its form (`application/x-www-form-urlencoded`), by name.
     pub params: BTreeMap<String, String>,
-    /// When the whole request was there.
+    /// When the request was complete.
     pub started: Instant,
-    /// When the answer was delivered, or the caller was gone.
+    /// When the response was delivered, or the caller disconnected.
     pub ended: Option<Instant>,
     /// The status that the server answered with, or the gate in its place.
     pub status: Option<u16>,
-    /// Whether the caller was given the answer.
+    /// Whether the caller received the response.
     pub is_delivered: bool,
 }
 
@@ -42,7 +42,7 @@ impl GateCall {
         self.params.get(name).map(String::as_str)
     }
 
-    /// Whether there was a moment at which both were under way.
+    /// Whether both were in progress at the same time.
     pub fn overlaps(&self, other: &Self) -> bool {
         let began_during = |one: &Self, other: &Self| {
             one.started >= other.started && other.ended.is_none_or(|ended| one.started < ended)
@@ -50,7 +50,7 @@ impl GateCall {
         began_during(self, other) || began_during(other, self)
     }
 
-    /// How long the caller waited, once that is over.
+    /// The time that the caller waited, once the call has ended.
     pub fn took(&self) -> Option<Duration> {
         Some(self.ended?.duration_since(self.started))
     }

@@ -21,20 +21,20 @@ use tokio::task::JoinHandle;
 pub use call::GateCall;
 use relay::Inner;
 
-/// The proxy. It ends when dropped.
+/// The proxy. Stops when dropped.
 pub struct Gate {
     inner: Arc<Inner>,
-    /// How many of the first calls are forgotten.
+    /// The number of forgotten calls.
     forgotten: AtomicUsize,
     doors: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// What happens to a request.
+/// A fault for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
-    /// It is answered with this status and never reaches the server.
+    /// The proxy answers with this status; the request does not reach the server.
     Refused(u16),
-    /// The server does what it asks, and the connection is cut instead of an answer.
+    /// The server handles the request; the proxy cuts the connection instead of answering.
     Lost,
 }
 
@@ -59,26 +59,26 @@ impl Gate {
         address
     }
 
-    /// From now on each answer of `path` waits for `delay` before it is
-    /// delivered. The request goes to the server at once.
+    /// Delays each response of `path` by `delay`. The request reaches the
+    /// server at once.
     pub fn slow_down(&self, path: &str, delay: Duration) {
         self.inner.delays.lock().insert(path.to_owned(), delay);
     }
 
-    /// The next request for `path` is answered with `status`, and never reaches
-    /// the server.
+    /// Answers the next request for `path` with `status`, without passing it
+    /// to the server.
     pub fn refuse_next(&self, path: &str, status: u16) {
         self.next(path, Fault::Refused(status));
     }
 
-    /// The next request for `path` reaches the server, and its answer is lost:
-    /// the connection is cut instead.
+    /// Passes the next request for `path` to the server and loses the response:
+    /// cuts the connection instead.
     pub fn lose_next_answer(&self, path: &str) {
         self.next(path, Fault::Lost);
     }
 
-    /// What has come for `path` since the last [`Gate::forget`], in the order
-    /// of coming. What is under way is among it.
+    /// The requests for `path` since the last [`Gate::forget`], in the order
+    /// of arrival, including requests in progress.
     pub fn calls(&self, path: &str) -> Vec<GateCall> {
         let calls = self.inner.calls.lock();
         calls
@@ -89,10 +89,10 @@ impl Gate {
             .collect()
     }
 
-    /// Forgets what has come until now.
+    /// Forgets the requests so far.
     pub fn forget(&self) {
         let count = self.inner.calls.lock().len();
-        // They stay in their places: some may still be under way.
+        // The records stay in the list, because some calls may be in progress.
         self.forgotten.store(count, Ordering::Relaxed);
     }
 

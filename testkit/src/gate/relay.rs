@@ -25,9 +25,9 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 pub(super) struct Inner {
     server: SocketAddr,
     pub(super) calls: Mutex<Vec<GateCall>>,
-    /// How long the answers of a path wait.
+    /// The delay of the responses of a path.
     pub(super) delays: Mutex<HashMap<String, Duration>>,
-    /// What happens to the next requests for a path.
+    /// The faults for the next requests of a path.
     pub(super) faults: Mutex<VecDeque<(String, Fault)>>,
 }
 
@@ -37,7 +37,7 @@ pub(super) async fn serve(listener: TcpListener, door: Arc<str>, inner: Arc<Inne
         let (door, inner) = (Arc::clone(&door), Arc::clone(&inner));
         tokio::spawn(async move {
             let service = service_fn(|request| inner.handle(&door, request));
-            // A connection that breaks, or that a fault cuts, is no news here.
+            // Broken connections are expected.
             let _ = server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
@@ -70,7 +70,7 @@ impl Inner {
             *answer.status_mut() = StatusCode::from_u16(status)?;
             answer
         } else {
-            // A task of its own: the server is asked whether the caller stays or not.
+            // A task of its own, so that the server gets the request even if the caller disconnects.
             let request = Request::from_parts(head, Full::new(body));
             tokio::spawn(pass_on(self.server, request)).await??
         };
@@ -91,8 +91,8 @@ impl Inner {
     }
 }
 
-/// A call's place in the record. It has ended when this is dropped: with the
-/// answer, or because the caller went away.
+/// A call's entry in the record. The call ends when this is dropped: with the
+/// response, or because the caller disconnected.
 struct UnderWay<'a> {
     calls: &'a Mutex<Vec<GateCall>>,
     number: usize,
@@ -130,7 +130,7 @@ async fn pass_on(
     let (mut head, body) = sender.send_request(request).await?.into_parts();
     let body = body.collect().await?.to_bytes();
     driven.abort();
-    // How the body was framed there is said anew here.
+    // The framing headers are replaced by this connection's own.
     head.headers.remove(header::TRANSFER_ENCODING);
     Ok(Response::from_parts(head, Full::new(body)))
 }

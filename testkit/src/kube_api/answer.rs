@@ -1,4 +1,4 @@
-//! How it answers: authentication, the role, the three calls.
+//! Responses: authentication, the role, the three calls.
 
 use std::{collections::BTreeMap, convert::Infallible, sync::Arc};
 
@@ -56,7 +56,7 @@ fn refused(state: &Mutex<State>, authorization: &str) -> Option<Answer> {
     (!good).then(|| failure(401, "Unauthorized", "Unauthorized"))
 }
 
-/// What a test lets happen between the coming of a write and its doing.
+/// What a test does between the arrival of a write and its execution.
 async fn before_write(state: &Mutex<State>) {
     let meeting = {
         let mut state = state.lock();
@@ -101,7 +101,7 @@ fn answer(state: &Mutex<State>, method: &Method, path: &str, kind: &str, body: &
     };
     let mut state = state.lock();
     match (method, rest.strip_prefix('/')) {
-        // No name is in the path, so no role can limit this one by name.
+        // The path contains no name, so a role cannot restrict this call by name.
         (&Method::POST, None) => create(&mut state, kind, body),
         (&Method::GET | &Method::PATCH, Some(name)) if !state.allowed.iter().any(|a| a == name) => {
             let who = "system:serviceaccount:sso:secrets";
@@ -141,7 +141,7 @@ fn create(state: &mut State, kind: &str, body: &Value) -> Answer {
     (201, shown)
 }
 
-/// RFC 7396, with the precondition that a `resourceVersion` in it is.
+/// RFC 7396, with `resourceVersion` as a precondition.
 fn patch(state: &mut State, name: &str, kind: &str, body: &Value) -> Answer {
     if kind != "application/merge-patch+json" {
         return failure(415, "UnsupportedMediaType", "not a patch");
@@ -186,7 +186,7 @@ fn shown(name: &str, secret: &Secret) -> Value {
         },
         "type": "Opaque",
     });
-    // One without keys has no `data`.
+    // A Secret without keys has no `data`.
     if !data.is_empty() {
         shown["data"] = json!(data);
     }

@@ -1,7 +1,7 @@
-//! A stand-in for the Kubernetes API server: over real HTTPS, the Secrets of
-//! one namespace, each with its `resourceVersion`, and a role that allows what
-//! the chart's allows. It answers as the real one does where `sso-lab secrets`
-//! could meet it, and it can be made to fail.
+//! A stand-in for the Kubernetes API server: it serves the Secrets of one
+//! namespace over real HTTPS, each with its `resourceVersion`, under a role with the
+//! rights of the chart's role. It responds as the real server does to `sso-lab
+//! secrets`, and a test can make it fail.
 
 mod answer;
 
@@ -21,14 +21,14 @@ use tokio::{sync::Barrier, task::JoinHandle};
 
 use self::answer::handle;
 
-/// The namespace that it has.
+/// The namespace.
 const NAMESPACE: &str = "sso";
 
-/// The server. It ends when dropped.
+/// The server. Stops when dropped.
 pub struct KubeApi {
     state: Arc<Mutex<State>>,
     address: SocketAddr,
-    /// What a pod's service account is: `token` and `ca.crt`.
+    /// A pod's service account files: `token` and `ca.crt`.
     folder: TempDir,
     serving: JoinHandle<()>,
 }
@@ -36,18 +36,18 @@ pub struct KubeApi {
 #[derive(Default)]
 struct State {
     secrets: BTreeMap<String, Secret>,
-    /// The last `resourceVersion` that was given.
+    /// The latest `resourceVersion`.
     version: u64,
     token: String,
     /// The Secrets that the role may get and patch.
     allowed: Vec<String>,
-    /// How the next requests are answered, whatever they ask.
+    /// The statuses of the next responses, whatever the requests.
     refusals: Vec<u16>,
-    /// How many more writes are done before none is answered any more.
+    /// The number of writes before writes get no response.
     writes_left: Option<usize>,
-    /// Where the next writes wait for each other.
+    /// The barrier of the next writes.
     meeting: Option<(Arc<Barrier>, usize)>,
-    /// What is written by another just before the next write.
+    /// A concurrent write just before the next write.
     meanwhile: Option<(String, String, Vec<u8>)>,
     requests: Vec<String>,
 }
@@ -78,7 +78,7 @@ impl KubeApi {
             while let Ok((stream, _)) = listener.accept().await {
                 let (acceptor, state) = (acceptor.clone(), Arc::clone(&shared));
                 tokio::spawn(async move {
-                    // A client that does not trust it goes away here.
+                    // A client that does not trust the certificate disconnects here.
                     let Ok(stream) = acceptor.accept(stream).await else {
                         return;
                     };
@@ -104,12 +104,12 @@ impl KubeApi {
         format!("https://{}", self.address)
     }
 
-    /// Where a pod would find token and CA.
+    /// The folder in which a pod finds token and CA.
     pub fn service_account(&self) -> PathBuf {
         self.folder.path().to_owned()
     }
 
-    /// The flags with which a command finds it.
+    /// The flags with which a command reaches the server.
     pub fn flags(&self) -> Vec<String> {
         [
             "--namespace",
@@ -125,13 +125,13 @@ impl KubeApi {
         .to_vec()
     }
 
-    /// From now on only `token` is taken; the pod's file has it.
+    /// Accepts only `token` from now on, and writes it to the pod's file.
     pub fn replace_token(&self, token: &str) {
         token.clone_into(&mut self.state.lock().token);
         std::fs::write(self.folder.path().join("token"), format!("{token}\n")).unwrap();
     }
 
-    /// A Secret as somebody made it by hand.
+    /// Creates a Secret, as a person would by hand.
     pub fn put(&self, name: &str, data: &[(&str, &[u8])]) {
         let mut state = self.state.lock();
         state.version += 1;
@@ -147,7 +147,7 @@ impl KubeApi {
         state.secrets.insert(name.to_owned(), secret);
     }
 
-    /// What the Secret `name` holds.
+    /// The content of the Secret `name`.
     pub fn data(&self, name: &str) -> BTreeMap<String, Vec<u8>> {
         let state = self.state.lock();
         let secret = state.secrets.get(name);
@@ -167,32 +167,32 @@ impl KubeApi {
         self.state.lock().secrets.keys().cloned().collect()
     }
 
-    /// What was asked, as `METHOD path`.
+    /// The requests so far, as `METHOD path`.
     pub fn requests(&self) -> Vec<String> {
         self.state.lock().requests.clone()
     }
 
-    /// The next requests are answered with these statuses and do nothing.
+    /// Answers the next requests with these statuses, without executing them.
     pub fn refuse_next(&self, statuses: &[u16]) {
         self.state.lock().refusals = statuses.iter().rev().copied().collect();
     }
 
-    /// After `writes` more, a write is neither done nor answered.
+    /// After `writes` more writes, a write is neither executed nor answered.
     pub fn hang_after(&self, writes: usize) {
         self.state.lock().writes_left = Some(writes);
     }
 
-    /// No longer so.
+    /// Answers writes again.
     pub fn hang_no_more(&self) {
         self.state.lock().writes_left = None;
     }
 
-    /// The next `count` writes wait until all of them have come.
+    /// The next `count` writes wait until all of them have arrived.
     pub fn let_writes_meet(&self, count: usize) {
         self.state.lock().meeting = Some((Arc::new(Barrier::new(count)), count));
     }
 
-    /// Just before the next write, another one puts `value` as `key` into `name`.
+    /// Just before the next write, a concurrent write sets `key` of `name` to `value`.
     pub fn overtake_next_write(&self, name: &str, key: &str, value: &[u8]) {
         let other = (name.to_owned(), key.to_owned(), value.to_vec());
         self.state.lock().meanwhile = Some(other);

@@ -1,4 +1,4 @@
-//! How a client says who it is: one variant a method (RFC 6749 §2.3, OIDC Core §9).
+//! Client authentication: a variant for each method (RFC 6749 §2.3, OIDC Core §9).
 
 use std::time::Duration;
 
@@ -16,40 +16,40 @@ use url::form_urlencoded::byte_serialize;
 pub enum ClientAuth {
     /// `client_secret_basic`.
     Basic {
-        /// Its id.
+        /// The id.
         client_id: String,
         /// Its secret.
         secret: String,
     },
     /// `client_secret_post`.
     Post {
-        /// Its id.
+        /// The id.
         client_id: String,
         /// Its secret.
         secret: String,
     },
     /// `private_key_jwt`.
     PrivateKeyJwt {
-        /// Its id.
+        /// The id.
         client_id: String,
         /// Its key.
         key: AssertionKey,
     },
     /// `none`: a public client.
     None {
-        /// Its id.
+        /// The id.
         client_id: String,
     },
 }
 
-/// The private half of a client's key.
+/// A client's private key.
 #[derive(Clone)]
 pub struct AssertionKey {
     /// Its key id.
     pub kid: Option<String>,
     /// Its algorithm.
     pub algorithm: Algorithm,
-    /// Itself.
+    /// The key.
     pub key: EncodingKey,
 }
 
@@ -68,7 +68,7 @@ impl AssertionKey {
         self.sign(&claims)
     }
 
-    /// `claims`, signed.
+    /// Signs `claims`.
     pub fn sign(&self, claims: &serde_json::Value) -> String {
         let header = Header {
             kid: self.kid.clone(),
@@ -102,7 +102,7 @@ impl ClientAuth {
         }
     }
 
-    /// Adds itself to `form`; gives the `Authorization` header, where it is one.
+    /// Adds the authentication to `form`; returns the `Authorization` header, if the method uses it.
     pub(super) fn apply(
         &self,
         form: &mut Vec<(String, String)>,

@@ -1,5 +1,5 @@
-//! An OAuth client that is a program: talks to the token endpoint, pushes
-//! authorization requests, calls APIs with what it got.
+//! A program as an OAuth client: calls the token endpoint, pushes authorization
+//! requests, calls APIs with its tokens.
 
 mod client_auth;
 mod tokens;
@@ -24,7 +24,7 @@ pub struct Machine {
     auth: ClientAuth,
 }
 
-/// An answer of the provider or an API.
+/// A response of the provider or an API.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// Its status.
@@ -51,12 +51,12 @@ impl Answer {
             .to_owned()
     }
 
-    /// The protocol's `error` (RFC 6749 §5.2); empty when there is none.
+    /// The protocol's `error` (RFC 6749 §5.2); empty if there is none.
     pub fn error(&self) -> String {
         self.json()["error"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Status and `error`, to compare both at once.
+    /// Status and `error`, for a comparison of both.
     pub fn refusal(&self) -> (u16, String) {
         (self.status, self.error())
     }
@@ -66,7 +66,7 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Itself, when it is a success.
+    /// Asserts success.
     pub fn granted(self) -> Self {
         assert_eq!(self.status, 200, "refused: {}", self.body);
         self
@@ -79,7 +79,7 @@ impl Machine {
         Self::with_clock(issuer, auth, Arc::new(SystemClock))
     }
 
-    /// The same, with assertions dated by `clock`.
+    /// Dates assertions by `clock`.
     pub fn with_clock(issuer: &str, auth: ClientAuth, clock: Arc<dyn Clock>) -> Self {
         Self {
             http: kit::net::http_client(),
@@ -89,7 +89,7 @@ impl Machine {
         }
     }
 
-    /// The same program as another client.
+    /// The program as another client.
     pub fn identified_by(&self, auth: ClientAuth) -> Self {
         Self {
             auth,
@@ -118,7 +118,7 @@ impl Machine {
         self.token(&parameters).await
     }
 
-    /// The `refresh_token` grant (RFC 6749 §6), with `more` besides.
+    /// The `refresh_token` grant (RFC 6749 §6), with the additional parameters `more`.
     pub async fn refresh(&self, refresh_token: &str, more: &[(&str, &str)]) -> Answer {
         let mut parameters = vec![
             ("grant_type", "refresh_token"),
@@ -128,7 +128,7 @@ impl Machine {
         self.token(&parameters).await
     }
 
-    /// The exchange of an access token (RFC 8693 §2.1), with `more` besides.
+    /// The exchange of an access token (RFC 8693 §2.1), with the additional parameters `more`.
     pub async fn exchange(
         &self,
         subject_token: &str,
@@ -168,7 +168,7 @@ impl Machine {
         answer(request).await
     }
 
-    /// Posts `body` as it is, with no authentication.
+    /// Posts `body` without authentication.
     pub async fn post_raw(&self, path: &str, content_type: &str, body: String) -> Answer {
         answer(
             self.http
@@ -179,7 +179,7 @@ impl Machine {
         .await
     }
 
-    /// A `GET` of the provider.
+    /// A `GET` request to the provider.
     pub async fn get(&self, path: &str) -> Answer {
         answer(self.http.get(format!("{}{path}", self.provider))).await
     }
@@ -189,7 +189,7 @@ impl Machine {
         answer(self.http.request(method, url).bearer_auth(token)).await
     }
 
-    /// The same, with a JSON body.
+    /// A call with a bearer token and a JSON body.
     pub async fn call_json(&self, method: Method, url: &str, token: &str, json: &Value) -> Answer {
         answer(self.http.request(method, url).bearer_auth(token).json(json)).await
     }

@@ -1,12 +1,12 @@
-//! Tokens as an attacker handles them: read without a check, bent, signed by
-//! the wrong key. And PKCE as a client makes it.
+//! Tokens as an attacker handles them: read without verification, tampered, signed
+//! with a wrong key. Also a client's PKCE.
 
 use aws_lc_rs::{digest, hmac};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use kit::random::{OsRandom, Random};
 use serde_json::{Value, json};
 
-/// What a JWT says, believed without a look at its signature.
+/// The content of a JWT whose signature was not verified.
 #[derive(Clone, Debug)]
 pub struct UnverifiedClaims {
     /// The JOSE header.
@@ -30,12 +30,12 @@ impl UnverifiedClaims {
         }
     }
 
-    /// A claim that is a string; empty when it is not there.
+    /// A string claim; empty if it is absent.
     pub fn text(&self, name: &str) -> &str {
         self.claims[name].as_str().unwrap_or_default()
     }
 
-    /// A claim that is a number.
+    /// A numeric claim.
     pub fn number(&self, name: &str) -> i64 {
         self.claims[name]
             .as_i64()
@@ -59,7 +59,7 @@ pub mod bent {
     use super::{URL_SAFE_NO_PAD, UnverifiedClaims, Value, encoded, hmac, json};
     use base64::Engine as _;
 
-    /// One bit of the signature is another.
+    /// Flips one bit of the signature.
     pub fn signature(jwt: &str) -> String {
         let (signed, signature) = jwt.rsplit_once('.').unwrap();
         let mut bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
@@ -67,7 +67,7 @@ pub mod bent {
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// The claims are changed by `change`, the signature stays.
+    /// Changes the claims by `change` and keeps the signature.
     pub fn claims(jwt: &str, change: impl FnOnce(&mut Value)) -> String {
         let mut claims = UnverifiedClaims::of(jwt).claims;
         change(&mut claims);
@@ -82,7 +82,7 @@ pub mod bent {
         format!("{}.{}.", encoded(&read.header), encoded(&read.claims))
     }
 
-    /// HS256 with `key`, which is meant to be the public key (RFC 8725 §2.1).
+    /// HS256 with `key`, usually the public key (RFC 8725 §2.1).
     pub fn hs256(jwt: &str, key: &[u8]) -> String {
         let mut read = UnverifiedClaims::of(jwt);
         read.header["alg"] = json!("HS256");
@@ -99,9 +99,9 @@ fn encoded(json: &Value) -> String {
 /// A verifier and its challenge (RFC 7636 §4).
 #[derive(Clone, Debug)]
 pub struct Pkce {
-    /// Kept by the client until it redeems the code.
+    /// The verifier, which the client keeps until it redeems the code.
     pub verifier: String,
-    /// Sent with the authorization request, by S256.
+    /// The S256 challenge, which the authorization request carries.
     pub challenge: String,
 }
 

@@ -1,4 +1,4 @@
-//! What a test can do to processes that run.
+//! Faults that a test injects into running processes.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -7,22 +7,22 @@ use kit::config::Site;
 use super::{PATIENCE, Processes, member::name};
 use crate::{Gate, RedisServer, Tap};
 
-/// How often a state is looked at that is waited for.
+/// Polling interval of waits.
 const POLL: Duration = Duration::from_millis(20);
 
 impl Processes {
-    /// Ends the process `name` at once, as a crash would.
+    /// Kills the process `name`, as in a crash.
     pub fn kill(&mut self, name: &str) {
         self.child(name).kill();
     }
 
-    /// The same for the replica `number` of `site`.
+    /// Kills the replica `number` of `site`.
     pub fn kill_replica(&mut self, site: Site, number: u16) {
         self.kill(&name(site, number));
     }
 
-    /// Starts the process `name` again as it was started first, and waits until
-    /// it is ready. One that runs is killed before.
+    /// Starts the process `name` again, as it was first started, and waits until
+    /// it is ready. Kills it first if it runs.
     pub async fn restart(&mut self, name: &str) {
         let member = self.member(name);
         member.restart();
@@ -38,10 +38,10 @@ impl Processes {
         assert!(in_time, "{name}: {}", self.child(name).output());
     }
 
-    /// Has the replica `number` of each of `sites` drain and end, all of them at
-    /// once, and starts a successor of each at its place, as a restart of their
-    /// deployments does. Returns when the balancers ([`super::Plan::probed`]) lead
-    /// to all successors.
+    /// Drains the replica `number` of each of `sites`, all at the same
+    /// time, and starts a successor for each, as a restart of their
+    /// deployments does. Returns when the balancers ([`super::Plan::probed`]) send
+    /// connections to all successors.
     pub async fn roll(&mut self, sites: &[Site], number: u16) {
         let names: Vec<_> = sites.iter().map(|site| name(*site, number)).collect();
         for name in &names {
@@ -76,9 +76,9 @@ impl Processes {
         assert!(in_time, "{names:?} are not back: {:#?}", self.output());
     }
 
-    /// Gives the IdP the built-in configuration with `changes`, each a text in it
-    /// and what stands in its place. It counts from the IdP's next start on; the
-    /// first has to be in [`super::Plan::idp_config`].
+    /// Configures the IdP with the built-in configuration and `changes`, each a text
+    /// and its substitute. Takes effect at the IdP's next start; the
+    /// first configuration must be in [`super::Plan::idp_config`].
     pub fn configure_idp(&self, changes: &[(&str, &str)]) {
         let mut config = idp::settings::DEFAULT.to_owned();
         for (from, to) in changes {
@@ -88,7 +88,7 @@ impl Processes {
         std::fs::write(self.idp_config(), config).unwrap();
     }
 
-    /// A file of the state directory that all of them share.
+    /// A file in the shared state directory.
     pub fn state_file(&self, name: &str) -> PathBuf {
         self.folder.path().join("state").join(name)
     }
@@ -102,17 +102,17 @@ impl Processes {
         self.members.keys().filter(is_its).cloned().collect()
     }
 
-    /// The way from the BFFs to the IdP; each process has a door of its own name.
+    /// The fault proxy between the BFFs and the IdP; each process has a port of its own name.
     pub fn gate(&self) -> &Gate {
         self.gate.as_ref().expect("Plan::gated")
     }
 
-    /// The way from all services to Redis.
+    /// The wire tap between all services and Redis.
     pub fn redis_tap(&self) -> &Tap {
         self.redis_tap.as_ref().expect("Plan::tapped_redis")
     }
 
-    /// The store that they share, to end it and start it again.
+    /// The shared store, to stop and restart it.
     pub fn redis_mut(&mut self) -> &mut RedisServer {
         self.redis.as_mut().expect("no Plan::redis_url")
     }
@@ -127,7 +127,7 @@ impl Processes {
     }
 }
 
-/// Whether the service that answers at `url` says that it is ready.
+/// Whether the service at `url` reports that it is ready.
 pub(super) async fn is_ready(http: &reqwest::Client, url: &str) -> bool {
     let answer = http.get(url).header("connection", "close").send().await;
     answer.is_ok_and(|answer| answer.status().is_success())

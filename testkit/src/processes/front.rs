@@ -1,4 +1,4 @@
-//! Peers that are reached over TLS.
+//! Connections between services over TLS.
 
 use kit::config::Site;
 
@@ -10,7 +10,7 @@ fn host(site: Site) -> String {
 }
 
 impl Processes {
-    /// A front before the public ports, and the file with its CA.
+    /// A TLS front for the public ports, and the file with its CA.
     pub(super) async fn open_front(&self) -> TlsFront {
         let hosts = Site::ALL.map(host);
         let front = TlsFront::start(&hosts.each_ref().map(String::as_str)).await;
@@ -25,7 +25,7 @@ impl Processes {
         front
     }
 
-    /// Where services reach each other through `front`, and whom they trust.
+    /// The settings with which services reach each other through `front`.
     pub(super) fn over_tls(&self, front: &TlsFront) -> Vec<(String, String)> {
         let at = |site| front.url(&host(site));
         let connect = |site| {

@@ -1,4 +1,4 @@
-//! One of the platform's processes, which can be started again as it was.
+//! One of the platform's processes, which can be restarted unchanged.
 
 use std::path::PathBuf;
 
@@ -7,29 +7,29 @@ use kit::config::Site;
 use super::ports::{binary, program};
 use crate::Child;
 
-/// A process, and how it is started.
+/// A process and its start parameters.
 pub(super) struct Member {
     recipe: Recipe,
-    /// How often it was started.
+    /// The number of its starts.
     starts: usize,
     pub(super) child: Child,
 }
 
-/// How a process is started.
+/// The start parameters of a process.
 pub(super) struct Recipe {
     /// The binary.
     pub(super) program: &'static str,
-    /// Which of its replicas.
+    /// The number of the replica.
     pub(super) name: String,
     pub(super) flags: Vec<String>,
     pub(super) environment: Vec<(String, String)>,
-    /// Where its output goes.
+    /// The file of its output.
     pub(super) folder: PathBuf,
-    /// The port of loopback at which it says whether it is ready.
+    /// The loopback port of its `/readyz`.
     pub(super) port: u16,
 }
 
-/// What the replica `number` of `site` is called.
+/// The name of the replica `number` of `site`.
 pub(super) fn name(site: Site, number: u16) -> String {
     let program = program(site);
     if number == 1 {
@@ -50,7 +50,7 @@ impl Member {
         }
     }
 
-    /// Ends it at once, if it still runs, and starts it again.
+    /// Kills it, if it runs, and starts it again.
     pub(super) fn restart(&mut self) {
         if self.child.ended().is_none() {
             self.child.kill();
@@ -59,7 +59,7 @@ impl Member {
         self.child = self.recipe.spawn(self.starts);
     }
 
-    /// Where it says whether it is ready, whoever stands before it.
+    /// The address of its `/readyz`, without a balancer.
     pub(super) fn ready_url(&self) -> String {
         format!("http://127.0.0.1:{}/readyz", self.recipe.port)
     }

@@ -1,4 +1,4 @@
-//! Ports that nobody else has, and the binaries that listen there.
+//! Free ports, and the binaries that listen on them.
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
@@ -8,15 +8,15 @@ use std::{
 
 use kit::config::{Addresses, Site};
 
-/// Between the ports of two replicas.
+/// Distance between the ports of two replicas.
 pub(super) const STRIDE: u16 = 100;
-/// Between two offsets: so far that neither HTTP nor gRPC ports of two platforms
-/// meet, with up to two replicas each.
+/// Distance between two offsets, so that neither HTTP nor gRPC ports of two platforms
+/// overlap, with up to two replicas each.
 const STEP: u16 = 310;
-/// The offsets that are tried, below the ports that systems hand out.
+/// The candidate offsets, below the ephemeral ports.
 const OFFSETS: std::ops::Range<u16> = 2_000..22_000;
 
-/// The path of a binary of this workspace, beside this test's own.
+/// The path of a binary of the workspace, next to the test's own.
 pub fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test
@@ -32,10 +32,10 @@ pub fn binary(name: &str) -> PathBuf {
     path
 }
 
-/// An offset at which no port of a platform with `replicas` is taken.
+/// An offset at which all ports of a platform with `replicas` are free.
 pub fn free_offset(replicas: u16) -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Another test process may look at the same time: each begins elsewhere.
+    // Other test processes may search at the same time, so each starts elsewhere.
     let steps = (OFFSETS.end - OFFSETS.start) / STEP;
     let own = u16::try_from(std::process::id() % u32::from(steps)).unwrap_or_default();
     for _ in 0..steps {
@@ -55,7 +55,7 @@ pub fn free_offset(replicas: u16) -> u16 {
     panic!("no free ports in {OFFSETS:?}")
 }
 
-/// Whether nobody listens there, by either loopback address that there is.
+/// Whether the port is free at both loopback addresses.
 fn is_free(port: u16) -> bool {
     let has_v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
     let is_free = |address: SocketAddr| TcpListener::bind(address).is_ok();

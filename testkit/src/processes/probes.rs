@@ -1,7 +1,6 @@
-//! Balancers that send connections to the replicas that say that they are ready,
-//! as Kubernetes does: each is asked every so often, so one that drains still
-//! gets connections for a while, and one that has started gets none before it
-//! is ready.
+//! Balancers that send connections to ready replicas, as Kubernetes does. They poll
+//! the readiness, so a draining replica still receives connections for a while, and a
+//! new replica receives none before it is ready.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -15,26 +14,26 @@ use super::{
 };
 use crate::tap::Rotation;
 
-/// How often each replica is asked.
+/// Polling interval of each replica.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// Asks all of them, until it is dropped.
-pub(super) struct Probes(#[expect(dead_code, reason = "it ends when dropped")] JoinSet<()>);
+/// Polls all replicas until it is dropped.
+pub(super) struct Probes(#[expect(dead_code, reason = "stops when dropped")] JoinSet<()>);
 
-/// A replica's place in the rotation of one port's balancer.
+/// A replica's membership in the rotation of one port's balancer.
 struct Place {
     rotation: Rotation,
     server: SocketAddr,
 }
 
 impl Processes {
-    /// Begins to ask the replicas of each site that has several.
+    /// Starts to poll the replicas of each site with several replicas.
     pub(super) fn probe(&self, replicas: u16, plan: &Plan) -> Probes {
         let mut asking = JoinSet::new();
         for site in Site::ALL {
             let count = count(site, replicas, plan);
             if count == 1 {
-                // Nobody is balanced there.
+                // This site has no balancer.
                 continue;
             }
             let (label, port) = (site.label(), self.addresses.port(site));
@@ -59,7 +58,7 @@ impl Processes {
     }
 }
 
-/// Asks at `http`; what is said there counts for all ports of the replica.
+/// Polls `http`; the result applies to all ports of the replica.
 async fn ask(http: SocketAddr, places: Vec<Place>) {
     let client = kit::net::http_client();
     let url = format!("http://{http}/readyz");
