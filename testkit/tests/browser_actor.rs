@@ -1,8 +1,5 @@
 //! Tests of the browser actor.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a failing helper fails the test"
-)]
+#![expect(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! Orders by real HTTP. The token exchange and API-2 are stood in for here: how
-//! they work together in earnest is the platform's tests' business.
+//! Orders over real HTTP, with stand-ins for the token exchange and API-2. The
+//! platform's tests cover the real services together.
 
 mod stand_ins;
 
@@ -40,7 +40,7 @@ impl World {
         Self::with_peers(&peers, stand_ins, shutdown).await
     }
 
-    /// With the identity provider's and API-2's gRPC at `peers`.
+    /// Uses the gRPC servers at `peers` as the identity provider and API-2.
     async fn with_peers(peers: &str, stand_ins: StandIns, shutdown: Shutdown) -> Self {
         let issuer = TestIssuer::start(TestKey::es256()).unwrap();
         let listeners = Listeners::free(false).unwrap();
@@ -135,7 +135,7 @@ async fn rfc8693_2_1_an_order_reserves_with_an_exchanged_token() {
     let subject = &asked.request.subject_token;
     assert_eq!(subject.split('.').count(), 3);
     let shown = world.seen.reserve.lock().clone().unwrap();
-    // API-2 sees the exchanged token alone, never the user's own.
+    // API-2 receives the exchanged token only, never the user's own.
     assert_eq!(shown, format!("Bearer {EXCHANGED}"));
 
     let listed = world.call(Method::GET, "/resource", READ, "").await;

@@ -1,5 +1,4 @@
-//! Both faces, by real HTTP and gRPC, with tokens of an issuer on a port of
-//! its own.
+//! API-2 over real HTTP and gRPC, with tokens of an issuer on a port of its own.
 
 use std::{sync::Arc, time::Duration};
 
@@ -216,7 +215,7 @@ async fn rfc6750_3_1_both_faces_want_a_token_for_us_with_the_scope() {
     let refused = grpc.list(ListRequest {}).await;
     assert_eq!(refused.unwrap_err().code(), Code::Unauthenticated);
 
-    // The scope is asked for before the body is looked at.
+    // The scope is checked before the body is read.
     let refused = world.call(Method::POST, &read, Some("{")).await;
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
     let wish = ReserveRequest::default();

@@ -1,4 +1,4 @@
-//! What callers see: statuses and challenges, over HTTP and gRPC.
+//! Statuses and challenges over HTTP and gRPC.
 
 use actix_web::{
     App, HttpResponse,

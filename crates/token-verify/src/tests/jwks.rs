@@ -1,4 +1,4 @@
-//! Rotation, outage, cooldown.
+//! Key rotation, outage and cooldown.
 
 use std::{sync::Arc, time::Duration};
 
@@ -40,7 +40,7 @@ async fn rfc7515_4_1_4_a_token_without_a_key_id_is_tried_with_all_keys_that_fit(
     let claims = world.issuer.claims(AUDIENCE, SCOPE);
     let by = |key: &TestKey| key.sign(&header, &claims);
     assert!(world.verifier.verify(&by(&world.issuer.key)).await.is_ok());
-    // All of one key id, and a new one without a word: the set is fetched again.
+    // The keys share one key id; an unknown signature makes the cache fetch the set again.
     let keys = vec![rsa.jwk("k1"), world.issuer.key.jwk("k1"), next.jwk("k1")];
     world.issuer.publish(keys);
     assert!(world.verifier.verify(&by(&next)).await.is_ok());

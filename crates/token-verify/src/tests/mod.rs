@@ -1,4 +1,4 @@
-//! The rules, each against a real issuer on a port of its own.
+//! Tests with a real issuer on a port of its own.
 
 mod bearer;
 mod jwks;

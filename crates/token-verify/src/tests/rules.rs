@@ -223,7 +223,7 @@ async fn rfc7519_4_1_4_exp_counts_by_our_clock_to_the_second() {
     world.clock.advance(Duration::from_secs(299));
     assert!(world.verifier.verify(&token).await.is_ok());
     world.clock.advance(Duration::from_secs(1));
-    // Remembered from a moment ago, and still over.
+    // A cached token expires too.
     assert_eq!(world.refusal(&token).await, Invalid::Expired);
 }
 
@@ -234,7 +234,7 @@ async fn rfc7519_4_1_5_nbf_and_iat_ahead_are_not_valid_yet() {
         let ahead = json!(START.secs() + 6);
         assert_eq!(world.with_claim(name, ahead).await, Invalid::NotYet);
         let mut claims = world.issuer.claims(AUDIENCE, SCOPE);
-        // As far as two clocks may be apart.
+        // The tolerated clock skew.
         claims[name] = json!(START.secs() + 5);
         let token = world.issuer.key.sign(&world.issuer.header(), &claims);
         assert!(world.verifier.verify(&token).await.is_ok(), "{name}");
@@ -259,6 +259,6 @@ async fn only_good_tokens_are_remembered() {
     for _ in 0..2 {
         world.verifier.verify(&world.token()).await.unwrap();
     }
-    // ES256 signatures are never twice the same, so these are two tokens.
+    // Each ES256 signature differs, so these are two tokens.
     assert_eq!(world.verifier.remembered(), 2);
 }
