@@ -1,6 +1,5 @@
-//! Who may leave how much in the store: the entries of a budget, and which of
-//! them make room for one more. The same in every store; the script of
-//! `redis::scripts` says it in Lua.
+//! The rule of budgets: the entries of a budget, and which of them are evicted for a
+//! new one. Every store applies it; `redis::scripts` has it in Lua.
 
 use std::{collections::HashMap, fmt, net::IpAddr, str::FromStr};
 
@@ -9,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{MAX_MEMBER_LEN, StoreError};
 
-/// How many characters of a hash stand for a network and for an owner.
+/// The length of the hashes of a network and of an owner, in characters.
 const TAG: usize = 12;
 
-/// Who an entry is charged to.
+/// The party that an entry is charged to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Owner {
     network: String,
@@ -20,8 +19,8 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// The owner `name` within `network`: what one party can have many of
-    /// (addresses) shares a network. Only hashes of both are kept.
+    /// The owner `name` in `network`. Addresses that one party can have many of share a
+    /// network. Only hashes of both are stored.
     pub fn new(network: &str, name: &str) -> Self {
         let tag = |text: &str| fingerprint(text).chars().take(TAG).collect();
         Self {
@@ -30,8 +29,8 @@ impl Owner {
         }
     }
 
-    /// Whoever is at `address`: an IPv4 address, or an IPv6 /64 within its /48,
-    /// which one subscriber can have. All whose address is not known are one.
+    /// The owner at `address`: an IPv4 address, or an IPv6 /64 in its /48, which one
+    /// subscriber can have. All unknown addresses are one owner.
     pub fn at(address: Option<IpAddr>) -> Self {
         address.map_or_else(
             || Self::new("", ""),
@@ -42,7 +41,7 @@ impl Owner {
         )
     }
 
-    /// Names it.
+    /// Its name in keys.
     pub(crate) fn tag(&self) -> &str {
         &self.name
     }
@@ -56,8 +55,8 @@ impl Owner {
     }
 }
 
-/// What an entry is charged, and to whom. A record carries it, so that whoever
-/// ends the record takes its entry out of the budget.
+/// The cost of an entry, and its owner. A record contains its charge, so that whoever
+/// removes the record can remove its entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Charge {
@@ -92,7 +91,7 @@ impl From<Charge> for String {
     }
 }
 
-/// A charge that was not written by us.
+/// Text that is not a charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a charge")]
 pub struct BadCharge;
@@ -124,20 +123,20 @@ impl TryFrom<String> for Charge {
     }
 }
 
-/// One thing that is charged: `name` is its key as a rule.
+/// An entry of a budget: `name` is usually a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// To whom, and how much.
+    /// Its owner and its cost.
     pub charge: Charge,
-    /// What.
+    /// What is charged.
     pub name: String,
 }
 
 impl Entry {
-    /// As a member of an ordered set.
+    /// The entry as a member of an ordered set.
     ///
     /// # Errors
-    /// When it is longer than a member may be.
+    /// If the member would be too long.
     pub fn member(&self) -> Result<String, StoreError> {
         let member = format!("{}|{}", self.charge, self.name);
         if member.len() <= MAX_MEMBER_LEN {
@@ -161,12 +160,12 @@ impl FromStr for Entry {
     }
 }
 
-/// What a budget allows.
+/// The limits of a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
-    /// The sum of one owner's charges.
+    /// The most that one owner's entries may cost together.
     pub per_owner: u64,
-    /// The sum of all charges.
+    /// The most that all entries may cost together.
     pub total: u64,
     /// What happens to an entry that exceeds either.
     pub overflow: OverflowPolicy,
@@ -175,18 +174,17 @@ pub struct Allowance {
 /// What happens to an entry that exceeds the allowance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OverflowPolicy {
-    /// It is taken, and others go: the owner's own that end first; and where all
-    /// charges together are too much, those of the network, and in it of the
-    /// owner, that has most entries.
+    /// It is admitted and others are evicted: the owner's own entries that end first
+    /// and, if the total is exceeded, those of the network with most entries, and in
+    /// it of the owner with most.
     Evict,
-    /// It is refused, unless the sum of all charges is too much and another
-    /// network has more entries: then one of those goes.
+    /// It is refused, unless only the total is exceeded and another network has more
+    /// entries: then one of those is evicted.
     Refuse,
 }
 
-/// Which of `held` (those that end first before the others, without what has
-/// ended) go so that `new` fits; nothing where it is refused. Indices in
-/// ascending order.
+/// The entries of `held` (ordered by their ends, all in the future) that are evicted
+/// so that `new` fits, as ascending indices. `None`: `new` is refused.
 pub(crate) fn make_room(
     held: &[Charge],
     new: &Charge,

@@ -1,9 +1,9 @@
-//! What people without a session may leave in the store: a budget in total and
-//! for each owner (an address, as a rule), so that no stranger takes the room of
-//! sessions, renewals and counters, nor of another stranger.
+//! How much data clients without a session may keep in the store: a budget in total
+//! and for each owner (usually an address), so that no anonymous client displaces
+//! sessions, renewals and counters, or the data of other clients.
 //!
-//! A record is put first and entered then, so that whatever is entered can be
-//! removed. Whoever ends the record takes its entry out.
+//! Put a record first and enter it then, so that every entry can be removed. Whoever
+//! removes the record removes its entry.
 
 use std::sync::Arc;
 
@@ -11,19 +11,19 @@ use kit::clock::{Clock, Timestamp};
 
 use crate::{Allowance, Charge, Entry, OverflowPolicy, Owner, SharedStore, StoreError};
 
-/// Over how many sets a budget is spread. Each has its part of the whole, which
-/// has to be several owners' share; an entry looks at all others of its set.
+/// The number of sets of a budget. Each has its part of the total, which must be
+/// several owners' share. Adding an entry reads all others of its set.
 const SHARDS: u64 = 4;
-/// The least that a budget can be: some records for each of some owners.
+/// The smallest budget: some records for each of some owners.
 pub const LEAST_BUDGET: u64 = 64 * 1024;
-/// What Redis needs for a key beside its name and its value, and for an entry of
-/// a budget beside the key that it names (measured; both stores are alike).
+/// The bytes that Redis needs for a key besides its name and its value, and for the
+/// entry in the budget besides the key's name (measured; both stores are similar).
 const OVERHEAD: u64 = 330;
 
-/// What a record of `size` bytes under `key` costs in the store, its entry in
-/// the budget included.
+/// The cost of a record of `size` bytes under `key`, including its entry in the
+/// budget.
 pub fn cost(key: &str, size: usize) -> u64 {
-    // An allocation is up to a quarter larger than what is in it.
+    // An allocation can be a quarter larger than its content.
     let (key, size) = (key.len() as u64, size as u64);
     size + size / 4 + 2 * key + OVERHEAD
 }
@@ -39,8 +39,8 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A budget of `total` bytes, of which one owner has `per_owner` at most and
-    /// no more than a quarter; its keys begin with `prefix`.
+    /// A budget of `total` bytes. One owner gets at most `per_owner` bytes, and at most
+    /// a quarter. Its keys begin with `prefix`.
     pub fn new(
         store: SharedStore,
         clock: Arc<dyn Clock>,
@@ -62,8 +62,7 @@ impl Budget {
         }
     }
 
-    /// A budget whose owners take nothing from each other, because they are few:
-    /// each has `per_owner` bytes.
+    /// A budget for few owners: each has `per_owner` bytes of its own.
     pub fn of_each(
         store: SharedStore,
         clock: Arc<dyn Clock>,
@@ -83,8 +82,8 @@ impl Budget {
         }
     }
 
-    /// Enters `key` until `ends`, and removes what goes for it; whether it was
-    /// taken.
+    /// Enters `key` until `ends`, and removes the keys that are evicted for it. Returns
+    /// whether it was admitted.
     pub async fn enter(
         &self,
         charge: &Charge,
@@ -101,7 +100,7 @@ impl Budget {
         Ok(true)
     }
 
-    /// Enters `name`, which is no key: what goes for it is not removed.
+    /// Enters `name`, which is no key: evicted entries have no keys to remove.
     pub async fn enter_name(
         &self,
         charge: &Charge,
@@ -123,7 +122,7 @@ impl Budget {
         self.store.admit(&set, &entry, times, &self.allowance).await
     }
 
-    /// Takes `key` out: its record has ended.
+    /// Removes the entry of `key`, whose record has ended.
     pub async fn leave(&self, charge: &Charge, key: &str) -> Result<(), StoreError> {
         let set = self.set_of(charge.owner());
         let member = entry(charge, key).member()?;

@@ -1,4 +1,4 @@
-//! What every store keeps, as one suite that each store's tests run.
+//! The rules of every store, as one suite that each store's tests run.
 //!
 //! [`check`] panics at the first rule that is broken, with the rule's name.
 
@@ -19,17 +19,17 @@ use crate::{Store, StoreError};
 
 /// Long enough to outlast the suite.
 const LONG: Duration = Duration::from_secs(600);
-/// Long enough to be looked at before it ends, on a busy machine too.
+/// Long enough for an assertion before it ends, on a busy machine too.
 const SHORT: Duration = Duration::from_secs(2);
-/// How many tasks contend for one key.
+/// The number of tasks that contend for one key.
 const CONTENDERS: usize = 64;
 
-/// How the suite lets time pass for the store under test.
+/// How the suite advances the time of the store under test.
 #[derive(Clone, Copy, Debug)]
 pub enum Time<'a> {
-    /// The store tells the time by this clock.
+    /// The store reads this clock.
     Manual(&'a ManualClock),
-    /// The store tells the time by itself: the suite waits.
+    /// The store has a clock of its own: the suite waits.
     Real,
 }
 
@@ -94,7 +94,7 @@ fn bytes(text: &'static str) -> Bytes {
     Bytes::from_static(text.as_bytes())
 }
 
-/// Runs `contend` in many tasks at once; what each of them got.
+/// Runs `contend` in many tasks at once, and returns their results.
 async fn contend<S, T, F>(
     store: &Arc<S>,
     contend: impl Fn(Arc<S>, usize) -> F,

@@ -1,9 +1,8 @@
-//! The only crate that knows Redis. A key-value store in the domain's words:
-//! each operation is atomic on one key, and so stays in one Redis Cluster slot.
+//! The only crate that knows Redis: a key-value store. Each operation is atomic and
+//! uses one key, and so stays in one Redis Cluster slot.
 //!
-//! Values are opaque bytes. Compare-and-swap compares them whole: what is
-//! swapped is what was read, so a record needs no version counter for it.
-//! What the values mean is the business of those who put them.
+//! Values are opaque bytes. Compare-and-swap compares whole values, so a record
+//! needs no version counter. The callers define what the values mean.
 
 mod admission;
 mod budget;
@@ -20,6 +19,7 @@ pub mod test_redis;
 mod traced;
 mod ttl;
 pub mod watch;
+mod wrapper;
 
 use std::{sync::Arc, time::Duration};
 
@@ -43,35 +43,35 @@ pub use self::{
     watch::{FanOut, WATCH_BOUND, Watch, Watcher},
 };
 
-/// The store, as everybody but this crate sees it.
+/// A store, by its operations on values, counters, leases and ordered sets.
 ///
-/// A `ttl` counts in whole milliseconds, rounded up: at least one (no value
-/// lasts for ever, and none is refused for a lifetime that has just run out),
-/// at most ten years.
+/// A `ttl` has whole milliseconds, rounded up: at least one (every value expires,
+/// and a lifetime that has just ended is accepted), at most ten years.
 ///
-/// An error leaves open whether a change was made: the answer may be what was
-/// lost. No operation that changes something is tried again by itself.
+/// On error, the write may still have happened: only the reply may be lost. A store
+/// never repeats a write by itself.
 #[async_trait::async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// `redis` or `memory`: what spans and logs call it.
+    /// `redis` or `memory`: the name in spans and logs.
     fn kind(&self) -> &'static str;
 
-    /// Whether it answers.
+    /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;
 
-    /// Sets `key`, whatever it held, for `ttl`.
+    /// Sets `key` to `value` for `ttl`, whatever it held.
     async fn put(&self, key: &str, value: Bytes, ttl: Duration) -> Result<(), StoreError>;
 
-    /// Sets `key` for `ttl` if it holds nothing; whether it did.
+    /// Sets `key` to `value` for `ttl` if it holds nothing. Returns whether it did.
     async fn put_new(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, StoreError>;
 
-    /// What `key` holds.
+    /// The value of `key`.
     async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError>;
 
-    /// What `key` held, to one caller alone: it holds nothing afterwards.
+    /// Removes `key` and returns its value: only one caller gets it.
     async fn take(&self, key: &str) -> Result<Option<Bytes>, StoreError>;
 
-    /// Sets `key` to `new` for `ttl` if it holds exactly `expected`; whether it did.
+    /// Sets `key` to `new` for `ttl` if it holds exactly `expected`. Returns whether
+    /// it did.
     async fn compare_and_swap(
         &self,
         key: &str,
@@ -80,32 +80,32 @@ pub trait Store: Send + Sync + 'static {
         ttl: Duration,
     ) -> Result<bool, StoreError>;
 
-    /// Makes `key` hold nothing; whether it held something.
+    /// Removes `key`. Returns whether it held something.
     async fn remove(&self, key: &str) -> Result<bool, StoreError>;
 
-    /// Adds one to the counter `key` and gives the sum. The first one sets the
-    /// `ttl`, later ones leave it. A key that holds something else is refused.
+    /// Adds one to the counter `key` and returns the sum. The first call sets the
+    /// `ttl`, later calls keep it. A key that holds something else is refused.
     async fn increment(&self, key: &str, ttl: Duration) -> Result<u64, StoreError>;
 
-    /// Takes one from the counter `key`, and leaves its `ttl`. At zero it holds
-    /// nothing; one that holds nothing stays so.
+    /// Subtracts one from the counter `key` and keeps its `ttl`. At zero the key is
+    /// removed. A key that holds nothing stays so.
     async fn decrement(&self, key: &str) -> Result<(), StoreError>;
 
-    /// Takes the lease `key` for `holder` unless another holds it; whether it
-    /// holds it now. Its own holder prolongs it so.
+    /// Acquires the lease `key` for `holder` unless another holds it. Returns whether
+    /// `holder` holds it now. Its holder extends it by the same call.
     async fn lease(&self, key: &str, holder: &str, ttl: Duration) -> Result<bool, StoreError>;
 
-    /// Gives the lease `key` back if `holder` still holds it; whether it did.
+    /// Releases the lease `key` if `holder` still holds it. Returns whether it did.
     async fn release(&self, key: &str, holder: &str) -> Result<bool, StoreError>;
 
-    /// Puts `member` into the ordered set `key` at the moment `at`, moving it
-    /// where it is there already. The set is forgotten `ttl` after the last such
-    /// call, never sooner than an earlier call said, and with its last member.
-    /// Gives how many members it has then.
+    /// Adds `member` to the ordered set `key` with the score `at`, or changes its
+    /// score. Returns the number of members. The set expires `ttl` after the last
+    /// such call, never sooner than an earlier call said. It ends with its last
+    /// member.
     ///
-    /// A member has [`MAX_MEMBER_LEN`] bytes at most. A set has no bound of its
-    /// own: that would end a service for all. Whoever fills one bounds what each
-    /// user or stranger puts into it.
+    /// A member has at most [`MAX_MEMBER_LEN`] bytes. The store does not limit the
+    /// size of a set, because a full set would end the service for everybody: the
+    /// caller limits what each user or anonymous client adds.
     async fn add_scored(
         &self,
         key: &str,
@@ -114,8 +114,8 @@ pub trait Store: Send + Sync + 'static {
         ttl: Duration,
     ) -> Result<u64, StoreError>;
 
-    /// Members of the ordered set `key` with `from <= at`, earliest first, at
-    /// most `limit`.
+    /// The members of the ordered set `key` with a score of at least `from`, lowest
+    /// first, at most `limit`.
     async fn range(
         &self,
         key: &str,
@@ -123,20 +123,20 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(String, Timestamp)>, StoreError>;
 
-    /// How many members of the ordered set `key` have `from <= at`. However many
-    /// those are, it costs no walk through them.
+    /// The number of members of the ordered set `key` with a score of at least
+    /// `from`, without a walk through them.
     async fn count_range(&self, key: &str, from: Timestamp) -> Result<u64, StoreError>;
 
-    /// The moment of `member` in the ordered set `key`; `None`: it is not in.
+    /// The score of `member` in the ordered set `key`. `None`: it is no member.
     async fn score(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Takes `member` out of the ordered set `key`; whether it was in.
+    /// Removes `member` from the ordered set `key`. Returns whether it was a member.
     async fn remove_scored(&self, key: &str, member: &str) -> Result<bool, StoreError>;
 
-    /// Hands out up to `limit` members of the ordered set `key` that are due
-    /// (`at <= due`), earliest first, and moves each to `until`: each goes to
-    /// one caller alone until then. So the set is a queue whose work comes back
-    /// unless it is done and taken out. It lasts no longer for that.
+    /// Returns up to `limit` members of the ordered set `key` that are due (a score of
+    /// at most `due`), lowest first, and sets their scores to `until`: until then no
+    /// other caller gets them. So the set is a queue, and work comes back unless its
+    /// member is removed. The lifetime of the set stays.
     async fn claim(
         &self,
         key: &str,
@@ -145,10 +145,10 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<String>, StoreError>;
 
-    /// Enters `entry` into the budget `key`. `times` are now and when it ends;
-    /// entries that have ended by now are forgotten. Gives the entries that went to
-    /// make room for it, or nothing where it is refused: see [`OverflowPolicy`]. An
-    /// entry leaves early by [`Store::remove_scored`] of its [`Entry::member`].
+    /// Adds `entry` to the budget `key`. `times` are the present and the end of the
+    /// entry; entries that have ended are removed. Returns the entries that were
+    /// evicted for it, or `None` if it is refused: see [`OverflowPolicy`].
+    /// [`Store::remove_scored`] of its [`Entry::member`] removes an entry early.
     async fn admit(
         &self,
         key: &str,
@@ -157,16 +157,16 @@ pub trait Store: Send + Sync + 'static {
         allowance: &Allowance,
     ) -> Result<Option<Vec<Entry>>, StoreError>;
 
-    /// Tells `watcher` of each change to a key that begins with `prefix`, until
-    /// the [`Watch`] is dropped; [`watch`] says what its user must mind. `None`:
-    /// this store is in the process itself, nothing has to be watched.
+    /// Sends `watcher` the invalidations of all keys that begin with `prefix`, until
+    /// the [`Watch`] is dropped. The module [`watch`] describes what a user must do.
+    /// `None`: this store is in this process, so nothing needs a cache.
     fn watch(&self, prefix: &str, watcher: Arc<dyn Watcher>) -> Option<Watch> {
         let _ = (prefix, watcher);
         None
     }
 
-    /// The same store, its operations timed by `latency` ([`measured`]). `None`:
-    /// this one times none.
+    /// The same store; `latency` measures its operations ([`measured`]). `None`: this
+    /// store does not measure them.
     fn timed(&self, latency: Timer) -> Option<SharedStore> {
         let _ = latency;
         None
@@ -176,28 +176,28 @@ pub trait Store: Send + Sync + 'static {
 /// A store that services share.
 pub type SharedStore = Arc<dyn Store>;
 
-/// `store` for one service: the time of each operation goes to its metrics.
+/// `store` for one service, whose metrics get the duration of each operation.
 pub fn measured(store: &SharedStore, metrics: &Metrics) -> SharedStore {
     let latency = metrics.timer(&metric::STORE);
     store.timed(latency).unwrap_or_else(|| Arc::clone(store))
 }
 
-/// The store did not do it. Callers answer 503 with `Retry-After`.
+/// The operation failed. Callers answer 503 with `Retry-After`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// It is not reached, or did not answer in time.
+    /// The store was not reached, or did not reply in time.
     #[error("the store cannot be reached: {0}")]
     Unreachable(String),
-    /// It answered with an error of its own (read-only, out of memory, …).
+    /// The store replied with an error (read-only, out of memory, …).
     #[error("the store refused: {0}")]
     Refused(String),
 }
 
-/// The store of a service: Redis where `settings` name one, otherwise in
-/// memory by `clock`. Each operation is a span.
+/// The store of a service: Redis if there are `settings`, otherwise memory, where
+/// entries expire by `clock`. Each operation is a span.
 ///
-/// Redis is connected at the first operation: one that is not there yet is no
-/// error here, only a malformed setting is, in a sentence without the URL.
+/// The first operation connects to Redis. An unreachable Redis is no error here; a
+/// malformed setting is, in a sentence without the URL.
 pub fn open(
     settings: Option<&RedisSettings>,
     clock: Arc<dyn Clock>,

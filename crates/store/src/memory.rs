@@ -1,8 +1,8 @@
 //! The store in this process's memory, for the one process and for tests.
 //!
-//! Entries are spread over shards, each behind a mutex that is held for one
-//! map operation and never across an await. What has expired counts as absent
-//! at once; its memory is given back a little with each write.
+//! Entries are spread over shards, each behind a mutex that is locked for one map
+//! operation and never across an await. An expired entry counts as absent at once;
+//! each write frees the memory of a few.
 
 mod ordered_set;
 mod shard;
@@ -25,10 +25,10 @@ use self::{
 };
 use crate::{Allowance, Entry, Store, StoreError, ordered};
 
-/// How many entries a [`MemoryStore`] holds unless told otherwise, and as many
-/// members of ordered sets beside them. It guards the process's memory and ends
-/// service for all, so nobody may be able to reach it: what strangers leave has
-/// a [`Budget`](crate::Budget), and what a user leaves has quotas.
+/// The most entries of a [`MemoryStore`] by default, and the most members of all its
+/// ordered sets. It protects the process's memory. A full store ends the service for
+/// everybody, so nobody may be able to fill it: anonymous clients have a
+/// [`Budget`](crate::Budget), users have quotas.
 pub const MAX_ENTRIES: usize = 1_000_000;
 
 const SHARDS: usize = 16;
@@ -41,17 +41,16 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty one, whose entries expire by `clock`. It holds [`MAX_ENTRIES`].
+    /// An empty store, whose entries expire by `clock`, for [`MAX_ENTRIES`].
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self::with_max_entries(clock, MAX_ENTRIES)
     }
 
-    /// An empty one that never holds more than `max_entries` (rounded up to a
-    /// multiple of 16), an ordered set being one of them, nor more than as many
-    /// members in all sets together. OverflowPolicy that a new key is [`StoreError::Refused`] until
-    /// others expire or are removed; a key that is there can still be
-    /// overwritten. Each sixteenth of the keys has its own sixteenth of the
-    /// room, so the first refusal comes a little before all is full.
+    /// An empty store for `max_entries` (rounded up to a multiple of 16), where an
+    /// ordered set is one entry, and for as many members of all sets together. A new
+    /// key beyond that is [`StoreError::Refused`] until others expire or are removed;
+    /// an existing key can still be overwritten. Each shard has a sixteenth of the
+    /// capacity, so the first refusal comes a little before all are full.
     pub fn with_max_entries(clock: Arc<dyn Clock>, max_entries: usize) -> Self {
         let room = max_entries.div_ceil(SHARDS);
         let members = Arc::new(Room::new(max_entries));
@@ -63,10 +62,10 @@ impl MemoryStore {
         }
     }
 
-    /// Runs `work` on the shard of `key`, alone.
+    /// Runs `work` with exclusive access to the shard of `key`.
     fn with_shard<T>(&self, key: &str, work: impl FnOnce(&mut Shard, Timestamp) -> T) -> T {
         let at = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or(0);
-        // The time is read under the lock: two writers of a key then agree on the order.
+        // The time is read under the lock, so that the writers of a key have one order.
         let mut shard = self.shards[at].lock();
         work(&mut shard, self.clock.now())
     }
@@ -254,7 +253,7 @@ impl Store for MemoryStore {
     }
 }
 
-/// Adds one to the counter that `value` writes out.
+/// Adds one to the counter in `value`, a decimal number.
 fn increment(value: &mut Bytes) -> Result<u64, StoreError> {
     let sum = counter(value).and_then(|sum| sum.checked_add(1));
     let sum = sum.ok_or_else(no_counter)?;
@@ -262,7 +261,7 @@ fn increment(value: &mut Bytes) -> Result<u64, StoreError> {
     Ok(sum)
 }
 
-/// Takes one from it.
+/// Subtracts one from it.
 fn decrement(value: &mut Bytes) -> Result<u64, StoreError> {
     let left = counter(value).ok_or_else(no_counter)?.saturating_sub(1);
     *value = Bytes::from(left.to_string());

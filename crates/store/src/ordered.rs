@@ -1,11 +1,11 @@
-//! What bounds a member of an ordered set, the same in every store.
+//! The limit of a member of an ordered set, the same in every store.
 
 use crate::StoreError;
 
-/// How many bytes a member of an ordered set has at most.
+/// The most bytes of a member of an ordered set.
 pub const MAX_MEMBER_LEN: usize = 1024;
 
-/// Refuses a member that no set takes.
+/// Refuses a member that is too long.
 pub(crate) fn check(member: &str) -> Result<(), StoreError> {
     if member.len() <= MAX_MEMBER_LEN {
         return Ok(());

@@ -1,20 +1,15 @@
-//! Each operation counted and as a span, written once for all stores. A span names the
-//! operation and the store, never a key: keys are made from bearer secrets.
+//! Every operation is counted, and is a span. A span names the operation and the
+//! store, never a key: keys are derived from bearer secrets.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
-use bytes::Bytes;
 use kit::{
-    clock::Timestamp,
     metrics::Timer,
     telemetry::names::{OK, span},
 };
 use tracing::{Instrument as _, Span, field::Empty};
 
-use crate::{Allowance, Entry, SharedStore, Store, StoreError, Watch, Watcher, op_count};
+use crate::{SharedStore, Store, StoreError, Watch, Watcher, op_count};
 
 /// A store whose operations are counted ([`op_count`](crate::op_count)), timed where a service asks
 /// for it ([`measured`](crate::measured)) and spans (names by OpenTelemetry's
@@ -60,122 +55,11 @@ impl<S: Store> Traced<S> {
     }
 }
 
-#[async_trait::async_trait]
-impl<S: Store> Store for Traced<S> {
+crate::wrap_store! {
+    impl [<S: Store>] for Traced<S>, store, step;
+
     fn kind(&self) -> &'static str {
         self.store.kind()
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.step("ping", self.store.ping()).await
-    }
-
-    async fn put(&self, key: &str, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
-        self.step("put", self.store.put(key, value, ttl)).await
-    }
-
-    async fn put_new(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, StoreError> {
-        self.step("put_new", self.store.put_new(key, value, ttl))
-            .await
-    }
-
-    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        self.step("get", self.store.get(key)).await
-    }
-
-    async fn take(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        self.step("take", self.store.take(key)).await
-    }
-
-    async fn compare_and_swap(
-        &self,
-        key: &str,
-        expected: &[u8],
-        new: Bytes,
-        ttl: Duration,
-    ) -> Result<bool, StoreError> {
-        self.step(
-            "compare_and_swap",
-            self.store.compare_and_swap(key, expected, new, ttl),
-        )
-        .await
-    }
-
-    async fn remove(&self, key: &str) -> Result<bool, StoreError> {
-        self.step("remove", self.store.remove(key)).await
-    }
-
-    async fn increment(&self, key: &str, ttl: Duration) -> Result<u64, StoreError> {
-        self.step("count", self.store.increment(key, ttl)).await
-    }
-
-    async fn decrement(&self, key: &str) -> Result<(), StoreError> {
-        self.step("uncount", self.store.decrement(key)).await
-    }
-
-    async fn lease(&self, key: &str, holder: &str, ttl: Duration) -> Result<bool, StoreError> {
-        self.step("lease", self.store.lease(key, holder, ttl)).await
-    }
-
-    async fn release(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
-        self.step("release", self.store.release(key, holder)).await
-    }
-
-    async fn add_scored(
-        &self,
-        key: &str,
-        member: &str,
-        at: Timestamp,
-        ttl: Duration,
-    ) -> Result<u64, StoreError> {
-        self.step("rank", self.store.add_scored(key, member, at, ttl))
-            .await
-    }
-
-    async fn range(
-        &self,
-        key: &str,
-        from: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<(String, Timestamp)>, StoreError> {
-        self.step("ranked", self.store.range(key, from, limit))
-            .await
-    }
-
-    async fn count_range(&self, key: &str, from: Timestamp) -> Result<u64, StoreError> {
-        self.step("ranked_count", self.store.count_range(key, from))
-            .await
-    }
-
-    async fn score(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError> {
-        self.step("ranked_at", self.store.score(key, member)).await
-    }
-
-    async fn remove_scored(&self, key: &str, member: &str) -> Result<bool, StoreError> {
-        self.step("unrank", self.store.remove_scored(key, member))
-            .await
-    }
-
-    async fn claim(
-        &self,
-        key: &str,
-        due: Timestamp,
-        until: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<String>, StoreError> {
-        self.step("claim", self.store.claim(key, due, until, limit))
-            .await
-    }
-
-    async fn admit(
-        &self,
-        key: &str,
-        entry: &Entry,
-        times: (Timestamp, Timestamp),
-        allowance: &Allowance,
-    ) -> Result<Option<Vec<Entry>>, StoreError> {
-        self.step("admit", self.store.admit(key, entry, times, allowance))
-            .await
     }
 
     fn watch(&self, prefix: &str, watcher: Arc<dyn Watcher>) -> Option<Watch> {
@@ -195,8 +79,10 @@ mod tests {
     use std::{
         fmt::{Debug, Write as _},
         sync::Mutex,
+        time::Duration,
     };
 
+    use bytes::Bytes;
     use kit::{clock::SystemClock, telemetry::names::metric};
     use tracing::{
         Subscriber,

@@ -1,4 +1,4 @@
-//! How long a value lasts, the same in every store.
+//! The lifetime of a value, the same in every store.
 
 use std::time::Duration;
 

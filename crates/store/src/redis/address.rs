@@ -1,4 +1,4 @@
-//! Where Redis is: what its URL says.
+//! The addresses in a Redis URL.
 
 use std::fmt;
 
@@ -8,9 +8,9 @@ use url::Url;
 const EXPECTED: &str = "redis[s]://[user:password@]host[:port][/db], redis[s]+sentinel://[user:password@]host[:port],host…/master[/db] or redis[s]+cluster://[user:password@]host[:port],host… is expected";
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
-/// The most hosts that a URL names.
+/// The most hosts in a URL.
 const MAX_HOSTS: usize = 32;
-/// The longest name of a master.
+/// The most characters of a master's name.
 const MAX_NAME: usize = 100;
 
 /// One server.
@@ -26,31 +26,30 @@ impl fmt::Display for Node {
     }
 }
 
-/// How the servers are to be found.
+/// How the servers are found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// There is one.
+    /// One server.
     Single(Node),
-    /// The sentinels know the master of this name.
+    /// The master of this name, which the sentinels name.
     Sentinel {
         sentinels: Vec<Node>,
         master: String,
     },
-    /// Each knows the others, and who has which keys.
+    /// Some nodes of a cluster.
     Cluster(Vec<Node>),
 }
 
-/// What a URL says.
+/// A URL, read.
 pub(super) struct Address {
     pub(super) kind: Kind,
-    /// Whether TLS is spoken, with sentinels too.
+    /// Whether connections use TLS, to sentinels too.
     pub(super) tls: bool,
     /// User, password, database.
     pub(super) settings: RedisConnectionInfo,
 }
 
-/// Reads a URL. The sentence that refuses one does not repeat it: it can hold
-/// a password.
+/// Reads a URL. An error does not contain it, because it can contain a password.
 pub(super) fn parse(url: &str) -> Result<Address, String> {
     read(url).map_err(|why| format!("{why}: {EXPECTED}"))
 }
@@ -131,7 +130,7 @@ fn master_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// By the client's own reading of a URL, which undoes the percent-encoding.
+/// Read by the client library, which decodes the percent-encoding.
 fn settings(user: Option<&str>, db: &str) -> Result<RedisConnectionInfo, String> {
     let user = user.map(|user| format!("{user}@")).unwrap_or_default();
     let address = format!("redis://{user}host/{db}")
@@ -141,7 +140,7 @@ fn settings(user: Option<&str>, db: &str) -> Result<RedisConnectionInfo, String>
     if settings.username().is_some() && settings.password().is_none() {
         return Err("a user without a password".to_owned());
     }
-    // It would be one more command that the user must be allowed to run.
+    // CLIENT SETINFO would be one more command that the user needs a right for.
     Ok(settings.set_skip_set_lib_name())
 }
 
