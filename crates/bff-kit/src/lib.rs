@@ -42,7 +42,7 @@ mod watched;
 
 pub use app::{App, RequestBy};
 pub use client_auth::{ClientAuth, ClientKey, client_key, new_client_key};
-pub use config::{BffArgs, BffPeerArgs, Config, Sources};
+pub use config::{AppArgs, BffArgs, BffPeerArgs, Config, OwnArgs, Sources};
 pub use cookies::SESSION as SESSION_COOKIE;
 pub use provider::AudienceBy;
 #[cfg(feature = "bench")]

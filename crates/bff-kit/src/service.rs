@@ -89,13 +89,16 @@ pub async fn build(
         routes(cfg, bff.clone(), csrf.clone(), upstreams);
     });
     let running = served.map_err(|error| Problems::one(app.service, error))?;
-    tokio::spawn(async move {
-        let reached = readiness.until_reached("store", || store.ping()).await;
-        if reached.is_some() {
-            readiness.until_reached("idp", || provider.known()).await;
-        }
-    });
+    tokio::spawn(get_ready(readiness, store, provider));
     Ok(running)
+}
+
+/// Waits until the store and the provider have been reached.
+async fn get_ready(readiness: Readiness, store: SharedStore, provider: Arc<Provider>) {
+    let reached = readiness.until_reached("store", || store.ping()).await;
+    if reached.is_some() {
+        readiness.until_reached("idp", || provider.known()).await;
+    }
 }
 
 fn assemble(

@@ -3,12 +3,9 @@
 
 use std::path::PathBuf;
 
-use bff_kit::{App, BffArgs, BffPeerArgs, ClientAuth, RequestBy, SessionMode, Sources};
+use bff_kit::{App, ClientAuth, RequestBy, SessionMode};
 pub use bff_kit::{Config, build};
-use clap::Parser;
-use kit::config::{Common, CommonArgs, Problems, Site};
-use secrecy::SecretString;
-use token_verify::IssuerArgs;
+use kit::config::{Common, Problems, Site};
 
 /// What this app is.
 pub const APP: App = App {
@@ -24,29 +21,8 @@ pub const APP: App = App {
 /// The secret of the demo's configuration.
 pub const DEMO_SECRET: &str = "app1-secret";
 
-/// The first app of sso-lab: a backend for frontend.
-///
-/// It signs users in at the identity provider, keeps their tokens, and calls
-/// API-1 and API-2 for them. The browser holds a session cookie and nothing else.
-#[derive(Debug, Parser)]
-#[command(name = "app1-bff", version)]
-pub struct Args {
-    /// What all services share.
-    #[command(flatten)]
-    pub common: CommonArgs,
-    /// Who the provider is.
-    #[command(flatten)]
-    pub issuer: IssuerArgs,
-    /// Whom the app calls.
-    #[command(flatten)]
-    pub peers: BffPeerArgs,
-    /// What both apps share.
-    #[command(flatten)]
-    pub bff: BffArgs,
-    /// This app's own.
-    #[command(flatten)]
-    pub own: OwnArgs,
-}
+/// The app's command line.
+pub type Args = bff_kit::AppArgs<OwnArgs>;
 
 /// What only this app has.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -69,57 +45,27 @@ pub struct OwnArgs {
     pub app1_client_secret_file: Option<PathBuf>,
 }
 
-impl Args {
-    /// Checks everything; what is wrong goes to `problems`.
-    pub fn read(&self, common: &Common, problems: &mut Problems) -> Option<Config> {
-        let Self {
-            issuer,
-            peers,
-            bff,
-            own,
-            ..
-        } = self;
-        config(common, issuer, peers, bff, own, problems)
+impl bff_kit::OwnArgs for OwnArgs {
+    const APP: App = APP;
+
+    fn session_mode(&self) -> (&'static str, Option<&str>) {
+        ("APP1_SESSION_MODE", self.app1_session_mode.as_deref())
     }
-}
 
-/// The app's settings from their parts; what is wrong goes to `problems`.
-pub fn config(
-    common: &Common,
-    issuer: &IssuerArgs,
-    peers: &BffPeerArgs,
-    bff: &BffArgs,
-    own: &OwnArgs,
-    problems: &mut Problems,
-) -> Option<Config> {
-    let own_mode = ("APP1_SESSION_MODE", own.app1_session_mode.as_deref());
-    let auth = own.secret(common, problems).map(ClientAuth::SecretBasic);
-    Config::read(
-        APP,
-        Sources {
-            common,
-            issuer,
-            peers,
-            bff,
-            own_mode,
-        },
-        auth,
-        problems,
-    )
-}
-
-impl OwnArgs {
-    fn secret(&self, common: &Common, problems: &mut Problems) -> Option<SecretString> {
+    fn client_auth(&self, common: &Common, problems: &mut Problems) -> Option<ClientAuth> {
         let given = (
             self.app1_client_secret.as_deref(),
             self.app1_client_secret_file.as_deref(),
         );
-        common.secret_or_demo("APP1_CLIENT_SECRET", given, DEMO_SECRET, problems)
+        let secret = common.secret_or_demo("APP1_CLIENT_SECRET", given, DEMO_SECRET, problems);
+        secret.map(ClientAuth::SecretBasic)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
 
     fn read(flags: &[&str]) -> Result<Config, Problems> {

@@ -3,15 +3,13 @@
 
 use std::path::PathBuf;
 
-use bff_kit::{App, BffArgs, BffPeerArgs, ClientAuth, ClientKey, RequestBy, SessionMode, Sources};
+use bff_kit::{App, ClientAuth, ClientKey, RequestBy, SessionMode};
 pub use bff_kit::{Config, build};
-use clap::Parser;
 use kit::{
-    config::{Common, CommonArgs, Problems, Site},
+    config::{Common, Problems, Site},
     random::{OsRandom, Random},
     state_dir::StateDir,
 };
-use token_verify::IssuerArgs;
 
 /// What this app is.
 pub const APP: App = App {
@@ -24,29 +22,8 @@ pub const APP: App = App {
     request: RequestBy::Push,
 };
 
-/// The second app of sso-lab: a backend for frontend.
-///
-/// It signs users in at the identity provider, keeps their tokens, and calls
-/// API-1 and API-2 for them. The browser holds a session cookie and nothing else.
-#[derive(Debug, Parser)]
-#[command(name = "app2-bff", version)]
-pub struct Args {
-    /// What all services share.
-    #[command(flatten)]
-    pub common: CommonArgs,
-    /// Who the provider is.
-    #[command(flatten)]
-    pub issuer: IssuerArgs,
-    /// Whom the app calls.
-    #[command(flatten)]
-    pub peers: BffPeerArgs,
-    /// What both apps share.
-    #[command(flatten)]
-    pub bff: BffArgs,
-    /// This app's own.
-    #[command(flatten)]
-    pub own: OwnArgs,
-}
+/// The app's command line.
+pub type Args = bff_kit::AppArgs<OwnArgs>;
 
 /// What only this app has.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -67,46 +44,17 @@ pub fn client_key(state_dir: &StateDir, random: &dyn Random) -> Result<ClientKey
     bff_kit::client_key(state_dir, APP.client_id, random)
 }
 
-impl Args {
-    /// Checks everything; what is wrong goes to `problems`.
-    pub fn read(&self, common: &Common, problems: &mut Problems) -> Option<Config> {
-        let Self {
-            issuer,
-            peers,
-            bff,
-            own,
-            ..
-        } = self;
-        let key = own.key(&common.state_dir, &OsRandom, problems);
-        config(common, issuer, peers, bff, own, key, problems)
-    }
-}
+impl bff_kit::OwnArgs for OwnArgs {
+    const APP: App = APP;
 
-/// The app's settings from their parts; what is wrong goes to `problems`. `key`
-/// is `None` where it was found wrong already.
-pub fn config(
-    common: &Common,
-    issuer: &IssuerArgs,
-    peers: &BffPeerArgs,
-    bff: &BffArgs,
-    own: &OwnArgs,
-    key: Option<ClientKey>,
-    problems: &mut Problems,
-) -> Option<Config> {
-    let own_mode = ("APP2_SESSION_MODE", own.app2_session_mode.as_deref());
-    let auth = key.map(ClientAuth::PrivateKeyJwt);
-    Config::read(
-        APP,
-        Sources {
-            common,
-            issuer,
-            peers,
-            bff,
-            own_mode,
-        },
-        auth,
-        problems,
-    )
+    fn session_mode(&self) -> (&'static str, Option<&str>) {
+        ("APP2_SESSION_MODE", self.app2_session_mode.as_deref())
+    }
+
+    fn client_auth(&self, common: &Common, problems: &mut Problems) -> Option<ClientAuth> {
+        let key = self.key(&common.state_dir, &OsRandom, problems);
+        key.map(ClientAuth::PrivateKeyJwt)
+    }
 }
 
 impl OwnArgs {
@@ -132,6 +80,8 @@ impl OwnArgs {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
 
     fn read(flags: &[&str]) -> Result<Config, Problems> {

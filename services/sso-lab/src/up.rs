@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
-use bff_kit::BffPeerArgs;
+use bff_kit::{BffPeerArgs, ClientAuth, OwnArgs as _, Sources};
 use kit::{
     Ground,
     config::{Common, Problems, Site},
@@ -91,14 +91,20 @@ fn read(args: &UpArgs, common: &Common, problems: &mut Problems) -> Option<Parts
             idp.reach_at(&common.addresses.url(app), &inside);
         }
     }
-    let first = app1_bff::config(common, &issuer, &peers, &args.bff, &own, problems);
+    let bff = Sources {
+        common,
+        issuer: &issuer,
+        peers: &peers,
+        bff: &args.bff,
+    };
+    let auth = own.client_auth(common, problems);
+    let first = app1_bff::Config::read(&own, bff, auth, problems);
     let key = args.app2.key(&common.state_dir, &OsRandom, problems);
     if let (Some(idp), Some(key)) = (&mut idp, &key) {
         idp.give_client_keys(app2_bff::APP.client_id, key.public_jwks());
     }
-    let second = app2_bff::config(
-        common, &issuer, &peers, &args.bff, &args.app2, key, problems,
-    );
+    let auth = key.map(ClientAuth::PrivateKeyJwt);
+    let second = app2_bff::Config::read(&args.app2, bff, auth, problems);
     let orders = api_1::Config::read(common, &issuer, &api1_peers, &api1_own, problems);
     let inventory = api_2::Config::read(common, &issuer, problems);
     // In the order of `Site::ALL`; each is tried, so that every taken port is named.

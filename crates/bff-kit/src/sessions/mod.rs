@@ -61,7 +61,7 @@ use crate::{
     problems::not_signed_in,
 };
 
-/// The most sessions of which a process has local entries: at some 5 kB each, about
+/// The most sessions of which a process has local copies: at some 5 kB each, about
 /// 100 MB.
 const MAX_CACHED: usize = 20_000;
 

@@ -35,14 +35,14 @@ pub(super) struct Records {
     prefix: String,
     idle: Duration,
     index: Index,
-    /// Local entries of some records.
+    /// Local copies of some records.
     cache: Arc<LocalCache<Arc<Stored>>>,
     observers: Arc<FanOut>,
     unlisted: Counter,
 }
 
 impl Records {
-    /// `keyring` seals the records; `cache` has local entries of some; `unlisted`
+    /// `keyring` seals the records; `cache` has local copies of some; `unlisted`
     /// counts those that the store lost from the index.
     pub(super) fn new(
         (store, keyring): (SharedStore, Keyring),
@@ -88,7 +88,7 @@ impl Records {
         added
     }
 
-    /// The local entries.
+    /// The local copies.
     pub(super) const fn cache(&self) -> &Arc<LocalCache<Arc<Stored>>> {
         &self.cache
     }

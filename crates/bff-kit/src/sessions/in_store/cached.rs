@@ -13,7 +13,7 @@ use super::super::{
     records::{Records, Stored},
 };
 
-/// Reads local entries of records first.
+/// Reads local copies of records first.
 pub(super) struct Cached {
     pub(super) records: Arc<Records>,
     pub(super) clock: Arc<dyn Clock>,
