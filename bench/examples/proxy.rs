@@ -17,7 +17,7 @@ use kit::{
     telemetry::{LogFormat, TelemetrySettings},
 };
 use mimalloc::MiMalloc;
-use web_kit::{client::TrustedProxies, frame::Frame, trace::From};
+use web_kit::{client::TrustedProxies, server::HttpServer, trace::Origin};
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -34,7 +34,7 @@ async fn main() {
     let api = env::var("API1_URL").expect("API1_URL");
     let listener = TcpListener::bind(("127.0.0.1", port.expect("PORT"))).expect("a free port");
     let shutdown = Shutdown::on_signals(Drain::default());
-    let frame = Frame {
+    let server = HttpServer {
         service: SERVICE,
         metrics: Metrics::new(SERVICE).expect("metrics"),
         readiness: Readiness::waiting_for(shutdown.clone(), &[]),
@@ -42,14 +42,14 @@ async fn main() {
         workers: 1,
         trusted_proxies: TrustedProxies::default(),
         sites: kit::config::Sites::default(),
-        trace: |_, _| From::Fresh,
+        trace: |_, _| Origin::New,
         body_limit: 1 << 20,
         admission: kit::admission::Admission::of_process(),
         metrics_at: Vec::new(),
     };
     let proxy = ProxyAlone::to(&api).expect("API1_URL");
-    let served = frame.serve(vec![listener], move |cfg| proxy.routes(cfg));
-    let running = served.expect("it listens");
+    let running = server.serve(vec![listener], move |cfg| proxy.routes(cfg));
+    let running = running.expect("it listens");
     running.supervise(&shutdown).await.expect("it ends well");
     telemetry.flush().await;
 }

@@ -8,7 +8,7 @@
 )]
 
 mod cpu;
-mod ground;
+mod environment;
 mod machine;
 mod nginx;
 mod price;
@@ -22,7 +22,7 @@ use bench::{
 };
 use clap::Parser;
 
-use self::{ground::Ground, wrk::Load};
+use self::{environment::Environment, wrk::Load};
 
 /// Measures what calls cost; docs/sessions.md says what the figures mean.
 #[derive(Parser)]
@@ -54,9 +54,9 @@ async fn main() {
         seconds: args.seconds,
         connections: args.connections,
     };
-    let ground = Ground::start("15m").await;
-    let rounds = rounds::run(&ground, &args.modes, load, args.rounds).await;
-    drop(ground);
+    let environment = Environment::start("15m").await;
+    let rounds = rounds::run(&environment, &args.modes, load, args.rounds).await;
+    drop(environment);
     println!("\n{}", rounds.table());
     if args.no_renewals {
         return;

@@ -9,11 +9,11 @@ use std::{
 
 use bench::results::Cost;
 use reqwest::Method;
-use testkit::Cli;
+use testkit::HeadlessBrowser;
 
 use crate::{
     cpu::Meter,
-    ground::{Ground, Tested, cookies, sign_in},
+    environment::{Environment, Tested, cookies, sign_in},
 };
 
 /// Sessions that are renewed.
@@ -32,24 +32,24 @@ pub struct Extra {
 
 /// In each of `modes`.
 pub async fn measure(modes: &[String]) -> Vec<Extra> {
-    let ground = Ground::start(&format!("{}s", TOKEN_LIFE.as_secs())).await;
+    let environment = Environment::start(&format!("{}s", TOKEN_LIFE.as_secs())).await;
     let mut all = Vec::new();
     for mode in modes {
         println!("renewals: {mode}, {SESSIONS} sessions, {TOKEN_LIFE:?}");
-        all.push(in_mode(&ground, mode).await);
+        all.push(in_mode(&environment, mode).await);
     }
     all
 }
 
-async fn in_mode(ground: &Ground, mode: &str) -> Extra {
-    let app = ground.app(mode).await;
-    let home = ground.app_url();
-    let mut cli = Cli::new();
+async fn in_mode(environment: &Environment, mode: &str) -> Extra {
+    let app = environment.app(mode).await;
+    let home = environment.app_url();
+    let mut cli = HeadlessBrowser::new();
     // The provider's session; from here on it asks for no password.
     sign_in(&mut cli, &home).await;
     let began = Instant::now();
     let mut sessions = Vec::new();
-    let login = cost(ground, &app, async {
+    let login = cost(environment, &app, async {
         for _ in 0..SESSIONS {
             forget_app(&cli);
             sign_in(&mut cli, &home).await;
@@ -58,10 +58,10 @@ async fn in_mode(ground: &Ground, mode: &str) -> Extra {
     });
     let login = login.await;
     call_each(&home, &sessions).await;
-    let call = cost(ground, &app, call_each(&home, &sessions)).await;
+    let call = cost(environment, &app, call_each(&home, &sessions)).await;
     assert!(began.elapsed() < TOKEN_LIFE, "too slow: tokens have ended");
     tokio::time::sleep(TOKEN_LIFE).await;
-    let renewing = cost(ground, &app, async {
+    let renewing = cost(environment, &app, async {
         let renewed = call_each(&home, &sessions).await;
         call_each(&home, &renewed).await;
     });
@@ -76,7 +76,7 @@ async fn in_mode(ground: &Ground, mode: &str) -> Extra {
 }
 
 /// So that a new session does not end the one before.
-fn forget_app(cli: &Cli) {
+fn forget_app(cli: &HeadlessBrowser) {
     let jar = cli.jar();
     for cookie in jar.of("app1.localhost") {
         cli.forget_cookie("app1.localhost", &cookie.name);
@@ -88,7 +88,7 @@ async fn call_each(home: &str, sessions: &[String]) -> Vec<String> {
     let url = format!("{home}/api1/data");
     let mut after = Vec::new();
     for cookies in sessions {
-        let mut cli = Cli::new();
+        let mut cli = HeadlessBrowser::new();
         let headers = [("cookie", cookies.as_str())];
         let answer = cli.raw(Method::GET, &url, &headers, "").await;
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -98,7 +98,7 @@ async fn call_each(home: &str, sessions: &[String]) -> Vec<String> {
 }
 
 /// `cookies`, with what an answer has set in their place.
-fn carried_on(cookies: &str, cli: &Cli) -> String {
+fn carried_on(cookies: &str, cli: &HeadlessBrowser) -> String {
     let jar = cli.jar();
     let set: BTreeMap<_, _> = jar
         .of("app1.localhost")
@@ -112,8 +112,8 @@ fn carried_on(cookies: &str, cli: &Cli) -> String {
 }
 
 /// What each of the sessions costs in `work`.
-async fn cost<T>(ground: &Ground, app: &Tested, work: impl Future<Output = T>) -> Cost {
-    let meter = Meter::new(app.pid(), ground.redis.pid());
+async fn cost<T>(environment: &Environment, app: &Tested, work: impl Future<Output = T>) -> Cost {
+    let meter = Meter::new(app.pid(), environment.redis.pid());
     work.await;
     meter.each_of(SESSIONS)
 }

@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use bench::results::{Cost, Mode, Speed, median};
 use reqwest::Method;
-use testkit::Cli;
+use testkit::HeadlessBrowser;
 
 use crate::{
     cpu::Meter,
-    ground::{Ground, Tested, cookies, sign_in},
+    environment::{Environment, Tested, cookies, sign_in},
     price::Price,
     renewals::Extra,
     wrk::Load,
@@ -34,12 +34,12 @@ struct Turn {
 pub struct Rounds(BTreeMap<String, Vec<Turn>>);
 
 /// Lets nginx, the proxy and `modes` have their turns, `count` times.
-pub async fn run(ground: &Ground, modes: &[String], load: Load, count: usize) -> Rounds {
+pub async fn run(environment: &Environment, modes: &[String], load: Load, count: usize) -> Rounds {
     let mut all = BTreeMap::new();
     for round in 1..=count {
         let own = [FLOOR, PROXY].map(ToOwned::to_owned);
         for name in own.iter().chain(modes) {
-            let turn = turn(ground, name, load).await;
+            let turn = turn(environment, name, load).await;
             println!(
                 "round {round} of {count}: {name:<10} {:>7.0} a CPU-second",
                 turn.per_cpu_second
@@ -50,20 +50,20 @@ pub async fn run(ground: &Ground, modes: &[String], load: Load, count: usize) ->
     Rounds(all)
 }
 
-async fn turn(ground: &Ground, name: &str, load: Load) -> Turn {
+async fn turn(environment: &Environment, name: &str, load: Load) -> Turn {
     match name {
-        FLOOR => under_load(ground, &ground.floor().await, "", load),
-        PROXY => under_load(ground, &ground.proxy().await, "", load),
+        FLOOR => under_load(environment, &environment.floor().await, "", load),
+        PROXY => under_load(environment, &environment.proxy().await, "", load),
         mode => {
-            let app = ground.app(mode).await;
-            let mut cli = Cli::new();
-            sign_in(&mut cli, &ground.app_url()).await;
-            let url = format!("{}/api1/data", ground.app_url());
+            let app = environment.app(mode).await;
+            let mut cli = HeadlessBrowser::new();
+            sign_in(&mut cli, &environment.app_url()).await;
+            let url = format!("{}/api1/data", environment.app_url());
             // The first call may set a cookie, which the second brings.
             let mut first = price(&mut cli, &url).await;
             let second = price(&mut cli, &url).await;
             first.verify_micros = first.verify_micros.max(second.verify_micros);
-            let turn = under_load(ground, &app, &cookies(&cli), load);
+            let turn = under_load(environment, &app, &cookies(&cli), load);
             let later = price(&mut cli, &url).await;
             Turn {
                 prices: Some((first, later)),
@@ -73,17 +73,17 @@ async fn turn(ground: &Ground, name: &str, load: Load) -> Turn {
     }
 }
 
-async fn price(cli: &mut Cli, url: &str) -> Price {
+async fn price(cli: &mut HeadlessBrowser, url: &str) -> Price {
     Price::of(&cli.raw(Method::GET, url, &[], "").await)
 }
 
-fn under_load(ground: &Ground, tested: &Tested, cookies: &str, load: Load) -> Turn {
+fn under_load(environment: &Environment, tested: &Tested, cookies: &str, load: Load) -> Turn {
     let warm_up = Load {
         seconds: WARM_UP,
         ..load
     };
     warm_up.on(&tested.url, cookies);
-    let meter = Meter::new(tested.pid(), ground.redis.pid());
+    let meter = Meter::new(tested.pid(), environment.redis.pid());
     let cost = meter.each_of(load.on(&tested.url, cookies));
     Turn {
         per_cpu_second: 1e6 / cost.app,

@@ -18,11 +18,11 @@ use std::{
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
-pub use call::GateCall;
+pub use call::ProxiedCall;
 use relay::Inner;
 
 /// The proxy. Stops when dropped.
-pub struct Gate {
+pub struct FaultProxy {
     inner: Arc<Inner>,
     /// The number of forgotten calls.
     forgotten: AtomicUsize,
@@ -38,7 +38,7 @@ enum Fault {
     Lost,
 }
 
-impl Gate {
+impl FaultProxy {
     /// Leads to `server`, once it has a door.
     pub fn leading_to(server: SocketAddr) -> Self {
         Self {
@@ -77,9 +77,9 @@ impl Gate {
         self.next(path, Fault::Lost);
     }
 
-    /// The requests for `path` since the last [`Gate::forget`], in the order
+    /// The requests for `path` since the last [`FaultProxy::forget`], in the order
     /// of arrival, including requests in progress.
-    pub fn calls(&self, path: &str) -> Vec<GateCall> {
+    pub fn calls(&self, path: &str) -> Vec<ProxiedCall> {
         let calls = self.inner.calls.lock();
         calls
             .iter()
@@ -101,7 +101,7 @@ impl Gate {
     }
 }
 
-impl Drop for Gate {
+impl Drop for FaultProxy {
     fn drop(&mut self) {
         self.doors.lock().iter().for_each(JoinHandle::abort);
     }
@@ -118,9 +118,9 @@ mod tests {
 
     /// A gate in front of a server that answers `ok` to each connection's one
     /// request, and a door to it.
-    async fn gate() -> (Gate, String) {
+    async fn gate() -> (FaultProxy, String) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let gate = Gate::leading_to(listener.local_addr().unwrap());
+        let gate = FaultProxy::leading_to(listener.local_addr().unwrap());
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -193,7 +193,7 @@ mod tests {
         let token = format!("{url}/token");
         let call = tokio::spawn(async move { post(&token, "").await });
         let ended = async |ended: bool| {
-            let is_so = |call: &GateCall| call.status.is_some() && call.ended.is_some() == ended;
+            let is_so = |call: &ProxiedCall| call.status.is_some() && call.ended.is_some() == ended;
             let until = async {
                 while !gate.calls("/token").first().is_some_and(is_so) {
                     tokio::time::sleep(Duration::from_millis(5)).await;

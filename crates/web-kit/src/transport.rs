@@ -1,6 +1,5 @@
-//! The server below the frame: actix's for HTTP/1.1 on sockets of our own
-//! ([`crate::connection`]). Its own way to start one takes no other sockets than
-//! the network's.
+//! actix's HTTP/1.1 server on sockets of our own ([`crate::connection`]). actix's
+//! public way to start a server takes plain network sockets alone.
 
 use std::{fmt, io, net::TcpListener, rc::Rc, time::Duration};
 
@@ -25,9 +24,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// refusal reaches it (RFC 9112 §9.6).
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Who is let in.
+/// Decides which connections are accepted.
 #[derive(Clone)]
-pub(crate) struct Gatekeeper {
+pub(crate) struct AcceptPolicy {
     pub(crate) admission: Admission,
     pub(crate) proxies: TrustedProxies,
 }
@@ -37,7 +36,7 @@ pub(crate) fn server<F, I, S, B>(
     factory: F,
     listeners: Vec<TcpListener>,
     workers: usize,
-    gatekeeper: &Gatekeeper,
+    accept: &AcceptPolicy,
 ) -> io::Result<Server>
 where
     F: Fn() -> I + Send + Clone + 'static,
@@ -58,7 +57,7 @@ where
     let signal = server.graceful_shutdown_signal();
     for listener in listeners {
         let (factory, signal) = (factory.clone(), signal.clone());
-        let gatekeeper = gatekeeper.clone();
+        let accept = accept.clone();
         let address = listener.local_addr()?;
         server = server.listen(address.to_string(), listener, move || {
             let signal = signal.clone();
@@ -76,10 +75,10 @@ where
                 .h1_allow_half_closed(false)
                 .local_addr(address)
                 .on_connect_ext(|socket: &Socket, data| {
-                    data.insert(Rc::clone(socket.door()));
+                    data.insert(Rc::clone(socket.flow()));
                 })
                 .h1(map_config(app, |()| AppConfig::default()));
-            let Gatekeeper { admission, proxies } = gatekeeper.clone();
+            let AcceptPolicy { admission, proxies } = accept.clone();
             fn_service(move |io: TcpStream| {
                 let admitted = Socket::admit(io, &admission, &proxies);
                 let admitted = admitted.map(|socket| {

@@ -1,5 +1,5 @@
-//! What all that is measured stands on: Redis, the provider, a receiver of
-//! traces, an API; and the processes under test, one at a time.
+//! The surroundings of what is measured: Redis, the provider, a receiver of traces,
+//! an API; and the processes under test, one at a time.
 
 use std::{
     net::TcpListener,
@@ -9,7 +9,7 @@ use std::{
 
 use kit::config::{Addresses, Site};
 use tempfile::TempDir;
-use testkit::{Child, Cli, Otlp, free_offset};
+use testkit::{Child, HeadlessBrowser, Otlp, free_offset};
 
 use crate::nginx;
 
@@ -17,7 +17,7 @@ use crate::nginx;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The surroundings. They end when it is dropped.
-pub struct Ground {
+pub struct Environment {
     // In the order in which they end.
     _idp: Child,
     _api: Child,
@@ -52,7 +52,7 @@ impl Tested {
     }
 }
 
-impl Ground {
+impl Environment {
     /// Starts all; the provider's access tokens live for `token_life`.
     pub async fn start(token_life: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
@@ -154,7 +154,7 @@ impl Ground {
 }
 
 /// Signs in at `app` and makes a first call.
-pub async fn sign_in(cli: &mut Cli, app: &str) {
+pub async fn sign_in(cli: &mut HeadlessBrowser, app: &str) {
     cli.goto(&format!("{app}/login")).await;
     if cli.page().has_form() && !cli.page().url().as_str().starts_with(app) {
         cli.submit_first_form(&[("username", "alice"), ("password", "wonderland")])
@@ -166,7 +166,7 @@ pub async fn sign_in(cli: &mut Cli, app: &str) {
 }
 
 /// The cookies that the browser sends with a call to API-1.
-pub fn cookies(cli: &Cli) -> String {
+pub fn cookies(cli: &HeadlessBrowser) -> String {
     let jar = cli.jar();
     let sent = jar.of("app1.localhost");
     let sent = sent.filter(|cookie| "/api1/data".starts_with(&cookie.path));

@@ -1,13 +1,13 @@
-//! What a gate remembers of a request.
+//! The record of a request that went through the proxy.
 
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
 
-/// One request that went through a [`super::Gate`], and what became of it.
+/// One request that went through a [`super::FaultProxy`], and what became of it.
 #[derive(Clone, Debug)]
-pub struct GateCall {
+pub struct ProxiedCall {
     /// The name of the door that it came in by.
     pub by: String,
     /// The path that it asked for, without the query.
@@ -18,13 +18,13 @@ pub struct GateCall {
     pub started: Instant,
     /// When the response was delivered, or the caller disconnected.
     pub ended: Option<Instant>,
-    /// The status that the server answered with, or the gate in its place.
+    /// The status that the server answered with, or the proxy in its place.
     pub status: Option<u16>,
     /// Whether the caller received the response.
     pub is_delivered: bool,
 }
 
-impl GateCall {
+impl ProxiedCall {
     pub(super) fn new(by: &str, path: &str, body: &[u8]) -> Self {
         Self {
             by: by.to_owned(),

@@ -1,5 +1,5 @@
-//! An answer's body, which keeps its request under way until all of it was
-//! handed to the server.
+//! A response body that keeps its request in flight until the server has taken all
+//! of it.
 
 use std::{
     pin::Pin,
@@ -10,28 +10,28 @@ use actix_web::{
     body::{BodySize, MessageBody},
     web::Bytes,
 };
-use kit::admission::UnderWay;
+use kit::admission::InFlight;
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body, and its request.
-    pub(crate) struct Answer<B> {
+    /// A response body and the guard of its request.
+    pub(crate) struct ResponseBody<B> {
         #[pin]
         body: B,
-        _under_way: Option<UnderWay>,
+        _in_flight: Option<InFlight>,
     }
 }
 
-impl<B> Answer<B> {
-    pub(crate) const fn new(body: B, under_way: Option<UnderWay>) -> Self {
+impl<B> ResponseBody<B> {
+    pub(crate) const fn new(body: B, in_flight: Option<InFlight>) -> Self {
         Self {
             body,
-            _under_way: under_way,
+            _in_flight: in_flight,
         }
     }
 }
 
-impl<B: MessageBody> MessageBody for Answer<B> {
+impl<B: MessageBody> MessageBody for ResponseBody<B> {
     type Error = B::Error;
 
     fn size(&self) -> BodySize {

@@ -6,12 +6,12 @@ use reqwest::{
 };
 
 use super::{
-    Cli, Hop,
+    HeadlessBrowser, Hop,
     headers::{self, Initiator, Relation},
     parse,
 };
 
-impl Cli {
+impl HeadlessBrowser {
     /// The result of `fetch` in a script of the current page's origin, with
     /// additional `headers`. The current page stays.
     pub async fn fetch(
@@ -82,7 +82,7 @@ impl Cli {
         self.try_raw(Method::GET, url, &accept, "").await
     }
 
-    /// The same as [`Cli::raw`]; `None` when the connection broke before the
+    /// The same as [`HeadlessBrowser::raw`]; `None` when the connection broke before the
     /// response was complete.
     pub async fn try_raw(
         &mut self,

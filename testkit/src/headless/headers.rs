@@ -142,7 +142,7 @@ mod tests {
     use reqwest::header::HeaderMap;
 
     use super::*;
-    use crate::cli::Hop;
+    use crate::headless::Hop;
 
     fn page(policy: &'static str) -> Page {
         let mut headers = HeaderMap::new();

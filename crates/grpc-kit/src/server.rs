@@ -1,4 +1,4 @@
-//! Serving: what each gRPC server has besides its own methods.
+//! The gRPC server: all that each one has besides its own methods.
 
 use std::{io, net::TcpListener, time::Duration};
 
@@ -17,7 +17,7 @@ use tonic_reflection::pb::{v1, v1alpha};
 use crate::{methods::Methods, socket::Socket, trace::TraceLayer};
 
 /// The most bytes of one message. Give it to each generated server by
-/// `max_decoding_message_size`: the frame cannot do that for it.
+/// `max_decoding_message_size`: [`GrpcServer`] cannot do that for it.
 pub const MAX_MESSAGE: usize = 64 * 1024;
 /// The most bytes of a call's metadata, as HTTP's headers have.
 const MAX_METADATA: u32 = 32 * 1024;
@@ -34,8 +34,8 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 /// How often readiness is looked at until it is there.
 const READINESS_POLL: Duration = Duration::from_millis(50);
 
-/// A gRPC server's frame.
-pub struct Frame {
+/// A gRPC server with all that each one has besides its own methods.
+pub struct GrpcServer {
     /// The service that its spans belong to.
     pub service: &'static str,
     /// Where its calls are counted.
@@ -54,7 +54,7 @@ pub struct Frame {
     pub admission: Admission,
 }
 
-impl Frame {
+impl GrpcServer {
     /// Serves `routes` on `listeners` until the drain. Call it inside a
     /// multi-threaded runtime. A service without a descriptor is an error.
     pub fn serve(

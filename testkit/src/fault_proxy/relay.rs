@@ -18,13 +18,13 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Fault, GateCall};
+use super::{Fault, ProxiedCall};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 pub(super) struct Inner {
     server: SocketAddr,
-    pub(super) calls: Mutex<Vec<GateCall>>,
+    pub(super) calls: Mutex<Vec<ProxiedCall>>,
     /// The delay of the responses of a path.
     pub(super) delays: Mutex<HashMap<String, Duration>>,
     /// The faults for the next requests of a path.
@@ -63,7 +63,7 @@ impl Inner {
         let (head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
         let path = head.uri.path().to_owned();
-        let underway = UnderWay::begin(self, GateCall::new(door, &path, &body));
+        let underway = UnderWay::begin(self, ProxiedCall::new(door, &path, &body));
         let fault = self.fault(&path);
         let answer = if let Some(Fault::Refused(status)) = fault {
             let mut answer = Response::new(Full::default());
@@ -94,12 +94,12 @@ impl Inner {
 /// A call's entry in the record. The call ends when this is dropped: with the
 /// response, or because the caller disconnected.
 struct UnderWay<'a> {
-    calls: &'a Mutex<Vec<GateCall>>,
+    calls: &'a Mutex<Vec<ProxiedCall>>,
     number: usize,
 }
 
 impl<'a> UnderWay<'a> {
-    fn begin(inner: &'a Inner, call: GateCall) -> Self {
+    fn begin(inner: &'a Inner, call: ProxiedCall) -> Self {
         let mut calls = inner.calls.lock();
         calls.push(call);
         Self {
@@ -108,7 +108,7 @@ impl<'a> UnderWay<'a> {
         }
     }
 
-    fn note(&self, change: impl FnOnce(&mut GateCall)) {
+    fn note(&self, change: impl FnOnce(&mut ProxiedCall)) {
         change(&mut self.calls.lock()[self.number]);
     }
 }

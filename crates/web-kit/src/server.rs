@@ -1,4 +1,4 @@
-//! The frame of every HTTP service: health, metrics, traces, bounds, drain.
+//! The HTTP server of every service: health, metrics, traces, limits, drain.
 
 use std::{io, net::TcpListener, rc::Rc};
 
@@ -15,15 +15,15 @@ use kit::{
 
 use crate::{
     client::TrustedProxies,
-    look,
     observe::Observe,
     problem::Problem,
-    serve::{Gatekeeper, server},
-    trace::Policy,
+    trace::TracePolicy,
+    transport::{AcceptPolicy, server},
+    ui,
 };
 
-/// A service's frame.
-pub struct Frame {
+/// An HTTP server with all that each service has besides its own routes.
+pub struct HttpServer {
     /// Its name, in traces and metrics.
     pub service: &'static str,
     /// Where its requests are counted.
@@ -39,7 +39,7 @@ pub struct Frame {
     /// What the deployment has: pages name nothing else.
     pub sites: Sites,
     /// Where the trace of each request begins.
-    pub trace: Policy,
+    pub trace: TracePolicy,
     /// The most bytes of any request's body; beyond it is 413. Most routes take less.
     pub body_limit: usize,
     /// What clients may hold of this process.
@@ -49,7 +49,7 @@ pub struct Frame {
     pub metrics_at: Vec<TcpListener>,
 }
 
-impl Frame {
+impl HttpServer {
     /// Serves `routes` on `listeners` until the drain. Call it inside a
     /// multi-threaded runtime.
     pub fn serve<R>(mut self, listeners: Vec<TcpListener>, routes: R) -> io::Result<Running>
@@ -83,11 +83,11 @@ impl Frame {
     {
         let readiness = web::Data::new(self.readiness);
         let shown = web::Data::new(self.metrics.clone());
-        let gatekeeper = Gatekeeper {
+        let accept = AcceptPolicy {
             admission: self.admission,
             proxies: self.trusted_proxies,
         };
-        let proxies = web::Data::new(gatekeeper.proxies.clone());
+        let proxies = web::Data::new(accept.proxies.clone());
         let (service, metrics, policy) = (self.service, self.metrics, self.trace);
         let limit = self.body_limit;
         let sites = self.sites;
@@ -95,7 +95,7 @@ impl Frame {
         let app = move || {
             let observe = Observe::new(service, metrics.clone(), policy, limit, shutdown.clone());
             let observe = Rc::new(observe);
-            look::deployed(sites);
+            ui::deployed(sites);
             App::new()
                 .app_data(readiness.clone())
                 .app_data(shown.clone())
@@ -109,8 +109,8 @@ impl Frame {
                 .route("/readyz", web::get().to(readyz))
                 .configure(routes.clone())
         };
-        let server = server(app, listeners, self.workers, &gatekeeper)?;
-        let sweep = gatekeeper.admission.sweep();
+        let server = server(app, listeners, self.workers, &accept)?;
+        let sweep = accept.admission.sweep();
         let handle = server.handle();
         let shutdown = self.shutdown;
         let mut running = Running::new();

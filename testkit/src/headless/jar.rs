@@ -51,7 +51,7 @@ impl Jar {
     }
 
     /// Changes the value of a host's cookie.
-    pub(super) fn bend(&mut self, host: &str, name: &str, value: &str) {
+    pub(super) fn set(&mut self, host: &str, name: &str, value: &str) {
         let cookie = self
             .cookies
             .iter_mut()

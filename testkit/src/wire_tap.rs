@@ -39,14 +39,14 @@ struct Shared {
 }
 
 /// The listening end. Stops when dropped.
-pub struct Tap {
+pub struct WireTap {
     address: SocketAddr,
     shared: Arc<Shared>,
     rotation: Rotation,
     task: JoinHandle<()>,
 }
 
-/// The servers that a [`Tap`] leads to.
+/// The servers that a [`WireTap`] leads to.
 #[derive(Clone)]
 pub(crate) struct Rotation {
     servers: Arc<Mutex<Vec<SocketAddr>>>,
@@ -99,7 +99,7 @@ impl Rotation {
     }
 }
 
-impl Tap {
+impl WireTap {
     /// Listens on a free loopback port in front of `server`.
     pub fn in_front_of(server: SocketAddr) -> Self {
         Self::on(TcpListener::bind(("127.0.0.1", 0)).unwrap(), vec![server])
@@ -199,7 +199,7 @@ impl Tap {
     }
 }
 
-impl Drop for Tap {
+impl Drop for WireTap {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -291,7 +291,7 @@ mod tests {
             server("\"token\":\"one\"").await,
             server("\"token\": \"two\"").await,
         ];
-        let tap = Tap::on(TcpListener::bind("127.0.0.1:0").unwrap(), servers);
+        let tap = WireTap::on(TcpListener::bind("127.0.0.1:0").unwrap(), servers);
         for said in ["first", "second", "third"] {
             let mut stream = TcpStream::connect(tap.address()).await.unwrap();
             stream.write_all(said.as_bytes()).await.unwrap();
@@ -309,7 +309,7 @@ mod tests {
         let gone = TcpListener::bind("127.0.0.1:0").unwrap();
         let servers = vec![gone.local_addr().unwrap(), server("here").await];
         drop(gone);
-        let tap = Tap::on(TcpListener::bind("127.0.0.1:0").unwrap(), servers);
+        let tap = WireTap::on(TcpListener::bind("127.0.0.1:0").unwrap(), servers);
         for _ in 0..3 {
             let mut stream = TcpStream::connect(tap.address()).await.unwrap();
             stream.write_all(b"hello").await.unwrap();
@@ -325,7 +325,7 @@ mod tests {
         let (gone_at, here) = (gone.local_addr().unwrap(), server("here").await);
         drop(gone);
         let rotation = Rotation::told();
-        let tap = Tap::leading_to(TcpListener::bind("127.0.0.1:0").unwrap(), rotation);
+        let tap = WireTap::leading_to(TcpListener::bind("127.0.0.1:0").unwrap(), rotation);
         let ask = async || {
             let mut stream = TcpStream::connect(tap.address()).await.unwrap();
             // A connection that is closed at once may break on a write.
@@ -344,7 +344,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_silenced_connection_stays_open_and_the_others_go_on() {
-        let tap = Tap::in_front_of(server("answer").await);
+        let tap = WireTap::in_front_of(server("answer").await);
         tap.silence("quiet");
         let connect = async |word: &'static [u8]| {
             let mut stream = TcpStream::connect(tap.address()).await.unwrap();

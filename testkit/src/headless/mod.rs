@@ -31,8 +31,8 @@ use headers::{Initiator, Relation};
 /// Chromium's limit.
 const MAX_REDIRECTS: usize = 20;
 
-/// The actor. One `Cli` is one browser profile with one tab.
-pub struct Cli {
+/// The actor. One `HeadlessBrowser` is one browser profile with one tab.
+pub struct HeadlessBrowser {
     http: reqwest::Client,
     clock: Arc<dyn Clock>,
     jar: Arc<Mutex<Jar>>,
@@ -48,13 +48,13 @@ struct Navigation {
     initiator: Option<Initiator>,
 }
 
-impl Default for Cli {
+impl Default for HeadlessBrowser {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Cli {
+impl HeadlessBrowser {
     /// Creates a browser with an empty jar and the system's clock.
     pub fn new() -> Self {
         Self::with_clock(Arc::new(SystemClock))
@@ -89,8 +89,8 @@ impl Cli {
     }
 
     /// Changes the value of the cookie `name` of `host`.
-    pub fn bend_cookie(&self, host: &str, name: &str, value: &str) {
-        self.jar.lock().bend(host, name, value);
+    pub fn set_cookie(&self, host: &str, name: &str, value: &str) {
+        self.jar.lock().set(host, name, value);
     }
 
     /// Deletes the cookie `name` of `host`.

@@ -1,22 +1,21 @@
-//! Reaching a service apart from its public name: what browsers see stays in
-//! the `Host` header, only the connection goes elsewhere.
+//! Connects to a service at another address than its public one. The `Host` header
+//! keeps the public name; only the connection goes elsewhere.
 
 use std::{collections::BTreeMap, str::FromStr};
 
 use reqwest::{Method, RequestBuilder, header::HOST};
 use url::Url;
 
-/// Where services are reached, by the public host and port: from
-/// `host:port=host:port,…`. The address inside is spoken to by plain http,
-/// unless it is written `https://host:port`.
+/// Addresses to connect to, by public host and port: parsed from
+/// `host:port=host:port,…`. Plain http is used, unless the second address is written
+/// `https://host:port`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reach(BTreeMap<(String, u16), Url>);
+pub struct AddressOverrides(BTreeMap<(String, u16), Url>);
 
-impl Reach {
-    /// The same, with `public` reached at `inside`; both are whole addresses of
-    /// which scheme, host and port count. Nothing changes where one is none, or
-    /// where `public` has its place already.
-    pub fn or_at(mut self, public: &str, inside: &str) -> Self {
+impl AddressOverrides {
+    /// Adds `public`, reached at `inside`, if `public` is not mapped yet. Scheme, host
+    /// and port of each URL count. A text that is no URL changes nothing.
+    pub fn or_insert(mut self, public: &str, inside: &str) -> Self {
         let (public, inside) = (Url::parse(public).ok(), Url::parse(inside).ok());
         if let (Some(name), Some(inside)) = (public.as_ref().and_then(name_of), inside) {
             self.0.entry(name).or_insert(inside);
@@ -24,7 +23,7 @@ impl Reach {
         self
     }
 
-    /// A request to `url`, sent where that is reached.
+    /// A request for `url`, sent to the address that `url` is mapped to.
     pub fn request(&self, http: &reqwest::Client, method: Method, url: &Url) -> RequestBuilder {
         let Some(inside) = name_of(url).and_then(|name| self.0.get(&name)) else {
             return http.request(method, url.clone());
@@ -51,7 +50,7 @@ fn address(text: &str, scheme: &str) -> Option<Url> {
     (bare && plain && has_port).then_some(url)
 }
 
-impl FromStr for Reach {
+impl FromStr for AddressOverrides {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -79,9 +78,9 @@ impl FromStr for Reach {
 mod tests {
     use super::*;
 
-    fn sent(reach: &Reach, url: &str) -> (String, Option<String>) {
+    fn sent(overrides: &AddressOverrides, url: &str) -> (String, Option<String>) {
         let http = crate::net::http_client();
-        let request = reach.request(&http, Method::GET, &url.parse().unwrap());
+        let request = overrides.request(&http, Method::GET, &url.parse().unwrap());
         let request = request.build().unwrap();
         let host = request.headers().get(HOST);
         let host = host.map(|value| value.to_str().unwrap().to_owned());
@@ -90,41 +89,42 @@ mod tests {
 
     #[test]
     fn only_the_connection_goes_elsewhere() {
-        let reach: Reach = "app1.localhost:8082=app1-bff:80, app2.example.com:443=https://b:8443"
-            .parse()
-            .unwrap();
+        let overrides: AddressOverrides =
+            "app1.localhost:8082=app1-bff:80, app2.example.com:443=https://b:8443"
+                .parse()
+                .unwrap();
         assert_eq!(
-            sent(&reach, "http://app1.localhost:8082/logout?x=1"),
+            sent(&overrides, "http://app1.localhost:8082/logout?x=1"),
             (
                 "http://app1-bff/logout?x=1".into(),
                 Some("app1.localhost:8082".into())
             )
         );
         assert_eq!(
-            sent(&reach, "https://app2.example.com/x"),
+            sent(&overrides, "https://app2.example.com/x"),
             ("https://b:8443/x".into(), Some("app2.example.com".into()))
         );
         let other = "http://app1.localhost:8083/";
-        assert_eq!(sent(&reach, other), (other.into(), None));
+        assert_eq!(sent(&overrides, other), (other.into(), None));
     }
 
     #[test]
     fn what_was_written_wins_over_what_is_added() {
-        let reach: Reach = "a.localhost:1=b:2".parse().unwrap();
-        let reach = reach
-            .or_at("http://a.localhost:1", "http://c:3")
-            .or_at("https://d.example", "http://127.0.0.1:4")
-            .or_at("nonsense", "http://c:3");
-        assert_eq!(sent(&reach, "http://a.localhost:1/x").0, "http://b:2/x");
+        let overrides: AddressOverrides = "a.localhost:1=b:2".parse().unwrap();
+        let overrides = overrides
+            .or_insert("http://a.localhost:1", "http://c:3")
+            .or_insert("https://d.example", "http://127.0.0.1:4")
+            .or_insert("nonsense", "http://c:3");
+        assert_eq!(sent(&overrides, "http://a.localhost:1/x").0, "http://b:2/x");
         assert_eq!(
-            sent(&reach, "https://d.example/x").0,
+            sent(&overrides, "https://d.example/x").0,
             "http://127.0.0.1:4/x"
         );
     }
 
     #[test]
     fn nothing_else_is_taken() {
-        assert_eq!("".parse(), Ok(Reach::default()));
+        assert_eq!("".parse(), Ok(AddressOverrides::default()));
         for wrong in [
             "a",
             "a:1",
@@ -139,7 +139,7 @@ mod tests {
             "a:1=ftp://b:1",
             "a:99999=b:1",
         ] {
-            assert!(wrong.parse::<Reach>().is_err(), "{wrong}");
+            assert!(wrong.parse::<AddressOverrides>().is_err(), "{wrong}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The HTTP client under a [`super::Cli`].
+//! The HTTP client under a [`super::HeadlessBrowser`].
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,8 +1,8 @@
-//! A login's legs through the browser are one trace, and no stranger's header
-//! is trusted for it: trace id and the id of the span that began it are derived
-//! from a hash of `state`, which both sides know (the pushed one too). A
-//! stranger who makes up a `state` gets a trace of its own, never another's.
-//! It holds where a foreign provider sends no spans: the parent is our own.
+//! The requests of one login form one trace, although the browser's trace headers
+//! are not trusted: both the app and the provider derive the trace id and the first
+//! span's id from a hash of `state`, which both know (a pushed request carries it
+//! too). A stranger who invents a `state` gets a trace of its own. A provider that
+//! exports no spans breaks nothing: the parent span is the app's.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use opentelemetry::{
@@ -14,15 +14,15 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::{ids, is_sampled};
 
-/// One login's way through the browser.
+/// The trace of one login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Journey {
+pub struct LoginTrace {
     trace_id: TraceId,
     span_id: SpanId,
 }
 
-impl Journey {
-    /// The journey of this `state`.
+impl LoginTrace {
+    /// The trace of the login with this `state`.
     pub fn of_state(state: &str) -> Self {
         let digest = digest(&SHA256, format!("sso-lab journey v1\n{state}").as_bytes());
         let mut trace = [0; 16];
@@ -35,18 +35,19 @@ impl Journey {
         }
     }
 
-    /// The trace's id.
+    /// The trace id.
     pub(super) const fn trace_id(self) -> TraceId {
         self.trace_id
     }
 
-    /// Makes `span`, which must not have been entered, the journey's first.
-    /// `within` carries what the span's context holds besides (its service).
+    /// Makes `span`, which must not have been entered, the login's first span.
+    /// `within` is the rest of the span's context: its service.
     pub(super) fn begin(self, span: &Span, within: Context) {
         ids::begin(span, (self.trace_id, self.span_id), within);
     }
 
-    /// Makes `span`, which must not have been entered, a later one.
+    /// Makes `span`, which must not have been entered, a child of the login's first
+    /// span.
     pub(super) fn join(self, span: &Span, within: &Context) {
         let flags = TraceFlags::default().with_sampled(is_sampled(self.trace_id));
         let first = SpanContext::new(
@@ -65,8 +66,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_state_is_one_journey() {
-        assert_eq!(Journey::of_state("S555"), Journey::of_state("S555"));
-        assert_ne!(Journey::of_state("S555"), Journey::of_state("S556"));
+    fn one_state_is_one_login() {
+        assert_eq!(LoginTrace::of_state("S555"), LoginTrace::of_state("S555"));
+        assert_ne!(LoginTrace::of_state("S555"), LoginTrace::of_state("S556"));
     }
 }
