@@ -25,7 +25,7 @@ const SCOPE: &str = "openid profile email offline_access https://api-1/read http
 #[folder = "assets/spa/"]
 struct Own;
 
-/// Other people's files, unmodified; `scripts/vendor` makes them.
+/// Other people's files, unmodified; `tools/vendor` makes them.
 #[derive(RustEmbed)]
 #[folder = "assets/vendor/"]
 struct Vendored;

@@ -159,7 +159,7 @@ fn thousands(number: f64) -> String {
 
 /// docs/sessions.md.
 fn file() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/sessions.md")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/sessions.md")
 }
 
 /// `text` with `tables` between the markers; `None` where it has none.

@@ -27,6 +27,6 @@ fn check() -> io::Result<()> {
         return Ok(());
     }
     Err(io::Error::other(
-        "docs/sessions.md does not say what bench/results has: run scripts/bench docs",
+        "docs/sessions.md does not say what tools/bench/results has: run scripts/bench docs",
     ))
 }

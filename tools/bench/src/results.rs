@@ -1,4 +1,4 @@
-//! The figures of a run, as `bench/results/*.json` keep them.
+//! The figures of a run, as `tools/bench/results/*.json` keep them.
 
 use std::{collections::BTreeMap, fs, io, path::PathBuf};
 

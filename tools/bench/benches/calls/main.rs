@@ -75,7 +75,7 @@ async fn main() {
     };
     println!("{}", docs::of_calls(&calls));
     if MODES.iter().all(|mode| calls.modes.contains_key(*mode)) {
-        results::write("calls", &calls).expect("bench/results can be written");
+        results::write("calls", &calls).expect("tools/bench/results can be written");
         println!("kept in {}", results::file("calls").display());
     }
 }

@@ -1,6 +1,6 @@
 """Evaluates the Tiltfile with Tilt's functions recorded, and holds every name in
 it against what it names: files, the Dockerfile, the chart as helm renders it, the
-cluster's ports. Run by scripts/tilt-check, which has the packages for it."""
+cluster's ports. Run by tools/tilt/check, which has the packages for it."""
 
 import pathlib
 import re
@@ -10,7 +10,7 @@ import sys
 import starlark
 import yaml
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 CONTEXT = "kind-sso-lab"
 problems: list[str] = []
 
@@ -197,8 +197,8 @@ def check_images(tilt):
     must(exposed == listens, f"the Dockerfile exposes {exposed}, the chart's containers listen at {listens}")
     rust = re.search(r'^rust-version = "(.*)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
     must(f"\nARG BUILD_BASE=rust:{rust}-" in dockerfile, f"the Dockerfile builds with another Rust than {rust}")
-    made = (ROOT / "scripts/static-binaries").read_text()
-    must("< <(image_names)" in made and ".run/static/$name" in made, "scripts/static-binaries makes other files than the Tiltfile copies")
+    made = (ROOT / "tools/tilt/static-binaries").read_text()
+    must("< <(image_names)" in made and ".run/static/$name" in made, "tools/tilt/static-binaries makes other files than the Tiltfile copies")
 
 
 def check_deployed(tilt):
@@ -276,7 +276,7 @@ def main():
     except starlark.StarlarkError as error:
         must("kind-up --cluster-only" in str(error), f"another cluster is refused for another reason: {error}")
     for problem in problems:
-        print(f"tilt-check: {problem}", file=sys.stderr)
+        print(f"tools/tilt/check: {problem}", file=sys.stderr)
     if problems:
         sys.exit(1)
     print(f"   {len(tilt.images)} images, {len(tilt.deployed)} objects, {len(tilt.resources) + len(tilt.local_resources)} resources: all that the Tiltfile names is there")
