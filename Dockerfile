@@ -33,10 +33,11 @@ COPY crates crates/
 COPY services services/
 COPY testkit/Cargo.toml testkit/
 COPY tests/Cargo.toml tests/
-COPY bench/Cargo.toml bench/
+COPY tools/bench/Cargo.toml tools/bench/
+COPY tools/module-circles/Cargo.toml tools/module-circles/
 RUN find . -type f ! -name 'Cargo.*' ! -path '*/src/lib.rs' ! -path '*/src/main.rs' ! -name build.rs -delete \
-    && mkdir -p testkit/src tests/src tests/platform tests/browser bench/src bench/benches \
-    && touch testkit/src/lib.rs tests/src/lib.rs tests/platform/main.rs tests/browser/main.rs bench/src/lib.rs bench/benches/calls.rs \
+    && mkdir -p testkit/src tests/src tests/platform tests/browser tools/bench/src tools/bench/benches tools/module-circles/src \
+    && touch testkit/src/lib.rs tests/src/lib.rs tests/platform/main.rs tests/browser/main.rs tools/bench/src/lib.rs tools/bench/benches/calls.rs tools/module-circles/src/main.rs \
     && find . -name lib.rs -exec sh -c 'echo "//! Empty." | tee "$@" >/dev/null' _ {} + \
     && find . \( -name main.rs -o -name build.rs \) -exec sh -c 'printf "//! Empty.\nfn main() { }\n" | tee "$@" >/dev/null' _ {} + \
     && find . -type d -empty -delete
@@ -119,7 +120,7 @@ LABEL org.opencontainers.image.title="sso-lab" \
 COPY --from=build /out/sso-lab /sso-lab
 ENTRYPOINT ["/sso-lab"]
 
-# For Tilt: a binary that scripts/static-binaries built, and a shell that restarts the
+# For Tilt: a binary that tools/tilt/static-binaries built, and a shell that restarts the
 # binary when Tilt replaces it.
 FROM ${DEV_BASE} AS dev
 ARG SERVICE

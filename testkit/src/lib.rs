@@ -1,10 +1,10 @@
-//! What tests speak through. The actors: [`Cli`] (a browser without JavaScript),
-//! [`Browser`] (a real Chromium), [`Machine`] (an OAuth client). The ground they
-//! stand on: [`Platform`] (all services in this process, with a manual clock),
-//! [`Processes`] (the real binaries and a real Redis), [`Tap`] (all that goes over
-//! a wire), [`Gate`] (a way to a server that can fail), [`Otlp`] (a receiver of
-//! traces), [`TlsFront`] (TLS before any of them), [`KubeApi`] (a stand-in for the Kubernetes API). No service of ours is
-//! faked here.
+//! What tests act through. The actors: [`HeadlessBrowser`] (a browser without
+//! JavaScript), [`Browser`] (a real Chromium), [`Machine`] (an OAuth client). The
+//! surroundings: [`Platform`] (all services in this process, with a manual clock),
+//! [`Processes`] (the real binaries and a real Redis), [`WireTap`] (records all bytes
+//! of a connection), [`FaultProxy`] (a proxy that fails on demand), [`Otlp`] (a
+//! receiver of traces), [`TlsFront`] (TLS before any of them), [`KubeApi`] (a stand-in
+//! for the Kubernetes API). No service of this repository is faked here.
 //!
 //! A helper that fails panics, which fails the test.
 #![expect(
@@ -15,26 +15,26 @@
 
 mod browser;
 mod child;
-mod cli;
-mod gate;
+mod fault_proxy;
+mod headless;
 mod kube_api;
 mod machine;
 mod otlp;
 mod platform;
 mod processes;
 mod start;
-mod tap;
 mod tls_front;
+mod wire_tap;
 
 pub use browser::{Browser, BrowserCookie};
 pub use child::Child;
-pub use cli::{Cli, Cookie, Form, Hop, Jar, Page, SameSite};
-pub use gate::{Gate, GateCall};
+pub use fault_proxy::{FaultProxy, ProxiedCall};
+pub use headless::{Cookie, Form, HeadlessBrowser, Hop, Jar, Page, SameSite};
 pub use kube_api::KubeApi;
-pub use machine::{Answer, AssertionKey, ClientAuth, Machine, Pkce, UnverifiedClaims, bent};
+pub use machine::{Answer, AssertionKey, ClientAuth, Machine, Pkce, UnverifiedClaims, tampered};
 pub use otlp::{Otlp, SpanRecord};
 pub use platform::Platform;
 pub use processes::{Plan, Processes, binary, free_offset};
 pub use store::test_redis::{RedisCluster, RedisSentinels, RedisServer, RedisUser};
-pub use tap::Tap;
 pub use tls_front::{Spoken, TlsFront};
+pub use wire_tap::WireTap;

@@ -1,10 +1,10 @@
 //! All services in this process, on free ports, with a clock that the test sets and
-//! a store in memory. Each public HTTP port is a [`Tap`].
+//! a store in memory. Each public HTTP port is a [`WireTap`].
 
 use std::{collections::BTreeMap, net::TcpListener, sync::Arc, time::Duration};
 
 use kit::{
-    Ground,
+    Deps,
     clock::{Clock, ManualClock, SystemClock},
     config::{Addresses, RedisSettings, Site, Weakness},
     net::Listeners,
@@ -16,7 +16,7 @@ use store::test_redis::RedisServer;
 use tempfile::TempDir;
 
 use crate::{
-    Cli, ClientAuth, Machine, Tap,
+    ClientAuth, HeadlessBrowser, Machine, WireTap,
     start::{Changes, Start},
 };
 
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// All services. They stop when this is dropped.
 pub struct Platform {
     addresses: Addresses,
-    taps: BTreeMap<Site, Tap>,
+    taps: BTreeMap<Site, WireTap>,
     clock: Arc<ManualClock>,
     shutdown: Shutdown,
     // Stops with the runtime of the test.
@@ -110,7 +110,7 @@ impl Platform {
         // The present time, so that a real browser's dates agree with it.
         let clock = Arc::new(ManualClock::new(SystemClock.now()));
         let shutdown = Shutdown::new();
-        let ground = Ground {
+        let deps = Deps {
             clock: Arc::<ManualClock>::clone(&clock),
             random: Arc::new(SeededRandom::new(1)),
             shutdown: shutdown.clone(),
@@ -120,7 +120,7 @@ impl Platform {
         let start = Start {
             addresses: &addresses,
             state: state.path(),
-            ground,
+            deps,
             store,
             changes,
         };
@@ -164,7 +164,7 @@ impl Platform {
     }
 
     /// The HTTP traffic of `site`.
-    pub fn tap(&self, site: Site) -> &Tap {
+    pub fn tap(&self, site: Site) -> &WireTap {
         &self.taps[&site]
     }
 
@@ -179,8 +179,8 @@ impl Platform {
     }
 
     /// A new browser without JavaScript.
-    pub fn cli(&self) -> Cli {
-        Cli::with_clock(self.clock())
+    pub fn cli(&self) -> HeadlessBrowser {
+        HeadlessBrowser::with_clock(self.clock())
     }
 
     /// A client of the provider.
@@ -207,7 +207,7 @@ impl Platform {
                 "{url} is not ready"
             );
         }
-        self.taps.values().for_each(Tap::forget);
+        self.taps.values().for_each(WireTap::forget);
     }
 }
 
@@ -218,12 +218,18 @@ impl Drop for Platform {
 }
 
 /// Addresses with real ports, the sockets behind them, and the taps before these.
-fn open_ports(domain: &str) -> (Addresses, BTreeMap<Site, Listeners>, BTreeMap<Site, Tap>) {
+fn open_ports(
+    domain: &str,
+) -> (
+    Addresses,
+    BTreeMap<Site, Listeners>,
+    BTreeMap<Site, WireTap>,
+) {
     let mut addresses = Addresses::new("http", domain, 0);
     let (mut all, mut taps) = (BTreeMap::new(), BTreeMap::new());
     for site in Site::ALL {
         let listeners = Listeners::free(addresses.grpc_port(site).is_some()).unwrap();
-        let tap = Tap::in_front_of(listeners.http[0].local_addr().unwrap());
+        let tap = WireTap::in_front_of(listeners.http[0].local_addr().unwrap());
         addresses = addresses.with_port(site, tap.address().port());
         if let Some(grpc) = listeners.grpc.first() {
             addresses = addresses.with_grpc_port(site, port(grpc));

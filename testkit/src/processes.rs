@@ -2,7 +2,7 @@
 //! `scripts/up` starts, on free ports.
 //!
 //! With several replicas the public port belongs to a balancer, and every request of
-//! a [`crate::Cli`] goes to the next live replica.
+//! a [`crate::HeadlessBrowser`] goes to the next live replica.
 
 mod faults;
 mod front;
@@ -23,7 +23,7 @@ use self::{
     ports::{STRIDE, loopback, program},
     probes::Probes,
 };
-use crate::{Child, Gate, Tap, TlsFront, tap::Rotation};
+use crate::{Child, FaultProxy, TlsFront, WireTap, wire_tap::Rotation};
 
 /// Timeout for all services to become ready on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -49,11 +49,11 @@ pub struct Plan {
     /// Replacements in the IdP's built-in configuration: texts and their
     /// substitutes ([`Processes::configure_idp`]).
     pub idp_config: Vec<(&'static str, &'static str)>,
-    /// Whether the BFFs reach the IdP through a [`Gate`].
+    /// Whether the BFFs reach the IdP through a [`FaultProxy`].
     pub gated: bool,
     /// Whether all processes reach each other over TLS, through a [`TlsFront`].
     pub over_tls: bool,
-    /// Whether all of them reach Redis through a [`Tap`].
+    /// Whether all of them reach Redis through a [`WireTap`].
     pub tapped_redis: bool,
     /// The Redis of all processes, instead of a new one.
     pub redis_url: Option<String>,
@@ -67,11 +67,11 @@ pub struct Plan {
 pub struct Processes {
     // Dropped in order: the services before their store.
     members: BTreeMap<String, Member>,
-    taps: BTreeMap<String, Tap>,
+    taps: BTreeMap<String, WireTap>,
     probes: Option<Probes>,
-    gate: Option<Gate>,
+    gate: Option<FaultProxy>,
     front: Option<TlsFront>,
-    redis_tap: Option<Tap>,
+    redis_tap: Option<WireTap>,
     addresses: Addresses,
     /// `None`: [`Plan::redis_url`].
     redis: Option<RedisServer>,
@@ -94,7 +94,7 @@ impl Processes {
         let redis_tap = redis
             .as_ref()
             .filter(|_| plan.tapped_redis)
-            .map(|redis| Tap::in_front_of(loopback(redis.port())));
+            .map(|redis| WireTap::in_front_of(loopback(redis.port())));
         let folder = tempfile::tempdir().unwrap();
         let replicas = u16::try_from(plan.replicas.max(1)).unwrap();
         let offset = free_offset(replicas);
@@ -104,7 +104,7 @@ impl Processes {
             members: BTreeMap::new(),
             taps: BTreeMap::new(),
             probes: None,
-            gate: plan.gated.then(|| Gate::leading_to(idp)),
+            gate: plan.gated.then(|| FaultProxy::leading_to(idp)),
             front: None,
             redis_tap,
             addresses,
@@ -153,7 +153,7 @@ impl Processes {
     }
 
     /// The HTTP traffic between `site` and its clients.
-    pub fn tap(&self, site: Site) -> &Tap {
+    pub fn tap(&self, site: Site) -> &WireTap {
         &self.taps[site.label()]
     }
 
@@ -214,7 +214,8 @@ impl Processes {
                 } else {
                     Rotation::of(replica_at(port))
                 };
-                self.taps.insert(name, Tap::leading_to(listener, rotation));
+                self.taps
+                    .insert(name, WireTap::leading_to(listener, rotation));
             };
             tap(site.label().to_owned(), self.addresses.port(site));
             if let Some(port) = self.addresses.grpc_port(site) {

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use clap::Parser;
 use kit::{
-    Ground,
+    Deps,
     config::{Addresses, Common, CommonArgs, Problems, Site, Weakness},
     net::Listeners,
     running::Running,
@@ -16,7 +16,7 @@ use store::{SharedStore, test_redis::RedisServer};
 pub(crate) struct Start<'a> {
     pub(crate) addresses: &'a Addresses,
     pub(crate) state: &'a Path,
-    pub(crate) ground: Ground,
+    pub(crate) deps: Deps,
     pub(crate) store: SharedStore,
     pub(crate) changes: Changes<'a>,
 }
@@ -98,7 +98,7 @@ impl Start<'_> {
             Site::Evil => lab::evil::build,
             _ => lab::start::build,
         };
-        Some(build(&config, listeners, self.ground.clone()))
+        Some(build(&config, listeners, self.deps.clone()))
     }
 
     async fn idp(&self, listeners: Listeners, problems: &mut Problems) -> Started {
@@ -106,7 +106,7 @@ impl Start<'_> {
         let args = Program::<idp::Args>::parse_from(flags);
         let common = self.common(&args.common, problems)?;
         let config = idp::Config::read(&args.own, &common, problems)?;
-        Some(idp::build(config, listeners, self.store(), self.ground.clone()).await)
+        Some(idp::build(config, listeners, self.store(), self.deps.clone()).await)
     }
 
     async fn app1(&self, listeners: Listeners, problems: &mut Problems) -> Started {
@@ -114,7 +114,7 @@ impl Start<'_> {
         let args = app1_bff::Args::parse_from(flags);
         let common = self.common(&args.common, problems)?;
         let config = args.read(&common, problems)?;
-        Some(app1_bff::build(config, listeners, self.store(), self.ground.clone()).await)
+        Some(app1_bff::build(config, listeners, self.store(), self.deps.clone()).await)
     }
 
     async fn app2(&self, listeners: Listeners, problems: &mut Problems) -> Started {
@@ -122,21 +122,21 @@ impl Start<'_> {
         let args = app2_bff::Args::parse_from(flags);
         let common = self.common(&args.common, problems)?;
         let config = args.read(&common, problems)?;
-        Some(app2_bff::build(config, listeners, self.store(), self.ground.clone()).await)
+        Some(app2_bff::build(config, listeners, self.store(), self.deps.clone()).await)
     }
 
     async fn api1(&self, listeners: Listeners, problems: &mut Problems) -> Started {
         let args = api_1::Args::parse_from(["api-1"]);
         let common = self.common(&args.common, problems)?;
         let config = api_1::Config::read(&common, &args.issuer, &args.peers, &args.own, problems)?;
-        Some(api_1::build(config, listeners, self.store(), self.ground.clone()).await)
+        Some(api_1::build(config, listeners, self.store(), self.deps.clone()).await)
     }
 
     async fn api2(&self, listeners: Listeners, problems: &mut Problems) -> Started {
         let args = api_2::Args::parse_from(["api-2"]);
         let common = self.common(&args.common, problems)?;
         let config = api_2::Config::read(&common, &args.issuer, problems)?;
-        Some(api_2::build(config, listeners, self.store(), self.ground.clone()).await)
+        Some(api_2::build(config, listeners, self.store(), self.deps.clone()).await)
     }
 
     fn flags<'f>(&'f self, program: &'f str, own: &'f [&'f str]) -> Vec<&'f str> {

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use testkit::{Browser, Tap};
+use testkit::{Browser, WireTap};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -45,7 +45,7 @@ fn processes_with(mark: &str) -> Vec<PathBuf> {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_sees_cookies_that_scripts_do_not_and_hears_the_policy_being_violated() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let tap = Tap::in_front_of(listener.local_addr().unwrap());
+    let tap = WireTap::in_front_of(listener.local_addr().unwrap());
     tokio::spawn(serve(listener));
     let browser = Browser::start().await;
     browser

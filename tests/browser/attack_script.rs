@@ -4,7 +4,7 @@
 use kit::config::{Site, Weakness};
 use reqwest::Method;
 use serde_json::Value;
-use testkit::Cli;
+use testkit::HeadlessBrowser;
 
 use crate::victim::Victim;
 
@@ -127,7 +127,9 @@ async fn the_same_script_in_the_spas_page_takes_the_access_token_away() {
     let url = format!("{}/resource", victim.url(Site::Api1));
     let bearer = format!("Bearer {token}");
     let headers = [("authorization", bearer.as_str())];
-    let answer = Cli::new().raw(Method::GET, &url, &headers, "").await;
+    let answer = HeadlessBrowser::new()
+        .raw(Method::GET, &url, &headers, "")
+        .await;
     assert_eq!(answer.status, 200, "{}", answer.body);
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kit::config::Site;
 use reqwest::Method;
 use serde_json::json;
-use testkit::{Browser, Cli, Platform};
+use testkit::{Browser, HeadlessBrowser, Platform};
 use tests::{ALICE, in_modes, session_at, sign_in_to};
 
 use crate::alice::{begin, is_home, sign_in};
@@ -152,7 +152,7 @@ async fn two_tabs_share_one_stream_and_the_second_takes_over() {
 }
 
 /// Ends all sessions of Alice from another device, by the app's own list.
-async fn end_others_of_alice(platform: &Platform, cli: &mut Cli) {
+async fn end_others_of_alice(platform: &Platform, cli: &mut HeadlessBrowser) {
     let app1 = platform.url(Site::App1);
     sign_in_to(cli, &app1, ALICE).await;
     let listed = cli.fetch_get("/sessions").await.json();

@@ -1,7 +1,7 @@
 //! `/account`: a user's own sessions at the provider; and what a client with no
 //! sessions of its own knows of them (`/grants`).
 
-use testkit::{Answer, Cli, Platform};
+use testkit::{Answer, HeadlessBrowser, Platform};
 use tests::{ALICE, BOB, Party, Person, sign_in};
 
 const COOKIE: &str = "__Host-idp_session";
@@ -11,7 +11,7 @@ fn account(platform: &Platform) -> String {
 }
 
 /// Signs in for the page itself.
-async fn signed_in(platform: &Platform, person: Person) -> Cli {
+async fn signed_in(platform: &Platform, person: Person) -> HeadlessBrowser {
     let mut cli = platform.cli();
     cli.goto(&account(platform)).await;
     sign_in(&mut cli, person).await;
@@ -19,7 +19,7 @@ async fn signed_in(platform: &Platform, person: Person) -> Cli {
     cli
 }
 
-fn sid(cli: &Cli) -> String {
+fn sid(cli: &HeadlessBrowser) -> String {
     let jar = cli.jar();
     let cookie = jar.get("idp.localhost", COOKIE).unwrap();
     cookie.value.split('.').next().unwrap().to_owned()

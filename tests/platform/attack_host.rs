@@ -4,7 +4,7 @@
 
 use kit::config::{Site, Weakness};
 use reqwest::Method;
-use testkit::{Cli, Hop, Platform};
+use testkit::{HeadlessBrowser, Hop, Platform};
 use tests::{ALICE, Party, sign_in_to};
 
 const ATTACKER: &str = "attacker.example";
@@ -34,7 +34,7 @@ fn all_of(answer: &Hop) -> String {
     format!("{:?}\n{}", answer.headers, answer.body)
 }
 
-async fn ask(cli: &mut Cli, url: &str, lie: &[(&str, &str)]) -> Hop {
+async fn ask(cli: &mut HeadlessBrowser, url: &str, lie: &[(&str, &str)]) -> Hop {
     cli.raw(Method::GET, url, lie, "").await
 }
 

@@ -3,7 +3,7 @@
 
 use kit::config::Site;
 use reqwest::{Client, Method, StatusCode};
-use testkit::{Cli, Platform, RedisServer};
+use testkit::{HeadlessBrowser, Platform, RedisServer};
 use tests::{ALICE, BOB, Party, session_at, sign_in};
 use tokio::task::JoinSet;
 
@@ -65,12 +65,12 @@ async fn flood_everything(platform: &Platform, addresses: &[String]) {
     }
 }
 
-fn from(platform: &Platform, address: &str) -> Cli {
+fn from(platform: &Platform, address: &str) -> HeadlessBrowser {
     platform.cli().from(address)
 }
 
 /// A person who is half way through a login at each app.
-async fn half_way(platform: &Platform, address: &str) -> Vec<(Cli, String)> {
+async fn half_way(platform: &Platform, address: &str) -> Vec<(HeadlessBrowser, String)> {
     let mut begun = Vec::new();
     for site in [Site::App1, Site::App2] {
         let (mut cli, app) = (from(platform, address), platform.url(site));
@@ -81,7 +81,7 @@ async fn half_way(platform: &Platform, address: &str) -> Vec<(Cli, String)> {
     begun
 }
 
-async fn finish(begun: Vec<(Cli, String)>) {
+async fn finish(begun: Vec<(HeadlessBrowser, String)>) {
     for (mut cli, app) in begun {
         sign_in(&mut cli, BOB).await;
         let session = session_at(&mut cli, &app).await;

@@ -136,7 +136,7 @@ async fn a_session_of_one_app_is_nothing_to_the_other() {
         .clone();
     let stolen = format!("__Host-session_id={value}");
     let url = format!("{}/session", platform.url(Site::App2));
-    let answer = testkit::Cli::new()
+    let answer = testkit::HeadlessBrowser::new()
         .raw(Method::GET, &url, &[("cookie", &stolen)], "")
         .await;
     assert_eq!(answer.json()["authenticated"], false);

@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
-use testkit::{Child, Cli, binary, free_offset};
+use testkit::{Child, HeadlessBrowser, binary, free_offset};
 use tests::{ALICE, BOB, session_at, sign_in_to};
 
 /// What a start may take in a debug build on a busy machine.
@@ -146,7 +146,7 @@ async fn rfc3629_6_a_byte_order_mark_is_no_part_of_any_file_that_people_write() 
         assert!(tokio::time::timeout(SOON, ready).await.is_ok());
         for (app, port) in [("app1", 8082), ("app2", 8083)] {
             let app = format!("http://{app}.localhost:{}", port + offset);
-            let mut cli = Cli::new();
+            let mut cli = HeadlessBrowser::new();
             sign_in_to(&mut cli, &app, ("dodo", "Brillig 4 o'clock")).await;
             assert_eq!(session_at(&mut cli, &app).await["user"]["sub"], "u-1");
         }
@@ -187,7 +187,7 @@ async fn two_labs_with_a_domain_each_share_no_session_in_one_browser() {
         assert!(child.output().contains(&app1), "{}", child.output());
         labs.push((child, app1));
     }
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     let people = [ALICE, BOB];
     for ((_, app1), person) in labs.iter().zip(people) {
         sign_in_to(&mut cli, app1, person).await;

@@ -3,7 +3,7 @@
 
 use kit::config::Site;
 use reqwest::Method;
-use testkit::{Cli, Hop, Platform};
+use testkit::{HeadlessBrowser, Hop, Platform};
 
 /// What CORS allows in an answer.
 fn granted(answer: &Hop) -> Vec<(String, String)> {
@@ -14,11 +14,17 @@ fn granted(answer: &Hop) -> Vec<(String, String)> {
         .collect()
 }
 
-async fn get(cli: &mut Cli, url: &str, origin: &str) -> Hop {
+async fn get(cli: &mut HeadlessBrowser, url: &str, origin: &str) -> Hop {
     cli.raw(Method::GET, url, &[("origin", origin)], "").await
 }
 
-async fn preflight(cli: &mut Cli, url: &str, origin: &str, method: &str, headers: &str) -> Hop {
+async fn preflight(
+    cli: &mut HeadlessBrowser,
+    url: &str,
+    origin: &str,
+    method: &str,
+    headers: &str,
+) -> Hop {
     let asked = [
         ("origin", origin),
         ("access-control-request-method", method),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use kit::config::Site;
-use testkit::{Cli, Hop, Plan, Processes};
+use testkit::{HeadlessBrowser, Hop, Plan, Processes};
 use tests::{ALICE, BOB, Person, in_modes, modes::in_mode, session_at, sign_in_to};
 use tokio::{sync::Mutex, task::JoinSet, time::sleep};
 
@@ -25,7 +25,7 @@ type Answers = Arc<Mutex<Vec<(Instant, Hop)>>>;
 
 /// Browsers that call an API all the time, until this is dropped.
 struct Load {
-    browsers: Vec<Cli>,
+    browsers: Vec<HeadlessBrowser>,
     answers: Vec<Answers>,
     _tasks: JoinSet<()>,
 }
@@ -34,7 +34,7 @@ impl Load {
     async fn begin(app: &str) -> Self {
         let (mut browsers, mut answers, mut tasks) = (Vec::new(), Vec::new(), JoinSet::new());
         for person in PEOPLE {
-            let mut cli = Cli::new();
+            let mut cli = HeadlessBrowser::new();
             sign_in_to(&mut cli, app, person).await;
             let mut tab = cli.second_tab();
             let own = Answers::default();

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use kit::config::Site;
-use testkit::{Cli, Plan, Processes, RedisCluster, RedisSentinels};
+use testkit::{HeadlessBrowser, Plan, Processes, RedisCluster, RedisSentinels};
 use tests::{ALICE, BOB, modes::in_mode, session_at, sign_in_to};
 
 /// After such a silence a server is taken for dead.
@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 struct SignedIn {
     platform: Processes,
-    cli: Cli,
+    cli: HeadlessBrowser,
     app: String,
 }
 
@@ -26,7 +26,7 @@ impl SignedIn {
         };
         let platform = Processes::start(&in_mode(mode, plan)).await;
         let app = platform.url(Site::App1);
-        let mut cli = Cli::new();
+        let mut cli = HeadlessBrowser::new();
         sign_in_to(&mut cli, &app, ALICE).await;
         assert_eq!(cli.fetch_get("/session").await.status, 200);
         Self { platform, cli, app }
@@ -61,7 +61,7 @@ impl SignedIn {
             true
         );
         assert_eq!(self.cli.fetch_get("/api1/data").await.status, 200);
-        sign_in_to(&mut Cli::new(), &self.app, BOB).await;
+        sign_in_to(&mut HeadlessBrowser::new(), &self.app, BOB).await;
         self.platform.stop();
     }
 }

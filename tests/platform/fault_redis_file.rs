@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kit::config::Site;
-use testkit::{Cli, Plan, Processes};
+use testkit::{HeadlessBrowser, Plan, Processes};
 use tests::{
     ALICE, BOB, Person, in_modes, logout::log_out_everywhere, modes::in_mode, session_at,
     sign_in_to,
@@ -41,10 +41,10 @@ impl Scene {
     }
 
     /// Browsers of `person`, signed in to both apps.
-    async fn browsers(&self, person: Person) -> Vec<Cli> {
+    async fn browsers(&self, person: Person) -> Vec<HeadlessBrowser> {
         let mut all = Vec::new();
         for _ in 0..EACH {
-            let mut cli = Cli::new();
+            let mut cli = HeadlessBrowser::new();
             sign_in_to(&mut cli, &self.apps[0], person).await;
             cli.goto(&format!("{}/login", self.apps[1])).await;
             all.push(cli);
@@ -53,7 +53,7 @@ impl Scene {
     }
 
     /// Restarts Redis while the `busy` ones go on calling.
-    async fn restart_redis_under(&mut self, busy: &[Cli]) {
+    async fn restart_redis_under(&mut self, busy: &[HeadlessBrowser]) {
         let mut calls = JoinSet::new();
         for cli in busy {
             let mut tab = cli.second_tab();
@@ -86,7 +86,7 @@ impl Scene {
     }
 
     /// Whether the browser is signed in at each app.
-    async fn signed_in(&self, cli: &mut Cli) -> [bool; 2] {
+    async fn signed_in(&self, cli: &mut HeadlessBrowser) -> [bool; 2] {
         let mut found = [false; 2];
         for (app, found) in self.apps.iter().zip(&mut found) {
             *found = session_at(cli, app).await["authenticated"] == true;
@@ -95,7 +95,7 @@ impl Scene {
     }
 
     /// Waits until the browser is signed in at neither.
-    async fn until_signed_out(&self, cli: &mut Cli) {
+    async fn until_signed_out(&self, cli: &mut HeadlessBrowser) {
         let out = async {
             while self.signed_in(cli).await != [false; 2] {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -110,7 +110,11 @@ async fn a_restarted_redis_still_lists_revokes_and_signs_out(mode: &str) {
     let mut scene = Scene::set(mode).await;
     let mut alices = scene.browsers(ALICE).await;
     let mut bobs = scene.browsers(BOB).await;
-    let busy: Vec<_> = alices.iter().chain(&bobs).map(Cli::second_tab).collect();
+    let busy: Vec<_> = alices
+        .iter()
+        .chain(&bobs)
+        .map(HeadlessBrowser::second_tab)
+        .collect();
     scene.restart_redis_under(&busy).await;
 
     // Listed: at an app by the user, at the provider by the operator.
@@ -166,7 +170,7 @@ async fn a_store_that_lost_half_of_a_write_is_noticed_at_the_start_and_said() {
     let in_time = tokio::time::timeout(PATIENCE, said).await;
     assert!(in_time.is_ok(), "{}", platform.output()["idp"]);
     let url = format!("{}/metrics", platform.url(Site::Idp));
-    let metrics = Cli::new().try_get(&url).await.unwrap().body;
+    let metrics = HeadlessBrowser::new().try_get(&url).await.unwrap().body;
     let of_probe = |line: &&str| {
         line.starts_with("sso_records_unlisted_total{") && line.contains("sso_record=\"probe\"")
     };

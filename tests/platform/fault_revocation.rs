@@ -9,7 +9,7 @@ use std::{
 use kit::config::Site;
 use reqwest::Method;
 use serde_json::json;
-use testkit::{Cli, Plan, Processes};
+use testkit::{HeadlessBrowser, Plan, Processes};
 use tests::{ALICE, in_modes, modes::in_mode, sign_in_to};
 
 /// Sessions that are ended, one after the other.
@@ -28,7 +28,7 @@ struct Scene {
     platform: Processes,
     app: String,
     replicas: [String; 2],
-    cli: Cli,
+    cli: HeadlessBrowser,
 }
 
 impl Scene {
@@ -40,7 +40,7 @@ impl Scene {
         let platform = Processes::start(&in_mode(mode, plan)).await;
         let app = platform.url(Site::App1);
         let replicas = [1, 2].map(|number| platform.replica_url(Site::App1, number));
-        let mut cli = Cli::new();
+        let mut cli = HeadlessBrowser::new();
         sign_in_to(&mut cli, &app, ALICE).await;
         Self {
             platform,
@@ -78,7 +78,7 @@ impl Scene {
     /// that refuses them; how long after the session had ended.
     async fn end_at(&mut self, replica: usize) -> Duration {
         let cookies = self.cookies();
-        let mut keeper = Cli::new();
+        let mut keeper = HeadlessBrowser::new();
         let url = format!("{}/logout?scope=app", self.replicas[replica]);
         let headers = [("x-csrf", "1"), ("accept", "application/json")];
         let answer = self.cli.raw(Method::POST, &url, &headers, "").await;

@@ -9,7 +9,7 @@ use std::{
 
 use kit::config::Site;
 use reqwest::Method;
-use testkit::{Cli, Hop, Plan, Processes};
+use testkit::{HeadlessBrowser, Hop, Plan, Processes};
 use tests::{ALICE, BOB, Person, session_at, sign_in_to};
 use tokio::{sync::Mutex, task::JoinSet, time::sleep};
 use tonic::transport::Channel;
@@ -67,7 +67,7 @@ impl Asked {
 
 /// Browsers that ask all the time, until this is dropped.
 struct Load {
-    browsers: Vec<(Cli, String)>,
+    browsers: Vec<(HeadlessBrowser, String)>,
     asked: Arc<Mutex<Vec<Asked>>>,
     tasks: JoinSet<()>,
 }
@@ -88,7 +88,7 @@ impl Load {
         ];
         for (person, site, keeps) in people {
             let app = platform.url(site);
-            let mut cli = Cli::new();
+            let mut cli = HeadlessBrowser::new();
             if keeps {
                 cli = cli.keeping_connections();
             }
@@ -105,7 +105,7 @@ impl Load {
         let apps = [Site::App1, Site::App2].map(|site| platform.url(site));
         self.tasks.spawn(async move {
             for app in apps.iter().cycle() {
-                sign_in_to(&mut Cli::new(), app, BOB).await;
+                sign_in_to(&mut HeadlessBrowser::new(), app, BOB).await;
             }
         });
     }
@@ -146,7 +146,7 @@ impl Load {
 
 /// Asks for everything in turn.
 async fn go_on(
-    mut tab: Cli,
+    mut tab: HeadlessBrowser,
     app: String,
     writes: &'static [&'static str],
     asked: Arc<Mutex<Vec<Asked>>>,
@@ -213,7 +213,7 @@ async fn a_crash_fails_only_what_was_under_way_and_loses_no_session() {
     let failures = load.failures(Some(killed)).await;
     assert!(failures.is_empty(), "{failures:#?}");
     load.every_session_lives().await;
-    sign_in_to(&mut Cli::new(), &platform.url(Site::App1), BOB).await;
+    sign_in_to(&mut HeadlessBrowser::new(), &platform.url(Site::App1), BOB).await;
 }
 
 /// What a service says about itself on new connections, until there are none.
@@ -276,7 +276,7 @@ async fn every_service_says_that_it_drains_before_it_refuses_a_connection() {
 async fn who_drains_without_store_and_provider_answers_and_ends_all_the_same() {
     let mut platform = Processes::start(&Plan::default()).await;
     let app = platform.url(Site::App1);
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app, ALICE).await;
     platform.redis().pause();
     platform.kill("idp");
@@ -309,7 +309,7 @@ async fn in_one_process_a_request_under_way_still_gets_through_all_services() {
     let folder = tempfile::tempdir().unwrap();
     let (mut child, offset) = crate::ways_to_run::one_process(folder.path()).await;
     let app = format!("http://app1.localhost:{}", 8082 + offset);
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app, ALICE).await;
     let jar = cli.jar();
     let cookies = jar

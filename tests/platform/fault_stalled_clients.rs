@@ -9,7 +9,7 @@ use std::{
 
 use kit::admission::Admission;
 use serde_json::json;
-use testkit::Cli;
+use testkit::HeadlessBrowser;
 use tests::{ALICE, sign_in_to};
 
 use crate::ways_to_run::one_process;
@@ -108,7 +108,7 @@ fn is_healthy(port: u16) -> bool {
 
 /// Alice signs in, orders and signs out.
 async fn alice_is_served(app1: &str) {
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, app1, ALICE).await;
     assert_eq!(cli.fetch_get("/api1/data").await.status, 200);
     let order = json!({ "item": "chess-set", "quantity": 1 });

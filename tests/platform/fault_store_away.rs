@@ -3,16 +3,16 @@
 use std::time::{Duration, Instant};
 
 use kit::config::Site;
-use testkit::{Cli, Plan, Processes};
+use testkit::{HeadlessBrowser, Plan, Processes};
 use tests::{ALICE, in_modes, modes::in_mode, session_at, sign_in_to};
 
 /// How long to wait for what must happen, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-async fn signed_in(mode: &str) -> (Processes, Cli, String) {
+async fn signed_in(mode: &str) -> (Processes, HeadlessBrowser, String) {
     let platform = Processes::start(&in_mode(mode, Plan::default())).await;
     let app1 = platform.url(Site::App1);
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app1, ALICE).await;
     for path in ["/api1/data", "/api2/data"] {
         assert_eq!(cli.fetch_get(path).await.status, 200, "{path}");
@@ -22,7 +22,7 @@ async fn signed_in(mode: &str) -> (Processes, Cli, String) {
 
 /// Asks until the answer is 503: a session may be served for a moment by a
 /// process that has not noticed yet. The cookies stay as they are.
-async fn told_to_wait(cli: &mut Cli, path: &str) {
+async fn told_to_wait(cli: &mut HeadlessBrowser, path: &str) {
     let began = Instant::now();
     loop {
         let answer = cli.fetch_get(path).await;
@@ -35,7 +35,7 @@ async fn told_to_wait(cli: &mut Cli, path: &str) {
     }
 }
 
-async fn lives_on(cli: &mut Cli, app: &str) {
+async fn lives_on(cli: &mut HeadlessBrowser, app: &str) {
     let session = session_at(cli, app).await;
     assert_eq!(session["authenticated"], true, "nobody was signed out");
     assert_eq!(cli.fetch_get("/api1/data").await.status, 200);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kit::config::Site;
-use testkit::{Cli, Plan, Processes};
+use testkit::{HeadlessBrowser, Plan, Processes};
 use tests::{ALICE, in_modes, logout::log_out_everywhere, modes::in_mode, session_at, sign_in_to};
 
 use crate::operator::{Operator, operated};
@@ -17,14 +17,14 @@ struct Scene {
     platform: Processes,
     operator: Operator,
     apps: [String; 2],
-    cli: Cli,
+    cli: HeadlessBrowser,
 }
 
 impl Scene {
     async fn set(mode: &str) -> Self {
         let platform = Processes::start(&operated(in_mode(mode, Plan::default()))).await;
         let apps = [Site::App1, Site::App2].map(|site| platform.url(site));
-        let mut cli = Cli::new();
+        let mut cli = HeadlessBrowser::new();
         sign_in_to(&mut cli, &apps[0], ALICE).await;
         cli.goto(&format!("{}/login", apps[1])).await;
         let operator = Operator::at(platform.addresses());
@@ -74,7 +74,7 @@ impl Scene {
     /// How many records some service has met without their place.
     async fn unlisted(&self, site: Site) -> u64 {
         let url = format!("{}/metrics", self.platform.url(site));
-        let metrics = Cli::new().try_get(&url).await.unwrap().body;
+        let metrics = HeadlessBrowser::new().try_get(&url).await.unwrap().body;
         let lines = metrics
             .lines()
             .filter(|line| line.starts_with("sso_records_unlisted_total{"));

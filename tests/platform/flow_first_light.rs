@@ -4,11 +4,11 @@
 use kit::config::Site;
 use reqwest::Method;
 use serde_json::json;
-use testkit::{Cli, Plan, Platform, Processes};
+use testkit::{HeadlessBrowser, Plan, Platform, Processes};
 use tests::{ALICE, session_at, sign_in_to, words::holds_a_jwt};
 
 /// The calls of an app's page, each with the status that is right.
-async fn call_everything(cli: &mut Cli, app: &str) {
+async fn call_everything(cli: &mut HeadlessBrowser, app: &str) {
     cli.goto(app).await;
     let order = json!({ "item": "chess-set", "quantity": 1 });
     for path in ["/api1/data", "/api1/report", "/api2/data"] {
@@ -34,7 +34,7 @@ async fn alice_signs_in_once_and_uses_both_apps_on_two_replicas_and_redis() {
     })
     .await;
     let (app1, app2) = (platform.url(Site::App1), platform.url(Site::App2));
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
 
     let home = cli.goto(&app1).await;
     assert_eq!(home.status(), 200, "signed out there is a page too");
@@ -137,7 +137,7 @@ async fn an_app_shows_its_browser_no_token_but_where_its_mode_carries_them_in_co
     }
 }
 
-async fn sign_in_to_or_home(cli: &mut Cli, app: &str) {
+async fn sign_in_to_or_home(cli: &mut HeadlessBrowser, app: &str) {
     cli.goto(&format!("{app}/login")).await;
     if cli.page().has_form() && cli.page().first_form().field("username").is_some() {
         tests::sign_in(cli, ALICE).await;

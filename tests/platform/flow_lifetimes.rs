@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kit::config::Site;
 use reqwest::Method;
-use testkit::{Cli, Platform};
+use testkit::{HeadlessBrowser, Platform};
 use tests::{ALICE, in_modes, session_at, sign_in_to};
 
 const IDLE: Duration = Duration::from_secs(3600);
@@ -13,7 +13,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 const STEP: Duration = Duration::from_secs(45 * 60);
 
 /// Alice, signed in to app1, whose sessions last [`IDLE`] and [`LONGEST`].
-async fn signed_in(mode: &str) -> (Platform, Cli, String) {
+async fn signed_in(mode: &str) -> (Platform, HeadlessBrowser, String) {
     let flags = [
         "--bff-session-mode",
         mode,
@@ -29,7 +29,7 @@ async fn signed_in(mode: &str) -> (Platform, Cli, String) {
     (platform, cli, app)
 }
 
-async fn is_over(cli: &mut Cli, app: &str) {
+async fn is_over(cli: &mut HeadlessBrowser, app: &str) {
     assert_eq!(cli.fetch_get("/api1/data").await.status, 401);
     assert_eq!(session_at(cli, app).await["authenticated"], false);
 }

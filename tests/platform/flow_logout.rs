@@ -6,7 +6,7 @@ use std::time::Duration;
 use kit::config::Site;
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::{Cli, ClientAuth, Plan, Platform, Processes};
+use testkit::{ClientAuth, HeadlessBrowser, Plan, Platform, Processes};
 use tests::{
     ALICE, in_modes,
     logout::{log_out_at, log_out_everywhere, try_to_log_out_at},
@@ -23,23 +23,23 @@ const HELD: Duration = Duration::from_secs(3);
 /// How long to wait for what must happen, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-async fn status(cli: &mut Cli, url: &str) -> u16 {
+async fn status(cli: &mut HeadlessBrowser, url: &str) -> u16 {
     cli.raw(Method::GET, url, &[], "").await.status
 }
 
-async fn is_signed_in(cli: &mut Cli, app: &str) -> bool {
+async fn is_signed_in(cli: &mut HeadlessBrowser, app: &str) -> bool {
     session_at(cli, app).await["authenticated"] == true
 }
 
 /// Whether the provider still knows the browser.
-async fn is_known_to_provider(cli: &mut Cli, app: &str) -> bool {
+async fn is_known_to_provider(cli: &mut HeadlessBrowser, app: &str) -> bool {
     let page = cli.goto(&format!("{app}/login")).await;
     let asks_who = page.has_form() && page.first_form().field("username").is_some();
     !asks_who
 }
 
 /// A browser that is signed in to both apps, with a token for API-1 at each.
-async fn at_both(mut cli: Cli, app1: &str, app2: &str) -> Cli {
+async fn at_both(mut cli: HeadlessBrowser, app1: &str, app2: &str) -> HeadlessBrowser {
     sign_in_to(&mut cli, app1, ALICE).await;
     cli.goto(&format!("{app2}/login")).await;
     for app in [app1, app2] {
@@ -214,7 +214,7 @@ async fn a_plain_form_of_the_page_is_redirected_and_needs_its_token() {
 }
 
 /// The provider's session is still there.
-async fn sign_in_again(cli: &mut Cli, app: &str) {
+async fn sign_in_again(cli: &mut HeadlessBrowser, app: &str) {
     let page = cli.goto(&format!("{app}/login")).await;
     assert_eq!(page.status(), 200, "{page}");
 }
@@ -222,7 +222,7 @@ async fn sign_in_again(cli: &mut Cli, app: &str) {
 async fn with_redis_the_other_app_knows_at_once(mode: &str) {
     let platform = Processes::start(&in_mode(mode, Plan::default())).await;
     let (app1, app2) = (platform.url(Site::App1), platform.url(Site::App2));
-    let mut cli = at_both(Cli::new(), &app1, &app2).await;
+    let mut cli = at_both(HeadlessBrowser::new(), &app1, &app2).await;
     log_out_everywhere(&mut cli, &app1).await;
     let told = Instant::now();
     assert!(!is_signed_in(&mut cli, &app2).await);
@@ -248,7 +248,7 @@ async fn an_answer_that_is_late_does_not_bring_the_session_back(mode: &str) {
     plan.environment.push(idle);
     let platform = Processes::start(&in_mode(mode, plan)).await;
     let app1 = platform.url(Site::App1);
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app1, ALICE).await;
     sleep(Duration::from_millis(1100)).await;
     let gate = platform.gate();
@@ -295,7 +295,7 @@ async fn without_the_store_nothing_ends_and_the_cookie_stays() {
     };
     let mut platform = Processes::start(&plan).await;
     let app1 = platform.url(Site::App1);
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app1, ALICE).await;
     platform.redis_mut().stop();
     let answer = try_to_log_out_at(&mut cli, &app1, "").await;
@@ -316,7 +316,7 @@ async fn without_the_store_nothing_ends_and_the_cookie_stays() {
 async fn a_provider_that_is_away_blocks_no_logout() {
     let mut platform = Processes::start(&Plan::default()).await;
     let app1 = platform.url(Site::App1);
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app1, ALICE).await;
     platform.kill("idp");
     let said = log_out_at(&mut cli, &app1, "").await;

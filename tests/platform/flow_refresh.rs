@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use kit::config::Site;
 use reqwest::Method;
-use testkit::{Cli, Platform};
+use testkit::{HeadlessBrowser, Platform};
 use tests::{ALICE, in_modes, sign_in_to};
 
 /// How often the app asked the token endpoint since the last look.
@@ -17,7 +17,7 @@ fn token_calls(platform: &Platform) -> usize {
     calls
 }
 
-async fn status(cli: &mut Cli, path: &str) -> u16 {
+async fn status(cli: &mut HeadlessBrowser, path: &str) -> u16 {
     cli.fetch_get(path).await.status
 }
 

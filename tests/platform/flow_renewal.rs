@@ -9,7 +9,7 @@ use std::{
 
 use futures_util::future::join_all;
 use kit::config::Site;
-use testkit::{Cli, Gate, GateCall, Plan, Processes};
+use testkit::{FaultProxy, HeadlessBrowser, Plan, Processes, ProxiedCall};
 use tests::{
     ALICE, in_modes,
     modes::in_mode,
@@ -41,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Two replicas, a session, and its two access tokens expired.
 struct Scene {
     platform: Processes,
-    cli: Cli,
+    cli: HeadlessBrowser,
     app: String,
 }
 
@@ -60,7 +60,7 @@ impl Scene {
         };
         let platform = Processes::start(&in_mode(mode, plan)).await;
         let app = platform.url(Site::App1);
-        let mut cli = Cli::new();
+        let mut cli = HeadlessBrowser::new();
         sign_in_to(&mut cli, &app, ALICE).await;
         for path in ["/api1/data", "/api2/data"] {
             assert_eq!(cli.fetch_get(path).await.status, 200, "{path}");
@@ -81,7 +81,7 @@ impl Scene {
         }
     }
 
-    fn redeems(&self) -> Vec<GateCall> {
+    fn redeems(&self) -> Vec<ProxiedCall> {
         self.platform.gate().calls("/token")
     }
 
@@ -121,7 +121,7 @@ impl Scene {
 
 /// All calls at once; each is repeated while its connection breaks. All have to
 /// be answered with 200.
-async fn storm(cli: &Cli, app: &str) {
+async fn storm(cli: &HeadlessBrowser, app: &str) {
     let calls = (0..2 * CALLS).map(|n| {
         // In twos, for the balancer gives every second connection to a replica:
         // so both are asked for both.
@@ -146,7 +146,7 @@ async fn storm(cli: &Cli, app: &str) {
 }
 
 /// Who waits for an answer that the provider has given already.
-async fn holder(gate: &Gate) -> String {
+async fn holder(gate: &FaultProxy) -> String {
     loop {
         let mut redeems = gate.calls("/token").into_iter();
         let half_way = redeems.find(|call| call.status.is_some() && call.ended.is_none());
@@ -158,18 +158,18 @@ async fn holder(gate: &Gate) -> String {
 }
 
 /// Each successful redeem's audience, in their order.
-fn successes(redeems: &[GateCall]) -> Vec<&str> {
+fn successes(redeems: &[ProxiedCall]) -> Vec<&str> {
     let granted = redeems.iter().filter(|call| call.status == Some(200));
     granted.filter_map(|call| call.param("resource")).collect()
 }
 
 /// How often a refresh token was sent that had been sent before.
-fn repeats(redeems: &[GateCall]) -> usize {
+fn repeats(redeems: &[ProxiedCall]) -> usize {
     let sent = redeems.iter().map(|call| call.param("refresh_token"));
     redeems.len() - sent.collect::<BTreeSet<_>>().len()
 }
 
-fn never_two_at_once(redeems: &[GateCall]) {
+fn never_two_at_once(redeems: &[ProxiedCall]) {
     for (n, one) in redeems.iter().enumerate() {
         let at_once = redeems[n + 1..].iter().any(|other| one.overlaps(other));
         assert!(!at_once, "{redeems:#?}");
@@ -178,7 +178,7 @@ fn never_two_at_once(redeems: &[GateCall]) {
 
 /// One successful redeem for each audience and, where one had to be repeated,
 /// one more request with the refresh token that was sent before.
-fn one_an_audience(redeems: &[GateCall], repeated: usize) {
+fn one_an_audience(redeems: &[ProxiedCall], repeated: usize) {
     never_two_at_once(redeems);
     assert_eq!(redeems.len(), 2 + repeated, "{redeems:#?}");
     assert_eq!(repeats(redeems), repeated, "{redeems:#?}");
@@ -230,7 +230,7 @@ async fn a_holder_of_the_lease_killed_half_way_costs_one_request_more(mode: &str
 
 /// Without a lease: one successful redeem for each audience at each replica,
 /// and `repeated` requests more. Those of one replica for one audience share.
-fn one_a_replica_and_audience(redeems: &[GateCall], repeated: usize) {
+fn one_a_replica_and_audience(redeems: &[ProxiedCall], repeated: usize) {
     let delivered = redeems
         .iter()
         .filter(|call| call.is_delivered && call.status == Some(200));
@@ -244,7 +244,7 @@ fn one_a_replica_and_audience(redeems: &[GateCall], repeated: usize) {
     assert_eq!((count, redeems.len()), (4, 4 + repeated), "{redeems:#?}");
 }
 
-async fn without_a_lease(faults: impl Fn(&Gate), repeated: usize) {
+async fn without_a_lease(faults: impl Fn(&FaultProxy), repeated: usize) {
     let mut scene = Scene::set("stateless").await;
     faults(scene.platform.gate());
     storm(&scene.cli, &scene.app).await;
@@ -298,6 +298,6 @@ async fn stateless_a_client_without_rotation_needs_no_grace() {
     }
     let later = scene.redeems();
     let of_first =
-        |call: &GateCall| call.param("refresh_token") == redeems[0].param("refresh_token");
+        |call: &ProxiedCall| call.param("refresh_token") == redeems[0].param("refresh_token");
     assert!(later.len() == 2 && later.iter().all(of_first), "{later:#?}");
 }

@@ -41,7 +41,7 @@ async fn an_invalid_or_expired_session_starts_a_fresh_login() {
         .get("app2.localhost", "__Host-session_id")
         .cloned()
         .unwrap();
-    cli.bend_cookie("app2.localhost", "__Host-session_id", "nonsense");
+    cli.set_cookie("app2.localhost", "__Host-session_id", "nonsense");
     assert_eq!(session_at(&mut cli, &app2).await["authenticated"], false);
     let page = cli.goto(&format!("{app2}/login")).await;
     assert!(

@@ -4,7 +4,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use testkit::{
-    Child, Cli, ClientAuth, Machine, Pkce, RedisServer, UnverifiedClaims, binary, free_offset,
+    Child, ClientAuth, HeadlessBrowser, Machine, Pkce, RedisServer, UnverifiedClaims, binary,
+    free_offset,
 };
 use tests::{ALICE, BOB, Person, sign_in};
 use url::Url;
@@ -95,11 +96,11 @@ impl Provider {
         )
     }
 
-    async fn tokens(&self, cli: &mut Cli, person: Person) -> Tokens {
+    async fn tokens(&self, cli: &mut HeadlessBrowser, person: Person) -> Tokens {
         self.tokens_for(cli, person, "openid offline_access").await
     }
 
-    async fn tokens_for(&self, cli: &mut Cli, person: Person, scope: &str) -> Tokens {
+    async fn tokens_for(&self, cli: &mut HeadlessBrowser, person: Person, scope: &str) -> Tokens {
         let (code, pkce) = self.code(cli, person, scope).await;
         let redeemed = self.machine().redeem(&code, CALLBACK, &pkce.verifier).await;
         let tokens = redeemed.granted();
@@ -110,7 +111,7 @@ impl Provider {
         }
     }
 
-    async fn code(&self, cli: &mut Cli, person: Person, scope: &str) -> (String, Pkce) {
+    async fn code(&self, cli: &mut HeadlessBrowser, person: Person, scope: &str) -> (String, Pkce) {
         let pkce = Pkce::new();
         let mut url = Url::parse(&format!("{}/authorize", self.issuer())).unwrap();
         url.query_pairs_mut().extend_pairs([
@@ -133,14 +134,14 @@ impl Provider {
         (code.into_owned(), pkce)
     }
 
-    async fn is_signed_in(&self, cli: &mut Cli) -> bool {
+    async fn is_signed_in(&self, cli: &mut HeadlessBrowser) -> bool {
         let page = cli.goto(&format!("{}/account", self.issuer())).await;
         page.text().contains("This browser")
     }
 }
 
-fn browser() -> Cli {
-    Cli::new().not_following(CALLBACK)
+fn browser() -> HeadlessBrowser {
+    HeadlessBrowser::new().not_following(CALLBACK)
 }
 
 fn sid(token: &str) -> String {

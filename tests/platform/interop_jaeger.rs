@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use kit::config::Site;
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::{Cli, ClientAuth, Machine, Plan, Processes};
+use testkit::{ClientAuth, HeadlessBrowser, Machine, Plan, Processes};
 use tests::{ALICE, sign_in, trace::PATIENCE};
 
 /// Jaeger's query API.
@@ -127,13 +127,17 @@ async fn a_login_a_slow_token_call_and_a_denied_request_are_found_in_jaeger() {
         ..Plan::default()
     })
     .await;
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     a_login_and_an_order_are_whole(&jaeger, &platform, &mut cli).await;
     a_slow_token_call_is_found(&jaeger, &platform, &mut cli).await;
     denied_requests_are_found(&jaeger, &platform).await;
 }
 
-async fn a_login_and_an_order_are_whole(jaeger: &Jaeger, platform: &Processes, cli: &mut Cli) {
+async fn a_login_and_an_order_are_whole(
+    jaeger: &Jaeger,
+    platform: &Processes,
+    cli: &mut HeadlessBrowser,
+) {
     let page = cli
         .goto(&format!("{}/login", platform.url(Site::App2)))
         .await;
@@ -180,7 +184,11 @@ async fn a_login_and_an_order_are_whole(jaeger: &Jaeger, platform: &Processes, c
 }
 
 /// By its name and how long it took.
-async fn a_slow_token_call_is_found(jaeger: &Jaeger, platform: &Processes, cli: &mut Cli) {
+async fn a_slow_token_call_is_found(
+    jaeger: &Jaeger,
+    platform: &Processes,
+    cli: &mut HeadlessBrowser,
+) {
     platform
         .gate()
         .slow_down("/token", Duration::from_millis(1500));

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kit::config::Site;
-use testkit::{Child, Cli, Plan, Processes, binary};
+use testkit::{Child, HeadlessBrowser, Plan, Processes, binary};
 use tests::{ALICE, in_modes, logout::log_out_at, modes::in_mode, session_at, sign_in_to};
 
 const NAME: &str = "name = \"Alice Liddell\"";
@@ -36,7 +36,7 @@ async fn with_a_name_of(length: usize, mode: &str) -> Processes {
 async fn a_long_identity_is_split_and_comes_back_whole(mode: &str) {
     let platform = with_a_name_of(LONG, mode).await;
     let app = platform.url(Site::App1);
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app, ALICE).await;
     let session = session_at(&mut cli, &app).await;
     assert_eq!(session["user"]["name"].as_str().map(str::len), Some(LONG));
@@ -51,7 +51,7 @@ async fn a_long_identity_is_split_and_comes_back_whole(mode: &str) {
     });
     let lengths: Vec<_> = lines.map(str::len).collect();
     assert!(!lengths.is_empty() && lengths.iter().all(|len| *len <= MAX_COOKIE));
-    let parts = |cli: &Cli| {
+    let parts = |cli: &HeadlessBrowser| {
         let jar = cli.jar();
         let names = jar.of("app1.localhost").map(|cookie| &cookie.name);
         names.filter(|name| *name != "__Host-ended").count()

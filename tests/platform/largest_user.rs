@@ -2,7 +2,7 @@
 //! modes that carry tokens in cookies, and over gRPC.
 
 use kit::config::Site;
-use testkit::{Cli, Plan, Processes};
+use testkit::{HeadlessBrowser, Plan, Processes};
 use tests::{ALICE, in_modes, modes::in_mode, session_at, sign_in_to};
 
 /// As much as the provider's configuration lets a user have.
@@ -38,7 +38,7 @@ async fn the_largest_user_signs_in_and_calls_everything(mode: &str) {
         let platform = Processes::start(&plan).await;
         for site in [Site::App1, Site::App2] {
             let app = platform.url(site);
-            let mut cli = Cli::new();
+            let mut cli = HeadlessBrowser::new();
             sign_in_to(&mut cli, &app, ALICE).await;
             let session = session_at(&mut cli, &app).await;
             assert_eq!(session["authenticated"], true, "{algorithm}: {session}");

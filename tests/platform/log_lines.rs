@@ -3,7 +3,7 @@
 
 use kit::config::Site;
 use serde_json::{Value, json};
-use testkit::{Cli, Otlp, Plan, Processes};
+use testkit::{HeadlessBrowser, Otlp, Plan, Processes};
 use tests::{ALICE, sign_in};
 
 /// The lines of the process `name` that are JSON.
@@ -35,7 +35,7 @@ async fn each_line_of_a_request_says_its_trace(plan: Plan) {
     plan.environment.push(own("LOG_FORMAT", "json"));
     let is_traced = plan.otlp_endpoint.is_some();
     let mut platform = Processes::start(&plan).await;
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     let page = cli
         .goto(&format!("{}/login", platform.url(Site::App1)))
         .await;
@@ -92,7 +92,7 @@ async fn rfc6749_5_2_a_wrong_client_secret_is_told_with_client_and_error_at_both
         ..Plan::default()
     };
     let platform = Processes::start(&plan).await;
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     let (app1, app2) = (platform.url(Site::App1), platform.url(Site::App2));
     cli.goto(&format!("{app1}/login")).await;
     sign_in(&mut cli, ALICE).await;
@@ -137,7 +137,7 @@ async fn a_refused_clients_name_is_bounded_and_cannot_end_its_line() {
         ..Plan::default()
     };
     let platform = Processes::start(&plan).await;
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     let body: String = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("grant_type", "client_credentials")
         .append_pair(

@@ -7,7 +7,7 @@ use kit::{
     telemetry::names::{Kind, METRICS, Metric},
 };
 use serde_json::json;
-use testkit::{Cli, ClientAuth, Machine, Otlp, Plan, Processes};
+use testkit::{ClientAuth, HeadlessBrowser, Machine, Otlp, Plan, Processes};
 use tests::{ALICE, sign_in, sign_in_to, trace::PATIENCE};
 
 const SERVICES: [(&str, Site); 5] = [
@@ -26,7 +26,7 @@ impl Scraped {
         let mut said = BTreeMap::new();
         for (service, site) in SERVICES {
             let url = format!("{}/metrics", platform.url(site));
-            let answer = Cli::new().try_get(&url).await.unwrap();
+            let answer = HeadlessBrowser::new().try_get(&url).await.unwrap();
             said.insert(service, answer.body);
         }
         Self(said)
@@ -57,7 +57,7 @@ impl Scraped {
 }
 
 async fn a_day_in_the_life(platform: &Processes) {
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     cli.goto(&format!("{}/login", platform.url(Site::App1)))
         .await;
     sign_in(&mut cli, ("alice", "not-it")).await;
@@ -68,7 +68,7 @@ async fn a_day_in_the_life(platform: &Processes) {
         assert_eq!(cli.fetch_get(path).await.status, 200, "{path}");
     }
     let denied = format!("{}/login?prompt=none", platform.url(Site::App2));
-    Cli::new().goto(&denied).await;
+    HeadlessBrowser::new().goto(&denied).await;
     let url = format!("{}/resource", platform.url(Site::Api1));
     let nobody = ClientAuth::public("nobody");
     let nobody = Machine::new(&platform.url(Site::Idp), nobody);
@@ -85,7 +85,7 @@ async fn a_day_in_the_life(platform: &Processes) {
     );
     let refused = nobody.token(&[("grant_type", "client_credentials")]).await;
     assert_eq!(refused.status, 401, "{}", refused.body);
-    let mut other = Cli::new();
+    let mut other = HeadlessBrowser::new();
     sign_in_to(&mut other, &platform.url(Site::App2), ALICE).await;
     other.press("Sign out everywhere").await;
 }
@@ -258,7 +258,7 @@ async fn metrics_are_not_sent_unasked() {
     })
     .await;
     let app = platform.url(Site::App1);
-    Cli::new().goto(&format!("{app}/")).await;
+    HeadlessBrowser::new().goto(&format!("{app}/")).await;
     // What had to be sent has been sent then.
     platform.stop();
     let spans = otlp.until(PATIENCE, |spans| !spans.is_empty()).await;
@@ -269,7 +269,7 @@ async fn metrics_are_not_sent_unasked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_are_counted_from_time_to_time() {
     let platform = Processes::start(&Plan::default()).await;
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &platform.url(Site::App1), ALICE).await;
     let counted = async {
         loop {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use kit::config::Site;
 use reqwest::Method;
-use testkit::{Cli, Hop, Plan, Platform, Processes};
+use testkit::{HeadlessBrowser, Hop, Plan, Platform, Processes};
 use tests::{ALICE, in_modes, modes::in_mode, sign_in_to};
 
 /// Calls to the APIs that are counted.
@@ -42,7 +42,7 @@ struct Cost {
 async fn cost(mode: &str) -> Cost {
     let platform = Processes::start(&in_mode(mode, Plan::default())).await;
     let app = platform.url(Site::App1);
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app, ALICE).await;
     for path in ["/api1/data", "/api2/data"] {
         assert_eq!(cli.fetch_get(path).await.status, 200, "{path}");
@@ -106,7 +106,7 @@ async fn calls_cost_nothing(mode: &str) {
 }
 
 /// What the answer to `path` says of the cookies that went with it, and those.
-async fn cookies_told(cli: &mut Cli, app: &str, path: &str) -> (usize, usize) {
+async fn cookies_told(cli: &mut HeadlessBrowser, app: &str, path: &str) -> (usize, usize) {
     let sent: Vec<_> = cli
         .jar()
         .of("app1.localhost")

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use kit::config::Site;
 use reqwest::Method;
 use serde_json::json;
-use testkit::{Cli, Otlp, Plan, Processes};
+use testkit::{HeadlessBrowser, Otlp, Plan, Processes};
 use tests::{ALICE, BOB, sign_in, sign_in_to};
 
 /// What must not be found anywhere, with what it is.
@@ -114,8 +114,8 @@ async fn a_full_run_emits_no_secret(app1: &str, app2: &str) {
 }
 
 /// Signs in to both apps as alice, not at the first try, and calls everything.
-async fn use_everything(platform: &Processes, secrets: &mut Secrets) -> Cli {
-    let mut cli = Cli::new();
+async fn use_everything(platform: &Processes, secrets: &mut Secrets) -> HeadlessBrowser {
+    let mut cli = HeadlessBrowser::new();
     for site in [Site::App1, Site::App2] {
         let app = platform.url(site);
         cli.goto(&format!("{app}/login")).await;
@@ -140,9 +140,13 @@ async fn use_everything(platform: &Processes, secrets: &mut Secrets) -> Cli {
 }
 
 /// Is refused where it can be, and logs out of both apps by one.
-async fn be_refused_and_log_out(platform: &Processes, cli: &mut Cli, secrets: &mut Secrets) {
+async fn be_refused_and_log_out(
+    platform: &Processes,
+    cli: &mut HeadlessBrowser,
+    secrets: &mut Secrets,
+) {
     // Refusals are logged most of all.
-    sign_in_to(&mut Cli::new(), &platform.url(Site::App2), BOB).await;
+    sign_in_to(&mut HeadlessBrowser::new(), &platform.url(Site::App2), BOB).await;
     let forged = "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJmb3JnZWQifQ.c2lnbmF0dXJl";
     secrets.add("forged token", [forged[7..].to_owned()]);
     for site in [Site::Api1, Site::Api2] {

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use sso_proto::idp::end_sessions_request::Which;
-use testkit::{Cli, Platform, UnverifiedClaims};
+use testkit::{HeadlessBrowser, Platform, UnverifiedClaims};
 use tests::{ALICE, BOB, Party, sign_in};
 
 use crate::{
@@ -24,7 +24,11 @@ async fn platform() -> (Platform, u16) {
 }
 
 /// Signs out by the app's own hint; the hint's claims.
-async fn signed_out(platform: &Platform, party: &Party<'_>, cli: &mut Cli) -> UnverifiedClaims {
+async fn signed_out(
+    platform: &Platform,
+    party: &Party<'_>,
+    cli: &mut HeadlessBrowser,
+) -> UnverifiedClaims {
     let hint = party.tokens(cli, &[]).await.text("id_token");
     let page = cli
         .goto(&format!(

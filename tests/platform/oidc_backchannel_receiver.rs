@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kit::config::Site;
 use reqwest::Method;
-use testkit::{Cli, Hop, Plan, Platform, Processes, Tap, bent};
+use testkit::{HeadlessBrowser, Hop, Plan, Platform, Processes, WireTap, tampered};
 use tests::{
     ALICE, BOB, in_modes, logout::log_out_everywhere, modes::in_mode, session_at, sign_in_to,
 };
@@ -19,7 +19,7 @@ const HELD: Duration = Duration::from_secs(3);
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
 /// The logout tokens that came to an app, the latest last.
-fn logout_tokens(tap: &Tap) -> Vec<String> {
+fn logout_tokens(tap: &WireTap) -> Vec<String> {
     let requests = tap.requests();
     let tokens = requests.split("logout_token=").skip(1);
     let ends = |c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c));
@@ -32,19 +32,21 @@ fn logout_tokens(tap: &Tap) -> Vec<String> {
 async fn send(app: &str, token: &str) -> Hop {
     let body = format!("logout_token={token}");
     let url = format!("{app}/backchannel-logout");
-    let answer = Cli::new().raw(Method::POST, &url, &[FORM], &body).await;
+    let answer = HeadlessBrowser::new()
+        .raw(Method::POST, &url, &[FORM], &body)
+        .await;
     // §2.8.
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert!(answer.header("set-cookie").is_none());
     answer
 }
 
-async fn is_signed_in(cli: &mut Cli, app: &str) -> bool {
+async fn is_signed_in(cli: &mut HeadlessBrowser, app: &str) -> bool {
     session_at(cli, app).await["authenticated"] == true
 }
 
 /// Ends the browser's session with the provider, from the provider's own page.
-async fn sign_out_at(cli: &mut Cli, provider: &str) {
+async fn sign_out_at(cli: &mut HeadlessBrowser, provider: &str) {
     cli.goto(&format!("{provider}/logout")).await;
     let page = cli.submit_first_form(&[]).await;
     assert!(
@@ -64,16 +66,16 @@ async fn oidc_backchannel_2_6_7_a_token_works_once_and_for_its_own_app() {
     for (app, token, why) in [
         (&app1, token.clone(), "jti"),
         (&app2, token.clone(), "aud"),
-        (&app1, bent::signature(&token), "signature"),
-        (&app1, bent::unsigned(&token), "alg"),
+        (&app1, tampered::signature(&token), "signature"),
+        (&app1, tampered::unsigned(&token), "alg"),
         (
             &app1,
-            bent::hs256(&token, b"a key that all know, for a MAC"),
+            tampered::hs256(&token, b"a key that all know, for a MAC"),
             "alg",
         ),
         (
             &app1,
-            bent::claims(&token, |claims| claims["jti"] = "another".into()),
+            tampered::claims(&token, |claims| claims["jti"] = "another".into()),
             "signature",
         ),
     ] {
@@ -151,7 +153,7 @@ async fn a_login_that_it_crosses_makes_no_session(mode: &str) {
     let platform = Processes::start(&in_mode(mode, plan)).await;
     let (app1, app2) = (platform.url(Site::App1), platform.url(Site::App2));
     let provider = platform.url(Site::Idp);
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app1, ALICE).await;
     let gate = platform.gate();
     gate.forget();
@@ -186,7 +188,7 @@ async fn a_login_that_it_crosses_makes_no_session(mode: &str) {
 async fn an_app_that_is_down_meanwhile_is_told_when_it_is_back(mode: &str) {
     let mut platform = Processes::start(&in_mode(mode, Plan::default())).await;
     let (app1, app2) = (platform.url(Site::App1), platform.url(Site::App2));
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app1, ALICE).await;
     cli.goto(&format!("{app2}/login")).await;
     assert!(is_signed_in(&mut cli, &app2).await);
@@ -197,7 +199,7 @@ async fn an_app_that_is_down_meanwhile_is_told_when_it_is_back(mode: &str) {
 }
 
 /// Waits until the session at `app` has ended.
-async fn signed_out_in_time(cli: &mut Cli, app: &str) {
+async fn signed_out_in_time(cli: &mut HeadlessBrowser, app: &str) {
     let ended = async {
         while is_signed_in(cli, app).await {
             sleep(Duration::from_millis(50)).await;
@@ -223,7 +225,7 @@ async fn with_redis_the_apps_sessions_end_when_the_providers_expires() {
     };
     let platform = Processes::start(&plan).await;
     let (app1, app2) = (platform.url(Site::App1), platform.url(Site::App2));
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app1, ALICE).await;
     let began = session_at(&mut cli, &app1).await;
     assert_eq!(began["authenticated"], true);
@@ -243,7 +245,7 @@ async fn oidc_backchannel_2_8_without_the_store_it_is_503_and_sent_again() {
     };
     let mut platform = Processes::start(&plan).await;
     let app1 = platform.url(Site::App1);
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app1, ALICE).await;
     platform.redis_mut().stop();
     sign_out_at(&mut cli, &platform.url(Site::Idp)).await;

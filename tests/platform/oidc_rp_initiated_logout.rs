@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use testkit::{Cli, Platform, UnverifiedClaims, bent};
+use testkit::{HeadlessBrowser, Platform, UnverifiedClaims, tampered};
 use tests::{BOB, Party, sign_in};
 use url::Url;
 
@@ -18,12 +18,12 @@ fn url(platform: &Platform, parameters: &[(&str, &str)]) -> String {
     url.into()
 }
 
-fn browser(party: &Party<'_>) -> Cli {
+fn browser(party: &Party<'_>) -> HeadlessBrowser {
     party.cli().not_following(BACK)
 }
 
 /// Whether the provider still knows the browser: `prompt=none` says so.
-async fn is_signed_in(party: &Party<'_>, cli: &mut Cli) -> bool {
+async fn is_signed_in(party: &Party<'_>, cli: &mut HeadlessBrowser) -> bool {
     let answer = party.answer(cli, &[("prompt", "none")]).await;
     match answer.get("error").map(String::as_str) {
         Some("login_required") => false,
@@ -34,7 +34,7 @@ async fn is_signed_in(party: &Party<'_>, cli: &mut Cli) -> bool {
 }
 
 /// An error page: nothing has ended, and nobody is sent anywhere.
-async fn is_refused(party: &Party<'_>, cli: &mut Cli, url: &str) {
+async fn is_refused(party: &Party<'_>, cli: &mut HeadlessBrowser, url: &str) {
     let page = cli.goto(url).await;
     assert_eq!(page.status(), 400, "{page}");
     assert!(page.location().is_none() && !page.has_form(), "{page}");
@@ -268,9 +268,9 @@ async fn rp_logout_4_what_is_wrong_is_a_page_and_no_redirect() {
     let mut cli = browser(&party);
     let tokens = party.tokens(&mut cli, &[]).await;
     let hint = tokens.text("id_token");
-    let bad_signature = bent::signature(&hint);
-    let other_user = bent::claims(&hint, |claims| claims["sub"] = "u-2b90d4c8e1".into());
-    let unsigned = bent::unsigned(&hint);
+    let bad_signature = tampered::signature(&hint);
+    let other_user = tampered::claims(&hint, |claims| claims["sub"] = "u-2b90d4c8e1".into());
+    let unsigned = tampered::unsigned(&hint);
     let access_token = tokens.text("access_token");
     let with_query = format!("{BACK}?x=1");
     let back = ("post_logout_redirect_uri", BACK);

@@ -7,7 +7,7 @@ use sso_proto::idp::{
     EndSessionsRequest, ListSessionsRequest, ListSessionsResponse, end_sessions_request::Which,
     sessions_client::SessionsClient,
 };
-use testkit::{Child, Cli, Platform, binary, free_offset};
+use testkit::{Child, HeadlessBrowser, Platform, binary, free_offset};
 use tests::{ALICE, Party, session_at, sign_in_to};
 use tonic::{Code, Request, Status, transport::Channel};
 
@@ -162,7 +162,7 @@ async fn the_one_process_keeps_a_key_that_the_command_line_finds() {
     assert_eq!(mode & 0o777, 0o600);
 
     let app1 = format!("http://app1.localhost:{}", 8082 + offset);
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app1, ALICE).await;
     assert_eq!(session_at(&mut cli, &app1).await["authenticated"], true);
     let run = |flags: &[&str]| {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kit::{config::Site, net::Trust};
-use testkit::{Child, Cli, Otlp, Plan, Processes, Spoken, TlsFront, binary};
+use testkit::{Child, HeadlessBrowser, Otlp, Plan, Processes, Spoken, TlsFront, binary};
 use tests::{ALICE, session_at, sign_in_to};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -29,7 +29,7 @@ async fn ca_file_is_trusted_by_every_service_for_all_that_it_calls_over_https() 
     })
     .await;
     // A code's redemption at both apps, and all that the APIs call, exchange among it.
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     for site in [Site::App1, Site::App2] {
         let app = platform.url(site);
         sign_in_or_go_on(&mut cli, &app).await;
@@ -97,7 +97,7 @@ async fn ca_file_is_trusted_by_every_service_for_all_that_it_calls_over_https() 
 }
 
 /// The provider's session serves the second app.
-async fn sign_in_or_go_on(cli: &mut Cli, app: &str) {
+async fn sign_in_or_go_on(cli: &mut HeadlessBrowser, app: &str) {
     cli.goto(&format!("{app}/login")).await;
     if !cli.page().url().as_str().starts_with(app) {
         sign_in_to(cli, app, ALICE).await;
@@ -139,7 +139,7 @@ async fn otlp_by_grpc_goes_over_https_to_a_collector_that_ca_file_trusts() {
         ..Plan::default()
     })
     .await;
-    Cli::new().goto(&platform.url(Site::Api2)).await;
+    HeadlessBrowser::new().goto(&platform.url(Site::Api2)).await;
     let spans = otlp.until(SOON, |spans| !spans.is_empty()).await;
     assert!(!spans.is_empty(), "{:#?}", platform.output());
 }

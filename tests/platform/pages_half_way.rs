@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kit::config::Site;
-use testkit::{Cli, Page, Platform};
+use testkit::{HeadlessBrowser, Page, Platform};
 use tests::{ALICE, session_at, sign_in};
 use url::Url;
 
@@ -25,7 +25,7 @@ fn helps(page: &Page, status: u16) {
 }
 
 /// A browser that has signed in at the provider and stops before the callback.
-async fn before_the_callback(platform: &Platform) -> (Cli, Url) {
+async fn before_the_callback(platform: &Platform) -> (HeadlessBrowser, Url) {
     let app1 = platform.url(Site::App1);
     let mut cli = platform.cli().not_following(&format!("{app1}/callback"));
     cli.goto(&format!("{app1}/login")).await;

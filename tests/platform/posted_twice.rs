@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kit::config::Site;
-use testkit::{Cli, Form, Page, Platform};
+use testkit::{Form, HeadlessBrowser, Page, Platform};
 use tests::{ALICE, BOB, Party, Person, session_at};
 use url::Url;
 
@@ -23,7 +23,7 @@ enum Pace {
 const PACES: [Pace; 2] = [Pace::AtOnce, Pace::After];
 
 /// Sends `form`, which `first` shows, twice; the two answers.
-async fn twice(first: &mut Cli, form: &Form, pace: Pace) -> [Page; 2] {
+async fn twice(first: &mut HeadlessBrowser, form: &Form, pace: Pace) -> [Page; 2] {
     let mut second = first.second_tab();
     second.goto(first.page().url().as_str()).await;
     let had_a_session = first.jar().get(HOST, COOKIE).is_some();
@@ -47,7 +47,7 @@ async fn twice(first: &mut Cli, form: &Form, pace: Pace) -> [Page; 2] {
     }
 }
 
-fn filled(cli: &Cli, (username, password): Person) -> Form {
+fn filled(cli: &HeadlessBrowser, (username, password): Person) -> Form {
     let fields = [("username", username), ("password", password)];
     cli.page().first_form().fill(&fields)
 }
@@ -67,7 +67,7 @@ fn code(page: &Page, party: &Party<'_>) -> String {
     find("code").unwrap_or_else(|| panic!("no code: {to}"))
 }
 
-async fn is_signed_in(platform: &Platform, cli: &Cli) -> bool {
+async fn is_signed_in(platform: &Platform, cli: &HeadlessBrowser) -> bool {
     let mut tab = cli.second_tab();
     let page = tab.goto(&format!("{}/account", platform.issuer())).await;
     page.text().contains("This browser")

@@ -4,10 +4,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use kit::config::Site;
-use testkit::{Cli, Platform, RedisServer};
+use testkit::{HeadlessBrowser, Platform, RedisServer};
 use tests::{ALICE, BOB, Party, session_at, sign_in_to};
 
-async fn is_signed_in(cli: &mut Cli, app: &str) -> bool {
+async fn is_signed_in(cli: &mut HeadlessBrowser, app: &str) -> bool {
     session_at(cli, app).await["authenticated"] == true
 }
 
@@ -58,7 +58,7 @@ async fn a_user_has_so_many_sessions_and_the_oldest_ends_everywhere() {
 }
 
 /// Waits until the app has been told of the end of this browser's session.
-async fn until_told(cli: &mut Cli, app: &str) {
+async fn until_told(cli: &mut HeadlessBrowser, app: &str) {
     let told = async {
         while is_signed_in(cli, app).await {
             tokio::task::yield_now().await;

@@ -3,7 +3,7 @@
 
 use kit::{config::Site, seal::fingerprint};
 use reqwest::Method;
-use testkit::{Cli, Plan, Processes, RedisServer, RedisUser};
+use testkit::{HeadlessBrowser, Plan, Processes, RedisServer, RedisUser};
 use tests::{ALICE, session_at, sign_in_to};
 
 const SERVICES: [&str; 5] = [
@@ -17,13 +17,13 @@ const SERVICES: [&str; 5] = [
 /// A platform in which alice is signed in to both apps and has placed an order.
 struct Scene {
     platform: Processes,
-    cli: Cli,
+    cli: HeadlessBrowser,
 }
 
 impl Scene {
     async fn set() -> Self {
         let platform = Processes::start(&Plan::default()).await;
-        let mut cli = Cli::new();
+        let mut cli = HeadlessBrowser::new();
         for site in [Site::App1, Site::App2] {
             let app = platform.url(site);
             if site == Site::App1 {

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sso_proto::idp::{
     ExchangeRequest, ExchangeResponse, token_exchange_client::TokenExchangeClient,
 };
-use testkit::{ClientAuth, Machine, Platform, UnverifiedClaims, bent};
+use testkit::{ClientAuth, Machine, Platform, UnverifiedClaims, tampered};
 use tests::{
     Party,
     words::{API1, API1_READ, API2, API2_READ, API2_WRITE, EVERYTHING},
@@ -150,8 +150,8 @@ async fn the_subject_token_has_to_be_good_2_2_2() {
     let subject = tokens.text("access_token");
     let api1 = api1(&platform);
     for bad in [
-        bent::signature(&subject),
-        bent::unsigned(&subject),
+        tampered::signature(&subject),
+        tampered::unsigned(&subject),
         tokens.text("id_token"),
         "x".to_owned(),
     ] {
@@ -229,7 +229,7 @@ async fn by_grpc_an_error_carries_its_oauth_code() {
     let bad = by_grpc(
         &platform,
         "api-1-secret",
-        message(&bent::signature(&subject), API2),
+        message(&tampered::signature(&subject), API2),
     )
     .await
     .unwrap_err();

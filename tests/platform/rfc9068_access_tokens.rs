@@ -5,7 +5,7 @@ use std::time::Duration;
 use kit::config::Site;
 use reqwest::Method;
 use serde_json::json;
-use testkit::{Answer, Platform, UnverifiedClaims, bent};
+use testkit::{Answer, Platform, UnverifiedClaims, tampered};
 use tests::{
     Party,
     words::{API1, API2, EVERYTHING},
@@ -69,19 +69,19 @@ async fn what_is_no_good_access_token_is_401_and_says_so_4() {
     let of_api1 = [
         ("an id_token", api1_tokens.text("id_token")),
         ("a token for the other API", api2_token.clone()),
-        ("a bent signature", bent::signature(&good)),
+        ("a tampered signature", tampered::signature(&good)),
         (
-            "bent claims",
-            bent::claims(&good, |claims| claims["sub"] = json!("u-2b90d4c8e1")),
+            "tampered claims",
+            tampered::claims(&good, |claims| claims["sub"] = json!("u-2b90d4c8e1")),
         ),
-        ("alg none", bent::unsigned(&good)),
+        ("alg none", tampered::unsigned(&good)),
         (
             "HS256 with the public key",
-            bent::hs256(&good, key.to_string().as_bytes()),
+            tampered::hs256(&good, key.to_string().as_bytes()),
         ),
         (
             "HS256 with the public x",
-            bent::hs256(&good, key["x"].as_str().unwrap().as_bytes()),
+            tampered::hs256(&good, key["x"].as_str().unwrap().as_bytes()),
         ),
         ("a refresh token", api1_tokens.text("refresh_token")),
         ("nonsense", "a.b.c".to_owned()),

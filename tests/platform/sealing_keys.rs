@@ -4,20 +4,20 @@
 use std::fs;
 
 use kit::config::Site;
-use testkit::{Cli, Plan, Processes};
+use testkit::{HeadlessBrowser, Plan, Processes};
 use tests::{ALICE, in_modes, modes::in_mode, session_at, sign_in_to};
 
 const KEY: &str = "bff-sealing.key";
 const PREVIOUS: &str = "bff-sealing.key.previous";
 
-async fn is_signed_in(cli: &mut Cli, app: &str) -> bool {
+async fn is_signed_in(cli: &mut HeadlessBrowser, app: &str) -> bool {
     session_at(cli, app).await["authenticated"] == true
 }
 
 async fn a_session_outlives_a_rotation_and_not_its_key(mode: &str) {
     let mut platform = Processes::start(&in_mode(mode, Plan::default())).await;
     let app = platform.url(Site::App1);
-    let (mut before, mut after) = (Cli::new(), Cli::new());
+    let (mut before, mut after) = (HeadlessBrowser::new(), HeadlessBrowser::new());
     sign_in_to(&mut before, &app, ALICE).await;
 
     let (key, previous) = (platform.state_file(KEY), platform.state_file(PREVIOUS));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kit::config::Site;
 use reqwest::{Method, Response};
-use testkit::{Cli, Plan, Platform, Processes};
+use testkit::{HeadlessBrowser, Plan, Platform, Processes};
 use tests::{ALICE, in_modes, modes::in_mode, session_at, sign_in_to};
 
 /// How long to wait for what must happen, on a busy machine.
@@ -20,7 +20,7 @@ struct Stream {
 
 impl Stream {
     /// Opens one at `app` with the cookies of `cli`, and waits for its first words.
-    async fn open(cli: &Cli, app: &str) -> Self {
+    async fn open(cli: &HeadlessBrowser, app: &str) -> Self {
         let answer = ask(cli, app, &[]).await;
         assert_eq!(answer.status(), 200);
         let header = |name| answer.headers()[name].to_str().unwrap();
@@ -56,7 +56,7 @@ impl Stream {
 }
 
 /// All cookies of the app that go to `/`.
-fn cookies(cli: &Cli) -> String {
+fn cookies(cli: &HeadlessBrowser) -> String {
     let jar = cli.jar();
     let pairs = jar.of(HOST).filter(|cookie| cookie.path == "/");
     let pairs: Vec<_> = pairs
@@ -65,7 +65,7 @@ fn cookies(cli: &Cli) -> String {
     pairs.join("; ")
 }
 
-async fn ask(cli: &Cli, app: &str, headers: &[(&str, &str)]) -> Response {
+async fn ask(cli: &HeadlessBrowser, app: &str, headers: &[(&str, &str)]) -> Response {
     let request = kit::net::http_client()
         .get(format!("{app}/session/events"))
         .header("cookie", cookies(cli));
@@ -76,7 +76,7 @@ async fn ask(cli: &Cli, app: &str, headers: &[(&str, &str)]) -> Response {
 }
 
 /// Signs out of the app at `app` alone.
-async fn sign_out(cli: &mut Cli, app: &str) {
+async fn sign_out(cli: &mut HeadlessBrowser, app: &str) {
     let headers = [("x-csrf", "1"), ("accept", "application/json")];
     let url = format!("{app}/logout?scope=app");
     let answer = cli.raw(Method::POST, &url, &headers, "").await;
@@ -160,7 +160,7 @@ async fn the_stream_tells_a_logout_at_another_replica(mode: &str) {
     let platform = Processes::start(&in_mode(mode, plan)).await;
     let app = platform.url(Site::App1);
     let [one, two] = [1, 2].map(|number| platform.replica_url(Site::App1, number));
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app, ALICE).await;
     let stream = Stream::open(&cli, &two).await;
     sign_out(&mut cli, &one).await;
@@ -176,7 +176,7 @@ mod elsewhere {
 async fn a_drain_ends_the_streams_and_waits_for_none() {
     let mut platform = Processes::start(&Plan::default()).await;
     let app = platform.url(Site::App1);
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app, ALICE).await;
     let stream = Stream::open(&cli, &app).await;
     let listening = tokio::spawn(stream.ends_with("drain"));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kit::config::Site;
 use reqwest::Method;
-use testkit::{Cli, Plan, Platform, Processes};
+use testkit::{HeadlessBrowser, Plan, Platform, Processes};
 use tests::{ALICE, BOB, Party, sign_in};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -20,7 +20,7 @@ const BEHIND_A_PROXY: [&str; 2] = ["--trusted-proxies", "127.0.0.1"];
 /// Posts the form that `cli` sees with `person`, as if from `address`; the status,
 /// how long to wait, and the page.
 async fn post_from(
-    cli: &mut Cli,
+    cli: &mut HeadlessBrowser,
     issuer: &str,
     person: (&str, &str),
     address: &str,
@@ -161,13 +161,13 @@ async fn a_browser_that_goes_away_during_the_hash_does_not_spare_its_failure() {
 async fn a_full_redis_tells_no_password_from_another() {
     let platform = Processes::start(&Plan::default()).await;
     let app = platform.url(Site::App1);
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     cli.goto(&format!("{app}/login")).await;
     let redis = platform.redis();
     redis.ask("CONFIG SET maxmemory-policy noeviction");
     redis.ask("CONFIG SET maxmemory 1");
     let issuer = platform.url(Site::Idp);
-    let said = async |cli: &mut Cli, person| {
+    let said = async |cli: &mut HeadlessBrowser, person| {
         let (status, retry, page) = post_from(cli, &issuer, person, "").await;
         // The trace's id is each request's own.
         let (page, _) = page.split_once("race").unwrap_or((&page, ""));

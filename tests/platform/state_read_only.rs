@@ -13,7 +13,7 @@ use std::{
 use kit::config::{Addresses, Site};
 use reqwest::Method;
 use tempfile::TempDir;
-use testkit::{Child, Cli, KubeApi, binary, free_offset};
+use testkit::{Child, HeadlessBrowser, KubeApi, binary, free_offset};
 use tests::kube::{NAMES, run};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -111,7 +111,7 @@ async fn services_start_from_it_mounted_read_only() {
     let mut app2 = mounts.start("app2-bff", &app2_dir, &[&offset_flag]);
     until_ready(&mut app2, addresses.port(Site::App2)).await;
     // Its pushed request is signed with the key, and known by its public half.
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     let login = format!("{}/login", addresses.url(Site::App2));
     let answer = cli.raw(Method::GET, &login, &[], "").await;
     let to = answer.header("location").unwrap_or_default();

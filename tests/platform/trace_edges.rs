@@ -4,7 +4,7 @@
 use kit::config::Site;
 use reqwest::Method;
 use serde_json::json;
-use testkit::{Cli, ClientAuth, Machine, Otlp, Plan, Processes};
+use testkit::{ClientAuth, HeadlessBrowser, Machine, Otlp, Plan, Processes};
 use tests::{
     ALICE, in_modes,
     modes::in_mode,
@@ -27,7 +27,7 @@ fn trace_id(answer: &testkit::Hop) -> String {
 }
 
 /// Signs alice in to `site`; the trace of it.
-async fn login(platform: &Processes, cli: &mut Cli, site: Site) -> String {
+async fn login(platform: &Processes, cli: &mut HeadlessBrowser, site: Site) -> String {
     let page = cli.goto(&format!("{}/login", platform.url(site))).await;
     let trace_id = trace_id(&page.hops()[0]);
     sign_in(cli, ALICE).await;
@@ -106,7 +106,7 @@ fn edges_of_an_order(app: &str) -> Vec<Edge<'_>> {
 async fn each_step_of_a_login_and_of_calls_is_where_it_belongs(mode: &str) {
     let (otlp, platform) = traced(in_mode(mode, Plan::default())).await;
     for (site, app) in [(Site::App1, "app1-bff"), (Site::App2, "app2-bff")] {
-        let mut cli = Cli::new();
+        let mut cli = HeadlessBrowser::new();
         let begun = login(&platform, &mut cli, site).await;
         a_login(&otlp, &begun, app, mode).await;
         an_order(&otlp, &mut cli, app, mode).await;
@@ -137,7 +137,7 @@ async fn a_login(otlp: &Otlp, begun: &str, app: &str, mode: &str) {
 }
 
 /// The first access token is API-1's: the session has it.
-async fn an_order(otlp: &Otlp, cli: &mut Cli, app: &str, mode: &str) {
+async fn an_order(otlp: &Otlp, cli: &mut HeadlessBrowser, app: &str, mode: &str) {
     let order = json!({ "item": "chess-set", "quantity": 1 });
     let answer = cli.fetch_post("/api1/data", &order).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
@@ -160,7 +160,7 @@ async fn an_order(otlp: &Otlp, cli: &mut Cli, app: &str, mode: &str) {
 }
 
 /// API-2's is minted: by the refresh token, at the provider.
-async fn a_call_that_mints(otlp: &Otlp, cli: &mut Cli, app: &str) {
+async fn a_call_that_mints(otlp: &Otlp, cli: &mut HeadlessBrowser, app: &str) {
     let answer = cli.fetch_get("/api2/data").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let own = |name| (app, name);
@@ -188,7 +188,7 @@ async fn a_call_that_mints(otlp: &Otlp, cli: &mut Cli, app: &str) {
 }
 
 /// It is told, once all is at hand that can be.
-async fn what_a_call_costs(otlp: &Otlp, cli: &mut Cli, app: &str, mode: &str) {
+async fn what_a_call_costs(otlp: &Otlp, cli: &mut HeadlessBrowser, app: &str, mode: &str) {
     assert_eq!(cli.fetch_get("/api2/data").await.status, 200);
     let answer = cli.fetch_get("/api2/data").await;
     let own = |name| (app, name);
@@ -218,7 +218,7 @@ async fn a_refusal_is_found_by_its_error_code() {
     let (otlp, platform) = traced(Plan::default()).await;
 
     // A wrong password, in the trace of the login.
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     let page = cli
         .goto(&format!("{}/login", platform.url(Site::App1)))
         .await;
@@ -231,7 +231,7 @@ async fn a_refusal_is_found_by_its_error_code() {
     assert!(trace.get("idp", "login.password").is_error);
 
     // The provider refuses the login, and the app hears it.
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     let url = format!("{}/login?prompt=none", platform.url(Site::App2));
     let page = cli.goto(&url).await;
     let edges = [(
@@ -293,7 +293,7 @@ async fn a_refusal_is_found_by_its_error_code() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_logout_is_one_trace_to_the_other_app() {
     let (otlp, platform) = traced(Plan::default()).await;
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     for site in [Site::App1, Site::App2] {
         cli.goto(&format!("{}/login", platform.url(site))).await;
         if cli.page().has_form() && cli.page().url().path() != "/" {

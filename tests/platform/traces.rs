@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kit::config::Site;
 use serde_json::json;
-use testkit::{Child, Cli, Otlp, Plan, Processes, SpanRecord, binary, free_offset};
+use testkit::{Child, HeadlessBrowser, Otlp, Plan, Processes, SpanRecord, binary, free_offset};
 use tests::{
     ALICE, sign_in,
     trace::{PATIENCE, Trace},
@@ -28,7 +28,7 @@ const ORDER: [&str; 4] = ["api-1", "api-2", "app1-bff", "idp"];
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_one_trace_from_the_app_to_api_2_by_way_of_redis_and_the_provider() {
     let (otlp, platform) = traced().await;
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     tests::sign_in_to(&mut cli, &platform.url(Site::App1), ALICE).await;
     let order = json!({ "item": "chess-set", "quantity": 1 });
     let answer = cli.fetch_post("/api1/data", &order).await;
@@ -89,7 +89,7 @@ async fn an_order_is_one_trace_from_the_app_to_api_2_by_way_of_redis_and_the_pro
 async fn a_login_is_one_trace_through_the_browser_pushed_or_not() {
     let (otlp, platform) = traced().await;
     for (site, service) in [(Site::App1, "app1-bff"), (Site::App2, "app2-bff")] {
-        let mut cli = Cli::new();
+        let mut cli = HeadlessBrowser::new();
         let login = cli
             .goto(&format!("{}/login", platform.url(site)))
             .await
@@ -150,7 +150,7 @@ async fn a_browsers_traceparent_is_not_taken_over() {
     ];
     for (site, path) in pages {
         let url = format!("{}{path}", platform.url(site));
-        let answer = Cli::new()
+        let answer = HeadlessBrowser::new()
             .raw(
                 reqwest::Method::GET,
                 &url,
@@ -190,7 +190,7 @@ async fn in_one_process_each_services_spans_keep_their_own_service_name() {
     let folder = tempfile::tempdir().unwrap();
     let endpoint = [("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.endpoint())];
     let (_child, offset) = one_process(&endpoint, folder.path()).await;
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     let app1 = format!("http://app1.localhost:{}", 8082 + offset);
     tests::sign_in_to(&mut cli, &app1, ALICE).await;
     let order = json!({ "item": "chess-set", "quantity": 1 });
@@ -219,7 +219,7 @@ async fn spans_are_sent_by_http_protobuf_too() {
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
     ];
     let (_child, offset) = one_process(&environment, folder.path()).await;
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     cli.goto(&format!("http://app1.localhost:{}/", 8082 + offset))
         .await;
     let received = async {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use kit::config::Site;
 use reqwest::Method;
 use serde_json::Value;
-use testkit::{Cli, ClientAuth, Hop, Platform};
+use testkit::{ClientAuth, HeadlessBrowser, Hop, Platform};
 use tests::{ALICE, BOB, in_modes, session_at, sign_in, sign_in_to, words::API1};
 
 const IDLE: Duration = Duration::from_secs(8 * 3600);
@@ -17,9 +17,9 @@ const ACCESS_TOKEN: Duration = Duration::from_secs(900);
 struct Scene {
     platform: Platform,
     app: String,
-    first: Cli,
-    second: Cli,
-    bobs: Cli,
+    first: HeadlessBrowser,
+    second: HeadlessBrowser,
+    bobs: HeadlessBrowser,
 }
 
 impl Scene {
@@ -55,14 +55,14 @@ impl Scene {
     }
 }
 
-async fn listed(cli: &mut Cli) -> Vec<Value> {
+async fn listed(cli: &mut HeadlessBrowser) -> Vec<Value> {
     let answer = cli.fetch_get("/sessions").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     answer.json().as_array().unwrap().clone()
 }
 
-async fn end(cli: &mut Cli, handle: &str) -> Hop {
+async fn end(cli: &mut HeadlessBrowser, handle: &str) -> Hop {
     let path = format!("/sessions/{handle}");
     cli.fetch(Method::DELETE, &path, &[("x-csrf", "1")], "")
         .await
@@ -72,7 +72,7 @@ fn handle(session: &Value) -> String {
     session["handle"].as_str().unwrap().to_owned()
 }
 
-async fn is_signed_in(cli: &mut Cli, app: &str) -> bool {
+async fn is_signed_in(cli: &mut HeadlessBrowser, app: &str) -> bool {
     session_at(cli, app).await["authenticated"] == true
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command, time::Duration};
 
-use testkit::{Child, Cli, binary, free_offset};
+use testkit::{Child, HeadlessBrowser, binary, free_offset};
 use tests::{session_at, sign_in_to};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -64,7 +64,7 @@ async fn a_password_is_hashed_for_a_users_file_that_the_provider_takes() {
     };
     assert!(tokio::time::timeout(SOON, ready).await.is_ok());
     let app1 = format!("http://app1.localhost:{port}");
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app1, ("dodo", "Brillig 4 o'clock")).await;
     assert_eq!(session_at(&mut cli, &app1).await["user"]["sub"], "u-1");
 }

@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, path::Path, time::Duration};
 
-use testkit::{Child, Cli, RedisServer, binary, free_offset};
+use testkit::{Child, HeadlessBrowser, RedisServer, binary, free_offset};
 use tests::{ALICE, session_at, sign_in_to};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -293,7 +293,7 @@ async fn with_redis_and_a_state_directory_sessions_outlive_the_process() {
         state.to_str().unwrap(),
     ];
     let app1 = format!("http://app1.localhost:{}", 8082 + offset);
-    let mut cli = Cli::new();
+    let mut cli = HeadlessBrowser::new();
     for run_number in 0..2 {
         let mut child = run("sso-lab", &flags, folder.path());
         until_output(&mut child, "wonderland").await;

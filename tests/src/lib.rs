@@ -14,7 +14,7 @@ pub mod trace;
 pub mod words;
 
 pub use party::Party;
-use testkit::Cli;
+use testkit::HeadlessBrowser;
 
 /// Who signs in: user name and password.
 pub type Person = (&'static str, &'static str);
@@ -25,13 +25,13 @@ pub const ALICE: Person = ("alice", "wonderland");
 pub const BOB: Person = ("bob", "builder");
 
 /// Fills the login form that is shown.
-pub async fn sign_in(cli: &mut Cli, (username, password): Person) {
+pub async fn sign_in(cli: &mut HeadlessBrowser, (username, password): Person) {
     cli.submit_first_form(&[("username", username), ("password", password)])
         .await;
 }
 
 /// Signs in to the app at `app` from its page, until the browser is home again.
-pub async fn sign_in_to(cli: &mut Cli, app: &str, person: Person) {
+pub async fn sign_in_to(cli: &mut HeadlessBrowser, app: &str, person: Person) {
     cli.goto(&format!("{app}/login")).await;
     sign_in(cli, person).await;
     let page = cli.page();
@@ -42,7 +42,7 @@ pub async fn sign_in_to(cli: &mut Cli, app: &str, person: Person) {
 }
 
 /// What the app says about the session that the browser holds there.
-pub async fn session_at(cli: &mut Cli, app: &str) -> serde_json::Value {
+pub async fn session_at(cli: &mut HeadlessBrowser, app: &str) -> serde_json::Value {
     let answer = cli
         .raw(
             reqwest::Method::GET,

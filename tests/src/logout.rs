@@ -2,25 +2,25 @@
 
 use reqwest::Method;
 use serde_json::Value;
-use testkit::{Cli, Hop};
+use testkit::{HeadlessBrowser, Hop};
 
 /// Signs out at `app`: `scope` is `app`, or empty for everywhere. Where the
 /// browser is to go then is left to the test.
-pub async fn log_out_at(cli: &mut Cli, app: &str, scope: &str) -> Value {
+pub async fn log_out_at(cli: &mut HeadlessBrowser, app: &str, scope: &str) -> Value {
     let answer = try_to_log_out_at(cli, app, scope).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.json()
 }
 
 /// The same, whatever the answer is.
-pub async fn try_to_log_out_at(cli: &mut Cli, app: &str, scope: &str) -> Hop {
+pub async fn try_to_log_out_at(cli: &mut HeadlessBrowser, app: &str, scope: &str) -> Hop {
     let url = format!("{app}/logout?scope={scope}");
     let headers = [("x-csrf", "1"), ("accept", "application/json")];
     cli.raw(Method::POST, &url, &headers, "").await
 }
 
 /// Signs out at `app` and goes where it says, until the browser is home again.
-pub async fn log_out_everywhere(cli: &mut Cli, app: &str) -> Value {
+pub async fn log_out_everywhere(cli: &mut HeadlessBrowser, app: &str) -> Value {
     let said = log_out_at(cli, app, "").await;
     let to = said["redirect_to"].as_str().unwrap_or_default().to_owned();
     let page = cli.goto(&to).await;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use kit::config::Site;
-use testkit::{Answer, Cli, ClientAuth, Machine, Pkce, Platform};
+use testkit::{Answer, ClientAuth, HeadlessBrowser, Machine, Pkce, Platform};
 use url::Url;
 
 use crate::{ALICE, words::EVERYTHING};
@@ -81,7 +81,7 @@ impl<'a> Party<'a> {
     }
 
     /// A browser that stops where this client would take over.
-    pub fn cli(&self) -> Cli {
+    pub fn cli(&self) -> HeadlessBrowser {
         self.platform.cli().not_following(&self.redirect_uri)
     }
 
@@ -117,7 +117,7 @@ impl<'a> Party<'a> {
     /// gives the parameters of the answer.
     pub async fn answer(
         &self,
-        cli: &mut Cli,
+        cli: &mut HeadlessBrowser,
         changes: &[(&str, &str)],
     ) -> BTreeMap<String, String> {
         cli.goto(&self.authorize_url(changes)).await;
@@ -125,7 +125,7 @@ impl<'a> Party<'a> {
     }
 
     /// Signs in and agrees, from the page that is shown on.
-    pub async fn through_the_pages(&self, cli: &mut Cli) -> BTreeMap<String, String> {
+    pub async fn through_the_pages(&self, cli: &mut HeadlessBrowser) -> BTreeMap<String, String> {
         for _ in 0..3 {
             if let Some(answer) = cli.page().location() {
                 assert!(
@@ -146,7 +146,7 @@ impl<'a> Party<'a> {
     }
 
     /// A code for alice.
-    pub async fn code(&self, cli: &mut Cli, changes: &[(&str, &str)]) -> String {
+    pub async fn code(&self, cli: &mut HeadlessBrowser, changes: &[(&str, &str)]) -> String {
         let answer = self.answer(cli, changes).await;
         answer
             .get("code")
@@ -162,7 +162,7 @@ impl<'a> Party<'a> {
     }
 
     /// Tokens for alice.
-    pub async fn tokens(&self, cli: &mut Cli, changes: &[(&str, &str)]) -> Answer {
+    pub async fn tokens(&self, cli: &mut HeadlessBrowser, changes: &[(&str, &str)]) -> Answer {
         let code = self.code(cli, changes).await;
         self.redeem(&code).await.granted()
     }

@@ -27,9 +27,9 @@ use kit::{
 use oauth_types::secret::same_secret;
 use web_kit::{
     body::{Body, FORM, is_form},
-    look::{Accent, Message},
     problem::Problem,
     trace,
+    ui::{Accent, Message},
 };
 
 use crate::{

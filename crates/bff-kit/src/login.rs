@@ -12,7 +12,7 @@ use kit::{clock::Timestamp, config::Weaknesses, telemetry::names::span};
 use oauth_types::pkce;
 use tracing::Instrument as _;
 use url::Url;
-use web_kit::{problem::Problem, trace::begin_journey};
+use web_kit::{problem::Problem, trace::begin_login_trace};
 
 use crate::{
     app::RequestBy,
@@ -115,7 +115,7 @@ pub(crate) async fn login(req: HttpRequest, bff: web::Data<Bff>) -> Result<HttpR
         return Ok(web_kit::cookies::doubled(&req, bff.accent(), name));
     }
     let state = bff.random.token();
-    let span = begin_journey(&req, &state);
+    let span = begin_login_trace(&req, &state);
     start(&req, &bff, &ask, &state).instrument(span).await
 }
 

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use actix_web::{HttpRequest, cookie::Cookie};
 use bytes::Bytes;
 use kit::{
-    Ground,
+    Deps,
     clock::{Clock, Timestamp},
     config::{LoginBudget, Weakness, Weaknesses},
     random::Random,
@@ -138,11 +138,11 @@ impl PreSessions {
     pub(crate) fn new(
         store: SharedStore,
         keyring: Keyring,
-        ground: &Ground,
+        deps: &Deps,
         client_id: &str,
         budget: LoginBudget,
     ) -> Self {
-        let (clock, random) = (ground.clock.clone(), ground.random.clone());
+        let (clock, random) = (deps.clock.clone(), deps.random.clone());
         let (in_all, per_address) = (budget.in_all, budget.per_address);
         let new = |what: &str, in_all, beyond| {
             let (store, clock) = (store.clone(), clock.clone());

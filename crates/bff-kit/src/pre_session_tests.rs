@@ -8,7 +8,7 @@ fn logins(world: &World) -> PreSessions {
     PreSessions::new(
         world.store.clone(),
         Keyring::new(&[[9; 32]], "login"),
-        &world.ground,
+        &world.deps,
         "app1",
         LoginBudget::default(),
     )

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use kit::{clock::Timestamp, telemetry::place::in_place};
+use kit::{clock::Timestamp, telemetry::context::in_current_trace};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -46,7 +46,7 @@ pub(crate) fn of_ended(tokens: &[(&Audience, Timestamp)]) -> Vec<StillValid> {
 pub(crate) fn revoke(provider: &Arc<Provider>, ended: &Ended) -> impl Future<Output = ()> + use<> {
     let refresh_token = ended.refresh_token.clone();
     let provider = provider.clone();
-    let revoking = tokio::spawn(in_place(async move {
+    let revoking = tokio::spawn(in_current_trace(async move {
         let Some(refresh_token) = refresh_token else {
             return;
         };

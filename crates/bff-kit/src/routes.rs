@@ -11,9 +11,9 @@ use actix_web::{
 };
 use kit::config::{Weakness, Weaknesses};
 use web_kit::{
-    look::{self, Accent},
     problem::Problem,
     trace,
+    ui::{self, Accent},
 };
 
 use crate::{
@@ -37,13 +37,13 @@ use crate::{
 
 /// Where a request's trace begins: a login's at `/login`, a logout token's at the
 /// provider, all others here.
-pub(crate) fn trace_from(method: &Method, path: &str) -> trace::From {
+pub(crate) fn trace_from(method: &Method, path: &str) -> trace::Origin {
     match path {
-        "/login" | "/callback" => trace::From::Journey,
+        "/login" | "/callback" => trace::Origin::Login,
         // Another site's page cannot send a `traceparent` there: it would need a
         // preflight (Fetch §4.8), which no route answers.
-        backchannel_logout::PATH if method == Method::POST => trace::From::Caller,
-        _ => trace::From::Fresh,
+        backchannel_logout::PATH if method == Method::POST => trace::Origin::Caller,
+        _ => trace::Origin::New,
     }
 }
 
@@ -95,7 +95,7 @@ pub(crate) fn routes(
                 cfg.route("/api1/order", web::get().to(api1::place_by_get));
             }
         })
-        .default_service(look::fallback(accent));
+        .default_service(ui::fallback(accent));
     let docs_asset = async |file: web::Path<String>| pages::docs_asset(&file);
     cfg.configure(pages::assets)
         .service(web::scope("/docs/ui").route("/{file}", web::get().to(docs_asset)))
@@ -132,7 +132,7 @@ async fn around<B: MessageBody + 'static>(
     let guarded = async |req| guard(accent, &csrf, req, next).await;
     let answering = async |req| server_timing::measured(req, guarded).await;
     if is_page {
-        look::error_pages_around(accent, req, answering).await
+        ui::error_pages_around(accent, req, answering).await
     } else {
         answering(req)
             .await

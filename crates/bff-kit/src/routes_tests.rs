@@ -52,7 +52,7 @@ pub(super) fn setup_at(issuer: Issuer, request: RequestBy) -> Setup {
     let world = world();
     let store = Arc::new(Watched::new(world.store.clone()));
     let shared: SharedStore = store.clone();
-    let ground = &world.ground;
+    let deps = &world.deps;
     let keyring = || Keyring::new(&[[9; 32]], "test");
     let provider = ProviderSettings {
         issuer,
@@ -60,13 +60,13 @@ pub(super) fn setup_at(issuer: Issuer, request: RequestBy) -> Setup {
         auth: match request {
             RequestBy::Url => ClientAuth::SecretBasic("app1-secret".to_owned().into()),
             RequestBy::Push => {
-                let key = client_key(&StateDir::default(), "app1", &*ground.random);
+                let key = client_key(&StateDir::default(), "app1", &*deps.random);
                 ClientAuth::PrivateKeyJwt(key.unwrap())
             }
         },
         redirect_uri: "http://app1.localhost:8082/callback".into(),
     };
-    let provider = Arc::new(Provider::new(provider, ground, Meters::for_test()));
+    let provider = Arc::new(Provider::new(provider, deps, Meters::for_test()));
     let sessions = Arc::new(world.sessions_with(&shared, &provider));
     let app = App {
         service: "app1-bff",
@@ -81,13 +81,13 @@ pub(super) fn setup_at(issuer: Issuer, request: RequestBy) -> Setup {
         weaknesses: kit::config::Weaknesses::default(),
         app,
         addresses: Addresses::default(),
-        clock: ground.clock.clone(),
-        random: ground.random.clone(),
+        clock: deps.clock.clone(),
+        random: deps.random.clone(),
         provider,
         pre_sessions: PreSessions::new(
             shared,
             keyring(),
-            ground,
+            deps,
             "app1",
             kit::config::LoginBudget::default(),
         ),

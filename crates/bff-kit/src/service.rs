@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use actix_web::web;
 use kit::{
-    Ground, config::Problems, metrics::Metrics, net::Listeners, readiness::Readiness,
+    Deps, config::Problems, metrics::Metrics, net::Listeners, readiness::Readiness,
     running::Running, seal::Keyring,
 };
 use store::SharedStore;
 use token_verify::{Jwks, jwks::Timing};
-use web_kit::frame::Frame;
+use web_kit::server::HttpServer;
 
 use crate::{
     callback::CALLBACK,
@@ -35,12 +35,12 @@ pub async fn build(
     config: Config,
     listeners: Listeners,
     store: SharedStore,
-    ground: Ground,
+    deps: Deps,
 ) -> Result<Running, Problems> {
     let mut problems = Problems::new();
     let urls = (&*config.api1_url, &*config.api2_grpc_url);
     let urls = UpstreamUrls::read(urls, &config.trust, &mut problems);
-    let masters = config.state_dir.sealing_keys(SEALING_KEY, &*ground.random);
+    let masters = config.state_dir.sealing_keys(SEALING_KEY, &*deps.random);
     let masters = masters
         .map_err(|error| problems.add("STATE_DIR", error))
         .ok();
@@ -51,14 +51,14 @@ pub async fn build(
     let origin = config.addresses.url(app.site);
     let csrf = Csrf::new(&origin, &masters[0], app.client_id);
     let csrf = web::Data::new(csrf.weakened(config.weaknesses));
-    let readiness = Readiness::waiting_for(ground.shutdown.clone(), &["store", "idp"]);
+    let readiness = Readiness::waiting_for(deps.shutdown.clone(), &["store", "idp"]);
     let metrics = Metrics::new(app.service)?;
     let (store, meters) = (store::measured(&store, &metrics), Meters::new(&metrics));
-    let frame = Frame {
+    let server = HttpServer {
         service: app.service,
         metrics,
         readiness: readiness.clone(),
-        shutdown: ground.shutdown.clone(),
+        shutdown: deps.shutdown.clone(),
         workers: config.workers,
         trusted_proxies: config.trusted_proxies.clone(),
         trace: trace_from,
@@ -73,22 +73,18 @@ pub async fn build(
         auth: config.auth.clone(),
         redirect_uri: format!("{origin}{CALLBACK}"),
     };
-    let provider = Arc::new(Provider::new(provider, &ground, meters.clone()));
+    let provider = Arc::new(Provider::new(provider, &deps, meters.clone()));
     // The provider's keys, for access tokens in cookies.
-    let jwks = Jwks::new(
-        config.issuer.clone(),
-        Timing::default(),
-        ground.clock.clone(),
-    );
-    tokio::spawn(jwks.clone().keep_fresh(ground.shutdown.clone()));
+    let jwks = Jwks::new(config.issuer.clone(), Timing::default(), deps.clock.clone());
+    tokio::spawn(jwks.clone().keep_fresh(deps.shutdown.clone()));
     let peer = (provider.clone(), &jwks);
-    let bff = assemble(config, peer, &store, ground, &masters, meters);
+    let bff = assemble(config, peer, &store, deps, &masters, meters);
     let bff = web::Data::new(bff);
-    let served = frame.serve(listeners.http, move |cfg| {
+    let running = server.serve(listeners.http, move |cfg| {
         let upstreams = web::Data::new(Upstreams::new(&urls));
         routes(cfg, bff.clone(), csrf.clone(), upstreams);
     });
-    let running = served.map_err(|error| Problems::one(app.service, error))?;
+    let running = running.map_err(|error| Problems::one(app.service, error))?;
     tokio::spawn(get_ready(readiness, store, provider));
     Ok(running)
 }
@@ -105,7 +101,7 @@ fn assemble(
     config: Config,
     (provider, jwks): (Arc<Provider>, &Arc<Jwks>),
     store: &SharedStore,
-    ground: Ground,
+    deps: Deps,
     masters: &[[u8; kit::seal::KEY_LEN]],
     meters: Meters,
 ) -> Bff {
@@ -124,7 +120,7 @@ fn assemble(
         store,
         provider: &provider,
         jwks,
-        ground: &ground,
+        deps: &deps,
         settings,
         meters: &meters,
     };
@@ -132,14 +128,14 @@ fn assemble(
     let used_logout_tokens = UsedLogoutTokens::new(store.clone(), client_id);
     let keyring = keyring("login");
     let budget = config.login_budget;
-    let pre_sessions = PreSessions::new(store.clone(), keyring, &ground, client_id, budget);
+    let pre_sessions = PreSessions::new(store.clone(), keyring, &deps, client_id, budget);
     let pre_sessions = pre_sessions.weakened(config.weaknesses);
     Bff {
         app: config.app,
         addresses: config.addresses,
         weaknesses: config.weaknesses,
-        clock: ground.clock,
-        random: ground.random,
+        clock: deps.clock,
+        random: deps.random,
         provider,
         pre_sessions,
         sessions: Arc::new(sessions),

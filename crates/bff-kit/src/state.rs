@@ -8,7 +8,7 @@ use kit::{
     config::{Addresses, Weakness, Weaknesses},
     random::Random,
 };
-use web_kit::look::Accent;
+use web_kit::ui::Accent;
 
 use crate::{
     app::App, meters::Meters, pre_session::PreSessions, provider::Provider, sessions::Sessions,

@@ -20,16 +20,18 @@ pub fn authorized<T>(message: T, credentials: &str) -> Result<Request<T>, Invali
     Ok(request)
 }
 
-/// Makes `call`, and once more where the peer has surely not seen it: a server
-/// that drains closes connections while calls are on their way to it, and the
-/// second one opens another connection. So it is right for any call.
-pub async fn until_seen<T>(call: impl AsyncFn() -> Result<T, Status>) -> Result<T, Status> {
-    once_more(call, is_of_unseen).await
+/// Makes `call`, and repeats it once if the peer certainly did not process it
+/// (RFC 9113 §6.8, §8.7). A draining server closes connections while calls are on
+/// their way to it; the repeat opens a new connection. Right for any call.
+pub async fn call_retry_unprocessed<T>(
+    call: impl AsyncFn() -> Result<T, Status>,
+) -> Result<T, Status> {
+    once_more(call, is_of_unprocessed).await
 }
 
-/// Makes `call`, and once more where its connection broke before the answer.
-/// Only for calls that may be carried out twice (RFC 9110 §9.2.2).
-pub async fn until_answered<T>(call: impl AsyncFn() -> Result<T, Status>) -> Result<T, Status> {
+/// Makes the idempotent `call` (RFC 9110 §9.2.2), and repeats it once if its
+/// connection broke before the answer.
+pub async fn call_idempotent<T>(call: impl AsyncFn() -> Result<T, Status>) -> Result<T, Status> {
     let is_of_connection = <dyn Error>::is::<hyper::Error>;
     once_more(call, is_of_connection).await
 }
@@ -44,9 +46,9 @@ async fn once_more<T>(
     }
 }
 
-/// Whether the call was never sent, or came behind the last one that the peer
-/// says it has seen (RFC 9113 §6.8, §8.7).
-fn is_of_unseen(error: &(dyn Error + 'static)) -> bool {
+/// Whether the call was never sent, or the peer says that it did not process the
+/// call (RFC 9113 §6.8, §8.7).
+fn is_of_unprocessed(error: &(dyn Error + 'static)) -> bool {
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
         // Taken back from the queue of a connection that has ended.
         return error.is_canceled();

@@ -1,14 +1,13 @@
-//! The frame of every gRPC server: health, reflection, traces, bounds, drain;
-//! and a call with credentials, for those who call one. No service's methods
-//! live here.
+//! The gRPC server of every service (health, reflection, traces, limits, drain), and
+//! calls with credentials for clients.
 
 mod call;
-mod frame;
 mod methods;
+mod server;
 mod socket;
 #[cfg(test)]
 mod tests;
 mod trace;
 
-pub use call::{authorized, until_answered, until_seen};
-pub use frame::{Frame, MAX_MESSAGE};
+pub use call::{authorized, call_idempotent, call_retry_unprocessed};
+pub use server::{GrpcServer, MAX_MESSAGE};

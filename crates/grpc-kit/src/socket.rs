@@ -1,5 +1,5 @@
-//! A connection's socket, watched while it is used, and its calls: the bounds are
-//! `kit::admission`'s.
+//! A connection's socket and the bodies of its calls, under the bounds of
+//! `kit::admission`.
 
 use std::{
     error::Error,
@@ -11,7 +11,7 @@ use std::{
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use kit::{
-    admission::{Admission, Charge, Connection, Phase, UnderWay},
+    admission::{Admission, Charge, Connection, InFlight, Phase},
     net::AddrBucket,
 };
 use pin_project_lite::pin_project;
@@ -30,7 +30,7 @@ pub(crate) struct Socket {
     connection: Arc<Connection>,
 }
 
-/// Whose call it is: in the extensions of each.
+/// The client of a call, in the extensions of each request.
 #[derive(Clone)]
 pub(crate) struct Peer {
     /// As tonic's own sockets have it.
@@ -39,11 +39,12 @@ pub(crate) struct Peer {
 }
 
 impl Socket {
-    /// Takes the connection in, where there is room for it. It is to make a call soon.
+    /// Accepts the connection if there is room for it. The client has to make a call
+    /// soon.
     pub(crate) fn admit(io: TcpStream, admission: &Admission) -> Option<Self> {
         let connection = admission.connect(io.peer_addr().ok()?.ip(), false)?;
-        connection.is_at(Phase::Head);
-        connection.bounds_calls();
+        connection.set_phase(Phase::Head);
+        connection.bound_calls();
         Some(Self {
             io,
             connection: Arc::new(connection),
@@ -69,14 +70,14 @@ impl Connected for Socket {
 }
 
 impl Peer {
-    /// A call begins.
-    pub(crate) fn begin(&self) -> UnderWay {
+    /// Begins a call.
+    pub(crate) fn begin(&self) -> InFlight {
         self.connection.begin()
     }
 
     fn charge(&self) -> Charge {
-        let share = self.connection.share().unwrap_or(AddrBucket::UNKNOWN);
-        self.connection.admission().charge(share)
+        let bucket = self.connection.bucket().unwrap_or(AddrBucket::UNKNOWN);
+        self.connection.admission().charge(bucket)
     }
 }
 
@@ -120,7 +121,7 @@ impl AsyncWrite for Socket {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // hyper flushes when the socket has taken all that there was.
-        self.connection.is_flushed();
+        self.connection.flushed();
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
@@ -130,15 +131,15 @@ impl AsyncWrite for Socket {
 }
 
 pin_project! {
-    /// What a call sends, paid for by its client's address as it comes.
-    pub(crate) struct Paid<B> {
+    /// A request body that is charged to the client's address while it is read.
+    pub(crate) struct MeteredBody<B> {
         #[pin]
         body: B,
         charge: Option<Charge>,
     }
 }
 
-impl<B> Paid<B> {
+impl<B> MeteredBody<B> {
     pub(crate) fn new(body: B, peer: Option<&Peer>) -> Self {
         Self {
             body,
@@ -147,7 +148,7 @@ impl<B> Paid<B> {
     }
 }
 
-impl<B> Body for Paid<B>
+impl<B> Body for MeteredBody<B>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -184,24 +185,24 @@ where
 }
 
 pin_project! {
-    /// What a call is answered with, which keeps it under way until all is sent.
-    pub(crate) struct Answer<B> {
+    /// A response body that keeps its call in flight until all of it is sent.
+    pub(crate) struct ResponseBody<B> {
         #[pin]
         body: B,
-        _under_way: Option<UnderWay>,
+        _in_flight: Option<InFlight>,
     }
 }
 
-impl<B> Answer<B> {
-    pub(crate) const fn new(body: B, under_way: Option<UnderWay>) -> Self {
+impl<B> ResponseBody<B> {
+    pub(crate) const fn new(body: B, in_flight: Option<InFlight>) -> Self {
         Self {
             body,
-            _under_way: under_way,
+            _in_flight: in_flight,
         }
     }
 }
 
-impl<B: Body> Body for Answer<B> {
+impl<B: Body> Body for ResponseBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 

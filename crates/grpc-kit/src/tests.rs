@@ -1,4 +1,4 @@
-//! The frame, asked over real connections. It has no methods of its own.
+//! The server, called over real connections. It has no methods of its own.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -27,7 +27,7 @@ use tonic_reflection::pb::v1::{
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
-use crate::{Frame, until_seen};
+use crate::{GrpcServer, call_retry_unprocessed};
 
 const INVENTORY: &str = "sso.inventory.v1.Inventory";
 /// More than a test takes.
@@ -58,7 +58,7 @@ impl Served {
         });
         let metrics = Metrics::new("tested").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let frame = Frame {
+        let server = GrpcServer {
             admission: admission.clone(),
             service: "tested",
             metrics: metrics.clone(),
@@ -69,7 +69,7 @@ impl Served {
             shutdown: shutdown.clone(),
         };
         let routes = RoutesBuilder::default();
-        let running = frame.serve(vec![listener], routes).unwrap();
+        let running = server.serve(vec![listener], routes).unwrap();
         Self {
             admission,
             url,
@@ -93,7 +93,7 @@ impl Served {
                 match health.check(HealthCheckRequest { service }).await {
                     Ok(answer) if answer.get_ref().status() == expected => break,
                     Ok(_) => {}
-                    // Before the frame has said anything about it.
+                    // Before the server has said anything about it.
                     Err(status) => assert_eq!(status.code(), Code::NotFound, "{status}"),
                 }
             }
@@ -210,7 +210,7 @@ async fn asked_across_an_end(last_words: &'static [u8]) -> (Result<ServingStatus
     });
     let times = AtomicUsize::new(0);
     let health = HealthClient::new(Trust::default().grpc_channel(&url).unwrap());
-    let asked = until_seen(async || {
+    let asked = call_retry_unprocessed(async || {
         times.fetch_add(1, Ordering::Relaxed);
         health.clone().check(HealthCheckRequest::default()).await
     });

@@ -1,6 +1,7 @@
-//! Each call's server span (its parent is the caller's, by W3C Trace Context;
-//! none where the caller's trace is not kept) and its place in the metrics; what
-//! it sends is paid for, and its connection is busy until it is answered.
+//! The layer around each call: it opens the server span (a child of the caller's, by
+//! W3C Trace Context; none if the caller's trace is not sampled), counts the call in
+//! the metrics, charges the request body to the client's address and keeps the
+//! connection busy until the answer is sent.
 
 use std::{
     future::Future,
@@ -12,14 +13,14 @@ use std::{
 use http::{HeaderMap, HeaderValue, Request, Response};
 use kit::{
     metrics::Metrics,
-    telemetry::{caller, place::Place},
+    telemetry::{caller, context::TraceContext},
 };
 use tower::{Layer, Service};
 use tracing::field::Empty;
 
 use crate::{
     methods::Methods,
-    socket::{Answer, Paid, Peer},
+    socket::{MeteredBody, Peer, ResponseBody},
 };
 
 /// Surrounds each call with its span.
@@ -39,10 +40,10 @@ impl TraceLayer {
         }
     }
 
-    fn place(&self, name: &str, method: &str, metadata: &HeaderMap) -> Place {
+    fn context(&self, name: &str, method: &str, metadata: &HeaderMap) -> TraceContext {
         let values = |key| metadata.get_all(key).iter().map(HeaderValue::as_bytes);
         let caller = caller(values("traceparent"), values("tracestate"));
-        Place::called(self.service, caller, || {
+        TraceContext::child(self.service, caller, || {
             tracing::info_span!(
                 target: "sso",
                 "rpc",
@@ -79,12 +80,12 @@ pub(crate) struct Traced<S> {
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Traced<S>
 where
-    S: Service<Request<Paid<ReqBody>>, Response = Response<ResBody>>,
+    S: Service<Request<MeteredBody<ReqBody>>, Response = Response<ResBody>>,
     S::Future: Send + 'static,
     S::Error: 'static,
     ResBody: 'static,
 {
-    type Response = Response<Answer<ResBody>>;
+    type Response = Response<ResponseBody<ResBody>>;
     type Error = S::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
 
@@ -95,32 +96,32 @@ where
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let peer = request.extensions().get::<Peer>().cloned();
         if let Some(peer) = &peer {
-            // As a socket of tonic's own would say it.
+            // tonic's own sockets set this too.
             request.extensions_mut().insert(peer.tcp.clone());
         }
-        let under_way = peer.as_ref().map(Peer::begin);
-        let request = request.map(|body| Paid::new(body, peer.as_ref()));
+        let in_flight = peer.as_ref().map(Peer::begin);
+        let request = request.map(|body| MeteredBody::new(body, peer.as_ref()));
         let Some((name, method)) = self.layer.methods.named(request.uri().path()) else {
-            // Health and reflection: who watches may do so for as long as it likes.
+            // Health and reflection: a client may watch them for any length of time.
             let answering = self.inner.call(request);
-            drop(under_way);
-            return Box::pin(
-                async move { Ok(answering.await?.map(|body| Answer::new(body, None))) },
-            );
+            drop(in_flight);
+            return Box::pin(async move {
+                Ok(answering.await?.map(|body| ResponseBody::new(body, None)))
+            });
         };
         let started = Instant::now();
-        let place = self.layer.place(name, &method, request.headers());
+        let context = self.layer.context(name, &method, request.headers());
         let answering = self.inner.call(request);
         let metrics = self.layer.metrics.clone();
         Box::pin(async move {
-            let response = place.around(answering).await?;
-            let (code, span) = (status_code(response.headers()), place.span());
+            let response = context.in_span(answering).await?;
+            let (code, span) = (status_code(response.headers()), context.span());
             span.record("rpc.grpc.status_code", i64::from(code));
             if is_server_error(code) {
                 span.record("otel.status_code", "ERROR");
             }
             metrics.call(name, &method, code, started.elapsed());
-            Ok(response.map(|body| Answer::new(body, under_way)))
+            Ok(response.map(|body| ResponseBody::new(body, in_flight)))
         })
     }
 }

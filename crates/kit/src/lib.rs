@@ -1,5 +1,5 @@
-//! What every service stands on. No HTTP server, no store, no protocol words
-//! live here: those are `web-kit`, `store` and `oauth-types`.
+//! What every service needs, below HTTP servers (`web-kit`), the store (`store`) and
+//! the protocol's types (`oauth-types`).
 
 pub mod admission;
 pub mod clock;
@@ -17,21 +17,21 @@ pub mod telemetry;
 
 use std::sync::Arc;
 
-/// What a service is given from outside, so that a test can give other ones.
-/// The store is handed over apart: `kit` does not know it.
+/// A service's dependencies on its surroundings, which a test replaces: the clock,
+/// randomness, shutdown. The store is passed separately: `kit` does not know it.
 #[derive(Clone)]
-pub struct Ground {
+pub struct Deps {
     /// The time.
     pub clock: Arc<dyn clock::Clock>,
-    /// Where all randomness comes from.
+    /// The source of all randomness.
     pub random: Arc<dyn random::Random>,
     /// Tells the service to drain.
     pub shutdown: shutdown::Shutdown,
 }
 
-impl Ground {
-    /// The real thing: system clock, the operating system's randomness.
-    pub fn real(shutdown: shutdown::Shutdown) -> Self {
+impl Deps {
+    /// The system's clock and the operating system's randomness.
+    pub fn system(shutdown: shutdown::Shutdown) -> Self {
         Self {
             clock: Arc::new(clock::SystemClock),
             random: Arc::new(random::OsRandom),

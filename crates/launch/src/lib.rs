@@ -5,7 +5,7 @@
 use std::{process::ExitCode, sync::Arc};
 
 use kit::{
-    Ground,
+    Deps,
     config::{Common, CommonArgs, Problems, Site, refuse},
     net::Listeners,
     running::Running,
@@ -21,7 +21,7 @@ pub struct Platform {
     /// The store that services share.
     pub store: SharedStore,
     /// Clock, randomness, shutdown.
-    pub ground: Ground,
+    pub deps: Deps,
 }
 
 /// Runs one service on `site`'s ports. `read` makes its configuration, `build`
@@ -31,7 +31,7 @@ pub async fn service<C, F>(
     site: Site,
     common: &CommonArgs,
     read: impl FnOnce(&Common, &mut Problems) -> Option<C>,
-    build: impl FnOnce(C, Listeners, SharedStore, Ground) -> F,
+    build: impl FnOnce(C, Listeners, SharedStore, Deps) -> F,
 ) -> ExitCode
 where
     F: Future<Output = Result<Running, Problems>>,
@@ -42,7 +42,7 @@ where
         Some((config?, listeners?))
     };
     let start = |(config, listeners), platform: Platform| {
-        build(config, listeners, platform.store, platform.ground)
+        build(config, listeners, platform.store, platform.deps)
     };
     program(name, &[name], common, read, start).await
 }
@@ -63,10 +63,10 @@ where
     let mut problems = Problems::new();
     let common = args.read(&mut problems).unwrap_or_else(Common::unusable);
     let config = read(&common, &mut problems);
-    let ground = Ground::real(Shutdown::on_signals(common.drain));
+    let deps = Deps::system(Shutdown::on_signals(common.drain));
     // Nothing is connected yet: what is wrong with its settings is told with all else.
     let redis = args.redis.read(&mut problems);
-    let store = store::open(redis.as_ref(), Arc::clone(&ground.clock));
+    let store = store::open(redis.as_ref(), Arc::clone(&deps.clock));
     let store = store.map_err(|found| problems.extend(found)).ok();
     let telemetry = TelemetrySettings::read(&mut problems);
     let (config, store, telemetry) = match (config, store, telemetry) {
@@ -91,7 +91,7 @@ where
     let platform = Platform {
         common,
         store,
-        ground,
+        deps,
     };
     let ended = run(config, platform, start).await;
     telemetry.flush().await;
@@ -122,7 +122,7 @@ async fn run<C, F>(
 where
     F: Future<Output = Result<Running, Problems>>,
 {
-    let shutdown = platform.ground.shutdown.clone();
+    let shutdown = platform.deps.shutdown.clone();
     let running = start(config, platform).await?;
     Ok(running.supervise(&shutdown).await)
 }

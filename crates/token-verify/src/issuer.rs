@@ -164,7 +164,7 @@ async fn get(http: &reqwest::Client, url: &str) -> Result<Vec<u8>, FetchError> {
     let mut headers = reqwest::header::HeaderMap::new();
     kit::telemetry::propagation::inject(&mut headers);
     request = request.headers(headers);
-    let answered = kit::net::until_answered(request).await;
+    let answered = kit::net::send_idempotent(request).await;
     let response = answered.map_err(|e| unreachable(e.into()))?;
     let status = response.status().as_u16();
     if status != 200 {

@@ -20,8 +20,8 @@ use actix_web::{
 use memchr::memchr_iter;
 
 use crate::{
-    look::{Accent, Message},
     trace,
+    ui::{Accent, Message},
 };
 
 /// The cookies of one request, in the order in which they came.

@@ -1,6 +1,6 @@
-//! What all HTTP services share: the server's frame, limits, health, metrics,
-//! traces, CORS, problem+json, requests' bodies, cookies, the client's address and its browser in words, the
-//! look of the pages.
+//! What all HTTP services share: the server with its limits, health, metrics and
+//! traces; CORS, problem+json, request bodies, cookies; the client's address and a
+//! description of its browser; the UI of the pages.
 
 pub mod body;
 pub mod client;
@@ -8,15 +8,15 @@ mod connection;
 pub mod cookies;
 pub mod cors;
 pub mod device;
-pub mod frame;
 mod head;
-pub mod look;
 mod observe;
 mod path;
 pub mod problem;
 pub mod same_site;
-mod serve;
+pub mod server;
 pub mod trace;
+mod transport;
+pub mod ui;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
-//! What surrounds each request: the one spelling of its path, the bound on its
-//! headers, HEAD as GET, its span, its `Trace-Id`, its place in the metrics.
+//! The middleware around each request: it checks how the path is spelled, bounds
+//! the headers, treats HEAD as GET, opens the span, sets `Trace-Id` and counts the
+//! request in the metrics.
 
 use std::{cell::RefCell, collections::HashSet, rc::Rc, sync::Arc, time::Instant};
 
@@ -16,16 +17,16 @@ use actix_web::{
 use kit::{
     metrics::{Metrics, method_name},
     shutdown::Shutdown,
-    telemetry::{caller, place::Place},
+    telemetry::{caller, context::TraceContext},
 };
 use tracing::Span;
 
 use crate::{
-    body::take_in,
-    connection::{self, Answer},
+    body::meter_body,
+    connection::{self, ResponseBody},
     head, path,
     problem::Problem,
-    trace::{From, Policy, RequestTrace},
+    trace::{Origin, RequestTrace, TracePolicy},
 };
 
 /// The most bytes that a request's headers may have together.
@@ -34,11 +35,11 @@ pub(crate) const MAX_HEADERS: usize = 32 * 1024;
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
 
-/// What the frame hands to each request of a worker.
+/// What the middleware needs, one for each worker.
 pub(crate) struct Observe {
     service: &'static str,
     metrics: Metrics,
-    policy: Policy,
+    policy: TracePolicy,
     body_limit: usize,
     shutdown: Shutdown,
     /// Routes that are their own pattern: as many as there are, whoever asks what.
@@ -49,7 +50,7 @@ impl Observe {
     pub(crate) fn new(
         service: &'static str,
         metrics: Metrics,
-        policy: Policy,
+        policy: TracePolicy,
         body_limit: usize,
         shutdown: Shutdown,
     ) -> Self {
@@ -68,13 +69,13 @@ impl Observe {
         mut req: ServiceRequest,
         next: Next<B>,
     ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-        let under_way = connection::of(req.request()).map(|door| door.begin());
-        let intake = take_in(&mut req, self.body_limit);
+        let in_flight = connection::of(req.request()).map(|flow| flow.begin());
+        let meter = meter_body(&mut req, self.body_limit);
         let asked = req.method().clone();
         let is_head = head::as_get(&mut req);
         let response = self.observed(&asked, req, next).await?;
         let mut response = head::without_body(response, is_head);
-        let is_whole = intake.is_none_or(|intake| intake.end());
+        let is_whole = meter.is_none_or(|meter| meter.end());
         if !is_whole || self.shutdown.has_begun() {
             // RFC 9112 §9.6: what is left of a body is not waited for; and while
             // draining the next request comes on another connection, and so to
@@ -82,7 +83,7 @@ impl Observe {
             let head = response.response_mut().head_mut();
             head.set_connection_type(ConnectionType::Close);
         }
-        Ok(response.map_body(|_, body| Answer::new(body, under_way)))
+        Ok(response.map_body(|_, body| ResponseBody::new(body, in_flight)))
     }
 
     async fn observed<B: MessageBody + 'static>(
@@ -101,29 +102,32 @@ impl Observe {
         let method = method_name(asked.as_str());
         if is_plumbing(&route) {
             let mut response = bounded(refused, req, next).await?;
-            stamp(response.headers_mut(), &Place::untraced(self.service));
+            stamp(
+                response.headers_mut(),
+                &TraceContext::untraced(self.service),
+            );
             return Ok(response);
         }
-        let from = match refused {
-            Some(_) => From::Fresh,
+        let origin = match refused {
+            Some(_) => Origin::New,
             None => (self.policy)(req.method(), req.path()),
         };
-        let place = self.place(&req, from, || request_span(method, &route));
+        let context = self.context(&req, origin, || request_span(method, &route));
         let called = bounded(refused, req, next);
-        let mut response = match from {
-            // The handler enters the span itself once it knows the journey.
-            From::Journey => place.within(called).await?,
-            From::Caller | From::Fresh => place.around(called).await?,
+        let mut response = match origin {
+            // The handler enters the span itself once it knows the login.
+            Origin::Login => context.scope(called).await?,
+            Origin::Caller | Origin::New => context.in_span(called).await?,
         };
-        let (status, span) = (response.status(), place.span());
+        let (status, span) = (response.status(), context.span());
         // Signed: of others the span layer makes text.
         span.record("http.response.status_code", i64::from(status.as_u16()));
         if status.is_server_error() {
             span.record("otel.status_code", "ERROR");
             let status = status.as_u16();
-            place.scope(|| tracing::warn!(method, %route, status, "answered with an error"));
+            context.sync_scope(|| tracing::warn!(method, %route, status, "answered with an error"));
         }
-        stamp(response.headers_mut(), &place);
+        stamp(response.headers_mut(), &context);
         self.metrics
             .request(method, route, status.as_u16(), started.elapsed());
         Ok(response)
@@ -145,22 +149,27 @@ impl Observe {
         route
     }
 
-    /// The place of `req`.
-    fn place(&self, req: &ServiceRequest, from: From, span: impl FnOnce() -> Span) -> Place {
+    /// The trace context of `req`.
+    fn context(
+        &self,
+        req: &ServiceRequest,
+        origin: Origin,
+        span: impl FnOnce() -> Span,
+    ) -> TraceContext {
         let header = |name| {
             let values = req.headers().get_all(name);
             values.map(HeaderValue::as_bytes)
         };
-        match from {
-            From::Caller => {
+        match origin {
+            Origin::Caller => {
                 let caller = caller(header("traceparent"), header("tracestate"));
-                Place::called(self.service, caller, span)
+                TraceContext::child(self.service, caller, span)
             }
-            From::Fresh => Place::first(self.service, span),
-            From::Journey => {
-                let place = Place::of_journey(self.service, span);
-                req.extensions_mut().insert(RequestTrace(place.clone()));
-                place
+            Origin::New => TraceContext::root(self.service, span),
+            Origin::Login => {
+                let context = TraceContext::deferred(self.service, span);
+                req.extensions_mut().insert(RequestTrace(context.clone()));
+                context
             }
         }
     }
@@ -202,15 +211,15 @@ async fn bounded<B: MessageBody + 'static>(
     Ok(ServiceResponse::new(req.into_parts().0, response))
 }
 
-/// Each answer says its trace, and that its type is what it says.
-fn stamp(headers: &mut HeaderMap, place: &Place) {
+/// Sets `Trace-Id` and `X-Content-Type-Options`.
+fn stamp(headers: &mut HeaderMap, context: &TraceContext) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-    if let Ok(id) = HeaderValue::try_from(place.trace_id()) {
+    if let Ok(id) = HeaderValue::try_from(context.trace_id()) {
         headers.insert(TRACE_ID, id);
     }
 }
 
-/// Health checks and scrapes come all the time and are nobody's request.
+/// Health checks and scrapes: frequent, and no user waits for them.
 fn is_plumbing(route: &str) -> bool {
     matches!(route, "/healthz" | "/readyz" | "/metrics")
 }

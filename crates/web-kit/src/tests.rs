@@ -1,5 +1,5 @@
-//! The frame, asked over real connections. Each question blocks its thread, and
-//! with it the frame's own tasks (not its workers): so what a test sees cannot
+//! The server, called over real connections. Each call blocks its thread, and
+//! with it the server's own tasks (not its workers): so what a test sees cannot
 //! change while it looks.
 
 use std::{
@@ -17,7 +17,7 @@ use kit::{
     shutdown::{Drain, Shutdown},
 };
 
-use crate::{client::TrustedProxies, frame::Frame, observe::MAX_HEADERS, trace::From};
+use crate::{client::TrustedProxies, observe::MAX_HEADERS, server::HttpServer, trace::Origin};
 
 pub(crate) struct Served {
     pub(crate) address: SocketAddr,
@@ -59,32 +59,32 @@ impl Served {
         let (listener, metrics_at) = (any(), any());
         let address = listener.local_addr().unwrap();
         let metrics = metrics_at.local_addr().unwrap();
-        let frame = Frame {
+        let server = HttpServer {
             service: "tested",
             metrics: Metrics::new("tested").unwrap(),
             readiness: Readiness::waiting_for(shutdown.clone(), &[]),
             shutdown: shutdown.clone(),
             workers: 1,
             trusted_proxies: TrustedProxies::default(),
-            trace: |_, _| From::Fresh,
+            trace: |_, _| Origin::New,
             sites: kit::config::Sites::default(),
             body_limit: 1024,
             admission: admission.clone(),
             metrics_at: has_metrics_port.then_some(metrics_at).into_iter().collect(),
         };
-        let running = frame.serve(vec![listener], routes).unwrap();
-        let served = Self {
+        let running = server.serve(vec![listener], routes).unwrap();
+        let started = Self {
             address,
             metrics,
             admission,
             shutdown,
             running,
         };
-        served.let_it_work().await;
-        served
+        started.let_it_work().await;
+        started
     }
 
-    /// All of the frame's tasks get as far as they can go by themselves.
+    /// All of the server's tasks get as far as they can go by themselves.
     async fn let_it_work(&self) {
         for _ in 0..100 {
             tokio::task::yield_now().await;

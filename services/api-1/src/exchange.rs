@@ -7,7 +7,7 @@ use std::time::Instant;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kit::{
     metrics::{Metrics, Timer},
-    net::{ReadError, read_bounded, until_answered},
+    net::{ReadError, read_bounded, send_idempotent},
     telemetry::{
         names::{OK, metric, span},
         propagation,
@@ -132,7 +132,7 @@ impl Exchange {
                 .map_err(|_| Status::internal("the client's credentials are not valid metadata"))?;
             self.grpc.clone().exchange(request).await
         };
-        let answer = grpc_kit::until_answered(exchange).await;
+        let answer = grpc_kit::call_idempotent(exchange).await;
         let answer = answer
             .map_err(|status| refused_by_grpc(&status))?
             .into_inner();
@@ -162,7 +162,7 @@ impl Exchange {
             .header("authorization", self.credentials.expose_secret())
             .form(&form);
         let unreachable = |e: ReadError| ExchangeError::Unreachable(e.to_string());
-        let response = until_answered(request)
+        let response = send_idempotent(request)
             .await
             .map_err(|e| unreachable(e.into()))?;
         let status = response.status().as_u16();

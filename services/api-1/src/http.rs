@@ -91,7 +91,7 @@ pub(crate) async fn place(
     body: Body,
 ) -> Result<HttpResponse> {
     caller.require_scope(WRITE)?;
-    let OrderRequest { item, quantity } = body.known().json(MAX_ORDER_REQUEST).await?;
+    let OrderRequest { item, quantity } = body.authenticated().json(MAX_ORDER_REQUEST).await?;
     let token = context.exchange.by_grpc(&caller, STOCK_WRITE).await;
     let token = token.map_err(Problem::from)?;
     let reserved = context.inventory.reserve(&token, &item, quantity).await;

@@ -1,7 +1,7 @@
 //! Client of API-2: gRPC to reserve, HTTP to read the stock.
 
 use kit::{
-    net::{ReadError, read_bounded, until_answered},
+    net::{ReadError, read_bounded, send_idempotent},
     telemetry::{names::span, propagation},
 };
 use reqwest::header::HeaderMap;
@@ -86,7 +86,7 @@ impl Inventory {
             self.grpc.clone().reserve(request).await
         };
         let reserved = async {
-            let answer = grpc_kit::until_seen(reserve).await;
+            let answer = grpc_kit::call_retry_unprocessed(reserve).await;
             Ok(answer.map_err(|status| refused(&status))?.into_inner().id)
         };
         reserved.instrument(step).await
@@ -111,7 +111,7 @@ impl Inventory {
         let request = self.http.get(&self.resource).headers(headers);
         let request = request.bearer_auth(token.expose_secret());
         let unreachable = |e: ReadError| InventoryError::Unreachable(e.to_string());
-        let response = until_answered(request)
+        let response = send_idempotent(request)
             .await
             .map_err(|e| unreachable(e.into()))?;
         match response.status().as_u16() {

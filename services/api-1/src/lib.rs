@@ -20,13 +20,13 @@ use docs::Docs;
 use exchange::Exchange;
 use inventory::Inventory;
 use kit::{
-    Ground, config::Problems, metrics::Metrics, net::Listeners, readiness::Readiness,
+    Deps, config::Problems, metrics::Metrics, net::Listeners, readiness::Readiness,
     running::Running,
 };
 use orders::Orders;
 use store::SharedStore;
 use token_verify::{Jwks, Verifier, jwks::Timing};
-use web_kit::{frame::Frame, trace};
+use web_kit::{server::HttpServer, trace};
 
 /// The service's name in traces, metrics and on the command line, and its
 /// client_id at the identity provider.
@@ -51,47 +51,47 @@ pub async fn build(
     config: Config,
     listeners: Listeners,
     store: SharedStore,
-    ground: Ground,
+    deps: Deps,
 ) -> Result<Running, Problems> {
     let metrics = Metrics::new(SERVICE)?;
     let store = store::measured(&store, &metrics);
     let context = Context {
-        orders: Orders::new(Arc::clone(&store), &ground),
+        orders: Orders::new(Arc::clone(&store), &deps),
         exchange: Exchange::new(&config, &metrics).map_err(|e| Problems::one("IDP_GRPC_URL", e))?,
         inventory: Inventory::new(&config).map_err(|e| Problems::one("API2_GRPC_URL", e))?,
     };
     let docs = web::Data::new(Docs::new(config.issuer.name()));
     let origins: Arc<[String]> = config.cors_origins.into();
-    let readiness = Readiness::waiting_for(ground.shutdown.clone(), &["store", "idp"]);
-    let jwks = Jwks::new(config.issuer, Timing::default(), Arc::clone(&ground.clock));
-    let verifier = Verifier::new(AUDIENCE, Arc::clone(&jwks), Arc::clone(&ground.clock));
+    let readiness = Readiness::waiting_for(deps.shutdown.clone(), &["store", "idp"]);
+    let jwks = Jwks::new(config.issuer, Timing::default(), Arc::clone(&deps.clock));
+    let verifier = Verifier::new(AUDIENCE, Arc::clone(&jwks), Arc::clone(&deps.clock));
     let verifier = verifier.counted(&metrics);
     let (verifier, context) = (web::Data::new(verifier), web::Data::new(context));
-    let frame = Frame {
+    let server = HttpServer {
         service: SERVICE,
         metrics,
         readiness: readiness.clone(),
-        shutdown: ground.shutdown.clone(),
+        shutdown: deps.shutdown.clone(),
         workers: config.workers,
         trusted_proxies: config.trusted_proxies,
-        trace: |_, _| trace::From::Caller,
+        trace: |_, _| trace::Origin::Caller,
         sites: config.sites,
         body_limit: BODY_LIMIT,
         admission: kit::admission::Admission::of_process(),
         metrics_at: listeners.metrics,
     };
-    let served = frame.serve(listeners.http, move |cfg| {
+    let running = server.serve(listeners.http, move |cfg| {
         cfg.app_data(verifier.clone())
             .app_data(context.clone())
             .app_data(docs.clone())
             .configure(|cfg| http::routes(cfg, &origins))
             .configure(docs::routes);
     });
-    let mut running = served.map_err(|e| Problems::one(SERVICE, e))?;
+    let mut running = running.map_err(|e| Problems::one(SERVICE, e))?;
     running.push(tokio::spawn(async move {
         readiness.until_reached("store", || store.ping()).await;
         readiness.until_reached("idp", || jwks.refresh()).await;
-        jwks.keep_fresh(ground.shutdown).await;
+        jwks.keep_fresh(deps.shutdown).await;
         Ok(())
     }));
     Ok(running)

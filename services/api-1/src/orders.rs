@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use kit::{Ground, clock::Clock, random::Random};
+use kit::{Deps, clock::Clock, random::Random};
 use serde::{Deserialize, Serialize};
 use store::{CachedReads, SharedStore, StoreError};
 
@@ -67,14 +67,14 @@ pub(crate) struct Orders {
 }
 
 impl Orders {
-    pub(crate) fn new(store: SharedStore, ground: &Ground) -> Self {
-        let clock = Arc::clone(&ground.clock);
+    pub(crate) fn new(store: SharedStore, deps: &Deps) -> Self {
+        let clock = Arc::clone(&deps.clock);
         let reads = CachedReads::new(store.clone(), clock, PREFIX, MAX_USERS);
         Self {
             store,
             reads,
-            clock: Arc::clone(&ground.clock),
-            random: Arc::clone(&ground.random),
+            clock: Arc::clone(&deps.clock),
+            random: Arc::clone(&deps.random),
         }
     }
 
@@ -148,9 +148,9 @@ mod unit {
     use super::*;
 
     fn orders() -> Arc<Orders> {
-        let ground = Ground::real(Shutdown::new());
-        let store = store::open(None, Arc::clone(&ground.clock)).unwrap();
-        Arc::new(Orders::new(store, &ground))
+        let deps = Deps::system(Shutdown::new());
+        let store = store::open(None, Arc::clone(&deps.clock)).unwrap();
+        Arc::new(Orders::new(store, &deps))
     }
 
     #[tokio::test]

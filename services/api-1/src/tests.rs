@@ -6,7 +6,7 @@ mod stand_ins;
 use std::{sync::Arc, time::Duration};
 
 use kit::{
-    Ground,
+    Deps,
     clock::{ManualClock, SystemClock},
     net::Listeners,
     random::OsRandom,
@@ -57,13 +57,13 @@ impl World {
             sites: kit::config::Sites::default(),
             trusted_proxies: web_kit::client::TrustedProxies::default(),
         };
-        let ground = Ground {
+        let deps = Deps {
             clock: Arc::new(ManualClock::new(START)),
             random: Arc::new(OsRandom),
             shutdown: shutdown.clone(),
         };
         let store = store::open(None, Arc::new(SystemClock)).unwrap();
-        let mut running = build(config, listeners, store, ground).await.unwrap();
+        let mut running = build(config, listeners, store, deps).await.unwrap();
         running.extend(stand_ins.running);
         let world = Self {
             issuer,

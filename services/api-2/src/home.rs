@@ -5,7 +5,7 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
-use web_kit::look::{self, Accent, ApiCall, ApiPage};
+use web_kit::ui::{self, Accent, ApiCall, ApiPage};
 
 use crate::{AUDIENCE, scope};
 
@@ -35,9 +35,9 @@ pub(crate) struct Issuer(pub(crate) String);
 
 /// The routes of the page and its files.
 pub(crate) fn routes(cfg: &mut ServiceConfig) {
-    let in_words = from_fn(|req, next| look::error_pages(Accent::Api2, req, next));
+    let in_words = from_fn(|req, next| ui::error_pages(Accent::Api2, req, next));
     cfg.service(web::resource("/").wrap(in_words).route(web::get().to(home)))
-        .configure(look::assets);
+        .configure(ui::assets);
 }
 
 async fn home(issuer: Data<Issuer>) -> HttpResponse {

@@ -47,7 +47,7 @@ async fn list(caller: Caller, inventory: Data<Inventory>) -> Result<HttpResponse
 
 async fn reserve(caller: Caller, inventory: Data<Inventory>, body: Body) -> Result<HttpResponse> {
     caller.require_scope(scope::WRITE)?;
-    let request: ReservationRequest = body.known().json(MAX_RESERVATION_REQUEST).await?;
+    let request: ReservationRequest = body.authenticated().json(MAX_RESERVATION_REQUEST).await?;
     let reserved = inventory.reserve(&request.item, request.quantity).await;
     Ok(answer(
         StatusCode::CREATED,

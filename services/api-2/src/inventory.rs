@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use kit::{Ground, random::Random};
+use kit::{Deps, random::Random};
 use serde::{Deserialize, Serialize};
 use store::{CachedReads, SharedStore, StoreError};
 
@@ -99,12 +99,12 @@ pub struct Inventory {
 
 impl Inventory {
     /// The stock in `store`.
-    pub fn new(store: SharedStore, ground: &Ground) -> Self {
-        let reads = CachedReads::new(store.clone(), ground.clock.clone(), PREFIX, 1);
+    pub fn new(store: SharedStore, deps: &Deps) -> Self {
+        let reads = CachedReads::new(store.clone(), deps.clock.clone(), PREFIX, 1);
         Self {
             store,
             reads,
-            random: ground.random.clone(),
+            random: deps.random.clone(),
         }
     }
 
@@ -203,7 +203,7 @@ mod unit {
 
     fn inventory() -> Arc<Inventory> {
         let store = store::open(None, Arc::new(SystemClock)).unwrap();
-        Arc::new(Inventory::new(store, &Ground::real(Shutdown::new())))
+        Arc::new(Inventory::new(store, &Deps::system(Shutdown::new())))
     }
 
     #[tokio::test]

@@ -15,12 +15,12 @@ use actix_web::web;
 pub use config::{Args, Config};
 use inventory::Inventory;
 use kit::{
-    Ground, config::Problems, metrics::Metrics, net::Listeners, readiness::Readiness,
+    Deps, config::Problems, metrics::Metrics, net::Listeners, readiness::Readiness,
     running::Running,
 };
 use store::SharedStore;
 use token_verify::{Jwks, Verifier, jwks::Timing};
-use web_kit::{frame::Frame, trace};
+use web_kit::{server::HttpServer, trace};
 
 /// The service's name in traces, metrics and on the command line.
 pub const SERVICE: &str = "api-2";
@@ -43,60 +43,60 @@ pub async fn build(
     config: Config,
     listeners: Listeners,
     store: SharedStore,
-    ground: Ground,
+    deps: Deps,
 ) -> Result<Running, Problems> {
     let metrics = Metrics::new(SERVICE)?;
     let store = store::measured(&store, &metrics);
-    start(config, listeners, store, ground, &metrics).map_err(|error| Problems::one(SERVICE, error))
+    start(config, listeners, store, deps, &metrics).map_err(|error| Problems::one(SERVICE, error))
 }
 
 fn start(
     config: Config,
     listeners: Listeners,
     store: SharedStore,
-    ground: Ground,
+    deps: Deps,
     metrics: &Metrics,
 ) -> std::io::Result<Running> {
-    let readiness = Readiness::waiting_for(ground.shutdown.clone(), &["store", "idp"]);
+    let readiness = Readiness::waiting_for(deps.shutdown.clone(), &["store", "idp"]);
     let issuer = web::Data::new(home::Issuer(config.issuer.name().to_owned()));
-    let jwks = Jwks::new(config.issuer, Timing::default(), Arc::clone(&ground.clock));
-    let verifier = Verifier::new(AUDIENCE, Arc::clone(&jwks), Arc::clone(&ground.clock));
+    let jwks = Jwks::new(config.issuer, Timing::default(), Arc::clone(&deps.clock));
+    let verifier = Verifier::new(AUDIENCE, Arc::clone(&jwks), Arc::clone(&deps.clock));
     let verifier = verifier.counted(metrics);
     let verifier = web::Data::new(verifier);
-    let inventory = Inventory::new(Arc::clone(&store), &ground);
+    let inventory = Inventory::new(Arc::clone(&store), &deps);
     let inventory = web::Data::new(inventory);
 
     let mut running = Running::new();
     if !listeners.grpc.is_empty() {
-        let frame = grpc_kit::Frame {
+        let server = grpc_kit::GrpcServer {
             service: SERVICE,
             metrics: metrics.clone(),
             names: &[grpc::NAME],
             admission: kit::admission::Admission::of_process(),
             descriptors: sso_proto::DESCRIPTORS,
             readiness: readiness.clone(),
-            shutdown: ground.shutdown.clone(),
+            shutdown: deps.shutdown.clone(),
         };
         let routes = grpc::routes(
             verifier.clone().into_inner(),
             inventory.clone().into_inner(),
         );
-        running.extend(frame.serve(listeners.grpc, routes)?);
+        running.extend(server.serve(listeners.grpc, routes)?);
     }
-    let frame = Frame {
+    let server = HttpServer {
         service: SERVICE,
         metrics: metrics.clone(),
         readiness: readiness.clone(),
-        shutdown: ground.shutdown.clone(),
+        shutdown: deps.shutdown.clone(),
         workers: config.workers,
         trusted_proxies: config.trusted_proxies,
-        trace: |_, _| trace::From::Caller,
+        trace: |_, _| trace::Origin::Caller,
         sites: config.sites,
         body_limit: BODY_LIMIT,
         admission: kit::admission::Admission::of_process(),
         metrics_at: listeners.metrics,
     };
-    running.extend(frame.serve(listeners.http, move |cfg| {
+    running.extend(server.serve(listeners.http, move |cfg| {
         cfg.app_data(verifier.clone())
             .app_data(inventory.clone())
             .app_data(issuer.clone())
@@ -106,7 +106,7 @@ fn start(
     running.push(tokio::spawn(async move {
         readiness.until_reached("store", || store.ping()).await;
         readiness.until_reached("idp", || jwks.refresh()).await;
-        jwks.keep_fresh(ground.shutdown).await;
+        jwks.keep_fresh(deps.shutdown).await;
         Ok(())
     }));
     Ok(running)

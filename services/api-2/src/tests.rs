@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use kit::{
-    Ground,
+    Deps,
     clock::{ManualClock, SystemClock},
     net::Listeners,
     random::OsRandom,
@@ -40,14 +40,14 @@ impl World {
             sites: kit::config::Sites::default(),
             trusted_proxies: web_kit::client::TrustedProxies::default(),
         };
-        let ground = Ground {
+        let deps = Deps {
             clock: Arc::new(ManualClock::new(START)),
             random: Arc::new(OsRandom),
             shutdown: Shutdown::new(),
         };
-        let shutdown = ground.shutdown.clone();
+        let shutdown = deps.shutdown.clone();
         let store = store::open(None, Arc::new(SystemClock)).unwrap();
-        let running = build(config, listeners, store, ground).await.unwrap();
+        let running = build(config, listeners, store, deps).await.unwrap();
         let world = Self {
             issuer,
             http: kit::net::http_client(),

@@ -63,9 +63,9 @@ fn said(page: HttpResponse) -> InternalError<&'static str> {
 
 /// `client` has authenticated. What everybody can say of a public one is no
 /// authentication.
-pub fn client_is_known(req: &HttpRequest, client: &Client) {
+pub fn mark_client_authenticated(req: &HttpRequest, client: &Client) {
     if !client.is_public() {
-        web_kit::body::client_is_known(req);
+        web_kit::body::mark_client_authenticated(req);
     }
 }
 

@@ -6,7 +6,7 @@ use clap::Args as ClapArgs;
 use kit::{
     config::{Addresses, Common, LoginBudget, Problems, Site, Weaknesses},
     files,
-    net::{Reach, Trust},
+    net::{AddressOverrides, Trust},
     random::Random,
     state_dir::StateDir,
 };
@@ -122,7 +122,7 @@ pub struct Config {
     /// The algorithm of new tokens.
     pub(crate) signing_alg: Algorithm,
     /// Where apps are reached.
-    pub connect: Reach,
+    pub connect: AddressOverrides,
     /// Whom outgoing https trusts.
     pub(crate) trust: Trust,
     /// What opens the operator's service, where there is one.
@@ -153,7 +153,7 @@ impl Config {
     /// Reaches the clients of the site `public` at `inside`, whatever browsers
     /// see, unless the settings say otherwise.
     pub fn reach_at(&mut self, public: &str, inside: &str) {
-        self.connect = std::mem::take(&mut self.connect).or_at(public, inside);
+        self.connect = std::mem::take(&mut self.connect).or_insert(public, inside);
     }
 
     /// Makes an operator's key, and keeps it in the state directory. Nothing

@@ -12,8 +12,8 @@ use actix_web::{
 use kit::{
     step,
     telemetry::{
+        context::in_current_trace,
         names::{OK, span},
-        place::in_place,
     },
 };
 use store::StoreError;
@@ -155,7 +155,9 @@ async fn tried<'i>(
     let sub = user.map(|user| user.sub.clone());
     let checked = checked(web::Data::clone(idp), from, admitted, slot, sub, password);
     // A task of its own: a browser that goes away now does not spare its failure.
-    let is_right = tokio::spawn(in_place(checked)).await.unwrap_or(false);
+    let is_right = tokio::spawn(in_current_trace(checked))
+        .await
+        .unwrap_or(false);
     Ok(match user.filter(|_| is_right) {
         Some(user) => Tried::Right(user),
         None => Tried::Not(Reason::Wrong),
@@ -224,7 +226,7 @@ async fn admitted(
         };
         attempt.admit(&idp).await
     };
-    let counted = tokio::spawn(in_place(counted)).await;
+    let counted = tokio::spawn(in_current_trace(counted)).await;
     counted.unwrap_or_else(|error| Err(StoreError::Refused(error.to_string())))
 }
 

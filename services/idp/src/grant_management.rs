@@ -53,7 +53,7 @@ pub async fn list(
 ) -> Result<HttpResponse, OAuthError> {
     let params = form_params(&req, &body)?;
     let client = authenticate(&idp, authorization(&req)?, client_addr(&req), &params).await?;
-    bodies::client_is_known(&req, client);
+    bodies::mark_client_authenticated(&req, client);
     let current = grant_shown(&idp, client, &params).await?;
     let ids = index::grants_of_user(&idp, &client.client_id, &current.sub, MAX_LISTED).await?;
     let mut listed = Vec::new();
@@ -84,7 +84,7 @@ pub async fn end(
 ) -> Result<HttpResponse, OAuthError> {
     let params = form_params(&req, &body)?;
     let client = authenticate(&idp, authorization(&req)?, client_addr(&req), &params).await?;
-    bodies::client_is_known(&req, client);
+    bodies::mark_client_authenticated(&req, client);
     let current = grant_shown(&idp, client, &params).await?;
     let id = params
         .one("id")?

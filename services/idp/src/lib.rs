@@ -57,7 +57,7 @@ pub use config::{Args, Config, OPERATOR_KEY_FILE};
 use form_secrets::FormSecrets;
 pub use keys::{Algorithm, new_signing_key};
 use kit::{
-    Ground, clock::Timestamp, config::Problems, metrics::Metrics, net::Listeners,
+    Deps, clock::Timestamp, config::Problems, metrics::Metrics, net::Listeners,
     readiness::Readiness, running::Running, state_dir::StateDir,
 };
 use known_browsers::KnownBrowsers;
@@ -75,7 +75,7 @@ use state::Idp;
 use store::SharedStore;
 use throttle::{Delays, Table};
 use tonic::service::RoutesBuilder;
-use web_kit::frame::Frame;
+use web_kit::server::HttpServer;
 
 /// Its name in traces and metrics.
 pub const SERVICE: &str = "idp";
@@ -95,15 +95,15 @@ pub async fn build(
     config: Config,
     listeners: Listeners,
     store: SharedStore,
-    ground: Ground,
+    deps: Deps,
 ) -> Result<Running, Problems> {
-    let readiness = Readiness::waiting_for(ground.shutdown.clone(), &["store"]);
+    let readiness = Readiness::waiting_for(deps.shutdown.clone(), &["store"]);
     let metrics = Metrics::new(SERVICE)?;
-    let frame = Frame {
+    let server = HttpServer {
         service: SERVICE,
         metrics: metrics.clone(),
         readiness: readiness.clone(),
-        shutdown: ground.shutdown.clone(),
+        shutdown: deps.shutdown.clone(),
         workers: config.workers,
         trusted_proxies: config.trusted_proxies.clone(),
         trace: routes::trace,
@@ -115,9 +115,9 @@ pub async fn build(
     let addresses = config.addresses.clone();
     let operator_key = config.operator_key.clone();
     let store = store::measured(&store, &metrics);
-    let idp = provider(config, store.clone(), &ground, &metrics).await?;
+    let idp = provider(config, store.clone(), &deps, &metrics).await?;
     let wait = readiness.clone();
-    let (working, shutdown) = (Arc::clone(&idp), ground.shutdown.clone());
+    let (working, shutdown) = (Arc::clone(&idp), deps.shutdown.clone());
     let work = tokio::spawn(async move {
         if wait.until_reached("store", || store.ping()).await.is_some() {
             worker::run(working, shutdown).await;
@@ -125,12 +125,12 @@ pub async fn build(
         Ok(())
     });
     let routes = routes::configure(Arc::clone(&idp), &addresses);
-    let mut running = frame
+    let mut running = server
         .serve(listeners.http, routes)
         .map_err(|e| Problems::one("HTTP", e))?;
     running.push(work);
     if !listeners.grpc.is_empty() {
-        let grpc = grpc_kit::Frame {
+        let grpc = grpc_kit::GrpcServer {
             service: SERVICE,
             metrics: metrics.clone(),
             names: if operator_key.is_some() {
@@ -141,7 +141,7 @@ pub async fn build(
             admission: kit::admission::Admission::of_process(),
             descriptors: sso_proto::DESCRIPTORS,
             readiness,
-            shutdown: ground.shutdown,
+            shutdown: deps.shutdown,
         };
         let mut services = RoutesBuilder::default();
         services.add_service(
@@ -165,14 +165,14 @@ pub async fn build(
 async fn provider(
     config: Config,
     store: SharedStore,
-    ground: &Ground,
+    deps: &Deps,
     metrics: &Metrics,
 ) -> Result<Arc<Idp>, Problems> {
     let state_dir = config.state_dir.clone();
     let algorithm = config.signing_alg;
     let longest = config.settings.lifetimes.longest_record();
-    let random = Arc::clone(&ground.random);
-    let now = ground.clock.now();
+    let random = Arc::clone(&deps.random);
+    let now = deps.clock.now();
     let load = move || load_keys(&state_dir, algorithm, longest, now, &*random);
     let loaded = tokio::task::spawn_blocking(load).await;
     let loaded = loaded
@@ -180,14 +180,14 @@ async fn provider(
         .map_err(|error| Problems::one("STATE_DIR", error))?;
     let meters = Meters::new(metrics);
     let keys = loaded.signing;
-    meters::show_ages(metrics, keys.clone(), Arc::clone(&ground.clock));
+    meters::show_ages(metrics, keys.clone(), Arc::clone(&deps.clock));
     let login_budget = config.login_budget;
     let login_budget = (login_budget.in_all, login_budget.per_address);
-    let budgets = Budgets::new(&store, &ground.clock, login_budget);
-    let records = Records::new(store, Arc::clone(&ground.clock), loaded.records);
+    let budgets = Budgets::new(&store, &deps.clock, login_budget);
+    let records = Records::new(store, Arc::clone(&deps.clock), loaded.records);
     let outbox = Outbox::new(
         (records.clone(), keys.clone(), config.issuer.clone()),
-        (Arc::clone(&ground.clock), Arc::clone(&ground.random)),
+        (Arc::clone(&deps.clock), Arc::clone(&deps.random)),
         &config.settings,
         (config.connect, &config.trust),
         meters.clone(),
@@ -213,8 +213,8 @@ async fn provider(
         assertion_keys: AssertionKeys::default(),
         failures: Failures::default(),
         weaknesses: config.weaknesses,
-        clock: Arc::clone(&ground.clock),
-        random: Arc::clone(&ground.random),
+        clock: Arc::clone(&deps.clock),
+        random: Arc::clone(&deps.random),
     }))
 }
 

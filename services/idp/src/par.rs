@@ -37,7 +37,7 @@ pub async fn endpoint(
 ) -> Result<HttpResponse, OAuthError> {
     let params = form_params(&req, &body)?;
     let client = authenticate(&idp, authorization(&req)?, client_addr(&req), &params).await?;
-    bodies::client_is_known(&req, client);
+    bodies::mark_client_authenticated(&req, client);
     if params.has("request_uri") {
         return Err(OAuthError::request(
             "request_uri is not taken here (RFC 9126 section 2.1).",

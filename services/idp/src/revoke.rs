@@ -31,7 +31,7 @@ pub async fn endpoint(
 ) -> Result<HttpResponse, OAuthError> {
     let params = form_params(&req, &body)?;
     let client = authenticate(&idp, authorization(&req)?, client_addr(&req), &params).await?;
-    bodies::client_is_known(&req, client);
+    bodies::mark_client_authenticated(&req, client);
     let token = params
         .one("token")?
         .ok_or_else(|| OAuthError::request("token is missing (RFC 7009 section 2.1)."))?;

@@ -14,8 +14,8 @@ use kit::config::{Addresses, Weakness};
 use url::Url;
 use web_kit::{
     cors::cors,
-    look::{self, Accent},
-    trace::From,
+    trace::Origin,
+    ui::{self, Accent},
 };
 
 use crate::{
@@ -25,14 +25,14 @@ use crate::{
 
 /// Where the trace of a request begins: a client's at the client, a browser's
 /// here or in its journey.
-pub(crate) fn trace(_: &Method, path: &str) -> From {
+pub(crate) fn trace(_: &Method, path: &str) -> Origin {
     match path {
         "/token" | "/par" | "/userinfo" | "/jwks" | "/revoke" | "/grants" | "/grants/end" => {
-            From::Caller
+            Origin::Caller
         }
-        "/authorize" | "/sign-in" | "/consent" => From::Journey,
-        _ if path.starts_with("/.well-known/") => From::Caller,
-        _ => From::Fresh,
+        "/authorize" | "/sign-in" | "/consent" => Origin::Login,
+        _ if path.starts_with("/.well-known/") => Origin::Caller,
+        _ => Origin::New,
     }
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn configure(
     let origins: Arc<[String]> = public_origins(&idp.settings).into();
     let home = Data::new(HomePage {
         issuer: idp.issuer.clone(),
-        sites: look::sites(addresses),
+        sites: ui::sites(addresses),
     });
     let idp = Data::from(idp);
     move |cfg: &mut ServiceConfig| {
@@ -53,9 +53,7 @@ pub(crate) fn configure(
         let framable = idp.weaknesses.has(Weakness::Framable);
         let page = |path: &str| {
             web::resource(path)
-                .wrap(from_fn(|req, next| {
-                    look::error_pages(Accent::Idp, req, next)
-                }))
+                .wrap(from_fn(|req, next| ui::error_pages(Accent::Idp, req, next)))
                 .wrap(from_fn(move |req, next| frame(framable, req, next)))
         };
         cfg.app_data(idp.clone())
@@ -102,8 +100,8 @@ pub(crate) fn configure(
                     .route(web::get().to(discovery::endpoint)),
             )
             .service(page("/").route(web::get().to(home_page)))
-            .configure(look::assets)
-            .default_service(look::fallback(Accent::Idp));
+            .configure(ui::assets)
+            .default_service(ui::fallback(Accent::Idp));
     }
 }
 
@@ -115,7 +113,7 @@ async fn frame<B: MessageBody>(
 ) -> Result<ServiceResponse<B>, Error> {
     let mut answered = next.call(req).await?;
     if framable {
-        look::let_frame(answered.headers_mut());
+        ui::let_frame(answered.headers_mut());
     }
     Ok(answered)
 }

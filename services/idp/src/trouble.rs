@@ -10,8 +10,8 @@ use url::Url;
 use web_kit::{
     body::BodyError,
     cookies,
-    look::{Accent, Message},
     trace::id_of,
+    ui::{Accent, Message},
 };
 
 use crate::{grants::GrantError, params::BadParams, records::RecordError, settings::Client};

@@ -10,14 +10,14 @@ pub mod start;
 
 use actix_web::web::ServiceConfig;
 use kit::{
-    Ground,
+    Deps,
     config::{Addresses, Common, Problems, Site, Weaknesses},
     metrics::Metrics,
     net::Listeners,
     readiness::Readiness,
     running::Running,
 };
-use web_kit::{client::TrustedProxies, frame::Frame, trace};
+use web_kit::{client::TrustedProxies, server::HttpServer, trace};
 
 /// The program's name on the command line.
 pub const PROGRAM: &str = "lab";
@@ -77,10 +77,10 @@ pub struct Sockets {
 }
 
 /// Starts all its sites.
-pub fn build(config: &Config, at: Sockets, ground: &Ground) -> Result<Running, Problems> {
-    let mut running = start::build(config, at.start, ground.clone())?;
-    running.extend(spa::build(config, at.spa, ground.clone())?);
-    running.extend(evil::build(config, at.evil, ground.clone())?);
+pub fn build(config: &Config, at: Sockets, deps: &Deps) -> Result<Running, Problems> {
+    let mut running = start::build(config, at.start, deps.clone())?;
+    running.extend(spa::build(config, at.spa, deps.clone())?);
+    running.extend(evil::build(config, at.evil, deps.clone())?);
     Ok(running)
 }
 
@@ -89,24 +89,24 @@ fn serve(
     service: &'static str,
     config: &Config,
     listeners: Listeners,
-    ground: Ground,
+    deps: Deps,
     routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> Result<Running, Problems> {
-    let frame = Frame {
+    let server = HttpServer {
         service,
         metrics: Metrics::new(service)?,
-        readiness: Readiness::waiting_for(ground.shutdown.clone(), &[]),
-        shutdown: ground.shutdown,
+        readiness: Readiness::waiting_for(deps.shutdown.clone(), &[]),
+        shutdown: deps.shutdown,
         workers: config.workers,
         trusted_proxies: config.trusted_proxies.clone(),
-        trace: |_, _| trace::From::Fresh,
+        trace: |_, _| trace::Origin::New,
         sites: config.addresses.sites(),
         body_limit: BODY_LIMIT,
         admission: kit::admission::Admission::of_process(),
         metrics_at: listeners.metrics,
     };
-    let served = frame.serve(listeners.http, routes);
-    served.map_err(|error| Problems::one(service, error))
+    let running = server.serve(listeners.http, routes);
+    running.map_err(|error| Problems::one(service, error))
 }
 
 #[cfg(test)]
@@ -119,7 +119,7 @@ mod tests {
         for build in [start::build, spa::build, evil::build] {
             let shutdown = kit::shutdown::Shutdown::new();
             let listeners = Listeners::free(false).unwrap();
-            let running = build(&config, listeners, Ground::real(shutdown.clone())).unwrap();
+            let running = build(&config, listeners, Deps::system(shutdown.clone())).unwrap();
             shutdown.begin();
             running.join().await.unwrap();
         }

@@ -38,7 +38,7 @@ async fn main() -> ExitCode {
     let args: Args = parse_args();
     // The lab keeps nothing: it has no use for the store.
     let build = async |(config, at): (Config, Sockets), platform: launch::Platform| {
-        lab::build(&config, at, &platform.ground)
+        lab::build(&config, at, &platform.deps)
     };
     let read = |common: &Common, problems: &mut Problems| read(&args, common, problems);
     launch::program(lab::PROGRAM, &lab::SERVICES, &args.common, read, build).await

@@ -13,7 +13,7 @@ use sso_proto::idp::{
     sessions_client::SessionsClient,
 };
 use tonic::{Code, Request, Status, transport::Channel};
-use web_kit::look::utc;
+use web_kit::ui::utc;
 
 /// What it can do with sessions.
 #[derive(Debug, Subcommand)]

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use bff_kit::{BffPeerArgs, ClientAuth, OwnArgs as _, Sources};
 use kit::{
-    Ground,
+    Deps,
     config::{Common, Problems, Site},
     net::Listeners,
     random::OsRandom,
@@ -144,24 +144,24 @@ async fn start(parts: Parts, platform: Platform, built_in: bool) -> Result<Runni
     let Platform {
         common,
         store,
-        ground,
+        deps,
     } = platform;
     // What is called by others ends after them: a request that is under way
     // gets all the answers that it needs. The browser's side is the first.
-    let shutdown = ground.shutdown.clone();
+    let shutdown = deps.shutdown.clone();
     let in_turn = || {
         let (shutdown, turn) = shutdown.in_turn();
-        let ground = Ground {
+        let deps = Deps {
             shutdown,
-            ..ground.clone()
+            ..deps.clone()
         };
-        (ground, turn)
+        (deps, turn)
     };
-    // `$service` with its part, on the common store and `$ground`.
+    // `$service` with its part, on the common store and `$deps`.
     macro_rules! start {
-        ($service:ident, $part:expr, $ground:expr) => {{
+        ($service:ident, $part:expr, $deps:expr) => {{
             let (config, listeners) = $part;
-            $service::build(config, listeners, Arc::clone(&store), $ground).await?
+            $service::build(config, listeners, Arc::clone(&store), $deps).await?
         }};
     }
     let (to_idp, idps_turn) = in_turn();
@@ -170,20 +170,20 @@ async fn start(parts: Parts, platform: Platform, built_in: bool) -> Result<Runni
     let idp = start!(idp, parts.idp, to_idp);
     let inventory = start!(api_2, parts.inventory, to_inventory);
     let orders = start!(api_1, parts.orders, to_orders);
-    let mut running = start!(app1_bff, parts.first, ground.clone());
-    running.extend(start!(app2_bff, parts.second, ground.clone()));
+    let mut running = start!(app1_bff, parts.first, deps.clone());
+    running.extend(start!(app2_bff, parts.second, deps.clone()));
     let (config, at) = parts.lab;
-    running.extend(lab::build(&config, at, &ground)?);
+    running.extend(lab::build(&config, at, &deps)?);
     for (next, turn) in [
         (orders, orders_turn),
         (inventory, inventorys_turn),
         (idp, idps_turn),
     ] {
-        running = running.before(turn, &ground.shutdown);
+        running = running.before(turn, &deps.shutdown);
         running.extend(next);
     }
     tokio::spawn(async move {
-        if ground
+        if deps
             .shutdown
             .unless_begun(banner::until_ready(&common))
             .await

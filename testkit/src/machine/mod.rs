@@ -13,7 +13,7 @@ use reqwest::{
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap},
 };
 use serde_json::Value;
-pub use tokens::{Pkce, UnverifiedClaims, bent};
+pub use tokens::{Pkce, UnverifiedClaims, tampered};
 
 /// The actor.
 #[derive(Clone)]

@@ -55,7 +55,7 @@ impl UnverifiedClaims {
 }
 
 /// Ways to bend a JWT. None of the results may be accepted by anybody.
-pub mod bent {
+pub mod tampered {
     use super::{URL_SAFE_NO_PAD, UnverifiedClaims, Value, encoded, hmac, json};
     use base64::Engine as _;
 
@@ -148,20 +148,23 @@ mod tests {
             encoded(&json!({"alg": "ES256", "kid": "k"})),
             encoded(&json!({"sub": "a"}))
         );
-        assert_eq!(bent::signature(&jwt).rsplit_once('.').unwrap().1, "AQAA");
-        let unsigned = UnverifiedClaims::of(&bent::unsigned(&jwt));
+        assert_eq!(
+            tampered::signature(&jwt).rsplit_once('.').unwrap().1,
+            "AQAA"
+        );
+        let unsigned = UnverifiedClaims::of(&tampered::unsigned(&jwt));
         assert_eq!(
             (&unsigned.header["alg"], unsigned.text("sub")),
             (&json!("none"), "a")
         );
         let changed =
-            UnverifiedClaims::of(&bent::claims(&jwt, |claims| claims["sub"] = json!("b")));
+            UnverifiedClaims::of(&tampered::claims(&jwt, |claims| claims["sub"] = json!("b")));
         assert_eq!(
             (&changed.header["kid"], changed.text("sub")),
             (&json!("k"), "b")
         );
         assert_eq!(
-            UnverifiedClaims::of(&bent::hs256(&jwt, b"public")).header["alg"],
+            UnverifiedClaims::of(&tampered::hs256(&jwt, b"public")).header["alg"],
             "HS256"
         );
     }

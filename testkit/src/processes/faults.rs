@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use kit::config::Site;
 
 use super::{PATIENCE, Processes, member::name};
-use crate::{Gate, RedisServer, Tap};
+use crate::{FaultProxy, RedisServer, WireTap};
 
 /// Polling interval of waits.
 const POLL: Duration = Duration::from_millis(20);
@@ -103,12 +103,12 @@ impl Processes {
     }
 
     /// The fault proxy between the BFFs and the IdP; each process has a port of its own name.
-    pub fn gate(&self) -> &Gate {
+    pub fn gate(&self) -> &FaultProxy {
         self.gate.as_ref().expect("Plan::gated")
     }
 
     /// The wire tap between all services and Redis.
-    pub fn redis_tap(&self) -> &Tap {
+    pub fn redis_tap(&self) -> &WireTap {
         self.redis_tap.as_ref().expect("Plan::tapped_redis")
     }
 

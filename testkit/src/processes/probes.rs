@@ -12,7 +12,7 @@ use super::{
     faults::is_ready,
     ports::{STRIDE, loopback},
 };
-use crate::tap::Rotation;
+use crate::wire_tap::Rotation;
 
 /// Polling interval of each replica.
 const EVERY: Duration = Duration::from_millis(100);

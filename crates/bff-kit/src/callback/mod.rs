@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use kit::telemetry::names::{OK, span};
 use oauth_types::claims::Audience;
 use tracing::{Instrument as _, Span, field::Empty};
-use web_kit::trace::join_journey;
+use web_kit::trace::join_login_trace;
 
 use self::page_error::PageError;
 use crate::{
@@ -48,7 +48,7 @@ pub(crate) async fn callback(req: HttpRequest, bff: web::Data<Bff>) -> HttpRespo
             .respond(&req, &bff)
             .await;
     };
-    let journey = join_journey(&req, state);
+    let journey = join_login_trace(&req, state);
     let answering = async {
         if let Some(name) = doubled(&req, state) {
             bff.meters.logins.add(&["other"]);

@@ -8,7 +8,7 @@ use actix_web::{
     },
 };
 use oauth_types::{ErrorCode, sounds_like_code};
-use web_kit::{look::Message, trace};
+use web_kit::{trace, ui::Message};
 
 use crate::{
     cookies::SetCookies, pages::MessagePage, provider::ProviderError, sessions::Purpose, state::Bff,

@@ -275,7 +275,7 @@ mod tests {
     #[actix_web::test]
     async fn a_drain_ends_the_stream() {
         let mut page = page(SessionMode::Cached).await;
-        page.world.ground.shutdown.begin();
+        page.world.deps.shutdown.begin();
         page.hears("drain").await;
     }
 }

@@ -87,7 +87,7 @@ async fn end(
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let form = if is_form(req.headers()) {
-        body.known().read(FORM).await?
+        body.authenticated().read(FORM).await?
     } else {
         Bytes::new()
     };

@@ -1,7 +1,7 @@
 //! The apps' own scripts and style sheets.
 
 use actix_web::web::ServiceConfig;
-use web_kit::look::{
+use web_kit::ui::{
     self,
     rust_embed::{self, RustEmbed},
 };
@@ -12,11 +12,11 @@ struct Own;
 
 /// Serves `/assets/…`: what all pages share, and the apps' own.
 pub(crate) fn assets(cfg: &mut ServiceConfig) {
-    look::assets_and(cfg, Own::get);
+    ui::assets_and(cfg, Own::get);
 }
 
 pub(super) fn url(name: &str) -> String {
-    look::asset_url(Own::get, name)
+    ui::asset_url(Own::get, name)
 }
 
 #[cfg(test)]

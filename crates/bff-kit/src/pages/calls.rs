@@ -1,6 +1,6 @@
 //! The calls that an app's page offers.
 
-use web_kit::look::Accent;
+use web_kit::ui::Accent;
 
 /// A call.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
-use web_kit::look::{Accent, Csp, page, swagger};
+use web_kit::ui::{Accent, Csp, page, swagger};
 
 /// Swagger UI inside the app's shell. It reads `/openapi.json`, whose cookie
 /// security scheme has to be called `session` for the lock to show it.

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
 use kit::clock::Timestamp;
-use web_kit::look::{Accent, Csp, page, utc};
+use web_kit::ui::{Accent, Csp, page, utc};
 
 use super::calls::Call;
 use crate::sessions::SessionMode;

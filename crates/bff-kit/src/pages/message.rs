@@ -1,7 +1,7 @@
 //! An app's page for a login that failed.
 
 use actix_web::{HttpResponse, http::StatusCode};
-use web_kit::look::{Accent, Message};
+use web_kit::ui::{Accent, Message};
 
 /// Says what happened, and links to a new sign-in and to the home page.
 #[derive(Clone, Debug)]

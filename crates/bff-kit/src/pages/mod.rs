@@ -11,7 +11,7 @@ pub(crate) use assets::assets;
 pub(crate) use docs::DocsPage;
 pub(crate) use home::{App, HeldCookie, HomePage, OtherApp, Session, SignedIn, StillGood, User};
 pub(crate) use message::MessagePage;
-pub(crate) use web_kit::look::swagger::file as docs_asset;
+pub(crate) use web_kit::ui::swagger::file as docs_asset;
 
 #[cfg(test)]
 mod rendered {

@@ -58,9 +58,9 @@ impl Backchannel {
             .request(parts.method, self.issuer.reach(&parts.uri.to_string()));
         let call = call.headers(headers).body(body);
         let answer = if is_safe {
-            net::until_answered(call).await
+            net::send_idempotent(call).await
         } else {
-            net::until_sent(call).await
+            net::send_retry_connect(call).await
         };
         let answer = answer.map_err(|error| unreachable(&error))?;
         let status = answer.status();

@@ -17,7 +17,7 @@ mod types;
 use std::{sync::Arc, time::Duration};
 
 use kit::{
-    Ground,
+    Deps,
     clock::{Clock, Timestamp},
     random::Random,
 };
@@ -86,12 +86,12 @@ fn odd<T>(answer: &str, read: Result<Option<T>, BadMember>) -> Option<T> {
 }
 
 impl Provider {
-    pub(crate) fn new(settings: ProviderSettings, ground: &Ground, meters: Meters) -> Self {
+    pub(crate) fn new(settings: ProviderSettings, deps: &Deps, meters: Meters) -> Self {
         Self {
             backchannel: Backchannel::new(settings.issuer.clone()),
             settings,
-            clock: ground.clock.clone(),
-            random: ground.random.clone(),
+            clock: deps.clock.clone(),
+            random: deps.random.clone(),
             meters,
             known: RwLock::new(None),
             asking: Mutex::new(None),

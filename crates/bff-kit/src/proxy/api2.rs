@@ -108,9 +108,9 @@ async fn call_api2<T>(
         let once = async || call(upstreams.api2.clone(), request(&token)?).await;
         let calling = async {
             if req.method().is_safe() {
-                grpc_kit::until_answered(once).await
+                grpc_kit::call_idempotent(once).await
             } else {
-                grpc_kit::until_seen(once).await
+                grpc_kit::call_retry_unprocessed(once).await
             }
         };
         match calling.instrument(span).await {

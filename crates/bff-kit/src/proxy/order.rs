@@ -29,7 +29,7 @@ impl Order {
     /// Reads the body of a request that has a live session.
     pub(super) async fn receive(headers: &HeaderMap, body: Body) -> Result<Self, Problem> {
         let kind = Kind::of(headers)?;
-        Self::parse(kind, &body.known().read(FORM).await?)
+        Self::parse(kind, &body.authenticated().read(FORM).await?)
     }
 
     fn parse(kind: Kind, body: &[u8]) -> Result<Self, Problem> {

@@ -80,10 +80,10 @@ pub(crate) struct Sessions {
 impl Sessions {
     /// `keyring` makes the keyring of a purpose.
     pub(crate) fn new(parts: &SessionParts<'_>, keyring: impl Fn(&str) -> Keyring) -> Self {
-        let (ground, settings) = (parts.ground, parts.settings);
+        let (deps, settings) = (parts.deps, parts.settings);
         let (client_id, lifetimes) = (parts.provider.client_id(), settings.lifetimes);
         let prefix = records::prefix(client_id);
-        let codec = CookieCodec::new(client_id, &keyring, parts.jwks, ground, lifetimes);
+        let codec = CookieCodec::new(client_id, &keyring, parts.jwks, deps, lifetimes);
         let codec = Arc::new(codec);
         let (entries, subscribers) = (
             CacheEntries::new(&prefix, MAX_CACHED),
@@ -98,7 +98,7 @@ impl Sessions {
         let cache = LocalCache::new(entries, watch.clone().filter(|_| settings.may_cache()));
         let records = Records::new(
             (parts.store.clone(), keyring("session")),
-            ground,
+            deps,
             client_id,
             lifetimes,
             Arc::new(cache),
@@ -115,9 +115,9 @@ impl Sessions {
             in_cookies: CookieSessions::new(parts, codec.clone()),
             codec,
             observers,
-            subscriptions: Subscriptions::new(subscribers, watch, ground.shutdown.clone()),
-            clock: ground.clock.clone(),
-            random: ground.random.clone(),
+            subscriptions: Subscriptions::new(subscribers, watch, deps.shutdown.clone()),
+            clock: deps.clock.clone(),
+            random: deps.random.clone(),
             settings,
         }
     }

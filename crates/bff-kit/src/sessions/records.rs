@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use kit::{Ground, clock::Clock, metrics::Counter, random::Random, seal::Keyring};
+use kit::{Deps, clock::Clock, metrics::Counter, random::Random, seal::Keyring};
 use store::{LocalCache, SharedStore, StoreError};
 
 use super::{
@@ -46,19 +46,19 @@ impl Records {
     /// counts those that the store lost from the index.
     pub(super) fn new(
         (store, keyring): (SharedStore, Keyring),
-        ground: &Ground,
+        deps: &Deps,
         client_id: &str,
         lifetimes: SessionLifetimes,
         cache: Arc<LocalCache<Arc<Stored>>>,
         observers: Arc<FanOut>,
         unlisted: Counter,
     ) -> Self {
-        let index = Index::new(store.clone(), ground.clock.clone(), client_id);
+        let index = Index::new(store.clone(), deps.clock.clone(), client_id);
         Self {
             store,
             keyring,
-            clock: ground.clock.clone(),
-            random: ground.random.clone(),
+            clock: deps.clock.clone(),
+            random: deps.random.clone(),
             client_id: client_id.to_owned(),
             prefix: prefix(client_id),
             idle: lifetimes.idle,

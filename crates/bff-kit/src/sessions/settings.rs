@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kit::Ground;
+use kit::Deps;
 use store::SharedStore;
 use token_verify::Jwks;
 
@@ -18,7 +18,7 @@ pub(crate) struct SessionParts<'a> {
     pub(crate) provider: &'a Arc<Provider>,
     /// The provider's keys.
     pub(crate) jwks: &'a Arc<Jwks>,
-    pub(crate) ground: &'a Ground,
+    pub(crate) deps: &'a Deps,
     pub(crate) settings: SessionSettings,
     pub(crate) meters: &'a Meters,
 }

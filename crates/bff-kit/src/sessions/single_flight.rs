@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use kit::{metrics::Timer, telemetry::place::in_place};
+use kit::{metrics::Timer, telemetry::context::in_current_trace};
 use parking_lot::Mutex;
 use tokio::{
     sync::OwnedMutexGuard,
@@ -146,7 +146,7 @@ impl Drop for Entry {
 pub(super) async fn detached<T: Send + 'static>(
     refresh: impl Future<Output = Result<T, TokenError>> + Send + 'static,
 ) -> Result<T, TokenError> {
-    let counted = store::op_count::counted(in_place(refresh));
+    let counted = store::op_count::counted(in_current_trace(refresh));
     match tokio::spawn(counted).await {
         Ok((outcome, commands)) => {
             store::op_count::add(commands);

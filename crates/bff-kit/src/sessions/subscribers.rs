@@ -230,7 +230,7 @@ mod tests {
     /// A store in this process.
     fn subscriptions() -> Subscriptions {
         let world = super::super::tests::world();
-        Subscriptions::new(Subscribers::new(PREFIX), None, world.ground.shutdown)
+        Subscriptions::new(Subscribers::new(PREFIX), None, world.deps.shutdown)
     }
 
     fn at(number: usize) -> AddrBucket {

@@ -1,4 +1,4 @@
-//! One connection: what it is at, for how long, and whether it has to end.
+//! One connection: its phase, since when, and whether it has to close.
 
 use std::{
     io,
@@ -14,35 +14,35 @@ use futures_util::task::AtomicWaker;
 use super::{Admission, Limits};
 use crate::net::AddrBucket;
 
-/// What a connection is at.
+/// The phase of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Phase {
-    /// Nothing of a request is there.
+    /// Between requests.
     Idle,
-    /// A part of a head has come.
+    /// A part of a request's head was received.
     Head,
-    /// A body is waited for.
+    /// A body is awaited.
     Body,
     /// A request is answered.
     Busy,
-    /// A request was answered before all of it was read; what still comes is thrown away.
+    /// A request was answered before all of it was read: further input is discarded.
     Drain,
 }
 
-/// Why a connection has to end.
+/// Why a connection has to close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Ended {
-    /// The body came too slowly: there is time for an answer.
+pub enum CloseReason {
+    /// The body is sent too slowly. A response is still sent.
     TooSlow = 1,
-    /// Others need the bytes that its body has taken: there is time for an answer.
+    /// Other requests need the bytes of the body. A response is still sent.
     NoRoom,
-    /// At once.
+    /// The connection closes at once.
     Closed,
 }
 
-/// A connection's own side of what [`Admission`] knows of it.
+/// A connection, registered with [`Admission`] until it is dropped.
 #[derive(Debug)]
 pub struct Connection {
     admission: Admission,
@@ -50,32 +50,32 @@ pub struct Connection {
     state: Arc<State>,
 }
 
-/// Shared with the sweep. Only the connection's own task writes most of it, and
-/// whoever reads it can live with what it was a moment ago.
+/// Shared with the sweep. The connection's own task writes most of it; readers
+/// tolerate slightly old values.
 #[derive(Debug)]
 pub(super) struct State {
-    /// Whose it is; of nobody where it is a proxy's.
-    pub(super) share: Option<AddrBucket>,
-    /// Requests under way.
-    under_way: AtomicUsize,
+    /// The client's bucket; none for a proxy.
+    pub(super) bucket: Option<AddrBucket>,
+    /// The number of requests in flight.
+    in_flight: AtomicUsize,
     phase: AtomicU8,
-    bounds_calls: AtomicBool,
-    is_held: AtomicBool,
+    has_call_deadline: AtomicBool,
+    is_reading_paused: AtomicBool,
     since: AtomicU64,
     ended: AtomicU8,
-    /// Of the body that is being read: who pays, how much, how much has come.
+    /// The awaited body: the bucket that is charged, the charge, the bytes received.
     payer: parking_lot::Mutex<Option<AddrBucket>>,
     charged: AtomicUsize,
     received: AtomicU64,
-    /// Since when an answer is stuck (0: it is not), and what was taken since.
-    stuck_since: AtomicU64,
+    /// Since when a response is stalled (0: not stalled), and the bytes written since.
+    stalled_since: AtomicU64,
     taken: AtomicU64,
     waker: AtomicWaker,
 }
 
-/// A request under way, until it is dropped.
+/// A request in flight, until this guard is dropped.
 #[derive(Debug)]
-pub struct UnderWay(Arc<Connection>);
+pub struct InFlight(Arc<Connection>);
 
 impl Connection {
     pub(super) fn new(admission: Admission, id: u64, state: Arc<State>) -> Self {
@@ -86,132 +86,131 @@ impl Connection {
         }
     }
 
-    /// What it is at.
+    /// The current phase.
     pub fn phase(&self) -> Phase {
         self.state.phase()
     }
 
-    /// A request begins to be answered.
-    pub fn begin(self: &Arc<Self>) -> UnderWay {
-        self.state.under_way.fetch_add(1, Relaxed);
-        // Of several at once the oldest counts, until one ends.
+    /// Begins to answer a request.
+    pub fn begin(self: &Arc<Self>) -> InFlight {
+        self.state.in_flight.fetch_add(1, Relaxed);
+        // Of several requests the oldest counts, until one ends.
         if self.phase() != Phase::Busy {
-            self.is_at(Phase::Busy);
+            self.set_phase(Phase::Busy);
         }
-        UnderWay(Arc::clone(self))
+        InFlight(Arc::clone(self))
     }
 
-    /// Its calls have a deadline: it carries many of them, and none of its own
-    /// reading says when one stalls.
-    pub fn bounds_calls(&self) {
-        self.state.bounds_calls.store(true, Relaxed);
+    /// Gives the calls of this connection a deadline. A gRPC connection multiplexes
+    /// calls, so its reads do not show that one of them stalls.
+    pub fn bound_calls(&self) {
+        self.state.has_call_deadline.store(true, Relaxed);
     }
 
-    /// It is at `phase` from now on.
-    pub fn is_at(&self, phase: Phase) {
+    /// Enters `phase`.
+    pub fn set_phase(&self, phase: Phase) {
         self.state.since.store(self.admission.now(), Relaxed);
         self.state.phase.store(phase as u8, Relaxed);
     }
 
-    /// A body is waited for, for which `payer` has been charged `charged` bytes
-    /// so far.
-    pub fn waits_for_body(&self, payer: Option<AddrBucket>, charged: usize) {
+    /// Awaits a body, for which `payer` is charged `charged` bytes so far.
+    pub fn await_body(&self, payer: Option<AddrBucket>, charged: usize) {
         self.state.charged.store(charged, Relaxed);
         if self.phase() != Phase::Body {
             *self.state.payer.lock() = payer;
             self.state.received.store(0, Relaxed);
-            self.is_at(Phase::Body);
+            self.set_phase(Phase::Body);
         }
     }
 
-    /// So many bytes of the body have come.
+    /// Records that `bytes` of the body were received.
     pub fn received(&self, bytes: usize) {
         self.state.received.fetch_add(bytes as u64, Relaxed);
     }
 
-    /// An answer cannot be written on.
-    pub fn is_stuck(&self) {
-        if self.state.stuck_since.load(Relaxed) == 0 {
+    /// Records that the client does not take the response.
+    pub fn write_stalled(&self) {
+        if self.state.stalled_since.load(Relaxed) == 0 {
             self.state.taken.store(0, Relaxed);
             let now = self.admission.now();
-            self.state.stuck_since.store(now, Relaxed);
+            self.state.stalled_since.store(now, Relaxed);
         }
     }
 
-    /// So many bytes of it were taken.
+    /// Records that the client took `bytes` of the response.
     pub fn wrote(&self, bytes: usize) {
-        if self.state.stuck_since.load(Relaxed) != 0 {
+        if self.state.stalled_since.load(Relaxed) != 0 {
             self.state.taken.fetch_add(bytes as u64, Relaxed);
         }
     }
 
-    /// What came of an attempt to write to its socket.
+    /// Records the result of a write to the socket.
     pub fn polled_write(&self, written: &Poll<io::Result<usize>>) {
         match written {
             Poll::Ready(Ok(bytes)) => self.wrote(*bytes),
             Poll::Ready(Err(_)) => {}
-            Poll::Pending => self.is_stuck(),
+            Poll::Pending => self.write_stalled(),
         }
     }
 
-    /// An error where the connection has to end now.
+    /// An error if the connection has to close now.
     pub fn check(&self) -> io::Result<()> {
-        if self.is_over() {
+        if self.must_close() {
             return Err(io::ErrorKind::TimedOut.into());
         }
         Ok(())
     }
 
-    /// All of it was taken.
-    pub fn is_flushed(&self) {
-        if self.state.stuck_since.load(Relaxed) != 0 {
-            self.state.stuck_since.store(0, Relaxed);
+    /// Records that the client took the whole response.
+    pub fn flushed(&self) {
+        if self.state.stalled_since.load(Relaxed) != 0 {
+            self.state.stalled_since.store(0, Relaxed);
         }
     }
 
-    /// Whether it has to end, and why.
-    pub fn ended(&self) -> Option<Ended> {
+    /// Why the connection has to close, if it has to.
+    pub fn ended(&self) -> Option<CloseReason> {
         self.state.ended()
     }
 
-    /// Whether it has to end now, without an answer.
-    pub fn is_over(&self) -> bool {
+    /// Whether the connection has to close now, without a response.
+    pub fn must_close(&self) -> bool {
         match self.ended() {
             None => false,
-            Some(Ended::Closed) => true,
+            Some(CloseReason::Closed) => true,
             Some(_) => matches!(self.phase(), Phase::Idle | Phase::Head),
         }
     }
 
-    /// Gives the connection up.
-    pub fn give_up(&self) {
-        self.state.end(Ended::Closed);
+    /// Closes the connection.
+    pub fn close(&self) {
+        self.state.end(CloseReason::Closed);
     }
 
-    /// What room is shared out by.
+    /// Where the connection is registered.
     pub fn admission(&self) -> &Admission {
         &self.admission
     }
 
-    /// Whose connection it is; of nobody where it is a proxy's.
-    pub fn share(&self) -> Option<AddrBucket> {
-        self.state.share
+    /// The client's bucket; none for a proxy.
+    pub fn bucket(&self) -> Option<AddrBucket> {
+        self.state.bucket
     }
 
-    /// Who is to be woken when it has to end.
+    /// Sets the task to wake when the connection has to close.
     pub fn wake(&self, waker: &Waker) {
         self.state.waker.register(waker);
     }
 
-    /// Something is left with the client that nobody will be told of again.
-    pub fn hold(&self) {
-        self.state.is_held.store(true, Relaxed);
+    /// Pauses reading: input stays in the kernel, and no event announces it again.
+    pub fn pause_reading(&self) {
+        self.state.is_reading_paused.store(true, Relaxed);
     }
 
-    /// What was left may come now: wakes whoever was named last.
-    pub fn go_on(&self) {
-        if self.state.is_held.load(Relaxed) {
-            self.state.is_held.store(false, Relaxed);
+    /// Resumes reading: wakes the task that was set last.
+    pub fn resume_reading(&self) {
+        if self.state.is_reading_paused.load(Relaxed) {
+            self.state.is_reading_paused.store(false, Relaxed);
             self.state.waker.wake();
         }
     }
@@ -219,44 +218,44 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.admission.disconnect(self.id, self.state.share);
+        self.admission.disconnect(self.id, self.state.bucket);
     }
 }
 
-impl UnderWay {
+impl InFlight {
     /// The connection.
     pub fn connection(&self) -> &Arc<Connection> {
         &self.0
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for InFlight {
     fn drop(&mut self) {
-        let left = self.0.state.under_way.fetch_sub(1, Relaxed) - 1;
+        let left = self.0.state.in_flight.fetch_sub(1, Relaxed) - 1;
         let next = match self.0.phase() {
             Phase::Drain => Phase::Drain,
             _ if left == 0 => Phase::Idle,
             _ => Phase::Busy,
         };
-        self.0.is_at(next);
-        self.0.go_on();
+        self.0.set_phase(next);
+        self.0.resume_reading();
     }
 }
 
 impl State {
-    pub(super) fn new(share: Option<AddrBucket>, now: u64) -> Self {
+    pub(super) fn new(bucket: Option<AddrBucket>, now: u64) -> Self {
         Self {
-            share,
-            under_way: AtomicUsize::new(0),
+            bucket,
+            in_flight: AtomicUsize::new(0),
             phase: AtomicU8::new(Phase::Idle as u8),
-            bounds_calls: AtomicBool::new(false),
-            is_held: AtomicBool::new(false),
+            has_call_deadline: AtomicBool::new(false),
+            is_reading_paused: AtomicBool::new(false),
             since: AtomicU64::new(now),
             ended: AtomicU8::new(0),
             payer: parking_lot::Mutex::new(None),
             charged: AtomicUsize::new(0),
             received: AtomicU64::new(0),
-            stuck_since: AtomicU64::new(0),
+            stalled_since: AtomicU64::new(0),
             taken: AtomicU64::new(0),
             waker: AtomicWaker::new(),
         }
@@ -272,12 +271,12 @@ impl State {
         }
     }
 
-    fn ended(&self) -> Option<Ended> {
+    fn ended(&self) -> Option<CloseReason> {
         match self.ended.load(Relaxed) {
             0 => None,
-            1 => Some(Ended::TooSlow),
-            2 => Some(Ended::NoRoom),
-            _ => Some(Ended::Closed),
+            1 => Some(CloseReason::TooSlow),
+            2 => Some(CloseReason::NoRoom),
+            _ => Some(CloseReason::Closed),
         }
     }
 
@@ -289,50 +288,50 @@ impl State {
         self.charged.load(Relaxed)
     }
 
-    /// Whether it waits for its client, so that its place can be another's.
-    pub(super) fn waits(&self) -> bool {
+    /// Whether the connection waits for its client, so that it can make room.
+    pub(super) fn is_waiting(&self) -> bool {
         self.ended().is_none() && self.phase() != Phase::Busy
     }
 
-    /// Whether it waits for a body that `share` pays for.
-    pub(super) fn pays(&self, share: AddrBucket) -> bool {
-        self.ended().is_none() && self.phase() == Phase::Body && *self.payer.lock() == Some(share)
+    /// Whether the connection awaits a body that is charged to `bucket`.
+    pub(super) fn pays(&self, bucket: AddrBucket) -> bool {
+        self.ended().is_none() && self.phase() == Phase::Body && *self.payer.lock() == Some(bucket)
     }
 
-    pub(super) fn end(&self, why: Ended) {
+    pub(super) fn end(&self, why: CloseReason) {
         self.ended.store(why as u8, Relaxed);
         self.waker.wake();
     }
 
     pub(super) fn end_if_overdue(&self, now: u64, limits: &Limits) {
         if let Some(why) = self.overdue(now, limits)
-            && self.ended() != Some(Ended::Closed)
+            && self.ended() != Some(CloseReason::Closed)
         {
             self.end(why);
         }
     }
 
-    /// Why it has to end by `now`.
-    fn overdue(&self, now: u64, limits: &Limits) -> Option<Ended> {
-        let stuck = self.stuck_since.load(Relaxed);
+    /// Why the connection has to close at `now`.
+    fn overdue(&self, now: u64, limits: &Limits) -> Option<CloseReason> {
+        let stalled = self.stalled_since.load(Relaxed);
         let taken = self.taken.load(Relaxed);
-        if stuck != 0 && is_too_slow(now - stuck, taken, limits.write, limits.write_rate) {
-            return Some(Ended::Closed);
+        if stalled != 0 && is_too_slow(now - stalled, taken, limits.write, limits.write_rate) {
+            return Some(CloseReason::Closed);
         }
         let took = now.saturating_sub(self.since());
         match (self.phase(), self.ended()) {
-            (Phase::Head, _) => (took > limits.head).then_some(Ended::Closed),
-            (Phase::Drain, _) => (took > limits.drain).then_some(Ended::Closed),
+            (Phase::Head, _) => (took > limits.head).then_some(CloseReason::Closed),
+            (Phase::Drain, _) => (took > limits.drain).then_some(CloseReason::Closed),
             (Phase::Body, None) => {
                 let received = self.received.load(Relaxed);
                 let is_late = took > limits.body_longest
                     || is_too_slow(took, received, limits.body, limits.body_rate);
-                is_late.then_some(Ended::TooSlow)
+                is_late.then_some(CloseReason::TooSlow)
             }
-            (Phase::Busy, _) if self.bounds_calls.load(Relaxed) => {
-                (took > limits.call).then_some(Ended::Closed)
+            (Phase::Busy, _) if self.has_call_deadline.load(Relaxed) => {
+                (took > limits.call).then_some(CloseReason::Closed)
             }
-            // Who waits for a body that has ended answers now.
+            // A body that was ended is answered now.
             (Phase::Idle | Phase::Busy, _) | (Phase::Body, Some(_)) => None,
         }
     }

@@ -1,10 +1,9 @@
-//! What strangers may hold of a process: connections, and bytes that are
-//! buffered before anybody is known. Both are shared out by client address, so
-//! that a flood takes its own place first; both have an end in time, so that
-//! nothing is held by doing nothing.
+//! What strangers may hold of a process: connections, and bytes that are buffered
+//! before a request is authenticated. Both are shared out by client address, so a
+//! flood displaces itself first. Both end in time, so an idle client holds nothing.
 //!
-//! One process has one [`Admission`], however many services it runs. What a
-//! connection does is in [`Connection`], what a request has buffered in [`Charge`].
+//! One process has one [`Admission`], however many services it runs. [`Connection`]
+//! tracks a connection, [`Charge`] the bytes that a request has buffered.
 
 mod bytes;
 mod connection;
@@ -24,36 +23,35 @@ use tokio::sync::Semaphore;
 
 use self::{bytes::Bytes, connection::State};
 pub use self::{
-    bytes::{Charge, Full},
-    connection::{Connection, Ended, Phase, UnderWay},
+    bytes::{Charge, OverBudget},
+    connection::{CloseReason, Connection, InFlight, Phase},
     limits::Limits,
 };
 use crate::net::AddrBucket;
 
-/// How often the log is told that there is no room, in ticks.
+/// How often the log says that there is no room, in ticks.
 const SAY_EVERY: u64 = 60;
-/// How long an address at which a client has authenticated is remembered, in ticks.
-const KNOWN_FOR: u64 = 600;
-/// The most such addresses.
-const MAX_KNOWN: usize = 1024;
+/// How long an address stays marked after a client has authenticated there, in ticks.
+const AUTHENTICATED_FOR: u64 = 600;
+/// The most marked addresses.
+const MAX_AUTHENTICATED: usize = 1024;
 
-/// What this process has to share out.
+/// The room of this process, shared out by client address.
 #[derive(Clone, Debug)]
 pub struct Admission(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     limits: Limits,
-    /// Counted up by the sweep: the time of everything here, without a look at
-    /// the clock at each request.
+    /// The time, counted up by the sweep, so that requests need not read the clock.
     tick: AtomicU64,
-    /// When the log was told last that there is no room.
+    /// When the log last said that there is no room.
     said: AtomicU64,
     sweeping: Semaphore,
     open: Mutex<Open>,
     bytes: Mutex<Bytes>,
-    /// Where clients have authenticated, and when they last did.
-    known: Mutex<HashMap<AddrBucket, u64>>,
+    /// When a client last authenticated at an address.
+    authenticated: Mutex<HashMap<AddrBucket, u64>>,
 }
 
 #[derive(Debug, Default)]
@@ -64,7 +62,7 @@ struct Open {
 }
 
 impl Admission {
-    /// Of its own, for tests and for processes with other bounds.
+    /// A separate one, for tests and for processes with other bounds.
     pub fn new(limits: Limits) -> Self {
         Self(Arc::new(Inner {
             limits,
@@ -73,11 +71,11 @@ impl Admission {
             sweeping: Semaphore::new(1),
             open: Mutex::default(),
             bytes: Mutex::default(),
-            known: Mutex::default(),
+            authenticated: Mutex::default(),
         }))
     }
 
-    /// The one of this process.
+    /// The process's own.
     pub fn of_process() -> Self {
         static ONE: LazyLock<Admission> = LazyLock::new(|| Admission::new(Limits::of_process()));
         ONE.clone()
@@ -88,64 +86,64 @@ impl Admission {
         &self.0.limits
     }
 
-    /// Takes a connection from `peer`; `is_proxy` where many clients come by it,
-    /// so that it has no share of its own. Where there is no room, the one that has
-    /// waited for the longest makes some: one of the same address where its share
-    /// is used up, else one of the address that has the most. `None` where
-    /// nothing waits.
+    /// Accepts a connection from `peer`. A proxy (`is_proxy`) carries many clients,
+    /// so it has no bucket. If there is no room, the longest idle connection is
+    /// closed: one of the same address if that address has used up its bucket, else
+    /// one of the address with the most connections. `None` if no connection is
+    /// idle.
     pub fn connect(&self, peer: IpAddr, is_proxy: bool) -> Option<Connection> {
-        let share = (!is_proxy).then(|| AddrBucket::of(peer));
+        let bucket = (!is_proxy).then(|| AddrBucket::of(peer));
         let mut open = self.0.open.lock();
-        let own = share.map_or(0, |share| open.of.get(&share).copied().unwrap_or(0));
+        let own = bucket.map_or(0, |bucket| open.of.get(&bucket).copied().unwrap_or(0));
         if own >= self.0.limits.connections_of_one {
-            self.say(
-                share,
+            self.log(
+                bucket,
                 "one address has too many connections: its oldest make room",
             );
-            open.make_room(|state| state.share == share)?;
+            open.make_room(|state| state.bucket == bucket)?;
         } else if open.connections.len() >= self.0.limits.connections {
             let largest = open.of.iter().max_by_key(|(_, count)| **count);
-            let largest = largest.map(|(share, _)| *share);
-            self.say(
+            let largest = largest.map(|(bucket, _)| *bucket);
+            self.log(
                 largest,
                 "there are too many connections: the oldest of one address make room",
             );
-            open.make_room(|state| state.share == largest)
+            open.make_room(|state| state.bucket == largest)
                 .or_else(|| open.make_room(|_| true))?;
         }
         let id = open.next;
         open.next += 1;
-        let state = Arc::new(State::new(share, self.now()));
+        let state = Arc::new(State::new(bucket, self.now()));
         open.connections.insert(id, Arc::clone(&state));
-        if let Some(share) = share {
-            *open.of.entry(share).or_default() += 1;
+        if let Some(bucket) = bucket {
+            *open.of.entry(bucket).or_default() += 1;
         }
         drop(open);
         Some(Connection::new(self.clone(), id, state))
     }
 
-    /// A charge for what a request of `share` buffers, nothing so far.
-    pub fn charge(&self, share: AddrBucket) -> Charge {
-        Charge::new(self.clone(), share)
+    /// A charge of nothing, for what a request from `bucket` will buffer.
+    pub fn charge(&self, bucket: AddrBucket) -> Charge {
+        Charge::new(self.clone(), bucket)
     }
 
-    /// A client at `share` has authenticated.
-    pub fn remember(&self, share: AddrBucket) {
+    /// Marks `bucket` as an address where a client has authenticated.
+    pub fn mark_authenticated(&self, bucket: AddrBucket) {
         let now = self.now();
-        let mut known = self.0.known.lock();
-        if known.len() >= MAX_KNOWN && !known.contains_key(&share) {
-            known.retain(|_, since| now - *since <= KNOWN_FOR);
-            if known.len() >= MAX_KNOWN {
+        let mut marked = self.0.authenticated.lock();
+        if marked.len() >= MAX_AUTHENTICATED && !marked.contains_key(&bucket) {
+            marked.retain(|_, since| now - *since <= AUTHENTICATED_FOR);
+            if marked.len() >= MAX_AUTHENTICATED {
                 return;
             }
         }
-        known.insert(share, now);
+        marked.insert(bucket, now);
     }
 
-    /// Whether one has in the last minutes.
-    pub fn remembers(&self, share: AddrBucket) -> bool {
-        let since = self.0.known.lock().get(&share).copied();
-        since.is_some_and(|since| self.now() - since <= KNOWN_FOR)
+    /// Whether a client has authenticated at `bucket` in the last minutes.
+    pub fn is_authenticated(&self, bucket: AddrBucket) -> bool {
+        let since = self.0.authenticated.lock().get(&bucket).copied();
+        since.is_some_and(|since| self.now() - since <= AUTHENTICATED_FOR)
     }
 
     /// How many connections are open.
@@ -153,13 +151,13 @@ impl Admission {
         self.0.open.lock().connections.len()
     }
 
-    /// How many bytes are buffered: for strangers, and from the reserve.
+    /// How many bytes are buffered: charged to addresses, and to the reserve.
     pub fn buffered(&self) -> (usize, usize) {
         self.0.bytes.lock().used()
     }
 
-    /// Ends what has taken too long, again and again, for as long as it is polled.
-    /// Each server does, and one of them at a time works: a tick is one tick.
+    /// Closes what takes too long, once a tick, while this future is polled. Each
+    /// server polls one; a semaphore lets one of them work at a time.
     pub async fn sweep(self) {
         let Ok(_turn) = self.0.sweeping.acquire().await else {
             return;
@@ -180,12 +178,12 @@ impl Admission {
         }
     }
 
-    /// Says so in the log, once a minute.
-    fn say(&self, share: Option<AddrBucket>, what: &str) {
+    /// Logs `what`, at most once a minute.
+    fn log(&self, bucket: Option<AddrBucket>, what: &str) {
         let (now, said) = (self.now(), self.0.said.load(Relaxed));
         if said == 0 || now - said >= SAY_EVERY {
             self.0.said.store(now, Relaxed);
-            let address = share.map(|share| share.to_string()).unwrap_or_default();
+            let address = bucket.map(|bucket| bucket.to_string()).unwrap_or_default();
             tracing::warn!(address, "{what} (said once a minute)");
         }
     }
@@ -194,43 +192,44 @@ impl Admission {
         self.0.tick.load(Relaxed)
     }
 
-    fn disconnect(&self, id: u64, share: Option<AddrBucket>) {
+    fn disconnect(&self, id: u64, bucket: Option<AddrBucket>) {
         let mut open = self.0.open.lock();
         open.connections.remove(&id);
-        let Some(share) = share else { return };
-        if let Some(count) = open.of.get_mut(&share) {
+        let Some(bucket) = bucket else { return };
+        if let Some(count) = open.of.get_mut(&bucket) {
             *count -= 1;
             if *count == 0 {
-                open.of.remove(&share);
+                open.of.remove(&bucket);
             }
         }
     }
 
-    /// Ends bodies that are waited for and paid by `share`, those that have waited
-    /// for the longest first, until about `wanted` bytes come free.
-    fn free(&self, share: AddrBucket, wanted: usize) -> bool {
+    /// Ends bodies that are awaited and charged to `bucket`, the longest awaited
+    /// first, until about `wanted` bytes are free.
+    fn free(&self, bucket: AddrBucket, wanted: usize) -> bool {
         let open = self.0.open.lock();
         let mut freed = 0;
         while freed < wanted {
             let waiting = open.connections.values();
-            let waiting = waiting.filter(|state| state.pays(share));
+            let waiting = waiting.filter(|state| state.pays(bucket));
             let Some(oldest) = waiting.min_by_key(|state| state.since()) else {
                 return false;
             };
             freed += oldest.charged().max(1);
-            oldest.end(Ended::NoRoom);
+            oldest.end(CloseReason::NoRoom);
         }
         true
     }
 }
 
 impl Open {
-    /// Ends the connection that has waited for the longest of those that are `meant`.
-    fn make_room(&self, meant: impl Fn(&State) -> bool) -> Option<()> {
+    /// Closes the connection that is idle for longest among those that match
+    /// `filter`.
+    fn make_room(&self, filter: impl Fn(&State) -> bool) -> Option<()> {
         let waiting = self.connections.values();
-        let waiting = waiting.filter(|state| state.waits() && meant(state));
+        let waiting = waiting.filter(|state| state.is_waiting() && filter(state));
         let oldest = waiting.min_by_key(|state| state.since())?;
-        oldest.end(Ended::Closed);
+        oldest.end(CloseReason::Closed);
         Some(())
     }
 }

@@ -35,7 +35,7 @@ fn of_an_address_with_too_many_connections_the_one_that_waited_longest_goes() {
     let other = connect(&admission, OTHER);
     pass(&admission, 1);
     let third = connect(&admission, ONE);
-    assert_eq!(first.ended(), Some(Ended::Closed));
+    assert_eq!(first.ended(), Some(CloseReason::Closed));
     for stays in [&second, &other, &third] {
         assert_eq!(stays.ended(), None);
     }
@@ -45,14 +45,14 @@ fn of_an_address_with_too_many_connections_the_one_that_waited_longest_goes() {
 fn a_request_under_way_keeps_its_connection_and_then_there_is_no_room() {
     let admission = small();
     let busy = [connect(&admission, ONE), connect(&admission, ONE)];
-    let under_way = busy.each_ref().map(Connection::begin);
+    let in_flight = busy.each_ref().map(Connection::begin);
     assert!(admission.connect(ONE, false).is_none());
     assert!(admission.connect(OTHER, false).is_some(), "another address");
     assert!(
         admission.connect(ONE, true).is_some(),
-        "a proxy has no share"
+        "a proxy has no bucket"
     );
-    drop(under_way);
+    drop(in_flight);
     assert!(admission.connect(ONE, false).is_some());
 }
 
@@ -88,11 +88,11 @@ fn a_head_has_a_deadline_however_steadily_it_trickles() {
         None,
         "nothing has come: the server's keep-alive"
     );
-    connection.is_at(Phase::Head);
+    connection.set_phase(Phase::Head);
     pass(&admission, Limits::default().head);
     assert_eq!(connection.ended(), None);
     pass(&admission, 1);
-    assert_eq!(connection.ended(), Some(Ended::Closed));
+    assert_eq!(connection.ended(), Some(CloseReason::Closed));
 }
 
 #[test]
@@ -101,22 +101,22 @@ fn a_body_has_a_least_rate_and_a_deadline() {
     let trickle = |each_tick: usize, ticks: u64| {
         let admission = small();
         let connection = connect(&admission, ONE);
-        let _under_way = connection.begin();
-        connection.waits_for_body(None, 0);
+        let _in_flight = connection.begin();
+        connection.await_body(None, 0);
         for _ in 0..ticks {
             connection.received(each_tick);
-            connection.waits_for_body(None, 0);
+            connection.await_body(None, 0);
             pass(&admission, 1);
         }
         connection.ended()
     };
     let enough = usize::try_from(limits.body_rate).unwrap();
     assert_eq!(trickle(1, limits.body), None);
-    assert_eq!(trickle(1, limits.body + 1), Some(Ended::TooSlow));
+    assert_eq!(trickle(1, limits.body + 1), Some(CloseReason::TooSlow));
     assert_eq!(trickle(enough, limits.body_longest), None);
     assert_eq!(
         trickle(enough, limits.body_longest + 1),
-        Some(Ended::TooSlow)
+        Some(CloseReason::TooSlow)
     );
 }
 
@@ -126,19 +126,19 @@ fn an_answer_that_nobody_takes_has_a_least_rate() {
     let read = |each_tick: usize, ticks: u64| {
         let admission = small();
         let connection = connect(&admission, ONE);
-        let _under_way = connection.begin();
-        connection.is_stuck();
+        let _in_flight = connection.begin();
+        connection.write_stalled();
         for _ in 0..ticks {
             connection.wrote(each_tick);
-            connection.is_stuck();
+            connection.write_stalled();
             pass(&admission, 1);
         }
         connection.ended()
     };
     let enough = usize::try_from(limits.write_rate).unwrap();
     assert_eq!(read(0, limits.write), None);
-    assert_eq!(read(0, limits.write + 1), Some(Ended::Closed));
-    assert_eq!(read(1, limits.write + 1), Some(Ended::Closed));
+    assert_eq!(read(0, limits.write + 1), Some(CloseReason::Closed));
+    assert_eq!(read(1, limits.write + 1), Some(CloseReason::Closed));
     assert_eq!(read(enough, limits.write * 10), None);
 }
 
@@ -147,7 +147,7 @@ fn of_calls_on_one_connection_one_has_to_end_now_and_then() {
     let limits = Limits::default();
     let admission = small();
     let connection = connect(&admission, ONE);
-    connection.bounds_calls();
+    connection.bound_calls();
     let mut calls = Vec::new();
     for _ in 0..3 {
         pass(&admission, limits.call);
@@ -159,7 +159,7 @@ fn of_calls_on_one_connection_one_has_to_end_now_and_then() {
     // New ones do not help.
     calls.push(connection.begin());
     pass(&admission, limits.call + 1);
-    assert_eq!(connection.ended(), Some(Ended::Closed));
+    assert_eq!(connection.ended(), Some(CloseReason::Closed));
 }
 
 #[test]
@@ -167,9 +167,9 @@ fn an_answer_that_was_taken_starts_anew() {
     let admission = small();
     let connection = connect(&admission, ONE);
     for _ in 0..10 {
-        connection.is_stuck();
+        connection.write_stalled();
         pass(&admission, Limits::default().write);
-        connection.is_flushed();
+        connection.flushed();
     }
     assert_eq!(connection.ended(), None);
 }
@@ -178,11 +178,11 @@ fn an_answer_that_was_taken_starts_anew() {
 fn who_sends_on_after_the_answer_is_listened_to_for_a_moment() {
     let admission = small();
     let connection = connect(&admission, ONE);
-    let under_way = connection.begin();
-    connection.is_at(Phase::Drain);
-    drop(under_way);
+    let in_flight = connection.begin();
+    connection.set_phase(Phase::Drain);
+    drop(in_flight);
     pass(&admission, Limits::default().drain + 1);
-    assert_eq!(connection.ended(), Some(Ended::Closed));
+    assert_eq!(connection.ended(), Some(CloseReason::Closed));
 }
 
 #[test]
@@ -190,10 +190,10 @@ fn bytes_are_shared_out_by_address_and_given_back() {
     let admission = small();
     let mut one = admission.charge(AddrBucket::of(ONE));
     one.grow(60).unwrap();
-    assert_eq!(one.grow(1), Err(Full));
+    assert_eq!(one.grow(1), Err(OverBudget));
     let mut other = admission.charge(AddrBucket::of(OTHER));
     other.grow(40).unwrap();
-    assert_eq!(other.grow(1), Err(Full), "all room of strangers");
+    assert_eq!(other.grow(1), Err(OverBudget), "all room of strangers");
     drop(one);
     other.grow(20).unwrap();
     assert_eq!(admission.buffered(), (60, 0));
@@ -209,12 +209,16 @@ fn who_was_checked_is_served_from_the_reserve_when_strangers_have_all_else() {
     flood[0].grow(60).unwrap();
     flood[1].grow(40).unwrap();
     let mut known = admission.charge(AddrBucket::of(ONE));
-    assert_eq!(known.grow(10), Err(Full));
-    known.is_known();
+    assert_eq!(known.grow(10), Err(OverBudget));
+    known.use_reserve();
     known.grow(10).unwrap();
     assert_eq!(known.payer(), None);
     assert_eq!(admission.buffered(), (100, 10));
-    assert_eq!(known.grow(41), Err(Full), "the reserve is bounded too");
+    assert_eq!(
+        known.grow(41),
+        Err(OverBudget),
+        "the reserve is bounded too"
+    );
     drop(flood);
     known.grow(41).unwrap();
     assert_eq!(admission.buffered(), (51, 0), "as a stranger's");
@@ -225,7 +229,7 @@ fn what_was_charged_before_the_check_moves_to_the_reserve() {
     let admission = small();
     let mut charge = admission.charge(AddrBucket::of(ONE));
     charge.grow(30).unwrap();
-    charge.is_known();
+    charge.use_reserve();
     assert_eq!(admission.buffered(), (0, 30));
     charge.clear();
     assert_eq!(admission.buffered(), (0, 0));
@@ -233,17 +237,17 @@ fn what_was_charged_before_the_check_moves_to_the_reserve() {
 
 #[test]
 fn an_address_where_a_client_authenticated_is_remembered_for_a_while() {
-    let (admission, share) = (small(), AddrBucket::of(ONE));
-    assert!(!admission.remembers(share));
-    admission.remember(share);
-    pass(&admission, KNOWN_FOR);
-    assert!(admission.remembers(share));
+    let (admission, bucket) = (small(), AddrBucket::of(ONE));
+    assert!(!admission.is_authenticated(bucket));
+    admission.mark_authenticated(bucket);
+    pass(&admission, AUTHENTICATED_FOR);
+    assert!(admission.is_authenticated(bucket));
     pass(&admission, 1);
-    assert!(!admission.remembers(share));
-    for n in 0..u32::try_from(2 * MAX_KNOWN).unwrap() {
-        admission.remember(AddrBucket::of(IpAddr::V4(n.into())));
+    assert!(!admission.is_authenticated(bucket));
+    for n in 0..u32::try_from(2 * MAX_AUTHENTICATED).unwrap() {
+        admission.mark_authenticated(AddrBucket::of(IpAddr::V4(n.into())));
     }
-    assert!(admission.0.known.lock().len() <= MAX_KNOWN);
+    assert!(admission.0.authenticated.lock().len() <= MAX_AUTHENTICATED);
 }
 
 /// A body that waits, `bytes` of which have come.
@@ -251,13 +255,13 @@ fn waiting(
     admission: &Admission,
     peer: IpAddr,
     bytes: usize,
-) -> (Arc<Connection>, UnderWay, Charge) {
+) -> (Arc<Connection>, InFlight, Charge) {
     let connection = connect(admission, peer);
-    let under_way = connection.begin();
+    let in_flight = connection.begin();
     let mut charge = admission.charge(AddrBucket::of(peer));
     charge.grow(bytes).unwrap();
-    connection.waits_for_body(charge.payer(), charge.bytes());
-    (connection, under_way, charge)
+    connection.await_body(charge.payer(), charge.bytes());
+    (connection, in_flight, charge)
 }
 
 #[test]
@@ -269,7 +273,7 @@ fn of_a_share_that_is_used_up_the_body_that_waited_longest_makes_room() {
     let other = waiting(&admission, OTHER, 10);
     let mut next = admission.charge(AddrBucket::of(ONE));
     next.grow(10).unwrap();
-    assert_eq!(oldest.0.ended(), Some(Ended::NoRoom));
+    assert_eq!(oldest.0.ended(), Some(CloseReason::NoRoom));
     assert_eq!(newer.0.ended(), None);
     assert_eq!(other.0.ended(), None, "another address's bodies stay");
 }
@@ -281,6 +285,6 @@ fn where_all_room_is_taken_the_largest_share_makes_some() {
     let other = waiting(&admission, OTHER, 40);
     let mut next = admission.charge(AddrBucket::of("198.51.100.1".parse().unwrap()));
     next.grow(10).unwrap();
-    assert_eq!(flood.0.ended(), Some(Ended::NoRoom));
+    assert_eq!(flood.0.ended(), Some(CloseReason::NoRoom));
     assert_eq!(other.0.ended(), None);
 }

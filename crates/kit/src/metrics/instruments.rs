@@ -37,7 +37,7 @@ impl Counter {
 
     /// One more with these values of its labels, in their order.
     pub fn add(&self, values: &[&str]) {
-        if let Some(series) = self.series.get(place(self.labels, values)) {
+        if let Some(series) = self.series.get(index_of(self.labels, values)) {
             series.add(1);
         }
     }
@@ -55,7 +55,7 @@ impl Timer {
 
     /// One more that took so long, with these values of its labels, in their order.
     pub fn record(&self, values: &[&str], took: Duration) {
-        if let Some(series) = self.series.get(place(self.labels, values)) {
+        if let Some(series) = self.series.get(index_of(self.labels, values)) {
             series.record(took.as_secs_f64());
         }
     }
@@ -81,12 +81,12 @@ fn all(labels: &'static [Label]) -> impl Iterator<Item = Vec<KeyValue>> {
 }
 
 /// Where the series with `values` is. What is in no list counts as its last value.
-fn place(labels: &[Label], values: &[&str]) -> usize {
+fn index_of(labels: &[Label], values: &[&str]) -> usize {
     debug_assert_eq!(labels.len(), values.len());
-    labels.iter().zip(values).fold(0, |place, (label, value)| {
+    labels.iter().zip(values).fold(0, |index, (label, value)| {
         let known = label.values.iter().position(|known| known == value);
         let last = label.values.len().saturating_sub(1);
-        place * label.values.len() + known.unwrap_or(last)
+        index * label.values.len() + known.unwrap_or(last)
     })
 }
 

@@ -1,9 +1,9 @@
 //! Reaching other services: names, the HTTP client, the gRPC channel. Each
 //! call carries the trace on (`telemetry::propagation`).
 
+mod address_overrides;
 mod bucket;
 mod listeners;
-mod reach;
 mod resolve;
 mod trust;
 
@@ -14,9 +14,9 @@ use std::{
     time::Duration,
 };
 
+pub use address_overrides::AddressOverrides;
 pub use bucket::{AddrBucket, network};
 pub use listeners::Listeners;
-pub use reach::Reach;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 pub use resolve::{connect, is_localhost, resolve};
 pub use trust::{Tls, Trust, TrustArgs};
@@ -25,10 +25,9 @@ pub use trust::{Tls, Trust, TrustArgs};
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long to wait for a whole answer.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long an idle HTTP/1 connection is kept: less than the notice that a server
-/// gives unless it is set to less (`DRAIN_NOTICE`). So one that is used again is one on which the server
-/// would have said `Connection: close`: no call meets the closing, of which
-/// nobody could tell whether it was carried out (RFC 9110 §9.2.2).
+/// How long an idle HTTP/1 connection is kept: less than the default `DRAIN_NOTICE`
+/// of a server. A draining server sets `Connection: close` on its answers during the
+/// notice, so no request races the server's close (RFC 9110 §9.2.2).
 pub const IDLE: Duration = Duration::from_millis(400);
 /// How rustls begins to say that it does not trust a peer.
 const BAD_CERTIFICATE: &str = "invalid peer certificate: ";
@@ -47,9 +46,12 @@ pub fn browsers_http_client() -> reqwest::Client {
     Trust::default().browsers_http_client()
 }
 
-/// Sends `request`; again where the connection is refused, as [`connect`] does.
-/// Nothing was sent then, so it is right for any request.
-pub async fn until_sent(request: reqwest::RequestBuilder) -> reqwest::Result<reqwest::Response> {
+/// Sends `request`, and sends it again while the connection is refused, as
+/// [`connect`] does. A refused connection has sent nothing, so this is right for any
+/// request.
+pub async fn send_retry_connect(
+    request: reqwest::RequestBuilder,
+) -> reqwest::Result<reqwest::Response> {
     for pause in resolve::AGAIN {
         let Some(copy) = request.try_clone() else {
             break;
@@ -62,17 +64,17 @@ pub async fn until_sent(request: reqwest::RequestBuilder) -> reqwest::Result<req
     request.send().await
 }
 
-/// Sends `request`; once more where its connection broke before the answer. Only
-/// for one that may be carried out twice (RFC 9110 §9.2.2).
-pub async fn until_answered(
+/// Sends the idempotent `request` (RFC 9110 §9.2.2), and repeats it once if its
+/// connection broke before the answer.
+pub async fn send_idempotent(
     request: reqwest::RequestBuilder,
 ) -> reqwest::Result<reqwest::Response> {
     let Some(copy) = request.try_clone() else {
-        return until_sent(request).await;
+        return send_retry_connect(request).await;
     };
-    match until_sent(copy).await {
+    match send_retry_connect(copy).await {
         Err(error) if error.is_request() && !error.is_connect() && !error.is_timeout() => {
-            until_sent(request).await
+            send_retry_connect(request).await
         }
         outcome => outcome,
     }
@@ -143,12 +145,12 @@ pub enum ReadError {
 }
 
 /// Resolves names as browsers do: `*.localhost` is `::1` first.
-pub(crate) struct AsBrowsers;
+pub(crate) struct BrowserResolver;
 
-impl Resolve for AsBrowsers {
+impl Resolve for BrowserResolver {
     fn resolve(&self, name: Name) -> Resolving {
         if !is_localhost(name.as_str()) {
-            return LocalhostAware.resolve(name);
+            return LocalhostResolver.resolve(name);
         }
         let both: [IpAddr; 2] = [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
         let both = both.map(|ip| SocketAddr::new(ip, 0));
@@ -157,9 +159,9 @@ impl Resolve for AsBrowsers {
 }
 
 /// Resolves names as [`resolve`] does.
-pub(crate) struct LocalhostAware;
+pub(crate) struct LocalhostResolver;
 
-impl Resolve for LocalhostAware {
+impl Resolve for LocalhostResolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let addresses = resolve(name.as_str(), 0).await?;
@@ -201,12 +203,12 @@ mod tests {
     #[tokio::test]
     async fn rfc9110_9_2_2_only_what_may_be_done_twice_is_sent_again_after_a_lost_answer() {
         let (url, serving) = server(&["", OK]).await;
-        let answer = until_answered(http_client().post(&url)).await.unwrap();
+        let answer = send_idempotent(http_client().post(&url)).await.unwrap();
         assert_eq!(answer.status(), 200);
         assert_eq!(serving.await.unwrap(), 2);
 
         let (url, serving) = server(&["", OK]).await;
-        assert!(until_sent(http_client().post(&url)).await.is_err());
+        assert!(send_retry_connect(http_client().post(&url)).await.is_err());
         serving.abort();
         // Cut off while it waits for a second one.
         assert!(serving.await.unwrap_err().is_cancelled());
@@ -242,7 +244,9 @@ mod tests {
         let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", gone.local_addr().unwrap());
         drop(gone);
-        let refused = until_sent(http_client().get(&url)).await.unwrap_err();
+        let refused = send_retry_connect(http_client().get(&url))
+            .await
+            .unwrap_err();
         assert!(is_refused(&refused), "{refused:?}");
     }
 }

@@ -22,7 +22,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::either::Either;
 use tonic::transport::{Channel, Endpoint, Uri};
 
-use super::{AsBrowsers, CALL_TIMEOUT, CONNECT_TIMEOUT, IDLE, LocalhostAware, connect};
+use super::{BrowserResolver, CALL_TIMEOUT, CONNECT_TIMEOUT, IDLE, LocalhostResolver, connect};
 use crate::{config::Problems, files};
 
 /// The system's own, read once: it takes milliseconds.
@@ -110,13 +110,13 @@ impl Trust {
     /// follows no redirects: none of its peers has a reason to send one. Where
     /// there is nobody to trust it reaches peers by plain http alone.
     pub fn http_client(&self) -> reqwest::Client {
-        self.client(&Arc::new(LocalhostAware))
+        self.client(&Arc::new(LocalhostResolver))
     }
 
     /// The same for a program that stands for a browser: it looks for `*.localhost`
     /// where browsers do, at `::1` first. So it meets what they meet there.
     pub fn browsers_http_client(&self) -> reqwest::Client {
-        self.client(&Arc::new(AsBrowsers))
+        self.client(&Arc::new(BrowserResolver))
     }
 
     #[expect(

@@ -22,7 +22,7 @@ use tonic::metadata::MetadataMap;
 use super::settings::{Protocol, Signal, Target};
 use crate::{
     metrics::Counter,
-    net::{LocalhostAware, Trust},
+    net::{LocalhostResolver, Trust},
     telemetry::names::OK,
 };
 
@@ -110,7 +110,7 @@ fn http_client(target: &Target, trust: &Trust) -> Result<reqwest::blocking::Clie
             .redirect(reqwest::redirect::Policy::none())
             .timeout(timeout)
             .no_proxy()
-            .dns_resolver(Arc::new(LocalhostAware))
+            .dns_resolver(Arc::new(LocalhostResolver))
             .tls_certs_merge(certificates)
             .build()
     };

@@ -1,5 +1,5 @@
-//! Span ids: random, but for a span whose ids are known before it is made
-//! (`journey`, `place`).
+//! Span ids: random, except for spans whose ids are known before they are made
+//! (`login_trace`, `context`).
 
 use std::cell::Cell;
 

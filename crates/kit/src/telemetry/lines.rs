@@ -1,6 +1,6 @@
 //! Log lines. Each line of a request says its trace and its service, whether or
-//! not the trace is kept: by [`place`], and not by spans, for there is none
-//! where nothing is sampled.
+//! not the trace is sampled. Both come from [`context`](super::context), since an
+//! unsampled request has no span.
 
 use std::fmt::{self, Debug};
 
@@ -18,7 +18,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use super::place::of_log_line;
+use super::context::log_fields;
 
 /// One JSON object a line.
 pub(super) struct Json;
@@ -44,7 +44,7 @@ where
         say("timestamp", time);
         say("level", metadata.level().to_string());
         say("target", metadata.target().to_owned());
-        if let Some((service, trace_id)) = of_log_line() {
+        if let Some((service, trace_id)) = log_fields() {
             say("service", service.to_owned());
             say("trace_id", trace_id.to_string());
         }
@@ -111,7 +111,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let Some((service, trace_id)) = of_log_line() else {
+        let Some((service, trace_id)) = log_fields() else {
             return self.0.format_event(context, writer, event);
         };
         let mut line = String::new();
@@ -132,7 +132,7 @@ mod tests {
     use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt as _};
 
     use super::*;
-    use crate::telemetry::place::Place;
+    use crate::telemetry::context::TraceContext;
 
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);
@@ -169,9 +169,11 @@ mod tests {
             .event_format(Json)
             .with_writer(written.clone());
         let subscriber = tracing_subscriber::registry().with(layer);
-        let place = Place::untraced("api-1");
+        let context = TraceContext::untraced("api-1");
         tracing::subscriber::with_default(subscriber, || {
-            place.scope(|| tracing::warn!(count = 3, who = "a \"b\"\n", yes = true, "said {}", 1));
+            context.sync_scope(|| {
+                tracing::warn!(count = 3, who = "a \"b\"\n", yes = true, "said {}", 1);
+            });
             tracing::info!("outside");
         });
         let text = written.text();
@@ -184,7 +186,7 @@ mod tests {
         };
         assert_eq!(inside["level"], "WARN");
         assert_eq!(inside["service"], "api-1");
-        assert_eq!(inside["trace_id"], place.trace_id());
+        assert_eq!(inside["trace_id"], context.trace_id());
         let fields = &inside["fields"];
         assert_eq!(fields["count"], 3);
         assert_eq!(fields["who"], "a \"b\"\n");
@@ -201,13 +203,13 @@ mod tests {
             .event_format(Text::new(false))
             .with_writer(written.clone());
         let subscriber = tracing_subscriber::registry().with(layer);
-        let place = Place::untraced("api-1");
+        let context = TraceContext::untraced("api-1");
         tracing::subscriber::with_default(subscriber, || {
-            place.scope(|| tracing::info!(n = 1, "inside"));
+            context.sync_scope(|| tracing::info!(n = 1, "inside"));
             tracing::info!("outside");
         });
         let text = written.text();
-        let end = format!("inside n=1 service=api-1 trace_id={}\n", place.trace_id());
+        let end = format!("inside n=1 service=api-1 trace_id={}\n", context.trace_id());
         let (inside, outside) = text.split_at(text.find('\n').unwrap() + 1);
         assert!(inside.ends_with(&end), "{text}");
         assert!(outside.ends_with("outside\n"), "{text}");

@@ -1,14 +1,14 @@
 //! Traces and logs. Spans are made with `tracing` under the target
-//! [`names::TARGET`]; with no OTLP endpoint there is no layer for them, and a
-//! request that is not sampled has none ([`place`]).
+//! [`names::TARGET`]; without an OTLP endpoint there is no layer for them, and an
+//! unsampled request has no span ([`context`]).
 
 mod caller;
+pub mod context;
 mod export;
 mod ids;
-pub mod journey;
 mod lines;
+pub mod login_trace;
 pub mod names;
-pub mod place;
 pub mod propagation;
 mod routed;
 mod settings;

@@ -1,5 +1,5 @@
-//! W3C Trace Context to other services; what comes from them is read by
-//! [`caller`](super::caller()).
+//! Writes W3C Trace Context into outgoing calls; [`caller`](super::caller()) reads
+//! it from incoming ones.
 
 use http::{HeaderName, HeaderValue};
 use opentelemetry::propagation::{Injector, TextMapPropagator as _};
@@ -7,17 +7,17 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use super::place;
+use super::context;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// Adds `traceparent` of the current span to an outgoing call; where its trace
-/// is not kept, one that says so.
+/// Adds `traceparent` to an outgoing HTTP call: that of the current span, or one
+/// with the sampled flag off if the trace is not sampled.
 pub fn inject(headers: &mut http::HeaderMap) {
     inject_into(&mut Headers(headers));
 }
 
-/// The same to outgoing gRPC metadata.
+/// Adds `traceparent` to outgoing gRPC metadata, as [`inject`] does.
 pub fn inject_metadata(metadata: &mut tonic::metadata::MetadataMap) {
     inject_into(&mut Metadata(metadata));
 }
@@ -26,7 +26,7 @@ fn inject_into(call: &mut dyn Injector) {
     let span = Span::current();
     if !span.is_none() {
         TraceContextPropagator::new().inject_context(&span.context(), call);
-    } else if let Some((parent, state)) = place::unsampled() {
+    } else if let Some((parent, state)) = context::unsampled() {
         call.set(TRACEPARENT.as_str(), parent);
         if let Some(state) = state {
             call.set("tracestate", state);

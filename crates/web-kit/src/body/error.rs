@@ -1,37 +1,37 @@
-//! Why a body is not there.
+//! Errors of reading a body.
 
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 
 use crate::problem::Problem;
 
-/// How soon a client may come back that found no room, in seconds.
-const COME_BACK: u64 = 1;
+/// `Retry-After` for a client that found no room, in seconds.
+const RETRY_AFTER: u64 = 1;
 
-/// Why a body is not there.
+/// Why a body could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// Longer than its route takes.
-    #[error("The body may have {0} bytes here.")]
+    /// Longer than the route accepts.
+    #[error("The body is longer than the {0} bytes allowed here.")]
     TooLarge(usize),
-    /// It came too slowly.
-    #[error("The body came too slowly.")]
+    /// The client sent too slowly.
+    #[error("The body was sent too slowly.")]
     TooSlow,
-    /// Too much is being received.
-    #[error("Too much is being received at the moment. Try again.")]
+    /// The budget of buffered bytes is used up.
+    #[error("The server receives too much data at the moment. Try again.")]
     NoRoom,
-    /// The connection broke, or what came is no body.
-    #[error("The body did not arrive whole.")]
+    /// The connection broke, or the body is malformed.
+    #[error("The body was not received completely.")]
     Broken,
-    /// It does not say that it is JSON.
+    /// `Content-Type` is not JSON.
     #[error("The body must be application/json.")]
     NotJson,
-    /// It is not the JSON that is wanted.
+    /// The JSON does not have the expected form.
     #[error("The body cannot be read: {0}.")]
     Json(serde_json::Error),
 }
 
 impl BodyError {
-    /// Its status.
+    /// The HTTP status.
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -42,10 +42,10 @@ impl BodyError {
         }
     }
 
-    /// `Retry-After`, in seconds, where it may come again as it is.
+    /// `Retry-After` in seconds, if the same request may succeed later.
     pub const fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::NoRoom => Some(COME_BACK),
+            Self::NoRoom => Some(RETRY_AFTER),
             _ => None,
         }
     }
@@ -53,7 +53,7 @@ impl BodyError {
 
 impl From<&BodyError> for Problem {
     fn from(error: &BodyError) -> Self {
-        let problem = Self::new(error.status(), "The body cannot be taken");
+        let problem = Self::new(error.status(), "The body cannot be read");
         let problem = problem.detail(error.to_string());
         match error.retry_after() {
             Some(seconds) => problem.retry_after(seconds),

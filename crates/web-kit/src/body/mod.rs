@@ -1,11 +1,10 @@
-//! A request's body. A handler takes a [`Body`] and reads it when it knows that
-//! it wants it: after the headers and the cookies have been found good. Whoever
-//! is then known says so ([`Body::known`]), and the bytes come from the reserve.
-//! What comes in is bounded by the route, by the service, by what the client's
-//! address may have buffered, and in time ([`intake`]).
+//! A request's body. A handler takes a [`Body`] and reads it last: after it has
+//! checked the headers and the cookies. It then calls [`Body::authenticated`], so
+//! that the bytes come from the reserve. What comes in is bounded by the route, by
+//! the service, by the budget of the client's address and in time ([`meter`]).
 
 mod error;
-mod intake;
+mod meter;
 
 use std::{
     future::{Ready, ready},
@@ -21,7 +20,7 @@ use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 
 pub use self::error::BodyError;
-pub(crate) use self::intake::{Intake, take_in};
+pub(crate) use self::meter::{BodyMeter, meter_body};
 
 /// The most bytes of a form of our own pages.
 pub const FORM: usize = 8 * 1024;
@@ -29,23 +28,24 @@ pub const FORM: usize = 8 * 1024;
 /// A request's body, unread.
 pub struct Body {
     payload: dev::Payload,
-    intake: Option<Rc<Intake>>,
-    /// What its header says.
+    meter: Option<Rc<BodyMeter>>,
+    /// `Content-Length`.
     length: Option<u64>,
     is_json: bool,
 }
 
 impl Body {
-    /// The request's session, or its client, has been checked.
+    /// Marks the request as one with a checked session or client.
     #[must_use]
-    pub fn known(self) -> Self {
-        if let Some(intake) = &self.intake {
-            intake.is_known();
+    pub fn authenticated(self) -> Self {
+        if let Some(meter) = &self.meter {
+            meter.use_reserve();
         }
         self
     }
 
-    /// All of it, at most `limit` bytes. One that says it is longer is refused at once.
+    /// Reads the whole body, at most `limit` bytes. A body whose `Content-Length` is
+    /// larger is refused unread.
     pub async fn read(mut self, limit: usize) -> Result<Bytes, BodyError> {
         let too_large = BodyError::TooLarge(limit);
         if self.length.is_some_and(|length| length > limit as u64) {
@@ -58,7 +58,7 @@ impl Body {
                 return Err(too_large);
             }
             if whole.is_empty() && self.length == Some(chunk.len() as u64) {
-                // As nearly all: in one piece.
+                // Nearly every body comes in one piece.
                 self.payload.next().await;
                 return Ok(chunk);
             }
@@ -67,7 +67,7 @@ impl Body {
         Ok(whole.freeze())
     }
 
-    /// The same as JSON (`Content-Type: application/json`).
+    /// Reads the body as JSON (`Content-Type: application/json`).
     pub async fn json<T: DeserializeOwned>(self, limit: usize) -> Result<T, BodyError> {
         if !self.is_json {
             return Err(BodyError::NotJson);
@@ -77,7 +77,7 @@ impl Body {
     }
 
     fn failed(&self) -> BodyError {
-        let known = self.intake.as_ref().and_then(|intake| intake.failure());
+        let known = self.meter.as_ref().and_then(|meter| meter.failure());
         known.unwrap_or(BodyError::Broken)
     }
 }
@@ -90,22 +90,22 @@ impl FromRequest for Body {
         let length = text(req.headers(), header::CONTENT_LENGTH);
         ready(Ok(Self {
             payload: payload.take(),
-            intake: req.extensions().get::<Rc<Intake>>().map(Rc::clone),
+            meter: req.extensions().get::<Rc<BodyMeter>>().map(Rc::clone),
             length: length.and_then(|length| length.trim().parse().ok()),
             is_json: is_of(req.headers(), "application/json"),
         }))
     }
 }
 
-/// The request's client has authenticated: what else comes from its address in
-/// the next minutes is taken from the reserve at once.
-pub fn client_is_known(req: &HttpRequest) {
-    if let Some(intake) = req.extensions().get::<Rc<Intake>>() {
-        intake.remember();
+/// Marks the address of an authenticated client: for the next minutes, the bodies of
+/// its requests come from the reserve at once.
+pub fn mark_client_authenticated(req: &HttpRequest) {
+    if let Some(meter) = req.extensions().get::<Rc<BodyMeter>>() {
+        meter.mark_authenticated();
     }
 }
 
-/// Whether the body is a form's.
+/// Whether the body is a form (`application/x-www-form-urlencoded`).
 pub fn is_form(headers: &HeaderMap) -> bool {
     is_of(headers, "application/x-www-form-urlencoded")
 }

@@ -21,7 +21,7 @@ async fn read(body: Body) -> Result<Bytes, BodyError> {
 }
 
 async fn read_known(body: Body) -> Result<Bytes, BodyError> {
-    body.known().read(ROUTE).await
+    body.authenticated().read(ROUTE).await
 }
 
 async fn refuse(_: Body) -> HttpResponse {

@@ -1,22 +1,22 @@
-//! A client's connection: how much of what it sends comes in, and how long it
-//! may take with that and with what it is sent. The bounds are
-//! `kit::admission`'s; here is where they meet the server's reading and writing.
+//! A client's connection: how much of its input is read, and how long the client may
+//! take to send and to receive. `kit::admission` holds the bounds; this module
+//! applies them to the server's reads and writes.
 //!
-//! The server reads whatever there is, whether anybody wants it or not. So the
-//! socket gives it no more than a request's head, and of a body what is asked for:
-//! the rest stays with the client.
+//! actix reads all input that a socket offers. So this socket offers a request's head
+//! alone, and of a body only what the request asks for: the rest stays with the
+//! client.
 
-mod answer;
-mod door;
+mod flow;
+mod response_body;
 mod socket;
 
 use std::rc::Rc;
 
 use actix_web::HttpRequest;
 
-pub(crate) use self::{answer::Answer, door::Door, socket::Socket};
+pub(crate) use self::{flow::FlowControl, response_body::ResponseBody, socket::Socket};
 
-/// The connection that `req` came by; none in tests without a server.
-pub(crate) fn of(req: &HttpRequest) -> Option<Rc<Door>> {
-    req.conn_data::<Rc<Door>>().map(Rc::clone)
+/// The flow control of the connection of `req`; none in tests without a server.
+pub(crate) fn of(req: &HttpRequest) -> Option<Rc<FlowControl>> {
+    req.conn_data::<Rc<FlowControl>>().map(Rc::clone)
 }

@@ -1,5 +1,5 @@
-//! A connection's socket, read as far as its [`Door`] is open and watched while
-//! it is written.
+//! A connection's socket: reads are limited by [`FlowControl`], writes are watched for
+//! a client that takes too long.
 
 use std::{
     io,
@@ -14,17 +14,17 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::door::{Door, Room};
+use super::flow::{Allowance, FlowControl};
 use crate::client::TrustedProxies;
 
 /// The socket.
 pub(crate) struct Socket {
     io: Take<TcpStream>,
-    door: Rc<Door>,
+    flow: Rc<FlowControl>,
 }
 
 impl Socket {
-    /// Takes the connection in, where there is room for it.
+    /// Accepts the connection if there is room for it.
     pub(crate) fn admit(
         io: TcpStream,
         admission: &Admission,
@@ -35,33 +35,33 @@ impl Socket {
         let connection = connection.ok_or(io::ErrorKind::QuotaExceeded)?;
         Ok(Self {
             io: io.take(0),
-            door: Rc::new(Door::new(connection)),
+            flow: Rc::new(FlowControl::new(connection)),
         })
     }
 
-    /// For its requests.
-    pub(crate) fn door(&self) -> &Rc<Door> {
-        &self.door
+    /// The flow control, for requests.
+    pub(crate) fn flow(&self) -> &Rc<FlowControl> {
+        &self.flow
     }
 
-    /// Its client.
+    /// The client's address.
     pub(crate) fn peer(&self) -> Option<std::net::SocketAddr> {
         self.io.get_ref().peer_addr().ok()
     }
 
     fn connection(&self) -> &Connection {
-        self.door.connection()
+        self.flow.connection()
     }
 
-    /// The end of the connection, or an error; whatever else comes is left
-    /// where it is.
+    /// Waits for the end of the connection or an error. Other input stays in the
+    /// kernel's buffer.
     fn poll_end(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut byte = [0];
         let mut peeked = ReadBuf::new(&mut byte);
         if ready!(self.io.get_ref().poll_peek(cx, &mut peeked))? == 0 {
             return Poll::Ready(Ok(()));
         }
-        self.connection().hold();
+        self.connection().pause_reading();
         Poll::Pending
     }
 }
@@ -74,22 +74,22 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         self.connection().check()?;
         self.connection().wake(cx.waker());
-        let room = match self.door.room() {
-            Room::Bytes(room) => room,
-            Room::AfterALook => {
+        let room = match self.flow.room() {
+            Allowance::Bytes(room) => room,
+            Allowance::NextPoll => {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            Room::None => return self.poll_end(cx),
-            Room::Over => {
-                self.connection().give_up();
+            Allowance::None => return self.poll_end(cx),
+            Allowance::Exceeded => {
+                self.connection().close();
                 return Poll::Ready(Err(io::ErrorKind::QuotaExceeded.into()));
             }
         };
         self.io.set_limit(u64::try_from(room).unwrap_or(u64::MAX));
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
-        self.door.came(buf.filled().len() - before);
+        self.flow.record(buf.filled().len() - before);
         Poll::Ready(Ok(()))
     }
 }
@@ -111,7 +111,7 @@ impl AsyncWrite for Socket {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // The server flushes when the socket has taken all that there was.
-        self.connection().is_flushed();
+        self.connection().flushed();
         Pin::new(self.io.get_mut()).poll_flush(cx)
     }
 

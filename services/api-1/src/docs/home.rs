@@ -1,7 +1,7 @@
 //! `GET /`: describes the API.
 
 use actix_web::{HttpResponse, web::Data};
-use web_kit::look::{Accent, ApiCall, ApiPage, Way};
+use web_kit::ui::{Accent, ApiCall, ApiPage, Way};
 
 use super::Docs;
 use crate::{

@@ -12,7 +12,7 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
-use web_kit::look::{self, Accent, swagger};
+use web_kit::ui::{self, Accent, swagger};
 
 /// The path of the redirect URI, as registered at the provider.
 const REDIRECT: &str = "/docs/oauth2-redirect.html";
@@ -37,7 +37,7 @@ impl Docs {
 pub(crate) fn routes(cfg: &mut ServiceConfig) {
     let page = |path: &str| {
         web::resource(path).wrap(from_fn(|req, next| {
-            look::error_pages(Accent::Api1, req, next)
+            ui::error_pages(Accent::Api1, req, next)
         }))
     };
     cfg.service(page("/").route(web::get().to(home::home)))

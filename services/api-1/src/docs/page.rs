@@ -6,7 +6,7 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 use askama::Template;
-use web_kit::look::{
+use web_kit::ui::{
     self, Accent, Csp,
     rust_embed::{self, RustEmbed},
     swagger,
@@ -23,7 +23,7 @@ struct Own;
 
 /// Serves `/assets/…`.
 pub(super) fn assets(cfg: &mut ServiceConfig) {
-    look::assets_and(cfg, Own::get);
+    ui::assets_and(cfg, Own::get);
 }
 
 #[derive(Template)]
@@ -34,7 +34,7 @@ struct DocsPage<'a> {
 
 impl DocsPage<'_> {
     fn file(name: &str) -> String {
-        look::asset_url(Own::get, name)
+        ui::asset_url(Own::get, name)
     }
 }
 
@@ -44,7 +44,7 @@ struct RedirectPage;
 
 impl RedirectPage {
     fn script() -> String {
-        look::asset_url(Own::get, "redirect.js")
+        ui::asset_url(Own::get, "redirect.js")
     }
 }
 
@@ -54,14 +54,14 @@ pub(super) async fn docs(docs: Data<Docs>) -> HttpResponse {
         issuer: &docs.issuer,
     };
     let csp = Csp::strict().connect_src(&docs.issuer);
-    look::page(Accent::Api1, "API", StatusCode::OK, &page, &csp)
+    ui::page(Accent::Api1, "API", StatusCode::OK, &page, &csp)
 }
 
 /// `GET /docs/oauth2-redirect.html`: passes the authorization response to the
 /// waiting page.
 pub(super) async fn redirect() -> HttpResponse {
     let title = "Back from the provider";
-    look::page(
+    ui::page(
         Accent::Api1,
         title,
         StatusCode::OK,

@@ -51,7 +51,7 @@ impl StandIns {
         let mut routes = RoutesBuilder::default();
         routes.add_service(TokenExchangeServer::new(Face(Arc::clone(&seen))));
         routes.add_service(InventoryServer::new(Face(Arc::clone(&seen))));
-        let frame = grpc_kit::Frame {
+        let server = grpc_kit::GrpcServer {
             admission: kit::admission::Admission::of_process(),
             service: "stand-ins",
             metrics: Metrics::new("stand-ins").unwrap(),
@@ -60,7 +60,7 @@ impl StandIns {
             readiness: Readiness::waiting_for(shutdown.clone(), &[]),
             shutdown: shutdown.clone(),
         };
-        let running = frame.serve(vec![listener], routes).unwrap();
+        let running = server.serve(vec![listener], routes).unwrap();
         Self {
             address,
             seen,

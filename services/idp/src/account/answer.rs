@@ -1,7 +1,7 @@
 //! What the page shows.
 
 use actix_web::{HttpRequest, HttpResponse};
-use web_kit::{device, look::utc};
+use web_kit::{device, ui::utc};
 
 use super::{END_PATH, OTHERS, SID, purpose};
 use crate::{

@@ -7,7 +7,7 @@ use tracing::Instrument as _;
 use url::Url;
 
 use super::{
-    Refusal, Shown, answer, complete, join_journey_of,
+    Refusal, Shown, answer, complete, join_login_trace_of,
     sign_in::{Answered, answered, finish, hidden},
     twice,
 };
@@ -90,7 +90,7 @@ fn groups(idp: &Idp, request: &AuthorizationRequest) -> Vec<ConsentGroup> {
 pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: PageForm) -> HttpResponse {
     let handled = match answered(&idp, &req, &body).await {
         Ok(answered) => {
-            let span = join_journey_of(&req, answered.stored.record.request.state.as_deref());
+            let span = join_login_trace_of(&req, answered.stored.record.request.state.as_deref());
             decided(&idp, &req, &answered).instrument(span).await
         }
         Err(trouble) => Err(trouble),

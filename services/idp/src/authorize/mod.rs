@@ -25,7 +25,7 @@ use kit::{
 use oauth_types::names::REQUEST_URI_PREFIX;
 pub use sign_in::{PATH as SIGN_IN_PATH, endpoint as sign_in};
 use tracing::{Instrument as _, field::Empty};
-use web_kit::trace::join_journey;
+use web_kit::trace::join_login_trace;
 
 use crate::{
     again,
@@ -55,7 +55,7 @@ pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: AuthorizeForm
     }
     let handled = match opened(&idp, &req, &body).await {
         Ok(Opened { client, asked }) => {
-            let span = join_journey_of(&req, asked.state());
+            let span = join_login_trace_of(&req, asked.state());
             authorize(&idp, &req, client, asked).instrument(span).await
         }
         Err(trouble) => Err(trouble),
@@ -218,9 +218,9 @@ async fn show(
 }
 
 /// The request's span, in the journey of its `state`; one of its own without.
-fn join_journey_of(req: &HttpRequest, state: Option<&str>) -> tracing::Span {
+fn join_login_trace_of(req: &HttpRequest, state: Option<&str>) -> tracing::Span {
     match state {
-        Some(state) => join_journey(req, state),
+        Some(state) => join_login_trace(req, state),
         None => web_kit::trace::span_of(req),
     }
 }

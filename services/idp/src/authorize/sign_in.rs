@@ -10,7 +10,7 @@ use super::{
     client::is_registered,
     complete, consent,
     decide::{self, Verdict},
-    join_journey_of, twice,
+    join_login_trace_of, twice,
 };
 use crate::{
     bodies::PageForm,
@@ -51,7 +51,7 @@ pub(super) fn ask(client: &Client, shown: &Shown) -> HttpResponse {
 pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: PageForm) -> HttpResponse {
     let handled = match answered(&idp, &req, &body).await {
         Ok(answered) => {
-            let span = join_journey_of(&req, answered.stored.record.request.state.as_deref());
+            let span = join_login_trace_of(&req, answered.stored.record.request.state.as_deref());
             sign_in(&idp, &req, answered).instrument(span).await
         }
         Err(trouble) => Err(trouble),

@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use kit::{
     clock::{Clock, Timestamp},
-    net::{Reach, Trust},
+    net::{AddressOverrides, Trust},
     random::Random,
     step,
     telemetry::{
+        context::in_current_trace,
         names::{OK, span},
-        place::in_place,
     },
 };
 use store::Budget;
@@ -90,7 +90,7 @@ impl Outbox {
         (records, keys, issuer): (Records, Keys, String),
         (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
         settings: &Settings,
-        (reach, trust): (Reach, &Trust),
+        (reach, trust): (AddressOverrides, &Trust),
         meters: Meters,
     ) -> Self {
         let told = |client: &crate::settings::Client| {
@@ -200,7 +200,9 @@ impl Outbox {
                 tracing::warn!("a back-channel logout is put off: {error}");
             }
         };
-        self.0.runtime.spawn(in_place(work.instrument(span)))
+        self.0
+            .runtime
+            .spawn(in_current_trace(work.instrument(span)))
     }
 }
 
@@ -312,12 +314,12 @@ mod tests {
         let keys = Keys::load(&StateDir::default(), Algorithm::Es256, clock.now()).unwrap();
         let issuer = "http://idp.localhost".to_owned();
         let random: Arc<dyn Random> = Arc::new(OsRandom);
-        let reach = Reach::default();
+        let reach = AddressOverrides::default();
         let meters = Meters::new(&kit::metrics::Metrics::new("tested").unwrap());
-        let ground = (clock, random);
+        let deps = (clock, random);
         Outbox::new(
             (records, keys, issuer),
-            ground,
+            deps,
             &settings,
             (reach, &Trust::default()),
             meters,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kit::{
-    net::{Reach, Trust},
+    net::{AddressOverrides, Trust},
     telemetry::propagation,
 };
 use reqwest::{Method, StatusCode, header::HeaderMap};
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How apps are reached.
 pub(super) struct Sender {
     http: reqwest::Client,
-    reach: Reach,
+    reach: AddressOverrides,
 }
 
 /// Why an app does not know yet. §2.8: whatever it is, it is tried again.
@@ -33,7 +33,7 @@ pub(super) enum Failure {
 }
 
 impl Sender {
-    pub(super) fn new(reach: Reach, trust: &Trust) -> Self {
+    pub(super) fn new(reach: AddressOverrides, trust: &Trust) -> Self {
         Self {
             http: trust.http_client(),
             reach,

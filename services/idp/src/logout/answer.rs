@@ -4,7 +4,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, StatusCode, header},
 };
-use web_kit::look::{Accent, Message};
+use web_kit::ui::{Accent, Message};
 
 use super::{PATH, Scope, asked::Asked};
 use crate::{

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
-use web_kit::look::{Accent, Csp, page};
+use web_kit::ui::{Accent, Csp, page};
 
 /// The user's login sessions, each with a way to end it.
 #[derive(Clone, Debug, Template)]

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
-use web_kit::look::{Accent, Csp, page};
+use web_kit::ui::{Accent, Csp, page};
 
 /// Asks whether a client may have what it asks for. The form sends `decision`,
 /// `allow` or `deny`.

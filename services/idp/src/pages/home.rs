@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
-use web_kit::look::{Accent, Csp, SiteLink, page};
+use web_kit::ui::{Accent, Csp, SiteLink, page};
 
 /// Says what this is, for who opens the issuer in a browser.
 #[derive(Clone, Debug, Template)]
@@ -10,7 +10,7 @@ use web_kit::look::{Accent, Csp, SiteLink, page};
 pub(crate) struct HomePage {
     /// The issuer, exactly.
     pub issuer: String,
-    /// All services (`look::sites`).
+    /// All services (`ui::sites`).
     pub sites: Vec<SiteLink>,
 }
 
@@ -30,7 +30,7 @@ impl HomePage {
 #[cfg(test)]
 mod tests {
     use kit::config::Addresses;
-    use web_kit::look::sites;
+    use web_kit::ui::sites;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
-use web_kit::look::{Accent, Csp, page};
+use web_kit::ui::{Accent, Csp, page};
 
 use crate::passwords::typed;
 

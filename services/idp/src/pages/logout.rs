@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
 use url::Url;
-use web_kit::look::{Accent, Csp, page};
+use web_kit::ui::{Accent, Csp, page};
 
 /// Asks a user who did not come here by an app's own word for the session.
 #[derive(Clone, Debug, Template)]

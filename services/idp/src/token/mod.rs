@@ -33,7 +33,7 @@ pub async fn endpoint(
 ) -> Result<HttpResponse, OAuthError> {
     let params = form_params(&req, &body)?;
     let client = authenticate(&idp, authorization(&req)?, client_addr(&req), &params).await?;
-    bodies::client_is_known(&req, client);
+    bodies::mark_client_authenticated(&req, client);
     let name = params
         .one("grant_type")?
         .ok_or_else(|| OAuthError::request("grant_type is missing."))?;

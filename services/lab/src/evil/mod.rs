@@ -10,9 +10,9 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
-use kit::{Ground, config::Problems, net::Listeners, running::Running};
+use kit::{Deps, config::Problems, net::Listeners, running::Running};
 use page::Known;
-use web_kit::look::{self, Accent};
+use web_kit::ui::{self, Accent};
 
 use crate::Config;
 
@@ -20,12 +20,12 @@ use crate::Config;
 pub const SERVICE: &str = "evil";
 
 /// Starts the site.
-pub fn build(config: &Config, listeners: Listeners, ground: Ground) -> Result<Running, Problems> {
+pub fn build(config: &Config, listeners: Listeners, deps: Deps) -> Result<Running, Problems> {
     let known = Data::new(Known {
         addresses: config.addresses.clone(),
         weaknesses: config.weaknesses,
     });
-    crate::serve(SERVICE, config, listeners, ground, move |cfg| {
+    crate::serve(SERVICE, config, listeners, deps, move |cfg| {
         routes(cfg, known.clone());
     })
 }
@@ -34,7 +34,7 @@ fn routes(cfg: &mut ServiceConfig, known: Data<Known>) {
     let mut pages = web::scope("")
         .app_data(known)
         .wrap(from_fn(|req, next| {
-            look::error_pages(Accent::Evil, req, next)
+            ui::error_pages(Accent::Evil, req, next)
         }))
         .service(web::resource("/").route(web::get().to(page::start)))
         .service(web::resource(weapon::LANDED).route(web::get().to(page::landed)));

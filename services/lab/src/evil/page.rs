@@ -9,11 +9,11 @@ use askama::Template;
 use kit::config::{Addresses, Site, Weakness, Weaknesses};
 use url::{Url, form_urlencoded};
 use web_kit::{
-    look::{
+    problem::Problem,
+    ui::{
         self, Accent, Csp,
         rust_embed::{self, RustEmbed},
     },
-    problem::Problem,
 };
 
 use super::{
@@ -38,7 +38,7 @@ impl Own {
 
 /// Serves `/assets/…`.
 pub(super) fn assets(cfg: &mut ServiceConfig) {
-    look::assets_and(cfg, Own::get);
+    ui::assets_and(cfg, Own::get);
 }
 
 /// What the pages know.
@@ -64,7 +64,7 @@ impl StartPage {
     }
 
     fn style_sheet() -> String {
-        look::asset_url(Own::get, "evil.css")
+        ui::asset_url(Own::get, "evil.css")
     }
 }
 
@@ -79,7 +79,7 @@ pub(super) async fn start(known: Data<Known>) -> HttpResponse {
             .to_owned(),
         open: known.weaknesses.iter().collect(),
     };
-    look::page(
+    ui::page(
         Accent::Evil,
         "Attacks",
         StatusCode::OK,
@@ -117,7 +117,7 @@ impl AttackPage {
     }
 
     fn asset(name: &str) -> String {
-        look::asset_url(Own::get, name)
+        ui::asset_url(Own::get, name)
     }
 }
 
@@ -134,7 +134,7 @@ pub(super) fn attack(attack: &'static Attack, known: &Known, req: &HttpRequest) 
         weaknesses: known.weaknesses,
     };
     let title = attack.title;
-    look::page(Accent::Evil, title, StatusCode::OK, &page, &page.parts.csp)
+    ui::page(Accent::Evil, title, StatusCode::OK, &page, &page.parts.csp)
 }
 
 /// The callback in the query. It has to be an app's: this site attacks the lab
@@ -163,7 +163,7 @@ fn carried(req: &HttpRequest, addresses: &Addresses) -> Result<Option<String>, P
 struct LandedPage;
 
 pub(super) async fn landed() -> HttpResponse {
-    look::page(
+    ui::page(
         Accent::Evil,
         "Led astray",
         StatusCode::OK,

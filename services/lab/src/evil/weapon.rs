@@ -4,7 +4,7 @@
 use askama::Template;
 use kit::config::{Addresses, Site};
 use url::Url;
-use web_kit::look::Csp;
+use web_kit::ui::Csp;
 
 use super::page::Own;
 

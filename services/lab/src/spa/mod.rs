@@ -8,9 +8,9 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
-use kit::{Ground, config::Problems, net::Listeners, running::Running};
+use kit::{Deps, config::Problems, net::Listeners, running::Running};
 use page::SpaPage;
-use web_kit::look::{self, Accent};
+use web_kit::ui::{self, Accent};
 
 use crate::Config;
 
@@ -21,9 +21,9 @@ pub const SERVICE: &str = "spa";
 const CALLBACK: &str = "/callback";
 
 /// Starts the site.
-pub fn build(config: &Config, listeners: Listeners, ground: Ground) -> Result<Running, Problems> {
+pub fn build(config: &Config, listeners: Listeners, deps: Deps) -> Result<Running, Problems> {
     let page = Data::new(SpaPage::new(config));
-    crate::serve(SERVICE, config, listeners, ground, move |cfg| {
+    crate::serve(SERVICE, config, listeners, deps, move |cfg| {
         routes(cfg, page.clone());
     })
 }
@@ -31,9 +31,7 @@ pub fn build(config: &Config, listeners: Listeners, ground: Ground) -> Result<Ru
 fn routes(cfg: &mut ServiceConfig, page: Data<SpaPage>) {
     let pages = web::scope("")
         .app_data(page)
-        .wrap(from_fn(|req, next| {
-            look::error_pages(Accent::Spa, req, next)
-        }))
+        .wrap(from_fn(|req, next| ui::error_pages(Accent::Spa, req, next)))
         .service(web::resource(["/", CALLBACK]).route(web::get().to(page::show)));
     cfg.configure(page::assets).service(pages);
 }

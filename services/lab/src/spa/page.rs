@@ -7,7 +7,7 @@ use actix_web::{
 };
 use askama::Template;
 use kit::config::{Site, Weakness};
-use web_kit::look::{
+use web_kit::ui::{
     self, Accent, Csp,
     rust_embed::{self, EmbeddedFile, RustEmbed},
 };
@@ -25,7 +25,7 @@ const SCOPE: &str = "openid profile email offline_access https://api-1/read http
 #[folder = "assets/spa/"]
 struct Own;
 
-/// Other people's files, unmodified; `scripts/vendor` makes them.
+/// Other people's files, unmodified; `tools/vendor` makes them.
 #[derive(RustEmbed)]
 #[folder = "assets/vendor/"]
 struct Vendored;
@@ -36,7 +36,7 @@ fn file(name: &str) -> Option<EmbeddedFile> {
 
 /// Serves `/assets/…`.
 pub(super) fn assets(cfg: &mut ServiceConfig) {
-    look::assets_and(cfg, file);
+    ui::assets_and(cfg, file);
 }
 
 /// The page at `/` and at the callback: the script tells them apart.
@@ -67,7 +67,7 @@ impl SpaPage {
     }
 
     fn file(name: &str) -> String {
-        look::asset_url(file, name)
+        ui::asset_url(file, name)
     }
 }
 
@@ -80,7 +80,7 @@ pub(super) async fn show(page: Data<SpaPage>) -> HttpResponse {
     } else {
         csp
     };
-    look::page(Accent::Spa, "Home", StatusCode::OK, page.get_ref(), &csp)
+    ui::page(Accent::Spa, "Home", StatusCode::OK, page.get_ref(), &csp)
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
-use kit::{Ground, config::Problems, net::Listeners, running::Running};
+use kit::{Deps, config::Problems, net::Listeners, running::Running};
 use page::StartPage;
-use web_kit::look::{self, Accent};
+use web_kit::ui::{self, Accent};
 
 use crate::Config;
 
@@ -16,9 +16,9 @@ use crate::Config;
 pub const SERVICE: &str = "lab";
 
 /// Starts the site.
-pub fn build(config: &Config, listeners: Listeners, ground: Ground) -> Result<Running, Problems> {
+pub fn build(config: &Config, listeners: Listeners, deps: Deps) -> Result<Running, Problems> {
     let page = Data::new(StartPage::new(&config.addresses));
-    crate::serve(SERVICE, config, listeners, ground, move |cfg| {
+    crate::serve(SERVICE, config, listeners, deps, move |cfg| {
         routes(cfg, page.clone());
     })
 }
@@ -26,9 +26,7 @@ pub fn build(config: &Config, listeners: Listeners, ground: Ground) -> Result<Ru
 fn routes(cfg: &mut ServiceConfig, page: Data<StartPage>) {
     let pages = web::scope("")
         .app_data(page)
-        .wrap(from_fn(|req, next| {
-            look::error_pages(Accent::Lab, req, next)
-        }))
+        .wrap(from_fn(|req, next| ui::error_pages(Accent::Lab, req, next)))
         .service(web::resource("/").route(web::get().to(page::show)));
     cfg.configure(page::assets).service(pages);
 }

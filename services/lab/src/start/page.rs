@@ -7,7 +7,7 @@ use actix_web::{
 };
 use askama::Template;
 use kit::config::{Addresses, Site};
-use web_kit::look::{
+use web_kit::ui::{
     self, Accent, Csp, SiteLink,
     rust_embed::{self, RustEmbed},
 };
@@ -18,7 +18,7 @@ struct Own;
 
 /// Serves `/assets/…`.
 pub(super) fn assets(cfg: &mut ServiceConfig) {
-    look::assets_and(cfg, Own::get);
+    ui::assets_and(cfg, Own::get);
 }
 
 /// A user of the default configuration, for a class to sign in as.
@@ -57,7 +57,7 @@ pub(super) struct StartPage {
 impl StartPage {
     pub(super) fn new(addresses: &Addresses) -> Self {
         Self {
-            sites: look::sites(addresses),
+            sites: ui::sites(addresses),
             app1_url: addresses.link(Site::App1),
             app2_url: addresses.link(Site::App2),
             idp_url: addresses.link(Site::Idp),
@@ -68,12 +68,12 @@ impl StartPage {
     }
 
     fn style_sheet() -> String {
-        look::asset_url(Own::get, "start.css")
+        ui::asset_url(Own::get, "start.css")
     }
 }
 
 pub(super) async fn show(page: Data<StartPage>) -> HttpResponse {
-    look::page(
+    ui::page(
         Accent::Lab,
         "Start",
         StatusCode::OK,

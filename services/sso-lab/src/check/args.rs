@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use clap::Args;
 use kit::{
     config::{Addresses, CommonArgs, Problems, Site, parse_duration},
-    net::{Reach, TrustArgs, is_localhost},
+    net::{AddressOverrides, TrustArgs, is_localhost},
 };
 use secrecy::SecretString;
 
@@ -142,7 +142,7 @@ impl CheckArgs {
             (None, addresses) => addresses.as_ref().map(|all| all.url(Site::Idp)),
         };
         let connect = self.connect.join(",");
-        let reach: Option<Reach> = connect
+        let reach: Option<AddressOverrides> = connect
             .parse()
             .map_err(|what| problems.add("--connect", what))
             .ok();

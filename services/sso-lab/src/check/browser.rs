@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use kit::net::{Reach, ReadError, innermost, read_bounded};
+use kit::net::{AddressOverrides, ReadError, innermost, read_bounded};
 use reqwest::{
     Method,
     header::{self, HeaderMap},
@@ -23,7 +23,7 @@ const USER_AGENT: &str = concat!("sso-lab-check/", env!("CARGO_PKG_VERSION"));
 /// How requests are sent.
 pub(super) struct Wire {
     pub(super) http: reqwest::Client,
-    pub(super) reach: Reach,
+    pub(super) reach: AddressOverrides,
     pub(super) timeout: Duration,
 }
 

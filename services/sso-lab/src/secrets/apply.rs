@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use kit::Ground;
+use kit::Deps;
 
 use super::{
     api::{Api, ApiError, Data, Found, Written},
@@ -78,7 +78,7 @@ struct There(BTreeMap<String, Option<Found>>);
 pub(super) async fn apply(
     spec: &Spec,
     api: &Api,
-    ground: &Ground,
+    deps: &Deps,
     tell: &mut dyn FnMut(&Event<'_>),
 ) -> Result<(), ApplyError> {
     let mut there = There::read(spec, api).await?;
@@ -93,7 +93,7 @@ pub(super) async fn apply(
     let mut overtaken = 0;
     while let Some(wanted) = there.next(spec)? {
         let name = wanted.name.as_str();
-        let new = there.make(wanted, ground)?;
+        let new = there.make(wanted, deps)?;
         let written = match there.secret(name) {
             None => api.create(name, &spec.labels, &new).await?,
             Some(found) => api.add(name, found, &new).await?,
@@ -114,7 +114,7 @@ pub(super) async fn apply(
             }
         }
     }
-    for (secret, key, source) in there.misfits(spec, ground) {
+    for (secret, key, source) in there.misfits(spec, deps) {
         let ours =
             |(name, keys): &(&str, Vec<String>)| *name == secret && keys.iter().any(|k| k == key);
         if !made.iter().any(ours) {
@@ -211,7 +211,7 @@ impl There {
     }
 
     /// The values that `wanted` lacks and that can be made now.
-    fn make(&self, wanted: &Wanted, ground: &Ground) -> Result<Data, ApplyError> {
+    fn make(&self, wanted: &Wanted, deps: &Deps) -> Result<Data, ApplyError> {
         let mut new = Data::new();
         let makeable: Vec<_> = self
             .missing(wanted)
@@ -233,7 +233,7 @@ impl There {
                     source: value,
                     is_older: self.secret(&wanted.name).is_some(),
                 };
-                let value = make(kind, given, ground).map_err(|what| ApplyError::Make {
+                let value = make(kind, given, deps).map_err(|what| ApplyError::Make {
                     secret: wanted.name.clone(),
                     key: (*key).clone(),
                     what,
@@ -248,7 +248,7 @@ impl There {
     }
 
     /// Keys whose value is not what their source says.
-    fn misfits<'s>(&self, spec: &'s Spec, ground: &Ground) -> Vec<(&'s str, &'s str, &'s Source)> {
+    fn misfits<'s>(&self, spec: &'s Spec, deps: &Deps) -> Vec<(&'s str, &'s str, &'s Source)> {
         let mut misfits = Vec::new();
         for wanted in &spec.secrets {
             for (key, kind) in &wanted.keys {
@@ -263,7 +263,7 @@ impl There {
                     source: self.value(source),
                     ..Given::default()
                 };
-                let expected = make(kind, given, ground);
+                let expected = make(kind, given, deps);
                 let fits = match (self.value(&own), expected) {
                     (Some(there), Ok(expected)) => agrees(kind, there, &expected),
                     _ => false,

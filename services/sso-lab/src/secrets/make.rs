@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use bff_kit::ClientKey;
-use kit::{Ground, random::Random, seal::KEY_LEN};
+use kit::{Deps, random::Random, seal::KEY_LEN};
 
 use super::spec::{Kind, PASSWORD};
 
@@ -22,16 +22,16 @@ pub(super) struct Given<'a> {
 
 /// A new value of this kind. `Err` says why there is none, and shows nothing of
 /// the source.
-pub(super) fn make(kind: &Kind, given: Given<'_>, ground: &Ground) -> Result<Vec<u8>, String> {
+pub(super) fn make(kind: &Kind, given: Given<'_>, deps: &Deps) -> Result<Vec<u8>, String> {
     let source = given.source;
-    let random = &*ground.random;
+    let random = &*deps.random;
     let said = |error: std::io::Error| error.to_string();
     Ok(match kind {
         Kind::Password => password(random).into_bytes(),
         Kind::Token => random.token().into_bytes(),
         Kind::SealingKey => random.bytes::<KEY_LEN>().to_vec(),
-        Kind::RecordsUpgraded => idp::upgraded(given.is_older, ground.clock.now()).into_bytes(),
-        Kind::SigningKey(algorithm) => idp::new_signing_key(*algorithm, ground.clock.now())
+        Kind::RecordsUpgraded => idp::upgraded(given.is_older, deps.clock.now()).into_bytes(),
+        Kind::SigningKey(algorithm) => idp::new_signing_key(*algorithm, deps.clock.now())
             .map_err(said)?
             .into_bytes(),
         Kind::ClientKey => bff_kit::new_client_key(random).map_err(said)?.into_bytes(),
@@ -95,8 +95,8 @@ mod tests {
 
     use super::{super::spec::Source, *};
 
-    fn ground() -> Ground {
-        Ground::real(Shutdown::new())
+    fn deps() -> Deps {
+        Deps::system(Shutdown::new())
     }
 
     fn from() -> Source {
@@ -114,7 +114,7 @@ mod tests {
     }
 
     fn made(kind: &Kind, source: Option<&[u8]>) -> String {
-        String::from_utf8(make(kind, from_source(source), &ground()).unwrap()).unwrap()
+        String::from_utf8(make(kind, from_source(source), &deps()).unwrap()).unwrap()
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
             is_older: true,
             ..Given::default()
         };
-        let moment = make(&Kind::RecordsUpgraded, older, &ground()).unwrap();
+        let moment = make(&Kind::RecordsUpgraded, older, &deps()).unwrap();
         let moment: i64 = String::from_utf8(moment).unwrap().parse().unwrap();
         assert!(moment > 1_700_000_000);
     }
@@ -149,7 +149,7 @@ mod tests {
         let other = made(&kind, Some(made(&Kind::ClientKey, None).as_bytes()));
         assert!(!agrees(&kind, other.as_bytes(), jwks.as_bytes()));
         assert!(!agrees(&kind, b"{", b"{"));
-        let wrong = make(&kind, from_source(Some(b"secret-text")), &ground()).unwrap_err();
+        let wrong = make(&kind, from_source(Some(b"secret-text")), &deps()).unwrap_err();
         assert!(!wrong.contains("secret-text"), "{wrong}");
     }
 
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn keys_are_as_a_state_directory_holds_them() {
         assert_eq!(
-            make(&Kind::SealingKey, Given::default(), &ground())
+            make(&Kind::SealingKey, Given::default(), &deps())
                 .unwrap()
                 .len(),
             KEY_LEN

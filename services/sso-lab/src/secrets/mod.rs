@@ -12,7 +12,7 @@ use std::{fs::File, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
 use kit::{
-    Ground,
+    Deps,
     config::{Problems, parse_duration, refuse},
     files,
     shutdown::Shutdown,
@@ -121,8 +121,8 @@ pub async fn run(args: &SecretsArgs) -> ExitCode {
         Some(read) if problems.is_empty() => read,
         _ => return refuse("sso-lab", &problems),
     };
-    let ground = Ground::real(Shutdown::new());
-    match apply(&spec, &api, &ground, &mut tell).await {
+    let deps = Deps::system(Shutdown::new());
+    match apply(&spec, &api, &deps, &mut tell).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error.to_string());

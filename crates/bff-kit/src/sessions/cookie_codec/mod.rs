@@ -12,7 +12,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 use actix_web::cookie::Cookie;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use kit::{
-    Ground,
+    Deps,
     clock::{Clock, Timestamp},
     random::Random,
     seal::Keyring,
@@ -80,11 +80,11 @@ impl CookieCodec {
         client_id: &str,
         keyring: impl Fn(&str) -> Keyring,
         jwks: &Arc<Jwks>,
-        ground: &Ground,
+        deps: &Deps,
         lifetimes: SessionLifetimes,
     ) -> Self {
         let verifier = |audience: &'static Audience| {
-            let verifier = Verifier::new(audience.uri, jwks.clone(), ground.clock.clone());
+            let verifier = Verifier::new(audience.uri, jwks.clone(), deps.clock.clone());
             (audience, verifier)
         };
         Self {
@@ -95,8 +95,8 @@ impl CookieCodec {
             verified: Verified::default(),
             ends: Ends::new(lifetimes.longest),
             prefix: records::prefix(client_id),
-            clock: ground.clock.clone(),
-            random: ground.random.clone(),
+            clock: deps.clock.clone(),
+            random: deps.random.clone(),
             idle: lifetimes.idle,
         }
     }

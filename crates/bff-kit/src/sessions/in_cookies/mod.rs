@@ -145,7 +145,7 @@ impl Backing for CookieSessions {
 
 impl CookieSessions {
     pub(super) fn new(parts: &SessionParts<'_>, codec: Arc<CookieCodec>) -> Self {
-        let (clock, settings) = (&parts.ground.clock, parts.settings);
+        let (clock, settings) = (&parts.deps.clock, parts.settings);
         let refresher = Refresher {
             provider: parts.provider.clone(),
             clock: clock.clone(),

@@ -162,7 +162,7 @@ impl StoreSessions {
         codec: Arc<CookieCodec>,
         observers: Arc<FanOut>,
     ) -> Self {
-        let (clock, settings) = (&parts.ground.clock, parts.settings);
+        let (clock, settings) = (&parts.deps.clock, parts.settings);
         let provider = parts.provider;
         let pending = PendingWrites::new(records.clone(), provider.clone());
         let refresher = Refresher {
@@ -170,7 +170,7 @@ impl StoreSessions {
             provider: provider.clone(),
             store: parts.store.clone(),
             clock: clock.clone(),
-            random: parts.ground.random.clone(),
+            random: parts.deps.random.clone(),
             margin: settings.margin,
             audience_by: settings.audience_by,
             single_flight: SingleFlight::new(parts.meters.refresh_waits.clone()),

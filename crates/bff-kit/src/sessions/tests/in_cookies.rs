@@ -205,7 +205,7 @@ async fn old_sealing_keys_still_open_and_the_new_one_seals() {
     let codec = |masters: &[[u8; 32]]| {
         let keyring = |what: &str| Keyring::new(masters, what);
         let lifetimes = setup.world.sessions.settings().lifetimes;
-        CookieCodec::new("app1", keyring, &jwks, &setup.world.ground, lifetimes)
+        CookieCodec::new("app1", keyring, &jwks, &setup.world.deps, lifetimes)
     };
     let id = setup.browser(SessionMode::Stateless).await.id();
     let record = setup

@@ -119,7 +119,7 @@ pub(super) fn setup() -> Setup {
         auth: ClientAuth::SecretBasic("app1-secret".to_owned().into()),
         redirect_uri: "http://app1.test/callback".to_owned(),
     };
-    let provider = Arc::new(Provider::new(settings, &world.ground, Meters::for_test()));
+    let provider = Arc::new(Provider::new(settings, &world.deps, Meters::for_test()));
     world.sessions = Arc::new(world.sessions_with(&world.store, &provider));
     Setup {
         world,

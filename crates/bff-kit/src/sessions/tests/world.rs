@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use actix_web::{HttpRequest, cookie::Cookie, test::TestRequest};
 use kit::{
-    Ground,
+    Deps,
     clock::{Clock as _, ManualClock, Timestamp},
     random::SeededRandom,
     seal::Keyring,
@@ -34,7 +34,7 @@ pub(crate) const UNSIGNED: &str = "x.eyJhdWQiOiJodHRwczovL2FwaS0xIn0.y";
 pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: SharedStore,
-    pub(crate) ground: Ground,
+    pub(crate) deps: Deps,
     pub(crate) sessions: Arc<Sessions>,
 }
 
@@ -49,7 +49,7 @@ impl World {
     pub(crate) fn new(issuer: Issuer, store: Option<SharedStore>) -> Self {
         let clock = Arc::new(ManualClock::new(START));
         let random = Arc::new(SeededRandom::new(5));
-        let ground = Ground {
+        let deps = Deps {
             clock: clock.clone(),
             random,
             shutdown: Shutdown::new(),
@@ -57,26 +57,26 @@ impl World {
         let memory = || Arc::new(MemoryStore::new(clock.clone())) as SharedStore;
         let store = store.unwrap_or_else(memory);
         let jwks = Jwks::new(issuer, Timing::default(), clock.clone());
-        let provider = nobody(&ground, "app1");
-        let sessions = Arc::new(sessions_of(&store, &ground, &provider, &jwks));
+        let provider = nobody(&deps, "app1");
+        let sessions = Arc::new(sessions_of(&store, &deps, &provider, &jwks));
         Self {
             clock,
             store,
-            ground,
+            deps,
             sessions,
         }
     }
 
     /// The sessions of the app `client_id` in `store`.
     pub(crate) fn sessions_in(&self, store: &SharedStore, client_id: &str) -> Sessions {
-        self.sessions_with(store, &nobody(&self.ground, client_id))
+        self.sessions_with(store, &nobody(&self.deps, client_id))
     }
 
     /// Those of the client of `provider`.
     pub(crate) fn sessions_with(&self, store: &SharedStore, provider: &Arc<Provider>) -> Sessions {
         let issuer = Issuer::new("http://idp.test", "http://127.0.0.1:9");
         let jwks = Jwks::new(issuer, Timing::default(), self.clock.clone());
-        sessions_of(store, &self.ground, provider, &jwks)
+        sessions_of(store, &self.deps, provider, &jwks)
     }
 
     pub(crate) fn record(&self, mode: SessionMode, access: &str, refresh: Option<&str>) -> Record {
@@ -137,19 +137,19 @@ impl World {
 }
 
 /// A provider that is not there, to the client `client_id`.
-fn nobody(ground: &Ground, client_id: &str) -> Arc<Provider> {
+fn nobody(deps: &Deps, client_id: &str) -> Arc<Provider> {
     let settings = ProviderSettings {
         issuer: Issuer::new("http://idp.test", "http://127.0.0.1:9"),
         client_id: client_id.to_owned(),
         auth: ClientAuth::SecretBasic("secret".to_owned().into()),
         redirect_uri: "http://app.test/callback".to_owned(),
     };
-    Arc::new(Provider::new(settings, ground, Meters::for_test()))
+    Arc::new(Provider::new(settings, deps, Meters::for_test()))
 }
 
 fn sessions_of(
     store: &SharedStore,
-    ground: &Ground,
+    deps: &Deps,
     provider: &Arc<Provider>,
     jwks: &Arc<Jwks>,
 ) -> Sessions {
@@ -171,7 +171,7 @@ fn sessions_of(
         store,
         provider,
         jwks,
-        ground,
+        deps,
         settings,
         meters: &Meters::for_test(),
     };

@@ -1,0 +1,177 @@
+//! The gRPC server: all that each one has besides its own methods.
+
+use std::{io, net::TcpListener, time::Duration};
+
+use futures_util::{StreamExt as _, stream};
+use kit::{
+    admission::Admission, metrics::Metrics, readiness::Readiness, running::Running,
+    shutdown::Shutdown,
+};
+use tonic::{
+    service::RoutesBuilder,
+    transport::{Server, server::TcpIncoming},
+};
+use tonic_health::{ServingStatus, server::HealthReporter};
+use tonic_reflection::pb::{v1, v1alpha};
+
+use crate::{methods::Methods, socket::Socket, trace::TraceLayer};
+
+/// The most bytes of one message. Give it to each generated server by
+/// `max_decoding_message_size`: [`GrpcServer`] cannot do that for it.
+pub const MAX_MESSAGE: usize = 64 * 1024;
+/// The most bytes of a call's metadata, as HTTP's headers have.
+const MAX_METADATA: u32 = 32 * 1024;
+/// The longest that a call may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// The most calls at once on one connection.
+const MAX_STREAMS: u16 = 256;
+/// What may come of a call, and of all calls of a connection, before anybody
+/// has read it: a message, and a few.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 256 * 1024;
+/// How often an idle connection is asked whether its peer is still there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+/// How often readiness is looked at until it is there.
+const READINESS_POLL: Duration = Duration::from_millis(50);
+
+/// A gRPC server with all that each one has besides its own methods.
+pub struct GrpcServer {
+    /// The service that its spans belong to.
+    pub service: &'static str,
+    /// Where its calls are counted.
+    pub metrics: Metrics,
+    /// The full names of the gRPC services that are served, for health,
+    /// reflection and span names.
+    pub names: &'static [&'static str],
+    /// An encoded `FileDescriptorSet` that has them all; what else it has is
+    /// not announced.
+    pub descriptors: &'static [u8],
+    /// What it still waits for.
+    pub readiness: Readiness,
+    /// When to drain.
+    pub shutdown: Shutdown,
+    /// What clients may hold of this process.
+    pub admission: Admission,
+}
+
+impl GrpcServer {
+    /// Serves `routes` on `listeners` until the drain. Call it inside a
+    /// multi-threaded runtime. A service without a descriptor is an error.
+    pub fn serve(
+        self,
+        listeners: Vec<TcpListener>,
+        mut routes: RoutesBuilder,
+    ) -> io::Result<Running> {
+        let incoming = listeners.into_iter().map(|listener| {
+            listener.set_nonblocking(true)?;
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            Ok(TcpIncoming::from(listener).with_nodelay(Some(true)))
+        });
+        let incoming = stream::select_all(incoming.collect::<io::Result<Vec<_>>>()?);
+        let admission = self.admission.clone();
+        let incoming = incoming.filter_map(move |io| {
+            let admitted = io.map(|io| Socket::admit(io, &admission)).transpose();
+            std::future::ready(admitted)
+        });
+
+        let reporter = HealthReporter::new();
+        routes.add_service(tonic_health::pb::health_server::HealthServer::new(
+            tonic_health::server::HealthService::from_health_reporter(reporter.clone()),
+        ));
+        let reflection = || reflection_of(self.names, self.descriptors);
+        routes.add_service(reflection().build_v1().map_err(io::Error::other)?);
+        // Older clients know no other.
+        routes.add_service(reflection().build_v1alpha().map_err(io::Error::other)?);
+        let methods = Methods::of(self.names, self.descriptors)?;
+
+        let builder = Server::builder()
+            .timeout(CALL_TIMEOUT)
+            .concurrency_limit_per_connection(usize::from(MAX_STREAMS))
+            .max_concurrent_streams(u32::from(MAX_STREAMS))
+            .http2_max_header_list_size(MAX_METADATA)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_keepalive_interval(Some(KEEPALIVE))
+            .layer(TraceLayer::new(self.service, methods, self.metrics))
+            .add_routes(routes.routes());
+
+        let mut running = Running::new();
+        let (names, readiness) = (self.names, self.readiness);
+        let drain = self.shutdown.clone();
+        running.push(tokio::spawn(async move {
+            report_health(reporter, names, &readiness, &drain).await;
+            Ok(())
+        }));
+        let shutdown = self.shutdown;
+        let sweep = self.admission.sweep();
+        running.push(tokio::spawn(async move {
+            // Until then a new connection's health check is told NOT_SERVING;
+            // then open connections are told to go (GOAWAY, RFC 9113 §6.8).
+            let stop = shutdown.time_to_stop();
+            tokio::select! {
+                ended = builder.serve_with_incoming_shutdown(incoming, stop) => {
+                    ended.map_err(io::Error::other)
+                }
+                () = sweep => Ok(()),
+                // A client that never ends its stream must not hold up the process.
+                () = shutdown.time_is_up() => Ok(()),
+            }
+        }));
+        Ok(running)
+    }
+}
+
+/// Announces what is served: one set of descriptors can hold other servers' too.
+fn reflection_of<'a>(
+    names: &[&str],
+    descriptors: &'a [u8],
+) -> tonic_reflection::server::Builder<'a> {
+    let kits = [
+        tonic_health::pb::health_server::SERVICE_NAME,
+        v1::server_reflection_server::SERVICE_NAME,
+        v1alpha::server_reflection_server::SERVICE_NAME,
+    ];
+    let sets = [
+        descriptors,
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        v1::FILE_DESCRIPTOR_SET,
+        v1alpha::FILE_DESCRIPTOR_SET,
+    ];
+    let mut builder = tonic_reflection::server::Builder::configure()
+        // Each version would add itself alone.
+        .include_reflection_service(false);
+    for set in sets {
+        builder = builder.register_encoded_file_descriptor_set(set);
+    }
+    for name in names.iter().chain(&kits) {
+        builder = builder.with_service_name(*name);
+    }
+    builder
+}
+
+/// Says in the standard health service what `/readyz` says: not serving until
+/// ready, and not serving while draining.
+async fn report_health(
+    reporter: HealthReporter,
+    names: &[&str],
+    readiness: &Readiness,
+    shutdown: &Shutdown,
+) {
+    let say = async |status| {
+        // The empty name is the server as a whole.
+        for name in std::iter::once(&"").chain(names) {
+            reporter.set_service_status(*name, status).await;
+        }
+    };
+    say(ServingStatus::NotServing).await;
+    let until_ready = async {
+        while readiness.check().is_err() {
+            tokio::time::sleep(READINESS_POLL).await;
+        }
+    };
+    if shutdown.unless_begun(until_ready).await.is_some() {
+        say(ServingStatus::Serving).await;
+    }
+    shutdown.begun().await;
+    say(ServingStatus::NotServing).await;
+}

@@ -1,0 +1,167 @@
+//! The HTTP server of every service: health, metrics, traces, limits, drain.
+
+use std::{io, net::TcpListener, rc::Rc};
+
+use actix_web::{
+    App, HttpResponse, Responder, ResponseError as _,
+    http::{StatusCode, header},
+    middleware::from_fn,
+    web,
+};
+use kit::{
+    admission::Admission, config::Sites, metrics::Metrics, readiness::Readiness, running::Running,
+    shutdown::Shutdown,
+};
+
+use crate::{
+    client::TrustedProxies,
+    observe::Observe,
+    problem::Problem,
+    trace::TracePolicy,
+    transport::{AcceptPolicy, server},
+    ui,
+};
+
+/// An HTTP server with all that each service has besides its own routes.
+pub struct HttpServer {
+    /// Its name, in traces and metrics.
+    pub service: &'static str,
+    /// Where its requests are counted.
+    pub metrics: Metrics,
+    /// What it still waits for.
+    pub readiness: Readiness,
+    /// When to drain.
+    pub shutdown: Shutdown,
+    /// Worker threads.
+    pub workers: usize,
+    /// Proxies whose word counts about the client's address.
+    pub trusted_proxies: TrustedProxies,
+    /// What the deployment has: pages name nothing else.
+    pub sites: Sites,
+    /// Where the trace of each request begins.
+    pub trace: TracePolicy,
+    /// The most bytes of any request's body; beyond it is 413. Most routes take less.
+    pub body_limit: usize,
+    /// What clients may hold of this process.
+    pub admission: Admission,
+    /// Where `/metrics` is answered, and nothing else; with none, on the site's
+    /// own sockets.
+    pub metrics_at: Vec<TcpListener>,
+}
+
+impl HttpServer {
+    /// Serves `routes` on `listeners` until the drain. Call it inside a
+    /// multi-threaded runtime.
+    pub fn serve<R>(mut self, listeners: Vec<TcpListener>, routes: R) -> io::Result<Running>
+    where
+        R: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+    {
+        let metrics_at = std::mem::take(&mut self.metrics_at);
+        if metrics_at.is_empty() {
+            return self.serve_all(listeners, move |cfg| {
+                cfg.configure(metrics_route).configure(&routes);
+            });
+        }
+        let scraped = Self {
+            metrics: self.metrics.clone(),
+            readiness: self.readiness.clone(),
+            shutdown: self.shutdown.clone(),
+            trusted_proxies: self.trusted_proxies.clone(),
+            admission: self.admission.clone(),
+            workers: 1,
+            metrics_at: Vec::new(),
+            ..self
+        };
+        let mut running = scraped.serve_all(metrics_at, metrics_route)?;
+        running.extend(self.serve_all(listeners, routes)?);
+        Ok(running)
+    }
+
+    fn serve_all<R>(self, listeners: Vec<TcpListener>, routes: R) -> io::Result<Running>
+    where
+        R: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+    {
+        let readiness = web::Data::new(self.readiness);
+        let shown = web::Data::new(self.metrics.clone());
+        let accept = AcceptPolicy {
+            admission: self.admission,
+            proxies: self.trusted_proxies,
+        };
+        let proxies = web::Data::new(accept.proxies.clone());
+        let (service, metrics, policy) = (self.service, self.metrics, self.trace);
+        let limit = self.body_limit;
+        let sites = self.sites;
+        let shutdown = self.shutdown.clone();
+        let app = move || {
+            let observe = Observe::new(service, metrics.clone(), policy, limit, shutdown.clone());
+            let observe = Rc::new(observe);
+            ui::deployed(sites);
+            App::new()
+                .app_data(readiness.clone())
+                .app_data(shown.clone())
+                .app_data(proxies.clone())
+                .app_data(web::QueryConfig::default().error_handler(|e, _| {
+                    unreadable(StatusCode::BAD_REQUEST, "The query cannot be read", &e)
+                }))
+                .wrap(from_fn(move |req, next| observe.clone().around(req, next)))
+                .default_service(web::to(nothing_here))
+                .route("/healthz", web::get().to(async || "ok\n"))
+                .route("/readyz", web::get().to(readyz))
+                .configure(routes.clone())
+        };
+        let server = server(app, listeners, self.workers, &accept)?;
+        let sweep = accept.admission.sweep();
+        let handle = server.handle();
+        let shutdown = self.shutdown;
+        let mut running = Running::new();
+        running.push(tokio::spawn(async move {
+            let stopping = async {
+                // Until then a new connection's `/readyz` is told 503.
+                shutdown.time_to_stop().await;
+                handle.stop(true).await;
+            };
+            tokio::select! {
+                (ended, ()) = async { tokio::join!(server, stopping) } => ended,
+                () = sweep => Ok(()),
+                () = shutdown.time_is_up() => {
+                    tracing::warn!(service, "requests that are still open are left");
+                    Ok(())
+                }
+            }
+        }));
+        Ok(running)
+    }
+}
+
+fn metrics_route(cfg: &mut web::ServiceConfig) {
+    cfg.route("/metrics", web::get().to(metrics_text));
+}
+
+async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
+    match readiness.check() {
+        Ok(()) => HttpResponse::Ok().body("ready\n"),
+        Err(reason) => HttpResponse::ServiceUnavailable()
+            .insert_header((header::RETRY_AFTER, 1))
+            .body(format!("{reason}\n")),
+    }
+}
+
+async fn metrics_text(metrics: web::Data<Metrics>) -> impl Responder {
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4")
+        .body(metrics.text())
+}
+
+async fn nothing_here() -> HttpResponse {
+    Problem::new(StatusCode::NOT_FOUND, "Nothing here")
+        .detail("There is nothing at this address.")
+        .error_response()
+}
+
+fn unreadable(
+    status: StatusCode,
+    what: &'static str,
+    why: &dyn std::fmt::Display,
+) -> actix_web::Error {
+    Problem::new(status, what).detail(why.to_string()).into()
+}

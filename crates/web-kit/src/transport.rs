@@ -1,0 +1,94 @@
+//! actix's HTTP/1.1 server on sockets of our own ([`crate::connection`]). actix's
+//! public way to start a server takes plain network sockets alone.
+
+use std::{fmt, io, net::TcpListener, rc::Rc, time::Duration};
+
+use actix_http::{HttpServiceBuilder, Request, Response, body::MessageBody, error::DispatchError};
+use actix_server::Server;
+use actix_service::{
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config,
+};
+use actix_web::{Error, dev::AppConfig};
+use kit::admission::Admission;
+use tokio::net::TcpStream;
+
+use crate::{client::TrustedProxies, connection::Socket};
+
+/// How long a client may take to send the headers of its first request. Those of
+/// later ones have as long ([`kit::admission::Limits::head`]).
+const HEADERS_IN: Duration = Duration::from_secs(10);
+/// How long an idle connection is kept: longer than balancers keep theirs (most
+/// for 60 s), or one could send a request into the closing.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a client that sends on is listened to after a refusal, so that the
+/// refusal reaches it (RFC 9112 §9.6).
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Decides which connections are accepted.
+#[derive(Clone)]
+pub(crate) struct AcceptPolicy {
+    pub(crate) admission: Admission,
+    pub(crate) proxies: TrustedProxies,
+}
+
+/// A server of what `factory` makes, one for each of `workers` and listeners.
+pub(crate) fn server<F, I, S, B>(
+    factory: F,
+    listeners: Vec<TcpListener>,
+    workers: usize,
+    accept: &AcceptPolicy,
+) -> io::Result<Server>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Error: Into<Error> + 'static,
+    S::InitError: fmt::Debug,
+    S::Response: Into<Response<B>> + 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    S::Service: 'static,
+    B: MessageBody + 'static,
+{
+    let mut server = Server::build()
+        .workers(workers)
+        // When time is up, we know better.
+        .shutdown_timeout(u64::from(u32::MAX))
+        .disable_signals();
+    let signal = server.graceful_shutdown_signal();
+    for listener in listeners {
+        let (factory, signal) = (factory.clone(), signal.clone());
+        let accept = accept.clone();
+        let address = listener.local_addr()?;
+        server = server.listen(address.to_string(), listener, move || {
+            let signal = signal.clone();
+            let app = factory().into_factory();
+            let app = app.map_err(|error| error.into().error_response());
+            let http = HttpServiceBuilder::default()
+                .graceful_shutdown_signal(move || {
+                    let signal = signal.clone();
+                    async move { signal.notified().await }
+                })
+                .keep_alive(KEEP_ALIVE)
+                .client_request_timeout(HEADERS_IN)
+                .client_disconnect_timeout(LINGER)
+                // Whoever hangs up is gone: nothing is worked on for nobody.
+                .h1_allow_half_closed(false)
+                .local_addr(address)
+                .on_connect_ext(|socket: &Socket, data| {
+                    data.insert(Rc::clone(socket.flow()));
+                })
+                .h1(map_config(app, |()| AppConfig::default()));
+            let AcceptPolicy { admission, proxies } = accept.clone();
+            fn_service(move |io: TcpStream| {
+                let admitted = Socket::admit(io, &admission, &proxies);
+                let admitted = admitted.map(|socket| {
+                    let peer = socket.peer();
+                    (socket, peer)
+                });
+                std::future::ready(admitted.map_err(DispatchError::Io))
+            })
+            .and_then(http)
+        })?;
+    }
+    Ok(server.run())
+}

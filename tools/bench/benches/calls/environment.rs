@@ -1,0 +1,229 @@
+//! The surroundings of what is measured: Redis, the provider, a receiver of traces,
+//! an API; and the processes under test, one at a time.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use kit::config::{Addresses, Site};
+use tempfile::TempDir;
+use testkit::{Child, HeadlessBrowser, Otlp, free_offset};
+
+use crate::nginx;
+
+/// How long a process gets to be ready.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The surroundings. They end when it is dropped.
+pub struct Environment {
+    // In the order in which they end.
+    _idp: Child,
+    _api: Child,
+    pub redis: Child,
+    otlp: Otlp,
+    addresses: Addresses,
+    offset: u16,
+    api: u16,
+    redis_url: String,
+    folder: TempDir,
+}
+
+/// A process under test.
+pub struct Tested {
+    process: Child,
+    /// What is asked.
+    pub url: String,
+}
+
+/// What one user may have: all that is measured is alice's.
+const ONE_USER: [&str; 4] = [
+    "BFF_SESSIONS_PER_USER",
+    "IDP_SESSIONS_PER_USER",
+    "IDP_GRANTS_PER_CLIENT",
+    "IDP_GRANTS_PER_SESSION",
+];
+
+impl Tested {
+    /// Its id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+}
+
+impl Environment {
+    /// Starts all; the provider's access tokens live for `token_life`.
+    pub async fn start(token_life: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = folder.path();
+        let (redis_port, api) = (free_port(), free_port());
+        let redis = ["--bind", "127.0.0.1", "--save", "", "--port"].map(ToOwned::to_owned);
+        let redis = [&redis[..], &[redis_port.to_string()]].concat();
+        let redis = Child::spawn(Path::new("redis-server"), &redis, &[], at.join("redis.log"));
+        until_open(redis_port).await;
+        let offset = free_offset(1);
+        let config = idp::settings::DEFAULT;
+        let config = config.replace(
+            r#"access_token = "15m""#,
+            &format!("access_token = {token_life:?}"),
+        );
+        std::fs::write(at.join("idp.toml"), config).expect("a folder of our own");
+        let api_process = nginx::api(at, api);
+        until_open(api).await;
+        let redis_url = format!("redis://127.0.0.1:{redis_port}");
+        let mut environment = vec![
+            own("REDIS_URL", &redis_url),
+            own("IDP_CONFIG", &at.join("idp.toml").display().to_string()),
+        ];
+        environment.extend(ONE_USER.map(|name| own(name, "1000")));
+        let addresses = Addresses::new("http", "localhost", offset);
+        let flags = flags(at, offset);
+        let idp = Child::spawn(&binary("idp"), &flags, &environment, at.join("idp.log"));
+        until_ready(&addresses.url(Site::Idp)).await;
+        Self {
+            _idp: idp,
+            _api: api_process,
+            redis,
+            otlp: Otlp::start().await,
+            addresses,
+            offset,
+            api,
+            redis_url,
+            folder,
+        }
+    }
+
+    /// The app with sessions in `mode`.
+    pub async fn app(&self, mode: &str) -> Tested {
+        let mut environment = self.environment();
+        environment.push(own("BFF_SESSION_MODE", mode));
+        environment.extend(ONE_USER.map(|name| own(name, "1000")));
+        environment.push(own("REDIS_URL", &self.redis_url));
+        let flags = flags(self.folder.path(), self.offset);
+        let log = self.folder.path().join("app.log");
+        let process = Child::spawn(&binary("app1-bff"), &flags, &environment, log);
+        let port = self.addresses.port(Site::App1);
+        until_ready(&format!("http://127.0.0.1:{port}")).await;
+        Tested {
+            process,
+            url: format!("http://127.0.0.1:{port}/api1/data"),
+        }
+    }
+
+    /// Our proxy path without a session.
+    pub async fn proxy(&self) -> Tested {
+        let port = free_port();
+        let log = self.folder.path().join("proxy.log");
+        let mut environment = self.environment();
+        environment.push(own("PORT", &port.to_string()));
+        let process = Child::spawn(&binary("examples/proxy"), &[""; 0], &environment, log);
+        until_ready(&format!("http://127.0.0.1:{port}")).await;
+        Tested {
+            process,
+            url: format!("http://127.0.0.1:{port}/api1/data"),
+        }
+    }
+
+    /// nginx's bare `proxy_pass`.
+    pub async fn floor(&self) -> Tested {
+        let port = free_port();
+        let process = nginx::floor(self.folder.path(), port, self.api);
+        until_open(port).await;
+        Tested {
+            process,
+            url: format!("http://127.0.0.1:{port}/api1/data"),
+        }
+    }
+
+    /// Where browsers find the app.
+    pub fn app_url(&self) -> String {
+        self.addresses.url(Site::App1)
+    }
+
+    /// Metrics are on in any case; one trace in a hundred is kept.
+    fn environment(&self) -> Vec<(String, String)> {
+        vec![
+            own("WORKERS", "1"),
+            own("API1_URL", &format!("http://127.0.0.1:{}", self.api)),
+            own("OTEL_EXPORTER_OTLP_ENDPOINT", self.otlp.endpoint()),
+            own("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
+            own("OTEL_TRACES_SAMPLER_ARG", "0.01"),
+        ]
+    }
+}
+
+/// Signs in at `app` and makes a first call.
+pub async fn sign_in(cli: &mut HeadlessBrowser, app: &str) {
+    cli.goto(&format!("{app}/login")).await;
+    if cli.page().has_form() && !cli.page().url().as_str().starts_with(app) {
+        cli.submit_first_form(&[("username", "alice"), ("password", "wonderland")])
+            .await;
+    }
+    let page = cli.page();
+    let is_home = page.status() == 200 && page.url().as_str().starts_with(app);
+    assert!(is_home, "not signed in: {page}");
+}
+
+/// The cookies that the browser sends with a call to API-1.
+pub fn cookies(cli: &HeadlessBrowser) -> String {
+    let jar = cli.jar();
+    let sent = jar.of("app1.localhost");
+    let sent = sent.filter(|cookie| "/api1/data".starts_with(&cookie.path));
+    let sent: Vec<_> = sent
+        .map(|cookie| format!("{}={}", cookie.name, cookie.value))
+        .collect();
+    sent.join("; ")
+}
+
+/// A binary that is measured, or that one stands on: where `BENCH_BINARIES`
+/// says, for this program is built in seconds without their optimisations.
+fn binary(name: &str) -> PathBuf {
+    let folder = std::env::var_os("BENCH_BINARIES").expect("BENCH_BINARIES: run scripts/bench");
+    let path = PathBuf::from(folder).join(name);
+    assert!(path.is_file(), "{} is not built", path.display());
+    path
+}
+
+fn own(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+fn flags(folder: &Path, offset: u16) -> Vec<String> {
+    let state = folder.join("state");
+    vec![
+        format!("--port-offset={offset}"),
+        format!("--state-dir={}", state.display()),
+    ]
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
+
+async fn until_open(port: u16) {
+    let open = async || {
+        tokio::net::TcpStream::connect(("127.0.0.1", port))
+            .await
+            .is_ok()
+    };
+    until(&format!("port {port}"), open).await;
+}
+
+async fn until_ready(url: &str) {
+    let http = kit::net::http_client();
+    let ready = async || {
+        let asked = http.get(format!("{url}/readyz")).send().await;
+        asked.is_ok_and(|answer| answer.status().is_success())
+    };
+    until(url, ready).await;
+}
+
+async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let began = Instant::now();
+    while !is_so().await {
+        assert!(began.elapsed() < PATIENCE, "{what} is not there");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,81 @@
+//! Requests per CPU-second in each session mode, of our proxy path without a
+//! session, and of nginx's bare `proxy_pass` as the floor; and what a renewal
+//! costs. `scripts/bench calls` runs it.
+#![expect(
+    clippy::print_stdout,
+    clippy::expect_used,
+    reason = "a program for a terminal, which ends where it cannot go on"
+)]
+
+mod cpu;
+mod environment;
+mod machine;
+mod nginx;
+mod price;
+mod renewals;
+mod rounds;
+mod wrk;
+
+use bench::{
+    docs,
+    results::{self, Calls, MODES},
+};
+use clap::Parser;
+
+use self::{environment::Environment, wrk::Load};
+
+/// Measures what calls cost; docs/sessions.md says what the figures mean.
+#[derive(Parser)]
+struct Args {
+    /// Rounds, of which each figure is the median
+    #[arg(long, default_value_t = 7)]
+    rounds: usize,
+    /// Seconds of load a round, for each contender
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// Connections of the load
+    #[arg(long, default_value_t = 32)]
+    connections: usize,
+    /// Session modes, comma-separated; figures are kept only of all together
+    #[arg(long, value_delimiter = ',', default_values = MODES)]
+    modes: Vec<String>,
+    /// Leaves out what renewals cost; no figures are kept then
+    #[arg(long)]
+    no_renewals: bool,
+    /// `cargo bench` gives it
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[tokio::main]
+async fn main() {
+    let args = kit::config::parse_args::<Args>();
+    let load = Load {
+        seconds: args.seconds,
+        connections: args.connections,
+    };
+    let environment = Environment::start("15m").await;
+    let rounds = rounds::run(&environment, &args.modes, load, args.rounds).await;
+    drop(environment);
+    println!("\n{}", rounds.table());
+    if args.no_renewals {
+        return;
+    }
+    let costs = renewals::measure(&args.modes).await;
+    let modes = args.modes.iter().zip(costs);
+    let modes = modes.map(|(mode, costs)| {
+        let figures = rounds.of_mode(mode, costs);
+        (mode.clone(), figures)
+    });
+    let calls = Calls {
+        run: machine::run(args.rounds, load),
+        floor: rounds.speed(rounds::FLOOR),
+        proxy: rounds.speed(rounds::PROXY),
+        modes: modes.collect(),
+    };
+    println!("{}", docs::of_calls(&calls));
+    if MODES.iter().all(|mode| calls.modes.contains_key(*mode)) {
+        results::write("calls", &calls).expect("tools/bench/results can be written");
+        println!("kept in {}", results::file("calls").display());
+    }
+}

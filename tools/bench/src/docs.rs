@@ -1,0 +1,237 @@
+//! The generated part of docs/sessions.md: tables between two markers.
+
+use std::{fmt::Write as _, fs, io, path::PathBuf};
+
+use crate::results::{self, Calls, MODES, Mode, Revocation};
+
+const BEGIN: &str = "<!-- figures: begin (scripts/bench docs) -->\n";
+const END: &str = "<!-- figures: end -->\n";
+/// Access tokens live for 15 minutes: a session in use renews so often an hour.
+const RENEWALS_AN_HOUR: f64 = 4.0;
+/// A working day, for a login's share in an hour.
+const HOURS_A_LOGIN: f64 = 8.0;
+
+/// All tables, from the figures that are kept.
+pub fn tables() -> io::Result<String> {
+    let calls: Calls = results::read("calls")?;
+    let revocations = ["stateful", "cached"].map(|mode| {
+        let name = format!("revocation-{mode}");
+        results::read::<Revocation>(&name)
+    });
+    let mut text = of_calls(&calls);
+    text.push('\n');
+    for read in revocations {
+        let Revocation {
+            mode,
+            revocations,
+            p50_ms,
+            p99_ms,
+        } = read?;
+        let _ = writeln!(
+            text,
+            "- `{mode}`: a session that was ended at one replica was refused by the other within {p50_ms:.1} ms (median) and {p99_ms:.1} ms (99th percentile), of {revocations}."
+        );
+    }
+    Ok(text)
+}
+
+/// The tables of a run of `scripts/bench calls`.
+pub fn of_calls(calls: &Calls) -> String {
+    let Calls {
+        run,
+        floor,
+        proxy,
+        modes,
+    } = calls;
+    let mut text = format!(
+        "Measured on {} with {} cores of {}; {}. Medians of {} rounds of {} s, {} connections, one worker.\n\n",
+        run.date,
+        run.cores,
+        run.processor,
+        run.versions.join(", "),
+        run.rounds,
+        run.seconds,
+        run.connections
+    );
+    text.push_str("| | calls a CPU-second | of the floor (lowest, highest) | bytes of cookies | store commands | checks, first and later |\n|---|---|---|---|---|---|\n");
+    for (name, speed) in [
+        ("nginx's bare `proxy_pass`, the floor", floor),
+        ("our proxy path without a session", proxy),
+    ] {
+        let _ = writeln!(
+            text,
+            "| {name} | {} | {:.2} ({:.2}, {:.2}) | | | |",
+            thousands(speed.per_cpu_second),
+            speed.of_floor,
+            speed.range.0,
+            speed.range.1
+        );
+    }
+    for (name, mode) in known(calls) {
+        let speed = mode.speed;
+        let _ = writeln!(
+            text,
+            "| `{name}` | {} | {:.2} ({:.2}, {:.2}) | {:.0} | {:.0} | {:.0} µs, {:.0} µs |",
+            thousands(speed.per_cpu_second),
+            speed.of_floor,
+            speed.range.0,
+            speed.range.1,
+            mode.cookie_bytes,
+            mode.store_commands,
+            mode.first_verify_micros,
+            mode.verify_micros
+        );
+    }
+    text.push_str("\n| CPU time, app + Redis | a call | a renewal | a login | 1 call an hour | 1,000 calls an hour |\n|---|---|---|---|---|---|\n");
+    for (name, mode) in known(calls) {
+        let _ = writeln!(
+            text,
+            "| `{name}` | {:.1} + {:.1} µs | {:.0} + {:.0} µs | {:.0} + {:.0} µs | {:.2} ms | {:.1} ms |",
+            mode.call.app,
+            mode.call.redis,
+            mode.renewal.app,
+            mode.renewal.redis,
+            mode.login.app,
+            mode.login.redis,
+            an_hour(mode, 1.0) / 1000.0,
+            an_hour(mode, 1000.0) / 1000.0,
+        );
+    }
+    text.push('\n');
+    if let Some(hybrid) = modes.get("hybrid") {
+        for other in ["stateful", "cached"] {
+            if let Some(mode) = modes.get(other) {
+                let _ = writeln!(text, "- {}", verdict(other, pays_from(hybrid, mode)));
+            }
+        }
+    }
+    text
+}
+
+/// The modes that were measured, in their order.
+fn known(calls: &Calls) -> impl Iterator<Item = (&str, &Mode)> {
+    let named = MODES.iter().map(|name| (*name, calls.modes.get(*name)));
+    named.filter_map(|(name, mode)| Some((name, mode?)))
+}
+
+/// Microseconds of CPU time that a user who makes `calls` an hour costs in one.
+fn an_hour(mode: &Mode, calls: f64) -> f64 {
+    let renewals = calls.min(RENEWALS_AN_HOUR);
+    calls * mode.call.total() + renewals * mode.renewal.total() + mode.login.total() / HOURS_A_LOGIN
+}
+
+/// From how many calls an hour and user on `hybrid` costs less than `other`.
+fn pays_from(hybrid: &Mode, other: &Mode) -> Option<f64> {
+    if an_hour(hybrid, 1.0) < an_hour(other, 1.0) {
+        return Some(1.0);
+    }
+    // Beyond the renewals' number each call saves the same.
+    let saved = other.call.total() - hybrid.call.total();
+    let ahead = an_hour(hybrid, RENEWALS_AN_HOUR) - an_hour(other, RENEWALS_AN_HOUR);
+    (saved > 0.0).then(|| (RENEWALS_AN_HOUR + ahead / saved).max(1.0).ceil())
+}
+
+fn verdict(other: &str, from: Option<f64>) -> String {
+    match from {
+        Some(from) if from <= 1.0 => {
+            format!("Against `{other}`, `hybrid` costs less from the first call on.")
+        }
+        Some(from) => format!(
+            "Against `{other}`, `hybrid` begins to pay at {} calls an hour and user.",
+            thousands(from)
+        ),
+        None => format!("Against `{other}`, `hybrid` never pays: its calls cost more."),
+    }
+}
+
+/// `12345.6` as `12,346`.
+fn thousands(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// docs/sessions.md.
+fn file() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/sessions.md")
+}
+
+/// `text` with `tables` between the markers; `None` where it has none.
+fn filled(text: &str, tables: &str) -> Option<String> {
+    let (before, rest) = text.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{BEGIN}\n{tables}\n{END}{after}"))
+}
+
+/// Writes the tables into docs/sessions.md.
+pub fn write() -> io::Result<()> {
+    let text = fs::read_to_string(file())?;
+    fs::write(file(), with_tables(&text)?)
+}
+
+/// Whether docs/sessions.md says what was measured.
+pub fn is_current() -> io::Result<bool> {
+    let text = fs::read_to_string(file())?;
+    Ok(with_tables(&text)? == text)
+}
+
+fn with_tables(text: &str) -> io::Result<String> {
+    let filled = filled(text, &tables()?);
+    filled.ok_or_else(|| io::Error::other("docs/sessions.md has no markers"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::{Cost, Speed};
+
+    fn mode(call: f64, renewal: f64) -> Mode {
+        let cost = |app| Cost { app, redis: 0.0 };
+        Mode {
+            speed: Speed {
+                per_cpu_second: 1e6 / call,
+                of_floor: 0.5,
+                range: (0.5, 0.5),
+            },
+            cookie_bytes: 0.0,
+            store_commands: 0.0,
+            first_verify_micros: 0.0,
+            verify_micros: 0.0,
+            call: cost(call),
+            renewal: cost(renewal),
+            login: cost(0.0),
+        }
+    }
+
+    #[test]
+    fn hybrid_pays_once_what_its_calls_save_is_more_than_what_its_renewals_cost() {
+        // Four renewals cost 400 more, and each call saves 10.
+        assert_eq!(
+            pays_from(&mode(10.0, 200.0), &mode(20.0, 100.0)),
+            Some(40.0)
+        );
+        assert_eq!(pays_from(&mode(10.0, 100.0), &mode(20.0, 100.0)), Some(1.0));
+        assert_eq!(pays_from(&mode(20.0, 200.0), &mode(10.0, 100.0)), None);
+    }
+
+    #[test]
+    fn tables_stand_between_the_markers_and_nothing_else_changes() {
+        let text = format!("a\n{BEGIN}old\n{END}b\n");
+        let once = filled(&text, "new\n").unwrap();
+        assert_eq!(once, format!("a\n{BEGIN}\nnew\n\n{END}b\n"));
+        assert_eq!(filled(&once, "new\n").unwrap(), once);
+        assert_eq!(filled("no markers", "new\n"), None);
+    }
+
+    #[test]
+    fn large_numbers_are_grouped() {
+        let texts = [7.4, 999.9, 12_345.0, 1_234_567.0].map(thousands);
+        assert_eq!(texts, ["7", "1,000", "12,345", "1,234,567"]);
+    }
+}
