@@ -148,13 +148,13 @@ async fn a_used_refresh_token_is_worth_nothing_after_a_moment_and_ends_its_famil
     story.sign_in().await;
     story.takes("Refresh", "tokens.refresh").await;
     let again = story
-        .takes("Send the used one again", "tokens.replay")
+        .takes("Reuse the old refresh token", "tokens.replay")
         .await;
     assert!(again.contains("a lost answer is given again"), "{again}");
 
     story.platform.advance(Duration::from_secs(31));
     let late = story
-        .takes("Send the used one again", "tokens.replay")
+        .takes("Reuse the old refresh token", "tokens.replay")
         .await;
     assert!(late.contains("is refused"), "{late}");
     let refresh = story.takes("Refresh", "tokens.refresh").await;

@@ -150,6 +150,11 @@ impl Config {
         self.settings.give_keys(client_id, jwks);
     }
 
+    /// Whether the demo users can sign in.
+    pub fn has_demo_users(&self) -> bool {
+        self.demo_credentials && self.settings.has_demo_users()
+    }
+
     /// Connects to the site `public` at `inside`, unless the settings name another
     /// address.
     pub fn reach_at(&mut self, public: &str, inside: &str) {

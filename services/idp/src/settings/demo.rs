@@ -10,6 +10,14 @@ use super::{DEFAULT, Settings, User};
 const MAX_TRIED: usize = 32;
 
 impl Settings {
+    /// Whether the demo users alice and bob can sign in with their demo passwords.
+    pub fn has_demo_users(&self) -> bool {
+        ["alice", "bob"].into_iter().all(|name| {
+            let user = self.user_named(name);
+            user.is_some_and(|user| user.enabled && is_built_in(user))
+        })
+    }
+
     /// Refuses demo secrets, hashes of demo passwords, and secrets that are too short.
     /// `file` is the name of the configuration.
     pub fn check_credentials(&self, file: &str, common: &Common, problems: &mut Problems) {
@@ -31,11 +39,14 @@ impl Settings {
     }
 }
 
+/// Whether `user` has one of the built-in hashes.
+fn is_built_in(user: &User) -> bool {
+    DEFAULT.contains(&format!("\"{}\"", user.password_hash))
+}
+
 /// The `users` with a demo password.
 fn known_passwords(users: &[User]) -> Vec<&User> {
-    let (known, others): (Vec<_>, Vec<_>) = users
-        .iter()
-        .partition(|user| DEFAULT.contains(&format!("\"{}\"", user.password_hash)));
+    let (known, others): (Vec<_>, Vec<_>) = users.iter().partition(|user| is_built_in(user));
     let tried = &others[..others.len().min(MAX_TRIED)];
     let found = std::thread::scope(|scope| {
         let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
