@@ -60,7 +60,9 @@ pub async fn end_sessions(idp: &Idp) -> Result<(), ChangeError> {
         if changed {
             end_all(idp, &user.sub).await?;
         }
-        store.add_scored(KNOWN, &user.sub, idp.now(), REMEMBERED).await?;
+        store
+            .add_scored(KNOWN, &user.sub, idp.now(), REMEMBERED)
+            .await?;
         idp.records.put(&user.sub, &current).await?;
     }
     for (sub, _) in store.range(KNOWN, Timestamp::default(), ALL).await? {

@@ -108,10 +108,8 @@ pub async fn contains_session(idp: &Idp, login: &LoginSession) -> Result<bool, S
     let store = idp.records.store();
     let (own, name) = (of_user(&login.sub), SessionName::of(login));
     let member = name.member();
-    let (by_user, by_end) = tokio::try_join!(
-        store.score(&own, &login.sid),
-        store.score(ALL, &member),
-    )?;
+    let (by_user, by_end) =
+        tokio::try_join!(store.score(&own, &login.sid), store.score(ALL, &member),)?;
     if by_user.is_some() && by_end.is_none() {
         idp.meters.unlisted(Unlisted::Login);
         schedule(idp, &name, login.expires_at).await?;
@@ -135,7 +133,10 @@ pub async fn contains_session_of(idp: &Idp, sub: &str, sid: &str) -> Result<bool
 /// Makes the worker check `name` at the time `at`.
 pub async fn schedule(idp: &Idp, name: &SessionName, at: Timestamp) -> Result<(), StoreError> {
     let (store, ttl) = (idp.records.store(), ttl_until(idp, at));
-    store.add_scored(ALL, &name.member(), at, ttl).await.map(drop)
+    store
+        .add_scored(ALL, &name.member(), at, ttl)
+        .await
+        .map(drop)
 }
 
 /// Claims the sessions that are due, until `until`.
@@ -167,7 +168,10 @@ pub async fn remove_session(idp: &Idp, name: &SessionName) -> Result<(), StoreEr
 
 /// Removes the session `sid` from those of `sub`.
 pub async fn remove_from_user(idp: &Idp, sub: &str, sid: &str) -> Result<(), StoreError> {
-    idp.records.store().remove_scored(&of_user(sub), sid).await?;
+    idp.records
+        .store()
+        .remove_scored(&of_user(sub), sid)
+        .await?;
     Ok(())
 }
 
@@ -236,14 +240,15 @@ pub async fn add_grant(
 /// The clients that take part in a session, and since when.
 pub async fn clients_of(idp: &Idp, sid: &str) -> Result<Vec<(String, Timestamp)>, StoreError> {
     let store = idp.records.store();
-    store
-        .range(&clients(sid), Timestamp::default(), PAGE)
-        .await
+    store.range(&clients(sid), Timestamp::default(), PAGE).await
 }
 
 /// Removes `client_id` from a session that has ended for it.
 pub async fn remove_client(idp: &Idp, sid: &str, client_id: &str) -> Result<(), StoreError> {
-    idp.records.store().remove_scored(&clients(sid), client_id).await?;
+    idp.records
+        .store()
+        .remove_scored(&clients(sid), client_id)
+        .await?;
     Ok(())
 }
 
@@ -262,7 +267,10 @@ pub async fn grants_in(idp: &Idp, sid: &str, limit: usize) -> Result<Vec<String>
 
 /// Removes a grant from its session.
 pub async fn remove_from_session(idp: &Idp, sid: &str, grant_id: &str) -> Result<(), StoreError> {
-    idp.records.store().remove_scored(&grants(sid), grant_id).await?;
+    idp.records
+        .store()
+        .remove_scored(&grants(sid), grant_id)
+        .await?;
     Ok(())
 }
 
