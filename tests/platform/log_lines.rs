@@ -156,7 +156,9 @@ async fn a_refused_clients_name_is_bounded_and_cannot_end_its_line() {
         .filter(|line| line.contains("forged: line"))
         .collect();
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("client authentication failed") && told[0].contains("x'forged: line'"));
+    assert!(
+        told[0].contains("client authentication failed") && told[0].contains("x'forged: line'")
+    );
     assert!(!told[0].contains(&"y".repeat(100)), "{told:?}");
 }
 

@@ -14,7 +14,7 @@ use crate::{
     session_index, sessions,
 };
 
-/// How many sessions the page shows. "End all others" ends them all.
+/// How many sessions the page shows. "End all other sessions" ends them all.
 const MAX_SHOWN: usize = 50;
 
 pub(super) async fn show(

@@ -98,7 +98,7 @@ impl AttackPage {
     }
 }
 
-pub(super) fn attack(attack: &'static Attack, known: &PageData, req: &HttpRequest) -> HttpResponse {
+pub(super) fn attack(attack: &'static Attack, data: &PageData, req: &HttpRequest) -> HttpResponse {
     let callback = match callback_of(req, &data.addresses) {
         Ok(callback) => callback,
         Err(refusal) => return refusal.error_response(),
