@@ -8,6 +8,7 @@ use std::{
 };
 
 use kit::config::Site;
+use serde_json::json;
 use tempfile::NamedTempFile;
 use testkit::{Browser, ClientAuth, Platform};
 use tests::{ALICE, Party};
@@ -30,11 +31,22 @@ redirect_uris = ["http://[::1]/callback"]
 audiences = ["https://api-1"]
 "#;
 
-/// A quarter of the time between two clicks: of a fast double click, and of a slow one.
-const PACES: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(35)];
+/// A quarter of the time between two clicks. Chromium cancels the first request sometimes
+/// before and sometimes after it was sent.
+const PACES: [Duration; 3] = [
+    Duration::from_millis(2),
+    Duration::from_millis(15),
+    Duration::from_millis(35),
+]; 5] = [Duration::from_millis(1), Duration::from_millis(10), Duration::from_millis(20), Duration::from_millis(35), Duration::from_millis(35)];
 
-/// Clicks the button that `css` selects twice.
+/// Clicks the button that `css` selects twice, over a network that is slow enough for
+/// the second click to come before the first response.
 async fn double_click(browser: &Browser, css: &str, pace: Duration) {
+    let cdp = browser.driver().cdp();
+    let slow = json!({ "offline": false, "latency": 400, "downloadThroughput": -1, "uploadThroughput": -1 });
+    cdp.send_raw("Network.enable", json!({})).await.unwrap();
+    let slowed = cdp.send_raw("Network.emulateNetworkConditions", slow);
+    slowed.await.unwrap();
     let button = browser.find(css).await;
     let actions = browser.driver().action_chain_with_delay(Some(pace), None);
     let actions = actions.double_click_element(&button);
@@ -65,7 +77,8 @@ async fn a_double_click_on_sign_in_leads_on_to_the_app() {
         platform.tap(Site::Idp).forget();
         double_click(&browser, "form button", pace).await;
         is_home(&browser, &app1).await;
-        assert_eq!(posts(&platform, "/sign-in"), 2, "{pace:?}");
+        let posts = posts(&platform, "/sign-in");
+        assert!((1..=2).contains(&posts), "{pace:?}: {posts} posts");
         assert_eq!(browser.complaints().await, Vec::<String>::new());
     }
 }
@@ -82,7 +95,8 @@ async fn a_double_click_on_allow_leads_on_to_the_app() {
         platform.tap(Site::Idp).forget();
         double_click(&browser, "button[value='allow']", pace).await;
         let code = app.code(&browser).await;
-        assert_eq!(posts(&platform, "/consent"), 2, "{pace:?}");
+        let posts = posts(&platform, "/consent");
+        assert!((1..=2).contains(&posts), "{pace:?}: {posts} posts");
         let redeemed = party
             .machine
             .redeem(&code, &app.redirect_uri, &party.pkce.verifier);
