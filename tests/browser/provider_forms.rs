@@ -37,7 +37,7 @@ const PACES: [Duration; 3] = [
     Duration::from_millis(2),
     Duration::from_millis(15),
     Duration::from_millis(35),
-]; 5] = [Duration::from_millis(1), Duration::from_millis(10), Duration::from_millis(20), Duration::from_millis(35), Duration::from_millis(35)];
+];
 
 /// Clicks the button that `css` selects twice, over a network that is slow enough for
 /// the second click to come before the first response.

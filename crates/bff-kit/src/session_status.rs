@@ -9,8 +9,7 @@ use serde_json::json;
 use web_kit::problem::Problem;
 
 use crate::{
-    params,
-    revocation,
+    params, revocation,
     sessions::{About, Purpose},
     state::Bff,
 };

@@ -149,7 +149,11 @@ async fn take(req: &HttpRequest, bff: &Bff, state: &str) -> Result<Taken, PageEr
 }
 
 /// The code of the answer, if the answer comes from the app's provider.
-fn code_of<'a>(params: &'a UniqueParams, issuer: &str, iss_promised: bool) -> Result<&'a str, PageError> {
+fn code_of<'a>(
+    params: &'a UniqueParams,
+    issuer: &str,
+    iss_promised: bool,
+) -> Result<&'a str, PageError> {
     check_issuer(params.get("iss"), issuer, iss_promised)?;
     if let Some(code) = params.get("error") {
         return Err(PageError::Refused(code.chars().take(64).collect()));
