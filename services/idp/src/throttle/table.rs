@@ -30,11 +30,7 @@ impl CounterKeys {
 }
 
 fn size_of(kind: &str) -> u64 {
-    if kind == "pair" {
-        SIZE_OF_PAIRS
-    } else {
-        SIZE
-    }
+    if kind == "pair" { SIZE_OF_PAIRS } else { SIZE }
 }
 
 fn counter_key(kind: &str, number: u64) -> String {
