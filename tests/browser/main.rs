@@ -13,6 +13,7 @@ mod attack_login;
 mod attack_script;
 mod first_light;
 mod modes;
+mod provider_forms;
 mod spa;
 mod tabs;
 mod victim;

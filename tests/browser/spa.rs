@@ -148,13 +148,16 @@ async fn a_used_refresh_token_is_worth_nothing_after_a_moment_and_ends_its_famil
     story.sign_in().await;
     story.takes("Refresh", "tokens.refresh").await;
     let again = story
-        .takes("Send the used one again", "tokens.replay")
+        .takes("Reuse the old refresh token", "tokens.replay")
         .await;
-    assert!(again.contains("a lost answer is given again"), "{again}");
+    assert!(
+        again.contains("the provider repeats its response"),
+        "{again}"
+    );
 
     story.platform.advance(Duration::from_secs(31));
     let late = story
-        .takes("Send the used one again", "tokens.replay")
+        .takes("Reuse the old refresh token", "tokens.replay")
         .await;
     assert!(late.contains("is refused"), "{late}");
     let refresh = story.takes("Refresh", "tokens.refresh").await;
@@ -262,7 +265,7 @@ async fn a_callback_that_does_not_fit_is_refused_in_words_and_its_code_is_not_us
         ),
         (
             "code=never-made&state={state}&iss={issuer}",
-            "does not take this code",
+            "refused the code",
         ),
     ];
     for (query, sentence) in cases {
@@ -305,8 +308,8 @@ async fn a_callback_that_does_not_fit_is_refused_in_words_and_its_code_is_not_us
 #[tokio::test(flavor = "multi_thread")]
 async fn an_id_token_of_another_nonce_and_a_code_of_another_verifier_sign_nobody_in() {
     for (kept, sentence) in [
-        ("nonce", "The ID token does not hold"),
-        ("verifier", "does not take this code"),
+        ("nonce", "The ID token is invalid"),
+        ("verifier", "refused the code"),
     ] {
         let story = Story::begin().await;
         let browser = &story.browser;
@@ -345,7 +348,7 @@ async fn a_provider_that_is_away_is_said_in_words_and_the_button_works_again() {
     cdp.send_raw("Network.enable", json!({})).await.unwrap();
     block(json!(["*idp.localhost*"])).await;
     story.browser.press("Sign in").await;
-    assert!(story.trouble().await.contains("No answer came"));
+    assert!(story.trouble().await.contains("No response"));
     block(json!([])).await;
     story.sign_in().await;
 }

@@ -112,7 +112,7 @@ async fn all_others_are_ended_at_once() {
     ];
     let mut bob = signed_in(&platform, BOB).await;
     let mut cli = signed_in(&platform, ALICE).await;
-    cli.press("End all others").await;
+    cli.press("End all other sessions").await;
     assert!(cli.page().text().contains("This browser"), "{}", cli.page());
     for other in &mut others {
         let page = other.goto(&account(&platform)).await;

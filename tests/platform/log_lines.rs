@@ -105,7 +105,7 @@ async fn rfc6749_5_2_a_wrong_client_secret_is_told_with_client_and_error_at_both
     assert_eq!(fields["error"], "invalid_client", "{at_app}");
     assert_eq!(fields["client"], "app1", "{at_app}");
     assert_eq!(fields["call"], "authorization_code", "{at_app}");
-    let at_idp = line(&platform, "idp", "a client is refused");
+    let at_idp = line(&platform, "idp", "client authentication failed");
     assert_eq!(at_idp["fields"]["client"], "app1", "{at_idp}");
     assert_eq!(at_idp["fields"]["code"], "invalid_client", "{at_idp}");
 
@@ -122,7 +122,7 @@ async fn rfc6749_5_2_a_wrong_client_secret_is_told_with_client_and_error_at_both
         assert_eq!(fields["error"], "invalid_client", "{api_line}");
         assert_eq!(fields["client"], "api-1", "{api_line}");
     }
-    let at_idp = line(&platform, "idp", "a client is refused");
+    let at_idp = line(&platform, "idp", "client authentication failed");
     assert_eq!(at_idp["fields"]["client"], "api-1", "{at_idp}");
     for (name, output) in platform.output() {
         assert!(!output.contains("not-the-one-it-has"), "{name}");
@@ -156,7 +156,9 @@ async fn a_refused_clients_name_is_bounded_and_cannot_end_its_line() {
         .filter(|line| line.contains("forged: line"))
         .collect();
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("a client is refused") && told[0].contains("x'forged: line'"));
+    assert!(
+        told[0].contains("client authentication failed") && told[0].contains("x'forged: line'")
+    );
     assert!(!told[0].contains(&"y".repeat(100)), "{told:?}");
 }
 

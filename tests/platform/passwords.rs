@@ -5,6 +5,8 @@ use std::time::Duration;
 use testkit::Platform;
 use tests::{ALICE, BOB, Party, sign_in};
 
+use crate::receiver::{BUILT_IN, file};
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_user_reads_the_same_as_a_wrong_password() {
     let platform = Platform::start().await;
@@ -26,6 +28,21 @@ async fn an_unknown_user_reads_the_same_as_a_wrong_password() {
     }
     assert_eq!(texts[0], texts[1]);
     sign_in(&mut cli, ALICE).await;
+    assert!(cli.page().location().is_some(), "{}", cli.page());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_user_cannot_sign_in() {
+    let alice = "username = \"alice\"";
+    let config = file(&BUILT_IN.replace(alice, &format!("{alice}\nenabled = false")));
+    let flags = ["--config", config.path().to_str().unwrap()];
+    let platform = Platform::start_with(&flags).await;
+    let party = Party::app1(&platform);
+    let mut cli = party.cli();
+    cli.goto(&party.authorize_url(&[])).await;
+    sign_in(&mut cli, ALICE).await;
+    assert_eq!(cli.page().status(), 401, "{}", cli.page());
+    sign_in(&mut cli, BOB).await;
     assert!(cli.page().location().is_some(), "{}", cli.page());
 }
 

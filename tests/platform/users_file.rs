@@ -67,4 +67,9 @@ async fn a_password_is_hashed_for_a_users_file_that_the_provider_takes() {
     let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app1, ("dodo", "Brillig 4 o'clock")).await;
     assert_eq!(session_at(&mut cli, &app1).await["user"]["sub"], "u-1");
+    // The lab's start page does not list the demo users: they do not exist here.
+    let lab = format!("http://lab.localhost:{}", port - 2);
+    let page = cli.goto(&lab).await;
+    assert_eq!(page.status(), 200);
+    assert!(!page.text().contains("alice") && !page.text().contains("wonderland"));
 }

@@ -13,7 +13,7 @@ use store::StoreError;
 use web_kit::body::{Body, BodyError, FORM, is_form};
 
 use crate::{
-    params::Params,
+    params,
     problems::{provider_failed, store_unreachable},
     provider::{BadLogoutToken, Subject},
     sessions::Whose,
@@ -101,7 +101,7 @@ async fn end(req: &HttpRequest, bff: &Bff, body: Body) -> Result<usize, Refusal>
 }
 
 fn read(body: &[u8]) -> Result<String, String> {
-    let form = Params::read(body).map_err(|error| error.to_string())?;
+    let form = params::parse(body).map_err(|error| error.to_string())?;
     let token = form.get("logout_token").map(ToOwned::to_owned);
     token.ok_or_else(|| "logout_token is missing (section 2.5).".to_owned())
 }

@@ -34,7 +34,7 @@ use web_kit::{
 
 use crate::{
     cookies::{self, Cookies},
-    params::Params,
+    params,
     sessions::SessionId,
 };
 
@@ -135,7 +135,7 @@ impl Csrf {
 
     fn is_forms_token(&self, req: &ServiceRequest, body: &[u8]) -> bool {
         let session = session_of(req.headers());
-        let form = Params::read(body).ok();
+        let form = params::parse(body).ok();
         let sent = form.as_ref().and_then(|form| form.get(FIELD));
         match (session, sent) {
             (Some(session), Some(sent)) => same_secret(sent, &self.form_token(&session)),

@@ -19,7 +19,7 @@ use crate::{
     audiences,
     callback::CALLBACK,
     cookies::{self, Cookies, SetCookies},
-    params::Params,
+    params,
     pre_session::{Begin, Begun, NotBegun},
     problems::{provider_failed, store_unreachable},
     provider::ProviderError,
@@ -46,9 +46,9 @@ struct Ask {
 impl Ask {
     /// `choice`: whether a login may choose its session's mode.
     fn read(query: &str, choice: bool, weaknesses: Weaknesses) -> Result<Self, String> {
-        let params = Params::read(query.as_bytes()).map_err(|e| e.to_string())?;
+        let params = params::parse(query.as_bytes()).map_err(|e| e.to_string())?;
         // An empty one is not a local path either.
-        let return_to = params.given("return_to").map_or_else(
+        let return_to = params.get_or_empty("return_to").map_or_else(
             || Ok(ReturnTo::home()),
             |text| ReturnTo::read(text, weaknesses),
         );

@@ -9,8 +9,7 @@ use serde_json::json;
 use web_kit::problem::Problem;
 
 use crate::{
-    params::Params,
-    revocation,
+    params, revocation,
     sessions::{About, Purpose},
     state::Bff,
 };
@@ -44,7 +43,7 @@ pub(crate) async fn session(
 
 /// Whether the request counts as a use of the session.
 fn slides(query: &str) -> Result<bool, String> {
-    let params = Params::read(query.as_bytes()).map_err(|error| error.to_string())?;
+    let params = params::parse(query.as_bytes()).map_err(|error| error.to_string())?;
     match params.get("slide") {
         None | Some("true") => Ok(true),
         Some("false") => Ok(false),

@@ -6,6 +6,7 @@ pub mod error;
 pub mod members;
 pub mod names;
 pub mod numeric_date;
+pub mod params;
 pub mod pkce;
 pub mod scope;
 pub mod secret;
@@ -13,5 +14,6 @@ pub mod token_response;
 
 pub use error::{ErrorBody, ErrorCode, sounds_like_code};
 pub use members::{BadMember, Members};
+pub use params::{BadParams, Params, UniqueParams};
 pub use scope::Scope;
 pub use token_response::TokenResponse;

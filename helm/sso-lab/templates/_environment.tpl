@@ -19,6 +19,9 @@ the variables that end in _FILE name these files.
 - {name: PUBLIC_SCHEME, value: {{ $values.publicScheme }}}
 # Pages link to deployed sites only.
 - {name: SITES, value: {{ sortAlpha $sites | join "," | quote }}}
+{{- if eq .key "lab" }}
+- {name: DEMO_USERS, value: {{ ternary "on" "off" (and $values.idp.users.demo (not $values.idp.users.existingSecret)) | quote }}}
+{{- end }}
 - {name: TRUSTED_PROXIES, value: {{ join "," $values.trustedProxies | quote }}}
 - {name: FORWARDING_HEADER, value: {{ $values.forwardingHeader }}}
 {{- if or $isBff (eq .key "idp") }}

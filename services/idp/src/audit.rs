@@ -1,6 +1,5 @@
-//! Who did what, and why: the audit log. Users are named by `sub`, apps by
-//! their client id, and nothing else of them is told. What is told is counted,
-//! too.
+//! The audit log: who did what, and why. It names users by `sub` and clients by their
+//! id, and nothing else of them. Each event is counted too.
 
 use kit::telemetry::names::OK;
 use web_kit::client::ClientAddr;
@@ -15,7 +14,7 @@ const TARGET: &str = "audit";
 
 /// A login session has ended.
 pub fn session_ended(meters: &Meters, sub: &str, reason: EndReason) {
-    meters.sessions_ended.add(&[reason.word()]);
+    meters.sessions_ended.add(&[reason.label()]);
     let who = match reason {
         EndReason::Logout | EndReason::Account | EndReason::AnotherUser => "user",
         EndReason::Operator => "operator",
@@ -27,13 +26,13 @@ pub fn session_ended(meters: &Meters, sub: &str, reason: EndReason) {
     tracing::info!(target: TARGET, who, what = "login session ended", why, user = sub, "audit");
 }
 
-/// A client took back what it had been granted (RFC 7009).
+/// A client revoked its grant (RFC 7009).
 pub fn grant_revoked_by_client(meters: &Meters, grant: &Grant) {
     meters.grants_revoked.add(&["client"]);
     revoked("client", grant, "revoked by the client");
 }
 
-/// A grant ended with the login session, or the user, that it hung on.
+/// A grant ended with its login session or its user.
 pub fn grant_ended(meters: &Meters, grant: &Grant, reason: EndReason) {
     meters.grants_revoked.add(&["session_ended"]);
     revoked("provider", grant, reason.as_str());
@@ -51,14 +50,14 @@ fn revoked(who: &str, grant: &Grant, why: &str) {
     );
 }
 
-/// A code came twice: what it gave is taken back.
+/// A code was used twice: its grant is revoked.
 pub fn code_reused(meters: &Meters, client_id: &str) {
     meters.grants_revoked.add(&["code_reused"]);
     let (what, why) = ("grant revoked", "the code was used twice");
     tracing::warn!(target: TARGET, who = "provider", what, why, client = client_id, "audit");
 }
 
-/// A refresh token came that had a successor already: its family is taken back.
+/// A refresh token was used after it was replaced: its family is revoked.
 pub fn refresh_token_reused(meters: &Meters, grant: &Grant) {
     meters.grants_revoked.add(&["refresh_token_reused"]);
     tracing::warn!(
@@ -72,14 +71,14 @@ pub fn refresh_token_reused(meters: &Meters, grant: &Grant) {
     );
 }
 
-/// A client was told that a login session is over.
-pub fn logout_told(meters: &Meters, client_id: &str, sub: &str) {
+/// A client was notified that a login session has ended.
+pub fn logout_delivered(meters: &Meters, client_id: &str, sub: &str) {
     meters.logout_notices.add(&[OK]);
     let what = "back-channel logout delivered";
     tracing::info!(target: TARGET, who = "provider", what, user = sub, client = client_id, "audit");
 }
 
-/// A client could not be told for so long that nobody tries any more.
+/// A client could not be notified for so long that delivery is abandoned.
 pub fn logout_given_up(meters: &Meters, client_id: &str, sub: &str, why: &str) {
     meters.logout_notices.add(&["given_up"]);
     let what = "back-channel logout given up";
@@ -94,15 +93,15 @@ pub fn logout_given_up(meters: &Meters, client_id: &str, sub: &str, why: &str) {
     );
 }
 
-/// An operator looked at the login sessions of one user, or of all.
+/// An operator listed the login sessions of one user, or of all.
 pub fn operator_listed(sub: Option<&str>) {
     let user = sub.unwrap_or("all");
     tracing::info!(target: TARGET, who = "operator", what = "login sessions listed", user, "audit");
 }
 
-/// Somebody called the operator's service without its key.
+/// A call of the operator's service without its key was refused.
 pub fn operator_refused(address: ClientAddr) {
-    let why = "no operator's key, or a wrong one";
+    let why = "operator's key missing or wrong";
     let what = "operator's call refused";
     tracing::warn!(target: TARGET, who = "unknown", what, why, %address, "audit");
 }

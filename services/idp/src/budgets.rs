@@ -1,6 +1,5 @@
-//! What may be left in the store by whom: requests of people who have not signed
-//! in, by their address; requests that a client pushed, by the client; codes, by
-//! the user.
+//! Limits on what may be written to the store without a session: authorization requests
+//! by client address, pushed requests by client, codes by user.
 
 use std::sync::Arc;
 
@@ -14,32 +13,32 @@ use crate::{
     settings::Client,
 };
 
-/// The most bytes of a record that somebody without a session can leave.
+/// The most bytes of a record that is written without a session.
 pub const MAX_RECORD: usize = 2048;
-/// What is written beside the JSON of a record: its charge, its version and its
-/// code.
-const BESIDE: usize = 160;
-/// What one user's codes may take that have not been redeemed yet.
+/// The bytes of a record beside its JSON: its charge, its version and its MAC.
+const OVERHEAD: usize = 160;
+/// The most bytes of the unredeemed codes of one user.
 const CODES_OF_A_USER: u64 = 256 * 1024;
 
-/// All of them.
+/// All budgets.
 pub struct Budgets {
-    /// Requests of people who have not signed in, by their address.
+    /// Authorization requests before sign-in, by address.
     pub requests: Budget,
-    /// Requests that confidential clients pushed and no browser has opened yet.
+    /// Requests that confidential clients have pushed and no browser has opened, by
+    /// client.
     pub pushed: Budget,
-    /// Codes, by their user.
+    /// Codes, by user.
     pub codes: Budget,
 }
 
-/// A record that is charged.
+/// A record that is charged to an owner.
 pub trait Budgeted: Record {
-    /// What it is charged.
+    /// Its charge.
     fn charge(&mut self) -> &mut Option<Charge>;
 }
 
 impl Budgets {
-    /// `requests` bytes in all and for each address.
+    /// `requests`: bytes in total and for each address.
     pub fn new(store: &SharedStore, clock: &Arc<dyn Clock>, requests: (u64, u64)) -> Self {
         let of_each = |prefix: &str, most: u64| {
             Budget::of_each(Arc::clone(store), Arc::clone(clock), prefix, most)
@@ -52,20 +51,20 @@ impl Budgets {
                 requests,
                 OverflowPolicy::Evict,
             ),
-            // A stranger can make an app push, so that all of these together
-            // are part of what strangers may take.
+            // A stranger can make an app push a request, so all of these together are
+            // part of what strangers may write.
             pushed: of_each("idp:budget:pushed", requests.0 / 2),
             codes: of_each("idp:budget:codes", CODES_OF_A_USER),
         }
     }
 }
 
-/// Whoever sent `req`.
+/// The sender of `req`.
 pub fn sender(req: &HttpRequest) -> Owner {
     Owner::at(client_addr(req).ip())
 }
 
-/// A client that has authenticated.
+/// An authenticated client.
 pub fn client(client: &Client) -> Owner {
     Owner::new("client", &client.client_id)
 }
@@ -75,7 +74,7 @@ pub fn user(sub: &str) -> Owner {
     Owner::new("user", sub)
 }
 
-/// Saves a new `record`, charged to `owner`; others of the owner's may go for it.
+/// Stores a new `record`, charged to `owner`. Older records of the owner may be evicted.
 pub async fn keep<T: Budgeted>(
     records: &Records,
     budget: &Budget,
@@ -89,7 +88,7 @@ pub async fn keep<T: Budgeted>(
     enter(records, budget, &charge, id, record).await
 }
 
-/// Enters a `record` that has just been put.
+/// Charges a `record` that has just been stored.
 pub async fn enter<T: Record>(
     records: &Records,
     budget: &Budget,
@@ -100,25 +99,25 @@ pub async fn enter<T: Record>(
     let key = key::<T>(id);
     let entered = budget.enter(charge, &key, record.expires_at()).await;
     if !matches!(entered, Ok(true)) {
-        // Nothing is kept that is in no budget.
+        // No record is kept outside of a budget.
         let removed = records.store().remove(&key).await;
         removed.and(entered)?;
     }
     Ok(())
 }
 
-/// What `record` costs.
+/// The charge of `record`.
 pub fn charge<T: Record>(owner: Owner, id: &str, record: &T) -> Result<Charge, RecordError> {
-    let size = serde_json::to_vec(record)?.len() + BESIDE;
+    let size = serde_json::to_vec(record)?.len() + OVERHEAD;
     Ok(Charge::new(owner, cost(&key::<T>(id), size)))
 }
 
-/// The record `id` has ended: its room is free. Where the store fails, that is
-/// so when the record would have expired.
+/// Releases the charge of the record `id`, which is gone. If the store fails, the charge
+/// ends when the record would have expired.
 pub async fn leave<T: Record>(budget: &Budget, charge: Option<&Charge>, id: &str) {
     let Some(charge) = charge else { return };
     if let Err(error) = budget.leave(charge, &key::<T>(id)).await {
-        tracing::warn!("a record that has ended still counts: {error}");
+        tracing::warn!("the charge of a removed record could not be released yet: {error}");
     }
 }
 
@@ -177,7 +176,7 @@ mod tests {
             opened: true,
             charge,
         };
-        // A version and a code are beside it in the store (`records::authentic`).
+        // The stored record has a version and a MAC beside it (`records::authentic`).
         let sealing = 60;
         for json in [
             serde_json::to_vec(&session).unwrap(),

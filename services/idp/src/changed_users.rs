@@ -1,5 +1,5 @@
-//! A user whose password, or whether the user may sign in, differs from what
-//! the configuration said before: what was had with the old one ends.
+//! Users whose password or `enabled` flag has changed in the configuration, and users
+//! who were removed from it: their sessions and grants end.
 
 use std::time::Duration;
 
@@ -7,32 +7,31 @@ use kit::{clock::Timestamp, seal::fingerprint};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    audit,
+    Idp, audit,
     domain::EndReason,
-    grants::{self, GrantError},
-    records::Record,
-    sessions::{self, index},
+    grants,
+    records::{ChangeError, Record},
+    session_index, sessions,
     settings::User,
-    state::Idp,
 };
 
-/// All users that were ever known.
+/// All users that were ever configured.
 const KNOWN: &str = "idp:users";
-/// How long a user is remembered without a start in between: the longest that
-/// the store keeps anything.
+/// How long a user is remembered between two starts: the longest time that the store
+/// keeps anything.
 const REMEMBERED: Duration = Duration::from_secs(3650 * 24 * 3600);
-/// All users and grants are looked at.
+/// All users and grants are read.
 const ALL: usize = usize::MAX;
 
-/// What a user's standing was when a process last started. A hash of the
-/// password's slow hash: it helps nobody to guess.
+/// The state of a user when a process last started: a hash of the password hash and of
+/// the `enabled` flag. The password hash is slow, so this one helps nobody to guess.
 #[derive(Serialize, Deserialize)]
-struct Standing {
+struct UserFingerprint {
     fingerprint: String,
     expires_at: Timestamp,
 }
 
-impl Standing {
+impl UserFingerprint {
     fn of(user: &User, now: Timestamp) -> Self {
         let facts = format!("{}\n{}", user.password_hash, user.enabled);
         Self {
@@ -42,7 +41,7 @@ impl Standing {
     }
 }
 
-impl Record for Standing {
+impl Record for UserFingerprint {
     const KIND: &'static str = "standing";
 
     fn expires_at(&self) -> Timestamp {
@@ -50,38 +49,38 @@ impl Record for Standing {
     }
 }
 
-/// Compares all users with what they were, and ends what has to end. What is
-/// remembered changes last: a start that dies half-way leaves it to the next.
-pub async fn end_theirs(idp: &Idp) -> Result<(), GrantError> {
+/// Ends the sessions and grants of all changed users. The fingerprint is written last:
+/// after a start that fails half-way, the next start does it again.
+pub async fn end_sessions(idp: &Idp) -> Result<(), ChangeError> {
     let store = idp.records.store();
     for user in idp.settings.users() {
-        let standing = Standing::of(user, idp.now());
-        let before = idp.records.get::<Standing>(&user.sub).await?;
-        let changed = before.is_some_and(|b| b.record.fingerprint != standing.fingerprint);
+        let current = UserFingerprint::of(user, idp.now());
+        let before = idp.records.get::<UserFingerprint>(&user.sub).await?;
+        let changed = before.is_some_and(|b| b.record.fingerprint != current.fingerprint);
         if changed {
             end_all(idp, &user.sub).await?;
         }
         store
             .add_scored(KNOWN, &user.sub, idp.now(), REMEMBERED)
             .await?;
-        idp.records.put(&user.sub, &standing).await?;
+        idp.records.put(&user.sub, &current).await?;
     }
     for (sub, _) in store.range(KNOWN, Timestamp::default(), ALL).await? {
         if idp.settings.user(&sub).is_none() {
             end_all(idp, &sub).await?;
-            idp.records.take::<Standing>(&sub).await?;
+            idp.records.take::<UserFingerprint>(&sub).await?;
             store.remove_scored(KNOWN, &sub).await?;
         }
     }
     Ok(())
 }
 
-/// The sessions, and offline access too: whoever had the old password may hold it.
-async fn end_all(idp: &Idp, sub: &str) -> Result<(), GrantError> {
+/// Ends sessions and offline access: whoever knew the old password may have it.
+async fn end_all(idp: &Idp, sub: &str) -> Result<(), ChangeError> {
     let reason = EndReason::UserChanged;
     sessions::end_all_of(idp, sub, None, reason).await?;
     for client in idp.settings.clients() {
-        for id in index::grants_of_user(idp, &client.client_id, sub, ALL).await? {
+        for id in session_index::grants_of_user(idp, &client.client_id, sub, ALL).await? {
             let until = idp.now() + idp.settings.lifetimes.access_token;
             if let Some(grant) = grants::revoke(idp, &id, until).await? {
                 audit::grant_ended(&idp.meters, &grant, reason);

@@ -1,4 +1,4 @@
-//! The provider's settings from flags and environment.
+//! The settings of the provider from flags and environment.
 
 use std::{ops::RangeInclusive, path::PathBuf};
 
@@ -18,12 +18,12 @@ use crate::{
     settings::{DEFAULT, Settings},
 };
 
-/// Flags and environment of the provider.
+/// Flags and environment variables of the provider.
 #[derive(ClapArgs, Clone, Debug)]
 #[group(id = "idp_own")]
 #[command(next_help_heading = "Identity provider")]
 pub struct Args {
-    /// Issuer, exactly as browsers see it [default: the idp's public address]
+    /// Issuer, exactly as browsers see it [default: the public URL of the idp]
     #[arg(
         long = "issuer",
         env = "IDP_ISSUER",
@@ -31,10 +31,10 @@ pub struct Args {
         id = "idp_issuer_own"
     )]
     pub issuer: Option<String>,
-    /// Users, clients, resources and policies as TOML [default: the built-in one, see `sso-lab config print`]
+    /// Users, clients, resources and policies as TOML [default: built in, see `sso-lab config print`]
     #[arg(long = "config", env = "IDP_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Algorithm of new tokens: ES256, RS256 or EdDSA
+    /// Signing algorithm of new tokens: ES256, RS256 or EdDSA
     #[arg(
         long = "signing-alg",
         env = "IDP_SIGNING_ALG",
@@ -42,7 +42,7 @@ pub struct Args {
         value_name = "ALG"
     )]
     pub signing_alg: String,
-    /// Where apps are reached apart from their public names, as host:port=host:port,…
+    /// Addresses of apps that differ from their public names, as host:port=host:port,…
     #[arg(
         long = "idp-connect",
         env = "IDP_CONNECT",
@@ -50,7 +50,7 @@ pub struct Args {
         value_name = "FROM=TO,…"
     )]
     pub connect: String,
-    /// Opens the operator's gRPC service (sso.idp.v1.Sessions), at least 32 characters; without it there is none
+    /// Key of the operator's gRPC service (sso.idp.v1.Sessions), at least 32 characters; without a key the service is off
     #[arg(
         long = "operator-key",
         env = "IDP_OPERATOR_KEY",
@@ -58,7 +58,7 @@ pub struct Args {
         value_name = "KEY"
     )]
     pub operator_key: Option<String>,
-    /// Most login sessions of one user; beyond, the oldest ends and its apps are told (1 to 1000)
+    /// Most login sessions of one user; beyond that, the oldest ends and its apps are notified (1 to 1000)
     #[arg(
         long = "idp-sessions-per-user",
         env = "IDP_SESSIONS_PER_USER",
@@ -66,7 +66,7 @@ pub struct Args {
         value_name = "N"
     )]
     pub sessions_per_user: String,
-    /// Most grants of one user to one client; beyond, the oldest is revoked (1 to 1000)
+    /// Most grants of one user to one client; beyond that, the oldest is revoked (1 to 1000)
     #[arg(
         long = "idp-grants-per-client",
         env = "IDP_GRANTS_PER_CLIENT",
@@ -74,7 +74,7 @@ pub struct Args {
         value_name = "N"
     )]
     pub grants_per_client: String,
-    /// Most grants of one client in one login session; beyond, the oldest is revoked (1 to 1000)
+    /// Most grants of one client in one login session; beyond that, the oldest is revoked (1 to 1000)
     #[arg(
         long = "idp-grants-per-session",
         env = "IDP_GRANTS_PER_SESSION",
@@ -82,7 +82,7 @@ pub struct Args {
         value_name = "N"
     )]
     pub grants_per_session: String,
-    /// File that holds IDP_OPERATOR_KEY
+    /// File that contains IDP_OPERATOR_KEY
     #[arg(
         long = "operator-key-file",
         env = "IDP_OPERATOR_KEY_FILE",
@@ -91,80 +91,85 @@ pub struct Args {
     pub operator_key_file: Option<PathBuf>,
 }
 
-/// What one user may have at most.
+/// Limits on the sessions and grants of one user.
 #[derive(Clone, Copy, Debug)]
 pub struct Quotas {
     /// Login sessions.
     pub sessions: usize,
     /// Grants to one client.
     pub grants: usize,
-    /// Grants to one client in one login session: one for each tab of an app
-    /// without a backend, and some that were left behind.
+    /// Grants to one client in one login session: one for each tab of an app without a
+    /// backend, and some that were abandoned.
     pub grants_in_session: usize,
 }
 
-/// What a quota may be.
+/// The range of a quota.
 const QUOTAS: RangeInclusive<usize> = 1..=1000;
 
-/// What the operator's key is called in a state directory.
+/// The file of the operator's key in a state directory.
 pub const OPERATOR_KEY_FILE: &str = "operator.key";
 /// The least characters of an operator's key.
 const MIN_OPERATOR_KEY: usize = 32;
 
-/// Read and found good.
+/// The checked settings.
 pub struct Config {
     /// The issuer.
     pub issuer: String,
-    /// Where everything is.
+    /// The public addresses of all sites.
     pub addresses: Addresses,
-    /// The configuration file, understood.
+    /// The configuration file.
     pub(crate) settings: Settings,
-    /// The algorithm of new tokens.
+    /// The signing algorithm of new tokens.
     pub(crate) signing_alg: Algorithm,
-    /// Where apps are reached.
-    pub connect: AddressOverrides,
-    /// Whom outgoing https trusts.
+    /// Addresses of apps that differ from their public names.
+    pub connect: Reach,
+    /// Trusted roots of outgoing https.
     pub(crate) trust: Trust,
-    /// What opens the operator's service, where there is one.
+    /// The key of the operator's service, if it is on.
     pub(crate) operator_key: Option<SecretString>,
-    /// What one user may have.
+    /// Limits on the sessions and grants of one user.
     pub(crate) quotas: Quotas,
-    /// What logins under way may take of the store.
+    /// Limits on the records of logins in progress.
     pub(crate) login_budget: LoginBudget,
-    /// Where keys are kept.
+    /// The directory of the keys.
     pub state_dir: StateDir,
     /// Worker threads.
     pub workers: usize,
-    /// Proxies whose word counts about the client's address.
+    /// Proxies that are trusted to report the client address.
     pub trusted_proxies: TrustedProxies,
-    /// Whether the demo's passwords, which everybody knows, sign anybody in.
+    /// Whether the published demo passwords are accepted.
     pub demo_credentials: bool,
     /// Defences that a lab has switched off.
     pub weaknesses: Weaknesses,
 }
 
 impl Config {
-    /// Lets a client of this same process authenticate by `jwks`, whatever the
-    /// configuration file says.
+    /// Sets the keys of a client that runs in the same process. They replace those of
+    /// the configuration file.
     pub fn give_client_keys(&mut self, client_id: &str, jwks: serde_json::Value) {
         self.settings.give_keys(client_id, jwks);
     }
 
-    /// Reaches the clients of the site `public` at `inside`, whatever browsers
-    /// see, unless the settings say otherwise.
+    /// Whether the demo users can sign in.
+    pub fn has_demo_users(&self) -> bool {
+        self.demo_credentials && self.settings.has_demo_users()
+    }
+
+    /// Connects to the site `public` at `inside`, unless the settings name another
+    /// address.
     pub fn reach_at(&mut self, public: &str, inside: &str) {
         self.connect = std::mem::take(&mut self.connect).or_insert(public, inside);
     }
 
-    /// Makes an operator's key, and keeps it in the state directory. Nothing
-    /// where one is set, or nothing is kept: nobody would know it.
+    /// Generates an operator's key and stores it in the state directory, if no key is set
+    /// and there is a state directory.
     pub fn keep_operator_key(&mut self, random: &dyn Random, problems: &mut Problems) {
         if self.operator_key.is_some() || self.state_dir.path("").is_none() {
             return;
         }
         let make = || Ok(random.token());
-        let kept = self.state_dir.load_or_create_text(OPERATOR_KEY_FILE, make);
-        match kept {
+        let stored = self.state_dir.load_or_create_text(OPERATOR_KEY_FILE, make);
+        match stored {
             Ok(text) => {
                 let key = SecretString::from(files::line(text));
                 check_operator_key(OPERATOR_KEY_FILE, Some(&key), problems);
@@ -174,7 +179,7 @@ impl Config {
         }
     }
 
-    /// Checks everything, the configuration file too; what is wrong goes to `problems`.
+    /// Checks all settings and the configuration file. Errors are added to `problems`.
     pub fn read(args: &Args, common: &Common, problems: &mut Problems) -> Option<Self> {
         let issuer = match &args.issuer {
             Some(issuer) => problems.own_issuer("IDP_ISSUER", issuer),
@@ -200,7 +205,7 @@ impl Config {
                 }
             },
         };
-        // Read whatever else is wrong, so that its own errors are named too.
+        // Read even after other errors, to report its own ones too.
         let settings = file.and_then(|(name, text)| {
             let dir = common.state_dir.path("");
             let dir = dir.map(|path| path.components().collect::<PathBuf>());
@@ -254,7 +259,7 @@ impl Args {
 fn check_operator_key(name: &str, key: Option<&SecretString>, problems: &mut Problems) {
     if key.is_some_and(|key| key.expose_secret().len() < MIN_OPERATOR_KEY) {
         let what = format_args!(
-            "at least {MIN_OPERATOR_KEY} characters, such as `openssl rand -hex 32` makes"
+            "at least {MIN_OPERATOR_KEY} characters, for example from `openssl rand -hex 32`"
         );
         problems.add(name, what);
     }

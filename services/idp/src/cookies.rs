@@ -1,5 +1,5 @@
-//! The provider's cookies: the one home of their attributes. `__Host-` binds
-//! them to this host, Secure and Path=/ (RFC 6265bis §4.1.3.2).
+//! The cookies of the provider and their attributes. The prefix `__Host-` requires
+//! Secure, Path=/ and no Domain (RFC 6265bis §4.1.3.2).
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -8,27 +8,27 @@ use actix_web::{
 use kit::{clock::Timestamp, config::Weaknesses};
 use web_kit::{cookies::Cookies, same_site::same_site};
 
-use crate::{known_browsers, trouble::Trouble};
+use crate::{known_browsers, page_error::PageError};
 
-/// The browser's session here: `<sid>.<secret>`.
+/// The login session of the browser: `<sid>.<secret>`.
 pub const SESSION: &str = "__Host-idp_session";
-/// Binds the sign-in form to this browser: a form that another site sends in
-/// the victim's browser belongs to another one (login CSRF).
+/// Binds forms to this browser, against login CSRF: another site cannot submit a form
+/// that was shown in another browser.
 pub const BROWSER: &str = "__Host-idp_browser";
 
-/// Says for which users this browser is known to the sign-in throttle.
+/// The users for whom the sign-in throttle knows this browser.
 pub const KNOWN_BROWSER: &str = "__Host-idp_known_browser";
 
 const OURS: [&str; 2] = [SESSION, BROWSER];
 
-/// The characters of a value that we made (`Random::token`).
+/// The characters of a value from `Random::token`.
 pub const TOKEN_LEN: usize = 43;
 
-/// The most characters of a cookie's value that are looked at.
+/// The most characters of a cookie value that is accepted.
 const MAX_LEN: usize = 256;
 
-/// The value of `name`. Two cookies of one name are none, and neither is an
-/// empty one.
+/// The value of `name`. Two cookies of one name count as none, and so does an empty
+/// one.
 pub fn read(req: &HttpRequest, name: &str) -> Option<String> {
     let cookies = Cookies::of(req);
     let value = cookies.get(name)?;
@@ -37,21 +37,21 @@ pub fn read(req: &HttpRequest, name: &str) -> Option<String> {
         .then(|| value.to_owned())
 }
 
-/// Refuses a browser that sends a cookie of ours twice: neither counts, and both
-/// would come again with whatever it is told to do next.
-pub fn none_twice(req: &HttpRequest) -> Result<(), Trouble> {
+/// Refuses a browser that sends one of these cookies twice: neither counts, and the
+/// browser would send both again.
+pub fn none_twice(req: &HttpRequest) -> Result<(), PageError> {
     let cookies = Cookies::of(req);
     let twice = OURS.into_iter().find(|name| cookies.is_doubled(name));
-    twice.map_or(Ok(()), |name| Err(Trouble::cookie_twice(name)))
+    twice.map_or(Ok(()), |name| Err(PageError::cookie_twice(name)))
 }
 
-/// Whether `req` brings a cookie of ours, one that counts or not.
+/// Whether `req` has one of these cookies, valid or not.
 pub fn any(req: &HttpRequest) -> bool {
     let cookies = Cookies::of(req);
     OURS.iter().any(|name| cookies.brings(name))
 }
 
-/// The session's cookie.
+/// The cookie of a session.
 pub fn session(
     sid: &str,
     secret: &str,
@@ -65,7 +65,7 @@ pub fn session(
     cookie
 }
 
-/// The cookie by which the sign-in throttle knows this browser.
+/// The cookie for the sign-in throttle.
 pub fn known_browser(value: String, weaknesses: Weaknesses) -> Cookie<'static> {
     let lives = time::Duration::try_from(known_browsers::LIFETIME);
     let mut cookie = base(KNOWN_BROWSER, value, weaknesses);
@@ -73,7 +73,7 @@ pub fn known_browser(value: String, weaknesses: Weaknesses) -> Cookie<'static> {
     cookie
 }
 
-/// Removes the session's cookie.
+/// Removes the cookie of the session.
 pub fn no_session(weaknesses: Weaknesses) -> Cookie<'static> {
     let mut cookie = base(SESSION, String::new(), weaknesses);
     cookie.set_max_age(time::Duration::ZERO);
@@ -88,7 +88,7 @@ pub fn with_cookie(mut response: HttpResponse, cookie: &Cookie<'_>) -> HttpRespo
     response
 }
 
-/// The form's cookie; it ends with the browser.
+/// The cookie that binds forms, until the browser is closed.
 pub fn browser(value: String, weaknesses: Weaknesses) -> Cookie<'static> {
     base(BROWSER, value, weaknesses)
 }

@@ -1,5 +1,5 @@
-//! What a person typed into a sign-in form: checked, and slowed where it fails
-//! again and again, whatever the form is for.
+//! Checks the user name and password of a sign-in form, and slows down repeated
+//! failures, whatever the form is for.
 
 use std::time::Duration;
 
@@ -16,25 +16,24 @@ use kit::{
         names::{OK, span},
     },
 };
+use oauth_types::Params;
 use store::StoreError;
 use tracing::{Instrument as _, field::Empty};
 use web_kit::client::{AddrBucket, ClientAddr, client_addr};
 
 use crate::{
-    cookies,
+    Idp, cookies,
     pages::LoginPage,
-    params::Params,
     passwords::{
         Slot,
         typed::{self, Password},
     },
     settings::User,
-    state::Idp,
     throttle::{Admitted, Attempt},
 };
 
-/// Why the form is shown again.
-pub struct Again {
+/// A failed sign-in: the form is shown again.
+pub struct SignInFailure {
     username: String,
     reason: Reason,
 }
@@ -43,18 +42,18 @@ pub struct Again {
 enum Reason {
     /// The name or the password was wrong.
     Wrong,
-    /// Too many failures: so many seconds to wait.
+    /// Too many failures: seconds to wait.
     TooEarly(u64),
-    /// Too many others sign in at this moment.
+    /// Too many concurrent sign-ins.
     Busy,
 }
 
-/// How soon to try again when too many others sign in.
+/// Seconds to wait after too many concurrent sign-ins.
 const BUSY_RETRY: u64 = 2;
 
-impl Again {
-    /// `form` with what was typed, and the reason. A success leads to
-    /// `redirect_uri` in the end.
+impl SignInFailure {
+    /// `form` with the typed user name and the reason. `redirect_uri` is where a
+    /// successful sign-in leads.
     pub fn respond(self, form: LoginPage, redirect_uri: &str) -> HttpResponse {
         let (status, problem, retry) = match self.reason {
             Reason::Wrong => (
@@ -69,8 +68,7 @@ impl Again {
             ),
             Reason::Busy => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "Too many people are signing in at this moment. Try again in a few seconds."
-                    .to_owned(),
+                "Too many people are signing in right now. Try again in a few seconds.".to_owned(),
                 Some(BUSY_RETRY),
             ),
         };
@@ -88,35 +86,34 @@ impl Again {
     }
 }
 
-/// The user whose name and password the form `params` has. Dropped while it
-/// waits for its turn, nothing is checked; from then on a failure counts,
-/// whatever becomes of the caller.
+/// The user whose name and password are in `params`. If the future is dropped while it
+/// waits for its turn, nothing is checked. After that a failure counts even if the
+/// caller is gone.
 pub async fn check<'i>(
     idp: &'i web::Data<Idp>,
     req: &HttpRequest,
     params: &Params,
-) -> Result<Result<&'i User, Again>, StoreError> {
+) -> Result<Result<&'i User, SignInFailure>, StoreError> {
     let text = |name| params.one(name).ok().flatten().unwrap_or_default();
     let (username, password) = (text("username"), text("password"));
-    let tried = tried(idp, req, username, password).await;
-    let outcome = match &tried {
-        Ok(Tried::Right(_)) => OK,
-        Ok(Tried::Not(Reason::Wrong)) => "wrong",
-        Ok(Tried::Not(Reason::TooEarly(_))) => "slowed",
-        Ok(Tried::Not(Reason::Busy)) => "busy",
+    let result = attempt(idp, req, username, password).await;
+    let outcome = match &result {
+        Ok(Ok(_)) => OK,
+        Ok(Err(Reason::Wrong)) => "wrong",
+        Ok(Err(Reason::TooEarly(_))) => "slowed",
+        Ok(Err(Reason::Busy)) => "busy",
         Err(_) => "error",
     };
     idp.meters.sign_ins.add(&[outcome]);
-    let reason = match tried? {
-        Tried::Right(user) => return Ok(Ok(user)),
-        Tried::Not(reason) => reason,
-    };
-    let username = username.chars().take(typed::MAX_NAME).collect();
-    Ok(Err(Again { username, reason }))
+    let username = || username.chars().take(typed::MAX_NAME).collect();
+    Ok(result?.map_err(|reason| SignInFailure {
+        username: username(),
+        reason,
+    }))
 }
 
-/// The cookie by which the browser of `req` is known for `user`, who has just
-/// signed in with it.
+/// The cookie that makes this browser known for `user`, who has just signed in with
+/// it.
 pub fn known_browser(idp: &Idp, req: &HttpRequest, user: &User) -> Cookie<'static> {
     let before = cookies::read(req, cookies::KNOWN_BROWSER);
     let (now, before) = (idp.now(), before.as_deref());
@@ -125,21 +122,16 @@ pub fn known_browser(idp: &Idp, req: &HttpRequest, user: &User) -> Cookie<'stati
     cookies::known_browser(value, idp.weaknesses)
 }
 
-enum Tried<'i> {
-    Right(&'i User),
-    Not(Reason),
-}
-
-async fn tried<'i>(
+async fn attempt<'i>(
     idp: &'i web::Data<Idp>,
     req: &HttpRequest,
     username: &str,
     password: &str,
-) -> Result<Tried<'i>, StoreError> {
+) -> Result<Result<&'i User, Reason>, StoreError> {
     let from = client_addr(req);
     let name = typed::user_name(username).ok();
     let user = name.as_deref();
-    let user = user.and_then(|name| idp.settings.user_of_that_name(name));
+    let user = user.and_then(|name| idp.settings.user_of_prepared_name(name));
     let cookie = cookies::read(req, cookies::KNOWN_BROWSER);
     let browser = cookie.as_deref().zip(user);
     let browser = browser.and_then(|(cookie, user)| {
@@ -147,38 +139,33 @@ async fn tried<'i>(
         known.map(str::to_owned)
     });
     let name = name.unwrap_or_else(|| username.to_owned());
-    let (admitted, slot) = match let_through(idp, name, from, browser).await? {
+    let (admitted, slot) = match admit(idp, name, from, browser).await? {
         Ok(both) => both,
-        Err(reason) => return Ok(Tried::Not(reason)),
+        Err(reason) => return Ok(Err(reason)),
     };
     let password = Password::typed(password);
     let sub = user.map(|user| user.sub.clone());
-    let checked = checked(web::Data::clone(idp), from, admitted, slot, sub, password);
-    // A task of its own: a browser that goes away now does not spare its failure.
-    let is_right = tokio::spawn(in_current_trace(checked))
-        .await
-        .unwrap_or(false);
-    Ok(match user.filter(|_| is_right) {
-        Some(user) => Tried::Right(user),
-        None => Tried::Not(Reason::Wrong),
-    })
+    let checking = check_password(web::Data::clone(idp), from, admitted, slot, sub, password);
+    // A task of its own: a failure counts even if the browser has disconnected.
+    let is_right = tokio::spawn(in_place(checking)).await.unwrap_or(false);
+    Ok(user.filter(|_| is_right).ok_or(Reason::Wrong))
 }
 
-/// Waits for a slot, counts the try with the slot in hand, and delays the try
-/// where its user's failures demand a delay.
-async fn let_through(
+/// Waits for a slot, counts the attempt while it holds the slot, and delays the attempt
+/// if the failures of its user require it.
+async fn admit(
     idp: &web::Data<Idp>,
     name: String,
     from: ClientAddr,
     browser: Option<String>,
 ) -> Result<Result<(Admitted, Slot), Reason>, StoreError> {
     let slowed = |wait| {
-        tracing::warn!(address = %from, "a sign-in was slowed");
+        tracing::warn!(address = %from, "sign-in throttled");
         too_early(wait)
     };
     let slot = async || {
         idp.passwords.slot(from.bucket()).await.map_err(|_| {
-            tracing::warn!(address = %from, "a sign-in found too many others waiting");
+            tracing::warn!(address = %from, "sign-in refused: too many are waiting");
             Reason::Busy
         })
     };
@@ -187,21 +174,21 @@ async fn let_through(
         address: from.bucket(),
         known_browser: browser.as_deref(),
     };
-    if let Some(wait) = attempt.is_too_early(idp).await? {
+    if let Some(wait) = attempt.wait_time(idp).await? {
         return Ok(Err(slowed(wait)));
     }
     let held = match slot().await {
         Ok(held) => held,
         Err(busy) => return Ok(Err(busy)),
     };
-    let admitted = match admitted(idp, name, from.bucket(), browser).await? {
+    let admitted = match count(idp, name, from.bucket(), browser).await? {
         Ok(admitted) => admitted,
         Err(wait) => return Ok(Err(slowed(wait))),
     };
     if admitted.delay.is_zero() {
         return Ok(Ok((admitted, held)));
     }
-    // Nobody else waits for the end of this delay.
+    // Others may use the slot during the delay.
     drop(held);
     if let Err(wait) = idp.delays.wait(from.bucket(), admitted.delay).await {
         return Ok(Err(too_early(wait)));
@@ -209,9 +196,8 @@ async fn let_through(
     Ok(slot().await.map(|held| (admitted, held)))
 }
 
-/// Counts the try, in a task of its own: whoever goes away leaves nothing half
-/// counted.
-async fn admitted(
+/// Counts the attempt, in a task of its own: a disconnect never leaves it half counted.
+async fn count(
     idp: &web::Data<Idp>,
     name: String,
     address: AddrBucket,
@@ -230,7 +216,7 @@ async fn admitted(
     counted.unwrap_or_else(|error| Err(StoreError::Refused(error.to_string())))
 }
 
-async fn checked(
+async fn check_password(
     idp: web::Data<Idp>,
     from: ClientAddr,
     admitted: Admitted,
@@ -238,15 +224,17 @@ async fn checked(
     sub: Option<String>,
     password: Password,
 ) -> bool {
-    let standing = admitted.stands();
+    let committed = admitted.commit();
     let user = sub.and_then(|sub| idp.settings.user(&sub));
     let step = step!(span::PASSWORD, "sso.outcome" = Empty);
-    let check = idp.passwords.check(slot, user, password);
-    let is_right = check.instrument(step.clone()).await;
+    let hash = user.map(|user| &user.password_hash);
+    let check = idp.passwords.check(slot, hash, password);
+    let matches = check.instrument(step.clone()).await;
+    let is_right = matches && user.is_some_and(|user| user.enabled);
     step.record("sso.outcome", if is_right { OK } else { "wrong" });
     drop(step);
     if is_right {
-        standing.succeeded().await;
+        committed.succeeded().await;
         let user = user.map_or("", |user| &user.sub);
         tracing::info!(user, address = %from, "password accepted");
     } else {

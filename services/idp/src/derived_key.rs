@@ -1,4 +1,4 @@
-//! Keys that the provider derives from one master key, each for one purpose.
+//! Derives keys from one master key, each for one purpose.
 
 use aws_lc_rs::hmac;
 use kit::seal::KEY_LEN;

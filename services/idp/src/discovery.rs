@@ -1,19 +1,19 @@
-//! Discovery (OIDC Discovery §3, RFC 8414 §2): made from what is really there.
+//! Discovery (OIDC Discovery §3, RFC 8414 §2), generated from the code and the
+//! configuration.
 
 use actix_web::{HttpResponse, http::header, web};
 use oauth_types::pkce;
 use serde_json::{Value, json};
 
 use crate::{
-    client_auth::ALGORITHM_NAMES,
+    Idp,
     domain::ACR_PASSWORD,
     grant_management,
     keys::Algorithm,
-    settings::{AuthMethod, GrantType, IDENTITY_SCOPES},
-    state::Idp,
+    settings::{ASSERTION_ALGORITHM_NAMES, AuthMethod, GrantType, IDENTITY_SCOPES},
 };
 
-/// Both documents, made once.
+/// The document of both endpoints, generated once.
 pub struct Discovery(String);
 
 impl Discovery {
@@ -65,9 +65,9 @@ fn metadata(idp: &Idp) -> Value {
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": algorithms,
         "token_endpoint_auth_methods_supported": auth_methods,
-        "token_endpoint_auth_signing_alg_values_supported": ALGORITHM_NAMES,
+        "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHM_NAMES,
         "revocation_endpoint_auth_methods_supported": auth_methods,
-        "revocation_endpoint_auth_signing_alg_values_supported": ALGORITHM_NAMES,
+        "revocation_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHM_NAMES,
         "backchannel_logout_supported": true,
         "backchannel_logout_session_supported": true,
         "code_challenge_methods_supported": [pkce::S256],

@@ -1,4 +1,4 @@
-//! Refusals of the token endpoint and its like: rich inside, few codes outside.
+//! Errors of the token endpoint and similar endpoints.
 
 use std::time::Duration;
 
@@ -6,12 +6,15 @@ use actix_web::{
     HttpResponse, ResponseError,
     http::{StatusCode, header},
 };
-use oauth_types::{ErrorBody, ErrorCode};
+use oauth_types::{ErrorBody, ErrorCode, params::BadParams};
 use web_kit::body::BodyError;
 
-use crate::{grants::GrantError, keys::SignError, params::BadParams, records::RecordError};
+use crate::{
+    keys::SignError,
+    records::{ChangeError, RecordError},
+};
 
-/// A refusal with the protocol's code and a sentence for the client's developer.
+/// An error with the protocol's code and a sentence for the developer of the client.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{code}: {description}")]
 pub struct OAuthError {
@@ -19,11 +22,11 @@ pub struct OAuthError {
     pub code: ErrorCode,
     /// The sentence.
     pub description: String,
-    /// Whether the client tried HTTP Basic: the answer then names it (RFC 6749 §5.2).
+    /// Whether the client used HTTP Basic: the response then names it (RFC 6749 §5.2).
     pub tried_basic: bool,
-    /// Where it is not the code's usual one.
+    /// The HTTP status, if it is not the usual one of the code.
     pub status: Option<StatusCode>,
-    /// How long to wait, where it was tried too often.
+    /// The time to wait after too many attempts.
     pub wait: Option<Duration>,
 }
 
@@ -54,17 +57,17 @@ impl OAuthError {
         Self::new(ErrorCode::InvalidClient, description)
     }
 
-    /// Tried too often: 429 with the time to wait.
+    /// Too many attempts: 429 with the time to wait.
     pub fn too_early(description: impl Into<String>, wait: Duration) -> Self {
-        let refusal = Self::new(ErrorCode::TemporarilyUnavailable, description);
+        let error = Self::new(ErrorCode::TemporarilyUnavailable, description);
         Self {
             status: Some(StatusCode::TOO_MANY_REQUESTS),
             wait: Some(wait),
-            ..refusal
+            ..error
         }
     }
 
-    /// Of a client that tried HTTP Basic.
+    /// The same, for a client that used HTTP Basic.
     #[must_use]
     pub fn after_basic(mut self) -> Self {
         self.tried_basic = true;
@@ -77,7 +80,7 @@ impl From<RecordError> for OAuthError {
         tracing::warn!("{error}");
         Self::new(
             ErrorCode::TemporarilyUnavailable,
-            "The store cannot be reached. Try again.",
+            "The store is unavailable. Try again.",
         )
     }
 }
@@ -88,17 +91,15 @@ impl From<store::StoreError> for OAuthError {
     }
 }
 
-impl From<GrantError> for OAuthError {
-    fn from(error: GrantError) -> Self {
+impl From<ChangeError> for OAuthError {
+    fn from(error: ChangeError) -> Self {
         match error {
-            GrantError::Over => {
-                Self::grant("The grant, or the login session that it came from, is over.")
-            }
-            GrantError::Busy => Self::new(
+            ChangeError::Ended => Self::grant("The grant, or its login session, has ended."),
+            ChangeError::Contended => Self::new(
                 ErrorCode::TemporarilyUnavailable,
-                "The grant is busy. Try again.",
+                "Too many concurrent requests for this grant. Try again.",
             ),
-            GrantError::Records(error) => error.into(),
+            ChangeError::Record(error) => error.into(),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The secrets in the answer to a form: derived from the form's unguessable id
-//! and a key that is not in the store. So a form that is sent twice gets the
-//! same answer, and the store holds nothing of it.
+//! The secrets in the response to a form. They are derived from the unguessable id of
+//! the form and a key that is not in the store. So a form that is submitted twice gets
+//! the same response, and the store holds no secret.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use kit::{clock::Timestamp, seal::KEY_LEN};
 
 use crate::derived_key::derived_key;
 
-/// Derives them.
+/// Derives the secrets.
 #[derive(Clone)]
 pub struct FormSecrets {
     key: Arc<hmac::Key>,
@@ -29,14 +29,14 @@ impl FormSecrets {
         self.derived(&["code", id])
     }
 
-    /// The secret of the login session `sid` that the form `id` began, or went
-    /// on with, at the moment `at`.
+    /// The secret of the login session `sid` that the form `id` began or continued at the
+    /// time `at`.
     pub fn session(&self, id: &str, sid: &str, at: Timestamp) -> String {
         self.derived(&["session", id, sid, &at.millis().to_string()])
     }
 
     fn derived(&self, parts: &[&str]) -> String {
-        // None of the parts has a line break in it.
+        // No part contains a line break.
         URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, parts.join("\n").as_bytes()))
     }
 }

@@ -1,71 +1,131 @@
-//! Forms of ours are bound to the browser that they were shown in: a form that
-//! another site sends in the victim's browser belongs to another one (CSRF).
+//! Forms that endpoints receive. The body is read last: after what headers and
+//! cookies refuse already, and within the limit of its kind.
 
-use actix_web::{HttpRequest, cookie::Cookie};
-use kit::seal::fingerprint;
-use oauth_types::secret::same_secret;
+use std::pin::Pin;
 
-use crate::{cookies, params::Params, state::Idp, trouble::Trouble};
+use actix_web::{
+    FromRequest, HttpRequest, HttpResponse, dev::Payload, error::InternalError, web::Bytes,
+};
+use oauth_types::params::{BadParams, Limits, Params};
+use web_kit::body::{Body, BodyError, FORM, is_form};
 
-/// The hidden field that binds a form.
-const FIELD: &str = "form_token";
+use crate::{cookies, error::OAuthError, page_error::PageError};
 
-/// The value that stands for this browser, and its cookie. One value for all
-/// tabs of the browser: a new one would end their forms.
-pub fn browser(idp: &Idp, req: &HttpRequest) -> (String, Cookie<'static>) {
-    let value = cookies::read(req, cookies::BROWSER)
-        .filter(|value| value.len() == cookies::TOKEN_LEN)
-        .unwrap_or_else(|| idp.random.token());
-    let cookie = cookies::browser(value.clone(), idp.weaknesses);
-    (value, cookie)
+/// Limits on the parameters of a request.
+pub const LIMITS: Limits = Limits {
+    bytes: 16 * 1024,
+    count: 64,
+};
+
+/// A form that a client sends, with tokens, assertions or a pushed request.
+/// Errors are those of the protocol.
+pub struct ClientForm(FormBody);
+
+/// A form of at most `LIMIT` bytes that a browser sends. An `OWN` form is read
+/// only from a browser that one of this site's forms was shown in. Errors are
+/// pages.
+pub struct BrowserForm<const LIMIT: usize, const OWN: bool>(FormBody);
+
+/// A form of this site's pages.
+pub type PageForm = BrowserForm<FORM, true>;
+/// A logout request: its longest parameter is an id_token.
+pub type LogoutForm = BrowserForm<FORM, false>;
+/// An authorization request.
+pub type AuthorizeForm = BrowserForm<{ LIMITS.bytes }, false>;
+
+/// A body, read only if its Content-Type is a form's.
+struct FormBody(Option<Bytes>);
+
+/// Why a body has no parameters.
+#[derive(Debug, thiserror::Error)]
+enum FormError {
+    #[error("The body must be application/x-www-form-urlencoded.")]
+    ContentType,
+    #[error("The body is not UTF-8.")]
+    Encoding,
+    #[error(transparent)]
+    Params(#[from] BadParams),
 }
 
-/// The hidden field of a form shown in `browser`, good for `purpose` alone.
-pub fn field(browser: &str, purpose: &str) -> (String, String) {
-    (FIELD.to_owned(), token(browser, purpose))
-}
+impl FormBody {
+    /// RFC 6749 §4.1.3: no other format is accepted.
+    fn params(&self) -> Result<Params, FormError> {
+        let body = self.0.as_deref().ok_or(FormError::ContentType)?;
+        std::str::from_utf8(body).map_err(|_| FormError::Encoding)?;
+        Ok(Params::parse(body, LIMITS)?)
+    }
 
-/// Whether `params` come from a form at all.
-pub fn is_answer(params: &Params) -> bool {
-    params.has(FIELD)
-}
-
-/// Refuses a form that was not shown in this browser for `purpose`.
-pub fn check(req: &HttpRequest, params: &Params, purpose: &str) -> Result<(), Trouble> {
-    let browser = cookies::read(req, cookies::BROWSER).ok_or_else(Trouble::another_browser)?;
-    let given = params.one(FIELD)?.unwrap_or_default();
-    if same_secret(given, &token(&browser, purpose)) {
-        Ok(())
-    } else {
-        Err(Trouble::another_browser())
+    fn read(
+        req: &HttpRequest,
+        payload: &mut Payload,
+        limit: usize,
+    ) -> impl Future<Output = Result<Self, BodyError>> + use<> {
+        let body = Body::from_request(req, payload).into_inner();
+        let is_form = is_form(req.headers());
+        async move {
+            Ok(Self(match body {
+                Ok(body) if is_form => Some(body.read(limit).await?),
+                _ => None,
+            }))
+        }
     }
 }
 
-/// Who does not have the cookie cannot make it, and it does not tell the cookie.
-fn token(browser: &str, purpose: &str) -> String {
-    fingerprint(&format!("form\n{purpose}\n{browser}"))
+impl ClientForm {
+    /// Its parameters.
+    pub fn params(&self) -> Result<Params, OAuthError> {
+        let params = self.0.params();
+        params.map_err(|error| OAuthError::request(error.to_string()))
+    }
+
+    /// Its parameters where the body is a form, which is optional.
+    pub fn optional_params(&self) -> Result<Option<Params>, BadParams> {
+        match self.0.params() {
+            Ok(params) => Ok(Some(params)),
+            Err(FormError::Params(error)) => Err(error),
+            Err(FormError::ContentType | FormError::Encoding) => Ok(None),
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use actix_web::test::TestRequest;
-
-    use super::*;
-
-    #[test]
-    fn a_form_is_good_in_its_browser_for_its_purpose_alone() {
-        let shown_in = |browser: &str| {
-            let cookie = format!("{}={browser}", cookies::BROWSER);
-            TestRequest::default()
-                .insert_header(("cookie", cookie))
-                .to_http_request()
-        };
-        let params = Params::from_pairs([field("b1", "logout")]).unwrap();
-        assert!(check(&shown_in("b1"), &params, "logout").is_ok());
-        assert!(check(&shown_in("b1"), &params, "account").is_err());
-        assert!(check(&shown_in("b2"), &params, "logout").is_err());
-        assert!(check(&shown_in("b1"), &Params::default(), "logout").is_err());
-        let none = TestRequest::default().to_http_request();
-        assert!(check(&none, &params, "logout").is_err());
+impl<const LIMIT: usize, const OWN: bool> BrowserForm<LIMIT, OWN> {
+    /// Its parameters.
+    pub fn params(&self) -> Result<Params, PageError> {
+        let params = self.0.params();
+        params.map_err(|error| PageError::request(error.to_string()))
     }
+}
+
+type Reading<T, E> = Pin<Box<dyn Future<Output = Result<T, E>>>>;
+
+impl FromRequest for ClientForm {
+    type Error = OAuthError;
+    type Future = Reading<Self, OAuthError>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = FormBody::read(req, payload, LIMITS.bytes);
+        Box::pin(async move { Ok(Self(body.await?)) })
+    }
+}
+
+impl<const LIMIT: usize, const OWN: bool> FromRequest for BrowserForm<LIMIT, OWN> {
+    type Error = InternalError<&'static str>;
+    type Future = Reading<Self, Self::Error>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let is_foreign = OWN && cookies::read(req, cookies::BROWSER).is_none();
+        let body = (!is_foreign).then(|| FormBody::read(req, payload, LIMIT));
+        let req = req.clone();
+        Box::pin(async move {
+            let read = match body {
+                Some(body) => body.await.map_err(PageError::from),
+                None => Err(PageError::another_browser()),
+            };
+            read.map(Self).map_err(|error| page(error.page(&req)))
+        })
+    }
+}
+
+fn page(response: HttpResponse) -> InternalError<&'static str> {
+    InternalError::from_response("the form is refused", response)
 }

@@ -1,26 +1,17 @@
-//! What a client with no sessions of its own can know and end: the grants that
-//! its user gave it, in each browser (after the FAPI Grant Management draft).
-//! The client shows whose by its refresh token: an access token was sent to an
-//! API, which could send it on.
+//! Grant management for clients without sessions of their own (after the FAPI
+//! Grant Management draft): a client lists and ends the grants of one user, in all
+//! browsers. The client proves which user by a refresh token. An access token is
+//! no proof: every API that received one could present it.
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use kit::clock::Timestamp;
+use oauth_types::Params;
 use serde::Serialize;
-use web_kit::client::client_addr;
 
 use crate::{
-    audit,
-    bodies::{self, ClientForm},
-    client_auth::authenticate,
-    domain::Grant,
-    error::OAuthError,
-    grants,
-    params::Params,
-    presented::refresh_token,
-    sessions::{self, index},
+    Idp, audit, client_auth::AuthenticatedForm, domain::Grant, error::OAuthError,
+    forms::ClientForm, grants, presented_token::refresh_token, session_index, sessions,
     settings::Client,
-    state::Idp,
-    token::{authorization, form_params},
 };
 
 /// Lists them.
@@ -28,7 +19,7 @@ pub const LIST_PATH: &str = "/grants";
 /// Ends one.
 pub const END_PATH: &str = "/grants/end";
 
-/// How many are listed, those that end first before the others.
+/// How many grants are listed, in the order of their ends.
 const MAX_LISTED: usize = 100;
 
 /// A grant, as its client sees it. Times are seconds since the epoch.
@@ -38,24 +29,23 @@ struct Listed {
     created_at: i64,
     /// When its refresh token was last redeemed.
     last_used_at: Option<i64>,
-    /// The browser that it was given in, while its login session lives.
+    /// The browser that it was given in, while its login session is live.
     user_agent: Option<String>,
-    /// Whether the token that was sent belongs to it.
+    /// Whether the presented token belongs to it.
     current: bool,
 }
 
-/// `POST /grants` with `token`, a refresh token: the live grants of
-/// its user to the client.
+/// `POST /grants` with `token`, a refresh token: lists the live grants of its user
+/// to the client.
 pub async fn list(
     idp: web::Data<Idp>,
     req: HttpRequest,
-    body: ClientForm,
+    form: ClientForm,
 ) -> Result<HttpResponse, OAuthError> {
-    let params = form_params(&req, &body)?;
-    let client = authenticate(&idp, authorization(&req)?, client_addr(&req), &params).await?;
-    bodies::mark_client_authenticated(&req, client);
-    let current = grant_shown(&idp, client, &params).await?;
-    let ids = index::grants_of_user(&idp, &client.client_id, &current.sub, MAX_LISTED).await?;
+    let AuthenticatedForm { client, params } = AuthenticatedForm::read(&idp, &req, &form).await?;
+    let current = presented_grant(&idp, client, &params).await?;
+    let ids =
+        session_index::grants_of_user(&idp, &client.client_id, &current.sub, MAX_LISTED).await?;
     let mut listed = Vec::new();
     for id in &ids {
         let Some(grant) = grants::active(&idp, id).await? else {
@@ -80,19 +70,18 @@ pub async fn list(
 pub async fn end(
     idp: web::Data<Idp>,
     req: HttpRequest,
-    body: ClientForm,
+    form: ClientForm,
 ) -> Result<HttpResponse, OAuthError> {
-    let params = form_params(&req, &body)?;
-    let client = authenticate(&idp, authorization(&req)?, client_addr(&req), &params).await?;
-    bodies::mark_client_authenticated(&req, client);
-    let current = grant_shown(&idp, client, &params).await?;
+    let AuthenticatedForm { client, params } = AuthenticatedForm::read(&idp, &req, &form).await?;
+    let current = presented_grant(&idp, client, &params).await?;
     let id = params
         .one("id")?
         .ok_or_else(|| OAuthError::request("id is missing."))?;
     let own = |grant: &Grant| grant.client_id == current.client_id && grant.sub == current.sub;
     let grant = grants::active(&idp, id).await?.filter(own);
-    let grant = grant
-        .ok_or_else(|| OAuthError::grant("This user gave this client no grant with this id."))?;
+    let grant = grant.ok_or_else(|| {
+        OAuthError::grant("This user has given this client no grant with this id.")
+    })?;
     if let Some(grant) = grants::revoke(&idp, &grant.id, grant.expires_at).await? {
         audit::grant_revoked_by_client(&idp.meters, &grant);
     }
@@ -101,8 +90,8 @@ pub async fn end(
         .finish())
 }
 
-/// The live grant of `client` whose refresh token `params` show.
-async fn grant_shown(idp: &Idp, client: &Client, params: &Params) -> Result<Grant, OAuthError> {
+/// The live grant of `client` whose refresh token is in `params`.
+async fn presented_grant(idp: &Idp, client: &Client, params: &Params) -> Result<Grant, OAuthError> {
     let token = params
         .one("token")?
         .ok_or_else(|| OAuthError::request("token is missing: the client's refresh token."))?;

@@ -1,23 +1,22 @@
-//! Token exchange over gRPC: the same grant, other words around it.
+//! Token exchange over gRPC: the same grant as over HTTP, in protobuf messages.
 
 use std::sync::Arc;
 
 use actix_web::ResponseError as _;
-use oauth_types::ErrorCode;
+use oauth_types::{ErrorCode, Params};
 use sso_proto::idp::{
-    ExchangeRequest as Asked, ExchangeResponse, token_exchange_server::TokenExchange,
+    ExchangeRequest as ExchangeMessage, ExchangeResponse, token_exchange_server::TokenExchange,
 };
 use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 use web_kit::client::ClientAddr;
 
 use crate::{
+    Idp,
     client_auth::authenticate,
     error::OAuthError,
-    params::Params,
     settings::GrantType,
-    state::Idp,
-    token::{ExchangeRequest, exchange, granted},
+    token::{ExchangeRequest, exchange, run_grant},
 };
 
 /// `sso.idp.v1.TokenExchange`.
@@ -27,7 +26,7 @@ pub struct Service(pub Arc<Idp>);
 impl TokenExchange for Service {
     async fn exchange(
         &self,
-        request: Request<Asked>,
+        request: Request<ExchangeMessage>,
     ) -> Result<Response<ExchangeResponse>, Status> {
         let authorization = request
             .metadata()
@@ -43,9 +42,9 @@ impl TokenExchange for Service {
         let client = authenticate(&self.0, authorization, from, &Params::default())
             .await
             .map_err(|e| status(&e))?;
-        let asked = understood(request.into_inner());
-        let issued = exchange(&self.0, client, &asked);
-        let tokens = granted(&self.0, client, GrantType::TokenExchange, issued)
+        let request = from_message(request.into_inner());
+        let issuing = exchange(&self.0, client, &request);
+        let tokens = run_grant(&self.0, client, GrantType::TokenExchange, issuing)
             .await
             .map_err(|e| status(&e))?;
         Ok(Response::new(ExchangeResponse {
@@ -59,22 +58,22 @@ impl TokenExchange for Service {
     }
 }
 
-fn understood(asked: Asked) -> ExchangeRequest {
+fn from_message(message: ExchangeMessage) -> ExchangeRequest {
     let given = |text: String| (!text.is_empty()).then_some(text);
-    let mut audiences = asked.resource;
-    audiences.extend(asked.audience);
+    let mut audiences = message.resource;
+    audiences.extend(message.audience);
     audiences.dedup();
     ExchangeRequest {
         audiences,
-        scope: given(asked.scope),
-        requested_token_type: given(asked.requested_token_type),
-        subject_token: asked.subject_token,
-        subject_token_type: asked.subject_token_type,
-        has_actor_token: !asked.actor_token.is_empty() || !asked.actor_token_type.is_empty(),
+        scope: given(message.scope),
+        requested_token_type: given(message.requested_token_type),
+        subject_token: message.subject_token,
+        subject_token_type: message.subject_token_type,
+        has_actor_token: !message.actor_token.is_empty() || !message.actor_token_type.is_empty(),
     }
 }
 
-/// The OAuth code goes along as `google.rpc.ErrorInfo.reason`.
+/// The OAuth error code is in `google.rpc.ErrorInfo.reason`.
 fn status(error: &OAuthError) -> Status {
     let code = match error.code {
         _ if error.wait.is_some() => Code::ResourceExhausted,

@@ -1,4 +1,4 @@
-//! What is issued becomes tokens here: no grant builds a JWT.
+//! Builds the tokens that a grant issues: no grant builds a JWT itself.
 
 use std::time::Duration;
 
@@ -12,47 +12,59 @@ use serde::Serialize;
 use tracing::Instrument as _;
 
 use crate::{
+    Idp,
+    domain::LoginSession,
     error::OAuthError,
-    keys::Algorithm,
-    policy::{Cut, Permit},
+    keys::{Algorithm, SignError},
+    policy::{Permit, TokenScope},
     settings::User,
-    state::Idp,
 };
 
-/// Whom the tokens are about.
+/// The subject of the tokens.
 pub enum Subject<'a> {
     /// A user who signed in.
     User {
-        /// In which login session.
+        /// The login session.
         sid: &'a str,
-        /// When.
+        /// When the user signed in.
         auth_time: i64,
-        /// How well.
+        /// The strength of the authentication.
         acr: &'a str,
     },
     /// The client itself.
     Client,
 }
 
-/// What a grant decided to issue.
+impl<'a> Subject<'a> {
+    /// The user of `login`.
+    pub fn of_login(login: &'a LoginSession) -> Self {
+        Self::User {
+            sid: &login.sid,
+            auth_time: login.auth_time.secs(),
+            acr: &login.acr,
+        }
+    }
+}
+
+/// What a grant issues.
 pub struct Issue<'a> {
-    /// To whom.
+    /// The client.
     pub client_id: &'a str,
-    /// What may be issued at all, and for which user.
+    /// What may be issued, and for which user.
     pub permit: &'a Permit<'a>,
-    /// About whom.
+    /// The subject.
     pub subject: Subject<'a>,
-    /// The grant that it belongs to, where there is one.
+    /// The grant of the tokens, if a user is involved.
     pub grant_id: Option<&'a str>,
     /// The access token's one audience.
     pub audience: &'a str,
-    /// What the access token may do, and the answer says.
-    pub scope: Cut,
-    /// Whether the whole grant has `email`: the access token then says it.
+    /// The scope of the access token and of the response.
+    pub scope: TokenScope,
+    /// Whether the access token has the `email` claim: if the grant has the scope.
     pub with_email: bool,
-    /// The access token ends no later.
+    /// The latest end of the access token.
     pub not_after: Option<Timestamp>,
-    /// Who acts for the subject.
+    /// The actor.
     pub act: Option<Actor>,
     /// The refresh token.
     pub refresh_token: Option<String>,
@@ -62,11 +74,11 @@ pub struct Issue<'a> {
     pub issued_token_type: Option<&'a str>,
 }
 
-/// What the id_token says besides.
+/// The claims of an id_token that only the authorization request tells.
 pub struct IdToken<'a> {
-    /// The request's.
+    /// `nonce` of the request.
     pub nonce: Option<&'a str>,
-    /// What it is signed by, where the client has a say.
+    /// The algorithm that the client is configured for.
     pub algorithm: Option<Algorithm>,
     /// How the user was authenticated.
     pub amr: &'a [String],
@@ -90,7 +102,7 @@ struct IdTokenClaims<'a> {
     person: PersonClaims<'a>,
 }
 
-/// The claims that the scopes `profile` and `email` ask for (OIDC Core §5.4).
+/// The claims of the scopes `profile` and `email` (OIDC Core §5.4).
 #[derive(Serialize)]
 pub struct PersonClaims<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,7 +116,7 @@ pub struct PersonClaims<'a> {
 }
 
 impl<'a> PersonClaims<'a> {
-    /// What `scope` lets be told of `user`.
+    /// The claims of `user` that `scope` allows.
     pub fn of(user: &'a User, scope: &Scope) -> Self {
         let profile = scope.contains("profile");
         let email = scope.contains("email");
@@ -129,50 +141,53 @@ pub async fn issue(idp: &Idp, issue: Issue<'_>) -> Result<TokenResponse, OAuthEr
         .sign(jwt_type::ACCESS_TOKEN, None, &claims)
         .instrument(span)
         .await?;
-    let id_token = match (&issue.id_token, &issue.subject, issue.permit.user()) {
-        (
-            Some(wanted),
-            Subject::User {
-                sid,
-                auth_time,
-                acr,
-            },
-            Some(user),
-        ) => {
-            let claims = IdTokenClaims {
-                iss: &idp.issuer,
-                sub: &user.sub,
-                aud: issue.client_id,
-                exp: (now + idp.settings.lifetimes.id_token).secs(),
-                iat: now.secs(),
-                auth_time: *auth_time,
-                acr,
-                amr: wanted.amr,
-                sid,
-                nonce: wanted.nonce,
-                person: PersonClaims::of(user, issue.permit.scope()),
-            };
-            let span = step!(span::SIGN, "sso.audience" = issue.client_id);
-            Some(
-                idp.keys
-                    .sign(jwt_type::JWT, wanted.algorithm, &claims)
-                    .instrument(span)
-                    .await?,
-            )
-        }
-        _ => None,
-    };
+    let id_token = id_token(idp, &issue, now).await?;
     let expires_in = Duration::from_secs(u64::try_from(claims.exp - claims.iat).unwrap_or(0));
     Ok(TokenResponse {
         access_token,
         token_type: "Bearer".to_owned(),
         expires_in: expires_in.as_secs(),
-        // RFC 6749 §3.3 knows no empty scope.
-        scope: Some(issue.scope.answer.to_string()).filter(|scope| !scope.is_empty()),
+        // RFC 6749 §3.3: a scope is never empty.
+        scope: Some(issue.scope.response.to_string()).filter(|scope| !scope.is_empty()),
         refresh_token: issue.refresh_token,
         id_token,
         issued_token_type: issue.issued_token_type.map(str::to_owned),
     })
+}
+
+async fn id_token(
+    idp: &Idp,
+    issue: &Issue<'_>,
+    now: Timestamp,
+) -> Result<Option<String>, SignError> {
+    let (
+        Some(wanted),
+        Subject::User {
+            sid,
+            auth_time,
+            acr,
+        },
+        Some(user),
+    ) = (&issue.id_token, &issue.subject, issue.permit.user())
+    else {
+        return Ok(None);
+    };
+    let claims = IdTokenClaims {
+        iss: &idp.issuer,
+        sub: &user.sub,
+        aud: issue.client_id,
+        exp: (now + idp.settings.lifetimes.id_token).secs(),
+        iat: now.secs(),
+        auth_time: *auth_time,
+        acr,
+        amr: wanted.amr,
+        sid,
+        nonce: wanted.nonce,
+        person: PersonClaims::of(user, issue.permit.scope()),
+    };
+    let span = step!(span::SIGN, "sso.audience" = issue.client_id);
+    let signing = idp.keys.sign(jwt_type::JWT, wanted.algorithm, &claims);
+    Ok(Some(signing.instrument(span).await?))
 }
 
 fn access_token_claims(idp: &Idp, issue: &Issue<'_>, iat: i64, exp: i64) -> AccessToken {
@@ -216,7 +231,7 @@ fn access_token_claims(idp: &Idp, issue: &Issue<'_>, iat: i64, exp: i64) -> Acce
     }
 }
 
-/// The grant that an access token of ours belongs to.
+/// The grant that the access token with this `jti` belongs to.
 pub fn grant_of(jti: &str) -> Option<&str> {
     jti.split_once('.').map(|(grant, _)| grant)
 }

@@ -1,7 +1,7 @@
-//! Browsers that a user signed in with before have a bucket of their own in the
-//! sign-in throttle, so that strangers cannot delay this user. A cookie says so:
-//! for each of a few users an entry `<end>.<id>.<mac>`, bound to the user and made
-//! with a key that is not in the store.
+//! Known browsers: a browser that a user has signed in with has a counter of its own in
+//! the sign-in throttle, so that strangers cannot delay this user. A cookie proves it,
+//! with an entry `<end>.<id>.<mac>` for each of a few users. The key of the MAC is not
+//! in the store.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use oauth_types::secret::same_secret;
 
 use crate::derived_key::derived_key;
 
-/// How long a browser is known without a sign-in in between.
+/// How long a browser stays known between two sign-ins.
 pub const LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
-/// How many users a browser is known for.
+/// The most users of a known browser.
 const MAX_USERS: usize = 4;
-/// Between entries; no part of one has it.
+/// Separates entries.
 const SEPARATOR: char = '~';
 /// The bytes of an id and of a MAC (128 bits).
 const ID_LEN: usize = 9;
 const MAC_LEN: usize = 16;
 
-/// Makes and reads the cookie's value.
+/// Creates and reads the value of the cookie.
 pub struct KnownBrowsers(hmac::Key);
 
 struct Entry<'c> {
@@ -38,15 +38,15 @@ impl KnownBrowsers {
         Self(derived_key(master, "sso-lab known browser v1"))
     }
 
-    /// The id of the browser that sent `cookie`, where `sub` signed in with it before.
+    /// The id of the browser that sent `cookie`, if `sub` has signed in with it.
     pub fn id<'c>(&self, cookie: &'c str, sub: &str, now: Timestamp) -> Option<&'c str> {
         let mut live = entries(cookie).filter(|entry| entry.ends > now);
         live.find(|entry| self.is_of(entry, sub))
             .map(|entry| entry.id)
     }
 
-    /// The cookie after `sub` signed in: the other users' entries stay, the
-    /// oldest of too many goes.
+    /// The cookie after a sign-in of `sub`. Entries of other users stay, except the oldest
+    /// beyond the limit.
     pub fn renewed(
         &self,
         cookie: Option<&str>,

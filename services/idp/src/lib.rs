@@ -1,11 +1,9 @@
 //! The OpenID Provider.
 
 mod account;
-mod again;
 mod audit;
 mod authorize;
 mod backchannel;
-mod bodies;
 mod budgets;
 mod changed_users;
 mod client_auth;
@@ -17,6 +15,7 @@ mod discovery;
 mod domain;
 mod error;
 mod form_secrets;
+mod form_token;
 mod forms;
 mod grant_management;
 mod grants;
@@ -27,60 +26,69 @@ mod known_browsers;
 mod logout;
 mod meters;
 mod operator;
+mod own_tokens;
+mod page_error;
 mod pages;
-mod par;
-mod params;
 mod passwords;
 mod policy;
-mod presented;
+mod post_to_get;
+mod presented_token;
 mod probe;
 mod records;
 mod refresh_tokens;
 mod revoke;
 mod routes;
+mod session_index;
 mod sessions;
 pub mod settings;
-mod state;
+mod start;
 mod throttle;
 mod token;
-mod tokens_of_ours;
-mod trouble;
 mod userinfo;
 mod worker;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use backchannel::Outbox;
 use budgets::Budgets;
-use client_auth::{AssertionKeys, Failures, name_missing_keys};
+use client_auth::{AssertionKeys, Failures};
+use config::Quotas;
 pub use config::{Args, Config, OPERATOR_KEY_FILE};
 use form_secrets::FormSecrets;
+use keys::Keys;
 pub use keys::{Algorithm, new_signing_key};
 use kit::{
-    Deps, clock::Timestamp, config::Problems, metrics::Metrics, net::Listeners,
-    readiness::Readiness, running::Running, state_dir::StateDir,
+    Ground,
+    clock::{Clock, Timestamp},
+    config::{Problems, Weaknesses},
+    metrics::Metrics,
+    net::Listeners,
+    random::Random,
+    readiness::Readiness,
+    running::Running,
 };
 use known_browsers::KnownBrowsers;
 use meters::Meters;
 use passwords::Passwords;
 pub use passwords::hash as hash_password;
+use records::Records;
 pub use records::upgraded;
-use records::{Authenticity, Records};
 use refresh_tokens::RefreshTokens;
+use secrecy::SecretString;
+use settings::Settings;
 use sso_proto::idp::{
     sessions_server::{self, SessionsServer},
     token_exchange_server::{self, TokenExchangeServer},
 };
-use state::Idp;
 use store::SharedStore;
-use throttle::{Delays, Table};
+use throttle::{CounterKeys, Delays};
 use tonic::service::RoutesBuilder;
 use web_kit::server::HttpServer;
 
-/// Its name in traces and metrics.
+/// The name of the service in traces and metrics.
 pub const SERVICE: &str = "idp";
 
-/// What it serves by gRPC to everybody, and with an operator's key.
+/// The gRPC services, without and with an operator's key.
 const GRPC: [&str; 1] = [token_exchange_server::SERVICE_NAME];
 const GRPC_OPERATED: [&str; 2] = [
     token_exchange_server::SERVICE_NAME,
@@ -90,7 +98,63 @@ const GRPC_OPERATED: [&str; 2] = [
 /// The most bytes of a request's body.
 const BODY_LIMIT: usize = 64 * 1024;
 
-/// Starts it on `listeners`.
+/// The provider: what all endpoints share.
+struct Idp {
+    /// The issuer, exactly as browsers see it.
+    issuer: String,
+    /// The userinfo endpoint: the audience of tokens that no resource accepts.
+    userinfo: String,
+    /// Clients, users, resources and policies.
+    settings: Settings,
+    /// The records in the store.
+    records: Records,
+    /// Limits on records that are written without a session.
+    budgets: Budgets,
+    /// Limits on the sessions and grants of one user.
+    quotas: Quotas,
+    /// Back-channel logouts to deliver.
+    outbox: Outbox,
+    /// Metrics.
+    meters: Meters,
+    /// Signing keys.
+    keys: Keys,
+    /// Derives refresh tokens.
+    refresh_tokens: RefreshTokens,
+    /// Derives the secrets in responses to forms.
+    form_secrets: FormSecrets,
+    /// Checks passwords.
+    passwords: Passwords,
+    /// The keys of the counters of failed sign-ins.
+    throttle: CounterKeys,
+    /// Sign-ins that are being delayed.
+    delays: Delays,
+    /// Browsers that users have signed in with.
+    known_browsers: KnownBrowsers,
+    /// Public keys of clients.
+    assertion_keys: AssertionKeys,
+    /// Failed authentications of clients and of the operator.
+    failures: Failures,
+    /// Defences that a lab has switched off.
+    weaknesses: Weaknesses,
+    /// The clock.
+    clock: Arc<dyn Clock>,
+    /// The source of randomness.
+    random: Arc<dyn Random>,
+}
+
+impl Idp {
+    /// The current time.
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The URL of an endpoint.
+    fn endpoint(&self, path: &str) -> String {
+        format!("{}{path}", self.issuer)
+    }
+}
+
+/// Starts the provider on `listeners`.
 pub async fn build(
     config: Config,
     listeners: Listeners,
@@ -115,7 +179,7 @@ pub async fn build(
     let addresses = config.addresses.clone();
     let operator_key = config.operator_key.clone();
     let store = store::measured(&store, &metrics);
-    let idp = provider(config, store.clone(), &deps, &metrics).await?;
+    let idp = start::provider(config, store.clone(), &ground, &metrics).await?;
     let wait = readiness.clone();
     let (working, shutdown) = (Arc::clone(&idp), deps.shutdown.clone());
     let work = tokio::spawn(async move {
@@ -130,9 +194,9 @@ pub async fn build(
         .map_err(|e| Problems::one("HTTP", e))?;
     running.push(work);
     if !listeners.grpc.is_empty() {
-        let grpc = grpc_kit::GrpcServer {
+        let frame = grpc_kit::Frame {
             service: SERVICE,
-            metrics: metrics.clone(),
+            metrics,
             names: if operator_key.is_some() {
                 &GRPC_OPERATED
             } else {
@@ -143,98 +207,23 @@ pub async fn build(
             readiness,
             shutdown: deps.shutdown,
         };
-        let mut services = RoutesBuilder::default();
-        services.add_service(
-            TokenExchangeServer::new(grpc::Service(Arc::clone(&idp)))
-                .max_decoding_message_size(grpc_kit::MAX_MESSAGE),
-        );
-        if let Some(key) = operator_key {
-            services.add_service(
-                SessionsServer::new(operator::Service::new(idp, key))
-                    .max_decoding_message_size(grpc_kit::MAX_MESSAGE),
-            );
-        }
-        running.extend(
-            grpc.serve(listeners.grpc, services)
-                .map_err(|e| Problems::one("gRPC", e))?,
-        );
+        let served = frame.serve(listeners.grpc, grpc_services(idp, operator_key));
+        running.extend(served.map_err(|e| Problems::one("gRPC", e))?);
     }
     Ok(running)
 }
 
-async fn provider(
-    config: Config,
-    store: SharedStore,
-    deps: &Deps,
-    metrics: &Metrics,
-) -> Result<Arc<Idp>, Problems> {
-    let state_dir = config.state_dir.clone();
-    let algorithm = config.signing_alg;
-    let longest = config.settings.lifetimes.longest_record();
-    let random = Arc::clone(&deps.random);
-    let now = deps.clock.now();
-    let load = move || load_keys(&state_dir, algorithm, longest, now, &*random);
-    let loaded = tokio::task::spawn_blocking(load).await;
-    let loaded = loaded
-        .map_err(|error| Problems::one("keys", error))?
-        .map_err(|error| Problems::one("STATE_DIR", error))?;
-    let meters = Meters::new(metrics);
-    let keys = loaded.signing;
-    meters::show_ages(metrics, keys.clone(), Arc::clone(&deps.clock));
-    let login_budget = config.login_budget;
-    let login_budget = (login_budget.in_all, login_budget.per_address);
-    let budgets = Budgets::new(&store, &deps.clock, login_budget);
-    let records = Records::new(store, Arc::clone(&deps.clock), loaded.records);
-    let outbox = Outbox::new(
-        (records.clone(), keys.clone(), config.issuer.clone()),
-        (Arc::clone(&deps.clock), Arc::clone(&deps.random)),
-        &config.settings,
-        (config.connect, &config.trust),
-        meters.clone(),
+fn grpc_services(idp: Arc<Idp>, operator_key: Option<SecretString>) -> RoutesBuilder {
+    let mut services = RoutesBuilder::default();
+    services.add_service(
+        TokenExchangeServer::new(grpc::Service(Arc::clone(&idp)))
+            .max_decoding_message_size(grpc_kit::MAX_MESSAGE),
     );
-    let passwords = Passwords::new(config.settings.users(), config.demo_credentials);
-    name_missing_keys(&config.settings);
-    Ok(Arc::new(Idp {
-        userinfo: format!("{}/userinfo", config.issuer),
-        issuer: config.issuer,
-        settings: config.settings,
-        records,
-        budgets,
-        quotas: config.quotas,
-        outbox,
-        meters,
-        keys,
-        refresh_tokens: RefreshTokens::new(&loaded.refresh),
-        form_secrets: FormSecrets::new(&loaded.refresh),
-        passwords,
-        throttle: Table::new(&loaded.refresh),
-        delays: Delays::default(),
-        known_browsers: KnownBrowsers::new(&loaded.refresh),
-        assertion_keys: AssertionKeys::default(),
-        failures: Failures::default(),
-        weaknesses: config.weaknesses,
-        clock: Arc::clone(&deps.clock),
-        random: Arc::clone(&deps.random),
-    }))
-}
-
-/// What is kept in the state directory.
-struct KeyMaterial {
-    signing: keys::Keys,
-    refresh: [u8; kit::seal::KEY_LEN],
-    records: Authenticity,
-}
-
-fn load_keys(
-    state_dir: &StateDir,
-    algorithm: keys::Algorithm,
-    longest: Duration,
-    now: Timestamp,
-    random: &dyn kit::random::Random,
-) -> std::io::Result<KeyMaterial> {
-    Ok(KeyMaterial {
-        records: records::load_keys(state_dir, longest, now, random)?,
-        signing: keys::Keys::load(state_dir, algorithm, now)?,
-        refresh: state_dir.sealing_key(records::OLDER, random)?,
-    })
+    if let Some(key) = operator_key {
+        services.add_service(
+            SessionsServer::new(operator::Service::new(idp, key))
+                .max_decoding_message_size(grpc_kit::MAX_MESSAGE),
+        );
+    }
+    services
 }

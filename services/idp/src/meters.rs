@@ -1,4 +1,4 @@
-//! What the provider counts beside its requests.
+//! The metrics of the provider, beside those of its requests.
 
 use std::{
     sync::{
@@ -14,45 +14,45 @@ use kit::{
     telemetry::names::{Metric, metric},
 };
 
-use crate::{keys::Keys, sessions::index, state::Idp};
+use crate::keys::Keys;
 
-/// How often what is there is counted in the store: never for a request.
+/// How often the worker counts in the store.
 pub const EVERY: Duration = Duration::from_secs(10);
 
 /// Its instruments.
 #[derive(Clone)]
 pub struct Meters {
-    /// Passwords that came, by outcome.
+    /// Password checks, by outcome.
     pub sign_ins: Counter,
-    /// Clients that authenticated, by outcome.
+    /// Client authentications, by outcome.
     pub client_authentications: Counter,
-    /// Grants that were judged, by kind and outcome.
+    /// Token requests, by grant type and outcome.
     pub token_requests: Counter,
     /// Login sessions that ended, by reason.
     pub sessions_ended: Counter,
-    /// Grants that were taken back, by reason.
+    /// Grants that were revoked, by reason.
     pub grants_revoked: Counter,
-    /// Attempts to tell an app of a logout, by outcome.
+    /// Attempts to deliver a back-channel logout, by outcome.
     pub logout_notices: Counter,
     unlisted: Counter,
-    sessions: Found,
-    outbox: Found,
+    sessions: LastCount,
+    outbox: LastCount,
 }
 
-/// What a list has lost.
+/// What is missing in a list of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unlisted {
     /// A login session.
     Login,
     /// A grant.
     Grant,
-    /// What the worker writes to see whether the store loses something.
+    /// The probe that the worker writes.
     Probe,
 }
 
 impl Unlisted {
-    /// In a word, for metrics.
-    const fn word(self) -> &'static str {
+    /// The label in metrics.
+    const fn label(self) -> &'static str {
         match self {
             Self::Login => "login",
             Self::Grant => "grant",
@@ -61,22 +61,22 @@ impl Unlisted {
     }
 }
 
-/// What was found when somebody last counted; nothing where the store did not say.
+/// The last count; none if the store failed.
 #[derive(Clone)]
-struct Found(Arc<AtomicU64>);
+struct LastCount(Arc<AtomicU64>);
 
 const NOTHING: u64 = u64::MAX;
 
-impl Found {
-    fn shown_as(metrics: &Metrics, metric: &Metric) -> Self {
-        let found = Self(Arc::new(AtomicU64::new(NOTHING)));
-        let shown = found.clone();
+impl LastCount {
+    fn gauge(metrics: &Metrics, metric: &Metric) -> Self {
+        let last = Self(Arc::new(AtomicU64::new(NOTHING)));
+        let shown = last.clone();
         metrics.gauge(metric, move || match shown.0.load(Relaxed) {
             NOTHING => Vec::new(),
-            #[expect(clippy::cast_precision_loss, reason = "nobody has so many")]
+            #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
             count => vec![("", count as f64)],
         });
-        found
+        last
     }
 
     fn set(&self, count: Option<u64>) {
@@ -85,7 +85,7 @@ impl Found {
 }
 
 impl Meters {
-    /// Those in `metrics`.
+    /// Registers them in `metrics`.
     pub fn new(metrics: &Metrics) -> Self {
         Self {
             sign_ins: metrics.counter(&metric::SIGN_INS),
@@ -95,29 +95,33 @@ impl Meters {
             grants_revoked: metrics.counter(&metric::GRANTS_REVOKED),
             logout_notices: metrics.counter(&metric::LOGOUT_NOTICES),
             unlisted: metrics.counter(&metric::UNLISTED),
-            sessions: Found::shown_as(metrics, &metric::SESSIONS_ACTIVE),
-            outbox: Found::shown_as(metrics, &metric::LOGOUT_OUTBOX),
+            sessions: LastCount::gauge(metrics, &metric::SESSIONS_ACTIVE),
+            outbox: LastCount::gauge(metrics, &metric::LOGOUT_OUTBOX),
         }
     }
 
-    /// A record was there, and the list by which it is ended did not name it.
+    /// Counts a record that the list by which it is ended lacks.
     pub fn unlisted(&self, what: Unlisted) {
-        let kind = what.word();
+        let kind = what.label();
         self.unlisted.add(&[kind]);
         tracing::error!(
             kind,
-            "the store has lost a part of what was written together; what is left of it ends"
+            "the store has lost a part of what was written together; the rest ends"
         );
     }
 
-    /// Counts what is in the store.
-    pub async fn look(&self, idp: &Idp) {
-        self.sessions.set(index::count(idp).await.ok());
-        self.outbox.set(idp.outbox.depth().await.ok());
+    /// The number of login sessions.
+    pub fn show_sessions(&self, count: Option<u64>) {
+        self.sessions.set(count);
+    }
+
+    /// The number of queued back-channel logouts.
+    pub fn show_outbox(&self, count: Option<u64>) {
+        self.outbox.set(count);
     }
 }
 
-/// Shows how old each of `keys` is whose file says so.
+/// Shows the age of each of `keys` whose file tells it.
 pub fn show_ages(metrics: &Metrics, keys: Keys, clock: Arc<dyn Clock>) {
     metrics.gauge(&metric::KEY_AGE, move || {
         let now = clock.now();

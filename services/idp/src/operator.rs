@@ -1,5 +1,5 @@
-//! The operator's gRPC service: who is signed in, and an end to it. It is there
-//! only where an operator's key is set.
+//! The operator's gRPC service: lists and ends login sessions. It exists only if an
+//! operator's key is set.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -8,29 +8,25 @@ use oauth_types::secret::same_secret;
 use secrecy::{ExposeSecret as _, SecretString};
 use sso_proto::idp::{
     EndSessionsRequest, EndSessionsResponse, ListSessionsRequest, ListSessionsResponse,
-    LoginSession as Shown, end_sessions_request::Which, sessions_server::Sessions,
+    LoginSession as ListedSession, end_sessions_request::Which, sessions_server::Sessions,
 };
 use store::StoreError;
 use tonic::{Request, Response, Status};
 use web_kit::{client::ClientAddr, device};
 
 use crate::{
-    audit,
-    client_auth::Whose,
+    Idp, audit,
+    client_auth::FailureKey,
     domain::EndReason,
-    grants::GrantError,
-    records::RecordError,
-    sessions::{
-        self,
-        index::{self, SessionName},
-    },
+    records::{ChangeError, RecordError},
+    session_index::{self, SessionName},
+    sessions,
     settings::User,
-    state::Idp,
 };
 
-/// How many sessions a page has where nothing else is asked for.
+/// The default size of a page.
 const PAGE: usize = 100;
-/// The most that a page has.
+/// The largest size of a page.
 const MAX_PAGE: usize = 200;
 
 /// `sso.idp.v1.Sessions`.
@@ -40,7 +36,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Open to whoever has `key`.
+    /// A service for callers that have `key`.
     pub fn new(idp: Arc<Idp>, key: SecretString) -> Self {
         Self { idp, key }
     }
@@ -53,15 +49,15 @@ impl Service {
         let from = request.remote_addr();
         let from = from.map_or(ClientAddr::UNKNOWN, ClientAddr::from);
         let (failures, now) = (&self.idp.failures, self.idp.now());
-        let judged = failures.judge(Whose::Operator, from.bucket(), now, || {
+        let checked = failures.check(FailureKey::Operator, from.bucket(), now, || {
             given.is_some_and(|(_, key)| same_secret(self.key.expose_secret(), key))
         });
-        match judged {
+        match checked {
             Ok(true) => Ok(()),
             Ok(false) => {
                 audit::operator_refused(from);
                 Err(Status::unauthenticated(
-                    "the operator's key is needed: authorization: Bearer <key>",
+                    "the operator's key is required: authorization: Bearer <key>",
                 ))
             }
             Err(wait) => {
@@ -74,20 +70,20 @@ impl Service {
     }
 
     fn user(&self, name: &str) -> Result<&User, Status> {
-        let user = self.idp.settings.user_called(name);
+        let user = self.idp.settings.user_by_name_or_sub(name);
         user.ok_or_else(|| Status::not_found("no such user"))
     }
 
-    async fn shown(&self, name: &SessionName) -> Result<Option<Shown>, Status> {
+    async fn listed(&self, name: &SessionName) -> Result<Option<ListedSession>, Status> {
         let idp = &*self.idp;
-        let Some(login) = sessions::live(idp, &name.sid).await.map_err(away)? else {
+        let Some(login) = sessions::live(idp, &name.sid).await.map_err(unavailable)? else {
             return Ok(None);
         };
-        let clients = index::clients_of(idp, &name.sid)
+        let clients = session_index::clients_of(idp, &name.sid)
             .await
-            .map_err(store_away)?;
+            .map_err(store_unavailable)?;
         let user = idp.settings.user(&login.sub);
-        Ok(Some(Shown {
+        Ok(Some(ListedSession {
             username: user.map(|user| user.username.clone()).unwrap_or_default(),
             began_at: login.began().secs(),
             expires_at: login.expires_at.secs(),
@@ -106,21 +102,23 @@ impl Sessions for Service {
         request: Request<ListSessionsRequest>,
     ) -> Result<Response<ListSessionsResponse>, Status> {
         self.check(&request)?;
-        let asked = request.into_inner();
-        let sub = match asked.user.as_str() {
+        let request = request.into_inner();
+        let sub = match request.user.as_str() {
             "" => None,
             name => Some(self.user(name)?.sub.as_str()),
         };
         audit::operator_listed(sub);
-        let from = Cursor::parse(&asked.page_token)?;
-        let size = match usize::try_from(asked.page_size).unwrap_or(MAX_PAGE) {
+        let from = Cursor::parse(&request.page_token)?;
+        let size = match usize::try_from(request.page_size).unwrap_or(MAX_PAGE) {
             0 => PAGE,
             size => size.min(MAX_PAGE),
         };
-        let (names, next) = page(&self.idp, sub, from, size).await.map_err(store_away)?;
+        let (names, next) = page(&self.idp, sub, from, size)
+            .await
+            .map_err(store_unavailable)?;
         let mut found = Vec::new();
         for name in &names {
-            found.extend(self.shown(name).await?);
+            found.extend(self.listed(name).await?);
         }
         Ok(Response::new(ListSessionsResponse {
             sessions: found,
@@ -137,7 +135,7 @@ impl Sessions for Service {
         let ended = match request.into_inner().which {
             Some(Which::User(name)) => {
                 let sub = self.user(&name)?.sub.clone();
-                // A task of its own: who hangs up has asked for all of them.
+                // A task of its own: all sessions end even if the caller disconnects.
                 let ending = tokio::spawn(async move {
                     sessions::end_all_of(&idp, &sub, None, EndReason::Operator).await
                 });
@@ -146,7 +144,11 @@ impl Sessions for Service {
                     .map_err(|error| Status::internal(error.to_string()))?
             }
             Some(Which::Sid(sid)) => {
-                if sessions::live(&idp, &sid).await.map_err(away)?.is_none() {
+                if sessions::live(&idp, &sid)
+                    .await
+                    .map_err(unavailable)?
+                    .is_none()
+                {
                     return Err(Status::not_found("no such session"));
                 }
                 sessions::end(&idp, &sid, EndReason::Operator).await
@@ -154,19 +156,19 @@ impl Sessions for Service {
             None => return Err(Status::invalid_argument("name a user or a sid")),
         };
         let ended = ended.map_err(|error| match error {
-            GrantError::Records(error) => away(error),
+            ChangeError::Record(error) => unavailable(error),
             other => Status::unavailable(other.to_string()),
         })?;
         let count = ended.sessions;
-        ended.told().await;
+        ended.notified().await;
         Ok(Response::new(EndSessionsResponse {
             ended: u32::try_from(count).unwrap_or(u32::MAX),
         }))
     }
 }
 
-/// The last session of a page: what comes next ends later, or at the same
-/// moment and has a greater `sid`.
+/// The last session of a page. The next page has the sessions that end later, or at the
+/// same time with a greater `sid`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Cursor {
     at: Timestamp,
@@ -186,27 +188,27 @@ impl Cursor {
             let (at, sid) = (Timestamp::from_millis(at.parse().ok()?), sid.to_owned());
             Some(Self { at, sid })
         });
-        parsed.ok_or_else(|| Status::invalid_argument("page_token: not one of ours"))
+        parsed.ok_or_else(|| Status::invalid_argument("page_token: invalid"))
     }
 }
 
-/// The sessions after `from`, and where to go on.
+/// The sessions after `from`, and the cursor of the next page.
 async fn page(
     idp: &Idp,
     sub: Option<&str>,
     from: Cursor,
     size: usize,
 ) -> Result<(Vec<SessionName>, Option<Cursor>), StoreError> {
-    // Sessions that have expired are the worker's.
+    // Expired sessions are left to the worker.
     let start = from.at.max(idp.now());
     let mut limit = size + 1;
     loop {
-        let found = index::ending_from(idp, sub, start, limit).await?;
+        let found = session_index::ending_from(idp, sub, start, limit).await?;
         let is_all = found.len() < limit;
         let sids = |(name, at): (SessionName, _)| (Cursor { at, sid: name.sid }, name.sub);
         let after: BTreeSet<_> = found.into_iter().map(sids).collect();
         let after: Vec<_> = after.into_iter().filter(|(at, _)| *at > from).collect();
-        // Many may end at the moment where the page before stopped.
+        // Many sessions may end at the time of the cursor.
         if after.len() <= size && !is_all {
             limit *= 2;
             continue;
@@ -224,13 +226,13 @@ async fn page(
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn away(error: RecordError) -> Status {
+fn unavailable(error: RecordError) -> Status {
     tracing::warn!("{error}");
-    Status::unavailable("the store cannot be reached; try again")
+    Status::unavailable("the store is unavailable; try again")
 }
 
-fn store_away(error: StoreError) -> Status {
-    away(error.into())
+fn store_unavailable(error: StoreError) -> Status {
+    unavailable(error.into())
 }
 
 #[cfg(test)]

@@ -1,30 +1,28 @@
-//! The one gate before anything is issued to a client or told of a user: what
-//! was granted once, cut to what the configuration gives client and user now.
-//! Nothing but this makes a [`Permit`], and nothing is issued without one.
+//! The one gate before anything is issued to a client or disclosed about a user: what
+//! was granted, cut to what the configuration allows client and user now. Only this
+//! module creates a [`Permit`], and nothing is issued without one.
 
-use oauth_types::{ErrorCode, Scope, claims::AccessToken};
+use oauth_types::{ErrorCode, Params, Scope, claims::AccessToken};
 
 use crate::{
+    Idp,
     domain::{AuthorizationRequest, Grant},
     error::OAuthError,
-    params::Params,
     settings::{Client, IDENTITY_SCOPES, Settings, User},
-    state::Idp,
-    token::one_audience,
 };
 
 /// What a user granted a client.
 pub struct Granted<'g> {
-    /// Who granted it.
+    /// The user.
     pub sub: &'g str,
-    /// What.
+    /// The scope.
     pub scope: &'g Scope,
-    /// For which audiences, the default first.
+    /// The audiences, the default first.
     pub audiences: &'g [String],
 }
 
 impl<'g> Granted<'g> {
-    /// By the request that `sub` agreed to.
+    /// What `sub` granted by agreeing to `request`.
     pub fn by(request: &'g AuthorizationRequest, sub: &'g str) -> Self {
         Self {
             sub,
@@ -49,19 +47,29 @@ pub struct Permit<'i> {
     idp: &'i Idp,
     user: Option<&'i User>,
     scope: Scope,
-    /// Those that were granted, the default first.
+    /// The granted audiences, the default first.
     audiences: Vec<&'i str>,
-    /// The audience where none was granted: a token with no scope there.
+    /// The audience if none was granted: for a token without scopes there.
     fallback: Option<&'i str>,
 }
 
-/// The scope of a token, and what the answer says of it.
+/// The scope of an access token and of the token response.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Cut {
-    /// What the access token may do at its audience.
+pub struct TokenScope {
+    /// What the access token allows at its audience.
     pub token: Scope,
-    /// The same with what may be told of the user (RFC 6749 §5.1).
-    pub answer: Scope,
+    /// The same with the granted identity scopes (RFC 6749 §5.1).
+    pub response: Scope,
+}
+
+impl TokenScope {
+    /// The same scope in token and response.
+    pub fn same(scope: Scope) -> Self {
+        Self {
+            token: scope.clone(),
+            response: scope,
+        }
+    }
 }
 
 impl<'i> Permit<'i> {
@@ -88,9 +96,9 @@ impl<'i> Permit<'i> {
             .filter(|token| idp.settings.allows(client, token));
         let still = |wanted: &String| client.audiences.iter().find(|own| *own == wanted);
         let audiences = granted.audiences.iter().filter_map(still);
-        // A client without audiences signs users in, and asks who they are.
-        let tells = scope.contains("openid").then_some(idp.userinfo.as_str());
-        let own = client.audiences.first().map(String::as_str).or(tells);
+        // A client without audiences signs users in and calls userinfo.
+        let userinfo = scope.contains("openid").then_some(idp.userinfo.as_str());
+        let own = client.audiences.first().map(String::as_str).or(userinfo);
         Ok(Self {
             idp,
             user: Some(user),
@@ -100,62 +108,80 @@ impl<'i> Permit<'i> {
         })
     }
 
-    /// The user, where there is one.
+    /// The user, if the permit is not for a client itself.
     pub const fn user(&self) -> Option<&'i User> {
         self.user
     }
 
-    /// All that may be done and told.
+    /// The whole scope.
     pub const fn scope(&self) -> &Scope {
         &self.scope
     }
 
-    /// The one audience of a new token: the one that `params` name, else the
-    /// default. One outside the grant is refused, never replaced (RFC 8707 §2.2).
+    /// The one audience of a new token: the audience that `params` name, else the
+    /// default. One outside the permit is refused, never replaced (RFC 8707 §2.2).
     pub fn audience<'a>(&'a self, params: &'a Params) -> Result<&'a str, OAuthError> {
-        let default = self.audiences.first().copied().or(self.fallback);
-        let audience = one_audience(params, default)?;
+        self.audience_or(params, self.audiences.first().copied())
+    }
+
+    /// The same, where `default` is one of the permit's audiences.
+    pub fn audience_or<'a>(
+        &'a self,
+        params: &'a Params,
+        default: Option<&'a str>,
+    ) -> Result<&'a str, OAuthError> {
+        let refused = |why: &str| OAuthError::new(ErrorCode::InvalidTarget, why);
+        let default = default.or(self.fallback);
+        let audience = match params.resources()[..] {
+            [] => default.ok_or_else(|| refused("Name the resource that the token is for."))?,
+            [one] => one,
+            _ => {
+                let why =
+                    "An access token has one audience: name one resource (RFC 8707 section 2.2).";
+                return Err(refused(why));
+            }
+        };
         if self.audiences.contains(&audience) || Some(audience) == default {
             return Ok(audience);
         }
-        Err(OAuthError::new(
-            ErrorCode::InvalidTarget,
-            "This resource is outside the grant, or no longer for this client.",
+        Err(refused(
+            "This resource is outside the grant, or not allowed for this client.",
         ))
     }
 
-    /// The same, where the client's order of audiences says the default.
+    /// The same permit, with its audiences in the order of the client's.
     #[must_use]
     pub fn in_order_of(mut self, client: &Client) -> Self {
-        let place = |audience: &&str| client.audiences.iter().position(|own| own == audience);
-        self.audiences.sort_by_key(place);
+        let position = |audience: &&str| client.audiences.iter().position(|own| own == audience);
+        self.audiences.sort_by_key(position);
         self
     }
 
-    /// What a token for `audience` may do: all, or what is `asked` of it.
-    pub fn cut(&self, asked: Option<&Scope>, audience: &str) -> Result<Cut, OAuthError> {
-        if asked.is_some_and(|asked| !asked.is_within(&self.scope)) {
-            let why = "The scope goes beyond the grant, or beyond what this client may have now.";
+    /// The scope of a token for `audience`: all, or the `requested` part.
+    pub fn scope_for(
+        &self,
+        requested: Option<&Scope>,
+        audience: &str,
+    ) -> Result<TokenScope, OAuthError> {
+        if requested.is_some_and(|requested| !requested.is_within(&self.scope)) {
+            let why = "The scope exceeds the grant, or what this client may have now.";
             return Err(OAuthError::new(ErrorCode::InvalidScope, why));
         }
-        let scope = asked.unwrap_or(&self.scope);
-        let told = scope.filter(|token| IDENTITY_SCOPES.contains(&token));
+        let scope = requested.unwrap_or(&self.scope);
+        let identity = scope.filter(|token| IDENTITY_SCOPES.contains(&token));
         if audience == self.idp.userinfo {
-            return Ok(Cut {
-                token: told.clone(),
-                answer: told,
-            });
+            return Ok(TokenScope::same(identity));
         }
         let token = self.idp.settings.scope_at(scope, audience);
-        Ok(Cut {
-            answer: token.union(&told),
+        Ok(TokenScope {
+            response: token.union(&identity),
             token,
         })
     }
 
-    /// What `subject`, a token of this grant, may do now. One that was exchanged
-    /// may do what the exchange still gives.
-    pub fn left_to(&self, subject: &AccessToken) -> Scope {
+    /// What `subject`, a token of this grant, allows now. An exchanged token allows
+    /// what the exchange still gives.
+    pub fn effective_scope(&self, subject: &AccessToken) -> Scope {
         if subject.act.is_none() {
             return subject.scope.intersect(&self.scope);
         }
@@ -169,10 +195,10 @@ impl<'i> Permit<'i> {
     }
 }
 
-/// The user, if tokens may be issued for them at all.
+/// The user, if tokens may be issued for the user at all.
 fn user_may_get_tokens<'s>(settings: &'s Settings, sub: &str) -> Result<&'s User, OAuthError> {
     settings
         .user(sub)
         .filter(|user| user.enabled)
-        .ok_or_else(|| OAuthError::grant("The user may not get tokens (unknown or disabled)."))
+        .ok_or_else(|| OAuthError::grant("The user is unknown or disabled."))
 }

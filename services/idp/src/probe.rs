@@ -1,11 +1,10 @@
-//! Whether the store keeps together what is written together.
+//! Checks whether the store has lost a part of what was written together.
 //!
-//! A Redis that drops a part of its append-only file when it starts, a restored
-//! backup or a failover can leave a record without its place in a list. Sessions
-//! and grants that this happens to end when they are met; here it is noticed
-//! before that. The provider writes the same moment to a list and to a value, the
-//! list first. A value with a later moment than the list has is what only a store
-//! leaves that has lost something.
+//! A Redis that drops a part of its append-only file at its start, a restored backup
+//! or a failover can leave a record that no list contains. Affected sessions and
+//! grants end when they are next used; the probe notices the loss before that. The
+//! provider writes the same timestamp to a list and to a value, the list first. If
+//! the value is later than the list, the store has lost a write.
 
 use std::time::Duration;
 
@@ -13,32 +12,31 @@ use bytes::Bytes;
 use kit::clock::Timestamp;
 use store::StoreError;
 
-use crate::{meters::Unlisted, state::Idp};
+use crate::{Idp, meters::Unlisted};
 
 const LIST: &str = "idp:probe-list";
 const MEMBER: &str = "probe";
 const VALUE: &str = "idp:probe-value";
-/// Who writes: one process at a time.
+/// The lock of the process that writes.
 const TURN: &str = "idp:probe-turn";
-/// For so long it is one process's turn.
+/// How long the lock is held.
 const HELD: Duration = Duration::from_secs(60);
-/// How often both are written anew: what a Redis drops from its file is what is new.
-const ANEW: Duration = Duration::from_secs(3600);
-/// How long what was written is remembered: over any outage.
+/// How often both are written again: a Redis loses the latest part of its file.
+const REWRITE: Duration = Duration::from_secs(3600);
+/// How long both are kept: longer than any outage.
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Compares what is there, says so where something is lost, and writes it anew
-/// where it is lost or old.
-pub async fn look(idp: &Idp) -> Result<(), StoreError> {
+/// Compares both, reports a loss, and writes them again if they are lost or old.
+pub async fn check(idp: &Idp) -> Result<(), StoreError> {
     let store = idp.records.store();
     let (value, listed) = tokio::try_join!(store.get(VALUE), store.score(LIST, MEMBER))?;
-    let value = value.as_deref().and_then(moment);
+    let value = value.as_deref().and_then(timestamp);
     let is_lost = value.is_some() && value > listed;
     if is_lost {
         idp.meters.unlisted(Unlisted::Probe);
     }
     let now = idp.now();
-    if !is_lost && value.is_some_and(|written| now < written + ANEW) {
+    if !is_lost && value.is_some_and(|written| now < written + REWRITE) {
         return Ok(());
     }
     let turn = Bytes::from_static(b"taken");
@@ -50,7 +48,7 @@ pub async fn look(idp: &Idp) -> Result<(), StoreError> {
     store.put(VALUE, text, REMEMBERED).await
 }
 
-fn moment(text: &[u8]) -> Option<Timestamp> {
+fn timestamp(text: &[u8]) -> Option<Timestamp> {
     let millis = std::str::from_utf8(text).ok()?.parse().ok()?;
     Some(Timestamp::from_millis(millis))
 }

@@ -1,6 +1,6 @@
-//! The refresh token's form: `<grant>.<generation>.<mac>`. It is derived from a
-//! key that is not in the store, so the store holds no token, a forged one is
-//! told from a used one, and a lost answer can be given again.
+//! The format of refresh tokens: `<grant>.<generation>.<mac>`. A token is derived from a
+//! key that is not in the store. So the store holds no token, forged tokens differ from
+//! used ones, and a lost response can be repeated.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::derived_key::derived_key;
 /// The most characters of a refresh token.
 const MAX_LEN: usize = 128;
 
-/// Makes and reads refresh tokens.
+/// Creates and reads refresh tokens.
 #[derive(Clone)]
 pub struct RefreshTokens {
     key: Arc<hmac::Key>,
@@ -27,7 +27,7 @@ impl RefreshTokens {
         }
     }
 
-    /// The token of this grant's `generation`.
+    /// The token of a grant and generation.
     pub fn token(&self, grant_id: &str, generation: u32) -> String {
         let named = format!("{grant_id}.{generation}");
         let mac = hmac::sign(&self.key, named.as_bytes());

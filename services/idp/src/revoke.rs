@@ -1,42 +1,37 @@
 //! Token revocation (RFC 7009).
 //!
-//! A refresh token and an access token are revoked with their grant: all access
-//! tokens of the grant die with it, at userinfo and at token exchange (§2.1
-//! leaves an access token's grant to us). Resource servers that check tokens by
-//! themselves take them until they expire (§3).
+//! Revoking a refresh token or an access token revokes its grant (§2.1 leaves
+//! this to the server for access tokens). Userinfo and token exchange then refuse
+//! every access token of the grant. Resource servers that validate tokens
+//! themselves accept them until they expire (§3).
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use oauth_types::ErrorCode;
-use web_kit::client::client_addr;
 
 use crate::{
-    audit,
-    bodies::{self, ClientForm},
-    client_auth::authenticate,
+    Idp, audit,
+    client_auth::AuthenticatedForm,
     domain::{Grant, RefreshVerdict},
     error::OAuthError,
+    forms::ClientForm,
     grants,
-    presented::{Presented, PresentedAccess, Worthless, end_family, presented},
+    presented_token::{InvalidToken, Presented, PresentedAccess, presented, revoke_family},
     settings::Client,
-    state::Idp,
-    token::{authorization, form_params},
 };
 
-/// `POST /revoke`. `token_type_hint` only speeds a search up (§2.1), and there
-/// is none to do: each token says what it is.
+/// `POST /revoke`. `token_type_hint` only speeds up a search (§2.1). The format of
+/// a token tells its type here, so there is nothing to search.
 pub async fn endpoint(
     idp: web::Data<Idp>,
     req: HttpRequest,
-    body: ClientForm,
+    form: ClientForm,
 ) -> Result<HttpResponse, OAuthError> {
-    let params = form_params(&req, &body)?;
-    let client = authenticate(&idp, authorization(&req)?, client_addr(&req), &params).await?;
-    bodies::mark_client_authenticated(&req, client);
+    let AuthenticatedForm { client, params } = AuthenticatedForm::read(&idp, &req, &form).await?;
     let token = params
         .one("token")?
         .ok_or_else(|| OAuthError::request("token is missing (RFC 7009 section 2.1)."))?;
     revoke(&idp, client, token).await?;
-    // §2.2: an unknown token is as good as a revoked one.
+    // §2.2: an unknown token counts as revoked.
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .finish())
@@ -48,16 +43,16 @@ async fn revoke(idp: &Idp, client: &Client, token: &str) -> Result<(), OAuthErro
         Ok(Presented::Refresh(refresh)) => {
             let grant = of_this_client(client, refresh.grant.record)?;
             if refresh.verdict == RefreshVerdict::Reused {
-                return end_family(idp, &grant).await;
+                return revoke_family(idp, &grant).await;
             }
             grant
         }
         Ok(Presented::Access(access)) => grant_of(client, access)?,
         Ok(Presented::IdToken) => {
-            return Err(unsupported("An id_token gives access to nothing."));
+            return Err(unsupported("An id_token cannot be revoked."));
         }
-        Err(Worthless::Unknown(_) | Worthless::Over) => return Ok(()),
-        Err(Worthless::Records(error)) => return Err(error.into()),
+        Err(InvalidToken::Unknown(_) | InvalidToken::GrantEnded) => return Ok(()),
+        Err(InvalidToken::Records(error)) => return Err(error.into()),
     };
     if let Some(grant) = grants::revoke(idp, &grant.id, grant.expires_at).await? {
         audit::grant_revoked_by_client(&idp.meters, &grant);
@@ -65,7 +60,7 @@ async fn revoke(idp: &Idp, client: &Client, token: &str) -> Result<(), OAuthErro
     Ok(())
 }
 
-/// The grant that an access token of `client` ends with.
+/// The grant of an access token that was issued to `client`.
 fn grant_of(client: &Client, access: PresentedAccess) -> Result<Grant, OAuthError> {
     let unsupported = |why: &str| OAuthError::new(ErrorCode::UnsupportedTokenType, why);
     let PresentedAccess { claims, grant } = access;
@@ -73,14 +68,14 @@ fn grant_of(client: &Client, access: PresentedAccess) -> Result<Grant, OAuthErro
         return Err(another_clients());
     }
     if claims.act.is_some() {
-        let why = "An exchanged token ends with the token that it came from.";
+        let why = "An exchanged token is revoked with the token that it was exchanged for.";
         return Err(unsupported(why));
     }
-    let why = "Nobody granted this token: it ends by itself.";
+    let why = "A token without a grant (client credentials) cannot be revoked.";
     of_this_client(client, grant.ok_or_else(|| unsupported(why))?)
 }
 
-/// §2.1: one that was issued to another client is refused, and this one told.
+/// §2.1: a token that was issued to another client is refused with an error.
 fn of_this_client(client: &Client, grant: Grant) -> Result<Grant, OAuthError> {
     if grant.client_id == client.client_id {
         Ok(grant)

@@ -19,13 +19,13 @@ use web_kit::{
 };
 
 use crate::{
-    account, authorize, discovery, grant_management, logout, pages::HomePage, par, revoke,
-    settings::Settings, state::Idp, token, userinfo,
+    Idp, account, authorize, discovery, grant_management, logout, pages::HomePage, revoke,
+    settings::Settings, token, userinfo,
 };
 
-/// Where the trace of a request begins: a client's at the client, a browser's
-/// here or in its journey.
-pub(crate) fn trace(_: &Method, path: &str) -> Origin {
+/// Where the trace of a request begins: at the client, or for a browser here or at its
+/// login.
+pub(crate) fn trace(_: &Method, path: &str) -> From {
     match path {
         "/token" | "/par" | "/userinfo" | "/jwks" | "/revoke" | "/grants" | "/grants/end" => {
             Origin::Caller
@@ -48,64 +48,76 @@ pub(crate) fn configure(
         sites: ui::sites(addresses),
     });
     let idp = Data::from(idp);
+    let framable = idp.weaknesses.has(Weakness::Framable);
     move |cfg: &mut ServiceConfig| {
-        let shared = |path: &str| web::resource(path).wrap(cors(&origins));
-        let framable = idp.weaknesses.has(Weakness::Framable);
-        let page = |path: &str| {
-            web::resource(path)
-                .wrap(from_fn(|req, next| ui::error_pages(Accent::Idp, req, next)))
-                .wrap(from_fn(move |req, next| frame(framable, req, next)))
-        };
         cfg.app_data(idp.clone())
             .app_data(discovery.clone())
             .app_data(home.clone())
-            .service(
-                page("/authorize")
-                    .route(web::get().to(authorize::endpoint))
-                    .route(web::post().to(authorize::endpoint)),
-            )
-            .service(page(authorize::SIGN_IN_PATH).route(web::post().to(authorize::sign_in)))
-            .service(page(authorize::CONSENT_PATH).route(web::post().to(authorize::consent)))
-            .service(
-                page(logout::PATH)
-                    .route(web::get().to(logout::endpoint))
-                    .route(web::post().to(logout::endpoint)),
-            )
-            .service(page(account::PATH).route(web::get().to(account::endpoint)))
-            .service(page(account::SIGN_IN_PATH).route(web::post().to(account::sign_in)))
-            .service(page(account::END_PATH).route(web::post().to(account::end)))
-            .service(
-                web::resource(grant_management::LIST_PATH)
-                    .route(web::post().to(grant_management::list)),
-            )
-            .service(
-                web::resource(grant_management::END_PATH)
-                    .route(web::post().to(grant_management::end)),
-            )
-            .service(web::resource("/par").route(web::post().to(par::endpoint)))
-            .service(shared("/token").route(web::post().to(token::endpoint)))
-            .service(shared("/revoke").route(web::post().to(revoke::endpoint)))
-            .service(
-                shared("/userinfo")
-                    .route(web::get().to(userinfo::endpoint))
-                    .route(web::post().to(userinfo::endpoint)),
-            )
-            .service(shared("/jwks").route(web::get().to(discovery::jwks)))
-            .service(
-                shared("/.well-known/openid-configuration")
-                    .route(web::get().to(discovery::endpoint)),
-            )
-            .service(
-                shared("/.well-known/oauth-authorization-server")
-                    .route(web::get().to(discovery::endpoint)),
-            )
-            .service(page("/").route(web::get().to(home_page)))
-            .configure(ui::assets)
-            .default_service(ui::fallback(Accent::Idp));
+            .configure(|cfg| pages(cfg, framable))
+            .configure(client_endpoints)
+            .configure(|cfg| cross_origin_endpoints(cfg, &origins))
+            .configure(look::assets)
+            .default_service(look::fallback(Accent::Idp));
     }
 }
 
-/// Denied to every site by the page itself, unless a lab has weakened that.
+/// What people see in the browser. Errors are pages.
+fn pages(cfg: &mut ServiceConfig, framable: bool) {
+    let page = |path: &str| {
+        web::resource(path)
+            .wrap(from_fn(|req, next| {
+                look::error_pages(Accent::Idp, req, next)
+            }))
+            .wrap(from_fn(move |req, next| frame(framable, req, next)))
+    };
+    cfg.service(
+        page("/authorize")
+            .route(web::get().to(authorize::endpoint))
+            .route(web::post().to(authorize::endpoint)),
+    )
+    .service(page(authorize::SIGN_IN_PATH).route(web::post().to(authorize::sign_in)))
+    .service(page(authorize::CONSENT_PATH).route(web::post().to(authorize::consent)))
+    .service(
+        page(logout::PATH)
+            .route(web::get().to(logout::endpoint))
+            .route(web::post().to(logout::endpoint)),
+    )
+    .service(page(account::PATH).route(web::get().to(account::endpoint)))
+    .service(page(account::SIGN_IN_PATH).route(web::post().to(account::sign_in)))
+    .service(page(account::END_PATH).route(web::post().to(account::end)))
+    .service(page("/").route(web::get().to(home_page)));
+}
+
+/// What clients call from a server.
+fn client_endpoints(cfg: &mut ServiceConfig) {
+    cfg.service(
+        web::resource(grant_management::LIST_PATH).route(web::post().to(grant_management::list)),
+    )
+    .service(web::resource(grant_management::END_PATH).route(web::post().to(grant_management::end)))
+    .service(web::resource("/par").route(web::post().to(authorize::par)));
+}
+
+/// What public clients call from the browser as well (CORS).
+fn cross_origin_endpoints(cfg: &mut ServiceConfig, origins: &Arc<[String]>) {
+    let shared = |path: &str| web::resource(path).wrap(cors(origins));
+    cfg.service(shared("/token").route(web::post().to(token::endpoint)))
+        .service(shared("/revoke").route(web::post().to(revoke::endpoint)))
+        .service(
+            shared("/userinfo")
+                .route(web::get().to(userinfo::endpoint))
+                .route(web::post().to(userinfo::endpoint)),
+        )
+        .service(shared("/jwks").route(web::get().to(discovery::jwks)))
+        .service(
+            shared("/.well-known/openid-configuration").route(web::get().to(discovery::endpoint)),
+        )
+        .service(
+            shared("/.well-known/oauth-authorization-server")
+                .route(web::get().to(discovery::endpoint)),
+        );
+}
+
+/// The pages forbid framing, unless a weakened lab allows it.
 async fn frame<B: MessageBody>(
     framable: bool,
     req: ServiceRequest,
@@ -122,7 +134,7 @@ async fn home_page(home: Data<HomePage>) -> HttpResponse {
     home.respond()
 }
 
-/// Where the pages of public clients come from: the origins of their redirect URIs.
+/// The origins of public clients: those of their redirect URIs.
 fn public_origins(settings: &Settings) -> Vec<String> {
     let public = settings.clients().filter(|client| client.is_public());
     let uris = public.flat_map(|client| &client.redirect_uris);

@@ -5,19 +5,17 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
-use oauth_types::error::sentence;
+use oauth_types::{error::sentence, params::BadParams};
 use serde::Serialize;
 use web_kit::problem::Problem;
 
 use crate::{
-    bodies::ClientForm,
+    Idp,
+    forms::ClientForm,
     issue::PersonClaims,
-    params::Params,
     policy::Permit,
-    presented::{Presented, Worthless, presented},
+    presented_token::{InvalidToken, Presented, presented},
     records::RecordError,
-    state::Idp,
-    token::is_form,
 };
 
 #[derive(Serialize)]
@@ -31,18 +29,18 @@ struct UserInfo<'a> {
 pub async fn endpoint(
     idp: web::Data<Idp>,
     req: HttpRequest,
-    body: ClientForm,
+    form: ClientForm,
 ) -> Result<HttpResponse, Problem> {
-    let token = bearer(&req, &body)?;
+    let token = bearer(&req, &form)?;
     let access = match presented(&idp, &token).await {
         Ok(Presented::Access(access)) => access,
         Ok(Presented::Refresh(_) | Presented::IdToken) => {
-            return Err(invalid_token("it is no access token"));
+            return Err(invalid_token("it is not an access token"));
         }
-        Err(Worthless::Records(error)) => return Err(store_away(error)),
-        Err(worthless) => return Err(invalid_token(&worthless.to_string())),
+        Err(InvalidToken::Records(error)) => return Err(store_unavailable(error)),
+        Err(invalid) => return Err(invalid_token(&invalid.to_string())),
     };
-    // The grant's client, which an exchanged token's need not be.
+    // The client of the grant: an exchanged token may have another one.
     let grant = access.grant.ok_or_else(no_openid)?;
     let ended = || invalid_token("its grant has ended");
     let client = idp.settings.client(&grant.client_id).ok_or_else(ended)?;
@@ -60,31 +58,23 @@ pub async fn endpoint(
         .json(info))
 }
 
-/// RFC 6750 §2.1 and §2.2: the header or the form's body, one of them. A token
-/// in the query is not looked at.
-fn bearer(req: &HttpRequest, body: &[u8]) -> Result<String, Problem> {
+/// RFC 6750 §2.1 and §2.2: the token in the header or in a form, one of them. A token
+/// in the query is ignored.
+fn bearer(req: &HttpRequest, form: &ClientForm) -> Result<String, Problem> {
     let malformed = |why: &str| {
         Problem::new(StatusCode::BAD_REQUEST, "Malformed request")
             .detail(why)
             .www_authenticate(challenge("invalid_request", why))
     };
     let headers: Vec<_> = req.headers().get_all(header::AUTHORIZATION).collect();
-    let is_form = req
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(is_form);
-    let from_body = match std::str::from_utf8(body) {
-        Ok(text) if is_form => {
-            let params = Params::parse(text).map_err(|e| malformed(&e.to_string()))?;
-            params
-                .one("access_token")
-                .map_err(|e| malformed(&e.to_string()))?
-                .map(str::to_owned)
-        }
-        _ => None,
+    let from_form = || -> Result<Option<String>, BadParams> {
+        let Some(params) = form.optional_params()? else {
+            return Ok(None);
+        };
+        Ok(params.one("access_token")?.map(str::to_owned))
     };
-    match (&headers[..], from_body) {
+    let from_form = from_form().map_err(|error| malformed(&error.to_string()))?;
+    match (&headers[..], from_form) {
         ([], None) => Err(no_token()),
         ([], Some(token)) => Ok(token),
         ([one], None) => {
@@ -111,14 +101,14 @@ fn no_token() -> Problem {
 
 fn invalid_token(why: &str) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "Invalid access token")
-        .detail(format!("The access token is not taken: {why}."))
+        .detail(format!("The access token is invalid: {why}."))
         .www_authenticate(challenge("invalid_token", why))
 }
 
 fn no_openid() -> Problem {
-    let why = "the grant does not hold openid";
+    let why = "the grant does not include openid";
     Problem::new(StatusCode::FORBIDDEN, "Insufficient scope")
-        .detail("Userinfo is for grants with the scope openid.")
+        .detail("Userinfo requires a grant with the scope openid.")
         .www_authenticate(format!(
             "{}, scope=\"openid\"",
             challenge("insufficient_scope", why)
@@ -133,12 +123,9 @@ fn challenge(error: &str, why: &str) -> String {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn store_away(error: RecordError) -> Problem {
+fn store_unavailable(error: RecordError) -> Problem {
     tracing::warn!("{error}");
-    Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "The store cannot be reached",
-    )
-    .detail("Try again.")
-    .retry_after(1)
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The store is unavailable")
+        .detail("Try again.")
+        .retry_after(1)
 }

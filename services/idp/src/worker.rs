@@ -1,5 +1,5 @@
-//! What happens without a request: sessions that nobody touches expire, and
-//! apps that could not be told of a logout are told later.
+//! Background work: expired sessions end, and back-channel logouts that failed are
+//! retried.
 
 use std::{
     sync::Arc,
@@ -8,28 +8,30 @@ use std::{
 
 use kit::shutdown::Shutdown;
 
-use crate::{changed_users, grants::GrantError, meters, probe, sessions, state::Idp};
+use crate::{Idp, changed_users, meters, probe, records::ChangeError, session_index, sessions};
 
-/// How often it looks. What is due is a matter of the clock, not of this.
+/// How often it checks what is due by the clock.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Works until the drain. Every process has one; the store hands each piece of
-/// work to one of them alone.
+/// Works until the drain. Every process runs one worker; each item of work is claimed
+/// in the store by one of them.
 pub async fn run(idp: Arc<Idp>, shutdown: Shutdown) {
     let (mut was_well, mut compared) = (true, false);
     let mut counted = None;
     let work = async {
         loop {
-            let outcome = once(&idp, &mut compared).await;
-            // Once for an outage, not once a second.
+            let outcome = run_once(&idp, &mut compared).await;
+            // Logged once per outage.
             if let (true, Err(error)) = (was_well, &outcome) {
-                tracing::warn!("what is due has to wait: {error}");
+                tracing::warn!("background work is postponed: {error}");
             }
             was_well = outcome.is_ok();
             if counted.is_none_or(|at: Instant| at.elapsed() >= meters::EVERY) {
-                idp.meters.look(&idp).await;
-                // What fails here has failed above as well, which says so.
-                let _ = probe::look(&idp).await;
+                idp.meters
+                    .show_sessions(session_index::count(&idp).await.ok());
+                idp.meters.show_outbox(idp.outbox.depth().await.ok());
+                // A failing store has been logged above.
+                let _ = probe::check(&idp).await;
                 counted = Some(Instant::now());
             }
             tokio::time::sleep(EVERY).await;
@@ -38,15 +40,15 @@ pub async fn run(idp: Arc<Idp>, shutdown: Shutdown) {
     shutdown.unless_begun(work).await;
 }
 
-/// Each piece has its turn, whatever comes of the others; gives the first error.
-async fn once(idp: &Idp, compared: &mut bool) -> Result<(), GrantError> {
+/// Runs every kind of work, even if another one fails. Returns the first error.
+async fn run_once(idp: &Idp, compared: &mut bool) -> Result<(), ChangeError> {
     let users = if *compared {
         Ok(())
     } else {
-        changed_users::end_theirs(idp).await
+        changed_users::end_sessions(idp).await
     };
     *compared |= users.is_ok();
     let sessions = sessions::end_due(idp).await;
     let notices = idp.outbox.deliver_due().await;
-    users.and(sessions).and(notices.map_err(GrantError::from))
+    users.and(sessions).and(notices.map_err(ChangeError::from))
 }

@@ -1,6 +1,6 @@
-//! The lab's sites: the trainer's start page, the single-page app, the
-//! attacker's site. Each has a host name, a port and a frame of its own. They
-//! keep nothing and call nobody: what happens on them happens in the browser.
+//! The sites of the lab: the start page, the single-page app and the attacker's site.
+//! Each has its own host name, port and HTTP server. They store nothing and call no other
+//! service: everything happens in the browser.
 
 pub mod evil;
 #[cfg(test)]
@@ -25,27 +25,29 @@ pub const PROGRAM: &str = "lab";
 /// The names of its sites in traces and metrics.
 pub const SERVICES: [&str; 3] = [start::SERVICE, spa::SERVICE, evil::SERVICE];
 
-/// The most bytes of a request's body. Nothing here takes one.
+/// The most bytes of a request's body. No endpoint reads one.
 const BODY_LIMIT: usize = 1024;
 
 /// The settings of each site.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where everything is, for the links.
+    /// The public addresses of all sites, for links.
     pub addresses: Addresses,
-    /// The provider, as the single-page app and tokens name it.
+    /// The issuer, for the single-page app.
     pub issuer: String,
     /// Worker threads.
     pub workers: usize,
-    /// Proxies whose word counts about the client's address.
+    /// Proxies that are trusted to report the client address.
     pub trusted_proxies: TrustedProxies,
     /// Defences that a lab has switched off.
     pub weaknesses: Weaknesses,
+    /// Whether the demo users alice and bob can sign in.
+    pub demo_users: bool,
 }
 
 impl Config {
-    /// From the settings that all services share, and the issuer where it is
-    /// not at the provider's public URL.
+    /// From the settings that all services share, and the issuer if it is not the public
+    /// URL of the provider.
     pub fn read(
         common: &Common,
         idp_issuer: Option<&str>,
@@ -62,11 +64,12 @@ impl Config {
             workers: common.workers,
             trusted_proxies: trusted_proxies?,
             weaknesses: common.weaknesses,
+            demo_users: true,
         })
     }
 }
 
-/// Where each of its sites listens.
+/// The sockets of each site.
 pub struct Sockets {
     /// The start page.
     pub start: Listeners,

@@ -9,8 +9,8 @@ use kit::{
 };
 use lab::{Config, Sockets};
 
-/// The sites of the lab: the start page (what runs where, who can sign in), the
-/// single-page app and the attacker's site.
+/// The sites of the lab: the start page (services and users), the single-page app and
+/// the attacker's site.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -19,24 +19,39 @@ struct Args {
     /// Issuer of the tokens, exactly as they name it [default: the provider's public URL]
     #[arg(long, env = "IDP_ISSUER", value_name = "URL")]
     idp_issuer: Option<String>,
+    /// Whether the demo users alice and bob can sign in, for the start page: on or off
+    #[arg(long, env = "DEMO_USERS", default_value = "on", value_name = "on|off")]
+    demo_users: String,
 }
 
 fn read(args: &Args, common: &Common, problems: &mut Problems) -> Option<(Config, Sockets)> {
     let config = Config::read(common, args.idp_issuer.as_deref(), problems);
-    // Each is tried, so that every taken port is named.
+    let demo_users = match args.demo_users.as_str() {
+        "on" => Some(true),
+        "off" => Some(false),
+        other => {
+            problems.add("DEMO_USERS", format_args!("{other:?}: on or off"));
+            None
+        }
+    };
+    // All are bound, so that every taken port is reported.
     let [start, spa, evil] = Listeners::bind(common, [Site::Lab, Site::Spa, Site::Evil], problems);
     let sockets = Sockets {
         start: start?,
         spa: spa?,
         evil: evil?,
     };
-    Some((config?, sockets))
+    let config = Config {
+        demo_users: demo_users?,
+        ..config?
+    };
+    Some((config, sockets))
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let args: Args = parse_args();
-    // The lab keeps nothing: it has no use for the store.
+    // The lab stores nothing and ignores the store.
     let build = async |(config, at): (Config, Sockets), platform: launch::Platform| {
         lab::build(&config, at, &platform.deps)
     };

@@ -19,6 +19,7 @@ pub(crate) fn config() -> Config {
         workers: 1,
         trusted_proxies: "".parse().unwrap(),
         weaknesses: Weaknesses::default(),
+        demo_users: true,
     }
 }
 

@@ -82,8 +82,11 @@ fn read(args: &UpArgs, common: &Common, problems: &mut Problems) -> Option<Parts
             api_1::DEMO_SECRET,
         );
     }
-    let lab = lab::Config::read(common, args.idp.issuer.as_deref(), problems);
+    let mut lab = lab::Config::read(common, args.idp.issuer.as_deref(), problems);
     let mut idp = idp::Config::read(&args.idp, common, problems);
+    if let (Some(lab), Some(idp)) = (&mut lab, &idp) {
+        lab.demo_users = idp.has_demo_users();
+    }
     if let Some(idp) = &mut idp {
         idp.keep_operator_key(&OsRandom, problems);
         for app in [Site::App1, Site::App2] {

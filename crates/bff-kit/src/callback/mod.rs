@@ -5,7 +5,7 @@ mod page_error;
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use kit::telemetry::names::{OK, span};
-use oauth_types::claims::Audience;
+use oauth_types::{UniqueParams, claims::Audience};
 use tracing::{Instrument as _, Span, field::Empty};
 use web_kit::trace::join_login_trace;
 
@@ -13,7 +13,7 @@ use self::page_error::PageError;
 use crate::{
     audiences::FIRST,
     cookies::{self, Cookies, SetCookies},
-    params::Params,
+    params,
     pre_session::{NoLogin, PreSession},
     provider::{Expected, Grant, Identity, note},
     revocation::revoke,
@@ -35,7 +35,7 @@ struct Taken {
 
 /// The handler.
 pub(crate) async fn callback(req: HttpRequest, bff: web::Data<Bff>) -> HttpResponse {
-    let params = match Params::read(req.query_string().as_bytes()) {
+    let params = match params::parse(req.query_string().as_bytes()) {
         Ok(params) => params,
         Err(error) => {
             return PageError::Unreadable(error.to_string())
@@ -94,7 +94,7 @@ fn doubled(req: &HttpRequest, state: &str) -> Option<String> {
 async fn check<'p>(
     req: &HttpRequest,
     bff: &Bff,
-    params: &'p Params,
+    params: &'p UniqueParams,
     state: &str,
 ) -> (Result<(&'p str, PreSession), PageError>, bool) {
     let taken = take(req, bff, state).await;
@@ -149,7 +149,11 @@ async fn take(req: &HttpRequest, bff: &Bff, state: &str) -> Result<Taken, PageEr
 }
 
 /// The code of the answer, if the answer comes from the app's provider.
-fn code_of<'a>(params: &'a Params, issuer: &str, iss_promised: bool) -> Result<&'a str, PageError> {
+fn code_of<'a>(
+    params: &'a UniqueParams,
+    issuer: &str,
+    iss_promised: bool,
+) -> Result<&'a str, PageError> {
     check_issuer(params.get("iss"), issuer, iss_promised)?;
     if let Some(code) = params.get("error") {
         return Err(PageError::Refused(code.chars().take(64).collect()));

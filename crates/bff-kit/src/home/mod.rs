@@ -9,7 +9,7 @@ use web_kit::problem::Problem;
 use crate::{
     csrf::Csrf,
     pages::{self, HomePage},
-    params::Params,
+    params,
     sessions::{Purpose, Session},
     state::Bff,
 };
@@ -80,7 +80,7 @@ fn still_good(bff: &Bff, req: &HttpRequest) -> Vec<pages::StillGood> {
 
 /// The query's `note`, shown unescaped: only in a lab with that weakness.
 fn reflected(req: &HttpRequest, weaknesses: Weaknesses) -> Option<String> {
-    let params = Params::read(req.query_string().as_bytes()).ok();
+    let params = params::parse(req.query_string().as_bytes()).ok();
     let params = params.filter(|_| weaknesses.has(Weakness::ReflectedHtml));
     params?.get("note").map(ToOwned::to_owned)
 }

@@ -7,7 +7,7 @@ use actix_web::{
 use web_kit::body::is_form;
 
 use super::Scope;
-use crate::params::Params;
+use crate::params;
 
 /// A logout request, read.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl Asked {
         let form = if is_form { body } else { b"" };
         let mut scope = Scope::Everywhere;
         for text in [req.query_string().as_bytes(), form] {
-            let params = Params::read(text).map_err(|error| error.to_string())?;
+            let params = params::parse(text).map_err(|error| error.to_string())?;
             match params.get("scope") {
                 None => {}
                 Some("app") => scope = Scope::App,

@@ -11,7 +11,7 @@ use web_kit::{
     problem::Problem,
 };
 
-use crate::params::Params;
+use crate::params;
 
 /// An item and its quantity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -47,7 +47,7 @@ impl Order {
 
     fn of_form(form: &[u8]) -> Result<Self, Problem> {
         let read = || {
-            let form = Params::read(form).ok()?;
+            let form = params::parse(form).ok()?;
             Some(Self {
                 item: form.get("item")?.to_owned(),
                 quantity: form.get("quantity")?.parse().ok()?,

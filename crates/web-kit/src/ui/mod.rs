@@ -51,7 +51,7 @@ struct Shell<'a> {
     accent: Accent,
     /// The services of the deployment.
     line: Vec<Accent>,
-    /// Whether people come to play, with passwords that everybody knows.
+    /// Whether the deployment has the lab.
     is_lab: bool,
     title: &'a str,
     favicon: String,
@@ -167,7 +167,7 @@ mod tests {
     #[actix_web::test]
     async fn a_page_names_only_what_the_deployment_has() {
         let own = html(rendered(Accent::Idp, "t", "x")).await;
-        assert!(own.contains(">lab</li>") && own.contains("passwords"));
+        assert!(own.contains(">lab</li>") && own.contains("a lab for single sign-on"));
         let sites: Sites = "idp,app1,api1,api2".parse().unwrap();
         deployed(sites);
         let shown = html(rendered(Accent::Idp, "t", "x")).await;
@@ -176,7 +176,7 @@ mod tests {
             assert!(!shown.contains(&format!(">{absent}</li>")), "{absent}");
         }
         assert!(shown.contains(">app1</li>") && shown.contains(">idp</li>"));
-        assert!(!shown.contains("passwords") && !shown.contains("a place to watch"));
+        assert!(!shown.contains("a lab for single sign-on") && !shown.contains("a place to watch"));
     }
 
     #[test]

@@ -1,30 +1,30 @@
-//! What the page shows.
+//! The content of the page.
 
 use actix_web::{HttpRequest, HttpResponse};
 use web_kit::{device, ui::utc};
 
 use super::{END_PATH, OTHERS, SID, purpose};
 use crate::{
+    Idp,
     cookies::with_cookie,
     domain::LoginSession,
-    forms,
+    form_token,
+    page_error::PageError,
     pages::{AccountPage, AccountSession},
-    sessions::{self, index},
-    state::Idp,
-    trouble::Trouble,
+    session_index, sessions,
 };
 
-/// How many sessions the page shows. "End all others" ends them all.
+/// How many sessions the page shows. "End all other sessions" ends them all.
 const MAX_SHOWN: usize = 50;
 
 pub(super) async fn show(
     idp: &Idp,
     req: &HttpRequest,
     here: &LoginSession,
-) -> Result<HttpResponse, Trouble> {
-    let (browser, cookie) = forms::browser(idp, req);
+) -> Result<HttpResponse, PageError> {
+    let (browser, cookie) = form_token::browser(idp, req);
     let mut shown = vec![described(idp, here, true).await?];
-    let mut others = index::sessions_of(idp, &here.sub, MAX_SHOWN + 2).await?;
+    let mut others = session_index::sessions_of(idp, &here.sub, MAX_SHOWN + 2).await?;
     others.retain(|sid| *sid != here.sid);
     for sid in others.iter().take(MAX_SHOWN) {
         if let Some(login) = sessions::live(idp, sid).await? {
@@ -34,7 +34,7 @@ pub(super) async fn show(
     let user = idp.settings.user(&here.sub);
     let page = AccountPage {
         action: END_PATH.to_owned(),
-        form_token: forms::field(&browser, &purpose(here)),
+        form_token: form_token::field(&browser, &purpose(here)),
         sid_field: SID,
         others_field: OTHERS,
         user_name: user.map(|user| user.name.clone()).unwrap_or_default(),
@@ -48,8 +48,8 @@ async fn described(
     idp: &Idp,
     login: &LoginSession,
     is_here: bool,
-) -> Result<AccountSession, Trouble> {
-    let mut clients = index::clients_of(idp, &login.sid).await?;
+) -> Result<AccountSession, PageError> {
+    let mut clients = session_index::clients_of(idp, &login.sid).await?;
     clients.sort_by_key(|(_, since)| *since);
     let name = |id: &str| idp.settings.client(id).map(|client| client.name.clone());
     Ok(AccountSession {

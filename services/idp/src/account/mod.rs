@@ -1,4 +1,4 @@
-//! `/account`: where the signed-in user is signed in, and an end to any of it.
+//! `/account`: the sessions of the signed-in user, and the end of any of them.
 
 mod answer;
 mod sign_in;
@@ -8,13 +8,12 @@ use answer::show;
 pub use sign_in::{PATH as SIGN_IN_PATH, endpoint as sign_in};
 
 use crate::{
-    bodies::PageForm,
-    cookies,
+    Idp, cookies,
     domain::{EndReason, LoginSession},
-    forms, sessions,
-    state::Idp,
-    token::form_params,
-    trouble::Trouble,
+    form_token,
+    forms::PageForm,
+    page_error::PageError,
+    sessions,
 };
 
 /// Where it is.
@@ -23,51 +22,55 @@ pub const PATH: &str = "/account";
 pub const END_PATH: &str = "/account/end";
 /// The field of a form that names a session.
 const SID: &str = "sid";
-/// The field of the form that ends all sessions but this browser's.
+/// The field of the form that ends all sessions except this browser's.
 const OTHERS: &str = "others";
 
 /// `GET /account`.
 pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest) -> HttpResponse {
     let handled = account(&idp, &req).await;
-    handled.unwrap_or_else(|trouble| trouble.page(&req))
+    handled.unwrap_or_else(|error| error.page(&req))
 }
 
-async fn account(idp: &Idp, req: &HttpRequest) -> Result<HttpResponse, Trouble> {
+async fn account(idp: &Idp, req: &HttpRequest) -> Result<HttpResponse, PageError> {
     cookies::none_twice(req)?;
     match sessions::current(idp, req).await? {
         Some(login) => show(idp, req, &login).await,
-        None => Ok(sign_in::ask(idp, req)),
+        None => Ok(sign_in::show(idp, req)),
     }
 }
 
 /// `POST /account/end`.
-pub async fn end(idp: web::Data<Idp>, req: HttpRequest, body: PageForm) -> HttpResponse {
-    let handled = end_asked(&idp, &req, &body).await;
-    handled.unwrap_or_else(|trouble| trouble.page(&req))
+pub async fn end(idp: web::Data<Idp>, req: HttpRequest, form: PageForm) -> HttpResponse {
+    let handled = end_sessions(&idp, &req, &form).await;
+    handled.unwrap_or_else(|error| error.page(&req))
 }
 
-async fn end_asked(idp: &Idp, req: &HttpRequest, body: &[u8]) -> Result<HttpResponse, Trouble> {
-    let params = form_params(req, body).map_err(|e| Trouble::request(e.description))?;
+async fn end_sessions(
+    idp: &Idp,
+    req: &HttpRequest,
+    form: &PageForm,
+) -> Result<HttpResponse, PageError> {
+    let params = form.params()?;
     cookies::none_twice(req)?;
     let Some(login) = sessions::current(idp, req).await? else {
         return Ok(to_account());
     };
-    forms::check(req, &params, &purpose(&login))?;
+    form_token::check(req, &params, &purpose(&login))?;
     let reason = EndReason::Account;
     if params.has(OTHERS) {
         let ended = sessions::end_all_of(idp, &login.sub, Some(&login.sid), reason).await?;
-        ended.told().await;
+        ended.notified().await;
     } else if let Some(sid) = params.one(SID)? {
-        // One's own alone: anybody else's sid counts as unknown.
+        // The sid of another user counts as unknown.
         let named = sessions::live(idp, sid).await?;
         if named.is_some_and(|named| named.sub == login.sub) {
-            sessions::end(idp, sid, reason).await?.told().await;
+            sessions::end(idp, sid, reason).await?.notified().await;
         }
     }
     Ok(to_account())
 }
 
-/// RFC 9110 §15.4.4: a reload does not send the form again.
+/// RFC 9110 §15.4.4: a reload does not submit the form again.
 fn to_account() -> HttpResponse {
     HttpResponse::SeeOther()
         .insert_header((header::LOCATION, PATH))
@@ -75,7 +78,7 @@ fn to_account() -> HttpResponse {
         .finish()
 }
 
-/// The forms are good for the session that they were shown to.
+/// The forms are valid for the session that they were shown to.
 fn purpose(login: &LoginSession) -> String {
     format!("account {}", login.sid)
 }

@@ -1,50 +1,49 @@
-//! Signing in for `/account` itself: no app asks, so there is no authorization
-//! session, and the way leads back here.
+//! Sign-in for `/account` itself: no client requests it, so there is no authorization
+//! session, and the user returns to `/account`.
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 
 use super::to_account;
 use crate::{
-    bodies::PageForm,
+    Idp,
     cookies::{self, with_cookie},
-    credentials, forms,
+    credentials, form_token,
+    forms::PageForm,
+    page_error::PageError,
     pages::LoginPage,
     sessions,
-    state::Idp,
-    token::form_params,
-    trouble::Trouble,
 };
 
 /// Where the form is posted.
 pub const PATH: &str = "/account/sign-in";
-/// What the form is good for.
+/// The purpose of the form.
 const PURPOSE: &str = "account sign-in";
 
 /// Shows the form.
-pub(super) fn ask(idp: &Idp, req: &HttpRequest) -> HttpResponse {
-    let (browser, cookie) = forms::browser(idp, req);
-    with_cookie(form(&browser).respond(StatusCode::OK, PATH), &cookie)
+pub(super) fn show(idp: &Idp, req: &HttpRequest) -> HttpResponse {
+    let (browser, cookie) = form_token::browser(idp, req);
+    with_cookie(login_page(&browser).respond(StatusCode::OK, PATH), &cookie)
 }
 
 /// `POST /account/sign-in`.
-pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, body: PageForm) -> HttpResponse {
-    let handled = sign_in(&idp, &req, &body).await;
-    handled.unwrap_or_else(|trouble| trouble.page(&req))
+pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, form: PageForm) -> HttpResponse {
+    let handled = sign_in(&idp, &req, &form).await;
+    handled.unwrap_or_else(|error| error.page(&req))
 }
 
 async fn sign_in(
     idp: &web::Data<Idp>,
     req: &HttpRequest,
-    body: &[u8],
-) -> Result<HttpResponse, Trouble> {
-    let params = form_params(req, body).map_err(|e| Trouble::request(e.description))?;
+    form: &PageForm,
+) -> Result<HttpResponse, PageError> {
+    let params = form.params()?;
     cookies::none_twice(req)?;
-    forms::check(req, &params, PURPOSE)?;
+    form_token::check(req, &params, PURPOSE)?;
     let user = match credentials::check(idp, req, &params).await? {
         Ok(user) => user,
-        Err(again) => {
-            let (browser, _) = forms::browser(idp, req);
-            return Ok(again.respond(form(&browser), PATH));
+        Err(failure) => {
+            let (browser, _) = form_token::browser(idp, req);
+            return Ok(failure.respond(login_page(&browser), PATH));
         }
     };
     let before = sessions::stored(idp, req).await?;
@@ -56,10 +55,10 @@ async fn sign_in(
     Ok(with_cookie(with_cookie(to_account(), &cookie), &known))
 }
 
-fn form(browser: &str) -> LoginPage {
+fn login_page(browser: &str) -> LoginPage {
     LoginPage {
         action: PATH.to_owned(),
-        hidden: vec![forms::field(browser, PURPOSE)],
+        hidden: vec![form_token::field(browser, PURPOSE)],
         client_name: None,
         username: String::new(),
         problem: None,

@@ -1,4 +1,4 @@
-//! Answers that go back to the client.
+//! Responses that redirect the browser to the client.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -7,10 +7,10 @@ use actix_web::{
 use oauth_types::error::sentence;
 use url::Url;
 
-use super::Refusal;
-use crate::{domain::AuthorizationRequest, state::Idp, trouble::Trouble};
+use super::checks::Refusal;
+use crate::{Idp, domain::AuthorizationRequest, page_error::PageError};
 
-/// Sends the refusal of a checked request back to the client.
+/// Redirects with the refusal of a checked request.
 pub(super) fn refuse_request(
     idp: &Idp,
     req: &HttpRequest,
@@ -26,7 +26,7 @@ pub(super) fn refuse_request(
     )
 }
 
-/// RFC 6749 §4.1.2.1, with `iss` (RFC 9207 §2).
+/// Redirects with an error (RFC 6749 §4.1.2.1).
 pub(super) fn refuse(
     idp: &Idp,
     req: &HttpRequest,
@@ -39,11 +39,11 @@ pub(super) fn refuse(
         ("error", refusal.code.as_str()),
         ("error_description", &description),
     ];
-    back(idp, req, redirect_uri, state, &answer)
+    redirect(idp, req, redirect_uri, state, &answer)
 }
 
-/// Back to the client with `answer`, `state` unchanged and `iss` (RFC 9207 §2).
-pub(super) fn back(
+/// Redirects with `answer`, `state` unchanged and `iss` (RFC 9207 §2).
+pub(super) fn redirect(
     idp: &Idp,
     req: &HttpRequest,
     redirect_uri: &str,
@@ -51,7 +51,7 @@ pub(super) fn back(
     answer: &[(&str, &str)],
 ) -> HttpResponse {
     let Ok(mut target) = redirect_uri.parse::<Url>() else {
-        return Trouble::redirect_uri("redirect_uri is not an address.").page(req);
+        return PageError::redirect_uri("redirect_uri is not a URL.").page(req);
     };
     {
         let mut query = target.query_pairs_mut();
@@ -61,7 +61,7 @@ pub(super) fn back(
         }
         query.append_pair("iss", &idp.issuer);
     }
-    // RFC 9700 §4.12: never 307 after a form, or the password would go along.
+    // RFC 9700 §4.12: not 307, which would send the form and its password along.
     let status = if *req.method() == Method::POST {
         StatusCode::SEE_OTHER
     } else {

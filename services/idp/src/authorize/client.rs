@@ -1,40 +1,41 @@
-//! Who asks, and where the answer may go. An error here is a page: nothing is
-//! sent to an address that is not the client's (RFC 6749 §4.1.2.1).
+//! The client and its redirect URI. An error here is shown as a page: nothing is
+//! sent to an address that the client has not registered (RFC 6749 §4.1.2.1).
+
+use oauth_types::Params;
 
 use crate::{
-    params::Params,
+    page_error::PageError,
     settings::{Client, GrantType, Settings},
-    trouble::Trouble,
 };
 
-pub(super) fn find<'s>(settings: &'s Settings, params: &Params) -> Result<&'s Client, Trouble> {
-    let id = params
-        .one("client_id")
-        .map_err(|e| Trouble::request(e.to_string()))?;
-    let id = id.ok_or_else(|| Trouble::request("client_id is missing."))?;
+pub(super) fn find_client<'s>(
+    settings: &'s Settings,
+    params: &Params,
+) -> Result<&'s Client, PageError> {
+    let id = params.one("client_id")?;
+    let id = id.ok_or_else(|| PageError::request("client_id is missing."))?;
     settings
         .client(id)
         .filter(|client| client.may(GrantType::AuthorizationCode))
-        .ok_or_else(Trouble::unknown_client)
+        .ok_or_else(PageError::unknown_client)
 }
 
-/// RFC 9700 §2.1: one of the client's, compared exactly as a string; see
-/// [`is_registered`].
+/// RFC 9700 §2.1: one of the client's registered URIs; see [`is_registered`].
 pub fn find_redirect_uri<'p>(client: &Client, params: &'p Params) -> Result<&'p str, &'static str> {
     let given = params
         .one("redirect_uri")
-        .map_err(|_| "redirect_uri is there more than once.")?;
+        .map_err(|_| "redirect_uri is included more than once.")?;
     let given = given.ok_or("redirect_uri is missing (OIDC Core section 3.1.2.1).")?;
     if is_registered(client, given) {
         Ok(given)
     } else {
-        Err("redirect_uri is none of the client's; it is compared exactly.")
+        Err("redirect_uri is not registered for the client. Registered URIs are compared exactly.")
     }
 }
 
-/// Whether answers for `client` may go to `uri`. A native app listens on
-/// whatever port is free: for a public client's loopback IP address the port
-/// does not count (RFC 8252 §7.3). For a name it does (§8.3).
+/// Whether `uri` is registered for `client`, compared as a string. A native app
+/// listens on any free port: for a public client, the port of a loopback IP address
+/// is ignored (RFC 8252 §7.3). The port of a host name counts (§8.3).
 pub fn is_registered(client: &Client, uri: &str) -> bool {
     let own = &client.redirect_uris;
     if own.iter().any(|own| own == uri) {
@@ -46,7 +47,8 @@ pub fn is_registered(client: &Client, uri: &str) -> bool {
     own.iter().any(|own| loopback(own) == Some(given))
 }
 
-/// Host and rest of a redirect URI on a loopback IP address, without its port.
+/// The host and the path of a redirect URI on a loopback IP address, without the
+/// port.
 fn loopback(uri: &str) -> Option<(&'static str, &str)> {
     const HOSTS: [&str; 2] = ["http://127.0.0.1", "http://[::1]"];
     let host = HOSTS.into_iter().find(|host| uri.starts_with(host))?;

@@ -4,38 +4,39 @@ use actix_web::{HttpRequest, HttpResponse};
 use kit::{step, telemetry::names::span};
 use tracing::Instrument as _;
 
-use super::answer;
+use super::{answer, par};
 use crate::{
-    budgets,
+    Idp, budgets,
     domain::{AuthorizationRequest, Authorized, Code, CodeState, LoginSession},
-    par,
+    page_error::PageError,
     records::Stored,
-    state::Idp,
-    trouble::Trouble,
 };
 
-/// Uses up the pushed request, where there is one: now that it has its answer,
-/// and not when its page was shown (a reload is no second use).
-pub(super) async fn use_up(idp: &Idp, request: &AuthorizationRequest) -> Result<(), Trouble> {
+/// Removes the pushed request, if `request` was pushed: when it gets its answer and
+/// not when its page is shown, so that a reload is no second use.
+pub(super) async fn consume_pushed(
+    idp: &Idp,
+    request: &AuthorizationRequest,
+) -> Result<(), PageError> {
     let Some(id) = &request.pushed else {
         return Ok(());
     };
     let client = idp.settings.client(&request.client_id);
-    let client = client.ok_or_else(Trouble::unknown_client)?;
-    let was_there = par::use_up(idp, client, id).await?;
-    let over = || Trouble::sign_in_over(Some(client));
-    was_there.then_some(()).ok_or_else(over)
+    let client = client.ok_or_else(PageError::unknown_client)?;
+    let existed = par::consume(idp, client, id).await?;
+    let over = || PageError::sign_in_over(Some(client));
+    existed.then_some(()).ok_or_else(over)
 }
 
-/// Issues `code` for `login`'s user and goes back to the client. The request has
-/// been used up.
+/// Issues `code` for the user of `login` and redirects to the client. The pushed
+/// request has been removed.
 pub(super) async fn complete(
     idp: &Idp,
     req: &HttpRequest,
     request: &AuthorizationRequest,
     login: &LoginSession,
     code: String,
-) -> Result<HttpResponse, Trouble> {
+) -> Result<HttpResponse, PageError> {
     let span = step!(
         span::CODE_ISSUE,
         "sso.client_id" = request.client_id,
@@ -47,18 +48,18 @@ pub(super) async fn complete(
         user = login.sub,
         "signed in to a client"
     );
-    Ok(back(idp, req, request, &code))
+    Ok(redirect(idp, req, request, &code))
 }
 
-/// Goes back to the client with a code that was issued just now for the same
-/// form. One that was redeemed meanwhile is not given again: a second use would
-/// take back what the first one gave.
-pub(super) async fn again(
+/// Redirects to the client with the code that the same form got a moment ago. A
+/// code that was redeemed meanwhile is not repeated: a second use would revoke
+/// what the first one issued.
+pub(super) async fn repeat(
     idp: &Idp,
     req: &HttpRequest,
     request: &AuthorizationRequest,
     code: &str,
-) -> Result<HttpResponse, Trouble> {
+) -> Result<HttpResponse, PageError> {
     let issued = idp
         .records
         .get::<Code>(&kit::seal::fingerprint(code))
@@ -66,14 +67,19 @@ pub(super) async fn again(
     let is_used = |code: Stored<Code>| matches!(code.record.state, CodeState::Exchanged);
     if issued.is_some_and(is_used) {
         let client = idp.settings.client(&request.client_id);
-        return Err(Trouble::sign_in_over(client));
+        return Err(PageError::sign_in_over(client));
     }
-    Ok(back(idp, req, request, code))
+    Ok(redirect(idp, req, request, code))
 }
 
-fn back(idp: &Idp, req: &HttpRequest, request: &AuthorizationRequest, code: &str) -> HttpResponse {
+fn redirect(
+    idp: &Idp,
+    req: &HttpRequest,
+    request: &AuthorizationRequest,
+    code: &str,
+) -> HttpResponse {
     let state = request.state.as_deref();
-    answer::back(idp, req, &request.redirect_uri, state, &[("code", code)])
+    answer::redirect(idp, req, &request.redirect_uri, state, &[("code", code)])
 }
 
 async fn issue(
@@ -81,7 +87,7 @@ async fn issue(
     request: &AuthorizationRequest,
     login: &LoginSession,
     code: &str,
-) -> Result<(), Trouble> {
+) -> Result<(), PageError> {
     let now = idp.now();
     let lifetimes = &idp.settings.lifetimes;
     let record = Code {

@@ -1,27 +1,27 @@
-//! What the browser's session means for a request (OIDC Core §3.1.2.3).
+//! What a request still needs, by the browser's session (OIDC Core §3.1.2.3).
 
 use oauth_types::ErrorCode;
 
-use super::Refusal;
+use super::checks::Refusal;
 use crate::{
+    Idp,
     domain::{AuthorizationRequest, LoginSession},
     settings::Client,
-    state::Idp,
 };
 
-/// What comes next.
+/// The next step.
 pub(super) enum Next {
-    /// An error goes back.
+    /// Redirect with an error.
     Refuse(Refusal),
     /// The user has to sign in.
     SignIn,
     /// The user has to consent.
     Consent(LoginSession),
-    /// Nothing is in the way.
+    /// Nothing more is needed: issue the code.
     Complete(LoginSession),
 }
 
-/// With the session that the browser brought along.
+/// The next step, given the session of the browser.
 pub(super) fn decide(
     idp: &Idp,
     client: &Client,
@@ -47,20 +47,20 @@ pub(super) fn decide(
     }
 }
 
-/// What comes next for a user who is signed in.
+/// The next step for a user who is signed in.
 pub(super) enum Verdict {
-    /// An error goes back.
+    /// Redirect with an error.
     Refuse(Refusal),
     /// The user has to consent.
     Consent,
-    /// Nothing is in the way.
+    /// Nothing more is needed: issue the code.
     Complete,
 }
 
-/// With the session that the user `sub` just began, or that was found good.
+/// The next step for the signed-in user `sub`.
 pub(super) fn after_sign_in(client: &Client, request: &AuthorizationRequest, sub: &str) -> Verdict {
     if !is_expected(request, sub) {
-        let why = "Another user signed in than id_token_hint names.";
+        let why = "The user who signed in is not the one that id_token_hint names.";
         return Verdict::Refuse(Refusal::new(ErrorCode::LoginRequired, why));
     }
     if needs_consent(client, request) {
@@ -78,10 +78,10 @@ fn needs_consent(client: &Client, request: &AuthorizationRequest) -> bool {
     !client.first_party || request.prompts("consent")
 }
 
-/// `max_age`: how long ago the user may have signed in.
+/// Whether the sign-in is recent enough for `max_age`.
 fn is_fresh(idp: &Idp, request: &AuthorizationRequest, login: &LoginSession) -> bool {
     let age = login.auth_time.until(idp.now()).as_secs();
-    // max_age=0 asks for a sign-in now (OIDC Core §3.1.2.1 calls it prompt=login).
+    // max_age=0 requests a new sign-in, like prompt=login (OIDC Core §3.1.2.1).
     request.max_age.is_none_or(|most| age <= most && most > 0)
 }
 

@@ -1,4 +1,4 @@
-//! The logout token (Back-Channel Logout 1.0 §2.4), made anew for each attempt.
+//! The logout token (Back-Channel Logout 1.0 §2.4), signed for each attempt.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use super::Notice;
 use crate::keys::{Algorithm, Keys, SignError};
 
 /// §2.4 recommends at most two minutes.
-const LIFE: Duration = Duration::from_secs(120);
+const LIFETIME: Duration = Duration::from_secs(120);
 
-/// Times are seconds since the epoch. There is no `nonce`: it is prohibited, so
-/// that nobody takes this for an id_token.
+/// Times are seconds since the epoch. `nonce` is prohibited, so that nobody accepts this
+/// as an id_token.
 #[derive(Serialize)]
 struct Claims<'a> {
     iss: &'a str,
@@ -27,8 +27,7 @@ struct Claims<'a> {
     events: Value,
 }
 
-/// §2.6: checked in the same way as the client's id_tokens, so signed by the
-/// same algorithm.
+/// §2.6: validated like the client's id_tokens, so signed with the same algorithm.
 pub(super) async fn sign(
     (keys, algorithm): (&Keys, Option<Algorithm>),
     issuer: &str,
@@ -39,7 +38,7 @@ pub(super) async fn sign(
         iss: issuer,
         aud: &notice.client_id,
         iat: now.secs(),
-        exp: (now + LIFE).secs(),
+        exp: (now + LIFETIME).secs(),
         jti: random.id(),
         sub: &notice.sub,
         sid: &notice.sid,

@@ -1,6 +1,6 @@
-//! OIDC Back-Channel Logout 1.0: each app that took part in a login session is
-//! told that it is over. What has to be told lies in the store until it was, so
-//! that neither an app that is down nor a restart here loses it.
+//! OIDC Back-Channel Logout 1.0: each client that takes part in a login session is
+//! notified of its end. A notice is kept in the store until it is delivered, so that
+//! neither an unreachable client nor a restart of the provider loses it.
 
 mod logout_token;
 mod outbox;
@@ -11,28 +11,28 @@ pub use outbox::Outbox;
 use serde::{Deserialize, Serialize};
 use store::Charge;
 
-use crate::{records::Record, sessions::index::SessionName};
+use crate::{records::Record, session_index::SessionName};
 
-/// What one app has to be told.
+/// A back-channel logout for one client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// The app.
+    /// The client.
     pub client_id: String,
-    /// The session that is over.
+    /// The session that has ended.
     pub sid: String,
     /// Its user.
     pub sub: String,
-    /// Since when it has to be told.
+    /// When it was created.
     pub since: Timestamp,
-    /// How often that failed.
+    /// How many deliveries have failed.
     pub failures: u32,
-    /// What it is charged; one of the version before has nothing.
+    /// Its charge; none in a record of the previous version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charge: Option<Charge>,
 }
 
 impl Notice {
-    /// That `session` is over, for `client_id`.
+    /// Notifies `client_id` of the end of `session`.
     pub fn new(client_id: &str, session: &SessionName, now: Timestamp) -> Self {
         Self {
             client_id: client_id.to_owned(),
@@ -44,7 +44,8 @@ impl Notice {
         }
     }
 
-    /// The same news has the same id: told once, however often it is queued.
+    /// Equal notices have the same id: each is delivered once, however often it is
+    /// queued.
     fn id(&self) -> String {
         fingerprint(&format!("{}\n{}", self.sid, self.client_id))
     }

@@ -1,5 +1,5 @@
-//! What has to be told, as a queue in the store: each notice is handed out to
-//! one process alone for a while, and comes back unless it was told.
+//! The queue of back-channel logouts, in the store. A process claims each notice for a
+//! while; a notice that is not delivered by then becomes due again.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -31,32 +31,31 @@ use crate::{
     keys::{Algorithm, Keys},
     meters::Meters,
     records::{RecordError, Records, Stored},
-    settings::Settings,
+    settings::{Client, Settings},
 };
 
 /// The queue.
 const KEY: &str = "idp:outbox";
-/// For so long a notice is one process's alone: longer than an attempt takes.
-const HELD: Duration = Duration::from_secs(30);
-/// How many attempts a process makes at once for each client: one that hangs
-/// holds up nobody else's logout.
-const AT_ONCE: usize = 8;
-/// What the notices about one user may take of the store: those of all sessions
-/// that a user may have. Of an app that is down the oldest go: it has fewer of
-/// the user's sessions than that.
+/// How long a notice is claimed: longer than an attempt takes.
+const CLAIM: Duration = Duration::from_secs(30);
+/// The most concurrent attempts of a process for each client: a client that does not
+/// respond delays no other.
+const MAX_CONCURRENT: usize = 8;
+/// The most bytes of the notices about one user: enough for all sessions that a user may
+/// have. For a client that is unreachable for long, the oldest notices are evicted.
 const OF_A_USER: u64 = 256 * 1024;
-/// How many notices are taken from the queue at once.
+/// How many notices are claimed at once.
 const BATCH: usize = 64;
-/// When a notice whose client has no free slot is looked at again.
+/// When a notice is retried whose client has no free slot.
 const NO_SLOT: Duration = Duration::from_secs(5);
 /// The first pause after a failure; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause between two attempts.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-/// An app that cannot be told for so long is not told any more.
+/// After this time a notice is abandoned.
 pub(super) const GIVE_UP: Duration = Duration::from_secs(24 * 3600);
 
-/// The queue, and who works on it.
+/// The queue and its delivery.
 #[derive(Clone)]
 pub struct Outbox(Arc<Inner>);
 
@@ -67,25 +66,25 @@ struct Inner {
     issuer: String,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    clients: BTreeMap<String, Told>,
+    clients: BTreeMap<String, Recipient>,
     sender: Sender,
     meters: Meters,
-    /// Attempts outlive the request that made them.
+    /// Attempts outlive the request that creates them.
     runtime: Handle,
 }
 
-/// A client that wants to be told.
+/// A client with a back-channel logout URI.
 #[derive(Clone)]
-struct Told {
+struct Recipient {
     uri: Url,
-    /// What its logout tokens are signed by, where that is set.
+    /// The algorithm of its logout tokens, if configured.
     algorithm: Option<Algorithm>,
     slots: Arc<Semaphore>,
 }
 
 impl Outbox {
-    /// For the clients of `settings`, reached by `reach`. Call it inside the
-    /// runtime that is to do the work.
+    /// For the clients of `settings`. It must be called inside the runtime that delivers
+    /// notices.
     pub fn new(
         (records, keys, issuer): (Records, Keys, String),
         (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
@@ -93,13 +92,13 @@ impl Outbox {
         (reach, trust): (AddressOverrides, &Trust),
         meters: Meters,
     ) -> Self {
-        let told = |client: &crate::settings::Client| {
-            let told = Told {
+        let recipient = |client: &Client| {
+            let recipient = Recipient {
                 uri: client.backchannel_logout_uri.clone()?,
                 algorithm: client.id_token_alg,
-                slots: Arc::new(Semaphore::new(AT_ONCE)),
+                slots: Arc::new(Semaphore::new(MAX_CONCURRENT)),
             };
-            Some((client.client_id.clone(), told))
+            Some((client.client_id.clone(), recipient))
         };
         let store = Arc::clone(records.store());
         let prefix = "idp:budget:notices";
@@ -111,17 +110,17 @@ impl Outbox {
             issuer,
             clock,
             random,
-            clients: settings.clients().filter_map(told).collect(),
+            clients: settings.clients().filter_map(recipient).collect(),
             sender: Sender::new(reach, trust),
             meters,
             runtime: Handle::current(),
         }))
     }
 
-    /// Queues `notice` and, unless many are under way, makes the first attempt
-    /// at once: that is what comes back. A client that wants no word gets none.
+    /// Queues `notice` and, if the client has a free slot, returns the first attempt. A
+    /// client without a back-channel logout URI gets no notice.
     pub async fn add(&self, notice: Notice) -> Result<Option<JoinHandle<()>>, RecordError> {
-        let Some(told) = self.0.clients.get(&notice.client_id) else {
+        let Some(recipient) = self.0.clients.get(&notice.client_id) else {
             return Ok(None);
         };
         let id = notice.id();
@@ -132,25 +131,25 @@ impl Outbox {
         };
         let (records, budget) = (&self.0.records, &self.0.budget);
         if !records.create(&id, &notice).await? {
-            // It is queued already, or was put down and not yet queued.
+            // It is queued already, or was stored and not queued yet.
             self.put_in_queue(&id, self.0.clock.now()).await?;
             return Ok(None);
         }
         budgets::enter(records, budget, &charge, &id, &notice).await?;
-        let Ok(slot) = Arc::clone(&told.slots).try_acquire_owned() else {
+        let Ok(slot) = Arc::clone(&recipient.slots).try_acquire_owned() else {
             self.put_in_queue(&id, self.0.clock.now()).await?;
             return Ok(None);
         };
-        self.put_in_queue(&id, self.0.clock.now() + HELD).await?;
-        Ok(Some(self.attempt(id, told.uri.clone(), slot)))
+        self.put_in_queue(&id, self.0.clock.now() + CLAIM).await?;
+        Ok(Some(self.attempt(id, recipient.uri.clone(), slot)))
     }
 
-    /// Makes an attempt for each notice that is due.
+    /// Attempts to deliver each notice that is due.
     pub async fn deliver_due(&self) -> Result<(), RecordError> {
         loop {
             let now = self.0.clock.now();
             let store = self.0.records.store();
-            let due = store.claim(KEY, now, now + HELD, BATCH).await?;
+            let due = store.claim(KEY, now, now + CLAIM, BATCH).await?;
             for id in &due {
                 self.attempt_due(id).await?;
             }
@@ -160,7 +159,7 @@ impl Outbox {
         }
     }
 
-    /// How many wait.
+    /// The length of the queue.
     pub async fn depth(&self) -> Result<u64, RecordError> {
         let store = self.0.records.store();
         Ok(store.count_range(KEY, Timestamp::default()).await?)
@@ -168,14 +167,14 @@ impl Outbox {
 
     async fn attempt_due(&self, id: &str) -> Result<(), RecordError> {
         let found = self.0.records.get::<Notice>(id).await?;
-        let told = found.and_then(|stored| self.0.clients.get(&stored.record.client_id));
-        let Some(told) = told else {
-            // It was told meanwhile, or the client wants no word any more.
-            return self.0.forget(id).await;
+        let recipient = found.and_then(|stored| self.0.clients.get(&stored.record.client_id));
+        let Some(recipient) = recipient else {
+            // It was delivered meanwhile, or the client has no URI any more.
+            return self.0.remove(id).await;
         };
-        match Arc::clone(&told.slots).try_acquire_owned() {
+        match Arc::clone(&recipient.slots).try_acquire_owned() {
             Ok(slot) => {
-                self.attempt(id.to_owned(), told.uri.clone(), slot);
+                self.attempt(id.to_owned(), recipient.uri.clone(), slot);
                 Ok(())
             }
             Err(_) => self.put_in_queue(id, self.0.clock.now() + NO_SLOT).await,
@@ -196,8 +195,8 @@ impl Outbox {
         let work = async move {
             let _slot = slot;
             if let Err(error) = inner.attempt(&id, &uri).await {
-                // It is still in the queue, and comes back.
-                tracing::warn!("a back-channel logout is put off: {error}");
+                // It stays in the queue and becomes due again.
+                tracing::warn!("a back-channel logout is postponed: {error}");
             }
         };
         self.0
@@ -209,32 +208,33 @@ impl Outbox {
 impl Inner {
     async fn attempt(&self, id: &str, uri: &Url) -> Result<(), RecordError> {
         let Some(stored) = self.records.get::<Notice>(id).await? else {
-            return self.forget(id).await;
+            return self.remove(id).await;
         };
         let span = Span::current();
         span.record("sso.to", &stored.record.client_id);
-        let told = self.tell(&stored.record, uri).await;
-        let outcome = if told.is_ok() { OK } else { "failed" };
+        let delivered = self.deliver(&stored.record, uri).await;
+        let outcome = if delivered.is_ok() { OK } else { "failed" };
         span.record("sso.outcome", outcome);
-        match told {
+        match delivered {
             Ok(()) => {
                 let notice = &stored.record;
-                audit::logout_told(&self.meters, &notice.client_id, &notice.sub);
-                self.forget(id).await
+                audit::logout_delivered(&self.meters, &notice.client_id, &notice.sub);
+                self.remove(id).await
             }
-            Err(why) => self.put_off(id, &stored, &why).await,
+            Err(why) => self.postpone(id, &stored, &why).await,
         }
     }
 
-    async fn tell(&self, notice: &Notice, uri: &Url) -> Result<(), Failure> {
+    async fn deliver(&self, notice: &Notice, uri: &Url) -> Result<(), Failure> {
         let now = (self.clock.now(), &*self.random);
-        let told = self.clients.get(&notice.client_id);
-        let by = (&self.keys, told.and_then(|told| told.algorithm));
+        let recipient = self.clients.get(&notice.client_id);
+        let algorithm = recipient.and_then(|recipient| recipient.algorithm);
+        let by = (&self.keys, algorithm);
         let token = logout_token::sign(by, &self.issuer, notice, now).await?;
         self.sender.post(uri, &token).await
     }
 
-    async fn put_off(
+    async fn postpone(
         &self,
         id: &str,
         stored: &Stored<Notice>,
@@ -245,13 +245,13 @@ impl Inner {
         if next > notice.since + GIVE_UP {
             let why = why.to_string();
             audit::logout_given_up(&self.meters, &notice.client_id, &notice.sub, &why);
-            return self.forget(id).await;
+            return self.remove(id).await;
         }
         self.meters.logout_notices.add(&["failed"]);
         tracing::info!(
             client = notice.client_id,
             failures = notice.failures + 1,
-            "an app could not be told of a logout: {why}"
+            "a back-channel logout could not be delivered: {why}"
         );
         let failed = Notice {
             failures: notice.failures + 1,
@@ -262,12 +262,12 @@ impl Inner {
     }
 
     async fn put_in_queue(&self, id: &str, at: Timestamp) -> Result<(), RecordError> {
-        let lasting = GIVE_UP + LONGEST_PAUSE + HELD;
+        let lasting = GIVE_UP + LONGEST_PAUSE + CLAIM;
         let queued = self.records.store().add_scored(KEY, id, at, lasting).await;
         Ok(queued.map(drop)?)
     }
 
-    async fn forget(&self, id: &str) -> Result<(), RecordError> {
+    async fn remove(&self, id: &str) -> Result<(), RecordError> {
         let notice = self.records.take::<Notice>(id).await?;
         let charge = notice.and_then(|notice| notice.charge);
         budgets::leave::<Notice>(&self.budget, charge.as_ref(), id).await;
@@ -276,7 +276,7 @@ impl Inner {
     }
 }
 
-/// After this many failures before the one just now.
+/// The pause after a failure that follows this many others.
 fn pause_after(failures: u32) -> Duration {
     let doubled = FIRST_PAUSE.saturating_mul(1 << failures.min(16));
     doubled.min(LONGEST_PAUSE)
@@ -288,7 +288,7 @@ mod tests {
     use store::MemoryStore;
 
     use super::*;
-    use crate::{records::Authenticity, sessions::index::SessionName, settings::DEFAULT};
+    use crate::{records::Authenticity, session_index::SessionName, settings::DEFAULT};
 
     #[test]
     fn pauses_double_from_a_second_to_five_minutes() {
@@ -298,7 +298,7 @@ mod tests {
         assert_eq!(pauses, [1, 2, 4, 256, 300, 300]);
     }
 
-    /// An outbox whose app is at a port where nobody is.
+    /// An outbox whose client is at a closed port.
     fn outbox(clock: &Arc<ManualClock>) -> Outbox {
         let gone = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = gone.local_addr().unwrap().port();
@@ -334,35 +334,35 @@ mod tests {
         Notice::new(client_id, &session, now)
     }
 
-    async fn kept(outbox: &Outbox, id: &str) -> Option<Notice> {
+    async fn stored(outbox: &Outbox, id: &str) -> Option<Notice> {
         let found = outbox.0.records.get::<Notice>(id).await.unwrap();
         found.map(|stored| stored.record)
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn an_app_that_is_not_reached_is_given_up_after_a_day() {
+    async fn an_unreachable_client_is_given_up_after_a_day() {
         let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_700_000_000)));
         let outbox = outbox(&clock);
         let notice = notice("app1", clock.now());
         let id = notice.id();
         let attempt = outbox.add(notice.clone()).await.unwrap().unwrap();
         attempt.await.unwrap();
-        assert_eq!(kept(&outbox, &id).await.unwrap().failures, 1);
-        // The same news is queued once.
+        assert_eq!(stored(&outbox, &id).await.unwrap().failures, 1);
+        // An equal notice is queued once.
         assert!(outbox.add(notice).await.unwrap().is_none());
         clock.advance(GIVE_UP);
         outbox.deliver_due().await.unwrap();
         let gone = async {
-            while kept(&outbox, &id).await.is_some() {
+            while stored(&outbox, &id).await.is_some() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
         let in_time = tokio::time::timeout(Duration::from_secs(20), gone).await;
-        assert!(in_time.is_ok(), "{:?}", kept(&outbox, &id).await);
+        assert!(in_time.is_ok(), "{:?}", stored(&outbox, &id).await);
     }
 
     #[tokio::test]
-    async fn a_user_who_signs_out_again_and_again_leaves_so_many_notices_for_an_app_that_is_down() {
+    async fn notices_about_one_user_for_an_unreachable_client_are_bounded() {
         let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_700_000_000)));
         let outbox = outbox(&clock);
         let mut ids = Vec::new();
@@ -378,7 +378,7 @@ mod tests {
         }
         let mut there = Vec::new();
         for id in &ids {
-            there.push(kept(&outbox, id).await.is_some());
+            there.push(stored(&outbox, id).await.is_some());
         }
         assert!(!there[0] && there[599], "the oldest go");
         let count = there.iter().filter(|there| **there).count();
@@ -386,12 +386,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_app_that_wants_no_word_gets_none() {
+    async fn a_client_without_a_uri_gets_no_notice() {
         let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_700_000_000)));
         let outbox = outbox(&clock);
         let notice = notice("my_spa", clock.now());
         let id = notice.id();
         assert!(outbox.add(notice).await.unwrap().is_none());
-        assert!(kept(&outbox, &id).await.is_none());
+        assert!(stored(&outbox, &id).await.is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! One attempt to tell an app (Back-Channel Logout 1.0 §2.5).
+//! One attempt to notify a client (Back-Channel Logout 1.0 §2.5).
 
 use std::time::Duration;
 
@@ -9,23 +9,23 @@ use kit::{
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use url::Url;
 
-/// How long an app may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a client may take to respond.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How apps are reached.
+/// Sends logout tokens.
 pub(super) struct Sender {
     http: reqwest::Client,
     reach: AddressOverrides,
 }
 
-/// Why an app does not know yet. §2.8: whatever it is, it is tried again.
+/// Why a delivery failed. §2.8: every failure is retried.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// No connection, or no answer in time.
-    #[error("it is not reached: {0}")]
+    /// No connection, or no response in time.
+    #[error("the client is unreachable: {0}")]
     Unreachable(String),
-    /// It refused, or could not do it.
-    #[error("it answered {0}")]
+    /// The client refused it, or failed.
+    #[error("the client answered {0}")]
     Answered(StatusCode),
     /// The token could not be signed.
     #[error(transparent)]
@@ -46,7 +46,7 @@ impl Sender {
         let request = self.reach.request(&self.http, Method::POST, uri);
         let sent = request
             .headers(headers)
-            .timeout(PATIENCE)
+            .timeout(TIMEOUT)
             .form(&[("logout_token", logout_token)])
             .send();
         let answer = sent.await;

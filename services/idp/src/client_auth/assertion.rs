@@ -3,7 +3,6 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use jsonwebtoken::Algorithm;
 use kit::{clock::Timestamp, seal::fingerprint};
 use oauth_types::{claims::Audience, numeric_date};
 use parking_lot::Mutex;
@@ -14,29 +13,18 @@ use token_verify::{
 };
 use web_kit::client::AddrBucket;
 
-use super::{Whose, too_many};
+use super::{FailureKey, too_many};
 use crate::{
+    Idp,
     error::OAuthError,
-    settings::{AuthMethod, Client, ClientKeys, Settings},
-    state::Idp,
+    settings::{ASSERTION_ALGORITHMS, AuthMethod, Client, ClientKeys, Settings},
 };
 
 /// The most characters of an assertion.
 const MAX_LEN: usize = 4096;
-/// How far the client's clock may be off.
+/// How far the clock of the client may deviate.
 const SKEW: Duration = Duration::from_secs(10);
-/// What clients may sign by.
-pub const ALGORITHMS: [Algorithm; 4] = [
-    Algorithm::ES256,
-    Algorithm::PS256,
-    Algorithm::EdDSA,
-    Algorithm::RS256,
-];
-
-/// Names of [`ALGORITHMS`], for metadata.
-pub const ALGORITHM_NAMES: [&str; 4] = ["ES256", "PS256", "EdDSA", "RS256"];
-
-/// RFC 7523 §3. They count once the signature is checked.
+/// RFC 7523 §3. Trusted once the signature is verified.
 #[derive(Deserialize)]
 struct Claims {
     iss: String,
@@ -51,18 +39,18 @@ struct Claims {
     nbf: Option<i64>,
 }
 
-/// The public keys of clients, read from their files once and again where none
-/// of them fits.
+/// The public keys of clients. Their files are read once, and again if no key fits.
 #[derive(Clone, Debug, Default)]
-pub struct AssertionKeys(Arc<Mutex<HashMap<String, Read>>>);
+pub struct AssertionKeys(Arc<Mutex<HashMap<String, CachedKeys>>>);
 
 #[derive(Clone, Debug)]
-struct Read {
+struct CachedKeys {
     set: Arc<KeySet>,
     at: Timestamp,
 }
 
-/// How soon a file is read again: anybody can send what no key in it has signed.
+/// How soon a file is read again: anybody can send a JWT that no key in it has
+/// signed.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
 impl AssertionKeys {
@@ -73,21 +61,21 @@ impl AssertionKeys {
         jwt: &UnverifiedJwt<'_>,
         now: Timestamp,
     ) -> Result<(), NoSigner> {
-        let signed_by = |set: &KeySet| set.signer(jwt, &ALGORITHMS).map(|_| ());
+        let signed_by = |set: &KeySet| set.signer(jwt, &ASSERTION_ALGORITHMS).map(|_| ());
         let known = self.0.lock().get(&client.client_id).cloned();
         let checked = known.as_ref().map(|read| signed_by(&read.set));
-        let is_fresh = |read: &Read| read.at + READ_AGAIN > now;
+        let is_fresh = |read: &CachedKeys| read.at + READ_AGAIN > now;
         if let Some(checked) = checked
             && (checked.is_ok() || known.as_ref().is_some_and(is_fresh))
         {
             return checked;
         }
         let Some(set) = read_keys(client).await.map(Arc::new) else {
-            // What was known stays.
+            // The keys that were read before stay.
             return checked.unwrap_or(Err(NoSigner::Unknown));
         };
         let checked = signed_by(&set);
-        let read = Read { set, at: now };
+        let read = CachedKeys { set, at: now };
         self.0.lock().insert(client.client_id.clone(), read);
         checked
     }
@@ -103,8 +91,8 @@ async fn read_keys(client: &Client) -> Option<KeySet> {
         .ok()
 }
 
-/// Says which clients have no keys yet: they cannot authenticate until their
-/// file is there.
+/// Logs the clients whose key file is missing: they cannot authenticate until it
+/// exists.
 pub fn name_missing_keys(settings: &Settings) {
     let by_file = |client: &&Client| matches!(client.keys, Some(ClientKeys::File(_)));
     for client in settings.clients().filter(by_file) {
@@ -115,7 +103,7 @@ pub fn name_missing_keys(settings: &Settings) {
     }
 }
 
-/// Whose `assertion` says to be. Nothing is checked.
+/// The `iss` of `assertion`, unverified.
 pub(super) fn issuer(assertion: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct UnverifiedIssuer {
@@ -138,7 +126,7 @@ pub(super) async fn authenticate<'i>(
     }
     let jwt = UnverifiedJwt::split(assertion).ok_or_else(|| refused("not a signed JWT."))?;
     let none = |none: NoSigner| refused(&format!("{none}."));
-    jwt.header.algorithm(&ALGORITHMS).map_err(none)?;
+    jwt.header.algorithm(&ASSERTION_ALGORITHMS).map_err(none)?;
     let claims: Claims = jwt.claims().ok_or_else(|| {
         refused("a claim of RFC 7523 section 3 is missing, or of the wrong type.")
     })?;
@@ -146,16 +134,16 @@ pub(super) async fn authenticate<'i>(
         .settings
         .client(&claims.iss)
         .filter(|client| client.authenticates_by(AuthMethod::PrivateKeyJwt))
-        .ok_or_else(|| refused("its iss is no client that authenticates so."))?;
-    let whose = Whose::Client(&client.client_id);
-    // A signature costs time to check.
-    if let Some(wait) = idp.failures.wait(whose, from, idp.now()) {
+        .ok_or_else(|| refused("its iss is no client that uses private_key_jwt."))?;
+    let key = FailureKey::Client(&client.client_id);
+    // Checked first: verifying a signature takes time.
+    if let Some(wait) = idp.failures.wait(key, from, idp.now()) {
         return Err(too_many(wait));
     }
     let checked = idp.assertion_keys.check(client, &jwt, idp.now()).await;
-    let failed = |_: &NoSigner| idp.failures.add(whose, from, idp.now());
+    let failed = |_: &NoSigner| idp.failures.add(key, from, idp.now());
     checked.inspect_err(failed).map_err(none)?;
-    idp.failures.forget(whose, from);
+    idp.failures.forget(key, from);
     check_claims(idp, client, named, &claims).map_err(|why| refused(&why))?;
     let seen = format!("idp:jti:{}:{}", client.client_id, fingerprint(&claims.jti));
     let until = Timestamp::from_secs(claims.exp) + SKEW;
@@ -185,12 +173,12 @@ fn check_claims(
     if named.is_some_and(|named| named != client.client_id) {
         return Err("client_id differs from its iss.".into());
     }
-    let ours = [
+    let accepted = [
         idp.issuer.clone(),
         idp.endpoint("/token"),
         idp.endpoint("/par"),
     ];
-    if !ours.iter().any(|own| claims.aud.contains(own)) {
+    if !accepted.iter().any(|own| claims.aud.contains(own)) {
         return Err(format!("aud must be {}.", idp.issuer));
     }
     if secs(claims.exp) + SKEW <= now {

@@ -4,8 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::error::OAuthError;
 
-/// The client's id and secret. RFC 6749 §2.3.1: both are form-urlencoded
-/// before they are put together.
+/// The id and the secret of the client. RFC 6749 §2.3.1: both are form-urlencoded.
 pub(super) fn credentials(header: &str) -> Result<(String, String), OAuthError> {
     let bad = || OAuthError::client("The Authorization header is not HTTP Basic (RFC 7617).");
     let (scheme, encoded) = header.split_once(' ').ok_or_else(bad)?;
@@ -19,7 +18,7 @@ pub(super) fn credentials(header: &str) -> Result<(String, String), OAuthError> 
 }
 
 fn form_decoded(text: &str) -> String {
-    // A bare `=` or `&` would be read as the form's own signs.
+    // A bare `=` or `&` would separate values of the form.
     let text = text.replace('=', "%3D").replace('&', "%26");
     let mut pairs = url::form_urlencoded::parse(text.as_bytes());
     pairs

@@ -1,6 +1,6 @@
-//! Wrong secrets are slowed: for each client at each address, so that a stranger's
-//! guesses never stop the client itself. They are counted in this process: a
-//! right secret costs no store command.
+//! Slows down guesses of secrets: failures count for each client at each address, so
+//! that a stranger's guesses never stop the client itself. They are counted in this
+//! process, so a right secret costs no store command.
 
 use std::{
     collections::HashMap,
@@ -12,28 +12,28 @@ use kit::clock::Timestamp;
 use parking_lot::Mutex;
 use web_kit::client::AddrBucket;
 
-/// From the failure with this number on, the next try has to wait.
+/// From this number of failures on, the next attempt has to wait.
 const LIMIT: u32 = 10;
 /// The longest wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// How long failures count after the last one.
 const REMEMBERED: Duration = Duration::from_secs(15 * 60);
-/// The most that are remembered, twice: the older half is forgotten when the
-/// newer one is full.
+/// The capacity of each of two halves: the older half is dropped when the newer one is
+/// full.
 const HALF: usize = 5000;
 
-/// Whose secret is tried.
+/// Whose secret is being guessed.
 #[derive(Clone, Copy, Debug, Hash)]
-pub enum Whose<'a> {
+pub enum FailureKey<'a> {
     /// A client of the configuration.
     Client(&'a str),
-    /// No client at all: whatever it calls itself, at one address it is one.
-    Nobody,
+    /// An unknown client: all names at one address count together.
+    Unknown,
     /// The operator's key.
     Operator,
 }
 
-/// Failures of the last minutes.
+/// Recent failures.
 #[derive(Default)]
 pub struct Failures {
     hasher: RandomState,
@@ -56,17 +56,17 @@ struct Failed {
 }
 
 impl Failures {
-    /// Whether the secret is right, which `is_right` compares. `Err` with the time
-    /// to wait where it is too early: nothing is compared then. Looking, comparing
-    /// and counting are one step, however many come at once.
-    pub fn judge(
+    /// Whether the secret is right, as `is_right` compares it. `Err` with the time to
+    /// wait if it is too early; nothing is compared then. The check, the comparison and
+    /// the count are one atomic step.
+    pub fn check(
         &self,
-        whose: Whose<'_>,
+        key: FailureKey<'_>,
         from: AddrBucket,
         now: Timestamp,
         is_right: impl FnOnce() -> bool,
     ) -> Result<bool, Duration> {
-        let key = self.key(whose, from);
+        let key = self.key(key, from);
         let mut halves = self.halves.lock();
         if let Some(wait) = halves.wait(key, now) {
             return Err(wait);
@@ -80,23 +80,23 @@ impl Failures {
         Ok(is_right)
     }
 
-    /// How long to wait, for what takes longer to check.
-    pub fn wait(&self, whose: Whose<'_>, from: AddrBucket, now: Timestamp) -> Option<Duration> {
-        self.halves.lock().wait(self.key(whose, from), now)
+    /// The time to wait, for a check that takes longer.
+    pub fn wait(&self, key: FailureKey<'_>, from: AddrBucket, now: Timestamp) -> Option<Duration> {
+        self.halves.lock().wait(self.key(key, from), now)
     }
 
-    /// It was wrong.
-    pub fn add(&self, whose: Whose<'_>, from: AddrBucket, now: Timestamp) {
-        self.halves.lock().add(self.key(whose, from), now);
+    /// Counts a failure.
+    pub fn add(&self, key: FailureKey<'_>, from: AddrBucket, now: Timestamp) {
+        self.halves.lock().add(self.key(key, from), now);
     }
 
-    /// It was right.
-    pub fn forget(&self, whose: Whose<'_>, from: AddrBucket) {
-        self.halves.lock().forget(self.key(whose, from));
+    /// Clears the failures.
+    pub fn forget(&self, key: FailureKey<'_>, from: AddrBucket) {
+        self.halves.lock().forget(self.key(key, from));
     }
 
-    fn key(&self, whose: Whose<'_>, from: AddrBucket) -> Key {
-        (self.hasher.hash_one(whose), from)
+    fn key(&self, key: FailureKey<'_>, from: AddrBucket) -> Key {
+        (self.hasher.hash_one(key), from)
     }
 }
 
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
-    const APP1: Whose<'static> = Whose::Client("app1");
+    const APP1: FailureKey<'static> = FailureKey::Client("app1");
 
     fn from(n: u32) -> AddrBucket {
         ClientAddr::from(IpAddr::from(n.to_be_bytes())).bucket()
@@ -156,21 +156,21 @@ mod tests {
     fn guesses_are_slowed_and_the_right_secret_waits_as_long() {
         let failures = Failures::default();
         for _ in 0..LIMIT {
-            assert_eq!(failures.judge(APP1, from(1), NOW, || false), Ok(false));
+            assert_eq!(failures.check(APP1, from(1), NOW, || false), Ok(false));
         }
         let second = Duration::from_secs(1);
         for is_right in [false, true] {
-            let told = failures.judge(APP1, from(1), NOW, || is_right);
-            assert_eq!(told, Err(second), "no answer depends on the secret");
+            let answer = failures.check(APP1, from(1), NOW, || is_right);
+            assert_eq!(answer, Err(second), "no answer depends on the secret");
         }
         let later = NOW + second;
-        assert_eq!(failures.judge(APP1, from(1), later, || false), Ok(false));
-        let told = failures.judge(APP1, from(1), later, || true);
-        assert_eq!(told, Err(second * 2));
+        assert_eq!(failures.check(APP1, from(1), later, || false), Ok(false));
+        let answer = failures.check(APP1, from(1), later, || true);
+        assert_eq!(answer, Err(second * 2));
         let much_later = later + LONGEST_WAIT;
-        assert_eq!(failures.judge(APP1, from(1), much_later, || true), Ok(true));
+        assert_eq!(failures.check(APP1, from(1), much_later, || true), Ok(true));
         assert_eq!(
-            failures.judge(APP1, from(1), much_later, || false),
+            failures.check(APP1, from(1), much_later, || false),
             Ok(false)
         );
         assert_eq!(
@@ -184,11 +184,15 @@ mod tests {
     fn a_strangers_guesses_stop_neither_the_client_nor_another_one() {
         let failures = Failures::default();
         for _ in 0..100 {
-            let _ = failures.judge(APP1, from(1), NOW, || false);
+            let _ = failures.check(APP1, from(1), NOW, || false);
         }
-        assert_eq!(failures.judge(APP1, from(2), NOW, || true), Ok(true));
-        for other in [Whose::Client("batch"), Whose::Nobody, Whose::Operator] {
-            assert_eq!(failures.judge(other, from(1), NOW, || true), Ok(true));
+        assert_eq!(failures.check(APP1, from(2), NOW, || true), Ok(true));
+        for other in [
+            FailureKey::Client("batch"),
+            FailureKey::Unknown,
+            FailureKey::Operator,
+        ] {
+            assert_eq!(failures.check(other, from(1), NOW, || true), Ok(true));
         }
     }
 

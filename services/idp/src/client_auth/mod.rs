@@ -3,31 +3,32 @@
 mod assertion;
 mod basic;
 mod failures;
+mod form;
 
 use std::time::Duration;
 
-pub use assertion::{ALGORITHM_NAMES, ALGORITHMS, AssertionKeys, name_missing_keys};
-pub use failures::{Failures, Whose};
+pub use assertion::{AssertionKeys, name_missing_keys};
+pub use failures::{FailureKey, Failures};
+pub use form::AuthenticatedForm;
 use kit::{
     step,
     telemetry::names::{OK, span},
 };
-use oauth_types::{error::sentence, names::client_auth::JWT_BEARER};
+use oauth_types::{Params, error::sentence, names::client_auth::JWT_BEARER};
 use tracing::{Instrument as _, field::Empty};
 use web_kit::client::{AddrBucket, ClientAddr};
 
 use crate::{
+    Idp,
     error::OAuthError,
-    params::Params,
     settings::{AuthMethod, Client},
-    state::Idp,
 };
 
-/// The most characters of a refused client's id that are logged.
+/// The most characters of a refused client's id in the log.
 const MAX_NAMED: usize = 100;
 
-/// The client that a request to the token endpoint or its like comes from.
-/// `authorization` is the header, where there is one; `from` is where it came from.
+/// Authenticates the client of a request to the token endpoint or a similar one.
+/// `authorization` is the header; `from` is the address of the client.
 pub async fn authenticate<'i>(
     idp: &'i Idp,
     authorization: Option<&str>,
@@ -39,7 +40,7 @@ pub async fn authenticate<'i>(
         "sso.client_id" = Empty,
         "sso.outcome" = Empty
     );
-    let authenticated = by_one_method(idp, authorization, from.bucket(), params)
+    let authenticated = by_method(idp, authorization, from.bucket(), params)
         .instrument(span.clone())
         .await;
     let outcome = match &authenticated {
@@ -49,8 +50,8 @@ pub async fn authenticate<'i>(
         }
         Err(error) => {
             let (code, why) = (error.code.as_str(), sentence(&error.description));
-            let client = named(authorization, params);
-            tracing::info!(code, client, address = %from, "a client is refused: {why}");
+            let client = claimed_client(authorization, params);
+            tracing::info!(code, client, address = %from, "client authentication failed: {why}");
             code
         }
     };
@@ -59,7 +60,7 @@ pub async fn authenticate<'i>(
     authenticated
 }
 
-async fn by_one_method<'i>(
+async fn by_method<'i>(
     idp: &'i Idp,
     authorization: Option<&str>,
     from: AddrBucket,
@@ -69,7 +70,7 @@ async fn by_one_method<'i>(
     let secret = params.one("client_secret")?;
     let assertion = params.one("client_assertion")?;
     let assertion_type = params.one("client_assertion_type")?;
-    // RFC 6749 §2.3: not more than one method in a request.
+    // RFC 6749 §2.3: one method in a request.
     let methods = [
         authorization.is_some(),
         secret.is_some(),
@@ -77,7 +78,7 @@ async fn by_one_method<'i>(
     ];
     if methods.into_iter().filter(|used| *used).count() > 1 {
         return Err(OAuthError::request(
-            "Authenticate by one method alone (RFC 6749 section 2.3).",
+            "Use one client authentication method only (RFC 6749 section 2.3).",
         ));
     }
     if let Some(header) = authorization {
@@ -99,7 +100,7 @@ async fn by_one_method<'i>(
         return assertion::authenticate(idp, named, assertion, from).await;
     }
     let Some(id) = named else {
-        return Err(OAuthError::client("The client did not say who it is."));
+        return Err(OAuthError::client("The request names no client."));
     };
     match secret {
         Some(secret) => by_secret(idp, id, secret, AuthMethod::Post, from),
@@ -107,13 +108,13 @@ async fn by_one_method<'i>(
             .settings
             .client(id)
             .filter(|client| client.is_public())
-            .ok_or_else(|| OAuthError::client("Unknown client, or one that has to authenticate.")),
+            .ok_or_else(|| OAuthError::client("The client is unknown, or has to authenticate.")),
     }
 }
 
-/// Whom a request that was refused says to come from, for the log: bounded, and
-/// with nothing in it but printable ASCII.
-fn named(authorization: Option<&str>, params: &Params) -> String {
+/// The client that a refused request claims to be, for the log: bounded, printable
+/// ASCII.
+fn claimed_client(authorization: Option<&str>, params: &Params) -> String {
     let by_header = authorization.and_then(|header| basic::credentials(header).ok());
     let id = by_header.map(|(id, _)| id).or_else(|| {
         let named = params.one("client_id").ok().flatten();
@@ -133,21 +134,25 @@ fn by_secret<'i>(
     from: AddrBucket,
 ) -> Result<&'i Client, OAuthError> {
     let client = idp.settings.client(id);
-    let whose = client.map_or(Whose::Nobody, |client| Whose::Client(&client.client_id));
+    let key = client.map_or(FailureKey::Unknown, |client| {
+        FailureKey::Client(&client.client_id)
+    });
     let is_right = || client.is_some_and(|client| client.has_secret(secret));
-    let judged = idp.failures.judge(whose, from, idp.now(), is_right);
-    let right = judged.map_err(too_many)?;
+    let checked = idp.failures.check(key, from, idp.now(), is_right);
+    let right = checked.map_err(too_many)?;
     match client {
         Some(client) if right && client.authenticates_by(method) => Ok(client),
         Some(_) if right => Err(OAuthError::client(format!(
-            "This client does not authenticate by {}.",
+            "This client may not use {}.",
             method.as_str()
         ))),
-        _ => Err(OAuthError::client("Unknown client or wrong secret.")),
+        _ => Err(OAuthError::client(
+            "The client is unknown, or its secret is wrong.",
+        )),
     }
 }
 
-/// A client failed too often from where it is.
+/// Too many failures from this address.
 fn too_many(wait: Duration) -> OAuthError {
     OAuthError::too_early("Too many failed attempts from this address.", wait)
 }

@@ -1,4 +1,4 @@
-//! From the authorization request to the code.
+//! Records from the authorization request to the code.
 
 use kit::clock::Timestamp;
 use oauth_types::Scope;
@@ -8,16 +8,16 @@ use store::Charge;
 use super::LoginSession;
 use crate::{budgets::Budgeted, records::Record};
 
-/// A request that passed every check (the seed's authorization session holds it).
+/// A checked authorization request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorizationRequest {
     /// The client.
     pub client_id: String,
-    /// Where the answer goes.
+    /// The redirect URI.
     pub redirect_uri: String,
-    /// What the client asks for, all of it allowed to the client.
+    /// The requested scope, as far as the client may have it.
     pub scope: Scope,
-    /// The audiences that the grant will cover, the first access token's first.
+    /// The audiences of the grant, that of the first access token first.
     pub audiences: Vec<String>,
     /// Returned unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,13 +33,13 @@ pub struct AuthorizationRequest {
     /// `max_age`, seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<u64>,
-    /// For the form.
+    /// The user name to fill in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login_hint: Option<String>,
     /// The user that `id_token_hint` names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_sub: Option<String>,
-    /// The pushed request that this came from.
+    /// The id of the pushed request, if it was pushed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pushed: Option<String>,
 }
@@ -51,28 +51,28 @@ impl AuthorizationRequest {
     }
 }
 
-/// A request whose user is signing in or consenting: the seed's authorization
-/// session, linked to a login session once there is one.
+/// An authorization session: a request whose user is signing in or consenting. It is
+/// linked to the login session once there is one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AuthorizationSession {
-    /// What is asked.
+    /// The request.
     pub request: AuthorizationRequest,
-    /// The browser that it belongs to, by the hash of its cookie.
+    /// The browser: the hash of its cookie.
     pub browser: String,
-    /// Who signed in for it.
+    /// The user who has signed in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signed_in: Option<SignedIn>,
-    /// How it was answered: kept for a while, since a form is easily sent twice.
+    /// The answer, kept for a while for a form that is submitted twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered: Option<Answer>,
     /// Its end.
     pub expires_at: Timestamp,
-    /// What it is charged; a record of the version before has none.
+    /// Its charge; none in a record of the previous version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charge: Option<Charge>,
 }
 
-/// What the user's last form came to.
+/// The answer that an authorization session got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
@@ -89,8 +89,8 @@ pub struct SignedIn {
     pub sid: String,
     /// The user.
     pub sub: String,
-    /// When, where this authorization session's own form began it or went on
-    /// with it.
+    /// When, if the form of this authorization session began or continued the login
+    /// session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
 }
@@ -105,7 +105,7 @@ impl SignedIn {
         }
     }
 
-    /// The link to `login`, which this form has just begun or gone on with.
+    /// The link to `login`, which this form has just begun or continued.
     pub fn by_form(login: &LoginSession) -> Self {
         Self {
             at: Some(login.auth_time),
@@ -128,35 +128,35 @@ impl Budgeted for AuthorizationSession {
     }
 }
 
-/// A pushed request (RFC 9126), used up when the authorization completes and
-/// not when its page is shown.
+/// A pushed request (RFC 9126). It is removed when the authorization completes, not when
+/// its page is shown.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PushedRequest {
     /// The client that pushed it.
     pub client_id: String,
-    /// What it asks for.
+    /// The request.
     #[serde(flatten)]
     pub content: PushedContent,
-    /// Until then its page may be opened.
+    /// The latest time to open its page.
     pub usable_until: Timestamp,
-    /// Until then a page that was opened in time can complete.
+    /// The latest time to complete it.
     pub expires_at: Timestamp,
-    /// Whether its page was opened: it belongs to that browser's address then,
-    /// and lasts as long as the page.
+    /// Whether its page was opened. It is then charged to the browser's address and lasts
+    /// as long as the page.
     #[serde(default)]
     pub opened: bool,
-    /// What it is charged.
+    /// Its charge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charge: Option<Charge>,
 }
 
-/// What a pushed request asks for.
+/// The content of a pushed request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PushedContent {
-    /// Checked.
+    /// The checked request.
     Request(Box<AuthorizationRequest>),
-    /// Parameters as they came: by a process of the version before.
+    /// Unchecked parameters, from a process of the previous version.
     Params(Vec<(String, String)>),
 }
 
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pushed_request_of_the_version_before_is_read() {
+    fn a_pushed_request_of_the_previous_version_is_read() {
         let before = r#"{"client_id":"app2","params":[["scope","openid"]],
             "usable_until":5000,"expires_at":9000}"#;
         let pushed: PushedRequest = serde_json::from_str(before).unwrap();

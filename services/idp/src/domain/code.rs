@@ -11,32 +11,32 @@ use crate::records::Record;
 pub struct Code {
     /// The client that may redeem it.
     pub client_id: String,
-    /// The grant that it becomes, or became.
+    /// The grant that redeeming it creates.
     pub grant_id: String,
-    /// How far it got.
+    /// Its state.
     pub state: CodeState,
     /// When it can no longer be redeemed.
     pub redeemable_until: Timestamp,
-    /// When it is forgotten: later, so that a second use is known as one.
+    /// When the record ends: later, to detect a second use.
     pub expires_at: Timestamp,
 }
 
-/// How far a code got.
+/// The state of a code.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CodeState {
-    /// Nobody has redeemed it.
+    /// Not redeemed yet.
     Pending(Box<Authorized>),
-    /// Somebody has.
+    /// Redeemed.
     Exchanged,
 }
 
-/// Who allowed what, and when.
+/// The request and the user who authorized it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Authorized {
-    /// What was asked.
+    /// The request.
     pub request: AuthorizationRequest,
-    /// Whose browser it was.
+    /// The login session.
     pub login: LoginSession,
 }
 

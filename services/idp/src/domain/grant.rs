@@ -8,48 +8,48 @@ use serde::{Deserialize, Serialize};
 
 use crate::records::Record;
 
-/// How many replaced refresh tokens are remembered. Inside the grace a client
-/// can rotate this often and still get an earlier answer again.
+/// How many replaced refresh tokens are recorded. Within the grace period a client can
+/// rotate this often and still repeat an earlier refresh.
 const MAX_REPLACED: usize = 16;
 
-/// A grant. Access tokens name it in their `jti`, the refresh token in itself.
+/// A grant. Access tokens name it in `jti`, refresh tokens in their text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// Its id.
     pub id: String,
-    /// To whom.
+    /// The client.
     pub client_id: String,
-    /// By whom.
+    /// The user.
     pub sub: String,
-    /// In which login session.
+    /// The login session.
     pub sid: String,
-    /// When the user had signed in.
+    /// When the user signed in.
     pub auth_time: Timestamp,
-    /// How well.
+    /// `acr`: the strength of the authentication.
     pub acr: String,
-    /// What is granted; narrowing a token never narrows it.
+    /// The granted scope; narrowing a token never narrows it.
     pub scope: Scope,
-    /// The audiences that it covers, the default first.
+    /// The audiences, the default first.
     pub audiences: Vec<String>,
-    /// Whether it still holds.
+    /// Its state.
     pub state: GrantState,
-    /// The refresh token, where there is one.
+    /// The refresh token, if there is one.
     pub refresh: Option<Refresh>,
-    /// Its end: that of the last access token that it can give.
+    /// Its end: that of its last access token.
     pub expires_at: Timestamp,
-    /// When it was made; the epoch in a record of the version before.
+    /// When it was created; the epoch in a record of the previous version.
     #[serde(default)]
     pub created_at: Timestamp,
-    /// When its refresh token was last redeemed, as exact as rotation writes it.
+    /// When its refresh token was last rotated.
     #[serde(default)]
     pub last_used_at: Option<Timestamp>,
-    /// The record of the code that it came from, which ends with it.
+    /// The id of its code, whose record ends with the grant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
 }
 
 impl Grant {
-    /// Takes the place of a grant that must not begin any more.
+    /// A record that prevents a grant from beginning.
     pub fn revoked_before_it_began(id: &str, remembered_until: Timestamp) -> Self {
         Self {
             id: id.to_owned(),
@@ -69,7 +69,7 @@ impl Grant {
         }
     }
 
-    /// The same, its refresh token rotated at `now`.
+    /// The same grant, its refresh token rotated at `now`.
     pub fn refreshed(&self, rotated: Refresh, now: Timestamp) -> Self {
         Self {
             refresh: Some(rotated),
@@ -79,42 +79,42 @@ impl Grant {
     }
 }
 
-/// Whether a grant still holds.
+/// The state of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GrantState {
-    /// It does.
+    /// Valid.
     Active,
-    /// It was taken back.
+    /// Revoked.
     Revoked,
 }
 
-/// A refresh token and those before it. The token itself is derived from the
-/// grant's id and the generation (`refresh_tokens`), so nothing secret is here,
-/// and a successor can be given again.
+/// A refresh token and its predecessors. The token itself is derived from the id of the
+/// grant and the generation (`refresh_tokens`): the record holds no secret, and a
+/// successor can be issued again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refresh {
-    /// When it can no longer be redeemed; rotation does not move it.
+    /// When it expires; rotation does not prolong it.
     pub ends: Timestamp,
-    /// Counts rotations.
+    /// The number of rotations.
     pub generation: u32,
     /// When each earlier generation was replaced, the newest last.
     replaced: Vec<(u32, Timestamp)>,
 }
 
-/// What a genuine refresh token of some generation is worth.
+/// Whether a genuine refresh token of some generation may be redeemed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshVerdict {
     /// It is the current one.
     Current,
-    /// It was replaced just now, by this generation: the answer may have been lost.
+    /// It was replaced within the grace period: the response may have been lost.
     Replayed {
         /// The successor.
         successor: u32,
     },
-    /// It was replaced before: somebody else has it.
+    /// It was replaced before that: somebody else has it.
     Reused,
-    /// All of its family can no longer be redeemed.
+    /// Its family has expired.
     Expired,
 }
 
@@ -127,7 +127,7 @@ impl Refresh {
         }
     }
 
-    /// What generation `presented` is worth at `now`.
+    /// Whether the generation `presented` may be redeemed at `now`.
     pub fn judge(&self, presented: u32, now: Timestamp, grace: Duration) -> RefreshVerdict {
         if self.ends <= now {
             return RefreshVerdict::Expired;

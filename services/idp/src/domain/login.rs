@@ -1,4 +1,4 @@
-//! The browser's session here: the seed's login session, found by its cookie.
+//! The login session of a browser at the provider.
 
 use kit::{clock::Timestamp, seal::fingerprint};
 use oauth_types::secret::same_secret;
@@ -6,49 +6,50 @@ use serde::{Deserialize, Serialize};
 
 use crate::records::Record;
 
-/// The most characters of a User-Agent that are kept.
+/// The most characters of a User-Agent that are stored.
 const MAX_USER_AGENT: usize = 256;
 
-/// Who signed in with this browser, when and how. Its id is the `sid` of the
-/// tokens; the cookie holds the id and a secret beside it.
+/// A login session: who signed in with this browser, when and how. Its id is the `sid`
+/// of the tokens; the cookie has the id and a secret.
 ///
-/// Fields that came later have a default: a process of the version before goes
-/// on reading the record, and we read its.
+/// Newer fields have a default: processes of the previous version read these records,
+/// and theirs are read here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginSession {
     /// `sid`.
     pub sid: String,
-    /// The hash of the cookie's secret.
+    /// The hash of the secret in the cookie.
     secret: String,
     /// The user.
     pub sub: String,
-    /// When the password was typed.
+    /// When the user last signed in.
     pub auth_time: Timestamp,
-    /// How well.
+    /// `acr`: the strength of the authentication.
     pub acr: String,
-    /// By what.
+    /// `amr`: the methods of the authentication.
     pub amr: Vec<String>,
-    /// Its end; not prolonged but by signing in again.
+    /// Its end; only signing in again prolongs it.
     pub expires_at: Timestamp,
     /// When the user first signed in with this browser.
     #[serde(default)]
     began: Option<Timestamp>,
-    /// What the browser calls itself.
+    /// The User-Agent of the browser.
     #[serde(default)]
     pub user_agent: Option<String>,
-    /// How far it got.
+    /// Its state.
     #[serde(default)]
     pub state: LoginState,
 }
 
-/// How far a login session got.
+/// The state of a login session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LoginState {
     /// The user is signed in.
     #[default]
     Live,
-    /// It is over, and the record goes when all that hangs on it is undone.
+    /// It is ending: the record is removed once its grants are revoked and its clients
+    /// notified.
     Ending(EndReason),
 }
 
@@ -60,23 +61,23 @@ pub enum EndReason {
     Logout,
     /// The user ended it on `/account`.
     Account,
-    /// An operator did.
+    /// An operator ended it.
     Operator,
-    /// Its time was over.
+    /// It expired.
     Expiry,
     /// Another user signed in with the same browser.
     AnotherUser,
-    /// The user had too many, and it would have ended first.
+    /// The user exceeded the quota; it was the oldest.
     TooMany,
-    /// The user's password, or whether the user may sign in, has changed.
+    /// The user's password or `enabled` flag has changed, or the user was removed.
     UserChanged,
-    /// The store had lost its place in a list.
+    /// The store had lost its entry in a list.
     Unlisted,
 }
 
 impl EndReason {
-    /// In a word, for metrics.
-    pub const fn word(self) -> &'static str {
+    /// The label in metrics.
+    pub const fn label(self) -> &'static str {
         match self {
             Self::Logout => "logout",
             Self::Account => "account",
@@ -89,7 +90,7 @@ impl EndReason {
         }
     }
 
-    /// For the audit log.
+    /// The text in the audit log.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Logout => "logout",
@@ -97,15 +98,15 @@ impl EndReason {
             Self::Operator => "ended by an operator",
             Self::Expiry => "expired",
             Self::AnotherUser => "another user signed in",
-            Self::TooMany => "the user had too many",
-            Self::UserChanged => "the user's password or standing changed",
-            Self::Unlisted => "the store had lost its place in a list",
+            Self::TooMany => "the user exceeded the quota",
+            Self::UserChanged => "the user's password or enabled flag changed",
+            Self::Unlisted => "the store had lost its list entry",
         }
     }
 }
 
 impl LoginSession {
-    /// A session of `sub`, whose cookie has this `secret`.
+    /// A new session of `sub` with this `secret` in the cookie.
     pub fn new(
         sid: String,
         secret: &str,
@@ -127,13 +128,13 @@ impl LoginSession {
         }
     }
 
-    /// In a browser that calls itself so; what is too long is cut.
+    /// With a User-Agent, truncated if it is too long.
     pub fn in_browser(mut self, user_agent: Option<&str>) -> Self {
         self.user_agent = user_agent.map(|text| text.chars().take(MAX_USER_AGENT).collect());
         self
     }
 
-    /// The same user's session of `before`, gone on with.
+    /// The continuation of `before`, a session of the same user.
     pub fn continuing(mut self, before: &Self) -> Self {
         self.sid.clone_from(&before.sid);
         self.began = Some(before.began());
@@ -145,12 +146,12 @@ impl LoginSession {
         self.began.unwrap_or(self.auth_time)
     }
 
-    /// Whether the user is signed in.
+    /// Whether it is live.
     pub fn is_live(&self) -> bool {
         self.state == LoginState::Live
     }
 
-    /// The same, over.
+    /// The same session, ending.
     pub fn ending(&self, reason: EndReason) -> Self {
         Self {
             state: LoginState::Ending(reason),
@@ -158,7 +159,7 @@ impl LoginSession {
         }
     }
 
-    /// Whether the cookie's secret is this session's.
+    /// Whether `secret` is the secret of this session.
     pub fn has_secret(&self, secret: &str) -> bool {
         same_secret(&self.secret, &fingerprint(secret))
     }
@@ -177,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_of_the_version_before_is_a_live_session() {
+    fn a_record_of_the_previous_version_is_a_live_session() {
         let before = r#"{"sid":"s","secret":"x","sub":"u","auth_time":5000,
             "acr":"a","amr":["pwd"],"expires_at":9000}"#;
         let login: LoginSession = serde_json::from_str(before).unwrap();
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_agent_is_cut() {
+    fn a_user_agent_is_truncated() {
         let at = Timestamp::from_secs(1);
         let login = LoginSession::new("s".into(), "x", "u".into(), at, at);
         let login = login.in_browser(Some(&"ä".repeat(9999)));

@@ -1,5 +1,5 @@
-//! What the provider remembers, as typed records. Bearer secrets are in none
-//! of them: a record is found by the hash of its secret.
+//! The records of the provider. None contains a bearer secret: a record is found by the
+//! hash of its secret.
 
 mod authorization;
 mod code;
@@ -13,7 +13,7 @@ pub use code::{Authorized, Code, CodeState};
 pub use grant::{Grant, GrantState, Refresh, RefreshVerdict};
 pub use login::{EndReason, LoginSession, LoginState};
 
-/// How well a password authenticates: the `acr` of our tokens.
+/// `acr`: authentication by password.
 pub const ACR_PASSWORD: &str = "urn:sso-lab:acr:password";
 /// `amr` of a password (RFC 8176 §2).
 pub const AMR_PASSWORD: &str = "pwd";

@@ -15,14 +15,14 @@ use jsonwebtoken::DecodingKey;
 use kit::{clock::Timestamp, state_dir::StateDir};
 use serde_json::{Value, json};
 
-use super::{SignError, jwks};
+use super::{SignError, thumbprint};
 
 /// A signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     /// ECDSA on P-256.
     Es256,
-    /// RSA PKCS#1 v1.5, which OIDC Core §15.1 asks every provider to have.
+    /// RSA PKCS#1 v1.5, which OIDC Core §15.1 requires of every provider.
     Rs256,
     /// Ed25519.
     EdDsa,
@@ -77,13 +77,13 @@ pub struct SigningKey {
     created: Option<Timestamp>,
 }
 
-/// What a key's file says of when it was made, before the key: explanatory text
-/// (RFC 7468 §5.2), which every reader of PEM passes over. The file's own time
-/// would say when somebody last copied it.
+/// Precedes the time of generation in a key's file. It is explanatory text (RFC 7468
+/// §5.2), which PEM parsers ignore. The modification time of the file would change
+/// with each copy.
 const CREATED: &str = "Created: ";
 
 impl SigningKey {
-    /// Loads the algorithm's key from its file (PKCS#8, PEM), or makes it.
+    /// Loads the algorithm's key from its file (PKCS#8, PEM), or generates it.
     pub(super) fn load(
         state_dir: &StateDir,
         algorithm: Algorithm,
@@ -102,7 +102,7 @@ impl SigningKey {
         let verifying = serde_json::from_value(public.clone())
             .map_err(|e| bad(&e.to_string()))
             .and_then(|jwk| DecodingKey::from_jwk(&jwk).map_err(|e| bad(&e.to_string())))?;
-        let kid = jwks::thumbprint(&public);
+        let kid = thumbprint::thumbprint(&public);
         Ok(Self {
             algorithm,
             pair,
@@ -118,22 +118,22 @@ impl SigningKey {
         self.algorithm
     }
 
-    /// Its name: the RFC 7638 thumbprint.
+    /// Its name: the thumbprint (RFC 7638).
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// When it was made, where its file says so.
+    /// When it was generated, if its file tells.
     pub const fn created(&self) -> Option<Timestamp> {
         self.created
     }
 
-    /// Its public half, to check what it signed.
+    /// Its public half, to verify its signatures.
     pub const fn verifying(&self) -> &DecodingKey {
         &self.verifying
     }
 
-    /// The members of its public JWK that RFC 7638 counts.
+    /// The members of its public JWK that the thumbprint covers.
     pub(super) fn public(&self) -> &Value {
         &self.public
     }
@@ -157,18 +157,19 @@ impl SigningKey {
     }
 }
 
-/// A new key as its file holds it: when it was made, and PKCS#8 as PEM. An RSA
-/// key takes a tenth of a second and more.
+/// A new key in the format of its file: the time of generation, and PKCS#8 as PEM.
+/// Generating an RSA key takes a tenth of a second and more.
 pub fn new_signing_key(algorithm: Algorithm, now: Timestamp) -> io::Result<String> {
-    let der = generate(algorithm).ok_or_else(|| io::Error::other("the key could not be made"))?;
+    let der =
+        generate(algorithm).ok_or_else(|| io::Error::other("the key could not be generated"))?;
     let key = pem::encode(&pem::Pem::new("PRIVATE KEY", der));
     Ok(format!("{CREATED}{}\n{key}", now.secs()))
 }
 
 fn created(text: &str) -> Option<Timestamp> {
     let before = text.lines().take_while(|line| !line.starts_with("-----"));
-    let mut said = before.filter_map(|line| line.strip_prefix(CREATED));
-    let secs = said.next()?.trim().parse().ok()?;
+    let mut found = before.filter_map(|line| line.strip_prefix(CREATED));
+    let secs = found.next()?.trim().parse().ok()?;
     Some(Timestamp::from_secs(secs))
 }
 
@@ -201,7 +202,7 @@ fn parse(algorithm: Algorithm, der: &[u8]) -> Result<Pair, aws_lc_rs::error::Key
 }
 
 fn public_members(pair: &Pair) -> Value {
-    let b64 = jwks::base64url;
+    let b64 = thumbprint::base64url;
     match pair {
         Pair::Ecdsa(pair) => {
             // 0x04, then x and y of 32 bytes each (SEC 1 §2.3.3).

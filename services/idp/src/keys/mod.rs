@@ -1,7 +1,7 @@
-//! The provider's signing keys: several algorithms at once, parsed once.
+//! The provider's signing keys: one for each algorithm, parsed once.
 
-mod jwks;
 mod key;
+mod thumbprint;
 
 use std::{io, sync::Arc};
 
@@ -9,8 +9,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 pub use key::{Algorithm, SigningKey, new_signing_key};
 use kit::{clock::Timestamp, state_dir::StateDir};
 use serde::Serialize;
+use serde_json::json;
 
-/// The keys, the one for new tokens first.
+/// The keys, the default one first.
 #[derive(Clone)]
 pub struct Keys {
     keys: Arc<[Arc<SigningKey>]>,
@@ -18,9 +19,9 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Loads each algorithm's key from the state directory, or makes it.
-    /// `default` signs where nothing else is asked for. Call it off the event
-    /// loop: making an RSA key takes a tenth of a second and more.
+    /// Loads each algorithm's key from the state directory, or generates it.
+    /// `default` signs where no algorithm is requested. It blocks: generating an
+    /// RSA key takes a tenth of a second and more.
     pub fn load(state_dir: &StateDir, default: Algorithm, now: Timestamp) -> io::Result<Self> {
         let others = Algorithm::ALL
             .into_iter()
@@ -29,7 +30,7 @@ impl Keys {
             .chain(others)
             .map(|algorithm| SigningKey::load(state_dir, algorithm, now).map(Arc::new))
             .collect::<io::Result<Vec<_>>>()?;
-        let jwks = jwks::document(&keys).into();
+        let jwks = jwks_document(&keys).into();
         Ok(Self {
             keys: keys.into(),
             jwks,
@@ -41,12 +42,12 @@ impl Keys {
         &self.jwks
     }
 
-    /// The algorithms that sign, the default first.
+    /// The algorithms, the default one first.
     pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
         self.keys.iter().map(|key| key.algorithm())
     }
 
-    /// When each was made, where that is known.
+    /// When each key was generated, if known.
     pub fn created(&self) -> impl Iterator<Item = (Algorithm, Timestamp)> {
         let keys = self.keys.iter();
         keys.filter_map(|key| Some((key.algorithm(), key.created()?)))
@@ -57,8 +58,8 @@ impl Keys {
         self.keys.iter().find(|key| key.kid() == kid)
     }
 
-    /// Signs `claims` as a JWT of this `typ` (RFC 7515 §3.1, compact): by
-    /// `algorithm`, or by the default one.
+    /// Signs `claims` as a JWT of this `typ` (RFC 7515 §3.1, compact) with
+    /// `algorithm`, or with the default one.
     pub async fn sign(
         &self,
         typ: &str,
@@ -71,8 +72,9 @@ impl Keys {
             typ: &'a str,
             kid: &'a str,
         }
-        let asked = |key: &&Arc<SigningKey>| algorithm.is_none_or(|asked| asked == key.algorithm());
-        let key = self.keys.iter().find(asked).ok_or(SignError::Key)?;
+        let fits =
+            |key: &&Arc<SigningKey>| algorithm.is_none_or(|wanted| wanted == key.algorithm());
+        let key = self.keys.iter().find(fits).ok_or(SignError::Key)?;
         let header = Header {
             alg: key.algorithm().as_str(),
             typ,
@@ -83,9 +85,9 @@ impl Keys {
         jwt.push('.');
         URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(claims)?, &mut jwt);
         let signature = match key.algorithm() {
-            // About 30 µs: less than the way to another thread and back.
+            // About 30 µs: less than a switch to another thread and back.
             Algorithm::Es256 | Algorithm::EdDsa => key.sign(jwt.as_bytes())?,
-            // A millisecond would hold up every other request of this worker.
+            // A millisecond would block every other request of this worker.
             Algorithm::Rs256 => {
                 let (key, input) = (Arc::clone(key), jwt.clone());
                 tokio::task::spawn_blocking(move || key.sign(input.as_bytes()))
@@ -99,13 +101,28 @@ impl Keys {
     }
 }
 
+/// The public keys as JSON (RFC 7517 §5).
+fn jwks_document(keys: &[Arc<SigningKey>]) -> String {
+    let keys: Vec<_> = keys
+        .iter()
+        .map(|key| {
+            let mut jwk = key.public().clone();
+            jwk["alg"] = key.algorithm().as_str().into();
+            jwk["use"] = "sig".into();
+            jwk["kid"] = key.kid().into();
+            jwk
+        })
+        .collect();
+    json!({ "keys": keys }).to_string()
+}
+
 /// A token could not be signed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
     /// The claims do not serialise.
     #[error("claims: {0}")]
     Claims(#[from] serde_json::Error),
-    /// The key did not sign.
+    /// The key failed.
     #[error("the signing key failed")]
     Key,
 }
@@ -113,7 +130,7 @@ pub enum SignError {
 #[cfg(test)]
 mod tests {
     use jsonwebtoken::{DecodingKey, Validation, decode, jwk::JwkSet};
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
     use super::*;
 

@@ -1,4 +1,4 @@
-//! What the browser sees: the question, the way back, or that it is done.
+//! The responses: the confirmation page, the redirect, or the final page.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -6,25 +6,25 @@ use actix_web::{
 };
 use web_kit::ui::{Accent, Message};
 
-use super::{PATH, Scope, asked::Asked};
+use super::{PATH, Scope, request::LogoutRequest};
 use crate::{
+    Idp,
     cookies::{self, with_cookie},
     domain::LoginSession,
-    forms,
+    form_token,
     pages::LogoutPage,
-    state::Idp,
 };
 
 /// Asks whether the user wants to sign out.
 pub(super) fn ask(
     idp: &Idp,
     req: &HttpRequest,
-    asked: &Asked<'_>,
+    request: &LogoutRequest<'_>,
     scope: &Scope<'_>,
 ) -> HttpResponse {
-    let (browser, cookie) = forms::browser(idp, req);
-    let mut hidden = asked.params.clone();
-    hidden.push(forms::field(&browser, &scope.purpose()));
+    let (browser, cookie) = form_token::browser(idp, req);
+    let mut hidden = request.params.clone();
+    hidden.push(form_token::field(&browser, &scope.purpose()));
     let name = |login: &LoginSession| {
         let user = idp.settings.user(&login.sub);
         user.map(|user| user.name.clone()).unwrap_or_default()
@@ -33,51 +33,53 @@ pub(super) fn ask(
         action: PATH.to_owned(),
         hidden,
         user_name: scope.here.as_ref().map(name),
-        client_name: asked.client.map(|client| client.name.clone()),
+        client_name: request.client.map(|client| client.name.clone()),
     };
-    with_cookie(page.respond(asked.back.as_ref()), &cookie)
+    with_cookie(page.respond(request.redirect_to.as_ref()), &cookie)
 }
 
 fn what_ended(scope: &Scope<'_>) -> String {
     match scope {
-        Scope { here: Some(_), .. } => "Here, and in every app that you had opened.".to_owned(),
+        Scope { here: Some(_), .. } => {
+            "You are signed out here and in every app that you opened.".to_owned()
+        }
         Scope {
             elsewhere: Some((_, client)),
             ..
         } => {
             let name = &client.name;
-            format!("{name} has ended its session. This browser is not signed in here.")
+            format!("Your session in {name} has ended. This browser is not signed in here.")
         }
         Scope { .. } => "This browser is not signed in here.".to_owned(),
     }
 }
 
-/// Back to the client where it said so, else a page that says it.
+/// Redirects to the client if the request asks for it, otherwise shows a page.
 pub(super) fn signed_out(
     idp: &Idp,
     req: &HttpRequest,
-    asked: &Asked<'_>,
+    request: &LogoutRequest<'_>,
     scope: &Scope<'_>,
 ) -> HttpResponse {
-    let response = match &asked.back {
-        Some(back) => {
+    let response = match &request.redirect_to {
+        Some(url) => {
             let status = if *req.method() == Method::POST {
                 StatusCode::SEE_OTHER
             } else {
                 StatusCode::FOUND
             };
             HttpResponse::build(status)
-                .insert_header((header::LOCATION, back.as_str()))
+                .insert_header((header::LOCATION, url.as_str()))
                 .insert_header((header::CACHE_CONTROL, "no-store"))
                 .insert_header((header::REFERRER_POLICY, "no-referrer"))
                 .finish()
         }
         None => Message::new("You are signed out", what_ended(scope))
-            .what_to_do("You can close this window, or sign in again from an app.")
-            .way("What is this place?", "/")
+            .what_to_do("You can close this window or sign in again from an app.")
+            .way("About this site", "/")
             .respond(Accent::Idp, StatusCode::OK),
     };
-    // Only a browser that has one is told to forget it.
+    // Clears the cookie if the browser has one.
     if cookies::read(req, cookies::SESSION).is_none() {
         return response;
     }

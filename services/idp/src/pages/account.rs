@@ -1,4 +1,4 @@
-//! Where a user is signed in.
+//! The account page: the sessions of a user.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
@@ -10,17 +10,17 @@ use web_kit::ui::{Accent, Csp, page};
 pub(crate) struct AccountPage {
     /// Where the forms are posted, a path of this site.
     pub action: String,
-    /// The hidden field that binds the forms to the browser, name and value.
+    /// The CSRF token, name and value.
     pub form_token: (String, String),
     /// The field that names a session.
     pub sid_field: &'static str,
     /// The field of the form that ends all others.
     pub others_field: &'static str,
-    /// Whose they are.
+    /// The user.
     pub user_name: String,
     /// This browser's first.
     pub sessions: Vec<AccountSession>,
-    /// Whether there are more than are shown.
+    /// Whether there are more sessions than shown.
     pub more: bool,
 }
 
@@ -29,13 +29,13 @@ pub(crate) struct AccountPage {
 pub(crate) struct AccountSession {
     /// Its id.
     pub sid: String,
-    /// The browser, in plain words.
+    /// The browser and its operating system.
     pub device: String,
     /// When it began.
     pub since: String,
-    /// When it ends by itself.
+    /// When it expires.
     pub until: String,
-    /// The apps that were opened with it, the first one first.
+    /// The apps that take part, in the order of their sign-ins.
     pub apps: Vec<String>,
     /// Whether it is this browser's.
     pub is_here: bool,

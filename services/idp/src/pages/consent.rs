@@ -1,11 +1,11 @@
-//! The consent form.
+//! The consent page.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
 use web_kit::ui::{Accent, Csp, page};
 
-/// Asks whether a client may have what it asks for. The form sends `decision`,
-/// `allow` or `deny`.
+/// Asks the user to allow what a client requests. The form sends `decision`, `allow` or
+/// `deny`.
 #[derive(Clone, Debug, Template)]
 #[template(path = "consent.html")]
 pub(crate) struct ConsentPage {
@@ -13,28 +13,28 @@ pub(crate) struct ConsentPage {
     pub action: String,
     /// Hidden fields, name and value; the form sends them back.
     pub hidden: Vec<(String, String)>,
-    /// Who asks. Untrusted.
+    /// The client. Untrusted.
     pub client_name: String,
-    /// Where both answers lead: host and port of the redirect URI.
+    /// Host and port of the redirect URI, where both answers lead.
     pub redirect_host: String,
-    /// Whose access it is about.
+    /// The user.
     pub user_name: String,
-    /// What is asked for.
+    /// The requested permissions.
     pub groups: Vec<ConsentGroup>,
 }
 
 /// Permissions that belong together, such as those of one API.
 #[derive(Clone, Debug)]
 pub(crate) struct ConsentGroup {
-    /// What they are about.
+    /// The title.
     pub title: String,
-    /// Each in words.
+    /// The text of each permission.
     pub items: Vec<String>,
 }
 
 impl ConsentPage {
-    /// The page. `redirect_uri` is where either answer leads: the policy has
-    /// to name it, or Chromium blocks the way back to the client.
+    /// The page. Its policy names `redirect_uri`, where both answers lead: Chromium applies
+    /// `form-action` to redirects too.
     pub(crate) fn respond(&self, status: StatusCode, redirect_uri: &str) -> HttpResponse {
         page(
             Accent::Idp,

@@ -1,10 +1,10 @@
-//! The provider's own first page.
+//! The home page of the provider.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
 use web_kit::ui::{Accent, Csp, SiteLink, page};
 
-/// Says what this is, for who opens the issuer in a browser.
+/// Explains the site to people who open the issuer in a browser.
 #[derive(Clone, Debug, Template)]
 #[template(path = "home.html")]
 pub(crate) struct HomePage {

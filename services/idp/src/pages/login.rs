@@ -1,4 +1,4 @@
-//! The login form.
+//! The sign-in page.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
@@ -14,23 +14,22 @@ pub(crate) struct LoginPage {
     pub action: String,
     /// Hidden fields, name and value; the form sends them back.
     pub hidden: Vec<(String, String)>,
-    /// Who asks for the login, where it is not this site itself. Untrusted.
+    /// The client that requests the sign-in, if it is not this site itself. Untrusted.
     pub client_name: Option<String>,
-    /// The user name to begin with: a hint, or what was typed before.
+    /// The user name to fill in: a hint, or what was typed before.
     pub username: String,
-    /// Why the last attempt did not succeed, in a sentence.
+    /// Why the last attempt failed, in a sentence.
     pub problem: Option<String>,
 }
 
 impl LoginPage {
-    /// What the browser lets people type, in UTF-16 units. A character has two of
-    /// them at most, and one more for each of its marks where it is decomposed;
-    /// the provider itself counts characters.
+    /// The limits of the input fields, in UTF-16 units. A character has at most two, and one
+    /// more for each combining mark. The provider itself counts characters.
     const MAX_USERNAME: usize = 4 * typed::MAX_NAME;
     const MAX_PASSWORD: usize = 4 * typed::MAX_PASSWORD;
 
-    /// The page. `redirect_uri` is where a success leads in the end: the
-    /// policy has to name it, or Chromium blocks the way back to the client.
+    /// The page. Its policy names `redirect_uri`, where a successful sign-in leads: Chromium
+    /// applies `form-action` to redirects too.
     pub(crate) fn respond(&self, status: StatusCode, redirect_uri: &str) -> HttpResponse {
         page(
             Accent::Idp,

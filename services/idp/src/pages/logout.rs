@@ -1,11 +1,11 @@
-//! The question whether to sign out.
+//! The logout confirmation page.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
 use url::Url;
 use web_kit::ui::{Accent, Csp, page};
 
-/// Asks a user who did not come here by an app's own word for the session.
+/// Asks the user to confirm a logout that the request does not prove.
 #[derive(Clone, Debug, Template)]
 #[template(path = "logout.html")]
 pub(crate) struct LogoutPage {
@@ -13,17 +13,17 @@ pub(crate) struct LogoutPage {
     pub action: String,
     /// Hidden fields, name and value; the form sends them back. Untrusted.
     pub hidden: Vec<(String, String)>,
-    /// Who is signed in here; none where only the app's own session would end.
+    /// The signed-in user; none if only the session of the app would end.
     pub user_name: Option<String>,
-    /// The app that asks for it, where it said so. Untrusted.
+    /// The app that requests the logout, if the request names it. Untrusted.
     pub client_name: Option<String>,
 }
 
 impl LogoutPage {
-    /// The page. `back` is where the answer leads in the end: the policy has
-    /// to name it, or Chromium blocks the way back to the client.
-    pub(crate) fn respond(&self, back: Option<&Url>) -> HttpResponse {
-        let csp = match back {
+    /// The page. Its policy names `redirect_to`: Chromium applies `form-action` to redirects
+    /// too.
+    pub(crate) fn respond(&self, redirect_to: Option<&Url>) -> HttpResponse {
+        let csp = match redirect_to {
             Some(url) => Csp::strict().form_action(url.as_str()),
             None => Csp::strict(),
         };

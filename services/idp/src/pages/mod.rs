@@ -1,5 +1,5 @@
-//! What the provider shows to people. Pages only render what they are given:
-//! no request is read and nothing is decided here.
+//! The HTML pages of the provider. They only render their fields: nothing reads a
+//! request or decides anything here.
 
 mod account;
 mod consent;

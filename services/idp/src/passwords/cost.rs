@@ -1,6 +1,6 @@
-//! What a check of a password costs: the same for each user and for nobody, by
-//! doing the same work. A hash is computed for each cost that the users' hashes
-//! have: the user's own against the password, the others for nothing.
+//! The cost of a password check: the same for each user and for an unknown one, by
+//! computing the same. One hash is computed for each cost among the users' hashes: the
+//! user's own, which is compared, and the others as padding.
 
 use std::{fmt, str::FromStr};
 
@@ -15,7 +15,7 @@ const MAX_LANES: u32 = 8;
 /// The most different costs that the users' hashes may have.
 pub const MAX_COSTS: usize = 4;
 
-/// What a hash costs, and its form.
+/// The parameters of a hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Cost {
     version: u32,
@@ -23,7 +23,7 @@ struct Cost {
     output: usize,
 }
 
-/// A user's hash: Argon2id, PHC format, of a bounded cost.
+/// The hash of a password: Argon2id in PHC format, of a bounded cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hash {
     text: String,
@@ -36,7 +36,8 @@ impl FromStr for Hash {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        const EXPECTED: &str = "an Argon2id hash in PHC format is expected, such as `sso-lab config hash-password` makes";
+        const EXPECTED: &str =
+            "expected an Argon2id hash in PHC format, as from `sso-lab config hash-password`";
         let read = || {
             let hash = PasswordHash::new(text).ok()?;
             let params = Params::try_from(&hash).ok()?;
@@ -89,12 +90,12 @@ impl Hash {
     }
 }
 
-/// The different costs of the users' hashes.
+/// The distinct costs of the users' hashes.
 #[derive(Clone, Debug)]
 pub struct Costs(Vec<Cost>);
 
 impl Costs {
-    /// Those of `hashes`; without any, those of a new hash.
+    /// The costs of `hashes`; without any, the cost of a new hash.
     pub fn of<'h>(hashes: impl Iterator<Item = &'h Hash>) -> Self {
         let mut costs: Vec<Cost> = Vec::new();
         for hash in hashes {
@@ -112,32 +113,33 @@ impl Costs {
         Self(costs)
     }
 
-    /// How many there are.
+    /// The number of costs.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// The memory of the dearest, in KiB.
+    /// The largest memory, in KiB.
     pub fn memory(&self) -> u32 {
         let memory = self.0.iter().map(|cost| cost.params.m_cost());
         memory.max().unwrap_or(Params::DEFAULT_M_COST)
     }
 
-    /// What is computed for each password that is tried at `hash`, or at nobody's.
+    /// The computations for a password that is compared with `hash`, or for an unknown
+    /// user.
     pub fn work(&self, hash: Option<&Hash>) -> Work {
         let jobs = self.0.iter().map(|cost| {
             let own = hash.filter(|hash| hash.cost == *cost);
-            own.map_or_else(|| Job::for_nothing(cost), Job::of)
+            own.map_or_else(|| Job::padding(cost), Job::of)
         });
         Work(jobs.collect())
     }
 }
 
-/// All that is computed for one password.
+/// The computations for one password.
 pub struct Work(Vec<Job>);
 
 impl Work {
-    /// Whether one of `candidates` is the password. All is computed for each.
+    /// Whether one of `candidates` is the password. Everything is computed for each.
     pub fn matches<'p>(&self, candidates: impl IntoIterator<Item = &'p [u8]>) -> bool {
         let mut is_right = false;
         for password in candidates {
@@ -149,11 +151,11 @@ impl Work {
     }
 }
 
-/// One hash to be computed.
+/// One hash to compute.
 struct Job {
     cost: Cost,
     salt: Vec<u8>,
-    /// Nothing where it is computed for nothing.
+    /// `None` for padding.
     expected: Option<Vec<u8>>,
 }
 
@@ -166,7 +168,7 @@ impl Job {
         }
     }
 
-    fn for_nothing(cost: &Cost) -> Self {
+    fn padding(cost: &Cost) -> Self {
         Self {
             cost: cost.clone(),
             salt: vec![0; super::SALT_LEN],

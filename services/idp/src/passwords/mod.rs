@@ -1,5 +1,5 @@
-//! Checking a password: Argon2id, off the event loop, a bounded number at once,
-//! and at the same cost whoever the user is.
+//! Checks passwords: Argon2id, off the event loop, a bounded number at once, and at
+//! the same cost for every user.
 
 mod cost;
 mod queue;
@@ -18,18 +18,16 @@ pub use queue::{Busy, Slot};
 use typed::Password;
 use web_kit::client::AddrBucket;
 
-use crate::settings::User;
-
 /// The length of a salt, in bytes (RFC 9106 §3.1).
 const SALT_LEN: usize = 16;
 
-/// The memory that all checks of a moment take together, in KiB: a pod has 256 MiB.
+/// The memory that all concurrent checks take, in KiB: a pod has 256 MiB.
 const MEMORY: u32 = 152 * 1024;
-/// More checks at once than this gain nothing, however many cores a node has.
-const MOST_AT_ONCE: usize = 4;
+/// The most concurrent checks: more gain nothing, however many cores there are.
+const MAX_CONCURRENT: usize = 4;
 
-/// The hash of `password` for a user's table: Argon2id, in PHC format. `Err` says
-/// why there is none.
+/// The hash of `password` for the users' table: Argon2id in PHC format. `Err` tells
+/// why the password is refused.
 pub fn hash(password: &str, random: &dyn Random) -> Result<String, String> {
     let password = typed::new_password(password)?;
     let salt: [u8; SALT_LEN] = random.bytes();
@@ -41,16 +39,16 @@ pub fn hash(password: &str, random: &dyn Random) -> Result<String, String> {
 /// Checks passwords.
 pub struct Passwords {
     costs: Costs,
-    /// Passwords that sign nobody in.
+    /// Known passwords, which nobody can sign in with.
     refused: &'static [&'static str],
     queue: Arc<Queue>,
 }
 
 impl Passwords {
-    /// For `users`: what a check costs is the same for each of them, and for
-    /// somebody who is none.
-    pub fn new(users: &[User], allows_demo_credentials: bool) -> Self {
-        let costs = Costs::of(users.iter().map(|user| &user.password_hash));
+    /// For users with these `hashes`. A check costs the same for each of them, and for
+    /// an unknown user.
+    pub fn new<'h>(hashes: impl Iterator<Item = &'h Hash>, allows_demo_credentials: bool) -> Self {
+        let costs = Costs::of(hashes);
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let in_memory = usize::try_from(MEMORY / costs.memory()).unwrap_or(1).max(1);
         Self {
@@ -60,28 +58,28 @@ impl Passwords {
             } else {
                 &demo::PASSWORDS
             },
-            queue: Queue::new(cores.min(MOST_AT_ONCE).min(in_memory)),
+            queue: Queue::new(cores.min(MAX_CONCURRENT).min(in_memory)),
         }
     }
 
-    /// The right to check one password, in turn with other addresses. Whoever
-    /// drops the future gives up the place.
+    /// A slot to check one password; waiting addresses take turns. Dropping the future
+    /// leaves the queue.
     pub async fn slot(&self, from: AddrBucket) -> Result<Slot, Busy> {
         self.queue.slot(from).await
     }
 
-    /// Whether `password` is the one of `user`. Whatever is wrong, the same
-    /// hashes are computed.
-    pub async fn check(&self, slot: Slot, user: Option<&User>, password: Password) -> bool {
-        let work = self.costs.work(user.map(|user| &user.password_hash));
+    /// Whether `hash` is the hash of `password`. The same hashes are computed whatever
+    /// is wrong, and for an unknown user, who has no hash.
+    pub async fn check(&self, slot: Slot, hash: Option<&Hash>, password: Password) -> bool {
+        let work = self.costs.work(hash);
         let is_possible = password.is_possible() && !password.is_one_of(self.refused);
         let matches = tokio::task::spawn_blocking(move || {
-            // Held until the hash is done, whatever becomes of the caller.
+            // Held until the hash is computed, even if the caller is gone.
             let _held = slot;
             work.matches(password.candidates())
         });
         let matches = matches.await.unwrap_or(false);
-        matches && is_possible && user.is_some_and(|user| user.enabled)
+        matches && is_possible
     }
 }
 
@@ -109,17 +107,20 @@ mod tests {
         password: &str,
         allows_demo: bool,
     ) -> bool {
-        let passwords = Passwords::new(settings.users(), allows_demo);
+        let users = settings.users().iter();
+        let passwords = Passwords::new(users.map(|user| &user.password_hash), allows_demo);
         let from: IpAddr = [192, 0, 2, 1].into();
         let slot = passwords.slot(ClientAddr::from(from).bucket()).await;
-        let user = settings.user_named(username);
+        let hash = settings
+            .user_named(username)
+            .map(|user| &user.password_hash);
         passwords
-            .check(slot.unwrap(), user, Password::typed(password))
+            .check(slot.unwrap(), hash, Password::typed(password))
             .await
     }
 
     #[tokio::test]
-    async fn only_the_right_password_of_an_enabled_user() {
+    async fn only_the_right_password() {
         let settings = settings(DEFAULT);
         assert!(check(&settings, "alice", "wonderland").await);
         for (user, password) in [
@@ -139,15 +140,6 @@ mod tests {
         let made = hash("chess club", &kit::random::OsRandom).unwrap();
         let settings = self::settings(&with_alices_hash(&made));
         assert!(check_where(&settings, "alice", "chess club", false).await);
-    }
-
-    #[tokio::test]
-    async fn a_disabled_user_cannot_sign_in() {
-        let text = DEFAULT.replace(
-            "username = \"alice\"",
-            "username = \"alice\"\nenabled = false",
-        );
-        assert!(!check(&settings(&text), "alice", "wonderland").await);
     }
 
     #[tokio::test]

@@ -1,6 +1,5 @@
-//! Who waits for a check of a password: so many at most, from one address only a
-//! part of them, and each address in turn. When the queue is full, the address
-//! that has most in it gives way.
+//! The queue for password checks: bounded in total and for each address; addresses take
+//! turns. If the queue is full, the address with the most entries gives one up.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -12,38 +11,38 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use web_kit::client::AddrBucket;
 
-/// The most that wait.
+/// The capacity of the queue.
 const MAX_WAITING: usize = 128;
-/// The most that wait from one address: a class, and no more than half.
+/// The most entries of one address: a class, and at most half.
 const MAX_FROM_ONE: usize = 64;
-/// The longest that anybody waits.
-const LONGEST: Duration = Duration::from_secs(30);
+/// The timeout wait.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Too many wait already.
+/// The queue is full, or the wait was too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Busy;
 
-/// The slots, and who waits for one.
+/// The slots and the queue for them.
 pub(super) struct Queue {
     state: Mutex<State>,
-    longest: Duration,
+    timeout: Duration,
 }
 
 struct State {
     free: usize,
     number: u64,
     count: usize,
-    /// Addresses with somebody waiting; the first one's turn is next.
+    /// Addresses with entries, in the order of their turns.
     turns: VecDeque<AddrBucket>,
     waiting: HashMap<AddrBucket, VecDeque<Waiter>>,
 }
 
 struct Waiter {
     number: u64,
-    called: oneshot::Sender<Slot>,
+    sender: oneshot::Sender<Slot>,
 }
 
-/// The right to check one password. It goes to the next when it is dropped.
+/// The right to check one password. Dropping it passes it on.
 pub struct Slot(Option<Arc<Queue>>);
 
 impl Drop for Slot {
@@ -56,10 +55,10 @@ impl Drop for Slot {
 
 impl Queue {
     pub(super) fn new(slots: usize) -> Arc<Self> {
-        Self::with_patience(slots, LONGEST)
+        Self::with_timeout(slots, TIMEOUT)
     }
 
-    fn with_patience(slots: usize, longest: Duration) -> Arc<Self> {
+    fn with_timeout(slots: usize, timeout: Duration) -> Arc<Self> {
         let state = State {
             free: slots,
             number: 0,
@@ -69,31 +68,31 @@ impl Queue {
         };
         Arc::new(Self {
             state: Mutex::new(state),
-            longest,
+            timeout,
         })
     }
 
     pub(super) async fn slot(self: &Arc<Self>, from: AddrBucket) -> Result<Slot, Busy> {
-        let (number, called) = {
+        let (number, receiver) = {
             let mut state = self.state.lock();
             if state.free > 0 {
                 state.free -= 1;
                 return Ok(Slot(Some(Arc::clone(self))));
             }
-            state.enter(from)?
+            state.add(from)?
         };
-        let mut place = Place {
+        let mut entry = Entry {
             queue: self,
             from,
             number: Some(number),
         };
-        let slot = tokio::time::timeout(self.longest, called).await;
+        let slot = tokio::time::timeout(self.timeout, receiver).await;
         let slot = slot.ok().and_then(Result::ok).ok_or(Busy)?;
-        place.number = None;
+        entry.number = None;
         Ok(slot)
     }
 
-    /// A slot is free: it goes to the next who still waits.
+    /// Passes a free slot to the next entry.
     fn pass_on(self: Arc<Self>) {
         loop {
             let next = {
@@ -105,9 +104,9 @@ impl Queue {
                 next
             };
             let Some(waiter) = next else { return };
-            match waiter.called.send(Slot(Some(Arc::clone(&self)))) {
+            match waiter.sender.send(Slot(Some(Arc::clone(&self)))) {
                 Ok(()) => return,
-                // Gone at this very moment. The slot is still ours to pass on.
+                // The receiver is gone: pass the slot to the next one.
                 Err(mut slot) => slot.0 = None,
             }
         }
@@ -115,7 +114,7 @@ impl Queue {
 }
 
 impl State {
-    fn enter(&mut self, from: AddrBucket) -> Result<(u64, oneshot::Receiver<Slot>), Busy> {
+    fn add(&mut self, from: AddrBucket) -> Result<(u64, oneshot::Receiver<Slot>), Busy> {
         let own = self.waiting.get(&from).map_or(0, VecDeque::len);
         if own >= MAX_FROM_ONE {
             return Err(Busy);
@@ -123,26 +122,26 @@ impl State {
         if self.count >= MAX_WAITING {
             self.make_room(own)?;
         }
-        let (called, slot) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         self.number += 1;
         let waiter = Waiter {
             number: self.number,
-            called,
+            sender,
         };
-        let line = self.waiting.entry(from).or_default();
-        if line.is_empty() {
+        let entries = self.waiting.entry(from).or_default();
+        if entries.is_empty() {
             self.turns.push_back(from);
         }
-        line.push_back(waiter);
+        entries.push_back(waiter);
         self.count += 1;
-        Ok((self.number, slot))
+        Ok((self.number, receiver))
     }
 
-    /// The last of the address that has most makes room for one that has `own`,
-    /// unless that one would then have most.
+    /// Removes the last entry of the address with the most, for an address with `own`
+    /// entries; unless that one would then have the most.
     fn make_room(&mut self, own: usize) -> Result<(), Busy> {
-        let most = self.waiting.iter().max_by_key(|(_, line)| line.len());
-        let most = most.filter(|(_, line)| line.len() > own + 1);
+        let most = self.waiting.iter().max_by_key(|(_, entries)| entries.len());
+        let most = most.filter(|(_, entries)| entries.len() > own + 1);
         let from = most.map(|(from, _)| *from).ok_or(Busy)?;
         let last = self.waiting.get_mut(&from).and_then(VecDeque::pop_back);
         if last.is_some() {
@@ -151,14 +150,14 @@ impl State {
         Ok(())
     }
 
-    /// The next to be called: each address in turn.
+    /// The next entry: addresses take turns.
     fn next(&mut self) -> Option<Waiter> {
         while let Some(from) = self.turns.pop_front() {
-            let Some(line) = self.waiting.get_mut(&from) else {
+            let Some(entries) = self.waiting.get_mut(&from) else {
                 continue;
             };
-            let waiter = line.pop_front();
-            if line.is_empty() {
+            let waiter = entries.pop_front();
+            if entries.is_empty() {
                 self.waiting.remove(&from);
             } else {
                 self.turns.push_back(from);
@@ -171,32 +170,32 @@ impl State {
         None
     }
 
-    fn leave(&mut self, from: AddrBucket, number: u64) {
-        let Some(line) = self.waiting.get_mut(&from) else {
+    fn remove(&mut self, from: AddrBucket, number: u64) {
+        let Some(entries) = self.waiting.get_mut(&from) else {
             return;
         };
-        let before = line.len();
-        line.retain(|waiter| waiter.number != number);
-        self.count -= before - line.len();
-        if line.is_empty() {
+        let before = entries.len();
+        entries.retain(|waiter| waiter.number != number);
+        self.count -= before - entries.len();
+        if entries.is_empty() {
             self.waiting.remove(&from);
             self.turns.retain(|turn| *turn != from);
         }
     }
 }
 
-/// A place in the queue, given up when it is dropped.
-struct Place<'q> {
+/// An entry of the queue. Dropping it leaves the queue.
+struct Entry<'q> {
     queue: &'q Queue,
     from: AddrBucket,
-    /// Nothing once it was called.
+    /// `None` once it has a slot.
     number: Option<u64>,
 }
 
-impl Drop for Place<'_> {
+impl Drop for Entry<'_> {
     fn drop(&mut self) {
         if let Some(number) = self.number {
-            self.queue.state.lock().leave(self.from, number);
+            self.queue.state.lock().remove(self.from, number);
         }
     }
 }
@@ -277,7 +276,7 @@ mod tests {
         let mut honest = wait(&queue, from(99)).await;
         assert!(
             poll!(most.last_mut().unwrap()).is_ready(),
-            "told that it is busy"
+            "refused as busy"
         );
         assert!(poll!(&mut most[0]).is_pending());
         assert_eq!(queue.state.lock().count, MAX_WAITING);
@@ -287,7 +286,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_gone_leaves_the_queue() {
+    async fn a_dropped_entry_leaves_the_queue() {
         let queue = Queue::new(1);
         let held = queue.slot(from(1)).await.unwrap();
         let mut gone = Vec::new();
@@ -303,20 +302,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slot_that_nobody_takes_any_more_goes_to_the_next() {
+    async fn a_slot_that_is_not_received_passes_to_the_next() {
         let queue = Queue::new(1);
         let held = queue.slot(from(1)).await.unwrap();
         let called = wait(&queue, from(1)).await;
         let mut next = wait(&queue, from(2)).await;
         drop(held);
-        // It has been called, and goes before it learns of that.
+        // It was sent a slot, and is dropped before it receives it.
         drop(called);
         assert!(is_called(&mut next).await.is_some());
     }
 
     #[tokio::test]
-    async fn nobody_waits_for_ever() {
-        let queue = Queue::with_patience(1, Duration::ZERO);
+    async fn a_wait_ends_with_the_timeout() {
+        let queue = Queue::with_timeout(1, Duration::ZERO);
         let _held = queue.slot(from(1)).await.unwrap();
         assert_eq!(queue.slot(from(2)).await.err(), Some(Busy));
         assert_eq!(queue.state.lock().count, 0);

@@ -1,6 +1,6 @@
-//! What people type as user name and password, made comparable by PRECIS
-//! (RFC 8265): the same on every keyboard, and within the same bounds in the
-//! form, in the users' tables and on the command line.
+//! Prepares user names and passwords for comparison by PRECIS (RFC 8265): equal on every
+//! keyboard, and with the same limits in the form, in the users' tables and on the
+//! command line.
 
 use precis_profiles::{
     OpaqueString, UsernameCasePreserved,
@@ -11,18 +11,17 @@ use precis_profiles::{
 pub const MAX_NAME: usize = 128;
 /// The longest password, in characters after preparation.
 pub const MAX_PASSWORD: usize = 256;
-/// The most bytes that are looked at, of a name and of a password: decomposed, a
-/// character has several.
+/// The most bytes of a name and of a password: a decomposed character has several.
 const MAX_NAME_LEN: usize = 8 * MAX_NAME;
 const MAX_PASSWORD_LEN: usize = 8 * MAX_PASSWORD;
 
-/// A user name as names are compared: its ends trimmed, then each of its words by
-/// UsernameCasePreserved (RFC 8265 §3.4). `Err` says why it is none.
+/// Prepares a user name: trims it, then applies UsernameCasePreserved (RFC 8265 §3.4) to
+/// each word. `Err` tells why it is invalid.
 pub fn user_name(text: &str) -> Result<String, String> {
-    let longest = || format!("a user name has 1 to {MAX_NAME} characters");
+    let length = || format!("a user name has 1 to {MAX_NAME} characters");
     let text = text.trim();
     if text.is_empty() || text.len() > MAX_NAME_LEN {
-        return Err(longest());
+        return Err(length());
     }
     // RFC 8265 §3.1: username = userpart *(1*SP userpart)
     let words = text.split(' ').map(|word| match word {
@@ -33,27 +32,27 @@ pub fn user_name(text: &str) -> Result<String, String> {
     let words = words.map_err(|error| match error {
         Error::BadCodepoint(info) => {
             let (code, at) = (info.cp, info.position + 1);
-            format!("U+{code:04X} (character {at} of a word) is in no user name (RFC 8265 §3.4)")
+            format!("U+{code:04X} (character {at} of a word) is not allowed in a user name (RFC 8265 §3.4)")
         }
         _ => "not a user name (RFC 8265 §3.4)".to_owned(),
     })?;
     let name = words.join(" ");
     if name.chars().count() > MAX_NAME {
-        return Err(longest());
+        return Err(length());
     }
     Ok(name)
 }
 
-/// A password that somebody typed. Its length and its characters alone decide how
-/// many candidates there are, never whose it is.
+/// A typed password. The number of candidates depends only on its length and its
+/// characters, never on the user.
 pub struct Password {
     candidates: Vec<String>,
-    /// Whether it can be anybody's at all.
+    /// Whether its length is allowed.
     is_possible: bool,
 }
 
 impl Password {
-    /// As it came.
+    /// Prepares a typed password.
     pub fn typed(text: &str) -> Self {
         let prepared = prepared(text);
         let length = prepared.chars().count();
@@ -71,14 +70,13 @@ impl Password {
         }
     }
 
-    /// Whether it has a length that a password may have. One that has not is
-    /// refused, whatever its hash would be.
+    /// Whether its length is allowed. Otherwise it is refused, whatever its hash.
     pub fn is_possible(&self) -> bool {
         self.is_possible
     }
 
-    /// What is tried: the password by OpaqueString, and where that differs the raw
-    /// one, of which hashes were made before.
+    /// The candidates: the password by OpaqueString and, if it differs, the raw one, which
+    /// older hashes were made of.
     pub fn candidates(&self) -> impl Iterator<Item = &[u8]> {
         self.candidates.iter().map(String::as_bytes)
     }
@@ -91,13 +89,15 @@ impl Password {
     }
 }
 
-/// The password to be hashed for a user's table. `Err` says why there is none.
+/// Prepares a password for hashing. `Err` tells why it is refused.
 pub fn new_password(text: &str) -> Result<String, String> {
     if let Err(Error::BadCodepoint(info)) = OpaqueString::enforce(text)
         && info.property == DerivedPropertyValue::Disallowed
     {
         let code = info.cp;
-        return Err(format!("U+{code:04X} is in no password (RFC 8265 §4.2)"));
+        return Err(format!(
+            "U+{code:04X} is not allowed in a password (RFC 8265 §4.2)"
+        ));
     }
     let prepared = prepared(text);
     let length = prepared.chars().count();
@@ -107,8 +107,8 @@ pub fn new_password(text: &str) -> Result<String, String> {
     Ok(prepared)
 }
 
-/// By OpaqueString (RFC 8265 §4.2). A password with a character that the profile
-/// does not know (it ends with Unicode 6.3) is taken as it was typed.
+/// Applies OpaqueString (RFC 8265 §4.2). A password with a character newer than Unicode
+/// 6.3, which the profile does not know, stays as it was typed.
 fn prepared(text: &str) -> String {
     let bounded = text.len() <= MAX_PASSWORD_LEN;
     let enforced = bounded.then(|| OpaqueString::enforce(text).ok()).flatten();

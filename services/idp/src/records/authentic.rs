@@ -1,8 +1,7 @@
-//! A record carries a code that only the provider can make, for its text and for
-//! the key that it lies under: whoever can write the store can neither make one
-//! nor move one elsewhere. It stays JSON, which a process of the version before
-//! goes on reading: `{"mac":"<43 characters>","v":1,…}`, where the code is that of
-//! all that stands after it.
+//! Authenticates records. A record has a MAC over its text and its key in the store:
+//! whoever can write the store can neither forge a record nor move one to another key.
+//! It remains JSON that the previous version reads: `{"mac":"<43 characters>","v":1,…}`,
+//! where the MAC covers everything after it.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -12,27 +11,26 @@ use kit::{
 };
 use serde::Serialize;
 
-/// What a record begins with.
-const BEFORE: &[u8] = br#"{"mac":""#;
-/// The characters of a code in base64url.
-const CODE: usize = 43;
-/// What stands between the code and the record's own members.
-const AFTER: &[u8] = br#"","#;
-/// Where the record's own members begin.
-const TEXT: usize = BEFORE.len() + CODE + AFTER.len();
+/// The beginning of a record.
+const PREFIX: &[u8] = br#"{"mac":""#;
+/// The characters of a MAC in base64url.
+const MAC: usize = 43;
+/// Between the MAC and the members of the record.
+const SEPARATOR: &[u8] = br#"","#;
+/// The offset of the members of the record.
+const TEXT: usize = PREFIX.len() + MAC + SEPARATOR.len();
 
-/// Tells the provider's own records from others.
+/// Computes and verifies the MACs of records.
 #[derive(Debug)]
 pub struct Authenticity {
     keys: MacKeys,
-    /// Until then records without a code are taken, as the version before wrote
-    /// them.
+    /// Until then records without a MAC are accepted, as the previous version wrote them.
     unsigned_until: Option<Timestamp>,
 }
 
 impl Authenticity {
-    /// By keys derived from `masters`, newest first. Records without a code are
-    /// taken before `unsigned_until`, and never where that is `None`.
+    /// With keys derived from `masters`, newest first. Records without a MAC are accepted
+    /// before `unsigned_until`; never if that is `None`.
     pub fn new(masters: &[[u8; KEY_LEN]], unsigned_until: Option<Timestamp>) -> Self {
         Self {
             keys: MacKeys::new(masters, "idp records"),
@@ -40,41 +38,41 @@ impl Authenticity {
         }
     }
 
-    /// `record` as it lies in the store under `key`.
+    /// The text of `record` for the store, under `key`.
     pub(super) fn write(
         &self,
         key: &str,
         record: &impl Serialize,
     ) -> Result<Bytes, serde_json::Error> {
         let mut written = Vec::with_capacity(1024);
-        written.extend_from_slice(BEFORE);
-        written.resize(BEFORE.len() + CODE, b'-');
-        written.extend_from_slice(AFTER);
-        // The text's own brace gives its place to what stands before it.
+        written.extend_from_slice(PREFIX);
+        written.resize(PREFIX.len() + MAC, b'-');
+        written.extend_from_slice(SEPARATOR);
+        // The opening brace of the text is replaced by the prefix.
         written.pop();
         serde_json::to_writer(&mut written, record)?;
         written[TEXT - 1] = b',';
-        let code = self.keys.code(key, &written[TEXT..]);
-        let place = &mut written[BEFORE.len()..BEFORE.len() + CODE];
-        let length = URL_SAFE_NO_PAD.encode_slice(code, place);
-        debug_assert_eq!(length.ok(), Some(CODE));
+        let mac = self.keys.code(key, &written[TEXT..]);
+        let target = &mut written[PREFIX.len()..PREFIX.len() + MAC];
+        let length = URL_SAFE_NO_PAD.encode_slice(mac, target);
+        debug_assert_eq!(length.ok(), Some(MAC));
         Ok(written.into())
     }
 
     /// Whether the provider wrote `raw` under `key`.
-    pub(super) fn is_ours(&self, key: &str, raw: &[u8], now: Timestamp) -> bool {
-        match code_and_text(raw) {
-            Some((code, text)) => self.keys.is_genuine(key, text, &code),
+    pub(super) fn verify(&self, key: &str, raw: &[u8], now: Timestamp) -> bool {
+        match split(raw) {
+            Some((mac, text)) => self.keys.is_genuine(key, text, &mac),
             None => self.unsigned_until.is_some_and(|until| now < until),
         }
     }
 }
 
-/// `None`: it has no code.
-fn code_and_text(raw: &[u8]) -> Option<([u8; MAC_LEN], &[u8])> {
-    let rest = raw.strip_prefix(BEFORE)?;
-    let (code, rest) = rest.split_at_checked(CODE)?;
-    let text = rest.strip_prefix(AFTER)?;
-    let code = URL_SAFE_NO_PAD.decode(code).ok()?;
-    Some((code.try_into().ok()?, text))
+/// The MAC and the text; `None` without a MAC.
+fn split(raw: &[u8]) -> Option<([u8; MAC_LEN], &[u8])> {
+    let rest = raw.strip_prefix(PREFIX)?;
+    let (mac, rest) = rest.split_at_checked(MAC)?;
+    let text = rest.strip_prefix(SEPARATOR)?;
+    let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
+    Some((mac.try_into().ok()?, text))
 }

@@ -1,5 +1,5 @@
-//! The provider's records in the store: typed, versioned, authentic, expiring by
-//! the clock.
+//! The records of the provider in the store: typed, versioned, authenticated, and
+//! expiring by the clock.
 
 mod authentic;
 mod upgrade;
@@ -16,36 +16,56 @@ pub use self::{
     upgrade::{OLDER, load_keys, upgraded},
 };
 
-/// How often a record is created again where others change its place meanwhile.
+/// How often creating a record is retried after concurrent changes.
 const MAX_ATTEMPTS: usize = 8;
 
 /// A kind of record.
 pub trait Record: Serialize + DeserializeOwned {
-    /// What its keys begin with.
+    /// The prefix of its keys.
     const KIND: &'static str;
-    /// Raised when its shape changes; version N also reads N−1.
+    /// Incremented when its format changes; version N also reads N−1.
     const VERSION: u32 = 1;
 
-    /// When it counts as absent.
+    /// When it expires.
     fn expires_at(&self) -> Timestamp;
 }
 
-/// A record as it was read: what a swap compares with.
+/// A record as it was read, for a swap.
 pub struct Stored<T> {
-    /// What it says.
+    /// The record.
     pub record: T,
     raw: Bytes,
 }
 
-/// Why a record is not to be had.
+/// Why a record cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// It does not serialise.
-    #[error("a record cannot be written: {0}")]
+    #[error("a record cannot be serialised: {0}")]
     Unwritable(#[from] serde_json::Error),
+}
+
+/// Why a session or a grant was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// It, or the session that it belongs to, has ended.
+    #[error("it has ended")]
+    Ended,
+    /// Concurrent requests changed it at each attempt.
+    #[error("too many concurrent changes")]
+    Contended,
+    /// The record cannot be read or written.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+impl From<StoreError> for ChangeError {
+    fn from(error: StoreError) -> Self {
+        Self::Record(error.into())
+    }
 }
 
 #[derive(Serialize)]
@@ -55,8 +75,7 @@ struct Written<'a, T> {
     record: &'a T,
 }
 
-/// A process of the version before wrote it, or reads what we wrote: members
-/// that it does not know are ignored.
+/// The previous version writes and reads the same format. Unknown members are ignored.
 #[derive(Deserialize)]
 struct Read<T> {
     v: u32,
@@ -64,7 +83,7 @@ struct Read<T> {
     record: T,
 }
 
-/// The provider's records.
+/// The records of the provider.
 #[derive(Clone)]
 pub struct Records {
     store: SharedStore,
@@ -87,15 +106,15 @@ impl Records {
         &self.store
     }
 
-    /// Writes it, whatever was there.
+    /// Writes a record, whether it exists or not.
     pub async fn put<T: Record>(&self, id: &str, record: &T) -> Result<(), RecordError> {
         let key = key::<T>(id);
         let written = self.write(&key, record)?;
         Ok(self.store.put(&key, written, self.ttl(record)).await?)
     }
 
-    /// Writes it if no record was there; whether it did. What is there and
-    /// cannot be read counts as absent here too.
+    /// Writes a record if none exists. Returns whether it did. A record that cannot be
+    /// read counts as absent.
     pub async fn create<T: Record>(&self, id: &str, record: &T) -> Result<bool, RecordError> {
         let key = key::<T>(id);
         let (written, ttl) = (self.write(&key, record)?, self.ttl(record));
@@ -120,14 +139,14 @@ impl Records {
         Ok(false)
     }
 
-    /// Reads it.
+    /// Reads a record.
     pub async fn get<T: Record>(&self, id: &str) -> Result<Option<Stored<T>>, RecordError> {
         let key = key::<T>(id);
         let found = self.store.get(&key).await?;
         Ok(found.and_then(|raw| self.read(&key, raw)))
     }
 
-    /// Reads it for one caller alone: it is gone afterwards.
+    /// Reads and removes a record, for one caller only.
     pub async fn take<T: Record>(&self, id: &str) -> Result<Option<T>, RecordError> {
         let key = key::<T>(id);
         let taken = self.store.take(&key).await?;
@@ -136,7 +155,7 @@ impl Records {
             .map(|stored| stored.record))
     }
 
-    /// Writes `new` if it is still as it was read; whether it did.
+    /// Writes `new` if the record is unchanged since `read`. Returns whether it did.
     pub async fn swap<T: Record>(
         &self,
         id: &str,
@@ -159,12 +178,12 @@ impl Records {
             .max(Duration::from_millis(1))
     }
 
-    /// A record of another version, one that we did not write, or one that has
-    /// expired counts as absent.
+    /// A record of another version, one without a valid MAC, or an expired one counts as
+    /// absent.
     fn read<T: Record>(&self, key: &str, raw: Bytes) -> Option<Stored<T>> {
         let now = self.clock.now();
-        if !self.authenticity.is_ours(key, &raw, now) {
-            tracing::warn!(kind = T::KIND, "a record that the provider did not write");
+        if !self.authenticity.verify(key, &raw, now) {
+            tracing::warn!(kind = T::KIND, "a record without a valid MAC is ignored");
             return None;
         }
         let read: Read<T> = serde_json::from_slice(&raw).ok()?;
@@ -182,7 +201,7 @@ impl Records {
     }
 }
 
-/// Where the record `id` is in the store.
+/// The key of the record `id`.
 pub fn key<T: Record>(id: &str) -> String {
     format!("idp:{}:{id}", T::KIND)
 }

@@ -1,12 +1,11 @@
-//! The keys that records are authenticated with, and for how long records without
-//! a code are taken.
+//! The keys that authenticate records, and how long records without a MAC are accepted.
 //!
-//! A deployment that was begun by this version has no such record: there they are
-//! never taken. One that the version before began has them for as long as they
-//! last, and while its processes still run, they write more. That it is one is
-//! told by the state directory, which nobody changes who can only write the store:
-//! it has a key for refresh tokens, and none for records yet. The moment at which
-//! that was seen is kept there ([`UPGRADED`]), and it is never seen again.
+//! A deployment that began with this version has no such records and never accepts them.
+//! A deployment that began with the previous version has them until they expire, and
+//! running processes of that version write more. The state directory tells the two
+//! apart, which write access to the store cannot change: an older deployment has a key
+//! for refresh tokens and none for records yet. The time of the upgrade is stored there
+//! ([`UPGRADED`]), so that it is detected once.
 
 use std::{io, time::Duration};
 
@@ -14,21 +13,21 @@ use kit::{clock::Timestamp, random::Random, state_dir::StateDir};
 
 use super::Authenticity;
 
-/// What records are authenticated with.
+/// The file of the keys that authenticate records.
 const KEY: &str = "idp-records.key";
-/// What a deployment had before records were authenticated.
+/// A key file that deployments of the previous version have.
 pub const OLDER: &str = "idp-refresh.key";
-/// When this deployment came from a version that did not authenticate records, in
-/// seconds since the epoch; `never` where it did not.
+/// The file with the time of the upgrade from a version that did not authenticate
+/// records, in seconds since the epoch; or [`NEVER`].
 const UPGRADED: &str = "idp-records.upgraded";
-/// What [`UPGRADED`] holds where there was no version before.
+/// The content of [`UPGRADED`] for a deployment that began with this version.
 const NEVER: &str = "never";
-/// How long processes of the version before may go on writing.
+/// How long processes of the previous version may run after the upgrade.
 const ROLLING: Duration = Duration::from_secs(3600);
 
-/// Reads them from `state_dir`, makes what is missing there. It comes before all
-/// other keys are made: by those it is known whether there was a version before.
-/// Its records last for `longest` at most.
+/// Reads the keys from `state_dir`, and generates what is missing. It must run before any
+/// other key is generated: their absence tells that the deployment is new. Records last
+/// for `longest` at most.
 pub fn load_keys(
     state_dir: &StateDir,
     longest: Duration,
@@ -41,7 +40,7 @@ pub fn load_keys(
         let seen = upgraded(is_there(OLDER), now);
         let kept = state_dir.load_or_create(UPGRADED, || Ok(seen.into_bytes()));
         if kept.is_err() {
-            // Of a directory that takes no file the key is what somebody has to bring.
+            // In a read-only directory, the error names the key that is missing.
             state_dir.sealing_keys(KEY, random)?;
         }
         upgraded_at(&kept?)?
@@ -53,14 +52,14 @@ pub fn load_keys(
     if let Some(until) = until.filter(|until| now < *until) {
         tracing::warn!(
             until = until.secs(),
-            "records that the version before wrote are taken; write {NEVER:?} to {UPGRADED} to end that"
+            "records of the previous version are accepted without a MAC; write {NEVER:?} to {UPGRADED} to end this"
         );
     }
     Ok(Authenticity::new(&keys, until))
 }
 
-/// What [`UPGRADED`] holds where keys for records are made `now`, in a deployment
-/// that the version before began or not.
+/// The content of [`UPGRADED`] if the keys for records are generated `now`; `is_older`:
+/// whether the deployment began with the previous version.
 pub fn upgraded(is_older: bool, now: Timestamp) -> String {
     if is_older {
         now.secs().to_string()
@@ -121,7 +120,7 @@ mod tests {
         }
 
         fn takes_plain_at(&self, started: Timestamp, now: Timestamp) -> bool {
-            self.start(started).unwrap().is_ours("k", PLAIN, now)
+            self.start(started).unwrap().verify("k", PLAIN, now)
         }
     }
 
@@ -131,7 +130,7 @@ mod tests {
         for start in [START, START + WEEK] {
             assert!(!deployment.takes_plain_at(start, start));
         }
-        assert!(!Authenticity::new(&[[1; 32]], None).is_ours("k", PLAIN, START));
+        assert!(!Authenticity::new(&[[1; 32]], None).verify("k", PLAIN, START));
     }
 
     #[test]

@@ -1,59 +1,59 @@
-//! The one way in which a login session ends, whatever the reason.
+//! How a login session ends, for every reason.
 //!
-//! It is marked first, by one caller alone; then what hangs on it is undone,
-//! and only then the record goes. Each step can be done again: where a process
-//! dies half-way, another's worker finishes.
+//! One caller marks it as ending; then its grants are revoked and its clients
+//! notified, and only then the record is removed. Each step is idempotent: if a
+//! process dies in between, another process's worker finishes.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use tokio::task::JoinHandle;
 
-use super::index::{self, SessionName};
 use crate::{
-    audit,
+    Idp, audit,
     backchannel::Notice,
     domain::{EndReason, LoginSession, LoginState},
-    grants::{self, GrantError},
-    state::Idp,
+    grants,
+    records::ChangeError,
+    session_index::{self, SessionName},
 };
 
-/// After so long the worker takes over what a process began and did not finish.
+/// After this time the worker finishes an end that another process began.
 const RESUME: Duration = Duration::from_secs(30);
-/// How often a change that another request overtook is tried anew.
+/// How often a change is retried after concurrent requests.
 const MAX_ATTEMPTS: usize = 8;
-/// How many sessions a user's end takes at once.
+/// How many sessions of a user are read at once.
 const PAGE: usize = 100;
-/// How many grants of a user to a client are looked at, at most: what a set of
-/// the store holds.
+/// How many grants of a user to a client are read at most: as many as a set of the
+/// store holds.
 const ALL: usize = 100_000;
-/// How many expired sessions the worker takes at once.
+/// How many expired sessions the worker claims at once.
 const BATCH: usize = 64;
 
-/// For so long whoever ended a session waits until the apps were told.
-const TELLING: Duration = Duration::from_secs(2);
+/// How long the end of a session waits for the notification of its clients.
+const NOTIFICATION: Duration = Duration::from_secs(2);
 
-/// Back-channel logouts that are on their way.
+/// Sessions that have ended, and the back-channel logouts that are being delivered.
 #[derive(Debug, Default)]
-pub struct Ended {
-    /// How many sessions it were.
+pub struct EndedSessions {
+    /// The number of sessions.
     pub sessions: usize,
     notices: Vec<JoinHandle<()>>,
 }
 
-impl Ended {
-    /// Waits until each app was tried once, but not for long. They are told all
-    /// the same when nobody waits.
-    pub async fn told(self) {
+impl EndedSessions {
+    /// Waits briefly until one delivery to each client was attempted. Delivery goes on
+    /// if nobody waits.
+    pub async fn notified(self) {
         let all = async {
             for notice in self.notices {
-                // One that failed is tried again by the worker.
+                // The worker retries a failed delivery.
                 let _ = notice.await;
             }
         };
-        let _ = tokio::time::timeout(TELLING, all).await;
+        let _ = tokio::time::timeout(NOTIFICATION, all).await;
     }
 
-    /// With `other` too.
+    /// Both together.
     pub fn and(mut self, other: Self) -> Self {
         self.sessions += other.sessions;
         self.notices.extend(other.notices);
@@ -61,18 +61,18 @@ impl Ended {
     }
 }
 
-/// Ends the session `sid`; nothing where it is over already.
-pub async fn end(idp: &Idp, sid: &str, reason: EndReason) -> Result<Ended, GrantError> {
+/// Ends the session `sid`, unless it has ended.
+pub async fn end(idp: &Idp, sid: &str, reason: EndReason) -> Result<EndedSessions, ChangeError> {
     for _ in 0..MAX_ATTEMPTS {
         let Some(stored) = idp.records.get::<LoginSession>(sid).await? else {
             return end_remains(idp, sid, reason).await;
         };
         let login = &stored.record;
         if !login.is_live() {
-            return Ok(Ended::default());
+            return Ok(EndedSessions::default());
         }
         let name = SessionName::of(login);
-        index::look_at(idp, &name, idp.now() + RESUME).await?;
+        session_index::schedule(idp, &name, idp.now() + RESUME).await?;
         if idp
             .records
             .swap(sid, &stored, &login.ending(reason))
@@ -82,56 +82,60 @@ pub async fn end(idp: &Idp, sid: &str, reason: EndReason) -> Result<Ended, Grant
             return finish(idp, &name, reason).await;
         }
     }
-    Err(GrantError::Busy)
+    Err(ChangeError::Contended)
 }
 
-/// Ends what hangs on a session whose record is not there: it is over, or the
-/// store has lost the record and kept the rest.
-async fn end_remains(idp: &Idp, sid: &str, reason: EndReason) -> Result<Ended, GrantError> {
-    for id in index::grants_of(idp, sid).await? {
+/// Ends the rest of a session whose record is gone: the session has ended, or the
+/// store has lost its record.
+async fn end_remains(
+    idp: &Idp,
+    sid: &str,
+    reason: EndReason,
+) -> Result<EndedSessions, ChangeError> {
+    for id in session_index::grants_of(idp, sid).await? {
         if let Some(grant) = grants::active(idp, &id).await? {
             let (sid, sub) = (sid.to_owned(), grant.sub);
             return finish(idp, &SessionName { sid, sub }, reason).await;
         }
     }
-    Ok(Ended::default())
+    Ok(EndedSessions::default())
 }
 
-/// Ends all sessions of `sub` but the one named `except`.
+/// Ends all sessions of `sub` except the one named `except`.
 pub async fn end_all_of(
     idp: &Idp,
     sub: &str,
     except: Option<&str>,
     reason: EndReason,
-) -> Result<Ended, GrantError> {
-    let mut ended = Ended::default();
+) -> Result<EndedSessions, ChangeError> {
+    let mut ended = EndedSessions::default();
     loop {
-        let mut sids = index::sessions_of(idp, sub, PAGE).await?;
+        let mut sids = session_index::sessions_of(idp, sub, PAGE).await?;
         let (is_last, before) = (sids.len() < PAGE, ended.sessions);
         sids.retain(|sid| Some(sid.as_str()) != except);
         for sid in &sids {
             ended = ended.and(end(idp, sid, reason).await?);
             if idp.records.get::<LoginSession>(sid).await?.is_none() {
-                // Where its record was lost, nobody else takes it out of the list.
-                index::leave_user(idp, sub, sid).await?;
+                // Nobody else removes a session from the list whose record was lost.
+                session_index::remove_from_user(idp, sub, sid).await?;
             }
         }
-        // Those that another process is just ending stay there a little longer.
+        // Sessions that another process is ending stay listed a little longer.
         if is_last || ended.sessions == before {
             return Ok(ended);
         }
     }
 }
 
-/// Ends what one client holds in a session that goes on for the user and all
-/// other clients. It can be done again, like the end of a session.
+/// Ends a session for one client. It continues for the user and all other clients.
+/// Like the end of a session, it is idempotent.
 pub async fn end_client(
     idp: &Idp,
     login: &LoginSession,
     client_id: &str,
     reason: EndReason,
-) -> Result<Ended, GrantError> {
-    for id in index::grants_of_user(idp, client_id, &login.sub, ALL).await? {
+) -> Result<EndedSessions, ChangeError> {
+    for id in session_index::grants_of_user(idp, client_id, &login.sub, ALL).await? {
         if let Some(grant) = grants::active(idp, &id).await?
             && grant.sid == login.sid
             && grants::ends_with_session(idp, &grant)
@@ -141,19 +145,19 @@ pub async fn end_client(
         }
     }
     let notice = Notice::new(client_id, &SessionName::of(login), idp.now());
-    let mut ended = Ended::default();
+    let mut ended = EndedSessions::default();
     ended.notices.extend(idp.outbox.add(notice).await?);
-    index::leave_client(idp, &login.sid, client_id).await?;
+    session_index::remove_client(idp, &login.sid, client_id).await?;
     Ok(ended)
 }
 
-/// Ends what has expired, and finishes what another process left half-way.
-pub async fn end_due(idp: &Idp) -> Result<(), GrantError> {
+/// Ends expired sessions, and finishes ends that another process began.
+pub async fn end_due(idp: &Idp) -> Result<(), ChangeError> {
     loop {
-        let due = index::due(idp, idp.now() + RESUME, BATCH).await?;
+        let due = session_index::due(idp, idp.now() + RESUME, BATCH).await?;
         let mut outcome = Ok(());
         for name in &due {
-            // One that cannot be ended now does not hold up the others.
+            // A failure does not block the others.
             outcome = outcome.and(end_one_due(idp, name).await);
         }
         if due.len() < BATCH || outcome.is_err() {
@@ -162,12 +166,12 @@ pub async fn end_due(idp: &Idp) -> Result<(), GrantError> {
     }
 }
 
-async fn end_one_due(idp: &Idp, name: &SessionName) -> Result<(), GrantError> {
+async fn end_one_due(idp: &Idp, name: &SessionName) -> Result<(), ChangeError> {
     let found = idp.records.get::<LoginSession>(&name.sid).await?;
     let reason = match found.map(|stored| stored.record) {
-        // The user signed in again meanwhile, or the clocks differ a little.
+        // The user has signed in again, or the clocks differ a little.
         Some(login) if login.is_live() => {
-            return Ok(index::look_at(idp, name, login.expires_at).await?);
+            return Ok(session_index::schedule(idp, name, login.expires_at).await?);
         }
         Some(LoginSession {
             state: LoginState::Ending(reason),
@@ -182,12 +186,17 @@ async fn end_one_due(idp: &Idp, name: &SessionName) -> Result<(), GrantError> {
     Ok(())
 }
 
-/// Undoes what hangs on a session that is marked or has expired.
-async fn finish(idp: &Idp, name: &SessionName, reason: EndReason) -> Result<Ended, GrantError> {
-    // Who had a grant has taken part, whatever has become of the list of those.
+/// Revokes the grants and notifies the clients of a session that is marked as ending
+/// or has expired; then removes it.
+async fn finish(
+    idp: &Idp,
+    name: &SessionName,
+    reason: EndReason,
+) -> Result<EndedSessions, ChangeError> {
+    // A client with a grant takes part, even if the store has lost the list of clients.
     let mut parties = BTreeSet::new();
     loop {
-        let ids = index::grants_of(idp, &name.sid).await?;
+        let ids = session_index::grants_of(idp, &name.sid).await?;
         if ids.is_empty() {
             break;
         }
@@ -200,23 +209,23 @@ async fn finish(idp: &Idp, name: &SessionName, reason: EndReason) -> Result<Ende
                     audit::grant_ended(&idp.meters, &grant, reason);
                 }
             }
-            // One that is still being made finds its session over (`grants::begin`).
-            index::leave_session(idp, &name.sid, id).await?;
+            // A grant that is being created finds its session ended (`token::new_grant`).
+            session_index::remove_from_session(idp, &name.sid, id).await?;
         }
     }
-    let mut ended = Ended {
+    let mut ended = EndedSessions {
         sessions: 1,
         notices: Vec::new(),
     };
     loop {
-        let clients = index::clients_of(idp, &name.sid).await?;
+        let clients = session_index::clients_of(idp, &name.sid).await?;
         if clients.is_empty() {
             break;
         }
         for (client_id, _) in &clients {
             let notice = Notice::new(client_id, name, idp.now());
             ended.notices.extend(idp.outbox.add(notice).await?);
-            index::leave_client(idp, &name.sid, client_id).await?;
+            session_index::remove_client(idp, &name.sid, client_id).await?;
             parties.remove(client_id);
         }
     }
@@ -225,6 +234,6 @@ async fn finish(idp: &Idp, name: &SessionName, reason: EndReason) -> Result<Ende
         ended.notices.extend(idp.outbox.add(notice).await?);
     }
     idp.records.take::<LoginSession>(&name.sid).await?;
-    index::leave(idp, name).await?;
+    session_index::remove_session(idp, name).await?;
     Ok(ended)
 }

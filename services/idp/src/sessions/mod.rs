@@ -1,32 +1,30 @@
-//! The browser's session at the provider: found by its cookie, made at sign-in,
-//! ended in one way whatever the reason (`end`).
+//! The browser's session at the provider: found by its cookie, created at sign-in,
+//! and ended in one way for every reason (`end`).
 
 mod end;
-pub mod index;
 
 use actix_web::{HttpRequest, cookie::Cookie, http::header};
-pub use end::{Ended, end, end_all_of, end_client, end_due};
+pub use end::{EndedSessions, end, end_all_of, end_client, end_due};
 use kit::clock::Timestamp;
 
 use crate::{
-    cookies,
+    Idp, cookies,
     domain::{EndReason, LoginSession},
-    grants::GrantError,
     meters::Unlisted,
-    records::{RecordError, Stored},
+    records::{ChangeError, RecordError, Stored},
+    session_index,
     settings::User,
-    state::Idp,
 };
 
-/// How many sessions of a user one sign-in looks at; a quota is no larger.
-const MAX_LOOKED_AT: usize = 2000;
+/// How many sessions of a user one sign-in reads; no quota is larger.
+const MAX_READ: usize = 2000;
 
 /// The live session of this browser, if its user may still sign in.
 pub async fn current(idp: &Idp, req: &HttpRequest) -> Result<Option<LoginSession>, RecordError> {
     Ok(stored(idp, req).await?.map(|stored| stored.record))
 }
 
-/// The same, as it was read: what [`save`] goes on with.
+/// The same, as it was read, for [`save`].
 pub async fn stored(
     idp: &Idp,
     req: &HttpRequest,
@@ -49,7 +47,7 @@ pub async fn stored(
     }
 }
 
-/// The session `sid`, while it lives.
+/// The session `sid`, if it is live.
 pub async fn live(idp: &Idp, sid: &str) -> Result<Option<LoginSession>, RecordError> {
     let found = idp.records.get::<LoginSession>(sid).await?;
     let found = found.map(|stored| stored.record);
@@ -59,24 +57,24 @@ pub async fn live(idp: &Idp, sid: &str) -> Result<Option<LoginSession>, RecordEr
     }
 }
 
-/// Whether `login` would be found by whoever ends its user's sessions. One that
-/// would not be ends here and now, and its apps are told.
+/// Whether ending all sessions of its user would find `login`. If not, the session
+/// ends here, and its clients are notified.
 async fn is_listed(idp: &Idp, login: &LoginSession) -> Result<bool, RecordError> {
-    if index::names_login(idp, login).await? {
+    if session_index::contains_session(idp, login).await? {
         return Ok(true);
     }
     idp.meters.unlisted(Unlisted::Login);
-    // Boxed: what begins a grant asks here too, and an end may revoke one.
+    // Boxed, to keep the future of a call that only reads small.
     let ending = Box::pin(end(idp, &login.sid, EndReason::Unlisted));
     if let Err(error) = ending.await {
-        tracing::warn!("a session that no list names is not ended yet: {error}");
+        tracing::warn!("a session that its user's list lacks could not be ended yet: {error}");
     }
     Ok(false)
 }
 
-/// A session of `user` who has just signed in, not saved yet, and its cookie.
-/// The same user in the same browser keeps the `sid`; the cookie's secret, which
-/// `secret` makes for the `sid` and this moment, is new each time.
+/// A session of `user`, who has just signed in, and its cookie; not saved yet. The same
+/// user in the same browser keeps the `sid`. The cookie's secret, which `secret` makes
+/// for the `sid` and this moment, is new each time.
 pub fn make(
     idp: &Idp,
     req: &HttpRequest,
@@ -100,13 +98,13 @@ pub fn make(
     (session, cookie)
 }
 
-/// Saves it; `Over` where it goes on with one that ended meanwhile. Another
-/// user's session that this browser had is over.
+/// Saves `session`. It fails with `Ended` if it continues a session that ended
+/// meanwhile. A session that another user had in this browser ends.
 pub async fn save(
     idp: &Idp,
     before: Option<&Stored<LoginSession>>,
     session: &LoginSession,
-) -> Result<(), GrantError> {
+) -> Result<(), ChangeError> {
     let Some(before) = before else {
         return begin(idp, session).await;
     };
@@ -115,27 +113,27 @@ pub async fn save(
         end(idp, &before.record.sid, EndReason::AnotherUser).await?;
         return Ok(());
     }
-    index::enter(idp, session).await?;
-    // Never written over: a session that has just been ended stays so.
+    session_index::add_session(idp, session).await?;
+    // Swapped and never overwritten: a session that has just ended stays ended.
     let swapped = idp.records.swap(&session.sid, before, session).await?;
-    swapped.then_some(()).ok_or(GrantError::Over)
+    swapped.then_some(()).ok_or(ChangeError::Ended)
 }
 
-async fn begin(idp: &Idp, session: &LoginSession) -> Result<(), GrantError> {
-    let count = index::enter(idp, session).await?;
+async fn begin(idp: &Idp, session: &LoginSession) -> Result<(), ChangeError> {
+    let count = session_index::add_session(idp, session).await?;
     idp.records.put(&session.sid, session).await?;
     if count > idp.quotas.sessions as u64
         && let Err(error) = end_surplus(idp, session).await
     {
-        // The user is signed in all the same; the next sign-in ends them.
-        tracing::warn!("a user's surplus sessions go on for now: {error}");
+        // The user is signed in; the next sign-in ends the surplus.
+        tracing::warn!("a user's surplus sessions could not be ended yet: {error}");
     }
     Ok(())
 }
 
-/// A user has so many sessions at most: the oldest end, and their apps are told.
-async fn end_surplus(idp: &Idp, newest: &LoginSession) -> Result<(), GrantError> {
-    let all = index::sessions_of(idp, &newest.sub, MAX_LOOKED_AT).await?;
+/// Ends the oldest sessions beyond the quota of a user, and notifies their clients.
+async fn end_surplus(idp: &Idp, newest: &LoginSession) -> Result<(), ChangeError> {
+    let all = session_index::sessions_of(idp, &newest.sub, MAX_READ).await?;
     let surplus = all.len().saturating_sub(idp.quotas.sessions);
     let others = all.iter().filter(|sid| **sid != newest.sid);
     for sid in others.take(surplus) {

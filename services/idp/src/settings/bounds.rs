@@ -1,9 +1,8 @@
-//! Bounds on all that the configuration puts into tokens. Together they keep each
-//! token below what our own services take: 8 KiB in a header, two cookies of 4 KiB.
+//! Limits on the values that the configuration puts into tokens. Together they keep
+//! each token within what the services of this repository accept: 8 KiB in a
+//! header, two cookies of 4 KiB.
 
 use serde::Serialize;
-
-use super::file::Reader;
 
 /// OIDC Core §2.
 pub(super) const MAX_SUB: usize = 255;
@@ -27,18 +26,4 @@ pub(super) const MAX_SCOPES_TOGETHER: usize = 768;
 /// The bytes of `value` in a token.
 pub(super) fn json_len(value: &impl Serialize) -> usize {
     serde_json::to_vec(value).map_or(usize::MAX, |json| json.len())
-}
-
-impl Reader<'_> {
-    /// Refuses a text of more than `most` bytes, counted as a token holds them.
-    pub(super) fn bounded(&mut self, key: impl std::fmt::Display, text: &str, most: usize) {
-        let quotes = 2;
-        let length = json_len(&text) - quotes;
-        if length > most {
-            self.wrong(
-                key,
-                format_args!("{length} bytes in a token, at most {most}"),
-            );
-        }
-    }
 }

@@ -38,7 +38,7 @@ impl AuthMethod {
     }
 }
 
-/// What a client may ask the token endpoint for.
+/// A grant type of the token endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GrantType {
     /// RFC 6749 §4.1
@@ -85,33 +85,33 @@ impl GrantType {
 pub struct Client {
     /// `client_id`.
     pub client_id: String,
-    /// Shown to people.
+    /// Its display name.
     pub name: String,
     /// Whether users need not consent.
     pub first_party: bool,
     /// How it may authenticate.
     pub auth: Vec<AuthMethod>,
-    /// Its secret, where a method needs one.
+    /// Its secret, if a method needs one.
     pub secret: Option<SecretString>,
-    /// Its keys, where a method needs them.
+    /// Its keys, if a method needs them.
     pub keys: Option<ClientKeys>,
-    /// What it may ask the token endpoint for.
+    /// The grant types that it may use.
     pub grants: Vec<GrantType>,
-    /// Compared exactly, but for the port of a public client's loopback address.
+    /// Compared as strings, except for the port of a public client's loopback address.
     pub redirect_uris: Vec<String>,
-    /// Where a browser may go after logout; compared exactly.
+    /// Where a browser may be redirected after logout; compared as strings.
     pub post_logout_redirect_uris: Vec<String>,
-    /// Where it is told that a login session is over (Back-Channel Logout §2.2).
+    /// Where it is notified of the end of a login session (Back-Channel Logout §2.2).
     pub backchannel_logout_uri: Option<Url>,
-    /// The first is the default. With none it can only sign users in.
+    /// Its audiences, the default first. Without any it can only sign users in.
     pub audiences: Vec<String>,
-    /// What its id_tokens and logout tokens are signed by; none: as all others.
+    /// The algorithm of its id_tokens and logout tokens; none: the default one.
     pub id_token_alg: Option<Algorithm>,
-    /// Whether it has to send PKCE; always so for a public client.
+    /// Whether PKCE is required; always for a public client.
     pub require_pkce: bool,
-    /// Whether each refresh gives a new refresh token.
+    /// Whether each refresh rotates the refresh token.
     pub rotate_refresh_tokens: bool,
-    /// Whether its refresh tokens end with the browser's session here.
+    /// Whether its refresh tokens end with the login session.
     pub refresh_ends_with_session: bool,
 }
 
@@ -131,7 +131,7 @@ impl Client {
         self.auth == [AuthMethod::None]
     }
 
-    /// Whether `secret` is its own, in constant time.
+    /// Whether `secret` is its secret, compared in constant time.
     pub fn has_secret(&self, secret: &str) -> bool {
         self.secret
             .as_ref()

@@ -1,4 +1,4 @@
-//! The public keys of a client that authenticates by them.
+//! The public keys of a client that uses `private_key_jwt`.
 
 use std::{
     fs::File,
@@ -6,54 +6,64 @@ use std::{
     path::PathBuf,
 };
 
+use jsonwebtoken::Algorithm;
 use kit::files;
 use token_verify::keys::KeySet;
 
-use crate::client_auth::ALGORITHMS;
+/// The algorithms that clients may sign assertions with.
+pub const ASSERTION_ALGORITHMS: [Algorithm; 4] = [
+    Algorithm::ES256,
+    Algorithm::PS256,
+    Algorithm::EdDSA,
+    Algorithm::RS256,
+];
+
+/// Names of [`ASSERTION_ALGORITHMS`], for metadata.
+pub const ASSERTION_ALGORITHM_NAMES: [&str; 4] = ["ES256", "PS256", "EdDSA", "RS256"];
 
 /// The most bytes of a JWKS file.
 const MAX_FILE: u64 = 64 * 1024;
 
-/// Where they are.
+/// The source of the keys.
 #[derive(Clone, Debug)]
 pub enum ClientKeys {
-    /// In a JWKS file, read at the start and again for a key that is not known.
+    /// A JWKS file, read at the start and again for an unknown key.
     File(PathBuf),
-    /// Here.
+    /// In the configuration.
     Inline(serde_json::Value),
 }
 
-/// Why they are not to be had.
+/// Why the keys cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientKeysError {
     /// The file cannot be read.
     #[error("{}: {error}", path.display())]
     Unreadable {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What happened.
+        /// The cause.
         error: io::Error,
     },
-    /// There is something else in it.
+    /// It is no JWKS.
     #[error("not a JWKS (RFC 7517 section 5): {0}")]
     Malformed(serde_json::Error),
-    /// It is longer than any of ours.
+    /// It is too long.
     #[error("longer than {MAX_FILE} bytes")]
     TooLong,
-    /// Nothing in it checks a signature.
-    #[error("no public key for ES256, PS256, EdDSA or RS256 is in it")]
+    /// No key in it verifies signatures.
+    #[error("it has no public key for ES256, PS256, EdDSA or RS256")]
     NoKey,
 }
 
 impl ClientKeysError {
-    /// Whether the file is just not there yet.
+    /// Whether the file does not exist yet.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Unreadable { error, .. } if error.kind() == io::ErrorKind::NotFound)
     }
 }
 
 impl ClientKeys {
-    /// Reads them. It blocks.
+    /// Reads the keys. It blocks.
     pub fn read(&self) -> Result<KeySet, ClientKeysError> {
         let mut document = match self {
             Self::Inline(value) => value.to_string().into_bytes(),
@@ -73,7 +83,7 @@ impl ClientKeys {
         }
         files::strip_mark(&mut document);
         let set = KeySet::parse(&document).map_err(ClientKeysError::Malformed)?;
-        if set.serves(&ALGORITHMS) {
+        if set.serves(&ASSERTION_ALGORITHMS) {
             Ok(set)
         } else {
             Err(ClientKeysError::NoKey)

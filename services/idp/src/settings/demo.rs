@@ -1,17 +1,25 @@
-//! Secrets and passwords that everybody knows are refused outside localhost.
+//! Refuses the published demo secrets and passwords outside localhost.
 
 use kit::config::{Common, Problems, demo};
 
 use super::{DEFAULT, Settings, User};
 
-/// The most users whose hashes are tried with known passwords at the start, beside
-/// the demo's own hashes: each takes three computations. A known password does
-/// not sign anybody in, whichever user has it.
+/// The most users whose hashes are compared with the demo passwords at the start, beside
+/// the built-in hashes: each takes three computations. A demo password signs nobody in,
+/// whichever user has it.
 const MAX_TRIED: usize = 32;
 
 impl Settings {
-    /// Refuses secrets and password hashes that everybody knows, and secrets that
-    /// are too short. `file` is what the configuration is called.
+    /// Whether the demo users alice and bob can sign in with their demo passwords.
+    pub fn has_demo_users(&self) -> bool {
+        ["alice", "bob"].into_iter().all(|name| {
+            let user = self.user_named(name);
+            user.is_some_and(|user| user.enabled && is_built_in(user))
+        })
+    }
+
+    /// Refuses demo secrets, hashes of demo passwords, and secrets that are too short.
+    /// `file` is the name of the configuration.
     pub fn check_credentials(&self, file: &str, common: &Common, problems: &mut Problems) {
         for client in self.clients() {
             if let Some(secret) = &client.secret {
@@ -24,17 +32,21 @@ impl Settings {
         }
         for user in known_passwords(self.users()) {
             let key = format!("{file}: users[{}].password_hash", user.username);
-            let what = "everybody knows this password of the demo: outside localhost it needs --demo-credentials";
+            let what =
+                "a published demo password: outside localhost it requires --demo-credentials";
             problems.add(key, what);
         }
     }
 }
 
-/// Those of `users` whose password everybody knows.
+/// Whether `user` has one of the built-in hashes.
+fn is_built_in(user: &User) -> bool {
+    DEFAULT.contains(&format!("\"{}\"", user.password_hash))
+}
+
+/// The `users` with a demo password.
 fn known_passwords(users: &[User]) -> Vec<&User> {
-    let (known, others): (Vec<_>, Vec<_>) = users
-        .iter()
-        .partition(|user| DEFAULT.contains(&format!("\"{}\"", user.password_hash)));
+    let (known, others): (Vec<_>, Vec<_>) = users.iter().partition(|user| is_built_in(user));
     let tried = &others[..others.len().min(MAX_TRIED)];
     let found = std::thread::scope(|scope| {
         let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);

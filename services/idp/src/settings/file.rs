@@ -1,37 +1,25 @@
-//! From the TOML file to [`Settings`], with every error at once.
+//! Reads [`Settings`] from the TOML file, and reports every error at once.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use kit::config::{Problems, parse_duration};
+use kit::config::Problems;
 use oauth_types::Scope;
-use serde::de::DeserializeOwned;
 
 use super::{
     Exchange, Lifetimes, Resource, Settings, SignInLimits,
     bounds::{MAX_AUDIENCE, MAX_SCOPES_TOGETHER},
+    reader::Reader,
     tables::{ConfigFile, ExchangeTable, LimitsTable},
 };
 
 /// RFC 6749 §4.1.2 and FAPI 2.0: a code is short-lived.
 const MAX_CODE_LIFE: Duration = Duration::from_secs(60);
-/// What a library makes an assertion last that has no setting for it.
+/// The default: as long as assertions of libraries without a setting for it.
 const CLIENT_ASSERTION: Duration = Duration::from_secs(3600);
-/// The `jti` of each assertion is remembered as long.
+/// The `jti` of each assertion is stored as long.
 const MAX_CLIENT_ASSERTION: Duration = Duration::from_secs(24 * 3600);
-
-/// The longest that a sign-in may be delayed: its browser waits.
+/// The longest delay of a sign-in, for which its browser waits.
 const MAX_DELAY: Duration = Duration::from_secs(30);
-
-/// Collects what is wrong, each with the file's name and the key.
-pub(super) struct Reader<'a> {
-    pub(super) file: &'a str,
-    pub(super) state_dir: Option<&'a Path>,
-    pub(super) problems: Problems,
-}
 
 pub(super) fn parse(
     name: &str,
@@ -85,37 +73,6 @@ pub(super) fn parse(
 }
 
 impl Reader<'_> {
-    /// The tables in `text`, or none and where they break off.
-    pub(super) fn tables<T: DeserializeOwned>(&mut self, text: &str) -> Option<T> {
-        let broken = |error: toml::de::Error| {
-            // The line's number and not its text: there may be a secret in it.
-            let before = error.span().map_or(0, |span| span.start);
-            let line = text[..before.min(text.len())].matches('\n').count() + 1;
-            let name = format_args!("{}, line {line}", self.file);
-            self.problems.add(name, error.message().replace('\n', " "));
-        };
-        toml::from_str(text).map_err(broken).ok()
-    }
-
-    pub(super) fn wrong(&mut self, key: impl std::fmt::Display, what: impl std::fmt::Display) {
-        self.problems
-            .add(format_args!("{}: {key}", self.file), what);
-    }
-
-    fn duration(&mut self, key: &str, text: &str) -> Option<Duration> {
-        match parse_duration(text) {
-            Ok(length) if length >= Duration::from_secs(1) => Some(length),
-            Ok(_) => {
-                self.wrong(key, "at least 1s");
-                None
-            }
-            Err(what) => {
-                self.wrong(key, what);
-                None
-            }
-        }
-    }
-
     fn lifetimes(&mut self, table: &BTreeMap<String, String>) -> Option<Lifetimes> {
         const KEYS: [&str; 8] = [
             "access_token",
@@ -130,7 +87,7 @@ impl Reader<'_> {
         const CLIENT_ASSERTION_KEY: &str = "client_assertion";
         let is_known = |key: &str| KEYS.contains(&key) || key == CLIENT_ASSERTION_KEY;
         for key in table.keys().filter(|key| !is_known(key)) {
-            self.wrong(format_args!("lifetimes.{key}"), "no such lifetime");
+            self.wrong(format_args!("lifetimes.{key}"), "unknown lifetime");
         }
         let read = KEYS.map(|key| {
             let named = format!("lifetimes.{key}");
@@ -212,25 +169,6 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn named<T>(
-        &mut self,
-        key: &str,
-        names: &[String],
-        find: impl Fn(&str) -> Option<T>,
-    ) -> Vec<T> {
-        let mut found = Vec::new();
-        for name in names {
-            match find(name) {
-                Some(value) => found.push(value),
-                None => self.wrong(key, format_args!("{name:?} is not known")),
-            }
-        }
-        if names.is_empty() {
-            self.wrong(key, "at least one");
-        }
-        found
-    }
-
     fn exchanges(
         &mut self,
         tables: Vec<ExchangeTable>,
@@ -244,18 +182,21 @@ impl Reader<'_> {
             if !is_client(&table.client) {
                 self.wrong(
                     key("client"),
-                    format_args!("{:?} is no client", table.client),
+                    format_args!("{:?} is not a configured client", table.client),
                 );
             }
             let (Some(from), Some(to)) = (find(&table.from), find(&table.to)) else {
-                self.wrong(key("from"), "from and to must be resources");
+                self.wrong(key("from"), "from and to must be configured resources");
                 continue;
             };
             for (asked, given) in &table.scopes {
                 let unknown = given.iter().find(|scope| !to.scopes.contains_key(*scope));
                 let unknown = unknown.or((!from.scopes.contains_key(asked)).then_some(asked));
                 if let Some(scope) = unknown {
-                    self.wrong(key("scopes"), format_args!("{scope:?} is no scope there"));
+                    self.wrong(
+                        key("scopes"),
+                        format_args!("{scope:?} is not a scope of that resource"),
+                    );
                 }
             }
             let scopes = table
@@ -270,20 +211,5 @@ impl Reader<'_> {
             });
         }
         exchanges
-    }
-
-    /// Where `file` is: a relative one in the state directory, where there is one.
-    pub(super) fn at(&self, file: &Path) -> PathBuf {
-        let dir = self.state_dir;
-        dir.map_or_else(|| file.to_owned(), |dir| dir.join(file))
-    }
-
-    fn unique<'s>(&mut self, key: &str, ids: impl Iterator<Item = &'s String>) {
-        let mut seen = std::collections::BTreeSet::new();
-        for id in ids {
-            if !seen.insert(id) {
-                self.wrong(key, format_args!("{id:?} is there twice"));
-            }
-        }
     }
 }

@@ -1,11 +1,12 @@
-//! A client's table, checked field by field.
+//! Checks the table of a client.
 
 use std::path::Path;
 
+use secrecy::SecretString;
 use url::Url;
 
 use super::{
-    AuthMethod, Client, ClientKeys, GrantType, Resource, bounds::MAX_CLIENT_ID, file::Reader,
+    AuthMethod, Client, ClientKeys, GrantType, Resource, bounds::MAX_CLIENT_ID, reader::Reader,
     tables::ClientTable,
 };
 
@@ -14,58 +15,21 @@ impl Reader<'_> {
         let key = |field: &str| format!("clients[{}].{field}", table.client_id);
         let before = self.problems.lines().len();
         let auth = self.named(&key("auth"), &table.auth, |name| {
-            AuthMethod::ALL
-                .into_iter()
-                .find(|method| method.as_str() == name)
+            let mut all = AuthMethod::ALL.into_iter();
+            all.find(|method| method.as_str() == name)
         });
         let grants = self.named(&key("grants"), &table.grants, GrantType::named);
         self.bounded(key("client_id"), &table.client_id, MAX_CLIENT_ID);
-        self.uris(&key("redirect_uris"), &table.redirect_uris);
-        let after_logout = &table.post_logout_redirect_uris;
-        self.uris(&key("post_logout_redirect_uris"), after_logout);
-        let told_at = table.backchannel_logout_uri.as_slice();
-        let told_at = self.uris(&key("backchannel_logout_uri"), told_at);
-        if table.backchannel_logout_session_required && table.backchannel_logout_uri.is_none() {
-            self.wrong(
-                key("backchannel_logout_session_required"),
-                "nothing without backchannel_logout_uri",
-            );
-        }
-        for audience in &table.audiences {
-            if !resources
-                .iter()
-                .any(|resource| resource.audience == *audience)
-            {
-                self.wrong(
-                    key("audiences"),
-                    format_args!("{audience:?} is no resource"),
-                );
-            }
-        }
-        if grants.contains(&GrantType::AuthorizationCode) && table.redirect_uris.is_empty() {
-            self.wrong(
-                key("redirect_uris"),
-                "the authorization_code grant needs one",
-            );
-        }
-        let secret_key = format!("{}: {}", self.file, key("secret"));
-        let secret_file = table.secret_file.as_deref().map(|file| self.at(file));
-        let secret =
-            self.problems
-                .secret(&secret_key, table.secret.as_deref(), secret_file.as_deref());
-        let uses_secret = auth
-            .iter()
-            .any(|m| matches!(m, AuthMethod::Basic | AuthMethod::Post));
-        if uses_secret && secret.is_none() {
-            self.wrong(key("secret"), "missing; or give secret_file");
-        }
+        let backchannel_logout_uri = self.client_uris(key, &grants, &table);
+        self.client_audiences(key, &table, resources);
+        let secret = self.client_secret(key, &auth, &table);
         if auth.contains(&AuthMethod::None) {
             self.public_client(key, &auth, &grants, &table);
         }
-        let keys = self.keys(key, table.jwks, table.jwks_file.as_deref());
-        let named_alg = table.id_token_signed_response_alg.as_deref();
+        let alg_name = table.id_token_signed_response_alg.as_deref();
         let alg_key = format!("{}: {}", self.file, key("id_token_signed_response_alg"));
-        let id_token_alg = named_alg.and_then(|name| self.problems.parse(&alg_key, name));
+        let id_token_alg = alg_name.and_then(|name| self.problems.parse(&alg_key, name));
+        let keys = self.keys(key, table.jwks, table.jwks_file.as_deref());
         if auth.contains(&AuthMethod::PrivateKeyJwt) && keys.is_none() {
             self.wrong(key("jwks_file"), "private_key_jwt needs jwks or jwks_file");
         }
@@ -79,7 +43,7 @@ impl Reader<'_> {
             grants,
             redirect_uris: table.redirect_uris,
             post_logout_redirect_uris: table.post_logout_redirect_uris,
-            backchannel_logout_uri: told_at.into_iter().next(),
+            backchannel_logout_uri,
             audiences: table.audiences,
             id_token_alg,
             require_pkce: table.require_pkce,
@@ -89,34 +53,91 @@ impl Reader<'_> {
         (self.problems.lines().len() == before).then_some(client)
     }
 
-    /// A client's keys. A file in the state directory may be one that the client
-    /// itself is about to write; whatever is there has to be good.
+    /// Checks the URIs of a client. Returns the one for back-channel logout.
+    fn client_uris(
+        &mut self,
+        key: impl Fn(&str) -> String,
+        grants: &[GrantType],
+        table: &ClientTable,
+    ) -> Option<Url> {
+        self.uris(&key("redirect_uris"), &table.redirect_uris);
+        let after_logout = &table.post_logout_redirect_uris;
+        self.uris(&key("post_logout_redirect_uris"), after_logout);
+        let backchannel = table.backchannel_logout_uri.as_slice();
+        let backchannel = self.uris(&key("backchannel_logout_uri"), backchannel);
+        if table.backchannel_logout_session_required && table.backchannel_logout_uri.is_none() {
+            self.wrong(
+                key("backchannel_logout_session_required"),
+                "needs backchannel_logout_uri",
+            );
+        }
+        if grants.contains(&GrantType::AuthorizationCode) && table.redirect_uris.is_empty() {
+            self.wrong(
+                key("redirect_uris"),
+                "the authorization_code grant needs one",
+            );
+        }
+        backchannel.into_iter().next()
+    }
+
+    fn client_audiences(
+        &mut self,
+        key: impl Fn(&str) -> String,
+        table: &ClientTable,
+        resources: &[Resource],
+    ) {
+        let is_resource = |audience: &String| resources.iter().any(|r| r.audience == *audience);
+        for audience in table.audiences.iter().filter(|name| !is_resource(name)) {
+            let what = format_args!("{audience:?} is not a configured resource");
+            self.wrong(key("audiences"), what);
+        }
+    }
+
+    fn client_secret(
+        &mut self,
+        key: impl Fn(&str) -> String,
+        auth: &[AuthMethod],
+        table: &ClientTable,
+    ) -> Option<SecretString> {
+        let name = format!("{}: {}", self.file, key("secret"));
+        let file = table.secret_file.as_deref().map(|file| self.at(file));
+        let secret = table.secret.as_deref();
+        let secret = self.problems.secret(&name, secret, file.as_deref());
+        let needs = |method: &AuthMethod| matches!(method, AuthMethod::Basic | AuthMethod::Post);
+        if auth.iter().any(needs) && secret.is_none() {
+            self.wrong(key("secret"), "missing; set secret or secret_file");
+        }
+        secret
+    }
+
+    /// The keys of a client. A file in the state directory may be missing: the client
+    /// itself may be about to write it. An existing file must be valid.
     fn keys(
         &mut self,
         key: impl Fn(&str) -> String,
         jwks: Option<serde_json::Value>,
         file: Option<&Path>,
     ) -> Option<ClientKeys> {
-        let (name, keys, may_come) = match (jwks, file) {
+        let (name, keys, may_be_missing) = match (jwks, file) {
             (Some(_), Some(_)) => {
-                self.wrong(key("jwks"), "given twice: jwks and jwks_file");
+                self.wrong(key("jwks"), "set jwks or jwks_file, not both");
                 return None;
             }
             (Some(jwks), None) => ("jwks", ClientKeys::Inline(jwks), false),
             (None, Some(file)) => {
-                let may_come = file.is_relative();
-                ("jwks_file", ClientKeys::File(self.at(file)), may_come)
+                let may_be_missing = file.is_relative();
+                ("jwks_file", ClientKeys::File(self.at(file)), may_be_missing)
             }
             (None, None) => return None,
         };
         match keys.read() {
-            Err(error) if !(may_come && error.is_missing()) => self.wrong(key(name), error),
+            Err(error) if !(may_be_missing && error.is_missing()) => self.wrong(key(name), error),
             _ => {}
         }
         Some(keys)
     }
 
-    /// What a client that can keep no secret must not have.
+    /// Checks the restrictions of a public client.
     fn public_client(
         &mut self,
         key: impl Fn(&str) -> String,
@@ -127,7 +148,7 @@ impl Reader<'_> {
         if auth.len() > 1 || !table.require_pkce {
             self.wrong(
                 key("auth"),
-                "a public client (none) has no other method, and PKCE always",
+                "a public client (none) has no other method and always uses PKCE",
             );
         }
         let own = |grant: &GrantType| {
@@ -162,23 +183,21 @@ impl Reader<'_> {
     }
 }
 
-/// RFC 6749 §3.1.2: absolute, no fragment; https, or http on loopback
-/// (RFC 8252 §8.3). The other addresses of a client keep to the same.
+/// RFC 6749 §3.1.2: absolute, no fragment; https, or http on loopback (RFC 8252 §8.3).
+/// The rule applies to all URIs of a client.
 fn check_uri(text: &str) -> Result<Url, &'static str> {
-    let url: Url = text
-        .parse()
-        .map_err(|_| "an absolute address is expected")?;
+    let url: Url = text.parse().map_err(|_| "an absolute URI is expected")?;
     if url.fragment().is_some() {
         return Err("no fragment (RFC 6749 §3.1.2)");
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("no user or password in an address");
+        return Err("no user or password in a URI");
     }
     let loopback = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        None => return Err("an absolute address is expected"),
+        None => return Err("an absolute URI is expected"),
     };
     match url.scheme() {
         "https" => Ok(url),

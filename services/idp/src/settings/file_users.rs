@@ -1,5 +1,5 @@
-//! The users' tables, in the configuration itself or in a file of their own: so
-//! that a deployment can keep its users apart, where fewer may look.
+//! The users' tables, in the configuration itself or in a file of their own, which a
+//! deployment can protect separately.
 
 use std::path::Path;
 
@@ -8,13 +8,13 @@ use kit::config::Problems;
 use super::{
     User,
     bounds::{self, MAX_EMAIL, MAX_NAME, MAX_ROLE, MAX_ROLES, MAX_ROLES_TOGETHER, MAX_SUB},
-    file::Reader,
+    reader::Reader,
     tables::{UserTable, UsersFile},
 };
 use crate::passwords::{Costs, Hash, MAX_COSTS, typed};
 
 impl Reader<'_> {
-    /// Those of the configuration, and those of the file that it names.
+    /// The users of the configuration and of the file that it names.
     pub(super) fn users(&mut self, tables: Vec<UserTable>, file: Option<&Path>) -> Vec<User> {
         let here = tables.into_iter();
         let mut users: Vec<_> = here.filter_map(|table| self.user(table)).collect();
@@ -64,7 +64,7 @@ impl Reader<'_> {
             self.bounded(key(field), text, most);
         }
         if table.roles.len() > MAX_ROLES {
-            let what = format_args!("{} of them, at most {MAX_ROLES}", table.roles.len());
+            let what = format_args!("{} roles, at most {MAX_ROLES}", table.roles.len());
             self.wrong(key("roles"), what);
         }
         for role in &table.roles {
@@ -89,13 +89,13 @@ impl Reader<'_> {
         (self.problems.lines().len() == before).then_some(user)
     }
 
-    /// Whether each check of a password can cost the same.
+    /// Limits the number of different costs, so that each password check can cost the same.
     pub(super) fn costs(&mut self, users: &[User]) {
         let costs = Costs::of(users.iter().map(|user| &user.password_hash)).count();
         if costs > MAX_COSTS {
             let what = format_args!(
-                "their password hashes have {costs} different costs, at most {MAX_COSTS}: each \
-                 check of a password computes one hash of each"
+                "the password hashes have {costs} different costs, at most {MAX_COSTS}: each \
+                 password check computes one hash of each cost"
             );
             self.wrong("users", what);
         }

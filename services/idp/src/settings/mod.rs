@@ -1,5 +1,5 @@
-//! What the provider knows, from one TOML file: typed, and refused with every
-//! error at once.
+//! The configuration file (TOML): clients, users, resources and policies. Every error is
+//! reported at once.
 
 mod bounds;
 mod client;
@@ -8,13 +8,14 @@ mod demo;
 mod file;
 mod file_client;
 mod file_users;
+mod reader;
 mod tables;
 mod user;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 pub use client::{AuthMethod, Client, GrantType};
-pub use client_keys::ClientKeys;
+pub use client_keys::{ASSERTION_ALGORITHM_NAMES, ASSERTION_ALGORITHMS, ClientKeys};
 use kit::config::{Addresses, Problems};
 use oauth_types::Scope;
 pub use user::User;
@@ -27,21 +28,21 @@ pub const DEFAULT: &str = include_str!("default.toml");
 /// Scopes that belong to no resource (OIDC Core §5.4, §11).
 pub const IDENTITY_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 
-/// All of it.
+/// The configuration file.
 #[derive(Debug)]
 pub struct Settings {
-    /// How long things last.
+    /// Lifetimes.
     pub lifetimes: Lifetimes,
-    /// When sign-in is slowed.
+    /// Limits of failed sign-ins.
     pub limits: SignInLimits,
     resources: Vec<Resource>,
     clients: BTreeMap<String, Client>,
-    /// Who may exchange what into what.
+    /// Allowed token exchanges.
     pub exchanges: Vec<Exchange>,
     users: Vec<User>,
 }
 
-/// How long things last.
+/// Lifetimes.
 #[derive(Clone, Debug)]
 pub struct Lifetimes {
     /// Access tokens.
@@ -50,53 +51,53 @@ pub struct Lifetimes {
     pub id_token: Duration,
     /// Authorization codes; at most 60 s.
     pub code: Duration,
-    /// Pushed requests, until their page is opened.
+    /// Pushed requests, until the sign-in page is opened.
     pub pushed_request: Duration,
     /// From the first page to the code.
     pub sign_in: Duration,
-    /// The browser's session here.
+    /// Login sessions.
     pub idp_session: Duration,
     /// Refresh tokens, rotation included.
     pub refresh_token: Duration,
-    /// How long a used refresh token still gets its successor.
+    /// How long a used refresh token still gets its successor (the grace period).
     pub refresh_grace: Duration,
-    /// How far ahead a client's assertion may end.
+    /// The longest lifetime of a client assertion.
     pub client_assertion: Duration,
 }
 
 impl Lifetimes {
-    /// How long the longest of the provider's records lasts: a session, or a grant
-    /// with its last access token.
+    /// The longest lifetime of a record: a session, or a grant with its last access
+    /// token.
     pub fn longest_record(&self) -> Duration {
         self.idp_session.max(self.refresh_token) + self.access_token
     }
 }
 
-/// When sign-in is slowed.
+/// Limits of failed sign-ins.
 #[derive(Clone, Debug)]
 pub struct SignInLimits {
-    /// From this failure on, for a pair of user and address.
+    /// Failures of a pair of user and address, before attempts have to wait.
     pub per_user_and_address: u64,
-    /// From this failure on, for an address alone.
+    /// Failures of an address, before attempts have to wait.
     pub per_address: u64,
-    /// From this failure on, for a user over all addresses: tries are delayed.
+    /// Failures of a user over all addresses, before attempts are delayed.
     pub per_user: u64,
     /// How long failures count.
     pub remembered: Duration,
-    /// The longest wait between two tries.
+    /// The longest wait between two attempts.
     pub longest_wait: Duration,
-    /// The longest delay of a try.
+    /// The longest delay of an attempt.
     pub longest_delay: Duration,
 }
 
-/// Who takes access tokens.
+/// A resource server.
 #[derive(Clone, Debug)]
 pub struct Resource {
     /// Its audience (RFC 8707: its resource identifier).
     pub audience: String,
-    /// What the consent page calls it.
+    /// Its title on the consent page.
     pub title: String,
-    /// Its scopes, each with what the consent page says of it.
+    /// Its scopes, each with its text on the consent page.
     pub scopes: BTreeMap<String, String>,
 }
 
@@ -109,7 +110,7 @@ pub struct Exchange {
     pub from: String,
     /// The audience of the result.
     pub to: String,
-    /// What each scope becomes.
+    /// The resulting scope for each scope of the subject token.
     pub scopes: BTreeMap<String, Scope>,
 }
 
@@ -129,7 +130,7 @@ impl Settings {
         self.clients.get(client_id)
     }
 
-    /// Lets `client_id` authenticate by these keys.
+    /// Sets the keys of `client_id`.
     pub fn give_keys(&mut self, client_id: &str, jwks: serde_json::Value) {
         if let Some(client) = self.clients.get_mut(client_id) {
             client.keys = Some(ClientKeys::Inline(jwks));
@@ -160,7 +161,7 @@ impl Settings {
             .unwrap_or_default()
     }
 
-    /// Whether `client` may ask for the scope `token`.
+    /// Whether `client` may request the scope `token`.
     pub fn allows(&self, client: &Client, token: &str) -> bool {
         if IDENTITY_SCOPES.contains(&token) {
             return client.may(GrantType::AuthorizationCode);
@@ -170,7 +171,7 @@ impl Settings {
         resources.any(|resource| resource.scopes.contains_key(token))
     }
 
-    /// Every scope that `client` may ask for.
+    /// Every scope that `client` may request.
     pub fn scopes_of(&self, client: &Client) -> Scope {
         let identity = IDENTITY_SCOPES
             .into_iter()
@@ -189,19 +190,19 @@ impl Settings {
         self.users.iter().find(|user| user.sub == sub)
     }
 
-    /// The user with this name, however it was typed.
+    /// The user with this name as it was typed.
     pub fn user_named(&self, typed: &str) -> Option<&User> {
         let name = typed::user_name(typed).ok()?;
-        self.user_of_that_name(&name)
+        self.user_of_prepared_name(&name)
     }
 
-    /// The user with this name, as names are compared.
-    pub fn user_of_that_name(&self, name: &str) -> Option<&User> {
+    /// The user with this prepared name (RFC 8265).
+    pub fn user_of_prepared_name(&self, name: &str) -> Option<&User> {
         self.users.iter().find(|user| user.username == name)
     }
 
-    /// The user whom an operator calls so: by name, or by `sub`.
-    pub fn user_called(&self, name_or_sub: &str) -> Option<&User> {
+    /// The user with this name or `sub`.
+    pub fn user_by_name_or_sub(&self, name_or_sub: &str) -> Option<&User> {
         self.user_named(name_or_sub)
             .or_else(|| self.user(name_or_sub))
     }

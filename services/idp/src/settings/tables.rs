@@ -1,4 +1,4 @@
-//! The TOML file as it is written, table by table.
+//! The tables of the TOML file.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -81,7 +81,7 @@ pub(super) struct ClientTable {
     #[serde(default)]
     pub(super) post_logout_redirect_uris: Vec<String>,
     pub(super) backchannel_logout_uri: Option<String>,
-    // What is asked for is always so: each logout token here has a `sid`.
+    // Always fulfilled: each logout token has a `sid`.
     #[serde(default)]
     pub(super) backchannel_logout_session_required: bool,
     #[serde(default)]

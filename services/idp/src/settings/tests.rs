@@ -117,7 +117,7 @@ fn rfc8265_names_that_are_the_same_once_prepared_are_refused() {
             .replace("username = \"bob\"", &format!("username = \"{second}\""));
         let errors = parse(&text).unwrap_err();
         assert!(
-            errors[0].contains("is there twice"),
+            errors[0].contains("is defined twice"),
             "{first:?}: {errors:?}"
         );
     }
@@ -227,7 +227,7 @@ fn users_may_be_in_a_file_of_their_own_or_in_both() {
     }
     let twice = with_users_file(Some(users), bob).0.unwrap_err();
     assert!(
-        twice.contains("users (username): \"bob\" is there twice"),
+        twice.contains("users (username): \"bob\" is defined twice"),
         "{twice}"
     );
 }

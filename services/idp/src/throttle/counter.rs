@@ -1,12 +1,12 @@
-//! One counter of tries. Below its limit tries go through. From then on they go
-//! through one at a time, each followed by a wait that doubles.
+//! One counter of attempts. Below its limit attempts are admitted. From then on one is
+//! admitted at a time, each followed by a wait that doubles.
 
 use std::time::Duration;
 
 use kit::clock::Timestamp;
 use store::{Store, StoreError};
 
-use crate::state::Idp;
+use crate::Idp;
 
 /// The first wait.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -17,15 +17,15 @@ pub(super) struct Counter {
     cleared_by_success: bool,
 }
 
-/// What a try left in the store.
+/// What an attempt has written to the store.
 pub(super) struct Counted {
     key: String,
-    /// Over the limit: what the wait after this try holds.
+    /// The value of the wait after this attempt, if it was over the limit.
     wait: Option<String>,
     cleared_by_success: bool,
 }
 
-/// Adds one to a counter that refuses nothing.
+/// Counts without a limit.
 pub(super) async fn count(idp: &Idp, key: String) -> Result<(u64, Counted), StoreError> {
     let remembered = idp.settings.limits.remembered;
     let sum = idp.records.store().increment(&key, remembered).await?;
@@ -38,7 +38,7 @@ pub(super) async fn count(idp: &Idp, key: String) -> Result<(u64, Counted), Stor
 }
 
 impl Counter {
-    /// A success takes back its own count alone.
+    /// A counter that a success decrements.
     pub(super) fn new(key: String, limit: u64) -> Self {
         Self {
             key,
@@ -47,7 +47,7 @@ impl Counter {
         }
     }
 
-    /// A success takes back everything.
+    /// A counter that a success resets.
     pub(super) fn cleared_by_success(key: String, limit: u64) -> Self {
         Self {
             cleared_by_success: true,
@@ -55,8 +55,8 @@ impl Counter {
         }
     }
 
-    /// Counts a try; `Err` with the time to wait if it is too early, and then
-    /// nothing is counted.
+    /// Counts an attempt. `Err` with the time to wait if it is too early; it is not
+    /// counted then.
     pub(super) async fn admit(self, idp: &Idp) -> Result<Result<Counted, Duration>, StoreError> {
         let (store, limits) = (idp.records.store(), &idp.settings.limits);
         let wait_key = wait_key(&self.key);
@@ -72,7 +72,7 @@ impl Counter {
         if sum < self.limit {
             return Ok(Ok(counted));
         }
-        // However many come at once, one goes through.
+        // One of all concurrent attempts is admitted.
         let first = mark(idp, FIRST_WAIT);
         if !store.lease(&wait_key, &first, FIRST_WAIT).await? {
             store.decrement(&self.key).await?;
@@ -88,7 +88,7 @@ impl Counter {
         Ok(Ok(counted))
     }
 
-    /// What is left of a wait.
+    /// The rest of the current wait.
     pub(super) async fn left(&self, idp: &Idp) -> Result<Option<Duration>, StoreError> {
         let held = idp.records.store().get(&wait_key(&self.key)).await?;
         let until = held.and_then(|raw| {
@@ -101,9 +101,9 @@ impl Counter {
 }
 
 impl Counted {
-    /// As if the try had never been. Where the store does not do it, the count
-    /// stands: an error here never lets anybody in.
-    pub(super) async fn give_back(self, store: &dyn Store) {
+    /// Takes the count back. If the store fails, the count stands: an error here never
+    /// admits anybody.
+    pub(super) async fn revert(self, store: &dyn Store) {
         let done = async {
             store.decrement(&self.key).await?;
             if let Some(mark) = &self.wait {
@@ -115,10 +115,10 @@ impl Counted {
         logged(done.await);
     }
 
-    /// After a right password.
+    /// Records a success.
     pub(super) async fn succeeded(self, store: &dyn Store) {
         if !self.cleared_by_success {
-            return self.give_back(store).await;
+            return self.revert(store).await;
         }
         let done = async {
             store.remove(&self.key).await?;
@@ -134,7 +134,7 @@ impl Counted {
 
 fn logged(done: Result<(), StoreError>) {
     if let Err(error) = done {
-        tracing::warn!("a failed sign-in stays counted that was none: {error}");
+        tracing::warn!("a successful sign-in remains counted as a failure: {error}");
     }
 }
 
@@ -142,12 +142,12 @@ pub(super) fn wait_key(key: &str) -> String {
     format!("{key}:wait")
 }
 
-/// Counts the tries that went through over the limit.
+/// Counts the attempts that were admitted over the limit.
 pub(super) fn over_key(key: &str) -> String {
     format!("{key}:over")
 }
 
-/// Says when a wait ends, and whose it is.
+/// The end of a wait, and a unique id of its owner.
 fn mark(idp: &Idp, wait: Duration) -> String {
     mark_of(idp.now() + wait, &idp.random.id())
 }
@@ -156,7 +156,7 @@ pub(super) fn mark_of(until: Timestamp, id: &str) -> String {
     format!("{}.{id}", until.millis())
 }
 
-/// A second, then twice as long each time.
+/// One second, doubled each time.
 fn waiting_time(over: u64, longest: Duration) -> Duration {
     let doublings = u32::try_from(over.saturating_sub(1).min(20)).unwrap_or(20);
     Duration::from_secs(1 << doublings).min(longest)

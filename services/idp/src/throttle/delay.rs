@@ -1,5 +1,5 @@
-//! Many failures for one user name, from wherever they come, delay each further
-//! try. They never refuse it: strangers could lock its user out.
+//! Many failures for one user name, from any address, delay each further attempt. They
+//! never refuse it: strangers could lock the user out.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -10,13 +10,13 @@ use crate::settings::SignInLimits;
 
 /// The first delay.
 const FIRST: Duration = Duration::from_millis(250);
-/// The most tries that are being delayed.
+/// The most attempts that are being delayed.
 const MAX_WAITING: usize = 1024;
 /// The most of them from one address.
 const MAX_FROM_ONE: usize = 8;
 
-/// How long the try with this number is delayed: a quarter of a second, then
-/// twice as long each time.
+/// The delay of the attempt with this number: a quarter of a second, doubled each
+/// time.
 pub(super) fn of(number: u64, limits: &SignInLimits) -> Duration {
     let Some(over) = number.checked_sub(limits.per_user + 1) else {
         return Duration::ZERO;
@@ -25,7 +25,7 @@ pub(super) fn of(number: u64, limits: &SignInLimits) -> Duration {
     (FIRST * (1 << doublings)).min(limits.longest_delay)
 }
 
-/// Tries that are being delayed: a bounded number.
+/// Attempts that are being delayed: a bounded number.
 #[derive(Clone, Default)]
 pub struct Delays(Arc<Mutex<Waiting>>);
 
@@ -36,17 +36,17 @@ struct Waiting {
 }
 
 impl Delays {
-    /// Waits for `delay`; `Err` where too many wait already.
+    /// Waits for `delay`; `Err` if too many are waiting already.
     pub async fn wait(&self, from: AddrBucket, delay: Duration) -> Result<(), Duration> {
         if delay.is_zero() {
             return Ok(());
         }
-        let _place = self.enter(from).ok_or(delay)?;
+        let _entry = self.enter(from).ok_or(delay)?;
         tokio::time::sleep(delay).await;
         Ok(())
     }
 
-    fn enter(&self, from: AddrBucket) -> Option<Place> {
+    fn enter(&self, from: AddrBucket) -> Option<Entry> {
         let mut waiting = self.0.lock();
         let own = waiting.from.get(&from).copied().unwrap_or(0);
         if waiting.total >= MAX_WAITING || own >= MAX_FROM_ONE {
@@ -54,19 +54,19 @@ impl Delays {
         }
         waiting.total += 1;
         waiting.from.insert(from, own + 1);
-        Some(Place {
+        Some(Entry {
             delays: self.clone(),
             from,
         })
     }
 }
 
-struct Place {
+struct Entry {
     delays: Delays,
     from: AddrBucket,
 }
 
-impl Drop for Place {
+impl Drop for Entry {
     fn drop(&mut self) {
         let mut waiting = self.delays.0.lock();
         waiting.total -= 1;
@@ -105,23 +105,23 @@ mod tests {
     fn those_that_wait_are_bounded_in_all_and_from_each_address() {
         let bucket = |a: u8, b: u8| ClientAddr::from(IpAddr::from([192, 0, a, b])).bucket();
         let delays = Delays::default();
-        let mut places: Vec<_> = (0..MAX_FROM_ONE)
+        let mut entries: Vec<_> = (0..MAX_FROM_ONE)
             .map(|_| delays.enter(bucket(1, 1)).unwrap())
             .collect();
         assert!(delays.enter(bucket(1, 1)).is_none());
-        places.pop();
+        entries.pop();
         assert!(
             delays.enter(bucket(1, 1)).is_some(),
-            "a place is free again"
+            "an entry is free again"
         );
         for n in 0.. {
             let Ok(b) = u8::try_from(n / MAX_FROM_ONE) else {
                 break;
             };
-            places.extend(delays.enter(bucket(2, b)));
+            entries.extend(delays.enter(bucket(2, b)));
         }
-        assert_eq!(places.len(), MAX_WAITING);
-        drop(places);
+        assert_eq!(entries.len(), MAX_WAITING);
+        drop(entries);
         let left = delays.0.lock();
         assert!(left.total == 0 && left.from.is_empty());
     }

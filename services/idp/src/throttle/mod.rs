@@ -1,14 +1,13 @@
-//! Repeated failures at sign-in are slowed. A try counts before its password is
-//! looked at, and where it cannot be counted there is none; a success gives its
-//! own count back. The counters are in the store, so that replicas count
-//! together.
+//! Slows down repeated failures at sign-in. An attempt is counted before its password is
+//! checked, and refused if it cannot be counted; a success takes its count back. The
+//! counters are in the store, so that replicas count together.
 //!
 //! | counter | over its limit |
 //! |---|---|
-//! | an address alone (a class may share one) | one try at a time, with a wait between |
+//! | an address (a class may share one) | one attempt at a time, with a wait between |
 //! | a user name at an address | the same |
-//! | a user name over all addresses | each try is delayed, none is refused |
-//! | a browser that this user signed in with before | as the first; it replaces all others |
+//! | a user name over all addresses | each attempt is delayed, none is refused |
+//! | a browser that this user has signed in with | as the first; it replaces all others |
 
 mod counter;
 mod delay;
@@ -19,34 +18,34 @@ use std::{sync::Arc, time::Duration};
 use counter::{Counted, Counter};
 pub use delay::Delays;
 use store::{SharedStore, StoreError};
-pub use table::Table;
+pub use table::CounterKeys;
 use web_kit::client::AddrBucket;
 
-use crate::state::Idp;
+use crate::Idp;
 
-/// One try at signing in.
+/// One attempt to sign in.
 pub struct Attempt<'a> {
-    /// The name that was typed, as names are compared.
+    /// The prepared user name (RFC 8265).
     pub name: &'a str,
-    /// From where.
+    /// The address of the client.
     pub address: AddrBucket,
-    /// The browser, where this user signed in with it before.
+    /// The browser, if this user has signed in with it.
     pub known_browser: Option<&'a str>,
 }
 
-/// A try that was counted. Dropped before a password was looked at, it gives
-/// its counts back.
+/// An attempt that was counted. If it is dropped before its password is checked, its
+/// counts are taken back.
 pub struct Admitted {
     store: SharedStore,
     counted: Vec<Counted>,
-    /// How long the try is to be delayed.
+    /// How long to delay the attempt.
     pub delay: Duration,
-    is_open: bool,
+    is_uncommitted: bool,
 }
 
 impl Attempt<'_> {
-    /// Whether it is too early, with nothing counted; then the time to wait.
-    pub async fn is_too_early(&self, idp: &Idp) -> Result<Option<Duration>, StoreError> {
+    /// The time to wait, if it is too early. Nothing is counted.
+    pub async fn wait_time(&self, idp: &Idp) -> Result<Option<Duration>, StoreError> {
         for counter in self.counters(idp) {
             if let Some(left) = counter.left(idp).await? {
                 return Ok(Some(left));
@@ -55,16 +54,16 @@ impl Attempt<'_> {
         Ok(None)
     }
 
-    /// Counts it. `Err` with the time to wait if it is too early. Called with a
-    /// slot in hand: so many of one user at one address are under way at most as
-    /// there are slots, and a class that signs in at once is not refused.
+    /// Counts the attempt. `Err` with the time to wait if it is too early. The caller
+    /// holds a slot for the password check: so at most as many attempts are in progress
+    /// as there are slots, and a class that signs in at once is not refused.
     pub async fn admit(&self, idp: &Idp) -> Result<Result<Admitted, Duration>, StoreError> {
         let limits = &idp.settings.limits;
         let mut admitted = Admitted {
             store: Arc::clone(idp.records.store()),
             counted: Vec::new(),
             delay: Duration::ZERO,
-            is_open: true,
+            is_uncommitted: true,
         };
         for counter in self.counters(idp) {
             match counter.admit(idp).await? {
@@ -81,8 +80,8 @@ impl Attempt<'_> {
         Ok(Ok(admitted))
     }
 
-    /// The address comes first: so one address has not more counters of names
-    /// than it may have failures.
+    /// The counter of the address comes first: so one address creates at most as many
+    /// counters of names as it may have failures.
     fn counters(&self, idp: &Idp) -> Vec<Counter> {
         let limits = &idp.settings.limits;
         let pair_limit = limits.per_user_and_address;
@@ -100,10 +99,10 @@ impl Attempt<'_> {
 }
 
 impl Admitted {
-    /// The password is looked at now: the counts stand unless it is right.
-    pub fn stands(mut self) -> Standing {
-        self.is_open = false;
-        Standing {
+    /// Commits the counts: the password is checked now.
+    pub fn commit(mut self) -> Committed {
+        self.is_uncommitted = false;
+        Committed {
             store: Arc::clone(&self.store),
             counted: std::mem::take(&mut self.counted),
         }
@@ -113,30 +112,29 @@ impl Admitted {
 impl Drop for Admitted {
     fn drop(&mut self) {
         let counted = std::mem::take(&mut self.counted);
-        if !self.is_open || counted.is_empty() {
+        if !self.is_uncommitted || counted.is_empty() {
             return;
         }
         let store = Arc::clone(&self.store);
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
                 for counted in counted {
-                    counted.give_back(&*store).await;
+                    counted.revert(&*store).await;
                 }
             });
         }
     }
 }
 
-/// A try whose password is being looked at.
-pub struct Standing {
+/// An attempt whose password is being checked.
+pub struct Committed {
     store: SharedStore,
     counted: Vec<Counted>,
 }
 
-impl Standing {
-    /// The password was right. The failures of this user at this address are
-    /// forgotten; those of the address alone are not, or a guesser with one
-    /// account could reset them.
+impl Committed {
+    /// Records a right password. The failures of this user at this address are cleared;
+    /// those of the address are not: a guesser with one account could reset them.
     pub async fn succeeded(self) {
         for counted in self.counted {
             counted.succeeded(&*self.store).await;

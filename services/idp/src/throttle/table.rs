@@ -1,44 +1,39 @@
-//! Where counters are in the store: in tables of a fixed size. A stranger chooses
-//! names and comes from many addresses, and so chooses what is counted, but not
-//! how many keys the store holds. A keyed hash chooses the place, so nobody can
-//! aim at another's.
+//! The keys of counters in the store: tables of a fixed size. A stranger chooses names
+//! and addresses, and so what is counted, but not how many keys the store holds. A
+//! keyed hash selects the key, so nobody can aim at the counter of another.
 
 use aws_lc_rs::hmac;
 use kit::seal::KEY_LEN;
 
 use crate::derived_key::derived_key;
 
-/// How many places a table has.
-const PLACES: u64 = 4096;
-/// Pairs of a name and an address have a lower limit, and so need more.
-const PLACES_OF_PAIRS: u64 = 8192;
+/// The size of a table.
+const SIZE: u64 = 4096;
+/// Pairs of a name and an address have a lower limit, so their table is larger.
+const SIZE_OF_PAIRS: u64 = 8192;
 
-/// Finds the place of what is counted.
-pub struct Table(hmac::Key);
+/// Selects the key of a counter.
+pub struct CounterKeys(hmac::Key);
 
-impl Table {
+impl CounterKeys {
     /// With a key derived from `master`.
     pub fn new(master: &[u8; KEY_LEN]) -> Self {
         Self(derived_key(master, "sso-lab sign-in throttle v1"))
     }
 
-    /// The key of the counter of `what`, of this `kind`.
+    /// The key of the counter of `what` in the table `kind`.
     pub fn key(&self, kind: &'static str, what: &str) -> String {
         let mac = hmac::sign(&self.0, format!("{kind}\n{what}").as_bytes());
         let hash = mac.as_ref().first_chunk().copied().unwrap_or_default();
-        place(kind, u64::from_be_bytes(hash) % places(kind))
+        counter_key(kind, u64::from_be_bytes(hash) % size_of(kind))
     }
 }
 
-fn places(kind: &str) -> u64 {
-    if kind == "pair" {
-        PLACES_OF_PAIRS
-    } else {
-        PLACES
-    }
+fn size_of(kind: &str) -> u64 {
+    if kind == "pair" { SIZE_OF_PAIRS } else { SIZE }
 }
 
-fn place(kind: &str, number: u64) -> String {
+fn counter_key(kind: &str, number: u64) -> String {
     format!("idp:failed:{kind}:{number}")
 }
 
@@ -58,19 +53,19 @@ mod tests {
 
     #[test]
     fn strangers_fill_a_table_and_no_more() {
-        let table = Table::new(&[7; KEY_LEN]);
+        let counters = CounterKeys::new(&[7; KEY_LEN]);
         let keys: BTreeSet<_> = (0..100_000)
-            .map(|n| table.key("address", &n.to_string()))
+            .map(|n| counters.key("address", &n.to_string()))
             .collect();
-        assert!(keys.len() as u64 <= PLACES, "{}", keys.len());
-        assert!(keys.len() as u64 > PLACES / 2, "spread over it");
+        assert!(keys.len() as u64 <= SIZE, "{}", keys.len());
+        assert!(keys.len() as u64 > SIZE / 2, "spread over it");
     }
 
     #[test]
-    fn replicas_agree_and_without_the_key_nobody_knows_a_place() {
-        let place = |master| Table::new(&[master; KEY_LEN]).key("user", "alice");
-        assert_eq!(place(7), place(7));
-        assert_ne!(place(7), place(8));
+    fn replicas_agree_and_without_the_key_nobody_knows_a_counter() {
+        let key = |master| CounterKeys::new(&[master; KEY_LEN]).key("user", "alice");
+        assert_eq!(key(7), key(7));
+        assert_ne!(key(7), key(8));
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -83,11 +78,11 @@ mod tests {
         let before = redis.used_memory();
         let all: Vec<_> = ["address", "pair", "browser", "user"]
             .into_iter()
-            .flat_map(|kind| (0..places(kind)).map(move |number| (kind, number)))
+            .flat_map(|kind| (0..size_of(kind)).map(move |number| (kind, number)))
             .collect();
         stream::iter(&all)
             .for_each_concurrent(64, async |(kind, number)| {
-                let key = place(kind, *number);
+                let key = counter_key(kind, *number);
                 store.increment(&key, life).await.unwrap();
                 // Tries at a user are delayed and none has to wait.
                 if *kind != "user" {
@@ -98,7 +93,7 @@ mod tests {
             })
             .await;
         let bytes = redis.used_memory() - before;
-        let keys = 3 * all.len() as u64 - 2 * places("user");
+        let keys = 3 * all.len() as u64 - 2 * size_of("user");
         println!("{keys} keys take {bytes} bytes");
         assert!(bytes < MOST_OF_REDIS, "{keys} keys take {bytes} bytes");
         let filled = redis.ask("DBSIZE");

@@ -1,19 +1,18 @@
 //! The authorization code grant (RFC 6749 §4.1.3, RFC 7636 §4.6).
 
-use oauth_types::{TokenResponse, pkce};
+use oauth_types::{Params, TokenResponse, pkce};
 
+use super::new_grant;
 use crate::{
-    audit,
+    Idp, audit,
     authorize::is_registered,
-    domain::{AuthorizationRequest, Authorized, Code, CodeState, Grant, GrantState, Refresh},
+    domain::{AuthorizationRequest, Authorized, Code, CodeState, Grant, LoginSession},
     error::OAuthError,
     grants,
     issue::{IdToken, Issue, Subject, issue},
-    params::Params,
     policy::{Granted, Permit},
     records::Stored,
-    settings::{Client, GrantType},
-    state::Idp,
+    settings::Client,
 };
 
 pub(super) async fn redeem(
@@ -42,49 +41,51 @@ pub(super) async fn redeem(
     check_pkce(request, params)?;
     let permit = Permit::of_grant(idp, client, &Granted::by(request, &login.sub))?;
     let audience = permit.audience(params)?;
-    let scope = permit.cut(None, audience)?;
+    let scope = permit.scope_for(None, audience)?;
     let grant = Grant {
         code: Some(id.clone()),
-        ..new_grant(idp, client, &stored.record.grant_id, authorized)
+        ..new_grant::of_code(idp, client, &stored.record.grant_id, authorized)
     };
     if !consume(idp, &id, &stored, &grant).await? {
-        // Another request was faster: this one is the second use.
+        // A concurrent request has redeemed it: this is the second use.
         return Err(used_again(idp, &stored.record).await?);
     }
-    grants::begin(idp, &grant, login.expires_at).await?;
+    new_grant::begin(idp, &grant, login).await?;
+    let refresh = grant.refresh.as_ref();
     let openid = permit.scope().contains("openid");
     issue(
         idp,
         Issue {
             client_id: &client.client_id,
             permit: &permit,
-            subject: Subject::User {
-                sid: &login.sid,
-                auth_time: login.auth_time.secs(),
-                acr: &login.acr,
-            },
+            subject: Subject::of_login(login),
             grant_id: Some(&grant.id),
             audience,
             scope,
             with_email: permit.scope().contains("email"),
             not_after: None,
             act: None,
-            refresh_token: grant
-                .refresh
-                .as_ref()
-                .map(|r| idp.refresh_tokens.token(&grant.id, r.generation)),
-            id_token: openid.then_some(IdToken {
-                nonce: request.nonce.as_deref(),
-                algorithm: client.id_token_alg,
-                amr: &login.amr,
-            }),
+            refresh_token: refresh.map(|r| idp.refresh_tokens.token(&grant.id, r.generation)),
+            id_token: openid.then(|| id_token(client, request, login)),
             issued_token_type: None,
         },
     )
     .await
 }
 
-/// RFC 6749 §4.1.3: the authorization request's redirect_uri again.
+fn id_token<'a>(
+    client: &Client,
+    request: &'a AuthorizationRequest,
+    login: &'a LoginSession,
+) -> IdToken<'a> {
+    IdToken {
+        nonce: request.nonce.as_deref(),
+        algorithm: client.id_token_alg,
+        amr: &login.amr,
+    }
+}
+
+/// RFC 6749 §4.1.3: the redirect_uri must be that of the authorization request.
 fn check_redirect_uri(
     client: &Client,
     request: &AuthorizationRequest,
@@ -92,13 +93,13 @@ fn check_redirect_uri(
 ) -> Result<(), OAuthError> {
     if !is_registered(client, &request.redirect_uri) {
         return Err(OAuthError::grant(
-            "The authorization request's redirect_uri is no longer the client's.",
+            "The redirect_uri of the authorization request is no longer registered for the client.",
         ));
     }
     match params.one("redirect_uri")? {
         Some(uri) if uri == request.redirect_uri => Ok(()),
         Some(_) => Err(OAuthError::grant(
-            "redirect_uri is not the authorization request's.",
+            "redirect_uri differs from that of the authorization request.",
         )),
         None => Err(OAuthError::request(
             "redirect_uri is missing (RFC 6749 section 4.1.3).",
@@ -115,12 +116,12 @@ fn check_pkce(request: &AuthorizationRequest, params: &Params) -> Result<(), OAu
                 Ok(())
             } else {
                 Err(OAuthError::grant(
-                    "code_verifier does not belong to the code_challenge.",
+                    "code_verifier does not match the code_challenge.",
                 ))
             }
         }
         (Some(_), Some(_)) => Err(OAuthError::request(
-            "code_verifier has 43 to 128 unreserved characters.",
+            "code_verifier must have 43 to 128 unreserved characters.",
         )),
         (Some(_), None) => Err(OAuthError::grant(
             "code_verifier is missing (RFC 7636 section 4.5).",
@@ -131,8 +132,8 @@ fn check_pkce(request: &AuthorizationRequest, params: &Params) -> Result<(), OAu
     }
 }
 
-/// Marks the code as exchanged, remembered as long as what it gave; whether
-/// this request was the one to do it.
+/// Marks the code as exchanged and keeps it as long as its grant. Returns whether
+/// this request did so.
 async fn consume(
     idp: &Idp,
     id: &str,
@@ -147,45 +148,12 @@ async fn consume(
     Ok(idp.records.swap(id, stored, &exchanged).await?)
 }
 
-/// RFC 6749 §4.1.2: a second use is refused, and what the first one gave is
-/// taken back.
+/// RFC 6749 §4.1.2: a second use is refused, and the grant of the first one is
+/// revoked.
 async fn used_again(idp: &Idp, code: &Code) -> Result<OAuthError, OAuthError> {
     grants::revoke(idp, &code.grant_id, code.expires_at).await?;
     audit::code_reused(&idp.meters, &code.client_id);
     Ok(OAuthError::grant(
-        "The code was used before; what it gave is revoked.",
+        "The code was used before. Its tokens are revoked.",
     ))
-}
-
-fn new_grant(idp: &Idp, client: &Client, id: &str, authorized: &Authorized) -> Grant {
-    let Authorized { request, login } = authorized;
-    let lifetimes = &idp.settings.lifetimes;
-    let now = idp.now();
-    let refreshes = client.may(GrantType::RefreshToken) && request.scope.contains("offline_access");
-    let refresh = refreshes.then(|| {
-        let ends = now + lifetimes.refresh_token;
-        let bound = client.refresh_ends_with_session;
-        Refresh::until(if bound {
-            ends.min(login.expires_at)
-        } else {
-            ends
-        })
-    });
-    let last_issue = refresh.as_ref().map_or(now, |refresh| refresh.ends);
-    Grant {
-        id: id.to_owned(),
-        client_id: client.client_id.clone(),
-        sub: login.sub.clone(),
-        sid: login.sid.clone(),
-        auth_time: login.auth_time,
-        acr: login.acr.clone(),
-        scope: request.scope.clone(),
-        audiences: request.audiences.clone(),
-        state: GrantState::Active,
-        refresh,
-        expires_at: last_issue + lifetimes.access_token,
-        created_at: now,
-        last_used_at: None,
-        code: None,
-    }
 }

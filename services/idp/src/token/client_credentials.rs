@@ -1,15 +1,14 @@
 //! The client credentials grant (RFC 6749 §4.4): no user is involved.
 
-use oauth_types::{ErrorCode, TokenResponse};
+use oauth_types::{ErrorCode, Params, TokenResponse};
 
-use super::{asked_scope, one_audience};
+use super::requested_scope;
 use crate::{
+    Idp,
     error::OAuthError,
     issue::{Issue, Subject},
-    params::Params,
-    policy::{Cut, Permit},
+    policy::{Permit, TokenScope},
     settings::Client,
-    state::Idp,
 };
 
 pub(super) async fn issue(
@@ -18,28 +17,20 @@ pub(super) async fn issue(
     params: &Params,
 ) -> Result<TokenResponse, OAuthError> {
     let permit = Permit::of_client(idp, client);
-    let asked = asked_scope(params)?;
-    let scope = match &asked {
+    let requested = requested_scope(params)?;
+    let scope = match &requested {
         None => permit.scope(),
-        Some(asked) if asked.is_within(permit.scope()) => asked,
+        Some(requested) if requested.is_within(permit.scope()) => requested,
         Some(_) => return Err(scope_refused("This client may not have this scope.")),
     };
-    // With no resource named the scope tells it: the first that it belongs to.
-    let at = |audience: &&str| !idp.settings.scope_at(scope, audience).is_empty();
+    // Without a named resource, the first audience that the scope belongs to.
+    let has_scope = |audience: &&str| !idp.settings.scope_at(scope, audience).is_empty();
     let mut own = client.audiences.iter().map(String::as_str);
-    let default = own.clone().find(at).or(own.next());
-    let audience = one_audience(params, default)?;
-    if !client.audiences.iter().any(|allowed| allowed == audience) {
-        return Err(OAuthError::new(
-            ErrorCode::InvalidTarget,
-            "This client may not have tokens for this resource.",
-        ));
-    }
+    let default = own.clone().find(has_scope).or(own.next());
+    let audience = permit.audience_or(params, default)?;
     let scope = idp.settings.scope_at(scope, audience);
-    if asked.is_some() && scope.is_empty() {
-        return Err(scope_refused(
-            "Nothing of this scope belongs to the resource.",
-        ));
+    if requested.is_some() && scope.is_empty() {
+        return Err(scope_refused("The resource has none of these scopes."));
     }
     crate::issue::issue(
         idp,
@@ -49,10 +40,7 @@ pub(super) async fn issue(
             subject: Subject::Client,
             grant_id: None,
             audience,
-            scope: Cut {
-                answer: scope.clone(),
-                token: scope,
-            },
+            scope: TokenScope::same(scope),
             with_email: false,
             not_after: None,
             act: None,

@@ -1,24 +1,23 @@
-//! Token exchange (RFC 8693), the same over HTTP and gRPC: a resource server
-//! turns the token that it got into one for the next, for the same user, with
-//! itself as the actor.
+//! Token exchange (RFC 8693), the same over HTTP and gRPC: a resource server exchanges
+//! the token that it received for one for the next resource server, for the same user
+//! and with itself as the actor.
 
 use kit::clock::Timestamp;
 use oauth_types::{
-    ErrorCode, Scope, TokenResponse,
+    ErrorCode, Params, Scope, TokenResponse,
     claims::{AccessToken, Actor},
     names::token_type,
 };
 
 use crate::{
+    Idp,
     domain::Grant,
     error::OAuthError,
     grants,
     issue::{Issue, Subject, grant_of, issue},
-    params::Params,
-    policy::{Cut, Permit},
-    presented::{Presented, PresentedAccess, Worthless, presented},
+    policy::{Permit, TokenScope},
+    presented_token::{InvalidToken, Presented, PresentedAccess, presented},
     settings::{Client, Exchange, Settings},
-    state::Idp,
 };
 
 /// RFC 8693 §2.1.
@@ -33,14 +32,14 @@ pub struct ExchangeRequest {
     pub subject_token: String,
     /// `subject_token_type`.
     pub subject_token_type: String,
-    /// Whether an `actor_token` is there.
+    /// Whether an `actor_token` is present.
     pub has_actor_token: bool,
 }
 
 impl ExchangeRequest {
-    /// From a form.
+    /// Reads it from a form.
     pub(super) fn from_params(params: &Params) -> Result<Self, OAuthError> {
-        let needed = |name: &'static str| {
+        let required = |name: &'static str| {
             let missing =
                 || OAuthError::request(format!("{name} is missing (RFC 8693 section 2.1)."));
             params.one(name)?.map(str::to_owned).ok_or_else(missing)
@@ -49,14 +48,14 @@ impl ExchangeRequest {
             audiences: params.resources().into_iter().map(str::to_owned).collect(),
             scope: params.one("scope")?.map(str::to_owned),
             requested_token_type: params.one("requested_token_type")?.map(str::to_owned),
-            subject_token: needed("subject_token")?,
-            subject_token_type: needed("subject_token_type")?,
+            subject_token: required("subject_token")?,
+            subject_token_type: required("subject_token_type")?,
             has_actor_token: params.has("actor_token") || params.has("actor_token_type"),
         })
     }
 }
 
-/// Does it; `granted` has seen that the client may.
+/// Exchanges a token. `run_grant` has checked that the client may.
 pub async fn exchange(
     idp: &Idp,
     client: &Client,
@@ -67,11 +66,11 @@ pub async fn exchange(
     let subject = &claims;
     let policy = policy_for(&idp.settings, client, subject, &request.audiences)?;
     let permit = permit_of(idp, grant.as_ref())?;
-    let left = permit.left_to(subject);
+    let effective = permit.effective_scope(subject);
     let mapped: Scope = policy
         .scopes
         .iter()
-        .filter(|(from, _)| left.contains(from))
+        .filter(|(from, _)| effective.contains(from))
         .fold(Scope::empty(), |all, (_, to)| all.union(to));
     let scope = narrowed(&mapped, request.scope.as_deref())?;
     let act = Actor {
@@ -90,12 +89,9 @@ pub async fn exchange(
             },
             grant_id: grant_of(&subject.jti),
             audience: &policy.to,
-            scope: Cut {
-                answer: scope.clone(),
-                token: scope,
-            },
+            scope: TokenScope::same(scope),
             with_email: subject.email.is_some() && permit.scope().contains("email"),
-            // It never outlives the token that it came from.
+            // A token never outlives the one that it was exchanged for.
             not_after: Some(Timestamp::from_secs(subject.exp)),
             act: Some(act),
             refresh_token: None,
@@ -110,7 +106,7 @@ fn check_types(request: &ExchangeRequest) -> Result<(), OAuthError> {
     let is_access_token = |name: &str| matches!(name, token_type::ACCESS_TOKEN | token_type::JWT);
     if !is_access_token(&request.subject_token_type) {
         return Err(OAuthError::request(
-            "subject_token_type: only access tokens are exchanged here.",
+            "subject_token_type: only access tokens can be exchanged.",
         ));
     }
     if request
@@ -119,18 +115,18 @@ fn check_types(request: &ExchangeRequest) -> Result<(), OAuthError> {
         .is_some_and(|name| !is_access_token(name))
     {
         return Err(OAuthError::request(
-            "requested_token_type: only access tokens are issued here.",
+            "requested_token_type: only access tokens can be issued.",
         ));
     }
     if request.has_actor_token {
         return Err(OAuthError::request(
-            "actor_token is not taken: the client itself is the actor.",
+            "actor_token is not supported: the client itself is the actor.",
         ));
     }
     Ok(())
 }
 
-/// What is not configured for this client and this pair of audiences is refused.
+/// The configured exchange of this client for this pair of audiences.
 fn policy_for<'s>(
     settings: &'s Settings,
     client: &Client,
@@ -139,7 +135,7 @@ fn policy_for<'s>(
 ) -> Result<&'s Exchange, OAuthError> {
     let target = |why: &str| OAuthError::new(ErrorCode::InvalidTarget, why);
     let [to] = asked else {
-        return Err(target("Name one audience that the new token is for."));
+        return Err(target("Name the one audience of the new token."));
     };
     let mut own = settings
         .exchanges
@@ -154,23 +150,25 @@ fn narrowed(mapped: &Scope, asked: Option<&str>) -> Result<Scope, OAuthError> {
     let scope = match asked {
         None => mapped.clone(),
         Some(text) => {
-            let asked: Scope = text.parse().map_err(|_| refused("The scope is not one."))?;
+            let asked: Scope = text
+                .parse()
+                .map_err(|_| refused("The scope is malformed."))?;
             if !asked.is_within(mapped) {
-                return Err(refused(
-                    "The subject token's scope does not give that much.",
-                ));
+                return Err(refused("The scope exceeds that of the subject token."));
             }
             asked
         }
     };
     if scope.is_empty() {
-        Err(refused("The subject token's scope gives nothing there."))
+        Err(refused(
+            "The scope of the subject token gives nothing at this audience.",
+        ))
     } else {
         Ok(scope)
     }
 }
 
-/// A live access token; one whose grant was taken back gives no more.
+/// The subject token: a live access token whose grant has not ended.
 async fn subject(idp: &Idp, token: &str) -> Result<PresentedAccess, OAuthError> {
     let refused = |why: &str| OAuthError::request(format!("subject_token: {why}."));
     match presented(idp, token).await {
@@ -180,16 +178,16 @@ async fn subject(idp: &Idp, token: &str) -> Result<PresentedAccess, OAuthError> 
             }
             _ => Ok(access),
         },
-        Ok(Presented::Refresh(_) | Presented::IdToken) => Err(refused("no access token")),
-        Err(Worthless::Records(error)) => Err(error.into()),
-        Err(worthless) => Err(refused(&worthless.to_string())),
+        Ok(Presented::Refresh(_) | Presented::IdToken) => Err(refused("not an access token")),
+        Err(InvalidToken::Records(error)) => Err(error.into()),
+        Err(invalid) => Err(refused(&invalid.to_string())),
     }
 }
 
-/// What the client of the subject token's grant may still have.
+/// What the client of the subject token's grant may have now.
 fn permit_of<'i>(idp: &'i Idp, grant: Option<&Grant>) -> Result<Permit<'i>, OAuthError> {
     let refused = |why: &str| OAuthError::request(format!("subject_token: {why}."));
-    let grant = grant.ok_or_else(|| refused("it is no user's"))?;
+    let grant = grant.ok_or_else(|| refused("it was not issued for a user"))?;
     let client = idp.settings.client(&grant.client_id);
     let client = client.ok_or_else(|| refused("its grant has ended"))?;
     Permit::of_grant(idp, client, &grant.into())

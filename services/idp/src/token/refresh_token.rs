@@ -1,22 +1,22 @@
-//! The refresh token grant (RFC 6749 §6), with the audience chosen at each
-//! refresh (RFC 8707 §2.2), rotation and reuse detection (RFC 9700 §4.14).
+//! The refresh token grant (RFC 6749 §6): the audience is chosen at each refresh
+//! (RFC 8707 §2.2); tokens rotate, and reuse is detected (RFC 9700 §4.14).
 
-use oauth_types::{ErrorCode, TokenResponse};
+use oauth_types::{ErrorCode, Params, Scope, TokenResponse};
 
-use super::asked_scope;
+use super::requested_scope;
 use crate::{
-    domain::RefreshVerdict,
+    Idp,
+    domain::{Grant, Refresh, RefreshVerdict},
     error::OAuthError,
     grants,
     issue::{Issue, Subject, issue},
-    params::Params,
-    policy::Permit,
-    presented::{PresentedRefresh, refresh_token, unknown},
+    policy::{Permit, TokenScope},
+    presented_token::{PresentedRefresh, refresh_token, unknown},
+    records::RecordError,
     settings::Client,
-    state::Idp,
 };
 
-/// How often a rotation that another request overtook is judged anew.
+/// How often a refresh is retried after concurrent rotations.
 const MAX_ATTEMPTS: usize = 8;
 
 pub(super) async fn redeem(
@@ -27,69 +27,109 @@ pub(super) async fn redeem(
     let token = params
         .one("refresh_token")?
         .ok_or_else(|| OAuthError::request("refresh_token is missing."))?;
-    let asked = asked_scope(params)?;
+    let requested = requested_scope(params)?;
     for _ in 0..MAX_ATTEMPTS {
         let presented = refresh_token(idp, client, token).await?;
-        let PresentedRefresh {
-            grant: stored,
-            generation,
-            verdict,
-        } = &presented;
-        let grant = &stored.record;
-        // Everything that can be refused is, before anything changes.
+        let grant = &presented.grant.record;
+        // Everything that can refuse the request comes before the first change.
         let permit = Permit::of_grant(idp, client, &grant.into())?.in_order_of(client);
-        let offline = permit.scope().contains("offline_access");
-        let refresh = grant.refresh.as_ref().filter(|_| offline);
-        let refresh = refresh.ok_or_else(|| {
-            OAuthError::grant("This client may no longer keep access while the user is away.")
-        })?;
-        let audience = permit.audience(params)?;
-        let scope = permit.cut(asked.as_ref(), audience)?;
-        let rotating = async {
-            Ok(match verdict {
-                RefreshVerdict::Replayed { successor } => Some(*successor),
-                _ if !client.rotate_refresh_tokens => Some(*generation),
-                _ => {
-                    let rotated = refresh.rotated(idp.now());
-                    let next = rotated.generation;
-                    let updated = grant.refreshed(rotated, idp.now());
-                    let swapped = idp.records.swap(&grant.id, stored, &updated).await?;
-                    swapped.then_some(next)
-                }
-            })
-        };
-        // At once: the answer is as soon there as with one of the two.
-        let (listed, next) = tokio::try_join!(grants::is_listed(idp, grant), rotating)?;
+        let allowed = judge(&permit, grant, params, requested.as_ref())?;
+        let rotation = rotate(idp, client, &presented, allowed.refresh);
+        // Concurrently, so that the response takes as long as with one of the two.
+        let (listed, generation) = tokio::try_join!(grants::is_listed(idp, grant), rotation)?;
         if !listed {
             grants::revoke(idp, &grant.id, grant.expires_at).await?;
             return Err(unknown());
         }
-        let Some(next) = next else { continue };
-        return issue(
-            idp,
-            Issue {
-                client_id: &client.client_id,
-                permit: &permit,
-                subject: Subject::User {
-                    sid: &grant.sid,
-                    auth_time: grant.auth_time.secs(),
-                    acr: &grant.acr,
-                },
-                grant_id: Some(&grant.id),
-                audience,
-                scope,
-                with_email: permit.scope().contains("email"),
-                not_after: None,
-                act: None,
-                refresh_token: Some(idp.refresh_tokens.token(&grant.id, next)),
-                id_token: None,
-                issued_token_type: None,
-            },
-        )
-        .await;
+        if let Some(generation) = generation {
+            let token = idp.refresh_tokens.token(&grant.id, generation);
+            return issue_tokens(idp, grant, &permit, allowed, token).await;
+        }
     }
     Err(OAuthError::new(
         ErrorCode::TemporarilyUnavailable,
-        "Too many refreshes of one grant at once.",
+        "Too many concurrent refreshes of one grant.",
     ))
+}
+
+/// What a refresh issues.
+struct Allowed<'a> {
+    refresh: &'a Refresh,
+    audience: &'a str,
+    scope: TokenScope,
+}
+
+/// Checks what the request asks for against `permit`.
+fn judge<'a>(
+    permit: &'a Permit<'_>,
+    grant: &'a Grant,
+    params: &'a Params,
+    requested: Option<&Scope>,
+) -> Result<Allowed<'a>, OAuthError> {
+    let offline = permit.scope().contains("offline_access");
+    let refresh = grant.refresh.as_ref().filter(|_| offline);
+    let refresh = refresh.ok_or_else(|| {
+        OAuthError::grant("This client may no longer have access while the user is offline.")
+    })?;
+    let audience = permit.audience(params)?;
+    Ok(Allowed {
+        refresh,
+        audience,
+        scope: permit.scope_for(requested, audience)?,
+    })
+}
+
+/// Rotates the refresh token. Returns the generation to issue; `None` if a
+/// concurrent request has changed the grant.
+async fn rotate(
+    idp: &Idp,
+    client: &Client,
+    presented: &PresentedRefresh,
+    refresh: &Refresh,
+) -> Result<Option<u32>, RecordError> {
+    match presented.verdict {
+        RefreshVerdict::Replayed { successor } => return Ok(Some(successor)),
+        _ if !client.rotate_refresh_tokens => return Ok(Some(presented.generation)),
+        _ => {}
+    }
+    let grant = &presented.grant.record;
+    let rotated = refresh.rotated(idp.now());
+    let next = rotated.generation;
+    let updated = grant.refreshed(rotated, idp.now());
+    let swapped = idp
+        .records
+        .swap(&grant.id, &presented.grant, &updated)
+        .await?;
+    Ok(swapped.then_some(next))
+}
+
+async fn issue_tokens(
+    idp: &Idp,
+    grant: &Grant,
+    permit: &Permit<'_>,
+    allowed: Allowed<'_>,
+    refresh_token: String,
+) -> Result<TokenResponse, OAuthError> {
+    issue(
+        idp,
+        Issue {
+            client_id: &grant.client_id,
+            permit,
+            subject: Subject::User {
+                sid: &grant.sid,
+                auth_time: grant.auth_time.secs(),
+                acr: &grant.acr,
+            },
+            grant_id: Some(&grant.id),
+            audience: allowed.audience,
+            scope: allowed.scope,
+            with_email: permit.scope().contains("email"),
+            not_after: None,
+            act: None,
+            refresh_token: Some(refresh_token),
+            id_token: None,
+            issued_token_type: None,
+        },
+    )
+    .await
 }

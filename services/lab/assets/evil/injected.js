@@ -16,7 +16,7 @@
   document.body.prepend(banner);
   const look = () => {
     const tokens = new Set(JSON.stringify(loot).match(/eyJ[\w-]+\.[\w-]+\.[\w-]+/g));
-    banner.textContent = `The attacker's script runs here. Tokens that it has found: ${tokens.size}. Cookies: ${loot.cookies || "none"}.`;
+    banner.textContent = `The attacker's script runs here. Tokens found: ${tokens.size}. Cookies: ${loot.cookies || "none"}.`;
   };
   look();
   setInterval(look, 500);

@@ -143,7 +143,7 @@ export class Session {
       refresh_token: tokens.refresh_token,
       "is it the one that replaced it?":
         tokens.refresh_token === successor
-          ? "Yes: for a moment a lost answer is given again, and nothing else"
+          ? "Yes: for a short time the provider repeats its response, and issues nothing else"
           : "No",
     }));
   }

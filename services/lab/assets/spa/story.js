@@ -1,9 +1,9 @@
-// The list of steps: a listener of the journey that writes each one down with
-// its number, who spoke to whom, what was sent, what came back, and why.
+// The list of steps: shows each step of the login with its participants, its request,
+// its response, and the reason for it.
 
 import { element, facts } from "./dom.js";
 
-/** Who can speak: what the badge says, and whose colour it has. */
+/** The participants: the text and the colour of the badge. */
 const WHO = {
   user: ["You", ""],
   spa: ["This page", "of-spa"],
@@ -13,99 +13,99 @@ const WHO = {
 };
 
 const INSIDE = ["inside", "inside this page"];
-const FRONT = ["front", "front channel: in the address bar"];
-const BACK = ["back", "direct: in no address bar"];
+const FRONT = ["front", "front channel: visible in the address bar"];
+const BACK = ["back", "back channel: a direct request"];
 
-/** Of each step: the way it took, how, its title, why it is there, and what its findings are called. */
+/** Of each step: the participants, the channel, the title, the reason, and the label of its results. */
 const WORDS = {
   "login.discovery": {
     way: ["spa", "idp"], how: BACK,
-    title: "Ask the provider what it can do",
-    why: "The page knows the issuer alone. Endpoints and keys come from the issuer itself.",
+    title: "Fetch the provider's metadata",
+    why: "The page is configured with the issuer only. Endpoints and keys come from the issuer itself.",
   },
   "login.prepare": {
-    way: ["spa"], how: INSIDE, found: "Made",
-    title: "Make three values for this login alone",
-    why: "state binds the answer to this tab. nonce binds the ID token to this login. code_verifier stays here: " +
-      "only its SHA-256, the code_challenge, travels. They wait in sessionStorage for the way back, and are deleted when they are used.",
+    way: ["spa"], how: INSIDE, found: "Generated",
+    title: "Generate three values for this login",
+    why: "state binds the response to this tab. nonce binds the ID token to this login. code_verifier stays here: " +
+      "only its SHA-256 hash, the code_challenge, is sent. All three are kept in sessionStorage and deleted after use.",
   },
   "login.redirect": {
     way: ["spa", "browser", "idp"], how: FRONT,
-    title: "Send the browser to the provider",
-    why: "All of this can be read in the address, in the history and by extensions. So nothing in it is worth stealing.",
+    title: "Redirect the browser to the provider",
+    why: "The address, the history and browser extensions expose these values. So none of them is a secret.",
   },
   "login.at_provider": {
-    way: ["user", "idp"], how: ["away", "out of this page's sight"],
-    title: "Sign in, at the provider alone",
-    why: "The provider kept the request, asked for a password or knew this browser already, and made a code: " +
-      "to be used once, and soon. This page never sees the password.",
+    way: ["user", "idp"], how: ["away", "outside of this page"],
+    title: "Sign in at the provider",
+    why: "The provider checks the request, asks for the password unless this browser has a session, and issues a code: " +
+      "valid once, and for a short time. This page never sees the password.",
   },
   "callback.received": {
     way: ["idp", "browser", "spa"], how: FRONT,
-    title: "Come back with a code",
-    why: "The code stood in the address. Alone it is worth nothing: the code_verifier is missing.",
+    title: "Return with a code",
+    why: "The code was in the address. It is useless without the code_verifier.",
   },
   "callback.check": {
     way: ["spa"], how: INSIDE,
     title: "Check state and issuer",
-    why: "Another state: somebody else began this login (CSRF). Another issuer: another provider answered (RFC 9207). " +
+    why: "A different state means that somebody else began this login (CSRF). A different issuer means that another provider answered (RFC 9207). " +
       "In both cases the code is not used.",
   },
   "callback.code_exchange": {
     way: ["spa", "idp"], how: BACK,
     title: "Exchange the code for tokens",
-    why: "The provider hashes the code_verifier and compares it with the code_challenge that it kept (PKCE). " +
-      "A public client has no secret that it could show: anybody can read this page's source.",
+    why: "The provider hashes the code_verifier and compares it with the stored code_challenge (PKCE). " +
+      "A public client has no secret: anybody can read the source of this page.",
   },
   "callback.id_token_check": {
     way: ["spa"], how: INSIDE,
-    title: "Check the ID token",
-    why: "Its nonce is the one of this login, so it was not made for another. Issuer, audience, life and signature hold too. " +
-      "It says who you are, and goes to no API.",
+    title: "Validate the ID token",
+    why: "Its nonce is that of this login, so it was not issued for another one. Issuer, audience, lifetime and signature are valid too. " +
+      "It identifies you and is never sent to an API.",
   },
   "userinfo.call": {
     way: ["spa", "idp"], how: BACK,
-    title: "Ask the provider about you",
-    why: "May say more than the ID token, and says it as it is now.",
+    title: "Request your profile from the provider",
+    why: "The response may have more claims than the ID token, and is current.",
   },
   "api.call": {
     way: ["spa", "api"], how: BACK,
     title: "Call the API with the access token",
-    why: "The API checks signature, issuer, audience, life and scope by itself, without asking the provider. " +
-      "The browser lets this page read the answer since the API names this origin (CORS), and no other.",
+    why: "The API validates signature, issuer, audience, lifetime and scope itself, without a request to the provider. " +
+      "The browser allows this page to read the response because the API allows this origin (CORS), and no other.",
   },
   "tokens.refresh": {
     way: ["spa", "idp"], how: BACK,
     title: "Exchange the refresh token for new tokens",
-    why: "It rotates: each refresh token is for one use, and the new one ends when the first would have. " +
-      "So no chain of them lives longer than the first was given.",
+    why: "Refresh tokens rotate: each is valid once, and the new one expires when the first one would. " +
+      "So rotation never prolongs the login.",
   },
   "tokens.replay": {
     way: ["spa", "idp"], how: BACK,
-    title: "Send a used refresh token again",
-    why: "A thief would do that. For a moment the provider only repeats its answer, which may have been lost; " +
-      "after that it ends every token of this login.",
+    title: "Reuse an old refresh token",
+    why: "A thief would do this. For a short time the provider repeats its response, which may have been lost. " +
+      "After that it revokes every token of this login.",
   },
   "logout.revoke": {
     way: ["spa", "idp"], how: BACK,
     title: "Revoke the refresh token",
-    why: "Whoever has copied it can do nothing with it any more (RFC 7009).",
+    why: "A copy of the token is then useless (RFC 7009).",
   },
   "logout.forget": {
     way: ["spa"], how: INSIDE,
-    title: "Forget all tokens",
-    why: "They were in this page's memory, and nowhere else.",
+    title: "Delete all tokens",
+    why: "They were in the memory of this page only.",
   },
   "logout.redirect": {
     way: ["spa", "browser", "idp"], how: FRONT,
-    title: "Send the browser to the provider's sign-out",
-    why: "Its own session ends there, and so does single sign-on. The ID token says whose session is meant.",
+    title: "Redirect the browser to the provider's sign-out",
+    why: "The session at the provider ends, and with it single sign-on. The ID token identifies the session.",
   },
 };
 
 /** Appends the step `name` to the list `story`. */
 export function write(story, name, { sent, got, refused }) {
-  const { way, how, title, why, found = way.length > 1 ? "Came back" : "Found" } = WORDS[name];
+  const { way, how, title, why, found = way.length > 1 ? "Received" : "Found" } = WORDS[name];
   const [kind, channel] = how;
   const entry = element("li", `step ${kind}`);
   entry.dataset.step = name;

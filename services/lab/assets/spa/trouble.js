@@ -6,25 +6,25 @@ import * as oauth from "./oauth4webapi.js";
 export class Trouble extends Error {}
 
 const AT_THE_PROVIDER = {
-  access_denied: "The login was denied at the provider. Nothing was given to this page.",
-  login_required: "The provider needs you to sign in, and was asked not to show its form.",
+  access_denied: "Access was denied at the provider. This page received no tokens.",
+  login_required: "You have to sign in, but the request did not allow the provider to show its form.",
   temporarily_unavailable: "The provider is busy. Try again in a moment.",
-  server_error: "The provider failed while it answered. Try again in a moment.",
+  server_error: "The provider failed. Try again in a moment.",
 };
 
 const CHECKS = {
   "callback.check":
-    "This answer does not belong to the login that this tab began: its state or its issuer is another. " +
-    "Somebody may have tried to sign you in as somebody else. The code was not used.",
-  "callback.id_token_check": "The ID token does not hold, so nobody is signed in.",
+    "This response does not belong to the login that this tab began: its state or its issuer differs. " +
+    "Somebody may have tried to sign you in to another account. The code was not used.",
+  "callback.id_token_check": "The ID token is invalid, so you are not signed in.",
 };
 
 const REFUSED_GRANTS = {
-  "callback.code_exchange": "The provider does not take this code: it was used before, or it is too old.",
-  "tokens.refresh": "The provider does not take this refresh token any more. Sign in again.",
+  "callback.code_exchange": "The provider refused the code: it was used before, or has expired.",
+  "tokens.refresh": "The provider no longer accepts this refresh token. Sign in again.",
   "tokens.replay":
-    "The used refresh token is refused, and with it the provider has ended all that came of this login: " +
-    "either its owner or a thief has sent it twice, and the provider cannot tell who. The next refresh fails too.",
+    "The used refresh token is refused, and the provider has revoked every token of this login: " +
+    "either its owner or a thief has used it twice, and the provider cannot tell which. The next refresh fails too.",
 };
 
 /** The sentence for `error`, which happened in the step `name`. */
@@ -39,12 +39,12 @@ export function explain(error, name) {
   }
   if (error instanceof oauth.WWWAuthenticateChallengeError) return challenged(error);
   if (error instanceof oauth.OperationProcessingError) {
-    return `${CHECKS[name] ?? "The answer is not what the protocol asks for."} (${error.message})`;
+    return `${CHECKS[name] ?? "The response violates the protocol."} (${error.message})`;
   }
-  if (error.name === "TimeoutError") return "No answer came in time. Try again in a moment.";
+  if (error.name === "TimeoutError") return "The request timed out. Try again in a moment.";
   // How fetch says that nobody answered, or that CORS kept the answer from us.
   if (error instanceof TypeError && error.code === undefined) {
-    return "No answer came. The service may be away: try again in a moment.";
+    return "No response. The service may be down: try again in a moment.";
   }
   return `This page failed: ${error.message}`;
 }
@@ -52,7 +52,7 @@ export function explain(error, name) {
 /** RFC 6750 §3.1. */
 function challenged({ status, cause }) {
   const code = cause?.[0]?.parameters?.error;
-  if (code === "invalid_token") return "The access token is not taken any more. Refresh it, then try again.";
+  if (code === "invalid_token") return "The access token is no longer accepted. Refresh it, then try again.";
   if (code === "insufficient_scope") return "The access token does not allow this.";
   return `Refused with ${status}.`;
 }

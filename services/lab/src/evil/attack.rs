@@ -1,26 +1,26 @@
-//! The attacks: what each does, what it is fired with, what stops it. The words
-//! for a class are here; how a weapon looks is in `weapon`.
+//! The attacks: what each does, its payload, and what stops it. Texts are here; markup is
+//! in `payload`.
 
 use kit::config::Weakness;
 
-use super::weapon::Weapon;
+use super::payload::Payload;
 
 /// An attack on a person who is signed in elsewhere.
 #[derive(Debug)]
 pub(super) struct Attack {
     /// Its path, without the slash.
     pub(super) slug: &'static str,
-    /// What it is called.
+    /// Its title.
     pub(super) title: &'static str,
     /// What it does, in two sentences.
     pub(super) does: &'static str,
-    /// What stands in its way.
+    /// The defences that stop it.
     pub(super) stopped_by: &'static str,
     /// The defences without which it succeeds.
     pub(super) needs: &'static [Weakness],
-    /// What it is fired with.
-    pub(super) weapon: Weapon,
-    /// What the page says when the browser is done, by the name of the outcome.
+    /// Its payload.
+    pub(super) payload: Payload,
+    /// The text of each outcome, by name.
     pub(super) outcomes: &'static [(&'static str, &'static str)],
 }
 
@@ -28,111 +28,108 @@ pub(super) struct Attack {
 pub(super) static ALL: [Attack; 8] = [
     Attack {
         slug: "image",
-        title: "An order by picture",
-        does: "This page shows a picture whose address is an order at app1. Your browser fetches it as it fetches every picture, and asks nobody.",
-        stopped_by: "No GET of app1 changes anything. Nor does a Lax cookie travel with a picture, and app1 refuses what Sec-Fetch-Site calls cross-site.",
+        title: "An order by image",
+        does: "This page contains an image whose address places an order at app1. Your browser fetches it like any other image, without asking you.",
+        stopped_by: "No GET request changes anything at app1. Browsers send no SameSite=Lax cookie with an image from another site, and app1 refuses requests that Sec-Fetch-Site marks as cross-site.",
         needs: &[
             Weakness::SameSiteNone,
             Weakness::NoOriginCheck,
             Weakness::GetOrders,
         ],
-        weapon: Weapon::Image,
+        payload: Payload::Image,
         outcomes: &[(
             "over",
-            "The browser has fetched it, and what came back is no picture. Whether app1 took the order, this page cannot see: look at your orders there.",
+            "The browser has fetched the address, and the response is not an image. This page cannot see whether app1 accepted the order: check your orders there.",
         )],
     },
     Attack {
         slug: "form",
         title: "An order by form",
-        does: "A form of this page posts an order to app1, into a frame that nobody sees. It needs no click.",
-        stopped_by: "A Lax cookie does not travel with a cross-site POST. Without it app1 knows nobody, and with it app1 would still ask for its own Origin and for the token of its own form.",
+        does: "A form on this page posts an order to app1, into an invisible frame. It needs no click.",
+        stopped_by: "Browsers send no SameSite=Lax cookie with a cross-site POST, so app1 sees no session. Even with the cookie, app1 requires its own Origin and the token of its own form.",
         needs: &[
             Weakness::SameSiteNone,
             Weakness::NoOriginCheck,
             Weakness::NoCsrfProof,
         ],
-        weapon: Weapon::FramedForm,
+        payload: Payload::FramedForm,
         outcomes: &[(
             "over",
-            "The form is sent. The answer is in a frame of app1, which this page cannot read: look at your orders there.",
+            "The form was sent. The response is in a frame of app1, which this page cannot read: check your orders there.",
         )],
     },
     Attack {
         slug: "young-cookie",
-        title: "A form in a cookie's first two minutes",
-        does: "Chromium sends a cookie that names no SameSite with a cross-site POST, but only for two minutes after it was set. This form comes right after your login.",
-        stopped_by: "Every cookie here writes SameSite=Lax out: then the two minutes do not exist.",
+        title: "A form within two minutes of the sign-in",
+        does: "Chromium sends a cookie without a SameSite attribute with a cross-site POST for two minutes after it was set. This form comes right after your sign-in.",
+        stopped_by: "Every cookie has an explicit SameSite=Lax attribute, which has no such exception.",
         needs: &[
             Weakness::SameSiteUnset,
             Weakness::NoOriginCheck,
             Weakness::NoCsrfProof,
         ],
-        weapon: Weapon::Form,
+        payload: Payload::Form,
         outcomes: &[(
             "over",
-            "The form is on its way, and your browser goes with it. What app1 answers, it shows to you and not to this page.",
+            "The form was sent, and your browser shows the response of app1. This page cannot read it.",
         )],
     },
     Attack {
         slug: "fetch",
         title: "A script that reads your orders",
-        does: "A script of this page asks app1 for your orders, with your cookie, and wants to read the answer. Then it places one, with the header X-CSRF: 1.",
-        stopped_by: "app1 answers no other origin's preflight and allows nobody to read: without CORS headers the browser keeps the answer, and the X-CSRF header, from this page.",
+        does: "A script on this page requests your orders from app1, with your cookie, and tries to read the response. Then it places an order, with the header X-CSRF: 1.",
+        stopped_by: "app1 sends no CORS headers. So the browser withholds the response from this page, and the preflight for the X-CSRF header fails.",
         needs: &[
             Weakness::SameSiteNone,
             Weakness::NoOriginCheck,
             Weakness::CorsAnyOrigin,
         ],
-        weapon: Weapon::Fetch,
+        payload: Payload::Fetch,
         outcomes: &[
-            ("read", "app1 let this page read:"),
-            (
-                "refused",
-                "app1 answered nothing that is of use to this page.",
-            ),
+            ("read", "app1 allowed this page to read:"),
+            ("refused", "The browser gave this page no response of app1."),
         ],
     },
     Attack {
         slug: "login",
         title: "Signed in as somebody else",
-        does: "The attacker has signed in as himself and kept the address that leads back to the app. Your browser opens it, and whatever you order from then on is in his account.",
-        stopped_by: "A cookie binds each login to the browser that began it. Another browser's callback ends nothing.",
+        does: "The attacker has signed in with his own account and kept the callback URL. Your browser opens it, and from then on your orders are placed in the attacker's account.",
+        stopped_by: "A cookie binds each login to the browser that began it. A callback from another browser is refused.",
         needs: &[Weakness::LoginUnbound],
-        weapon: Weapon::Callback,
-        outcomes: &[("over", "Your browser opens the attacker's callback.")],
+        payload: Payload::Callback,
+        outcomes: &[("over", "Your browser opens the attacker's callback URL.")],
     },
     Attack {
         slug: "click",
-        title: "A click that meant something else",
-        does: "Under the button lies the provider's consent page, in a frame that you cannot see. Your click on the prize lets the attacker's app act in your name.",
-        stopped_by: "The provider's pages let nobody frame them (frame-ancestors 'none', X-Frame-Options). A Lax cookie does not travel into a frame of another site either, so the provider would not know you.",
+        title: "A click on a hidden page",
+        does: "Under the button is the provider's consent page, in an invisible frame. Your click on the prize allows the attacker's app to act for you.",
+        stopped_by: "The provider's pages forbid framing (frame-ancestors 'none', X-Frame-Options). Browsers also send no SameSite=Lax cookie into a frame of another site, so the provider sees no session.",
         needs: &[Weakness::SameSiteNone, Weakness::Framable],
-        weapon: Weapon::Frame,
+        payload: Payload::Frame,
         outcomes: &[
-            ("laid", "The trap is laid. Press the button of the prize."),
+            ("laid", "The trap is set. Click the button for the prize."),
             (
                 "taken",
-                "Your click went into the frame. If the provider let itself be framed, the attacker's app now holds a code for your account.",
+                "Your click went into the frame. If the provider allowed framing, the attacker's app now has a code for your account.",
             ),
         ],
     },
     Attack {
         slug: "return-to",
-        title: "Led astray after the login",
-        does: "Each link is app1's own, and so is the login behind it. Where it leads afterwards is this site, which could ask for your password once more.",
-        stopped_by: "return_to is a path of app1 and nothing that a browser could read as another host; anything else is refused before the login begins.",
+        title: "Redirected after sign-in",
+        does: "Each link is a genuine link of app1 with a genuine sign-in. Afterwards it redirects to this site, which could ask for your password again.",
+        stopped_by: "return_to must be a path of app1 that no browser interprets as another host. Anything else is refused before the sign-in begins.",
         needs: &[Weakness::OpenReturnTo],
-        weapon: Weapon::Links,
+        payload: Payload::Links,
         outcomes: &[("over", "Your browser follows the link.")],
     },
     Attack {
         slug: "script",
-        title: "A script in somebody else's page",
-        does: "The address carries a script, and the page that it belongs to shows it without escaping. The script looks for tokens and cookies wherever a script can look.",
-        stopped_by: "The pages escape what they show, and their policy runs no inline script. In app1 even a script that runs finds no token, since none is in the browser; in the SPA it only has to wait for the next call.",
+        title: "A script in another site's page",
+        does: "The address contains a script, and the page shows it without escaping. The script looks for tokens and cookies wherever a script can look.",
+        stopped_by: "The pages escape what they show, and their policy forbids inline scripts. In app1 even a script that runs finds no token: none is in the browser. In the SPA it only has to wait for the next call.",
         needs: &[Weakness::ReflectedHtml],
-        weapon: Weapon::Injected,
+        payload: Payload::Injected,
         outcomes: &[("over", "Your browser follows the link.")],
     },
 ];

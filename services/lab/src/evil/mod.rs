@@ -1,18 +1,19 @@
-//! The attacker's site. It stands outside: what it knows of the others is their
-//! public addresses, and for the class which defences are switched off.
+//! The attacker's site. It knows the public addresses of the other sites and, to show
+//! them, the defences that are switched off.
 
+mod assets;
 mod attack;
 mod page;
-mod weapon;
+mod payload;
 
 use actix_web::{
     HttpRequest,
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
-use kit::{Deps, config::Problems, net::Listeners, running::Running};
-use page::Known;
-use web_kit::ui::{self, Accent};
+use kit::{Ground, config::Problems, net::Listeners, running::Running};
+use page::PageData;
+use web_kit::look::{self, Accent};
 
 use crate::Config;
 
@@ -20,30 +21,30 @@ use crate::Config;
 pub const SERVICE: &str = "evil";
 
 /// Starts the site.
-pub fn build(config: &Config, listeners: Listeners, deps: Deps) -> Result<Running, Problems> {
-    let known = Data::new(Known {
+pub fn build(config: &Config, listeners: Listeners, ground: Ground) -> Result<Running, Problems> {
+    let data = Data::new(PageData {
         addresses: config.addresses.clone(),
         weaknesses: config.weaknesses,
     });
-    crate::serve(SERVICE, config, listeners, deps, move |cfg| {
-        routes(cfg, known.clone());
+    crate::serve(SERVICE, config, listeners, ground, move |cfg| {
+        routes(cfg, data.clone());
     })
 }
 
-fn routes(cfg: &mut ServiceConfig, known: Data<Known>) {
+fn routes(cfg: &mut ServiceConfig, data: Data<PageData>) {
     let mut pages = web::scope("")
-        .app_data(known)
+        .app_data(data)
         .wrap(from_fn(|req, next| {
             ui::error_pages(Accent::Evil, req, next)
         }))
         .service(web::resource("/").route(web::get().to(page::start)))
-        .service(web::resource(weapon::LANDED).route(web::get().to(page::landed)));
+        .service(web::resource(payload::LANDED).route(web::get().to(page::landed)));
     for attack in &attack::ALL {
         let show =
-            async move |known: Data<Known>, req: HttpRequest| page::attack(attack, &known, &req);
+            async move |data: Data<PageData>, req: HttpRequest| page::attack(attack, &data, &req);
         pages = pages.service(web::resource(attack.slug).route(web::get().to(show)));
     }
-    cfg.configure(page::assets).service(pages);
+    cfg.configure(assets::serve).service(pages);
 }
 
 #[cfg(test)]
@@ -55,17 +56,17 @@ mod tests {
     use crate::served::{ask, every_file_is_served, nothing_is_inline};
 
     fn site(weaknesses: &[Weakness]) -> impl Fn(&mut ServiceConfig) + Clone {
-        let known = Data::new(Known {
+        let data = Data::new(PageData {
             addresses: Addresses::default(),
             weaknesses: weaknesses.iter().copied().collect::<Weaknesses>(),
         });
-        move |cfg| routes(cfg, known.clone())
+        move |cfg| routes(cfg, data.clone())
     }
 
     #[actix_web::test]
     async fn each_page_and_each_file_it_names_are_served() {
         let paths = attack::ALL.iter().map(|attack| format!("/{}", attack.slug));
-        for path in paths.chain(["/".to_owned(), weapon::LANDED.to_owned()]) {
+        for path in paths.chain(["/".to_owned(), payload::LANDED.to_owned()]) {
             let page = ask(site(&[]), Method::GET, &path).await;
             assert_eq!(page.status, 200, "{path}");
             assert!(!page.header("content-security-policy").contains("unsafe"));

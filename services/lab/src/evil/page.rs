@@ -1,48 +1,25 @@
-//! What the site shows.
+//! The pages.
 
-use actix_web::{
-    HttpRequest, HttpResponse, ResponseError as _,
-    http::StatusCode,
-    web::{Data, ServiceConfig},
-};
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _, http::StatusCode, web::Data};
 use askama::Template;
 use kit::config::{Addresses, Site, Weakness, Weaknesses};
 use url::{Url, form_urlencoded};
 use web_kit::{
+    look::{self, Accent, Csp},
     problem::Problem,
-    ui::{
-        self, Accent, Csp,
-        rust_embed::{self, RustEmbed},
-    },
 };
 
 use super::{
+    assets,
     attack::{ALL, Attack},
-    weapon::{Parts, Weapon},
+    payload::{Parts, Payload},
 };
 
-/// The most bytes of a callback that is carried here.
+/// The most bytes of a callback URL.
 const MAX_CALLBACK: usize = 4096;
 
-#[derive(RustEmbed)]
-#[folder = "assets/evil/"]
-pub(super) struct Own;
-
-impl Own {
-    /// The file `name`, to show it.
-    pub(super) fn text(name: &str) -> Option<String> {
-        let file = Self::get(name)?;
-        String::from_utf8(file.data.into_owned()).ok()
-    }
-}
-
-/// Serves `/assets/…`.
-pub(super) fn assets(cfg: &mut ServiceConfig) {
-    ui::assets_and(cfg, Own::get);
-}
-
-/// What the pages know.
-pub(super) struct Known {
+/// What the pages show.
+pub(super) struct PageData {
     pub(super) addresses: Addresses,
     pub(super) weaknesses: Weaknesses,
 }
@@ -58,26 +35,26 @@ struct StartPage {
 }
 
 impl StartPage {
-    /// Whether nothing stands in the attack's way.
+    /// Whether every defence against the attack is switched off.
     fn is_open(&self, attack: &Attack) -> bool {
         attack.needs.iter().all(|need| self.open.contains(need))
     }
 
     fn style_sheet() -> String {
-        ui::asset_url(Own::get, "evil.css")
+        assets::url("evil.css")
     }
 }
 
-pub(super) async fn start(known: Data<Known>) -> HttpResponse {
-    let here = known.addresses.url(Site::Evil);
+pub(super) async fn start(data: Data<PageData>) -> HttpResponse {
+    let here = data.addresses.url(Site::Evil);
     let page = StartPage {
-        app_url: known.addresses.url(Site::App1),
-        lab_url: known.addresses.url(Site::Lab),
+        app_url: data.addresses.url(Site::App1),
+        lab_url: data.addresses.url(Site::Lab),
         host: here
             .split_once("://")
             .map_or("", |(_, host)| host)
             .to_owned(),
-        open: known.weaknesses.iter().collect(),
+        open: data.weaknesses.iter().collect(),
     };
     ui::page(
         Accent::Evil,
@@ -106,7 +83,7 @@ impl AttackPage {
         names.join(",")
     }
 
-    /// What has to be switched off, and whether it is.
+    /// The defences to switch off, and whether each is off.
     fn needs(&self) -> impl Iterator<Item = (Weakness, bool)> {
         let needs = self.attack.needs.iter();
         needs.map(|need| (*need, self.weaknesses.has(*need)))
@@ -117,29 +94,29 @@ impl AttackPage {
     }
 
     fn asset(name: &str) -> String {
-        ui::asset_url(Own::get, name)
+        assets::url(name)
     }
 }
 
-pub(super) fn attack(attack: &'static Attack, known: &Known, req: &HttpRequest) -> HttpResponse {
-    let callback = match carried(req, &known.addresses) {
+pub(super) fn attack(attack: &'static Attack, data: &PageData, req: &HttpRequest) -> HttpResponse {
+    let callback = match callback_of(req, &data.addresses) {
         Ok(callback) => callback,
         Err(refusal) => return refusal.error_response(),
     };
     let page = AttackPage {
         attack,
-        parts: attack.weapon.parts(&known.addresses, callback.as_deref()),
-        asks_for_callback: attack.weapon == Weapon::Callback && callback.is_none(),
-        app_url: known.addresses.url(Site::App1),
-        weaknesses: known.weaknesses,
+        parts: attack.payload.parts(&data.addresses, callback.as_deref()),
+        asks_for_callback: attack.payload == Payload::Callback && callback.is_none(),
+        app_url: data.addresses.url(Site::App1),
+        weaknesses: data.weaknesses,
     };
     let title = attack.title;
     ui::page(Accent::Evil, title, StatusCode::OK, &page, &page.parts.csp)
 }
 
-/// The callback in the query. It has to be an app's: this site attacks the lab
-/// and nobody else.
-fn carried(req: &HttpRequest, addresses: &Addresses) -> Result<Option<String>, Problem> {
+/// The callback URL in the query. It must be that of an app of the lab: the site attacks
+/// nothing else.
+fn callback_of(req: &HttpRequest, addresses: &Addresses) -> Result<Option<String>, Problem> {
     let mut query = form_urlencoded::parse(req.query_string().as_bytes());
     let Some((_, given)) = query.find(|(name, _)| name == "callback") else {
         return Ok(None);
@@ -151,13 +128,13 @@ fn carried(req: &HttpRequest, addresses: &Addresses) -> Result<Option<String>, P
     let url = Some(&*given).filter(|given| given.len() <= MAX_CALLBACK);
     let url = url.and_then(|given| Url::parse(given).ok()).filter(is_apps);
     url.map(|url| Some(url.into())).ok_or_else(|| {
-        Problem::new(StatusCode::BAD_REQUEST, "Not a callback").detail(format!(
-            "The callback of an app of this lab is expected, of at most {MAX_CALLBACK} characters."
+        Problem::new(StatusCode::BAD_REQUEST, "Not a callback URL").detail(format!(
+            "Enter the callback URL of an app of this lab, with at most {MAX_CALLBACK} characters."
         ))
     })
 }
 
-/// Where a browser ends up that was led astray.
+/// The page that an open redirect leads to.
 #[derive(Template)]
 #[template(path = "evil/landed.html")]
 struct LandedPage;
@@ -165,7 +142,7 @@ struct LandedPage;
 pub(super) async fn landed() -> HttpResponse {
     ui::page(
         Accent::Evil,
-        "Led astray",
+        "Redirected",
         StatusCode::OK,
         &LandedPage,
         &Csp::strict(),
@@ -182,11 +159,11 @@ mod tests {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("callback", callback);
         let req = TestRequest::with_uri(&format!("/login?{}", query.finish())).to_http_request();
-        carried(&req, &Addresses::default()).map_err(|problem| problem.status())
+        callback_of(&req, &Addresses::default()).map_err(|problem| problem.status())
     }
 
     #[test]
-    fn only_a_callback_of_the_labs_apps_is_carried_and_it_is_bounded() {
+    fn only_a_callback_of_the_labs_apps_is_accepted_and_it_is_bounded() {
         let fine = "http://app1.localhost:8082/callback?code=C&state=S";
         assert_eq!(read(fine), Ok(Some(fine.to_owned())));
         let long = format!("{fine}{}", "x".repeat(MAX_CALLBACK));

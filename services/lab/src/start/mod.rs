@@ -1,4 +1,4 @@
-//! The trainer's start page: what runs where, who can sign in, a first walk.
+//! The start page: the services, the users, and the first steps.
 
 mod page;
 
@@ -16,9 +16,9 @@ use crate::Config;
 pub const SERVICE: &str = "lab";
 
 /// Starts the site.
-pub fn build(config: &Config, listeners: Listeners, deps: Deps) -> Result<Running, Problems> {
-    let page = Data::new(StartPage::new(&config.addresses));
-    crate::serve(SERVICE, config, listeners, deps, move |cfg| {
+pub fn build(config: &Config, listeners: Listeners, ground: Ground) -> Result<Running, Problems> {
+    let page = Data::new(StartPage::new(config));
+    crate::serve(SERVICE, config, listeners, ground, move |cfg| {
         routes(cfg, page.clone());
     })
 }
@@ -33,14 +33,12 @@ fn routes(cfg: &mut ServiceConfig, page: Data<StartPage>) {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::Method;
-    use kit::config::Addresses;
-
     use super::*;
-    use crate::served::{ask, every_file_is_served, nothing_is_inline};
+    use crate::served::{ask, config, every_file_is_served, nothing_is_inline};
+    use actix_web::http::Method;
 
     fn site() -> impl Fn(&mut ServiceConfig) + Clone {
-        let page = Data::new(StartPage::new(&Addresses::default()));
+        let page = Data::new(StartPage::new(&config()));
         move |cfg| routes(cfg, page.clone())
     }
 

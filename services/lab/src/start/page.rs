@@ -1,4 +1,4 @@
-//! What the start page shows.
+//! The content of the start page.
 
 use actix_web::{
     HttpResponse,
@@ -6,11 +6,13 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 use askama::Template;
-use kit::config::{Addresses, Site};
-use web_kit::ui::{
+use kit::config::Site;
+use web_kit::look::{
     self, Accent, Csp, SiteLink,
     rust_embed::{self, RustEmbed},
 };
+
+use crate::Config;
 
 #[derive(RustEmbed)]
 #[folder = "assets/start/"]
@@ -21,7 +23,7 @@ pub(super) fn assets(cfg: &mut ServiceConfig) {
     ui::assets_and(cfg, Own::get);
 }
 
-/// A user of the default configuration, for a class to sign in as.
+/// A user of the built-in configuration.
 struct DemoUser {
     name: &'static str,
     password: &'static str,
@@ -46,6 +48,8 @@ const DEMO_USERS: [DemoUser; 2] = [
 #[template(path = "start/page.html")]
 pub(super) struct StartPage {
     sites: Vec<SiteLink>,
+    /// Whether alice and bob can sign in.
+    demo_users: bool,
     app1_url: Option<String>,
     app2_url: Option<String>,
     idp_url: Option<String>,
@@ -55,9 +59,11 @@ pub(super) struct StartPage {
 }
 
 impl StartPage {
-    pub(super) fn new(addresses: &Addresses) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
+        let addresses = &config.addresses;
         Self {
-            sites: ui::sites(addresses),
+            sites: look::sites(addresses),
+            demo_users: config.demo_users,
             app1_url: addresses.link(Site::App1),
             app2_url: addresses.link(Site::App2),
             idp_url: addresses.link(Site::Idp),
@@ -84,13 +90,33 @@ pub(super) async fn show(page: Data<StartPage>) -> HttpResponse {
 
 #[cfg(test)]
 mod tests {
+    use kit::config::Addresses;
+
     use super::*;
+    use crate::served;
 
     #[test]
-    fn it_says_what_runs_where_and_who_can_sign_in() {
-        let html = StartPage::new(&Addresses::new("http", "localhost", 1000))
-            .render()
-            .unwrap();
+    fn users_are_listed_if_this_deployment_has_them() {
+        let page = |demo_users| {
+            let config = Config {
+                demo_users,
+                ..served::config()
+            };
+            StartPage::new(&config).render().unwrap()
+        };
+        for demo in ["alice", "wonderland", "bob", "builder", "Demo passwords"] {
+            assert!(page(true).contains(demo), "{demo}");
+            assert!(!page(false).contains(demo), "{demo}");
+        }
+    }
+
+    #[test]
+    fn it_lists_services_and_users() {
+        let config = Config {
+            addresses: Addresses::new("http", "localhost", 1000),
+            ..served::config()
+        };
+        let html = StartPage::new(&config).render().unwrap();
         for shown in [
             "href=\"http://app1.localhost:9082\"",
             "href=\"http://app2.localhost:9083\"",

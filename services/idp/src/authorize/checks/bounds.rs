@@ -1,31 +1,30 @@
-//! What is returned or kept as it came, and how large a request may be: it is
-//! kept in the store before anybody has signed in.
+//! Size limits: the request is stored before anybody has signed in.
 
-use oauth_types::ErrorCode;
+use oauth_types::{ErrorCode, Params};
 
-use super::{Asked, Refusal};
+use super::Refusal;
 use crate::{budgets::MAX_RECORD, domain::AuthorizationRequest};
 
 /// The most bytes of `nonce`.
 const MAX_NONCE: usize = 512;
-/// The most bytes of a whole request as it is kept: the rest of its record is
-/// what is kept beside it, and its code.
+/// The most bytes of a stored request. The rest of its record is for the other
+/// fields and the MAC.
 pub const MAX_REQUEST: usize = MAX_RECORD - 370;
 
-pub(super) fn check(asked: &Asked<'_>, request: &mut AuthorizationRequest) -> Result<(), Refusal> {
-    request.state = asked.params.one("state")?.map(str::to_owned);
-    request.nonce = asked.params.one("nonce")?.map(str::to_owned);
-    if request.nonce.as_ref().is_some_and(|n| n.len() > MAX_NONCE) {
+/// `nonce` (OIDC Core §3.1.2.1).
+pub(super) fn nonce(params: &Params) -> Result<Option<String>, Refusal> {
+    let nonce = params.one("nonce")?;
+    if nonce.is_some_and(|nonce| nonce.len() > MAX_NONCE) {
         return Err(Refusal::new(
             ErrorCode::InvalidRequest,
             format!("nonce has at most {MAX_NONCE} bytes."),
         ));
     }
-    Ok(())
+    Ok(nonce.map(str::to_owned))
 }
 
-/// The last check: whatever made the request long.
-pub(super) fn check_size(_: &Asked<'_>, request: &mut AuthorizationRequest) -> Result<(), Refusal> {
+/// The size of the whole request, as it is stored.
+pub(super) fn check_size(request: &AuthorizationRequest) -> Result<(), Refusal> {
     let size = serde_json::to_vec(request).map_or(usize::MAX, |json| json.len());
     if size <= MAX_REQUEST {
         return Ok(());
@@ -33,7 +32,7 @@ pub(super) fn check_size(_: &Asked<'_>, request: &mut AuthorizationRequest) -> R
     Err(Refusal::new(
         ErrorCode::InvalidRequest,
         format!(
-            "The request is too large: state, nonce, scope and the other parameters have {size} bytes as JSON; at most {MAX_REQUEST} are kept."
+            "The request is too large: state, nonce, scope and the other parameters have {size} bytes as JSON, at most {MAX_REQUEST} are accepted."
         ),
     ))
 }

@@ -1,24 +1,31 @@
-//! OIDC Core §3.1.2.1: who is expected. An id_token_hint may have expired.
+//! OIDC Core §3.1.2.1: which user the client expects. An id_token_hint may have
+//! expired.
 
-use oauth_types::ErrorCode;
+use oauth_types::{ErrorCode, Params};
 
-use super::{Asked, Refusal};
-use crate::{domain::AuthorizationRequest, tokens_of_ours};
+use super::Refusal;
+use crate::{Idp, own_tokens, settings::Client};
 
-/// The most characters of `login_hint`: the form takes no more.
+/// The most characters of `login_hint`: as many as the form takes.
 const MAX_LOGIN_HINT: usize = 128;
 
-pub(super) fn check(asked: &Asked<'_>, request: &mut AuthorizationRequest) -> Result<(), Refusal> {
-    request.login_hint = asked
-        .params
-        .one("login_hint")?
-        .map(|hint| hint.chars().take(MAX_LOGIN_HINT).collect());
-    if let Some(hint) = asked.params.one("id_token_hint")? {
-        let subject = tokens_of_ours::id_token_subject(asked.idp, hint, &asked.client.client_id);
-        let subject = subject.map_err(|why| {
-            Refusal::new(ErrorCode::InvalidRequest, format!("id_token_hint: {why}."))
-        })?;
-        request.expected_sub = Some(subject);
-    }
-    Ok(())
+/// `login_hint`, the user name to fill in.
+pub(super) fn login_hint(params: &Params) -> Result<Option<String>, Refusal> {
+    let hint = params.one("login_hint")?;
+    Ok(hint.map(|hint| hint.chars().take(MAX_LOGIN_HINT).collect()))
+}
+
+/// The subject of `id_token_hint`.
+pub(super) fn expected_sub(
+    idp: &Idp,
+    client: &Client,
+    params: &Params,
+) -> Result<Option<String>, Refusal> {
+    let Some(hint) = params.one("id_token_hint")? else {
+        return Ok(None);
+    };
+    let subject = own_tokens::id_token_subject(idp, hint, &client.client_id);
+    subject
+        .map(Some)
+        .map_err(|why| Refusal::new(ErrorCode::InvalidRequest, format!("id_token_hint: {why}.")))
 }

@@ -1,5 +1,6 @@
-//! What an authorization request is checked for, in this order. Each check has
-//! a file of its own. An error goes back to the client.
+//! The checks of an authorization request. Each check reads the parameters of its
+//! concern and has its own file; [`check`] runs them in order. An error goes back
+//! to the client.
 
 mod bounds;
 mod hints;
@@ -12,14 +13,14 @@ mod scope;
 
 #[cfg(test)]
 pub use bounds::MAX_REQUEST;
-use oauth_types::{ErrorCode, Scope};
-
-use crate::{
-    domain::AuthorizationRequest,
-    params::{BadParams, Params},
-    settings::Client,
-    state::Idp,
+use kit::{
+    step,
+    telemetry::names::{OK, span},
 };
+use oauth_types::{ErrorCode, Params, params::BadParams};
+use tracing::field::Empty;
+
+use crate::{Idp, domain::AuthorizationRequest, settings::Client};
 
 /// An error for the client, with a sentence for its developer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,56 +47,56 @@ impl From<BadParams> for Refusal {
     }
 }
 
-/// A check reads the parameters and writes what it found into the request.
-type Check = fn(&Asked<'_>, &mut AuthorizationRequest) -> Result<(), Refusal>;
-
-const CHECKS: [Check; 9] = [
-    request_object::check,
-    response_type::check,
-    bounds::check,
-    pkce::check,
-    scope::check,
-    resource::check,
-    prompt::check,
-    hints::check,
-    bounds::check_size,
-];
-
-/// What the checks look at.
-struct Asked<'a> {
-    idp: &'a Idp,
-    client: &'a Client,
-    params: &'a Params,
-}
-
-/// Runs all checks: the request as it was understood, or the first refusal.
+/// The request in `params`, or the first refusal.
 pub fn check(
     idp: &Idp,
     client: &Client,
     params: &Params,
     redirect_uri: &str,
 ) -> Result<AuthorizationRequest, Refusal> {
-    let asked = Asked {
-        idp,
-        client,
-        params,
-    };
-    let mut request = AuthorizationRequest {
+    request_object::check(params)?;
+    response_type::check(params)?;
+    let state = params.one("state")?.map(str::to_owned);
+    let nonce = bounds::nonce(params)?;
+    let code_challenge = pkce::code_challenge(client, params)?;
+    let scope = scope::scope(idp, client, params)?;
+    let audiences = resource::audiences(idp, client, params, &scope)?;
+    let prompt = prompt::prompts(params)?;
+    let max_age = prompt::max_age(params)?;
+    let login_hint = hints::login_hint(params)?;
+    let expected_sub = hints::expected_sub(idp, client, params)?;
+    let request = AuthorizationRequest {
         client_id: client.client_id.clone(),
         redirect_uri: redirect_uri.to_owned(),
-        scope: Scope::empty(),
-        audiences: Vec::new(),
-        state: None,
-        nonce: None,
-        code_challenge: None,
-        prompt: Vec::new(),
-        max_age: None,
-        login_hint: None,
-        expected_sub: None,
+        scope,
+        audiences,
+        state,
+        nonce,
+        code_challenge,
+        prompt,
+        max_age,
+        login_hint,
+        expected_sub,
         pushed: None,
     };
-    CHECKS
-        .iter()
-        .try_for_each(|check| check(&asked, &mut request))?;
+    bounds::check_size(&request)?;
     Ok(request)
+}
+
+/// [`check`] in a span of its own.
+pub fn check_in_span(
+    idp: &Idp,
+    client: &Client,
+    params: &Params,
+    redirect_uri: &str,
+) -> Result<AuthorizationRequest, Refusal> {
+    let step = step!(
+        span::AUTHORIZE_CHECK,
+        "sso.client_id" = client.client_id,
+        "sso.outcome" = Empty
+    );
+    let checked = step.in_scope(|| check(idp, client, params, redirect_uri));
+    let outcome = checked.as_ref().err().map_or(OK, |why| why.code.as_str());
+    step.record("sso.outcome", outcome);
+    checked
 }

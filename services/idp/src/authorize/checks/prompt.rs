@@ -1,29 +1,33 @@
 //! OIDC Core §3.1.2.1: `prompt` and `max_age`.
 
-use oauth_types::ErrorCode;
+use oauth_types::{ErrorCode, Params};
 
-use super::{Asked, Refusal};
-use crate::domain::AuthorizationRequest;
+use super::Refusal;
 
-pub(super) fn check(asked: &Asked<'_>, request: &mut AuthorizationRequest) -> Result<(), Refusal> {
-    let invalid = |why: &str| Refusal::new(ErrorCode::InvalidRequest, why);
-    let prompts: Vec<_> = asked
-        .params
-        .one("prompt")?
+const VALUES: [&str; 4] = ["none", "login", "consent", "select_account"];
+
+/// The values of `prompt`.
+pub(super) fn prompts(params: &Params) -> Result<Vec<String>, Refusal> {
+    let prompt = params.one("prompt")?;
+    let prompts: Vec<_> = prompt
         .into_iter()
         .flat_map(|text| text.split(' '))
         .collect();
     if prompts.contains(&"none") && prompts.len() > 1 {
-        return Err(invalid("prompt=none goes with no other value."));
+        return Err(invalid("prompt=none excludes any other value."));
     }
-    let known = |prompt: &&str| matches!(*prompt, "none" | "login" | "consent" | "select_account");
-    if !prompts.iter().all(known) {
+    if !prompts.iter().all(|prompt| VALUES.contains(prompt)) {
         return Err(invalid("prompt is none, login, consent or select_account."));
     }
-    request.prompt = prompts.into_iter().map(str::to_owned).collect();
-    let max_age = asked.params.one("max_age")?.map(str::parse);
-    request.max_age = max_age
-        .transpose()
-        .map_err(|_| invalid("max_age is a number of seconds."))?;
-    Ok(())
+    Ok(prompts.into_iter().map(str::to_owned).collect())
+}
+
+/// `max_age`, in seconds.
+pub(super) fn max_age(params: &Params) -> Result<Option<u64>, Refusal> {
+    let max_age = params.one("max_age")?.map(str::parse).transpose();
+    max_age.map_err(|_| invalid("max_age is a number of seconds."))
+}
+
+fn invalid(why: &str) -> Refusal {
+    Refusal::new(ErrorCode::InvalidRequest, why)
 }

@@ -1,28 +1,29 @@
-//! OIDC Core §6: request objects are not taken, and are told so by their own errors.
+//! OIDC Core §6: request objects are not supported. Each parameter has its own
+//! error.
 
-use oauth_types::ErrorCode;
+use oauth_types::{ErrorCode, Params};
 
-use super::{Asked, Refusal};
-use crate::domain::AuthorizationRequest;
+use super::Refusal;
 
-pub(super) fn check(asked: &Asked<'_>, _: &mut AuthorizationRequest) -> Result<(), Refusal> {
-    if asked.params.has("request") {
-        return Err(Refusal::new(
+/// Refuses what would hold a request object.
+pub(super) fn check(params: &Params) -> Result<(), Refusal> {
+    let unsupported = [
+        (
+            "request",
             ErrorCode::RequestNotSupported,
-            "Request objects are not taken here.",
-        ));
-    }
-    if asked.params.has("request_uri") {
-        return Err(Refusal::new(
+            "Request objects are not supported.",
+        ),
+        (
+            "request_uri",
             ErrorCode::RequestUriNotSupported,
-            "Only a request_uri that was pushed here is taken (RFC 9126).",
-        ));
-    }
-    if asked.params.has("registration") {
-        return Err(Refusal::new(
+            "A request_uri must come from this server's pushed authorization request endpoint (RFC 9126).",
+        ),
+        (
+            "registration",
             ErrorCode::RegistrationNotSupported,
-            "registration is not taken here.",
-        ));
-    }
-    Ok(())
+            "registration is not supported.",
+        ),
+    ];
+    let found = unsupported.into_iter().find(|(name, ..)| params.has(name));
+    found.map_or(Ok(()), |(_, code, why)| Err(Refusal::new(code, why)))
 }

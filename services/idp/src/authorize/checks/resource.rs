@@ -1,33 +1,34 @@
-//! RFC 8707 §2.1: which audiences the grant will cover. Those that are named
-//! (`resource`, or its alias `audience`), and those whose scopes are asked for.
+//! RFC 8707 §2.1: the audiences of the grant. They are those that `resource` (or
+//! its alias `audience`) names and those whose scopes are requested.
 
-use oauth_types::ErrorCode;
+use oauth_types::{ErrorCode, Params, Scope};
 
-use super::{Asked, Refusal};
-use crate::domain::AuthorizationRequest;
+use super::Refusal;
+use crate::{Idp, settings::Client};
 
-pub(super) fn check(asked: &Asked<'_>, request: &mut AuthorizationRequest) -> Result<(), Refusal> {
-    let allowed = &asked.client.audiences;
+/// The audiences, the named ones first.
+pub(super) fn audiences(
+    idp: &Idp,
+    client: &Client,
+    params: &Params,
+    scope: &Scope,
+) -> Result<Vec<String>, Refusal> {
+    let allowed = &client.audiences;
     let mut audiences: Vec<String> = Vec::new();
-    for named in asked.params.resources() {
+    for named in params.resources() {
         if !allowed.iter().any(|audience| audience == named) {
             return Err(Refusal::new(
                 ErrorCode::InvalidTarget,
-                "A resource is unknown, or not for this client.",
+                "A resource is unknown, or not allowed for this client.",
             ));
         }
         audiences.push(named.to_owned());
     }
     for audience in allowed {
-        let asked_for = !asked
-            .idp
-            .settings
-            .scope_at(&request.scope, audience)
-            .is_empty();
-        if asked_for && !audiences.contains(audience) {
+        let is_requested = !idp.settings.scope_at(scope, audience).is_empty();
+        if is_requested && !audiences.contains(audience) {
             audiences.push(audience.clone());
         }
     }
-    request.audiences = audiences;
-    Ok(())
+    Ok(audiences)
 }

@@ -1,31 +1,22 @@
-//! RFC 6749 §3.1.1: `code` alone; no token ever comes through the browser.
+//! RFC 6749 §3.1.1: `code` only. No token passes through the browser.
 
-use oauth_types::ErrorCode;
+use oauth_types::{ErrorCode, Params};
 
-use super::{Asked, Refusal};
-use crate::domain::AuthorizationRequest;
+use super::Refusal;
 
-pub(super) fn check(asked: &Asked<'_>, _: &mut AuthorizationRequest) -> Result<(), Refusal> {
-    match asked.params.one("response_type")? {
+/// `response_type` and `response_mode`.
+pub(super) fn check(params: &Params) -> Result<(), Refusal> {
+    let invalid = |why: &str| Err(Refusal::new(ErrorCode::InvalidRequest, why));
+    match params.one("response_type")? {
         Some("code") => {}
         Some(_) => {
-            return Err(Refusal::new(
-                ErrorCode::UnsupportedResponseType,
-                "response_type must be code.",
-            ));
+            let why = "response_type must be code.";
+            return Err(Refusal::new(ErrorCode::UnsupportedResponseType, why));
         }
-        None => {
-            return Err(Refusal::new(
-                ErrorCode::InvalidRequest,
-                "response_type is missing.",
-            ));
-        }
+        None => return invalid("response_type is missing."),
     }
-    match asked.params.one("response_mode")? {
+    match params.one("response_mode")? {
         None | Some("query") => Ok(()),
-        Some(_) => Err(Refusal::new(
-            ErrorCode::InvalidRequest,
-            "response_mode must be query.",
-        )),
+        Some(_) => invalid("response_mode must be query."),
     }
 }

@@ -1,25 +1,23 @@
-//! RFC 6749 §3.3, OIDC Core §3.1.2.1: what the client asks for. Scopes that are
-//! not known, or not for this client, are ignored; the token answer says what
-//! was granted.
+//! RFC 6749 §3.3, OIDC Core §3.1.2.1: the requested scope. Scopes that are unknown,
+//! or not allowed for this client, are ignored. The token response lists the
+//! granted ones.
 
-use oauth_types::{ErrorCode, Scope};
+use oauth_types::{ErrorCode, Params, Scope};
 
-use super::{Asked, Refusal};
-use crate::domain::AuthorizationRequest;
+use super::Refusal;
+use crate::{Idp, settings::Client};
 
-pub(super) fn check(asked: &Asked<'_>, request: &mut AuthorizationRequest) -> Result<(), Refusal> {
-    let invalid = |why: String| Refusal::new(ErrorCode::InvalidScope, why);
-    let text = asked
-        .params
-        .one("scope")?
-        .ok_or_else(|| invalid("scope is missing.".to_owned()))?;
-    let scope: Scope = text
+/// The part of the requested scope that the client may have.
+pub(super) fn scope(idp: &Idp, client: &Client, params: &Params) -> Result<Scope, Refusal> {
+    let invalid = |why: &str| Refusal::new(ErrorCode::InvalidScope, why);
+    let text = params.one("scope")?;
+    let text = text.ok_or_else(|| invalid("scope is missing."))?;
+    let requested: Scope = text
         .parse()
-        .map_err(|e: oauth_types::scope::BadScope| invalid(e.to_string()))?;
-    let settings = &asked.idp.settings;
-    request.scope = scope.filter(|token| settings.allows(asked.client, token));
-    if request.scope.is_empty() {
-        return Err(invalid("This client may ask for none of this.".to_owned()));
+        .map_err(|e: oauth_types::scope::BadScope| invalid(&e.to_string()))?;
+    let scope = requested.filter(|token| idp.settings.allows(client, token));
+    if scope.is_empty() {
+        return Err(invalid("This client may request none of these scopes."));
     }
-    Ok(())
+    Ok(scope)
 }

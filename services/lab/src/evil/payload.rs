@@ -1,32 +1,32 @@
-//! What an attack is fired with: the very markup that its page uses, and what
-//! the page's policy has to allow for it.
+//! The payload of an attack: the markup that its page uses and shows, and what the page's
+//! policy has to allow for it.
 
 use askama::Template;
 use kit::config::{Addresses, Site};
 use url::Url;
 use web_kit::ui::Csp;
 
-use super::page::Own;
+use super::assets;
 
 /// The callback of the client `demo_rp`: the attacker's app has a consent page.
 const ATTACKERS_APP: &str = "http://127.0.0.1:9999/callback";
 /// The challenge of the verifier in RFC 7636 appendix B.
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-/// Where the browser ends up when it was led astray.
+/// The page that open redirects lead to.
 pub(super) const LANDED: &str = "/landed";
 
-/// How an attack is fired; `evil.js` knows each by its name.
+/// The kinds of payloads; `evil.js` knows each by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Weapon {
+pub(super) enum Payload {
     /// A picture.
     Image,
-    /// A form that takes the browser along.
+    /// A form that navigates the browser.
     Form,
-    /// A form whose answer goes into a frame.
+    /// A form whose response goes into a frame.
     FramedForm,
-    /// A script of the attacker's own page.
+    /// A script of the attacker's page.
     Fetch,
-    /// A callback that the attacker carries here.
+    /// A callback URL of the attacker.
     Callback,
     /// A frame under a button.
     Frame,
@@ -36,17 +36,17 @@ pub(super) enum Weapon {
     Injected,
 }
 
-/// What the weapon is made of.
+/// The parts of a payload.
 pub(super) struct Parts {
     /// The page's policy.
     pub(super) csp: Csp,
-    /// What goes into the page when it is fired.
+    /// The markup that the attack inserts into the page.
     pub(super) markup: String,
-    /// A script that belongs to it, as text.
+    /// The source of its script.
     pub(super) script: Option<String>,
 }
 
-impl Weapon {
+impl Payload {
     /// Its name in the page and for `evil.js`.
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -59,20 +59,20 @@ impl Weapon {
         }
     }
 
-    /// What the button says.
+    /// The text of the button.
     pub(super) const fn trigger(self) -> &'static str {
         match self {
             Self::Image => "Show the picture",
             Self::Form | Self::FramedForm => "Send the form",
             Self::Fetch => "Run the script",
-            Self::Frame => "Lay the trap",
+            Self::Frame => "Set the trap",
             Self::Callback => "Open the callback",
             Self::Links | Self::Injected => "Show the links",
         }
     }
 
-    /// Its parts, against the services at `addresses`. `callback` is what the
-    /// attacker carries here, where it counts.
+    /// Its parts, against the services at `addresses`. `callback` is the callback URL of
+    /// the attacker.
     pub(super) fn parts(self, addresses: &Addresses, callback: Option<&str>) -> Parts {
         let app = addresses.url(Site::App1);
         let csp = Csp::strict();
@@ -84,7 +84,7 @@ impl Weapon {
                 Parts::new(csp, &FramedForm { app: &app })
             }
             Self::Fetch => Parts {
-                script: Own::text("fetch.js"),
+                script: assets::text("fetch.js"),
                 ..Parts::new(csp.connect_src(&app), &Fetch { app: &app })
             },
             Self::Callback => {
@@ -96,9 +96,9 @@ impl Weapon {
                 let csp = csp.frame_src(&src).frame_src(ATTACKERS_APP);
                 Parts::new(csp, &Frame { src })
             }
-            Self::Links => Parts::new(csp, &links_of(astray(addresses))),
+            Self::Links => Parts::new(csp, &links_of(redirect_links(addresses))),
             Self::Injected => {
-                let script = Own::text("injected.js").unwrap_or_default();
+                let script = assets::text("injected.js").unwrap_or_default();
                 let links = injected(addresses, &script);
                 Parts {
                     script: Some(script),
@@ -112,7 +112,7 @@ impl Weapon {
 impl Parts {
     fn new(csp: Csp, markup: &impl Template) -> Self {
         let markup = markup.render().unwrap_or_default();
-        // The same character, as people write it: the page shows its markup.
+        // The usual spelling of the same character: the page shows its markup.
         let markup = markup.replace("&#38;", "&amp;");
         Self {
             csp,
@@ -192,12 +192,11 @@ fn consent(addresses: &Addresses) -> String {
     with_query(&format!("{}/authorize", addresses.url(Site::Idp)), &request)
 }
 
-/// Every way we know to write this site's address so that a careless check
-/// takes it for a path.
-fn astray(addresses: &Addresses) -> Vec<Link> {
+/// Spellings of this site's address that a careless check accepts as a path.
+fn redirect_links(addresses: &Addresses) -> Vec<Link> {
     let here = format!("{}{LANDED}", addresses.url(Site::Evil));
     let host = here.split_once("://").map_or("", |(_, host)| host);
-    let ways = [
+    let spellings = [
         here.clone(),
         format!("//{host}"),
         format!("/\\{host}"),
@@ -206,19 +205,19 @@ fn astray(addresses: &Addresses) -> Vec<Link> {
         format!("%2F%2F{host}"),
     ];
     let login = format!("{}/login", addresses.url(Site::App1));
-    let link = |way: String| Link::new(&way, with_query(&login, &[("return_to", &way)]));
-    ways.map(link).into()
+    let link = |text: String| Link::new(&text, with_query(&login, &[("return_to", &text)]));
+    spellings.map(link).into()
 }
 
 /// One link that carries the script to app1's server, and one that carries it
 /// to the SPA's own script.
 fn injected(addresses: &Addresses, script: &str) -> [Link; 2] {
-    let payload = Payload { script }.render().unwrap_or_default();
-    let carry = |site| with_query(&addresses.url(site), &[("note", &payload)]);
-    // After `#` it reaches a page that is open already, with its tokens.
-    let spa = carry(Site::Spa).replacen('?', "#", 1);
+    let payload = InjectedImage { script }.render().unwrap_or_default();
+    let link_to = |site| with_query(&addresses.url(site), &[("note", &payload)]);
+    // After `#` it reaches an open page, with its tokens.
+    let spa = link_to(Site::Spa).replacen('?', "#", 1);
     [
-        Link::new("app1 with the script", carry(Site::App1)),
+        Link::new("app1 with the script", link_to(Site::App1)),
         Link::new(
             "The SPA with the script (sign in there first, and open this in its tab)",
             spa,
@@ -228,12 +227,12 @@ fn injected(addresses: &Addresses, script: &str) -> [Link; 2] {
 
 #[derive(Template)]
 #[template(source = "<img src=\"x\" onerror=\"{{ script }}\">", ext = "html")]
-struct Payload<'a> {
+struct InjectedImage<'a> {
     script: &'a str,
 }
 
 fn with_query(url: &str, query: &[(&str, &str)]) -> String {
-    // The addresses are the configuration's, found good when it was read.
+    // The addresses were validated with the configuration.
     let Ok(mut url) = Url::parse(url) else {
         return url.to_owned();
     };
@@ -246,24 +245,24 @@ mod tests {
     use super::*;
     use crate::evil::attack::ALL;
 
-    fn parts(weapon: Weapon) -> Parts {
-        weapon.parts(&Addresses::default(), None)
+    fn parts(payload: Payload) -> Parts {
+        payload.parts(&Addresses::default(), None)
     }
 
     #[test]
-    fn each_policy_names_what_its_weapon_needs_and_nothing_else() {
+    fn each_policy_names_what_its_payload_needs_and_nothing_else() {
         let app1 = "http://app1.localhost:8082";
-        let directives = |weapon| parts(weapon).csp.to_string();
-        assert!(directives(Weapon::Image).contains(&format!("img-src 'self' data: {app1};")));
-        assert!(directives(Weapon::Form).ends_with(&format!("form-action 'self' {app1}")));
-        assert!(directives(Weapon::FramedForm).contains(&format!("frame-src {app1};")));
-        assert!(directives(Weapon::Fetch).contains(&format!("connect-src 'self' {app1};")));
+        let directives = |payload| parts(payload).csp.to_string();
+        assert!(directives(Payload::Image).contains(&format!("img-src 'self' data: {app1};")));
+        assert!(directives(Payload::Form).ends_with(&format!("form-action 'self' {app1}")));
+        assert!(directives(Payload::FramedForm).contains(&format!("frame-src {app1};")));
+        assert!(directives(Payload::Fetch).contains(&format!("connect-src 'self' {app1};")));
         assert!(
-            directives(Weapon::Frame)
+            directives(Payload::Frame)
                 .contains("frame-src http://idp.localhost:8081 http://127.0.0.1:9999;")
         );
         for attack in &ALL {
-            let policy = directives(attack.weapon);
+            let policy = directives(attack.payload);
             assert!(
                 !policy.contains("unsafe") && !policy.contains('*'),
                 "{policy}"
@@ -273,15 +272,15 @@ mod tests {
 
     #[test]
     fn a_script_in_an_address_stays_within_the_bounds_of_addresses() {
-        for link in injected(&Addresses::default(), &Own::text("injected.js").unwrap()) {
+        for link in injected(&Addresses::default(), &assets::text("injected.js").unwrap()) {
             assert!(link.href.len() < 7000, "{} bytes", link.href.len());
             assert!(!link.href.contains(['<', '"', ' ', '\n']), "{}", link.href);
         }
     }
 
     #[test]
-    fn every_way_astray_is_a_login_of_the_apps_own() {
-        for link in astray(&Addresses::default()) {
+    fn every_redirect_link_is_a_login_of_the_app() {
+        for link in redirect_links(&Addresses::default()) {
             assert!(
                 link.href
                     .starts_with("http://app1.localhost:8082/login?return_to="),

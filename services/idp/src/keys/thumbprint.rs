@@ -1,37 +1,21 @@
-//! The public keys as JSON (RFC 7517), named by their thumbprints (RFC 7638).
+//! The name of a key: the thumbprint of its public half (RFC 7638).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::{Value, json};
-
-use super::SigningKey;
+use serde_json::Value;
 
 pub(super) fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// RFC 7638 §3: the hash of the required members, in the order of their names,
-/// without white space. `members` holds just these.
+/// RFC 7638 §3: the hash of the required members, ordered by name, without white
+/// space. `members` holds exactly these.
 pub(super) fn thumbprint(members: &Value) -> String {
     let sorted: BTreeMap<_, _> = members.as_object().into_iter().flatten().collect();
     let json = serde_json::to_vec(&sorted).unwrap_or_default();
     base64url(digest(&SHA256, &json).as_ref())
-}
-
-pub(super) fn document(keys: &[Arc<SigningKey>]) -> String {
-    let keys: Vec<_> = keys
-        .iter()
-        .map(|key| {
-            let mut jwk = key.public().clone();
-            jwk["alg"] = key.algorithm().as_str().into();
-            jwk["use"] = "sig".into();
-            jwk["kid"] = key.kid().into();
-            jwk
-        })
-        .collect();
-    json!({ "keys": keys }).to_string()
 }
 
 #[cfg(test)]

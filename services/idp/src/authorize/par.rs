@@ -2,23 +2,22 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use kit::seal::fingerprint;
-use oauth_types::names::REQUEST_URI_PREFIX;
+use oauth_types::{Params, names::REQUEST_URI_PREFIX};
 use serde::Serialize;
 use store::Budget;
-use web_kit::client::client_addr;
 
+use super::{
+    checks::{check, check_in_span},
+    client::find_redirect_uri,
+};
 use crate::{
-    authorize::{check, checked_in_span, find_redirect_uri},
-    bodies::{self, ClientForm},
-    budgets,
-    client_auth::authenticate,
+    Idp, budgets,
+    client_auth::AuthenticatedForm,
     domain::{AuthorizationRequest, PushedContent, PushedRequest},
     error::OAuthError,
-    params::Params,
+    forms::{ClientForm, LIMITS},
     records::{RecordError, Stored},
     settings::{Client, GrantType},
-    state::Idp,
-    token::{authorization, form_params},
 };
 
 /// RFC 9126 §2.2.
@@ -29,28 +28,26 @@ struct Answer {
 }
 
 /// `POST /par`: authenticates the client, checks the request as `/authorize`
-/// would (RFC 9126 §2.1), and keeps it.
+/// does (RFC 9126 §2.1), and stores it.
 pub async fn endpoint(
     idp: web::Data<Idp>,
     req: HttpRequest,
-    body: ClientForm,
+    form: ClientForm,
 ) -> Result<HttpResponse, OAuthError> {
-    let params = form_params(&req, &body)?;
-    let client = authenticate(&idp, authorization(&req)?, client_addr(&req), &params).await?;
-    bodies::mark_client_authenticated(&req, client);
+    let AuthenticatedForm { client, params } = AuthenticatedForm::read(&idp, &req, &form).await?;
     if params.has("request_uri") {
         return Err(OAuthError::request(
-            "request_uri is not taken here (RFC 9126 section 2.1).",
+            "request_uri is not accepted here (RFC 9126 section 2.1).",
         ));
     }
     if !client.may(GrantType::AuthorizationCode) {
         return Err(OAuthError::new(
             oauth_types::ErrorCode::UnauthorizedClient,
-            "This client has no authorization code grant.",
+            "This client may not use the authorization code grant.",
         ));
     }
     let uri = find_redirect_uri(client, &params).map_err(OAuthError::request)?;
-    let request = checked_in_span(&idp, client, &params, uri)
+    let request = check_in_span(&idp, client, &params, uri)
         .map_err(|refusal| OAuthError::new(refusal.code, refusal.description))?;
     let id = idp.random.token();
     let lifetimes = &idp.settings.lifetimes;
@@ -78,16 +75,16 @@ pub async fn endpoint(
         }))
 }
 
-/// A pushed request whose page was asked for.
+/// A pushed request that a browser brings to `/authorize`.
 pub struct Pushed {
-    /// What it asks for.
+    /// The request.
     pub request: AuthorizationRequest,
     id: String,
     stored: Stored<PushedRequest>,
 }
 
-/// The request that `client` pushed.
-pub async fn pushed(
+/// The live request that `client` pushed.
+pub async fn find(
     idp: &Idp,
     client: &Client,
     request_uri: &str,
@@ -107,7 +104,7 @@ pub async fn pushed(
     };
     let request = match &stored.record.content {
         PushedContent::Request(request) => Some((**request).clone()),
-        PushedContent::Params(params) => checked_before(idp, client, params),
+        PushedContent::Params(params) => of_previous_version(idp, client, params),
     };
     Ok(request.map(|request| Pushed {
         request: AuthorizationRequest {
@@ -119,21 +116,24 @@ pub async fn pushed(
     }))
 }
 
-/// Parameters that a process of the version before has checked and kept.
-fn checked_before(
+/// Parameters that a process of the previous version has checked and stored.
+fn of_previous_version(
     idp: &Idp,
     client: &Client,
     params: &[(String, String)],
 ) -> Option<AuthorizationRequest> {
-    let params = Params::from_pairs(params.iter().cloned()).ok()?;
+    if params.len() > LIMITS.count {
+        return None;
+    }
+    let params: Params = params.iter().cloned().collect();
     let uri = find_redirect_uri(client, &params).ok()?;
     check(idp, client, &params, uri).ok()
 }
 
 impl Pushed {
-    /// Its page is shown: it lasts as long as the page, and counts for the
-    /// browser's address from now on.
-    pub async fn opened(
+    /// Records that its sign-in page is shown: the request now lasts as long as
+    /// the page, and is charged to the browser's address.
+    pub async fn open(
         self,
         idp: &Idp,
         client: &Client,
@@ -141,7 +141,7 @@ impl Pushed {
     ) -> Result<(), RecordError> {
         let Self { id, stored, .. } = self;
         let before = &stored.record;
-        // One of the version before lasts as long already.
+        // A request of the previous version lasts as long already.
         if before.opened || before.charge.is_none() {
             return Ok(());
         }
@@ -152,7 +152,7 @@ impl Pushed {
         };
         let charge = budgets::charge(budgets::sender(req), &id, &opened)?;
         opened.charge = Some(charge.clone());
-        // Where another page of it was opened just now, that one has done this.
+        // If the swap fails, another page of the same request was opened just now.
         if !idp.records.swap(&id, &stored, &opened).await? {
             return Ok(());
         }
@@ -162,8 +162,8 @@ impl Pushed {
     }
 }
 
-/// Uses up the request `id` that `client` pushed; whether it was there.
-pub async fn use_up(idp: &Idp, client: &Client, id: &str) -> Result<bool, RecordError> {
+/// Removes the request `id` that `client` pushed. Returns whether it existed.
+pub async fn consume(idp: &Idp, client: &Client, id: &str) -> Result<bool, RecordError> {
     let Some(pushed) = idp.records.take::<PushedRequest>(id).await? else {
         return Ok(false);
     };

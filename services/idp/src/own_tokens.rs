@@ -1,4 +1,4 @@
-//! Reading tokens that we issued: access tokens at userinfo and token
+//! Validates tokens that the provider has issued: access tokens at userinfo and token
 //! exchange, id_tokens as hints.
 
 use jsonwebtoken::{Algorithm as Alg, Header, Validation, decode, decode_header};
@@ -8,12 +8,12 @@ use oauth_types::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{keys::Algorithm, state::Idp};
+use crate::{Idp, keys::Algorithm};
 
 /// The most characters of a token.
 const MAX_LEN: usize = 8192;
 
-/// The claims of a live access token; else why it is none.
+/// The claims of a live access token; otherwise the reason why it is none.
 pub fn access_token(idp: &Idp, token: &str) -> Result<AccessToken, &'static str> {
     let is_access_token = |header: &Header| {
         header
@@ -21,14 +21,14 @@ pub fn access_token(idp: &Idp, token: &str) -> Result<AccessToken, &'static str>
             .as_deref()
             .is_some_and(|typ| typ.eq_ignore_ascii_case(jwt_type::ACCESS_TOKEN))
     };
-    let claims: AccessToken = signed_by_us(
+    let claims: AccessToken = signed_here(
         idp,
         token,
         is_access_token,
         "not an access token (typ, RFC 9068 section 4)",
     )?;
     if claims.iss != idp.issuer {
-        return Err("another issuer's");
+        return Err("from another issuer");
     }
     if claims.exp <= idp.now().secs() {
         return Err("expired");
@@ -36,19 +36,19 @@ pub fn access_token(idp: &Idp, token: &str) -> Result<AccessToken, &'static str>
     Ok(claims)
 }
 
-/// What an id_token of ours, given back as a hint, says.
+/// The claims of an id_token that is sent back as a hint.
 #[derive(Deserialize)]
 pub struct IdTokenHint {
     iss: String,
     /// The user.
     pub sub: String,
-    /// The clients that it was for.
+    /// Its clients.
     pub aud: Audience,
     /// The login session.
     pub sid: Option<String>,
 }
 
-/// Reads an id_token of ours; it may have expired (OIDC Core §3.1.2.1,
+/// The claims of an id_token, which may have expired (OIDC Core §3.1.2.1,
 /// RP-Initiated Logout §4).
 pub fn id_token_hint(idp: &Idp, token: &str) -> Result<IdTokenHint, &'static str> {
     let is_id_token = |header: &Header| {
@@ -57,24 +57,24 @@ pub fn id_token_hint(idp: &Idp, token: &str) -> Result<IdTokenHint, &'static str
             .as_deref()
             .is_none_or(|typ| typ.eq_ignore_ascii_case(jwt_type::JWT))
     };
-    let hint: IdTokenHint = signed_by_us(idp, token, is_id_token, "not an id_token")?;
+    let hint: IdTokenHint = signed_here(idp, token, is_id_token, "not an id_token")?;
     if hint.iss != idp.issuer {
-        return Err("another issuer's");
+        return Err("from another issuer");
     }
     Ok(hint)
 }
 
-/// The user whom an id_token of this client names.
+/// The user of an id_token that was issued to this client.
 pub fn id_token_subject(idp: &Idp, token: &str, client_id: &str) -> Result<String, &'static str> {
     let hint = id_token_hint(idp, token)?;
     if hint.aud.contains(client_id) {
         Ok(hint.sub)
     } else {
-        Err("another client's")
+        Err("issued to another client")
     }
 }
 
-fn signed_by_us<C: DeserializeOwned>(
+fn signed_here<C: DeserializeOwned>(
     idp: &Idp,
     token: &str,
     is_right_type: impl Fn(&Header) -> bool,
@@ -91,14 +91,14 @@ fn signed_by_us<C: DeserializeOwned>(
         .kid
         .as_deref()
         .and_then(|kid| idp.keys.named(kid))
-        .ok_or("not signed by us")?;
+        .ok_or("not signed by this provider")?;
     let alg = match key.algorithm() {
         Algorithm::Es256 => Alg::ES256,
         Algorithm::Rs256 => Alg::RS256,
         Algorithm::EdDsa => Alg::EdDSA,
     };
     let mut validation = Validation::new(alg);
-    // Times go by our own clock, and who is meant by whoever asks.
+    // The callers check the times, by the provider's clock, and the audience.
     validation.validate_exp = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();

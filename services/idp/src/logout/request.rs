@@ -1,19 +1,19 @@
-//! What a logout request asks for (RP-Initiated Logout 1.0 §2). What is wrong
-//! with it is said on a page: nothing is ended, and nobody is sent anywhere.
+//! The parameters of a logout request (RP-Initiated Logout 1.0 §2). An error is shown
+//! as a page: no session ends, and there is no redirect.
 
+use oauth_types::Params;
 use url::Url;
 
 use crate::{
+    Idp,
     domain::LoginSession,
-    params::Params,
+    own_tokens::{self, IdTokenHint},
+    page_error::PageError,
     settings::Client,
-    state::Idp,
-    tokens_of_ours::{self, IdTokenHint},
-    trouble::Trouble,
 };
 
-/// The parameters that mean something here. `logout_hint` and `ui_locales` may
-/// be there: there is one session a browser, and one language.
+/// The supported parameters. `logout_hint` and `ui_locales` are ignored: a browser has
+/// one session, and the pages have one language.
 const NAMES: [&str; 4] = [
     "id_token_hint",
     "client_id",
@@ -22,25 +22,25 @@ const NAMES: [&str; 4] = [
 ];
 
 /// A request that passed every check.
-pub(super) struct Asked<'i> {
-    /// The client that asks, where it says so.
+pub(super) struct LogoutRequest<'i> {
+    /// The client, if the request names one.
     pub(super) client: Option<&'i Client>,
-    /// Where the browser goes in the end, with `state`.
-    pub(super) back: Option<Url>,
-    /// The parameters, for the form that asks the user.
+    /// Where the browser is redirected, with `state`.
+    pub(super) redirect_to: Option<Url>,
+    /// The parameters, for the confirmation form.
     pub(super) params: Vec<(String, String)>,
     hint: Option<IdTokenHint>,
 }
 
-impl<'i> Asked<'i> {
-    pub(super) fn read(idp: &'i Idp, params: &Params) -> Result<Self, Trouble> {
+impl<'i> LogoutRequest<'i> {
+    pub(super) fn read(idp: &'i Idp, params: &Params) -> Result<Self, PageError> {
         let hint = params
             .one("id_token_hint")?
-            .map(|token| tokens_of_ours::id_token_hint(idp, token))
+            .map(|token| own_tokens::id_token_hint(idp, token))
             .transpose()
-            .map_err(|why| Trouble::logout(format!("id_token_hint: {why}.")))?;
+            .map_err(|why| PageError::logout(format!("id_token_hint: {why}.")))?;
         let client = client(idp, params, hint.as_ref())?;
-        let back = params
+        let redirect_to = params
             .one("post_logout_redirect_uri")?
             .map(|uri| registered(client, uri))
             .transpose()?;
@@ -51,13 +51,13 @@ impl<'i> Asked<'i> {
         });
         Ok(Self {
             client,
-            back: back.map(|url| with_state(url, state)),
+            redirect_to: redirect_to.map(|url| with_state(url, state)),
             params: given.collect(),
             hint,
         })
     }
 
-    /// The session that the hint names.
+    /// The session of the hint.
     pub(super) fn sid(&self) -> Option<&str> {
         self.hint.as_ref()?.sid.as_deref()
     }
@@ -70,17 +70,17 @@ impl<'i> Asked<'i> {
     }
 }
 
-/// §2: `client_id` and the hint's audience must agree.
+/// §2: `client_id` and the audience of the hint must agree.
 fn client<'i>(
     idp: &'i Idp,
     params: &Params,
     hint: Option<&IdTokenHint>,
-) -> Result<Option<&'i Client>, Trouble> {
+) -> Result<Option<&'i Client>, PageError> {
     let named = params.one("client_id")?;
     let client = match (named, hint) {
         (Some(id), Some(hint)) if !hint.aud.contains(id) => {
-            let why = "id_token_hint was issued to another client than client_id names.";
-            return Err(Trouble::logout(why));
+            let why = "id_token_hint was issued to another client than client_id.";
+            return Err(PageError::logout(why));
         }
         (Some(id), _) => idp.settings.client(id),
         (None, Some(hint)) => idp
@@ -89,20 +89,20 @@ fn client<'i>(
             .find(|c| hint.aud.contains(&c.client_id)),
         (None, None) => return Ok(None),
     };
-    client.map(Some).ok_or_else(Trouble::unknown_client)
+    client.map(Some).ok_or_else(PageError::unknown_client)
 }
 
-/// §3: one of the client's, compared exactly as a string.
-fn registered(client: Option<&Client>, uri: &str) -> Result<Url, Trouble> {
+/// §3: one of the registered URIs of the client, compared as a string.
+fn registered(client: Option<&Client>, uri: &str) -> Result<Url, PageError> {
     let client = client.ok_or_else(|| {
-        Trouble::logout("post_logout_redirect_uri needs an id_token_hint or a client_id beside it.")
+        PageError::logout("post_logout_redirect_uri requires id_token_hint or client_id.")
     })?;
     let own = client.post_logout_redirect_uris.iter();
     own.filter(|own| *own == uri)
         .find_map(|own| own.parse().ok())
         .ok_or_else(|| {
-            Trouble::logout(
-                "post_logout_redirect_uri is none of the client's; it is compared exactly.",
+            PageError::logout(
+                "post_logout_redirect_uri is not registered for the client. Registered URIs are compared exactly.",
             )
         })
 }

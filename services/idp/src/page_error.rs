@@ -1,11 +1,11 @@
-//! What goes wrong on a page: said to the person, where nothing may go back to
-//! the client.
+//! Errors that are shown to the user as a page, where nothing may be sent to the
+//! client.
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
 };
-use oauth_types::ErrorCode;
+use oauth_types::{ErrorCode, params::BadParams};
 use url::Url;
 use web_kit::{
     body::BodyError,
@@ -14,23 +14,26 @@ use web_kit::{
     ui::{Accent, Message},
 };
 
-use crate::{grants::GrantError, params::BadParams, records::RecordError, settings::Client};
+use crate::{
+    records::{ChangeError, RecordError},
+    settings::Client,
+};
 
-/// Something that only a page can say.
+/// An error that is shown as a page.
 #[derive(Clone, Debug)]
-pub struct Trouble {
+pub struct PageError {
     status: StatusCode,
     title: &'static str,
     happened: String,
     todo: &'static str,
     code: Option<ErrorCode>,
-    /// The client's own address, where the user can start again.
+    /// The name and the origin of the client, where the user can start again.
     client: Option<Box<(String, String)>>,
-    /// The cookie that came twice.
+    /// The duplicate cookie.
     twice: Option<&'static str>,
 }
 
-impl Trouble {
+impl PageError {
     fn new(
         status: StatusCode,
         title: &'static str,
@@ -48,113 +51,104 @@ impl Trouble {
         }
     }
 
-    /// A request that cannot be understood.
+    /// A malformed request.
     pub fn request(why: impl Into<String>) -> Self {
-        let todo = "This is for the app's developer to mend. Go back to the app.";
-        let trouble = Self::new(
-            StatusCode::BAD_REQUEST,
-            "This request cannot be read",
-            why,
-            todo,
-        );
+        let todo = "Only the developer of the app can fix this. Go back to the app.";
+        let error = Self::new(StatusCode::BAD_REQUEST, "Invalid request", why, todo);
         Self {
             code: Some(ErrorCode::InvalidRequest),
-            ..trouble
+            ..error
         }
     }
 
-    /// RFC 6749 §4.1.2.1: an unknown client is told to the user alone.
+    /// RFC 6749 §4.1.2.1: an unknown client is reported to the user only.
     pub fn unknown_client() -> Self {
-        let todo = "Go back to the app, or ask who runs it.";
-        let happened = "No app with this client_id is known here.";
-        let trouble = Self::new(StatusCode::BAD_REQUEST, "Unknown app", happened, todo);
+        let todo = "Go back to the app, or contact its operator.";
+        let happened = "No app with this client_id is registered here.";
+        let error = Self::new(StatusCode::BAD_REQUEST, "Unknown app", happened, todo);
         Self {
             code: Some(ErrorCode::InvalidClient),
-            ..trouble
+            ..error
         }
     }
 
-    /// RFC 6749 §4.1.2.1: nothing goes to an address that is not the client's.
+    /// RFC 6749 §4.1.2.1: nothing is sent to an address that is not registered.
     pub fn redirect_uri(why: &'static str) -> Self {
-        let todo = "This is for the app's developer to mend.";
-        let trouble = Self::new(
+        let todo = "Only the developer of the app can fix this.";
+        let error = Self::new(
             StatusCode::BAD_REQUEST,
-            "This address is not the app's",
+            "Invalid redirect address",
             why,
             todo,
         );
         Self {
             code: Some(ErrorCode::InvalidRequest),
-            ..trouble
+            ..error
         }
     }
 
-    /// RFC 9126 §2.2: used, expired, or another client's.
+    /// RFC 9126 §2.2: the pushed request is used, expired, or another client's.
     pub fn pushed_request_gone(client: &Client) -> Self {
-        let happened = "The request that the app had pushed was used already, or has expired.";
-        let trouble = Self::new(
+        let happened = "The app's sign-in request was used already, or has expired.";
+        let error = Self::new(
             StatusCode::BAD_REQUEST,
-            "This sign-in is over",
+            "This sign-in has ended",
             happened,
             "Start again from the app.",
         );
         Self {
             code: Some(ErrorCode::InvalidRequestUri),
-            ..trouble
+            ..error
         }
         .back_to(client)
     }
 
-    /// The authorization session is not there: done, expired, or never was.
+    /// There is no such authorization session: completed, expired, or unknown.
     pub fn sign_in_over(client: Option<&Client>) -> Self {
-        let happened = "It was completed already (perhaps in another tab), or took too long.";
-        let trouble = Self::new(
+        let happened = "It was completed already, perhaps in another tab, or took too long.";
+        let error = Self::new(
             StatusCode::BAD_REQUEST,
-            "This sign-in is over",
+            "This sign-in has ended",
             happened,
             "Start again from the app.",
         );
-        client.map_or(trouble.clone(), |client| trouble.back_to(client))
+        client.map_or(error.clone(), |client| error.back_to(client))
     }
 
-    /// The form belongs to another browser: login CSRF, or no cookies.
+    /// The form was shown in another browser (login CSRF), or cookies are blocked.
     pub fn another_browser() -> Self {
-        let happened = "This form was not opened in this browser, or the browser keeps no cookies.";
+        let happened = "The form was opened in another browser, or this browser blocks cookies.";
         let todo = "Allow cookies for this site and start again from the app.";
         Self::new(
             StatusCode::FORBIDDEN,
-            "This form is not yours",
+            "Form from another browser",
             happened,
             todo,
         )
     }
 
-    /// A cookie that came twice, so that neither counts.
+    /// A cookie was sent twice: neither counts.
     pub fn cookie_twice(name: &'static str) -> Self {
-        let title = "A cookie is there twice";
+        let title = "Duplicate cookie";
         Self {
             twice: Some(name),
             ..Self::new(StatusCode::BAD_REQUEST, title, name, "")
         }
     }
 
-    /// OpenID Connect RP-Initiated Logout §2 and §4: nothing is ended, and
-    /// nothing goes to an address that is not known to be the client's.
+    /// OpenID Connect RP-Initiated Logout §2 and §4: no session ends, and nothing is sent
+    /// to an address that is not registered.
     pub fn logout(why: impl Into<String>) -> Self {
         let todo = "No session has ended. Go back to the app.";
-        let trouble = Self::new(
-            StatusCode::BAD_REQUEST,
-            "This sign-out cannot be done",
-            why,
-            todo,
-        );
+        let error = Self::new(StatusCode::BAD_REQUEST, "Sign-out failed", why, todo);
         Self {
             code: Some(ErrorCode::InvalidRequest),
-            ..trouble
+            ..error
         }
     }
 
-    /// A logout request that was refused, in a browser that is signed in or not.
+    /// A logout request that was refused; `signed_in` tells whether the browser is signed
+    /// in.
     pub fn nothing_ended(mut self, signed_in: bool) -> Self {
         self.todo = if signed_in {
             "You are still signed in. Go back to the app, or sign out at /account."
@@ -191,7 +185,7 @@ impl Trouble {
             page = page.way(format!("To {name}"), home);
         }
         let mut response = page
-            .way("What is this place?", "/")
+            .way("About this site", "/")
             .respond(Accent::Idp, self.status);
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response
@@ -202,51 +196,50 @@ impl Trouble {
     }
 }
 
-impl From<BodyError> for Trouble {
+impl From<BodyError> for PageError {
     fn from(error: BodyError) -> Self {
-        let title = "This form cannot be taken";
-        let todo = "Go back, wait a moment, and send it again.";
+        let title = "The form was not accepted";
+        let todo = "Go back, wait a moment, and submit it again.";
         Self::new(error.status(), title, error.to_string(), todo)
     }
 }
 
-impl From<RecordError> for Trouble {
+impl From<RecordError> for PageError {
     fn from(error: RecordError) -> Self {
         tracing::warn!("{error}");
-        let happened =
-            "The store that keeps sign-ins cannot be reached right now. You are not signed out.";
+        let happened = "The session store is unavailable right now. You are not signed out.";
         let todo = "Wait a moment, then reload this page.";
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "One moment, please",
+            "Temporarily unavailable",
             happened,
             todo,
         )
     }
 }
 
-impl From<store::StoreError> for Trouble {
+impl From<store::StoreError> for PageError {
     fn from(error: store::StoreError) -> Self {
         RecordError::from(error).into()
     }
 }
 
-impl From<GrantError> for Trouble {
-    fn from(error: GrantError) -> Self {
+impl From<ChangeError> for PageError {
+    fn from(error: ChangeError) -> Self {
         match error {
-            GrantError::Over => Self::sign_in_over(None),
-            GrantError::Records(error) => error.into(),
-            GrantError::Busy => {
-                let happened = "Too much happened at once.";
+            ChangeError::Ended => Self::sign_in_over(None),
+            ChangeError::Record(error) => error.into(),
+            ChangeError::Contended => {
+                let happened = "Too many requests at the same time.";
                 let todo = "Wait a moment, then reload this page.";
                 let status = StatusCode::SERVICE_UNAVAILABLE;
-                Self::new(status, "One moment, please", happened, todo)
+                Self::new(status, "Temporarily unavailable", happened, todo)
             }
         }
     }
 }
 
-impl From<BadParams> for Trouble {
+impl From<BadParams> for PageError {
     fn from(error: BadParams) -> Self {
         Self::request(error.to_string())
     }

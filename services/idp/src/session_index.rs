@@ -1,12 +1,12 @@
-//! Which login sessions there are, whose, and what hangs on each: ordered sets
-//! in the store, beside the records.
+//! Which login sessions exist, whose they are, and which grants and clients belong
+//! to each: ordered sets in the store, beside the records.
 //!
-//! A set is written before the record that it leads to, and left after the record
-//! has gone. So nothing is ever there and not found; what it leads to may be gone.
+//! An entry is added before the record that it leads to, and removed after the
+//! record. So every record is listed; an entry may lead to a record that is gone.
 //!
 //! A store can lose one of the two all the same. A record counts only while the
-//! sets name it by which it is ended ([`names_login`], [`names_grant`]): what
-//! revocation would not find is not there for anybody else either.
+//! sets by which it is ended contain it ([`contains_session`], [`contains_grant`]):
+//! nobody can use what revocation would not find.
 
 use std::time::Duration;
 
@@ -14,22 +14,22 @@ use kit::{clock::Timestamp, seal::fingerprint};
 use store::StoreError;
 
 use crate::{
+    Idp,
     domain::{Grant, LoginSession},
     meters::Unlisted,
-    state::Idp,
 };
 
-/// All login sessions by when they are over: what the worker goes through.
+/// All login sessions, ordered by their ends, for the worker.
 const ALL: &str = "idp:logins";
-/// The most grants that are over which a new one clears away.
+/// The most expired grants that one new grant removes.
 const TRIMMED: usize = 16;
-/// How long a set outlives what it leads to: so long nobody may run here, and a
-/// session that expired meanwhile is still ended properly.
+/// How long a set outlives its members. If no process runs for that long, sessions
+/// that expired meanwhile are still ended properly.
 const SLACK: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How many members are read at once.
 const PAGE: usize = 100;
 
-/// A login session, named without its record.
+/// The identity of a login session, without its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionName {
     /// `sid`.
@@ -39,7 +39,7 @@ pub struct SessionName {
 }
 
 impl SessionName {
-    /// The name of `login`.
+    /// The identity of `login`.
     pub fn of(login: &LoginSession) -> Self {
         Self {
             sid: login.sid.clone(),
@@ -47,12 +47,12 @@ impl SessionName {
         }
     }
 
-    /// As a member of the set of all.
+    /// The member of the set of all sessions.
     pub fn member(&self) -> String {
         format!("{}:{}", self.sid, self.sub)
     }
 
-    /// A `sid` has no colon.
+    /// Parses a member: a `sid` contains no colon.
     pub fn parse(member: &str) -> Option<Self> {
         let (sid, sub) = member.split_once(':')?;
         Some(Self {
@@ -74,7 +74,7 @@ fn grants(sid: &str) -> String {
     format!("idp:login-grants:{sid}")
 }
 
-/// A client id may hold any character: hashed, no two pairs share a key.
+/// A client id may contain any character. The hash keeps pairs apart.
 fn grants_to(client_id: &str, sub: &str) -> String {
     format!(
         "idp:grants-to:{}",
@@ -82,19 +82,19 @@ fn grants_to(client_id: &str, sub: &str) -> String {
     )
 }
 
-fn lasting(idp: &Idp, until: Timestamp) -> Duration {
+fn ttl_until(idp: &Idp, until: Timestamp) -> Duration {
     idp.now().until(until) + SLACK
 }
 
-/// `login` begins, or goes on longer. Gives how many sessions its user has.
-pub async fn enter(idp: &Idp, login: &LoginSession) -> Result<u64, StoreError> {
+/// Adds `login`, or extends it. Returns the number of sessions of its user.
+pub async fn add_session(idp: &Idp, login: &LoginSession) -> Result<u64, StoreError> {
     let (store, ends) = (idp.records.store(), login.expires_at);
-    let ttl = lasting(idp, ends);
+    let ttl = ttl_until(idp, ends);
     let name = SessionName::of(login);
     store.add_scored(ALL, &name.member(), ends, ttl).await?;
     let of_user = of_user(&login.sub);
     let count = store.add_scored(&of_user, &login.sid, ends, ttl).await?;
-    // What was there before must last as long.
+    // The clients of a continued session must be kept as long.
     let key = clients(&login.sid);
     for (client_id, since) in clients_of(idp, &login.sid).await? {
         store.add_scored(&key, &client_id, since, ttl).await?;
@@ -102,9 +102,9 @@ pub async fn enter(idp: &Idp, login: &LoginSession) -> Result<u64, StoreError> {
     Ok(count)
 }
 
-/// Whether the end of all its user's sessions would find `login`. Where the
-/// worker alone would not, it is told.
-pub async fn names_login(idp: &Idp, login: &LoginSession) -> Result<bool, StoreError> {
+/// Whether ending all sessions of its user would find `login`. If only the worker's
+/// set lacks it, it is added there again.
+pub async fn contains_session(idp: &Idp, login: &LoginSession) -> Result<bool, StoreError> {
     let store = idp.records.store();
     let (own, name) = (of_user(&login.sub), SessionName::of(login));
     let member = name.member();
@@ -112,34 +112,34 @@ pub async fn names_login(idp: &Idp, login: &LoginSession) -> Result<bool, StoreE
         tokio::try_join!(store.score(&own, &login.sid), store.score(ALL, &member),)?;
     if by_user.is_some() && by_end.is_none() {
         idp.meters.unlisted(Unlisted::Login);
-        look_at(idp, &name, login.expires_at).await?;
+        schedule(idp, &name, login.expires_at).await?;
     }
     Ok(by_user.is_some())
 }
 
-/// Whether the end of all grants of its user to its client would find `grant`.
-pub async fn names_grant(idp: &Idp, grant: &Grant) -> Result<bool, StoreError> {
+/// Whether ending all grants of its user to its client would find `grant`.
+pub async fn contains_grant(idp: &Idp, grant: &Grant) -> Result<bool, StoreError> {
     let key = grants_to(&grant.client_id, &grant.sub);
-    let place = idp.records.store().score(&key, &grant.id).await?;
-    Ok(place.is_some())
+    let score = idp.records.store().score(&key, &grant.id).await?;
+    Ok(score.is_some())
 }
 
-/// Whether the end of all sessions of `sub` would find the session `sid`.
-pub async fn names_session_of(idp: &Idp, sub: &str, sid: &str) -> Result<bool, StoreError> {
-    let place = idp.records.store().score(&of_user(sub), sid).await?;
-    Ok(place.is_some())
+/// Whether ending all sessions of `sub` would find the session `sid`.
+pub async fn contains_session_of(idp: &Idp, sub: &str, sid: &str) -> Result<bool, StoreError> {
+    let score = idp.records.store().score(&of_user(sub), sid).await?;
+    Ok(score.is_some())
 }
 
-/// The worker looks at `name` at the moment `at`.
-pub async fn look_at(idp: &Idp, name: &SessionName, at: Timestamp) -> Result<(), StoreError> {
-    let (store, ttl) = (idp.records.store(), lasting(idp, at));
+/// Makes the worker check `name` at the time `at`.
+pub async fn schedule(idp: &Idp, name: &SessionName, at: Timestamp) -> Result<(), StoreError> {
+    let (store, ttl) = (idp.records.store(), ttl_until(idp, at));
     store
         .add_scored(ALL, &name.member(), at, ttl)
         .await
         .map(drop)
 }
 
-/// Sessions that somebody has to look at now, handed out until `until`.
+/// Claims the sessions that are due, until `until`.
 pub async fn due(
     idp: &Idp,
     until: Timestamp,
@@ -153,21 +153,21 @@ pub async fn due(
         .collect())
 }
 
-/// How many there are.
+/// The number of login sessions.
 pub async fn count(idp: &Idp) -> Result<u64, StoreError> {
     idp.records.store().count_range(ALL, idp.now()).await
 }
 
-/// `name` is over, and all that hung on it is undone.
-pub async fn leave(idp: &Idp, name: &SessionName) -> Result<(), StoreError> {
+/// Removes a session that has ended.
+pub async fn remove_session(idp: &Idp, name: &SessionName) -> Result<(), StoreError> {
     let store = idp.records.store();
     store.remove_scored(&of_user(&name.sub), &name.sid).await?;
     store.remove_scored(ALL, &name.member()).await?;
     Ok(())
 }
 
-/// `sub` has the session `sid` no more.
-pub async fn leave_user(idp: &Idp, sub: &str, sid: &str) -> Result<(), StoreError> {
+/// Removes the session `sid` from those of `sub`.
+pub async fn remove_from_user(idp: &Idp, sub: &str, sid: &str) -> Result<(), StoreError> {
     idp.records
         .store()
         .remove_scored(&of_user(sub), sid)
@@ -175,8 +175,7 @@ pub async fn leave_user(idp: &Idp, sub: &str, sid: &str) -> Result<(), StoreErro
     Ok(())
 }
 
-/// The live sessions of `sub`, the one that ends first before the others; at
-/// most `limit`.
+/// The live sessions of `sub`, in the order of their ends; at most `limit`.
 pub async fn sessions_of(idp: &Idp, sub: &str, limit: usize) -> Result<Vec<String>, StoreError> {
     let key = of_user(sub);
     let found = idp.records.store().range(&key, idp.now(), limit);
@@ -203,7 +202,7 @@ pub async fn ending_from(
     Ok(found.into_iter().filter_map(named).collect())
 }
 
-/// How many grants there are, with one that has just been entered.
+/// Numbers of grants, including one that has just been added.
 #[derive(Clone, Copy, Debug)]
 pub struct GrantCounts {
     /// In its login session, to all clients.
@@ -212,25 +211,25 @@ pub struct GrantCounts {
     pub to_client: u64,
 }
 
-/// A client gets `grant` in its login session, which lasts until `ends`.
-pub async fn enter_grant(
+/// Adds `grant` to its login session, which lasts until `ends`.
+pub async fn add_grant(
     idp: &Idp,
     grant: &Grant,
     ends: Timestamp,
 ) -> Result<GrantCounts, StoreError> {
     let store = idp.records.store();
-    let ttl = lasting(idp, ends);
+    let ttl = ttl_until(idp, ends);
     store
         .add_scored(&clients(&grant.sid), &grant.client_id, idp.now(), ttl)
         .await?;
-    let ttl = lasting(idp, grant.expires_at);
+    let ttl = ttl_until(idp, grant.expires_at);
     let until = grant.expires_at;
     let in_session = grants(&grant.sid);
     let in_session = store.add_scored(&in_session, &grant.id, until, ttl).await?;
     let key = grants_to(&grant.client_id, &grant.sub);
-    // Those that ended by themselves leave no word.
-    for over in store.claim(&key, idp.now(), until, TRIMMED).await? {
-        store.remove_scored(&key, &over).await?;
+    // Expired grants do not remove themselves.
+    for expired in store.claim(&key, idp.now(), until, TRIMMED).await? {
+        store.remove_scored(&key, &expired).await?;
     }
     Ok(GrantCounts {
         in_session,
@@ -238,14 +237,14 @@ pub async fn enter_grant(
     })
 }
 
-/// The clients that took part in a session, and since when.
+/// The clients that take part in a session, and since when.
 pub async fn clients_of(idp: &Idp, sid: &str) -> Result<Vec<(String, Timestamp)>, StoreError> {
     let store = idp.records.store();
     store.range(&clients(sid), Timestamp::default(), PAGE).await
 }
 
-/// `client_id` has been told that the session is over.
-pub async fn leave_client(idp: &Idp, sid: &str, client_id: &str) -> Result<(), StoreError> {
+/// Removes `client_id` from a session that has ended for it.
+pub async fn remove_client(idp: &Idp, sid: &str, client_id: &str) -> Result<(), StoreError> {
     idp.records
         .store()
         .remove_scored(&clients(sid), client_id)
@@ -253,12 +252,12 @@ pub async fn leave_client(idp: &Idp, sid: &str, client_id: &str) -> Result<(), S
     Ok(())
 }
 
-/// Some of the grants that hang on a session.
+/// Some of the grants of a session.
 pub async fn grants_of(idp: &Idp, sid: &str) -> Result<Vec<String>, StoreError> {
     grants_in(idp, sid, PAGE).await
 }
 
-/// The grants that hang on a session; at most `limit`.
+/// The grants of a session; at most `limit`.
 pub async fn grants_in(idp: &Idp, sid: &str, limit: usize) -> Result<Vec<String>, StoreError> {
     let key = grants(sid);
     let found = idp.records.store();
@@ -266,8 +265,8 @@ pub async fn grants_in(idp: &Idp, sid: &str, limit: usize) -> Result<Vec<String>
     Ok(found.await?.into_iter().map(|(id, _)| id).collect())
 }
 
-/// A grant hangs on the session no more.
-pub async fn leave_session(idp: &Idp, sid: &str, grant_id: &str) -> Result<(), StoreError> {
+/// Removes a grant from its session.
+pub async fn remove_from_session(idp: &Idp, sid: &str, grant_id: &str) -> Result<(), StoreError> {
     idp.records
         .store()
         .remove_scored(&grants(sid), grant_id)
@@ -275,7 +274,7 @@ pub async fn leave_session(idp: &Idp, sid: &str, grant_id: &str) -> Result<(), S
     Ok(())
 }
 
-/// The grants of `sub` to `client_id` that may still live; at most `limit`.
+/// The grants of `sub` to `client_id` that have not expired; at most `limit`.
 pub async fn grants_of_user(
     idp: &Idp,
     client_id: &str,
@@ -287,9 +286,9 @@ pub async fn grants_of_user(
     Ok(found.await?.into_iter().map(|(id, _)| id).collect())
 }
 
-/// A grant is over.
-pub async fn leave_grant(idp: &Idp, grant: &Grant) -> Result<(), StoreError> {
-    leave_session(idp, &grant.sid, &grant.id).await?;
+/// Removes a grant that has ended.
+pub async fn remove_grant(idp: &Idp, grant: &Grant) -> Result<(), StoreError> {
+    remove_from_session(idp, &grant.sid, &grant.id).await?;
     let key = grants_to(&grant.client_id, &grant.sub);
     idp.records.store().remove_scored(&key, &grant.id).await?;
     Ok(())

@@ -1,22 +1,22 @@
-//! A POST that another site's page sends comes without our cookies: they are
-//! `SameSite=Lax`. What only asks for a page can come again as a GET, and then
-//! they come along. To answer the POST itself would be to answer a stranger: it
-//! would lose the browser its sign-on, and end the forms that it has open.
+//! Repeats a cross-site POST as a GET. A browser sends no `SameSite=Lax` cookies with a
+//! POST from another site, but sends them with a redirect by GET. Without the cookies
+//! the provider would not recognise the session: the user would have to sign in again,
+//! and the new cookies would invalidate the forms that the browser has open.
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, header},
 };
+use oauth_types::Params;
 use url::form_urlencoded;
 
-use crate::{cookies, params::Params};
+use crate::cookies;
 
-/// The longest address that a browser is sent to, in bytes.
+/// The most bytes of the query that a browser is redirected to.
 const MAX_QUERY: usize = 8000;
 
-/// Sends the browser to `path` again, by GET, where `req` is a POST that brought
-/// none of our cookies.
-pub fn as_get(req: &HttpRequest, path: &str, params: Params) -> Option<HttpResponse> {
+/// Redirects to `path` by GET, if `req` is a POST without cookies of the provider.
+pub fn redirect(req: &HttpRequest, path: &str, params: Params) -> Option<HttpResponse> {
     if *req.method() != Method::POST || cookies::any(req) {
         return None;
     }
@@ -42,15 +42,15 @@ mod tests {
     use super::*;
 
     fn location(req: TestRequest, text: &str) -> Option<String> {
-        let params = Params::parse(text).unwrap();
-        let answer = as_get(&req.to_http_request(), "/logout", params)?;
+        let params = Params::parse(text.as_bytes(), crate::forms::LIMITS).unwrap();
+        let answer = redirect(&req.to_http_request(), "/logout", params)?;
         assert!(answer.headers().get("set-cookie").is_none());
         let location = answer.headers().get("location").unwrap();
         Some(location.to_str().unwrap().to_owned())
     }
 
     #[test]
-    fn a_post_without_our_cookies_comes_again_as_a_get() {
+    fn a_post_without_cookies_is_repeated_as_a_get() {
         let again = location(TestRequest::post(), "state=a%26b&client_id=app1");
         assert_eq!(again.as_deref(), Some("/logout?state=a%26b&client_id=app1"));
         assert_eq!(location(TestRequest::get(), "state=a"), None);

@@ -1,0 +1,45 @@
+//! A form that a client sends, with the client authenticated.
+
+use actix_web::{HttpRequest, http::header};
+use oauth_types::Params;
+use web_kit::{body::client_is_known, client::client_addr};
+
+use super::authenticate;
+use crate::{Idp, error::OAuthError, forms::ClientForm, settings::Client};
+
+/// The parameters of a form and the client that sent them.
+pub struct AuthenticatedForm<'i> {
+    /// The client.
+    pub client: &'i Client,
+    /// The parameters.
+    pub params: Params,
+}
+
+impl<'i> AuthenticatedForm<'i> {
+    /// Decodes `form` and authenticates its client.
+    pub async fn read(
+        idp: &'i Idp,
+        req: &HttpRequest,
+        form: &ClientForm,
+    ) -> Result<Self, OAuthError> {
+        let params = form.params()?;
+        let client = authenticate(idp, authorization(req)?, client_addr(req), &params).await?;
+        // Anybody can send a public client's id: it authenticates nobody.
+        if !client.is_public() {
+            client_is_known(req);
+        }
+        Ok(Self { client, params })
+    }
+}
+
+/// The Authorization header, of which there may be one.
+fn authorization(req: &HttpRequest) -> Result<Option<&str>, OAuthError> {
+    let mut headers = req.headers().get_all(header::AUTHORIZATION);
+    let first = headers.next();
+    if headers.next().is_some() {
+        return Err(OAuthError::request("More than one Authorization header."));
+    }
+    let text = first.map(|value| value.to_str());
+    text.transpose()
+        .map_err(|_| OAuthError::request("The Authorization header is not ASCII."))
+}

@@ -1,0 +1,105 @@
+//! Builds the provider from its configuration and its keys.
+
+use std::{io, sync::Arc, time::Duration};
+
+use kit::{
+    Ground, clock::Timestamp, config::Problems, metrics::Metrics, random::Random, seal::KEY_LEN,
+    state_dir::StateDir,
+};
+use store::SharedStore;
+
+use crate::{
+    Idp,
+    backchannel::Outbox,
+    budgets::Budgets,
+    client_auth::{AssertionKeys, Failures, name_missing_keys},
+    config::Config,
+    form_secrets::FormSecrets,
+    keys::{Algorithm, Keys},
+    known_browsers::KnownBrowsers,
+    meters::{self, Meters},
+    passwords::Passwords,
+    records::{self, Authenticity, Records},
+    refresh_tokens::RefreshTokens,
+    throttle::{CounterKeys, Delays},
+};
+
+/// The provider of `config`.
+pub(crate) async fn provider(
+    config: Config,
+    store: SharedStore,
+    ground: &Ground,
+    metrics: &Metrics,
+) -> Result<Arc<Idp>, Problems> {
+    let state_dir = config.state_dir.clone();
+    let algorithm = config.signing_alg;
+    let longest = config.settings.lifetimes.longest_record();
+    let random = Arc::clone(&ground.random);
+    let now = ground.clock.now();
+    let load = move || load_keys(&state_dir, algorithm, longest, now, &*random);
+    let loaded = tokio::task::spawn_blocking(load).await;
+    let loaded = loaded
+        .map_err(|error| Problems::one("keys", error))?
+        .map_err(|error| Problems::one("STATE_DIR", error))?;
+    let meters = Meters::new(metrics);
+    let keys = loaded.signing;
+    meters::show_ages(metrics, keys.clone(), Arc::clone(&ground.clock));
+    let login_budget = config.login_budget;
+    let login_budget = (login_budget.in_all, login_budget.per_address);
+    let budgets = Budgets::new(&store, &ground.clock, login_budget);
+    let records = Records::new(store, Arc::clone(&ground.clock), loaded.records);
+    let outbox = Outbox::new(
+        (records.clone(), keys.clone(), config.issuer.clone()),
+        (Arc::clone(&ground.clock), Arc::clone(&ground.random)),
+        &config.settings,
+        (config.connect, &config.trust),
+        meters.clone(),
+    );
+    let hashes = config.settings.users().iter();
+    let hashes = hashes.map(|user| &user.password_hash);
+    let passwords = Passwords::new(hashes, config.demo_credentials);
+    name_missing_keys(&config.settings);
+    Ok(Arc::new(Idp {
+        userinfo: format!("{}/userinfo", config.issuer),
+        issuer: config.issuer,
+        settings: config.settings,
+        records,
+        budgets,
+        quotas: config.quotas,
+        outbox,
+        meters,
+        keys,
+        refresh_tokens: RefreshTokens::new(&loaded.refresh),
+        form_secrets: FormSecrets::new(&loaded.refresh),
+        passwords,
+        throttle: CounterKeys::new(&loaded.refresh),
+        delays: Delays::default(),
+        known_browsers: KnownBrowsers::new(&loaded.refresh),
+        assertion_keys: AssertionKeys::default(),
+        failures: Failures::default(),
+        weaknesses: config.weaknesses,
+        clock: Arc::clone(&ground.clock),
+        random: Arc::clone(&ground.random),
+    }))
+}
+
+/// The keys in the state directory.
+struct KeyMaterial {
+    signing: Keys,
+    refresh: [u8; KEY_LEN],
+    records: Authenticity,
+}
+
+fn load_keys(
+    state_dir: &StateDir,
+    algorithm: Algorithm,
+    longest: Duration,
+    now: Timestamp,
+    random: &dyn Random,
+) -> io::Result<KeyMaterial> {
+    Ok(KeyMaterial {
+        records: records::load_keys(state_dir, longest, now, random)?,
+        signing: Keys::load(state_dir, algorithm, now)?,
+        refresh: state_dir.sealing_key(records::OLDER, random)?,
+    })
+}
