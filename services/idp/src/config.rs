@@ -122,7 +122,7 @@ pub struct Config {
     /// The signing algorithm of new tokens.
     pub(crate) signing_alg: Algorithm,
     /// Addresses of apps that differ from their public names.
-    pub connect: Reach,
+    pub connect: AddressOverrides,
     /// Trusted roots of outgoing https.
     pub(crate) trust: Trust,
     /// The key of the operator's service, if it is on.

@@ -147,7 +147,9 @@ async fn attempt<'i>(
     let sub = user.map(|user| user.sub.clone());
     let checking = check_password(web::Data::clone(idp), from, admitted, slot, sub, password);
     // A task of its own: a failure counts even if the browser has disconnected.
-    let is_right = tokio::spawn(in_place(checking)).await.unwrap_or(false);
+    let is_right = tokio::spawn(in_current_trace(checking))
+        .await
+        .unwrap_or(false);
     Ok(user.filter(|_| is_right).ok_or(Reason::Wrong))
 }
 

@@ -58,7 +58,7 @@ use form_secrets::FormSecrets;
 use keys::Keys;
 pub use keys::{Algorithm, new_signing_key};
 use kit::{
-    Ground,
+    Deps,
     clock::{Clock, Timestamp},
     config::{Problems, Weaknesses},
     metrics::Metrics,
@@ -179,7 +179,7 @@ pub async fn build(
     let addresses = config.addresses.clone();
     let operator_key = config.operator_key.clone();
     let store = store::measured(&store, &metrics);
-    let idp = start::provider(config, store.clone(), &ground, &metrics).await?;
+    let idp = start::provider(config, store.clone(), &deps, &metrics).await?;
     let wait = readiness.clone();
     let (working, shutdown) = (Arc::clone(&idp), deps.shutdown.clone());
     let work = tokio::spawn(async move {
@@ -194,7 +194,7 @@ pub async fn build(
         .map_err(|e| Problems::one("HTTP", e))?;
     running.push(work);
     if !listeners.grpc.is_empty() {
-        let frame = grpc_kit::Frame {
+        let server = grpc_kit::GrpcServer {
             service: SERVICE,
             metrics,
             names: if operator_key.is_some() {
@@ -207,8 +207,8 @@ pub async fn build(
             readiness,
             shutdown: deps.shutdown,
         };
-        let served = frame.serve(listeners.grpc, grpc_services(idp, operator_key));
-        running.extend(served.map_err(|e| Problems::one("gRPC", e))?);
+        let grpc = server.serve(listeners.grpc, grpc_services(idp, operator_key));
+        running.extend(grpc.map_err(|e| Problems::one("gRPC", e))?);
     }
     Ok(running)
 }

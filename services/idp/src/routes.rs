@@ -25,7 +25,7 @@ use crate::{
 
 /// Where the trace of a request begins: at the client, or for a browser here or at its
 /// login.
-pub(crate) fn trace(_: &Method, path: &str) -> From {
+pub(crate) fn trace(_: &Method, path: &str) -> Origin {
     match path {
         "/token" | "/par" | "/userinfo" | "/jwks" | "/revoke" | "/grants" | "/grants/end" => {
             Origin::Caller
@@ -56,8 +56,8 @@ pub(crate) fn configure(
             .configure(|cfg| pages(cfg, framable))
             .configure(client_endpoints)
             .configure(|cfg| cross_origin_endpoints(cfg, &origins))
-            .configure(look::assets)
-            .default_service(look::fallback(Accent::Idp));
+            .configure(ui::assets)
+            .default_service(ui::fallback(Accent::Idp));
     }
 }
 
@@ -65,9 +65,7 @@ pub(crate) fn configure(
 fn pages(cfg: &mut ServiceConfig, framable: bool) {
     let page = |path: &str| {
         web::resource(path)
-            .wrap(from_fn(|req, next| {
-                look::error_pages(Accent::Idp, req, next)
-            }))
+            .wrap(from_fn(|req, next| ui::error_pages(Accent::Idp, req, next)))
             .wrap(from_fn(move |req, next| frame(framable, req, next)))
     };
     cfg.service(

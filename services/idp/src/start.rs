@@ -3,7 +3,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use kit::{
-    Ground, clock::Timestamp, config::Problems, metrics::Metrics, random::Random, seal::KEY_LEN,
+    Deps, clock::Timestamp, config::Problems, metrics::Metrics, random::Random, seal::KEY_LEN,
     state_dir::StateDir,
 };
 use store::SharedStore;
@@ -28,14 +28,14 @@ use crate::{
 pub(crate) async fn provider(
     config: Config,
     store: SharedStore,
-    ground: &Ground,
+    deps: &Deps,
     metrics: &Metrics,
 ) -> Result<Arc<Idp>, Problems> {
     let state_dir = config.state_dir.clone();
     let algorithm = config.signing_alg;
     let longest = config.settings.lifetimes.longest_record();
-    let random = Arc::clone(&ground.random);
-    let now = ground.clock.now();
+    let random = Arc::clone(&deps.random);
+    let now = deps.clock.now();
     let load = move || load_keys(&state_dir, algorithm, longest, now, &*random);
     let loaded = tokio::task::spawn_blocking(load).await;
     let loaded = loaded
@@ -43,14 +43,14 @@ pub(crate) async fn provider(
         .map_err(|error| Problems::one("STATE_DIR", error))?;
     let meters = Meters::new(metrics);
     let keys = loaded.signing;
-    meters::show_ages(metrics, keys.clone(), Arc::clone(&ground.clock));
+    meters::show_ages(metrics, keys.clone(), Arc::clone(&deps.clock));
     let login_budget = config.login_budget;
     let login_budget = (login_budget.in_all, login_budget.per_address);
-    let budgets = Budgets::new(&store, &ground.clock, login_budget);
-    let records = Records::new(store, Arc::clone(&ground.clock), loaded.records);
+    let budgets = Budgets::new(&store, &deps.clock, login_budget);
+    let records = Records::new(store, Arc::clone(&deps.clock), loaded.records);
     let outbox = Outbox::new(
         (records.clone(), keys.clone(), config.issuer.clone()),
-        (Arc::clone(&ground.clock), Arc::clone(&ground.random)),
+        (Arc::clone(&deps.clock), Arc::clone(&deps.random)),
         &config.settings,
         (config.connect, &config.trust),
         meters.clone(),
@@ -78,8 +78,8 @@ pub(crate) async fn provider(
         assertion_keys: AssertionKeys::default(),
         failures: Failures::default(),
         weaknesses: config.weaknesses,
-        clock: Arc::clone(&ground.clock),
-        random: Arc::clone(&ground.random),
+        clock: Arc::clone(&deps.clock),
+        random: Arc::clone(&deps.random),
     }))
 }
 

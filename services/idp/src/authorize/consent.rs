@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use tracing::Instrument as _;
 
 use super::{
-    answer, complete, consent_page::denied, join_journey_of, resubmit, session_form::Submission,
+    answer, complete, consent_page::denied, join_login_trace_of, resubmit, session_form::Submission,
 };
 use crate::{Idp, domain::Answer, forms::PageForm, page_error::PageError, sessions};
 
@@ -12,7 +12,7 @@ use crate::{Idp, domain::Answer, forms::PageForm, page_error::PageError, session
 pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, form: PageForm) -> HttpResponse {
     let handled = match Submission::read(&idp, &req, &form).await {
         Ok(submission) => {
-            let span = join_journey_of(&req, submission.session().request.state.as_deref());
+            let span = join_login_trace_of(&req, submission.session().request.state.as_deref());
             decide(&idp, &req, &submission).instrument(span).await
         }
         Err(error) => Err(error),

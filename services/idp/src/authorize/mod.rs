@@ -30,7 +30,7 @@ use par::Pushed;
 pub use par::endpoint as par;
 pub use sign_in::{PATH as SIGN_IN_PATH, endpoint as sign_in};
 use tracing::Instrument as _;
-use web_kit::trace::join_journey;
+use web_kit::trace::join_login_trace;
 
 use crate::{
     Idp, budgets, cookies,
@@ -57,7 +57,7 @@ pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, form: AuthorizeForm
     }
     let handled = match Incoming::read(&idp, &req, &form).await {
         Ok(Incoming { client, request }) => {
-            let span = join_journey_of(&req, request.state());
+            let span = join_login_trace_of(&req, request.state());
             let handling = authorize(&idp, &req, client, request);
             handling.instrument(span).await
         }
@@ -203,7 +203,7 @@ impl OpenSession {
 
 /// A span in the trace of the login that `state` names; without `state` the
 /// request's own.
-fn join_journey_of(req: &HttpRequest, state: Option<&str>) -> tracing::Span {
+fn join_login_trace_of(req: &HttpRequest, state: Option<&str>) -> tracing::Span {
     match state {
         Some(state) => join_login_trace(req, state),
         None => web_kit::trace::span_of(req),

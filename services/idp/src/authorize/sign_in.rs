@@ -9,7 +9,7 @@ use super::{
     checks::Refusal,
     complete, consent_page,
     decide::{self, Verdict},
-    join_journey_of, resubmit,
+    join_login_trace_of, resubmit,
     session_form::{Submission, hidden_fields},
 };
 use crate::{
@@ -44,7 +44,7 @@ pub(super) fn show(client: &Client, open: &OpenSession) -> HttpResponse {
 pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, form: PageForm) -> HttpResponse {
     let handled = match Submission::read(&idp, &req, &form).await {
         Ok(submission) => {
-            let span = join_journey_of(&req, submission.session().request.state.as_deref());
+            let span = join_login_trace_of(&req, submission.session().request.state.as_deref());
             sign_in(&idp, &req, submission).instrument(span).await
         }
         Err(error) => Err(error),

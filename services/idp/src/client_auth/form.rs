@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, http::header};
 use oauth_types::Params;
-use web_kit::{body::client_is_known, client::client_addr};
+use web_kit::{body::mark_client_authenticated, client::client_addr};
 
 use super::authenticate;
 use crate::{Idp, error::OAuthError, forms::ClientForm, settings::Client};
@@ -26,7 +26,7 @@ impl<'i> AuthenticatedForm<'i> {
         let client = authenticate(idp, authorization(req)?, client_addr(req), &params).await?;
         // Anybody can send a public client's id: it authenticates nobody.
         if !client.is_public() {
-            client_is_known(req);
+            mark_client_authenticated(req);
         }
         Ok(Self { client, params })
     }

@@ -1,7 +1,7 @@
 //! The files of the site.
 
 use actix_web::web::ServiceConfig;
-use web_kit::look::{
+use web_kit::ui::{
     self,
     rust_embed::{self, RustEmbed},
 };
@@ -12,12 +12,12 @@ struct Files;
 
 /// Serves `/assets/…`.
 pub(super) fn serve(cfg: &mut ServiceConfig) {
-    look::assets_and(cfg, Files::get);
+    ui::assets_and(cfg, Files::get);
 }
 
 /// The URL of the file `name`.
 pub(super) fn url(name: &str) -> String {
-    look::asset_url(Files::get, name)
+    ui::asset_url(Files::get, name)
 }
 
 /// The text of the file `name`.

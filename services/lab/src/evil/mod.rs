@@ -11,9 +11,9 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
-use kit::{Ground, config::Problems, net::Listeners, running::Running};
+use kit::{Deps, config::Problems, net::Listeners, running::Running};
 use page::PageData;
-use web_kit::look::{self, Accent};
+use web_kit::ui::{self, Accent};
 
 use crate::Config;
 
@@ -21,12 +21,12 @@ use crate::Config;
 pub const SERVICE: &str = "evil";
 
 /// Starts the site.
-pub fn build(config: &Config, listeners: Listeners, ground: Ground) -> Result<Running, Problems> {
+pub fn build(config: &Config, listeners: Listeners, deps: Deps) -> Result<Running, Problems> {
     let data = Data::new(PageData {
         addresses: config.addresses.clone(),
         weaknesses: config.weaknesses,
     });
-    crate::serve(SERVICE, config, listeners, ground, move |cfg| {
+    crate::serve(SERVICE, config, listeners, deps, move |cfg| {
         routes(cfg, data.clone());
     })
 }

@@ -5,8 +5,8 @@ use askama::Template;
 use kit::config::{Addresses, Site, Weakness, Weaknesses};
 use url::{Url, form_urlencoded};
 use web_kit::{
-    look::{self, Accent, Csp},
     problem::Problem,
+    ui::{self, Accent, Csp},
 };
 
 use super::{

@@ -16,9 +16,9 @@ use crate::Config;
 pub const SERVICE: &str = "lab";
 
 /// Starts the site.
-pub fn build(config: &Config, listeners: Listeners, ground: Ground) -> Result<Running, Problems> {
+pub fn build(config: &Config, listeners: Listeners, deps: Deps) -> Result<Running, Problems> {
     let page = Data::new(StartPage::new(config));
-    crate::serve(SERVICE, config, listeners, ground, move |cfg| {
+    crate::serve(SERVICE, config, listeners, deps, move |cfg| {
         routes(cfg, page.clone());
     })
 }

@@ -7,7 +7,7 @@ use actix_web::{
 };
 use askama::Template;
 use kit::config::Site;
-use web_kit::look::{
+use web_kit::ui::{
     self, Accent, Csp, SiteLink,
     rust_embed::{self, RustEmbed},
 };
@@ -62,7 +62,7 @@ impl StartPage {
     pub(super) fn new(config: &Config) -> Self {
         let addresses = &config.addresses;
         Self {
-            sites: look::sites(addresses),
+            sites: ui::sites(addresses),
             demo_users: config.demo_users,
             app1_url: addresses.link(Site::App1),
             app2_url: addresses.link(Site::App2),
