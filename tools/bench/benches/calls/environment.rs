@@ -16,6 +16,9 @@ use crate::nginx;
 /// How long a process gets to be ready.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How far the ports of a second replica are from those of the first.
+const LISTEN_OFFSET: u16 = 100;
+
 /// The surroundings. They end when it is dropped.
 pub struct Environment {
     // In the order in which they end.
@@ -96,14 +99,25 @@ impl Environment {
 
     /// The app with sessions in `mode`.
     pub async fn app(&self, mode: &str) -> Tested {
+        self.app_at(&binary("app1-bff"), mode, 0).await
+    }
+
+    /// A second replica of the app in `mode`: the `app1-bff` in `folder`.
+    pub async fn replica_of(&self, folder: &Path, mode: &str) -> Tested {
+        let program = folder.join("app1-bff");
+        self.app_at(&program, mode, LISTEN_OFFSET).await
+    }
+
+    async fn app_at(&self, program: &Path, mode: &str, listen_offset: u16) -> Tested {
         let mut environment = self.environment();
         environment.push(own("BFF_SESSION_MODE", mode));
         environment.extend(ONE_USER.map(|name| own(name, "1000")));
         environment.push(own("REDIS_URL", &self.redis_url));
+        environment.push(own("LISTEN_OFFSET", &listen_offset.to_string()));
         let flags = flags(self.folder.path(), self.offset);
-        let log = self.folder.path().join("app.log");
-        let process = Child::spawn(&binary("app1-bff"), &flags, &environment, log);
-        let port = self.addresses.port(Site::App1);
+        let log = self.folder.path().join(format!("app-{listen_offset}.log"));
+        let process = Child::spawn(program, &flags, &environment, log);
+        let port = self.addresses.port(Site::App1) + listen_offset;
         until_ready(&format!("http://127.0.0.1:{port}")).await;
         Tested {
             process,

@@ -7,6 +7,7 @@
     reason = "a program for a terminal, which ends where it cannot go on"
 )]
 
+mod compare;
 mod cpu;
 mod environment;
 mod machine;
@@ -15,6 +16,8 @@ mod price;
 mod renewals;
 mod rounds;
 mod wrk;
+
+use std::path::PathBuf;
 
 use bench::{
     docs,
@@ -42,6 +45,13 @@ struct Args {
     /// Leaves out what renewals cost; no figures are kept then
     #[arg(long)]
     no_renewals: bool,
+    /// Only compares with the `app1-bff` in this folder: prints, for each mode, the
+    /// requests per CPU-second that this build answers for one of that build
+    #[arg(long, value_name = "FOLDER")]
+    compare: Option<PathBuf>,
+    /// Pairs of bursts for `--compare`, each of one second
+    #[arg(long, default_value_t = compare::BURSTS)]
+    bursts: usize,
     /// `cargo bench` gives it
     #[arg(long, hide = true)]
     bench: bool,
@@ -55,6 +65,11 @@ async fn main() {
         connections: args.connections,
     };
     let environment = Environment::start("15m").await;
+    if let Some(other) = &args.compare {
+        let burst = Load { seconds: 1, ..load };
+        compare::run(&environment, other, &args.modes, burst, args.bursts).await;
+        return;
+    }
     let rounds = rounds::run(&environment, &args.modes, load, args.rounds).await;
     drop(environment);
     println!("\n{}", rounds.table());
