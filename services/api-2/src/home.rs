@@ -20,13 +20,13 @@ const CALLS: [ApiCall; 3] = [
         method: "POST",
         path: "/resource",
         scope: scope::WRITE,
-        what: "Reserves some of it.",
+        what: "Reserves stock.",
     },
     ApiCall {
         method: "GET",
         path: "/whoami",
         scope: "",
-        what: "Says what your token was taken to say, never the token.",
+        what: "Shows how the API interpreted your token, without the token itself.",
     },
 ];
 
@@ -43,8 +43,8 @@ pub(crate) fn routes(cfg: &mut ServiceConfig) {
 async fn home(issuer: Data<Issuer>) -> HttpResponse {
     let page = ApiPage {
         accent: Accent::Api2,
-        title: "The API of the inventory",
-        lead: "API-2 is a resource server that speaks HTTP and gRPC. It keeps no session and no cookie: each call brings an access token. The apps call it by gRPC, and API-1 calls it with a token that the user's was exchanged for.",
+        title: "Inventory API",
+        lead: "API-2 is a resource server that speaks HTTP and gRPC. It has no sessions and no cookies: each call brings an access token. The apps call API-2 over gRPC. API-1 exchanges the user's token first, and calls API-2 with the new one.",
         audience: AUDIENCE,
         issuer: issuer.0.clone(),
         grpc: Some("sso.inventory.v1.Inventory/{List,Reserve}"),

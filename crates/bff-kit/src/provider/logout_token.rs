@@ -73,7 +73,7 @@ pub(crate) enum BadLogoutToken {
     #[error("alg is none of those that id_tokens are signed by.")]
     Algorithm,
     /// No key of the provider's.
-    #[error("kid names no key of the provider's.")]
+    #[error("No known key of the identity provider fits kid and alg.")]
     UnknownKey,
     /// §2.6, 2.
     #[error("The signature is not the provider's.")]

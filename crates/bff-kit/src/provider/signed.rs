@@ -5,6 +5,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_types::Members;
 use openidconnect::{
     JsonWebKey as _,
+    SignatureVerificationError::{InvalidKey, UnsupportedAlg},
     core::{CoreJsonWebKey, CoreJsonWebKeySet, CoreJwsSigningAlgorithm},
 };
 
@@ -28,11 +29,12 @@ pub(super) enum Unsigned {
     /// None of those that the provider may sign by.
     #[error("alg is none of those that tokens are signed by")]
     Algorithm,
-    /// No key of the provider's.
-    #[error("kid names no key of the provider's")]
+    /// No known key of the provider has this `kid` and fits `alg` (RFC 7517 §4.2, §4.4):
+    /// the provider may have a newer one.
+    #[error("no known key of the identity provider fits kid and alg")]
     UnknownKey,
-    /// Not by the key that is meant.
-    #[error("the signature is not the provider's")]
+    /// A key that fits, but another signature.
+    #[error("the signature is not the identity provider's")]
     Signature,
 }
 
@@ -80,16 +82,14 @@ fn check_signature(
         Some(kid) => key.key_id().is_some_and(|id| id.as_str() == kid),
         None => true,
     };
-    let mut meant = keys.keys().iter().filter(is_meant).peekable();
-    if meant.peek().is_none() {
-        return Err(Unsigned::UnknownKey);
+    let mut error = Unsigned::UnknownKey;
+    for key in keys.keys().iter().filter(is_meant) {
+        match key.verify_signature(&algorithm, message, signature) {
+            Ok(()) => return Ok(()),
+            // The key is of another type, or for another use or algorithm.
+            Err(InvalidKey(_) | UnsupportedAlg(_)) => {}
+            Err(_) => error = Unsigned::Signature,
+        }
     }
-    // A key says itself what it is for: another kind's refuses the algorithm.
-    meant
-        .any(|key| {
-            let checked = key.verify_signature(&algorithm, message, signature);
-            checked.is_ok()
-        })
-        .then_some(())
-        .ok_or(Unsigned::Signature)
+    Err(error)
 }

@@ -34,7 +34,7 @@ pub struct ApiCall {
     pub method: &'static str,
     /// Its path.
     pub path: &'static str,
-    /// The scope that it needs; empty: any good token does.
+    /// The scope that it needs; empty: any valid token does.
     pub scope: &'static str,
     /// What it does.
     pub what: &'static str,
@@ -76,7 +76,7 @@ mod tests {
         };
         let html = api.render().unwrap();
         assert!(!html.contains("<script>") && !html.contains("<inventory>"));
-        for said in ["https://api", "GET /whoami", "any good token", "Says who."] {
+        for said in ["https://api", "GET /whoami", "any valid token", "Says who."] {
             assert!(html.contains(said), "{said}: {html}");
         }
         assert!(!html.contains("gRPC") && !html.contains("class=\"ways\""));

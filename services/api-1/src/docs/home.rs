@@ -20,19 +20,19 @@ const CALLS: [ApiCall; 4] = [
         method: "POST",
         path: "/resource",
         scope: WRITE,
-        what: "Places an order: it reserves stock at API-2 first, with a token that yours is exchanged for.",
+        what: "Places an order: exchanges your token for one for API-2 and reserves the stock there first.",
     },
     ApiCall {
         method: "GET",
         path: "/report",
         scope: READ,
-        what: "Shows your orders and the stock together; API-2 is asked with an exchanged token.",
+        what: "Shows your orders and the stock together; the call to API-2 uses an exchanged token.",
     },
     ApiCall {
         method: "GET",
         path: "/whoami",
         scope: "",
-        what: "Says what your token was taken to say, never the token.",
+        what: "Shows how the API interpreted your token, without the token itself.",
     },
 ];
 
@@ -43,15 +43,15 @@ pub(super) async fn home(docs: Data<Docs>) -> HttpResponse {
     };
     let page = ApiPage {
         accent: Accent::Api1,
-        title: "The API of the orders",
-        lead: "API-1 is a resource server. It keeps no session and no cookie: each call brings an access token, and the token says who you are and what you may do.",
+        title: "Orders API",
+        lead: "API-1 is a resource server. It has no sessions and no cookies: each call brings an access token, which says who you are and what you may do.",
         audience: AUDIENCE,
         issuer: docs.issuer.clone(),
         grpc: None,
         calls: &CALLS,
         ways: vec![
             way("Try it", "/docs"),
-            way("Its description (OpenAPI)", "/openapi.json"),
+            way("OpenAPI description", "/openapi.json"),
         ],
     };
     page.respond()
