@@ -205,14 +205,14 @@ impl Admission {
     }
 
     /// Ends bodies that are awaited and charged to `bucket`, the longest awaited
-    /// first, until about `wanted` bytes are free.
+    /// first (of those since the same tick, the oldest connection's), until about `wanted` bytes are free.
     fn free(&self, bucket: AddrBucket, wanted: usize) -> bool {
         let open = self.0.open.lock();
         let mut freed = 0;
         while freed < wanted {
-            let waiting = open.connections.values();
-            let waiting = waiting.filter(|state| state.pays(bucket));
-            let Some(oldest) = waiting.min_by_key(|state| state.since()) else {
+            let waiting = open.connections.iter();
+            let waiting = waiting.filter(|(_, state)| state.pays(bucket));
+            let Some((_, oldest)) = waiting.min_by_key(|(id, state)| (state.since(), **id)) else {
                 return false;
             };
             freed += oldest.charged().max(1);
@@ -226,9 +226,9 @@ impl Open {
     /// Closes the connection that is idle for longest among those that match
     /// `filter`.
     fn make_room(&self, filter: impl Fn(&State) -> bool) -> Option<()> {
-        let waiting = self.connections.values();
-        let waiting = waiting.filter(|state| state.is_waiting() && filter(state));
-        let oldest = waiting.min_by_key(|state| state.since())?;
+        let waiting = self.connections.iter();
+        let waiting = waiting.filter(|(_, state)| state.is_waiting() && filter(state));
+        let (_, oldest) = waiting.min_by_key(|(id, state)| (state.since(), **id))?;
         oldest.end(CloseReason::Closed);
         Some(())
     }
