@@ -205,14 +205,12 @@ impl Admission {
     }
 
     /// Ends bodies that are awaited and charged to `bucket`, the longest awaited
-    /// first (of those since the same tick, the oldest connection's), until about `wanted` bytes are free.
+    /// first, until about `wanted` bytes are free.
     fn free(&self, bucket: AddrBucket, wanted: usize) -> bool {
         let open = self.0.open.lock();
         let mut freed = 0;
         while freed < wanted {
-            let waiting = open.connections.iter();
-            let waiting = waiting.filter(|(_, state)| state.pays(bucket));
-            let Some((_, oldest)) = waiting.min_by_key(|(id, state)| (state.since(), **id)) else {
+            let Some(oldest) = open.longest_waiting(|state| state.pays(bucket)) else {
                 return false;
             };
             freed += oldest.charged().max(1);
@@ -226,11 +224,18 @@ impl Open {
     /// Closes the connection that is idle for longest among those that match
     /// `filter`.
     fn make_room(&self, filter: impl Fn(&State) -> bool) -> Option<()> {
-        let waiting = self.connections.iter();
-        let waiting = waiting.filter(|(_, state)| state.is_waiting() && filter(state));
-        let (_, oldest) = waiting.min_by_key(|(id, state)| (state.since(), **id))?;
+        let oldest = self.longest_waiting(|state| state.is_waiting() && filter(state))?;
         oldest.end(CloseReason::Closed);
         Some(())
+    }
+
+    /// The connection that is in its phase for longest among those that match
+    /// `filter`: of those since the same tick, the one that was accepted first.
+    fn longest_waiting(&self, filter: impl Fn(&State) -> bool) -> Option<&State> {
+        let waiting = self.connections.iter();
+        let waiting = waiting.filter(|(_, state)| filter(state));
+        let oldest = waiting.min_by_key(|(id, state)| (state.since(), **id));
+        oldest.map(|(_, state)| &**state)
     }
 }
 

@@ -279,6 +279,20 @@ fn of_a_share_that_is_used_up_the_body_that_waited_longest_makes_room() {
 }
 
 #[test]
+fn of_bodies_awaited_since_the_same_tick_the_connection_accepted_first_makes_room() {
+    let admission = Admission::new(Limits {
+        bytes_of_one: 60,
+        ..Limits::default()
+    });
+    let first = waiting(&admission, ONE, 6);
+    let later: Vec<_> = (0..9).map(|_| waiting(&admission, ONE, 6)).collect();
+    let mut next = admission.charge(AddrBucket::of(ONE));
+    next.grow(6).unwrap();
+    assert_eq!(first.0.ended(), Some(CloseReason::NoRoom));
+    assert!(later.iter().all(|(one, ..)| one.ended().is_none()));
+}
+
+#[test]
 fn where_all_room_is_taken_the_largest_share_makes_some() {
     let admission = small();
     let flood = waiting(&admission, ONE, 60);
