@@ -7,12 +7,12 @@ mod backing;
 mod cookie_codec;
 mod ended;
 mod error;
-mod fan_out;
 mod id;
 mod in_cookies;
 mod in_store;
 mod index;
 mod mode;
+mod observers;
 mod record;
 mod records;
 mod session;
@@ -29,16 +29,16 @@ use kit::{
     seal::Keyring,
     telemetry::names::{OK, span},
 };
-use store::{CacheEntries, LocalCache, StoreError, Watcher};
+use store::{CacheEntries, FanOut, LocalCache, StoreError, Watcher};
 use tracing::{Instrument as _, field::Empty};
 use web_kit::problem::Problem;
 
 use self::{
     backing::Backing,
     cookie_codec::CookieCodec,
-    fan_out::{FanOut, Observer},
     in_cookies::CookieSessions,
     in_store::StoreSessions,
+    observers::{Observer, Observers},
     records::Records,
     subscribers::Subscribers,
 };
@@ -70,7 +70,7 @@ pub(crate) struct Sessions {
     in_store: StoreSessions,
     in_cookies: CookieSessions,
     codec: Arc<CookieCodec>,
-    observers: Arc<FanOut>,
+    observers: Arc<Observers>,
     subscriptions: Subscriptions,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -89,12 +89,18 @@ impl Sessions {
             CacheEntries::new(&prefix, MAX_CACHED),
             Subscribers::new(&prefix),
         );
-        let observers = Arc::new(FanOut {
-            watchers: vec![entries.clone() as Arc<dyn Watcher>],
-            observers: vec![codec.clone() as Arc<dyn Observer>, subscribers.clone()],
-        });
+        let observers = Arc::new(Observers(vec![
+            codec.clone() as Arc<dyn Observer>,
+            subscribers.clone(),
+        ]));
+        let watchers = FanOut(vec![
+            entries.clone() as Arc<dyn Watcher>,
+            codec.clone(),
+            subscribers.clone(),
+        ]);
         // `None`: the store is in this process itself.
-        let watch = parts.store.watch(&prefix, observers.clone()).map(Arc::new);
+        let watch = parts.store.watch(&prefix, Arc::new(watchers));
+        let watch = watch.map(Arc::new);
         let cache = LocalCache::new(entries, watch.clone().filter(|_| settings.may_cache()));
         let records = Records::new(
             (parts.store.clone(), keyring("session")),

@@ -1,50 +1,24 @@
-//! Who in this process is told what becomes of sessions: of a change by the
-//! store's watch, of an end in this process at once.
+//! Who in this process learns at once that a session has ended here. Changes by
+//! other replicas come by the store's watch.
 
 use std::sync::Arc;
 
-use store::Watcher;
-
 use super::id::Handle;
 
-/// Wants to know of changes to records, and of ends in this process.
-pub(super) trait Observer: Watcher {
+/// Learns of ends in this process.
+pub(super) trait Observer: Send + Sync {
     /// The session of `handle` has ended in this process.
     fn ended(&self, handle: &Handle);
 }
 
-/// Tells all of them.
-pub(super) struct FanOut {
-    /// These hear of changes alone.
-    pub(super) watchers: Vec<Arc<dyn Watcher>>,
-    pub(super) observers: Vec<Arc<dyn Observer>>,
-}
+/// All observers.
+pub(super) struct Observers(pub(super) Vec<Arc<dyn Observer>>);
 
-impl FanOut {
-    /// Tells that the session of `handle` has ended.
+impl Observers {
+    /// The session of `handle` has ended in this process.
     pub(super) fn ended(&self, handle: &Handle) {
-        for observer in &self.observers {
+        for observer in &self.0 {
             observer.ended(handle);
-        }
-    }
-}
-
-impl Watcher for FanOut {
-    fn invalidate(&self, key: &str) {
-        for watcher in &self.watchers {
-            watcher.invalidate(key);
-        }
-        for observer in &self.observers {
-            observer.invalidate(key);
-        }
-    }
-
-    fn invalidate_all(&self) {
-        for watcher in &self.watchers {
-            watcher.invalidate_all();
-        }
-        for observer in &self.observers {
-            observer.invalidate_all();
         }
     }
 }

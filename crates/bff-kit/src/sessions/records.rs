@@ -9,9 +9,9 @@ use store::{LocalCache, SharedStore, StoreError};
 
 use super::{
     ended::Ended,
-    fan_out::FanOut,
     id::Handle,
     index::{Index, Whose},
+    observers::Observers,
     record::{Record, SessionLifetimes},
 };
 
@@ -37,7 +37,7 @@ pub(super) struct Records {
     index: Index,
     /// Local copies of some records.
     cache: Arc<LocalCache<Arc<Stored>>>,
-    observers: Arc<FanOut>,
+    observers: Arc<Observers>,
     unlisted: Counter,
 }
 
@@ -50,7 +50,7 @@ impl Records {
         client_id: &str,
         lifetimes: SessionLifetimes,
         cache: Arc<LocalCache<Arc<Stored>>>,
-        observers: Arc<FanOut>,
+        observers: Arc<Observers>,
         unlisted: Counter,
     ) -> Self {
         let index = Index::new(store.clone(), deps.clock.clone(), client_id);

@@ -13,7 +13,7 @@ use store::{Watch, Watcher};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use web_kit::client::AddrBucket;
 
-use super::{fan_out::Observer, id::Handle};
+use super::{id::Handle, observers::Observer};
 
 /// The most subscriptions to one session; a newer one replaces the oldest. The
 /// connection of a page that has gone is noticed late, and must not keep the next

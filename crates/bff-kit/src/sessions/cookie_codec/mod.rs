@@ -30,10 +30,10 @@ use self::{
 use super::{
     ended,
     error::SessionError,
-    fan_out::Observer,
     id::{Handle, SessionId},
     index::Whose,
     mode::SessionMode,
+    observers::Observer,
     record::{About, AccessToken, SessionLifetimes},
     records::{self, Records},
 };

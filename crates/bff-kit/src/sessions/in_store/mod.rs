@@ -24,10 +24,10 @@ use super::{
     cookie_codec::CookieCodec,
     ended::Ended,
     error::{SessionError, TokenError},
-    fan_out::FanOut,
     id::{Handle, SessionId},
     index::Whose,
     mode::SessionMode,
+    observers::Observers,
     record::{About, Record},
     records::{Records, Stored},
     session::{Purpose, Session, Source, Wanted},
@@ -53,7 +53,7 @@ pub(crate) struct StoreSessions {
     /// Where a session can be `cached`.
     cached: Option<Cached>,
     hybrid: Hybrid,
-    observers: Arc<FanOut>,
+    observers: Arc<Observers>,
     /// How many sessions one user has at most.
     per_user: usize,
 }
@@ -160,7 +160,7 @@ impl StoreSessions {
         parts: &SessionParts<'_>,
         records: Arc<Records>,
         codec: Arc<CookieCodec>,
-        observers: Arc<FanOut>,
+        observers: Arc<Observers>,
     ) -> Self {
         let (clock, settings) = (&parts.deps.clock, parts.settings);
         let provider = parts.provider;
