@@ -68,10 +68,7 @@ fn micros(environment: &Environment, app: &Tested, cookies: &str, load: Load) ->
 fn median_with_interval(mut values: Vec<f64>) -> (f64, f64, f64) {
     values.sort_by(f64::total_cmp);
     let count = values.len();
-    let half = (1..=count)
-        .take_while(|width| width * width <= count)
-        .last()
-        .unwrap_or(0);
+    let half = count.isqrt();
     let middle = count / 2;
     let low = middle.saturating_sub(half);
     let high = (middle + half).min(count - 1);
