@@ -7,7 +7,7 @@ use kit::{
     Deps,
     clock::{Clock, ManualClock, SystemClock},
     config::{Addresses, RedisSettings, Site, Weakness},
-    net::Listeners,
+    listeners::Listeners,
     random::SeededRandom,
     running::Running,
     shutdown::Shutdown,

@@ -6,7 +6,7 @@ use clap::Parser;
 use kit::{
     Deps,
     config::{Addresses, Common, CommonArgs, Problems, Site, Weakness},
-    net::Listeners,
+    listeners::Listeners,
     running::Running,
     state_dir::StateDir,
 };

@@ -134,6 +134,6 @@ async fn services_start_from_it_mounted_read_only() {
     let status = tokio::task::block_in_place(|| app2.wait(SOON)).expect("it ends");
     assert_eq!(status.code(), Some(2), "{}", app2.output());
     let file = part.join("bff-sealing.key").display().to_string();
-    let said = format!("app2-bff: STATE_DIR: {file} is not there and cannot be made: ");
+    let said = format!("app2-bff: STATE_DIR: {file} does not exist and cannot be created: ");
     assert!(app2.output().contains(&said), "{}", app2.output());
 }

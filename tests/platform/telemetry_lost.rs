@@ -1,5 +1,5 @@
-//! Telemetry that goes nowhere: refused at the start where the setting is wrong,
-//! said and counted where the collector is not there.
+//! Lost telemetry: an invalid setting is refused at the start, and the log and a metric
+//! report a collector that does not answer.
 
 use std::time::Duration;
 
@@ -96,7 +96,7 @@ async fn spans_that_no_collector_takes_are_said_once_and_counted() {
         assert!(exports(&api, "ok").await < 1.0, "{protocol}");
         let lines = said
             .lines()
-            .filter(|line| line.contains("telemetry goes nowhere"));
+            .filter(|line| line.contains("does not accept telemetry"));
         let lines: Vec<_> = lines.collect();
         assert_eq!(lines.len(), 1, "{protocol}: {said}");
         assert!(lines[0].contains("http://collector.localhost"), "{lines:?}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::web;
 use kit::{
-    Deps, config::Problems, metrics::Metrics, net::Listeners, readiness::Readiness,
+    Deps, config::Problems, listeners::Listeners, metrics::Metrics, readiness::Readiness,
     running::Running, seal::Keyring,
 };
 use store::SharedStore;

@@ -2,7 +2,7 @@
 
 use std::{io, net::TcpListener, time::Duration};
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use kit::{
     admission::Admission, metrics::Metrics, readiness::Readiness, running::Running,
     shutdown::Shutdown,
@@ -62,18 +62,7 @@ impl GrpcServer {
         listeners: Vec<TcpListener>,
         mut routes: RoutesBuilder,
     ) -> io::Result<Running> {
-        let incoming = listeners.into_iter().map(|listener| {
-            listener.set_nonblocking(true)?;
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            Ok(TcpIncoming::from(listener).with_nodelay(Some(true)))
-        });
-        let incoming = stream::select_all(incoming.collect::<io::Result<Vec<_>>>()?);
-        let admission = self.admission.clone();
-        let incoming = incoming.filter_map(move |io| {
-            let admitted = io.map(|io| Socket::admit(io, &admission)).transpose();
-            std::future::ready(admitted)
-        });
-
+        let incoming = incoming(listeners, self.admission.clone())?;
         let reporter = HealthReporter::new();
         routes.add_service(tonic_health::pb::health_server::HealthServer::new(
             tonic_health::server::HealthService::from_health_reporter(reporter.clone()),
@@ -119,6 +108,23 @@ impl GrpcServer {
         }));
         Ok(running)
     }
+}
+
+/// The admitted connections of all `listeners`.
+fn incoming(
+    listeners: Vec<TcpListener>,
+    admission: Admission,
+) -> io::Result<impl Stream<Item = io::Result<Socket>>> {
+    let incoming = listeners.into_iter().map(|listener| {
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        Ok(TcpIncoming::from(listener).with_nodelay(Some(true)))
+    });
+    let incoming = stream::select_all(incoming.collect::<io::Result<Vec<_>>>()?);
+    Ok(incoming.filter_map(move |io| {
+        let admitted = io.map(|io| Socket::admit(io, &admission)).transpose();
+        std::future::ready(admitted)
+    }))
 }
 
 /// Announces what is served: one set of descriptors can hold other servers' too.

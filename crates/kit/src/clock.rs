@@ -1,4 +1,4 @@
-//! Time comes in as an argument: `clippy.toml` closes the side door.
+//! Functions receive the time as an argument; `clippy.toml` forbids the system clock.
 
 use std::{
     ops::{Add, Sub},
@@ -36,7 +36,7 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
-    /// How long until `later`; zero when it is not later.
+    /// The duration until `later`; zero if it is not later.
     pub fn until(self, later: Self) -> Duration {
         Duration::from_millis(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0))
     }
@@ -60,9 +60,9 @@ fn millis_of(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Tells the time.
+/// A source of the time.
 pub trait Clock: Send + Sync + 'static {
-    /// The present moment.
+    /// The current time.
     fn now(&self) -> Timestamp;
 }
 
@@ -83,7 +83,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that tests move by hand.
+/// A clock that a test sets.
 #[derive(Debug)]
 pub struct ManualClock(AtomicI64);
 
@@ -93,7 +93,7 @@ impl ManualClock {
         Self(AtomicI64::new(at.millis()))
     }
 
-    /// Moves on.
+    /// Advances the clock.
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(millis_of(by), Ordering::SeqCst);
     }

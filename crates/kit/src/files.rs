@@ -1,6 +1,6 @@
-//! The one reader of files that people write: secrets, keys, certificates, key
-//! sets, configurations. Editors put a byte order mark before a text, and
-//! nothing that reads the text afterwards expects one.
+//! Reads files that people write: secrets, keys, certificates, key sets, configurations.
+//! Editors put a byte order mark before a text, which no parser expects, so it is
+//! removed.
 
 use std::{
     fs::File,
@@ -19,12 +19,12 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     text(read(path)?)
 }
 
-/// What is in the file at `path`, byte for byte: for keys that are no text.
+/// The bytes of the file at `path`, for keys that are not text.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     read_from(File::open(path)?, MAX_LEN)
 }
 
-/// What `source` has, and an error where that is more than `most` bytes.
+/// The bytes of `source`; an error if there are more than `most`.
 pub fn read_from(source: impl Read, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     source
@@ -36,23 +36,23 @@ pub fn read_from(source: impl Read, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// `bytes` as text, without a byte order mark. Only UTF-8 is taken.
+/// `bytes` as UTF-8 text, without a byte order mark.
 pub fn text(mut bytes: Vec<u8>) -> io::Result<String> {
     strip_mark(&mut bytes);
     if UTF16_MARKS.iter().any(|mark| bytes.starts_with(mark)) {
         return Err(invalid("it is UTF-16; save the file as UTF-8"));
     }
-    // The error of the standard library holds the bytes: there may be a secret in them.
+    // The standard library's error contains the bytes, which may be a secret.
     String::from_utf8(bytes).map_err(|error| invalid(format!("not UTF-8: {}", error.utf8_error())))
 }
 
-/// The text of a file without the end of its last line: what a secret is.
+/// The text of a file without the end of its last line, as secrets are read.
 pub fn line(mut text: String) -> String {
     text.truncate(text.trim_end_matches(['\r', '\n']).len());
     text
 }
 
-/// Takes a UTF-8 byte order mark off the start of `bytes` (RFC 3629 §6, RFC 8259 §8.1).
+/// Removes a UTF-8 byte order mark from the start of `bytes` (RFC 3629 §6, RFC 8259 §8.1).
 pub fn strip_mark(bytes: &mut Vec<u8>) {
     if bytes.starts_with(UTF8_MARK) {
         bytes.drain(..UTF8_MARK.len());

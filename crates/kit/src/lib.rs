@@ -5,6 +5,7 @@ pub mod admission;
 pub mod clock;
 pub mod config;
 pub mod files;
+pub mod listeners;
 pub mod metrics;
 pub mod net;
 pub mod random;

@@ -1,4 +1,4 @@
-//! Randomness comes in as an argument, like time.
+//! Functions receive randomness as an argument, like the time.
 
 use aws_lc_rs::rand::SecureRandom as _;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -35,7 +35,7 @@ pub struct OsRandom;
 
 impl Random for OsRandom {
     /// # Panics
-    /// When the operating system has no randomness: nothing safe can be done then.
+    /// If the operating system has no randomness: no secret would be safe.
     #[expect(
         clippy::expect_used,
         reason = "nothing safe can be done without randomness"
@@ -47,7 +47,7 @@ impl Random for OsRandom {
     }
 }
 
-/// The same bytes for the same seed (SHA-256 in counter mode): for tests alone.
+/// The same bytes for the same seed (SHA-256 in counter mode), for tests only.
 #[derive(Debug)]
 pub struct SeededRandom {
     seed: u64,

@@ -1,5 +1,5 @@
-//! `/readyz`: not ready until each dependency was first reached, and again
-//! while draining; a later outage of a dependency does not count.
+//! `/readyz`: ready once each dependency was reached, until the drain. A later outage of a
+//! dependency does not count.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,10 +7,10 @@ use parking_lot::RwLock;
 
 use crate::shutdown::Shutdown;
 
-/// How often a service that waits says so.
+/// How often a waiting service logs that.
 const SAY_EVERY: Duration = Duration::from_secs(3);
 
-/// What a service still waits for.
+/// The dependencies that a service still waits for.
 #[derive(Clone)]
 pub struct Readiness {
     waiting_for: Arc<RwLock<Vec<(&'static str, String)>>>,
@@ -36,7 +36,7 @@ impl Readiness {
             .retain(|(name, _)| *name != dependency);
     }
 
-    /// Why `dependency` is not there yet.
+    /// Records why `dependency` was not reached.
     pub fn not_yet(&self, dependency: &str, why: String) {
         let mut waiting = self.waiting_for.write();
         if let Some(entry) = waiting.iter_mut().find(|(name, _)| *name == dependency) {
@@ -60,8 +60,8 @@ impl Readiness {
         Err(reasons.join("; "))
     }
 
-    /// Tries `reach` until it succeeds, from every 20 ms to every second, and
-    /// says so in the log every few seconds. `None` when the drain begins first.
+    /// Tries `reach` until it succeeds, at intervals that grow from 20 ms to a second, and
+    /// logs the failure every few seconds. `None` if the drain begins first.
     pub async fn until_reached<T, E, F>(
         &self,
         dependency: &'static str,

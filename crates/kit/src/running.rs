@@ -7,27 +7,27 @@ use tokio::task::JoinHandle;
 
 use crate::shutdown::{Shutdown, Turn};
 
-/// Ends when all of its tasks have.
+/// The tasks of a service. It ends when all of them have ended.
 #[derive(Debug, Default)]
 pub struct Running(Vec<JoinHandle<io::Result<()>>>);
 
 impl Running {
-    /// Nothing yet.
+    /// No tasks.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With `task` too.
+    /// Adds `task`.
     pub fn push(&mut self, task: JoinHandle<io::Result<()>>) {
         self.0.push(task);
     }
 
-    /// With all of `other`'s tasks too.
+    /// Adds the tasks of `other`.
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
-    /// The same as one task, at whose end the `turn` of others comes.
+    /// The same tasks as one, which drops `turn` at its end.
     #[must_use]
     pub fn before(self, turn: Turn, shutdown: &Shutdown) -> Self {
         let shutdown = shutdown.clone();
@@ -39,13 +39,13 @@ impl Running {
         Self(vec![tokio::spawn(all)])
     }
 
-    /// Waits for all of them; the first error, if any.
+    /// Waits for all tasks. Returns the first error, if any.
     pub async fn join(self) -> io::Result<()> {
         self.supervise(&Shutdown::new()).await
     }
 
-    /// The same; the first that fails begins the drain, so that nothing goes on
-    /// half dead.
+    /// Waits for all tasks. The first failure begins the drain, so that no service
+    /// continues without a part of itself.
     pub async fn supervise(self, shutdown: &Shutdown) -> io::Result<()> {
         let mut tasks: FuturesUnordered<_> = self.0.into_iter().collect();
         let mut outcome = Ok(());

@@ -1,7 +1,6 @@
-//! What must be read back from the store or a cookie is sealed with a key that
-//! is not there: AES-256-GCM, bound to its context, with key rotation. What may
-//! be read by others, but not made by them, is authenticated: HMAC-SHA-256, with
-//! the same context and the same rotation.
+//! Data in the store or a cookie is sealed (AES-256-GCM) or authenticated (HMAC-SHA-256)
+//! with a key that is not stored there. Others can read authenticated data, but not
+//! create it. Both are bound to a context, and their keys can be rotated.
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
@@ -26,7 +25,7 @@ struct SealingKey {
     key: LessSafeKey,
 }
 
-/// Sealing keys of one purpose: the first seals, all of them open.
+/// The sealing keys of one purpose: the first seals, all open.
 pub struct Keyring {
     keys: Vec<SealingKey>,
 }
@@ -43,7 +42,7 @@ impl Keyring {
     /// Derives the purpose's own keys from `masters` (HKDF-SHA-256), newest first.
     ///
     /// # Panics
-    /// When `masters` is empty: there would be nothing to seal with.
+    /// If `masters` is empty.
     pub fn new(masters: &[[u8; KEY_LEN]], purpose: &str) -> Self {
         assert!(!masters.is_empty(), "a keyring needs a key");
         let keys = masters
@@ -53,8 +52,8 @@ impl Keyring {
         Self { keys }
     }
 
-    /// Seals `plain`. It opens again only with the same `context` (for example
-    /// the store key that it lies under), so that records cannot be swapped.
+    /// Seals `plain`. The result opens only with the same `context` (for example its key in
+    /// the store), so that records cannot be swapped.
     #[expect(
         clippy::expect_used,
         reason = "AES-GCM fails only on inputs beyond 64 GiB"
@@ -78,8 +77,8 @@ impl Keyring {
         out
     }
 
-    /// Opens what [`Keyring::seal`] made; `None` for anything else, an unknown
-    /// key included: a record that cannot be opened counts as absent.
+    /// Opens the result of [`Keyring::seal`]. `None` for anything else, also if the key is
+    /// unknown: a record that cannot be opened counts as absent.
     pub fn open(&self, context: &str, mut sealed: Vec<u8>) -> Option<Vec<u8>> {
         if sealed.len() < ID_LEN + NONCE_LEN + TAG_LEN {
             return None;
@@ -98,7 +97,7 @@ impl Keyring {
     }
 }
 
-/// Authentication keys of one purpose: the first makes codes, all of them check.
+/// The authentication keys of one purpose: the first makes codes, all check them.
 pub struct MacKeys {
     keys: Vec<hmac::Key>,
 }
@@ -115,7 +114,7 @@ impl MacKeys {
     /// Derives the purpose's own keys from `masters` (HKDF-SHA-256), newest first.
     ///
     /// # Panics
-    /// When `masters` is empty: there would be nothing to authenticate with.
+    /// If `masters` is empty.
     pub fn new(masters: &[[u8; KEY_LEN]], purpose: &str) -> Self {
         assert!(!masters.is_empty(), "authentication needs a key");
         let key = |master| {
@@ -127,9 +126,8 @@ impl MacKeys {
         }
     }
 
-    /// The code of `message`. It is good only with the same `context` (for
-    /// example the store key that the message lies under), so that messages
-    /// cannot be swapped.
+    /// The code of `message`. It is valid only with the same `context` (for example the
+    /// message's key in the store), so that messages cannot be swapped.
     pub fn code(&self, context: &str, message: &[u8]) -> [u8; MAC_LEN] {
         let tag = keyed(&self.keys[0], context, message).sign();
         let mut code = [0; MAC_LEN];
@@ -137,8 +135,8 @@ impl MacKeys {
         code
     }
 
-    /// Whether `code` was made for `message` in `context` by one of the keys. It
-    /// compares in constant time.
+    /// Whether one of the keys made `code` for `message` in `context`. The comparison takes
+    /// constant time.
     pub fn is_genuine(&self, context: &str, message: &[u8], code: &[u8]) -> bool {
         let made = |key: &hmac::Key| {
             let tag = keyed(key, context, message).sign();
@@ -148,7 +146,7 @@ impl MacKeys {
     }
 }
 
-/// The context's length stands first: where it ends is not up to the message.
+/// The context's length comes first, so that the message cannot move the context's end.
 fn keyed(key: &hmac::Key, context: &str, message: &[u8]) -> hmac::Context {
     let mut mac = hmac::Context::with_key(key);
     mac.update(&(context.len() as u64).to_be_bytes());
@@ -178,7 +176,7 @@ impl SealingKey {
     }
 }
 
-/// The SHA-256 of a bearer secret in base64url: what the store knows it by.
+/// The SHA-256 of a bearer secret in base64url, by which the store names it.
 pub fn fingerprint(secret: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, secret.as_bytes()))
 }

@@ -1,9 +1,9 @@
-//! Ctrl-C and SIGTERM drain; nothing is cut off that can end by itself.
+//! Ctrl-C and SIGTERM begin a drain, in which requests in flight can end.
 //!
-//! First all say that they are not ready, and go on taking connections for the
-//! notice: whoever sends them requests learns meanwhile to send them elsewhere.
-//! Then each stops in its turn ([`Shutdown::in_turn`]), and open requests get
-//! the timeout to end.
+//! First every service reports that it is not ready, and still accepts connections
+//! during the notice, in which load balancers learn to choose another replica. Then each
+//! service stops in its turn ([`Shutdown::in_turn`]), and requests in flight have the
+//! timeout to end.
 
 use std::{
     sync::{
@@ -15,34 +15,14 @@ use std::{
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::config::Problems;
-
-/// How long the parts of a drain take.
+/// The durations of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drain {
-    /// How long a server that drains still takes new connections: those who ask
-    /// whether it is ready have to hear that it is not. Only then does it stop.
+    /// How long a draining server still accepts connections, so that load balancers learn
+    /// that it is not ready. After that it stops.
     pub notice: Duration,
-    /// How long open requests get to end then, before the process leaves them.
+    /// How long requests in flight may take to end after the notice.
     pub timeout: Duration,
-}
-
-impl Drain {
-    /// The longest notice.
-    const MAX_NOTICE: Duration = Duration::from_secs(60);
-    /// The shortest and the longest timeout.
-    const TIMEOUTS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
-
-    /// Checks the bounds; what is out of them goes to `problems`.
-    pub(crate) fn within_bounds(self, problems: &mut Problems) -> Self {
-        if self.notice > Self::MAX_NOTICE {
-            problems.add("DRAIN_NOTICE", "at most 60s");
-        }
-        if !(Self::TIMEOUTS.0..=Self::TIMEOUTS.1).contains(&self.timeout) {
-            problems.add("DRAIN_TIMEOUT", "from 1s to 300s");
-        }
-        self
-    }
 }
 
 impl Default for Drain {
@@ -54,21 +34,22 @@ impl Default for Drain {
     }
 }
 
-/// Told once, heard by all who hold a clone.
+/// Begins the drain for all holders of a clone.
 #[derive(Clone, Debug)]
 pub struct Shutdown {
-    /// The same as `told`; each request asks, and this costs next to nothing.
+    /// The state of `token`. Each request reads it, and an atomic read is cheaper.
     begun: Arc<AtomicBool>,
-    told: CancellationToken,
-    /// Told when who has this clone may stop; without one, after the notice.
+    token: CancellationToken,
+    /// Cancelled when holders of this clone may stop; without it, they stop after the
+    /// notice.
     turn: Option<CancellationToken>,
     drain: Drain,
 }
 
-/// The turn of those that wait for it: it comes when this is dropped.
+/// Keeps the services of a later turn from stopping until it is dropped.
 #[derive(Debug)]
 pub struct Turn {
-    _comes: DropGuard,
+    _guard: DropGuard,
 }
 
 impl Default for Shutdown {
@@ -78,34 +59,34 @@ impl Default for Shutdown {
 }
 
 impl Shutdown {
-    /// One that nobody has told yet.
+    /// Not begun, with the default durations.
     pub fn new() -> Self {
         Self::with(Drain::default())
     }
 
-    /// The same, that takes so long.
+    /// Not begun, with these durations.
     pub fn with(drain: Drain) -> Self {
         Self {
             begun: Arc::default(),
-            told: CancellationToken::new(),
+            token: CancellationToken::new(),
             turn: None,
             drain,
         }
     }
 
-    /// One that Ctrl-C and SIGTERM tell. Call it inside a runtime.
+    /// Begins at Ctrl-C and SIGTERM. Call it inside a runtime.
     pub fn on_signals(drain: Drain) -> Self {
         let shutdown = Self::with(drain);
-        let told = shutdown.clone();
+        let signalled = shutdown.clone();
         tokio::spawn(async move {
             wait_for_signal().await;
-            told.begin();
+            signalled.begin();
         });
         shutdown
     }
 
-    /// The same drain for what others in this process call: who has this clone
-    /// stops after the notice too, but not before the turn has come.
+    /// The same drain for a service that others in this process call: holders of the
+    /// returned clone stop after the notice, but not before the turn is dropped.
     pub fn in_turn(&self) -> (Self, Turn) {
         let turn = CancellationToken::new();
         let waiting = Self {
@@ -113,7 +94,7 @@ impl Shutdown {
             ..self.clone()
         };
         let turn = Turn {
-            _comes: turn.drop_guard(),
+            _guard: turn.drop_guard(),
         };
         (waiting, turn)
     }
@@ -121,7 +102,7 @@ impl Shutdown {
     /// Begins the drain.
     pub fn begin(&self) {
         self.begun.store(true, Ordering::Release);
-        self.told.cancel();
+        self.token.cancel();
     }
 
     /// Whether the drain has begun.
@@ -131,10 +112,10 @@ impl Shutdown {
 
     /// Waits until the drain begins.
     pub async fn begun(&self) {
-        self.told.cancelled().await;
+        self.token.cancelled().await;
     }
 
-    /// Waits until it is time to take no new connections and to end.
+    /// Waits until the service must stop accepting connections.
     pub async fn time_to_stop(&self) {
         self.begun().await;
         let noticed = async {
@@ -143,15 +124,15 @@ impl Shutdown {
                 turn.cancelled().await;
             }
         };
-        // Who had no turn in time leaves with the others.
+        // A service whose turn does not come in time stops with the others.
         tokio::select! {
             () = noticed => {}
             () = self.time_is_up() => {}
         }
     }
 
-    /// Waits until open requests have had their time: notice and timeout after
-    /// the drain began, in their turn or not.
+    /// Waits until requests in flight have had their time: notice and timeout after the
+    /// drain began, whatever the turn.
     pub async fn time_is_up(&self) {
         self.begun().await;
         tokio::time::sleep(self.drain.notice + self.drain.timeout).await;
@@ -159,7 +140,7 @@ impl Shutdown {
 
     /// Runs `work` until it ends or the drain begins (then `None`).
     pub async fn unless_begun<F: Future>(&self, work: F) -> Option<F::Output> {
-        self.told.run_until_cancelled(work).await
+        self.token.run_until_cancelled(work).await
     }
 }
 

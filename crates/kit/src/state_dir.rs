@@ -1,6 +1,6 @@
-//! `--state-dir`: keys that outlive the process, shared by the replicas of one
-//! machine. Without it they last as long as the process. It may be read-only
-//! (a mounted Secret) where all that is needed is in it already.
+//! `--state-dir`: keys that outlive the process, shared by the replicas of one machine.
+//! Without it they last as long as the process. The directory may be read-only (a mounted
+//! Secret) if it contains all files.
 
 use std::{
     fmt, fs, io,
@@ -11,28 +11,29 @@ use std::{
 
 use crate::{files, random::Random, seal::KEY_LEN};
 
-/// Where keys are kept, or that they are not.
+/// The directory of the keys, if there is one.
 #[derive(Clone, Debug, Default)]
 pub struct StateDir(Option<Arc<PathBuf>>);
 
 impl StateDir {
-    /// Keeps everything in `path`, made (mode 0700) if it is not there.
+    /// The directory `path`, created with mode 0700 if it does not exist.
     pub fn open(path: Option<PathBuf>) -> io::Result<Self> {
         if let Some(path) = path.as_ref().filter(|path| !path.is_dir()) {
-            // One that was there before is somebody's: its mode is not ours to change.
+            // The mode of an existing directory is its owner's choice.
             let made = fs::create_dir_all(path).and_then(|()| restrict(path, 0o700));
             made.map_err(|error| said(&error, path.display()))?;
         }
         Ok(Self(path.map(Arc::new)))
     }
 
-    /// The path of `name` in it; `None` when nothing is kept.
+    /// The path of `name` in the directory, if there is one.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.0.as_ref().map(|dir| dir.join(name))
     }
 
-    /// What `name` holds; made by `make` when it is not there. Two processes
-    /// that start at once agree: a file is put in place whole, and only if none is.
+    /// The content of `name`, created by `make` if it does not exist. Two processes that
+    /// start at once get the same content: a file is put in place whole, and never
+    /// replaced.
     pub fn load_or_create(
         &self,
         name: &str,
@@ -48,13 +49,13 @@ impl StateDir {
         let content = make()?;
         let kept = put_new(&path, &content);
         kept.map_err(|error| {
-            let what = format_args!("{} is not there and cannot be made", path.display());
+            let what = format_args!("{} does not exist and cannot be created", path.display());
             said(&error, what)
         })
     }
 
-    /// The same for a text: a key as PEM, a password. Whoever put it there may have
-    /// written it with an editor, which may begin it with a byte order mark.
+    /// The same for a text: a key as PEM, a password. The text may begin with the byte order
+    /// mark of an editor, which is removed.
     pub fn load_or_create_text(
         &self,
         name: &str,
@@ -64,10 +65,9 @@ impl StateDir {
         files::text(bytes).map_err(|error| said(&error, name))
     }
 
-    /// Lets others read `content` as `name`: whole or not at all, anew where
-    /// something else is there. Nothing where nothing is kept. A read-only
-    /// directory was filled by somebody who hands it out as well, so there it
-    /// may be missing, but it may not be another.
+    /// Writes `content` as `name` for others to read, atomically, unless the file has that
+    /// content. Does nothing without a directory. In a read-only directory the file may be
+    /// missing (its owner distributes the content another way), but not different.
     pub fn publish(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let Some(path) = self.path(name) else {
             return Ok(());
@@ -83,23 +83,22 @@ impl StateDir {
         match written {
             Err(error) if is_read_only(&error) && before.is_none() => Ok(()),
             Err(error) => {
-                let what = format_args!("{} is not what it should be", path.display());
+                let what = format_args!("{} has other content than expected", path.display());
                 Err(said(&error, what))
             }
             Ok(()) => Ok(()),
         }
     }
 
-    /// The master sealing key `name`, made where there is none.
+    /// The master sealing key `name`, created if it does not exist.
     pub fn sealing_key(&self, name: &str, random: &dyn Random) -> io::Result<[u8; KEY_LEN]> {
         let bytes = self.load_or_create(name, || Ok(random.bytes::<KEY_LEN>().to_vec()))?;
         sealing_key_of(name, bytes)
     }
 
-    /// The master sealing keys `name`, for a [`Keyring`](crate::seal::Keyring):
-    /// the current one, and after it `<name>.previous` where that is there. To
-    /// rotate, rename the current one to that and start again: a new one is made,
-    /// and what the old one sealed still opens.
+    /// The master sealing keys `name`, for a [`Keyring`](crate::seal::Keyring): the current
+    /// one, then `<name>.previous` if it exists. To rotate, rename the current one to that
+    /// and restart: a new one is created, and the old one still opens what it sealed.
     pub fn sealing_keys(&self, name: &str, random: &dyn Random) -> io::Result<Vec<[u8; KEY_LEN]>> {
         let mut keys = vec![self.sealing_key(name, random)?];
         let previous = format!("{name}.previous");
@@ -124,7 +123,7 @@ fn sealing_key_of(name: &str, bytes: Vec<u8>) -> io::Result<[u8; KEY_LEN]> {
     })
 }
 
-/// Writes `content` to `path`, whole, unless something is there; gives what is.
+/// Writes `content` to `path` atomically, unless the file exists. Returns the file's content.
 fn put_new(path: &Path, content: &[u8]) -> io::Result<Vec<u8>> {
     let draft = draft_of(path);
     let mut file = fs::File::create(&draft)?;
@@ -139,13 +138,12 @@ fn put_new(path: &Path, content: &[u8]) -> io::Result<Vec<u8>> {
     }
 }
 
-/// `error` with what it is about.
+/// `error` with its subject.
 fn said(error: &io::Error, what: impl fmt::Display) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {error}"))
 }
 
-/// Whether it is the directory that takes no file: a read-only mount, or one
-/// that is somebody else's.
+/// Whether the directory cannot be written: a read-only mount, or another user's.
 fn is_read_only(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -153,7 +151,7 @@ fn is_read_only(error: &io::Error) -> bool {
     )
 }
 
-/// A name of its own for each writer: two threads of one process are two writers.
+/// A name for the draft, different for each writer (and for each thread of a process).
 fn draft_of(path: &Path) -> PathBuf {
     use std::sync::atomic::{AtomicU64, Ordering};
     static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -211,7 +209,7 @@ mod tests {
         let made = dir.load_or_create("k", || Ok(b"x".to_vec())).unwrap_err();
         let said = made.to_string();
         assert!(
-            said.contains("/state/k is not there and cannot be made"),
+            said.contains("/state/k does not exist and cannot be created"),
             "{said}"
         );
         let published = dir.publish("k", b"x").unwrap_err().to_string();

@@ -7,7 +7,7 @@ use std::{process::ExitCode, sync::Arc};
 use kit::{
     Deps,
     config::{Common, CommonArgs, Problems, Site, refuse},
-    net::Listeners,
+    listeners::Listeners,
     running::Running,
     shutdown::Shutdown,
     telemetry::{LogFormat, TelemetrySettings},
@@ -85,8 +85,8 @@ where
         Err(problems) => return refuse(name, &problems),
     };
     common.weaknesses.warn();
-    for address in &common.lacking {
-        tracing::warn!("this machine has no {address}: nothing listens there");
+    for address in &common.listen.missing {
+        tracing::warn!("this machine has no address {address}: nothing listens there");
     }
     let platform = Platform {
         common,

@@ -20,7 +20,7 @@ use docs::Docs;
 use exchange::Exchange;
 use inventory::Inventory;
 use kit::{
-    Deps, config::Problems, metrics::Metrics, net::Listeners, readiness::Readiness,
+    Deps, config::Problems, listeners::Listeners, metrics::Metrics, readiness::Readiness,
     running::Running,
 };
 use orders::Orders;

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use kit::{
     Deps,
     clock::{ManualClock, SystemClock},
-    net::Listeners,
+    listeners::Listeners,
     random::OsRandom,
     running::Running,
     shutdown::Shutdown,

@@ -15,7 +15,7 @@ use actix_web::web;
 pub use config::{Args, Config};
 use inventory::Inventory;
 use kit::{
-    Deps, config::Problems, metrics::Metrics, net::Listeners, readiness::Readiness,
+    Deps, config::Problems, listeners::Listeners, metrics::Metrics, readiness::Readiness,
     running::Running,
 };
 use store::SharedStore;
@@ -61,10 +61,8 @@ fn start(
     let issuer = web::Data::new(home::Issuer(config.issuer.name().to_owned()));
     let jwks = Jwks::new(config.issuer, Timing::default(), Arc::clone(&deps.clock));
     let verifier = Verifier::new(AUDIENCE, Arc::clone(&jwks), Arc::clone(&deps.clock));
-    let verifier = verifier.counted(metrics);
-    let verifier = web::Data::new(verifier);
-    let inventory = Inventory::new(Arc::clone(&store), &deps);
-    let inventory = web::Data::new(inventory);
+    let verifier = web::Data::new(verifier.counted(metrics));
+    let inventory = web::Data::new(Inventory::new(Arc::clone(&store), &deps));
 
     let mut running = Running::new();
     if !listeners.grpc.is_empty() {

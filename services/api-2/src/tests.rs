@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use kit::{
     Deps,
     clock::{ManualClock, SystemClock},
-    net::Listeners,
+    listeners::Listeners,
     random::OsRandom,
     running::Running,
     shutdown::Shutdown,

@@ -12,8 +12,8 @@ use actix_web::web::ServiceConfig;
 use kit::{
     Deps,
     config::{Addresses, Common, Problems, Site, Weaknesses},
+    listeners::Listeners,
     metrics::Metrics,
-    net::Listeners,
     readiness::Readiness,
     running::Running,
 };

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use kit::{
     config::{Common, CommonArgs, Problems, Site, parse_args},
-    net::Listeners,
+    listeners::Listeners,
 };
 use lab::{Config, Sockets};
 

@@ -31,8 +31,8 @@ async fn is_ready(client: &reqwest::Client, url: &str) -> bool {
 
 /// Where this process reaches what it serves at `port`.
 pub fn local_url(common: &Common, port: u16) -> String {
-    let port = port.saturating_add(common.listen_offset);
-    match common.bind.first() {
+    let port = port.saturating_add(common.listen.offset);
+    match common.listen.addresses.first() {
         Some(bind) if !bind.is_unspecified() => {
             format!("http://{}", std::net::SocketAddr::new(*bind, port))
         }

@@ -128,11 +128,11 @@ mod tests {
     fn up_is_the_default_and_takes_the_same_flags() {
         let cli = Cli::parse_from(["sso-lab", "--port-offset", "1000"]);
         assert!(cli.command.is_none());
-        assert_eq!(cli.up.common.port_offset, "1000");
+        assert_eq!(cli.up.common.addresses.port_offset, "1000");
         let cli = Cli::parse_from(["sso-lab", "up", "--port-offset", "1000"]);
         let Some(Command::Up(up)) = cli.command else {
             panic!("up is a subcommand");
         };
-        assert_eq!(up.common.port_offset, "1000");
+        assert_eq!(up.common.addresses.port_offset, "1000");
     }
 }

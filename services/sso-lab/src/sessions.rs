@@ -3,10 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Subcommand};
-use kit::{
-    config::{Addresses, Problems, Site, refuse},
-    net::TrustArgs,
-};
+use kit::config::{Addresses, Problems, Site, TrustArgs, refuse};
 use secrecy::{ExposeSecret as _, SecretString};
 use sso_proto::idp::{
     EndSessionsRequest, ListSessionsRequest, LoginSession, end_sessions_request::Which,

@@ -6,7 +6,7 @@ use bff_kit::{BffPeerArgs, ClientAuth, OwnArgs as _, Sources};
 use kit::{
     Deps,
     config::{Common, Problems, Site},
-    net::Listeners,
+    listeners::Listeners,
     random::OsRandom,
     running::Running,
 };

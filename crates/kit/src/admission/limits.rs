@@ -1,27 +1,27 @@
-//! The bounds of what strangers may hold.
+//! The limits on what clients may use of a process.
 
 use std::time::Duration;
 
-/// Descriptors that are not for connections of clients: stores, peers, files.
+/// File descriptors reserved for the store, peers and files.
 const OTHER_FILES: u64 = 256;
-/// What the soft limit of open files is raised to where the hard one allows it.
+/// The soft limit of open files is raised to this, if the hard limit allows it.
 const FILES: u64 = 16 * 1024;
 
-/// All bounds. Lengths of time are in ticks.
+/// All limits. Durations are in ticks.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// How long a tick is.
+    /// The duration of a tick.
     pub tick: Duration,
     /// The most connections of the process.
     pub connections: usize,
-    /// The most of one address.
+    /// The most connections of one address.
     pub connections_of_one: usize,
-    /// The most bytes that are buffered for requests of nobody known.
+    /// The most buffered bytes of requests that are not authenticated.
     pub bytes: usize,
-    /// The most of them for one address.
+    /// The most of those bytes for one address.
     pub bytes_of_one: usize,
-    /// The most bytes that are buffered beside them for requests whose session or
-    /// client has been checked.
+    /// The most buffered bytes, in addition, of requests whose session or client has been
+    /// checked.
     pub reserve: usize,
     /// How long a request's head may take, from its first byte.
     pub head: u64,
@@ -31,13 +31,13 @@ pub struct Limits {
     pub body_rate: u64,
     /// How long a body may take at any rate.
     pub body_longest: u64,
-    /// How long a client that sends on may be listened to after its answer.
+    /// How long a client may continue to send after its response.
     pub drain: u64,
-    /// How long an answer may be stuck before its rate counts.
+    /// How long a response may make no progress before its rate counts.
     pub write: u64,
-    /// The least bytes that a client takes of an answer in each tick from then on.
+    /// The least bytes of a response that a client must accept in each tick from then on.
     pub write_rate: u64,
-    /// How long the calls on a gRPC connection may go on without one of them ending.
+    /// How long calls on a gRPC connection may continue without one of them ending.
     pub call: u64,
 }
 
@@ -63,7 +63,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Those of this process: no more connections than it may have files open.
+    /// The limits of this process: no more connections than it may open files.
     pub(super) fn of_process() -> Self {
         let limits = Self::default();
         let files = open_files().saturating_sub(OTHER_FILES).max(OTHER_FILES);
@@ -77,7 +77,7 @@ impl Limits {
     }
 }
 
-/// How many files may be open, raised as far as it goes.
+/// The limit of open files, raised as far as possible.
 #[cfg(unix)]
 fn open_files() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

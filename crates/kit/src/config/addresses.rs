@@ -1,121 +1,82 @@
-//! Where everything is, and what of it a deployment has: the one home of host
-//! names and ports.
+//! The public addresses of all sites: the one home of host names and ports.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::collections::BTreeMap;
 
-/// A service with a host name of its own, a site of its own for the browser.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Site {
-    /// The start page, later the trainer's console.
-    Lab,
-    /// The OpenID Provider; its second port speaks gRPC.
-    Idp,
-    /// The first app.
-    App1,
-    /// The second app.
-    App2,
-    /// Orders.
-    Api1,
-    /// Inventory; its second port speaks gRPC.
-    Api2,
-    /// The single-page app: a public client of the provider.
-    Spa,
-    /// The attacker's site.
-    Evil,
+use clap::Args;
+
+use super::{Problems, Site, Sites};
+use crate::net::is_localhost;
+
+/// The most that ports are moved.
+pub(super) const MAX_OFFSET: u16 = 50_000;
+
+/// Flags and environment for the addresses of a deployment.
+#[derive(Args, Clone, Debug)]
+pub struct AddressArgs {
+    /// Host names are <service>.DOMAIN
+    #[arg(
+        long,
+        env = "DOMAIN",
+        default_value = "localhost",
+        value_name = "DOMAIN"
+    )]
+    pub domain: String,
+    /// Scheme that browsers see: http (on localhost only) or https
+    #[arg(
+        long,
+        env = "PUBLIC_SCHEME",
+        default_value = "http",
+        value_name = "SCHEME"
+    )]
+    pub public_scheme: String,
+    /// Moves every port by N; issuer, redirect URIs and links follow
+    #[arg(long, env = "PORT_OFFSET", default_value = "0", value_name = "N")]
+    pub port_offset: String,
 }
 
-impl Site {
-    /// All of them, in the order of their ports.
-    pub const ALL: [Self; 8] = [
-        Self::Lab,
-        Self::Idp,
-        Self::App1,
-        Self::App2,
-        Self::Api1,
-        Self::Api2,
-        Self::Spa,
-        Self::Evil,
-    ];
-
-    /// The first label of its host name.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Lab => "lab",
-            Self::Idp => "idp",
-            Self::App1 => "app1",
-            Self::App2 => "app2",
-            Self::Api1 => "api1",
-            Self::Api2 => "api2",
-            Self::Spa => "spa",
-            Self::Evil => "evil",
+impl AddressArgs {
+    /// Checks all settings. Errors are added to `problems`.
+    pub fn read(&self, problems: &mut Problems) -> Option<Addresses> {
+        let names = self.check_names(problems);
+        let offset: u16 = problems.parse("PORT_OFFSET", &self.port_offset)?;
+        if offset > MAX_OFFSET {
+            let what = format_args!("at most {MAX_OFFSET}: ports end at 65535");
+            problems.add("PORT_OFFSET", what);
+            return None;
         }
+        names.map(|()| Addresses::new(&self.public_scheme, &self.domain, offset))
     }
 
-    /// How far its port is from `other`'s.
-    pub(crate) const fn distance(self, other: Self) -> u16 {
-        self.default_port().saturating_sub(other.default_port())
-    }
-
-    const fn default_port(self) -> u16 {
-        8080 + self as u16
-    }
-
-    const fn default_grpc_port(self) -> Option<u16> {
-        match self {
-            Self::Idp => Some(9081),
-            Self::Api2 => Some(9085),
-            _ => None,
+    /// Checks the domain and the scheme.
+    fn check_names(&self, problems: &mut Problems) -> Option<()> {
+        let domain = &self.domain;
+        let label = |label: &str| {
+            let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+            (1..=63).contains(&label.len()) && label.bytes().all(allowed)
+        };
+        let is_domain = domain.len() <= 200 && domain.split('.').all(label);
+        if !is_domain {
+            let what = format_args!("{domain:?}: expected a host name in lower case");
+            problems.add("DOMAIN", what);
         }
+        let is_secure = match self.public_scheme.as_str() {
+            "https" => true,
+            "http" if is_localhost(domain) => true,
+            "http" => {
+                let what = format_args!(
+                    "http is refused for {domain:?}, because cookies could not be Secure; only localhost may use it"
+                );
+                problems.add("PUBLIC_SCHEME", what);
+                false
+            }
+            other => {
+                let what = format_args!("{other:?}: expected http or https");
+                problems.add("PUBLIC_SCHEME", what);
+                false
+            }
+        };
+        (is_domain && is_secure).then_some(())
     }
-}
-
-/// The sites that a deployment has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sites(u8);
-
-impl Sites {
-    /// Whether `site` is one of them.
-    pub const fn has(self, site: Site) -> bool {
-        self.0 & (1 << site as u8) != 0
-    }
-
-    /// These and `site`.
-    #[must_use]
-    pub const fn and(self, site: Site) -> Self {
-        Self(self.0 | (1 << site as u8))
-    }
-
-    /// These without `site`.
-    #[must_use]
-    pub const fn without(self, site: Site) -> Self {
-        Self(self.0 & !(1 << site as u8))
-    }
-}
-
-impl Default for Sites {
-    /// All of them.
-    fn default() -> Self {
-        Self(u8::MAX)
-    }
-}
-
-impl FromStr for Sites {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut sites = Self(0);
-        for label in text.split(',').map(str::trim) {
-            let site = Site::ALL.into_iter().find(|site| site.label() == label);
-            let known = || format!("{label:?} is none of {}", Self::LABELS);
-            sites = sites.and(site.ok_or_else(known)?);
-        }
-        Ok(sites)
-    }
-}
-
-impl Sites {
-    /// The labels of all, as they are written.
-    pub const LABELS: &'static str = "lab,idp,app1,app2,api1,api2,spa,evil";
 }
 
 /// Every site's public address.
@@ -124,6 +85,7 @@ pub struct Addresses {
     sites: Sites,
     scheme: String,
     domain: String,
+    offset: u16,
     http: BTreeMap<Site, u16>,
     grpc: BTreeMap<Site, u16>,
 }
@@ -148,12 +110,13 @@ impl Addresses {
             sites: Sites::default(),
             scheme: scheme.to_owned(),
             domain: domain.to_owned(),
+            offset,
             http: http.collect(),
             grpc: grpc.collect(),
         }
     }
 
-    /// The same of a deployment that has these sites alone.
+    /// The same addresses, of a deployment that has only these sites.
     #[must_use]
     pub const fn of_sites(mut self, sites: Sites) -> Self {
         self.sites = sites;
@@ -165,37 +128,42 @@ impl Addresses {
         self.sites
     }
 
-    /// The address of `site`, where the deployment has it: for a link.
+    /// The address of `site` for a link, if the deployment has the site.
     pub fn link(&self, site: Site) -> Option<String> {
         self.sites.has(site).then(|| self.url(site))
     }
 
-    /// The same with `site` on another HTTP port.
+    /// The same addresses, with `site` on another HTTP port.
     #[must_use]
     pub fn with_port(mut self, site: Site, port: u16) -> Self {
         self.http.insert(site, port);
         self
     }
 
-    /// The same with `site`'s gRPC on another port.
+    /// The same addresses, with the gRPC of `site` on another port.
     #[must_use]
     pub fn with_grpc_port(mut self, site: Site, port: u16) -> Self {
         self.grpc.insert(site, port);
         self
     }
 
-    /// The port that `site` listens on.
+    /// How far every port is moved.
+    pub const fn offset(&self) -> u16 {
+        self.offset
+    }
+
+    /// The HTTP port of `site`.
     pub fn port(&self, site: Site) -> u16 {
         self.http[&site]
     }
 
-    /// The port that `site`'s gRPC listens on, where it has one.
+    /// The gRPC port of `site`, if it has one.
     pub fn grpc_port(&self, site: Site) -> Option<u16> {
         self.grpc.get(&site).copied()
     }
 
-    /// What browsers see, without a path. Under https the port is the scheme's
-    /// own: TLS ends in front of us.
+    /// The address that browsers see, without a path. With https the port is 443:
+    /// a proxy in front of the service ends TLS.
     pub fn url(&self, site: Site) -> String {
         let (scheme, domain) = (&self.scheme, &self.domain);
         let label = site.label();
@@ -206,18 +174,18 @@ impl Addresses {
         }
     }
 
-    /// Whether all of them are on this machine, for this machine's browsers.
+    /// Whether all sites are on this machine, for its own browsers.
     pub fn is_localhost(&self) -> bool {
-        crate::net::is_localhost(&self.domain)
+        is_localhost(&self.domain)
     }
 
-    /// Where peers on this machine reach `site`'s gRPC.
+    /// The address at which services on this machine reach the gRPC of `site`.
     pub fn grpc_url(&self, site: Site) -> Option<String> {
         let port = self.grpc_port(site)?;
         Some(format!("http://{}.{}:{port}", site.label(), self.domain))
     }
 
-    /// Puts the addresses into a text: `${app1}` becomes app1's.
+    /// Replaces `${app1}` and the like in a text by the site's address.
     pub fn fill(&self, template: &str) -> String {
         Site::ALL.iter().fold(template.to_owned(), |text, site| {
             text.replace(&format!("${{{}}}", site.label()), &self.url(*site))
@@ -264,18 +232,30 @@ mod tests {
             Some("http://app1.localhost:8082")
         );
         assert_eq!(addresses.link(Site::Lab), None);
-        assert_eq!(Sites::LABELS.parse(), Ok(Sites::default()));
-        for site in Site::ALL {
-            assert!(Sites::default().has(site) && !Sites::default().without(site).has(site));
-        }
-        for wrong in ["", "idp,", "idp app1", "IDP", "all"] {
-            assert!(wrong.parse::<Sites>().is_err(), "{wrong:?}");
-        }
     }
 
     #[test]
     fn under_https_there_is_no_port() {
         let addresses = Addresses::new("https", "example.com", 0);
         assert_eq!(addresses.url(Site::Idp), "https://idp.example.com");
+    }
+
+    #[test]
+    fn plain_http_is_refused_outside_localhost() {
+        let read = |domain: &str, public_scheme: &str| {
+            let args = AddressArgs {
+                domain: domain.to_owned(),
+                public_scheme: public_scheme.to_owned(),
+                port_offset: "0".to_owned(),
+            };
+            let mut problems = Problems::new();
+            let addresses = args.read(&mut problems);
+            assert_eq!(addresses.is_none(), !problems.is_empty());
+            addresses.is_some()
+        };
+        assert!(!read("example.com", "http"));
+        assert!(read("example.com", "https"));
+        assert!(read("team.localhost", "http"));
+        assert!(!read("notlocalhost", "http"));
     }
 }

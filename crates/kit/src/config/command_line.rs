@@ -1,30 +1,29 @@
-//! The command line of every binary. An environment variable that is set to
-//! nothing counts as unset, whatever the setting: compose files, unit files and
-//! charts often have no other way to say so.
+//! The command line of every binary. An empty environment variable counts as unset, for
+//! every setting: compose files, unit files and charts often cannot unset one.
 
 use std::ffi::{OsStr, OsString};
 
 use clap::{Arg, Command, Parser, error::ErrorKind};
 
-/// Reads the command line and the environment. Ends the process where they
-/// cannot be read (exit code 2), or after help and version.
+/// Reads the command line and the environment. Ends the process if they are invalid (exit
+/// code 2), and after help and version.
 pub fn parse_args<P: Parser>() -> P {
     let arguments: Vec<_> = std::env::args_os().collect();
-    read(&arguments, is_set_to_nothing).unwrap_or_else(|error| error.exit())
+    read(&arguments, is_empty).unwrap_or_else(|error| error.exit())
 }
 
-fn is_set_to_nothing(variable: &OsStr) -> bool {
+fn is_empty(variable: &OsStr) -> bool {
     std::env::var_os(variable).is_some_and(|value| value.is_empty())
 }
 
-/// Reads `arguments`; variables that are `ignored` are as if they were not set.
+/// Reads `arguments`; `ignored` variables count as unset.
 fn read<P: Parser>(arguments: &[OsString], ignored: fn(&OsStr) -> bool) -> Result<P, clap::Error> {
     let mut command = without(P::command(), ignored);
     match command.try_get_matches_from_mut(arguments) {
         Ok(mut matches) => {
             P::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
         }
-        // Help lists every variable, one that is set to nothing too.
+        // Help lists every variable, the empty ones too.
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {
             let shown = P::command().try_get_matches_from(arguments);
             Err(shown.err().unwrap_or(error))
@@ -33,7 +32,7 @@ fn read<P: Parser>(arguments: &[OsString], ignored: fn(&OsStr) -> bool) -> Resul
     }
 }
 
-/// `command` and its subcommands, reading none of the variables that are `ignored`.
+/// `command` and its subcommands, without the `ignored` variables.
 fn without(command: Command, ignored: fn(&OsStr) -> bool) -> Command {
     let unread = |arg: Arg| {
         if arg.get_env().is_some_and(ignored) {

@@ -1,5 +1,5 @@
-//! Secrets and passwords that everybody knows: those of the demo. Outside
-//! localhost they are refused, unless `--demo-credentials` says otherwise.
+//! The published secrets and passwords of the demo. Outside localhost they are refused,
+//! unless `--demo-credentials` is set.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Common, Problems};
 
-/// Secrets of the demo's clients.
+/// The secrets of the demo's clients.
 pub const SECRETS: [&str; 5] = [
     "app1-secret",
     "api-1-secret",
@@ -16,21 +16,20 @@ pub const SECRETS: [&str; 5] = [
     "demo-rp-secret",
 ];
 
-/// Passwords of the demo's users.
+/// The passwords of the demo's users.
 pub const PASSWORDS: [&str; 3] = ["wonderland", "builder", "chess"];
 
-/// The least characters of a client's secret outside localhost.
+/// The least number of characters of a client's secret outside localhost.
 const MIN_SECRET: usize = 16;
 
 impl Common {
-    /// Whether the demo's secrets and passwords may be used: on localhost, where
-    /// nobody else reaches us, or by `--demo-credentials`.
+    /// Whether the demo's secrets and passwords are accepted: on localhost, which other
+    /// machines cannot reach, or with `--demo-credentials`.
     pub fn allows_demo_credentials(&self) -> bool {
         self.demo_credentials || self.addresses.is_localhost()
     }
 
-    /// Refuses a client's secret that everybody knows, or that is too short
-    /// outside localhost.
+    /// Refuses a client's secret outside localhost if it is published or too short.
     pub fn check_client_secret(&self, key: &str, secret: &SecretString, problems: &mut Problems) {
         let secret = secret.expose_secret();
         if self.addresses.is_localhost() {
@@ -38,17 +37,17 @@ impl Common {
         }
         if SECRETS.contains(&secret) {
             if !self.demo_credentials {
-                problems.add(key, "everybody knows this secret of the demo: outside localhost it needs --demo-credentials");
+                problems.add(key, "this is the demo's published secret: outside localhost it is accepted only with --demo-credentials");
             }
         } else if secret.chars().count() < MIN_SECRET {
             let what = format_args!(
-                "at least {MIN_SECRET} characters outside localhost, such as `openssl rand -hex 32` makes"
+                "at least {MIN_SECRET} characters outside localhost, for example from `openssl rand -hex 32`"
             );
             problems.add(key, what);
         }
     }
 
-    /// A client's own secret, or the demo's where none is given.
+    /// The secret of a client; if none is given, the demo's.
     pub fn secret_or_demo(
         &self,
         key: &str,
@@ -64,7 +63,7 @@ impl Common {
         if self.allows_demo_credentials() {
             return Some(demo.into());
         }
-        problems.add(key, "needed: the demo's secret serves localhost alone");
+        problems.add(key, "required outside localhost, unless --demo-credentials accepts the demo's published secret");
         None
     }
 }

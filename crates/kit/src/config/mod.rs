@@ -1,45 +1,55 @@
-//! Configuration is read once, typed, and refused with every error at once.
+//! The configuration of services: read once, typed, and refused with all errors at once.
 
 mod addresses;
 mod command_line;
 mod common;
 pub mod demo;
+mod drain;
+mod listen;
+mod login_budget;
 mod redis;
+mod sites;
+mod trust;
 mod weaken;
 
 use std::{fmt, path::Path, process::ExitCode, str::FromStr, time::Duration};
 
-pub use addresses::{Addresses, Site, Sites};
+pub use addresses::{AddressArgs, Addresses};
 pub use command_line::parse_args;
-pub use common::{Common, CommonArgs, LoginBudget};
+pub use common::{Common, CommonArgs};
+pub use drain::DrainArgs;
+pub use listen::{Listen, ListenArgs};
+pub use login_budget::{LoginBudget, LoginBudgetArgs};
 pub use redis::{RedisArgs, RedisSettings};
 use secrecy::SecretString;
+pub use sites::{Site, Sites};
+pub use trust::TrustArgs;
 pub use weaken::{Weakness, Weaknesses};
 
 use crate::files;
 
-/// The exit code of a bad configuration or a taken port.
+/// The exit code for an invalid configuration or a taken port.
 pub const EXIT_CONFIG: u8 = 2;
 
-/// All that is wrong with a configuration, a line each.
+/// The errors of a configuration, a line each.
 #[derive(Debug, Default)]
 pub struct Problems(Vec<String>);
 
 impl Problems {
-    /// None so far.
+    /// No errors.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// This one alone.
+    /// One error.
     pub fn one(key: impl fmt::Display, what: impl fmt::Display) -> Self {
         let mut problems = Self::new();
         problems.add(key, what);
         problems
     }
 
-    /// `key` (a flag, an environment variable, `file: table.key`) is wrong: `what`.
-    /// Said once, however many services read it.
+    /// Adds the error `what` of `key` (a flag, an environment variable, `file:
+    /// table.key`), once, however many services read the setting.
     pub fn add(&mut self, key: impl fmt::Display, what: impl fmt::Display) {
         let line = format!("{key}: {what}");
         if !self.0.contains(&line) {
@@ -47,7 +57,7 @@ impl Problems {
         }
     }
 
-    /// Whether nothing is wrong.
+    /// Whether there are no errors.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -57,12 +67,12 @@ impl Problems {
         &self.0
     }
 
-    /// Takes over what another part found.
+    /// Adds the errors of another part.
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
-    /// `value` when nothing is wrong.
+    /// `value`, if there are no errors.
     pub fn into_result<T>(self, value: T) -> Result<T, Self> {
         if self.is_empty() {
             Ok(value)
@@ -71,66 +81,68 @@ impl Problems {
         }
     }
 
-    /// Parses `text`, noting under `key` what is wrong with it.
+    /// Parses `text`. An error is added under `key`.
     pub fn parse<T: FromStr<Err: fmt::Display>>(&mut self, key: &str, text: &str) -> Option<T> {
         text.parse()
             .map_err(|e| self.add(key, format_args!("{text:?}: {e}")))
             .ok()
     }
 
-    /// A length of time, as [`parse_duration`] reads it.
+    /// A duration, as [`parse_duration`] reads it.
     pub fn time(&mut self, key: &str, text: &str) -> Option<Duration> {
         let time = parse_duration(text);
         time.map_err(|what| self.add(key, what)).ok()
     }
 
-    /// An `http` or `https` address without query or fragment, its last `/` cut off.
+    /// An `http` or `https` address without query or fragment, and without a `/` at its end.
     pub fn http_url(&mut self, key: &str, text: &str) -> Option<String> {
         let url: url::Url = self.parse(key, text)?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             self.add(
                 key,
-                format_args!("{text:?}: an http or https address is expected"),
+                format_args!("{text:?}: expected an http or https address"),
             );
             return None;
         }
         if url.query().is_some() || url.fragment().is_some() {
             self.add(
                 key,
-                format_args!("{text:?}: an address without ? and # is expected"),
+                format_args!("{text:?}: expected an address without ? and #"),
             );
             return None;
         }
         Some(text.trim_end_matches('/').to_owned())
     }
 
-    /// Our own provider's issuer: as any other, but without a path (RFC 8414 §3
-    /// would move discovery then) and without a / at its end.
+    /// The issuer of sso-lab's own provider: without a path, which would move discovery
+    /// (RFC 8414 §3), and without a / at its end.
     pub fn own_issuer(&mut self, key: &str, text: &str) -> Option<String> {
         let issuer = self.issuer(key, text)?;
         let url: url::Url = self.parse(key, text)?;
         if url.path() != "/" || text.ends_with('/') {
             self.add(
                 key,
-                format_args!("{text:?}: an issuer without a path, nor a / at its end"),
+                format_args!(
+                    "{text:?}: expected an issuer without a path and without a / at its end"
+                ),
             );
             return None;
         }
         Some(issuer)
     }
 
-    /// The issuer that is trusted, kept as it was written: it is compared
-    /// character by character (OIDC Discovery §4.3). It may have a path and a /
-    /// at its end; https but for localhost.
+    /// A trusted issuer, exactly as written: it is compared character by character (OIDC
+    /// Discovery §4.3). It may have a path and a / at its end. Only localhost may use
+    /// http.
     pub fn issuer(&mut self, key: &str, text: &str) -> Option<String> {
         self.http_url(key, text)?;
         let url: url::Url = self.parse(key, text)?;
-        // What reading it as an address would silently leave out or change.
+        // Parsing it as an address would silently remove or change these.
         let is_plain = text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
         if !is_plain || !url.username().is_empty() || url.password().is_some() {
             self.add(
                 key,
-                format_args!("{text:?}: an address without spaces and credentials is expected"),
+                format_args!("{text:?}: expected an address without spaces and credentials"),
             );
             return None;
         }
@@ -138,7 +150,7 @@ impl Problems {
         if url.scheme() == "http" && !crate::net::is_localhost(host) {
             self.add(
                 key,
-                format_args!("{text:?}: https is needed for any host but localhost's"),
+                format_args!("{text:?}: expected https, because only localhost may use http"),
             );
             return None;
         }
@@ -147,13 +159,13 @@ impl Problems {
 
     fn not_empty(&mut self, key: &str, secret: &str) -> Option<SecretString> {
         if secret.is_empty() {
-            self.add(key, "an empty secret is none");
+            self.add(key, "the secret is empty");
             return None;
         }
         Some(secret.to_owned().into())
     }
 
-    /// A secret, given in itself or by the name of a file that holds it.
+    /// A secret, as a value or in a file.
     pub fn secret(
         &mut self,
         key: &str,
@@ -189,8 +201,8 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Prints each problem on a line of its own and gives the exit code 2.
-#[expect(clippy::print_stderr, reason = "the log may not be there yet")]
+/// Prints a line for each error and returns the exit code 2.
+#[expect(clippy::print_stderr, reason = "the log may not have started")]
 pub fn refuse(program: &str, problems: &Problems) -> ExitCode {
     for line in problems.lines() {
         eprintln!("{program}: {line}");
@@ -198,13 +210,13 @@ pub fn refuse(program: &str, problems: &Problems) -> ExitCode {
     ExitCode::from(EXIT_CONFIG)
 }
 
-/// A length of time as people write it: `90s`, `15m`, `8h`, `7d`, `250ms`.
+/// A duration such as `90s`, `15m`, `8h`, `7d` or `250ms`.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let what = || format!("{text:?}: a length of time such as 90s, 15m, 8h or 7d is expected");
+    let what = || format!("{text:?}: expected a duration such as 90s, 15m, 8h or 7d");
     let number: u64 = number.parse().map_err(|_| what())?;
     let millis_each = match unit {
         "ms" => 1,

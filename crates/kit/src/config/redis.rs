@@ -1,4 +1,4 @@
-//! The settings of the shared store. What a URL means is the store's business.
+//! The settings of the shared store, which parses the URL.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use super::Problems;
 use crate::files;
 
-/// Flags and environment of every binary that may share a store.
+/// Flags and environment of every binary that can share a store.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Common settings")]
 pub struct RedisArgs {
@@ -30,10 +30,10 @@ pub struct RedisArgs {
     /// File that holds REDIS_URL
     #[arg(long, env = "REDIS_URL_FILE", value_name = "FILE")]
     pub redis_url_file: Option<PathBuf>,
-    /// Certificates (PEM) that are trusted for rediss, beside the system's
+    /// Certificates (PEM) to trust for rediss, in addition to the system's
     #[arg(long, env = "REDIS_CA_FILE", value_name = "FILE")]
     pub redis_ca_file: Option<PathBuf>,
-    /// Password of the sentinels themselves, where they ask for one
+    /// Password of the sentinels themselves, if they require one
     #[arg(
         long,
         env = "REDIS_SENTINEL_PASSWORD",
@@ -46,19 +46,19 @@ pub struct RedisArgs {
     pub redis_sentinel_password_file: Option<PathBuf>,
 }
 
-/// Which Redis, and how to reach it.
+/// The Redis deployment, and how to connect.
 #[derive(Clone, Debug)]
 pub struct RedisSettings {
-    /// A server's, its sentinels' or a cluster's URL.
+    /// The URL of a server, of its sentinels or of a cluster.
     pub url: SecretString,
-    /// What is trusted beside the system's certificates (PEM).
+    /// Certificates (PEM) that are trusted in addition to the system's.
     pub ca: Option<Vec<u8>>,
-    /// The sentinels' own password.
+    /// The password of the sentinels themselves.
     pub sentinel_password: Option<SecretString>,
 }
 
 impl RedisSettings {
-    /// The Redis at `url`, with no more settings.
+    /// The Redis at `url`, without further settings.
     pub fn at(url: &str) -> Self {
         Self {
             url: url.into(),
@@ -69,9 +69,9 @@ impl RedisSettings {
 }
 
 impl RedisArgs {
-    /// The shared store, where one is named; what is wrong goes to `problems`.
+    /// The shared store, if one is set. Errors are added to `problems`.
     pub fn read(&self, problems: &mut Problems) -> Option<RedisSettings> {
-        // The one setting whose default is empty: in memory.
+        // The default is empty: in memory.
         let direct = Some(self.redis_url.as_str()).filter(|url| !url.is_empty());
         let url = problems.secret("REDIS_URL", direct, self.redis_url_file.as_deref());
         let sentinel_password = problems.secret(

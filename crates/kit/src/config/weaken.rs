@@ -1,40 +1,39 @@
-//! Defences that a class can switch off, to see the attack that each one stops.
-//! Refused outside a lab. Whoever owns a defence asks [`Weaknesses::has`], at
-//! the one place where that defence is.
+//! Defences that a lab can switch off, to show the attack that each one stops. They are
+//! refused outside a lab. The module of a defence asks [`Weaknesses::has`].
 
 use super::Problems;
 
 /// A defence that is switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weakness {
-    /// Cookies say `SameSite=None`.
+    /// Cookies are `SameSite=None`.
     SameSiteNone,
-    /// Cookies name no `SameSite`.
+    /// Cookies have no `SameSite`.
     SameSiteUnset,
-    /// `Origin` and `Sec-Fetch-Site` are not looked at.
+    /// `Origin` and `Sec-Fetch-Site` are not checked.
     NoOriginCheck,
-    /// Neither `X-CSRF` nor a form's token is asked for.
+    /// Neither `X-CSRF` nor a form's token is required.
     NoCsrfProof,
     /// A GET places an order.
     GetOrders,
-    /// CORS for whoever asks, with credentials.
+    /// CORS allows every origin, with credentials.
     CorsAnyOrigin,
-    /// A login is bound to no browser.
+    /// A login is not bound to a browser.
     LoginUnbound,
     /// `return_to` may be any address.
     OpenReturnTo,
-    /// The provider's pages may be framed.
+    /// Other sites may frame the provider's pages.
     Framable,
-    /// The forwarding header counts from anybody.
+    /// The forwarding header is accepted from everybody.
     TrustAnyProxy,
-    /// The request's `Host` decides who the app is.
+    /// The app takes its own address from the request's `Host`.
     HostDecides,
     /// A parameter is shown unescaped.
     ReflectedHtml,
 }
 
 impl Weakness {
-    /// All of them.
+    /// All weaknesses.
     pub const ALL: [Self; 12] = [
         Self::SameSiteNone,
         Self::SameSiteUnset,
@@ -50,7 +49,7 @@ impl Weakness {
         Self::ReflectedHtml,
     ];
 
-    /// Its name on the command line.
+    /// The name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::SameSiteNone => "samesite-none",
@@ -68,7 +67,7 @@ impl Weakness {
         }
     }
 
-    /// What is then so, in a sentence.
+    /// The effect, in a sentence.
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::SameSiteNone => {
@@ -117,7 +116,7 @@ impl Weakness {
     }
 }
 
-/// Which defences are switched off; none by default.
+/// The defences that are switched off; none by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Weaknesses(u32);
 
@@ -127,12 +126,12 @@ impl Weaknesses {
         self.0 & weakness.bit() != 0
     }
 
-    /// Those that are switched off.
+    /// All that are switched off.
     pub fn iter(self) -> impl Iterator<Item = Weakness> {
         Weakness::ALL.into_iter().filter(move |one| self.has(*one))
     }
 
-    /// A warning in the log for each, so that nobody keeps one by oversight.
+    /// Logs a warning for each, so that none stays off by oversight.
     pub fn warn(self) {
         for weakness in self.iter() {
             tracing::warn!(
@@ -143,7 +142,7 @@ impl Weaknesses {
         }
     }
 
-    /// From their names; what is wrong goes to `problems`.
+    /// Reads the names. Errors are added to `problems`.
     pub(super) fn read(names: &[String], lab: bool, problems: &mut Problems) -> Self {
         let mut read = Self::default();
         let names = names.iter().map(|name| name.trim());

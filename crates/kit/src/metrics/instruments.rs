@@ -1,6 +1,6 @@
-//! Instruments whose labels are closed lists: each series is made at the start,
-//! so that it is there with a zero (a rate has a beginning), and to count is no
-//! look-up by attributes (0.02 µs instead of 0.2).
+//! Instruments whose labels have closed lists of values. Each series is created at the
+//! start with a zero, so that a rate has a beginning, and counting needs no look-up by
+//! attributes (0.02 µs instead of 0.2).
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,14 +11,14 @@ use opentelemetry::{
 
 use crate::telemetry::names::{Label, Metric};
 
-/// Counts.
+/// A counter.
 #[derive(Clone, Debug)]
 pub struct Counter {
     labels: &'static [Label],
     series: Arc<[BoundCounter<u64>]>,
 }
 
-/// Times.
+/// A histogram of durations.
 #[derive(Clone, Debug)]
 pub struct Timer {
     labels: &'static [Label],
@@ -35,7 +35,7 @@ impl Counter {
         }
     }
 
-    /// One more with these values of its labels, in their order.
+    /// Adds one, for these values of the labels in their order.
     pub fn add(&self, values: &[&str]) {
         if let Some(series) = self.series.get(index_of(self.labels, values)) {
             series.add(1);
@@ -53,7 +53,7 @@ impl Timer {
         }
     }
 
-    /// One more that took so long, with these values of its labels, in their order.
+    /// Records a duration, for these values of the labels in their order.
     pub fn record(&self, values: &[&str], took: Duration) {
         if let Some(series) = self.series.get(index_of(self.labels, values)) {
             series.record(took.as_secs_f64());
@@ -61,7 +61,7 @@ impl Timer {
     }
 }
 
-/// The attributes of each series, the last label's values changing first.
+/// The attributes of each series; the values of the last label change first.
 fn all(labels: &'static [Label]) -> impl Iterator<Item = Vec<KeyValue>> {
     let count: usize = labels.iter().map(|label| label.values.len()).product();
     (0..count).map(move |number| {
@@ -80,7 +80,7 @@ fn all(labels: &'static [Label]) -> impl Iterator<Item = Vec<KeyValue>> {
     })
 }
 
-/// Where the series with `values` is. What is in no list counts as its last value.
+/// The index of the series with `values`. An unlisted value counts as the last one.
 fn index_of(labels: &[Label], values: &[&str]) -> usize {
     debug_assert_eq!(labels.len(), values.len());
     labels.iter().zip(values).fold(0, |index, (label, value)| {

@@ -1,6 +1,5 @@
-//! Counts and times of a service, for `/metrics`, and by OTLP where that is
-//! asked for. Which there are is in the registry
-//! ([`names::METRICS`](crate::telemetry::names::METRICS)).
+//! The metrics of a service, for `/metrics` and for an OTLP collector. The registry
+//! lists them ([`names::METRICS`](crate::telemetry::names::METRICS)).
 
 mod instruments;
 
@@ -12,20 +11,15 @@ use opentelemetry::{
     metrics::{Histogram, Meter, MeterProvider as _},
 };
 use opentelemetry_sdk::metrics::SdkMeterProvider;
-use parking_lot::Mutex;
 use prometheus::{Encoder as _, Registry, TextEncoder};
 
 use crate::{
     config::Problems,
     telemetry::{
-        count_exports, metric_reader,
+        count_exports, meter_provider,
         names::{Kind, Metric, metric},
-        resource_of,
     },
 };
-
-/// Those whose metrics are sent: what they have not sent yet is sent at the end.
-static SENT: Mutex<Vec<SdkMeterProvider>> = Mutex::new(Vec::new());
 
 /// One service's instruments.
 #[derive(Clone, Debug)]
@@ -44,24 +38,14 @@ struct MeterOf {
 }
 
 impl Metrics {
-    /// Those of `service`. Where metrics are sent, call it inside the runtime.
+    /// The instruments of `service`. Call it inside the runtime if metrics are exported.
     pub fn new(service: &'static str) -> Result<Self, Problems> {
         let registry = Registry::new();
         let exporter = opentelemetry_prometheus::exporter()
             .with_registry(registry.clone())
             .build()
             .map_err(|error| Problems::one("metrics", error))?;
-        let builder = SdkMeterProvider::builder()
-            .with_reader(exporter)
-            .with_resource(resource_of(service));
-        let provider = match metric_reader(service)? {
-            Some(sender) => {
-                let provider = builder.with_reader(sender).build();
-                SENT.lock().push(provider.clone());
-                provider
-            }
-            None => builder.build(),
-        };
+        let provider = meter_provider(service, exporter)?;
         let meter = provider.meter("sso-lab");
         let metrics = Self {
             requests: histogram(&meter, &metric::REQUESTS),
@@ -72,24 +56,26 @@ impl Metrics {
                 _provider: provider,
             }),
         };
-        count_exports(service, metrics.counter(&metric::EXPORTS));
+        let exports = metrics.counter(&metric::EXPORTS);
+        count_exports(service, move |signal, outcome| {
+            exports.add(&[signal, outcome]);
+        });
         Ok(metrics)
     }
 
-    /// Counts `metric`.
+    /// A counter for `metric`.
     pub fn counter(&self, metric: &Metric) -> Counter {
         let counter = self.meter.meter.u64_counter(metric.name);
         Counter::new(&counter.with_description(metric.what).build(), metric)
     }
 
-    /// Times `metric`.
+    /// A timer for `metric`.
     pub fn timer(&self, metric: &Metric) -> Timer {
         Timer::new(&histogram(&self.meter.meter, metric), metric)
     }
 
-    /// Shows what `read` gives as the values of the gauge `metric`, each with
-    /// the value of its label (empty where it has none). It is asked whenever
-    /// somebody looks, so it has to be quick.
+    /// Makes the gauge `metric`. `read` returns its values, each with the value of its
+    /// label (empty if it has none). It runs at each scrape, so it must be quick.
     pub fn gauge(
         &self,
         metric: &Metric,
@@ -109,7 +95,7 @@ impl Metrics {
             .build();
     }
 
-    /// A request over HTTP was answered. `route` is a pattern, never a path.
+    /// Records an HTTP request. `route` is a pattern, never a path.
     pub fn request(&self, method: &str, route: Arc<str>, status: u16, took: Duration) {
         let attributes = [
             KeyValue::new("http.request.method", method_name(method)),
@@ -119,8 +105,8 @@ impl Metrics {
         self.requests.record(took.as_secs_f64(), &attributes);
     }
 
-    /// A gRPC call was answered. `method` is one that the service has, or
-    /// `_OTHER`, never the caller's word.
+    /// Records a gRPC call. `method` is one that the service has, or `_OTHER`, never
+    /// text from the caller.
     pub fn call(&self, service: &'static str, method: &str, code: u8, took: Duration) {
         let attributes = [
             KeyValue::new("rpc.service", service),
@@ -130,7 +116,7 @@ impl Metrics {
         self.calls.record(took.as_secs_f64(), &attributes);
     }
 
-    /// Prometheus' text format.
+    /// All metrics in the text format of Prometheus.
     pub fn text(&self) -> Vec<u8> {
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
@@ -153,22 +139,7 @@ fn histogram(meter: &Meter, metric: &Metric) -> Histogram<f64> {
         .build()
 }
 
-/// Sends what has not been sent yet, of all services at once. It waits for that, by
-/// the SDK's own bound of 5 s: call it outside of the runtime's own threads.
-pub(crate) fn flush() {
-    let all = std::mem::take(&mut *SENT.lock());
-    std::thread::scope(|scope| {
-        for provider in &all {
-            scope.spawn(move || {
-                if let Err(error) = provider.shutdown() {
-                    tracing::warn!("metrics were lost at the end: {error}");
-                }
-            });
-        }
-    });
-}
-
-/// The name of a method, out of a closed set: a stranger's method must not become a time series.
+/// The method's name from a closed set, so that clients cannot create time series.
 pub fn method_name(method: &str) -> &'static str {
     match method {
         "GET" => "GET",

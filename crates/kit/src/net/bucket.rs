@@ -5,14 +5,14 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
-/// What shares a limit: an IPv4 address, an IPv6 /64 (one subscriber's network, in
-/// which each device has as many addresses as it likes, RFC 4291 §2.5.4), or all
-/// whose address is not known.
+/// The unit that shares a limit: an IPv4 address, an IPv6 /64 (one subscriber's network, in
+/// which each device may have any number of addresses, RFC 4291 §2.5.4), or all clients of
+/// unknown address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AddrBucket(Option<IpAddr>);
 
 impl AddrBucket {
-    /// The bucket of all whose address is not known.
+    /// The bucket of all clients of unknown address.
     pub const UNKNOWN: Self = Self(None);
 
     /// The bucket of `address`.
@@ -31,9 +31,9 @@ impl fmt::Display for AddrBucket {
     }
 }
 
-/// The network of the first `bits` bits (1 to 128) that an IPv6 address is in. An
-/// IPv4 address stays as it is, and one that came as an IPv4-mapped IPv6 address
-/// is the IPv4 address (RFC 4291 §2.5.5.2).
+/// The network of an IPv6 address by its first `bits` bits (1 to 128). An IPv4 address is
+/// returned unchanged, and an IPv4-mapped IPv6 address as the IPv4 address (RFC 4291
+/// §2.5.5.2).
 pub fn network(address: IpAddr, bits: u32) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << (128 - bits))).into(),

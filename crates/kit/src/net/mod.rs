@@ -1,9 +1,8 @@
-//! Reaching other services: names, the HTTP client, the gRPC channel. Each
-//! call carries the trace on (`telemetry::propagation`).
+//! Calls of other services: name resolution, the HTTP client, the gRPC channel. Each call
+//! carries the trace context (`telemetry::propagation`).
 
 mod address_overrides;
 mod bucket;
-mod listeners;
 mod resolve;
 mod trust;
 
@@ -16,31 +15,30 @@ use std::{
 
 pub use address_overrides::AddressOverrides;
 pub use bucket::{AddrBucket, network};
-pub use listeners::Listeners;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 pub use resolve::{connect, is_localhost, resolve};
-pub use trust::{Tls, Trust, TrustArgs};
+pub use trust::{Tls, Trust};
 
 /// How long to wait for a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long to wait for a whole answer.
+/// How long to wait for a whole response.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an idle HTTP/1 connection is kept: less than the default `DRAIN_NOTICE`
 /// of a server. A draining server sets `Connection: close` on its answers during the
 /// notice, so no request races the server's close (RFC 9110 §9.2.2).
 pub const IDLE: Duration = Duration::from_millis(400);
-/// How rustls begins to say that it does not trust a peer.
+/// The start of the text by which rustls reports an untrusted peer.
 const BAD_CERTIFICATE: &str = "invalid peer certificate: ";
-/// The most that is read of another service's JSON answer, in bytes.
+/// The most bytes of another service's JSON response.
 pub const MAX_ANSWER: usize = 1 << 20;
 
-/// The HTTP client that trusts the system's certificate authorities alone: see
+/// The HTTP client that trusts only the system's certificate authorities: see
 /// [`Trust::http_client`].
 pub fn http_client() -> reqwest::Client {
     Trust::default().http_client()
 }
 
-/// The same for a program that stands for a browser: see
+/// The HTTP client of a program that takes a browser's part: see
 /// [`Trust::browsers_http_client`].
 pub fn browsers_http_client() -> reqwest::Client {
     Trust::default().browsers_http_client()
@@ -85,7 +83,7 @@ fn is_refused(error: &reqwest::Error) -> bool {
     error.is_connect() && causes.any(|cause| cause.kind() == io::ErrorKind::ConnectionRefused)
 }
 
-/// What `error` came of, the nearest first.
+/// The causes of `error`, the nearest first.
 pub fn causes<'e>(
     error: &'e (dyn Error + 'static),
 ) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
@@ -96,15 +94,15 @@ pub fn causes<'e>(
     })
 }
 
-/// What `error` came of in the end, in its own words. The first words of an HTTP
-/// client's error say only that there is one.
+/// The text of the innermost cause of `error`. The outer texts of an HTTP client's error
+/// say only that a request failed.
 pub fn innermost(error: &(dyn Error + 'static)) -> String {
     let last = causes(error).last();
     last.unwrap_or(error).to_string()
 }
 
-/// Why a call was not answered, for a log: what `error` came of, without the
-/// address. A certificate that is not trusted is called so.
+/// Why a call failed, for a log: the innermost cause of `error`, without the address. An
+/// untrusted certificate is named as such.
 pub fn why(error: &reqwest::Error) -> String {
     let last = causes(error).last().map(ToString::to_string);
     match last
@@ -114,13 +112,13 @@ pub fn why(error: &reqwest::Error) -> String {
         Some(Some(problem)) => format!("its certificate is not trusted: {problem}"),
         _ if error.is_timeout() => "no whole answer in time".to_owned(),
         Some(None) => last.unwrap_or_default(),
-        // Its own words would have the address in them.
+        // The text of the error contains the address.
         None if error.is_connect() => "no connection".to_owned(),
         None => "no answer".to_owned(),
     }
 }
 
-/// Reads an answer's body up to [`MAX_ANSWER`], without a byte order mark.
+/// Reads a response's body of at most [`MAX_ANSWER`] bytes, without a byte order mark.
 pub async fn read_bounded(mut response: reqwest::Response) -> Result<Vec<u8>, ReadError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
@@ -133,13 +131,13 @@ pub async fn read_bounded(mut response: reqwest::Response) -> Result<Vec<u8>, Re
     Ok(body)
 }
 
-/// Why an answer could not be read.
+/// Why a response could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The connection failed.
     #[error("{}", why(.0))]
     Http(#[from] reqwest::Error),
-    /// Longer than [`MAX_ANSWER`].
+    /// The body is longer than [`MAX_ANSWER`].
     #[error("the answer is longer than {MAX_ANSWER} bytes")]
     TooLarge,
 }
@@ -179,8 +177,8 @@ mod tests {
 
     use super::*;
 
-    /// The address of a server that says `answers`, one a connection, to the
-    /// first words it hears; and how many it has said in the end.
+    /// A server that sends one of `answers` on each connection, after its first bytes.
+    /// Returns its address, and how many it sent in the end.
     async fn server(answers: &'static [&'static str]) -> (String, tokio::task::JoinHandle<usize>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -210,14 +208,14 @@ mod tests {
         let (url, serving) = server(&["", OK]).await;
         assert!(send_retry_connect(http_client().post(&url)).await.is_err());
         serving.abort();
-        // Cut off while it waits for a second one.
+        // It still waited for a second connection.
         assert!(serving.await.unwrap_err().is_cancelled());
     }
 
     #[tokio::test]
     async fn what_stands_for_a_browser_meets_a_stranger_at_the_other_loopback_address() {
         let Ok(stranger) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await else {
-            return; // A machine without IPv6 has no stranger there.
+            return; // This machine has no IPv6.
         };
         let port = stranger.local_addr().unwrap().port();
         let ours = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
@@ -231,7 +229,7 @@ mod tests {
         let (answer, ()) = tokio::join!(asking, met);
         assert!(answer.unwrap().remote_addr().unwrap().is_ipv6());
         drop((ours, stranger));
-        // With nobody there, the other one is ours.
+        // Without a server at `::1`, the client uses 127.0.0.1.
         let (url, serving) = server(&[OK]).await;
         let url = url.replace("127.0.0.1", "app1.localhost");
         let answer = browsers_http_client().get(&url).send().await.unwrap();

@@ -8,9 +8,9 @@ use std::{
 
 use tokio::net::TcpStream;
 
-/// How long to wait before each further try after a refused connection. Behind
-/// one address there can be several replicas, and one that is gone may be sent
-/// connections for a moment: the next try may find another.
+/// How long to wait before each retry after a refused connection. Several replicas can
+/// share an address, and for a moment connections go to one that has ended: a retry may
+/// reach another.
 pub(super) const AGAIN: [Duration; 3] = [
     Duration::from_millis(25),
     Duration::from_millis(75),
@@ -26,7 +26,7 @@ pub async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(tokio::net::lookup_host((host, port)).await?.collect())
 }
 
-/// Connects to the first address of `host` that answers; again where it is refused.
+/// Connects to the first address of `host` that accepts; retries a refused connection.
 pub async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     for pause in AGAIN {
         match connect_once(host, port).await {
@@ -67,7 +67,7 @@ mod tests {
         let refused = connect("localhost", port).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
         let mut connecting = std::pin::pin!(connect("localhost", port));
-        // The first try is over before anybody listens.
+        // The first attempt ends before there is a listener.
         let first = tokio::time::timeout(AGAIN[0] / 2, &mut connecting).await;
         assert!(first.is_err(), "{first:?}");
         let _there = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();

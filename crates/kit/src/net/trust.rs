@@ -1,15 +1,13 @@
-//! Whom this process trusts when it calls others over TLS: the certificate
-//! authorities of the system, and those in a file of its own (`CA_FILE`).
+//! The certificate authorities that this process trusts for outgoing TLS: the system's,
+//! and those in a file (`CA_FILE`). The clients that use them.
 
 use std::{
     io,
-    path::PathBuf,
     sync::{Arc, LazyLock},
     time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use clap::Args;
 use hyper_util::rt::TokioIo;
 use reqwest::dns::Resolve;
 use rustls::{
@@ -23,59 +21,36 @@ use tokio_util::either::Either;
 use tonic::transport::{Channel, Endpoint, Uri};
 
 use super::{BrowserResolver, CALL_TIMEOUT, CONNECT_TIMEOUT, IDLE, LocalhostResolver, connect};
-use crate::{config::Problems, files};
 
-/// The system's own, read once: it takes milliseconds.
+/// The system's certificate authorities, read once because that takes milliseconds.
 static SYSTEM: LazyLock<Vec<CertificateDer<'static>>> =
     LazyLock::new(|| rustls_native_certs::load_native_certs().certs);
 
-/// Flags and environment of whoever calls others over TLS.
-#[derive(Args, Clone, Debug, Default)]
-pub struct TrustArgs {
-    /// Certificates (PEM) that are trusted for outgoing https, beside the system's
-    #[arg(long, env = "CA_FILE", value_name = "FILE")]
-    pub ca_file: Option<PathBuf>,
-}
-
-impl TrustArgs {
-    /// Whom to trust; what is wrong with the file goes to `problems`.
-    pub fn read(&self, problems: &mut Problems) -> Option<Trust> {
-        let Some(file) = &self.ca_file else {
-            return Some(Trust::default());
-        };
-        let pem = files::read_text(file).map_err(|error| error.to_string());
-        let trust = pem.and_then(|pem| Trust::in_pem(pem.as_bytes()));
-        trust
-            .map_err(|what| problems.add("CA_FILE", format_args!("{}: {what}", file.display())))
-            .ok()
-    }
-}
-
-/// Certificates that are trusted beside the system's.
+/// Certificates that are trusted in addition to the system's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust(Arc<[CertificateDer<'static>]>);
 
 impl Trust {
-    /// The certificates in `pem`: at least one, each fit to be a root of trust.
+    /// The certificates in `pem`: at least one, each usable as a root.
     pub fn in_pem(pem: &[u8]) -> Result<Self, String> {
         let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
         let all = all.map_err(|why| format!("not PEM: {why}"))?;
         if all.is_empty() {
-            return Err("no certificate is in it".to_owned());
+            return Err("it contains no certificate".to_owned());
         }
         let mut roots = RootCertStore::empty();
         for one in &all {
             let added = roots.add(one.clone());
-            added.map_err(|why| format!("a certificate in it cannot be used: {why}"))?;
+            added.map_err(|why| format!("it contains an unusable certificate: {why}"))?;
         }
         Ok(Self(all.into()))
     }
 
-    /// TLS by them and by the system's, speaking one of `protocols` (ALPN) where
-    /// it names any. `None` where there is nobody to trust.
+    /// A TLS connector that offers `protocols` (ALPN). `None` if no certificate authority
+    /// is trusted.
     pub fn connector(&self, protocols: &[&[u8]]) -> Option<TlsConnector> {
         let mut roots = RootCertStore::empty();
-        // What of the system's cannot be read is not trusted; more than that it need not mean.
+        // Unreadable certificates of the system are skipped.
         roots.add_parsable_certificates(SYSTEM.iter().cloned());
         roots.add_parsable_certificates(self.0.iter().cloned());
         if roots.is_empty() {
@@ -91,8 +66,8 @@ impl Trust {
         Some(TlsConnector::from(Arc::new(config)))
     }
 
-    /// The system's certificate authorities and these as PEM, for a library that reads
-    /// such a file in place of the system's. `None` where there is nobody to trust.
+    /// All trusted certificate authorities as PEM, for a library that reads such a file
+    /// instead of the system's. `None` if there are none.
     pub fn roots_in_pem(&self) -> Option<String> {
         let mut roots = RootCertStore::empty();
         let mut pem = String::new();
@@ -106,23 +81,20 @@ impl Trust {
         (!pem.is_empty()).then_some(pem)
     }
 
-    /// The HTTP client for discovery, JWKS, token calls and calls between APIs. It
-    /// follows no redirects: none of its peers has a reason to send one. Where
-    /// there is nobody to trust it reaches peers by plain http alone.
+    /// The HTTP client for discovery, JWKS, token requests and calls between APIs. It
+    /// follows no redirects, because none of its peers sends one. Without a trusted
+    /// certificate authority it reaches peers only by plain http.
     pub fn http_client(&self) -> reqwest::Client {
         self.client(&Arc::new(LocalhostResolver))
     }
 
-    /// The same for a program that stands for a browser: it looks for `*.localhost`
-    /// where browsers do, at `::1` first. So it meets what they meet there.
+    /// The HTTP client of a program that takes a browser's part: like browsers, it looks
+    /// for `*.localhost` at `::1` first.
     pub fn browsers_http_client(&self) -> reqwest::Client {
         self.client(&Arc::new(BrowserResolver))
     }
 
-    #[expect(
-        clippy::expect_used,
-        reason = "fails only where no TLS backend is compiled in"
-    )]
+    #[expect(clippy::expect_used, reason = "fails only without a TLS backend")]
     fn client<R: Resolve + 'static>(&self, resolver: &Arc<R>) -> reqwest::Client {
         let builder = || {
             reqwest::Client::builder()
@@ -136,20 +108,22 @@ impl Trust {
         };
         let client = builder().tls_certs_merge(self.certificates()).build();
         let client = client.or_else(|error| {
-            tracing::warn!("https peers cannot be checked, and so not reached: {error}");
+            tracing::warn!(
+                "no certificate authority can be used, so no https peer can be reached: {error}"
+            );
             builder().tls_certs_only([]).build()
         });
         client.expect("an HTTP client")
     }
 
-    /// They as the HTTP client takes them.
+    /// The certificates in the HTTP client's type.
     pub(crate) fn certificates(&self) -> Vec<reqwest::Certificate> {
         let read = self.0.iter().map(|one| reqwest::Certificate::from_der(one));
         read.filter_map(Result::ok).collect()
     }
 
-    /// A gRPC channel to `url`, connected at the first call and again after a
-    /// loss. Call it inside the runtime that is to carry the connection.
+    /// A gRPC channel to `url`, which connects at the first call and reconnects after a
+    /// loss. Call it inside the runtime that will drive the connection.
     pub fn grpc_channel(&self, url: &str) -> Result<Channel, tonic::transport::Error> {
         let endpoint = Endpoint::from_shared(url.to_owned())?
             .connect_timeout(CONNECT_TIMEOUT)
@@ -160,7 +134,7 @@ impl Trust {
         Ok(self.connected(&endpoint))
     }
 
-    /// The channel of `endpoint`, over connections as [`connect`] makes them.
+    /// The channel of `endpoint`, over connections made by [`connect`].
     fn connected(&self, endpoint: &Endpoint) -> Channel {
         let is_https = endpoint.uri().scheme_str() == Some("https");
         let tls = is_https.then(|| self.tls(&[b"h2"]));
@@ -181,20 +155,20 @@ impl Trust {
         endpoint.connect_with_connector_lazy(connector)
     }
 
-    /// What makes connections over TLS that speak one of `protocols` (ALPN).
+    /// Makes TLS connections that offer `protocols` (ALPN).
     pub fn tls(&self, protocols: &[&[u8]]) -> Tls {
         Tls(self.connector(protocols))
     }
 }
 
-/// Makes connections over TLS.
+/// Makes TLS connections.
 #[derive(Clone)]
 pub struct Tls(Option<TlsConnector>);
 
 impl Tls {
-    /// A connection with `host`, which has shown a certificate for that name.
+    /// Connects to `host` and verifies its certificate for that name.
     pub async fn connect(&self, host: &str, port: u16) -> io::Result<TlsStream<TcpStream>> {
-        let nobody = || io::Error::other("there is no certificate authority to trust: see CA_FILE");
+        let nobody = || io::Error::other("no certificate authority is trusted: see CA_FILE");
         let connector = self.0.as_ref().ok_or_else(nobody)?;
         let name = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
@@ -207,22 +181,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_without_a_usable_certificate_is_refused_with_its_key_and_its_name() {
+    fn a_text_without_a_usable_certificate_is_refused() {
         let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         let cut = "-----BEGIN CERTIFICATE-----\nAAAA\n";
         for wrong in ["", "hello", broken, cut] {
             assert!(Trust::in_pem(wrong.as_bytes()).is_err(), "{wrong:?}");
-            let file = tempfile::NamedTempFile::new().unwrap();
-            std::fs::write(file.path(), wrong).unwrap();
-            let ca_file = Some(file.path().to_owned());
-            let mut problems = Problems::new();
-            assert!(TrustArgs { ca_file }.read(&mut problems).is_none());
-            let said = problems.to_string();
-            let named = format!("CA_FILE: {}: ", file.path().display());
-            assert!(said.starts_with(&named), "{said}");
         }
-        let mut problems = Problems::new();
-        let none = TrustArgs::default().read(&mut problems);
-        assert_eq!((none, problems.is_empty()), (Some(Trust::default()), true));
     }
 }

@@ -1,5 +1,5 @@
-//! The caller's span, by the two headers of W3C Trace Context. What is not
-//! exactly of their form is ignored: then the trace begins here.
+//! The caller's span, from the two headers of W3C Trace Context. Malformed headers are
+//! ignored: the trace begins here.
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 
@@ -7,20 +7,19 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState}
 const LEN: usize = 55;
 /// The most list members of `tracestate` (§3.3.1.1).
 const MAX_MEMBERS: usize = 32;
-/// The most characters of `tracestate` that go on (§3.3.1.5).
+/// The most characters of `tracestate` that are propagated (§3.3.1.5).
 const MAX_STATE: usize = 512;
-/// Longer members are left out first where it is too long (§3.3.1.5).
+/// If the list is too long, members longer than this are removed first (§3.3.1.5).
 const LONG_MEMBER: usize = 128;
 
-/// What the headers `traceparent` and `tracestate` say; `None` where they name
-/// no span.
+/// The span that the headers `traceparent` and `tracestate` name, if any.
 pub fn caller<'h>(
     mut traceparent: impl Iterator<Item = &'h [u8]>,
     tracestate: impl Iterator<Item = &'h [u8]>,
 ) -> Option<SpanContext> {
     let first = traceparent.next()?;
     if traceparent.next().is_some() {
-        // Two of them: nobody can say which one is the caller's.
+        // Of two headers, neither can be trusted to be the caller's.
         return None;
     }
     let (trace_id, span_id, flags) = parent(first)?;
@@ -47,7 +46,7 @@ fn parent(text: &[u8]) -> Option<(TraceId, SpanId, TraceFlags)> {
     let span_id = SpanId::from_bytes(hex(&fields[36..52])?);
     let [flags] = hex(&fields[53..55])?;
     let is_valid = trace_id != TraceId::INVALID && span_id != SpanId::INVALID;
-    // §3.2.2.5: flags that are not known are not set.
+    // §3.2.2.5: unknown flags are not set.
     is_valid.then_some((
         trace_id,
         span_id,
@@ -72,12 +71,12 @@ fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-/// §3.3: one list, whichever headers it comes in. A list that is not of its
-/// form, or has a key twice, is none.
+/// §3.3: one list, in one or several headers. A list that is malformed, or repeats a key,
+/// is ignored.
 fn state<'h>(headers: impl Iterator<Item = &'h [u8]>) -> Option<TraceState> {
     let mut members: Vec<(&str, &str)> = Vec::new();
     for header in headers {
-        // §3.3.1.3: printable ASCII alone.
+        // §3.3.1.3: only printable ASCII.
         let is_printable = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
         if !header.iter().all(is_printable) {
             return None;
@@ -97,9 +96,9 @@ fn state<'h>(headers: impl Iterator<Item = &'h [u8]>) -> Option<TraceState> {
     TraceState::from_key_value(members).ok()
 }
 
-/// Leaves out long members, then the last ones, until the list is short enough.
+/// Removes long members, then the last ones, until the list is short enough.
 fn bound(members: &mut Vec<(&str, &str)>) {
-    // With "=" and ",".
+    // Includes "=" and ",".
     let size = |(key, value): &(&str, &str)| key.len() + value.len() + 2;
     let total = |members: &[(&str, &str)]| members.iter().map(size).sum::<usize>();
     if total(members) > MAX_STATE + 1 {

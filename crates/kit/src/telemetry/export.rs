@@ -1,4 +1,4 @@
-//! What sends spans and metrics by OTLP, and says when nobody takes them.
+//! Exports spans and metrics by OTLP, and logs when a collector does not accept them.
 
 use std::{
     collections::HashMap,
@@ -21,20 +21,19 @@ use tonic::metadata::MetadataMap;
 
 use super::settings::{Protocol, Signal, Target};
 use crate::{
-    metrics::Counter,
     net::{LocalhostResolver, Trust},
     telemetry::names::OK,
 };
 
-/// How soon it is said again that a collector takes nothing.
-const SAID_AGAIN: Duration = Duration::from_secs(600);
+/// How often the log repeats that a collector accepts nothing.
+const LOG_INTERVAL: Duration = Duration::from_secs(600);
 
-/// What `service` sends its spans with.
+/// The exporter of the spans of `service`.
 pub(super) fn spans(
     service: &'static str,
     target: &Target,
     trust: &Trust,
-) -> Result<Watched<SpanExporter>, String> {
+) -> Result<Reporting<SpanExporter>, String> {
     let built = match target.protocol {
         Protocol::Grpc => SpanExporter::builder()
             .with_tonic()
@@ -52,16 +51,16 @@ pub(super) fn spans(
             .build(),
     };
     let exporter = built.map_err(|error| error.to_string())?;
-    Ok(Watched::new(exporter, service, target))
+    Ok(Reporting::new(exporter, service, target))
 }
 
-/// What `service` sends its metrics with, from time to time
-/// (`OTEL_METRIC_EXPORT_INTERVAL`). Call it inside the runtime.
+/// The periodic exporter of the metrics of `service` (`OTEL_METRIC_EXPORT_INTERVAL`). Call
+/// it inside the runtime.
 pub(super) fn metrics(
     service: &'static str,
     target: &Target,
     trust: &Trust,
-) -> Result<PeriodicReader<Watched<MetricExporter>>, String> {
+) -> Result<PeriodicReader<Reporting<MetricExporter>>, String> {
     let built = match target.protocol {
         Protocol::Grpc => MetricExporter::builder()
             .with_tonic()
@@ -79,8 +78,8 @@ pub(super) fn metrics(
             .build(),
     };
     let exporter = built.map_err(|error| error.to_string())?;
-    let watched = Watched::new(exporter, service, target);
-    Ok(PeriodicReader::builder(watched).build())
+    let exporter = Reporting::new(exporter, service, target);
+    Ok(PeriodicReader::builder(exporter).build())
 }
 
 fn channel(target: &Target, trust: &Trust) -> Result<tonic::transport::Channel, String> {
@@ -101,7 +100,7 @@ fn headers(target: &Target) -> HashMap<String, String> {
         .collect()
 }
 
-/// A client for the threads of the SDK, which have no runtime of ours.
+/// A client for the threads of the SDK, which have no tokio runtime.
 fn http_client(target: &Target, trust: &Trust) -> Result<reqwest::blocking::Client, String> {
     let timeout = target.timeout;
     let certificates = trust.certificates();
@@ -114,41 +113,41 @@ fn http_client(target: &Target, trust: &Trust) -> Result<reqwest::blocking::Clie
             .tls_certs_merge(certificates)
             .build()
     };
-    // It has a runtime of its own, and none can be made inside of another.
+    // It has its own runtime, which cannot be created inside another one.
     let client = std::thread::spawn(build).join();
     let client = client.map_err(|_| "the HTTP client could not be made".to_owned())?;
     client.map_err(|error| crate::net::innermost(&error))
 }
 
-/// An exporter, with an eye on what comes of it.
+/// An exporter whose outcomes are counted and logged.
 #[derive(Debug)]
-pub(crate) struct Watched<E> {
+pub(crate) struct Reporting<E> {
     exporter: E,
-    watch: Watch,
+    outcomes: Outcomes,
 }
 
-/// What came of the exports to one collector.
+/// Counts and logs the outcomes of the exports to one collector.
 #[derive(Debug)]
-struct Watch {
+struct Outcomes {
     service: &'static str,
     signal: Signal,
-    /// Where, without a user or a query: there may be a key in them.
+    /// The collector's address without user and query, which may contain a key.
     to: String,
 }
 
-/// How it stands with one signal's collector, for all services of this process.
+/// The state of one signal's collector, for all services of this process.
 #[derive(Debug)]
 struct State {
-    /// How many failed one after the other.
+    /// How many exports failed since the last success.
     failed: u64,
-    said: Option<Instant>,
+    logged: Option<Instant>,
 }
 
-/// What is worth a log line.
+/// A change that is logged.
 #[derive(Debug, PartialEq, Eq)]
-enum News {
+enum Change {
     Failing(u64),
-    Again,
+    Recovered,
 }
 
 static TRACES: Mutex<State> = Mutex::new(State::new());
@@ -158,82 +157,86 @@ impl State {
     const fn new() -> Self {
         Self {
             failed: 0,
-            said: None,
+            logged: None,
         }
     }
 
-    fn after(&mut self, is_ok: bool, now: Instant) -> Option<News> {
+    fn after(&mut self, is_ok: bool, now: Instant) -> Option<Change> {
         if is_ok {
             let before = std::mem::replace(self, Self::new());
-            return (before.failed > 0).then_some(News::Again);
+            return (before.failed > 0).then_some(Change::Recovered);
         }
         self.failed += 1;
-        if self.said.is_some_and(|said| now < said + SAID_AGAIN) {
+        if self
+            .logged
+            .is_some_and(|logged| now < logged + LOG_INTERVAL)
+        {
             return None;
         }
-        self.said = Some(now);
-        Some(News::Failing(self.failed))
+        self.logged = Some(now);
+        Some(Change::Failing(self.failed))
     }
 }
 
-/// Where each service counts: it has its instruments after its exporters.
-static COUNTERS: Mutex<Vec<(&'static str, Counter)>> = Mutex::new(Vec::new());
+/// Counts an export by its signal and its outcome.
+type CountExport = Box<dyn Fn(&str, &str) + Send>;
 
-/// What is exported for `service` is counted by `counter` from now on.
-pub(crate) fn count_exports(service: &'static str, counter: Counter) {
+/// The counter of each service, which gets its instruments after its exporters.
+static COUNTERS: Mutex<Vec<(&'static str, CountExport)>> = Mutex::new(Vec::new());
+
+/// Counts the exports of `service` with `count` from now on.
+pub(crate) fn count_exports(service: &'static str, count: impl Fn(&str, &str) + Send + 'static) {
     let mut counters = COUNTERS.lock();
     counters.retain(|(known, _)| *known != service);
-    counters.push((service, counter));
+    counters.push((service, Box::new(count)));
 }
 
-impl<E> Watched<E> {
+impl<E> Reporting<E> {
     fn new(exporter: E, service: &'static str, target: &Target) -> Self {
         let (url, signal) = (&target.url, target.signal);
         let to = format!("{}{}", url.origin().ascii_serialization(), url.path());
-        let watch = Watch {
+        let outcomes = Outcomes {
             service,
             signal,
             to,
         };
-        Self { exporter, watch }
+        Self { exporter, outcomes }
     }
 }
 
-impl Watch {
-    fn saw(&self, outcome: &OTelSdkResult) {
+impl Outcomes {
+    fn record(&self, outcome: &OTelSdkResult) {
         let signal = self.signal.name();
         let named = if outcome.is_ok() { OK } else { "error" };
-        for (_, counter) in COUNTERS
-            .lock()
-            .iter()
-            .filter(|(known, _)| *known == self.service)
-        {
-            counter.add(&[signal, named]);
+        for (service, count) in &*COUNTERS.lock() {
+            if *service == self.service {
+                count(signal, named);
+            }
         }
         let state = match self.signal {
             Signal::Traces => &TRACES,
             Signal::Metrics => &METRICS,
         };
-        let news = state.lock().after(outcome.is_ok(), Instant::now());
+        let change = state.lock().after(outcome.is_ok(), Instant::now());
         let to = &self.to;
-        match (news, outcome) {
-            (Some(News::Failing(failed)), Err(error)) => tracing::warn!(
+        match (change, outcome) {
+            (Some(Change::Failing(failed)), Err(error)) => tracing::warn!(
                 signal,
                 failed,
-                "telemetry goes nowhere: {to} does not take it: {error}"
+                "the collector at {to} does not accept telemetry: {error}"
             ),
-            (Some(News::Again), _) => {
-                tracing::info!(signal, "telemetry arrives again at {to}");
+            (Some(Change::Recovered), _) => {
+                tracing::info!(signal, "the collector at {to} accepts telemetry again");
             }
             _ => {}
         }
     }
 }
 
-impl<E: ExportSpans> ExportSpans for Watched<E> {
+impl<E: ExportSpans> ExportSpans for Reporting<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let outcome = self.exporter.export(batch).await;
-        self.watch.saw(&outcome);
+        self.outcomes.record(&outcome);
         outcome
     }
 
@@ -250,10 +253,10 @@ impl<E: ExportSpans> ExportSpans for Watched<E> {
     }
 }
 
-impl<E: PushMetricExporter> PushMetricExporter for Watched<E> {
+impl<E: PushMetricExporter> PushMetricExporter for Reporting<E> {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
         let outcome = self.exporter.export(metrics).await;
-        self.watch.saw(&outcome);
+        self.outcomes.record(&outcome);
         outcome
     }
 
@@ -275,18 +278,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_goes_nowhere_is_said_once_then_rarely_and_its_end_too() {
+    fn a_failing_collector_is_logged_once_then_rarely_and_its_recovery_too() {
         let (mut state, began) = (State::new(), Instant::now());
         assert_eq!(state.after(true, began), None);
-        assert_eq!(state.after(false, began), Some(News::Failing(1)));
-        let soon = began + SAID_AGAIN / 2;
+        assert_eq!(state.after(false, began), Some(Change::Failing(1)));
+        let soon = began + LOG_INTERVAL / 2;
         assert_eq!(state.after(false, soon), None);
         assert_eq!(
-            state.after(false, began + SAID_AGAIN),
-            Some(News::Failing(3))
+            state.after(false, began + LOG_INTERVAL),
+            Some(Change::Failing(3))
         );
-        assert_eq!(state.after(true, soon), Some(News::Again));
+        assert_eq!(state.after(true, soon), Some(Change::Recovered));
         assert_eq!(state.after(true, soon), None);
-        assert_eq!(state.after(false, soon), Some(News::Failing(1)));
+        assert_eq!(state.after(false, soon), Some(Change::Failing(1)));
     }
 }

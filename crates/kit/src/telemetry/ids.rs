@@ -16,17 +16,17 @@ thread_local! {
 }
 
 /// Begins `span`, which must not have been entered, with these ids. `within`
-/// carries what its context holds besides.
+/// is the rest of its context.
 pub(super) fn begin(span: &Span, ids: (TraceId, SpanId), within: Context) {
     // Without a span layer there is nothing to set, and nothing to do.
     let _ = span.set_parent(within);
     NEXT.set(Some(ids));
-    // The first look at a span's context begins it.
+    // The first read of a span's context starts the span.
     let _ = span.context();
     NEXT.set(None);
 }
 
-/// The generator that knows of [`begin`].
+/// The generator that returns the ids of [`begin`].
 #[derive(Clone, Debug, Default)]
 pub(super) struct KnownIds(RandomIdGenerator);
 

@@ -1,5 +1,5 @@
-//! Log lines. Each line of a request says its trace and its service, whether or
-//! not the trace is sampled. Both come from [`context`](super::context), since an
+//! Log lines. Each line of a request names its trace and its service, even if the trace is
+//! not sampled. Both come from [`context`](super::context), since an
 //! unsampled request has no span.
 
 use std::fmt::{self, Debug};
@@ -20,7 +20,7 @@ use tracing_subscriber::{
 
 use super::context::log_fields;
 
-/// One JSON object a line.
+/// A JSON object for each line.
 pub(super) struct Json;
 
 impl<S, N> FormatEvent<S, N> for Json
@@ -90,11 +90,11 @@ impl Visit for Fields {
     }
 }
 
-/// For a terminal.
+/// Text for a terminal.
 pub(super) struct Text(Format<Full>);
 
 impl Text {
-    /// In colours, or not.
+    /// With or without colours.
     pub(super) fn new(ansi: bool) -> Self {
         Self(Format::default().with_ansi(ansi).with_target(false))
     }

@@ -20,9 +20,10 @@ pub(crate) use export::count_exports;
 use opentelemetry::{KeyValue, trace::TracerProvider as _};
 use opentelemetry_sdk::{
     Resource,
-    metrics::reader::MetricReader,
+    metrics::{SdkMeterProvider, reader::MetricReader},
     trace::{BatchSpanProcessor, Sampler, SamplingDecision, SdkTracerProvider, ShouldSample as _},
 };
+use parking_lot::Mutex;
 pub use routed::ServiceTag;
 use settings::{Settings, Target};
 use tracing::{Level, level_filters::LevelFilter};
@@ -35,11 +36,11 @@ use tracing_subscriber::{
 
 use crate::{config::Problems, net::Trust};
 
-/// How long the end of the process waits for a collector to take the spans that are left.
+/// How long the end of the process waits for a collector to accept the last spans.
 const FLUSH: Duration = Duration::from_secs(3);
 
-/// A span for one step inside a request. Outside of a request (or where
-/// nothing traces it) there is none: a step alone would be a trace without a root.
+/// A span for one step inside a request. Outside a traced request there is none, because a
+/// step alone would be a trace without a root.
 #[macro_export]
 macro_rules! step {
     ($name:expr $(, $($fields:tt)*)?) => {
@@ -51,32 +52,32 @@ macro_rules! step {
     };
 }
 
-/// What is traced until [`Telemetry::flush`].
+/// The running exporters, until [`Telemetry::flush`].
 #[derive(Default)]
 pub struct Telemetry {
     provider: Option<SdkTracerProvider>,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For a terminal.
+    /// Text for a terminal.
     Text,
-    /// One JSON object a line.
+    /// A JSON object for each line.
     Json,
 }
 
-/// What is traced, sent and logged, as the environment says (`OTEL_*`, `RUST_LOG`).
+/// The settings of traces, metrics and logs from the environment (`OTEL_*`, `RUST_LOG`).
 pub struct TelemetrySettings {
     otlp: Settings,
     lines: Targets,
 }
 
-/// What was read at the start, for whoever needs it afterwards.
+/// The settings read at the start, for services that start later.
 static STARTED: OnceLock<(Settings, Trust)> = OnceLock::new();
 
 impl TelemetrySettings {
-    /// Reads the environment; what is wrong goes to `problems`.
+    /// Reads the environment. Errors are added to `problems`.
     pub fn read(problems: &mut Problems) -> Option<Self> {
         let otlp = Settings::read(&variable, problems);
         let lines = match variable("RUST_LOG") {
@@ -96,9 +97,9 @@ impl TelemetrySettings {
         })
     }
 
-    /// Starts logs, and traces where an OTLP endpoint is set, for the services of
-    /// this process; each service's spans keep their own `service.name`. A
-    /// collector is trusted by `trust`. Call it once, inside a runtime.
+    /// Starts logs, and traces if an OTLP endpoint is set, for the services of this
+    /// process; each service's spans have its own `service.name`. `trust` has the
+    /// certificate authorities for the collector. Call it once, inside a runtime.
     pub fn start(
         self,
         services: &[&'static str],
@@ -111,7 +112,7 @@ impl TelemetrySettings {
         let provider = provider.map_err(|what| Problems::one(settings::ENDPOINT, what))?;
         log(provider.as_ref(), self.lines, format)
             .map_err(|error| Problems::one("telemetry", error))?;
-        // Another start would have failed above.
+        // A second start fails above.
         let _ = STARTED.set((self.otlp, trust.clone()));
         Ok(Telemetry { provider })
     }
@@ -133,7 +134,7 @@ fn log(
             .with_filter(Targets::new().with_target(names::TARGET, Level::INFO))
             .boxed()
     });
-    // Spans are for the trace; a log line that repeated them would say everything twice.
+    // Spans belong to the trace. Log lines do not repeat them.
     let lines = lines.with_target(names::TARGET, LevelFilter::OFF);
     let log = match format {
         LogFormat::Text => tracing_subscriber::fmt::layer()
@@ -147,27 +148,27 @@ fn log(
             .with_filter(lines)
             .boxed(),
     };
-    // Only those that there are: an absent one (`None`) would keep every span alive.
+    // No `Option` layer: a `None` would keep every span enabled.
     let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> =
         spans.into_iter().chain([log]).collect();
     tracing_subscriber::registry().with(layers).try_init()
 }
 
 impl Telemetry {
-    /// Sends what has not been sent yet; for every way out of the process.
+    /// Sends the unsent spans and metrics. Call it before every exit of the process.
     pub async fn flush(self) {
-        // The exporters need the runtime, which a blocking shutdown would hold up.
+        // The exporters need the runtime, which a blocking shutdown would block.
         let flushed = tokio::task::spawn_blocking(move || {
             std::thread::scope(|scope| {
-                scope.spawn(crate::metrics::flush);
+                scope.spawn(flush_metrics);
                 if let Some(provider) = self.provider
                     && let Err(error) = provider.shutdown_with_timeout(FLUSH)
                 {
-                    tracing::warn!("spans were lost at the end: {error}");
+                    tracing::warn!("the last spans were lost: {error}");
                 }
             });
         });
-        // It fails only where it panicked, which is said then.
+        // It fails only after a panic, which is logged.
         let _ = flushed.await;
     }
 }
@@ -196,24 +197,47 @@ fn provider(
         .build())
 }
 
-/// What sends the metrics of `service`, where they are to be sent. Call it inside
-/// the runtime.
-pub(crate) fn metric_reader(
+/// The meter providers that export: [`Telemetry::flush`] sends their last metrics.
+static EXPORTING: Mutex<Vec<SdkMeterProvider>> = Mutex::new(Vec::new());
+
+/// The meter provider of `service`: `reader` serves the metrics here, and they are
+/// exported if an OTLP endpoint is set. Call it inside the runtime.
+pub(crate) fn meter_provider(
     service: &'static str,
-) -> Result<Option<impl MetricReader + use<>>, Problems> {
-    let Some((otlp, trust)) = STARTED.get() else {
-        return Ok(None);
+    reader: impl MetricReader,
+) -> Result<SdkMeterProvider, Problems> {
+    let builder = SdkMeterProvider::builder()
+        .with_reader(reader)
+        .with_resource(resource_of(service));
+    let started = STARTED.get();
+    let target = started.and_then(|(otlp, trust)| Some((otlp.metrics.as_ref()?, trust)));
+    let Some((target, trust)) = target else {
+        return Ok(builder.build());
     };
-    let reader = otlp
-        .metrics
-        .as_ref()
-        .map(|target| export::metrics(service, target, trust));
-    let reader = reader.transpose();
-    reader.map_err(|what| Problems::one(settings::ENDPOINT, what))
+    let exporter = export::metrics(service, target, trust)
+        .map_err(|what| Problems::one(settings::ENDPOINT, what))?;
+    let provider = builder.with_reader(exporter).build();
+    EXPORTING.lock().push(provider.clone());
+    Ok(provider)
 }
 
-/// Whether a trace with this id that begins here is sampled. The whole process
-/// uses one sampler, so that what is decided before a span is made and the SDK agree.
+/// Sends the unsent metrics of all services at once. It blocks, for at most 5 s (a
+/// bound of the SDK): call it outside the threads of the runtime.
+fn flush_metrics() {
+    let all = std::mem::take(&mut *EXPORTING.lock());
+    std::thread::scope(|scope| {
+        for provider in &all {
+            scope.spawn(move || {
+                if let Err(error) = provider.shutdown() {
+                    tracing::warn!("the last metrics were lost: {error}");
+                }
+            });
+        }
+    });
+}
+
+/// Whether a trace with this id that begins here is sampled. The whole process uses one
+/// sampler, so that this decision, made before the first span, agrees with the SDK's.
 fn is_sampled(trace_id: opentelemetry::trace::TraceId) -> bool {
     let sampler = STARTED
         .get()
@@ -223,8 +247,8 @@ fn is_sampled(trace_id: opentelemetry::trace::TraceId) -> bool {
     result.decision == SamplingDecision::RecordAndSample
 }
 
-/// What traces and metrics say of a service.
-pub fn resource_of(service: &'static str) -> Resource {
+/// What traces and metrics report about a service.
+pub(crate) fn resource_of(service: &'static str) -> Resource {
     // The SDK's own detectors read OTEL_RESOURCE_ATTRIBUTES.
     Resource::builder()
         .with_attribute(KeyValue::new("service.name", service))

@@ -1,6 +1,6 @@
-//! Several services in one process, each with its own `service.name`: a span
-//! goes to the exporter of the service whose request it belongs to. What the
-//! registry says of its name is put on it then.
+//! Several services in one process, each with its own `service.name`: a span goes to the
+//! exporter of the service whose request it belongs to, with the registry's attributes for
+//! its name.
 
 use std::time::{Duration, Instant};
 
@@ -19,8 +19,8 @@ use super::{
     resource_of,
 };
 
-/// In a span's context: the service that it belongs to. The server's frame
-/// sets it at the root, and children inherit it.
+/// The service that a span belongs to, in the span's context. The server sets it at the
+/// root, and children inherit it.
 #[derive(Clone, Copy, Debug)]
 pub struct ServiceTag(pub &'static str);
 
@@ -38,7 +38,7 @@ impl Routed {
 }
 
 impl Routed {
-    /// All of them, also after a failure; the first failure.
+    /// Calls every processor, also after a failure. Returns the first failure.
     fn each(&self, act: impl Fn(&BatchSpanProcessor) -> OTelSdkResult) -> OTelSdkResult {
         self.by_service
             .iter()
@@ -69,7 +69,7 @@ impl SpanProcessor for Routed {
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        // The time is all of theirs together.
+        // They share the time.
         let end = Instant::now() + timeout;
         self.each(|processor| {
             let left = end.saturating_duration_since(Instant::now());
@@ -90,8 +90,8 @@ fn text_of(span: &SpanData, key: &str) -> Option<String> {
     Some(found.value.as_str().into_owned())
 }
 
-/// Puts on `span` what the registry says of its name, and makes its status of
-/// its outcome.
+/// Adds the registry's attributes for the name of `span`, and derives its status from its
+/// outcome.
 fn describe(span: &mut SpanData, service: &'static str) {
     let step = span_of(&span.name);
     let said = match step {
@@ -118,7 +118,7 @@ fn describe(span: &mut SpanData, service: &'static str) {
             }
         }
     }
-    // A request that was refused as it should be is no error of its server's.
+    // A correct refusal is not an error of the server.
     if step.is_some()
         && span.status == Status::Unset
         && let Some(outcome) = text_of(span, OUTCOME)

@@ -1,5 +1,5 @@
-//! The SDK's own variables (`OTEL_*`), read once and refused where they say
-//! nothing that can be done: left to itself the SDK goes on with something else.
+//! The SDK's own variables (`OTEL_*`), read once. Invalid values are refused, because the
+//! SDK would silently use a default.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use url::Url;
 
 use crate::config::Problems;
 
-/// The common variable for where both signals go.
+/// The common variable for the endpoint of both signals.
 pub(super) const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-/// How long a collector has for a batch, by the specification.
+/// The default time for a batch, by the specification.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Those of the SDK that it reads itself, all of them whole numbers.
+/// The variables that the SDK reads itself; all are whole numbers.
 const NUMBERS: [&str; 6] = [
     "OTEL_BSP_SCHEDULE_DELAY",
     "OTEL_BSP_MAX_QUEUE_SIZE",
@@ -23,7 +23,7 @@ const NUMBERS: [&str; 6] = [
     "OTEL_METRIC_EXPORT_TIMEOUT",
 ];
 
-/// What is sent.
+/// A kind of telemetry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
     Traces,
@@ -31,7 +31,7 @@ pub(super) enum Signal {
 }
 
 impl Signal {
-    /// Its value in metrics and log lines.
+    /// The value in metrics and log lines.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Traces => "traces",
@@ -47,49 +47,49 @@ impl Signal {
         }
     }
 
-    /// The name of its own variable, which wins over the common one.
+    /// The name of the signal's own variable, which wins over the common one.
     fn own(self, what: &str) -> String {
         let signal = self.name().to_ascii_uppercase();
         format!("OTEL_EXPORTER_OTLP_{signal}_{what}")
     }
 }
 
-/// How OTLP is spoken.
+/// The transport of OTLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
     Grpc,
     HttpProtobuf,
 }
 
-/// Where one signal is sent.
+/// The endpoint of one signal.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Target {
     pub(super) signal: Signal,
-    /// With the path, where OTLP is spoken over HTTP.
+    /// Includes the path for OTLP over HTTP.
     pub(super) url: Url,
     pub(super) protocol: Protocol,
-    /// Not shown: there may be a key for the collector in them.
+    /// Not shown, because they may contain a key for the collector.
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) timeout: Duration,
 }
 
-/// All of it, found good.
+/// The checked settings.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) traces: Option<Target>,
     pub(super) metrics: Option<Target>,
-    /// For traces that begin here.
+    /// The sampler of traces that begin here.
     pub(super) sampler: Sampler,
 }
 
-/// Reads variables; what is set to nothing is not set.
+/// Reads a variable; an empty one counts as unset.
 struct Reader<'a> {
     variable: &'a dyn Fn(&str) -> Option<String>,
     problems: &'a mut Problems,
 }
 
 impl Settings {
-    /// By `variable`, which gives what one holds; what is wrong goes to `problems`.
+    /// Reads all settings by `variable`. Errors are added to `problems`.
     pub(super) fn read(
         variable: &dyn Fn(&str) -> Option<String>,
         problems: &mut Problems,
@@ -110,8 +110,8 @@ impl Settings {
         reader.resource();
         let traces_wanted = reader.exporters("OTEL_TRACES_EXPORTER", &["otlp", "none"], "otlp");
         let traces = reader.target(Signal::Traces, traces_wanted);
-        // The SDK's default would be `otlp`; here that has to be asked for, since
-        // what takes traces alone (Jaeger) would refuse each of them.
+        // The SDK's default is `otlp`. Here it must be set, because a collector that
+        // accepts only traces (Jaeger) would refuse every export.
         let known = ["otlp", "prometheus", "none"];
         let metrics_wanted = reader.exporters("OTEL_METRICS_EXPORTER", &known, "prometheus");
         let metrics = reader.target(Signal::Metrics, metrics_wanted);
@@ -194,7 +194,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether the names in `name`, with commas between them, ask for OTLP.
+    /// Whether the comma-separated names in `name` include OTLP.
     fn exporters(&mut self, name: &str, known: &[&str], default: &str) -> bool {
         let asked = self.get(name).unwrap_or_else(|| default.to_owned());
         for exporter in asked.split(',').map(str::trim) {
@@ -206,7 +206,7 @@ impl Reader<'_> {
         asked.split(',').any(|exporter| exporter.trim() == "otlp")
     }
 
-    /// The SDK leaves out what is no `name=value`, and so what it was for.
+    /// The SDK silently ignores entries that are not `name=value`.
     fn resource(&mut self) {
         const NAME: &str = "OTEL_RESOURCE_ATTRIBUTES";
         let text = self.get(NAME).unwrap_or_default();
@@ -222,7 +222,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Where `signal` goes: checked also where it is not `wanted`.
+    /// The endpoint of `signal`, which is checked even if it is not `wanted`.
     fn target(&mut self, signal: Signal, wanted: bool) -> Option<Target> {
         let protocol = self.protocol(signal);
         let headers = self.headers(signal);
@@ -265,7 +265,7 @@ impl Reader<'_> {
             self.problems.add(key, what);
             return None;
         };
-        // OTLP §Endpoint URLs: a signal's own address is taken as it stands.
+        // OTLP §Endpoint URLs: a signal's own address is used unchanged.
         if protocol == Some(Protocol::HttpProtobuf) && key == ENDPOINT {
             let base = url.path().trim_end_matches('/').to_owned();
             url.set_path(&format!("{base}/{}", signal.path()));
@@ -284,7 +284,7 @@ impl Reader<'_> {
             .filter(|pair| !pair.is_empty());
         let headers: Option<Vec<_>> = pairs.map(header).collect();
         if headers.is_none() {
-            // What is wrong is not shown: there may be a key in it.
+            // The value is not shown, because it may contain a key.
             self.problems.add(
                 key,
                 "name=value is expected, with commas between and what is no plain text percent-encoded",
@@ -318,7 +318,7 @@ fn header(pair: &str) -> Option<(HeaderName, HeaderValue)> {
     value.to_str().is_ok().then_some((name, value))
 }
 
-/// RFC 3986 §2.1; `None` for a `%` that encodes nothing.
+/// RFC 3986 §2.1; `None` for an invalid `%`.
 fn decoded(text: &str) -> Option<Vec<u8>> {
     let mut parts = text.split('%');
     let mut bytes = parts.next()?.as_bytes().to_vec();

@@ -11,7 +11,7 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
-use kit::{Deps, config::Problems, net::Listeners, running::Running};
+use kit::{Deps, config::Problems, listeners::Listeners, running::Running};
 use page::PageData;
 use web_kit::ui::{self, Accent};
 

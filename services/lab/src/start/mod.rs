@@ -6,7 +6,7 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
-use kit::{Deps, config::Problems, net::Listeners, running::Running};
+use kit::{Deps, config::Problems, listeners::Listeners, running::Running};
 use page::StartPage;
 use web_kit::ui::{self, Accent};
 

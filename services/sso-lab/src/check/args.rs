@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use clap::Args;
 use kit::{
-    config::{Addresses, CommonArgs, Problems, Site, parse_duration},
-    net::{AddressOverrides, TrustArgs, is_localhost},
+    config::{AddressArgs, Addresses, Problems, Site, TrustArgs, parse_duration},
+    net::{AddressOverrides, is_localhost},
 };
 use secrecy::SecretString;
 
@@ -24,25 +24,9 @@ const DEMO: [(&str, &str); 2] = [("alice", "wonderland"), ("bob", "builder")];
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub struct CheckArgs {
-    /// Host names are <service>.DOMAIN
-    #[arg(
-        long,
-        env = "DOMAIN",
-        default_value = "localhost",
-        value_name = "DOMAIN"
-    )]
-    domain: String,
-    /// Scheme that browsers see: http (for localhost alone) or https
-    #[arg(
-        long,
-        env = "PUBLIC_SCHEME",
-        default_value = "http",
-        value_name = "SCHEME"
-    )]
-    public_scheme: String,
-    /// The deployment's port offset
-    #[arg(long, env = "PORT_OFFSET", default_value = "0", value_name = "N")]
-    port_offset: String,
+    /// The public addresses.
+    #[command(flatten)]
+    addresses: AddressArgs,
     /// Issuer, exactly as browsers see it [default: the idp's public address]
     #[arg(long, env = "IDP_ISSUER", value_name = "URL")]
     issuer: Option<String>,
@@ -136,7 +120,7 @@ pub(super) struct Plan {
 impl CheckArgs {
     /// Checks everything; what is wrong goes to `problems`.
     pub(super) fn read(&self, problems: &mut Problems) -> Option<Plan> {
-        let addresses = self.addresses(problems);
+        let addresses = self.addresses.read(problems);
         let issuer = match (&self.issuer, &addresses) {
             (Some(issuer), _) => problems.own_issuer("IDP_ISSUER", issuer),
             (None, addresses) => addresses.as_ref().map(|all| all.url(Site::Idp)),
@@ -174,14 +158,6 @@ impl CheckArgs {
         })
     }
 
-    fn addresses(&self, problems: &mut Problems) -> Option<Addresses> {
-        let before = problems.lines().len();
-        CommonArgs::check_names(&self.domain, &self.public_scheme, problems);
-        let offset: Option<u16> = problems.parse("PORT_OFFSET", &self.port_offset);
-        let addresses = Addresses::new(&self.public_scheme, &self.domain, offset?);
-        (problems.lines().len() == before).then_some(addresses)
-    }
-
     fn without(&self, problems: &mut Problems) -> BTreeSet<Site> {
         let mut without = BTreeSet::new();
         for name in self.without.iter().filter(|name| !name.is_empty()) {
@@ -196,7 +172,7 @@ impl CheckArgs {
     /// Empty is none, as everywhere.
     fn user(&self, problems: &mut Problems) -> Option<User> {
         let given = self.password.as_deref().filter(|text| !text.is_empty());
-        let demo = is_localhost(&self.domain)
+        let demo = is_localhost(&self.addresses.domain)
             .then(|| DEMO.into_iter().find(|(user, _)| *user == self.user))
             .flatten();
         let password = match (given, &self.password_file, &self.password, demo) {

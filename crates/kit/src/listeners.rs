@@ -4,21 +4,21 @@ use std::{io, net::TcpListener};
 
 use crate::config::{Common, Problems, Site};
 
-/// A service's sockets, bound before anything starts: a taken port is found at
-/// once. Each port is bound at every address of `BIND`.
+/// A service's sockets, bound before any service starts, so that a taken port is reported
+/// at once. Each port is bound at every address of `BIND`.
 #[derive(Debug)]
 pub struct Listeners {
     /// HTTP.
     pub http: Vec<TcpListener>,
-    /// gRPC; none where the service has none.
+    /// gRPC; empty if the service has none.
     pub grpc: Vec<TcpListener>,
-    /// `/metrics` alone; none where it is answered on the HTTP port.
+    /// Only `/metrics`; empty if the HTTP port serves it.
     pub metrics: Vec<TcpListener>,
 }
 
 impl Listeners {
-    /// Binds the ports of all sites that this process serves; what is taken goes
-    /// to `problems`. Each is tried, so that every taken port is named.
+    /// Binds the ports of all sites that this process serves. Errors are added to
+    /// `problems`. All ports are tried, so that the errors name every taken one.
     pub fn bind<const N: usize>(
         common: &Common,
         sites: [Site; N],
@@ -26,7 +26,7 @@ impl Listeners {
     ) -> [Option<Self>; N] {
         let first = sites.first().copied();
         sites.map(|site| {
-            // The first has the metrics port, the others keep their distance from it.
+            // The metrics port is the first site's; the others keep their distance from it.
             let distance = first.map_or(0, |first| site.distance(first));
             Self::of_site(common, site, distance, problems)
         })
@@ -42,21 +42,21 @@ impl Listeners {
             return None;
         }
         let mut bind = |port: u16, what: &str| {
-            let port = port.saturating_add(common.listen_offset);
-            let bound = common.bind.iter().map(|ip| {
+            let port = port.saturating_add(common.listen.offset);
+            let bound = common.listen.addresses.iter().map(|ip| {
                 let address = std::net::SocketAddr::new(*ip, port);
                 let bound = TcpListener::bind(address);
                 let name = format_args!("{address} ({}{what})", site.label()).to_string();
                 bound.map_err(|e| problems.add(name, why(&e))).ok()
             });
-            // Each is tried, so that every taken address is named.
+            // All addresses are tried, so that the errors name every taken one.
             let bound: Vec<_> = bound.collect();
             bound.into_iter().collect::<Option<Vec<_>>>()
         };
         let http = bind(common.addresses.port(site), "");
         let grpc = common.addresses.grpc_port(site);
         let grpc = grpc.map_or(Some(Vec::new()), |port| bind(port, " gRPC"));
-        let metrics = common.metrics_port.map_or(Some(Vec::new()), |port| {
+        let metrics = common.listen.metrics_port.map_or(Some(Vec::new()), |port| {
             bind(port.saturating_add(distance), " metrics")
         });
         Some(Self {
@@ -66,7 +66,7 @@ impl Listeners {
         })
     }
 
-    /// Any free ports of loopback, for tests.
+    /// Free ports of loopback, for tests.
     pub fn free(grpc: bool) -> io::Result<Self> {
         let any = || TcpListener::bind(("127.0.0.1", 0));
         Ok(Self {
@@ -80,7 +80,7 @@ impl Listeners {
 fn why(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "already taken; stop what listens there, or move every port with --port-offset N"
+            "already taken; stop the program that listens there, or move every port with --port-offset N"
                 .to_owned()
         }
         _ => error.to_string(),
@@ -92,7 +92,7 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
     use super::*;
-    use crate::config::Addresses;
+    use crate::config::{Addresses, Listen};
 
     const LOOPBACK: [IpAddr; 2] = [
         IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -105,10 +105,12 @@ mod tests {
         LOOPBACK.into_iter().filter(has).collect()
     }
 
-    /// A port that is free at all of them, with one address of it taken.
     fn common(port: u16) -> Common {
         Common {
-            bind: loopback(),
+            listen: Listen {
+                addresses: loopback(),
+                ..Listen::default()
+            },
             addresses: Addresses::default().with_port(Site::App1, port),
             usable: true,
             ..Common::unusable()
@@ -117,10 +119,8 @@ mod tests {
 
     #[test]
     fn every_port_is_bound_at_each_loopback_address() {
-        let common = Common {
-            metrics_port: Some(0),
-            ..common(0)
-        };
+        let mut common = common(0);
+        common.listen.metrics_port = Some(0);
         let mut problems = Problems::new();
         let [bound] = Listeners::bind(&common, [Site::App1], &mut problems);
         let bound = bound.unwrap();
