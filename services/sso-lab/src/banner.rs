@@ -1,4 +1,4 @@
-//! What a newcomer sees when all is ready.
+//! The text that `sso-lab up` prints when all services are ready.
 
 use std::time::Duration;
 
@@ -7,14 +7,16 @@ use kit::{
     net::http_client,
 };
 
-/// How often a port that is not ready yet is asked again.
+use crate::deployment::local_url;
+
+/// How often a service that is not ready is asked again.
 const POLL: Duration = Duration::from_millis(10);
 
 /// Waits until `/readyz` answers 200 on each HTTP port.
 pub async fn until_ready(common: &Common) {
     let client = http_client();
     for site in Site::ALL {
-        let url = format!("{}/readyz", local_url(common, common.addresses.port(site)));
+        let url = format!("{}/readyz", local_url(common, site));
         while !is_ready(&client, &url).await {
             tokio::time::sleep(POLL).await;
         }
@@ -29,19 +31,9 @@ async fn is_ready(client: &reqwest::Client, url: &str) -> bool {
         .is_ok_and(|answer| answer.status().is_success())
 }
 
-/// Where this process reaches what it serves at `port`.
-pub fn local_url(common: &Common, port: u16) -> String {
-    let port = port.saturating_add(common.listen.offset);
-    match common.listen.addresses.first() {
-        Some(bind) if !bind.is_unspecified() => {
-            format!("http://{}", std::net::SocketAddr::new(*bind, port))
-        }
-        _ => format!("http://localhost:{port}"),
-    }
-}
-
-/// Prints the URLs, and the demo's users where they are the ones that count.
-#[expect(clippy::print_stdout, reason = "what a newcomer sees")]
+/// Prints the URLs, and the demo's users if the provider's configuration is the built-in
+/// one.
+#[expect(clippy::print_stdout, reason = "the output of the command")]
 pub fn print(common: &Common, built_in: bool) {
     println!("{}", text(common, built_in));
 }

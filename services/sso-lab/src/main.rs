@@ -5,6 +5,8 @@
 mod banner;
 mod check;
 mod cli;
+#[cfg(feature = "up")]
+mod deployment;
 mod hash_password;
 mod secrets;
 mod sessions;
