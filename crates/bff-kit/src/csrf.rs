@@ -29,7 +29,7 @@ use web_kit::{
     body::{Body, FORM, is_form},
     problem::Problem,
     trace,
-    ui::{Accent, Message},
+    ui::{Message, Site},
 };
 
 use crate::{
@@ -159,7 +159,7 @@ fn is_navigation(headers: &HeaderMap) -> bool {
 /// The guard before `next`. It refuses by an answer, not by an error: the server
 /// adds headers to answers only, and counts only those.
 pub(crate) async fn guard<B: MessageBody + 'static>(
-    accent: Accent,
+    site: Site,
     csrf: &Csrf,
     mut req: ServiceRequest,
     next: Next<B>,
@@ -171,7 +171,7 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
         Ok(false) => {}
         // Without a session there is no form token.
         Ok(true) if session_of(req.headers()).is_none() => {
-            return Ok(refuse(accent, req, Refusal::NoProof));
+            return Ok(refuse(site, req, Refusal::NoProof));
         }
         Ok(true) => match req.extract::<Body>().await?.read(FORM).await {
             Ok(body) if csrf.is_forms_token(&req, &body) => {
@@ -181,13 +181,13 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
                     payload: Box::pin(again),
                 });
             }
-            Ok(_) => return Ok(refuse(accent, req, Refusal::NoProof)),
+            Ok(_) => return Ok(refuse(site, req, Refusal::NoProof)),
             Err(error) => {
                 let answer = error.error_response();
                 return Ok(req.into_response(answer.map_into_right_body()));
             }
         },
-        Err(refusal) => return Ok(refuse(accent, req, refusal)),
+        Err(refusal) => return Ok(refuse(site, req, refusal)),
     }
     let answered = next.call(req).await?;
     Ok(answered.map_into_left_body())
@@ -195,7 +195,7 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
 
 /// A page for a person, problem+json for a script.
 fn refuse<B>(
-    accent: Accent,
+    site: Site,
     req: ServiceRequest,
     refusal: Refusal,
 ) -> ServiceResponse<EitherBody<B, BoxBody>> {
@@ -205,7 +205,7 @@ fn refuse<B>(
             .any(|range| range.item.essence_str() == "text/html")
     });
     let answer = if is_navigation(req.headers()) && reads_pages {
-        refusal.page(accent, trace::id_of(req.request()))
+        refusal.page(site, trace::id_of(req.request()))
     } else {
         Problem::new(StatusCode::FORBIDDEN, Refusal::TITLE)
             .detail(refusal.sentence())
@@ -228,12 +228,12 @@ impl Refusal {
         }
     }
 
-    fn page(self, accent: Accent, trace_id: String) -> HttpResponse {
+    fn page(self, site: Site, trace_id: String) -> HttpResponse {
         Message::new(Self::TITLE, self.sentence())
             .what_to_do("Go to the home page and try it from there.")
             .way("To the home page", "/")
             .trace_id(trace_id)
-            .respond(accent, StatusCode::FORBIDDEN)
+            .respond(site, StatusCode::FORBIDDEN)
     }
 }
 

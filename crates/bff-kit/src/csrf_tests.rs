@@ -136,7 +136,7 @@ fn a_forms_token_is_the_sessions_own() {
 
 #[actix_web::test]
 async fn a_form_gets_through_with_its_token_and_its_body_stays_readable() {
-    let guard = |req, next| async move { guard(Accent::App1, &csrf(), req, next).await };
+    let guard = |req, next| async move { guard(Site::App1, &csrf(), req, next).await };
     let guarded = web::scope("").wrap(from_fn(guard)).route(
         "/api1/data",
         web::post().to(async |body: String| HttpResponse::Ok().body(body)),

@@ -112,7 +112,7 @@ pub(crate) async fn login(req: HttpRequest, bff: web::Data<Bff>) -> Result<HttpR
     let choice = bff.sessions.settings().choice;
     let ask = Ask::read(req.query_string(), choice, bff.weaknesses).map_err(bad)?;
     if let Some(name) = cookies::doubled(&Cookies::of(&req)) {
-        return Ok(web_kit::cookies::doubled(&req, bff.accent(), name));
+        return Ok(web_kit::cookies::doubled(&req, bff.app.site, name));
     }
     let state = bff.random.token();
     let span = begin_login_trace(&req, &state);

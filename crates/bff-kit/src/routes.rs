@@ -13,7 +13,7 @@ use kit::config::{Weakness, Weaknesses};
 use web_kit::{
     problem::Problem,
     trace,
-    ui::{self, Accent},
+    ui::{self, Site},
 };
 
 use crate::{
@@ -54,7 +54,7 @@ pub(crate) fn routes(
     csrf: web::Data<Csrf>,
     upstreams: web::Data<Upstreams>,
 ) {
-    let accent = bff.accent();
+    let site = bff.app.site;
     let weaknesses = bff.weaknesses;
     let page = |path: &str| web::resource(path.to_owned());
     // Without the guard: the one unsafe call from another origin, which no cookie
@@ -68,7 +68,7 @@ pub(crate) fn routes(
         .app_data(csrf)
         .app_data(upstreams)
         .wrap(from_fn(move |req, next| {
-            around(accent, guarding.clone(), req, next)
+            around(site, guarding.clone(), req, next)
         }))
         .wrap(Condition::new(
             weaknesses != Weaknesses::default(),
@@ -95,7 +95,7 @@ pub(crate) fn routes(
                 cfg.route("/api1/order", web::get().to(api1::place_by_get));
             }
         })
-        .default_service(ui::fallback(accent));
+        .default_service(ui::fallback(site));
     let docs_asset = async |file: web::Path<String>| pages::docs_asset(&file);
     cfg.configure(pages::assets)
         .service(web::scope("/docs/ui").route("/{file}", web::get().to(docs_asset)))
@@ -123,16 +123,16 @@ fn calls(cfg: &mut ServiceConfig) {
 /// The middleware around each request: one, because each call pays for it. Errors are
 /// pages for people who open a page, and problem+json for scripts and services.
 async fn around<B: MessageBody + 'static>(
-    accent: Accent,
+    site: Site,
     csrf: web::Data<Csrf>,
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let is_page = PAGES.contains(&req.path());
-    let guarded = async |req| guard(accent, &csrf, req, next).await;
+    let guarded = async |req| guard(site, &csrf, req, next).await;
     let answering = async |req| server_timing::measured(req, guarded).await;
     if is_page {
-        ui::error_pages_around(accent, req, answering).await
+        ui::error_pages_around(site, req, answering).await
     } else {
         answering(req)
             .await
@@ -145,7 +145,7 @@ async fn docs(req: HttpRequest, bff: web::Data<Bff>) -> Result<HttpResponse, Pro
     let (session, set) = bff.sessions.open(&req, Purpose::USE).await?;
     let page = DocsPage {
         app_name: bff.app.name.to_owned(),
-        accent: bff.accent(),
+        site: bff.app.site,
         signed_in: session.is_some(),
     };
     Ok(set.on(page.respond()))

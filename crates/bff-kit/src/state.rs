@@ -8,7 +8,6 @@ use kit::{
     config::{Addresses, Weakness, Weaknesses},
     random::Random,
 };
-use web_kit::ui::Accent;
 
 use crate::{
     app::App, meters::Meters, pre_session::PreSessions, provider::Provider, sessions::Sessions,
@@ -31,11 +30,6 @@ pub(crate) struct Bff {
 }
 
 impl Bff {
-    /// The colour of the app's pages.
-    pub(crate) fn accent(&self) -> Accent {
-        Accent::from(self.app.site)
-    }
-
     /// The app's own origin. It comes from the configuration: a client can write any
     /// name into a header.
     pub(crate) fn origin(&self, req: &HttpRequest) -> String {

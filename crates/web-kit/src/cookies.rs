@@ -21,7 +21,7 @@ use memchr::memchr_iter;
 
 use crate::{
     trace,
-    ui::{Accent, Message},
+    ui::{Message, Site},
 };
 
 /// The cookies of one request, in the order in which they came.
@@ -81,7 +81,7 @@ impl<'r> Cookies<'r> {
 /// The page where a sign-in ends that meets the cookie `name` twice: to try
 /// again would meet both again. Neither is removed: the one that stayed could
 /// be the other site's.
-pub fn doubled(req: &HttpRequest, accent: Accent, name: &str) -> HttpResponse {
+pub fn doubled(req: &HttpRequest, site: Site, name: &str) -> HttpResponse {
     tracing::info!(cookie = name, "a browser sends a cookie twice");
     Message::new(
         "A cookie is there twice",
@@ -94,7 +94,7 @@ pub fn doubled(req: &HttpRequest, accent: Accent, name: &str) -> HttpResponse {
     ))
     .way("To the start", "/")
     .trace_id(trace::id_of(req))
-    .respond(accent, StatusCode::BAD_REQUEST)
+    .respond(site, StatusCode::BAD_REQUEST)
 }
 
 /// What stands between semicolons. Access tokens are long: memchr looks at many
@@ -226,7 +226,7 @@ mod tests {
     #[actix_web::test]
     async fn the_page_names_the_cookie_and_removes_none() {
         let req = request(&[]);
-        let answer = doubled(&req, Accent::Idp, SESSION);
+        let answer = doubled(&req, Site::Idp, SESSION);
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
         assert_eq!(answer.headers().get(header::SET_COOKIE), None);
         let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();

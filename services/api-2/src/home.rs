@@ -5,7 +5,7 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
-use web_kit::ui::{self, Accent, ApiCall, ApiPage};
+use web_kit::ui::{self, ApiCall, ApiPage, Site};
 
 use crate::{AUDIENCE, scope};
 
@@ -35,14 +35,14 @@ pub(crate) struct Issuer(pub(crate) String);
 
 /// The routes of the page and its files.
 pub(crate) fn routes(cfg: &mut ServiceConfig) {
-    let in_words = from_fn(|req, next| ui::error_pages(Accent::Api2, req, next));
+    let in_words = from_fn(|req, next| ui::error_pages(Site::Api2, req, next));
     cfg.service(web::resource("/").wrap(in_words).route(web::get().to(home)))
         .configure(ui::assets);
 }
 
 async fn home(issuer: Data<Issuer>) -> HttpResponse {
     let page = ApiPage {
-        accent: Accent::Api2,
+        site: Site::Api2,
         title: "Inventory API",
         lead: "API-2 is a resource server that speaks HTTP and gRPC. It has no sessions and no cookies: each call brings an access token. The apps call API-2 over gRPC. API-1 exchanges the user's token first, and calls API-2 with the new one.",
         audience: AUDIENCE,

@@ -11,7 +11,7 @@ use web_kit::{
     body::BodyError,
     cookies,
     trace::id_of,
-    ui::{Accent, Message},
+    ui::{Message, Site},
 };
 
 use crate::{
@@ -173,7 +173,7 @@ impl PageError {
     /// The page.
     pub fn page(self, req: &HttpRequest) -> HttpResponse {
         if let Some(name) = self.twice {
-            return cookies::doubled(req, Accent::Idp, name);
+            return cookies::doubled(req, Site::Idp, name);
         }
         let mut page = Message::new(self.title, self.happened)
             .what_to_do(self.todo)
@@ -186,7 +186,7 @@ impl PageError {
         }
         let mut response = page
             .way("About this site", "/")
-            .respond(Accent::Idp, self.status);
+            .respond(Site::Idp, self.status);
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response
                 .headers_mut()

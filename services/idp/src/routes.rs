@@ -15,7 +15,7 @@ use url::Url;
 use web_kit::{
     cors::cors,
     trace::Origin,
-    ui::{self, Accent},
+    ui::{self, Site},
 };
 
 use crate::{
@@ -57,7 +57,7 @@ pub(crate) fn configure(
             .configure(client_endpoints)
             .configure(|cfg| cross_origin_endpoints(cfg, &origins))
             .configure(ui::assets)
-            .default_service(ui::fallback(Accent::Idp));
+            .default_service(ui::fallback(Site::Idp));
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn configure(
 fn pages(cfg: &mut ServiceConfig, framable: bool) {
     let page = |path: &str| {
         web::resource(path)
-            .wrap(from_fn(|req, next| ui::error_pages(Accent::Idp, req, next)))
+            .wrap(from_fn(|req, next| ui::error_pages(Site::Idp, req, next)))
             .wrap(from_fn(move |req, next| frame(framable, req, next)))
     };
     cfg.service(

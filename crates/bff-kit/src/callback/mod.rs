@@ -52,7 +52,7 @@ pub(crate) async fn callback(req: HttpRequest, bff: web::Data<Bff>) -> HttpRespo
     let answering = async {
         if let Some(name) = doubled(&req, state) {
             bff.meters.logins.add(&["other"]);
-            return web_kit::cookies::doubled(&req, bff.accent(), &name);
+            return web_kit::cookies::doubled(&req, bff.app.site, &name);
         }
         let step = kit::step!(span::CALLBACK_CHECK, "sso.outcome" = Empty);
         let checking = check(&req, &bff, &params, state).instrument(step);

@@ -108,7 +108,7 @@ impl PageError {
         if let Some(code) = words.code {
             page = page.error_code(code);
         }
-        let mut answer = page.respond(bff.accent(), words.status);
+        let mut answer = page.respond(bff.app.site, words.status);
         if let Some(seconds) = words.retry_after {
             answer
                 .headers_mut()
@@ -265,7 +265,7 @@ fn already_signed_in(req: &HttpRequest, bff: &Bff) -> HttpResponse {
     .what_to_do("Go on to the home page.")
     .way("To the home page", "/")
     .trace_id(trace::id_of(req))
-    .respond(bff.accent(), StatusCode::BAD_REQUEST)
+    .respond(bff.app.site, StatusCode::BAD_REQUEST)
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub(crate) async fn home(
     let page = HomePage {
         app: pages::App {
             name: bff.app.name.to_owned(),
-            accent: bff.accent(),
+            site: bff.app.site,
         },
         signed_in,
         mode,
@@ -40,7 +40,7 @@ pub(crate) async fn home(
             .addresses
             .link(bff.app.other)
             .map(|url| pages::OtherApp {
-                accent: bff.app.other.into(),
+                site: bff.app.other,
                 url,
             }),
         lab_url: bff.addresses.link(Site::Lab),

@@ -1,6 +1,6 @@
 //! The calls that an app's page offers.
 
-use web_kit::ui::Accent;
+use web_kit::ui::Site;
 
 /// A call.
 #[derive(Clone, Copy, Debug)]
@@ -8,7 +8,7 @@ pub(super) struct Call {
     pub(super) title: &'static str,
     pub(super) method: &'static str,
     pub(super) path: &'static str,
-    pub(super) owner: Accent,
+    pub(super) owner: Site,
     /// How the app reaches the API.
     pub(super) route: &'static str,
 }
@@ -16,21 +16,21 @@ pub(super) struct Call {
 impl Call {
     /// All calls, in the order in which to try them.
     pub(super) const ALL: &'static [Self] = &[
-        Self::new("List the orders", "GET", "/api1/data", Accent::Api1, "HTTP"),
-        Self::new("List the stock", "GET", "/api2/data", Accent::Api2, "gRPC"),
+        Self::new("List the orders", "GET", "/api1/data", Site::Api1, "HTTP"),
+        Self::new("List the stock", "GET", "/api2/data", Site::Api2, "gRPC"),
         Self::new(
             "Place an order",
             "POST",
             "/api1/data",
-            Accent::Api1,
+            Site::Api1,
             "HTTP, then gRPC to api-2",
         ),
-        Self::new("Reserve stock", "POST", "/api2/data", Accent::Api2, "gRPC"),
+        Self::new("Reserve stock", "POST", "/api2/data", Site::Api2, "gRPC"),
         Self::new(
             "Report on both",
             "GET",
             "/api1/report",
-            Accent::Api1,
+            Site::Api1,
             "HTTP, then HTTP to api-2",
         ),
     ];
@@ -39,7 +39,7 @@ impl Call {
         title: &'static str,
         method: &'static str,
         path: &'static str,
-        owner: Accent,
+        owner: Site,
         route: &'static str,
     ) -> Self {
         Self {

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
-use web_kit::ui::{Accent, Csp, page, swagger};
+use web_kit::ui::{Csp, Site, page, swagger};
 
 /// Swagger UI inside the app's shell. It reads `/openapi.json`, whose cookie
 /// security scheme has to be called `session` for the lock to show it.
@@ -12,7 +12,7 @@ pub(crate) struct DocsPage {
     /// The app, such as `app1`.
     pub app_name: String,
     /// Its colour.
-    pub accent: Accent,
+    pub site: Site,
     /// Whether the request came with a live session.
     pub signed_in: bool,
 }
@@ -20,7 +20,7 @@ pub(crate) struct DocsPage {
 impl DocsPage {
     /// The page.
     pub(crate) fn respond(&self) -> HttpResponse {
-        page(self.accent, "API", StatusCode::OK, self, &Csp::strict())
+        page(self.site, "API", StatusCode::OK, self, &Csp::strict())
     }
 
     fn style_sheet() -> String {
@@ -41,7 +41,7 @@ mod tests {
         for signed_in in [true, false] {
             let docs = DocsPage {
                 app_name: "app1".into(),
-                accent: Accent::App1,
+                site: Site::App1,
                 signed_in,
             };
             let (html, policy) = page(docs.respond()).await;

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
 use kit::clock::Timestamp;
-use web_kit::ui::{Accent, Csp, page, utc};
+use web_kit::ui::{Csp, Site, page, utc};
 
 use super::calls::Call;
 use crate::sessions::SessionMode;
@@ -41,7 +41,7 @@ pub(crate) struct App {
     /// Its name, such as `app1`.
     pub name: String,
     /// Its colour.
-    pub accent: Accent,
+    pub site: Site,
 }
 
 /// What is shown with a session.
@@ -123,7 +123,7 @@ impl StillGood {
 #[derive(Clone, Debug)]
 pub(crate) struct OtherApp {
     /// Its colour.
-    pub accent: Accent,
+    pub site: Site,
     /// Its address.
     pub url: String,
 }
@@ -141,7 +141,7 @@ impl HomePage {
         if self.note.is_some() {
             csp = csp.inline_scripts();
         }
-        page(self.app.accent, title, StatusCode::OK, self, &csp)
+        page(self.app.site, title, StatusCode::OK, self, &csp)
     }
 
     fn style_sheet() -> String {
@@ -163,7 +163,7 @@ pub(super) mod tests {
         HomePage {
             app: App {
                 name: "app1".into(),
-                accent: Accent::App1,
+                site: Site::App1,
             },
             signed_in,
             mode: SessionMode::Hybrid,
@@ -175,7 +175,7 @@ pub(super) mod tests {
             }],
             still_good: Vec::new(),
             other_app: Some(OtherApp {
-                accent: Accent::App2,
+                site: Site::App2,
                 url: "http://app2.localhost:8083".into(),
             }),
             lab_url: Some("http://lab.localhost:8080".into()),

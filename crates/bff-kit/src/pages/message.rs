@@ -1,7 +1,7 @@
 //! An app's page for a login that failed.
 
 use actix_web::{HttpResponse, http::StatusCode};
-use web_kit::ui::{Accent, Message};
+use web_kit::ui::{Message, Site};
 
 /// Says what happened, and links to a new sign-in and to the home page.
 #[derive(Clone, Debug)]
@@ -37,8 +37,8 @@ impl MessagePage {
     }
 
     /// The page.
-    pub(crate) fn respond(&self, accent: Accent, status: StatusCode) -> HttpResponse {
-        self.0.respond(accent, status)
+    pub(crate) fn respond(&self, site: Site, status: StatusCode) -> HttpResponse {
+        self.0.respond(site, status)
     }
 }
 
@@ -50,7 +50,7 @@ mod tests {
     async fn there_is_always_a_way_on() {
         let message =
             MessagePage::new("Not signed in", "You denied it.").error_code("access_denied");
-        let response = message.respond(Accent::App2, StatusCode::FORBIDDEN);
+        let response = message.respond(Site::App2, StatusCode::FORBIDDEN);
         assert_eq!(response.status(), StatusCode::FORBIDDEN);
         let (html, _) = page(response).await;
         assert!(html.contains("href=\"/login?return_to=/\">Sign in again"));

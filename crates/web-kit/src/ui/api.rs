@@ -3,14 +3,14 @@
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
 
-use super::{Accent, Csp, Way, page};
+use super::{Csp, Site, Way, page};
 
 /// What an API says of itself. Everything in it is escaped.
 #[derive(Clone, Debug, Template)]
 #[template(path = "api.html")]
 pub struct ApiPage {
     /// Whose page it is.
-    pub accent: Accent,
+    pub site: Site,
     /// What it is, in a few words.
     pub title: &'static str,
     /// The same in a sentence or two.
@@ -43,13 +43,7 @@ pub struct ApiCall {
 impl ApiPage {
     /// The page.
     pub fn respond(&self) -> HttpResponse {
-        page(
-            self.accent,
-            self.title,
-            StatusCode::OK,
-            self,
-            &Csp::strict(),
-        )
+        page(self.site, self.title, StatusCode::OK, self, &Csp::strict())
     }
 }
 
@@ -60,7 +54,7 @@ mod tests {
     #[test]
     fn it_says_what_it_is_whom_it_believes_and_what_it_can_be_asked_and_all_of_it_is_escaped() {
         let api = ApiPage {
-            accent: Accent::Api2,
+            site: Site::Api2,
             title: "The <inventory>",
             lead: "It keeps stock.",
             audience: "https://api",

@@ -11,7 +11,7 @@ use actix_web::{
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use super::Accent;
+use super::Site;
 
 /// Where a crate's own assets come from: the `get` of its `RustEmbed`.
 pub type Source = fn(&str) -> Option<EmbeddedFile>;
@@ -49,16 +49,16 @@ pub(super) fn shared_url(name: &str) -> String {
     asset_url(Shared::get, name)
 }
 
-pub(super) fn favicon_url(accent: Accent) -> String {
+pub(super) fn favicon_url(site: Site) -> String {
     // An icon changes only with the colours.
     let hash = Shared::get("colours.css")
         .map(|file| hash_of(&file))
         .unwrap_or_default();
-    address(&favicon_name(accent), &hash)
+    address(&favicon_name(site), &hash)
 }
 
-fn favicon_name(accent: Accent) -> String {
-    format!("favicon-{}.svg", accent.label())
+fn favicon_name(site: Site) -> String {
+    format!("favicon-{}.svg", site.short_name())
 }
 
 fn address(name: &str, hash: &str) -> String {
@@ -81,9 +81,9 @@ fn hash_of(file: &EmbeddedFile) -> String {
 
 fn answer(own: Source, name: &str, request: &HttpRequest) -> HttpResponse {
     let icon = || {
-        Accent::LINE
-            .iter()
-            .find(|accent| favicon_name(**accent) == name)
+        Site::ALL
+            .into_iter()
+            .find(|site| favicon_name(*site) == name)
     };
     if let Some(file) = own(name).or_else(|| Shared::get(name)) {
         let hash = hash_of(&file);
@@ -92,9 +92,9 @@ fn answer(own: Source, name: &str, request: &HttpRequest) -> HttpResponse {
             Cow::Owned(data) => Bytes::from(data),
         };
         send(name, body, &hash, request)
-    } else if let (Some(accent), Some(colours)) = (icon(), Shared::get("colours.css")) {
+    } else if let (Some(site), Some(colours)) = (icon(), Shared::get("colours.css")) {
         let hash = hash_of(&colours);
-        send(name, favicon(*accent, &colours).into(), &hash, request)
+        send(name, favicon(site, &colours).into(), &hash, request)
     } else {
         HttpResponse::NotFound()
             .content_type("text/plain; charset=utf-8")
@@ -126,11 +126,11 @@ fn content_type(name: &str) -> &'static str {
     }
 }
 
-/// A ring on the line, in the colour of `accent`. The icon carries the colours
+/// A ring on the line, in the colour of `site`. The icon carries the colours
 /// within it, since an icon does not see the page's style sheets.
-fn favicon(accent: Accent, colours: &EmbeddedFile) -> String {
+fn favicon(site: Site, colours: &EmbeddedFile) -> String {
     let colours = String::from_utf8_lossy(&colours.data);
-    let label = accent.label();
+    let label = site.short_name();
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 32 32\"><style>{colours}\n\
          .ground {{ fill: var(--{label}) }} .mark {{ stroke: var(--on-accent); fill: none; stroke-width: 4 }}\
@@ -189,11 +189,11 @@ mod tests {
 
     #[actix_web::test]
     async fn each_accent_has_an_icon_in_its_colour() {
-        for accent in Accent::LINE {
-            let (status, kind, keep, body) = fetch(&favicon_url(*accent)).await;
+        for site in Site::ALL {
+            let (status, kind, keep, body) = fetch(&favicon_url(site)).await;
             assert_eq!((status, kind.as_str()), (StatusCode::OK, "image/svg+xml"));
             assert!(keep.contains("immutable"));
-            let fill = format!("fill: var(--{})", accent.label());
+            let fill = format!("fill: var(--{})", site.short_name());
             assert!(String::from_utf8_lossy(&body).contains(&fill));
         }
     }

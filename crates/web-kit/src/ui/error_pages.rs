@@ -14,7 +14,7 @@ use actix_web::{
 };
 use serde::Deserialize;
 
-use super::{Accent, Message};
+use super::{Message, Site};
 use crate::{problem::Problem, trace};
 
 /// The most bytes that are read of an error's body to find its sentence.
@@ -28,14 +28,14 @@ const KEPT: [HeaderName; 4] = [
     header::WWW_AUTHENTICATE,
 ];
 
-/// The answer to addresses that no route serves: `cfg.default_service(fallback(accent))`.
-pub fn fallback(accent: Accent) -> Route {
-    web::to(move |request: HttpRequest| async move { not_found(accent, &request) })
+/// The answer to addresses that no route serves: `cfg.default_service(fallback(site))`.
+pub fn fallback(site: Site) -> Route {
+    web::to(move |request: HttpRequest| async move { not_found(site, &request) })
 }
 
-fn not_found(accent: Accent, request: &HttpRequest) -> HttpResponse {
+fn not_found(site: Site, request: &HttpRequest) -> HttpResponse {
     if wants_page(request.headers()) {
-        of_status(accent, StatusCode::NOT_FOUND, None, trace::id_of(request))
+        of_status(site, StatusCode::NOT_FOUND, None, trace::id_of(request))
     } else {
         Problem::new(StatusCode::NOT_FOUND, "Not found")
             .detail("There is nothing at this address.")
@@ -46,18 +46,18 @@ fn not_found(accent: Accent, request: &HttpRequest) -> HttpResponse {
 /// Turns each error of the routes it surrounds into a page, for requests that
 /// accept `text/html`. What answers scripts and services alone stays outside.
 ///
-/// `scope.wrap(from_fn(move |req, next| error_pages(accent, req, next)))`
+/// `scope.wrap(from_fn(move |req, next| error_pages(site, req, next)))`
 pub async fn error_pages<B: MessageBody + 'static>(
-    accent: Accent,
+    site: Site,
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    error_pages_around(accent, req, |req| next.call(req)).await
+    error_pages_around(site, req, |req| next.call(req)).await
 }
 
 /// The same for what `answering` answers, inside a middleware of the caller's.
 pub async fn error_pages_around<B: MessageBody + 'static>(
-    accent: Accent,
+    site: Site,
     req: ServiceRequest,
     answering: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse<B>, Error>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
@@ -68,11 +68,11 @@ pub async fn error_pages_around<B: MessageBody + 'static>(
     if !wanted || !is_error(answered.status()) || is_page(answered.headers()) {
         return Ok(answered);
     }
-    Ok(as_page(accent, answered).await)
+    Ok(as_page(site, answered).await)
 }
 
 async fn as_page<B: MessageBody + 'static>(
-    accent: Accent,
+    site: Site,
     answered: ServiceResponse<EitherBody<B, BoxBody>>,
 ) -> ServiceResponse<EitherBody<B, BoxBody>> {
     let (request, response) = answered.into_parts();
@@ -81,7 +81,7 @@ async fn as_page<B: MessageBody + 'static>(
         Ok(Ok(body)) if is_problem(&headers) => serde_json::from_slice(&body).ok(),
         _ => None,
     };
-    let mut page = of_status(accent, status, said, trace::id_of(&request));
+    let mut page = of_status(site, status, said, trace::id_of(&request));
     for name in KEPT {
         for value in headers.get_all(&name) {
             page.headers_mut().append(name.clone(), value.clone());
@@ -97,12 +97,7 @@ struct Said {
     detail: Option<String>,
 }
 
-fn of_status(
-    accent: Accent,
-    status: StatusCode,
-    said: Option<Said>,
-    trace_id: String,
-) -> HttpResponse {
+fn of_status(site: Site, status: StatusCode, said: Option<Said>, trace_id: String) -> HttpResponse {
     let (title, what_happened, what_to_do) = in_words(status);
     let (title, what_happened) = match said {
         Some(Said { title, detail }) => (title, detail.unwrap_or_else(|| what_happened.to_owned())),
@@ -114,7 +109,7 @@ fn of_status(
     if !trace_id.is_empty() {
         message = message.trace_id(trace_id);
     }
-    message.respond(accent, status)
+    message.respond(site, status)
 }
 
 fn in_words(status: StatusCode) -> (&'static str, &'static str, &'static str) {
@@ -215,7 +210,7 @@ mod tests {
 
     async fn ask(path: &str, accept: &str) -> (StatusCode, HeaderMap, String) {
         let pages = web::scope("/pages")
-            .wrap(from_fn(|req, next| error_pages(Accent::Idp, req, next)))
+            .wrap(from_fn(|req, next| error_pages(Site::Idp, req, next)))
             .service(web::resource("/away").route(web::get().to(away)))
             .service(web::resource("/post").route(web::post().to(HttpResponse::Ok)))
             .service(
@@ -223,7 +218,7 @@ mod tests {
             );
         let app = App::new()
             .service(pages)
-            .default_service(fallback(Accent::Idp));
+            .default_service(fallback(Site::Idp));
         let app = init_service(app).await;
         let request = TestRequest::get()
             .uri(path)

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
 
-use super::{Accent, Csp, page};
+use super::{Csp, Site, page};
 
 /// One message to a person. Everything in it is escaped.
 #[derive(Clone, Debug, Default, Template)]
@@ -65,8 +65,8 @@ impl Message {
     }
 
     /// The page with this message.
-    pub fn respond(&self, accent: Accent, status: StatusCode) -> HttpResponse {
-        page(accent, &self.title, status, self, &Csp::strict())
+    pub fn respond(&self, site: Site, status: StatusCode) -> HttpResponse {
+        page(site, &self.title, status, self, &Csp::strict())
     }
 }
 

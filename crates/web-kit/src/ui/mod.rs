@@ -1,10 +1,11 @@
-//! The look of all pages: the shell around a page's body, its headers, its
-//! style sheet, the accent colours, the page for a message. What a page says
-//! lives in the service's own `pages`.
+//! The design of all pages: the shell around a page's body, its headers, its style
+//! sheet, the colours of the sites, the page for a message. The text of a page is in the
+//! service's own `pages`.
 
-mod accent;
 mod api;
 mod assets;
+#[cfg(test)]
+mod colours_tests;
 mod csp;
 mod error_pages;
 mod message;
@@ -15,7 +16,6 @@ mod time;
 
 use std::cell::Cell;
 
-pub use accent::Accent;
 use actix_web::{
     HttpResponse,
     http::{
@@ -28,7 +28,8 @@ use askama::Template;
 pub use assets::{Source, asset_url, assets, assets_and};
 pub use csp::{Csp, let_frame};
 pub use error_pages::{error_pages, error_pages_around, fallback};
-use kit::config::{Site, Sites};
+pub use kit::config::Site;
+use kit::config::Sites;
 pub use message::{Message, Way};
 pub use rust_embed;
 pub use sites::{SiteLink, sites};
@@ -48,9 +49,9 @@ pub(crate) fn deployed(sites: Sites) {
 #[derive(Template)]
 #[template(path = "shell.html")]
 struct Shell<'a> {
-    accent: Accent,
-    /// The services of the deployment.
-    line: Vec<Accent>,
+    site: Site,
+    /// The sites of the deployment.
+    line: Vec<Site>,
     /// Whether the deployment has the lab.
     is_lab: bool,
     title: &'a str,
@@ -60,11 +61,10 @@ struct Shell<'a> {
     body: &'a str,
 }
 
-/// A whole page: `body` inside the shell of `accent`, with the headers that
-/// every page has. `title` is what the tab shows. `csp` is [`Csp::strict`]
-/// plus what this page needs.
+/// A whole page: `body` inside the shell of `site`, with the headers of all pages. The
+/// tab shows `title`. `csp` is [`Csp::strict`] with the page's own additions.
 pub fn page(
-    accent: Accent,
+    site: Site,
     title: &str,
     status: StatusCode,
     body: &impl Template,
@@ -72,15 +72,13 @@ pub fn page(
 ) -> HttpResponse {
     let whole = body.render().and_then(|body| {
         let sites = DEPLOYED.get();
-        let line = Accent::LINE.iter().copied();
+        let line = Site::ALL.into_iter();
         let shell = Shell {
-            accent,
-            line: line
-                .filter(|one| *one == accent || sites.has(one.site()))
-                .collect(),
+            site,
+            line: line.filter(|one| *one == site || sites.has(*one)).collect(),
             is_lab: sites.has(Site::Lab),
             title,
-            favicon: assets::favicon_url(accent),
+            favicon: assets::favicon_url(site),
             colours: assets::shared_url("colours.css"),
             look: assets::shared_url("look.css"),
             body: &body,
@@ -127,14 +125,8 @@ mod tests {
         text: &'static str,
     }
 
-    fn rendered(accent: Accent, title: &str, text: &'static str) -> HttpResponse {
-        page(
-            accent,
-            title,
-            StatusCode::OK,
-            &Body { text },
-            &Csp::strict(),
-        )
+    fn rendered(site: Site, title: &str, text: &'static str) -> HttpResponse {
+        page(site, title, StatusCode::OK, &Body { text }, &Csp::strict())
     }
 
     async fn html(response: HttpResponse) -> String {
@@ -146,19 +138,19 @@ mod tests {
 
     #[actix_web::test]
     async fn title_and_body_are_escaped() {
-        let html = html(rendered(Accent::Idp, "</title><script>", "<b>&")).await;
+        let html = html(rendered(Site::Idp, "</title><script>", "<b>&")).await;
         assert!(!html.contains("<script>"));
         assert!(html.contains("&#60;b&#62;&#38;"), "{html}");
     }
 
     #[actix_web::test]
     async fn a_page_says_whose_it_is() {
-        for accent in Accent::LINE {
-            let html = html(rendered(*accent, "t", "x")).await;
-            assert!(html.contains(&format!("<body class=\"of-{}\">", accent.label())));
+        for site in Site::ALL {
+            let html = html(rendered(site, "t", "x")).await;
+            assert!(html.contains(&format!("<body class=\"of-{}\">", site.short_name())));
             assert!(html.contains(&format!(
                 "<li aria-current=\"true\">{}</li>",
-                accent.label()
+                site.short_name()
             )));
             assert_eq!(html.matches("aria-current").count(), 1);
         }
@@ -166,11 +158,11 @@ mod tests {
 
     #[actix_web::test]
     async fn a_page_names_only_what_the_deployment_has() {
-        let own = html(rendered(Accent::Idp, "t", "x")).await;
+        let own = html(rendered(Site::Idp, "t", "x")).await;
         assert!(own.contains(">lab</li>") && own.contains("a lab for single sign-on"));
         let sites: Sites = "idp,app1,api1,api2".parse().unwrap();
         deployed(sites);
-        let shown = html(rendered(Accent::Idp, "t", "x")).await;
+        let shown = html(rendered(Site::Idp, "t", "x")).await;
         deployed(Sites::default());
         for absent in ["lab", "app2", "spa", "evil"] {
             assert!(!shown.contains(&format!(">{absent}</li>")), "{absent}");
@@ -181,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_page_is_never_stored_framed_or_without_a_policy() {
-        let response = rendered(Accent::App1, "t", "x");
+        let response = rendered(Site::App1, "t", "x");
         let header = |name: &str| {
             response
                 .headers()
@@ -202,7 +194,7 @@ mod tests {
 
     #[actix_web::test]
     async fn the_shell_has_no_inline_style_or_script() {
-        let html = html(rendered(Accent::Lab, "t", "x")).await;
+        let html = html(rendered(Site::Lab, "t", "x")).await;
         assert!(!html.contains("style=") && !html.contains("<style") && !html.contains("<script"));
     }
 }

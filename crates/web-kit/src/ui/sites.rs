@@ -1,34 +1,31 @@
-//! The services of this deployment with their addresses, for pages that link to
-//! them.
+//! The sites of a deployment with their addresses, for pages that link to them.
 
 use kit::config::{Addresses, Site};
 
-use super::Accent;
-
-/// A service and where it is.
+/// A site with its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SiteLink {
-    /// Whose colour it has.
-    pub accent: Accent,
-    /// Its public address, without a path.
+    /// The site.
+    pub site: Site,
+    /// The public address, without a path.
     pub url: String,
-    /// The address without its scheme, for people.
+    /// The address without its scheme, as pages show it.
     pub host: String,
-    /// The port of its gRPC, where it has one.
+    /// The gRPC port, if the site has one.
     pub grpc_port: Option<u16>,
 }
 
 impl SiteLink {
-    /// The path to begin at.
+    /// The path of the first page.
     pub const fn way_in(&self) -> &'static str {
-        match self.accent {
-            Accent::Api1 => "/docs",
+        match self.site {
+            Site::Api1 => "/docs",
             _ => "",
         }
     }
 }
 
-/// The services that the deployment has, in the order of the line in every page's band.
+/// The sites that the deployment has, in the order of [`Site::ALL`].
 pub fn sites(addresses: &Addresses) -> Vec<SiteLink> {
     let link = |site: Site| {
         let url = addresses.url(site);
@@ -36,7 +33,7 @@ pub fn sites(addresses: &Addresses) -> Vec<SiteLink> {
             .split_once("://")
             .map_or_else(|| url.clone(), |(_, host)| host.to_owned());
         SiteLink {
-            accent: site.into(),
+            site,
             url,
             host,
             grpc_port: addresses.grpc_port(site),
@@ -56,15 +53,10 @@ mod tests {
     #[test]
     fn links_follow_the_addresses_in_the_order_of_the_line() {
         let links = sites(&Addresses::new("http", "localhost", 100));
-        assert!(
-            links
-                .iter()
-                .map(|link| link.accent)
-                .eq(Accent::LINE.iter().copied())
-        );
+        assert!(links.iter().map(|link| link.site).eq(Site::ALL));
         let sites = Sites::default().without(Site::Lab).without(Site::Evil);
         let some = super::sites(&Addresses::default().of_sites(sites));
-        let lab = |link: &SiteLink| matches!(link.accent, Accent::Lab | Accent::Evil);
+        let lab = |link: &SiteLink| matches!(link.site, Site::Lab | Site::Evil);
         assert!(some.len() == 6 && !some.iter().any(lab));
         assert_eq!(
             (links[1].host.as_str(), links[1].grpc_port),

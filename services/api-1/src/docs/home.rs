@@ -1,7 +1,7 @@
 //! `GET /`: describes the API.
 
 use actix_web::{HttpResponse, web::Data};
-use web_kit::ui::{Accent, ApiCall, ApiPage, Way};
+use web_kit::ui::{ApiCall, ApiPage, Site, Way};
 
 use super::Docs;
 use crate::{
@@ -42,7 +42,7 @@ pub(super) async fn home(docs: Data<Docs>) -> HttpResponse {
         href: href.to_owned(),
     };
     let page = ApiPage {
-        accent: Accent::Api1,
+        site: Site::Api1,
         title: "Orders API",
         lead: "API-1 is a resource server. It has no sessions and no cookies: each call brings an access token, which says who you are and what you may do.",
         audience: AUDIENCE,

@@ -12,7 +12,7 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
-use web_kit::ui::{self, Accent, swagger};
+use web_kit::ui::{self, Site, swagger};
 
 /// The path of the redirect URI, as registered at the provider.
 const REDIRECT: &str = "/docs/oauth2-redirect.html";
@@ -36,9 +36,7 @@ impl Docs {
 /// The routes of the pages.
 pub(crate) fn routes(cfg: &mut ServiceConfig) {
     let page = |path: &str| {
-        web::resource(path).wrap(from_fn(|req, next| {
-            ui::error_pages(Accent::Api1, req, next)
-        }))
+        web::resource(path).wrap(from_fn(|req, next| ui::error_pages(Site::Api1, req, next)))
     };
     cfg.service(page("/").route(web::get().to(home::home)))
         .service(page("/docs").route(web::get().to(page::docs)))

@@ -7,7 +7,7 @@ use actix_web::{
 };
 use askama::Template;
 use web_kit::ui::{
-    self, Accent, Csp,
+    self, Csp, Site,
     rust_embed::{self, RustEmbed},
     swagger,
 };
@@ -54,7 +54,7 @@ pub(super) async fn docs(docs: Data<Docs>) -> HttpResponse {
         issuer: &docs.issuer,
     };
     let csp = Csp::strict().connect_src(&docs.issuer);
-    ui::page(Accent::Api1, "API", StatusCode::OK, &page, &csp)
+    ui::page(Site::Api1, "API", StatusCode::OK, &page, &csp)
 }
 
 /// `GET /docs/oauth2-redirect.html`: passes the authorization response to the
@@ -62,7 +62,7 @@ pub(super) async fn docs(docs: Data<Docs>) -> HttpResponse {
 pub(super) async fn redirect() -> HttpResponse {
     let title = "Back from the provider";
     ui::page(
-        Accent::Api1,
+        Site::Api1,
         title,
         StatusCode::OK,
         &RedirectPage,

@@ -4,7 +4,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, StatusCode, header},
 };
-use web_kit::ui::{Accent, Message};
+use web_kit::ui::{Message, Site};
 
 use super::{PATH, Scope, request::LogoutRequest};
 use crate::{
@@ -77,7 +77,7 @@ pub(super) fn signed_out(
         None => Message::new("You are signed out", what_ended(scope))
             .what_to_do("You can close this window or sign in again from an app.")
             .way("About this site", "/")
-            .respond(Accent::Idp, StatusCode::OK),
+            .respond(Site::Idp, StatusCode::OK),
     };
     // Clears the cookie if the browser has one.
     if cookies::read(req, cookies::SESSION).is_none() {

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
-use web_kit::ui::{Accent, Csp, page};
+use web_kit::ui::{Csp, Site, page};
 
 /// The user's login sessions, each with a way to end it.
 #[derive(Clone, Debug, Template)]
@@ -45,7 +45,7 @@ impl AccountPage {
     /// The page.
     pub(crate) fn respond(&self) -> HttpResponse {
         page(
-            Accent::Idp,
+            Site::Idp,
             "Your account",
             StatusCode::OK,
             self,

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
-use web_kit::ui::{Accent, Csp, page};
+use web_kit::ui::{Csp, Site, page};
 
 /// Asks the user to allow what a client requests. The form sends `decision`, `allow` or
 /// `deny`.
@@ -37,7 +37,7 @@ impl ConsentPage {
     /// `form-action` to redirects too.
     pub(crate) fn respond(&self, status: StatusCode, redirect_uri: &str) -> HttpResponse {
         page(
-            Accent::Idp,
+            Site::Idp,
             "Allow this app?",
             status,
             self,

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
-use web_kit::ui::{Accent, Csp, SiteLink, page};
+use web_kit::ui::{Csp, Site, SiteLink, page};
 
 /// Explains the site to people who open the issuer in a browser.
 #[derive(Clone, Debug, Template)]
@@ -18,7 +18,7 @@ impl HomePage {
     /// The page.
     pub(crate) fn respond(&self) -> HttpResponse {
         page(
-            Accent::Idp,
+            Site::Idp,
             "OpenID Provider",
             StatusCode::OK,
             self,

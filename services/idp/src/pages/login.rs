@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
-use web_kit::ui::{Accent, Csp, page};
+use web_kit::ui::{Csp, Site, page};
 
 use crate::passwords::typed;
 
@@ -32,7 +32,7 @@ impl LoginPage {
     /// applies `form-action` to redirects too.
     pub(crate) fn respond(&self, status: StatusCode, redirect_uri: &str) -> HttpResponse {
         page(
-            Accent::Idp,
+            Site::Idp,
             "Sign in",
             status,
             self,

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
 use url::Url;
-use web_kit::ui::{Accent, Csp, page};
+use web_kit::ui::{Csp, Site, page};
 
 /// Asks the user to confirm a logout that the request does not prove.
 #[derive(Clone, Debug, Template)]
@@ -27,7 +27,7 @@ impl LogoutPage {
             Some(url) => Csp::strict().form_action(url.as_str()),
             None => Csp::strict(),
         };
-        page(Accent::Idp, "Sign out?", StatusCode::OK, self, &csp)
+        page(Site::Idp, "Sign out?", StatusCode::OK, self, &csp)
     }
 }
 

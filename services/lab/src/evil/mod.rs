@@ -13,7 +13,7 @@ use actix_web::{
 };
 use kit::{Deps, config::Problems, listeners::Listeners, running::Running};
 use page::PageData;
-use web_kit::ui::{self, Accent};
+use web_kit::ui::{self, Site};
 
 use crate::Config;
 
@@ -34,9 +34,7 @@ pub fn build(config: &Config, listeners: Listeners, deps: Deps) -> Result<Runnin
 fn routes(cfg: &mut ServiceConfig, data: Data<PageData>) {
     let mut pages = web::scope("")
         .app_data(data)
-        .wrap(from_fn(|req, next| {
-            ui::error_pages(Accent::Evil, req, next)
-        }))
+        .wrap(from_fn(|req, next| ui::error_pages(Site::Evil, req, next)))
         .service(web::resource("/").route(web::get().to(page::start)))
         .service(web::resource(payload::LANDED).route(web::get().to(page::landed)));
     for attack in &attack::ALL {

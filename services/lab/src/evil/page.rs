@@ -6,7 +6,7 @@ use kit::config::{Addresses, Site, Weakness, Weaknesses};
 use url::{Url, form_urlencoded};
 use web_kit::{
     problem::Problem,
-    ui::{self, Accent, Csp},
+    ui::{self, Csp},
 };
 
 use super::{
@@ -56,13 +56,7 @@ pub(super) async fn start(data: Data<PageData>) -> HttpResponse {
             .to_owned(),
         open: data.weaknesses.iter().collect(),
     };
-    ui::page(
-        Accent::Evil,
-        "Attacks",
-        StatusCode::OK,
-        &page,
-        &Csp::strict(),
-    )
+    ui::page(Site::Evil, "Attacks", StatusCode::OK, &page, &Csp::strict())
 }
 
 /// The page of an attack.
@@ -111,7 +105,7 @@ pub(super) fn attack(attack: &'static Attack, data: &PageData, req: &HttpRequest
         weaknesses: data.weaknesses,
     };
     let title = attack.title;
-    ui::page(Accent::Evil, title, StatusCode::OK, &page, &page.parts.csp)
+    ui::page(Site::Evil, title, StatusCode::OK, &page, &page.parts.csp)
 }
 
 /// The callback URL in the query. It must be that of an app of the lab: the site attacks
@@ -141,7 +135,7 @@ struct LandedPage;
 
 pub(super) async fn landed() -> HttpResponse {
     ui::page(
-        Accent::Evil,
+        Site::Evil,
         "Redirected",
         StatusCode::OK,
         &LandedPage,

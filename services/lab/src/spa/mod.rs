@@ -10,7 +10,7 @@ use actix_web::{
 };
 use kit::{Deps, config::Problems, listeners::Listeners, running::Running};
 use page::SpaPage;
-use web_kit::ui::{self, Accent};
+use web_kit::ui::{self, Site};
 
 use crate::Config;
 
@@ -31,7 +31,7 @@ pub fn build(config: &Config, listeners: Listeners, deps: Deps) -> Result<Runnin
 fn routes(cfg: &mut ServiceConfig, page: Data<SpaPage>) {
     let pages = web::scope("")
         .app_data(page)
-        .wrap(from_fn(|req, next| ui::error_pages(Accent::Spa, req, next)))
+        .wrap(from_fn(|req, next| ui::error_pages(Site::Spa, req, next)))
         .service(web::resource(["/", CALLBACK]).route(web::get().to(page::show)));
     cfg.configure(page::assets).service(pages);
 }

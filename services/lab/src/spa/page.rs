@@ -8,7 +8,7 @@ use actix_web::{
 use askama::Template;
 use kit::config::{Site, Weakness};
 use web_kit::ui::{
-    self, Accent, Csp,
+    self, Csp,
     rust_embed::{self, EmbeddedFile, RustEmbed},
 };
 
@@ -80,7 +80,7 @@ pub(super) async fn show(page: Data<SpaPage>) -> HttpResponse {
     } else {
         csp
     };
-    ui::page(Accent::Spa, "Home", StatusCode::OK, page.get_ref(), &csp)
+    ui::page(Site::Spa, "Home", StatusCode::OK, page.get_ref(), &csp)
 }
 
 #[cfg(test)]

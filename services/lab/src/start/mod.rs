@@ -8,7 +8,7 @@ use actix_web::{
 };
 use kit::{Deps, config::Problems, listeners::Listeners, running::Running};
 use page::StartPage;
-use web_kit::ui::{self, Accent};
+use web_kit::ui::{self, Site};
 
 use crate::Config;
 
@@ -26,7 +26,7 @@ pub fn build(config: &Config, listeners: Listeners, deps: Deps) -> Result<Runnin
 fn routes(cfg: &mut ServiceConfig, page: Data<StartPage>) {
     let pages = web::scope("")
         .app_data(page)
-        .wrap(from_fn(|req, next| ui::error_pages(Accent::Lab, req, next)))
+        .wrap(from_fn(|req, next| ui::error_pages(Site::Lab, req, next)))
         .service(web::resource("/").route(web::get().to(page::show)));
     cfg.configure(page::assets).service(pages);
 }

@@ -8,7 +8,7 @@ use actix_web::{
 use askama::Template;
 use kit::config::Site;
 use web_kit::ui::{
-    self, Accent, Csp, SiteLink,
+    self, Csp, SiteLink,
     rust_embed::{self, RustEmbed},
 };
 
@@ -80,7 +80,7 @@ impl StartPage {
 
 pub(super) async fn show(page: Data<StartPage>) -> HttpResponse {
     ui::page(
-        Accent::Lab,
+        Site::Lab,
         "Start",
         StatusCode::OK,
         page.get_ref(),
