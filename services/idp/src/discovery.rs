@@ -48,6 +48,8 @@ fn metadata(idp: &Idp) -> Value {
         .chain(resources.flat_map(|resource| resource.scopes.keys().map(String::as_str)))
         .collect();
     let auth_methods = AuthMethod::ALL.map(AuthMethod::as_str);
+    let grant_types = GrantType::ALL.iter().map(|grant| grant.as_str());
+    let grant_types: Vec<_> = grant_types.collect();
     json!({
         "issuer": idp.issuer,
         "authorization_endpoint": idp.endpoint("/authorize"),
@@ -61,7 +63,7 @@ fn metadata(idp: &Idp) -> Value {
         "scopes_supported": scopes,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": GrantType::ALL.map(GrantType::as_str),
+        "grant_types_supported": grant_types,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": algorithms,
         "token_endpoint_auth_methods_supported": auth_methods,

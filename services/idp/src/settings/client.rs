@@ -1,13 +1,10 @@
 //! A client and what it may do.
 
-use oauth_types::{
-    names::{client_auth, grant},
-    secret::same_secret,
-};
+use oauth_types::{names::client_auth, secret::same_secret};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use super::ClientKeys;
+use super::{ClientKeys, GrantKind, GrantType};
 use crate::keys::Algorithm;
 
 /// How a client authenticates.
@@ -35,44 +32,6 @@ impl AuthMethod {
             Self::PrivateKeyJwt => client_auth::PRIVATE_KEY_JWT,
             Self::None => client_auth::NONE,
         }
-    }
-}
-
-/// A grant type of the token endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GrantType {
-    /// RFC 6749 §4.1
-    AuthorizationCode,
-    /// RFC 6749 §6
-    RefreshToken,
-    /// RFC 6749 §4.4
-    ClientCredentials,
-    /// RFC 8693
-    TokenExchange,
-}
-
-impl GrantType {
-    /// All of them, as metadata lists them.
-    pub const ALL: [Self; 4] = [
-        Self::AuthorizationCode,
-        Self::RefreshToken,
-        Self::ClientCredentials,
-        Self::TokenExchange,
-    ];
-
-    /// On the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AuthorizationCode => grant::AUTHORIZATION_CODE,
-            Self::RefreshToken => grant::REFRESH_TOKEN,
-            Self::ClientCredentials => grant::CLIENT_CREDENTIALS,
-            Self::TokenExchange => grant::TOKEN_EXCHANGE,
-        }
-    }
-
-    /// From the wire.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|grant| grant.as_str() == name)
     }
 }
 
@@ -119,6 +78,12 @@ impl Client {
     /// Whether it may use `grant`.
     pub fn may(&self, grant: GrantType) -> bool {
         self.grants.contains(&grant)
+    }
+
+    /// Whether users sign in for it, so that it may request identity scopes.
+    pub fn signs_users_in(&self) -> bool {
+        let mut kinds = self.grants.iter().map(|grant| grant.kind());
+        kinds.any(|kind| kind == GrantKind::SignIn)
     }
 
     /// Whether it may authenticate by `method`.

@@ -6,8 +6,8 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{
-    AuthMethod, Client, ClientKeys, GrantType, Resource, bounds::MAX_CLIENT_ID, reader::Reader,
-    tables::ClientTable,
+    AuthMethod, Client, ClientKeys, GrantKind, GrantType, Resource, bounds::MAX_CLIENT_ID,
+    reader::Reader, tables::ClientTable,
 };
 
 impl Reader<'_> {
@@ -151,13 +151,10 @@ impl Reader<'_> {
                 "a public client (none) has no other method and always uses PKCE",
             );
         }
-        let own = |grant: &GrantType| {
-            matches!(
-                grant,
-                GrantType::ClientCredentials | GrantType::TokenExchange
-            )
-        };
-        if grants.iter().any(own) {
+        if grants
+            .iter()
+            .any(|grant| grant.kind() == GrantKind::Confidential)
+        {
             self.wrong(
                 key("grants"),
                 "a public client cannot act as itself (RFC 6749 section 4.4)",

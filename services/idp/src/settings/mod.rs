@@ -8,14 +8,17 @@ mod demo;
 mod file;
 mod file_client;
 mod file_users;
+mod grant_types;
 mod reader;
 mod tables;
 mod user;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-pub use client::{AuthMethod, Client, GrantType};
+pub use client::{AuthMethod, Client};
 pub use client_keys::{ASSERTION_ALGORITHM_NAMES, ASSERTION_ALGORITHMS, ClientKeys};
+pub(crate) use grant_types::grant_types;
+pub use grant_types::{GrantKind, GrantType};
 use kit::config::{Addresses, Problems};
 use oauth_types::Scope;
 pub use user::User;
@@ -164,7 +167,7 @@ impl Settings {
     /// Whether `client` may request the scope `token`.
     pub fn allows(&self, client: &Client, token: &str) -> bool {
         if IDENTITY_SCOPES.contains(&token) {
-            return client.may(GrantType::AuthorizationCode);
+            return client.signs_users_in();
         }
         let own = client.audiences.iter();
         let mut resources = own.filter_map(|audience| self.resource(audience));
@@ -175,7 +178,7 @@ impl Settings {
     pub fn scopes_of(&self, client: &Client) -> Scope {
         let identity = IDENTITY_SCOPES
             .into_iter()
-            .filter(|_| client.may(GrantType::AuthorizationCode));
+            .filter(|_| client.signs_users_in());
         let resources = client
             .audiences
             .iter()

@@ -38,7 +38,7 @@ pub struct ExchangeRequest {
 
 impl ExchangeRequest {
     /// Reads it from a form.
-    pub(super) fn from_params(params: &Params) -> Result<Self, OAuthError> {
+    fn from_params(params: &Params) -> Result<Self, OAuthError> {
         let required = |name: &'static str| {
             let missing =
                 || OAuthError::request(format!("{name} is missing (RFC 8693 section 2.1)."));
@@ -53,6 +53,15 @@ impl ExchangeRequest {
             has_actor_token: params.has("actor_token") || params.has("actor_token_type"),
         })
     }
+}
+
+/// Exchanges the token that a form names.
+pub(super) async fn exchange_form(
+    idp: &Idp,
+    client: &Client,
+    params: &Params,
+) -> Result<TokenResponse, OAuthError> {
+    exchange(idp, client, &ExchangeRequest::from_params(params)?).await
 }
 
 /// Exchanges a token. `run_grant` has checked that the client may.

@@ -21,7 +21,7 @@ use crate::{
     client_auth::AuthenticatedForm,
     error::OAuthError,
     forms::ClientForm,
-    settings::{Client, GrantType},
+    settings::{Client, GrantType, grant_types},
 };
 
 /// `POST /token`.
@@ -91,21 +91,23 @@ pub async fn run_grant(
     result
 }
 
-async fn dispatch(
-    idp: &Idp,
-    client: &Client,
-    grant: GrantType,
-    params: &Params,
-) -> Result<TokenResponse, OAuthError> {
-    match grant {
-        GrantType::AuthorizationCode => authorization_code::redeem(idp, client, params).await,
-        GrantType::RefreshToken => refresh_token::redeem(idp, client, params).await,
-        GrantType::ClientCredentials => client_credentials::issue(idp, client, params).await,
-        GrantType::TokenExchange => {
-            exchange(idp, client, &ExchangeRequest::from_params(params)?).await
+macro_rules! dispatch {
+    ($($(#[$doc:meta])* $grant:ident = $name:expr, $kind:ident, $module:ident::$function:ident;)*) => {
+        /// Runs `grant` with the parameters of a form.
+        async fn dispatch(
+            idp: &Idp,
+            client: &Client,
+            grant: GrantType,
+            params: &Params,
+        ) -> Result<TokenResponse, OAuthError> {
+            match grant {
+                $(GrantType::$grant => $module::$function(idp, client, params).await,)*
+            }
         }
-    }
+    };
 }
+
+grant_types!(dispatch);
 
 /// The scope that a request names.
 fn requested_scope(params: &Params) -> Result<Option<Scope>, OAuthError> {
