@@ -1,23 +1,23 @@
 //! The logout tokens that have been used: each counts once (OIDC Back-Channel
 //! Logout 1.0 §2.6).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use kit::seal::fingerprint;
-use store::{SharedStore, StoreError};
+use store::{StoreError, Values};
 
 use crate::provider::LogoutToken;
 
 /// Those of one app.
 pub(crate) struct UsedLogoutTokens {
-    store: SharedStore,
+    store: Arc<dyn Values>,
     client_id: &'static str,
 }
 
 impl UsedLogoutTokens {
     /// Those sent to `client_id`.
-    pub(crate) const fn new(store: SharedStore, client_id: &'static str) -> Self {
+    pub(crate) const fn new(store: Arc<dyn Values>, client_id: &'static str) -> Self {
         Self { store, client_id }
     }
 

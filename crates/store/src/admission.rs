@@ -6,7 +6,7 @@ use std::{collections::HashMap, fmt, net::IpAddr, str::FromStr};
 use kit::{net::network, seal::fingerprint};
 use serde::{Deserialize, Serialize};
 
-use crate::{MAX_MEMBER_LEN, StoreError};
+use crate::{StoreError, ordered};
 
 /// The length of the hashes of a network and of an owner, in characters.
 const TAG: usize = 12;
@@ -139,12 +139,8 @@ impl Entry {
     /// If the member would be too long.
     pub fn member(&self) -> Result<String, StoreError> {
         let member = format!("{}|{}", self.charge, self.name);
-        if member.len() <= MAX_MEMBER_LEN {
-            return Ok(member);
-        }
-        Err(StoreError::Refused(format!(
-            "an entry of a budget has at most {MAX_MEMBER_LEN} bytes"
-        )))
+        ordered::check(&member)?;
+        Ok(member)
     }
 }
 
@@ -254,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_charge_and_an_entry_come_back_as_they_were_written() {
+    fn a_charge_and_an_entry_survive_their_text_form() {
         let charge = Charge::new(Owner::new("2001:db8::/48", "2001:db8::/64"), 1200);
         let entry = Entry {
             charge: charge.clone(),

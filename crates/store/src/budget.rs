@@ -14,8 +14,6 @@ use crate::{Allowance, Charge, Entry, OverflowPolicy, Owner, SharedStore, StoreE
 /// The number of sets of a budget. Each has its part of the total, which must be
 /// several owners' share. Adding an entry reads all others of its set.
 const SHARDS: u64 = 4;
-/// The smallest budget: some records for each of some owners.
-pub const LEAST_BUDGET: u64 = 64 * 1024;
 /// The bytes that Redis needs for a key besides its name and its value, and for the
 /// entry in the budget besides the key's name (measured; both stores are similar).
 const OVERHEAD: u64 = 330;

@@ -102,8 +102,8 @@ mod tests {
     use crate::{Options, RedisStore, test_redis::RedisServer};
 
     const DAY: Duration = Duration::from_secs(86_400);
-    /// Far more than it takes.
-    const PATIENCE: Duration = Duration::from_secs(20);
+    /// How long anything may take: far longer than it does.
+    const TIMEOUT: Duration = Duration::from_secs(20);
 
     fn reads(redis: &RedisServer) -> (SharedStore, CachedReads) {
         let store = RedisStore::new(&redis.url(), Options::default()).unwrap();
@@ -118,24 +118,24 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, done).await.unwrap();
+        tokio::time::timeout(TIMEOUT, done).await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn what_does_not_change_is_read_once_and_what_does_is_seen() {
+    async fn an_unchanged_value_is_read_once_and_a_change_is_seen() {
         let redis = RedisServer::start();
         let (store, reads) = reads(&redis);
-        let free = async || crate::op_count::counted(reads.get("a")).await.1 == 0;
+        let is_cached = async || crate::op_count::counted(reads.get("a")).await.1 == 0;
         assert_eq!(reads.get("a").await.unwrap(), None);
-        until(free).await;
+        until(is_cached).await;
         let value = Bytes::from_static(b"v");
         store.put("api:a", value.clone(), DAY).await.unwrap();
         until(async || reads.get("a").await.unwrap() == Some(value.clone())).await;
-        until(free).await;
+        until(is_cached).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn while_the_store_is_away_the_last_answer_serves() {
+    async fn while_the_store_is_unreachable_the_last_value_is_served() {
         let mut redis = RedisServer::start();
         let (store, reads) = reads(&redis);
         let value = Bytes::from_static(b"v");

@@ -1,6 +1,6 @@
-//! The rules of every store, as one suite that each store's tests run.
+//! The rules of every store, in one suite that the tests of each store run.
 //!
-//! [`check`] panics at the first rule that is broken, with the rule's name.
+//! [`check`] panics at the first broken rule, and its message says which.
 
 mod budgets;
 mod counters_and_leases;
@@ -29,7 +29,7 @@ const CONTENDERS: usize = 64;
 pub enum Time<'a> {
     /// The store reads this clock.
     Manual(&'a ManualClock),
-    /// The store has a clock of its own: the suite waits.
+    /// The store has its own clock: the suite waits.
     Real,
 }
 
@@ -46,43 +46,43 @@ impl Time<'_> {
 /// runtime with several threads: the rules about concurrency mean little on one.
 ///
 /// # Panics
-/// When a rule is broken.
+/// If a rule is broken.
 ///
 /// # Errors
-/// When the store does not do what it is asked.
+/// If an operation of the store fails.
 pub async fn check<S: Store>(store: Arc<S>, time: Time<'_>) -> Result<(), StoreError> {
     store.ping().await?;
-    values::a_key_holds_what_was_put_last(&*store).await?;
-    values::values_are_bytes_of_any_kind_and_size(&*store).await?;
-    once::put_new_sets_only_what_holds_nothing(&*store).await?;
-    once::take_empties_the_key(&*store).await?;
-    once::take_gives_the_value_to_one_of_many(&store).await?;
-    once::put_new_lets_one_of_many_in(&store).await?;
-    once::compare_and_swap_sets_only_what_is_expected(&*store).await?;
-    once::compare_and_swap_lets_one_of_many_through(&store).await?;
-    values::remove_says_whether_there_was_something(&*store).await?;
-    counters_and_leases::count_gives_each_of_many_a_sum_of_its_own(&store).await?;
-    counters_and_leases::count_refuses_what_is_no_counter(&*store).await?;
-    counters_and_leases::uncount_takes_back_what_was_counted(&*store).await?;
-    counters_and_leases::uncount_keeps_the_time_when_a_counter_ends(&*store, time).await?;
-    counters_and_leases::a_lease_is_one_holders(&*store).await?;
-    counters_and_leases::a_lease_goes_to_one_of_many(&store).await?;
-    counters_and_leases::only_the_holder_releases(&*store).await?;
-    ordered_sets::members_are_in_the_order_of_their_moments(&*store).await?;
-    ordered_sets::members_are_counted_from_a_moment_on(&*store).await?;
-    ordered_sets::unrank_says_whether_it_was_in(&*store).await?;
-    ordered_sets::unrank_is_true_for_one_of_many(&store).await?;
-    ordered_sets::claim_moves_what_is_due(&*store).await?;
-    ordered_sets::claim_hands_each_member_to_one_of_many(&store).await?;
-    ordered_sets::a_member_is_bounded(&*store).await?;
-    ordered_sets::a_set_is_no_value(&*store).await?;
-    budgets::an_owner_beyond_its_share_loses_its_own_that_end_first(&*store).await?;
-    budgets::a_full_budget_takes_from_the_network_and_owner_with_most(&*store).await?;
-    budgets::a_flood_never_takes_what_another_left(&*store).await?;
-    budgets::what_has_ended_or_left_counts_no_more(&*store).await?;
-    budgets::of_many_at_once_no_more_stay_than_are_allowed(&store).await?;
-    expiry::a_ttl_of_zero_does_not_last(&*store, time).await?;
-    // Together, so that a store with its own time is waited for once.
+    values::a_key_holds_the_last_value(&*store).await?;
+    values::a_value_is_any_bytes_of_any_size(&*store).await?;
+    once::put_new_sets_an_absent_key_only(&*store).await?;
+    once::take_removes_the_key(&*store).await?;
+    once::of_concurrent_takes_one_gets_the_value(&store).await?;
+    once::of_concurrent_put_new_calls_one_succeeds(&store).await?;
+    once::compare_and_swap_replaces_the_expected_value_only(&*store).await?;
+    once::of_concurrent_swaps_one_succeeds(&store).await?;
+    values::remove_returns_whether_the_key_held_something(&*store).await?;
+    counters_and_leases::each_concurrent_increment_returns_its_own_sum(&store).await?;
+    counters_and_leases::increment_refuses_a_value_that_is_no_counter(&*store).await?;
+    counters_and_leases::decrement_reverts_increment(&*store).await?;
+    counters_and_leases::decrement_keeps_the_expiry(&*store, time).await?;
+    counters_and_leases::a_lease_has_one_holder(&*store).await?;
+    counters_and_leases::of_concurrent_lease_calls_one_succeeds(&store).await?;
+    counters_and_leases::only_the_holder_releases_a_lease(&*store).await?;
+    ordered_sets::members_are_ordered_by_score_and_then_by_name(&*store).await?;
+    ordered_sets::count_range_counts_members_from_a_score(&*store).await?;
+    ordered_sets::remove_scored_returns_whether_it_was_a_member(&*store).await?;
+    ordered_sets::of_concurrent_removals_one_succeeds(&store).await?;
+    ordered_sets::claim_returns_due_members_and_postpones_them(&*store).await?;
+    ordered_sets::concurrent_claims_share_no_member(&store).await?;
+    ordered_sets::a_member_has_a_maximum_length(&*store).await?;
+    ordered_sets::a_set_and_a_value_refuse_each_others_operations(&*store).await?;
+    budgets::an_owner_over_its_limit_loses_its_entries_that_end_first(&*store).await?;
+    budgets::a_full_budget_evicts_from_the_network_and_owner_with_most_entries(&*store).await?;
+    budgets::a_flood_evicts_its_own_entries_only(&*store).await?;
+    budgets::ended_and_removed_entries_do_not_count(&*store).await?;
+    budgets::concurrent_entries_do_not_exceed_the_limit(&store).await?;
+    expiry::a_ttl_of_zero_expires_at_once(&*store, time).await?;
+    // Concurrently, so that the suite waits only once for a store with its own clock.
     tokio::try_join!(
         expiry::everything_expires(&*store, time),
         expiry::an_ordered_set_expires(&*store, time),
@@ -94,21 +94,21 @@ fn bytes(text: &'static str) -> Bytes {
     Bytes::from_static(text.as_bytes())
 }
 
-/// Runs `contend` in many tasks at once, and returns their results.
+/// Runs `work` in many tasks at once, and returns their results.
 async fn contend<S, T, F>(
     store: &Arc<S>,
-    contend: impl Fn(Arc<S>, usize) -> F,
+    work: impl Fn(Arc<S>, usize) -> F,
 ) -> Result<Vec<T>, StoreError>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, StoreError>> + Send + 'static,
 {
-    let gate = Arc::new(tokio::sync::Barrier::new(CONTENDERS));
+    let start = Arc::new(tokio::sync::Barrier::new(CONTENDERS));
     let mut tasks = JoinSet::new();
     for n in 0..CONTENDERS {
-        let (gate, work) = (Arc::clone(&gate), contend(Arc::clone(store), n));
+        let (start, work) = (Arc::clone(&start), work(Arc::clone(store), n));
         tasks.spawn(async move {
-            gate.wait().await;
+            start.wait().await;
             work.await
         });
     }

@@ -90,7 +90,7 @@ impl<T: Clone> LocalCache<T> {
             let id = *id;
             return Some(PendingRead { entries, name, id });
         }
-        // Whoever reads a cached value again needs a newer one: the old one goes.
+        // A caller that reads a cached value again needs a newer one.
         let id = entries.next.fetch_add(1, Relaxed);
         shard.insert(name.to_owned(), CacheEntry::Pending { id, readers: 1 });
         Some(PendingRead { entries, name, id })

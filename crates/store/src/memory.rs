@@ -1,8 +1,8 @@
 //! The store in this process's memory, for the one process and for tests.
 //!
-//! Entries are spread over shards, each behind a mutex that is locked for one map
-//! operation and never across an await. An expired entry counts as absent at once;
-//! each write frees the memory of a few.
+//! Keys are spread over shards. Each shard has a mutex, which is locked for one
+//! operation and never across an await. An expired entry counts as absent at once,
+//! and each write removes a few expired entries from its shard.
 
 mod ordered_set;
 mod shard;
@@ -15,21 +15,22 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use kit::clock::{Clock, Timestamp};
 use parking_lot::Mutex;
 
-use self::{
-    ordered_set::{OrderedSet, Room},
-    shard::Shard,
+use self::{ordered_set::MemberLimit, shard::Shard};
+use crate::{
+    Allowance, Budgets, Counters, Entry, Leases, OrderedSets, Store, StoreError, Values,
+    admission::make_room, ordered,
 };
-use crate::{Allowance, Entry, Store, StoreError, ordered};
 
-/// The most entries of a [`MemoryStore`] by default, and the most members of all its
-/// ordered sets. It protects the process's memory. A full store ends the service for
-/// everybody, so nobody may be able to fill it: anonymous clients have a
-/// [`Budget`](crate::Budget), users have quotas.
-pub const MAX_ENTRIES: usize = 1_000_000;
+/// The limit of entries in a store, and of the members of all its ordered sets
+/// together. It protects the process's memory. A full store ends the
+/// service for everybody, so no client may be able to fill it: anonymous clients have
+/// a [`Budget`](crate::Budget), users have quotas.
+const MAX_ENTRIES: usize = 1_000_000;
 
 const SHARDS: usize = 16;
 
@@ -41,42 +42,38 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty store, whose entries expire by `clock`, for [`MAX_ENTRIES`].
+    /// An empty store, whose entries expire by `clock`. At a million entries, or members
+    /// of ordered sets, it refuses new keys.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self::with_max_entries(clock, MAX_ENTRIES)
     }
 
-    /// An empty store for `max_entries` (rounded up to a multiple of 16), where an
-    /// ordered set is one entry, and for as many members of all sets together. A new
-    /// key beyond that is [`StoreError::Refused`] until others expire or are removed;
-    /// an existing key can still be overwritten. Each shard has a sixteenth of the
-    /// capacity, so the first refusal comes a little before all are full.
-    pub fn with_max_entries(clock: Arc<dyn Clock>, max_entries: usize) -> Self {
-        let room = max_entries.div_ceil(SHARDS);
-        let members = Arc::new(Room::new(max_entries));
-        let shards = std::array::from_fn(|_| Mutex::new(Shard::new(room, Arc::clone(&members))));
+    /// A store for `max_entries`. An ordered set is one entry. At the limit a new key is
+    /// refused until another expires or is removed; an existing key can still be
+    /// overwritten. Each shard has its part of the limit, so the first refusal comes
+    /// before all shards are full.
+    fn with_max_entries(clock: Arc<dyn Clock>, max_entries: usize) -> Self {
+        let per_shard = max_entries.div_ceil(SHARDS);
+        let members = Arc::new(MemberLimit::new(max_entries));
+        let shard = |_| Mutex::new(Shard::new(per_shard, Arc::clone(&members)));
         Self {
             clock,
             hasher: RandomState::new(),
-            shards,
+            shards: std::array::from_fn(shard),
         }
     }
 
     /// Runs `work` with exclusive access to the shard of `key`.
     fn with_shard<T>(&self, key: &str, work: impl FnOnce(&mut Shard, Timestamp) -> T) -> T {
         let at = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or(0);
-        // The time is read under the lock, so that the writers of a key have one order.
+        // The time is read under the lock, so that the writes to a key are in the
+        // order of their times.
         let mut shard = self.shards[at].lock();
         work(&mut shard, self.clock.now())
     }
-
-    #[cfg(test)]
-    fn held(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().len()).sum()
-    }
 }
 
-#[async_trait::async_trait]
+#[async_trait]
 impl Store for MemoryStore {
     fn kind(&self) -> &'static str {
         "memory"
@@ -84,6 +81,13 @@ impl Store for MemoryStore {
 
     async fn ping(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Values for MemoryStore {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        self.with_shard(key, |shard, now| Ok(shard.value(key, now)?.cloned()))
     }
 
     async fn put(&self, key: &str, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
@@ -99,18 +103,6 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        self.with_shard(key, |shard, now| Ok(shard.value(key, now)?.cloned()))
-    }
-
-    async fn take(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        self.with_shard(key, |shard, now| {
-            let held = shard.value(key, now)?.cloned();
-            shard.remove(key, now);
-            Ok(held)
-        })
-    }
-
     async fn compare_and_swap(
         &self,
         key: &str,
@@ -119,18 +111,29 @@ impl Store for MemoryStore {
         ttl: Duration,
     ) -> Result<bool, StoreError> {
         self.with_shard(key, |shard, now| match shard.value(key, now)? {
-            Some(held) if *held == expected => shard.set(key, new, now, ttl).map(|()| true),
+            Some(value) if *value == expected => shard.set(key, new, now, ttl).map(|()| true),
             _ => Ok(false),
+        })
+    }
+
+    async fn take(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        self.with_shard(key, |shard, now| {
+            let value = shard.value(key, now)?.cloned();
+            shard.remove(key, now);
+            Ok(value)
         })
     }
 
     async fn remove(&self, key: &str) -> Result<bool, StoreError> {
         Ok(self.with_shard(key, |shard, now| shard.remove(key, now)))
     }
+}
 
+#[async_trait]
+impl Counters for MemoryStore {
     async fn increment(&self, key: &str, ttl: Duration) -> Result<u64, StoreError> {
         self.with_shard(key, |shard, now| match shard.value(key, now)? {
-            Some(held) => increment(held),
+            Some(value) => increment(value),
             None => shard
                 .set(key, Bytes::from_static(b"1"), now, ttl)
                 .map(|()| 1),
@@ -140,7 +143,7 @@ impl Store for MemoryStore {
     async fn decrement(&self, key: &str) -> Result<(), StoreError> {
         self.with_shard(key, |shard, now| {
             let left = match shard.value(key, now)? {
-                Some(held) => decrement(held)?,
+                Some(value) => decrement(value)?,
                 None => return Ok(()),
             };
             if left == 0 {
@@ -149,10 +152,13 @@ impl Store for MemoryStore {
             Ok(())
         })
     }
+}
 
+#[async_trait]
+impl Leases for MemoryStore {
     async fn lease(&self, key: &str, holder: &str, ttl: Duration) -> Result<bool, StoreError> {
         self.with_shard(key, |shard, now| match shard.value(key, now)? {
-            Some(held) if *held != holder.as_bytes() => Ok(false),
+            Some(current) if *current != holder.as_bytes() => Ok(false),
             _ => shard
                 .set(key, Bytes::copy_from_slice(holder.as_bytes()), now, ttl)
                 .map(|()| true),
@@ -161,11 +167,14 @@ impl Store for MemoryStore {
 
     async fn release(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
         self.with_shard(key, |shard, now| match shard.value(key, now)? {
-            Some(held) if *held == holder.as_bytes() => Ok(shard.remove(key, now)),
+            Some(current) if *current == holder.as_bytes() => Ok(shard.remove(key, now)),
             _ => Ok(false),
         })
     }
+}
 
+#[async_trait]
+impl OrderedSets for MemoryStore {
     async fn add_scored(
         &self,
         key: &str,
@@ -176,6 +185,24 @@ impl Store for MemoryStore {
         ordered::check(member)?;
         self.with_shard(key, |shard, now| {
             shard.add_scored(key, member, at, now, ttl)
+        })
+    }
+
+    async fn remove_scored(&self, key: &str, member: &str) -> Result<bool, StoreError> {
+        self.with_shard(key, |shard, now| {
+            let Some(set) = shard.ordered_set(key, now)? else {
+                return Ok(false);
+            };
+            let was_member = set.remove_scored(member);
+            shard.remove_empty(key, now);
+            Ok(was_member)
+        })
+    }
+
+    async fn score(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError> {
+        self.with_shard(key, |shard, now| {
+            let set = shard.ordered_set(key, now)?;
+            Ok(set.and_then(|set| set.score(member)))
         })
     }
 
@@ -198,24 +225,6 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn score(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError> {
-        self.with_shard(key, |shard, now| {
-            let set = shard.ordered_set(key, now)?;
-            Ok(set.and_then(|set| set.score(member)))
-        })
-    }
-
-    async fn remove_scored(&self, key: &str, member: &str) -> Result<bool, StoreError> {
-        self.with_shard(key, |shard, now| {
-            let Some(set) = shard.ordered_set(key, now)? else {
-                return Ok(false);
-            };
-            let was_in = set.remove_scored(member);
-            shard.remove_empty(key, now);
-            Ok(was_in)
-        })
-    }
-
     async fn claim(
         &self,
         key: &str,
@@ -228,27 +237,30 @@ impl Store for MemoryStore {
             Ok(set.map_or_else(Vec::new, |set| set.claim(due, until, limit)))
         })
     }
+}
 
+#[async_trait]
+impl Budgets for MemoryStore {
     async fn admit(
         &self,
         key: &str,
         entry: &Entry,
-        times: (Timestamp, Timestamp),
+        (now, ends): (Timestamp, Timestamp),
         allowance: &Allowance,
     ) -> Result<Option<Vec<Entry>>, StoreError> {
         let member = entry.member()?;
-        self.with_shard(key, |shard, now| {
-            let gone = match shard.ordered_set(key, now)? {
-                Some(set) => set.make_room(&member, &entry.charge, times.0, allowance),
-                None => OrderedSet::empty_has_room(&entry.charge, allowance),
+        self.with_shard(key, |shard, store_now| {
+            let evicted = match shard.ordered_set(key, store_now)? {
+                Some(set) => set.evict_for(&member, &entry.charge, now, allowance),
+                None => make_room(&[], &entry.charge, allowance).map(|_| Vec::new()),
             };
-            let Some(gone) = gone else {
-                shard.remove_empty(key, now);
+            let Some(evicted) = evicted else {
+                // The last entries may have ended.
+                shard.remove_empty(key, store_now);
                 return Ok(None);
             };
-            let ttl = times.0.until(times.1);
-            shard.add_scored(key, &member, times.1, now, ttl)?;
-            Ok(Some(gone.iter().filter_map(|m| m.parse().ok()).collect()))
+            shard.add_scored(key, &member, ends, store_now, now.until(ends))?;
+            Ok(Some(evicted))
         })
     }
 }
@@ -256,14 +268,14 @@ impl Store for MemoryStore {
 /// Adds one to the counter in `value`, a decimal number.
 fn increment(value: &mut Bytes) -> Result<u64, StoreError> {
     let sum = counter(value).and_then(|sum| sum.checked_add(1));
-    let sum = sum.ok_or_else(no_counter)?;
+    let sum = sum.ok_or_else(not_a_counter)?;
     *value = Bytes::from(sum.to_string());
     Ok(sum)
 }
 
-/// Subtracts one from it.
+/// Subtracts one from the counter in `value`.
 fn decrement(value: &mut Bytes) -> Result<u64, StoreError> {
-    let left = counter(value).ok_or_else(no_counter)?.saturating_sub(1);
+    let left = counter(value).ok_or_else(not_a_counter)?.saturating_sub(1);
     *value = Bytes::from(left.to_string());
     Ok(left)
 }
@@ -272,6 +284,10 @@ fn counter(value: &Bytes) -> Option<u64> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
-fn no_counter() -> StoreError {
+fn not_a_counter() -> StoreError {
     StoreError::Refused("the key does not hold a counter".to_owned())
+}
+
+fn full() -> StoreError {
+    StoreError::Refused("the memory store is full".to_owned())
 }

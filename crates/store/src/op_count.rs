@@ -1,7 +1,7 @@
 //! Counts the store operations of a task, so that a response can report them.
 //!
-//! [`Traced`](crate::Traced) adds each operation. Where nobody counts, that costs
-//! one look at a thread-local variable.
+//! [`Traced`](crate::Traced) adds each operation. Outside of [`counted`] that costs
+//! one read of a thread-local variable.
 
 use std::cell::Cell;
 
@@ -24,7 +24,7 @@ pub async fn counted<F: Future>(work: F) -> (F::Output, u32) {
 
 /// Adds `operations` to the count of the current task, if there is one.
 pub fn add(operations: u32) {
-    // An error means that nobody counts.
+    // An error: this task is not counted.
     let _ = COUNT.try_with(|count| count.set(count.get().saturating_add(operations)));
 }
 
@@ -36,7 +36,7 @@ mod tests {
     use kit::clock::SystemClock;
 
     use super::*;
-    use crate::{MemoryStore, Store as _, Traced};
+    use crate::{MemoryStore, Traced, Values as _};
 
     fn store() -> Traced<MemoryStore> {
         Traced::new(MemoryStore::new(Arc::new(SystemClock)))
@@ -53,7 +53,7 @@ mod tests {
         .await;
         assert_eq!((outcome, operations), (Ok(Some(Bytes::new())), 2));
         store.get("k").await.unwrap();
-        assert_eq!(counted(async {}).await.1, 0, "a count of its own");
+        assert_eq!(counted(async {}).await.1, 0, "a new count");
     }
 
     #[tokio::test]
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_spawned_tasks_count_is_brought_over() {
+    async fn a_spawned_tasks_count_can_be_added() {
         let ((), operations) = counted(async {
             let task = tokio::spawn(async {
                 let store = store();

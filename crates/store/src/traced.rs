@@ -11,9 +11,9 @@ use tracing::{Instrument as _, Span, field::Empty};
 
 use crate::{SharedStore, Store, StoreError, Watch, Watcher, op_count};
 
-/// A store whose operations are counted ([`op_count`](crate::op_count)), timed where a service asks
-/// for it ([`measured`](crate::measured)) and spans (names by OpenTelemetry's
-/// database conventions).
+/// A store whose operations are counted ([`op_count`](crate::op_count)), measured for
+/// a service ([`measured`](crate::measured)) and traced as spans (with the names of
+/// OpenTelemetry's database conventions).
 pub struct Traced<S> {
     store: Arc<S>,
     latency: Option<Timer>,
@@ -95,9 +95,9 @@ mod tests {
     };
 
     use super::*;
-    use crate::MemoryStore;
+    use crate::{MemoryStore, Values as _};
 
-    /// Writes down all that new spans carry.
+    /// Records the fields of all new spans.
     #[derive(Clone, Default)]
     struct Seen(Arc<Mutex<String>>);
 

@@ -1,12 +1,12 @@
-//! The lifetime of a value, the same in every store.
+//! The ttl of an entry, the same in every store.
 
 use std::time::Duration;
 
-/// Far beyond any lifetime here, and far from where `now + ttl` overflows.
+/// Ten years: far beyond any ttl in use, and far from an overflow of `now + ttl`.
 const LONGEST: u64 = 10 * 366 * 24 * 60 * 60 * 1000;
 
-/// `ttl` in milliseconds, rounded up, from 1 to ten years. Redis takes no
-/// lifetime of zero, and a value without one would never end.
+/// `ttl` in milliseconds, rounded up, from 1 ms to ten years. Redis accepts no ttl of
+/// zero, and a value without one would never expire.
 pub(crate) fn millis(ttl: Duration) -> u64 {
     let up = ttl.as_nanos().div_ceil(1_000_000);
     u64::try_from(up).unwrap_or(u64::MAX).clamp(1, LONGEST)
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_lifetime_is_zero_nor_endless() {
+    fn a_ttl_has_a_minimum_and_a_maximum() {
         assert_eq!(millis(Duration::ZERO), 1);
         assert_eq!(millis(Duration::from_nanos(1)), 1);
         assert_eq!(millis(Duration::from_micros(1001)), 2);

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use kit::{Deps, clock::Clock, random::Random};
 use serde::{Deserialize, Serialize};
-use store::{CachedReads, SharedStore, StoreError};
+use store::{CachedReads, SharedStore, StoreError, Values};
 
 /// The maximum number of orders of a user; the oldest are removed.
 const MAX_ORDERS: usize = 100;
@@ -59,7 +59,7 @@ struct Record {
 
 /// The orders of all users.
 pub(crate) struct Orders {
-    store: SharedStore,
+    store: Arc<dyn Values>,
     /// A list is read far more often than it changes.
     reads: CachedReads,
     clock: Arc<dyn Clock>,

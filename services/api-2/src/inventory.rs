@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use kit::{Deps, random::Random};
 use serde::{Deserialize, Serialize};
-use store::{CachedReads, SharedStore, StoreError};
+use store::{CachedReads, SharedStore, StoreError, Values};
 
 /// The maximum quantity of one reservation.
 pub const MAX_QUANTITY: u32 = 1_000_000;
@@ -91,7 +91,7 @@ struct Record {
 
 /// The stock and its operations.
 pub struct Inventory {
-    store: SharedStore,
+    store: Arc<dyn Values>,
     /// The list is read far more often than it changes.
     reads: CachedReads,
     random: Arc<dyn Random>,

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use kit::{Deps, clock::Clock, metrics::Counter, random::Random, seal::Keyring};
-use store::{LocalCache, SharedStore, StoreError};
+use store::{LocalCache, SharedStore, StoreError, Values};
 
 use super::{
     ended::Ended,
@@ -27,7 +27,7 @@ pub(super) struct Stored {
 
 /// All records of one app.
 pub(super) struct Records {
-    store: SharedStore,
+    store: Arc<dyn Values>,
     keyring: Keyring,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,

@@ -1,4 +1,4 @@
-//! Budgets: who goes first, and who never does.
+//! Budgets: which entries are evicted or refused.
 
 use kit::clock::Timestamp;
 
@@ -16,7 +16,8 @@ const fn allowance(per_owner: u64, total: u64, overflow: OverflowPolicy) -> Allo
     }
 }
 
-/// `name`, of the owner before its dash, whose network is the first letter.
+/// An entry `name`: its owner is the part before the dash, its network the first
+/// letter.
 fn entry(name: &str) -> Entry {
     let owner = name.split('-').next().unwrap_or_default();
     Entry {
@@ -25,8 +26,8 @@ fn entry(name: &str) -> Entry {
     }
 }
 
-/// Enters them one after the other, each ending a millisecond after the one
-/// before; what went for each, joined, or a `!` where it is refused.
+/// Enters `names` one after another, each ending a millisecond after the one before.
+/// Returns the evicted entries for each, joined, or `!` if it is refused.
 async fn enter(
     store: &impl Store,
     key: &str,
@@ -52,7 +53,7 @@ async fn enter(
     Ok(all)
 }
 
-pub(super) async fn an_owner_beyond_its_share_loses_its_own_that_end_first(
+pub(super) async fn an_owner_over_its_limit_loses_its_entries_that_end_first(
     store: &impl Store,
 ) -> Result<(), StoreError> {
     let two = allowance(25, 1000, OverflowPolicy::Evict);
@@ -65,42 +66,50 @@ pub(super) async fn an_owner_beyond_its_share_loses_its_own_that_end_first(
     Ok(())
 }
 
-pub(super) async fn a_full_budget_takes_from_the_network_and_owner_with_most(
+pub(super) async fn a_full_budget_evicts_from_the_network_and_owner_with_most_entries(
     store: &impl Store,
 ) -> Result<(), StoreError> {
-    // Of the network `b` no owner has more than `a` and `c`, together they do.
+    // In network `b` no owner has more entries than `a` and `c`; the network has.
     let names = [
         "a-1", "b1-1", "b1-2", "b2-1", "c-1", "d-1", "e-1", "f-1", "g-1",
     ];
     let five = allowance(30, 50, OverflowPolicy::Evict);
     let gone = enter(store, "budget-full", &names, five).await?;
     assert_eq!(gone[..5], [""; 5]);
-    assert_eq!(gone[5..7], ["b1-1", "b1-2"], "the network, in it the owner");
-    assert_eq!(gone[7..], ["a-1", "b2-1"], "all have one: what ends first");
+    assert_eq!(
+        gone[5..7],
+        ["b1-1", "b1-2"],
+        "the network with most, in it the owner with most"
+    );
+    assert_eq!(
+        gone[7..],
+        ["a-1", "b2-1"],
+        "all have one: the entry that ends first"
+    );
     let refuse = allowance(30, 50, OverflowPolicy::Refuse);
     let gone = enter(store, "budget-full-refuse", &names, refuse).await?;
-    assert_eq!(gone[5..], ["b1-1", "b1-2", "!", "!"], "nobody has more");
+    assert_eq!(gone[5..], ["b1-1", "b1-2", "!", "!"], "no network has more");
     Ok(())
 }
 
-pub(super) async fn a_flood_never_takes_what_another_left(
+pub(super) async fn a_flood_evicts_its_own_entries_only(
     store: &impl Store,
 ) -> Result<(), StoreError> {
     const KEY: &str = "budget-flood";
     let ten = allowance(60, 100, OverflowPolicy::Evict);
     enter(store, KEY, &["h-1", "k-1", "k-2"], ten).await?;
     for n in 0..200 {
-        // Two owners of one network, which together could fill it.
+        // Two owners of one network, which together could fill the budget.
         let name = format!("x{}-{n}", n % 2);
         let gone = enter(store, KEY, &[&name], ten).await?.concat();
         assert!(gone.is_empty() || gone.starts_with('x'), "{name}: {gone}");
     }
     let gone = enter(store, KEY, &["h-2"], ten).await?.concat();
-    assert!(gone.starts_with('x'), "who comes later finds room: {gone}");
+    assert!(gone.starts_with('x'), "a later owner is admitted: {gone}");
     Ok(())
 }
 
-pub(super) async fn what_has_ended_or_left_counts_no_more(
+pub(super) async fn ended_and_removed_entries_do_not_count(
     store: &impl Store,
 ) -> Result<(), StoreError> {
     const KEY: &str = "budget-ends";
@@ -108,10 +117,10 @@ pub(super) async fn what_has_ended_or_left_counts_no_more(
     enter(store, KEY, &["a-1", "a-2"], two).await?;
     assert!(
         store.remove_scored(KEY, &entry("a-1").member()?).await?,
-        "it left"
+        "removed"
     );
     let gone = enter(store, KEY, &["a-3"], two).await?;
-    assert_eq!(gone, [""], "its room is free");
+    assert_eq!(gone, [""], "its share is free");
     let later = NOW + LONG + LONG;
     let times = (later, later + LONG);
     for name in ["a-4", "a-5"] {
@@ -121,7 +130,7 @@ pub(super) async fn what_has_ended_or_left_counts_no_more(
     Ok(())
 }
 
-pub(super) async fn of_many_at_once_no_more_stay_than_are_allowed(
+pub(super) async fn concurrent_entries_do_not_exceed_the_limit(
     store: &Arc<impl Store>,
 ) -> Result<(), StoreError> {
     const KEY: &str = "budget-many";
@@ -131,7 +140,7 @@ pub(super) async fn of_many_at_once_no_more_stay_than_are_allowed(
         Ok(gone.concat().split_whitespace().count())
     });
     let gone: usize = gone.await?.into_iter().sum();
-    assert_eq!(gone, CONTENDERS - 5, "each that went, once");
+    assert_eq!(gone, CONTENDERS - 5, "each eviction once");
     assert_eq!(store.count_range(KEY, NOW).await?, 5);
     Ok(())
 }

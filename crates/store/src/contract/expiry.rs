@@ -9,7 +9,7 @@ use crate::{Store, StoreError};
 
 const EARLIEST: Timestamp = Timestamp::from_millis(0);
 
-pub(super) async fn a_ttl_of_zero_does_not_last(
+pub(super) async fn a_ttl_of_zero_expires_at_once(
     store: &impl Store,
     time: Time<'_>,
 ) -> Result<(), StoreError> {
@@ -37,12 +37,13 @@ pub(super) async fn a_ttl_of_zero_does_not_last(
     Ok(())
 }
 
-/// All kinds at once, so that a store with its own time is waited for once.
+/// All kinds at once, so that the suite waits only once for a store with its own
+/// clock.
 pub(super) async fn everything_expires(
     store: &impl Store,
     time: Time<'_>,
 ) -> Result<(), StoreError> {
-    // The lifetime of the last write counts, whichever operation wrote.
+    // The ttl of the last write applies, whichever operation wrote.
     store.put("exp-put", bytes("x"), SHORT).await?;
     store.put("exp-put-longer", bytes("x"), SHORT).await?;
     store.put("exp-put-longer", bytes("x"), LONG).await?;
@@ -66,12 +67,12 @@ pub(super) async fn everything_expires(
     store.lease("exp-lease", "you", LONG).await?;
     store.lease("exp-lease-longer", "me", SHORT).await?;
     store.lease("exp-lease-longer", "me", LONG).await?;
-    // A counter's first lifetime counts: a window does not move with each try.
+    // A counter keeps its first ttl: its period does not move with each increment.
     store.increment("exp-count", SHORT).await?;
     assert_eq!(
         store.increment("exp-count", LONG).await?,
         2,
-        "counted in one window"
+        "counted in one period"
     );
     for key in [
         "exp-put",
@@ -89,7 +90,7 @@ pub(super) async fn everything_expires(
         assert_eq!(store.get(key).await?, None, "{key} after its end");
     }
     for key in ["exp-put-longer", "exp-cas-longer"] {
-        assert!(store.get(key).await?.is_some(), "{key} was given longer");
+        assert!(store.get(key).await?.is_some(), "{key} was extended");
     }
     assert_eq!(store.take("exp-put").await?, None, "take after the end");
     assert!(!store.remove("exp-new").await?, "remove after the end");
@@ -113,17 +114,13 @@ pub(super) async fn everything_expires(
     );
     assert!(
         !store.lease("exp-lease-longer", "you", LONG).await?,
-        "a prolonged lease"
+        "an extended lease"
     );
-    assert_eq!(
-        store.increment("exp-count", LONG).await?,
-        1,
-        "a window of its own"
-    );
+    assert_eq!(store.increment("exp-count", LONG).await?, 1, "a new period");
     Ok(())
 }
 
-/// A set lasts as long as any of its ranks said.
+/// A set lasts for the longest ttl of its additions.
 pub(super) async fn an_ordered_set_expires(
     store: &impl Store,
     time: Time<'_>,
@@ -153,12 +150,9 @@ pub(super) async fn an_ordered_set_expires(
     }
     store.add_scored("exp-set", "b", EARLIEST, LONG).await?;
     let anew = store.range("exp-set", EARLIEST, 9).await?;
-    assert_eq!(anew, [("b".to_owned(), EARLIEST)], "a set of its own");
+    assert_eq!(anew, [("b".to_owned(), EARLIEST)], "a new set");
     for key in ["exp-set-longer", "exp-set-no-shorter"] {
-        assert!(
-            store.remove_scored(key, "a").await?,
-            "{key} was given longer"
-        );
+        assert!(store.remove_scored(key, "a").await?, "{key} was extended");
     }
     Ok(())
 }

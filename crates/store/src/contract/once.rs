@@ -1,20 +1,18 @@
-//! What works once: one winner, however many try at the same time.
+//! Operations that succeed once, however many tasks attempt them.
 
 use std::sync::Arc;
 
 use super::{LONG, bytes, contend, winners};
 use crate::{Store, StoreError};
 
-pub(super) async fn put_new_sets_only_what_holds_nothing(
-    store: &impl Store,
-) -> Result<(), StoreError> {
+pub(super) async fn put_new_sets_an_absent_key_only(store: &impl Store) -> Result<(), StoreError> {
     assert!(
         store.put_new("new", bytes("one"), LONG).await?,
-        "nothing there"
+        "an absent key"
     );
     assert!(
         !store.put_new("new", bytes("two"), LONG).await?,
-        "something there"
+        "the key holds a value"
     );
     assert_eq!(
         store.get("new").await?,
@@ -29,7 +27,9 @@ pub(super) async fn put_new_sets_only_what_holds_nothing(
     Ok(())
 }
 
-pub(super) async fn put_new_lets_one_of_many_in(store: &Arc<impl Store>) -> Result<(), StoreError> {
+pub(super) async fn of_concurrent_put_new_calls_one_succeeds(
+    store: &Arc<impl Store>,
+) -> Result<(), StoreError> {
     let outcomes = contend(store, |store, n| async move {
         store.put_new("new-many", n.to_string().into(), LONG).await
     });
@@ -37,7 +37,7 @@ pub(super) async fn put_new_lets_one_of_many_in(store: &Arc<impl Store>) -> Resu
     Ok(())
 }
 
-pub(super) async fn take_empties_the_key(store: &impl Store) -> Result<(), StoreError> {
+pub(super) async fn take_removes_the_key(store: &impl Store) -> Result<(), StoreError> {
     assert_eq!(store.take("take").await?, None, "nothing to take");
     store.put("take", bytes("once"), LONG).await?;
     assert_eq!(store.take("take").await?, Some(bytes("once")), "taken");
@@ -46,7 +46,7 @@ pub(super) async fn take_empties_the_key(store: &impl Store) -> Result<(), Store
     Ok(())
 }
 
-pub(super) async fn take_gives_the_value_to_one_of_many(
+pub(super) async fn of_concurrent_takes_one_gets_the_value(
     store: &Arc<impl Store>,
 ) -> Result<(), StoreError> {
     store.put("take-many", bytes("once"), LONG).await?;
@@ -57,19 +57,15 @@ pub(super) async fn take_gives_the_value_to_one_of_many(
     Ok(())
 }
 
-pub(super) async fn compare_and_swap_sets_only_what_is_expected(
+pub(super) async fn compare_and_swap_replaces_the_expected_value_only(
     store: &impl Store,
 ) -> Result<(), StoreError> {
     let swap = |old: &'static str, new| store.compare_and_swap("cas", old.as_bytes(), new, LONG);
     assert!(
         !swap("", bytes("new")).await?,
-        "nothing is not the empty value"
+        "an absent key does not hold the empty value"
     );
-    assert_eq!(
-        store.get("cas").await?,
-        None,
-        "a swap brings nothing into being"
-    );
+    assert_eq!(store.get("cas").await?, None, "a swap creates no key");
     store.put("cas", bytes("one"), LONG).await?;
     assert!(
         !swap("on", bytes("new")).await?,
@@ -79,24 +75,20 @@ pub(super) async fn compare_and_swap_sets_only_what_is_expected(
         !swap("one ", bytes("new")).await?,
         "the value is not a prefix"
     );
-    assert_eq!(
-        store.get("cas").await?,
-        Some(bytes("one")),
-        "left as it was"
-    );
-    assert!(swap("one", bytes("two")).await?, "as expected");
+    assert_eq!(store.get("cas").await?, Some(bytes("one")), "unchanged");
+    assert!(swap("one", bytes("two")).await?, "the expected value");
     assert!(!swap("one", bytes("three")).await?, "swapped before");
     assert_eq!(store.get("cas").await?, Some(bytes("two")), "swapped once");
     store.remove("cas").await?;
     assert!(
         !swap("two", bytes("three")).await?,
-        "a removed key does not come back"
+        "a swap does not restore a removed key"
     );
     assert_eq!(store.get("cas").await?, None, "still removed");
     Ok(())
 }
 
-pub(super) async fn compare_and_swap_lets_one_of_many_through(
+pub(super) async fn of_concurrent_swaps_one_succeeds(
     store: &Arc<impl Store>,
 ) -> Result<(), StoreError> {
     store.put("cas-many", bytes("old"), LONG).await?;

@@ -1,12 +1,12 @@
-//! Values: what is put is what is read.
+//! Values: a read returns what was written.
 
 use bytes::Bytes;
 
 use super::{LONG, bytes};
 use crate::{Store, StoreError};
 
-pub(super) async fn a_key_holds_what_was_put_last(store: &impl Store) -> Result<(), StoreError> {
-    assert_eq!(store.get("put").await?, None, "a key that was never put");
+pub(super) async fn a_key_holds_the_last_value(store: &impl Store) -> Result<(), StoreError> {
+    assert_eq!(store.get("put").await?, None, "an absent key");
     store.put("put", bytes("one"), LONG).await?;
     assert_eq!(store.get("put").await?, Some(bytes("one")), "after put");
     store.put("put", bytes("two"), LONG).await?;
@@ -15,9 +15,7 @@ pub(super) async fn a_key_holds_what_was_put_last(store: &impl Store) -> Result<
     Ok(())
 }
 
-pub(super) async fn values_are_bytes_of_any_kind_and_size(
-    store: &impl Store,
-) -> Result<(), StoreError> {
+pub(super) async fn a_value_is_any_bytes_of_any_size(store: &impl Store) -> Result<(), StoreError> {
     let every_byte: Bytes = (0..=u8::MAX).collect();
     let mebibyte: Bytes = every_byte.repeat(4096).into();
     for value in [Bytes::new(), every_byte, mebibyte] {
@@ -39,12 +37,12 @@ pub(super) async fn values_are_bytes_of_any_kind_and_size(
     Ok(())
 }
 
-pub(super) async fn remove_says_whether_there_was_something(
+pub(super) async fn remove_returns_whether_the_key_held_something(
     store: &impl Store,
 ) -> Result<(), StoreError> {
     assert!(!store.remove("remove").await?, "nothing to remove");
     store.put("remove", bytes("x"), LONG).await?;
-    assert!(store.remove("remove").await?, "something to remove");
+    assert!(store.remove("remove").await?, "the key held a value");
     assert!(!store.remove("remove").await?, "removed before");
     assert_eq!(store.get("remove").await?, None, "removed");
     Ok(())

@@ -1,4 +1,4 @@
-//! An ordered set in memory: its members, and the same in the order of their moments.
+//! An ordered set in memory: its members by name, and the same members by score.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -11,163 +11,156 @@ use std::{
 
 use kit::clock::Timestamp;
 
+use super::full;
 use crate::{Allowance, Charge, Entry, StoreError, admission::make_room};
 
-/// How many members all sets of a store may hold together.
-pub(super) struct Room {
-    held: AtomicUsize,
-    most: usize,
+/// The limit of members of all sets of a store together.
+pub(super) struct MemberLimit {
+    members: AtomicUsize,
+    max: usize,
 }
 
-impl Room {
-    pub(super) fn new(most: usize) -> Self {
+impl MemberLimit {
+    pub(super) fn new(max: usize) -> Self {
         Self {
-            held: AtomicUsize::new(0),
-            most,
+            members: AtomicUsize::new(0),
+            max,
         }
     }
 
-    fn take_one(&self) -> Result<(), StoreError> {
-        let one_more = |held: usize| (held < self.most).then_some(held + 1);
-        self.held
+    /// Counts a new member. At the limit it is refused.
+    fn add_one(&self) -> Result<(), StoreError> {
+        let one_more = |members: usize| (members < self.max).then_some(members + 1);
+        self.members
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
             .map(drop)
-            .map_err(|_| StoreError::Refused("the memory store is full".to_owned()))
+            .map_err(|_| full())
     }
 
-    fn give_back(&self, members: usize) {
-        self.held.fetch_sub(members, Ordering::Relaxed);
+    fn subtract(&self, members: usize) {
+        self.members.fetch_sub(members, Ordering::Relaxed);
     }
 
     #[cfg(test)]
-    pub(super) fn held(&self) -> usize {
-        self.held.load(Ordering::Relaxed)
+    pub(super) fn members(&self) -> usize {
+        self.members.load(Ordering::Relaxed)
     }
 }
 
-/// Dropped, it gives its members' room back.
+/// An ordered set. Its members count in the store's limit until it is dropped.
 pub(super) struct OrderedSet {
-    moments: HashMap<Arc<str>, Timestamp>,
-    /// The same members, the earliest first.
-    in_order: BTreeSet<(Timestamp, Arc<str>)>,
-    room: Arc<Room>,
+    scores: HashMap<Arc<str>, Timestamp>,
+    /// The same members, lowest score first, then by name.
+    by_score: BTreeSet<(Timestamp, Arc<str>)>,
+    limit: Arc<MemberLimit>,
 }
 
 impl OrderedSet {
-    pub(super) fn new(room: Arc<Room>) -> Self {
+    pub(super) fn new(limit: Arc<MemberLimit>) -> Self {
         Self {
-            moments: HashMap::new(),
-            in_order: BTreeSet::new(),
-            room,
+            scores: HashMap::new(),
+            by_score: BTreeSet::new(),
+            limit,
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.moments.is_empty()
+        self.scores.is_empty()
     }
 
     pub(super) fn len(&self) -> u64 {
-        self.moments.len() as u64
+        self.scores.len() as u64
     }
 
     pub(super) fn add_scored(&mut self, member: &str, at: Timestamp) -> Result<(), StoreError> {
-        let member = if let Some((held, before)) = self.moments.get_key_value(member) {
-            self.in_order.remove(&(*before, Arc::clone(held)));
-            Arc::clone(held)
+        let member = if let Some((member, before)) = self.scores.get_key_value(member) {
+            self.by_score.remove(&(*before, Arc::clone(member)));
+            Arc::clone(member)
         } else {
-            self.room.take_one()?;
+            self.limit.add_one()?;
             Arc::from(member)
         };
-        self.moments.insert(Arc::clone(&member), at);
-        self.in_order.insert((at, member));
+        self.scores.insert(Arc::clone(&member), at);
+        self.by_score.insert((at, member));
         Ok(())
     }
 
+    pub(super) fn remove_scored(&mut self, member: &str) -> bool {
+        let Some((member, at)) = self.scores.remove_entry(member) else {
+            return false;
+        };
+        self.by_score.remove(&(at, member));
+        self.limit.subtract(1);
+        true
+    }
+
+    pub(super) fn score(&self, member: &str) -> Option<Timestamp> {
+        self.scores.get(member).copied()
+    }
+
     pub(super) fn range(&self, from: Timestamp, limit: usize) -> Vec<(String, Timestamp)> {
-        // No member comes before the empty one of the same moment.
+        // The empty name comes first among the members of a score.
         let first = Bound::Included((from, Arc::from("")));
-        self.in_order
+        self.by_score
             .range((first, Bound::Unbounded))
             .take(limit)
             .map(|(at, member)| (member.to_string(), *at))
             .collect()
     }
 
-    pub(super) fn score(&self, member: &str) -> Option<Timestamp> {
-        self.moments.get(member).copied()
-    }
-
-    /// As many as there are before `from` are passed over: what is due is few.
+    /// Iterates over the members below `from`: callers remove these, so they are few.
     pub(super) fn count_range(&self, from: Timestamp) -> u64 {
-        let earlier = self.in_order.iter().take_while(|(at, _)| *at < from);
-        (self.moments.len() - earlier.count()) as u64
+        let below = self.by_score.iter().take_while(|(at, _)| *at < from);
+        (self.scores.len() - below.count()) as u64
     }
 
-    pub(super) fn remove_scored(&mut self, member: &str) -> bool {
-        let Some((member, at)) = self.moments.remove_entry(member) else {
-            return false;
-        };
-        self.in_order.remove(&(at, member));
-        self.room.give_back(1);
-        true
+    pub(super) fn claim(&mut self, due: Timestamp, until: Timestamp, limit: usize) -> Vec<String> {
+        let claimed: Vec<_> = self.up_to(due).take(limit).cloned().collect();
+        for (at, member) in &claimed {
+            self.by_score.remove(&(*at, Arc::clone(member)));
+            self.by_score.insert((until, Arc::clone(member)));
+            self.scores.insert(Arc::clone(member), until);
+        }
+        let names = claimed.iter().map(|(_, member)| member.to_string());
+        names.collect()
     }
 
-    /// Makes room for `member` of a budget, and gives the members that went for
-    /// it; nothing where it is refused.
-    pub(super) fn make_room(
+    /// Removes the entries of this budget that have ended, and then those that are
+    /// evicted so that a new `member` with this `charge` fits. Returns the evicted
+    /// entries, or `None` if the member is refused.
+    pub(super) fn evict_for(
         &mut self,
         member: &str,
         charge: &Charge,
         now: Timestamp,
         allowance: &Allowance,
-    ) -> Option<Vec<String>> {
-        let ended = |(at, _): &&(Timestamp, Arc<str>)| *at <= now;
-        let ended: Vec<_> = self.in_order.iter().take_while(ended).cloned().collect();
+    ) -> Option<Vec<Entry>> {
+        let ended: Vec<_> = self.up_to(now).cloned().collect();
         for (_, member) in ended {
             self.remove_scored(&member);
         }
-        let others = self.in_order.iter().filter(|(_, own)| &**own != member);
-        let entries = others.filter_map(|(_, own)| {
-            let entry: Entry = own.parse().ok()?;
-            Some((Arc::clone(own), entry.charge))
+        let others = self.by_score.iter().filter(|(_, other)| &**other != member);
+        let others = others.filter_map(|(_, other)| {
+            let entry: Entry = other.parse().ok()?;
+            Some((Arc::clone(other), entry.charge))
         });
-        let (members, charges): (Vec<_>, Vec<_>) = entries.unzip();
-        let gone = make_room(&charges, charge, allowance)?;
-        let gone: Vec<_> = gone.iter().map(|at| members[*at].to_string()).collect();
-        for member in &gone {
-            self.remove_scored(member);
-        }
-        Some(gone)
+        let (members, charges): (Vec<_>, Vec<_>) = others.unzip();
+        let evicted = make_room(&charges, charge, allowance)?;
+        let evict = |at: usize| {
+            self.remove_scored(&members[at]);
+            members[at].parse().ok()
+        };
+        Some(evicted.into_iter().filter_map(evict).collect())
     }
 
-    /// The same where nothing is held.
-    pub(super) fn empty_has_room(charge: &Charge, allowance: &Allowance) -> Option<Vec<String>> {
-        make_room(&[], charge, allowance).map(|_| Vec::new())
-    }
-
-    pub(super) fn claim(&mut self, due: Timestamp, until: Timestamp, limit: usize) -> Vec<String> {
-        let is_due = |(at, _): &&(Timestamp, Arc<str>)| *at <= due;
-        let claimed: Vec<_> = self
-            .in_order
-            .iter()
-            .take_while(is_due)
-            .take(limit)
-            .cloned()
-            .collect();
-        for (at, member) in &claimed {
-            self.in_order.remove(&(*at, Arc::clone(member)));
-            self.in_order.insert((until, Arc::clone(member)));
-            self.moments.insert(Arc::clone(member), until);
-        }
-        claimed
-            .into_iter()
-            .map(|(_, member)| member.to_string())
-            .collect()
+    /// The members with a score of at most `last`, lowest first.
+    fn up_to(&self, last: Timestamp) -> impl Iterator<Item = &(Timestamp, Arc<str>)> {
+        self.by_score.iter().take_while(move |(at, _)| *at <= last)
     }
 }
 
 impl Drop for OrderedSet {
     fn drop(&mut self) {
-        self.room.give_back(self.moments.len());
+        self.limit.subtract(self.scores.len());
     }
 }

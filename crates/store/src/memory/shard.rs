@@ -1,4 +1,4 @@
-//! A part of the keys: a map, and the same keys in the order of their expiry.
+//! A shard of the keys: a map, and the same keys in the order of their expiry.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -9,11 +9,14 @@ use std::{
 use bytes::Bytes;
 use kit::clock::Timestamp;
 
-use super::ordered_set::{OrderedSet, Room};
+use super::{
+    full,
+    ordered_set::{MemberLimit, OrderedSet},
+};
 use crate::{StoreError, ttl};
 
-/// How many expired entries a write clears away. More than it can add, so a
-/// backlog shrinks; few, so that no write pays for a whole backlog.
+/// How many expired entries a write removes: more than it adds, so that a backlog
+/// shrinks, and few, so that no write is slow.
 const SWEEP_PER_WRITE: usize = 4;
 
 enum Content {
@@ -30,25 +33,26 @@ pub(super) struct Shard {
     entries: HashMap<Arc<str>, Entry>,
     /// The same keys, the first to expire first.
     by_expiry: BTreeSet<(Timestamp, Arc<str>)>,
-    room: usize,
-    room_for_members: Arc<Room>,
+    max_entries: usize,
+    member_limit: Arc<MemberLimit>,
 }
 
 impl Shard {
-    pub(super) fn new(room: usize, room_for_members: Arc<Room>) -> Self {
+    pub(super) fn new(max_entries: usize, member_limit: Arc<MemberLimit>) -> Self {
         Self {
             entries: HashMap::new(),
             by_expiry: BTreeSet::new(),
-            room,
-            room_for_members,
+            max_entries,
+            member_limit,
         }
     }
 
     pub(super) fn is_live(&self, key: &str, now: Timestamp) -> bool {
-        self.entries.get(key).is_some_and(|held| held.expires > now)
+        let entry = self.entries.get(key);
+        entry.is_some_and(|entry| entry.expires > now)
     }
 
-    /// The value at `key`. A set is refused.
+    /// The value of `key`. A set is refused.
     pub(super) fn value(
         &mut self,
         key: &str,
@@ -57,11 +61,11 @@ impl Shard {
         match self.live(key, now) {
             None => Ok(None),
             Some(Content::Value(value)) => Ok(Some(value)),
-            Some(Content::Set(_)) => Err(another_type()),
+            Some(Content::Set(_)) => Err(wrong_type()),
         }
     }
 
-    /// The ordered set at `key`. A value is refused.
+    /// The ordered set of `key`. A value is refused.
     pub(super) fn ordered_set(
         &mut self,
         key: &str,
@@ -70,15 +74,14 @@ impl Shard {
         match self.live(key, now) {
             None => Ok(None),
             Some(Content::Set(set)) => Ok(Some(set)),
-            Some(Content::Value(_)) => Err(another_type()),
+            Some(Content::Value(_)) => Err(wrong_type()),
         }
     }
 
     fn live(&mut self, key: &str, now: Timestamp) -> Option<&mut Content> {
-        self.entries
-            .get_mut(key)
-            .filter(|held| held.expires > now)
-            .map(|held| &mut held.content)
+        let entry = self.entries.get_mut(key);
+        let live = entry.filter(|entry| entry.expires > now);
+        live.map(|entry| &mut entry.content)
     }
 
     pub(super) fn set(
@@ -91,8 +94,8 @@ impl Shard {
         self.insert(key, Content::Value(value), now, end(now, ttl))
     }
 
-    /// Ranks `member` in the set at `key`, which then lasts `ttl` at least, and
-    /// gives how many it has.
+    /// Adds `member` to the set of `key`, which then lasts for `ttl` at least. Returns
+    /// the number of members.
     pub(super) fn add_scored(
         &mut self,
         key: &str,
@@ -106,10 +109,10 @@ impl Shard {
         if let Some(set) = self.ordered_set(key, now)? {
             set.add_scored(member, at)?;
             let count = set.len();
-            self.prolong(key, expires);
+            self.extend(key, expires);
             return Ok(count);
         }
-        let mut set = OrderedSet::new(Arc::clone(&self.room_for_members));
+        let mut set = OrderedSet::new(Arc::clone(&self.member_limit));
         set.add_scored(member, at)?;
         self.insert(key, Content::Set(set), now, expires)
             .map(|()| 1)
@@ -123,10 +126,10 @@ impl Shard {
         expires: Timestamp,
     ) -> Result<(), StoreError> {
         self.drop_entry(key);
-        // Before the bound is looked at: what has expired takes nobody's room.
+        // Expired entries do not count in the limit.
         self.sweep(now);
-        if self.entries.len() >= self.room {
-            return Err(StoreError::Refused("the memory store is full".to_owned()));
+        if self.entries.len() >= self.max_entries {
+            return Err(full());
         }
         let key: Arc<str> = Arc::from(key);
         self.by_expiry.insert((expires, Arc::clone(&key)));
@@ -134,28 +137,29 @@ impl Shard {
         Ok(())
     }
 
-    fn prolong(&mut self, key: &str, expires: Timestamp) {
-        if self
-            .entries
-            .get(key)
-            .is_none_or(|held| held.expires >= expires)
-        {
+    /// Moves the expiry of `key` to `expires` if that is later.
+    fn extend(&mut self, key: &str, expires: Timestamp) {
+        let Some((key, entry)) = self.entries.get_key_value(key) else {
+            return;
+        };
+        if entry.expires >= expires {
             return;
         }
-        if let Some((key, mut held)) = self.entries.remove_entry(key) {
-            self.by_expiry.remove(&(held.expires, Arc::clone(&key)));
-            self.by_expiry.insert((expires, Arc::clone(&key)));
-            held.expires = expires;
-            self.entries.insert(key, held);
+        let (key, before) = (Arc::clone(key), entry.expires);
+        self.by_expiry.remove(&(before, Arc::clone(&key)));
+        self.by_expiry.insert((expires, Arc::clone(&key)));
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.expires = expires;
         }
     }
 
-    /// Makes `key` hold nothing; whether it held something.
+    /// Removes `key`. Returns whether it held something.
     pub(super) fn remove(&mut self, key: &str, now: Timestamp) -> bool {
-        self.drop_entry(key).is_some_and(|held| held.expires > now)
+        let removed = self.drop_entry(key);
+        removed.is_some_and(|entry| entry.expires > now)
     }
 
-    /// A set ends with its last member.
+    /// Removes the set of `key` if it has no member.
     pub(super) fn remove_empty(&mut self, key: &str, now: Timestamp) {
         if let Some(Content::Set(set)) = self.live(key, now)
             && set.is_empty()
@@ -165,9 +169,9 @@ impl Shard {
     }
 
     fn drop_entry(&mut self, key: &str) -> Option<Entry> {
-        let (key, held) = self.entries.remove_entry(key)?;
-        self.by_expiry.remove(&(held.expires, key));
-        Some(held)
+        let (key, entry) = self.entries.remove_entry(key)?;
+        self.by_expiry.remove(&(entry.expires, key));
+        Some(entry)
     }
 
     fn sweep(&mut self, now: Timestamp) {
@@ -182,20 +186,16 @@ impl Shard {
         }
     }
 
+    /// The number of entries, expired ones included, in both orders.
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
+    pub(super) fn sizes(&self) -> (usize, usize) {
+        (self.entries.len(), self.by_expiry.len())
     }
 
-    /// How many members the sets of all shards hold.
+    /// The number of members of the sets of all shards.
     #[cfg(test)]
-    pub(super) fn all_members(&self) -> usize {
-        self.room_for_members.held()
-    }
-
-    #[cfg(test)]
-    pub(super) fn indexed(&self) -> usize {
-        self.by_expiry.len()
+    pub(super) fn members(&self) -> usize {
+        self.member_limit.members()
     }
 }
 
@@ -203,6 +203,6 @@ fn end(now: Timestamp, ttl: Duration) -> Timestamp {
     now + Duration::from_millis(ttl::millis(ttl))
 }
 
-fn another_type() -> StoreError {
+fn wrong_type() -> StoreError {
     StoreError::Refused("the key holds another type".to_owned())
 }

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_of_the_url_is_taken() {
+    fn every_part_of_a_url_is_read() {
         let full = parse("redis://sso:p%40ss@store.localhost:6380/3").unwrap();
         assert_eq!(full.kind, Kind::Single(at("store.localhost", 6380)));
         assert!(!full.tls);
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn sentinels_and_their_masters_name() {
+    fn a_sentinel_url_has_the_masters_name() {
         let address = parse("rediss+sentinel://sso:pw@a,b:1,[::1]:2/my-master.1/4").unwrap();
         let sentinels = vec![at("a", 26379), at("b", 1), at("::1", 2)];
         let master = "my-master.1".to_owned();
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_of_a_cluster() {
+    fn a_cluster_url_has_several_nodes() {
         let address = parse("redis+cluster://:pw@a,b:1/0").unwrap();
         assert_eq!(address.kind, Kind::Cluster(vec![at("a", 6379), at("b", 1)]));
         assert_eq!(address.settings.password(), Some("pw"));
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_url_is_not_repeated() {
+    fn an_error_does_not_repeat_the_url() {
         let many = vec!["h"; MAX_HOSTS + 1].join(",");
         let wrong = [
             "",

@@ -201,7 +201,7 @@ impl Pooled for Nodes {
 pub(super) struct Routed {
     connection: ClusterConnection,
     route: SingleNodeRoutingInfo,
-    /// Whether the node must be told that it was named by ASK.
+    /// Whether ASKING must precede the command: ASK named the node.
     asking: bool,
     redirections: usize,
 }
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn while_a_watch_is_current_connections_lead_to_its_masters_alone() {
+    async fn while_a_watch_is_current_only_its_masters_are_connected() {
         let cluster = cluster();
         assert!(resolves(&cluster, 9).await, "no watch");
         let first = cluster.restrict(&[node(2), node(3)]);
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_is_not_used_after_the_masters_have_changed() {
+    fn a_change_of_the_masters_ends_the_use_of_connections() {
         let cluster = cluster();
         let epoch = || cluster.epoch.load(SeqCst);
         let before = epoch();

@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn calls_that_wait_for_one_attempt_to_connect_share_its_failure() {
+    async fn operations_that_wait_for_one_connection_attempt_share_its_failure() {
         let layout = Layout {
             shared: 1,
             home: None,

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answers_text_is_not_repeated() {
+    fn an_error_does_not_repeat_redis_text() {
         let error = server("ERR", "unknown command, with args beginning with: 's3cret'");
         let said = explain(&error).to_string();
         assert_eq!(said, "the store refused: Redis answered ERR");
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_connection_is_unreachable_and_replaced() {
+    fn a_lost_connection_is_reported_as_unreachable_and_replaced() {
         for kind in [std::io::ErrorKind::BrokenPipe, std::io::ErrorKind::TimedOut] {
             let error = RedisError::from(std::io::Error::from(kind));
             assert!(
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_that_takes_no_writes_is_left_for_another_connection() {
+    fn a_connection_to_a_read_only_replica_is_replaced() {
         let error = RedisError::from((ErrorKind::Server(ServerErrorKind::ReadOnly), "read-only"));
         assert!(matches!(explain(&error), StoreError::Unreachable(_)));
         assert!(is_connection_suspect(&error));

@@ -2,15 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use kit::clock::Timestamp;
 
 use super::{RedisStore, call::Call};
 use crate::{
-    Allowance, Entry, OverflowPolicy, Store, StoreError, Watch, Watcher, ordered, ttl::millis,
+    Allowance, Budgets, Counters, Entry, Leases, OrderedSets, OverflowPolicy, Store, StoreError,
+    Values, Watch, Watcher, ordered, ttl::millis,
 };
 
-#[async_trait::async_trait]
+#[async_trait]
 impl Store for RedisStore {
     fn kind(&self) -> &'static str {
         "redis"
@@ -18,6 +20,17 @@ impl Store for RedisStore {
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.probe().await
+    }
+
+    fn watch(&self, prefix: &str, watcher: Arc<dyn Watcher>) -> Option<Watch> {
+        Some(self.invalidations.watch(prefix, watcher))
+    }
+}
+
+#[async_trait]
+impl Values for RedisStore {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        self.run(Call::read("GET", key)).await
     }
 
     async fn put(&self, key: &str, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
@@ -32,14 +45,6 @@ impl Store for RedisStore {
         Ok(answer.is_some())
     }
 
-    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        self.run(Call::read("GET", key)).await
-    }
-
-    async fn take(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        self.run(Call::change("GETDEL", key)).await
-    }
-
     async fn compare_and_swap(
         &self,
         key: &str,
@@ -51,10 +56,17 @@ impl Store for RedisStore {
         self.run(swap.arg(&new[..]).arg(millis(ttl))).await
     }
 
+    async fn take(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        self.run(Call::change("GETDEL", key)).await
+    }
+
     async fn remove(&self, key: &str) -> Result<bool, StoreError> {
         self.run(Call::change("DEL", key)).await
     }
+}
 
+#[async_trait]
+impl Counters for RedisStore {
     async fn increment(&self, key: &str, ttl: Duration) -> Result<u64, StoreError> {
         let increment = Call::script(&self.scripts.increment, key);
         self.run(increment.arg(millis(ttl))).await
@@ -64,7 +76,10 @@ impl Store for RedisStore {
         let decrement = Call::script(&self.scripts.decrement, key);
         self.run::<bool>(decrement).await.map(drop)
     }
+}
 
+#[async_trait]
+impl Leases for RedisStore {
     async fn lease(&self, key: &str, holder: &str, ttl: Duration) -> Result<bool, StoreError> {
         let lease = Call::script(&self.scripts.lease, key);
         self.run(lease.arg(holder).arg(millis(ttl))).await
@@ -74,7 +89,10 @@ impl Store for RedisStore {
         let release = Call::script(&self.scripts.release, key);
         self.run(release.arg(holder)).await
     }
+}
 
+#[async_trait]
+impl OrderedSets for RedisStore {
     async fn add_scored(
         &self,
         key: &str,
@@ -86,6 +104,15 @@ impl Store for RedisStore {
         let add = Call::script(&self.scripts.add_scored, key);
         self.run(add.arg(at.millis()).arg(member).arg(millis(ttl)))
             .await
+    }
+
+    async fn remove_scored(&self, key: &str, member: &str) -> Result<bool, StoreError> {
+        self.run(Call::change("ZREM", key).arg(member)).await
+    }
+
+    async fn score(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError> {
+        let score: Option<f64> = self.run(Call::read("ZSCORE", key).arg(member)).await?;
+        Ok(score.map(timestamp))
     }
 
     async fn range(
@@ -100,22 +127,13 @@ impl Store for RedisStore {
         let members: Vec<(String, f64)> = self.run(range).await?;
         Ok(members
             .into_iter()
-            .map(|(member, score)| (member, moment(score)))
+            .map(|(member, score)| (member, timestamp(score)))
             .collect())
     }
 
     async fn count_range(&self, key: &str, from: Timestamp) -> Result<u64, StoreError> {
         let count = Call::read("ZCOUNT", key);
         self.run(count.arg(from.millis()).arg("+inf")).await
-    }
-
-    async fn score(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError> {
-        let score: Option<f64> = self.run(Call::read("ZSCORE", key).arg(member)).await?;
-        Ok(score.map(moment))
-    }
-
-    async fn remove_scored(&self, key: &str, member: &str) -> Result<bool, StoreError> {
-        self.run(Call::change("ZREM", key).arg(member)).await
     }
 
     async fn claim(
@@ -129,7 +147,10 @@ impl Store for RedisStore {
         self.run(claim.arg(until.millis()).arg(at_most(limit)))
             .await
     }
+}
 
+#[async_trait]
+impl Budgets for RedisStore {
     async fn admit(
         &self,
         key: &str,
@@ -146,13 +167,8 @@ impl Store for RedisStore {
             .arg(allowance.per_owner)
             .arg(allowance.total)
             .arg(u8::from(refuses));
-        let gone: Option<Vec<String>> = self.run(admit).await?;
-        let entries = |gone: Vec<String>| gone.iter().filter_map(|m| m.parse().ok()).collect();
-        Ok(gone.map(entries))
-    }
-
-    fn watch(&self, prefix: &str, watcher: Arc<dyn Watcher>) -> Option<Watch> {
-        Some(self.invalidations.watch(prefix, watcher))
+        let evicted: Option<Vec<String>> = self.run(admit).await?;
+        Ok(evicted.map(|members| members.iter().filter_map(|m| m.parse().ok()).collect()))
     }
 }
 
@@ -161,12 +177,12 @@ fn at_most(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-/// A score holds a moment to the millisecond: a double is exact far beyond the
+/// A score is a double, which holds whole milliseconds exactly until far beyond the
 /// year 200,000.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "scores are whole milliseconds; beyond the range it saturates"
 )]
-fn moment(score: f64) -> Timestamp {
+fn timestamp(score: f64) -> Timestamp {
     Timestamp::from_millis(score as i64)
 }

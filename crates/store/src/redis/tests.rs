@@ -1,4 +1,4 @@
-//! The contract on a real server, and what a failing server does to callers.
+//! The contract suite on a real server, and the effect of failing servers on callers.
 
 use std::{
     sync::Arc,
@@ -10,15 +10,15 @@ use kit::clock::Timestamp;
 
 use super::*;
 use crate::{
-    Store as _,
+    Counters as _, Leases as _, OrderedSets as _, Store as _, Values as _,
     contract::{self, Time},
-    redis::invalidations::tests::{PATIENCE, until},
+    redis::invalidations::tests::{TIMEOUT, until},
     test_redis::{RedisServer, RedisUser},
 };
 
 mod cluster;
-mod placed;
 mod sentinels;
+mod tls_and_users;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const NOON: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -27,19 +27,19 @@ const OPTIONS: Options = Options {
     response: Duration::from_millis(500),
     shared_connections: 2,
 };
-/// After such a silence a dead server is replaced.
-const SOON: Duration = Duration::from_secs(2);
-/// No server is taken for dead that is not.
-const CALM: Duration = Duration::from_secs(30);
-/// What a busy machine may add to a timeout.
+/// The node timeout of tests in which a replica takes over.
+const FAST_FAILOVER: Duration = Duration::from_secs(2);
+/// The node timeout of tests without a failover, on a busy machine too.
+const NO_FAILOVER: Duration = Duration::from_secs(30);
+/// How much later than a timeout an operation may end on a busy machine.
 const SLACK: Duration = Duration::from_secs(2);
 
 fn store(server: &RedisServer) -> RedisStore {
     RedisStore::new(&server.url(), OPTIONS).unwrap()
 }
 
-/// All operations at once: each is unreachable, after at most `limit`.
-async fn all_are_unreachable(store: &RedisStore, limit: Duration) {
+/// Runs all operations at once: each fails as unreachable within `limit`.
+async fn assert_all_unreachable(store: &RedisStore, limit: Duration) {
     let x = || Bytes::from_static(b"x");
     let begun = Instant::now();
     let values = async {
@@ -75,9 +75,9 @@ async fn all_are_unreachable(store: &RedisStore, limit: Duration) {
     assert!(begun.elapsed() < limit + SLACK, "{:?}", begun.elapsed());
 }
 
-/// What `attempt` gives in the end, of a store that may be away for a while.
-async fn in_the_end<T>(mut attempt: impl AsyncFnMut() -> Result<T, StoreError>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+/// The result of `attempt`, repeated while the store is unreachable.
+async fn eventually<T>(mut attempt: impl AsyncFnMut() -> Result<T, StoreError>) -> T {
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         match attempt().await {
             Ok(done) => return done,
@@ -88,19 +88,19 @@ async fn in_the_end<T>(mut attempt: impl AsyncFnMut() -> Result<T, StoreError>) 
     }
 }
 
-/// Until `store` answers again, in a bounded number of tries.
-async fn answers_again(store: &RedisStore) {
+/// Waits until `store` answers, for a bounded number of attempts.
+async fn until_reachable(store: &RedisStore) {
     for _ in 0..100 {
         if store.ping().await.is_ok() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("it does not answer again: {:?}", store.ping().await);
+    panic!("it does not answer: {:?}", store.ping().await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn it_keeps_the_contract() {
+async fn the_store_passes_the_contract_suite() {
     let server = RedisServer::start();
     contract::check(Arc::new(store(&server)), Time::Real)
         .await
@@ -108,7 +108,7 @@ async fn it_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn a_killed_redis_is_unreachable_and_a_restarted_one_works_again() {
+async fn a_killed_redis_is_unreachable_and_serves_again_after_a_restart() {
     let mut server = RedisServer::start();
     let store = store(&server);
     store
@@ -116,13 +116,13 @@ async fn a_killed_redis_is_unreachable_and_a_restarted_one_works_again() {
         .await
         .unwrap();
     server.stop();
-    all_are_unreachable(&store, OPTIONS.response).await;
+    assert_all_unreachable(&store, OPTIONS.response).await;
     server.restart();
     store
         .put("k", Bytes::from_static(b"y"), MINUTE)
         .await
         .unwrap();
-    // The scripts are gone with the old process: they are loaded again.
+    // The new process does not have the scripts: they are loaded again.
     assert!(
         store
             .compare_and_swap("k", b"y", Bytes::from_static(b"z"), MINUTE)
@@ -132,7 +132,7 @@ async fn a_killed_redis_is_unreachable_and_a_restarted_one_works_again() {
 }
 
 #[tokio::test]
-async fn a_connection_that_was_lost_unused_is_replaced_before_a_change_needs_it() {
+async fn an_idle_connection_that_was_lost_is_replaced_before_the_next_write() {
     let mut server = RedisServer::start();
     let store = store(&server);
     store.ping().await.unwrap();
@@ -147,19 +147,19 @@ async fn a_connection_that_was_lost_unused_is_replaced_before_a_change_needs_it(
 }
 
 #[tokio::test]
-async fn where_nobody_is_all_is_unreachable_in_time() {
+async fn without_a_server_every_operation_fails_within_the_connect_timeout() {
     for url in [
         "redis://127.0.0.1:1",
         "redis+sentinel://127.0.0.1:1,127.0.0.1:2,127.0.0.1:3/main",
         "redis+cluster://127.0.0.1:1,127.0.0.1:2",
     ] {
         let store = RedisStore::new(url, OPTIONS).unwrap();
-        all_are_unreachable(&store, OPTIONS.connect).await;
+        assert_all_unreachable(&store, OPTIONS.connect).await;
     }
 }
 
 #[tokio::test]
-async fn a_read_survives_a_restart_unseen() {
+async fn a_read_succeeds_after_an_unnoticed_restart() {
     let mut server = RedisServer::start();
     let store = store(&server);
     store.ping().await.unwrap();
@@ -168,7 +168,7 @@ async fn a_read_survives_a_restart_unseen() {
 }
 
 #[tokio::test]
-async fn a_paused_redis_is_unreachable_in_time_and_works_on_when_resumed() {
+async fn a_paused_redis_is_unreachable_within_the_timeouts_and_serves_again_when_resumed() {
     let server = RedisServer::start();
     let store = store(&server);
     store
@@ -176,11 +176,11 @@ async fn a_paused_redis_is_unreachable_in_time_and_works_on_when_resumed() {
         .await
         .unwrap();
     server.pause();
-    all_are_unreachable(&store, OPTIONS.response).await;
-    // The connection is given up by now: the wait is for a new one.
-    all_are_unreachable(&store, OPTIONS.connect).await;
+    assert_all_unreachable(&store, OPTIONS.response).await;
+    // The connection was dropped: operations wait for a new one.
+    assert_all_unreachable(&store, OPTIONS.connect).await;
     server.resume();
-    answers_again(&store).await;
+    until_reachable(&store).await;
     assert!(
         store
             .put_new("after", Bytes::from_static(b"x"), MINUTE)
@@ -189,18 +189,18 @@ async fn a_paused_redis_is_unreachable_in_time_and_works_on_when_resumed() {
     );
 }
 
-/// How many connections the server has ever taken, this question's too.
-fn connections_taken(server: &RedisServer) -> usize {
+/// How many connections the server has accepted, the one of this question included.
+fn connections_accepted(server: &RedisServer) -> usize {
     let stats = server.ask("INFO stats");
     let mut lines = stats.lines();
-    let taken = lines.find_map(|line| line.strip_prefix("total_connections_received:"));
-    taken.unwrap().trim().parse().unwrap()
+    let accepted = lines.find_map(|line| line.strip_prefix("total_connections_received:"));
+    accepted.unwrap().trim().parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_slot_has_one_connection_however_many_use_it() {
+async fn concurrent_operations_share_the_connection_of_their_slot() {
     let server = RedisServer::start();
-    let before = connections_taken(&server);
+    let before = connections_accepted(&server);
     let store = Arc::new(store(&server));
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..64 {
@@ -208,7 +208,7 @@ async fn a_slot_has_one_connection_however_many_use_it() {
         tasks.spawn(async move { store.get(&n.to_string()).await });
     }
     assert!(tasks.join_all().await.iter().all(Result::is_ok));
-    let made = connections_taken(&server) - before - 1;
+    let made = connections_accepted(&server) - before - 1;
     assert!((1..=OPTIONS.shared_connections).contains(&made), "{made}");
 }
 
@@ -226,13 +226,13 @@ async fn a_connection_outlives_the_runtime_that_used_it_first() {
         worker.enable_all().build().unwrap().block_on(first.ping())
     });
     used.await.unwrap().unwrap();
-    // A change, for a read would be tried again.
+    // A write: a read would be repeated.
     let put = store.put("k", Bytes::from_static(b"x"), MINUTE).await;
     assert_eq!(put, Ok(()));
 }
 
 #[test]
-fn a_store_that_was_made_outside_a_runtime_connects_on_its_users() {
+fn a_store_made_outside_a_runtime_connects_on_its_callers_runtime() {
     let server = RedisServer::start();
     let store = store(&server);
     let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -270,7 +270,7 @@ async fn every_key_has_the_prefix_and_a_lifetime() {
 }
 
 #[tokio::test]
-async fn no_set_has_a_bound_that_refuses_the_next_member() {
+async fn an_ordered_set_has_no_size_limit() {
     let server = RedisServer::start();
     let store = store(&server);
     let fill = "for n = ARGV[1], ARGV[1] + 9999 do redis.call('ZADD', KEYS[1], n, n) end";
@@ -309,7 +309,7 @@ async fn rfc6761_a_localhost_name_leads_to_loopback() {
 }
 
 #[tokio::test]
-async fn something_else_that_answers_is_unreachable() {
+async fn a_server_that_is_not_redis_is_unreachable() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let speaking = tokio::spawn(async move {
@@ -326,10 +326,10 @@ async fn something_else_that_answers_is_unreachable() {
     speaking.abort();
 }
 
-/// Redis reads its file as the default user, and drops what this one may not do:
-/// scripts and transactions that write twice.
+/// Redis reads its file as the default user, and drops scripts and transactions with
+/// two writes that this user may not run.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_knows_no_stranger_reads_its_whole_file_again() {
+async fn a_restarted_server_with_the_default_user_off_reads_its_whole_file() {
     let mut server = RedisServer::start_guarded_durable();
     let user = RedisUser::named("sso-lab-idp");
     let store = RedisStore::new(&server.url_for(&user), OPTIONS).unwrap();
@@ -345,9 +345,9 @@ async fn a_server_that_knows_no_stranger_reads_its_whole_file_again() {
     assert_eq!(claimed, ["a", "b"]);
     assert_eq!(store.increment("idp:n", MINUTE).await, Ok(1));
     server.restart();
-    let stranger = server.ask_as(None, "GET sso-lab:idp:v");
-    assert!(stranger.starts_with("-NOAUTH"), "{stranger}");
-    in_the_end(async || store.ping().await).await;
+    let unauthenticated = server.ask_as(None, "GET sso-lab:idp:v");
+    assert!(unauthenticated.starts_with("-NOAUTH"), "{unauthenticated}");
+    eventually(async || store.ping().await).await;
     assert_eq!(store.get("idp:v").await, Ok(Some(value())));
     let kept = store.range("idp:s", NOON, 9).await.unwrap();
     let moved = NOON + MINUTE;

@@ -1,35 +1,34 @@
-//! A Redis Cluster: three masters with a replica each.
+//! A Redis Cluster: three masters, each with one replica.
 
 use std::time::Duration;
 
 use super::{
-    RedisServer, field, hosts, is_master, is_replicated, reached_by, server::free_port, until,
+    RedisServer, field, hosts, is_master, is_replicated, peer_port, server::free_port, until,
 };
 
-/// How many masters there are.
 const MASTERS: usize = 3;
 
-/// Six servers that are a cluster.
+/// Three masters and their replicas.
 #[derive(Debug)]
 pub struct RedisCluster {
     servers: Vec<RedisServer>,
 }
 
 impl RedisCluster {
-    /// Starts them; when this returns the cluster serves, and each replica has
-    /// what its master has. A node that is silent for `node_timeout` is taken
-    /// for dead: by mistake too, where the machine is too busy for it.
+    /// Starts the cluster and waits until it serves and its replicas are up to date. A
+    /// node that does not answer for `node_timeout` counts as failed, also if the
+    /// machine is too busy.
     ///
     /// # Panics
-    /// When there is no redis-server, or they do not become a cluster.
+    /// If redis-server is missing, or no cluster forms.
     pub fn start(node_timeout: Duration) -> Self {
         Self::start_with(node_timeout, &[])
     }
 
-    /// The same with TLS by these flags.
+    /// The same with TLS, configured by `flags`.
     ///
     /// # Panics
-    /// When there is no redis-server, or they do not become a cluster.
+    /// If redis-server is missing, or no cluster forms.
     pub fn start_tls(node_timeout: Duration, flags: &[String]) -> Self {
         let between = ["--tls-replication", "yes", "--tls-cluster", "yes"].map(str::to_owned);
         Self::start_with(node_timeout, &[flags, &between].concat())
@@ -40,13 +39,13 @@ impl RedisCluster {
         let servers = (0..2 * MASTERS).map(|_| {
             let bus = free_port().to_string();
             let enabled = ["--cluster-enabled", "yes", "--cluster-port", &bus];
-            let hurry = [
+            let fast = [
                 "--cluster-node-timeout",
                 &node_timeout,
                 "--repl-diskless-sync-delay",
                 "0",
             ];
-            let flags = [enabled, hurry].concat();
+            let flags = [enabled, fast].concat();
             (RedisServer::start_in_folder(&flags, tls), bus)
         });
         let (servers, buses): (Vec<_>, Vec<_>) = servers.unzip();
@@ -63,7 +62,7 @@ impl RedisCluster {
         for (other, bus) in others {
             first.ask(&format!(
                 "CLUSTER MEET 127.0.0.1 {} {bus}",
-                reached_by(other)
+                peer_port(other)
             ));
         }
         until("all nodes know each other", || {
@@ -83,28 +82,27 @@ impl RedisCluster {
         all
     }
 
-    /// Where it is, for a store: two of its nodes.
+    /// The URL for a store, with two of the nodes.
     pub fn url(&self) -> String {
         let ports: Vec<u16> = self.servers[..2].iter().map(RedisServer::port).collect();
         format!("redis+cluster://{}", hosts(&ports))
     }
 
-    /// The same by their ports for TLS.
+    /// The same with the ports for TLS.
     pub fn tls_url(&self) -> String {
-        let ports: Vec<u16> = self.servers[..2].iter().map(reached_by).collect();
+        let ports: Vec<u16> = self.servers[..2].iter().map(peer_port).collect();
         format!("redis+cluster://{}", hosts(&ports))
     }
 
-    /// Its nodes.
+    /// The nodes.
     pub fn servers(&self) -> &[RedisServer] {
         &self.servers
     }
 
-    /// The place in [`RedisCluster::servers`] of the master that has the slot of
-    /// `key` now.
+    /// The index in [`RedisCluster::servers`] of the current master of `key`'s slot.
     ///
     /// # Panics
-    /// When the cluster does not say.
+    /// If the cluster names none.
     pub fn master_of(&self, key: &str) -> usize {
         let mut master = None;
         until("a master of a slot", || {
@@ -114,10 +112,10 @@ impl RedisCluster {
         master.unwrap_or_default()
     }
 
-    /// Whether a master has the slot of `key` now.
+    /// Whether a master has the slot of `key`.
     ///
     /// # Panics
-    /// When no node runs.
+    /// If no node runs.
     pub fn has_master_of(&self, key: &str) -> bool {
         self.now_master_of(key).is_some()
     }
@@ -131,40 +129,39 @@ impl RedisCluster {
         })
     }
 
-    /// Begins to move the slot of `key` from one master to another: which keys
-    /// are where is for them to say now.
+    /// Begins to move the slot of `key` from one master to another.
     ///
     /// # Panics
-    /// When they do not.
+    /// If a master refuses.
     pub fn begin_move(&self, key: &str, from: usize, to: usize) {
         let (slot, from, to) = (self.slot_of(key), &self.servers[from], &self.servers[to]);
-        done(
+        order(
             to,
             &format!("CLUSTER SETSLOT {slot} IMPORTING {}", id(from)),
         );
-        done(
+        order(
             from,
             &format!("CLUSTER SETSLOT {slot} MIGRATING {}", id(to)),
         );
     }
 
-    /// Ends it: all keys of the slot are at the other master.
+    /// Completes the move: the keys of the slot and the slot itself.
     ///
     /// # Panics
-    /// When they cannot be moved.
+    /// If a key cannot be moved.
     pub fn end_move(&self, key: &str, from: usize, to: usize) {
         let (slot, from, to) = (self.slot_of(key), &self.servers[from], &self.servers[to]);
         let keys = from.ask(&format!("CLUSTER GETKEYSINSLOT {slot} 100"));
         for key in keys.lines().filter(|line| line.starts_with("sso-lab:")) {
-            done(
+            order(
                 from,
                 &format!("MIGRATE 127.0.0.1 {} {key} 0 5000", to.port()),
             );
         }
         let owner = format!("CLUSTER SETSLOT {slot} NODE {}", id(to));
-        // The new owner first: the old one would be left without a successor.
+        // The new owner learns of it first, so that the slot always has an owner.
         for server in [to, from] {
-            done(server, &owner);
+            order(server, &owner);
         }
     }
 
@@ -175,7 +172,7 @@ impl RedisCluster {
             .unwrap_or_else(|| panic!("no slot of {key}"))
     }
 
-    /// Waits until each replica has acknowledged all that its master has.
+    /// Waits until each replica has acknowledged all writes of its master.
     pub fn until_replicated(&self) {
         until("replicated", || {
             let masters = self.servers.iter().filter(|server| is_master(server));
@@ -183,12 +180,12 @@ impl RedisCluster {
         });
     }
 
-    /// Ends a node at once, as a crash would.
+    /// Kills a node.
     pub fn kill(&mut self, node: usize) {
         self.servers[node].stop();
     }
 
-    /// Starts it again.
+    /// Starts a killed node again.
     pub fn restart(&mut self, node: usize) {
         self.servers[node].restart();
     }
@@ -206,13 +203,13 @@ impl RedisCluster {
     }
 }
 
-/// That `server` does it.
-fn done(server: &RedisServer, command: &str) {
+/// Sends a command that must be answered OK.
+fn order(server: &RedisServer, command: &str) {
     let answer = server.ask(command);
     assert!(answer.starts_with("+OK"), "{command}: {answer}");
 }
 
-/// A node's own id.
+/// A node's id.
 fn id(server: &RedisServer) -> String {
     let answer = server.ask("CLUSTER MYID");
     let id = answer.lines().nth(1);
@@ -221,7 +218,7 @@ fn id(server: &RedisServer) -> String {
         .to_owned()
 }
 
-/// Whether a line of CLUSTER NODES says that its node has `slot`.
+/// Whether the node of this line of CLUSTER NODES has `slot`.
 fn has(line: &str, slot: usize) -> bool {
     line.split_whitespace().skip(8).any(|range| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));

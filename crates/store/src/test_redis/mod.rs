@@ -1,4 +1,5 @@
-//! Real Redis servers for tests, on ports of their own. Dropping them ends them.
+//! Real Redis servers for tests, each on its own port. Dropping a value ends its
+//! servers.
 
 mod cluster;
 mod sentinels;
@@ -11,19 +12,19 @@ pub use self::{
     cluster::RedisCluster, sentinels::RedisSentinels, server::RedisServer, users::RedisUser,
 };
 
-/// How long several servers get to find each other: far more than they need.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long servers may take to find each other: far longer than they do.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Waits until something is so.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
+/// Waits until `reached`.
+fn until(what: &str, mut reached: impl FnMut() -> bool) {
+    let deadline = Instant::now() + TIMEOUT;
+    while !reached() {
         assert!(Instant::now() < deadline, "Redis: never {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
-/// The value of `field` in an answer to INFO.
+/// The value of `field` in a reply to INFO.
 fn field(info: &str, field: &str) -> Option<String> {
     info.lines().find_map(|line| {
         let value = line.strip_prefix(field)?.strip_prefix(':')?;
@@ -40,8 +41,8 @@ fn hosts(ports: &[u16]) -> String {
     hosts.join(",")
 }
 
-/// The port by which the others reach `server`.
-fn reached_by(server: &RedisServer) -> u16 {
+/// The port at which other servers reach `server`.
+fn peer_port(server: &RedisServer) -> u16 {
     server.tls_port().unwrap_or(server.port())
 }
 
@@ -50,7 +51,7 @@ fn is_master(server: &RedisServer) -> bool {
     info.is_ok_and(|info| info.contains("role:master"))
 }
 
-/// Whether a replica has acknowledged all that `master` has.
+/// Whether a replica has acknowledged all writes of `master`.
 fn is_replicated(master: &RedisServer) -> bool {
     let Ok(info) = master.try_ask("INFO replication") else {
         return false;

@@ -1,37 +1,37 @@
-//! A master, a replica, and three sentinels that watch them.
+//! A master, a replica and three sentinels.
 
 use std::time::{Duration, Instant};
 
-use super::{RedisServer, hosts, is_master, is_replicated, reached_by, until};
+use super::{RedisServer, hosts, is_master, is_replicated, peer_port, until};
 
 /// The master's name.
 const MASTER: &str = "main";
-/// After so long a failover is ordered again.
-const AGAIN: Duration = Duration::from_secs(12);
+/// How long to wait before a failover is ordered again.
+const RETRY: Duration = Duration::from_secs(12);
 
-/// Two servers of which one is the master, and three sentinels.
+/// Two servers, one of them the master, and three sentinels.
 #[derive(Debug)]
 pub struct RedisSentinels {
-    // They end before the servers that they watch.
+    // Dropped first: they end before the servers that they watch.
     sentinels: Vec<RedisServer>,
     servers: Vec<RedisServer>,
 }
 
 impl RedisSentinels {
-    /// Starts them; when this returns they all know each other, and the replica
-    /// has what the master has. A server that is silent for `down_after` is
-    /// taken for dead: by mistake too, where the machine is too busy for it.
+    /// Starts the servers and waits until all sentinels know each other and the
+    /// replica is up to date. A server that does not answer for `down_after` counts as
+    /// failed, also if the machine is too busy.
     ///
     /// # Panics
-    /// When there is no redis-server, or they do not find each other.
+    /// If redis-server is missing, or the servers do not find each other.
     pub fn start(down_after: Duration) -> Self {
         Self::start_with(down_after, &[], None)
     }
 
-    /// The same with TLS by these flags, and sentinels that ask for a password.
+    /// The same with TLS, configured by `flags`, and a password for the sentinels.
     ///
     /// # Panics
-    /// When there is no redis-server, or they do not find each other.
+    /// If redis-server is missing, or the servers do not find each other.
     pub fn start_tls(down_after: Duration, flags: &[String], password: &str) -> Self {
         let replication = ["--tls-replication", "yes"].map(str::to_owned);
         let flags = [flags, &replication].concat();
@@ -40,16 +40,16 @@ impl RedisSentinels {
 
     fn start_with(down_after: Duration, tls: &[String], password: Option<&str>) -> Self {
         let down_after = down_after.as_millis();
-        let hurry = [
+        let fast = [
             "--repl-diskless-sync-delay",
             "0",
             "--repl-ping-replica-period",
             "1",
         ];
-        let master = RedisServer::start_in_folder(&hurry, tls);
-        let port = reached_by(&master).to_string();
+        let master = RedisServer::start_in_folder(&fast, tls);
+        let port = peer_port(&master).to_string();
         let follow = ["--replicaof", "127.0.0.1", &port];
-        let replica = RedisServer::start_in_folder(&[&hurry[..], &follow].concat(), tls);
+        let replica = RedisServer::start_in_folder(&[&fast[..], &follow].concat(), tls);
         let watching = format!(
             "sentinel monitor {MASTER} 127.0.0.1 {port} 2\n\
              sentinel down-after-milliseconds {MASTER} {down_after}\n\
@@ -61,8 +61,8 @@ impl RedisSentinels {
             servers: vec![master, replica],
         };
         for sentinel in &all.sentinels {
-            // They greet each other every two seconds, and look away for thirty
-            // after a hiccup of two: here they hurry. Redis 7 alone knows it.
+            // Shorter periods than the default seconds, and no TILT mode on a busy
+            // machine. Only Redis 7 and newer know this command.
             sentinel.ask(
                 "SENTINEL DEBUG INFO-PERIOD 200 PUBLISH-PERIOD 200 ASK-PERIOD 200 TILT-TRIGGER 20000",
             );
@@ -77,7 +77,7 @@ impl RedisSentinels {
         all
     }
 
-    /// Where they are, for a store.
+    /// The URL for a store.
     pub fn url(&self) -> String {
         format!(
             "redis+sentinel://{}/{MASTER}",
@@ -85,9 +85,9 @@ impl RedisSentinels {
         )
     }
 
-    /// The same by their ports for TLS.
+    /// The same with the ports for TLS.
     pub fn tls_url(&self) -> String {
-        let ports: Vec<u16> = self.sentinels.iter().map(reached_by).collect();
+        let ports: Vec<u16> = self.sentinels.iter().map(peer_port).collect();
         format!("redis+sentinel://{}/{MASTER}", hosts(&ports))
     }
 
@@ -96,20 +96,20 @@ impl RedisSentinels {
         self.sentinels.iter().map(RedisServer::port).collect()
     }
 
-    /// The servers, whoever is the master.
+    /// The master and the replica.
     pub fn servers(&self) -> &[RedisServer] {
         &self.servers
     }
 
-    /// Whether a server is a master now.
+    /// Whether there is a master.
     pub fn has_master(&self) -> bool {
         self.servers.iter().any(is_master)
     }
 
-    /// The server that is a master now.
+    /// The current master.
     ///
     /// # Panics
-    /// When none becomes one.
+    /// If there is none for long.
     pub fn master(&self) -> &RedisServer {
         let mut master = None;
         until("a master", || {
@@ -119,24 +119,23 @@ impl RedisSentinels {
         master.unwrap_or_else(|| panic!("no master"))
     }
 
-    /// Waits until the replica has acknowledged all that the master has.
+    /// Waits until the replica has acknowledged all writes of the master.
     pub fn until_replicated(&self) {
         until("replicated", || is_replicated(self.master()));
     }
 
-    /// Has the sentinels put the replica in the master's place, and waits until
-    /// they have.
+    /// Makes the sentinels promote the replica, and waits until they have.
     ///
     /// # Panics
-    /// When they do not.
+    /// If they do not.
     pub fn order_failover(&self) {
         let old = self.master().port();
         let mut ordered: Option<Instant> = None;
         until("a failover", || {
             let info = self.sentinels[0].ask("INFO sentinel");
             let is_done = !info.contains(&format!("address=127.0.0.1:{old},"));
-            // One can be given up half-way, where the machine is busy.
-            if !is_done && ordered.is_none_or(|last| last.elapsed() > AGAIN) {
+            // On a busy machine the sentinels can abandon a failover.
+            if !is_done && ordered.is_none_or(|last| last.elapsed() > RETRY) {
                 self.sentinels[0].ask(&format!("SENTINEL FAILOVER {MASTER}"));
                 ordered = Some(Instant::now());
             }
@@ -144,7 +143,7 @@ impl RedisSentinels {
         });
     }
 
-    /// Ends the master at once, as a crash would. The sentinels are to find out.
+    /// Kills the master. The sentinels have to notice.
     pub fn kill_master(&mut self) {
         let port = self.master().port();
         let master = self.servers.iter_mut().find(|server| server.port() == port);

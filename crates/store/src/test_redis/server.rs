@@ -1,4 +1,4 @@
-//! One redis-server.
+//! One redis-server process.
 
 mod questions;
 
@@ -13,78 +13,76 @@ use std::{
 
 use super::{RedisUser, users};
 
-/// How long a server gets to start: far more than it takes.
+/// How long a server may take to start: far longer than it does.
 const START: Duration = Duration::from_secs(60);
 
-/// The administrator of a guarded server.
+/// The administrator of a server with ACL users.
 const ADMIN: &str = "admin";
 const ADMIN_PASSWORD: &str = "password-of-admin";
 
-/// A server on loopback, which keeps nothing on disk unless it is durable.
+/// A server on loopback. Only a durable server writes its data to disk.
 #[derive(Debug)]
 pub struct RedisServer {
     port: u16,
     tls_port: Option<u16>,
     flags: Vec<String>,
-    /// How the test itself logs in, where a stranger may ask nothing: what follows AUTH.
+    /// The arguments of AUTH for the test itself, if the server requires it.
     login: Option<String>,
     child: Option<Child>,
-    /// A folder of its own, where it needs one.
+    /// Its own folder, if it needs one.
     data: Option<PathBuf>,
 }
 
 impl RedisServer {
-    /// Starts one on a free port; it answers when this returns.
+    /// Starts a server on a free port and waits until it answers.
     ///
     /// # Panics
-    /// When there is no redis-server, or it does not start.
+    /// If redis-server is missing or does not start.
     pub fn start() -> Self {
         Self::start_with(&["--appendonly", "no"], &[], None)
     }
 
-    /// Starts one that takes no more than `megabytes`, and refuses what goes
-    /// beyond.
+    /// Starts a server with `maxmemory` and the policy `noeviction`.
     ///
     /// # Panics
-    /// When there is no redis-server, or it does not start.
+    /// If redis-server is missing or does not start.
     pub fn start_small(megabytes: u32) -> Self {
         let most = format!("{megabytes}mb");
         let policy = ["--maxmemory-policy", "noeviction", "--maxmemory", &most];
         Self::start_with(&[&["--appendonly", "no"], &policy[..]].concat(), &[], None)
     }
 
-    /// Starts one that speaks TLS too, on another port, by these flags.
+    /// Starts a server that also has a port for TLS, configured by `flags`.
     ///
     /// # Panics
-    /// When there is no redis-server, or it does not start.
+    /// If redis-server is missing or does not start.
     pub fn start_tls(flags: &[String]) -> Self {
         Self::start_with(&["--appendonly", "no"], flags, None)
     }
 
-    /// Starts one that keeps its data: each change is on disk before it is
-    /// answered, and there again after [`RedisServer::stop`] and
-    /// [`RedisServer::restart`].
+    /// Starts a server that writes each change to disk before it replies, and has the
+    /// data again after [`RedisServer::stop`] and [`RedisServer::restart`].
     ///
     /// # Panics
-    /// When there is no redis-server, or it does not start.
+    /// If redis-server is missing or does not start.
     pub fn start_durable() -> Self {
         let flags = ["--appendonly", "yes", "--appendfsync", "always"];
         Self::start_with(&flags, &[], Some(folder()))
     }
 
-    /// Starts one that knows the users of `docs/redis.md` and no stranger. What is
-    /// asked here is asked by an administrator.
+    /// Starts a server with the users of `docs/redis.md`, which refuses
+    /// unauthenticated clients. This value's own commands are an administrator's.
     ///
     /// # Panics
-    /// When there is no redis-server, or it does not start.
+    /// If redis-server is missing or does not start.
     pub fn start_guarded() -> Self {
         Self::guarded(&["--appendonly", "no"])
     }
 
-    /// The same, and it keeps its data as a durable one does.
+    /// The same, durable as [`RedisServer::start_durable`].
     ///
     /// # Panics
-    /// When there is no redis-server, or it does not start.
+    /// If redis-server is missing or does not start.
     pub fn start_guarded_durable() -> Self {
         Self::guarded(&["--appendonly", "yes", "--appendfsync", "always"])
     }
@@ -92,7 +90,7 @@ impl RedisServer {
     fn guarded(flags: &[&str]) -> Self {
         let data = folder();
         let users = RedisUser::all();
-        let mut lines = vec![users::for_strangers().to_owned()];
+        let mut lines = vec![users::default_user().to_owned()];
         lines.extend(users.iter().map(|user| format!("user {}", user.rule())));
         lines.push(format!("user {ADMIN} on >{ADMIN_PASSWORD} ~* &* +@all"));
         let file = data.join("users.conf");
@@ -104,12 +102,12 @@ impl RedisServer {
         Self::start_as(&flags, &[], Some(data), login)
     }
 
-    /// Starts one with a folder of its own, which is its working directory.
+    /// Starts a server with its own working directory.
     pub(super) fn start_in_folder(flags: &[&str], tls: &[String]) -> Self {
         Self::start_with(flags, tls, Some(folder()))
     }
 
-    /// Starts a sentinel with this configuration, which it writes anew itself.
+    /// Starts a sentinel with `configuration`, a file that the sentinel rewrites.
     pub(super) fn start_sentinel(
         configuration: &str,
         tls: &[String],
@@ -169,12 +167,12 @@ impl RedisServer {
         server
     }
 
-    /// Where it is.
+    /// Its URL.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Where it is for `user`.
+    /// Its URL for `user`.
     pub fn url_for(&self, user: &RedisUser) -> String {
         format!("redis://{}127.0.0.1:{}", user.login(), self.port)
     }
@@ -189,19 +187,19 @@ impl RedisServer {
         self.tls_port
     }
 
-    /// Ends it at once, as a crash would.
+    /// Kills it.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // Both fail only for a process that has ended already.
+            // Both fail only if the process has ended already.
             let _ = child.kill();
             let _ = child.wait();
         }
     }
 
-    /// Starts it again on the same port: empty, unless it is durable.
+    /// Starts it again on the same port. Only a durable server has its data again.
     ///
     /// # Panics
-    /// When there is no redis-server, or it does not start.
+    /// If redis-server is missing or does not start.
     pub fn restart(&mut self) {
         self.stop();
         let deadline = Instant::now() + START;
@@ -211,7 +209,7 @@ impl RedisServer {
                 "redis-server does not start on {}",
                 self.port
             );
-            // One that has ended lost the port to somebody for a moment.
+            // If the process has ended, another one had the port for a moment.
             if self
                 .child
                 .as_mut()
@@ -223,18 +221,19 @@ impl RedisServer {
         }
     }
 
-    /// Freezes it: connections stay open and nothing answers.
+    /// Stops the process by SIGSTOP: its connections stay open, and it does not
+    /// answer.
     ///
     /// # Panics
-    /// When it is stopped.
+    /// If it does not run.
     pub fn pause(&self) {
         self.signal("-STOP");
     }
 
-    /// Lets it go on.
+    /// Continues a paused process.
     ///
     /// # Panics
-    /// When it is stopped.
+    /// If it does not run.
     pub fn resume(&self) {
         self.signal("-CONT");
     }
@@ -254,14 +253,14 @@ impl RedisServer {
         assert!(sent.is_ok_and(|status| status.success()), "kill {signal}");
     }
 
-    /// Whether it answers: it itself, not another server that took the port first.
+    /// Whether it answers itself, and not another server that took the port first.
     fn answers(&self) -> bool {
         let Some(child) = &self.child else {
             return false;
         };
         let own = format!("process_id:{}\r\n", child.id());
-        let is_own = |answer: String| answer.contains(&own);
-        let is_loaded = |answer: String| !answer.contains("\nloading:1\r\n");
+        let is_own = |reply: String| reply.contains(&own);
+        let is_loaded = |reply: String| !reply.contains("\nloading:1\r\n");
         self.try_ask("INFO server").is_ok_and(is_own)
             && self.try_ask("INFO persistence").is_ok_and(is_loaded)
     }
@@ -285,13 +284,13 @@ impl Drop for RedisServer {
     fn drop(&mut self) {
         self.stop();
         if let Some(data) = &self.data {
-            // Fails only where somebody else has removed it.
+            // Fails only if the folder is gone already.
             let _ = fs::remove_dir_all(data);
         }
     }
 }
 
-/// A new one for each server.
+/// A new folder.
 fn folder() -> PathBuf {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let number = NEXT.fetch_add(1, Relaxed);
@@ -313,7 +312,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_durable_one_keeps_its_data_and_cleans_up() {
+    fn a_durable_server_keeps_its_data_and_removes_its_folder() {
         let mut server = RedisServer::start_durable();
         let data = server.data.clone().unwrap();
         server.ask("SET k kept");
@@ -324,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guarded_one_knows_no_stranger() {
+    fn a_guarded_server_refuses_unauthenticated_clients() {
         let server = RedisServer::start_guarded();
         let said = server.ask_as(None, "GET sso-lab:api-2:stock");
         assert!(said.starts_with("-NOAUTH"), "{said}");

@@ -1,6 +1,6 @@
-//! The users that the operator's manual describes, with passwords for tests.
+//! The Redis users of `docs/redis.md`, with passwords for tests.
 
-/// What it says is what the tests give a server.
+/// The tests configure their servers by this page.
 const MANUAL: &str = include_str!("../../../../docs/redis.md");
 
 /// A user of Redis, as `docs/redis.md` has it.
@@ -11,10 +11,10 @@ pub struct RedisUser {
 }
 
 impl RedisUser {
-    /// All of them: one for each service, and one for all services at once.
+    /// All users: one for each service, and one for all services together.
     ///
     /// # Panics
-    /// When the manual has none.
+    /// If the page has none.
     pub fn all() -> Vec<Self> {
         let read = |line: &'static str| {
             let (name, rules) = line.strip_prefix("user ")?.split_once(" on >PASSWORD ")?;
@@ -25,24 +25,24 @@ impl RedisUser {
         all
     }
 
-    /// The one that is called `name`.
+    /// The user `name`.
     ///
     /// # Panics
-    /// When there is none.
+    /// If there is none.
     pub fn named(name: &str) -> Self {
         let found = Self::all().into_iter().find(|user| user.name == name);
         found.unwrap_or_else(|| panic!("docs/redis.md has no user {name}"))
     }
 
-    /// What it is called.
+    /// Its name.
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// What all its keys begin with, without the prefix that all of ours have.
+    /// The prefix of its keys, without the prefix of all keys.
     ///
     /// # Panics
-    /// When the manual gives it other keys.
+    /// If the page gives it other keys.
     pub fn keys(&self) -> &'static str {
         let mut rules = self.rules.split(' ');
         let pattern = rules.find_map(|rule| rule.strip_prefix("~sso-lab:")?.strip_suffix('*'));
@@ -54,23 +54,23 @@ impl RedisUser {
         format!("password-of-{}", self.name)
     }
 
-    /// What follows `ACL SETUSER`.
+    /// The arguments of `ACL SETUSER`.
     pub fn rule(&self) -> String {
         format!("{} on >{} {}", self.name, self.password(), self.rules)
     }
 
-    /// What stands before the host in its URL.
+    /// The part of its URL before the host.
     pub fn login(&self) -> String {
         format!("{}:{}@", self.name, self.password())
     }
 }
 
-/// The line for strangers.
+/// The line of the user `default`.
 ///
 /// # Panics
-/// When the manual has none.
-pub(super) fn for_strangers() -> &'static str {
+/// If the page has none.
+pub(super) fn default_user() -> &'static str {
     let mut lines = MANUAL.lines();
     let found = lines.find(|line| line.starts_with("user default "));
-    found.unwrap_or_else(|| panic!("docs/redis.md says nothing of strangers"))
+    found.unwrap_or_else(|| panic!("docs/redis.md has no user default"))
 }

@@ -101,7 +101,7 @@ impl Records {
         }
     }
 
-    /// The store itself, for counters.
+    /// The store itself, for counters, leases and ordered sets.
     pub fn store(&self) -> &SharedStore {
         &self.store
     }

@@ -43,7 +43,9 @@ mod tests {
 
     use futures_util::{StreamExt as _, stream};
     use kit::clock::Timestamp;
-    use store::{Options, RedisStore, Store as _, test_redis::RedisServer};
+    use store::{
+        Counters as _, Options, RedisStore, Store as _, Values as _, test_redis::RedisServer,
+    };
 
     use super::*;
     use crate::throttle::counter::{mark_of, over_key, wait_key};

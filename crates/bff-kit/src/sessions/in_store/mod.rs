@@ -168,7 +168,7 @@ impl StoreSessions {
         let refresher = Refresher {
             records: records.clone(),
             provider: provider.clone(),
-            store: parts.store.clone(),
+            leases: parts.store.clone(),
             clock: clock.clone(),
             random: parts.deps.random.clone(),
             margin: settings.margin,

@@ -6,7 +6,7 @@
 use std::{future::pending, sync::Arc, time::Duration};
 
 use kit::{clock::Clock, random::Random};
-use store::{SharedStore, Store};
+use store::Leases;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tracing::Span;
 
@@ -37,8 +37,7 @@ const POLL: (Duration, Duration) = (Duration::from_millis(25), Duration::from_mi
 pub(super) struct Refresher {
     pub(super) records: Arc<Records>,
     pub(super) provider: Arc<Provider>,
-    /// Where the leases are.
-    pub(super) store: SharedStore,
+    pub(super) leases: Arc<dyn Leases>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
     /// A token that expires within this time is renewed.
@@ -112,7 +111,7 @@ impl Refresher {
         let mut pause = POLL.0;
         let since = Instant::now();
         let mut had_to_wait = false;
-        while !self.store.lease(&lease, &holder, LEASE).await? {
+        while !self.leases.lease(&lease, &holder, LEASE).await? {
             if Instant::now() >= deadline {
                 self.single_flight.waited("replica", since, deadline);
                 return Err(TokenError::TookTooLong);
@@ -129,7 +128,7 @@ impl Refresher {
             self.single_flight.waited("replica", since, deadline);
         }
         let prolonging = async {
-            hold(&*self.store, &lease, &holder, PROLONG).await;
+            hold(&*self.leases, &lease, &holder, PROLONG).await;
             tracing::warn!("another request took over the lease on a session's refresh");
             // The refresh continues: a redeemed token's successor has to be saved.
             pending().await
@@ -139,7 +138,7 @@ impl Refresher {
             outcome = prolonging => outcome,
         };
         // Where the store fails, the lease expires.
-        let _ = self.store.release(&lease, &holder).await;
+        let _ = self.leases.release(&lease, &holder).await;
         outcome
     }
 
@@ -220,12 +219,17 @@ impl Refresher {
 
 /// Prolongs the lease `key` for `holder`, until another holds it. A store that
 /// fails now fails the save as well, which says so.
-pub(in crate::sessions) async fn hold(store: &dyn Store, key: &str, holder: &str, every: Duration) {
+pub(in crate::sessions) async fn hold(
+    leases: &dyn Leases,
+    key: &str,
+    holder: &str,
+    every: Duration,
+) {
     let mut tick = interval_at(Instant::now() + every, every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        if matches!(store.lease(key, holder, LEASE).await, Ok(false)) {
+        if matches!(leases.lease(key, holder, LEASE).await, Ok(false)) {
             return;
         }
     }

@@ -1,4 +1,4 @@
-//! A watch on a real server, with all that can happen to its connection.
+//! A watch on a real server whose connection fails in every way.
 
 use std::time::Instant;
 
@@ -6,23 +6,26 @@ use bytes::Bytes;
 use redis::Value;
 
 use super::{listener::invalidate, *};
-use crate::{Options, RedisStore, Store as _, test_redis::RedisServer};
+use crate::{
+    Counters as _, Leases as _, Options, OrderedSets as _, RedisStore, Store as _, Values as _,
+    test_redis::RedisServer,
+};
 
 mod recorder;
 mod relay;
 
-pub(in crate::redis) use recorder::{ALL, PATIENCE, Recorder, until};
+pub(in crate::redis) use recorder::{ALL, Recorder, TIMEOUT, until};
 use relay::Relay;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Until the watch is current again, and knows of the change to `key` that was
-/// made by `made`. All the time, it claims no more than it keeps.
-async fn until_whole(recorder: &Recorder, key: &str, made: Instant) {
-    until("whole", || {
+/// Waits until the watch is current and has reported the change to `key`, which was
+/// made before `made`. In between, it must not be current without it.
+async fn until_complete(recorder: &Recorder, key: &str, made: Instant) {
+    until("complete", || {
         let must_know = made.elapsed() > WATCH_BOUND;
         let current = recorder.is_current();
-        let knows = recorder.was_told(key);
+        let knows = recorder.saw(key);
         assert!(knows || !(current && must_know), "current without {key}");
         current && knows
     })
@@ -38,7 +41,7 @@ fn x() -> Bytes {
 }
 
 #[tokio::test]
-async fn each_kind_of_change_by_another_connection_is_told() {
+async fn each_kind_of_write_by_another_connection_is_invalidated() {
     let server = RedisServer::start();
     let recorder = Recorder::on(&store_at(&server.url()), "session:").await;
     let other = store_at(&server.url());
@@ -46,10 +49,20 @@ async fn each_kind_of_change_by_another_connection_is_told() {
     let now = kit::clock::Timestamp::default();
     other.put("other:a", x(), MINUTE).await.unwrap();
     for change in [
-        "put", "swap", "take", "put_new", "remove", "count", "remove", "lease", "release", "rank",
-        "claim", "unrank",
+        "put",
+        "swap",
+        "take",
+        "put_new",
+        "remove",
+        "increment",
+        "remove",
+        "lease",
+        "release",
+        "add_scored",
+        "claim",
+        "remove_scored",
     ] {
-        recorder.forget();
+        recorder.clear();
         match change {
             "put" => other.put(key, x(), MINUTE).await.unwrap(),
             "swap" => assert!(
@@ -61,46 +74,46 @@ async fn each_kind_of_change_by_another_connection_is_told() {
             "take" => assert!(other.take(key).await.unwrap().is_some()),
             "put_new" => assert!(other.put_new(key, x(), MINUTE).await.unwrap()),
             "remove" => assert!(other.remove(key).await.unwrap()),
-            "count" => assert_eq!(other.increment(key, MINUTE).await, Ok(1)),
+            "increment" => assert_eq!(other.increment(key, MINUTE).await, Ok(1)),
             "lease" => assert!(other.lease(key, "me", MINUTE).await.unwrap()),
             "release" => assert!(other.release(key, "me").await.unwrap()),
-            "rank" => assert_eq!(other.add_scored(key, "m", now, MINUTE).await, Ok(1)),
+            "add_scored" => assert_eq!(other.add_scored(key, "m", now, MINUTE).await, Ok(1)),
             "claim" => assert_eq!(other.claim(key, now, now + MINUTE, 1).await.unwrap(), ["m"]),
             _ => assert!(other.remove_scored(key, "m").await.unwrap()),
         }
-        until(change, || recorder.was_told(key)).await;
-        let told = recorder.told();
+        until(change, || recorder.saw(key)).await;
+        let seen = recorder.seen();
         assert!(
-            told.iter().all(|(told, _)| told == key),
-            "{change}: {told:?}"
+            seen.iter().all(|(seen, _)| seen == key),
+            "{change}: {seen:?}"
         );
     }
 }
 
 #[tokio::test]
-async fn an_expiry_is_told_though_nobody_looks() {
+async fn an_expiry_is_invalidated_without_a_read() {
     let server = RedisServer::start();
     let store = store_at(&server.url());
     let recorder = Recorder::on(&store, "session:").await;
     let soon = Duration::from_millis(100);
     store.put("session:a", x(), soon).await.unwrap();
-    until("told", || recorder.was_told("session:a")).await;
-    recorder.forget();
-    until("expired", || recorder.was_told("session:a")).await;
+    until("invalidated", || recorder.saw("session:a")).await;
+    recorder.clear();
+    until("expired", || recorder.saw("session:a")).await;
 }
 
 #[tokio::test]
-async fn a_flush_changes_all() {
+async fn a_flush_invalidates_everything() {
     let server = RedisServer::start();
     let store = store_at(&server.url());
     let recorder = Recorder::on(&store, "session:").await;
-    recorder.forget();
+    recorder.clear();
     server.ask("FLUSHALL");
-    until("told of a flush", || recorder.was_told(ALL)).await;
+    until("invalidated by a flush", || recorder.saw(ALL)).await;
 }
 
 #[test]
-fn an_invalidation_of_another_form_changes_all() {
+fn an_invalidation_of_an_unknown_form_invalidates_everything() {
     let key = |text: &str| Value::BulkString(text.into());
     for odd in [
         vec![],
@@ -112,59 +125,59 @@ fn an_invalidation_of_another_form_changes_all() {
     ] {
         let recorder = Recorder::default();
         invalidate(&recorder, &odd);
-        assert!(recorder.was_told(ALL), "{odd:?}");
+        assert!(recorder.saw(ALL), "{odd:?}");
     }
 }
 
 #[tokio::test]
-async fn a_killed_redis_ends_it_and_a_restarted_one_begins_with_all_changed() {
+async fn a_killed_redis_ends_the_watch_and_a_restarted_one_invalidates_everything_first() {
     let mut server = RedisServer::start();
     let recorder = Recorder::on(&store_at(&server.url()), "session:").await;
-    recorder.forget();
+    recorder.clear();
     server.stop();
     until("not current", || !recorder.is_current()).await;
-    assert!(!recorder.was_told(ALL), "nothing is known yet");
+    assert!(!recorder.saw(ALL), "nothing was invalidated yet");
     server.restart();
     until("current again", || recorder.is_current()).await;
-    let told = recorder.told();
+    let seen = recorder.seen();
     assert_eq!(
-        told,
+        seen,
         [(ALL.to_owned(), false)],
-        "forgotten before it is current"
+        "invalidated before it is current"
     );
     let other = store_at(&server.url());
     other.put("session:a", x(), MINUTE).await.unwrap();
-    until("told", || recorder.was_told("session:a")).await;
+    until("invalidated", || recorder.saw("session:a")).await;
 }
 
 #[tokio::test]
-async fn a_paused_redis_ends_it_in_time_and_what_changed_then_is_told_first() {
+async fn a_paused_redis_ends_the_watch_in_time_and_missed_changes_are_invalidated_first() {
     let server = RedisServer::start();
     let recorder = Recorder::on(&store_at(&server.url()), "session:").await;
-    let patient = Options {
-        response: PATIENCE,
+    let waiting = Options {
+        response: TIMEOUT,
         ..Options::default()
     };
-    let other = RedisStore::new(&server.url(), patient).unwrap();
+    let other = RedisStore::new(&server.url(), waiting).unwrap();
     other.ping().await.unwrap();
-    recorder.forget();
+    recorder.clear();
     server.pause();
     let changing = tokio::spawn(async move { other.put("session:a", x(), MINUTE).await });
     until("not current", || !recorder.is_current()).await;
-    assert!(!recorder.was_told("session:a"));
+    assert!(!recorder.saw("session:a"));
     server.resume();
     changing.await.unwrap().unwrap();
-    until_whole(&recorder, "session:a", Instant::now()).await;
+    until_complete(&recorder, "session:a", Instant::now()).await;
 }
 
 #[tokio::test]
-async fn a_half_open_connection_is_not_trusted() {
+async fn a_half_open_connection_ends_the_watch_in_time() {
     let server = RedisServer::start();
     let relay = Relay::to(server.port()).await;
     let recorder = Recorder::on(&store_at(&relay.url()), "session:").await;
     let other = store_at(&server.url());
-    recorder.forget();
-    relay.swallow(true);
+    recorder.clear();
+    relay.drop_data(true);
     other.put("session:a", x(), MINUTE).await.unwrap();
     let made = Instant::now();
     until("not current", || {
@@ -174,57 +187,57 @@ async fn a_half_open_connection_is_not_trusted() {
         !current
     })
     .await;
-    assert!(!recorder.was_told("session:a"), "nothing came through");
-    relay.swallow(false);
-    until_whole(&recorder, "session:a", made).await;
-    recorder.forget();
+    assert!(!recorder.saw("session:a"), "the relay dropped it");
+    relay.drop_data(false);
+    until_complete(&recorder, "session:a", made).await;
+    recorder.clear();
     other.put("session:b", x(), MINUTE).await.unwrap();
-    until("told", || recorder.was_told("session:b")).await;
+    until("invalidated", || recorder.saw("session:b")).await;
 }
 
-/// Too slow for the answer to a question to prove anything in time.
+/// The replies come too late to prove anything.
 #[tokio::test]
-async fn a_slow_connection_promises_nothing_that_it_cannot_keep() {
+async fn a_watch_on_a_slow_connection_is_current_only_while_it_is() {
     let server = RedisServer::start();
     let relay = Relay::to(server.port()).await;
     let recorder = Recorder::on(&store_at(&relay.url()), "session:").await;
     let other = store_at(&server.url());
-    relay.dawdle(WATCH_BOUND * 2 / 5);
+    relay.delay(WATCH_BOUND * 2 / 5);
     until("not current", || !recorder.is_current()).await;
-    recorder.forget();
+    recorder.clear();
     other.put("session:a", x(), MINUTE).await.unwrap();
     let made = Instant::now();
-    until("told", || {
+    until("invalidated", || {
         let must_know = made.elapsed() > WATCH_BOUND;
-        let (current, knows) = (recorder.is_current(), recorder.was_told("session:a"));
+        let (current, knows) = (recorder.is_current(), recorder.saw("session:a"));
         assert!(knows || !(current && must_know), "current without it");
         knows
     })
     .await;
-    relay.dawdle(Duration::ZERO);
-    until_whole(&recorder, "session:a", made).await;
+    relay.delay(Duration::ZERO);
+    until_complete(&recorder, "session:a", made).await;
 }
 
 #[tokio::test]
-async fn a_dropped_watch_gives_its_connection_up() {
+async fn a_dropped_watch_closes_its_connection() {
     let server = RedisServer::start();
     let store = store_at(&server.url());
     let watches = [(); 3].map(|()| store.watch("session:", Arc::<Recorder>::default()));
-    until_watched_by(&server, 3).await;
+    until_tracking_clients(&server, 3).await;
     drop(watches);
-    until_watched_by(&server, 0).await;
+    until_tracking_clients(&server, 0).await;
 }
 
-async fn until_watched_by(server: &RedisServer, expected: usize) {
+async fn until_tracking_clients(server: &RedisServer, expected: usize) {
     let wanted = format!("tracking_clients:{expected}\r");
-    until("watched by so many", || {
+    until("tracked by so many", || {
         server.ask("INFO clients").contains(&wanted)
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_watch_outlives_the_runtime_that_asked_for_it() {
+async fn a_watch_outlives_the_runtime_that_began_it() {
     let server = RedisServer::start();
     let store = Arc::new(store_at(&server.url()));
     let asking = Arc::clone(&store);
@@ -234,14 +247,14 @@ async fn a_watch_outlives_the_runtime_that_asked_for_it() {
         worker.block_on(Recorder::on(&asking, "session:"))
     });
     let recorder = asked.await.unwrap();
-    recorder.forget();
+    recorder.clear();
     store.put("session:a", x(), MINUTE).await.unwrap();
-    until("told", || recorder.was_told("session:a")).await;
+    until("invalidated", || recorder.saw("session:a")).await;
     assert!(recorder.is_current());
 }
 
 #[test]
-fn without_a_runtime_it_is_never_current() {
+fn without_a_runtime_a_watch_is_never_current() {
     let store = store_at("redis://127.0.0.1:1");
     let watch = store.watch("session:", Arc::<Recorder>::default());
     assert!(!watch.unwrap().is_current());

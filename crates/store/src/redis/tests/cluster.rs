@@ -1,4 +1,4 @@
-//! A cluster: its keys' ways, and what a dead master does to callers.
+//! A cluster: redirections, and the effect of failing masters on callers.
 
 use super::*;
 use crate::{redis::invalidations::tests::Recorder, test_redis::RedisCluster};
@@ -8,70 +8,70 @@ fn x() -> Bytes {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_killed_masters_replica_takes_over_and_nothing_acknowledged_is_lost() {
-    let mut cluster = RedisCluster::start(SOON);
+async fn a_replica_takes_over_from_a_killed_master_without_losing_replicated_writes() {
+    let mut cluster = RedisCluster::start(FAST_FAILOVER);
     let store = RedisStore::new(&cluster.url(), OPTIONS).unwrap();
     let keys: Vec<String> = (0..60).map(|n| format!("session:{n}")).collect();
     for key in &keys {
-        in_the_end(async || store.put(key, x(), MINUTE * 10).await).await;
+        eventually(async || store.put(key, x(), MINUTE * 10).await).await;
     }
     let recorder = Recorder::on(&store, "session:").await;
-    // The store does not wait for replicas; the test does.
+    // A write is answered before replicas have it, so the test waits for them.
     cluster.until_replicated();
     let dead = cluster.master_of("sso-lab:session:0");
     cluster.kill(dead);
     until("not current", || !recorder.is_current()).await;
 
-    // Until another leads, callers get what they answer 503 to.
-    let mut was_away = false;
-    in_the_end(async || {
+    // Until a replica has taken over, writes fail as unreachable.
+    let mut has_failed = false;
+    eventually(async || {
         let put = store.put(&keys[0], x(), MINUTE * 10).await;
-        was_away |= put.is_err();
-        let trusts = recorder.is_current();
+        has_failed |= put.is_err();
+        let current = recorder.is_current();
         let replaced = cluster.has_master_of("sso-lab:session:0");
         assert!(
-            !trusts || replaced,
-            "a master is dead, and it trusts its copies"
+            !current || replaced,
+            "current without a master of the key"
         );
         put
     })
     .await;
-    assert!(was_away, "the master was gone for a while");
+    assert!(has_failed, "no write failed during the failover");
     for key in &keys {
-        let kept = in_the_end(async || store.get(key).await).await;
+        let kept = eventually(async || store.get(key).await).await;
         assert_eq!(kept, Some(x()), "{key}");
     }
-    // The new master has not been sent the scripts.
+    // The new master does not have the scripts yet.
     let swap = async || store.compare_and_swap(&keys[0], b"x", x(), MINUTE).await;
-    assert!(in_the_end(swap).await);
+    assert!(eventually(swap).await);
 
     until("current again", || recorder.is_current()).await;
     let other = RedisStore::new(&cluster.url(), OPTIONS).unwrap();
     for key in &keys {
-        recorder.forget();
-        in_the_end(async || other.put(key, x(), MINUTE * 10).await).await;
-        until("told", || recorder.was_told(key)).await;
+        recorder.clear();
+        eventually(async || other.put(key, x(), MINUTE * 10).await).await;
+        until("invalidated", || recorder.saw(key)).await;
     }
-    // It comes back as a replica, and sends who asks it to the new master.
+    // The restarted server is a replica and redirects to the new master.
     cluster.restart(dead);
     for store in [&store, &other] {
-        let kept = in_the_end(async || store.get(&keys[0]).await).await;
+        let kept = eventually(async || store.get(&keys[0]).await).await;
         assert_eq!(kept, Some(x()));
     }
 }
 
 #[tokio::test]
-async fn a_key_on_the_move_is_followed_there() {
-    let cluster = RedisCluster::start(CALM);
+async fn a_key_is_served_while_its_slot_moves() {
+    let cluster = RedisCluster::start(NO_FAILOVER);
     let store = RedisStore::new(&cluster.url(), OPTIONS).unwrap();
     let recorder = Recorder::on(&store, "session:").await;
-    // One slot: where it is, and where it goes.
+    // All keys are in one slot, which moves from one master to the next.
     let key = |n: u32| format!("session:{{s}}{n}");
     let from = cluster.master_of("{s}");
     let to = (from + 1) % 3;
     store.put(&key(0), x(), MINUTE * 10).await.unwrap();
     cluster.begin_move("{s}", from, to);
-    // What is not there is the new one's already, and it wants to be asked.
+    // Absent keys are redirected by ASK to the new master.
     assert_eq!(store.get(&key(0)).await, Ok(Some(x())));
     assert_eq!(store.get(&key(1)).await, Ok(None));
     store.put(&key(2), x(), MINUTE * 10).await.unwrap();
@@ -80,23 +80,23 @@ async fn a_key_on_the_move_is_followed_there() {
     assert_eq!(swapped, Ok(false));
     let there = cluster.servers()[to].ask("INFO keyspace");
     assert!(there.contains("keys="), "{there}");
-    until("told by the new one", || recorder.was_told(&key(2))).await;
+    until("invalidated by the new master", || recorder.saw(&key(2))).await;
     cluster.end_move("{s}", from, to);
     for n in [0, 2] {
         assert_eq!(store.get(&key(n)).await, Ok(Some(x())), "{n}");
     }
     assert!(store.release(&key(3), "me").await.unwrap());
-    recorder.forget();
+    recorder.clear();
     let other = RedisStore::new(&cluster.url(), OPTIONS).unwrap();
     other.put(&key(0), x(), MINUTE).await.unwrap();
-    until("told", || {
-        recorder.is_current() && recorder.was_told(&key(0))
+    until("invalidated", || {
+        recorder.is_current() && recorder.saw(&key(0))
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_server_that_is_no_cluster_is_refused() {
+async fn a_server_outside_a_cluster_is_refused() {
     let server = RedisServer::start();
     let url = format!("redis+cluster://127.0.0.1:{}", server.port());
     let store = RedisStore::new(&url, OPTIONS).unwrap();

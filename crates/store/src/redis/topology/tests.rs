@@ -20,7 +20,7 @@ fn range(start: i64, end: i64, servers: Vec<Value>) -> Value {
 const INFO: &str = "cluster_state:ok\r\ncluster_known_nodes:5\r\ncluster_current_epoch:7\r\n";
 
 #[test]
-fn a_topology_has_every_master_that_lives() {
+fn a_topology_has_every_reachable_master() {
     let slots = Value::Array(vec![
         range(
             0,
@@ -55,7 +55,7 @@ fn a_topology_has_every_master_that_lives() {
 }
 
 #[test]
-fn an_answer_of_another_form_is_none() {
+fn an_answer_of_an_unknown_form_is_refused() {
     let from = at("c", 3);
     for odd in [
         Value::Nil,

@@ -1,4 +1,4 @@
-//! What a redis-server answers to a test.
+//! Commands that a test sends to a redis-server, and their replies.
 
 use std::{
     collections::BTreeMap,
@@ -12,25 +12,25 @@ use super::{
     RedisServer,
 };
 
-/// How long an answer may take, on a busy machine.
-const ANSWER: Duration = Duration::from_secs(10);
+/// How long a reply may take on a busy machine.
+const REPLY: Duration = Duration::from_secs(10);
 
 impl RedisServer {
-    /// How many bytes its data take.
+    /// The memory that it uses, in bytes.
     ///
     /// # Panics
-    /// When it does not answer.
+    /// If it does not reply.
     pub fn used_memory(&self) -> u64 {
         let used = field(&self.ask("INFO memory"), "used_memory");
         let used = used.and_then(|bytes| bytes.parse().ok());
         used.unwrap_or_else(|| panic!("INFO memory says nothing"))
     }
 
-    /// How often each command was called since the start, by its name in small
-    /// letters (`get`, `evalsha`, `client|tracking`); what scripts call counts too.
+    /// How often each command was called since the start, by its name in lower case
+    /// (`get`, `evalsha`, `client|tracking`), calls by scripts included.
     ///
     /// # Panics
-    /// When it does not answer.
+    /// If it does not reply.
     pub fn commandstats(&self) -> BTreeMap<String, u64> {
         let answer = self.ask("INFO commandstats");
         let calls = answer.lines().filter_map(|line| {
@@ -41,27 +41,27 @@ impl RedisServer {
         calls.collect()
     }
 
-    /// What it answers to `command`, as the protocol has it.
+    /// The reply to `command`, in the protocol's form.
     ///
     /// # Panics
-    /// When it does not answer.
+    /// If it does not reply.
     pub fn ask(&self, command: &str) -> String {
         let answer = self.try_ask(command);
         answer.unwrap_or_else(|why| panic!("redis-server does not answer: {why}"))
     }
 
-    /// The same; an error where it does not answer.
+    /// The same, or an error if the server does not reply.
     ///
     /// # Errors
-    /// Where it cannot be reached, or says nothing for long.
+    /// If it cannot be reached or does not reply in time.
     pub fn try_ask(&self, command: &str) -> io::Result<String> {
         self.try_ask_by(self.login.as_deref(), command)
     }
 
-    /// What it answers to `command` of `user`; of a stranger, where that is `None`.
+    /// The reply to `command` of `user`. `None`: of an unauthenticated client.
     ///
     /// # Panics
-    /// When it does not answer.
+    /// If it does not reply.
     pub fn ask_as(&self, user: Option<&RedisUser>, command: &str) -> String {
         let login = user.map(|user| format!("{} {}", user.name(), user.password()));
         let answer = self.try_ask_by(login.as_deref(), command);
@@ -70,11 +70,11 @@ impl RedisServer {
 
     fn try_ask_by(&self, login: Option<&str>, command: &str) -> io::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.set_read_timeout(Some(ANSWER))?;
+        stream.set_read_timeout(Some(REPLY))?;
         if let Some(login) = login {
             write!(stream, "AUTH {login}\r\n")?;
         }
-        // A sentinel does not know QUIT: what it answers to PING is the end.
+        // A sentinel does not know QUIT, so the reply to PING marks the end.
         write!(stream, "{command}\r\nPING\r\n")?;
         let (mut answer, mut part) = (Vec::new(), [0; 4096]);
         while !is_whole(&answer) {
@@ -92,7 +92,7 @@ impl RedisServer {
     }
 }
 
-/// Whether the answer to a PING is there.
+/// Whether the reply to the PING has arrived.
 fn is_whole(answer: &[u8]) -> bool {
     ["+PONG\r\n", "-LOADING", "-MASTERDOWN", "-NOAUTH"]
         .iter()

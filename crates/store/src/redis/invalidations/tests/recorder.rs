@@ -1,4 +1,4 @@
-//! A watcher that remembers.
+//! A watcher that records invalidations.
 
 use std::{
     sync::{Arc, Mutex, OnceLock},
@@ -7,21 +7,21 @@ use std::{
 
 use crate::{RedisStore, Store as _, Watch, Watcher};
 
-/// Far longer than anything here takes.
-pub(in crate::redis) const PATIENCE: Duration = Duration::from_secs(120);
+/// How long anything may take: far longer than it does.
+pub(in crate::redis) const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Writes down what it is told, and whether the watch was current just then.
+/// Records each invalidation, and whether the watch was current at the time.
 #[derive(Default)]
 pub(in crate::redis) struct Recorder {
     watch: OnceLock<Watch>,
-    told: Mutex<Vec<(String, bool)>>,
+    seen: Mutex<Vec<(String, bool)>>,
 }
 
-/// Stands for all keys.
+/// The name for all keys.
 pub(in crate::redis) const ALL: &str = "*";
 
 impl Recorder {
-    /// One that watches `prefix` and knows that it is current.
+    /// A recorder that watches `prefix`, once its watch is current.
     pub(in crate::redis) async fn on(store: &RedisStore, prefix: &str) -> Arc<Self> {
         let recorder = Arc::new(Self::default());
         let watch = store.watch(prefix, recorder.clone()).unwrap();
@@ -34,37 +34,39 @@ impl Recorder {
         self.watch.get().is_some_and(Watch::is_current)
     }
 
-    fn note(&self, what: &str) {
+    fn record(&self, what: &str) {
         let current = self.is_current();
-        self.told.lock().unwrap().push((what.to_owned(), current));
+        self.seen.lock().unwrap().push((what.to_owned(), current));
     }
 
-    pub(in crate::redis) fn was_told(&self, what: &str) -> bool {
-        let told = self.told.lock().unwrap();
-        told.iter().any(|(key, _)| key == what || key == ALL)
+    pub(in crate::redis) fn saw(&self, what: &str) -> bool {
+        let seen = self.seen.lock().unwrap();
+        seen.iter().any(|(key, _)| key == what || key == ALL)
     }
 
-    /// What it was told, and whether the watch was current then.
-    pub(in crate::redis) fn told(&self) -> Vec<(String, bool)> {
-        self.told.lock().unwrap().clone()
+    /// The invalidated keys, and whether the watch was current at the time.
+    pub(in crate::redis) fn seen(&self) -> Vec<(String, bool)> {
+        self.seen.lock().unwrap().clone()
     }
 
-    pub(in crate::redis) fn forget(&self) {
-        self.told.lock().unwrap().clear();
+    pub(in crate::redis) fn clear(&self) {
+        self.seen.lock().unwrap().clear();
     }
 }
 
 impl Watcher for Recorder {
     fn invalidate(&self, key: &str) {
-        self.note(key);
+        self.record(key);
     }
+
     fn invalidate_all(&self) {
-        self.note(ALL);
+        self.record(ALL);
     }
 }
 
+/// Waits until `reached`.
 pub(in crate::redis) async fn until(what: &str, mut reached: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !reached() {
         assert!(Instant::now() < deadline, "never {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;

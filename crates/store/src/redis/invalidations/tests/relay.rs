@@ -1,6 +1,5 @@
-//! A little TCP relay that can swallow all it is given, both ways: connections
-//! through it are then half-open, as behind a firewall that forgot them. Or it
-//! passes everything on late.
+//! A TCP relay that can drop all data in both directions, so that its connections
+//! are half-open, as behind a firewall that has forgotten them. It can also delay data.
 
 use std::{
     sync::{
@@ -20,36 +19,36 @@ use tokio::{
 
 pub(super) struct Relay {
     port: u16,
-    moods: Arc<Moods>,
+    faults: Arc<Faults>,
     accepting: AbortHandle,
 }
 
-/// What it does to all that passes.
+/// What it does to data.
 #[derive(Default)]
-struct Moods {
-    swallows: AtomicBool,
-    /// In milliseconds, either way.
-    dawdles: AtomicU64,
+struct Faults {
+    drops: AtomicBool,
+    /// In milliseconds, in each direction.
+    delay: AtomicU64,
 }
 
 impl Relay {
-    /// To `port` of this machine.
+    /// A relay to `port` on loopback.
     pub(super) async fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let own = listener.local_addr().unwrap().port();
-        let moods = Arc::<Moods>::default();
-        let shared = Arc::clone(&moods);
+        let faults = Arc::<Faults>::default();
+        let shared = Arc::clone(&faults);
         let accepting = tokio::spawn(async move {
-            while let Ok((near, _)) = listener.accept().await {
-                let far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-                let (near, far) = (near.into_split(), far.into_split());
-                tokio::spawn(pump(near.0, far.1, Arc::clone(&shared)));
-                tokio::spawn(pump(far.0, near.1, Arc::clone(&shared)));
+            while let Ok((client, _)) = listener.accept().await {
+                let server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                let (client, server) = (client.into_split(), server.into_split());
+                tokio::spawn(copy(client.0, server.1, Arc::clone(&shared)));
+                tokio::spawn(copy(server.0, client.1, Arc::clone(&shared)));
             }
         });
         Self {
             port: own,
-            moods,
+            faults,
             accepting: accepting.abort_handle(),
         }
     }
@@ -58,13 +57,13 @@ impl Relay {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    pub(super) fn swallow(&self, all: bool) {
-        self.moods.swallows.store(all, SeqCst);
+    pub(super) fn drop_data(&self, all: bool) {
+        self.faults.drops.store(all, SeqCst);
     }
 
-    pub(super) fn dawdle(&self, by: Duration) {
+    pub(super) fn delay(&self, by: Duration) {
         let millis = u64::try_from(by.as_millis()).unwrap();
-        self.moods.dawdles.store(millis, SeqCst);
+        self.faults.delay.store(millis, SeqCst);
     }
 }
 
@@ -74,8 +73,8 @@ impl Drop for Relay {
     }
 }
 
-/// Until either end closes.
-async fn pump(from: OwnedReadHalf, to: OwnedWriteHalf, moods: Arc<Moods>) {
+/// Copies data until either end closes.
+async fn copy(from: OwnedReadHalf, to: OwnedWriteHalf, faults: Arc<Faults>) {
     let mut buffer = [0; 4096];
     while from.readable().await.is_ok() {
         let read = match from.try_read(&mut buffer) {
@@ -84,9 +83,9 @@ async fn pump(from: OwnedReadHalf, to: OwnedWriteHalf, moods: Arc<Moods>) {
             Err(why) if why.kind() == std::io::ErrorKind::WouldBlock => continue,
             Err(_) => return,
         };
-        let dawdles = moods.dawdles.load(SeqCst);
-        tokio::time::sleep(Duration::from_millis(dawdles)).await;
-        if moods.swallows.load(SeqCst) {
+        let delay = faults.delay.load(SeqCst);
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+        if faults.drops.load(SeqCst) {
             continue;
         }
         let mut left = &buffer[..read];

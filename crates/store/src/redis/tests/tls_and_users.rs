@@ -1,5 +1,5 @@
-//! TLS with certificates of a CA of the test's own, and users with no more rights
-//! than `docs/redis.md` gives them, on each of the three.
+//! TLS with certificates of the test's own CA, and the users of `docs/redis.md` with
+//! exactly their rights, on one server, with sentinels and in a cluster.
 
 use kit::config::RedisSettings;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -11,7 +11,7 @@ use crate::{
     test_redis::{RedisCluster, RedisSentinels, RedisUser},
 };
 
-/// A CA and a server's certificate for 127.0.0.1, as files.
+/// A CA, and a server certificate for 127.0.0.1, as files.
 struct Certificates {
     folder: TempDir,
     ca: String,
@@ -41,7 +41,7 @@ impl Certificates {
         made
     }
 
-    /// The flags of a server that has them, without the port.
+    /// The flags of a server with these certificates, without its port.
     fn flags(&self) -> Vec<String> {
         let file = |name: &str| self.folder.path().join(name).display().to_string();
         let (ca, cert, key) = (file("ca"), file("cert"), file("key"));
@@ -65,24 +65,24 @@ impl Certificates {
     }
 }
 
-/// Gives `server` the manual's users.
-fn admit(server: &RedisServer) {
+/// Creates the users of `docs/redis.md` on `server`.
+fn create_users(server: &RedisServer) {
     for user in RedisUser::all() {
         let answer = server.ask(&format!("ACL SETUSER {}", user.rule()));
         assert!(answer.starts_with("+OK"), "{answer}");
     }
 }
 
-/// That the user was refused nothing.
-fn nothing_was_denied(server: &RedisServer) {
+/// The server has denied no command of any user.
+fn assert_nothing_denied(server: &RedisServer) {
     let log = server.ask("ACL LOG");
     assert!(log.starts_with("*0"), "{log}");
 }
 
-/// The contract and a watch, by `settings`.
-async fn all_works(settings: &RedisSettings) {
+/// Runs the contract suite and a watch with `settings`.
+async fn assert_all_works(settings: &RedisSettings) {
     let store = RedisStore::open(settings, OPTIONS).unwrap();
-    in_the_end(async || store.ping().await).await;
+    eventually(async || store.ping().await).await;
     let store = Arc::new(store);
     contract::check(Arc::clone(&store), Time::Real)
         .await
@@ -94,20 +94,20 @@ async fn all_works(settings: &RedisSettings) {
             .put(key, Bytes::from_static(b"x"), MINUTE)
             .await
             .unwrap();
-        until("told", || recorder.was_told(key)).await;
+        until("invalidated", || recorder.saw(key)).await;
     }
 }
 
-/// A certificate alone does not do: who made it must be trusted.
-async fn a_stranger_is_not_trusted(url: &str) {
-    let stranger = Certificates::make();
-    let store = RedisStore::open(&stranger.settings(url), OPTIONS).unwrap();
+/// A certificate of an unknown CA is refused.
+async fn assert_unknown_ca_refused(url: &str) {
+    let other = Certificates::make();
+    let store = RedisStore::open(&other.settings(url), OPTIONS).unwrap();
     let error = store.ping().await.unwrap_err();
     assert!(matches!(error, StoreError::Unreachable(_)), "{error:?}");
     assert!(error.to_string().contains("certificate"), "{error}");
 }
 
-/// The same URL for TLS and the user of the one process.
+/// The URL with TLS and the user of the one process.
 fn secured(url: &str) -> String {
     secured_for(&RedisUser::named("sso-lab"), url)
 }
@@ -118,28 +118,28 @@ fn secured_for(user: &RedisUser, url: &str) -> String {
     format!("{scheme}://{}{rest}", user.login())
 }
 
-/// Which operations a service has no use for, and no right to.
-fn goes_without(user: &RedisUser) -> &'static [&'static str] {
+/// The operations that a service does not use and has no right to.
+fn denied_operations(user: &RedisUser) -> &'static [&'static str] {
     match user.name() {
         "sso-lab" => &[],
         "sso-lab-idp" => &["watch"],
-        "sso-lab-app1-bff" | "sso-lab-app2-bff" => &["count", "ranked_count"],
+        "sso-lab-app1-bff" | "sso-lab-app2-bff" => &["increment", "count_range"],
         _ => &[
             "take",
             "remove",
-            "count",
+            "increment",
             "release",
-            "rank",
-            "ranked",
-            "ranked_count",
-            "ranked_at",
-            "unrank",
+            "add_scored",
+            "range",
+            "count_range",
+            "score",
+            "remove_scored",
             "claim",
         ],
     }
 }
 
-/// What each operation on a key that begins with `keys` comes to.
+/// The result of each operation on keys that begin with `keys`.
 async fn each_operation(
     store: &RedisStore,
     keys: &str,
@@ -167,7 +167,7 @@ async fn each_operation(
         ("take", store.take(&key("v")).await.map(drop)),
         ("remove", store.remove(&key("v")).await.map(drop)),
         (
-            "count",
+            "increment",
             store.increment(&key("sum"), MINUTE).await.map(drop),
         ),
         (
@@ -179,23 +179,26 @@ async fn each_operation(
             store.release(&key("lease"), "me").await.map(drop),
         ),
         (
-            "rank",
+            "add_scored",
             store.add_scored(&set, "m", now, MINUTE).await.map(drop),
         ),
-        ("ranked", store.range(&set, now, 9).await.map(drop)),
-        ("ranked_count", store.count_range(&set, now).await.map(drop)),
-        ("ranked_at", store.score(&set, "m").await.map(drop)),
+        ("range", store.range(&set, now, 9).await.map(drop)),
+        ("count_range", store.count_range(&set, now).await.map(drop)),
+        ("score", store.score(&set, "m").await.map(drop)),
         (
             "claim",
             store.claim(&set, now, now + MINUTE, 9).await.map(drop),
         ),
-        ("unrank", store.remove_scored(&set, "m").await.map(drop)),
+        (
+            "remove_scored",
+            store.remove_scored(&set, "m").await.map(drop),
+        ),
     ]
 }
 
-/// Each service reaches its own keys by each operation that it uses, hears of
-/// their changes, and is refused every other key and operation.
-async fn each_has_its_own(settings: &RedisSettings, url: &str) {
+/// Each service may use its operations on its own keys and watch them, and is refused
+/// every other key and operation.
+async fn assert_rights(settings: &RedisSettings, url: &str) {
     let users = RedisUser::all();
     let all = RedisUser::named("sso-lab");
     let by = |user: &RedisUser| {
@@ -206,15 +209,15 @@ async fn each_has_its_own(settings: &RedisSettings, url: &str) {
         };
         Arc::new(RedisStore::open(&settings, OPTIONS).unwrap())
     };
-    let somebody = by(&all);
-    in_the_end(async || somebody.ping().await).await;
+    let all_rights = by(&all);
+    eventually(async || all_rights.ping().await).await;
     for user in users.iter().filter(|user| user.name() != all.name()) {
         let store = by(user);
         store.ping().await.unwrap();
         for (operation, outcome) in each_operation(&store, user.keys()).await {
-            // A script that is refused a command says ERR, a command alone NOPERM.
+            // A denied command in a script is answered ERR, a command alone NOPERM.
             let refused = matches!(&outcome, Err(StoreError::Refused(_)));
-            let expected = goes_without(user).contains(&operation);
+            let expected = denied_operations(user).contains(&operation);
             assert_eq!(
                 refused,
                 expected,
@@ -223,12 +226,12 @@ async fn each_has_its_own(settings: &RedisSettings, url: &str) {
             );
             assert_eq!(outcome.is_err(), expected, "{}: {operation}", user.name());
         }
-        if !goes_without(user).contains(&"watch") {
+        if !denied_operations(user).contains(&"watch") {
             let recorder = Recorder::on(&store, user.keys()).await;
             let key = format!("{}watched", user.keys());
             let changed = Bytes::from_static(b"x");
-            somebody.put(&key, changed, MINUTE).await.unwrap();
-            until("told", || recorder.was_told(&key)).await;
+            all_rights.put(&key, changed, MINUTE).await.unwrap();
+            until("invalidated", || recorder.saw(&key)).await;
         }
         for other in users.iter().filter(|other| other.name() != user.name()) {
             let foreign = if other.name() == all.name() {
@@ -247,17 +250,17 @@ async fn each_has_its_own(settings: &RedisSettings, url: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_server_with_tls_and_a_user_keeps_the_contract() {
+async fn a_server_with_tls_and_a_user_passes_the_contract_suite() {
     let certificates = Certificates::make();
     let server = RedisServer::start_tls(&certificates.flags());
-    admit(&server);
+    create_users(&server);
     let url = format!("redis://127.0.0.1:{}", server.tls_port().unwrap());
     let settings = certificates.settings(&secured(&url));
-    all_works(&settings).await;
-    nothing_was_denied(&server);
-    each_has_its_own(&settings, &url).await;
-    a_stranger_is_not_trusted(&secured(&url)).await;
-    // Without TLS there is no Redis there.
+    assert_all_works(&settings).await;
+    assert_nothing_denied(&server);
+    assert_rights(&settings, &url).await;
+    assert_unknown_ca_refused(&secured(&url)).await;
+    // Without TLS the port does not speak Redis.
     let plain = RedisStore::new(&url, OPTIONS).unwrap();
     assert!(matches!(
         plain.ping().await,
@@ -266,29 +269,29 @@ async fn a_server_with_tls_and_a_user_keeps_the_contract() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn sentinels_with_tls_a_password_and_a_user_keep_the_contract() {
+async fn sentinels_with_tls_a_password_and_a_user_pass_the_contract_suite() {
     let certificates = Certificates::make();
-    let set = RedisSentinels::start_tls(CALM, &certificates.flags(), "hunter2");
-    set.servers().iter().for_each(admit);
+    let set = RedisSentinels::start_tls(NO_FAILOVER, &certificates.flags(), "hunter2");
+    set.servers().iter().for_each(create_users);
     let mut settings = certificates.settings(&secured(&set.tls_url()));
     let store = RedisStore::open(&settings, OPTIONS).unwrap();
     let error = store.ping().await.unwrap_err().to_string();
     assert!(error.contains("NOAUTH"), "{error}");
     settings.sentinel_password = Some("hunter2".into());
-    all_works(&settings).await;
-    set.servers().iter().for_each(nothing_was_denied);
-    each_has_its_own(&settings, &set.tls_url()).await;
+    assert_all_works(&settings).await;
+    set.servers().iter().for_each(assert_nothing_denied);
+    assert_rights(&settings, &set.tls_url()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_cluster_with_tls_and_a_user_keeps_the_contract() {
+async fn a_cluster_with_tls_and_a_user_passes_the_contract_suite() {
     let certificates = Certificates::make();
-    let cluster = RedisCluster::start_tls(CALM, &certificates.flags());
-    cluster.servers().iter().for_each(admit);
+    let cluster = RedisCluster::start_tls(NO_FAILOVER, &certificates.flags());
+    cluster.servers().iter().for_each(create_users);
     let url = secured(&cluster.tls_url());
     let settings = certificates.settings(&url);
-    all_works(&settings).await;
-    cluster.servers().iter().for_each(nothing_was_denied);
-    each_has_its_own(&settings, &cluster.tls_url()).await;
-    a_stranger_is_not_trusted(&url).await;
+    assert_all_works(&settings).await;
+    cluster.servers().iter().for_each(assert_nothing_denied);
+    assert_rights(&settings, &cluster.tls_url()).await;
+    assert_unknown_ca_refused(&url).await;
 }
