@@ -7,6 +7,10 @@
 //! has done nothing. `ClusterConnectionNotFound` is no reason to repeat: the library
 //! reports it for commands that were sent already, too.
 //!
+//! A node that hangs delays the keys of its slots alone. So a command without a reply
+//! does not replace the connection, which serves the other nodes: a new connection
+//! would wait for the node. [`Cluster::review`] finds out when a replica has taken over.
+//!
 //! While a watch is current, every connection must lead to a master that the watch
 //! tracks, or the local cache could keep what an old master still answers. The
 //! library learns slots from whichever node answers first, and does not compare
@@ -19,6 +23,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -45,6 +50,8 @@ const MAX_REDIRECTIONS: usize = 5;
 /// A connection to the cluster is one to each node: each may take so much of the
 /// time that a command waits for it. A silent node then leaves time for the others.
 const CONNECT_SHARE: u32 = 4;
+/// The shortest time between two reviews.
+const BETWEEN_REVIEWS: Duration = Duration::from_millis(500);
 
 pub(super) struct Cluster {
     connector: Connector,
@@ -52,9 +59,11 @@ pub(super) struct Cluster {
     seeds: Vec<Node>,
     tracked: Mutex<Tracked>,
     resolver: TrackedResolver,
-    /// Changes with the masters that are tracked: the connections made before are
-    /// not used again.
-    epoch: Arc<AtomicUsize>,
+    /// Changes with the tracked masters and after a failover: the connections of an
+    /// earlier generation are not used again.
+    generation: AtomicUsize,
+    /// Held by a review.
+    review: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The masters that the watches track.
@@ -74,7 +83,8 @@ impl Cluster {
             seeds,
             tracked: Mutex::default(),
             resolver: TrackedResolver::default(),
-            epoch: Arc::default(),
+            generation: AtomicUsize::default(),
+            review: Arc::default(),
         }
     }
 
@@ -95,10 +105,27 @@ impl Cluster {
             tracked.masters = masters.to_vec();
             tracked.client = None;
             *self.resolver.only.lock() = Some(masters.to_vec());
-            self.epoch.fetch_add(1, SeqCst);
+            self.generation.fetch_add(1, SeqCst);
         }
         tracked.watches += 1;
         Restriction(Arc::clone(self))
+    }
+
+    /// Replaces all connections if the cluster has another epoch than `epoch`: a
+    /// replica may have taken over from a node that did not reply.
+    fn review(self: &Arc<Self>, epoch: u64) {
+        let Ok(turn) = Arc::clone(&self.review).try_lock_owned() else {
+            return;
+        };
+        let cluster = Arc::clone(self);
+        tokio::spawn(async move {
+            let topology = cluster.topology().await;
+            if topology.is_ok_and(|now| now.state.ok && now.state.epoch != epoch) {
+                cluster.generation.fetch_add(1, SeqCst);
+            }
+            tokio::time::sleep(BETWEEN_REVIEWS).await;
+            drop(turn);
+        });
     }
 
     /// The masters that a watch knew last come first: the URL may be old.
@@ -169,14 +196,17 @@ impl AsyncDNSResolver for TrackedResolver {
 impl Target for Cluster {
     type Pooled = Nodes;
 
-    async fn connect(&self) -> Result<Nodes, StoreError> {
-        let made_in = self.epoch.load(SeqCst);
+    async fn connect(self: &Arc<Self>) -> Result<Nodes, StoreError> {
+        let generation = self.generation.load(SeqCst);
+        // Before the slots are learned, so that no later failover is missed.
+        let epoch = self.topology().await?.state.epoch;
         let client = self.client().map_err(|error| error::explain(&error))?;
         let connection = client.get_async_connection().await;
         Ok(Nodes {
             connection: connection.map_err(|error| topology::explain(&error))?,
-            made_in,
-            epoch: Arc::clone(&self.epoch),
+            cluster: Arc::clone(self),
+            generation,
+            epoch,
         })
     }
 }
@@ -184,15 +214,26 @@ impl Target for Cluster {
 /// Connections to all nodes, which a slot holds.
 pub(super) struct Nodes {
     connection: ClusterConnection,
-    made_in: usize,
-    epoch: Arc<AtomicUsize>,
+    cluster: Arc<Cluster>,
+    generation: usize,
+    /// The cluster's epoch when it was made.
+    epoch: u64,
 }
 
 impl Pooled for Nodes {
     type Connection = ClusterConnection;
 
     fn connection(&self) -> Option<ClusterConnection> {
-        (self.epoch.load(SeqCst) == self.made_in).then(|| self.connection.clone())
+        let is_current = self.cluster.generation.load(SeqCst) == self.generation;
+        is_current.then(|| self.connection.clone())
+    }
+
+    fn is_lost(&self, error: &RedisError) -> bool {
+        if error.is_timeout() {
+            self.cluster.review(self.epoch);
+            return false;
+        }
+        error::is_connection_suspect(error)
     }
 }
 
@@ -296,8 +337,6 @@ fn address(node: &str) -> Option<(String, u16)> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use redis::RedisConnectionInfo;
 
     use super::*;
@@ -335,15 +374,15 @@ mod tests {
     #[test]
     fn a_change_of_the_masters_ends_the_use_of_connections() {
         let cluster = cluster();
-        let epoch = || cluster.epoch.load(SeqCst);
-        let before = epoch();
+        let generation = || cluster.generation.load(SeqCst);
+        let before = generation();
         let _first = cluster.restrict(&[node(2)]);
-        let restricted = epoch();
+        let restricted = generation();
         assert_ne!(restricted, before, "of before the watch");
         let _same = cluster.restrict(&[node(2)]);
-        assert_eq!(epoch(), restricted, "the same masters");
+        assert_eq!(generation(), restricted, "the same masters");
         let _other = cluster.restrict(&[node(3)]);
-        assert_ne!(epoch(), restricted, "another master");
+        assert_ne!(generation(), restricted, "another master");
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(super) trait Target: Send + Sync + 'static {
     type Pooled: Pooled;
 
     /// A new connection, whose task runs on the current runtime.
-    fn connect(&self) -> impl Future<Output = Result<Self::Pooled, StoreError>> + Send;
+    fn connect(self: &Arc<Self>) -> impl Future<Output = Result<Self::Pooled, StoreError>> + Send;
 }
 
 /// What a slot holds.
@@ -46,6 +46,11 @@ pub(super) trait Pooled: Send + 'static {
     /// A clone to send a command over. `None`: it must be replaced first. A change
     /// is never sent twice, so a loss that is known is better noticed before.
     fn connection(&self) -> Option<Self::Connection>;
+
+    /// Whether a command's `error` means that it must be replaced.
+    fn is_lost(&self, error: &RedisError) -> bool {
+        error::is_connection_suspect(error)
+    }
 }
 
 /// All slots that lead to one target.
@@ -248,15 +253,13 @@ struct Lease<P> {
     number: u64,
 }
 
-impl<P> Lease<P> {
-    /// Gives the connection up for good where the command's `error` makes it
-    /// suspect. A connection that has replaced it meanwhile stays.
+impl<P: Pooled> Lease<P> {
+    /// Drops the connection if the command's `error` means that it is lost. A
+    /// connection that has replaced it meanwhile stays.
     fn release(self, error: &RedisError) {
-        if error::is_connection_suspect(error) {
-            let mut current = self.slot.current.lock();
-            if current.number == self.number {
-                current.pooled = None;
-            }
+        let mut current = self.slot.current.lock();
+        if current.number == self.number {
+            current.pooled.take_if(|pooled| pooled.is_lost(error));
         }
     }
 }
@@ -302,7 +305,7 @@ mod tests {
     impl Target for Refusing {
         type Pooled = NoConnection;
 
-        async fn connect(&self) -> Result<NoConnection, StoreError> {
+        async fn connect(self: &Arc<Self>) -> Result<NoConnection, StoreError> {
             self.0.fetch_add(1, Ordering::Relaxed);
             tokio::task::yield_now().await;
             Err(StoreError::Unreachable("refused".to_owned()))

@@ -37,7 +37,7 @@ impl Connector {
         let certificates = trust.map(certificates).transpose()?;
         let template = template(certificates.as_ref()).map_err(|error| error.to_string())?;
         let template = template
-            .set_tcp_settings(TcpSettings::default().set_nodelay(true))
+            .set_tcp_settings(tcp_settings(connect))
             .set_redis_settings(settings.set_protocol(ProtocolVersion::RESP3));
         Ok(Self {
             template,
@@ -131,6 +131,16 @@ impl Connector {
             .get_multiplexed_async_connection_with_config(config)
             .await
     }
+}
+
+/// A peer that acknowledges no data for `timeout` is lost.
+fn tcp_settings(timeout: Duration) -> TcpSettings {
+    let settings = TcpSettings::default().set_nodelay(true);
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    let settings = settings.set_user_timeout(timeout);
+    #[cfg(not(any(target_os = "android", target_os = "fuchsia", target_os = "linux")))]
+    let _ = timeout;
+    settings
 }
 
 fn template(certificates: Option<&TlsCertificates>) -> RedisResult<ConnectionInfo> {

@@ -133,7 +133,7 @@ impl Sentinels {
 impl Target for Sentinels {
     type Pooled = ServerConnection;
 
-    async fn connect(&self) -> Result<ServerConnection, StoreError> {
+    async fn connect(self: &Arc<Self>) -> Result<ServerConnection, StoreError> {
         let begun = self.master.lock().decisions;
         let (node, _) = self.ask().await?;
         let server = {

@@ -111,7 +111,7 @@ pub(super) async fn is_master(connection: &mut impl ConnectionLike) -> RedisResu
 impl Target for Server {
     type Pooled = ServerConnection;
 
-    async fn connect(&self) -> Result<ServerConnection, StoreError> {
+    async fn connect(self: &Arc<Self>) -> Result<ServerConnection, StoreError> {
         let made_in = self.epoch.load(SeqCst);
         let connection = self.pool.get().await.map_err(|error| explain(&error))?;
         Ok(ServerConnection {

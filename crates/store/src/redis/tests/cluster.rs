@@ -29,10 +29,7 @@ async fn a_replica_takes_over_from_a_killed_master_without_losing_replicated_wri
         has_failed |= put.is_err();
         let current = recorder.is_current();
         let replaced = cluster.has_master_of("sso-lab:session:0");
-        assert!(
-            !current || replaced,
-            "current without a master of the key"
-        );
+        assert!(!current || replaced, "current without a master of the key");
         put
     })
     .await;
@@ -57,6 +54,104 @@ async fn a_replica_takes_over_from_a_killed_master_without_losing_replicated_wri
     for store in [&store, &other] {
         let kept = eventually(async || store.get(&keys[0]).await).await;
         assert_eq!(kept, Some(x()));
+    }
+}
+
+/// One connection, so that keys of all nodes share it.
+const ONE_CONNECTION: Options = Options {
+    connect: Duration::from_secs(2),
+    response: Duration::from_secs(1),
+    shared_connections: 1,
+};
+
+/// A store of this cluster, and a key of each master.
+async fn store_and_keys(cluster: &RedisCluster) -> (RedisStore, [String; 3]) {
+    let store = RedisStore::new(&cluster.url(), ONE_CONNECTION).unwrap();
+    let key_of = |master| {
+        let mut keys = (0..).map(|n| format!("session:{n}"));
+        let is_on = |key: &String| cluster.master_of(&format!("sso-lab:{key}")) == master;
+        keys.find(is_on).unwrap()
+    };
+    let keys = [0, 1, 2].map(key_of);
+    for key in &keys {
+        eventually(async || store.put(key, x(), MINUTE * 10).await).await;
+    }
+    cluster.until_replicated();
+    (store, keys)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_node_that_hangs_delays_its_own_keys_alone_and_each_within_the_timeout() {
+    let cluster = RedisCluster::start(NO_FAILOVER);
+    let (store, keys) = store_and_keys(&cluster).await;
+    let [hanging, others @ ..] = &keys;
+    cluster.servers()[0].pause();
+    let limit = ONE_CONNECTION.response + SLACK;
+    let delayed = async {
+        for _ in 0..4 {
+            let begun = Instant::now();
+            let (read, written) = tokio::join!(
+                store.get(hanging),
+                store.compare_and_swap(hanging, b"x", x(), MINUTE),
+            );
+            for error in [read.err(), written.err()] {
+                assert!(
+                    matches!(error, Some(StoreError::Unreachable(_))),
+                    "{error:?}"
+                );
+            }
+            assert!(begun.elapsed() < limit, "{:?}", begun.elapsed());
+        }
+    };
+    let (mut served, mut slowest) = (0, Duration::ZERO);
+    let serving = async {
+        loop {
+            for key in others {
+                let begun = Instant::now();
+                assert_eq!(store.get(key).await, Ok(Some(x())), "{key} after {served}");
+                store.put(key, x(), MINUTE * 10).await.unwrap();
+                slowest = slowest.max(begun.elapsed());
+                served += 1;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        () = delayed => {}
+        () = serving => {}
+    }
+    println!("{served} keys of other nodes served, the slowest in {slowest:?}");
+    assert!(served > 100, "only {served} keys of other nodes served");
+    cluster.servers()[0].resume();
+    assert_eq!(
+        eventually(async || store.get(hanging).await).await,
+        Some(x())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_replica_takes_over_from_a_node_that_hangs() {
+    let cluster = RedisCluster::start(FAST_FAILOVER);
+    let (store, keys) = store_and_keys(&cluster).await;
+    cluster.servers()[0].pause();
+    for key in &keys {
+        let put = async || {
+            let begun = Instant::now();
+            let put = store.put(key, x(), MINUTE * 10).await;
+            let limit = ONE_CONNECTION.connect + ONE_CONNECTION.response + SLACK;
+            assert!(begun.elapsed() < limit, "{key}: {:?}", begun.elapsed());
+            put
+        };
+        eventually(put).await;
+    }
+    // It returns as a replica, and redirects to the new master.
+    cluster.servers()[0].resume();
+    let other = RedisStore::new(&cluster.url(), OPTIONS).unwrap();
+    for key in &keys {
+        for store in [&store, &other] {
+            let read = eventually(async || store.get(key).await).await;
+            assert_eq!(read, Some(x()), "{key}");
+        }
     }
 }
 
