@@ -2,6 +2,7 @@
 //! the protocol's types (`oauth-types`).
 
 pub mod admission;
+pub mod bounded_cache;
 pub mod clock;
 pub mod config;
 pub mod files;

@@ -2,10 +2,13 @@
 //! current, from the store otherwise, and the last known value while the store is
 //! unreachable. For data that may be old then, never for a decision about access.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use kit::clock::{Clock, Timestamp};
+use kit::{
+    bounded_cache::BoundedCache,
+    clock::{Clock, Timestamp},
+};
 use parking_lot::Mutex;
 
 use crate::{CacheEntries, LocalCache, SharedStore, StoreError};
@@ -21,10 +24,9 @@ pub struct CachedReads {
     store: SharedStore,
     clock: Arc<dyn Clock>,
     prefix: String,
-    capacity: usize,
     cache: LocalCache<(Value, Timestamp)>,
     /// The value of each key when the store last answered.
-    last: Mutex<HashMap<String, Value>>,
+    last: Mutex<BoundedCache<String, Value>>,
 }
 
 impl CachedReads {
@@ -37,9 +39,8 @@ impl CachedReads {
             store,
             clock,
             prefix: prefix.to_owned(),
-            capacity,
             cache: LocalCache::new(entries, watch),
-            last: Mutex::default(),
+            last: Mutex::new(BoundedCache::new(capacity)),
         }
     }
 
@@ -85,12 +86,9 @@ impl CachedReads {
         let mut last = self.last.lock();
         if let Some(known) = last.get_mut(name) {
             known.clone_from(value);
-            return;
+        } else {
+            last.insert(name.to_owned(), value.clone());
         }
-        if last.len() >= self.capacity {
-            last.clear();
-        }
-        last.insert(name.to_owned(), value.clone());
     }
 }
 

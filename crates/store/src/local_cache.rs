@@ -5,7 +5,6 @@
 //! [`PendingRead`] before it asks the store, and an invalidation cancels it.
 
 use std::{
-    collections::HashMap,
     hash::{BuildHasher as _, RandomState},
     sync::{
         Arc,
@@ -13,6 +12,7 @@ use std::{
     },
 };
 
+use kit::bounded_cache::BoundedCache;
 use parking_lot::Mutex;
 
 use crate::{Watch, Watcher};
@@ -29,13 +29,13 @@ pub struct LocalCache<T> {
 /// The entries of a [`LocalCache`], which the store's watch invalidates.
 pub struct CacheEntries<T> {
     prefix: String,
-    /// The most entries of a shard.
-    capacity: usize,
     hasher: RandomState,
-    shards: [Mutex<HashMap<String, CacheEntry<T>>>; SHARDS],
+    shards: [Mutex<Shard<T>>; SHARDS],
     /// The id of the next read.
     next: AtomicU64,
 }
+
+type Shard<T> = BoundedCache<Arc<str>, CacheEntry<T>>;
 
 enum CacheEntry<T> {
     /// The read `id` is in flight for `readers`, and no invalidation came since.
@@ -69,22 +69,11 @@ impl<T: Clone> LocalCache<T> {
         }
     }
 
-    /// Registers a read of the store. `None`: its result is not cached.
+    /// Registers a read of the store. `None`: nothing is cached.
     pub fn begin_read<'c>(&'c self, name: &'c str) -> Option<PendingRead<'c, T>> {
         self.watch.as_ref()?;
         let entries = &*self.entries;
         let mut shard = entries.shard(name).lock();
-        if shard.len() >= entries.capacity && !shard.contains_key(name) {
-            // Evicts every other value. The next call for one of them reads the store.
-            let mut evict = false;
-            shard.retain(|_, entry| {
-                evict = !evict;
-                matches!(entry, CacheEntry::Pending { .. }) || !evict
-            });
-            if shard.len() >= entries.capacity {
-                return None;
-            }
-        }
         if let Some(CacheEntry::Pending { id, readers }) = shard.get_mut(name) {
             *readers += 1;
             let id = *id;
@@ -92,7 +81,7 @@ impl<T: Clone> LocalCache<T> {
         }
         // A caller that reads a cached value again needs a newer one.
         let id = entries.next.fetch_add(1, Relaxed);
-        shard.insert(name.to_owned(), CacheEntry::Pending { id, readers: 1 });
+        shard.insert(name.into(), CacheEntry::Pending { id, readers: 1 });
         Some(PendingRead { entries, name, id })
     }
 
@@ -140,9 +129,10 @@ impl<T> CacheEntries<T> {
     pub fn new(prefix: &str, capacity: usize) -> Arc<Self> {
         Arc::new(Self {
             prefix: prefix.to_owned(),
-            capacity: capacity.div_ceil(SHARDS),
             hasher: RandomState::new(),
-            shards: std::array::from_fn(|_| Mutex::default()),
+            shards: std::array::from_fn(|_| {
+                Mutex::new(BoundedCache::new(capacity.div_ceil(SHARDS)))
+            }),
             next: AtomicU64::new(0),
         })
     }
@@ -151,7 +141,7 @@ impl<T> CacheEntries<T> {
         self.shard(name).lock().remove(name);
     }
 
-    fn shard(&self, name: &str) -> &Mutex<HashMap<String, CacheEntry<T>>> {
+    fn shard(&self, name: &str) -> &Mutex<Shard<T>> {
         let number = self.hasher.hash_one(name) % SHARDS as u64;
         &self.shards[usize::try_from(number).unwrap_or(0)]
     }

@@ -27,7 +27,7 @@ pub use self::{
     connection::{CloseReason, Connection, InFlight, Phase},
     limits::Limits,
 };
-use crate::net::AddrBucket;
+use crate::{bounded_cache::BoundedCache, net::AddrBucket};
 
 /// How often the log says that there is no room, in ticks.
 const SAY_EVERY: u64 = 60;
@@ -51,7 +51,7 @@ struct Inner {
     open: Mutex<Open>,
     bytes: Mutex<Bytes>,
     /// When a client last authenticated at an address.
-    authenticated: Mutex<HashMap<AddrBucket, u64>>,
+    authenticated: Mutex<BoundedCache<AddrBucket, u64>>,
 }
 
 #[derive(Debug, Default)]
@@ -71,7 +71,7 @@ impl Admission {
             sweeping: Semaphore::new(1),
             open: Mutex::default(),
             bytes: Mutex::default(),
-            authenticated: Mutex::default(),
+            authenticated: Mutex::new(BoundedCache::new(MAX_AUTHENTICATED)),
         }))
     }
 
@@ -131,13 +131,9 @@ impl Admission {
     pub fn mark_authenticated(&self, bucket: AddrBucket) {
         let now = self.now();
         let mut marked = self.0.authenticated.lock();
-        if marked.len() >= MAX_AUTHENTICATED && !marked.contains_key(&bucket) {
-            marked.retain(|_, since| now - *since <= AUTHENTICATED_FOR);
-            if marked.len() >= MAX_AUTHENTICATED {
-                return;
-            }
+        if marked.get(&bucket) != Some(&now) {
+            marked.insert(bucket, now);
         }
-        marked.insert(bucket, now);
     }
 
     /// Whether a client has authenticated at `bucket` in the last minutes.

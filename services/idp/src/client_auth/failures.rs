@@ -3,12 +3,11 @@
 //! process, so a right secret costs no store command.
 
 use std::{
-    collections::HashMap,
     hash::{BuildHasher as _, Hash, RandomState},
     time::Duration,
 };
 
-use kit::clock::Timestamp;
+use kit::{bounded_cache::BoundedCache, clock::Timestamp};
 use parking_lot::Mutex;
 use web_kit::client::AddrBucket;
 
@@ -18,9 +17,8 @@ const LIMIT: u32 = 10;
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// How long failures count after the last one.
 const REMEMBERED: Duration = Duration::from_secs(15 * 60);
-/// The capacity of each of two halves: the older half is dropped when the newer one is
-/// full.
-const HALF: usize = 5000;
+/// The maximum number of entries.
+const MAX_FAILURES: usize = 10_000;
 
 /// Whose secret is being guessed.
 #[derive(Clone, Copy, Debug, Hash)]
@@ -34,25 +32,29 @@ pub enum FailureKey<'a> {
 }
 
 /// Recent failures.
-#[derive(Default)]
 pub struct Failures {
     hasher: RandomState,
-    halves: Mutex<Halves>,
+    recent: Mutex<Recent>,
 }
 
 type Key = (u64, AddrBucket);
 
-#[derive(Default)]
-struct Halves {
-    newer: HashMap<Key, Failed>,
-    older: HashMap<Key, Failed>,
-}
+struct Recent(BoundedCache<Key, Failed>);
 
 #[derive(Clone, Copy, Default)]
 struct Failed {
     times: u32,
     last: Timestamp,
     wait_until: Timestamp,
+}
+
+impl Default for Failures {
+    fn default() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            recent: Mutex::new(Recent(BoundedCache::new(MAX_FAILURES))),
+        }
+    }
 }
 
 impl Failures {
@@ -67,32 +69,32 @@ impl Failures {
         is_right: impl FnOnce() -> bool,
     ) -> Result<bool, Duration> {
         let key = self.key(key, from);
-        let mut halves = self.halves.lock();
-        if let Some(wait) = halves.wait(key, now) {
+        let mut recent = self.recent.lock();
+        if let Some(wait) = recent.wait(key, now) {
             return Err(wait);
         }
         let is_right = is_right();
         if is_right {
-            halves.forget(key);
+            recent.forget(key);
         } else {
-            halves.add(key, now);
+            recent.add(key, now);
         }
         Ok(is_right)
     }
 
     /// The time to wait, for a check that takes longer.
     pub fn wait(&self, key: FailureKey<'_>, from: AddrBucket, now: Timestamp) -> Option<Duration> {
-        self.halves.lock().wait(self.key(key, from), now)
+        self.recent.lock().wait(self.key(key, from), now)
     }
 
     /// Counts a failure.
     pub fn add(&self, key: FailureKey<'_>, from: AddrBucket, now: Timestamp) {
-        self.halves.lock().add(self.key(key, from), now);
+        self.recent.lock().add(self.key(key, from), now);
     }
 
     /// Clears the failures.
     pub fn forget(&self, key: FailureKey<'_>, from: AddrBucket) {
-        self.halves.lock().forget(self.key(key, from));
+        self.recent.lock().forget(self.key(key, from));
     }
 
     fn key(&self, key: FailureKey<'_>, from: AddrBucket) -> Key {
@@ -100,12 +102,10 @@ impl Failures {
     }
 }
 
-impl Halves {
+impl Recent {
     fn get(&self, key: Key, now: Timestamp) -> Option<Failed> {
-        let failed = self.newer.get(&key).or_else(|| self.older.get(&key));
-        failed
-            .copied()
-            .filter(|failed| failed.last + REMEMBERED > now)
+        let failed = self.0.get(&key).copied();
+        failed.filter(|failed| failed.last + REMEMBERED > now)
     }
 
     fn wait(&self, key: Key, now: Timestamp) -> Option<Duration> {
@@ -121,19 +121,11 @@ impl Halves {
             let wait = Duration::from_secs(1 << over.min(16)).min(LONGEST_WAIT);
             failed.wait_until = now + wait;
         }
-        if self.newer.len() >= HALF && !self.newer.contains_key(&key) {
-            self.older = std::mem::take(&mut self.newer);
-        }
-        self.newer.insert(key, failed);
+        self.0.insert(key, failed);
     }
 
     fn forget(&mut self, key: Key) {
-        if !self.newer.is_empty() {
-            self.newer.remove(&key);
-        }
-        if !self.older.is_empty() {
-            self.older.remove(&key);
-        }
+        self.0.remove(&key);
     }
 }
 
@@ -199,15 +191,15 @@ mod tests {
     #[test]
     fn what_is_remembered_is_bounded_and_the_oldest_goes() {
         let failures = Failures::default();
-        for n in 0..4 * 5000 {
+        let many = u32::try_from(2 * MAX_FAILURES).unwrap();
+        for n in 0..many {
             failures.add(APP1, from(n), NOW);
         }
-        let halves = failures.halves.lock();
-        let held = halves.newer.len() + halves.older.len();
-        assert!(held <= 2 * HALF && held > HALF / 2, "{held}");
-        let newest = failures.key(APP1, from(4 * 5000 - 1));
-        assert!(halves.get(newest, NOW).is_some());
-        assert!(halves.get(failures.key(APP1, from(0)), NOW).is_none());
-        assert!(halves.get(newest, NOW + REMEMBERED).is_none());
+        let recent = failures.recent.lock();
+        assert_eq!(recent.0.len(), MAX_FAILURES);
+        let newest = failures.key(APP1, from(many - 1));
+        assert!(recent.get(newest, NOW).is_some());
+        assert!(recent.get(failures.key(APP1, from(0)), NOW).is_none());
+        assert!(recent.get(newest, NOW + REMEMBERED).is_none());
     }
 }

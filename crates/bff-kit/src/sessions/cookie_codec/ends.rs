@@ -8,20 +8,16 @@
 //! full the oldest entry is dropped, and that session's tokens are valid again until
 //! they expire.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    hash::Hash,
-    time::Duration,
-};
+use std::time::Duration;
 
 use aws_lc_rs::digest;
-use kit::clock::Timestamp;
+use kit::{bounded_cache::BoundedCache, clock::Timestamp};
 use parking_lot::Mutex;
 
 use crate::sessions::{index::Whose, record::About};
 
-/// The most ends that are remembered, and the most doubts: at some 150 bytes
-/// each, 20 MB.
+/// The most ends that are remembered, and the most doubts: at some 200 bytes
+/// each, 26 MB.
 const MAX: usize = 65_536;
 /// By how much the provider's clock may differ from ours.
 const SKEW: Duration = Duration::from_secs(10);
@@ -53,13 +49,27 @@ pub(super) struct Ends {
     known: Mutex<Known>,
 }
 
-#[derive(Default)]
 struct Known {
-    ended: Latest<Ended, Timestamp>,
-    /// From when on the record is to be read.
-    doubtful: Latest<Digest, Timestamp>,
+    ended: BoundedCache<Ended, End>,
+    doubtful: BoundedCache<Digest, Doubt>,
+    /// The version of the next doubt.
+    next: u64,
     /// Until then the watch may have missed changes.
     missed: Option<Timestamp>,
+}
+
+/// An end, as the provider or this process said at `said_at`.
+struct End {
+    said_at: Timestamp,
+    forgotten_at: Timestamp,
+}
+
+/// The record of a session changed.
+struct Doubt {
+    /// From when on the record is to be read.
+    due: Timestamp,
+    version: u64,
+    forgotten_at: Timestamp,
 }
 
 impl Ends {
@@ -67,16 +77,20 @@ impl Ends {
     pub(super) fn new(longest: Duration) -> Self {
         Self {
             longest,
-            known: Mutex::default(),
+            known: Mutex::new(Known {
+                ended: BoundedCache::new(MAX),
+                doubtful: BoundedCache::new(MAX),
+                next: 0,
+                missed: None,
+            }),
         }
     }
 
     /// A session has ended.
     pub(super) fn session(&self, session: Digest, now: Timestamp) {
         let mut known = self.known.lock();
-        known.doubtful.forget(&session);
-        let until = now + self.longest;
-        known.ended.put(Ended::Session(session), now, now, until);
+        known.doubtful.remove(&session);
+        known.end(Ended::Session(session), now, now, self.longest);
     }
 
     /// All of `whose` have ended, as the provider said at `said_at`.
@@ -86,17 +100,26 @@ impl Ends {
             Whose::User(sub) => Ended::User(digest_of(sub)),
         };
         let mut known = self.known.lock();
-        let before = known.ended.get(&what).copied();
+        let before = known.ended.get(&what).map(|end| end.said_at);
         let said_at = before.map_or(said_at, |before| before.max(said_at));
-        known.ended.put(what, said_at, now, now + self.longest);
+        known.end(what, said_at, now, self.longest);
     }
 
     /// A record changed: it may be gone.
     pub(super) fn doubt(&self, session: Digest, now: Timestamp) {
         let mut known = self.known.lock();
-        if known.ended.get(&Ended::Session(session)).is_none() {
-            known.doubtful.put(session, now, now, now + self.longest);
+        if known.ended.get(&Ended::Session(session)).is_some() {
+            return;
         }
+        let doubt = Doubt {
+            due: now,
+            version: known.next,
+            forgotten_at: now + self.longest,
+        };
+        known.next += 1;
+        let has_ended = |doubt: &Doubt| doubt.forgotten_at <= now;
+        known.doubtful.remove_oldest_while(has_ended);
+        known.doubtful.insert(session, doubt);
     }
 
     /// The watch may have missed changes until now.
@@ -116,104 +139,60 @@ impl Ends {
         let by_user = || ended.get(&Ended::User(digest_of(&about.user.sub)));
         ended.get(&Ended::Session(session)).is_some()
             || about.sid.as_ref().is_some_and(by_login)
-            || by_user().is_some_and(|said_at| about.identified_at <= *said_at)
+            || by_user().is_some_and(|end| about.identified_at <= end.said_at)
     }
 
     /// Whether the record is to be read, for a session with a token of `issued_at`. A
     /// token of later than the missed changes came from a live record.
     pub(super) fn doubts(&self, session: Digest, issued_at: Timestamp, now: Timestamp) -> bool {
         let known = self.known.lock();
-        let itself = known
-            .doubtful
-            .get(&session)
-            .is_some_and(|from| *from <= now);
-        itself || known.missed.is_some_and(|at| issued_at <= at + SKEW)
+        known.doubts(session, now) || known.missed.is_some_and(|at| issued_at <= at + SKEW)
     }
 
     /// Whether the session itself is in doubt.
     pub(super) fn doubts_itself(&self, session: Digest, now: Timestamp) -> bool {
-        let known = self.known.lock();
-        known
-            .doubtful
-            .get(&session)
-            .is_some_and(|from| *from <= now)
+        self.known.lock().doubts(session, now)
     }
 
     /// The version of the doubt, taken before the read, for [`Ends::settle`].
     pub(super) fn mark(&self, session: Digest) -> Option<u64> {
-        self.known.lock().doubtful.number(&session)
+        self.known.lock().version(session)
     }
 
     /// A read found the record; when it began, the doubt had the version `mark`.
     pub(super) fn settle(&self, session: Digest, mark: Option<u64>) {
         let mut known = self.known.lock();
-        if known.doubtful.number(&session) == mark {
-            known.doubtful.forget(&session);
+        if known.version(session) == mark {
+            known.doubtful.remove(&session);
         }
     }
 
     /// The store did not answer: no read before `from`.
     pub(super) fn postpone(&self, session: Digest, from: Timestamp) {
-        if let Some(due) = self.known.lock().doubtful.get_mut(&session) {
-            *due = from;
+        if let Some(doubt) = self.known.lock().doubtful.get_mut(&session) {
+            doubt.due = from;
         }
     }
 }
 
-/// A map of the latest entries, each for its time.
-struct Latest<K, V> {
-    entries: HashMap<K, (V, u64)>,
-    /// Oldest first: what was put, its number, until when it counts.
-    order: VecDeque<(K, u64, Timestamp)>,
-    next: u64,
-}
-
-impl<K, V> Default for Latest<K, V> {
-    fn default() -> Self {
-        Self {
-            entries: HashMap::new(),
-            order: VecDeque::new(),
-            next: 0,
-        }
-    }
-}
-
-impl<K: Copy + Eq + Hash, V> Latest<K, V> {
-    fn put(&mut self, key: K, value: V, now: Timestamp, until: Timestamp) {
-        while let Some((oldest, number, ends)) = self.order.front().copied() {
-            if self.order.len() < MAX && now < ends {
-                break;
-            }
-            self.order.pop_front();
-            // It may have been put anew since.
-            if self.number(&oldest) == Some(number) {
-                self.entries.remove(&oldest);
-            }
-        }
-        let number = self.next;
-        self.next += 1;
-        self.entries.insert(key, (value, number));
-        self.order.push_back((key, number, until));
+impl Known {
+    fn end(&mut self, what: Ended, said_at: Timestamp, now: Timestamp, longest: Duration) {
+        let end = End {
+            said_at,
+            forgotten_at: now + longest,
+        };
+        let has_ended = |end: &End| end.forgotten_at <= now;
+        self.ended.remove_oldest_while(has_ended);
+        self.ended.insert(what, end);
     }
 
-    fn get(&self, key: &K) -> Option<&V> {
-        self.entries.get(key).map(|(value, _)| value)
+    fn doubts(&self, session: Digest, now: Timestamp) -> bool {
+        let doubt = self.doubtful.get(&session);
+        doubt.is_some_and(|doubt| doubt.due <= now)
     }
 
-    fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.entries.get_mut(key).map(|(value, _)| value)
-    }
-
-    fn number(&self, key: &K) -> Option<u64> {
-        self.entries.get(key).map(|(_, number)| *number)
-    }
-
-    fn forget(&mut self, key: &K) {
-        self.entries.remove(key);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    fn version(&self, session: Digest) -> Option<u64> {
+        self.doubtful.get(&session).map(|doubt| doubt.version)
     }
 }
 
@@ -293,15 +272,14 @@ mod tests {
         }
         assert!(!has(each(0)), "the oldest has gone");
         assert!(has(each(1)) && has(each(MAX)));
-        // The same one again and again pushes out no more than itself.
+        // The same one again and again pushes out no other.
         let again = Ends::new(DAY);
+        again.doubt(each(1), NOW);
         for _ in 0..=2 * MAX {
             again.doubt(each(0), NOW);
         }
-        let known = again.known.lock();
-        assert_eq!(known.doubtful.entries.len(), 1);
-        assert!(known.doubtful.order.len() <= MAX);
-        drop(known);
+        assert_eq!(again.known.lock().doubtful.len(), 2);
+        assert!(again.doubts_itself(each(1), NOW));
         ends.session(each(MAX + 1), NOW + DAY);
         assert!(!has(each(1)), "nothing in its cookies is good any more");
         assert!(has(each(MAX + 1)));

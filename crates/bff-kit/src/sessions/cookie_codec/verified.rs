@@ -4,10 +4,10 @@
 //! An entry is found by a hash of the session's id, and counts where the cookies
 //! are the same to the last character: comparing them costs less than hashing them.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use kit::clock::Timestamp;
+use kit::{bounded_cache::BoundedCache, clock::Timestamp};
 use parking_lot::Mutex;
 
 use super::{
@@ -46,8 +46,13 @@ struct Entry {
     until: Timestamp,
 }
 
-#[derive(Default)]
-pub(super) struct Verified(Mutex<HashMap<Key, Entry>>);
+pub(super) struct Verified(Mutex<BoundedCache<Key, Entry>>);
+
+impl Default for Verified {
+    fn default() -> Self {
+        Self(Mutex::new(BoundedCache::new(MAX_ENTRIES)))
+    }
+}
 
 impl Verified {
     /// What these cookies hold, if they were verified a moment ago.
@@ -76,22 +81,12 @@ impl Verified {
 
     /// Keeps what was verified.
     pub(super) fn put(&self, key: Key, identity: &str, carried: Arc<Carried>, now: Timestamp) {
-        let mut entries = self.0.lock();
-        if entries.len() >= MAX_ENTRIES {
-            entries.retain(|_, entry| now < entry.until);
-        }
-        // All of them are valid: dropping them costs one more verification of each.
-        if entries.len() >= MAX_ENTRIES {
-            entries.clear();
-        }
-        let identity = identity.into();
-        let until = now + LIFETIME;
         let entry = Entry {
-            identity,
+            identity: identity.into(),
             carried,
-            until,
+            until: now + LIFETIME,
         };
-        entries.insert(key, entry);
+        self.0.lock().insert(key, entry);
     }
 
     /// Drops the entries of the session.
@@ -106,7 +101,7 @@ impl Verified {
     /// Drops the entries of sessions for which `is_so` holds.
     pub(super) fn forget_where(&self, is_so: impl Fn(&About) -> bool) {
         let mut entries = self.0.lock();
-        entries.retain(|_, entry| !is_so(&entry.carried.about));
+        entries.retain(|entry| !is_so(&entry.carried.about));
     }
 
     /// Drops all entries.

@@ -9,9 +9,10 @@
 //! meanwhile leaves the browser the newer one. Other replicas do not know of that;
 //! there the provider's grace covers it.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use kit::{
+    bounded_cache::BoundedCache,
     clock::{Clock, Timestamp},
     seal::fingerprint,
 };
@@ -47,16 +48,9 @@ pub(super) struct Refresher {
     pub(super) recent: Recent,
 }
 
-/// The results of a moment ago, by refresh token and audience.
-#[derive(Default)]
-pub(super) struct Recent(Mutex<Shared>);
-
-#[derive(Default)]
-struct Shared {
-    grants: HashMap<String, (Arc<Grant>, Timestamp)>,
-    /// When expired results were last removed.
-    swept: Timestamp,
-}
+/// The results of a moment ago, by refresh token and audience, and until when each is
+/// shared.
+pub(super) struct Recent(Mutex<BoundedCache<String, (Arc<Grant>, Timestamp)>>);
 
 /// A session's renewal cookie, and the result of using it.
 pub(super) struct Renewed {
@@ -138,6 +132,12 @@ impl Refresher {
     }
 }
 
+impl Default for Recent {
+    fn default() -> Self {
+        Self(Mutex::new(BoundedCache::new(MAX_SHARED)))
+    }
+}
+
 impl Recent {
     /// The renewal cookie to be set after `renewed`, now that the answer is ready:
     /// none where the successor has been redeemed already, for then a newer answer has
@@ -161,20 +161,15 @@ impl Recent {
 
     fn get(&self, key: &str, now: Timestamp) -> Option<Arc<Grant>> {
         let shared = self.0.lock();
-        let (grant, until) = shared.grants.get(key)?;
+        let (grant, until) = shared.get(key)?;
         (now < *until).then(|| grant.clone())
     }
 
     fn put(&self, key: String, grant: Arc<Grant>, now: Timestamp) {
         let mut shared = self.0.lock();
         // Tokens are not kept longer than they are of use.
-        if shared.swept + SHARED <= now {
-            shared.swept = now;
-            shared.grants.retain(|_, (_, until)| now < *until);
-        }
-        if shared.grants.len() < MAX_SHARED {
-            shared.grants.insert(key, (grant, now + SHARED));
-        }
+        shared.remove_oldest_while(|(_, until)| *until <= now);
+        shared.insert(key, (grant, now + SHARED));
     }
 }
 
