@@ -67,19 +67,19 @@ pub(crate) struct Begun {
 
 /// One of a user's sessions.
 pub(crate) struct Listed {
-    /// Names it, and opens nothing.
+    /// Its handle.
     pub(crate) handle: String,
-    /// What the browser called itself.
+    /// The browser's User-Agent.
     pub(crate) user_agent: Option<String>,
-    /// How it is kept.
+    /// Its mode.
     pub(crate) mode: SessionMode,
     /// When the user signed in.
     pub(crate) created_at: Timestamp,
-    /// When it was last used, as exactly as sessions are extended.
+    /// When it was last used, to a twentieth of the idle time.
     pub(crate) last_used_at: Timestamp,
-    /// When it ends if it is not used; `None` where the app does not know.
+    /// When it ends without use; `None` if the app does not know.
     pub(crate) expires_at: Option<Timestamp>,
-    /// Whether it is the one of this request.
+    /// Whether it is this request's session.
     pub(crate) current: bool,
 }
 

@@ -1,4 +1,4 @@
-//! A session's id.
+//! A session's id, its handle, and the key of its record in the store.
 
 use std::fmt;
 
@@ -52,6 +52,36 @@ impl Handle {
     }
 }
 
+/// The keys in the store of an app's sessions.
+#[derive(Clone)]
+pub(super) struct RecordKeys {
+    prefix: String,
+}
+
+impl RecordKeys {
+    /// Those of the app `client_id`.
+    pub(super) fn new(client_id: &str) -> Self {
+        Self {
+            prefix: format!("bff:{client_id}:session:"),
+        }
+    }
+
+    /// What each key begins with, in front of the handle.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The key of the session of `handle`.
+    pub(super) fn key(&self, handle: &Handle) -> String {
+        [&self.prefix, handle.as_str()].concat()
+    }
+
+    /// Whose key this is.
+    pub(super) fn handle(&self, key: &str) -> Option<Handle> {
+        Handle::read(key.strip_prefix(&self.prefix)?)
+    }
+}
+
 /// 256 bits in base64url, as [`Random::token`] and [`fingerprint`] write them.
 fn is_id(text: &str) -> bool {
     text.len() == 43
@@ -75,5 +105,15 @@ mod tests {
             assert_eq!(SessionId::read(wrong), None, "{wrong}");
             assert_eq!(Handle::read(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_key_names_a_session_of_its_own_app() {
+        let keys = RecordKeys::new("app1");
+        let handle = SessionId::new(&SeededRandom::new(1)).handle();
+        let key = keys.key(&handle);
+        assert_eq!(keys.handle(&key), Some(handle));
+        assert_eq!(RecordKeys::new("app2").handle(&key), None);
+        assert_eq!(keys.handle("bff:app1:session:x"), None);
     }
 }

@@ -36,6 +36,7 @@ use web_kit::problem::Problem;
 use self::{
     backing::Backing,
     cookie_codec::CookieCodec,
+    id::RecordKeys,
     in_cookies::CookieSessions,
     in_store::StoreSessions,
     observers::{Observer, Observers},
@@ -82,24 +83,16 @@ impl Sessions {
     pub(crate) fn new(parts: &SessionParts<'_>, keyring: impl Fn(&str) -> Keyring) -> Self {
         let (deps, settings) = (parts.deps, parts.settings);
         let (client_id, lifetimes) = (parts.provider.client_id(), settings.lifetimes);
-        let prefix = records::prefix(client_id);
+        let keys = RecordKeys::new(client_id);
         let codec = CookieCodec::new(client_id, &keyring, parts.jwks, deps, lifetimes);
         let codec = Arc::new(codec);
-        let (entries, subscribers) = (
-            CacheEntries::new(&prefix, MAX_CACHED),
-            Subscribers::new(&prefix),
-        );
-        let observers = Arc::new(Observers(vec![
-            codec.clone() as Arc<dyn Observer>,
-            subscribers.clone(),
-        ]));
-        let watchers = FanOut(vec![
-            entries.clone() as Arc<dyn Watcher>,
-            codec.clone(),
-            subscribers.clone(),
-        ]);
+        let subscribers: Arc<Subscribers> = Arc::default();
+        let observing: Vec<Arc<dyn Observer>> = vec![codec.clone(), subscribers.clone()];
+        let observers = Arc::new(Observers::new(keys.clone(), observing));
+        let entries = CacheEntries::new(keys.prefix(), MAX_CACHED);
+        let watchers: Vec<Arc<dyn Watcher>> = vec![entries.clone(), observers.clone()];
         // `None`: the store is in this process itself.
-        let watch = parts.store.watch(&prefix, Arc::new(watchers));
+        let watch = parts.store.watch(keys.prefix(), Arc::new(FanOut(watchers)));
         let watch = watch.map(Arc::new);
         let cache = LocalCache::new(entries, watch.clone().filter(|_| settings.may_cache()));
         let records = Records::new(
@@ -128,12 +121,12 @@ impl Sessions {
         }
     }
 
-    /// What is set.
+    /// The settings.
     pub(crate) const fn settings(&self) -> SessionSettings {
         self.settings
     }
 
-    /// Who is told of the events of sessions.
+    /// The subscriptions to events of sessions.
     pub(crate) const fn subscriptions(&self) -> &Subscriptions {
         &self.subscriptions
     }
@@ -199,7 +192,7 @@ impl Sessions {
         let Some(id) = cookies.get(cookies::SESSION).and_then(SessionId::read) else {
             return Ok(None);
         };
-        // Which cookies there are tells the place; what they hold is verified there.
+        // The names of the cookies tell the place, which verifies their content.
         let has_identity = cookies.get(cookies::IDENTITY).is_some();
         let in_cookies = has_identity && cookies.get(cookies::RENEWAL).is_some();
         let session = if in_cookies {
@@ -211,7 +204,7 @@ impl Sessions {
             return Ok(session);
         }
         let Some(about) = self.codec.about(&id, &cookies) else {
-            // A late answer to a former session left its cookies beside this one's.
+            // A late response to a former session left its cookies beside this one's id.
             return Box::pin(self.in_store.open_by_id(&id, purpose)).await;
         };
         let handle = id.handle();

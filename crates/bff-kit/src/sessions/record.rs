@@ -30,9 +30,9 @@ pub struct SessionLifetimes {
 pub(crate) struct User {
     /// The provider's stable name for the user.
     pub(crate) sub: String,
-    /// A name to greet with.
+    /// The display name.
     pub(crate) name: String,
-    /// The user's address, where it was granted.
+    /// The email address, if the user granted it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) email: Option<String>,
 }

@@ -9,7 +9,7 @@ use store::{LocalCache, SharedStore, StoreError, Values};
 
 use super::{
     ended::Ended,
-    id::Handle,
+    id::{Handle, RecordKeys},
     index::{Index, Whose},
     observers::Observers,
     record::{Record, SessionLifetimes},
@@ -17,9 +17,9 @@ use super::{
 
 /// A live session's record as it was read.
 pub(super) struct Stored {
-    /// Names it.
+    /// The session's handle.
     pub(super) handle: Handle,
-    /// What it holds.
+    /// The content.
     pub(super) record: Record,
     /// The sealed bytes as read: what a compare-and-swap expects.
     raw: Bytes,
@@ -32,7 +32,7 @@ pub(super) struct Records {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     client_id: String,
-    prefix: String,
+    keys: RecordKeys,
     idle: Duration,
     index: Index,
     /// Local copies of some records.
@@ -60,7 +60,7 @@ impl Records {
             clock: deps.clock.clone(),
             random: deps.random.clone(),
             client_id: client_id.to_owned(),
-            prefix: prefix(client_id),
+            keys: RecordKeys::new(client_id),
             idle: lifetimes.idle,
             index,
             cache,
@@ -69,7 +69,7 @@ impl Records {
         }
     }
 
-    /// Which sessions are whose.
+    /// The index of sessions by user and by login session.
     pub(super) const fn index(&self) -> &Index {
         &self.index
     }
@@ -117,14 +117,14 @@ impl Records {
             // Another request changed or ended it meanwhile.
             Ok(None) => self.read(handle).await,
             Err(error) => {
-                // A read-only store fails no call: a later one extends the session.
+                // A read-only store must not fail calls. A later call extends it.
                 tracing::warn!("a session was not extended: {error}");
                 Ok(Some(session))
             }
         }
     }
 
-    /// The live session of `handle`. This is no use of it.
+    /// The live session of `handle`. Does not count as a use.
     pub(super) async fn read(&self, handle: &Handle) -> Result<Option<Arc<Stored>>, StoreError> {
         let key = self.key(handle);
         let Some(raw) = self.store.get(&key).await? else {
@@ -177,7 +177,7 @@ impl Records {
         }
         self.unlisted.add(&["session"]);
         tracing::error!(
-            "the store has lost a session's place in a list by which it is ended; the session ends"
+            "the store has lost an index entry by which a session is ended; the session ends"
         );
         self.remove(handle, record).await?;
         Ok(false)
@@ -214,7 +214,7 @@ impl Records {
 
     async fn delete(&self, handle: &Handle) -> Result<bool, StoreError> {
         let deleted = self.store.remove(&self.key(handle)).await;
-        // Also after an error: it may have been done all the same.
+        // Also after an error: the record may have been removed.
         self.cache.invalidate(handle.as_str());
         deleted
     }
@@ -227,7 +227,7 @@ impl Records {
 
     /// The key of a session in the store.
     pub(super) fn key(&self, handle: &Handle) -> String {
-        [&self.prefix, handle.as_str()].concat()
+        self.keys.key(handle)
     }
 
     fn seal(&self, key: &str, record: &Record) -> Bytes {
@@ -238,9 +238,4 @@ impl Records {
     fn remaining(&self, record: &Record) -> Duration {
         self.clock.now().until(record.about.expires_at)
     }
-}
-
-/// What the key of each session of the app `client_id` begins with.
-pub(super) fn prefix(client_id: &str) -> String {
-    format!("bff:{client_id}:session:")
 }

@@ -49,7 +49,7 @@ pub(super) enum Source {
 pub(crate) struct Wanted {
     /// For this audience.
     pub(crate) audience: &'static Audience,
-    /// Another one than this, which the API rejected.
+    /// The token that the API rejected: any other one will do.
     pub(crate) rejected: Option<Bearer>,
 }
 

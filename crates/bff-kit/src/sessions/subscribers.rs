@@ -1,6 +1,6 @@
-//! Who subscribes to a session's events. An end in this process is an event at
-//! once; of every other change the store's watch ([`store::Watch`]) tells, and the
-//! subscriber reads the session again.
+//! Subscriptions to a session's events. An end in this process is an event at once.
+//! The store's watch ([`store::Watch`]) reports every other change, and the subscriber
+//! then reads the session again.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,7 +9,7 @@ use std::{
 
 use kit::shutdown::Shutdown;
 use parking_lot::Mutex;
-use store::{Watch, Watcher};
+use store::Watch;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use web_kit::client::AddrBucket;
 
@@ -19,7 +19,7 @@ use super::{id::Handle, observers::Observer};
 /// connection of a page that has gone is noticed late, and must not keep the next
 /// page out.
 const MAX_OF_A_SESSION: usize = 4;
-/// The most subscriptions of one client address: enough for a class behind one.
+/// The most subscriptions of one client address: enough for a classroom behind it.
 const MAX_OF_AN_ADDRESS: usize = 256;
 /// The most subscriptions of an app in a process. Each keeps a connection, of which
 /// a process has [`kit::admission::Limits::connections`].
@@ -63,8 +63,8 @@ pub(crate) struct Subscription {
 }
 
 /// The open subscriptions, to which events are delivered.
+#[derive(Default)]
 pub(super) struct Subscribers {
-    prefix: String,
     open: Mutex<Open>,
 }
 
@@ -84,7 +84,7 @@ struct Sender {
 }
 
 impl Subscriptions {
-    /// With `subscribers`, whom `watch` tells what changes.
+    /// Of `subscribers`. The `watch`, which reports changes to them, lives as long.
     pub(super) fn new(
         subscribers: Arc<Subscribers>,
         watch: Option<Arc<Watch>>,
@@ -179,14 +179,6 @@ impl Sender {
 }
 
 impl Subscribers {
-    /// To the sessions whose keys begin with `prefix`.
-    pub(super) fn new(prefix: &str) -> Arc<Self> {
-        Arc::new(Self {
-            prefix: prefix.to_owned(),
-            open: Mutex::default(),
-        })
-    }
-
     fn deliver(&self, handle: &Handle, event: SessionEvent) {
         if let Some(senders) = self.open.lock().senders.get(handle) {
             for sender in senders {
@@ -200,16 +192,12 @@ impl Observer for Subscribers {
     fn ended(&self, handle: &Handle) {
         self.deliver(handle, SessionEvent::Ended);
     }
-}
 
-impl Watcher for Subscribers {
-    fn invalidate(&self, key: &str) {
-        if let Some(handle) = key.strip_prefix(&self.prefix).and_then(Handle::read) {
-            self.deliver(&handle, SessionEvent::Changed);
-        }
+    fn changed(&self, handle: &Handle) {
+        self.deliver(handle, SessionEvent::Changed);
     }
 
-    fn invalidate_all(&self) {
+    fn all_changed(&self) {
         let open = self.open.lock();
         for sender in open.senders.values().flatten() {
             sender.send(SessionEvent::Changed);
@@ -221,16 +209,18 @@ impl Watcher for Subscribers {
 mod tests {
     use std::net::IpAddr;
 
+    use store::Watcher as _;
     use web_kit::client::ClientAddr;
 
-    use super::*;
-
-    const PREFIX: &str = "bff:app1:session:";
+    use super::{
+        super::{id::RecordKeys, observers::Observers},
+        *,
+    };
 
     /// A store in this process.
     fn subscriptions() -> Subscriptions {
         let world = super::super::tests::world();
-        Subscriptions::new(Subscribers::new(PREFIX), None, world.deps.shutdown)
+        Subscriptions::new(Arc::default(), None, world.deps.shutdown)
     }
 
     fn at(number: usize) -> AddrBucket {
@@ -253,12 +243,13 @@ mod tests {
             all.subscribe(&handle("a"), here()).unwrap(),
             all.subscribe(&handle("b"), here()).unwrap(),
         );
-        all.subscribers
-            .invalidate(&format!("{PREFIX}{}", handle("a").as_str()));
+        let keys = RecordKeys::new("app1");
+        let observers = Observers::new(keys.clone(), vec![all.subscribers.clone()]);
+        observers.invalidate(&keys.key(&handle("a")));
         assert_eq!(a.next().await, SessionEvent::Changed);
-        all.subscribers.invalidate("bff:app1:login:x");
+        observers.invalidate("bff:app1:login:x");
         assert!(!b.events.has_changed().unwrap());
-        all.subscribers.invalidate_all();
+        observers.invalidate_all();
         assert!(a.events.has_changed().unwrap() && b.events.has_changed().unwrap());
     }
 
@@ -267,7 +258,7 @@ mod tests {
         let all = subscriptions();
         let mut subscription = all.subscribe(&handle("a"), here()).unwrap();
         all.subscribers.ended(&handle("a"));
-        all.subscribers.invalidate_all();
+        all.subscribers.all_changed();
         assert_eq!(subscription.next().await, SessionEvent::Ended);
     }
 

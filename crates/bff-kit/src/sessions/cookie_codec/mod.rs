@@ -1,5 +1,5 @@
 //! The cookies that hold a session or a part of it: who is signed in and the
-//! refresh token, both sealed, and the access tokens as they are. Each cookie is
+//! refresh token, both sealed, and the access tokens in plain text. Each cookie is
 //! opened or verified before it counts, and all of them must belong to one
 //! session. `ends` refuses the cookies of sessions that have ended.
 
@@ -18,7 +18,6 @@ use kit::{
     seal::Keyring,
 };
 use oauth_types::claims;
-use store::Watcher;
 use token_verify::{Jwks, Refusal, Verifier};
 use tracing::Span;
 
@@ -35,7 +34,7 @@ use super::{
     mode::SessionMode,
     observers::Observer,
     record::{About, AccessToken, SessionLifetimes},
-    records::{self, Records},
+    records::Records,
 };
 use crate::{
     audiences::{API1, API2, Audience},
@@ -63,12 +62,10 @@ pub(super) struct CookieCodec {
     client_id: String,
     identities: Keyring,
     renewals: Keyring,
-    /// One an API.
+    /// One for each API.
     verifiers: [(&'static Audience, Verifier); 2],
     verified: Verified,
     ends: Ends,
-    /// Of the keys of records.
-    prefix: String,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     idle: Duration,
@@ -94,7 +91,6 @@ impl CookieCodec {
             verifiers: [verifier(&API1), verifier(&API2)],
             verified: Verified::default(),
             ends: Ends::new(lifetimes.longest),
-            prefix: records::prefix(client_id),
             clock: deps.clock.clone(),
             random: deps.random.clone(),
             idle: lifetimes.idle,
@@ -361,19 +357,16 @@ impl Observer for CookieCodec {
     fn ended(&self, handle: &Handle) {
         self.refuse(handle);
     }
-}
 
-/// The store's watch tells of records. Cookies whose record changed are in doubt.
-impl Watcher for CookieCodec {
-    fn invalidate(&self, key: &str) {
-        let handle = key.strip_prefix(&self.prefix).and_then(Handle::read);
-        if let Some(session) = handle.as_ref().and_then(digest) {
+    /// Its cookies are in doubt.
+    fn changed(&self, handle: &Handle) {
+        if let Some(session) = digest(handle) {
             self.ends.doubt(session, self.clock.now());
             self.verified.forget(session);
         }
     }
 
-    fn invalidate_all(&self) {
+    fn all_changed(&self) {
         self.ends.doubt_all(self.clock.now());
         self.verified.clear();
     }

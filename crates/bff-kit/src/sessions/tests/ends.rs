@@ -33,7 +33,7 @@ async fn after_a_call(setup: &Setup, browser: &Browser) -> Browser {
 fn told_of_a_change(setup: &Setup, browser: &Browser) {
     let sessions = &setup.world.sessions;
     let key = sessions.records().key(&browser.id().handle());
-    sessions.codec.invalidate(&key);
+    sessions.observers.invalidate(&key);
 }
 
 /// A setup whose store is counted.
@@ -137,7 +137,7 @@ async fn after_a_gap_in_the_watch_the_records_of_older_tokens_are_read() {
     let setup = &scene.0;
     let browser = setup.browser(SessionMode::Hybrid).await;
     assert_eq!(call(&scene, &browser).await, (true, 0));
-    setup.world.sessions.codec.invalidate_all();
+    setup.world.sessions.observers.invalidate_all();
     assert_eq!(call(&scene, &browser).await, (true, 1));
     assert_eq!(call(&scene, &browser).await, (true, 0));
     setup.world.clock.advance(Duration::from_secs(60));
