@@ -7,7 +7,10 @@ use kit::{clock::Clock as _, random::SeededRandom, state_dir::StateDir};
 use oauth_types::pkce;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use token_verify::{Issuer, testing::START};
+use token_verify::{
+    Issuer,
+    testing::{START, TestKey},
+};
 
 use super::{
     tests::{Seen, Setup, setup_at},
@@ -25,6 +28,9 @@ pub(super) type Form = HashMap<String, String>;
 /// A provider that signs in whoever comes, and can be told to misbehave.
 struct Idp {
     keys: Mutex<Vec<ClientKey>>,
+    /// Publishes other keys under the ids of its own.
+    publishes_others: Mutex<bool>,
+    key_fetches: Mutex<usize>,
     /// What its tokens and its document name.
     issuer: String,
     /// Merged into the id_token's claims.
@@ -42,6 +48,8 @@ impl Idp {
     fn start(issuer: &str, now: i64) -> (Arc<Self>, String) {
         let idp = Arc::new(Self {
             keys: Mutex::new(vec![key(1)]),
+            publishes_others: Mutex::default(),
+            key_fetches: Mutex::default(),
             issuer: issuer.to_owned(),
             claims: Mutex::new(json!({})),
             document: Mutex::new(json!({})),
@@ -108,9 +116,13 @@ async fn jwks(idp: web::Data<Idp>) -> HttpResponse {
         json!({"kty": "quantum", "kid": 5, "x5t#S256": {}}),
         json!("odd"),
     ];
+    *idp.key_fetches.lock() += 1;
     let own = idp.keys.lock();
     keys.extend(own.iter().map(|key| {
-        let own = key.public_jwks()["keys"][0].clone();
+        let mut own = key.public_jwks()["keys"][0].clone();
+        if *idp.publishes_others.lock() {
+            own = TestKey::es256().jwk(own["kid"].as_str().unwrap());
+        }
         merged(
             own,
             &json!({"x-own": {"a": []}, "x5c": "odd", "exp": "never"}),
@@ -353,30 +365,36 @@ async fn a_login_ends_the_session_that_this_browser_had() {
     assert!(flow.setup.world.peek(&browser).await.is_none());
 }
 
+/// How a new login ends.
+async fn sign_in(flow: &Flow) -> StatusCode {
+    flow.good_answer(&flow.begin("").await).await.status
+}
+
 #[actix_web::test]
 async fn a_key_that_is_not_known_yet_is_asked_for_with_a_cooldown() {
     let flow = flow(RequestBy::Url);
-    assert_eq!(
-        flow.good_answer(&flow.begin("").await).await.status,
-        StatusCode::SEE_OTHER
-    );
+    assert_eq!(sign_in(&flow).await, StatusCode::SEE_OTHER);
     flow.idp.keys.lock().push(key(2));
-    assert_eq!(
-        flow.good_answer(&flow.begin("").await).await.status,
-        StatusCode::SEE_OTHER
-    );
+    assert_eq!(sign_in(&flow).await, StatusCode::SEE_OTHER);
     flow.idp.keys.lock().push(key(3));
-    assert_eq!(
-        flow.good_answer(&flow.begin("").await).await.status,
-        StatusCode::BAD_GATEWAY,
-        "too soon"
-    );
+    assert_eq!(sign_in(&flow).await, StatusCode::BAD_GATEWAY, "too soon");
     flow.setup.world.clock.advance(Duration::from_secs(30));
-    assert_eq!(
-        flow.good_answer(&flow.begin("").await).await.status,
-        StatusCode::SEE_OTHER
-    );
+    assert_eq!(sign_in(&flow).await, StatusCode::SEE_OTHER);
     assert_eq!(flow.setup.world.clock.now().secs(), START.secs() + 30);
+}
+
+#[actix_web::test]
+async fn a_new_key_with_a_known_id_is_fetched_once_a_cooldown() {
+    let flow = flow(RequestBy::Url);
+    *flow.idp.publishes_others.lock() = true;
+    for fetches in [2, 2] {
+        assert_eq!(sign_in(&flow).await, StatusCode::BAD_GATEWAY);
+        assert_eq!(*flow.idp.key_fetches.lock(), fetches);
+    }
+    *flow.idp.publishes_others.lock() = false;
+    flow.setup.world.clock.advance(Duration::from_secs(30));
+    assert_eq!(sign_in(&flow).await, StatusCode::SEE_OTHER);
+    assert_eq!(*flow.idp.key_fetches.lock(), 3);
 }
 
 #[path = "odd_answers_tests.rs"]

@@ -7,6 +7,7 @@ use actix_web::{
     test::TestRequest,
 };
 use serde_json::{Value, json};
+use token_verify::testing::TestKey;
 
 use super::tests::{Seen, Setup, setup};
 use crate::sessions::tests::Browser;
@@ -73,9 +74,14 @@ async fn a_cookie_of_a_session_that_is_over_is_forgotten() {
 #[actix_web::test]
 async fn a_provider_that_was_never_reached_has_to_tell_of_a_logout_again() {
     let setup = setup();
-    let told = TestRequest::post().uri("/backchannel-logout");
-    let told = told.set_form([("logout_token", "a.b.c")]);
-    let seen = setup.ask(told).await;
-    assert_eq!(seen.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(seen.header("cache-control"), "no-store");
+    let signed = TestKey::es256().sign(&json!({"alg": "ES256"}), &json!({}));
+    for (token, status) in [
+        (signed.as_str(), StatusCode::SERVICE_UNAVAILABLE),
+        ("a.b.c", StatusCode::BAD_REQUEST),
+    ] {
+        let told = TestRequest::post().uri("/backchannel-logout");
+        let seen = setup.ask(told.set_form([("logout_token", token)])).await;
+        assert_eq!(seen.status, status, "{token}");
+        assert_eq!(seen.header("cache-control"), "no-store");
+    }
 }

@@ -8,7 +8,6 @@ use kit::{
     running::Running, seal::Keyring,
 };
 use store::SharedStore;
-use token_verify::{Jwks, jwks::Timing};
 use web_kit::server::HttpServer;
 
 use crate::{
@@ -74,11 +73,9 @@ pub async fn build(
         redirect_uri: format!("{origin}{CALLBACK}"),
     };
     let provider = Arc::new(Provider::new(provider, &deps, meters.clone()));
-    // The provider's keys, for access tokens in cookies.
-    let jwks = Jwks::new(config.issuer.clone(), Timing::default(), deps.clock.clone());
-    tokio::spawn(jwks.clone().keep_fresh(deps.shutdown.clone()));
-    let peer = (provider.clone(), &jwks);
-    let bff = assemble(config, peer, &store, deps, &masters, meters);
+    let jwks = provider.jwks().clone();
+    tokio::spawn(jwks.keep_fresh(deps.shutdown.clone()));
+    let bff = assemble(config, provider.clone(), &store, deps, &masters, meters);
     let bff = web::Data::new(bff);
     let running = server.serve(listeners.http, move |cfg| {
         let upstreams = web::Data::new(Upstreams::new(&urls));
@@ -99,7 +96,7 @@ async fn get_ready(readiness: Readiness, store: SharedStore, provider: Arc<Provi
 
 fn assemble(
     config: Config,
-    (provider, jwks): (Arc<Provider>, &Arc<Jwks>),
+    provider: Arc<Provider>,
     store: &SharedStore,
     deps: Deps,
     masters: &[[u8; kit::seal::KEY_LEN]],
@@ -119,7 +116,7 @@ fn assemble(
     let parts = SessionParts {
         store,
         provider: &provider,
-        jwks,
+        jwks: provider.jwks(),
         deps: &deps,
         settings,
         meters: &meters,

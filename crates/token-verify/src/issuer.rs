@@ -1,11 +1,20 @@
-//! The issuer: its name in tokens, and its address.
+//! The issuer: its name in tokens, its address, and its keys.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use clap::Args;
 use kit::{
+    clock::Clock,
     config::{Common, Problems, Site},
     net::{ReadError, Trust, read_bounded},
 };
 use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::{
+    jwks::{FetchError, Jwks, KeySource, Timing},
+    keys::KeySet,
+};
 
 /// The path of the discovery document below the issuer (OIDC Discovery §4).
 pub const DISCOVERY: &str = "/.well-known/openid-configuration";
@@ -43,46 +52,6 @@ pub struct Issuer {
     name: String,
     internal: String,
     trust: Trust,
-}
-
-/// Why the issuer's documents could not be fetched.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// The issuer is unreachable, or the connection broke.
-    #[error("{url}: {source}")]
-    Unreachable {
-        /// The requested address.
-        url: String,
-        /// The cause.
-        source: ReadError,
-    },
-    /// The status is not 200.
-    #[error("{url}: answered with status {status}")]
-    Status {
-        /// The requested address.
-        url: String,
-        /// The status.
-        status: u16,
-    },
-    /// The response is not the expected JSON.
-    #[error("{url}: not the expected document: {source}")]
-    Malformed {
-        /// The requested address.
-        url: String,
-        /// The error.
-        source: serde_json::Error,
-    },
-    /// OIDC Discovery §4.3, RFC 8414 §3.3: the document must name the requested
-    /// issuer.
-    #[error("{url}: the document names the issuer {found:?}, not {expected:?}")]
-    OtherIssuer {
-        /// The requested address.
-        url: String,
-        /// The issuer in the document.
-        found: String,
-        /// The expected issuer.
-        expected: String,
-    },
 }
 
 #[derive(Deserialize)]
@@ -135,18 +104,39 @@ impl Issuer {
         }
     }
 
-    /// Fetches the issuer's published keys, located by its discovery document.
-    pub(crate) async fn fetch_jwks(&self, http: &reqwest::Client) -> Result<Vec<u8>, FetchError> {
-        let url = self.reach(&self.below(DISCOVERY));
-        let document: Discovery = parse(&url, &get(http, &url).await?)?;
-        if document.issuer != self.name {
+    /// A cache of the issuer's keys; empty until the first fetch.
+    pub fn jwks(self, clock: Arc<dyn Clock>) -> Arc<Jwks> {
+        let owner = self.name.clone();
+        let source = PublishedKeys {
+            http: self.http_client(),
+            issuer: self,
+        };
+        Jwks::new(owner, source, Timing::default(), clock)
+    }
+}
+
+/// The keys that the issuer's discovery document leads to.
+struct PublishedKeys {
+    issuer: Issuer,
+    http: reqwest::Client,
+}
+
+#[async_trait]
+impl KeySource for PublishedKeys {
+    async fn fetch(&self) -> Result<KeySet, FetchError> {
+        let issuer = &self.issuer;
+        let url = issuer.reach(&issuer.below(DISCOVERY));
+        let document: Discovery = parse(&url, &get(&self.http, &url).await?)?;
+        if document.issuer != issuer.name {
             return Err(FetchError::OtherIssuer {
                 url,
                 found: document.issuer,
-                expected: self.name.clone(),
+                expected: issuer.name.clone(),
             });
         }
-        get(http, &self.reach(&document.jwks_uri)).await
+        let url = issuer.reach(&document.jwks_uri);
+        let keys = KeySet::parse(&get(&self.http, &url).await?);
+        keys.map_err(|source| FetchError::Malformed { url, source })
     }
 }
 
@@ -160,11 +150,9 @@ async fn get(http: &reqwest::Client, url: &str) -> Result<Vec<u8>, FetchError> {
         url: url.to_owned(),
         source,
     };
-    let mut request = http.get(url);
     let mut headers = reqwest::header::HeaderMap::new();
     kit::telemetry::propagation::inject(&mut headers);
-    request = request.headers(headers);
-    let answered = kit::net::send_idempotent(request).await;
+    let answered = kit::net::send_idempotent(http.get(url).headers(headers)).await;
     let response = answered.map_err(|e| unreachable(e.into()))?;
     let status = response.status().as_u16();
     if status != 200 {

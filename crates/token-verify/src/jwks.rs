@@ -1,28 +1,81 @@
-//! The issuer's keys, kept: fetched again from time to time and when a token
-//! is signed by one that is not there. A failed fetch keeps the old set.
+//! The keys of one signer (an issuer, or a client): cached, fetched again from time to
+//! time and when no cached key signed a JWT. A failed fetch keeps the old set.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
+use jsonwebtoken::Algorithm;
 use kit::{
     clock::{Clock, Timestamp},
+    net::ReadError,
     shutdown::Shutdown,
 };
 use parking_lot::RwLock;
 
 use crate::{
-    issuer::{FetchError, Issuer},
-    keys::{Key, KeySet},
+    jwt::UnverifiedJwt,
+    keys::{Key, KeySet, NoSigner},
 };
 
-/// How often the set is fetched again.
+/// Where a signer publishes its keys.
+#[async_trait]
+pub trait KeySource: Send + Sync + 'static {
+    /// Fetches the current set.
+    async fn fetch(&self) -> Result<KeySet, FetchError>;
+}
+
+/// Why keys could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The signer is unreachable, or the connection broke.
+    #[error("{url}: {source}")]
+    Unreachable {
+        /// The requested address.
+        url: String,
+        /// The cause.
+        source: ReadError,
+    },
+    /// The status is not 200.
+    #[error("{url}: answered with status {status}")]
+    Status {
+        /// The requested address.
+        url: String,
+        /// The status.
+        status: u16,
+    },
+    /// The response is not the expected JSON.
+    #[error("{url}: not the expected document: {source}")]
+    Malformed {
+        /// The requested address.
+        url: String,
+        /// The error.
+        source: serde_json::Error,
+    },
+    /// OIDC Discovery §4.3, RFC 8414 §3.3: the document must name the requested
+    /// issuer.
+    #[error("{url}: the document names the issuer {found:?}, not {expected:?}")]
+    OtherIssuer {
+        /// The requested address.
+        url: String,
+        /// The issuer in the document.
+        found: String,
+        /// The expected issuer.
+        expected: String,
+    },
+    /// The keys are not fetched over the network, and cannot be read.
+    #[error(transparent)]
+    Unreadable(Box<dyn Error + Send + Sync>),
+}
+
+/// When the set is fetched again.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
     /// Between regular fetches.
     pub refresh: Duration,
-    /// Between fetches for the sake of unknown keys: a stranger can name as many
-    /// as it likes.
+    /// Between fetches for JWTs that no cached key signed: a stranger can send any
+    /// number of them.
     pub cooldown: Duration,
-    /// The same after a fetch that failed.
+    /// The cooldown after a failed fetch.
     pub failed_cooldown: Duration,
 }
 
@@ -36,43 +89,68 @@ impl Default for Timing {
     }
 }
 
-/// The keys of one issuer.
-pub struct Jwks {
-    issuer: Issuer,
-    timing: Timing,
-    clock: Arc<dyn Clock>,
-    http: reqwest::Client,
-    keys: RwLock<Option<Arc<KeySet>>>,
-    /// From when on an unknown key is worth a fetch. Whoever holds the lock
-    /// fetches; the others wait for what it brings.
-    worth_asking: tokio::sync::Mutex<Timestamp>,
+/// Why the key that signed a JWT was not found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignerError {
+    /// No set was ever fetched: nothing is known about the JWT.
+    #[error("the signer's keys could not be fetched yet")]
+    NoKeys,
+    /// No key of the cached set signed it, and a newer set could not be fetched.
+    #[error("{0}, and newer keys could not be fetched")]
+    Outdated(NoSigner),
+    /// No key of the newest set that the cooldown allows signed it.
+    #[error(transparent)]
+    NoSigner(NoSigner),
 }
 
+/// The cache of one signer's keys.
+pub struct Jwks {
+    owner: String,
+    source: Box<dyn KeySource>,
+    timing: Timing,
+    clock: Arc<dyn Clock>,
+    keys: RwLock<Option<Arc<KeySet>>>,
+    /// The task that holds the lock fetches; others wait for its result.
+    last_fetch: tokio::sync::Mutex<LastFetch>,
+}
+
+/// The last fetch for a JWT that no cached key signed.
+#[derive(Default)]
+struct LastFetch {
+    has_failed: bool,
+    cooldown_ends: Timestamp,
+}
+
+/// A newer set could not be fetched.
+struct FetchFailed;
+
 impl Jwks {
-    /// The keys of `issuer`; none before the first [`refresh`](Self::refresh).
-    pub fn new(issuer: Issuer, timing: Timing, clock: Arc<dyn Clock>) -> Arc<Self> {
+    /// An empty cache of the keys of `owner` (the issuer's identifier, or the
+    /// client's id), which `source` publishes.
+    pub fn new(
+        owner: impl Into<String>,
+        source: impl KeySource,
+        timing: Timing,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            http: issuer.http_client(),
-            issuer,
+            owner: owner.into(),
+            source: Box::new(source),
             timing,
             clock,
             keys: RwLock::new(None),
-            worth_asking: tokio::sync::Mutex::new(Timestamp::default()),
+            last_fetch: tokio::sync::Mutex::default(),
         })
     }
 
     /// Whose keys they are.
-    pub fn issuer(&self) -> &Issuer {
-        &self.issuer
+    pub fn owner(&self) -> &str {
+        &self.owner
     }
 
-    /// Fetches the set; the old one stays when that fails.
+    /// Fetches the set. The old one stays if that fails.
     pub async fn refresh(&self) -> Result<(), FetchError> {
-        let document = self.issuer.fetch_jwks(&self.http).await?;
-        let set = KeySet::parse(&document).map_err(|source| FetchError::Malformed {
-            url: self.issuer.reach(self.issuer.name()),
-            source,
-        })?;
+        let set = self.source.fetch().await?;
         *self.keys.write() = Some(Arc::new(set));
         Ok(())
     }
@@ -87,41 +165,72 @@ impl Jwks {
             match shutdown.unless_begun(self.refresh()).await {
                 None => return,
                 Some(Ok(())) => {}
-                Some(Err(error)) => tracing::warn!("the issuer's keys stay as they were: {error}"),
+                Some(Err(error)) => self.warn(&error),
             }
         }
     }
 
-    /// Whether `key` is still one of the issuer's.
+    /// The key that signed `jwt` with one of the algorithms `allowed`. If no cached key
+    /// did, fetches a newer set first, unless the last fetch was a moment ago.
+    pub async fn signer(
+        &self,
+        jwt: &UnverifiedJwt<'_>,
+        allowed: &[Algorithm],
+    ) -> Result<Arc<Key>, SignerError> {
+        let signer = |set: &KeySet| set.signer(jwt, allowed).cloned();
+        let held = self.keys.read().clone();
+        let outdated = match held.as_deref().map(signer) {
+            Some(Ok(key)) => return Ok(key),
+            Some(Err(none)) if !none.may_be_outdated() => return Err(SignerError::NoSigner(none)),
+            Some(Err(none)) => Some(none),
+            None => None,
+        };
+        match (self.newer_than(held.as_ref()).await, outdated) {
+            (Ok(Some(newer)), _) => signer(&newer).map_err(SignerError::NoSigner),
+            (Ok(None), Some(none)) => Err(SignerError::NoSigner(none)),
+            (Err(FetchFailed), Some(none)) => Err(SignerError::Outdated(none)),
+            (_, None) => Err(SignerError::NoKeys),
+        }
+    }
+
+    /// Whether `key` is still one of the signer's.
     pub(crate) fn holds(&self, key: &Arc<Key>) -> bool {
         self.keys.read().as_ref().is_some_and(|set| set.holds(key))
     }
 
-    /// The set; `None` where it was never had.
-    pub(crate) fn held(&self) -> Option<Arc<KeySet>> {
-        self.keys.read().clone()
+    /// A set newer than `seen`, fetched if necessary; `None` during the cooldown.
+    async fn newer_than(
+        &self,
+        seen: Option<&Arc<KeySet>>,
+    ) -> Result<Option<Arc<KeySet>>, FetchFailed> {
+        let newer = || {
+            let held = self.keys.read().clone();
+            held.filter(|held| seen.is_none_or(|seen| !Arc::ptr_eq(seen, held)))
+        };
+        let mut last = self.last_fetch.lock().await;
+        // Another task may have fetched it meanwhile.
+        if let Some(newer) = newer() {
+            return Ok(Some(newer));
+        }
+        let now = self.clock.now();
+        if now >= last.cooldown_ends {
+            let fetched = self.refresh().await.inspect_err(|error| self.warn(error));
+            last.has_failed = fetched.is_err();
+            last.cooldown_ends = now
+                + match fetched {
+                    Ok(()) => self.timing.cooldown,
+                    Err(_) => self.timing.failed_cooldown,
+                };
+        }
+        if last.has_failed {
+            return Err(FetchFailed);
+        }
+        drop(last);
+        Ok(newer())
     }
 
-    /// A set newer than `seen`, after a fetch if need be. `None` where there is
-    /// none, or none was to be had, or the last fetch is too near.
-    pub(crate) async fn newer_than(&self, seen: Option<&Arc<KeySet>>) -> Option<Arc<KeySet>> {
-        let is_newer = |held: &Arc<KeySet>| seen.is_none_or(|seen| !Arc::ptr_eq(seen, held));
-        let mut worth_asking = self.worth_asking.lock().await;
-        // Another may have fetched it meanwhile.
-        let held = self.held().filter(is_newer);
-        let now = self.clock.now();
-        if held.is_some() || now < *worth_asking {
-            return held;
-        }
-        let cooldown = match self.refresh().await {
-            Ok(()) => self.timing.cooldown,
-            Err(error) => {
-                tracing::warn!("the issuer's keys stay as they were: {error}");
-                self.timing.failed_cooldown
-            }
-        };
-        *worth_asking = now + cooldown;
-        drop(worth_asking);
-        self.held().filter(is_newer)
+    fn warn(&self, error: &FetchError) {
+        let owner = &self.owner;
+        tracing::warn!(owner, "the keys are not up to date: {error}");
     }
 }

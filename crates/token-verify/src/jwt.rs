@@ -1,10 +1,10 @@
-//! A JWT taken apart (RFC 7515 §7.1). Nothing in it is believed yet.
+//! The parts of a JWT (RFC 7515 §7.1), unverified.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::Algorithm;
-use serde::{Deserialize, de::DeserializeOwned};
-
-use crate::keys::NoSigner;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny},
+};
 
 /// The header. `jku`, `jwk`, `x5u` and `x5c` are not read: keys come from the
 /// signer's own set only (RFC 8725 §3.10).
@@ -16,20 +16,26 @@ pub struct UnverifiedHeader {
     pub typ: Option<String>,
     /// The id of the key that it claims.
     pub kid: Option<String>,
-    crit: Option<serde_json::Value>,
+    /// Whether it names extensions that must be understood (RFC 7515 §4.1.11).
+    #[serde(default, rename = "crit", deserialize_with = "is_present")]
+    pub(crate) is_critical: bool,
+}
+
+/// Whatever the value is, `null` included.
+fn is_present<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(value).map(|_| true)
 }
 
 impl UnverifiedHeader {
-    /// The algorithm, where it is one of `allowed` and nothing else has to be
-    /// understood (RFC 8725 §3.1, RFC 7515 §4.1.11).
-    pub fn algorithm(&self, allowed: &[Algorithm]) -> Result<Algorithm, NoSigner> {
-        if self.crit.is_some() {
-            return Err(NoSigner::Critical);
-        }
-        let algorithm = self.alg.parse().ok();
-        algorithm
-            .filter(|algorithm| allowed.contains(algorithm))
-            .ok_or(NoSigner::Algorithm)
+    /// Whether `typ` is the media type `application/{name}`. Case and the prefix
+    /// `application/` do not matter (RFC 7515 §4.1.9).
+    pub fn is_of_type(&self, name: &str) -> bool {
+        let typ = self.typ.as_deref().unwrap_or_default();
+        let bare = match typ.split_at_checked("application/".len()) {
+            Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") => rest,
+            _ => typ,
+        };
+        bare.eq_ignore_ascii_case(name)
     }
 }
 
@@ -58,7 +64,7 @@ impl<'a> UnverifiedJwt<'a> {
     }
 
     /// The claims. They are trustworthy only after the signature was verified
-    /// ([`KeySet::signer`](crate::keys::KeySet::signer)).
+    /// ([`Jwks::signer`](crate::Jwks::signer)).
     pub fn claims<T: DeserializeOwned>(&self) -> Option<T> {
         json(self.payload)
     }

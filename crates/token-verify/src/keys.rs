@@ -11,7 +11,7 @@ use jsonwebtoken::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::jwt::UnverifiedJwt;
+use crate::jwt::{UnverifiedHeader, UnverifiedJwt};
 
 /// The maximum number of keys in a set.
 const MAX_KEYS: usize = 32;
@@ -19,6 +19,11 @@ const MAX_KEYS: usize = 32;
 const MAX_TRIED: usize = 8;
 /// The maximum length of a key id in bytes.
 const MAX_KID: usize = 200;
+/// The members of a key that are read. Others, such as those of certificates, may have
+/// any type.
+const MEMBERS: [&str; 10] = [
+    "kty", "crv", "x", "y", "n", "e", "use", "key_ops", "alg", "kid",
+];
 
 /// Why no key of a set verifies a JWT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,9 +46,24 @@ pub enum NoSigner {
 }
 
 impl NoSigner {
-    /// Whether a newer set of keys might verify the JWT.
-    pub const fn may_be_newer(self) -> bool {
-        matches!(self, Self::Unknown | Self::OtherAlgorithm)
+    /// Whether a newer set of keys could verify the JWT. A new key may also have the id
+    /// of an old one.
+    pub const fn may_be_outdated(self) -> bool {
+        !matches!(self, Self::Critical | Self::Algorithm)
+    }
+}
+
+impl UnverifiedHeader {
+    /// The algorithm, if it is one of `allowed` and the header has no critical
+    /// parameter (RFC 8725 §3.1, RFC 7515 §4.1.11).
+    pub fn algorithm(&self, allowed: &[Algorithm]) -> Result<Algorithm, NoSigner> {
+        if self.is_critical {
+            return Err(NoSigner::Critical);
+        }
+        let algorithm = self.alg.parse().ok();
+        algorithm
+            .filter(|algorithm| allowed.contains(algorithm))
+            .ok_or(NoSigner::Algorithm)
     }
 }
 
@@ -104,7 +124,10 @@ impl Key {
     /// Parses a published key. `None` if the key is not for verifying signatures or has
     /// a type that is not allowed, such as a symmetric key.
     fn of(published: &Value) -> Option<Self> {
-        let jwk = Jwk::deserialize(published).ok()?;
+        let read = published.as_object()?.iter();
+        let read = read.filter(|(name, _)| MEMBERS.contains(&name.as_str()));
+        let read = read.map(|(name, value)| (name.clone(), value.clone()));
+        let jwk: Jwk = serde_json::from_value(Value::Object(read.collect())).ok()?;
         if !is_for_signatures(&jwk) {
             return None;
         }
@@ -265,8 +288,9 @@ mod unit {
             17,
             {"kty": "quantum", "kid": "q"},
             {"kty": "EC", "crv": "P-256", "x": X, "y": Y, "kid": "a"},
+            {"kty": "EC", "crv": "P-256", "x": X, "y": Y, "kid": "b", "x5c": "odd", "exp": {}},
         ]);
-        assert_eq!(set(&keys).ids(), ["a"]);
+        assert_eq!(set(&keys).ids(), ["a", "b"]);
     }
 
     #[test]

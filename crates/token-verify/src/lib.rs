@@ -1,6 +1,8 @@
-//! Access token verification for resource servers: the issuer and its keys
-//! ([`issuer`], [`jwks`]), the checks ([`verifier`]), the caller ([`caller`]) and
-//! refusals ([`refusal`]), with adapters for HTTP ([`actix`]) and gRPC ([`grpc`]).
+//! Verification of JWTs: which key signed one ([`keys`]), with a cache of the signer's
+//! published keys ([`jwks`]), for all who check JWTs. On top of it the verification of
+//! access tokens for resource servers: the issuer ([`issuer`]), the checks
+//! ([`verifier`]), the caller ([`caller`]) and refusals ([`refusal`]), with adapters for
+//! HTTP ([`actix`]) and gRPC ([`grpc`]).
 
 pub mod actix;
 pub mod caller;
@@ -10,7 +12,6 @@ pub mod jwks;
 pub mod jwt;
 pub mod keys;
 pub mod refusal;
-mod seen;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]

@@ -7,11 +7,14 @@ use std::{
 
 use oauth_types::{ErrorCode, error::sentence};
 
+/// The maximum length of an access token in bytes.
+pub const MAX_TOKEN: usize = 8 * 1024;
+
 /// Why an access token is invalid. Contains no part of the token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
-    /// Longer than [`crate::verifier::MAX_TOKEN`].
-    #[error("the token is longer than {} bytes", crate::verifier::MAX_TOKEN)]
+    /// Longer than [`MAX_TOKEN`].
+    #[error("the token is longer than {MAX_TOKEN} bytes")]
     TooLong,
     /// Not a signed JWT in its compact form.
     #[error("the token is not a signed JWT")]

@@ -11,6 +11,7 @@ use std::{
 };
 
 use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, web};
+use async_trait::async_trait;
 use aws_lc_rs::{
     rand::SystemRandom,
     rsa,
@@ -20,11 +21,15 @@ use aws_lc_rs::{
     },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use kit::clock::Timestamp;
+use kit::clock::{Clock, Timestamp};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::issuer::Issuer;
+use crate::{
+    issuer::Issuer,
+    jwks::{FetchError, Jwks, KeySource, Timing},
+    keys::KeySet,
+};
 
 /// The start time of the tests' clocks.
 pub const START: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -122,6 +127,26 @@ pub fn message(header: &Value, claims: &Value) -> String {
 /// Base64url without padding.
 pub fn b64(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// A cache of these keys, which fetches nothing over the network.
+pub fn fixed_keys(keys: &[Value], clock: Arc<dyn Clock>) -> Arc<Jwks> {
+    Jwks::new(
+        "fixed",
+        Fixed(json!({ "keys": keys })),
+        Timing::default(),
+        clock,
+    )
+}
+
+struct Fixed(Value);
+
+#[async_trait]
+impl KeySource for Fixed {
+    async fn fetch(&self) -> Result<KeySet, FetchError> {
+        let keys = KeySet::parse(self.0.to_string().as_bytes());
+        keys.map_err(|error| FetchError::Unreadable(error.into()))
+    }
 }
 
 /// An issuer on a port of its own.

@@ -5,24 +5,25 @@ use std::{sync::Arc, time::Duration};
 use aws_lc_rs::digest::{SHA256, digest};
 use jsonwebtoken::Algorithm;
 use kit::{
+    bounded_cache::BoundedCache,
     clock::Clock,
     metrics::{Counter, Metrics},
     telemetry::names::metric,
 };
 use oauth_types::{claims::AccessToken, names::jwt_type, numeric_date};
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tracing::Span;
 
 use crate::{
-    jwks::Jwks,
+    jwks::{Jwks, SignerError},
     jwt::{UnverifiedHeader, UnverifiedJwt},
-    keys::{Key, KeySet, NoSigner},
-    refusal::{Invalid, Refusal},
-    seen::{Fingerprint, Seen},
+    keys::{Key, NoSigner},
+    refusal::{Invalid, MAX_TOKEN, Refusal},
 };
 
-/// The longest token that is looked at, in bytes.
-pub const MAX_TOKEN: usize = 8 * 1024;
+/// The maximum number of cached tokens.
+const MAX_SEEN: usize = 4096;
 /// How far the issuer's clock may be ahead. This does not prolong a token's life,
 /// which can be as short as a second.
 const SKEW: Duration = Duration::from_secs(5);
@@ -33,12 +34,16 @@ const ALGORITHMS: [Algorithm; 3] = [Algorithm::ES256, Algorithm::RS256, Algorith
 /// RFC 9068 §2.2: the required claims.
 const REQUIRED: [&str; 7] = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
 
+/// The SHA-256 of a token, so the cache holds no bearer secret.
+type Fingerprint = [u8; 32];
+
 /// Verifies access tokens for one resource server.
 pub struct Verifier {
     audience: Arc<str>,
     jwks: Arc<Jwks>,
     clock: Arc<dyn Clock>,
-    seen: Seen,
+    /// Verified tokens: verifying a signature costs more than the rest of a request.
+    seen: Mutex<BoundedCache<Fingerprint, Arc<Verified>>>,
     checks: Option<Counter>,
 }
 
@@ -71,7 +76,7 @@ impl Verifier {
             audience: audience.into(),
             jwks,
             clock,
-            seen: Seen::default(),
+            seen: Mutex::new(BoundedCache::new(MAX_SEEN)),
             checks: None,
         }
     }
@@ -124,11 +129,11 @@ impl Verifier {
     /// The cached result for `token`, unless its key is withdrawn, which invalidates
     /// its tokens.
     fn found_good(&self, token: &Fingerprint) -> Option<Arc<Verified>> {
-        let seen = self.seen.get(token)?;
+        let seen = self.seen.lock().get(token).cloned()?;
         if self.jwks.holds(&seen.key) {
             return Some(seen);
         }
-        self.seen.forget(token);
+        self.seen.lock().remove(token);
         None
     }
 
@@ -138,8 +143,7 @@ impl Verifier {
         fingerprint: Fingerprint,
     ) -> Result<Arc<Verified>, Refusal> {
         let verified = Arc::new(self.verify_anew(token).await?);
-        self.seen
-            .put(fingerprint, Arc::clone(&verified), self.clock.now());
+        self.seen.lock().insert(fingerprint, Arc::clone(&verified));
         Ok(verified)
     }
 
@@ -149,7 +153,7 @@ impl Verifier {
         let key = self.signer(&jwt).await?;
         let verified = read_claims(&jwt, key)?;
         // RFC 9068 §4: `iss` must match exactly, `aud` must contain this audience.
-        if verified.claims.iss != self.jwks.issuer().name() {
+        if verified.claims.iss != self.jwks.owner() {
             return Err(Invalid::Issuer.into());
         }
         if !verified.claims.aud.contains(&self.audience) {
@@ -159,21 +163,12 @@ impl Verifier {
         Ok(verified)
     }
 
-    /// The issuer's key that signed `jwt`. Fetches the keys if this key is unknown.
     async fn signer(&self, jwt: &UnverifiedJwt<'_>) -> Result<Arc<Key>, Refusal> {
-        let signed_by = |set: &Arc<KeySet>| set.signer(jwt, &ALGORITHMS).cloned();
-        let held = self.jwks.held();
-        let found = held.as_ref().map(signed_by);
-        let found = match found {
-            Some(Err(none)) if !none.may_be_newer() => Some(Err(none)),
-            Some(Ok(key)) => return Ok(key),
-            before => match self.jwks.newer_than(held.as_ref()).await {
-                Some(newer) => Some(signed_by(&newer)),
-                None => before,
-            },
-        };
-        let found = found.ok_or(Refusal::NoKeys)?;
-        found.map_err(|none| Invalid::from(none).into())
+        let signer = self.jwks.signer(jwt, &ALGORITHMS).await;
+        signer.map_err(|error| match error {
+            SignerError::NoKeys => Refusal::NoKeys,
+            SignerError::Outdated(none) | SignerError::NoSigner(none) => Invalid::from(none).into(),
+        })
     }
 
     /// RFC 7519 §4.1.4 to §4.1.6, by the local clock.
@@ -192,20 +187,15 @@ impl Verifier {
 
     #[cfg(test)]
     pub(crate) fn remembered(&self) -> usize {
-        self.seen.len()
+        self.seen.lock().len()
     }
 }
 
 /// The checks of the header, before any key is used.
 fn check_header(header: &UnverifiedHeader) -> Result<(), Invalid> {
-    // RFC 9068 §4, RFC 7515 §4.1.9: the prefix `application/` is optional.
-    let typ = header.typ.as_deref().unwrap_or_default();
-    let bare = match typ.split_at_checked("application/".len()) {
-        Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") => rest,
-        _ => typ,
-    };
     header.algorithm(&ALGORITHMS)?;
-    if bare.eq_ignore_ascii_case(jwt_type::ACCESS_TOKEN) {
+    // RFC 9068 §4.
+    if header.is_of_type(jwt_type::ACCESS_TOKEN) {
         Ok(())
     } else {
         Err(Invalid::Type)

@@ -21,7 +21,7 @@ use oauth_types::{
 use reqwest::header::HeaderMap;
 use secrecy::{ExposeSecret as _, SecretString};
 use sso_proto::idp::{ExchangeRequest, token_exchange_client::TokenExchangeClient};
-use token_verify::{Caller, verifier::MAX_TOKEN};
+use token_verify::{Caller, refusal::MAX_TOKEN};
 use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt as _;
 use tracing::{Instrument as _, field::Empty};

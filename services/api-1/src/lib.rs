@@ -25,7 +25,7 @@ use kit::{
 };
 use orders::Orders;
 use store::SharedStore;
-use token_verify::{Jwks, Verifier, jwks::Timing};
+use token_verify::Verifier;
 use web_kit::{server::HttpServer, trace};
 
 /// The service's name in traces, metrics and on the command line, and its
@@ -63,7 +63,7 @@ pub async fn build(
     let docs = web::Data::new(Docs::new(config.issuer.name()));
     let origins: Arc<[String]> = config.cors_origins.into();
     let readiness = Readiness::waiting_for(deps.shutdown.clone(), &["store", "idp"]);
-    let jwks = Jwks::new(config.issuer, Timing::default(), Arc::clone(&deps.clock));
+    let jwks = config.issuer.jwks(Arc::clone(&deps.clock));
     let verifier = Verifier::new(AUDIENCE, Arc::clone(&jwks), Arc::clone(&deps.clock));
     let verifier = verifier.counted(&metrics);
     let (verifier, context) = (web::Data::new(verifier), web::Data::new(context));

@@ -19,7 +19,7 @@ use kit::{
     running::Running,
 };
 use store::SharedStore;
-use token_verify::{Jwks, Verifier, jwks::Timing};
+use token_verify::Verifier;
 use web_kit::{server::HttpServer, trace};
 
 /// The service's name in traces, metrics and on the command line.
@@ -59,7 +59,7 @@ fn start(
 ) -> std::io::Result<Running> {
     let readiness = Readiness::waiting_for(deps.shutdown.clone(), &["store", "idp"]);
     let issuer = web::Data::new(home::Issuer(config.issuer.name().to_owned()));
-    let jwks = Jwks::new(config.issuer, Timing::default(), Arc::clone(&deps.clock));
+    let jwks = config.issuer.jwks(Arc::clone(&deps.clock));
     let verifier = Verifier::new(AUDIENCE, Arc::clone(&jwks), Arc::clone(&deps.clock));
     let verifier = web::Data::new(verifier.counted(metrics));
     let inventory = web::Data::new(Inventory::new(Arc::clone(&store), &deps));

@@ -59,6 +59,7 @@ pub(crate) async fn provider(
     let hashes = hashes.map(|user| &user.password_hash);
     let passwords = Passwords::new(hashes, config.demo_credentials);
     name_missing_keys(&config.settings);
+    let assertion_keys = AssertionKeys::new(&config.settings, &deps.clock);
     Ok(Arc::new(Idp {
         userinfo: format!("{}/userinfo", config.issuer),
         issuer: config.issuer,
@@ -75,7 +76,7 @@ pub(crate) async fn provider(
         throttle: CounterKeys::new(&loaded.refresh),
         delays: Delays::default(),
         known_browsers: KnownBrowsers::new(&loaded.refresh),
-        assertion_keys: AssertionKeys::default(),
+        assertion_keys,
         failures: Failures::default(),
         weaknesses: config.weaknesses,
         clock: Arc::clone(&deps.clock),

@@ -222,7 +222,7 @@ impl From<SessionError> for PageError {
             }
             SessionError::EndedMeanwhile => Self::EndedMeanwhile,
             SessionError::Provider(error) => Self::Provider(error),
-            SessionError::Store(_) | SessionError::NoKeys => Self::Store(error.to_string()),
+            SessionError::Store(_) => Self::Store(error.to_string()),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Calls to the provider. The issuer is what browsers see; a service may have
-//! to reach it by another address. Only the address of the connection changes:
-//! `iss` and the metadata's issuer are still compared with the issuer.
+//! Calls to the provider. The issuer is the address that browsers see; a service may
+//! have to connect to another one. Only the address of the connection changes: `iss`
+//! and the metadata's issuer are still compared with the issuer.
 
 use std::pin::Pin;
 
@@ -9,28 +9,28 @@ use kit::{net, telemetry::propagation};
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
 use token_verify::Issuer;
 
-/// The longest that we tell a browser to wait, in seconds.
+/// The longest `Retry-After` that is passed on to a browser, in seconds.
 const MAX_RETRY_AFTER: u64 = 60;
 
-/// The way to the provider.
+/// The client for calls to the provider.
 #[derive(Clone, Debug)]
 pub(crate) struct Backchannel {
     http: reqwest::Client,
     issuer: Issuer,
 }
 
-/// Why a call got no answer that the protocol knows.
+/// Why a call got no response of the protocol.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum CallError {
-    /// No connection, or no whole answer in time.
+    /// No connection, or no complete response in time.
     #[error("{0}")]
     Unreachable(String),
     /// A server error, or too many requests.
     #[error("status {status}")]
     Busy {
-        /// Its status.
+        /// The status.
         status: u16,
-        /// Seconds.
+        /// When to try again, in seconds.
         retry_after: u64,
     },
     /// Longer than [`net::MAX_ANSWER`].
@@ -39,7 +39,7 @@ pub(crate) enum CallError {
 }
 
 impl Backchannel {
-    /// Reaches `issuer` where it says.
+    /// A client for calls to `issuer`, at its internal address.
     pub(crate) fn new(issuer: Issuer) -> Self {
         Self {
             http: issuer.http_client(),
@@ -77,7 +77,7 @@ impl Backchannel {
             });
         }
         let mut headers = answer.headers().clone();
-        // Whatever kind it says to be, it is read as JSON or not at all.
+        // The body is read as JSON, whatever its declared type.
         headers.remove(CONTENT_TYPE);
         let body = net::read_bounded(answer)
             .await

@@ -1,5 +1,5 @@
-//! A form posted to one of the provider's endpoints, with us authenticated as at
-//! the token endpoint: what openidconnect has no call for.
+//! A form posted to one of the provider's endpoints, with the client authentication of
+//! the token endpoint: for the endpoints that openidconnect does not know.
 
 use http::{HeaderValue, Method, StatusCode, header};
 use oauth_types::Members;
@@ -10,7 +10,7 @@ use url::form_urlencoded;
 use super::{Provider, ProviderError, types::ErrorAnswer};
 
 impl Provider {
-    /// Posts `params` to `endpoint` for `call`; gives the answer if its status is
+    /// Posts `params` to `endpoint` for `call`; returns the response if its status is
     /// `expected`.
     pub(super) async fn post(
         &self,
@@ -62,7 +62,7 @@ impl Provider {
     }
 }
 
-/// RFC 6749 §2.3.1: id and secret are form-encoded before they are joined.
+/// RFC 6749 §2.3.1: id and secret are form-encoded, then joined.
 fn basic(client_id: &str, secret: &str) -> String {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();

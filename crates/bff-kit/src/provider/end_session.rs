@@ -1,4 +1,4 @@
-//! Where a browser goes to end its session with the provider (OpenID Connect
+//! The address at which a browser ends its session with the provider (OpenID Connect
 //! RP-Initiated Logout 1.0 §2).
 
 use url::Url;
@@ -6,9 +6,9 @@ use url::Url;
 use super::{Provider, ProviderError};
 
 impl Provider {
-    /// The address that ends the session of `id_token` and leads back to
-    /// `back_to`; `None` where the provider has no such thing. There is no
-    /// `state`: the app awaits nothing of the answer, and believes none.
+    /// The address that ends the session of `id_token` and leads back to `back_to`;
+    /// `None` if the provider has no such endpoint. There is no `state`: the app takes
+    /// nothing from the response.
     pub(crate) async fn end_session_url(
         &self,
         id_token: Option<&str>,
@@ -32,7 +32,7 @@ fn address(
     let invalid =
         |why: &str| ProviderError::Invalid(format!("its metadata's end_session_endpoint: {why}"));
     let mut url = Url::parse(endpoint).map_err(|error| invalid(&error.to_string()))?;
-    // A script of ours will go there: never to `javascript:`.
+    // The app's script navigates there: never to `javascript:`.
     if !matches!(url.scheme(), "http" | "https") {
         return Err(invalid("it is no web address"));
     }

@@ -1,43 +1,52 @@
-//! What can go wrong between the app and the provider.
+//! Errors of calls to the provider.
 
-use kit::telemetry::names::OK;
+use kit::{net::ReadError, telemetry::names::OK};
 use oauth_types::{ErrorCode, sounds_like_code};
-use openidconnect::{DiscoveryError, RequestTokenError};
+use openidconnect::RequestTokenError;
+use token_verify::jwks::FetchError;
 use tracing::Span;
 
 use super::{backchannel::CallError, types::ErrorAnswer};
 
-/// Why the provider did not do it. Never holds a token or a code.
+/// Why a call to the provider failed. It never contains a token or a code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ProviderError {
-    /// It is not reached, or is too busy: later it may do it.
+    /// The provider is unreachable or busy: a later call may succeed.
     #[error("the provider cannot be used now: {why}")]
     Unavailable {
-        /// What happened.
+        /// The cause.
         why: String,
         /// When to try again, in seconds.
         retry_after: u64,
     },
-    /// It asks for fewer requests: the same one at once would be one more.
+    /// The provider asks for fewer requests, so an immediate retry would not help.
     #[error("the provider asks to wait")]
     Throttled {
         /// When to try again, in seconds.
         retry_after: u64,
     },
-    /// It answered with an error code of the protocol.
+    /// The provider answered with an error code of the protocol.
     #[error("the provider refused: {code}")]
     Refused {
         /// The code (RFC 6749 §5.2).
         code: String,
     },
-    /// Its answer breaks the protocol, or is not meant for us.
+    /// The response breaks the protocol, or is not for this app.
     #[error("the provider's answer is no good: {0}")]
     Invalid(String),
 }
 
 impl ProviderError {
-    /// How a step ended that ended so: the provider's error code, if it sounds
-    /// like one (RFC 6749 §5.2), for it is the provider's own word.
+    /// Its keys cannot be fetched, so no token can be checked.
+    pub(crate) fn no_keys() -> Self {
+        Self::Unavailable {
+            why: "its keys cannot be fetched".to_owned(),
+            retry_after: 1,
+        }
+    }
+
+    /// The outcome that spans record: the provider's error code, if it has the form of
+    /// one (RFC 6749 §5.2).
     pub(crate) fn outcome(&self) -> &str {
         match self {
             Self::Unavailable { .. } => "unavailable",
@@ -48,7 +57,7 @@ impl ProviderError {
         }
     }
 
-    /// The same in the few words that a metric has.
+    /// The outcome as a metric's label, one of a few.
     pub(super) fn in_a_metric(&self) -> &'static str {
         match self {
             Self::Unavailable { .. } | Self::Throttled { .. } => "unavailable",
@@ -58,13 +67,13 @@ impl ProviderError {
         }
     }
 
-    /// Whether it refused with this code.
+    /// Whether the provider refused with `code`.
     pub(crate) fn is_refused_as(&self, code: ErrorCode) -> bool {
         matches!(self, Self::Refused { code: said } if said == code.as_str())
     }
 }
 
-/// Notes on the current span how its step ended.
+/// Records `outcome` in the current span.
 pub(crate) fn note<T>(outcome: Result<T, ProviderError>) -> Result<T, ProviderError> {
     let said = outcome.as_ref().err().map_or(OK, ProviderError::outcome);
     Span::current().record("sso.outcome", said);
@@ -100,14 +109,22 @@ impl From<ErrorAnswer> for ProviderError {
     }
 }
 
-impl From<DiscoveryError<CallError>> for ProviderError {
-    fn from(error: DiscoveryError<CallError>) -> Self {
+impl From<FetchError> for ProviderError {
+    fn from(error: FetchError) -> Self {
+        let why = format!("its keys: {error}");
         match error {
-            DiscoveryError::Request(error) => error.into(),
-            DiscoveryError::Response(status, _, _) => {
-                Self::Invalid(format!("discovery: status {status}"))
+            FetchError::Unreachable {
+                source: ReadError::Http(_),
+                ..
             }
-            other => Self::Invalid(format!("discovery: {other}")),
+            | FetchError::Status {
+                status: 429 | 500..,
+                ..
+            } => Self::Unavailable {
+                why,
+                retry_after: 1,
+            },
+            _ => Self::Invalid(why),
         }
     }
 }
@@ -117,8 +134,8 @@ impl From<RequestTokenError<CallError, ErrorAnswer>> for ProviderError {
         match error {
             RequestTokenError::Request(error) => error.into(),
             RequestTokenError::ServerResponse(answer) => answer.into(),
-            // It names a member, and not what stood there. The body itself may
-            // hold tokens: it goes nowhere.
+            // The error names a member, never its value. The body may contain tokens, so
+            // it is dropped.
             RequestTokenError::Parse(error, _) => Self::Invalid(format!(
                 "the token answer cannot be read: {}",
                 error.inner()

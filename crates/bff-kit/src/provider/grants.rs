@@ -1,6 +1,6 @@
-//! What the provider knows of a user's grants to this app: all that there is of
-//! sessions which the app keeps nowhere. Our own provider's endpoint, after the
-//! FAPI Grant Management draft; another may have none.
+//! A user's grants to this app, as the provider lists them: the only list of sessions
+//! that the app does not store. This project's provider has the endpoint, after the
+//! FAPI Grant Management draft; other providers may have none.
 
 use http::StatusCode;
 use kit::clock::Timestamp;
@@ -8,37 +8,37 @@ use serde::Deserialize;
 
 use super::{Provider, ProviderError};
 
-/// The most characters of a grant's id.
+/// The maximum length of a grant's id.
 const MAX_ID: usize = 256;
 
-/// A live grant of one user, as the provider tells it.
+/// A live grant of one user.
 #[derive(Deserialize)]
 pub(crate) struct UserGrant {
-    /// Names it.
+    /// Its id.
     pub(crate) id: String,
     created_at: i64,
     last_used_at: Option<i64>,
-    /// The browser that it was given in.
+    /// The browser in which the user granted it.
     pub(crate) user_agent: Option<String>,
-    /// Whether the refresh token that was shown belongs to it.
+    /// Whether it is the grant of the presented refresh token.
     pub(crate) current: bool,
 }
 
 impl UserGrant {
-    /// When it was given.
+    /// When the user granted it.
     pub(crate) const fn created_at(&self) -> Timestamp {
         Timestamp::from_secs(self.created_at)
     }
 
-    /// When its refresh token was last redeemed; else when it was given.
+    /// When its refresh token was last redeemed, or else when the user granted it.
     pub(crate) fn last_used_at(&self) -> Timestamp {
         Timestamp::from_secs(self.last_used_at.unwrap_or(self.created_at))
     }
 }
 
 impl Provider {
-    /// The grants of the user of `refresh_token`; `None` where the provider does
-    /// not tell them.
+    /// The grants of the user of `refresh_token`; `None` if the provider does not list
+    /// them.
     pub(crate) async fn grants(
         &self,
         refresh_token: &str,
@@ -52,7 +52,7 @@ impl Provider {
             .await?;
         let grants: Vec<serde_json::Value> = serde_json::from_slice(answer.body())
             .map_err(|_| ProviderError::Invalid("it is no list of grants".to_owned()))?;
-        // One that cannot be read hides no other.
+        // Unreadable grants are skipped.
         let grants = grants.into_iter();
         let grants = grants.filter_map(|grant| serde_json::from_value::<UserGrant>(grant).ok());
         Ok(Some(
@@ -60,7 +60,7 @@ impl Provider {
         ))
     }
 
-    /// Ends the grant `id` of the same user; whether there is such a one.
+    /// Ends the grant `id` of the same user; `false` if there is none.
     pub(crate) async fn end_grant(
         &self,
         refresh_token: &str,

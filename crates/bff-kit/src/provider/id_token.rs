@@ -1,64 +1,63 @@
-//! The id_token's checks (OIDC Core §3.1.3.7), by our clock. Of its claims only
-//! those are looked at that a check or a session needs.
+//! The checks of an ID token (OIDC Core §3.1.3.7), by this process's clock. Claims that
+//! neither a check nor a session needs are ignored.
 
 use std::{sync::Arc, time::Duration};
 
 use kit::clock::{Clock, Timestamp};
 use oauth_types::{BadMember, Members, names::jwt_type, secret::same_secret};
-use openidconnect::core::CoreJsonWebKeySet;
 
 use super::{
-    Grant, Provider, ProviderError, odd,
+    Grant, Provider, ProviderError, optional,
     signed::{self, Unsigned},
 };
 
-/// By how much the provider's clock may differ from ours.
+/// The tolerated difference between the provider's clock and this one.
 const SKEW: Duration = Duration::from_secs(10);
-/// How old an id_token, or a logout token, may be when it comes.
+/// The maximum age of an ID token or a logout token.
 pub(super) const MAX_AGE: Duration = Duration::from_secs(600);
-/// The longest that is looked at, in bytes.
+/// The maximum length of an ID token in bytes.
 const MAX_TOKEN: usize = 64 * 1024;
 
-/// What the id_token has to say.
+/// What a login expects of its ID token.
 pub(crate) struct Expected<'a> {
     /// The nonce of this login.
     pub(crate) nonce: &'a str,
-    /// When the user must have signed in, at the earliest; `None`: whenever.
+    /// The earliest time of the sign-in; `None`: any.
     pub(crate) signed_in_since: Option<Timestamp>,
 }
 
-/// Who signed in, as a checked id_token says.
+/// Who signed in, by a verified ID token.
 pub(crate) struct Identity {
-    /// The user; stable.
+    /// The user's stable identifier.
     pub(crate) sub: String,
-    /// A name to greet with.
+    /// The display name.
     pub(crate) name: String,
-    /// The user's address, where it was granted.
+    /// The email address, if the user granted it.
     pub(crate) email: Option<String>,
     /// The provider's session.
     pub(crate) sid: Option<String>,
     /// The id_token itself.
     pub(crate) id_token: String,
-    /// When it was issued, by the provider's clock.
+    /// The time of issue, by the provider's clock.
     pub(crate) issued_at: Timestamp,
 }
 
 /// Why an id_token is refused.
 #[derive(Debug, thiserror::Error)]
 enum BadIdToken {
-    /// Longer than any of ours.
+    /// Longer than [`MAX_TOKEN`].
     #[error("it is longer than {MAX_TOKEN} bytes")]
     TooLong,
     /// RFC 7515.
     #[error(transparent)]
     Unsigned(#[from] Unsigned),
-    /// A claim that is needed.
+    /// A required claim is missing or unreadable.
     #[error(transparent)]
     Claim(#[from] BadMember),
     /// §3.1.3.7, 2.
     #[error("iss is another provider")]
     Issuer,
-    /// §3.1.3.7, 3: with nobody else in it, for nobody else is trusted with it.
+    /// §3.1.3.7, 3: no other audience is trusted.
     #[error("aud is not this client alone")]
     Audience,
     /// §3.1.3.7, 9.
@@ -76,7 +75,7 @@ enum BadIdToken {
 }
 
 impl Provider {
-    /// Checks the id_token in `grant`. A key that is not known yet is asked for.
+    /// Checks the id_token in `grant`.
     pub(crate) async fn identify(
         &self,
         grant: &Grant,
@@ -84,25 +83,22 @@ impl Provider {
     ) -> Result<Identity, ProviderError> {
         let missing = || ProviderError::Invalid("there is no id_token".to_owned());
         let token = grant.id_token.as_deref().ok_or_else(missing)?;
-        let known = self.known().await?;
-        let mut checked = self.check_id_token(token, &known.keys, expected);
-        if matches!(checked, Err(BadIdToken::Unsigned(Unsigned::UnknownKey))) {
-            let newer = self.newer_than(&known).await?;
-            checked = self.check_id_token(token, &newer.keys, expected);
-        }
-        checked.map_err(|error| ProviderError::Invalid(format!("id_token: {error}")))
+        let checked = self.check_id_token(token, expected).await;
+        checked.map_err(|error| match error {
+            BadIdToken::Unsigned(Unsigned::NoKeys) => ProviderError::no_keys(),
+            error => ProviderError::Invalid(format!("id_token: {error}")),
+        })
     }
 
-    fn check_id_token(
+    async fn check_id_token(
         &self,
         token: &str,
-        keys: &CoreJsonWebKeySet,
         expected: &Expected<'_>,
     ) -> Result<Identity, BadIdToken> {
         if token.len() > MAX_TOKEN {
             return Err(BadIdToken::TooLong);
         }
-        let claims = signed::claims(token, keys, &[jwt_type::JWT])?;
+        let claims = signed::claims(token, &self.jwks, &[jwt_type::JWT]).await?;
         if claims.needed("iss")? != self.issuer() {
             return Err(BadIdToken::Issuer);
         }
@@ -138,8 +134,8 @@ pub(super) fn check_issue_time(clock: &Arc<dyn Clock>, iat: i64) -> Result<(), S
     Ok(())
 }
 
-/// OIDC Core §3.1.3.7, 13: a login that asked for a fresh sign-in checks that
-/// it was one. `auth_time` counts whole seconds.
+/// OIDC Core §3.1.3.7, 13: a login that asked for a fresh sign-in checks `auth_time`,
+/// which has whole seconds.
 fn check_auth_time(since: Timestamp, auth_time: Option<i64>) -> Result<(), String> {
     match auth_time {
         None => Err("it does not say when the user signed in".to_owned()),
@@ -151,9 +147,9 @@ fn check_auth_time(since: Timestamp, auth_time: Option<i64>) -> Result<(), Strin
 }
 
 fn identity(token: &str, claims: &Members, issued_at: Timestamp) -> Result<Identity, BadIdToken> {
-    // What a session can do without is left out where it is odd.
+    // A session can do without these claims.
     let perhaps = |name| {
-        let text = odd("an id_token", claims.text(name)).filter(|text| !text.is_empty());
+        let text = optional("an id_token", claims.text(name)).filter(|text| !text.is_empty());
         text.map(ToOwned::to_owned)
     };
     let sub = claims.needed("sub")?.to_owned();

@@ -1,5 +1,5 @@
-//! The logout token's checks (OIDC Back-Channel Logout 1.0 §2.6). That it comes
-//! once is for whoever ends the sessions: only then is it used.
+//! The checks of a logout token (OIDC Back-Channel Logout 1.0 §2.6), except that each is
+//! used once: `backchannel_logout` checks that when it has ended the sessions.
 
 use std::sync::Arc;
 
@@ -11,59 +11,59 @@ use oauth_types::{
     BadMember, Members,
     names::{BACKCHANNEL_LOGOUT_EVENT, jwt_type},
 };
-use openidconnect::core::CoreJsonWebKeySet;
 use serde_json::Value;
+use token_verify::Jwks;
 use tracing::{Instrument as _, Span, field::Empty};
 
 use super::{
     Provider, ProviderError,
     id_token::{MAX_AGE, check_issue_time},
-    odd,
+    optional,
     signed::{self, Unsigned},
 };
 
-/// The longest that is looked at, in bytes.
+/// The maximum length of a logout token in bytes.
 const MAX_TOKEN: usize = 8 * 1024;
-/// What its `typ` may be, where it has one (§2.4).
-const TYPES: [&str; 3] = [jwt_type::LOGOUT, "application/logout+jwt", jwt_type::JWT];
+/// The values of `typ`, which is optional (§2.4).
+const TYPES: [&str; 2] = [jwt_type::LOGOUT, jwt_type::JWT];
 
 /// A logout token that passed every check.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct LogoutToken {
-    /// Whose sessions are over.
+    /// Whose sessions have ended.
     pub(crate) subject: Subject,
-    /// The user, where it names one.
+    /// The user, if the token names one.
     pub(crate) sub: Option<String>,
-    /// No two have the same.
+    /// The token's unique id.
     pub(crate) jti: String,
-    /// When the provider said so, by its clock.
+    /// The time of issue, by the provider's clock.
     pub(crate) issued_at: Timestamp,
-    /// From then on it is refused as expired or old.
+    /// When the token expires or becomes too old.
     pub(crate) good_until: Timestamp,
 }
 
-/// Whose sessions are over.
+/// Whose sessions have ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
-    /// Those of one session with the provider, by `sid`.
+    /// The sessions of one login session at the provider, by `sid`.
     Login(String),
-    /// All of a user's, by `sub`.
+    /// All sessions of a user, by `sub`.
     User(String),
 }
 
 /// Why a logout token is refused. The provider's developer reads it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadLogoutToken {
-    /// Not for now: the keys could not be had.
+    /// Not for now: the keys cannot be fetched.
     #[error(transparent)]
     Provider(#[from] ProviderError),
-    /// Longer than any of ours.
+    /// Longer than [`MAX_TOKEN`].
     #[error("The logout token is longer than {MAX_TOKEN} bytes.")]
     TooLong,
     /// RFC 7519 §7.2.
     #[error("The logout token is no signed JWT with the claims of one (section 2.4).")]
     Unreadable,
-    /// A claim that is needed (section 2.4).
+    /// A required claim is missing or unreadable (section 2.4).
     #[error("The logout token: {0} (section 2.4).")]
     Claim(#[from] BadMember),
     /// RFC 8725 §3.11, Back-Channel Logout 1.0 §2.4.
@@ -101,7 +101,7 @@ pub(crate) enum BadLogoutToken {
     Nonce,
 }
 
-/// Who may send it, and to whom.
+/// The sender and the receiver of a logout token, and the receiver's clock.
 struct Parties<'a> {
     issuer: &'a str,
     client_id: &'a str,
@@ -109,7 +109,7 @@ struct Parties<'a> {
 }
 
 impl Provider {
-    /// Checks `token`. A key that is not known yet is asked for.
+    /// Checks `token`.
     pub(crate) async fn check_logout_token(
         &self,
         token: &str,
@@ -134,32 +134,26 @@ impl Provider {
             client_id: self.client_id(),
             clock: &self.clock,
         };
-        let known = self.known().await?;
-        match check(token, &known.keys, &parties) {
-            Err(BadLogoutToken::UnknownKey) => {
-                let newer = self.newer_than(&known).await?;
-                check(token, &newer.keys, &parties)
-            }
-            checked => checked,
-        }
+        check(token, &self.jwks, &parties).await
     }
 }
 
-fn check(
+async fn check(
     token: &str,
-    keys: &CoreJsonWebKeySet,
+    jwks: &Jwks,
     parties: &Parties<'_>,
 ) -> Result<LogoutToken, BadLogoutToken> {
     if token.len() > MAX_TOKEN {
         return Err(BadLogoutToken::TooLong);
     }
-    let claims = signed::claims(token, keys, &TYPES)?;
+    let claims = signed::claims(token, jwks, &TYPES).await?;
     check_claims(&claims, parties)
 }
 
 impl From<Unsigned> for BadLogoutToken {
     fn from(unsigned: Unsigned) -> Self {
         match unsigned {
+            Unsigned::NoKeys => Self::Provider(ProviderError::no_keys()),
             Unsigned::Unreadable => Self::Unreadable,
             Unsigned::Type => Self::Type,
             Unsigned::Algorithm => Self::Algorithm,
@@ -173,7 +167,7 @@ fn check_claims(claims: &Members, parties: &Parties<'_>) -> Result<LogoutToken, 
     if claims.needed("iss")? != parties.issuer {
         return Err(BadLogoutToken::Issuer);
     }
-    // OIDC Core §3.1.3.7, 3: nobody else is trusted with it.
+    // OIDC Core §3.1.3.7, 3: no other audience is trusted.
     let audiences = claims.texts("aud")?;
     if audiences.is_empty() || audiences.iter().any(|one| *one != parties.client_id) {
         return Err(BadLogoutToken::Audience);
@@ -190,14 +184,14 @@ fn check_claims(claims: &Members, parties: &Parties<'_>) -> Result<LogoutToken, 
     if !event.is_some_and(Value::is_object) {
         return Err(BadLogoutToken::Event);
     }
-    // Whatever it says: also null.
+    // With any value, also null.
     if claims.has("nonce") {
         return Err(BadLogoutToken::Nonce);
     }
     let sid = claims.text("sid")?;
     let sub = match sid {
-        // It says enough, and what is odd beside it says nothing.
-        Some(_) => odd("a logout token", claims.text("sub")),
+        // `sid` is enough, so an unreadable `sub` is ignored.
+        Some(_) => optional("a logout token", claims.text("sub")),
         None => claims.text("sub")?,
     };
     let subject = match (sid, sub) {

@@ -1,5 +1,5 @@
-//! What the provider's discovery document says (OIDC Discovery §3), as far as
-//! the app reads it.
+//! The members of the provider's discovery document that the app reads (OIDC
+//! Discovery §3).
 
 use http::{HeaderValue, Method, StatusCode, header};
 use oauth_types::{BadMember, Members};
@@ -7,30 +7,28 @@ use openidconnect::{HttpRequest, http};
 use token_verify::issuer::DISCOVERY;
 use url::Url;
 
-use super::{Provider, ProviderError, odd};
+use super::{Provider, ProviderError, optional};
 
 /// The document.
 pub(crate) struct Metadata {
     /// Where browsers sign in.
     pub(crate) authorization_endpoint: Url,
-    /// Where codes and refresh tokens are redeemed.
+    /// The endpoint that redeems codes and refresh tokens.
     pub(super) token_endpoint: String,
-    /// Where its keys are.
-    pub(super) jwks_uri: String,
-    /// RFC 9126 §5. Another provider may lack this and the following.
+    /// RFC 9126 §5. Providers may lack this endpoint and the following ones.
     pub(super) pushed_authorization_request_endpoint: Option<String>,
     /// RFC 8414 §2.
     pub(super) revocation_endpoint: Option<String>,
     /// OIDC RP-Initiated Logout 1.0 §2.1.
     pub(super) end_session_endpoint: Option<String>,
-    /// Our own provider's: a user's grants to a client.
+    /// This project's provider only: a user's grants to a client.
     pub(super) grants_endpoint: Option<String>,
-    /// RFC 9207 §3: its answers say `iss`.
+    /// RFC 9207 §3: authorization responses contain `iss`.
     pub(crate) iss_promised: bool,
 }
 
 impl Metadata {
-    /// Of the document `json`, if it is `issuer`'s (§4.3).
+    /// Reads the document `json`, which must be `issuer`'s (§4.3).
     fn read(json: &[u8], issuer: &str) -> Result<Self, String> {
         let document = Members::read(json).map_err(|bad| bad.to_string())?;
         let said = |bad: BadMember| bad.to_string();
@@ -38,11 +36,13 @@ impl Metadata {
             return Err("it is another issuer's: its member issuer differs".to_owned());
         }
         let needed = |name| document.needed(name).map(ToOwned::to_owned).map_err(said);
+        // `Jwks` reads its value.
+        needed("jwks_uri")?;
         let address = needed("authorization_endpoint")?;
         let address = Url::parse(&address).ok();
-        // One that is odd leaves out what it is for, and nothing else.
+        // An unreadable endpoint counts as missing; the other ones stay usable.
         let perhaps = |name| {
-            let text = odd("discovery", document.text(name));
+            let text = optional("discovery", document.text(name));
             text.map(ToOwned::to_owned)
         };
         Ok(Self {
@@ -50,12 +50,11 @@ impl Metadata {
                 .filter(|url| matches!(url.scheme(), "http" | "https"))
                 .ok_or("its member authorization_endpoint is no web address")?,
             token_endpoint: needed("token_endpoint")?,
-            jwks_uri: needed("jwks_uri")?,
             pushed_authorization_request_endpoint: perhaps("pushed_authorization_request_endpoint"),
             revocation_endpoint: perhaps("revocation_endpoint"),
             end_session_endpoint: perhaps("end_session_endpoint"),
             grants_endpoint: perhaps("grants_endpoint"),
-            iss_promised: odd(
+            iss_promised: optional(
                 "discovery",
                 document.flag("authorization_response_iss_parameter_supported"),
             )
@@ -65,7 +64,7 @@ impl Metadata {
 }
 
 impl Provider {
-    /// Asks the provider for its document (§4).
+    /// Fetches the provider's document (§4).
     pub(super) async fn ask_for_metadata(&self) -> Result<Metadata, ProviderError> {
         let url = self.settings.issuer.below(DISCOVERY);
         let invalid = |why: &dyn std::fmt::Display| {

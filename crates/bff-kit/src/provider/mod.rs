@@ -14,22 +14,16 @@ mod signed;
 mod token;
 mod types;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use kit::{
-    Deps,
-    clock::{Clock, Timestamp},
-    random::Random,
-};
+use kit::{Deps, clock::Clock, random::Random};
 use oauth_types::{BadMember, ErrorCode};
 use openidconnect::{
-    AuthType, ClientId, ClientSecret, IssuerUrl, JsonWebKeySetUrl, RedirectUrl, TokenUrl,
-    core::CoreJsonWebKeySet,
+    AuthType, ClientId, ClientSecret, IssuerUrl, RedirectUrl, TokenUrl, core::CoreJsonWebKeySet,
 };
-use parking_lot::RwLock;
 use secrecy::ExposeSecret as _;
-use token_verify::Issuer;
-use tokio::sync::Mutex;
+use token_verify::{Issuer, Jwks};
+use tokio::sync::OnceCell;
 
 use self::{backchannel::Backchannel, metadata::Metadata, types::OidcClient};
 use crate::{client_auth::ClientAuth, meters::Meters};
@@ -41,46 +35,41 @@ pub(crate) use logout_token::{BadLogoutToken, LogoutToken, Subject};
 pub use token::AudienceBy;
 pub(crate) use token::Grant;
 
-/// How long to wait after asking for new keys before asking again: a stranger
-/// who makes up key ids must not make us ask the provider each time.
-const COOLDOWN: Duration = Duration::from_secs(30);
-
-/// What the app needs to be told about the provider.
+/// The app's registration at the provider.
 pub(crate) struct ProviderSettings {
-    /// The issuer, and where to reach it.
+    /// The issuer and its address.
     pub(crate) issuer: Issuer,
-    /// Which client we are.
+    /// The app's client_id.
     pub(crate) client_id: String,
-    /// How we prove it.
+    /// How the app authenticates.
     pub(crate) auth: ClientAuth,
-    /// Where logins come back to.
+    /// The redirect URI of logins.
     pub(crate) redirect_uri: String,
 }
 
-/// The provider, and us as its client.
+/// The provider, with the app as its client.
 pub(crate) struct Provider {
     settings: ProviderSettings,
     backchannel: Backchannel,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     meters: Meters,
-    known: RwLock<Option<Arc<Known>>>,
-    /// When keys were last asked for anew; held while somebody asks.
-    asking: Mutex<Option<Timestamp>>,
+    /// The provider's keys.
+    jwks: Arc<Jwks>,
+    known: OnceCell<Known>,
 }
 
-/// What discovery told, and the client made from it.
+/// The result of discovery, and the client made from it.
 pub(crate) struct Known {
     pub(crate) metadata: Metadata,
-    keys: CoreJsonWebKeySet,
     client: OidcClient,
 }
 
-/// What `read` of `answer` gave; one that is odd counts as left out. That is for
-/// members that the app can do without.
-fn odd<T>(answer: &str, read: Result<Option<T>, BadMember>) -> Option<T> {
+/// A member of `answer` that the app can do without: one that cannot be read counts as
+/// missing.
+fn optional<T>(answer: &str, read: Result<Option<T>, BadMember>) -> Option<T> {
     read.unwrap_or_else(|bad| {
-        tracing::warn!("{answer} of the identity provider: {bad}; it counts as left out");
+        tracing::warn!("{answer} of the identity provider: {bad}; it counts as missing");
         None
     })
 }
@@ -89,99 +78,66 @@ impl Provider {
     pub(crate) fn new(settings: ProviderSettings, deps: &Deps, meters: Meters) -> Self {
         Self {
             backchannel: Backchannel::new(settings.issuer.clone()),
+            jwks: settings.issuer.clone().jwks(deps.clock.clone()),
             settings,
             clock: deps.clock.clone(),
             random: deps.random.clone(),
             meters,
-            known: RwLock::new(None),
-            asking: Mutex::new(None),
+            known: OnceCell::new(),
         }
     }
 
-    /// The issuer, exactly.
+    /// The issuer's identifier, exactly as the provider spells it.
     pub(crate) fn issuer(&self) -> &str {
         self.settings.issuer.name()
     }
 
-    /// Which client we are.
+    /// The app's client_id.
     pub(crate) fn client_id(&self) -> &str {
         &self.settings.client_id
     }
 
-    /// What discovery told; asks for it where nobody has yet.
-    pub(crate) async fn known(&self) -> Result<Arc<Known>, ProviderError> {
-        if let Some(known) = self.known.read().clone() {
-            return Ok(known);
-        }
-        let _asking = self.asking.lock().await;
-        if let Some(known) = self.known.read().clone() {
-            return Ok(known);
-        }
-        self.discover().await
+    /// The cache of the provider's keys.
+    pub(crate) const fn jwks(&self) -> &Arc<Jwks> {
+        &self.jwks
     }
 
-    /// Keys newer than those of `seen`, which lack one. What is known stays
-    /// where the provider does not answer, or was asked a moment ago.
-    async fn newer_than(&self, seen: &Arc<Known>) -> Result<Arc<Known>, ProviderError> {
-        let mut asked = self.asking.lock().await;
-        let now = self.clock.now();
-        let current = self.known.read().clone();
-        let fresh = current.filter(|current| !Arc::ptr_eq(current, seen));
-        let too_soon = asked.is_some_and(|at| now < at + COOLDOWN);
-        match fresh {
-            Some(fresh) => Ok(fresh),
-            None if too_soon => Ok(seen.clone()),
-            None => {
-                *asked = Some(now);
-                self.discover().await
-            }
-        }
+    /// The result of discovery, which the first call makes.
+    pub(crate) async fn known(&self) -> Result<&Known, ProviderError> {
+        let discovering = || async { self.logged("discovery", self.discover().await) };
+        self.known.get_or_try_init(discovering).await
     }
 
-    async fn discover(&self) -> Result<Arc<Known>, ProviderError> {
-        let discovering = self.discover_now().await;
-        self.logged("discovery", discovering)
-    }
-
-    async fn discover_now(&self) -> Result<Arc<Known>, ProviderError> {
-        let invalid =
-            |error: &dyn std::fmt::Display| ProviderError::Invalid(format!("discovery: {error}"));
+    async fn discover(&self) -> Result<Known, ProviderError> {
         let metadata = self.ask_for_metadata().await?;
-        let issuer = IssuerUrl::new(self.issuer().to_owned()).map_err(|e| invalid(&e))?;
-        let jwks_uri = JsonWebKeySetUrl::new(metadata.jwks_uri.clone());
-        let jwks_uri = jwks_uri.map_err(|e| invalid(&e))?;
-        let keys = CoreJsonWebKeySet::fetch_async(&jwks_uri, &self.backchannel).await?;
-        let token_endpoint = TokenUrl::new(metadata.token_endpoint.clone());
-        let token_endpoint = token_endpoint.map_err(|e| invalid(&e))?;
-        let redirect_uri =
-            RedirectUrl::new(self.settings.redirect_uri.clone()).map_err(|e| invalid(&e))?;
-        let secret = self.settings.auth.secret();
-        let secret = secret.map(|secret| ClientSecret::new(secret.expose_secret().to_owned()));
-        let auth_type = if secret.is_some() {
-            AuthType::BasicAuth
-        } else {
-            AuthType::RequestBody
-        };
-        let client_id = ClientId::new(self.settings.client_id.clone());
-        let mut client = openidconnect::Client::new(client_id, issuer, keys.clone());
-        if let Some(secret) = secret {
-            client = client.set_client_secret(secret);
-        }
-        let client = client
-            .set_token_uri(token_endpoint)
-            .set_auth_type(auth_type)
-            .set_redirect_uri(redirect_uri);
-        let known = Arc::new(Known {
+        self.jwks.refresh().await?;
+        let client = self.client(&metadata.token_endpoint);
+        let client = client.map_err(|error| ProviderError::Invalid(format!("discovery: {error}")));
+        Ok(Known {
+            client: client?,
             metadata,
-            keys,
-            client,
-        });
-        *self.known.write() = Some(known.clone());
-        Ok(known)
+        })
     }
 
-    /// Tells the log that `call` failed: with the OAuth error, as which client, and
-    /// (as each line of a request does) in which trace.
+    fn client(&self, token_endpoint: &str) -> Result<OidcClient, url::ParseError> {
+        let settings = &self.settings;
+        let client_id = ClientId::new(settings.client_id.clone());
+        let issuer = IssuerUrl::new(self.issuer().to_owned())?;
+        // It checks no signature: `signed` does.
+        let no_keys = CoreJsonWebKeySet::default();
+        let client = openidconnect::Client::new(client_id, issuer, no_keys);
+        let client = match settings.auth.secret() {
+            Some(secret) => client
+                .set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()))
+                .set_auth_type(AuthType::BasicAuth),
+            None => client.set_auth_type(AuthType::RequestBody),
+        };
+        Ok(client
+            .set_token_uri(TokenUrl::new(token_endpoint.to_owned())?)
+            .set_redirect_uri(RedirectUrl::new(settings.redirect_uri.clone())?))
+    }
+
+    /// Logs a failed `call`, with the client and the OAuth error.
     fn logged<T>(
         &self,
         call: &'static str,
@@ -189,7 +145,7 @@ impl Provider {
     ) -> Result<T, ProviderError> {
         if let Err(error) = &answer {
             let (client, code) = (self.client_id(), error.outcome());
-            // Also how a session ends that was ended at the provider.
+            // Expected: the session was ended at the provider.
             if error.is_refused_as(ErrorCode::InvalidGrant) {
                 tracing::info!(call, client, error = code, "the identity provider: {error}");
             } else {
@@ -199,7 +155,7 @@ impl Provider {
         answer
     }
 
-    /// What authenticates us in a call's body.
+    /// The parameters that authenticate the app in a request's body.
     fn auth_params(&self) -> Result<Vec<(&'static str, String)>, ProviderError> {
         let ProviderSettings {
             auth, client_id, ..

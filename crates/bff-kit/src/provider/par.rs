@@ -7,11 +7,11 @@ use tracing::{Instrument as _, field::Empty};
 
 use super::{Provider, ProviderError, note};
 
-/// The most bytes of a `request_uri` that is taken over into a redirect.
+/// The maximum length of a `request_uri` in bytes.
 const MAX_REQUEST_URI: usize = 1024;
 
 impl Provider {
-    /// Pushes an authorization request and gives its `request_uri` (RFC 9126 §2.2).
+    /// Pushes an authorization request; returns its `request_uri` (RFC 9126 §2.2).
     pub(crate) async fn push(
         &self,
         params: &[(&'static str, String)],

@@ -1,4 +1,4 @@
-//! Token revocation (RFC 7009): what an ended session could still have used.
+//! Token revocation (RFC 7009).
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tracing::{Instrument as _, field::Empty};
 
 use super::{Provider, ProviderError, note};
 
-/// How long a logout waits for it.
+/// How long a logout waits for a revocation.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Provider {
@@ -37,7 +37,7 @@ impl Provider {
             ("token", refresh_token),
             ("token_type_hint", "refresh_token"),
         ];
-        // RFC 7009 §2.2: also for a token that it does not know.
+        // RFC 7009 §2.2: an unknown token gets the same response.
         self.post("revocation", endpoint, &params, StatusCode::OK)
             .await?;
         Ok(())

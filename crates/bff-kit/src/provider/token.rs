@@ -1,4 +1,4 @@
-//! The token endpoint: the code and the refresh token are redeemed here.
+//! The token endpoint: redeems codes and refresh tokens.
 
 use std::time::Duration;
 
@@ -17,18 +17,18 @@ use tracing::{Instrument as _, field::Empty};
 use super::{Provider, ProviderError, note, types::TokenAnswer};
 use crate::{audiences, bearer::Bearer};
 
-/// Stands in where the answer does not say how long the access token lives
-/// (RFC 6749 §5.1 lets it): short, so that a wrong guess costs little.
+/// The assumed lifetime of an access token if the response does not state one (RFC 6749
+/// §5.1). It is short, so that a wrong guess costs little.
 const ASSUMED_LIFETIME: Duration = Duration::from_secs(60);
 
-/// How a refresh names the audience that it wants a token for.
+/// How a refresh names the audience of the new access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AudienceBy {
     /// `resource` (RFC 8707 §2.2).
     Resource,
-    /// `audience`, as Auth0 has it.
+    /// `audience` (Auth0).
     Audience,
-    /// The audience's own scopes, as Entra has it.
+    /// The audience's scopes (Entra ID).
     Scope,
 }
 
@@ -45,23 +45,23 @@ impl std::str::FromStr for AudienceBy {
     }
 }
 
-/// What the token endpoint gave. It has no `Debug`: nothing of it may be shown.
+/// The tokens of a token response. No `Debug`: it holds secrets.
 pub(crate) struct Grant {
     /// The access token.
     pub(crate) access_token: Bearer,
-    /// When it was asked for.
+    /// When it was requested.
     pub(crate) issued_at: Timestamp,
-    /// When it ends, counted from before the call.
+    /// When it expires, counted from before the call.
     pub(crate) expires_at: Timestamp,
-    /// The refresh token, where a new one came.
+    /// The new refresh token, if there is one.
     pub(crate) refresh_token: Option<String>,
-    /// The id_token, not yet checked.
+    /// The ID token, unverified.
     pub(super) id_token: Option<String>,
 }
 
 impl Provider {
     /// Redeems `code` (RFC 6749 §4.1.3) with its PKCE verifier (RFC 7636 §4.5).
-    /// Never tried twice: a code that comes again revokes what it gave.
+    /// It is sent once: the second use of a code revokes its tokens.
     pub(crate) async fn redeem_code(
         &self,
         code: &str,
@@ -77,7 +77,7 @@ impl Provider {
         redeeming.instrument(span).await
     }
 
-    /// Calls the token endpoint: how long it takes, and how it ends.
+    /// Logs and measures a call to the token endpoint.
     async fn timed(
         &self,
         grant: &'static str,
@@ -104,8 +104,8 @@ impl Provider {
     }
 
     /// Redeems `refresh_token` for an access token to `audience` (RFC 6749 §6).
-    /// After a server error or a lost answer it is sent once more: a provider
-    /// that rotated it meanwhile gives the same successor again.
+    /// After a server error or a lost response it is sent once more: a provider that
+    /// has rotated the token returns the same successor again.
     pub(crate) async fn redeem_refresh(
         &self,
         refresh_token: &str,
@@ -176,7 +176,7 @@ impl Grant {
     }
 }
 
-/// Whether the scope `token` is one of `audience`'s: `https://api-1/read`.
+/// Whether the scope `token` belongs to `audience`, as `https://api-1/read` does.
 fn belongs_to(token: &str, audience: &str) -> bool {
     token
         .strip_prefix(audience)

@@ -1,6 +1,5 @@
-//! openidconnect's types, put together for our use, and what we read of the
-//! token endpoint's answers. openidconnect's own answers want every member in
-//! its one shape; ours look at what the app uses.
+//! The types of the token endpoint's responses, for openidconnect. The library's own
+//! types demand the exact type of every member; these read only what the app uses.
 
 use std::{fmt, time::Duration};
 
@@ -17,23 +16,23 @@ use openidconnect::{
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
 
-use super::odd;
+use super::optional;
 
-/// What the token endpoint gave (RFC 6749 §5.1). `Debug` shows no token.
+/// A token response (RFC 6749 §5.1). `Debug` shows no token.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct TokenAnswer {
     access_token: AccessToken,
     token_type: CoreTokenType,
     expires_in: Option<u64>,
-    /// It refuses, whatever its status says.
+    /// The error of a refusal with status 200.
     refused: Option<ErrorAnswer>,
     refresh_token: Option<RefreshToken>,
-    /// Not yet checked, nor looked at.
+    /// The ID token, unverified.
     #[serde(skip)]
     pub(super) id_token: Option<Unchecked>,
 }
 
-/// An id_token as it came.
+/// An unverified ID token.
 #[derive(Clone)]
 pub(crate) struct Unchecked(pub(super) String);
 
@@ -54,13 +53,13 @@ impl<'de> Deserialize<'de> for TokenAnswer {
         let token_type = members.needed("token_type").map_err(D::Error::custom)?;
         let access_token = members.needed("access_token").map_err(D::Error::custom)?;
         let text = |name| {
-            let text = odd(WHAT, members.text(name)).filter(|text| !text.is_empty());
+            let text = optional(WHAT, members.text(name)).filter(|text| !text.is_empty());
             text.map(ToOwned::to_owned)
         };
-        let expires_in = odd(WHAT, members.seconds("expires_in"));
+        let expires_in = optional(WHAT, members.seconds("expires_in"));
         Ok(Self {
             access_token: AccessToken::new(access_token.to_owned()),
-            // RFC 6749 §7.1: in upper or lower case.
+            // RFC 6749 §7.1: in any case.
             token_type: if token_type.eq_ignore_ascii_case("bearer") {
                 CoreTokenType::Bearer
             } else {
@@ -86,7 +85,7 @@ impl TokenAnswer {
         }
     }
 
-    /// Whether it gives nothing.
+    /// The error, if it is a refusal.
     pub(super) const fn refused(&self) -> Option<&ErrorAnswer> {
         self.refused.as_ref()
     }
@@ -111,7 +110,7 @@ impl OAuth2TokenResponse for TokenAnswer {
         self.refresh_token.as_ref()
     }
 
-    /// Nobody here asks: an access token that lacks one is refused by its API.
+    /// Unused: the API refuses an access token that lacks a scope.
     fn scopes(&self) -> Option<&Vec<Scope>> {
         None
     }
@@ -132,7 +131,7 @@ impl
         CoreJwsSigningAlgorithm,
     > for TokenAnswer
 {
-    /// It is checked in `id_token`.
+    /// Unused: the module `id_token` checks it.
     fn id_token(&self) -> Option<&AnyIdToken> {
         None
     }
@@ -146,7 +145,7 @@ pub(crate) struct ErrorAnswer {
 }
 
 impl ErrorAnswer {
-    /// Of a call's answer, if it is one.
+    /// The refusal in a response, if it is one.
     pub(super) fn read(members: &Members) -> Option<Self> {
         let error = members.needed("error").ok()?.to_owned();
         Some(Self { error })
@@ -162,9 +161,9 @@ impl<'de> Deserialize<'de> for ErrorAnswer {
 
 impl fmt::Display for ErrorAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // It goes into spans and pages: nothing but a code does.
+        // Spans and pages show it, so it must have the form of a code.
         let code = Some(self.error.as_str()).filter(|code| sounds_like_code(code));
-        f.write_str(code.unwrap_or("an error code that is none"))
+        f.write_str(code.unwrap_or("an invalid error code"))
     }
 }
 

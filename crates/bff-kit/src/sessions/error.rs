@@ -1,5 +1,5 @@
-//! Why a session cannot be used or its token not be renewed, and the problems
-//! that browsers get for it.
+//! Why a session cannot be used, or its access token not be renewed, and the problem
+//! responses to these errors.
 
 use actix_web::http::StatusCode;
 use oauth_types::ErrorCode;
@@ -18,12 +18,9 @@ pub(crate) enum SessionError {
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The provider did not answer a question about its grants.
+    /// The provider's keys, or the user's grants, cannot be fetched.
     #[error(transparent)]
     Provider(#[from] ProviderError),
-    /// The provider's keys were never fetched: no token can be checked.
-    #[error("the provider's keys could not be had")]
-    NoKeys,
     /// A browser would not keep its cookies.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
@@ -101,10 +98,6 @@ impl From<SessionError> for Problem {
         match error {
             SessionError::Store(error) => store_unreachable(&error.to_string()),
             SessionError::Provider(error) => provider_failed(&error),
-            SessionError::NoKeys => provider_failed(&ProviderError::Unavailable {
-                why: error.to_string(),
-                retry_after: 1,
-            }),
             SessionError::EndedMeanwhile => not_signed_in(),
             SessionError::TooLarge(_) | SessionError::Opaque => {
                 tracing::error!("a session fits no cookie: {error}");

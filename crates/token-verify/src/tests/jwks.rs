@@ -2,12 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jsonwebtoken::Algorithm;
 use serde_json::json;
 
 use super::{AUDIENCE, SCOPE, World};
 use crate::{
-    issuer::{FetchError, Issuer},
-    jwks::{Jwks, Timing},
+    issuer::Issuer,
+    jwks::{FetchError, SignerError},
+    jwt::UnverifiedJwt,
+    keys::NoSigner,
     refusal::{Invalid, Refusal},
     testing::TestKey,
     verifier::Verifier,
@@ -95,9 +98,22 @@ async fn many_at_once_share_one_fetch() {
 }
 
 #[tokio::test]
+async fn a_new_key_with_the_id_of_an_old_one_is_fetched() {
+    let world = World::new(TestKey::es256()).await;
+    let next = TestKey::es256();
+    world.issuer.publish(vec![next.jwk("k1")]);
+    let token = world.token_by(&next, "k1");
+    assert!(world.verifier.verify(&token).await.is_ok());
+    assert_eq!(world.issuer.fetches(), 2);
+    let forged = world.token_by(&TestKey::es256(), "k1");
+    assert_eq!(world.refusal(&forged).await, Invalid::Signature);
+    assert_eq!(world.issuer.fetches(), 2, "the cooldown");
+}
+
+#[tokio::test]
 async fn an_outage_keeps_the_old_set() {
     let world = World::new(TestKey::es256()).await;
-    let token = world.token();
+    let (token, unknown) = (world.token(), world.token_by(&TestKey::es256(), "k2"));
     let World {
         issuer,
         jwks,
@@ -107,6 +123,15 @@ async fn an_outage_keeps_the_old_set() {
     issuer.stop().await;
     assert!(jwks.refresh().await.is_err());
     assert!(verifier.verify(&token).await.is_ok());
+    // Whether the issuer has such a key is not known, also in the cooldown.
+    for _ in 0..2 {
+        let jwt = UnverifiedJwt::split(&unknown).unwrap();
+        let signer = jwks.signer(&jwt, &[Algorithm::ES256]).await;
+        assert_eq!(
+            signer.unwrap_err(),
+            SignerError::Outdated(NoSigner::Unknown)
+        );
+    }
 }
 
 #[tokio::test]
@@ -123,7 +148,7 @@ async fn a_withdrawn_key_withdraws_its_tokens_also_remembered_ones() {
 async fn oidc_discovery_4_3_another_issuers_document_is_refused() {
     let world = World::new(TestKey::es256()).await;
     let issuer = Issuer::new("https://idp.example", &world.issuer.url);
-    let jwks = Jwks::new(issuer, Timing::default(), world.clock.clone());
+    let jwks = issuer.jwks(world.clock.clone());
     let refused = jwks.refresh().await;
     assert!(matches!(refused, Err(FetchError::OtherIssuer { .. })));
 }
@@ -132,7 +157,7 @@ async fn oidc_discovery_4_3_another_issuers_document_is_refused() {
 async fn before_the_keys_were_ever_had_a_token_is_not_called_bad() {
     let world = World::new(TestKey::es256()).await;
     let nowhere = Issuer::new(world.issuer.url.clone(), "http://127.0.0.1:9");
-    let jwks = Jwks::new(nowhere, Timing::default(), world.clock.clone());
+    let jwks = nowhere.jwks(world.clock.clone());
     let verifier = Verifier::new(AUDIENCE, jwks, world.clock.clone());
     let refused = verifier.verify(&world.token()).await;
     assert_eq!(refused.unwrap_err(), Refusal::NoKeys);

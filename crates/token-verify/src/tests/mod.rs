@@ -9,7 +9,7 @@ use std::sync::Arc;
 use kit::clock::ManualClock;
 
 use crate::{
-    jwks::{Jwks, Timing},
+    jwks::Jwks,
     refusal::{Invalid, Refusal},
     testing::{START, TestIssuer, TestKey},
     verifier::Verifier,
@@ -30,7 +30,7 @@ impl World {
     async fn new(key: TestKey) -> Self {
         let issuer = TestIssuer::start(key).unwrap();
         let clock = Arc::new(ManualClock::new(START));
-        let jwks = Jwks::new(issuer.issuer(), Timing::default(), clock.clone());
+        let jwks = issuer.issuer().jwks(clock.clone());
         jwks.refresh().await.unwrap();
         let verifier = Verifier::new(AUDIENCE, Arc::clone(&jwks), clock.clone());
         Self {

@@ -1,15 +1,20 @@
 //! `private_key_jwt`: a JWT signed by the client (RFC 7523 §2.2, §3; OIDC Core §9).
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use bytes::Bytes;
-use kit::{clock::Timestamp, seal::fingerprint};
+use kit::{
+    clock::{Clock, Timestamp},
+    seal::fingerprint,
+};
 use oauth_types::{claims::Audience, numeric_date};
-use parking_lot::Mutex;
 use serde::Deserialize;
 use token_verify::{
+    Jwks,
+    jwks::{FetchError, KeySource, SignerError, Timing},
     jwt::UnverifiedJwt,
-    keys::{KeySet, NoSigner},
+    keys::KeySet,
 };
 use web_kit::client::AddrBucket;
 
@@ -24,6 +29,7 @@ use crate::{
 const MAX_LEN: usize = 4096;
 /// How far the clock of the client may deviate.
 const SKEW: Duration = Duration::from_secs(10);
+
 /// RFC 7523 §3. Trusted once the signature is verified.
 #[derive(Deserialize)]
 struct Claims {
@@ -39,56 +45,45 @@ struct Claims {
     nbf: Option<i64>,
 }
 
-/// The public keys of clients. Their files are read once, and again if no key fits.
-#[derive(Clone, Debug, Default)]
-pub struct AssertionKeys(Arc<Mutex<HashMap<String, CachedKeys>>>);
+/// When a client's keys are read again: at most once a second, whoever sends JWTs that
+/// no known key has signed; at once after a failure.
+const TIMING: Timing = Timing {
+    // There is no task for it.
+    refresh: Duration::MAX,
+    cooldown: Duration::from_secs(1),
+    failed_cooldown: Duration::ZERO,
+};
 
-#[derive(Clone, Debug)]
-struct CachedKeys {
-    set: Arc<KeySet>,
-    at: Timestamp,
-}
-
-/// How soon a file is read again: anybody can send a JWT that no key in it has
-/// signed.
-const READ_AGAIN: Duration = Duration::from_secs(1);
+/// The public keys of the clients that have some.
+pub struct AssertionKeys(BTreeMap<String, Arc<Jwks>>);
 
 impl AssertionKeys {
+    /// Those of the clients in `settings`. They are read when they are needed.
+    pub fn new(settings: &Settings, clock: &Arc<dyn Clock>) -> Self {
+        let keys = settings.clients().filter_map(|client| {
+            let (id, keys) = (client.client_id.clone(), client.keys.clone()?);
+            let jwks = Jwks::new(&id, keys, TIMING, Arc::clone(clock));
+            Some((id, jwks))
+        });
+        Self(keys.collect())
+    }
+
     /// Whether a key of `client` signed `jwt`.
-    async fn check(
-        &self,
-        client: &Client,
-        jwt: &UnverifiedJwt<'_>,
-        now: Timestamp,
-    ) -> Result<(), NoSigner> {
-        let signed_by = |set: &KeySet| set.signer(jwt, &ASSERTION_ALGORITHMS).map(|_| ());
-        let known = self.0.lock().get(&client.client_id).cloned();
-        let checked = known.as_ref().map(|read| signed_by(&read.set));
-        let is_fresh = |read: &CachedKeys| read.at + READ_AGAIN > now;
-        if let Some(checked) = checked
-            && (checked.is_ok() || known.as_ref().is_some_and(is_fresh))
-        {
-            return checked;
-        }
-        let Some(set) = read_keys(client).await.map(Arc::new) else {
-            // The keys that were read before stay.
-            return checked.unwrap_or(Err(NoSigner::Unknown));
-        };
-        let checked = signed_by(&set);
-        let read = CachedKeys { set, at: now };
-        self.0.lock().insert(client.client_id.clone(), read);
-        checked
+    async fn check(&self, client: &Client, jwt: &UnverifiedJwt<'_>) -> Result<(), SignerError> {
+        let jwks = self.0.get(&client.client_id);
+        let jwks = jwks.ok_or(SignerError::NoKeys)?;
+        jwks.signer(jwt, &ASSERTION_ALGORITHMS).await.map(drop)
     }
 }
 
-async fn read_keys(client: &Client) -> Option<KeySet> {
-    let keys = client.keys.clone()?;
-    let read = tokio::task::spawn_blocking(move || keys.read())
-        .await
-        .ok()?;
-    let client = &client.client_id;
-    read.inspect_err(|error| tracing::warn!(client, "the client's keys cannot be read: {error}"))
-        .ok()
+#[async_trait]
+impl KeySource for ClientKeys {
+    async fn fetch(&self) -> Result<KeySet, FetchError> {
+        let keys = self.clone();
+        let read = tokio::task::spawn_blocking(move || keys.read()).await;
+        let set = read.map_err(|error| FetchError::Unreadable(error.into()))?;
+        set.map_err(|error| FetchError::Unreadable(error.into()))
+    }
 }
 
 /// Logs the clients whose key file is missing: they cannot authenticate until it
@@ -125,8 +120,8 @@ pub(super) async fn authenticate<'i>(
         return Err(refused("too long."));
     }
     let jwt = UnverifiedJwt::split(assertion).ok_or_else(|| refused("not a signed JWT."))?;
-    let none = |none: NoSigner| refused(&format!("{none}."));
-    jwt.header.algorithm(&ASSERTION_ALGORITHMS).map_err(none)?;
+    let algorithm = jwt.header.algorithm(&ASSERTION_ALGORITHMS);
+    algorithm.map_err(|none| refused(&format!("{none}.")))?;
     let claims: Claims = jwt.claims().ok_or_else(|| {
         refused("a claim of RFC 7523 section 3 is missing, or of the wrong type.")
     })?;
@@ -140,9 +135,10 @@ pub(super) async fn authenticate<'i>(
     if let Some(wait) = idp.failures.wait(key, from, idp.now()) {
         return Err(too_many(wait));
     }
-    let checked = idp.assertion_keys.check(client, &jwt, idp.now()).await;
-    let failed = |_: &NoSigner| idp.failures.add(key, from, idp.now());
-    checked.inspect_err(failed).map_err(none)?;
+    if let Err(error) = idp.assertion_keys.check(client, &jwt).await {
+        idp.failures.add(key, from, idp.now());
+        return Err(refused(&format!("{error}.")));
+    }
     idp.failures.forget(key, from);
     check_claims(idp, client, named, &claims).map_err(|why| refused(&why))?;
     let seen = format!("idp:jti:{}:{}", client.client_id, fingerprint(&claims.jti));

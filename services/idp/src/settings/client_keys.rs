@@ -27,7 +27,7 @@ const MAX_FILE: u64 = 64 * 1024;
 /// The source of the keys.
 #[derive(Clone, Debug)]
 pub enum ClientKeys {
-    /// A JWKS file, read at the start and again for an unknown key.
+    /// A JWKS file, read again when no known key has signed an assertion.
     File(PathBuf),
     /// In the configuration.
     Inline(serde_json::Value),

@@ -40,6 +40,7 @@ use crate::{
     audiences::{API1, API2, Audience},
     bearer::Bearer,
     cookies::{self, Cookies, TooLarge},
+    provider::ProviderError,
     server_timing,
 };
 
@@ -318,7 +319,7 @@ impl CookieCodec {
         };
         let found = match verifier.verify(token).await {
             Ok(found) => found,
-            Err(Refusal::NoKeys) => return Err(SessionError::NoKeys),
+            Err(Refusal::NoKeys) => return Err(ProviderError::no_keys().into()),
             Err(_) => return Ok(None),
         };
         let claims = found.claims();

@@ -197,11 +197,7 @@ async fn a_mode_is_not_changed_by_leaving_a_cookie_out_or_adding_one() {
 async fn old_sealing_keys_still_open_and_the_new_one_seals() {
     let setup = Setup::new();
     let (old, new) = ([1; 32], [2; 32]);
-    let jwks = token_verify::Jwks::new(
-        setup.issuer.issuer(),
-        token_verify::jwks::Timing::default(),
-        setup.world.clock.clone(),
-    );
+    let jwks = setup.issuer.issuer().jwks(setup.world.clock.clone());
     let codec = |masters: &[[u8; 32]]| {
         let keyring = |what: &str| Keyring::new(masters, what);
         let lifetimes = setup.world.sessions.settings().lifetimes;

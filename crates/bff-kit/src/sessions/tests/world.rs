@@ -12,7 +12,7 @@ use kit::{
     shutdown::Shutdown,
 };
 use store::{MemoryStore, SharedStore};
-use token_verify::{Issuer, Jwks, jwks::Timing, testing::START};
+use token_verify::{Issuer, Jwks, testing::START};
 
 use crate::{
     client_auth::ClientAuth,
@@ -56,7 +56,7 @@ impl World {
         };
         let memory = || Arc::new(MemoryStore::new(clock.clone())) as SharedStore;
         let store = store.unwrap_or_else(memory);
-        let jwks = Jwks::new(issuer, Timing::default(), clock.clone());
+        let jwks = issuer.jwks(clock.clone());
         let provider = nobody(&deps, "app1");
         let sessions = Arc::new(sessions_of(&store, &deps, &provider, &jwks));
         Self {
@@ -75,7 +75,7 @@ impl World {
     /// Those of the client of `provider`.
     pub(crate) fn sessions_with(&self, store: &SharedStore, provider: &Arc<Provider>) -> Sessions {
         let issuer = Issuer::new("http://idp.test", "http://127.0.0.1:9");
-        let jwks = Jwks::new(issuer, Timing::default(), self.clock.clone());
+        let jwks = issuer.jwks(self.clock.clone());
         sessions_of(store, &self.deps, provider, &jwks)
     }
 
