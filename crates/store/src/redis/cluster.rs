@@ -111,16 +111,17 @@ impl Cluster {
         Restriction(Arc::clone(self))
     }
 
-    /// Replaces all connections if the cluster has another epoch than `epoch`: a
-    /// replica may have taken over from a node that did not reply.
-    fn review(self: &Arc<Self>, epoch: u64) {
+    /// Replaces all connections if a replica has taken over from a node that did not
+    /// reply: the cluster has another epoch and other masters than when it was `known`.
+    /// The epoch alone tells too little, because a node can hear of it late.
+    fn review(self: &Arc<Self>, known: &Arc<Topology>) {
         let Ok(turn) = Arc::clone(&self.review).try_lock_owned() else {
             return;
         };
-        let cluster = Arc::clone(self);
+        let (cluster, known) = (Arc::clone(self), Arc::clone(known));
         tokio::spawn(async move {
             let topology = cluster.topology().await;
-            if topology.is_ok_and(|now| now.state.ok && now.state.epoch != epoch) {
+            if topology.is_ok_and(|now| now.has_failed_over_since(&known)) {
                 cluster.generation.fetch_add(1, SeqCst);
             }
             tokio::time::sleep(BETWEEN_REVIEWS).await;
@@ -199,14 +200,14 @@ impl Target for Cluster {
     async fn connect(self: &Arc<Self>) -> Result<Nodes, StoreError> {
         let generation = self.generation.load(SeqCst);
         // Before the slots are learned, so that no later failover is missed.
-        let epoch = self.topology().await?.state.epoch;
+        let known = Arc::new(self.topology().await?);
         let client = self.client().map_err(|error| error::explain(&error))?;
         let connection = client.get_async_connection().await;
         Ok(Nodes {
             connection: connection.map_err(|error| topology::explain(&error))?,
             cluster: Arc::clone(self),
             generation,
-            epoch,
+            known,
         })
     }
 }
@@ -216,8 +217,8 @@ pub(super) struct Nodes {
     connection: ClusterConnection,
     cluster: Arc<Cluster>,
     generation: usize,
-    /// The cluster's epoch when it was made.
-    epoch: u64,
+    /// The cluster when it was made.
+    known: Arc<Topology>,
 }
 
 impl Pooled for Nodes {
@@ -230,7 +231,7 @@ impl Pooled for Nodes {
 
     fn is_lost(&self, error: &RedisError) -> bool {
         if error.is_timeout() {
-            self.cluster.review(self.epoch);
+            self.cluster.review(&self.known);
             return false;
         }
         error::is_connection_suspect(error)

@@ -37,6 +37,17 @@ pub(super) struct Topology {
     pub(super) failing: bool,
 }
 
+impl Topology {
+    /// Whether another server is a master than was `before`, and all slots are served.
+    pub(super) fn has_failed_over_since(&self, before: &Self) -> bool {
+        let is_new = |master: &Node| !before.masters.contains(master);
+        self.state.ok
+            && !self.failing
+            && self.state.epoch != before.state.epoch
+            && self.masters.iter().any(is_new)
+    }
+}
+
 /// The answer of the first of `nodes` whose cluster serves, or of another one if
 /// no cluster serves.
 pub(super) async fn learn(connector: &Connector, nodes: &[Node]) -> Result<Topology, StoreError> {

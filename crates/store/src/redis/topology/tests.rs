@@ -49,9 +49,33 @@ fn a_topology_has_every_reachable_master() {
     assert!(topology.state.ok);
 
     let failed = nodes.replace("a.example master", "a.example master,fail");
-    assert!(read(INFO, &slots, &failed, &from).unwrap().failing);
+    let failed = read(INFO, &slots, &failed, &from).unwrap();
+    assert!(failed.failing);
+    assert!(!failed.has_failed_over_since(&topology), "no replica yet");
     let suspected = nodes.replace("a.example master", "a.example master,fail?");
     assert!(!read(INFO, &slots, &suspected, &from).unwrap().failing);
+}
+
+#[test]
+fn a_failover_changes_the_epoch_and_the_masters() {
+    let topology = |epoch, masters: &[u16]| Topology {
+        state: ClusterState {
+            epoch,
+            known_nodes: 4,
+            ok: true,
+        },
+        masters: masters.iter().map(|port| at("h", *port)).collect(),
+        failing: false,
+    };
+    let before = topology(7, &[1, 2]);
+    assert!(topology(8, &[2, 3]).has_failed_over_since(&before));
+    let late = topology(8, &[2, 1]);
+    assert!(
+        !late.has_failed_over_since(&before),
+        "heard of the epoch late"
+    );
+    let failed = topology(7, &[2]);
+    assert!(!failed.has_failed_over_since(&before), "no replica yet");
 }
 
 #[test]
