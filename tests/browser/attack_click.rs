@@ -24,8 +24,7 @@ async fn press_the_prize(victim: &Victim) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rfc9700_4_16_a_click_on_the_prize_gives_consent_where_the_provider_lets_itself_be_framed()
-{
+async fn rfc9700_4_16_clickjacking_gives_consent_where_the_provider_can_be_framed() {
     let victim = Victim::without(FRAMED).await;
     victim.is_attacked_by("click?go").await;
     let frame = victim.browser.find("iframe.bait").await;
@@ -44,7 +43,7 @@ async fn rfc9700_4_16_a_click_on_the_prize_gives_consent_where_the_provider_lets
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rfc9700_4_16_the_providers_pages_show_themselves_in_no_frame() {
+async fn rfc9700_4_16_the_providers_pages_cannot_be_framed() {
     // Neither as it is, nor where the cookie travels into frames.
     for weaknesses in [&[][..], &FRAMED[..1]] {
         let victim = Victim::without(weaknesses).await;

@@ -10,7 +10,7 @@ use crate::alice::{begin, is_home, sign_in};
 const DOMAIN: &str = "team.localhost";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rfc6265_5_2_a_planted_name_behind_unicode_white_space_signs_nobody_out() {
+async fn rfc6265_5_2_a_cookie_name_with_unicode_white_space_ends_no_session() {
     let platform = Platform::start_at(DOMAIN).await;
     let browser = Browser::start().await;
     browser.goto(&platform.url(Site::Evil)).await;

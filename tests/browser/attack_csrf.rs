@@ -35,22 +35,22 @@ async fn orders_after(attack: &str, weaknesses: &[Weakness]) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_picture_orders_where_a_get_may_and_cookies_go_everywhere() {
+async fn a_cross_site_image_places_an_order_where_get_is_allowed_and_cookies_are_samesite_none() {
     assert_eq!(orders_after("image?go", IMAGE).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_picture_orders_nothing() {
+async fn a_cross_site_image_places_no_order() {
     assert_eq!(orders_after("image?go", &[]).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_form_orders_where_cookies_go_everywhere_and_nobody_asks_for_proof() {
+async fn a_cross_site_form_places_an_order_without_samesite_origin_check_and_csrf_token() {
     assert_eq!(orders_after("form?go", FORM).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_form_orders_nothing() {
+async fn a_cross_site_form_places_no_order() {
     assert_eq!(orders_after("form?go", &[]).await, 0);
 }
 
@@ -61,7 +61,7 @@ fn with_one_defence(needed: &[Weakness]) -> impl Iterator<Item = Vec<Weakness>> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_defence_alone_stops_the_picture_and_the_form() {
+async fn each_defence_alone_stops_the_image_and_the_form() {
     for (attack, needed) in [("image?go", IMAGE), ("form?go", FORM)] {
         for weaknesses in with_one_defence(needed) {
             let orders = orders_after(attack, &weaknesses).await;
@@ -92,7 +92,7 @@ async fn a_lax_cookie_is_not_sent_with_a_post_however_young() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_script_reads_the_orders_and_places_one_where_cors_lets_everybody() {
+async fn a_script_reads_and_places_orders_where_cors_allows_every_origin() {
     let victim = Victim::without(FETCH).await;
     victim.orders_something().await;
     victim.is_attacked_by("fetch?go").await;
@@ -103,7 +103,7 @@ async fn a_script_reads_the_orders_and_places_one_where_cors_lets_everybody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_script_of_another_site_reads_nothing_and_orders_nothing() {
+async fn a_script_of_another_site_reads_nothing_and_places_no_order() {
     for weaknesses in with_one_defence(FETCH).chain([vec![]]) {
         let victim = Victim::without(&weaknesses).await;
         victim.orders_something().await;

@@ -35,7 +35,7 @@ async fn rfc9700_4_7_a_login_bound_to_no_browser_signs_the_victim_in_as_the_atta
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rfc9700_4_7_another_browsers_callback_signs_nobody_in() {
+async fn rfc9700_4_7_another_browsers_callback_starts_no_session() {
     let name = signed_in_after_bobs_callback(&[]).await;
     assert!(name.starts_with("Alice"), "{name}");
 }
@@ -65,7 +65,7 @@ async fn rfc9700_4_11_an_open_return_to_leads_to_the_attackers_site() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rfc9700_4_11_no_return_to_leads_away() {
+async fn rfc9700_4_11_no_return_to_leaves_the_app() {
     let victim = Victim::without(&[]).await;
     let refused = format!("{}/login?return_to=", victim.url(Site::App1));
     for number in 1..=6 {

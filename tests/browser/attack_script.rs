@@ -134,7 +134,7 @@ async fn the_same_script_in_the_spas_page_takes_the_access_token_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_brings_no_script_into_any_page() {
+async fn no_url_injects_a_script_into_a_page() {
     let victim = Victim::without(&[]).await;
     let links = Links::of(&victim).await;
     for link in [&links.app1, &links.app2, &links.spa] {

@@ -72,7 +72,7 @@ async fn alice_signs_in_once_uses_both_apps_and_the_browser_holds_no_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_docs_show_the_closed_lock_of_the_session_and_call_through_the_app() {
+async fn the_docs_show_the_session_as_authorized_and_call_through_the_app() {
     let platform = Platform::start().await;
     let app1 = platform.url(Site::App1);
     let browser = Browser::start().await;
@@ -94,7 +94,7 @@ async fn the_docs_show_the_closed_lock_of_the_session_and_call_through_the_app()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_pages_of_all_services_load_without_a_complaint_light_and_dark() {
+async fn the_pages_of_all_services_load_without_console_errors_light_and_dark() {
     let platform = Platform::start().await;
     let browser = Browser::start().await;
     for scheme in ["light", "dark"] {
@@ -111,7 +111,7 @@ async fn the_pages_of_all_services_load_without_a_complaint_light_and_dark() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_back_button_after_the_login_leads_to_no_dead_end() {
+async fn the_back_button_after_the_login_shows_a_page_that_helps() {
     let platform = Platform::start().await;
     let app1 = platform.url(Site::App1);
     let browser = Browser::start().await;

@@ -70,7 +70,7 @@ async fn both_apps_are_used(mode: &str) {
 in_modes!([stateful stateless hybrid cached] [both_apps_are_used]);
 
 /// With Redis, and modes that the person chooses at the apps' pages.
-async fn each_pair_can_be_chosen(pairs: [[&str; 2]; 4]) {
+async fn each_pair_of_modes_can_be_chosen(pairs: [[&str; 2]; 4]) {
     let choice = ("BFF_SESSION_MODE_CHOICE".to_owned(), "on".to_owned());
     let plan = Plan {
         environment: vec![choice],
@@ -95,12 +95,12 @@ async fn each_pair_can_be_chosen(pairs: [[&str; 2]; 4]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_mode_can_be_chosen_where_the_deployment_allows_it() {
     let modes = ["stateful", "stateless", "hybrid", "cached"];
-    each_pair_can_be_chosen(modes.map(|mode| [mode, mode])).await;
+    each_pair_of_modes_can_be_chosen(modes.map(|mode| [mode, mode])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_two_apps_can_be_in_different_modes() {
-    each_pair_can_be_chosen([
+    each_pair_of_modes_can_be_chosen([
         ["stateful", "cached"],
         ["stateless", "hybrid"],
         ["hybrid", "stateful"],

@@ -65,7 +65,7 @@ async fn fill(browser: &Browser) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_double_click_on_sign_in_leads_on_to_the_app() {
+async fn a_double_click_on_sign_in_continues_to_the_app() {
     let platform = Platform::start().await;
     let app1 = platform.url(Site::App1);
     for pace in PACES {
@@ -84,7 +84,7 @@ async fn a_double_click_on_sign_in_leads_on_to_the_app() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_double_click_on_allow_leads_on_to_the_app() {
+async fn a_double_click_on_allow_continues_to_the_app() {
     let (platform, _config) = platform_with_native_app().await;
     for pace in PACES {
         let app = NativeApp::start().await;
@@ -105,7 +105,7 @@ async fn a_double_click_on_allow_leads_on_to_the_app() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rfc8252_7_3_the_forms_lead_to_a_native_app_on_an_ipv6_address() {
+async fn rfc8252_7_3_the_forms_redirect_to_a_native_app_on_an_ipv6_address() {
     let (platform, _config) = platform_with_native_app().await;
     let app = NativeApp::start().await;
     let party = app.party(&platform);

@@ -143,7 +143,7 @@ async fn alice_signs_in_calls_the_api_and_refreshes_and_each_step_is_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_used_refresh_token_is_worth_nothing_after_a_moment_and_ends_its_family() {
+async fn a_used_refresh_token_is_refused_after_the_grace_period_and_ends_its_family() {
     let story = Story::begin().await;
     story.sign_in().await;
     story.takes("Refresh", "tokens.refresh").await;
@@ -239,7 +239,7 @@ async fn signing_out_revokes_the_refresh_token_and_ends_the_providers_session() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_callback_that_does_not_fit_is_refused_in_words_and_its_code_is_not_used() {
+async fn a_callback_that_does_not_match_shows_an_error_page_and_its_code_is_not_redeemed() {
     let story = Story::begin().await;
     let (browser, spa) = (&story.browser, &story.spa);
     browser
@@ -337,7 +337,7 @@ async fn an_id_token_of_another_nonce_and_a_code_of_another_verifier_sign_nobody
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_is_away_is_said_in_words_and_the_button_works_again() {
+async fn an_unreachable_provider_is_explained_and_the_button_works_again() {
     let story = Story::begin().await;
     let cdp = story.browser.driver().cdp();
     let block = async |urls: Value| {
@@ -354,7 +354,7 @@ async fn a_provider_that_is_away_is_said_in_words_and_the_button_works_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn going_back_after_the_login_leads_to_no_dead_end() {
+async fn the_back_button_after_the_login_does_not_end_on_an_error() {
     let story = Story::begin().await;
     story.sign_in().await;
     story.browser.driver().back().await.unwrap();

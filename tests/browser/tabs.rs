@@ -13,7 +13,7 @@ use crate::alice::{begin, is_home, sign_in};
 /// How long to wait for what must happen, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-async fn the_other_apps_tab_learns_of_the_logout(mode: &str) {
+async fn the_other_apps_tab_is_notified_of_the_logout(mode: &str) {
     let platform = Platform::start_in_mode(mode).await;
     let browser = Browser::start().await;
     let (app1, app2) = (platform.url(Site::App1), platform.url(Site::App2));
@@ -40,15 +40,15 @@ async fn the_other_apps_tab_learns_of_the_logout(mode: &str) {
 }
 
 mod elsewhere {
-    use super::{in_modes, the_other_apps_tab_learns_of_the_logout};
-    in_modes!([stateful hybrid cached] [the_other_apps_tab_learns_of_the_logout]);
+    use super::{in_modes, the_other_apps_tab_is_notified_of_the_logout};
+    in_modes!([stateful hybrid cached] [the_other_apps_tab_is_notified_of_the_logout]);
 }
 
 /// Nobody but the browser knows of such a session: its own tabs tell each other.
 /// The process that is asked to sign out need not be the one with the stream, so
 /// the tab that learns of it has none here.
 #[tokio::test(flavor = "multi_thread")]
-async fn in_stateless_the_apps_own_tabs_learn_of_the_logout() {
+async fn in_stateless_the_apps_own_tabs_are_notified_of_the_logout() {
     let platform = Platform::start_in_mode("stateless").await;
     let app1 = platform.url(Site::App1);
     let browser = Browser::start().await;
@@ -155,7 +155,7 @@ async fn two_tabs_share_one_stream_and_the_second_takes_over() {
 async fn end_others_of_alice(platform: &Platform, cli: &mut HeadlessBrowser) {
     let app1 = platform.url(Site::App1);
     sign_in_to(cli, &app1, ALICE).await;
-    let listed = cli.fetch_get("/sessions").await.json();
+    let listed = cli.fetch_get("/sessions").await.json().unwrap();
     for session in listed.as_array().unwrap() {
         let path = format!("/sessions/{}", session["handle"].as_str().unwrap());
         let headers = [("x-csrf", "1"), ("accept", "application/json")];
@@ -167,7 +167,7 @@ async fn end_others_of_alice(platform: &Platform, cli: &mut HeadlessBrowser) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tab_that_signs_in_tells_the_others() {
+async fn a_sign_in_in_one_tab_updates_the_others() {
     let platform = Platform::start().await;
     let app1 = platform.url(Site::App1);
     let browser = Browser::start().await;

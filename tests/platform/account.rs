@@ -26,11 +26,11 @@ fn sid(cli: &HeadlessBrowser) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_not_signed_in_does_so_there_and_sees_the_own_session() {
+async fn the_account_page_asks_for_sign_in_and_shows_the_own_session() {
     let platform = Platform::start().await;
     let mut cli = platform.cli();
     let page = cli.goto(&account(&platform)).await;
-    assert!(page.first_form().field("username").is_some(), "{page}");
+    assert!(page.asks_for("username"), "{page}");
     cli.submit_first_form(&[("username", "alice"), ("password", "wrong")])
         .await;
     assert_eq!(cli.page().status(), 401, "{}", cli.page());
@@ -51,7 +51,7 @@ async fn who_is_not_signed_in_does_so_there_and_sees_the_own_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_is_for_no_other_site() {
+async fn the_page_cannot_be_read_or_framed_by_another_site() {
     let platform = Platform::start().await;
     let mut cli = signed_in(&platform, ALICE).await;
     let origin = [("origin", "http://spa.localhost:8086")];
@@ -65,7 +65,7 @@ async fn the_page_is_for_no_other_site() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn guesses_are_slowed_as_at_any_sign_in() {
+async fn wrong_passwords_are_throttled_as_at_any_sign_in() {
     let platform = Platform::start().await;
     let mut cli = platform.cli();
     cli.goto(&account(&platform)).await;
@@ -81,7 +81,7 @@ async fn guesses_are_slowed_as_at_any_sign_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_session_is_ended_and_its_apps_named() {
+async fn revoking_one_session_reports_its_apps() {
     let platform = Platform::start().await;
     let party = Party::app1(&platform);
     let mut phone = platform.cli().not_following(&party.redirect_uri);
@@ -97,14 +97,14 @@ async fn one_session_is_ended_and_its_apps_named() {
         .await;
     assert_eq!(refused.error(), "invalid_grant");
     let page = phone.goto(&account(&platform)).await;
-    assert!(page.first_form().field("username").is_some(), "{page}");
+    assert!(page.asks_for("username"), "{page}");
     // And one's own.
     let page = cli.press("Sign out here").await;
-    assert!(page.first_form().field("username").is_some(), "{page}");
+    assert!(page.asks_for("username"), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_others_are_ended_at_once() {
+async fn all_other_sessions_are_ended_at_once() {
     let platform = Platform::start().await;
     let mut others = vec![
         signed_in(&platform, ALICE).await,
@@ -116,19 +116,19 @@ async fn all_others_are_ended_at_once() {
     assert!(cli.page().text().contains("This browser"), "{}", cli.page());
     for other in &mut others {
         let page = other.goto(&account(&platform)).await;
-        assert!(page.first_form().field("username").is_some(), "{page}");
+        assert!(page.asks_for("username"), "{page}");
     }
     let page = bob.goto(&account(&platform)).await;
     assert!(page.text().contains("Bob Builder"), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_ends_anothers_session_nor_by_another_sites_form() {
+async fn a_session_cannot_be_ended_by_another_user_or_by_another_sites_form() {
     let platform = Platform::start().await;
     let mut alice = signed_in(&platform, ALICE).await;
     let mut bob = signed_in(&platform, BOB).await;
     let own = sid(&bob);
-    let body = bob.page().first_form().encoded();
+    let body = bob.first_form().encoded();
     let url = format!("{}/end", account(&platform));
     let form = [("content-type", "application/x-www-form-urlencoded")];
     let aimed = body.replace(&own, &sid(&alice));
@@ -147,7 +147,7 @@ async fn grants(party: &Party<'_>, token: &str) -> Answer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_lists_and_ends_its_users_grants_alone() {
+async fn a_client_lists_and_ends_only_the_grants_of_its_own_user() {
     let platform = Platform::start().await;
     let party = Party::app1(&platform);
     let one = party.tokens(&mut party.cli(), &[]).await;

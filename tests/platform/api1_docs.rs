@@ -8,7 +8,12 @@ use testkit::Platform;
 async fn the_description_names_the_providers_endpoints_and_each_scope() {
     let platform = Platform::start().await;
     let url = format!("{}/openapi.json", platform.url(Site::Api1));
-    let document = platform.cli().raw(Method::GET, &url, &[], "").await.json();
+    let document = platform
+        .cli()
+        .raw(Method::GET, &url, &[], "")
+        .await
+        .json()
+        .unwrap();
     let code = &document["components"]["securitySchemes"]["oauth2"]["flows"]["authorizationCode"];
     let issuer = platform.issuer();
     assert_eq!(code["authorizationUrl"], format!("{issuer}/authorize"));
@@ -20,7 +25,7 @@ async fn the_description_names_the_providers_endpoints_and_each_scope() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn its_pages_are_strict_and_keep_nothing_of_what_they_are_asked_with() {
+async fn the_docs_have_a_strict_csp_echo_no_code_and_set_no_cookie() {
     let platform = Platform::start().await;
     let api1 = platform.url(Site::Api1);
     let mut cli = platform.cli();

@@ -4,7 +4,7 @@
 
 use kit::config::{Site, Weakness};
 use reqwest::Method;
-use testkit::{HeadlessBrowser, Hop, Platform};
+use testkit::{HeadlessBrowser, Platform, Response};
 use tests::{ALICE, Party, sign_in_to};
 
 const ATTACKER: &str = "attacker.example";
@@ -30,16 +30,16 @@ const LIES: &[&[(&str, &str)]] = &[
 ];
 
 /// Headers and body of an answer in one text.
-fn all_of(answer: &Hop) -> String {
+fn all_of(answer: &Response) -> String {
     format!("{:?}\n{}", answer.headers, answer.body)
 }
 
-async fn ask(cli: &mut HeadlessBrowser, url: &str, lie: &[(&str, &str)]) -> Hop {
+async fn ask(cli: &mut HeadlessBrowser, url: &str, lie: &[(&str, &str)]) -> Response {
     cli.raw(Method::GET, url, lie, "").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rfc9700_4_13_no_link_redirect_or_cookie_follows_what_a_client_calls_us() {
+async fn rfc9700_4_13_no_link_redirect_or_cookie_follows_the_host_header() {
     let platform = Platform::start().await;
     let mut cli = platform.cli();
     sign_in_to(&mut cli, &platform.url(Site::App1), ALICE).await;
@@ -100,7 +100,7 @@ async fn redirect_uri_after(platform: &Platform, lie: &[(&str, &str)]) -> (Strin
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_the_host_decides_a_login_would_come_back_to_the_attacker_but_for_the_provider() {
+async fn where_the_host_header_decides_the_provider_still_refuses_the_attackers_redirect_uri() {
     let platform = Platform::start_weakened(&[Weakness::HostDecides]).await;
     for lie in &LIES[..2] {
         let (uri, to) = redirect_uri_after(&platform, lie).await;
@@ -113,7 +113,7 @@ async fn where_the_host_decides_a_login_would_come_back_to_the_attacker_but_for_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_comes_back_to_the_app_whatever_the_client_calls_it() {
+async fn a_login_returns_to_the_configured_host_whatever_the_host_header_says() {
     let platform = Platform::start().await;
     let own = format!("{}/callback", platform.url(Site::App1));
     for lie in LIES {
@@ -122,12 +122,14 @@ async fn a_login_comes_back_to_the_app_whatever_the_client_calls_it() {
 }
 
 /// The statuses of tries at alice's password, each from "another address".
-async fn tries_from_everywhere(platform: &Platform) -> Vec<u16> {
+async fn attempts_from_many_addresses(platform: &Platform) -> Vec<u16> {
     let party = Party::app1(platform);
     let mut cli = party.cli();
     cli.goto(&party.authorize_url(&[])).await;
-    let form = cli.page().first_form();
-    let form = form.fill(&[("username", ALICE.0), ("password", "wrong")]);
+    let form = cli.first_form();
+    let form = form
+        .fill(&[("username", ALICE.0), ("password", "wrong")])
+        .unwrap();
     let sign_in = format!("{}/sign-in", platform.issuer());
     let mut statuses = Vec::new();
     for number in 1..=8 {
@@ -146,20 +148,20 @@ async fn tries_from_everywhere(platform: &Platform) -> Vec<u16> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn x_forwarded_for_does_not_dodge_the_throttle() {
+async fn x_forwarded_for_does_not_bypass_the_throttle() {
     let platform = Platform::start().await;
-    let statuses = tries_from_everywhere(&platform).await;
+    let statuses = attempts_from_many_addresses(&platform).await;
     assert_eq!(statuses, [401, 401, 401, 401, 401, 429, 429, 429]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_anybody_is_a_proxy_x_forwarded_for_dodges_the_throttle() {
+async fn x_forwarded_for_bypasses_the_throttle_where_every_client_is_trusted_as_proxy() {
     let platform = Platform::start_weakened(&[Weakness::TrustAnyProxy]).await;
-    assert_eq!(tries_from_everywhere(&platform).await, [401; 8]);
+    assert_eq!(attempts_from_many_addresses(&platform).await, [401; 8]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_without_what_browsers_say_needs_the_proof_all_the_same() {
+async fn a_request_without_fetch_metadata_still_needs_the_csrf_header() {
     // Neither Origin nor Sec-Fetch-Site: an old browser, led by another site.
     let form = [("content-type", "application/x-www-form-urlencoded")];
     let order = "item=chess-set&quantity=1";
@@ -174,7 +176,7 @@ async fn a_request_without_what_browsers_say_needs_the_proof_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn weaknesses_are_absent_altogether_where_nobody_asked_for_them() {
+async fn weaknesses_are_off_by_default() {
     let platform = Platform::start().await;
     let (mut cli, app) = (platform.cli(), platform.url(Site::App1));
     sign_in_to(&mut cli, &app, ALICE).await;

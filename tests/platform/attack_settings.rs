@@ -54,7 +54,7 @@ fn no_program_starts_weakened_outside_a_lab() {
 }
 
 #[test]
-fn the_environment_weakens_no_more_than_flags_do() {
+fn the_environment_can_weaken_no_more_than_flags() {
     for lab in ["", "0", "false"] {
         let (mut child, _folder) = start("lab", &[], &[("LAB", lab), ("WEAKEN", "framable")]);
         let status = child.wait(SOON).expect("it ends");
@@ -63,7 +63,7 @@ fn the_environment_weakens_no_more_than_flags_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_weakened_lab_says_at_its_start_what_is_switched_off() {
+async fn a_weakened_lab_lists_the_disabled_defences_when_it_starts() {
     let offset = free_offset(1).to_string();
     let weaken = "framable,get-orders";
     let (mut child, _folder) = start(

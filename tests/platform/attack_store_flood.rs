@@ -90,7 +90,7 @@ async fn finish(begun: Vec<(HeadlessBrowser, String)>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_strangers_takes_no_room_of_people_who_sign_in_or_are_signed_in() {
+async fn a_flood_of_anonymous_requests_evicts_no_session_and_no_login_in_progress() {
     let redis = RedisServer::start_small(12);
     let platform = Platform::start_on(Some(&redis), &PROXY).await;
     let app1 = platform.url(Site::App1);
@@ -126,7 +126,7 @@ async fn a_flood_of_strangers_takes_no_room_of_people_who_sign_in_or_are_signed_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_store_in_memory_keeps_the_same_promise() {
+async fn the_store_in_memory_behaves_the_same() {
     let platform = Platform::start_on(None, &PROXY).await;
     let begun = half_way(&platform, "198.51.100.2").await;
     let one = ["203.0.113.9".to_owned()];
@@ -165,7 +165,7 @@ async fn a_class_of_40_behind_one_address_signs_in_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_app_refuses_to_push_for_an_address_that_finishes_no_login() {
+async fn an_app_stops_pushing_for_an_address_that_finishes_no_login() {
     let platform = Platform::start_on(None, &PROXY).await;
     let app2 = platform.url(Site::App2);
     let login = format!("{app2}/login");

@@ -20,7 +20,7 @@ async fn no_session_is_401_with_a_problem_and_no_redirect_rfc9457() {
             answer.header("content-type"),
             Some("application/problem+json")
         );
-        assert_eq!(answer.json()["status"], 401);
+        assert_eq!(answer.json().unwrap()["status"], 401);
     }
 }
 
@@ -61,7 +61,7 @@ async fn a_refused_request_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_comes_from_another_site_or_a_sibling_is_403() {
+async fn a_request_from_another_site_or_a_sibling_is_403() {
     let platform = Platform::start().await;
     let mut cli = platform.cli();
     let app1 = platform.url(Site::App1);
@@ -124,7 +124,7 @@ async fn return_to_is_a_local_path_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_of_one_app_is_nothing_to_the_other() {
+async fn a_session_of_one_app_is_not_valid_at_the_other() {
     let platform = Platform::start().await;
     let mut cli = platform.cli();
     sign_in_to(&mut cli, &platform.url(Site::App1), ALICE).await;
@@ -139,7 +139,7 @@ async fn a_session_of_one_app_is_nothing_to_the_other() {
     let answer = testkit::HeadlessBrowser::new()
         .raw(Method::GET, &url, &[("cookie", &stolen)], "")
         .await;
-    assert_eq!(answer.json()["authenticated"], false);
+    assert_eq!(answer.json().unwrap()["authenticated"], false);
 }
 
 #[tokio::test(flavor = "multi_thread")]

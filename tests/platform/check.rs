@@ -1,4 +1,4 @@
-//! `sso-lab check` against deployments that are well, and such that are not.
+//! `sso-lab check` against healthy and broken deployments.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use kit::config::Site;
 use serde_json::Value;
 use testkit::{Child, Plan, Processes, binary, free_offset};
 
-/// What a whole story in four modes may take in a debug build on a busy machine.
+/// The limit of a story in four modes, with a debug build on a busy machine.
 const LONG: Duration = Duration::from_secs(240);
 const SOON: Duration = Duration::from_secs(30);
 
-/// What a run of the command said.
+/// The result of a run of the command.
 struct Checked {
     code: Option<i32>,
     output: String,
-    /// Its lines, where it spoke JSON.
+    /// Its lines, if its output is JSON.
     lines: Vec<Value>,
 }
 
@@ -81,11 +81,11 @@ fn assert_nobody_is_signed_in(platform: &Processes) {
     assert_eq!(output.trim(), "Nobody is signed in.");
 }
 
-const LOGIN: &str = "app1: sign in by the provider's form";
-const TOLD: &str = "app2: its session has ended too (back-channel logout)";
+const LOGIN: &str = "app1: signs in with the provider's form";
+const TOLD: &str = "app2: its session has ended (back-channel logout)";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_replicas_with_redis_all_four_modes_are_played_where_a_login_may_choose() {
+async fn check_plays_all_four_modes_on_replicas_where_a_login_may_choose() {
     let choice = ("BFF_SESSION_MODE_CHOICE".to_owned(), "on".to_owned());
     let platform = Processes::start(&Plan {
         replicas: 2,
@@ -99,7 +99,7 @@ async fn on_replicas_with_redis_all_four_modes_are_played_where_a_login_may_choo
         checked.scenes(),
         ["stateful", "cached", "hybrid", "stateless"]
     );
-    // Nobody but its browser can end a stateless session.
+    // Only its browser can end a stateless session.
     let skipped = checked.steps("skipped");
     assert_eq!(skipped, [TOLD], "{}", checked.output);
     let summary = checked.lines.last().unwrap();
@@ -112,7 +112,7 @@ async fn on_replicas_with_redis_all_four_modes_are_played_where_a_login_may_choo
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn services_are_reached_by_other_addresses_and_each_trouble_has_its_line() {
+async fn check_connects_to_other_addresses_and_reports_each_failure_on_a_line() {
     let mut platform = Processes::start(&Plan::default()).await;
     let ways: Vec<_> = [Site::Idp, Site::App1, Site::App2, Site::Api1, Site::Api2]
         .into_iter()
@@ -135,7 +135,7 @@ async fn services_are_reached_by_other_addresses_and_each_trouble_has_its_line()
     );
     let story = checked.lines.iter().filter(|line| !line["scene"].is_null());
     assert!(story.count() >= 20, "{}", checked.output);
-    // All of it went by the other way.
+    // All requests went to the other addresses.
     for site in [Site::App1, Site::App2, Site::Api1] {
         let said = platform.tap(site).requests();
         assert!(!said.contains("sso-lab-check"), "{site:?}: {said}");
@@ -145,10 +145,7 @@ async fn services_are_reached_by_other_addresses_and_each_trouble_has_its_line()
     checked.assert_failed(&[LOGIN]);
     let line = checked.line(LOGIN);
     let note = line["note"].as_str().unwrap();
-    assert!(
-        note.contains("password of \"alice\" was not taken"),
-        "{note}"
-    );
+    assert!(note.contains("password of \"alice\" was refused"), "{note}");
     assert_eq!(line["trace_id"].as_str().map(str::len), Some(32), "{line}");
     let dependent = checked.line("app1: lists orders at API-1");
     assert_eq!(dependent["outcome"], "skipped");
@@ -172,7 +169,7 @@ async fn services_are_reached_by_other_addresses_and_each_trouble_has_its_line()
     let stock = checked.line("app1: lists stock at API-2, over gRPC");
     assert_eq!(stock["note"], "needs: api2 is alive and ready");
     assert_eq!(checked.line(TOLD)["outcome"], "ok", "{}", checked.output);
-    // Who cannot reach it from here sees it through the apps.
+    // A check that cannot reach API-2 notices the failure through the apps.
     let checked = check(&platform, &["--timeout", "30s", "--without", "api2"]);
     checked.assert_failed(&[
         "app1: lists stock at API-2, over gRPC",
@@ -181,7 +178,7 @@ async fn services_are_reached_by_other_addresses_and_each_trouble_has_its_line()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_weakened_and_a_miswired_deployment_fail_at_the_right_lines() {
+async fn a_weakened_and_a_misconfigured_deployment_fail_at_the_right_steps() {
     let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let platform = Processes::start(&Plan {
         environment: vec![
@@ -199,16 +196,16 @@ async fn a_weakened_and_a_miswired_deployment_fail_at_the_right_lines() {
     let checked = check(&platform, &["--timeout", "10s"]);
     checked.assert_failed(&[
         "app1: refuses forged requests",
-        "app1: a login returns to the app alone",
-        "app1: a login shows the provider's form, in nobody's frame",
+        "app1: a login returns only to the app",
+        "app1: a login shows the provider's form, which cannot be framed",
         "app2: refuses forged requests",
-        "app2: a login returns to the app alone",
-        "app2: a login shows the provider's form, in nobody's frame",
-        "app1: its cookies are for no script and no other site",
-        "app2: its cookies are for no script and no other site",
+        "app2: a login returns only to the app",
+        "app2: a login shows the provider's form, which cannot be framed",
+        "app1: its cookies are hidden from scripts and other sites",
+        "app2: its cookies are hidden from scripts and other sites",
         TOLD,
     ]);
-    let cleaned = checked.line("signs out what is left signed in");
+    let cleaned = checked.line("signs out the remaining sessions");
     assert_eq!(cleaned["outcome"], "ok", "{}", checked.output);
     let asked = platform.tap(Site::App2).requests();
     assert!(asked.contains("POST /logout?scope=app"), "{asked}");
@@ -216,7 +213,7 @@ async fn a_weakened_and_a_miswired_deployment_fail_at_the_right_lines() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_one_process_is_a_deployment_too_and_a_person_can_read_the_lines() {
+async fn check_prints_readable_lines_for_the_one_process() {
     let folder = tempfile::tempdir().unwrap();
     let offset = free_offset(1).to_string();
     let environment = [("REDIS_URL".to_owned(), String::new())];
@@ -247,12 +244,12 @@ async fn the_one_process_is_a_deployment_too_and_a_person_can_read_the_lines() {
     child.terminate();
     let ended = tokio::task::block_in_place(|| child.wait(SOON));
     assert_eq!(ended.and_then(|status| status.code()), Some(0));
-    // Nobody is there any more.
+    // No service is there any more.
     let checked = run(&["--port-offset", &offset, "--json"]);
     assert_eq!(checked.code, Some(1), "{}", checked.output);
     let said = checked.line("idp is alive and ready")["note"].to_string();
     assert!(
-        said.contains("is not reached") && said.contains("--connect"),
+        said.contains("cannot be reached") && said.contains("--connect"),
         "{said}"
     );
     assert_eq!(checked.steps("ok"), [] as [&str; 0], "{}", checked.output);

@@ -30,7 +30,7 @@ async fn ask(platform: &Platform, secret: &str, address: &str) -> reqwest::Respo
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn guesses_at_a_client_secret_are_slowed_where_they_come_from_alone() {
+async fn wrong_client_secrets_are_throttled_by_address() {
     let platform = Platform::start_with(&["--trusted-proxies", "127.0.0.1"]).await;
     for _ in 0..LIMIT {
         let answer = ask(&platform, "wrong", "198.51.100.1").await;
@@ -52,7 +52,7 @@ async fn guesses_at_a_client_secret_are_slowed_where_they_come_from_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn guesses_over_grpc_are_slowed_as_well() {
+async fn wrong_client_secrets_over_grpc_are_throttled() {
     let platform = Platform::start().await;
     let channel = kit::net::Trust::default()
         .grpc_channel(&platform.grpc_url(Site::Idp))
@@ -76,7 +76,7 @@ async fn guesses_over_grpc_are_slowed_as_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn guesses_at_the_operators_key_are_slowed_as_well() {
+async fn wrong_operator_keys_are_throttled() {
     const KEY: &str = "an-operators-key-of-a-good-length";
     let platform = Platform::start_with(&["--operator-key", KEY]).await;
     let channel = kit::net::Trust::default()

@@ -63,7 +63,7 @@ fn an_environment_variable_set_to_nothing_counts_as_unset_for_every_setting_of_e
 }
 
 #[test]
-fn an_empty_flag_is_refused_where_it_makes_no_sense() {
+fn an_empty_flag_is_refused_where_a_value_is_required() {
     for (flag, key) in [
         ("--domain", "DOMAIN"),
         ("--state-dir", "--state-dir"),
@@ -88,7 +88,7 @@ fn mark(path: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rfc3629_6_a_byte_order_mark_is_no_part_of_any_file_that_people_write() {
+async fn rfc3629_6_a_byte_order_mark_in_a_file_is_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let text = |name: &str| path(name).to_str().unwrap().to_owned();
@@ -167,7 +167,7 @@ async fn rfc3629_6_a_byte_order_mark_is_no_part_of_any_file_that_people_write() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_labs_with_a_domain_each_share_no_session_in_one_browser() {
+async fn two_labs_with_different_domains_share_no_session_in_one_browser() {
     let folder = tempfile::tempdir().unwrap();
     let mut labs = Vec::new();
     for domain in ["localhost", "two.localhost"] {

@@ -3,10 +3,10 @@
 
 use kit::config::Site;
 use reqwest::Method;
-use testkit::{HeadlessBrowser, Hop, Platform};
+use testkit::{HeadlessBrowser, Platform, Response};
 
 /// What CORS allows in an answer.
-fn granted(answer: &Hop) -> Vec<(String, String)> {
+fn granted(answer: &Response) -> Vec<(String, String)> {
     let named = answer.headers.iter();
     named
         .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
@@ -14,7 +14,7 @@ fn granted(answer: &Hop) -> Vec<(String, String)> {
         .collect()
 }
 
-async fn get(cli: &mut HeadlessBrowser, url: &str, origin: &str) -> Hop {
+async fn get(cli: &mut HeadlessBrowser, url: &str, origin: &str) -> Response {
     cli.raw(Method::GET, url, &[("origin", origin)], "").await
 }
 
@@ -24,7 +24,7 @@ async fn preflight(
     origin: &str,
     method: &str,
     headers: &str,
-) -> Hop {
+) -> Response {
     let asked = [
         ("origin", origin),
         ("access-control-request-method", method),
@@ -56,7 +56,7 @@ async fn api_1_answers_the_preflight_of_the_single_page_app() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_can_be_read_by_the_single_page_app_with_its_reason_and_its_trace() {
+async fn the_single_page_app_can_read_a_refusal_with_its_reason_and_trace_id() {
     let platform = Platform::start().await;
     let (api1, spa) = (platform.url(Site::Api1), platform.url(Site::Spa));
     let answer = get(&mut platform.cli(), &format!("{api1}/resource"), &spa).await;
@@ -73,7 +73,7 @@ async fn a_refusal_can_be_read_by_the_single_page_app_with_its_reason_and_its_tr
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_other_origin_is_allowed_anything() {
+async fn no_other_origin_is_allowed() {
     let platform = Platform::start().await;
     let (api1, idp) = (platform.url(Site::Api1), platform.issuer());
     let mut cli = platform.cli();
@@ -96,7 +96,7 @@ async fn no_other_origin_is_allowed_anything() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_no_public_client_lets_no_page_read_anything() {
+async fn without_public_clients_cors_allows_no_origin() {
     let platform = Platform::start().await;
     let spa = platform.url(Site::Spa);
     let mut cli = platform.cli();

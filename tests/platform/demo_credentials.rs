@@ -56,7 +56,7 @@ fn every_binary_refuses_known_secrets_and_passwords_outside_localhost() {
 }
 
 #[test]
-fn a_hash_of_a_known_password_made_anew_is_refused_too() {
+fn a_new_hash_of_a_demo_password_is_refused_too() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("idp.toml");
     let default = idp::settings::DEFAULT;
@@ -82,7 +82,7 @@ fn a_hash_of_a_known_password_made_anew_is_refused_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flag_of_its_own_takes_them_anywhere() {
+async fn a_flag_allows_demo_credentials_on_any_domain() {
     let folder = tempfile::tempdir().unwrap();
     let offset = free_offset(1);
     let offset_flag = format!("--port-offset={offset}");

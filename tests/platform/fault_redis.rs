@@ -7,7 +7,7 @@ use std::{
 };
 
 use kit::config::Site;
-use testkit::{HeadlessBrowser, Hop, Plan, Processes};
+use testkit::{HeadlessBrowser, Plan, Processes, Response};
 use tests::{ALICE, BOB, Person, in_modes, modes::in_mode, session_at, sign_in_to};
 use tokio::{sync::Mutex, task::JoinSet, time::sleep};
 
@@ -21,7 +21,7 @@ const ENOUGH: usize = 10;
 const ACCESS_TOKEN: (&str, &str) = ("access_token = \"15m\"", "access_token = \"10s\"");
 
 /// What one browser was answered, and when it had asked.
-type Answers = Arc<Mutex<Vec<(Instant, Hop)>>>;
+type Answers = Arc<Mutex<Vec<(Instant, Response)>>>;
 
 /// Browsers that call an API all the time, until this is dropped.
 struct Load {
@@ -134,9 +134,9 @@ async fn a_killed_redis_is_503_and_loses_no_session(mode: &str) {
     an_outage(mode, false).await;
 }
 
-async fn calls_outlive_redis_until_a_token_must_be_renewed(mode: &str) {
+async fn calls_succeed_without_redis_until_a_token_must_be_renewed(mode: &str) {
     an_outage(mode, true).await;
 }
 
 in_modes!([stateful cached] [a_killed_redis_is_503_and_loses_no_session]);
-in_modes!([hybrid stateless] [calls_outlive_redis_until_a_token_must_be_renewed]);
+in_modes!([hybrid stateless] [calls_succeed_without_redis_until_a_token_must_be_renewed]);

@@ -67,7 +67,7 @@ impl SignedIn {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sentinels_put_another_in_its_place() {
+async fn sentinels_promote_another_master() {
     let mut set = RedisSentinels::start(SILENCE);
     let mut signed_in = SignedIn::on(set.url(), "stateful").await;
     set.until_replicated();
@@ -77,7 +77,7 @@ async fn sentinels_put_another_in_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clusters_replica_takes_its_place() {
+async fn a_cluster_replica_is_promoted() {
     let mut cluster = RedisCluster::start(SILENCE);
     let mut signed_in = SignedIn::on(cluster.url(), "cached").await;
     cluster.until_replicated();

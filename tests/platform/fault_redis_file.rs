@@ -123,7 +123,7 @@ async fn a_restarted_redis_still_lists_revokes_and_signs_out(mode: &str) {
         .raw(reqwest::Method::GET, &format!("{app}/sessions"), &[], "")
         .await;
     assert_eq!(listed.status, 200, "{}", listed.body);
-    let listed = listed.json();
+    let listed = listed.json().unwrap();
     assert_eq!(listed.as_array().unwrap().len(), EACH, "{listed}");
     assert_eq!(scene.operator.list("").await.len(), 2 * EACH);
 
@@ -149,7 +149,7 @@ async fn a_restarted_redis_still_lists_revokes_and_signs_out(mode: &str) {
 in_modes!([stateful hybrid] [a_restarted_redis_still_lists_revokes_and_signs_out]);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_lost_half_of_a_write_is_noticed_at_the_start_and_said() {
+async fn a_store_that_loses_half_of_a_write_is_detected_and_logged_at_the_start() {
     let mut platform = Processes::start(&Plan::default()).await;
     let noticed = |platform: &Processes| platform.output()["idp"].contains("has lost a part");
     let written = async {

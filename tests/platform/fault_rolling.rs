@@ -9,7 +9,7 @@ use std::{
 
 use kit::config::Site;
 use reqwest::Method;
-use testkit::{HeadlessBrowser, Hop, Plan, Processes};
+use testkit::{HeadlessBrowser, Plan, Processes, Response};
 use tests::{ALICE, BOB, Person, session_at, sign_in_to};
 use tokio::{sync::Mutex, task::JoinSet, time::sleep};
 use tonic::transport::Channel;
@@ -47,7 +47,7 @@ struct Asked {
     at: Instant,
     what: String,
     /// Nothing where the connection broke.
-    answer: Option<Hop>,
+    answer: Option<Response>,
 }
 
 impl Asked {
@@ -196,7 +196,7 @@ async fn a_rolling_update_fails_no_request_and_loses_no_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crash_fails_only_what_was_under_way_and_loses_no_session() {
+async fn a_crash_fails_only_open_requests_and_loses_no_session() {
     let plan = Plan {
         replicas: 2,
         api_replicas: true,
@@ -248,7 +248,7 @@ async fn health_until_it_is_gone(url: String) -> Vec<ServingStatus> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_service_says_that_it_drains_before_it_refuses_a_connection() {
+async fn every_service_reports_that_it_drains_before_it_refuses_a_connection() {
     let plan = Plan {
         environment: vec![own(("DRAIN_NOTICE", NOTICE))],
         ..Plan::default()
@@ -273,7 +273,7 @@ async fn every_service_says_that_it_drains_before_it_refuses_a_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_drains_without_store_and_provider_answers_and_ends_all_the_same() {
+async fn a_service_drains_without_store_and_provider() {
     let mut platform = Processes::start(&Plan::default()).await;
     let app = platform.url(Site::App1);
     let mut cli = HeadlessBrowser::new();
@@ -304,7 +304,7 @@ async fn who_drains_without_store_and_provider_answers_and_ends_all_the_same() {
 
 /// In one process, what is called goes on taking connections for those who call.
 #[tokio::test(flavor = "multi_thread")]
-async fn in_one_process_a_request_under_way_still_gets_through_all_services() {
+async fn in_one_process_an_open_request_completes_through_all_services() {
     use std::io::{Read as _, Write as _};
     let folder = tempfile::tempdir().unwrap();
     let (mut child, offset) = crate::ways_to_run::one_process(folder.path()).await;

@@ -117,7 +117,7 @@ async fn alice_is_served(app1: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_thousand_stalled_clients_leave_memory_flat_and_a_user_served() {
+async fn two_thousand_stalled_clients_leave_memory_flat_and_a_user_is_served() {
     // Both ends are here: this raises the limit of open files as the services do.
     Admission::of_process();
     let folder = tempfile::tempdir().unwrap();

@@ -41,7 +41,7 @@ async fn lives_on(cli: &mut HeadlessBrowser, app: &str) {
     assert_eq!(cli.fetch_get("/api1/data").await.status, 200);
 }
 
-async fn a_paused_redis_is_503_and_the_session_is_there_again_afterwards(mode: &str) {
+async fn a_paused_redis_is_503_and_sessions_continue_afterwards(mode: &str) {
     let (platform, mut cli, app1) = signed_in(mode).await;
     platform.redis().pause();
     for path in ["/api1/data", "/api2/data", "/session"] {
@@ -59,7 +59,7 @@ async fn a_paused_redis_is_503_and_the_session_is_there_again_afterwards(mode: &
     lives_on(&mut cli, &app1).await;
 }
 
-async fn calls_do_not_mind_a_paused_redis(mode: &str) {
+async fn calls_succeed_while_redis_is_paused(mode: &str) {
     let (platform, mut cli, app1) = signed_in(mode).await;
     platform.redis().pause();
     for path in ["/api1/data", "/api2/data"] {
@@ -75,5 +75,5 @@ async fn calls_do_not_mind_a_paused_redis(mode: &str) {
     lives_on(&mut cli, &app1).await;
 }
 
-in_modes!([stateful cached] [a_paused_redis_is_503_and_the_session_is_there_again_afterwards]);
-in_modes!([hybrid stateless] [calls_do_not_mind_a_paused_redis]);
+in_modes!([stateful cached] [a_paused_redis_is_503_and_sessions_continue_afterwards]);
+in_modes!([hybrid stateless] [calls_succeed_while_redis_is_paused]);

@@ -84,7 +84,7 @@ impl Scene {
     }
 }
 
-async fn revocation_by_user_ends_an_app_session_that_one_of_its_lists_has_lost(mode: &str) {
+async fn revocation_by_user_ends_an_app_session_missing_from_one_index(mode: &str) {
     for lost in ["bff:app1:of-login:", "bff:app1:of-user:"] {
         let mut scene = Scene::set(mode).await;
         scene.lose(lost);
@@ -95,7 +95,7 @@ async fn revocation_by_user_ends_an_app_session_that_one_of_its_lists_has_lost(m
     }
 }
 
-async fn signing_out_everywhere_ends_an_app_session_that_one_of_its_lists_has_lost(mode: &str) {
+async fn signing_out_everywhere_ends_an_app_session_missing_from_one_index(mode: &str) {
     let mut scene = Scene::set(mode).await;
     scene.lose("bff:app1:of-login:");
     let app2 = scene.apps[1].clone();
@@ -105,7 +105,7 @@ async fn signing_out_everywhere_ends_an_app_session_that_one_of_its_lists_has_lo
     }
 }
 
-async fn an_app_session_that_no_list_names_ends_at_its_next_renewal(mode: &str) {
+async fn an_app_session_missing_from_its_indexes_ends_at_its_next_renewal(mode: &str) {
     let mut scene = Scene::set(mode).await;
     scene.lose("bff:app1:of-");
     assert_eq!(scene.renewal_at(0).await, 401);
@@ -116,7 +116,7 @@ async fn an_app_session_that_no_list_names_ends_at_its_next_renewal(mode: &str) 
     assert_eq!(scene.unlisted(Site::App2).await, 0);
 }
 
-async fn a_place_without_its_app_session_holds_up_no_logout(mode: &str) {
+async fn a_missing_app_session_does_not_delay_a_logout(mode: &str) {
     let mut scene = Scene::set(mode).await;
     scene.lose("bff:app1:session:");
     assert!(!scene.signed_in_at(0).await);
@@ -125,14 +125,14 @@ async fn a_place_without_its_app_session_holds_up_no_logout(mode: &str) {
 }
 
 in_modes!([stateful hybrid cached] [
-    revocation_by_user_ends_an_app_session_that_one_of_its_lists_has_lost
-    signing_out_everywhere_ends_an_app_session_that_one_of_its_lists_has_lost
-    an_app_session_that_no_list_names_ends_at_its_next_renewal
-    a_place_without_its_app_session_holds_up_no_logout
+    revocation_by_user_ends_an_app_session_missing_from_one_index
+    signing_out_everywhere_ends_an_app_session_missing_from_one_index
+    an_app_session_missing_from_its_indexes_ends_at_its_next_renewal
+    a_missing_app_session_does_not_delay_a_logout
 ]);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_grant_that_some_revocation_would_miss_gives_no_further_token() {
+async fn a_grant_missing_from_an_index_issues_no_further_token() {
     for (lost, counted) in [
         ("idp:grants-to:", 1),
         ("idp:logins-of:", 1),
@@ -148,13 +148,13 @@ async fn a_grant_that_some_revocation_would_miss_gives_no_further_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_session_that_its_users_list_has_lost_is_over_and_its_apps_are_told() {
+async fn a_login_session_missing_from_its_users_index_ends_and_its_apps_are_notified() {
     let mut scene = Scene::set("stateful").await;
     scene.lose("idp:logins-of:");
     // The provider meets it: whoever comes with its cookie signs in again.
     let account = format!("{}/account", scene.platform.url(Site::Idp));
     scene.cli.goto(&account).await;
-    let form = scene.cli.page().first_form();
+    let form = scene.cli.first_form();
     assert!(form.field("password").is_some(), "{}", scene.cli.page());
     for app in [0, 1] {
         scene.until_signed_out_at(app).await;
@@ -163,7 +163,8 @@ async fn a_login_session_that_its_users_list_has_lost_is_over_and_its_apps_are_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_session_that_the_list_of_all_has_lost_is_revoked_and_listed_again_when_met() {
+async fn a_login_session_missing_from_the_global_index_is_listed_again_at_its_next_request_and_can_be_revoked()
+ {
     let mut scene = Scene::set("stateful").await;
     scene.platform.redis().ask("DEL sso-lab:idp:logins");
     let account = format!("{}/account", scene.platform.url(Site::Idp));
@@ -177,7 +178,7 @@ async fn a_login_session_that_the_list_of_all_has_lost_is_revoked_and_listed_aga
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn revocation_by_user_ends_what_hangs_on_a_login_session_whose_record_is_lost() {
+async fn revocation_by_user_ends_the_dependents_of_a_lost_login_session() {
     let mut scene = Scene::set("stateful").await;
     scene.lose("idp:login:");
     scene.operator.revoke("alice").await;
@@ -187,7 +188,7 @@ async fn revocation_by_user_ends_what_hangs_on_a_login_session_whose_record_is_l
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn revocation_by_user_ends_a_session_whose_clients_list_or_grants_list_is_lost() {
+async fn revocation_by_user_ends_a_session_without_its_index_of_clients_or_grants() {
     for lost in ["idp:login-clients:", "idp:login-grants:"] {
         let mut scene = Scene::set("stateful").await;
         scene.lose(lost);

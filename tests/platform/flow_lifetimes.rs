@@ -34,7 +34,7 @@ async fn is_over(cli: &mut HeadlessBrowser, app: &str) {
     assert_eq!(session_at(cli, app).await["authenticated"], false);
 }
 
-async fn a_session_in_use_lasts_its_longest_time_and_no_longer(mode: &str) {
+async fn a_session_in_use_ends_at_its_maximum_lifetime(mode: &str) {
     let (platform, mut cli, app) = signed_in(mode).await;
     let mut used = Duration::ZERO;
     while used + STEP < LONGEST {
@@ -47,7 +47,7 @@ async fn a_session_in_use_lasts_its_longest_time_and_no_longer(mode: &str) {
     is_over(&mut cli, &app).await;
 }
 
-async fn a_session_that_nobody_uses_ends(mode: &str) {
+async fn an_idle_session_ends(mode: &str) {
     let (platform, mut cli, app) = signed_in(mode).await;
     platform.advance(IDLE.saturating_sub(Duration::from_secs(1)));
     assert_eq!(cli.fetch_get("/api1/data").await.status, 200);
@@ -55,25 +55,25 @@ async fn a_session_that_nobody_uses_ends(mode: &str) {
     is_over(&mut cli, &app).await;
 }
 
-async fn a_look_without_sliding_prolongs_nothing_and_a_plain_one_does(mode: &str) {
+async fn slide_false_extends_no_session_and_a_plain_read_does(mode: &str) {
     let (platform, mut cli, app) = signed_in(mode).await;
     let ends = session_at(&mut cli, &app).await["expires_at"].clone();
     platform.advance(IDLE / 2);
     let url = format!("{app}/session?slide=false");
-    let looked = cli.raw(Method::GET, &url, &[], "").await.json();
+    let looked = cli.raw(Method::GET, &url, &[], "").await.json().unwrap();
     assert_eq!(looked["expires_at"], ends);
     let used = session_at(&mut cli, &app).await["expires_at"].clone();
     let later = used.as_i64().unwrap() - ends.as_i64().unwrap();
     assert_eq!(later, (IDLE / 2).as_secs().cast_signed());
     platform.advance(IDLE / 2);
-    let looked = cli.raw(Method::GET, &url, &[], "").await.json();
+    let looked = cli.raw(Method::GET, &url, &[], "").await.json().unwrap();
     assert_eq!(looked["expires_at"], used);
     platform.advance(IDLE / 2);
     is_over(&mut cli, &app).await;
 }
 
 in_modes!([stateful cached hybrid stateless] [
-    a_session_in_use_lasts_its_longest_time_and_no_longer
-    a_session_that_nobody_uses_ends
-    a_look_without_sliding_prolongs_nothing_and_a_plain_one_does
+    a_session_in_use_ends_at_its_maximum_lifetime
+    an_idle_session_ends
+    slide_false_extends_no_session_and_a_plain_read_does
 ]);

@@ -34,7 +34,7 @@ async fn is_signed_in(cli: &mut HeadlessBrowser, app: &str) -> bool {
 /// Whether the provider still knows the browser.
 async fn is_known_to_provider(cli: &mut HeadlessBrowser, app: &str) -> bool {
     let page = cli.goto(&format!("{app}/login")).await;
-    let asks_who = page.has_form() && page.first_form().field("username").is_some();
+    let asks_who = page.asks_for("username");
     !asks_who
 }
 
@@ -72,7 +72,7 @@ async fn signing_out_of_one_app_signs_out_of_all(mode: &str) {
     assert!(!is_known_to_provider(&mut cli, &app1).await);
 }
 
-async fn what_remains_valid_is_told_and_until_when(mode: &str) {
+async fn a_revocation_reports_what_stays_valid_and_until_when(mode: &str) {
     let platform = Platform::start_in_mode(mode).await;
     let app1 = platform.url(Site::App1);
     let mut cli = platform.cli();
@@ -131,7 +131,7 @@ async fn scope_app_ends_this_apps_session_and_its_refresh_token_alone(mode: &str
     assert_eq!(said["redirect_to"], "/");
 }
 
-async fn who_signs_in_again_leaves_no_refresh_token_behind(mode: &str) {
+async fn signing_in_again_revokes_the_earlier_refresh_token(mode: &str) {
     let platform = Platform::start_in_mode(mode).await;
     let app1 = platform.url(Site::App1);
     let mut cli = platform.cli();
@@ -153,25 +153,20 @@ async fn who_signs_in_again_leaves_no_refresh_token_behind(mode: &str) {
 
 in_modes!([stateful cached hybrid stateless] [
     signing_out_of_one_app_signs_out_of_all
-    what_remains_valid_is_told_and_until_when
+    a_revocation_reports_what_stays_valid_and_until_when
     scope_app_ends_this_apps_session_and_its_refresh_token_alone
-    who_signs_in_again_leaves_no_refresh_token_behind
-    with_redis_the_other_app_knows_at_once
-    an_answer_that_is_late_does_not_bring_the_session_back
+    signing_in_again_revokes_the_earlier_refresh_token
+    with_redis_the_other_app_is_notified_at_once
+    a_late_response_does_not_restore_the_session
 ]);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plain_form_of_the_page_is_redirected_and_needs_its_token() {
+async fn a_form_without_script_is_redirected_and_needs_its_csrf_token() {
     let platform = Platform::start().await;
     let app1 = platform.url(Site::App1);
     let mut cli = platform.cli();
     sign_in_to(&mut cli, &app1, ALICE).await;
-    let token = cli
-        .page()
-        .first_form()
-        .field("csrf_token")
-        .unwrap()
-        .to_owned();
+    let token = cli.first_form().field("csrf_token").unwrap().to_owned();
     let headers = [
         ("content-type", "application/x-www-form-urlencoded"),
         ("accept", "text/html,*/*;q=0.8"),
@@ -196,12 +191,7 @@ async fn a_plain_form_of_the_page_is_redirected_and_needs_its_token() {
     );
     // The page was left open in another tab: its form still works.
     sign_in_again(&mut cli, &app1).await;
-    let token = cli
-        .page()
-        .first_form()
-        .field("csrf_token")
-        .unwrap()
-        .to_owned();
+    let token = cli.first_form().field("csrf_token").unwrap().to_owned();
     let body = format!("scope=app&csrf_token={token}");
     let answer = cli.fetch(Method::POST, "/logout", &headers, &body).await;
     assert_eq!((answer.status, answer.header("location")), (303, Some("/")));
@@ -219,7 +209,7 @@ async fn sign_in_again(cli: &mut HeadlessBrowser, app: &str) {
     assert_eq!(page.status(), 200, "{page}");
 }
 
-async fn with_redis_the_other_app_knows_at_once(mode: &str) {
+async fn with_redis_the_other_app_is_notified_at_once(mode: &str) {
     let platform = Processes::start(&in_mode(mode, Plan::default())).await;
     let (app1, app2) = (platform.url(Site::App1), platform.url(Site::App2));
     let mut cli = at_both(HeadlessBrowser::new(), &app1, &app2).await;
@@ -238,7 +228,7 @@ async fn with_redis_the_other_app_knows_at_once(mode: &str) {
 
 /// A call has its new token minted, and its answer is held back while the same
 /// browser signs out: the cookies that it brings then are of a session that is over.
-async fn an_answer_that_is_late_does_not_bring_the_session_back(mode: &str) {
+async fn a_late_response_does_not_restore_the_session(mode: &str) {
     let mut plan = Plan {
         gated: true,
         ..Plan::default()
@@ -288,7 +278,7 @@ async fn an_answer_that_is_late_does_not_bring_the_session_back(mode: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_store_nothing_ends_and_the_cookie_stays() {
+async fn without_the_store_no_session_ends_and_the_cookie_stays() {
     let plan = Plan {
         durable_redis: true,
         ..Plan::default()
@@ -313,7 +303,7 @@ async fn without_the_store_nothing_ends_and_the_cookie_stays() {
 /// The provider is away: the session ends all the same, soon, and the answer
 /// does not keep the browser waiting for what cannot be done.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_is_away_blocks_no_logout() {
+async fn an_unreachable_provider_blocks_no_logout() {
     let mut platform = Processes::start(&Plan::default()).await;
     let app1 = platform.url(Site::App1);
     let mut cli = HeadlessBrowser::new();

@@ -21,7 +21,7 @@ async fn status(cli: &mut HeadlessBrowser, path: &str) -> u16 {
     cli.fetch_get(path).await.status
 }
 
-async fn the_first_call_to_each_api_mints_and_later_ones_use_what_is_kept(mode: &str) {
+async fn the_first_call_to_each_api_gets_a_token_and_later_calls_reuse_it(mode: &str) {
     let platform = Platform::start_in_mode(mode).await;
     let mut cli = platform.cli();
     sign_in_to(&mut cli, &platform.url(Site::App1), ALICE).await;
@@ -86,7 +86,7 @@ async fn calls_at_once_share_one_refresh_for_each_audience_and_all_succeed(mode:
 }
 
 in_modes!([stateful stateless hybrid cached] [
-    the_first_call_to_each_api_mints_and_later_ones_use_what_is_kept
+    the_first_call_to_each_api_gets_a_token_and_later_calls_reuse_it
     a_token_about_to_expire_is_renewed_before_the_call
     calls_at_once_share_one_refresh_for_each_audience_and_all_succeed
 ]);

@@ -192,7 +192,7 @@ fn one_an_audience(redeems: &[ProxiedCall], repeated: usize) {
     assert_eq!(audiences, [API1, API2], "{redeems:#?}");
 }
 
-async fn with_a_slow_endpoint_one_redeem_an_audience(mode: &str) {
+async fn a_slow_token_endpoint_is_called_once_per_audience(mode: &str) {
     let mut scene = Scene::set(mode).await;
     scene.platform.gate().slow_down("/token", SLOW);
     storm(&scene.cli, &scene.app).await;
@@ -200,7 +200,7 @@ async fn with_a_slow_endpoint_one_redeem_an_audience(mode: &str) {
     scene.lives_on().await;
 }
 
-async fn a_refusal_with_500_costs_one_request_more(mode: &str) {
+async fn a_500_from_the_token_endpoint_costs_one_more_request(mode: &str) {
     let mut scene = Scene::set(mode).await;
     scene.platform.gate().refuse_next("/token", 500);
     storm(&scene.cli, &scene.app).await;
@@ -208,7 +208,7 @@ async fn a_refusal_with_500_costs_one_request_more(mode: &str) {
     scene.lives_on().await;
 }
 
-async fn an_answer_lost_after_the_rotation_costs_one_request_more(mode: &str) {
+async fn a_response_lost_after_the_rotation_costs_one_more_request(mode: &str) {
     let mut scene = Scene::set(mode).await;
     scene.platform.gate().lose_next_answer("/token");
     storm(&scene.cli, &scene.app).await;
@@ -216,7 +216,7 @@ async fn an_answer_lost_after_the_rotation_costs_one_request_more(mode: &str) {
     scene.lives_on().await;
 }
 
-async fn a_holder_of_the_lease_killed_half_way_costs_one_request_more(mode: &str) {
+async fn killing_the_lease_holder_costs_one_more_request(mode: &str) {
     let mut scene = Scene::set(mode).await;
     scene.platform.gate().slow_down("/token", SLOW);
     let kill = async {
@@ -230,7 +230,7 @@ async fn a_holder_of_the_lease_killed_half_way_costs_one_request_more(mode: &str
 
 /// Without a lease: one successful redeem for each audience at each replica,
 /// and `repeated` requests more. Those of one replica for one audience share.
-fn one_a_replica_and_audience(redeems: &[ProxiedCall], repeated: usize) {
+fn one_per_replica_and_audience(redeems: &[ProxiedCall], repeated: usize) {
     let delivered = redeems
         .iter()
         .filter(|call| call.is_delivered && call.status == Some(200));
@@ -248,30 +248,30 @@ async fn without_a_lease(faults: impl Fn(&FaultProxy), repeated: usize) {
     let mut scene = Scene::set("stateless").await;
     faults(scene.platform.gate());
     storm(&scene.cli, &scene.app).await;
-    one_a_replica_and_audience(&scene.redeems(), repeated);
+    one_per_replica_and_audience(&scene.redeems(), repeated);
     scene.lives_on().await;
     scene.renews_once_the_grace_is_over().await;
 }
 
 in_modes!([stateful hybrid cached] [
-    with_a_slow_endpoint_one_redeem_an_audience
-    a_refusal_with_500_costs_one_request_more
-    an_answer_lost_after_the_rotation_costs_one_request_more
-    a_holder_of_the_lease_killed_half_way_costs_one_request_more
+    a_slow_token_endpoint_is_called_once_per_audience
+    a_500_from_the_token_endpoint_costs_one_more_request
+    a_response_lost_after_the_rotation_costs_one_more_request
+    killing_the_lease_holder_costs_one_more_request
 ]);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stateless_with_a_slow_endpoint_one_redeem_a_replica_and_audience() {
+async fn stateless_a_slow_token_endpoint_is_called_once_per_replica_and_audience() {
     without_a_lease(|gate| gate.slow_down("/token", SLOW), 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stateless_a_refusal_with_500_costs_one_request_more() {
+async fn stateless_a_500_from_the_token_endpoint_costs_one_more_request() {
     without_a_lease(|gate| gate.refuse_next("/token", 500), 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stateless_an_answer_lost_after_the_rotation_costs_one_request_more() {
+async fn stateless_a_response_lost_after_the_rotation_costs_one_more_request() {
     without_a_lease(|gate| gate.lose_next_answer("/token"), 1).await;
 }
 
@@ -283,7 +283,7 @@ async fn stateless_a_client_without_rotation_needs_no_grace() {
     scene.platform.gate().slow_down("/token", SLOW);
     storm(&scene.cli, &scene.app).await;
     let redeems = scene.redeems();
-    one_a_replica_and_audience(&redeems, 0);
+    one_per_replica_and_audience(&redeems, 0);
     assert_eq!(repeats(&redeems), redeems.len() - 1, "one refresh token");
     scene.lives_on().await;
     // Nothing is left to share, neither here nor there.

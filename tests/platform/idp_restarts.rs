@@ -149,7 +149,7 @@ fn sid(token: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_has_to_be_told_outlives_the_process() {
+async fn pending_logout_notices_survive_a_restart() {
     let port = free_port();
     let config = telling(port);
     let mut provider = Provider::start(&config).await;
@@ -171,7 +171,7 @@ async fn what_has_to_be_told_outlives_the_process() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_was_changed_in_the_configuration_is_signed_out_everywhere() {
+async fn a_user_changed_in_the_configuration_is_signed_out_everywhere() {
     let port = free_port();
     let config = telling(port);
     let mut provider = Provider::start(&config).await;
@@ -331,7 +331,7 @@ async fn rights_taken_from_a_client_are_gone_from_what_it_was_granted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_granted_to_a_client_that_is_gone_gives_nothing() {
+async fn grants_of_a_removed_client_give_no_tokens() {
     let mut provider = Provider::start(BUILT_IN).await;
     let tokens = provider.tokens_for(&mut browser(), ALICE, ALL).await;
     let api1 = Machine::new(

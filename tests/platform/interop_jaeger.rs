@@ -128,12 +128,12 @@ async fn a_login_a_slow_token_call_and_a_denied_request_are_found_in_jaeger() {
     })
     .await;
     let mut cli = HeadlessBrowser::new();
-    a_login_and_an_order_are_whole(&jaeger, &platform, &mut cli).await;
-    a_slow_token_call_is_found(&jaeger, &platform, &mut cli).await;
-    denied_requests_are_found(&jaeger, &platform).await;
+    the_traces_of_a_login_and_an_order_are_complete(&jaeger, &platform, &mut cli).await;
+    a_slow_token_call_can_be_found_in_traces(&jaeger, &platform, &mut cli).await;
+    denied_requests_can_be_found_in_traces(&jaeger, &platform).await;
 }
 
-async fn a_login_and_an_order_are_whole(
+async fn the_traces_of_a_login_and_an_order_are_complete(
     jaeger: &Jaeger,
     platform: &Processes,
     cli: &mut HeadlessBrowser,
@@ -184,7 +184,7 @@ async fn a_login_and_an_order_are_whole(
 }
 
 /// By its name and how long it took.
-async fn a_slow_token_call_is_found(
+async fn a_slow_token_call_can_be_found_in_traces(
     jaeger: &Jaeger,
     platform: &Processes,
     cli: &mut HeadlessBrowser,
@@ -214,7 +214,7 @@ async fn a_slow_token_call_is_found(
 }
 
 /// By their error codes.
-async fn denied_requests_are_found(jaeger: &Jaeger, platform: &Processes) {
+async fn denied_requests_can_be_found_in_traces(jaeger: &Jaeger, platform: &Processes) {
     let batch = ClientAuth::basic("batch", "batch-secret");
     let batch = Machine::new(&platform.url(Site::Idp), batch);
     let asked = [

@@ -42,7 +42,7 @@ fn assert_whole(api: &KubeApi) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_is_made_once_and_kept_from_then_on_and_no_value_is_shown() {
+async fn each_secret_is_generated_once_and_no_value_is_printed() {
     let api = KubeApi::start(&NAMES);
     let (code, output) = run(&api);
     assert_eq!(code, Some(0), "{output}");
@@ -75,7 +75,7 @@ async fn all_is_made_once_and_kept_from_then_on_and_no_value_is_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_there_is_never_changed_and_what_is_missing_is_added() {
+async fn existing_secrets_are_not_changed_and_missing_ones_are_added() {
     let api = KubeApi::start(&NAMES);
     api.put(
         "d-redis",
@@ -112,7 +112,7 @@ async fn what_is_there_is_never_changed_and_what_is_missing_is_added() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deployment_of_the_version_before_is_told_when_it_came_here_and_a_new_one_never() {
+async fn an_upgraded_deployment_logs_when_it_was_upgraded_and_a_new_one_does_not() {
     let api = KubeApi::start(&NAMES);
     let (code, output) = run(&api);
     assert_eq!(code, Some(0), "{output}");
@@ -156,7 +156,7 @@ async fn two_runs_at_once_agree() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_is_killed_half_way_is_finished_by_the_next() {
+async fn a_killed_run_is_completed_by_the_next() {
     for writes in 0..NAMES.len() {
         let api = KubeApi::start(&NAMES);
         api.hang_after(writes);
@@ -182,7 +182,7 @@ async fn a_run_that_is_killed_half_way_is_finished_by_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_server_that_is_not_there_yet_is_asked_again_with_the_newest_token() {
+async fn an_unreachable_api_server_is_asked_again_with_the_newest_token() {
     let api = KubeApi::start(&NAMES);
     api.refuse_next(&[503, 403, 429]);
     let (code, output) = run(&api);
@@ -204,7 +204,7 @@ async fn an_api_server_that_is_not_there_yet_is_asked_again_with_the_newest_toke
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_does_not_pass_by_waiting_is_one_line_and_exit_code_1() {
+async fn a_permanent_error_is_one_line_and_exit_code_1() {
     let soon = ["--timeout", "1s"];
     let api = KubeApi::start(&["d-idp"]);
     let (code, output) = Run::begin(&api, SPEC, &soon).end();

@@ -33,7 +33,7 @@ async fn with_a_name_of(length: usize, mode: &str) -> Processes {
     Processes::start(&in_mode(mode, plan)).await
 }
 
-async fn a_long_identity_is_split_and_comes_back_whole(mode: &str) {
+async fn a_long_identity_is_split_over_cookies_and_restored(mode: &str) {
     let platform = with_a_name_of(LONG, mode).await;
     let app = platform.url(Site::App1);
     let mut cli = HeadlessBrowser::new();
@@ -64,7 +64,7 @@ async fn a_long_identity_is_split_and_comes_back_whole(mode: &str) {
 }
 
 #[test]
-fn a_name_that_would_fit_no_cookies_is_refused_at_the_providers_start() {
+fn a_user_too_large_for_cookies_is_refused_when_the_provider_starts() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("idp.toml");
     let name = format!("name = \"{}\"", "A".repeat(TOO_LONG));
@@ -83,5 +83,5 @@ fn a_name_that_would_fit_no_cookies_is_refused_at_the_providers_start() {
 }
 
 in_modes!([hybrid stateless] [
-    a_long_identity_is_split_and_comes_back_whole
+    a_long_identity_is_split_over_cookies_and_restored
 ]);

@@ -29,7 +29,7 @@ fn line(platform: &Processes, name: &str, message: &str) -> Value {
         .clone()
 }
 
-async fn each_line_of_a_request_says_its_trace(plan: Plan) {
+async fn each_log_line_of_a_request_has_its_trace_id(plan: Plan) {
     let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let mut plan = plan;
     plan.environment.push(own("LOG_FORMAT", "json"));
@@ -81,7 +81,7 @@ async fn each_line_of_a_request_says_its_trace(plan: Plan) {
 /// Each failed call to the provider is told at both of its ends: what was said
 /// (RFC 6749 §5.2), which client, in which trace.
 #[tokio::test(flavor = "multi_thread")]
-async fn rfc6749_5_2_a_wrong_client_secret_is_told_with_client_and_error_at_both_ends() {
+async fn rfc6749_5_2_a_wrong_client_secret_is_logged_with_client_and_error_at_both_ends() {
     let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let plan = Plan {
         environment: vec![
@@ -130,7 +130,7 @@ async fn rfc6749_5_2_a_wrong_client_secret_is_told_with_client_and_error_at_both
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_clients_name_is_bounded_and_cannot_end_its_line() {
+async fn a_refused_clients_name_is_truncated_and_cannot_break_its_log_line() {
     let own = ("LOG_FORMAT".to_owned(), "text".to_owned());
     let plan = Plan {
         environment: vec![own],
@@ -164,7 +164,7 @@ async fn a_refused_clients_name_is_bounded_and_cannot_end_its_line() {
 
 /// An app's certificate that the provider does not trust is called so.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_untrusted_certificate_is_called_so() {
+async fn an_untrusted_certificate_is_named_as_the_cause() {
     let stranger = testkit::KubeApi::start(&[]);
     let error = kit::net::http_client().get(stranger.url()).send().await;
     let why = kit::net::why(&error.unwrap_err());
@@ -179,14 +179,14 @@ async fn an_untrusted_certificate_is_called_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nothing_is_traced() {
-    each_line_of_a_request_says_its_trace(Plan::default()).await;
+    each_log_line_of_a_request_has_its_trace_id(Plan::default()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nothing_is_sampled() {
     let otlp = Otlp::start().await;
     let never = ("OTEL_TRACES_SAMPLER".to_owned(), "always_off".to_owned());
-    each_line_of_a_request_says_its_trace(Plan {
+    each_log_line_of_a_request_has_its_trace_id(Plan {
         otlp_endpoint: Some(otlp.endpoint().to_owned()),
         environment: vec![never],
         ..Plan::default()
@@ -198,7 +198,7 @@ async fn where_nothing_is_sampled() {
 #[tokio::test(flavor = "multi_thread")]
 async fn where_all_is_traced() {
     let otlp = Otlp::start().await;
-    each_line_of_a_request_says_its_trace(Plan {
+    each_log_line_of_a_request_has_its_trace_id(Plan {
         otlp_endpoint: Some(otlp.endpoint().to_owned()),
         ..Plan::default()
     })

@@ -221,7 +221,7 @@ async fn every_metric_of_the_registry_is_there_and_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_are_sent_where_that_is_asked_for_and_at_the_end() {
+async fn metrics_are_exported_where_configured_and_at_shutdown() {
     let otlp = Otlp::start().await;
     let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let mut platform = Processes::start(&Plan {
@@ -250,7 +250,7 @@ async fn metrics_are_sent_where_that_is_asked_for_and_at_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_are_not_sent_unasked() {
+async fn metrics_are_not_exported_by_default() {
     let otlp = Otlp::start().await;
     let mut platform = Processes::start(&Plan {
         otlp_endpoint: Some(otlp.endpoint().to_owned()),

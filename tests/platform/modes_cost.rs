@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use kit::config::Site;
 use reqwest::Method;
-use testkit::{HeadlessBrowser, Hop, Plan, Platform, Processes};
+use testkit::{HeadlessBrowser, Plan, Platform, Processes, Response};
 use tests::{ALICE, in_modes, modes::in_mode, sign_in_to};
 
 /// Calls to the APIs that are counted.
@@ -80,20 +80,20 @@ async fn cost(mode: &str) -> Cost {
 }
 
 /// The store commands that the answer says it cost (`Server-Timing`).
-fn price(answer: &Hop) -> u64 {
+fn price(answer: &Response) -> u64 {
     let timing = answer.header("server-timing").unwrap();
     let (_, rest) = timing.split_once("store;desc=\"").unwrap();
     let (commands, _) = rest.split_once(' ').unwrap();
     commands.parse().unwrap()
 }
 
-async fn calls_cost_a_read_each(mode: &str) {
+async fn each_call_costs_one_read(mode: &str) {
     let Cost { counted, told } = cost(mode).await;
     assert_eq!(told, CALLS);
     assert!((CALLS - FEW..=CALLS + FEW).contains(&counted), "{counted}");
 }
 
-async fn a_thousand_calls_cost_next_to_nothing(mode: &str) {
+async fn a_thousand_calls_cost_few_store_commands(mode: &str) {
     let Cost { counted, told } = cost(mode).await;
     assert!(counted <= FEW && told <= FEW, "{counted}, {told}");
 }
@@ -123,7 +123,7 @@ async fn cookies_told(cli: &mut HeadlessBrowser, app: &str, path: &str) -> (usiz
     (told.parse().unwrap(), sent.join("; ").len())
 }
 
-async fn each_answer_tells_the_bytes_of_its_cookies(mode: &str) {
+async fn each_response_reports_the_size_of_its_cookies(mode: &str) {
     let platform = Platform::start_in_mode(mode).await;
     let app = platform.url(Site::App1);
     let mut cli = platform.cli();
@@ -136,10 +136,10 @@ async fn each_answer_tells_the_bytes_of_its_cookies(mode: &str) {
 }
 
 mod said {
-    use super::{each_answer_tells_the_bytes_of_its_cookies, in_modes};
-    in_modes!([stateful hybrid cached stateless] [each_answer_tells_the_bytes_of_its_cookies]);
+    use super::{each_response_reports_the_size_of_its_cookies, in_modes};
+    in_modes!([stateful hybrid cached stateless] [each_response_reports_the_size_of_its_cookies]);
 }
 
-in_modes!([stateful][calls_cost_a_read_each]);
-in_modes!([hybrid cached] [a_thousand_calls_cost_next_to_nothing]);
+in_modes!([stateful][each_call_costs_one_read]);
+in_modes!([hybrid cached] [a_thousand_calls_cost_few_store_commands]);
 in_modes!([stateless][calls_cost_nothing]);

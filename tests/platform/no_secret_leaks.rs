@@ -167,7 +167,10 @@ async fn be_refused_and_log_out(
     cli.goto(&platform.url(Site::App1)).await;
     let out = cli.fetch_post("/logout", &json!({})).await;
     assert_eq!(out.status, 200, "{}", out.body);
-    let way_on = out.json()["redirect_to"].as_str().unwrap().to_owned();
+    let way_on = out.json().unwrap()["redirect_to"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     cli.goto(&way_on).await;
     let told = platform.tap(Site::App2).requests();
     let logout_tokens = told.split("logout_token=").skip(1);

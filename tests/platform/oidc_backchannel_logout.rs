@@ -105,7 +105,7 @@ async fn later(platform: &Platform, app: &Receiver, count: usize) -> Vec<Told> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_way_in_which_a_session_ends_is_told() {
+async fn every_way_to_end_a_session_notifies_its_apps() {
     let (platform, port) = platform().await;
     let app = Receiver::at(port).await;
     let party = Party::demo_rp(&platform);
@@ -128,7 +128,7 @@ async fn every_way_in_which_a_session_ends_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_end_on_the_account_page_or_by_an_operator_is_told() {
+async fn a_session_ended_on_the_account_page_or_by_an_operator_notifies_its_apps() {
     let (platform, port) = platform().await;
     let app = Receiver::at(port).await;
     let party = Party::demo_rp(&platform);
@@ -161,7 +161,7 @@ async fn an_end_on_the_account_page_or_by_an_operator_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_goes_on_by_signing_in_again_does_not_expire() {
+async fn a_session_extended_by_signing_in_again_does_not_expire() {
     let (platform, port) = platform().await;
     let app = Receiver::at(port).await;
     let party = Party::demo_rp(&platform);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kit::config::Site;
 use reqwest::Method;
-use testkit::{HeadlessBrowser, Hop, Plan, Platform, Processes, WireTap, tampered};
+use testkit::{HeadlessBrowser, Plan, Platform, Processes, Response, WireTap, tampered};
 use tests::{
     ALICE, BOB, in_modes, logout::log_out_everywhere, modes::in_mode, session_at, sign_in_to,
 };
@@ -29,7 +29,7 @@ fn logout_tokens(tap: &WireTap) -> Vec<String> {
         .collect()
 }
 
-async fn send(app: &str, token: &str) -> Hop {
+async fn send(app: &str, token: &str) -> Response {
     let body = format!("logout_token={token}");
     let url = format!("{app}/backchannel-logout");
     let answer = HeadlessBrowser::new()
@@ -81,7 +81,7 @@ async fn oidc_backchannel_2_6_7_a_token_works_once_and_for_its_own_app() {
     ] {
         let answer = send(app, &token).await;
         assert_eq!(answer.status, 400, "{why}");
-        let body = answer.json();
+        let body = answer.json().unwrap();
         assert_eq!(body["error"], "invalid_request");
         let said = body["error_description"].as_str().unwrap();
         assert!(said.contains(why), "{why}: {said}");
@@ -89,7 +89,7 @@ async fn oidc_backchannel_2_6_7_a_token_works_once_and_for_its_own_app() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn oidc_backchannel_2_4_the_providers_other_tokens_are_no_logout_tokens() {
+async fn oidc_backchannel_2_4_other_tokens_of_the_provider_are_not_logout_tokens() {
     let platform = Platform::start().await;
     let app1 = platform.url(Site::App1);
     let mut cli = platform.cli();
@@ -128,7 +128,7 @@ async fn oidc_backchannel_2_5_it_is_a_post_of_a_form() {
     }
 }
 
-async fn it_ends_the_sessions_of_one_login_and_no_others(mode: &str) {
+async fn a_logout_token_with_sid_ends_only_the_sessions_of_that_login(mode: &str) {
     let platform = Platform::start_in_mode(mode).await;
     let app1 = platform.url(Site::App1);
     let mut browsers = [platform.cli(), platform.cli(), platform.cli()];
@@ -145,7 +145,7 @@ async fn it_ends_the_sessions_of_one_login_and_no_others(mode: &str) {
 
 /// The app is told while one of its own answers from the provider is still
 /// under way: a login that is finished after it makes no session.
-async fn a_login_that_it_crosses_makes_no_session(mode: &str) {
+async fn a_logout_token_during_a_login_prevents_the_session(mode: &str) {
     let plan = Plan {
         gated: true,
         ..Plan::default()
@@ -185,7 +185,7 @@ async fn a_login_that_it_crosses_makes_no_session(mode: &str) {
 }
 
 /// Nobody listens at the app's door while the session ends elsewhere.
-async fn an_app_that_is_down_meanwhile_is_told_when_it_is_back(mode: &str) {
+async fn an_app_that_was_down_is_notified_when_it_is_back(mode: &str) {
     let mut platform = Processes::start(&in_mode(mode, Plan::default())).await;
     let (app1, app2) = (platform.url(Site::App1), platform.url(Site::App2));
     let mut cli = HeadlessBrowser::new();
@@ -210,9 +210,9 @@ async fn signed_out_in_time(cli: &mut HeadlessBrowser, app: &str) {
 }
 
 in_modes!([stateful cached hybrid] [
-    it_ends_the_sessions_of_one_login_and_no_others
-    a_login_that_it_crosses_makes_no_session
-    an_app_that_is_down_meanwhile_is_told_when_it_is_back
+    a_logout_token_with_sid_ends_only_the_sessions_of_that_login
+    a_logout_token_during_a_login_prevents_the_session
+    an_app_that_was_down_is_notified_when_it_is_back
 ]);
 
 /// Redis has dropped the provider's record by then; the apps' own would live on
@@ -237,7 +237,7 @@ async fn with_redis_the_apps_sessions_end_when_the_providers_expires() {
 
 /// The provider keeps its own data here, so that only the app is without a store.
 #[tokio::test(flavor = "multi_thread")]
-async fn oidc_backchannel_2_8_without_the_store_it_is_503_and_sent_again() {
+async fn oidc_backchannel_2_8_without_the_store_the_answer_is_503_and_the_notice_is_repeated() {
     let plan = Plan {
         durable_redis: true,
         in_memory: vec![Site::Idp, Site::Api1, Site::Api2],

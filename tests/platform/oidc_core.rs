@@ -89,7 +89,7 @@ async fn the_id_token_is_for_the_client_with_its_nonce_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn userinfo_gives_what_the_scopes_allow_5_3() {
+async fn userinfo_returns_the_claims_of_the_scopes_5_3() {
     let platform = Platform::start().await;
     let party = Party::demo_rp(&platform);
     let userinfo = format!("{}/userinfo", platform.issuer());

@@ -42,7 +42,7 @@ async fn is_refused(party: &Party<'_>, cli: &mut HeadlessBrowser, url: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rp_logout_2_a_hint_that_fits_ends_the_session_and_goes_back_with_state() {
+async fn rp_logout_2_a_matching_hint_ends_the_session_and_returns_with_state() {
     let platform = Platform::start().await;
     let party = Party::demo_rp(&platform);
     let mut cli = browser(&party);
@@ -88,7 +88,7 @@ async fn rp_logout_2_by_form_and_with_an_expired_hint() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rp_logout_2_the_user_is_asked_where_no_hint_says_whose_session() {
+async fn rp_logout_2_without_a_hint_the_user_is_asked() {
     let platform = Platform::start().await;
     let party = Party::demo_rp(&platform);
     for parameters in [
@@ -130,7 +130,7 @@ async fn rp_logout_6_another_sites_form_confirms_nothing() {
     party.tokens(&mut attacker, &[]).await;
     attacker.goto(&url(&platform, &[])).await;
     // Even a browser that sent the cookie along would be refused.
-    let stolen = attacker.page().first_form().encoded();
+    let stolen = attacker.first_form().encoded();
     let headers = [("content-type", "application/x-www-form-urlencoded")];
     let endpoint = format!("{}/logout", platform.issuer());
     let answer = victim
@@ -168,7 +168,7 @@ async fn rp_logout_2_a_hint_of_another_session_is_confirmed_first() {
 /// Both ways in which a hint is not this browser's: the browser has no session,
 /// or one of its own.
 #[tokio::test(flavor = "multi_thread")]
-async fn rp_logout_2_a_hint_without_its_browser_ends_no_more_than_its_client_holds() {
+async fn rp_logout_2_a_hint_from_another_browser_ends_only_its_clients_grants() {
     let port = free_port();
     let config = file(&telling(port));
     let flags = ["--config", config.path().to_str().unwrap()];
@@ -217,7 +217,7 @@ async fn rp_logout_2_a_hint_without_its_browser_ends_no_more_than_its_client_hol
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rp_logout_2_a_hint_whose_session_has_ended_goes_back_unasked_with_state() {
+async fn rp_logout_2_a_hint_of_an_ended_session_returns_without_a_question_with_state() {
     let platform = Platform::start().await;
     let party = Party::demo_rp(&platform);
     let mut cli = browser(&party);
@@ -262,7 +262,7 @@ fn sid(hint: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rp_logout_4_what_is_wrong_is_a_page_and_no_redirect() {
+async fn rp_logout_4_an_error_is_a_page_and_not_a_redirect() {
     let platform = Platform::start().await;
     let party = Party::demo_rp(&platform);
     let mut cli = browser(&party);
@@ -302,7 +302,7 @@ async fn rp_logout_4_what_is_wrong_is_a_page_and_no_redirect() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rp_logout_grants_end_with_the_session_where_their_client_says_so() {
+async fn rp_logout_grants_end_with_the_session_where_their_client_is_configured_so() {
     let platform = Platform::start().await;
     let (app1, demo) = (Party::app1(&platform), Party::demo_rp(&platform));
     let mut cli = browser(&demo).not_following(&app1.redirect_uri);
@@ -347,7 +347,7 @@ async fn rp_logout_a_code_redeemed_while_the_session_ends_leaves_no_living_grant
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_user_in_the_same_browser_ends_the_first_ones_session() {
+async fn a_second_user_in_the_same_browser_ends_the_first_users_session() {
     let platform = Platform::start().await;
     let party = Party::app1(&platform);
     let mut cli = browser(&party);
@@ -362,7 +362,7 @@ async fn another_user_in_the_same_browser_ends_the_first_ones_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_metadata_name_it() {
+async fn the_metadata_advertise_it() {
     let platform = Platform::start().await;
     let party = Party::app1(&platform);
     let metadata = party

@@ -54,7 +54,7 @@ pub async fn end(platform: &Platform, which: Which) -> Result<u32, Status> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_its_key_nobody_looks_and_without_one_set_there_is_nothing() {
+async fn the_operator_api_needs_its_key_and_is_absent_where_no_key_is_set() {
     let guarded = platform().await;
     let asked = ListSessionsRequest::default;
     for request in [
@@ -140,7 +140,7 @@ fn sso_lab(flags: &[&str], folder: &Path) -> (Option<i32>, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_one_process_keeps_a_key_that_the_command_line_finds() {
+async fn the_command_line_finds_the_operator_key_of_the_one_process() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     let (state_dir, offset) = (state.to_str().unwrap(), free_offset(1));

@@ -105,7 +105,7 @@ async fn sign_in_or_go_on(cli: &mut HeadlessBrowser, app: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_shows_a_certificate_of_a_ca_that_nobody_trusts_or_for_another_name_is_not_called() {
+async fn a_peer_with_an_untrusted_or_mismatched_certificate_is_not_called() {
     let front = TlsFront::start(&["idp.localhost"]).await;
     let trust = Trust::in_pem(front.ca().as_bytes()).unwrap();
     for (trust, name, is_fine) in [

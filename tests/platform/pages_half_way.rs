@@ -76,7 +76,7 @@ async fn a_state_of_another_browser() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_used_state_as_by_the_back_button_does_no_harm() {
+async fn a_used_state_from_the_back_button_does_no_harm() {
     let platform = Platform::start().await;
     let (mut cli, callback) = before_the_callback(&platform).await;
     let app1 = platform.url(Site::App1);
@@ -123,7 +123,7 @@ async fn an_expired_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_error_with_markup_in_it_is_shown_as_text() {
+async fn an_error_with_markup_is_shown_as_text() {
     let platform = Platform::start().await;
     let (mut cli, callback) = before_the_callback(&platform).await;
     let mark = "<script>alert(1)</script>";
@@ -181,15 +181,15 @@ async fn many_tabs_do_not_pile_up_cookies() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_login_form_sent_twice_or_too_late() {
+async fn the_login_form_submitted_twice_or_too_late() {
     let platform = Platform::start().await;
     let app1 = platform.url(Site::App1);
     let mut cli = platform.cli();
     cli.goto(&format!("{app1}/login")).await;
     let form = cli
-        .page()
         .first_form()
-        .fill(&[("username", ALICE.0), ("password", ALICE.1)]);
+        .fill(&[("username", ALICE.0), ("password", ALICE.1)])
+        .unwrap();
     let mut back = cli.second_tab();
     back.goto(&format!("{}/", platform.issuer())).await;
     cli.submit(form.clone(), 20).await;
@@ -200,16 +200,16 @@ async fn the_login_form_sent_twice_or_too_late() {
     let mut late = platform.cli();
     late.goto(&format!("{app1}/login")).await;
     let form = late
-        .page()
         .first_form()
-        .fill(&[("username", ALICE.0), ("password", ALICE.1)]);
+        .fill(&[("username", ALICE.0), ("password", ALICE.1)])
+        .unwrap();
     platform.advance(Duration::from_secs(3600));
     let page = late.submit(form, 20).await;
     helps(page, 400);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_there_is_a_page_for_people_too() {
+async fn an_unknown_url_is_a_page_for_people_too() {
     let platform = Platform::start().await;
     let mut cli = platform.cli();
     for site in [Site::Lab, Site::Idp, Site::App1, Site::App2] {

@@ -8,7 +8,7 @@ use tests::{ALICE, BOB, Party, sign_in};
 use crate::receiver::{BUILT_IN, file};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_user_reads_the_same_as_a_wrong_password() {
+async fn an_unknown_user_gets_the_same_page_as_a_wrong_password() {
     let platform = Platform::start().await;
     let party = Party::app1(&platform);
     let mut cli = party.cli();
@@ -47,7 +47,7 @@ async fn a_disabled_user_cannot_sign_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn from_the_fifth_failure_on_a_user_at_an_address_has_to_wait() {
+async fn a_user_at_an_address_is_delayed_from_the_fifth_failure_on() {
     let platform = Platform::start().await;
     let party = Party::app1(&platform);
     let mut cli = party.cli();
@@ -78,7 +78,7 @@ async fn from_the_fifth_failure_on_a_user_at_an_address_has_to_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_alone_has_to_wait_from_the_50th_failure_on() {
+async fn an_address_is_delayed_from_the_50th_failure_on() {
     let platform = Platform::start().await;
     let party = Party::app1(&platform);
     let mut cli = party.cli();
@@ -99,13 +99,13 @@ async fn an_address_alone_has_to_wait_from_the_50th_failure_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_form_that_another_browser_was_given_signs_nobody_in() {
+async fn a_login_form_issued_to_another_browser_starts_no_session() {
     let platform = Platform::start().await;
     let party = Party::app1(&platform);
     let (mut attacker, mut victim) = (party.cli(), party.cli());
     let fields = [("username", ALICE.0), ("password", ALICE.1)];
     attacker.goto(&party.authorize_url(&[])).await;
-    let form = attacker.page().first_form().fill(&fields);
+    let form = attacker.first_form().fill(&fields).unwrap();
     victim.goto(&party.authorize_url(&[])).await;
     let page = victim.submit(form, 5).await;
     assert!(page.location().is_none() && page.status() >= 400, "{page}");
@@ -118,15 +118,15 @@ async fn a_login_form_that_another_browser_was_given_signs_nobody_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_form_sent_from_another_site_signs_nobody_in() {
+async fn a_login_form_submitted_by_another_site_starts_no_session() {
     let platform = Platform::start().await;
     let party = Party::app1(&platform);
     let mut cli = party.cli();
     cli.goto(&party.authorize_url(&[])).await;
     let form = cli
-        .page()
         .first_form()
-        .fill(&[("username", ALICE.0), ("password", ALICE.1)]);
+        .fill(&[("username", ALICE.0), ("password", ALICE.1)])
+        .unwrap();
     // The same form with the same fields, but the page that sends it is app1's.
     cli.goto(&platform.url(kit::config::Site::App1)).await;
     let page = cli.submit(form, 5).await;
@@ -165,7 +165,7 @@ async fn the_provider_session_cookie_is_as_the_contract_says_and_new_at_each_log
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_form_opened_with_an_empty_cookie_fits_no_browser() {
+async fn a_form_opened_with_an_empty_cookie_is_bound_to_no_browser() {
     let platform = Platform::start().await;
     let party = Party::app1(&platform);
     let idp = platform.issuer();

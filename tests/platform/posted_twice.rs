@@ -49,7 +49,7 @@ async fn twice(first: &mut HeadlessBrowser, form: &Form, pace: Pace) -> [Page; 2
 
 fn filled(cli: &HeadlessBrowser, (username, password): Person) -> Form {
     let fields = [("username", username), ("password", password)];
-    cli.page().first_form().fill(&fields)
+    cli.first_form().fill(&fields).unwrap()
 }
 
 fn code(page: &Page, party: &Party<'_>) -> String {
@@ -74,7 +74,7 @@ async fn is_signed_in(platform: &Platform, cli: &HeadlessBrowser) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sign_in_form_sent_twice_leads_on_to_the_app_both_times() {
+async fn a_sign_in_form_submitted_twice_redirects_to_the_app_both_times() {
     let platform = Platform::start().await;
     let party = Party::app1(&platform);
     for pace in PACES {
@@ -119,7 +119,7 @@ async fn both_apps_are_reached_by_the_second_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_consent_form_sent_twice_leads_on_to_the_app_both_times() {
+async fn a_consent_form_submitted_twice_redirects_to_the_app_both_times() {
     let platform = Platform::start().await;
     let party = Party::demo_rp(&platform);
     for pace in PACES {
@@ -132,7 +132,7 @@ async fn a_consent_form_sent_twice_leads_on_to_the_app_both_times() {
             second.text().contains("Allow this app?") || second.has_form(),
             "{second}"
         );
-        let allow = second.first_form();
+        let allow = second.first_form().unwrap();
         let [one, two] = twice(&mut cli, &allow, pace).await;
         code(&one, &party);
         party.redeem(&code(&two, &party)).await.granted();
@@ -140,14 +140,17 @@ async fn a_consent_form_sent_twice_leads_on_to_the_app_both_times() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_denial_sent_twice_is_a_denial_and_another_decision_is_none() {
+async fn a_denial_submitted_twice_stays_a_denial_and_cannot_become_a_consent() {
     let platform = Platform::start().await;
     let party = Party::demo_rp(&platform);
     for pace in PACES {
         let mut cli = party.cli();
         cli.goto(&party.authorize_url(&[])).await;
         tests::sign_in(&mut cli, ALICE).await;
-        let (allow, deny) = (cli.page().first_form(), cli.page().form_with_button("Deny"));
+        let (allow, deny) = (
+            cli.first_form(),
+            cli.page().form_with_button("Deny").unwrap(),
+        );
         for page in twice(&mut cli, &deny, pace).await {
             let to = page.location().unwrap_or_else(|| panic!("{page}"));
             assert!(to.as_str().contains("error=access_denied"), "{to}");
@@ -158,7 +161,7 @@ async fn a_denial_sent_twice_is_a_denial_and_another_decision_is_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_form_sent_again_needs_the_same_browser_user_and_password() {
+async fn a_repeated_form_needs_the_same_browser_user_and_password() {
     let platform = Platform::start().await;
     let party = Party::app1(&platform);
     let mut cli = party.cli();
@@ -183,7 +186,7 @@ async fn a_form_sent_again_needs_the_same_browser_user_and_password() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rfc6749_4_1_2_a_code_that_was_redeemed_meanwhile_is_not_given_again() {
+async fn rfc6749_4_1_2_a_code_that_was_redeemed_is_not_issued_again() {
     let platform = Platform::start().await;
     let party = Party::app1(&platform);
     let mut cli = party.cli();
@@ -201,7 +204,7 @@ async fn rfc6749_4_1_2_a_code_that_was_redeemed_meanwhile_is_not_given_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_accounts_sign_in_and_the_question_at_logout_lead_on_both_times() {
+async fn the_account_sign_in_and_the_logout_question_can_be_submitted_twice() {
     let platform = Platform::start().await;
     let party = Party::demo_rp(&platform);
     let back = "http://127.0.0.1:9999/";
@@ -220,7 +223,7 @@ async fn the_accounts_sign_in_and_the_question_at_logout_lead_on_both_times() {
             ("post_logout_redirect_uri", back),
         ]);
         cli.goto(url.as_str()).await;
-        let form = cli.page().first_form();
+        let form = cli.first_form();
         for page in twice(&mut cli, &form, pace).await {
             let to = page.location().map(String::from);
             assert_eq!(to.as_deref(), Some(back), "{pace:?}: {page}");

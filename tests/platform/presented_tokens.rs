@@ -11,7 +11,7 @@ use crate::receiver::{BUILT_IN, file};
 const GRACE: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn grants_are_shown_and_ended_by_a_refresh_token_alone() {
+async fn grants_are_listed_and_ended_only_with_a_refresh_token() {
     let platform = Platform::start().await;
     let party = Party::app1(&platform);
     let tokens = party.tokens(&mut party.cli(), &[]).await;
@@ -39,7 +39,7 @@ async fn grants_are_shown_and_ended_by_a_refresh_token_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rfc9700_4_14_2_a_refresh_token_beyond_its_grace_ends_its_family_wherever_it_comes() {
+async fn rfc9700_4_14_2_a_refresh_token_after_its_grace_period_ends_its_family_at_every_endpoint() {
     let platform = Platform::start().await;
     let party = Party::app1(&platform);
     for (path, status) in [("/grants", 400), ("/grants/end", 400), ("/revoke", 200)] {
@@ -64,7 +64,7 @@ async fn rfc9700_4_14_2_a_refresh_token_beyond_its_grace_ends_its_family_whereve
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rfc6749_6_another_clients_refresh_token_beyond_its_grace_ends_nothing() {
+async fn rfc6749_6_another_clients_refresh_token_after_its_grace_period_ends_nothing() {
     let platform = Platform::start().await;
     let (party, stranger) = (Party::app1(&platform), Party::demo_rp(&platform));
     let first = party
@@ -120,7 +120,7 @@ rotate_refresh_tokens = true
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_without_audiences_signs_users_in_and_its_token_is_good_for_userinfo_alone() {
+async fn the_token_of_a_client_without_audiences_is_valid_only_at_userinfo() {
     let config = file(&format!("{BUILT_IN}{LOGIN_ONLY}"));
     let flags = ["--config", config.path().to_str().unwrap()];
     let platform = Platform::start_with(&flags).await;

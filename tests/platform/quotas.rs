@@ -22,7 +22,7 @@ fn keys(redis: &RedisServer) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_has_so_many_sessions_and_the_oldest_ends_everywhere() {
+async fn a_users_sessions_are_limited_and_the_oldest_ends_everywhere() {
     let redis = RedisServer::start();
     let quotas = ["--idp-sessions-per-user", "4"];
     let platform = Platform::start_with_idp_on(&redis, &quotas).await;
@@ -45,7 +45,7 @@ async fn a_user_has_so_many_sessions_and_the_oldest_ends_everywhere() {
         let expected = n >= 8;
         assert_eq!(is_signed_in(cli, &app).await, expected, "browser {n}");
         let page = cli.goto(&format!("{}/account", platform.issuer())).await;
-        let asks_who = page.has_form() && page.first_form().field("username").is_some();
+        let asks_who = page.asks_for("username");
         assert_eq!(asks_who, !expected, "at the provider: browser {n}");
     }
     assert!(is_signed_in(&mut bob, &app).await, "nobody else's");
@@ -69,7 +69,7 @@ async fn until_told(cli: &mut HeadlessBrowser, app: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_app_keeps_so_many_sessions_of_a_user_and_revokes_the_oldest() {
+async fn an_apps_sessions_of_a_user_are_limited_and_the_oldest_is_revoked() {
     let platform = Platform::start_with_bff(&["--bff-sessions-per-user", "3"]).await;
     let app = platform.url(Site::App1);
     let mut browsers = Vec::new();
@@ -85,7 +85,7 @@ async fn an_app_keeps_so_many_sessions_of_a_user_and_revokes_the_oldest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_has_so_many_grants_in_a_session_and_the_oldest_is_revoked() {
+async fn a_clients_grants_in_a_session_are_limited_and_the_oldest_is_revoked() {
     let platform = Platform::start().await;
     let party = Party::my_spa(&platform);
     let mut cli = party.cli();
@@ -103,7 +103,7 @@ async fn a_client_has_so_many_grants_in_a_session_and_the_oldest_is_revoked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_gives_a_client_so_many_grants_and_the_oldest_is_revoked() {
+async fn a_users_grants_to_a_client_are_limited_and_the_oldest_is_revoked() {
     let platform = Platform::start_with(&["--idp-grants-per-client", "3"]).await;
     let party = Party::demo_rp(&platform);
     let mut refresh_tokens = Vec::new();
@@ -128,7 +128,7 @@ fn fill(redis: &RedisServer, set: &str, first: u32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_number_of_sessions_notices_or_users_ends_service() {
+async fn no_number_of_sessions_notices_or_users_stops_the_service() {
     let redis = RedisServer::start();
     for set in ["idp:logins", "idp:outbox"] {
         for first in (1..=120_000).step_by(10_000) {

@@ -115,7 +115,7 @@ async fn the_rights_suffice_and_each_service_has_keys_of_its_own_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_api_2s_password_nobody_is_signed_in_or_changed_or_read() {
+async fn the_redis_user_of_api_2_can_neither_read_nor_write_records_of_others() {
     let scene = Scene::set().await;
     let redis = scene.redis();
     let user = "sso-lab-api-2";
@@ -163,7 +163,7 @@ async fn one_app_reads_and_writes_nothing_of_the_others_sessions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_service_may_look_around_or_administer_and_a_stranger_may_nothing() {
+async fn no_service_may_scan_or_administer_redis_and_an_unknown_user_may_do_nothing() {
     let scene = Scene::set().await;
     let redis = scene.redis();
     let wide = [
@@ -215,7 +215,7 @@ async fn no_service_may_look_around_or_administer_and_a_stranger_may_nothing() {
 /// `CLIENT TRACKING` has no keys of its own: whoever may track one prefix may
 /// track all, and is told names.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_names_of_keys_which_anybody_who_tracks_them_is_told_open_nothing() {
+async fn key_names_in_redis_contain_no_secret() {
     let scene = Scene::set().await;
     let keys = scene.keys();
     let jar = scene.cli.jar();

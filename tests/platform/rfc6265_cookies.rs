@@ -61,7 +61,7 @@ async fn signed_in() -> (Platform, String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rfc6265_5_2_the_provider_takes_its_own_cookie_alone_whatever_stands_beside_it() {
+async fn rfc6265_5_2_the_provider_reads_its_own_cookie_among_malformed_ones() {
     let (platform, session, authorize) = signed_in().await;
     let callback = format!("{}/callback?", platform.url(Site::App1));
     let own = format!("{SESSION}={session}");
@@ -87,7 +87,7 @@ async fn rfc6265_5_2_the_provider_takes_its_own_cookie_alone_whatever_stands_bes
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sign_in_at_the_provider_that_meets_a_cookie_twice_ends_on_a_page_that_names_it() {
+async fn a_duplicate_cookie_at_the_provider_is_named_on_an_error_page() {
     let (platform, session, authorize) = signed_in().await;
     let own = format!("{SESSION}={session}");
     let account = format!("{}/account", platform.issuer());
@@ -107,7 +107,7 @@ async fn a_sign_in_at_the_provider_that_meets_a_cookie_twice_ends_on_a_page_that
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sign_in_at_an_app_that_meets_a_cookie_twice_ends_on_a_page_that_names_it() {
+async fn a_duplicate_cookie_at_an_app_is_named_on_an_error_page() {
     let platform = Platform::start().await;
     for app in [Site::App1, Site::App2] {
         let app = platform.url(app);

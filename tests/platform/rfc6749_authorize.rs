@@ -161,7 +161,7 @@ async fn the_consent_page_names_what_is_asked_and_a_denial_is_access_denied_4_1_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_first_party_client_is_asked_no_consent() {
+async fn a_first_party_client_needs_no_consent() {
     let platform = Platform::start().await;
     let party = Party::app1(&platform);
     let mut cli = party.cli();

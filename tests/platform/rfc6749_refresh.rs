@@ -12,7 +12,7 @@ fn refused(status: u16, error: &str) -> (u16, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_code_used_twice_takes_its_refresh_token_with_it_4_1_2() {
+async fn a_code_used_twice_revokes_its_refresh_token_4_1_2() {
     let platform = Platform::start().await;
     let party = Party::demo_rp(&platform);
     let code = party.code(&mut party.cli(), &[]).await;
@@ -111,7 +111,7 @@ async fn without_offline_access_there_is_no_refresh_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_code_sent_again_the_next_day_still_takes_its_refresh_token_4_1_2() {
+async fn a_code_used_again_the_next_day_revokes_its_refresh_token_4_1_2() {
     let platform = Platform::start().await;
     let party = Party::demo_rp(&platform);
     let mut cli = party.cli();
@@ -127,7 +127,7 @@ async fn a_code_sent_again_the_next_day_still_takes_its_refresh_token_4_1_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_token_ends_when_its_time_is_over_and_its_last_access_token_lives_on() {
+async fn a_refresh_token_expires_and_its_last_access_token_stays_valid() {
     let platform = Platform::start().await;
     let party = Party::demo_rp(&platform);
     let mut cli = party.cli();

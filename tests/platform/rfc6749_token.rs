@@ -14,7 +14,7 @@ fn refused(status: u16, error: &str) -> (u16, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_code_works_once_also_under_concurrency_4_1_2() {
+async fn a_code_is_redeemed_once_under_concurrency_4_1_2() {
     let platform = Platform::start().await;
     let party = Party::demo_rp(&platform);
     let code = party.code(&mut party.cli(), &[]).await;
@@ -71,7 +71,7 @@ async fn a_code_belongs_to_its_client_and_its_redirect_uri_4_1_3() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn success_is_never_cached_5_1() {
+async fn a_token_response_is_never_cached_5_1() {
     let platform = Platform::start().await;
     let party = Party::demo_rp(&platform);
     let tokens = party.tokens(&mut party.cli(), &[]).await;
@@ -81,7 +81,7 @@ async fn success_is_never_cached_5_1() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_secret_is_401_with_the_scheme_that_was_used_5_2() {
+async fn a_wrong_secret_is_401_with_the_scheme_of_the_request_5_2() {
     let platform = Platform::start().await;
     let grant = [("grant_type", "client_credentials")];
     let batch = platform.machine(ClientAuth::basic("batch", "wrong"));
@@ -105,7 +105,7 @@ async fn a_wrong_secret_is_401_with_the_scheme_that_was_used_5_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_authenticates_only_as_it_is_registered_2_3() {
+async fn a_client_authenticates_only_by_its_registered_method_2_3() {
     let platform = Platform::start().await;
     let grant = [("grant_type", "client_credentials")];
     let posted = platform
@@ -180,7 +180,7 @@ async fn a_grant_that_the_client_may_not_use_is_unauthorized_client_5_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_later_issues_bring_is_absent() {
+async fn planned_features_are_absent() {
     let platform = Platform::start().await;
     let machine = Party::demo_rp(&platform).machine;
     for path in [
@@ -204,7 +204,7 @@ async fn what_later_issues_bring_is_absent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_a_form_is_read_and_no_parameter_twice_3_2() {
+async fn only_forms_are_accepted_and_no_parameter_twice_3_2() {
     let platform = Platform::start().await;
     let machine = Party::demo_rp(&platform).machine;
     let form = "application/x-www-form-urlencoded";
@@ -248,7 +248,7 @@ async fn a_public_client_redeems_its_code_and_rotates_without_a_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_scope_tells_a_machines_audience_and_is_never_dropped_3_3() {
+async fn a_machines_scope_selects_its_audience_and_is_never_dropped_3_3() {
     let platform = Platform::start().await;
     let batch = platform.machine(ClientAuth::basic("batch", "batch-secret"));
     let grant = ("grant_type", "client_credentials");

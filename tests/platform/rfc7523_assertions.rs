@@ -86,7 +86,7 @@ impl Scene {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rfc7523_3_a_clients_clock_and_a_librarys_fixed_hour_are_taken() {
+async fn rfc7523_3_clock_skew_and_a_fixed_hour_of_lifetime_are_accepted() {
     let key = TestKey::es256();
     let header = json!({"alg": "ES256", "kid": "1"});
     let scene = Scene::set(&config(&json!([key.jwk("1")]), "")).await;
@@ -120,7 +120,7 @@ async fn rfc7523_3_a_clients_clock_and_a_librarys_fixed_hour_are_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rfc7523_3_a_jti_is_remembered_as_long_as_its_assertion_counts() {
+async fn rfc7523_3_a_jti_is_remembered_as_long_as_its_assertion_is_valid() {
     let key = TestKey::es256();
     let header = json!({"alg": "ES256", "kid": "1"});
     let lifetimes = "client_assertion = \"2h\"";
@@ -139,7 +139,7 @@ async fn rfc7523_3_a_jti_is_remembered_as_long_as_its_assertion_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rfc7517_4_5_the_key_is_the_one_that_fits_by_kid_kind_algorithm_and_use() {
+async fn rfc7517_4_5_the_key_matches_by_kid_type_algorithm_and_use() {
     let (ec, rsa) = (TestKey::es256(), TestKey::rs256());
     let mut for_encryption = TestKey::es256().jwk("1");
     for_encryption["use"] = json!("enc");

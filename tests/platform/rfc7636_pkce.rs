@@ -37,7 +37,7 @@ async fn plain_is_refused_also_as_the_default_method_4_3() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_verifier_has_to_fit_4_6() {
+async fn the_verifier_must_match_the_challenge_4_6() {
     let platform = Platform::start().await;
     let party = Party::demo_rp(&platform);
     let mut cli = party.cli();

@@ -77,7 +77,7 @@ async fn the_subject_stays_the_user_and_the_actor_is_the_client_4_1() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_policy_maps_scopes_and_gives_no_more() {
+async fn the_policy_maps_scopes_and_grants_no_others() {
     let platform = Platform::start().await;
     let subject = alices_token(&platform, "openid https://api-1/read").await;
     let api1 = api1(&platform);
@@ -93,7 +93,7 @@ async fn the_policy_maps_scopes_and_gives_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_new_token_never_outlives_its_subject() {
+async fn the_new_token_expires_no_later_than_its_subject_token() {
     let platform = Platform::start().await;
     let subject = alices_token(&platform, EVERYTHING).await;
     platform.advance(Duration::from_secs(600));
@@ -143,7 +143,7 @@ async fn only_the_configured_client_and_pair_of_audiences_2_2_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_subject_token_has_to_be_good_2_2_2() {
+async fn the_subject_token_must_be_valid_2_2_2() {
     let platform = Platform::start().await;
     let party = Party::demo_rp(&platform);
     let tokens = party.tokens(&mut party.cli(), &[]).await;

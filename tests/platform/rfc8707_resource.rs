@@ -68,7 +68,7 @@ async fn narrowing_never_narrows_the_refresh_token_rfc6749_6() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_not_granted_is_refused_and_never_silently_replaced() {
+async fn a_scope_or_audience_outside_the_grant_is_refused_and_never_replaced() {
     let platform = Platform::start().await;
     let party = Party::demo_rp(&platform);
     let only_api1 = [("scope", "openid offline_access https://api-1/read")];

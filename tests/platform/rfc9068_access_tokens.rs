@@ -17,7 +17,7 @@ async fn tokens(platform: &Platform, changes: &[(&str, &str)]) -> Answer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_token_says_what_it_has_to_2_2() {
+async fn the_token_has_the_required_claims_2_2() {
     let platform = Platform::start().await;
     let tokens = tokens(&platform, &[]).await;
     let token = UnverifiedClaims::of(&tokens.text("access_token"));
@@ -39,7 +39,7 @@ async fn the_token_says_what_it_has_to_2_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_says_what_it_took_the_token_to_say() {
+async fn whoami_shows_how_the_api_interpreted_the_token() {
     let platform = Platform::start().await;
     let token = tokens(&platform, &[]).await.text("access_token");
     let machine = Party::demo_rp(&platform).machine;
@@ -56,7 +56,7 @@ async fn an_api_says_what_it_took_the_token_to_say() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_good_access_token_is_401_and_says_so_4() {
+async fn an_invalid_access_token_is_401_invalid_token_4() {
     let platform = Platform::start().await;
     let api1_tokens = tokens(&platform, &[]).await;
     let api2_token = tokens(&platform, &[("resource", API2)])

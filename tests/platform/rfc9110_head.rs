@@ -47,7 +47,7 @@ async fn rfc9110_9_3_2_every_service_answers_head_as_get_without_a_body() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rfc3986_6_2_2_no_service_takes_another_spelling_of_a_path() {
+async fn rfc3986_6_2_2_no_service_accepts_another_spelling_of_a_path() {
     let platform = Platform::start().await;
     let mut cli = platform.cli();
     for site in Site::ALL {

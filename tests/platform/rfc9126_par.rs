@@ -150,7 +150,7 @@ async fn app2_pushes_and_app1_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pushed_request_that_was_denied_is_used_up_2_2() {
+async fn a_denied_pushed_request_cannot_be_used_again_2_2() {
     let platform = Platform::start().await;
     let party = Party::demo_rp(&platform);
     let mut cli = party.cli();
@@ -166,7 +166,7 @@ async fn a_pushed_request_that_was_denied_is_used_up_2_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_tab_with_the_same_pushed_request_leaves_the_session_alone() {
+async fn a_second_tab_with_the_same_pushed_request_keeps_the_session() {
     let platform = Platform::start().await;
     let party = Party::demo_rp(&platform);
     let mut first = party.cli();

@@ -5,7 +5,7 @@ use testkit::Platform;
 use tests::{ALICE, Party, session_at, sign_in};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_names_the_issuer_errors_too_2() {
+async fn every_authorization_response_names_the_issuer_errors_too_2() {
     let platform = Platform::start().await;
     let party = Party::demo_rp(&platform);
     let mut cli = party.cli();
@@ -25,7 +25,7 @@ async fn every_answer_names_the_issuer_errors_too_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_app_takes_no_code_from_another_issuer_2_4() {
+async fn an_app_accepts_no_code_from_another_issuer_2_4() {
     let platform = Platform::start().await;
     let app1 = platform.url(Site::App1);
     for iss in ["http://evil.localhost:1", ""] {

@@ -14,7 +14,7 @@ async fn is_signed_in(cli: &mut HeadlessBrowser, app: &str) -> bool {
     session_at(cli, app).await["authenticated"] == true
 }
 
-async fn a_session_outlives_a_rotation_and_not_its_key(mode: &str) {
+async fn a_session_survives_a_key_rotation_and_ends_with_its_key(mode: &str) {
     let mut platform = Processes::start(&in_mode(mode, Plan::default())).await;
     let app = platform.url(Site::App1);
     let (mut before, mut after) = (HeadlessBrowser::new(), HeadlessBrowser::new());
@@ -35,4 +35,4 @@ async fn a_session_outlives_a_rotation_and_not_its_key(mode: &str) {
     assert_eq!(before.fetch_get("/api1/data").await.status, 401);
 }
 
-in_modes!([stateful stateless] [a_session_outlives_a_rotation_and_not_its_key]);
+in_modes!([stateful stateless] [a_session_survives_a_key_rotation_and_ends_with_its_key]);

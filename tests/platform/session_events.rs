@@ -83,7 +83,7 @@ async fn sign_out(cli: &mut HeadlessBrowser, app: &str) {
     assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
-async fn the_stream_tells_a_logout_in_the_same_process(mode: &str) {
+async fn the_stream_reports_a_logout_in_the_same_process(mode: &str) {
     let platform = Platform::start_in_mode(mode).await;
     let app = platform.url(Site::App1);
     let mut cli = platform.cli();
@@ -95,18 +95,18 @@ async fn the_stream_tells_a_logout_in_the_same_process(mode: &str) {
         Stream::open(&cli, &app).await,
     );
     let url = format!("{app}/session?slide=false");
-    let now = cli.raw(Method::GET, &url, &[], "").await.json();
+    let now = cli.raw(Method::GET, &url, &[], "").await.json().unwrap();
     assert_eq!(now["expires_at"], before["expires_at"], "nothing slid");
     sign_out(&mut cli, &app).await;
     one.ends_with("ended").await;
     two.ends_with("ended").await;
 }
 
-in_modes!([stateful cached hybrid stateless] [the_stream_tells_a_logout_in_the_same_process]);
+in_modes!([stateful cached hybrid stateless] [the_stream_reports_a_logout_in_the_same_process]);
 
 /// Back-channel logout reaches the app, and the app's pages.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_stream_tells_a_logout_that_began_at_the_other_app() {
+async fn the_stream_reports_a_logout_that_began_at_the_other_app() {
     let platform = Platform::start().await;
     let (app1, app2) = (platform.url(Site::App1), platform.url(Site::App2));
     let mut cli = platform.cli();
@@ -152,7 +152,7 @@ async fn the_newest_four_streams_of_a_session_stay() {
 }
 
 /// The store tells: nobody asks it again and again.
-async fn the_stream_tells_a_logout_at_another_replica(mode: &str) {
+async fn the_stream_reports_a_logout_at_another_replica(mode: &str) {
     let plan = Plan {
         replicas: 2,
         ..Plan::default()
@@ -168,8 +168,8 @@ async fn the_stream_tells_a_logout_at_another_replica(mode: &str) {
 }
 
 mod elsewhere {
-    use super::{in_modes, the_stream_tells_a_logout_at_another_replica};
-    in_modes!([stateful cached hybrid] [the_stream_tells_a_logout_at_another_replica]);
+    use super::{in_modes, the_stream_reports_a_logout_at_another_replica};
+    in_modes!([stateful cached hybrid] [the_stream_reports_a_logout_at_another_replica]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

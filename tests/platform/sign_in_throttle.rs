@@ -25,8 +25,10 @@ async fn post_from(
     person: (&str, &str),
     address: &str,
 ) -> (u16, Option<String>, String) {
-    let form = cli.page().first_form();
-    let form = form.fill(&[("username", person.0), ("password", person.1)]);
+    let form = cli.first_form();
+    let form = form
+        .fill(&[("username", person.0), ("password", person.1)])
+        .unwrap();
     let url = format!("{issuer}/sign-in");
     let headers = [("content-type", FORM), ("x-forwarded-for", address)];
     let answer = cli.raw(Method::POST, &url, &headers, &form.encoded()).await;
@@ -53,7 +55,7 @@ async fn a_class_of_40_behind_one_address_signs_in_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_tries_at_once_are_counted_before_the_first_hash_is_done() {
+async fn concurrent_attempts_are_counted_before_the_first_hash_is_done() {
     let platform = Platform::start().await;
     let party = Party::app1(&platform);
     let mut tries = JoinSet::new();
@@ -73,7 +75,7 @@ async fn many_tries_at_once_are_counted_before_the_first_hash_is_done() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_works_for_a_caller_who_has_hung_up() {
+async fn no_service_works_for_a_caller_that_disconnected() {
     let platform = Platform::start_with(&BEHIND_A_PROXY).await;
     let party = Party::app1(&platform);
     let mut cli = party.cli();
@@ -86,9 +88,11 @@ async fn nobody_works_for_a_caller_who_has_hung_up() {
     let idp = platform.tap(Site::Idp).address();
     let mut open = Vec::new();
     for n in 0..600 {
-        let form = cli.page().first_form();
+        let form = cli.first_form();
         let name = format!("nobody-{n}");
-        let body = form.fill(&[("username", &name), ("password", "wrong")]);
+        let body = form
+            .fill(&[("username", &name), ("password", "wrong")])
+            .unwrap();
         let body = body.encoded();
         let request = format!(
             "POST /sign-in HTTP/1.1\r\nhost: {idp}\r\ncontent-type: {FORM}\r\ncookie: {cookie}\r\n\
@@ -124,7 +128,7 @@ async fn wrong_passwords(platform: &Platform) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_browser_that_goes_away_during_the_hash_does_not_spare_its_failure() {
+async fn a_disconnect_during_the_hash_still_counts_the_failure() {
     let platform = Platform::start().await;
     let party = Party::app1(&platform);
     let mut cli = party.cli();
@@ -135,8 +139,10 @@ async fn a_browser_that_goes_away_during_the_hash_does_not_spare_its_failure() {
         .cloned();
     let cookie = format!("__Host-idp_browser={}", cookie.unwrap().value);
     let idp = platform.tap(Site::Idp).address();
-    let form = cli.page().first_form();
-    let body = form.fill(&[("username", "alice"), ("password", "wrong")]);
+    let form = cli.first_form();
+    let body = form
+        .fill(&[("username", "alice"), ("password", "wrong")])
+        .unwrap();
     let body = body.encoded();
     let mut statuses = Vec::new();
     for _ in 0..40 {
@@ -158,7 +164,7 @@ async fn a_browser_that_goes_away_during_the_hash_does_not_spare_its_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_redis_tells_no_password_from_another() {
+async fn a_full_redis_gives_the_same_error_for_every_password() {
     let platform = Processes::start(&Plan::default()).await;
     let app = platform.url(Site::App1);
     let mut cli = HeadlessBrowser::new();
@@ -185,7 +191,7 @@ async fn a_full_redis_tells_no_password_from_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_browser_that_its_user_signed_in_with_before_is_delayed_by_no_stranger() {
+async fn failures_of_strangers_do_not_delay_a_known_browser() {
     let platform = Platform::start().await;
     let party = Party::app1(&platform);
     let mut known = party.cli();
@@ -218,7 +224,7 @@ async fn a_browser_that_its_user_signed_in_with_before_is_delayed_by_no_stranger
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn failures_from_everywhere_delay_a_user_and_never_lock_the_account() {
+async fn failures_from_many_addresses_delay_a_user_and_never_lock_the_account() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("idp.toml");
     let limits = idp::settings::DEFAULT
@@ -243,7 +249,7 @@ async fn failures_from_everywhere_delay_a_user_and_never_lock_the_account() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_counts_in_one_form_however_the_proxy_writes_it() {
+async fn an_address_is_counted_in_canonical_form_however_the_proxy_writes_it() {
     let platform = Platform::start_with(&BEHIND_A_PROXY).await;
     let (party, issuer) = (Party::app1(&platform), platform.issuer());
     for forms in [

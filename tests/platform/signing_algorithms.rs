@@ -22,7 +22,7 @@ async fn algorithms(machine: &Machine, token: &str) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clients_id_tokens_and_logout_tokens_are_signed_as_its_setting_says() {
+async fn id_tokens_and_logout_tokens_are_signed_with_the_clients_algorithm() {
     for alg in ["RS256", "ES256", "EdDSA"] {
         let port = free_port();
         let client = "client_id = \"demo_rp\"\n";

@@ -69,7 +69,7 @@ async fn exports(api: &str, outcome: &str) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn spans_that_no_collector_takes_are_said_once_and_counted() {
+async fn spans_that_cannot_be_exported_are_logged_once_and_counted() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = nobody.local_addr().unwrap().port();
     drop(nobody);

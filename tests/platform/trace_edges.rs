@@ -22,7 +22,7 @@ async fn traced(plan: Plan) -> (Otlp, Processes) {
     (otlp, platform)
 }
 
-fn trace_id(answer: &testkit::Hop) -> String {
+fn trace_id(answer: &testkit::Response) -> String {
     answer.header("trace-id").unwrap().to_owned()
 }
 
@@ -103,7 +103,7 @@ fn edges_of_an_order(app: &str) -> Vec<Edge<'_>> {
     ]
 }
 
-async fn each_step_of_a_login_and_of_calls_is_where_it_belongs(mode: &str) {
+async fn each_step_of_a_login_and_of_calls_has_its_span(mode: &str) {
     let (otlp, platform) = traced(in_mode(mode, Plan::default())).await;
     for (site, app) in [(Site::App1, "app1-bff"), (Site::App2, "app2-bff")] {
         let mut cli = HeadlessBrowser::new();
@@ -210,11 +210,11 @@ async fn what_a_call_costs(otlp: &Otlp, cli: &mut HeadlessBrowser, app: &str, mo
 }
 
 in_modes!([stateful cached hybrid stateless] [
-    each_step_of_a_login_and_of_calls_is_where_it_belongs
+    each_step_of_a_login_and_of_calls_has_its_span
 ]);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_is_found_by_its_error_code() {
+async fn a_refusal_can_be_found_by_its_error_code() {
     let (otlp, platform) = traced(Plan::default()).await;
 
     // A wrong password, in the trace of the login.

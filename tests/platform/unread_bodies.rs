@@ -60,7 +60,7 @@ async fn a_form_without_a_session_is_refused_before_its_body_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_route_takes_what_it_needs_and_says_413_to_more_before_it_comes() {
+async fn each_route_answers_413_to_a_body_over_its_limit_before_reading_it() {
     let platform = Platform::start().await;
     let session = format!("{FORM}{COOKIE}{}\r\n", "a".repeat(43));
     for (site, path, headers, most) in [

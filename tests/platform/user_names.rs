@@ -32,7 +32,7 @@ async fn rfc8265_a_name_and_a_password_are_the_same_however_they_are_typed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_beyond_its_bound_is_a_wrong_one() {
+async fn a_user_name_over_the_limit_counts_as_wrong() {
     let platform = Platform::start().await;
     let party = Party::app1(&platform);
     let mut cli = party.cli();

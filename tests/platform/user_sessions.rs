@@ -6,7 +6,7 @@ use std::time::Duration;
 use kit::config::Site;
 use reqwest::Method;
 use serde_json::Value;
-use testkit::{ClientAuth, HeadlessBrowser, Hop, Platform};
+use testkit::{ClientAuth, HeadlessBrowser, Platform, Response};
 use tests::{ALICE, BOB, in_modes, session_at, sign_in, sign_in_to, words::API1};
 
 const IDLE: Duration = Duration::from_secs(8 * 3600);
@@ -59,10 +59,10 @@ async fn listed(cli: &mut HeadlessBrowser) -> Vec<Value> {
     let answer = cli.fetch_get("/sessions").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(answer.header("cache-control"), Some("no-store"));
-    answer.json().as_array().unwrap().clone()
+    answer.json().unwrap().as_array().unwrap().clone()
 }
 
-async fn end(cli: &mut HeadlessBrowser, handle: &str) -> Hop {
+async fn end(cli: &mut HeadlessBrowser, handle: &str) -> Response {
     let path = format!("/sessions/{handle}");
     cli.fetch(Method::DELETE, &path, &[("x-csrf", "1")], "")
         .await
@@ -76,7 +76,7 @@ async fn is_signed_in(cli: &mut HeadlessBrowser, app: &str) -> bool {
     session_at(cli, app).await["authenticated"] == true
 }
 
-async fn they_are_the_users_own_this_one_first_then_the_newest(mode: &str) {
+async fn the_list_has_only_the_users_sessions_the_current_one_first(mode: &str) {
     let mut scene = Scene::set(mode).await;
     let Scene {
         platform,
@@ -110,7 +110,7 @@ async fn they_are_the_users_own_this_one_first_then_the_newest(mode: &str) {
     assert_eq!(listed(&mut scene.bobs).await.len(), 1);
 }
 
-async fn a_device_is_named_in_plain_words(mode: &str) {
+async fn a_device_is_shown_by_browser_and_operating_system(mode: &str) {
     let platform = Platform::start_in_mode(mode).await;
     let app = platform.url(Site::App1);
     let mut cli = platform.cli().not_following(&format!("{app}/callback"));
@@ -121,17 +121,21 @@ async fn a_device_is_named_in_plain_words(mode: &str) {
     let arrived = cli.raw(Method::GET, callback.as_str(), &firefox, "").await;
     assert_eq!(arrived.status, 303, "{}", arrived.body);
     let url = format!("{app}/sessions");
-    let all = cli.raw(Method::GET, &url, &firefox, "").await.json();
+    let all = cli
+        .raw(Method::GET, &url, &firefox, "")
+        .await
+        .json()
+        .unwrap();
     assert_eq!(all[0]["device"], "Firefox on Linux", "{all}");
 }
 
-async fn one_on_another_device_is_ended_with_its_refresh_token(mode: &str) {
+async fn a_session_on_another_device_is_ended_with_its_refresh_token(mode: &str) {
     let mut scene = Scene::set(mode).await;
     let tokens = scene.refresh_tokens();
     let other = handle(&listed(&mut scene.first).await[1]);
     let answer = end(&mut scene.first, &other).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
-    assert_eq!(answer.json()["current"], false);
+    assert_eq!(answer.json().unwrap()["current"], false);
     assert!(scene.is_revoked(&tokens[1]).await);
     assert_eq!(listed(&mut scene.first).await.len(), 1);
     assert_eq!(
@@ -149,13 +153,13 @@ async fn one_on_another_device_is_ended_with_its_refresh_token(mode: &str) {
     assert!(!is_signed_in(&mut scene.second, &scene.app).await);
 }
 
-async fn the_one_that_asks_is_ended_and_forgotten_by_its_browser(mode: &str) {
+async fn ending_the_current_session_clears_its_cookie(mode: &str) {
     let mut scene = Scene::set(mode).await;
     let tokens = scene.refresh_tokens();
     let own = handle(&listed(&mut scene.first).await[0]);
     let answer = end(&mut scene.first, &own).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
-    let body = answer.json();
+    let body = answer.json().unwrap();
     assert_eq!(body["current"], true);
     let carried = matches!(mode, "hybrid" | "stateless");
     assert_eq!(
@@ -174,7 +178,7 @@ async fn the_one_that_asks_is_ended_and_forgotten_by_its_browser(mode: &str) {
     assert_eq!(listed(&mut scene.second).await.len(), 1);
 }
 
-async fn another_users_is_not_there_and_nobody_asks_in_anothers_name(mode: &str) {
+async fn another_users_session_is_404_and_ending_needs_a_session_and_the_csrf_header(mode: &str) {
     let mut scene = Scene::set(mode).await;
     let alices = listed(&mut scene.first).await;
     for handle in [
@@ -197,7 +201,7 @@ async fn another_users_is_not_there_and_nobody_asks_in_anothers_name(mode: &str)
     assert_eq!(listed(&mut scene.first).await.len(), 2);
 }
 
-async fn last_use_is_as_exact_as_the_sliding_step(mode: &str) {
+async fn the_last_use_is_as_exact_as_the_sliding_step(mode: &str) {
     let mut scene = Scene::set(mode).await;
     let used = async |scene: &mut Scene| {
         let url = format!("{}/session", scene.app);
@@ -224,15 +228,15 @@ async fn last_use_with_the_provider_is_the_last_renewal() {
 }
 
 in_modes!([stateful cached hybrid stateless] [
-    they_are_the_users_own_this_one_first_then_the_newest
-    a_device_is_named_in_plain_words
-    one_on_another_device_is_ended_with_its_refresh_token
-    the_one_that_asks_is_ended_and_forgotten_by_its_browser
-    another_users_is_not_there_and_nobody_asks_in_anothers_name
+    the_list_has_only_the_users_sessions_the_current_one_first
+    a_device_is_shown_by_browser_and_operating_system
+    a_session_on_another_device_is_ended_with_its_refresh_token
+    ending_the_current_session_clears_its_cookie
+    another_users_session_is_404_and_ending_needs_a_session_and_the_csrf_header
 ]);
 
 mod in_the_store {
-    use super::last_use_is_as_exact_as_the_sliding_step;
+    use super::the_last_use_is_as_exact_as_the_sliding_step;
 
-    tests::in_modes!([stateful cached hybrid] [last_use_is_as_exact_as_the_sliding_step]);
+    tests::in_modes!([stateful cached hybrid] [the_last_use_is_as_exact_as_the_sliding_step]);
 }

@@ -8,7 +8,7 @@ use tests::{session_at, sign_in_to};
 const SOON: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_is_hashed_for_a_users_file_that_the_provider_takes() {
+async fn hash_password_prints_a_hash_that_the_provider_accepts() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     fs::write(path("password"), "Brillig 4 o'clock\n").unwrap();

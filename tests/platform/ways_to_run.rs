@@ -183,7 +183,7 @@ fn help_lists_every_setting_with_its_variable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_is_not_there_yet_is_waited_for_and_said_so() {
+async fn a_redis_that_is_not_up_yet_is_awaited_and_logged() {
     const ALL: [(&str, u16); 5] = [
         ("idp", 8081),
         ("app1-bff", 8082),

@@ -52,5 +52,5 @@ pub async fn session_at(cli: &mut HeadlessBrowser, app: &str) -> serde_json::Val
         )
         .await;
     assert_eq!(answer.status, 200, "{}", answer.body);
-    answer.json()
+    answer.json().unwrap()
 }

@@ -2,18 +2,18 @@
 
 use reqwest::Method;
 use serde_json::Value;
-use testkit::{HeadlessBrowser, Hop};
+use testkit::{HeadlessBrowser, Response};
 
 /// Signs out at `app`: `scope` is `app`, or empty for everywhere. Where the
 /// browser is to go then is left to the test.
 pub async fn log_out_at(cli: &mut HeadlessBrowser, app: &str, scope: &str) -> Value {
     let answer = try_to_log_out_at(cli, app, scope).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
-    answer.json()
+    answer.json().unwrap()
 }
 
 /// The same, whatever the answer is.
-pub async fn try_to_log_out_at(cli: &mut HeadlessBrowser, app: &str, scope: &str) -> Hop {
+pub async fn try_to_log_out_at(cli: &mut HeadlessBrowser, app: &str, scope: &str) -> Response {
     let url = format!("{app}/logout?scope={scope}");
     let headers = [("x-csrf", "1"), ("accept", "application/json")];
     cli.raw(Method::POST, &url, &headers, "").await

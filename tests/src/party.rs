@@ -134,7 +134,7 @@ impl<'a> Party<'a> {
                 );
                 return answer.query_pairs().into_owned().collect();
             }
-            let asks_who = cli.page().first_form().field("username").is_some();
+            let asks_who = cli.page().asks_for("username");
             let fields: &[(&str, &str)] = if asks_who {
                 &[("username", ALICE.0), ("password", ALICE.1)]
             } else {

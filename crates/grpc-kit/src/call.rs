@@ -8,8 +8,8 @@ use tonic::{
     metadata::{MetadataValue, errors::InvalidMetadataValue},
 };
 
-/// A call with `message` and `authorization: credentials`, which no log shows.
-/// Make it inside the call's span: the callee's becomes that one's child.
+/// A call with `message` and `authorization: credentials`, which no log shows. Make it
+/// inside the call's span, which becomes the parent of the callee's span.
 pub fn authorized<T>(message: T, credentials: &str) -> Result<Request<T>, InvalidMetadataValue> {
     let mut credentials = MetadataValue::try_from(credentials)?;
     credentials.set_sensitive(true);
@@ -22,7 +22,7 @@ pub fn authorized<T>(message: T, credentials: &str) -> Result<Request<T>, Invali
 
 /// Makes `call`, and repeats it once if the peer certainly did not process it
 /// (RFC 9113 §6.8, §8.7). A draining server closes connections while calls are on
-/// their way to it; the repeat opens a new connection. Right for any call.
+/// their way to it; the repeat opens a new connection. It is safe for any call.
 pub async fn call_retry_unprocessed<T>(
     call: impl AsyncFn() -> Result<T, Status>,
 ) -> Result<T, Status> {

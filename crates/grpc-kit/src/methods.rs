@@ -5,12 +5,11 @@ use std::{collections::HashMap, io, sync::Arc};
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 
-/// What stands for each method that a service does not have.
+/// The name that stands for unknown methods.
 const OTHER: &str = "_OTHER";
 
-/// The methods of the services that a server has, out of their descriptors. A
-/// path is the caller's word until it names one of them: a stranger's method
-/// must become neither a span's name nor a time series.
+/// The methods of a server's services, from their descriptors. A caller chooses the path,
+/// so an unknown method must become neither a span's name nor a time series.
 #[derive(Clone, Debug)]
 pub(crate) struct Methods(Arc<HashMap<&'static str, Service>>);
 
@@ -21,8 +20,8 @@ struct Service {
 }
 
 impl Methods {
-    /// Those of the services `names`, which `descriptors`, an encoded
-    /// `FileDescriptorSet`, must all have.
+    /// The methods of the services `names`, all of which must be in `descriptors`, an encoded
+    /// `FileDescriptorSet`.
     pub(crate) fn of(names: &[&'static str], descriptors: &[u8]) -> io::Result<Self> {
         let files = FileDescriptorSet::decode(descriptors).map_err(io::Error::other)?;
         let found = names.iter().map(|name| match methods_of(&files, name) {
@@ -32,8 +31,8 @@ impl Methods {
         Ok(Self(Arc::new(found.collect::<io::Result<_>>()?)))
     }
 
-    /// The service and the method that `path` names. None where the service is
-    /// not one of ours: health checks and reflection are nobody's request.
+    /// The service and the method that `path` names. None for health checks, reflection and
+    /// unknown services.
     pub(crate) fn named(&self, path: &str) -> Option<(&'static str, Arc<str>)> {
         let (name, method) = path.strip_prefix('/')?.split_once('/')?;
         let (name, service) = self.0.get_key_value(name)?;

@@ -1,4 +1,4 @@
-//! The gRPC server: all that each one has besides its own methods.
+//! The gRPC server: everything that all gRPC services have in common.
 
 use std::{io, net::TcpListener, time::Duration};
 
@@ -16,41 +16,40 @@ use tonic_reflection::pb::{v1, v1alpha};
 
 use crate::{methods::Methods, socket::Socket, trace::TraceLayer};
 
-/// The most bytes of one message. Give it to each generated server by
-/// `max_decoding_message_size`: [`GrpcServer`] cannot do that for it.
+/// The maximum size of a message in bytes. Pass it to each generated server with
+/// `max_decoding_message_size`, because [`GrpcServer`] cannot.
 pub const MAX_MESSAGE: usize = 64 * 1024;
-/// The most bytes of a call's metadata, as HTTP's headers have.
+/// The maximum size of a call's metadata in bytes, as for HTTP headers.
 const MAX_METADATA: u32 = 32 * 1024;
-/// The longest that a call may take.
+/// The time limit of a call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// The most calls at once on one connection.
+/// The maximum number of concurrent calls on one connection.
 const MAX_STREAMS: u16 = 256;
-/// What may come of a call, and of all calls of a connection, before anybody
-/// has read it: a message, and a few.
+/// The flow-control windows of a call and of a connection: one message, and a few.
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
-/// How often an idle connection is asked whether its peer is still there.
+/// The interval of pings on an idle connection.
 const KEEPALIVE: Duration = Duration::from_secs(30);
-/// How often readiness is looked at until it is there.
+/// The interval of readiness checks until the service is ready.
 const READINESS_POLL: Duration = Duration::from_millis(50);
 
-/// A gRPC server with all that each one has besides its own methods.
+/// A gRPC server with everything that all gRPC services have in common.
 pub struct GrpcServer {
     /// The service that its spans belong to.
     pub service: &'static str,
-    /// Where its calls are counted.
+    /// The metrics of its calls.
     pub metrics: Metrics,
     /// The full names of the gRPC services that are served, for health,
     /// reflection and span names.
     pub names: &'static [&'static str],
-    /// An encoded `FileDescriptorSet` that has them all; what else it has is
-    /// not announced.
+    /// An encoded `FileDescriptorSet` with all of them; other services in it are not
+    /// announced.
     pub descriptors: &'static [u8],
-    /// What it still waits for.
+    /// The state of `/readyz`.
     pub readiness: Readiness,
     /// When to drain.
     pub shutdown: Shutdown,
-    /// What clients may hold of this process.
+    /// The limits on clients of this process.
     pub admission: Admission,
 }
 
@@ -94,15 +93,15 @@ impl GrpcServer {
         let shutdown = self.shutdown;
         let sweep = self.admission.sweep();
         running.push(tokio::spawn(async move {
-            // Until then a new connection's health check is told NOT_SERVING;
-            // then open connections are told to go (GOAWAY, RFC 9113 §6.8).
+            // Until then a new connection's health check answers NOT_SERVING; then open
+            // connections get GOAWAY (RFC 9113 §6.8).
             let stop = shutdown.time_to_stop();
             tokio::select! {
                 ended = builder.serve_with_incoming_shutdown(incoming, stop) => {
                     ended.map_err(io::Error::other)
                 }
                 () = sweep => Ok(()),
-                // A client that never ends its stream must not hold up the process.
+                // A client that never ends its stream must not delay the process's end.
                 () = shutdown.time_is_up() => Ok(()),
             }
         }));
@@ -127,7 +126,7 @@ fn incoming(
     }))
 }
 
-/// Announces what is served: one set of descriptors can hold other servers' too.
+/// Announces the served services: a set of descriptors can contain others.
 fn reflection_of<'a>(
     names: &[&str],
     descriptors: &'a [u8],
@@ -155,8 +154,8 @@ fn reflection_of<'a>(
     builder
 }
 
-/// Says in the standard health service what `/readyz` says: not serving until
-/// ready, and not serving while draining.
+/// Keeps the standard health service equal to `/readyz`: not serving until ready, and not
+/// serving while draining.
 async fn report_health(
     reporter: HealthReporter,
     names: &[&str],

@@ -1,4 +1,4 @@
-//! A connection's socket and the bodies of its calls, under the bounds of
+//! A connection's socket and the bodies of its calls, under the limits of
 //! `kit::admission`.
 
 use std::{

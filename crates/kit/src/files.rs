@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-/// The most bytes that are read of a file.
+/// The maximum size of a file in bytes.
 pub const MAX_LEN: u64 = 4 << 20;
 
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";

@@ -27,7 +27,7 @@ pub struct Deps {
     pub clock: Arc<dyn clock::Clock>,
     /// The source of all randomness.
     pub random: Arc<dyn random::Random>,
-    /// Tells the service to drain.
+    /// The signal to drain.
     pub shutdown: shutdown::Shutdown,
 }
 

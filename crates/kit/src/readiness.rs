@@ -29,7 +29,7 @@ impl Readiness {
         }
     }
 
-    /// `dependency` was reached.
+    /// Records that `dependency` was reached.
     pub fn reached(&self, dependency: &str) {
         self.waiting_for
             .write()
@@ -44,7 +44,7 @@ impl Readiness {
         }
     }
 
-    /// `Ok` when ready, otherwise the reason in a sentence.
+    /// `Ok` if ready, otherwise the reason in a sentence.
     pub fn check(&self) -> Result<(), String> {
         if self.shutdown.has_begun() {
             return Err("draining".to_owned());

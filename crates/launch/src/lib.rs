@@ -1,6 +1,6 @@
-//! From the command line to running services and back to an exit code: what
-//! every `main` has in common. 0 after a drain, 2 for a bad configuration or a
-//! taken port (a line for each error), 1 when a service fails.
+//! The common part of every `main`: from the command line to running services and to an
+//! exit code. 0 after a drain, 2 for a bad configuration or a taken port (one line for
+//! each error), 1 if a service fails.
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -14,7 +14,7 @@ use kit::{
 };
 use store::SharedStore;
 
-/// What a program runs on.
+/// The surroundings of a program.
 pub struct Platform {
     /// The common settings.
     pub common: Common,
@@ -64,7 +64,7 @@ where
     let common = args.read(&mut problems).unwrap_or_else(Common::unusable);
     let config = read(&common, &mut problems);
     let deps = Deps::system(Shutdown::on_signals(common.drain));
-    // Nothing is connected yet: what is wrong with its settings is told with all else.
+    // Nothing is connected yet, so errors of its settings are reported with all others.
     let redis = args.redis.read(&mut problems);
     let store = store::open(redis.as_ref(), Arc::clone(&deps.clock));
     let store = store.map_err(|found| problems.extend(found)).ok();
@@ -109,7 +109,7 @@ where
 /// they are on for all programs, each heap and each thread's stack would take
 /// 2 MiB at its first byte.
 fn use_small_pages() {
-    // Where the kernel refuses, the process runs as well, in more memory.
+    // If the kernel refuses, the process only needs more memory.
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(true);
 }

@@ -19,16 +19,15 @@ pub use proxies::TrustedProxies;
 pub struct ClientAddr(Option<IpAddr>);
 
 impl ClientAddr {
-    /// A trusted proxy did not say it in a way that can be read, or there is
-    /// no network connection at all.
+    /// The proxy's header cannot be read, or there is no network connection.
     pub const UNKNOWN: Self = Self(None);
 
-    /// Where a limit counts requests from here.
+    /// The bucket of limits for requests from here.
     pub fn bucket(self) -> AddrBucket {
         self.0.map_or(AddrBucket::UNKNOWN, AddrBucket::of)
     }
 
-    /// The address, where it is known.
+    /// The address, if it is known.
     pub const fn ip(self) -> Option<IpAddr> {
         self.0
     }

@@ -1,14 +1,14 @@
-//! The cookies that a request brings, for the provider and the apps alike, read
-//! as bytes and as they were sent:
+//! The cookies of a request, for the provider and the apps, read as bytes and without
+//! decoding:
 //!
-//! - A decoded name would let a sibling's `%5F%5FHost-…`, to which a browser
-//!   applies no `__Host-` rule, pass for ours.
-//! - White space is SP and HTAB (RFC 6265 §5.2). Unicode has more of it, and a
-//!   name that begins with such a character is another name.
-//! - Names are compared to the letter: `__host-…` is another name.
-//! - A cookie that is no text hides no other.
+//! - Decoding names would accept `%5F%5FHost-…`, to which browsers do not apply the rule
+//!   for `__Host-`, so that a sibling site can set it.
+//! - White space is SP and HTAB (RFC 6265 §5.2). A name that begins with another white
+//!   space character of Unicode is another name.
+//! - Names are case-sensitive: `__host-…` is another name.
+//! - A cookie that is not text does not hide others.
 //!
-//! Nothing is copied: this is on the path of every call.
+//! Nothing is copied, because every call reads its cookies.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -24,38 +24,38 @@ use crate::{
     ui::{Message, Site},
 };
 
-/// The cookies of one request, in the order in which they came.
+/// The cookies of one request, in their order.
 pub struct Cookies<'r>(Vec<Pair<'r>>);
 
 /// Name and value, as they were sent.
 type Pair<'r> = (&'r [u8], &'r [u8]);
 
 impl<'r> Cookies<'r> {
-    /// Of `req`. Each call reads the headers anew: pass it on.
+    /// The cookies of `req`. Each call reads the headers again, so pass the result on.
     pub fn of(req: &'r HttpRequest) -> Self {
         Self::in_headers(req.headers())
     }
 
-    /// Of a request with these headers.
+    /// The cookies of a request with these headers.
     pub fn in_headers(headers: &'r HeaderMap) -> Self {
         let lines = headers.get_all(header::COOKIE);
         let pairs = lines.flat_map(|line| pairs(line.as_bytes()));
         Self(pairs.filter_map(pair).collect())
     }
 
-    /// Name and value of each that is text.
+    /// Name and value of each cookie that is text.
     pub fn all(&self) -> impl Iterator<Item = (&'r str, &'r str)> {
         let texts = self.0.iter().copied();
         texts.filter_map(|(name, value)| Some((text(name)?, text(value)?)))
     }
 
-    /// The name of each that is text, whatever its value is.
+    /// The name of each cookie whose name is text.
     pub fn names(&self) -> impl Iterator<Item = &'r str> {
         self.0.iter().filter_map(|(name, _)| text(name))
     }
 
-    /// The value of the cookie `name`. A `__Host-` cookie cannot be there
-    /// twice; of another that is, somebody else set one: then it is none.
+    /// The value of the cookie `name`. If the name occurs twice, another site may have set
+    /// one of the two, so there is no value.
     pub fn get(&self, name: &str) -> Option<&'r str> {
         let mut own = self.named(name);
         let value = own.next()?;
@@ -67,7 +67,7 @@ impl<'r> Cookies<'r> {
         self.named(name).next().is_some()
     }
 
-    /// Whether the cookie `name` is there more than once.
+    /// Whether the cookie `name` occurs more than once.
     pub fn is_doubled(&self, name: &str) -> bool {
         self.named(name).nth(1).is_some()
     }
@@ -78,15 +78,14 @@ impl<'r> Cookies<'r> {
     }
 }
 
-/// The page where a sign-in ends that meets the cookie `name` twice: to try
-/// again would meet both again. Neither is removed: the one that stayed could
-/// be the other site's.
+/// The page of a sign-in with a duplicate cookie `name`, where another attempt would fail
+/// too. Neither cookie is removed: the remaining one could be the other site's.
 pub fn doubled(req: &HttpRequest, site: Site, name: &str) -> HttpResponse {
     tracing::info!(cookie = name, "a browser sends a cookie twice");
     Message::new(
         "A cookie is there twice",
         format!(
-            "This browser sends the cookie {name} twice. One of the two may be another site's, and nothing tells them apart, so neither counts."
+            "This browser sends the cookie {name} twice. Another site may have set one of them, so neither is used."
         ),
     )
     .what_to_do(format!(
@@ -97,8 +96,7 @@ pub fn doubled(req: &HttpRequest, site: Site, name: &str) -> HttpResponse {
     .respond(site, StatusCode::BAD_REQUEST)
 }
 
-/// What stands between semicolons. Access tokens are long: memchr looks at many
-/// bytes at once.
+/// The parts between semicolons. memchr is fast for long access tokens.
 fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let ends = memchr_iter(b';', line).chain([line.len()]);
     ends.scan(0, |begin, end| {

@@ -1,4 +1,4 @@
-//! CORS for the pages of public clients: their origins alone, and never a cookie.
+//! CORS for the pages of public clients: only their origins, and without cookies.
 
 use actix_cors::Cors;
 use actix_web::http::{Method, header};
@@ -7,8 +7,8 @@ use actix_web::http::{Method, header};
 const KEPT: usize = 600;
 
 /// Lets scripts of `origins` send `GET` and `POST` with a bearer token or a body,
-/// and read why they were refused. Any other origin is allowed nothing: its browser
-/// keeps the answer from the script.
+/// and read refusals. No other origin is allowed: the browser hides the response from its
+/// script.
 pub fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
         .allowed_methods([Method::GET, Method::POST])

@@ -1,5 +1,5 @@
-//! A browser's User-Agent in plain words. It is the browser's own word, good
-//! for recognising one's own devices and for nothing else.
+//! A browser's User-Agent in plain words. The browser chooses its text, so it serves only
+//! to recognise one's own devices.
 
 /// In this order: most browsers also name those that they descend from.
 const BROWSERS: [(&str, &str); 9] = [
@@ -24,7 +24,7 @@ const SYSTEMS: [(&str, &str); 7] = [
     ("Linux", "Linux"),
 ];
 
-/// `Firefox on Linux`, or as much of it as can be told.
+/// `Firefox on Linux`, or the part of it that is known.
 pub fn in_words(user_agent: Option<&str>) -> String {
     let Some(text) = user_agent.filter(|text| !text.trim().is_empty()) else {
         return "An unknown browser".to_owned();

@@ -1,5 +1,5 @@
-//! HEAD is GET without the content (RFC 9110 §9.3.2): what routes and guards
-//! is told that it is a GET, and the answer loses its body on the way out.
+//! HEAD is GET without the content (RFC 9110 §9.3.2): routes and guards see a GET, and the
+//! response loses its body at the end.
 
 use std::{
     convert::Infallible,
@@ -14,7 +14,7 @@ use actix_web::{
     web::Bytes,
 };
 
-/// Makes a HEAD request a GET; whether it was one.
+/// Turns a HEAD request into a GET. Returns whether it was a HEAD request.
 pub(crate) fn as_get(req: &mut ServiceRequest) -> bool {
     let is_head = *req.method() == Method::HEAD;
     if is_head {
@@ -23,7 +23,7 @@ pub(crate) fn as_get(req: &mut ServiceRequest) -> bool {
     is_head
 }
 
-/// The answer without its body where that `is_head`'s; its headers stay as GET's are.
+/// The response without its body if `is_head`; the headers stay those of GET.
 /// A body that would never end (an event stream) ends at once.
 pub(crate) fn without_body<B: MessageBody>(
     response: ServiceResponse<B>,
@@ -35,7 +35,7 @@ pub(crate) fn without_body<B: MessageBody>(
     response.map_body(|_, body| EitherBody::right(Absent(body.size())))
 }
 
-/// A body that is not sent; only its size is told.
+/// A body that is not sent; only its size is known.
 pub(crate) struct Absent(BodySize);
 
 impl MessageBody for Absent {

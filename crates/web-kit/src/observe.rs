@@ -29,7 +29,7 @@ use crate::{
     trace::{Origin, RequestTrace, TracePolicy},
 };
 
-/// The most bytes that a request's headers may have together.
+/// The maximum size of a request's headers together, in bytes.
 pub(crate) const MAX_HEADERS: usize = 32 * 1024;
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
@@ -42,7 +42,7 @@ pub(crate) struct Observe {
     policy: TracePolicy,
     body_limit: usize,
     shutdown: Shutdown,
-    /// Routes that are their own pattern: as many as there are, whoever asks what.
+    /// Paths of routes without parameters, which are their own pattern.
     fixed: RefCell<HashSet<Arc<str>>>,
 }
 
@@ -77,9 +77,8 @@ impl Observe {
         let mut response = head::without_body(response, is_head);
         let is_whole = meter.is_none_or(|meter| meter.end());
         if !is_whole || self.shutdown.has_begun() {
-            // RFC 9112 §9.6: what is left of a body is not waited for; and while
-            // draining the next request comes on another connection, and so to
-            // another replica. None meets the end of this one.
+            // RFC 9112 §9.6: the rest of a body is not awaited. During a drain the next request
+            // uses another connection, and so another replica.
             let head = response.response_mut().head_mut();
             head.set_connection_type(ConnectionType::Close);
         }
@@ -93,7 +92,7 @@ impl Observe {
         next: Next<B>,
     ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
         let started = Instant::now();
-        // Before anything looks at the path.
+        // Before anything reads the path.
         let refused = path::refusal(req.path());
         let route = match refused {
             Some(_) => Arc::from("unmatched"),
@@ -190,8 +189,8 @@ fn request_span(method: &'static str, route: &str) -> Span {
     )
 }
 
-/// What is inside answers, unless the path is refused or the headers are too
-/// large to be handed on.
+/// Refuses a misspelled path and headers that are too large; otherwise the inner service
+/// answers.
 async fn bounded<B: MessageBody + 'static>(
     refused: Option<String>,
     req: ServiceRequest,

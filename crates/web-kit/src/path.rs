@@ -1,8 +1,7 @@
 //! A path is written in one way only (RFC 3986 §6.2.2). The router decodes
-//! percent-encoded characters, and what looks at the path before it (traces,
-//! CSRF, a proxy's rules) does not: `/%6Detrics` would be one place to one and
-//! another to the other. No path of ours has a percent-encoded character, so
-//! those that could mean a second spelling are refused.
+//! percent-encoded characters; code that reads the path before it (traces, CSRF, a proxy's
+//! rules) does not, so `/%6Detrics` would be two different paths. No route needs a
+//! percent-encoded character, so those that allow a second spelling are refused.
 
 /// Why `path` is refused, in a sentence.
 pub(crate) fn refusal(path: &str) -> Option<String> {
@@ -20,7 +19,7 @@ pub(crate) fn refusal(path: &str) -> Option<String> {
                     "The path has %{byte:02X} where {sign} is meant (RFC 3986 section 6.2.2.2)."
                 ));
             }
-            // Some would decode twice, some take it for the path's own structure.
+            // Some programs decode twice, some treat it as a separator.
             Some(b'\\' | b'%' | 0..=31 | 127) => {
                 return Some("The path has an encoded character that no path here has.".to_owned());
             }

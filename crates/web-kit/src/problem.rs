@@ -6,7 +6,7 @@ use actix_web::{
 };
 use serde::Serialize;
 
-/// A refusal. `type` is `about:blank`: the status says what kind it is.
+/// A refusal. `type` is `about:blank`: the status is the kind of problem.
 #[derive(Clone, Debug, Serialize)]
 pub struct Problem {
     title: &'static str,

@@ -1,11 +1,11 @@
-//! What every session cookie says of cross-site requests.
+//! `SameSite` of the session cookies.
 
 use actix_web::cookie::SameSite;
 use kit::config::{Weakness, Weaknesses};
 
 /// `SameSite` of a session cookie: `Lax`, unless a lab has weakened it. It is
-/// written although Lax is the default: Chromium sends a cookie that names none
-/// on cross-site POSTs for its first two minutes.
+/// written although Lax is the default: without it, Chromium sends a cookie with
+/// cross-site POSTs in its first two minutes.
 pub const fn same_site(weaknesses: Weaknesses) -> Option<SameSite> {
     if weaknesses.has(Weakness::SameSiteNone) {
         Some(SameSite::None)

@@ -22,30 +22,30 @@ use crate::{
     ui,
 };
 
-/// An HTTP server with all that each service has besides its own routes.
+/// An HTTP server with everything that all services have in common.
 pub struct HttpServer {
     /// Its name, in traces and metrics.
     pub service: &'static str,
-    /// Where its requests are counted.
+    /// The metrics of its requests.
     pub metrics: Metrics,
-    /// What it still waits for.
+    /// The state of `/readyz`.
     pub readiness: Readiness,
     /// When to drain.
     pub shutdown: Shutdown,
     /// Worker threads.
     pub workers: usize,
-    /// Proxies whose word counts about the client's address.
+    /// The trusted proxies, which state the client's address.
     pub trusted_proxies: TrustedProxies,
-    /// What the deployment has: pages name nothing else.
+    /// The sites of the deployment: pages link to no others.
     pub sites: Sites,
-    /// Where the trace of each request begins.
+    /// The origin of each request's trace.
     pub trace: TracePolicy,
-    /// The most bytes of any request's body; beyond it is 413. Most routes take less.
+    /// The maximum size of a request's body in bytes; a larger one is 413. Most routes accept
+    /// less.
     pub body_limit: usize,
-    /// What clients may hold of this process.
+    /// The limits on clients of this process.
     pub admission: Admission,
-    /// Where `/metrics` is answered, and nothing else; with none, on the site's
-    /// own sockets.
+    /// Sockets for `/metrics` only; if there are none, the site's own sockets serve it.
     pub metrics_at: Vec<TcpListener>,
 }
 
@@ -116,7 +116,7 @@ impl HttpServer {
         let mut running = Running::new();
         running.push(tokio::spawn(async move {
             let stopping = async {
-                // Until then a new connection's `/readyz` is told 503.
+                // Until then `/readyz` answers 503 on a new connection.
                 shutdown.time_to_stop().await;
                 handle.stop(true).await;
             };

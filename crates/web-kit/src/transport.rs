@@ -1,5 +1,5 @@
-//! actix's HTTP/1.1 server on sockets of our own ([`crate::connection`]). actix's
-//! public way to start a server takes plain network sockets alone.
+//! actix's HTTP/1.1 server on the project's own sockets ([`crate::connection`]). actix's
+//! public API starts servers only on plain network sockets.
 
 use std::{fmt, io, net::TcpListener, rc::Rc, time::Duration};
 
@@ -14,14 +14,14 @@ use tokio::net::TcpStream;
 
 use crate::{client::TrustedProxies, connection::Socket};
 
-/// How long a client may take to send the headers of its first request. Those of
-/// later ones have as long ([`kit::admission::Limits::head`]).
+/// The time for the headers of a connection's first request. Later requests have the same
+/// limit ([`kit::admission::Limits::head`]).
 const HEADERS_IN: Duration = Duration::from_secs(10);
-/// How long an idle connection is kept: longer than balancers keep theirs (most
-/// for 60 s), or one could send a request into the closing.
+/// The time for which an idle connection stays open: longer than load balancers keep
+/// theirs (usually 60 s), so that no request races the close.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a client that sends on is listened to after a refusal, so that the
-/// refusal reaches it (RFC 9112 §9.6).
+/// The time for which further input is read after a refusal, so that the refusal reaches
+/// the client (RFC 9112 §9.6).
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Decides which connections are accepted.
@@ -31,7 +31,7 @@ pub(crate) struct AcceptPolicy {
     pub(crate) proxies: TrustedProxies,
 }
 
-/// A server of what `factory` makes, one for each of `workers` and listeners.
+/// A server of the services that `factory` makes, one for each worker and listener.
 pub(crate) fn server<F, I, S, B>(
     factory: F,
     listeners: Vec<TcpListener>,
@@ -51,7 +51,7 @@ where
 {
     let mut server = Server::build()
         .workers(workers)
-        // When time is up, we know better.
+        // This process limits the time itself.
         .shutdown_timeout(u64::from(u32::MAX))
         .disable_signals();
     let signal = server.graceful_shutdown_signal();
@@ -71,7 +71,7 @@ where
                 .keep_alive(KEEP_ALIVE)
                 .client_request_timeout(HEADERS_IN)
                 .client_disconnect_timeout(LINGER)
-                // Whoever hangs up is gone: nothing is worked on for nobody.
+                // A request whose client has disconnected is cancelled.
                 .h1_allow_half_closed(false)
                 .local_addr(address)
                 .on_connect_ext(|socket: &Socket, data| {

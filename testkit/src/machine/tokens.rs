@@ -54,7 +54,7 @@ impl UnverifiedClaims {
     }
 }
 
-/// Ways to bend a JWT. None of the results may be accepted by anybody.
+/// Forged variants of a JWT. No service may accept any of them.
 pub mod tampered {
     use super::{URL_SAFE_NO_PAD, UnverifiedClaims, Value, encoded, hmac, json};
     use base64::Engine as _;

@@ -6,12 +6,12 @@ use crate::results::{self, Calls, MODES, Mode, Revocation};
 
 const BEGIN: &str = "<!-- figures: begin (scripts/bench docs) -->\n";
 const END: &str = "<!-- figures: end -->\n";
-/// Access tokens live for 15 minutes: a session in use renews so often an hour.
+/// Access tokens live for 15 minutes: a session in use renews them four times an hour.
 const RENEWALS_AN_HOUR: f64 = 4.0;
-/// A working day, for a login's share in an hour.
+/// The cost of a login is spread over a working day.
 const HOURS_A_LOGIN: f64 = 8.0;
 
-/// All tables, from the figures that are kept.
+/// All tables, from the stored figures.
 pub fn tables() -> io::Result<String> {
     let calls: Calls = results::read("calls")?;
     let revocations = ["stateful", "cached"].map(|mode| {
@@ -29,7 +29,7 @@ pub fn tables() -> io::Result<String> {
         } = read?;
         let _ = writeln!(
             text,
-            "- `{mode}`: a session that was ended at one replica was refused by the other within {p50_ms:.1} ms (median) and {p99_ms:.1} ms (99th percentile), of {revocations}."
+            "- `{mode}`: after a session ended at one replica, the other replica refused it within {p50_ms:.1} ms (median) and {p99_ms:.1} ms (99th percentile), in {revocations} revocations."
         );
     }
     Ok(text)
@@ -44,7 +44,7 @@ pub fn of_calls(calls: &Calls) -> String {
         modes,
     } = calls;
     let mut text = format!(
-        "Measured on {} with {} cores of {}; {}. Medians of {} rounds of {} s, {} connections, one worker.\n\n",
+        "Measured on {} on {} cores of {} with {}. Medians of {} rounds of {} s with {} connections and one worker.\n\n",
         run.date,
         run.cores,
         run.processor,
@@ -53,10 +53,10 @@ pub fn of_calls(calls: &Calls) -> String {
         run.seconds,
         run.connections
     );
-    text.push_str("| | calls a CPU-second | of the floor (lowest, highest) | bytes of cookies | store commands | checks, first and later |\n|---|---|---|---|---|---|\n");
+    text.push_str("| | calls per CPU-second | share of the floor (lowest, highest) | cookie bytes | store commands | token check, first and later |\n|---|---|---|---|---|---|\n");
     for (name, speed) in [
-        ("nginx's bare `proxy_pass`, the floor", floor),
-        ("our proxy path without a session", proxy),
+        ("nginx with only `proxy_pass`, the floor", floor),
+        ("the app's proxy without a session", proxy),
     ] {
         let _ = writeln!(
             text,
@@ -82,7 +82,7 @@ pub fn of_calls(calls: &Calls) -> String {
             mode.verify_micros
         );
     }
-    text.push_str("\n| CPU time, app + Redis | a call | a renewal | a login | 1 call an hour | 1,000 calls an hour |\n|---|---|---|---|---|---|\n");
+    text.push_str("\n| CPU time, app + Redis | per call | per renewal | per login | at 1 call per hour | at 1,000 calls per hour |\n|---|---|---|---|---|---|\n");
     for (name, mode) in known(calls) {
         let _ = writeln!(
             text,
@@ -114,18 +114,18 @@ fn known(calls: &Calls) -> impl Iterator<Item = (&str, &Mode)> {
     named.filter_map(|(name, mode)| Some((name, mode?)))
 }
 
-/// Microseconds of CPU time that a user who makes `calls` an hour costs in one.
+/// CPU time in microseconds of one hour of a user who makes `calls` in it.
 fn an_hour(mode: &Mode, calls: f64) -> f64 {
     let renewals = calls.min(RENEWALS_AN_HOUR);
     calls * mode.call.total() + renewals * mode.renewal.total() + mode.login.total() / HOURS_A_LOGIN
 }
 
-/// From how many calls an hour and user on `hybrid` costs less than `other`.
+/// The number of calls per user and hour from which `hybrid` costs less than `other`.
 fn pays_from(hybrid: &Mode, other: &Mode) -> Option<f64> {
     if an_hour(hybrid, 1.0) < an_hour(other, 1.0) {
         return Some(1.0);
     }
-    // Beyond the renewals' number each call saves the same.
+    // Each call beyond the number of renewals saves the same.
     let saved = other.call.total() - hybrid.call.total();
     let ahead = an_hour(hybrid, RENEWALS_AN_HOUR) - an_hour(other, RENEWALS_AN_HOUR);
     (saved > 0.0).then(|| (RENEWALS_AN_HOUR + ahead / saved).max(1.0).ceil())
@@ -134,13 +134,13 @@ fn pays_from(hybrid: &Mode, other: &Mode) -> Option<f64> {
 fn verdict(other: &str, from: Option<f64>) -> String {
     match from {
         Some(from) if from <= 1.0 => {
-            format!("Against `{other}`, `hybrid` costs less from the first call on.")
+            format!("`hybrid` costs less than `{other}` from the first call.")
         }
         Some(from) => format!(
-            "Against `{other}`, `hybrid` begins to pay at {} calls an hour and user.",
+            "`hybrid` costs less than `{other}` from {} calls per user and hour.",
             thousands(from)
         ),
-        None => format!("Against `{other}`, `hybrid` never pays: its calls cost more."),
+        None => format!("`hybrid` never costs less than `{other}`: its calls cost more."),
     }
 }
 
@@ -162,7 +162,7 @@ fn file() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/sessions.md")
 }
 
-/// `text` with `tables` between the markers; `None` where it has none.
+/// `text` with `tables` between the markers; `None` if it has no markers.
 fn filled(text: &str, tables: &str) -> Option<String> {
     let (before, rest) = text.split_once(BEGIN)?;
     let (_, after) = rest.split_once(END)?;
@@ -175,7 +175,7 @@ pub fn write() -> io::Result<()> {
     fs::write(file(), with_tables(&text)?)
 }
 
-/// Whether docs/sessions.md says what was measured.
+/// Whether docs/sessions.md agrees with the stored figures.
 pub fn is_current() -> io::Result<bool> {
     let text = fs::read_to_string(file())?;
     Ok(with_tables(&text)? == text)
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn hybrid_pays_once_what_its_calls_save_is_more_than_what_its_renewals_cost() {
+    fn hybrid_costs_less_once_its_calls_save_more_than_its_renewals_cost() {
         // Four renewals cost 400 more, and each call saves 10.
         assert_eq!(
             pays_from(&mode(10.0, 200.0), &mode(20.0, 100.0)),

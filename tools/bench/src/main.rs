@@ -1,4 +1,4 @@
-//! Writes what was measured into docs/sessions.md. `--check` only compares.
+//! Writes the stored figures into docs/sessions.md. `--check` only compares them.
 
 use std::{env, io, process::ExitCode};
 
@@ -27,6 +27,6 @@ fn check() -> io::Result<()> {
         return Ok(());
     }
     Err(io::Error::other(
-        "docs/sessions.md does not say what tools/bench/results has: run scripts/bench docs",
+        "docs/sessions.md differs from tools/bench/results: run scripts/bench docs",
     ))
 }

@@ -1,7 +1,6 @@
-//! Who uses whom among the children of each module, and where that comes back
-//! to where it began. A use counts for the child in which it is written and for
-//! the child in which the used item is defined, wherever either is below them. A
-//! module and what is above or below it make no edge.
+//! The uses among the children of each module, and the circles among them. A use counts
+//! for the child that contains the using code and for the child that contains the used
+//! item. A module and its ancestors or descendants make no edge.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +9,7 @@ use std::{
 
 use crate::modules::{Crate, Module, Written};
 
-/// What uses what, at which place.
+/// A use of an item, with its place in the source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Use {
     pub(crate) from: String,
@@ -33,7 +32,7 @@ impl fmt::Display for Use {
     }
 }
 
-/// Siblings that use each other round in a circle, and by what.
+/// Siblings that use each other in a circle, and the uses.
 #[derive(Debug)]
 pub(crate) struct Circle {
     pub(crate) parent: String,

@@ -12,7 +12,7 @@ const FILES: u64 = 16 * 1024;
 pub struct Limits {
     /// The duration of a tick.
     pub tick: Duration,
-    /// The most connections of the process.
+    /// Connections of the process.
     pub connections: usize,
     /// The most connections of one address.
     pub connections_of_one: usize,
@@ -23,13 +23,13 @@ pub struct Limits {
     /// The most buffered bytes, in addition, of requests whose session or client has been
     /// checked.
     pub reserve: usize,
-    /// How long a request's head may take, from its first byte.
+    /// The time for a request's head, from its first byte.
     pub head: u64,
-    /// How long a body may take before its rate counts.
+    /// The time for a body before its rate is checked.
     pub body: u64,
-    /// The least bytes of a body for each tick from then on.
+    /// The minimum rate of a body from then on, in bytes per tick.
     pub body_rate: u64,
-    /// How long a body may take at any rate.
+    /// The time for a body, at any rate.
     pub body_longest: u64,
     /// How long a client may continue to send after its response.
     pub drain: u64,

@@ -1,6 +1,6 @@
-//! What strangers may hold of a process: connections, and bytes that are buffered
-//! before a request is authenticated. Both are shared out by client address, so a
-//! flood displaces itself first. Both end in time, so an idle client holds nothing.
+//! Limits on what clients may use of a process: connections, and bytes that are buffered
+//! before a request is authenticated. Both are divided by client address, so a flood
+//! displaces itself first. Both have time limits, so an idle client holds nothing.
 //!
 //! One process has one [`Admission`], however many services it runs. [`Connection`]
 //! tracks a connection, [`Charge`] the bytes that a request has buffered.
@@ -29,14 +29,14 @@ pub use self::{
 };
 use crate::{bounded_cache::BoundedCache, net::AddrBucket};
 
-/// How often the log says that there is no room, in ticks.
+/// The minimum pause between two log lines about a full limit, in ticks.
 const SAY_EVERY: u64 = 60;
 /// How long an address stays marked after a client has authenticated there, in ticks.
 const AUTHENTICATED_FOR: u64 = 600;
-/// The most marked addresses.
+/// The maximum number of marked addresses.
 const MAX_AUTHENTICATED: usize = 1024;
 
-/// The room of this process, shared out by client address.
+/// The limits of this process and their use, divided by client address.
 #[derive(Clone, Debug)]
 pub struct Admission(Arc<Inner>);
 
@@ -122,7 +122,7 @@ impl Admission {
         Some(Connection::new(self.clone(), id, state))
     }
 
-    /// A charge of nothing, for what a request from `bucket` will buffer.
+    /// An empty charge, for the bytes that a request from `bucket` will buffer.
     pub fn charge(&self, bucket: AddrBucket) -> Charge {
         Charge::new(self.clone(), bucket)
     }
@@ -152,7 +152,7 @@ impl Admission {
         self.0.bytes.lock().used()
     }
 
-    /// Closes what takes too long, once a tick, while this future is polled. Each
+    /// Closes connections over their time limits, once a tick, while this future is polled. Each
     /// server polls one; a semaphore lets one of them work at a time.
     pub async fn sweep(self) {
         let Ok(_turn) = self.0.sweeping.acquire().await else {

@@ -1,4 +1,4 @@
-//! What an admission lets in, and what it ends, tick by tick.
+//! What an admission accepts and what it ends, tick by tick.
 
 use std::sync::Arc;
 

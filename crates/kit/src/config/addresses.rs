@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Problems, Site, Sites};
 use crate::net::is_localhost;
 
-/// The most that ports are moved.
+/// The maximum port offset.
 pub(super) const MAX_OFFSET: u16 = 50_000;
 
 /// Flags and environment for the addresses of a deployment.
@@ -29,7 +29,7 @@ pub struct AddressArgs {
         value_name = "SCHEME"
     )]
     pub public_scheme: String,
-    /// Moves every port by N; issuer, redirect URIs and links follow
+    /// Adds N to every port, also in the issuer, in redirect URIs and in links
     #[arg(long, env = "PORT_OFFSET", default_value = "0", value_name = "N")]
     pub port_offset: String,
 }

@@ -34,7 +34,7 @@ pub struct CommonArgs {
     /// The certificate authorities of outgoing TLS.
     #[command(flatten)]
     pub trust: TrustArgs,
-    /// Keeps sealing and signing keys between runs; without it they last as long as the process
+    /// Directory of the sealing and signing keys; without it, each start makes new keys
     #[arg(long, env = "STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     /// Proxies whose forwarding header is accepted, as addresses or CIDRs, comma-separated
@@ -45,7 +45,7 @@ pub struct CommonArgs {
         value_name = "CIDR,…"
     )]
     pub trusted_proxies: String,
-    /// Header in which the trusted proxies name the client: X-Forwarded-For or Forwarded (RFC 7239); the other one is ignored
+    /// Header in which the trusted proxies name the client: X-Forwarded-For or Forwarded (RFC 7239); the other header is ignored
     #[arg(
         long,
         env = "FORWARDING_HEADER",
@@ -70,13 +70,13 @@ pub struct CommonArgs {
     /// The duration of a drain.
     #[command(flatten)]
     pub drain: DrainArgs,
-    /// This is a lab, where defences may be switched off; never in production
+    /// Allows --weaken and marks the deployment as a lab; never use it in production
     #[arg(long, env = "LAB", value_parser = FalseyValueParser::new())]
     pub lab: bool,
     /// Accepts the published secrets and passwords of the demo outside localhost too
     #[arg(long, env = "DEMO_CREDENTIALS", value_parser = FalseyValueParser::new())]
     pub demo_credentials: bool,
-    /// Switches off a defence, to show the attack that it stops
+    /// Switches off a defence, to show the attack that it prevents
     #[arg(
         long,
         env = "WEAKEN",

@@ -16,7 +16,7 @@ pub struct ListenArgs {
     /// Addresses to listen on, comma-separated [in a container: 0.0.0.0]
     #[arg(long, env = "BIND", default_value = LOOPBACK, value_name = "IP,…")]
     pub bind: String,
-    /// Moves only the ports that this process listens on, no link (a second replica: 100)
+    /// Adds N to the ports that this process listens on, but not to those in links (a second replica: 100)
     #[arg(long, env = "LISTEN_OFFSET", default_value = "0", value_name = "N")]
     pub listen_offset: String,
     /// Serves /metrics on this port instead of the site's own. PORT_OFFSET and LISTEN_OFFSET move it too. With several sites in one process, it is the first site's port, and the others keep their distance from it

@@ -12,12 +12,12 @@ use crate::files;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Common settings")]
 pub struct RedisArgs {
-    /// Shared store; empty: in memory
+    /// URL of the shared store; empty: in memory
     ///
     /// One server: redis://[user:password@]host[:port][/db]
     /// With sentinels: redis+sentinel://[user:password@]host[:port],host…/master[/db]
     /// A cluster: redis+cluster://[user:password@]host[:port],host…
-    /// With TLS each begins with rediss.
+    /// With TLS: rediss:// in place of redis://, and rediss+sentinel:// or rediss+cluster://
     #[arg(
         long,
         env = "REDIS_URL",

@@ -44,9 +44,8 @@ pub fn browsers_http_client() -> reqwest::Client {
     Trust::default().browsers_http_client()
 }
 
-/// Sends `request`, and sends it again while the connection is refused, as
-/// [`connect`] does. A refused connection has sent nothing, so this is right for any
-/// request.
+/// Sends `request`, and repeats it while the connection is refused, as [`connect`] does.
+/// Nothing was sent over a refused connection, so any request may be repeated.
 pub async fn send_retry_connect(
     request: reqwest::RequestBuilder,
 ) -> reqwest::Result<reqwest::Response> {
@@ -157,7 +156,7 @@ impl Resolve for BrowserResolver {
 }
 
 /// Resolves names as [`resolve`] does.
-pub(crate) struct LocalhostResolver;
+pub struct LocalhostResolver;
 
 impl Resolve for LocalhostResolver {
     fn resolve(&self, name: Name) -> Resolving {

@@ -5,7 +5,7 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState}
 
 /// The length of version 00 (W3C Trace Context §3.2.2).
 const LEN: usize = 55;
-/// The most list members of `tracestate` (§3.3.1.1).
+/// The maximum number of list members of `tracestate` (§3.3.1.1).
 const MAX_MEMBERS: usize = 32;
 /// The most characters of `tracestate` that are propagated (§3.3.1.5).
 const MAX_STATE: usize = 512;

@@ -1,7 +1,7 @@
 //! The requests of one login form one trace, although the browser's trace headers
 //! are not trusted: both the app and the provider derive the trace id and the first
 //! span's id from a hash of `state`, which both know (a pushed request carries it
-//! too). A stranger who invents a `state` gets a trace of its own. A provider that
+//! too). A client that invents a `state` gets a trace of its own. A provider that
 //! exports no spans breaks nothing: the parent span is the app's.
 
 use aws_lc_rs::digest::{SHA256, digest};

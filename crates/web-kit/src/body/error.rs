@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 
 use crate::problem::Problem;
 
-/// `Retry-After` for a client that found no room, in seconds.
+/// `Retry-After` if the budget of buffered bytes is used up, in seconds.
 const RETRY_AFTER: u64 = 1;
 
 /// Why a body could not be read.

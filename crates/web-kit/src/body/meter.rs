@@ -31,7 +31,7 @@ pub(crate) struct BodyMeter {
     flow: Rc<FlowControl>,
     bucket: AddrBucket,
     charge: RefCell<Charge>,
-    /// The most bytes that the service accepts.
+    /// The service's limit in bytes.
     limit: usize,
     received: Cell<usize>,
     /// The whole body was received.
@@ -49,7 +49,7 @@ enum Failure {
 /// Meters the body of `req`, if it has one, and bounds it to `limit` bytes.
 pub(crate) fn meter_body(req: &mut ServiceRequest, limit: usize) -> Option<Rc<BodyMeter>> {
     let payload = match req.take_payload() {
-        // Nothing will come.
+        // There is no body.
         Payload::None => return None,
         payload => payload,
     };

@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 pub use self::error::BodyError;
 pub(crate) use self::meter::{BodyMeter, meter_body};
 
-/// The most bytes of a form of our own pages.
+/// The maximum size of a form of the project's own pages, in bytes.
 pub const FORM: usize = 8 * 1024;
 
 /// A request's body, unread.
@@ -58,7 +58,7 @@ impl Body {
                 return Err(too_large);
             }
             if whole.is_empty() && self.length == Some(chunk.len() as u64) {
-                // Nearly every body comes in one piece.
+                // Nearly every body arrives in one piece.
                 self.payload.next().await;
                 return Ok(chunk);
             }

@@ -1,6 +1,6 @@
-//! What proxies write about the client: the lines of `X-Forwarded-For`, or of
-//! `Forwarded` (RFC 7239). Lists are read from the right: what a trusted proxy
-//! appended is whole, whatever a stranger had put to its left.
+//! What proxies write about the client: `X-Forwarded-For` or `Forwarded` (RFC 7239).
+//! Lists are read from the right, because the client controls everything to the left of
+//! what a trusted proxy appended.
 
 use std::{net::IpAddr, str::FromStr};
 
@@ -29,8 +29,8 @@ impl FromStr for ForwardingHeader {
 }
 
 impl ForwardingHeader {
-    /// The hops that `headers` name, the nearest first. A header without any
-    /// entry names one that nobody can read.
+    /// The hops that `headers` name, the nearest first. A header without entries counts as
+    /// one unreadable entry.
     pub(super) fn hops(self, headers: &HeaderMap) -> impl Iterator<Item = Hop<'_>> {
         let name = match self {
             Self::XForwardedFor => HeaderName::from_static("x-forwarded-for"),
@@ -72,7 +72,7 @@ impl<'h> Iterator for Entries<'h> {
     }
 }
 
-/// Where the last `sign` is that no quoted string holds, read from the right.
+/// The position of the last `sign` outside of quoted strings.
 fn last_outside_quotes(text: &[u8], sign: u8) -> Option<usize> {
     let mut is_quoted = false;
     for (at, byte) in text.iter().enumerate().rev() {
@@ -85,7 +85,7 @@ fn last_outside_quotes(text: &[u8], sign: u8) -> Option<usize> {
     None
 }
 
-/// Whether an odd number of backslashes stands before `at`.
+/// Whether an odd number of backslashes precedes `at`.
 fn is_escaped(text: &[u8], at: usize) -> bool {
     let before = text[..at].iter().rev();
     before.take_while(|byte| **byte == b'\\').count() % 2 == 1
@@ -108,7 +108,7 @@ impl Hop<'_> {
         }
     }
 
-    /// As it came, for the log: its beginning alone.
+    /// The beginning of its text, for the log.
     pub(super) fn shown(&self) -> String {
         let text = String::from_utf8_lossy(self.text);
         text.chars().take(64).collect()

@@ -1,4 +1,4 @@
-//! The proxies in front of us whose word counts.
+//! The trusted proxies.
 
 use std::{
     net::IpAddr,
@@ -15,7 +15,7 @@ use kit::config::{Common, Problems};
 
 use super::{ClientAddr, forwarded::ForwardingHeader};
 
-/// Proxies in front of us whose word counts, and the header that they write.
+/// The trusted proxies, and the header that they write.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Arc<Inner>);
 
@@ -23,7 +23,7 @@ pub struct TrustedProxies(Arc<Inner>);
 struct Inner {
     nets: Vec<IpNet>,
     header: ForwardingHeader,
-    /// An entry that nobody can read was logged.
+    /// Whether an unreadable entry was logged already.
     has_logged: AtomicBool,
 }
 
@@ -43,7 +43,7 @@ impl TrustedProxies {
         }))
     }
 
-    /// Whether the network peer at `address` is a proxy of ours.
+    /// Whether the network peer at `address` is a trusted proxy.
     pub(crate) fn has(&self, address: IpAddr) -> bool {
         self.contains(address.to_canonical())
     }
@@ -52,9 +52,8 @@ impl TrustedProxies {
         self.0.nets.iter().any(|net| net.contains(&address))
     }
 
-    /// The first address from the right that is no proxy of ours. What a proxy
-    /// of ours wrote and nobody can read is nobody's address, the proxy's least
-    /// of all.
+    /// The first address from the right that is not a trusted proxy. An unreadable entry of a
+    /// trusted proxy is an unknown address, and never the proxy's own.
     pub(super) fn client(&self, peer: ClientAddr, headers: &HeaderMap) -> ClientAddr {
         let is_proxy = |client: ClientAddr| client.ip().is_some_and(|ip| self.contains(ip));
         let mut client = peer;

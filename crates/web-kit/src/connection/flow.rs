@@ -11,10 +11,10 @@ use kit::{
     net::AddrBucket,
 };
 
-/// How many bytes of a request's head are read before the client's address is
-/// charged, and with each charge.
+/// The number of bytes of a request's head that are read before each charge to the
+/// client's address.
 const HEAD_STEP: usize = 8 * 1024;
-/// How many bytes of a body are read each time that the request asks for more.
+/// The number of bytes of a body that are read when the request asks for more.
 const BODY_STEP: usize = 16 * 1024;
 
 /// A connection's flow control.

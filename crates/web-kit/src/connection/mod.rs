@@ -1,9 +1,9 @@
-//! A client's connection: how much of its input is read, and how long the client may
-//! take to send and to receive. `kit::admission` holds the bounds; this module
-//! applies them to the server's reads and writes.
+//! A client's connection: limits on the input that is read and on the time for sending
+//! and receiving. `kit::admission` has the limits; this module applies them to the
+//! server's reads and writes.
 //!
-//! actix reads all input that a socket offers. So this socket offers a request's head
-//! alone, and of a body only what the request asks for: the rest stays with the
+//! actix reads all input that a socket offers. So this socket offers only a request's
+//! head, and only as much of a body as the request asks for: the rest stays with the
 //! client.
 
 mod flow;

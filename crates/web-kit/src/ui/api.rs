@@ -1,29 +1,29 @@
-//! The page of an API: what it is, for who opens its address in a browser.
+//! The page of an API, for people who open its address in a browser.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
 
 use super::{Csp, Site, Way, page};
 
-/// What an API says of itself. Everything in it is escaped.
+/// The description of an API. All texts are escaped.
 #[derive(Clone, Debug, Template)]
 #[template(path = "api.html")]
 pub struct ApiPage {
-    /// Whose page it is.
+    /// The service whose page it is.
     pub site: Site,
     /// What it is, in a few words.
     pub title: &'static str,
     /// The same in a sentence or two.
     pub lead: &'static str,
-    /// The audience of the access tokens that it takes.
+    /// The audience of the access tokens that it accepts.
     pub audience: &'static str,
-    /// Who issues them, by the name in the tokens.
+    /// The issuer of the tokens, as the tokens name it.
     pub issuer: String,
-    /// Its gRPC service with its methods, where it has one.
+    /// Its gRPC service with its methods, if it has one.
     pub grpc: Option<&'static str>,
     /// Its calls over HTTP.
     pub calls: &'static [ApiCall],
-    /// Where to go from here; the first one is the button that stands out.
+    /// Links; the first one is the primary button.
     pub ways: Vec<Way>,
 }
 

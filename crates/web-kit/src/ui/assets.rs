@@ -13,14 +13,14 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::Site;
 
-/// Where a crate's own assets come from: the `get` of its `RustEmbed`.
+/// The source of a crate's assets: the `get` of its `RustEmbed`.
 pub type Source = fn(&str) -> Option<EmbeddedFile>;
 
 #[derive(RustEmbed)]
 #[folder = "assets/"]
 struct Shared;
 
-/// How much of the SHA-256 stands in an address, in hexadecimal digits.
+/// The length of the hash in an address, in hexadecimal digits of the SHA-256.
 const HASH_DIGITS: usize = 16;
 
 /// Serves the assets that every page needs.
@@ -28,12 +28,12 @@ pub fn assets(cfg: &mut ServiceConfig) {
     assets_and(cfg, |_| None);
 }
 
-/// Serves `own` files besides; a name of `own` goes first.
+/// Also serves the files of `own`, which take precedence.
 pub fn assets_and(cfg: &mut ServiceConfig, own: Source) {
     let serve = move |request: HttpRequest, name: web::Path<String>| async move {
         answer(own, &name, &request)
     };
-    // A scope of its own: others' requests are spared the pattern.
+    // With a scope of its own, other requests skip this pattern.
     cfg.service(web::scope("/assets").route("/{name}", web::get().to(serve)));
 }
 

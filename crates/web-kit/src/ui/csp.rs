@@ -29,8 +29,8 @@ impl Csp {
 
     /// Lets the page's forms lead to the origin of `url`, too. Chromium holds
     /// `form-action` against the redirect that answers a form as well, so the
-    /// login form has to name the client's callback. What is not an `http` or
-    /// `https` address changes nothing, here and below.
+    /// login form has to name the client's callback. A URL that is not `http` or `https`
+    /// changes nothing, here and below.
     pub fn form_action(mut self, url: &str) -> Self {
         self.form_targets.add(url);
         self
@@ -48,14 +48,13 @@ impl Csp {
         self
     }
 
-    /// Lets the page frame the origin of `url`; else it frames nothing.
+    /// Lets the page frame the origin of `url`; without this it frames nothing.
     pub fn frame_src(mut self, url: &str) -> Self {
         self.frames.add(url);
         self
     }
 
-    /// Lets scripts stand in the page itself: a weakness, for a lab that shows
-    /// what it leads to.
+    /// Allows inline scripts: a weakness, for a lab that shows its effect.
     pub fn inline_scripts(mut self) -> Self {
         self.inline_scripts = true;
         self
@@ -67,7 +66,7 @@ impl Origins {
         if let Ok(url) = url::Url::parse(url)
             && matches!(url.scheme(), "http" | "https")
         {
-            // CSP 3 §2.3.1 has no way to write an IPv6 address: its scheme has to do.
+            // CSP 3 §2.3.1 cannot express an IPv6 address, so the scheme is used.
             let origin = match url.host() {
                 Some(url::Host::Ipv6(_)) => format!("{}:", url.scheme()),
                 _ => url.origin().ascii_serialization(),

@@ -1,5 +1,5 @@
-//! What a browser sees where nothing else answered: never a blank page, and
-//! never raw JSON where a person asked for a page.
+//! Error pages for browsers: never a blank page, and never JSON for a person who asked for
+//! a page.
 
 use actix_web::{
     Error, HttpRequest, HttpResponse, ResponseError as _, Route,
@@ -17,10 +17,10 @@ use serde::Deserialize;
 use super::{Message, Site};
 use crate::{problem::Problem, trace};
 
-/// The most bytes that are read of an error's body to find its sentence.
+/// The maximum number of bytes of an error's body that are read to find its sentence.
 const MAX_PROBLEM: usize = 16 * 1024;
 
-/// What still counts when the body becomes a page.
+/// The headers that stay when the body becomes a page.
 const KEPT: [HeaderName; 4] = [
     header::ALLOW,
     header::RETRY_AFTER,
@@ -44,7 +44,7 @@ fn not_found(site: Site, request: &HttpRequest) -> HttpResponse {
 }
 
 /// Turns each error of the routes it surrounds into a page, for requests that
-/// accept `text/html`. What answers scripts and services alone stays outside.
+/// accept `text/html`. Do not wrap routes that only scripts and services call.
 ///
 /// `scope.wrap(from_fn(move |req, next| error_pages(site, req, next)))`
 pub async fn error_pages<B: MessageBody + 'static>(
@@ -55,7 +55,7 @@ pub async fn error_pages<B: MessageBody + 'static>(
     error_pages_around(site, req, |req| next.call(req)).await
 }
 
-/// The same for what `answering` answers, inside a middleware of the caller's.
+/// The same for the response of `answering`, inside another middleware.
 pub async fn error_pages_around<B: MessageBody + 'static>(
     site: Site,
     req: ServiceRequest,
@@ -90,7 +90,7 @@ async fn as_page<B: MessageBody + 'static>(
     ServiceResponse::new(request, page.map_into_right_body())
 }
 
-/// What a problem (RFC 9457) says.
+/// The texts of a problem document (RFC 9457).
 #[derive(Deserialize)]
 struct Said {
     title: String,

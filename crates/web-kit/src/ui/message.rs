@@ -1,11 +1,11 @@
-//! The page that says what happened and offers the way on.
+//! The page of one message, with links to continue.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
 
 use super::{Csp, Site, page};
 
-/// One message to a person. Everything in it is escaped.
+/// A message to a person. All texts are escaped.
 #[derive(Clone, Debug, Default, Template)]
 #[template(path = "message.html")]
 pub struct Message {
@@ -17,13 +17,12 @@ pub struct Message {
     ways_on: Vec<Way>,
 }
 
-/// A link that leads on from a message.
+/// A link of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Way {
-    /// What the button says.
+    /// The label of the button.
     pub label: String,
-    /// Where it leads: a path of this site, or an address that we know. Never
-    /// what a request brought along.
+    /// The target: a path of this site, or a configured address. Never part of a request.
     pub href: String,
 }
 
@@ -49,13 +48,13 @@ impl Message {
         self
     }
 
-    /// The trace in which this happened, as in the answer's `Trace-Id`.
+    /// The trace id, as in the response's `Trace-Id`.
     pub fn trace_id(mut self, id: impl Into<String>) -> Self {
         self.trace_id = Some(id.into());
         self
     }
 
-    /// A way on; the first one is the button that stands out.
+    /// Adds a link; the first one is the primary button.
     pub fn way(mut self, label: impl Into<String>, href: impl Into<String>) -> Self {
         self.ways_on.push(Way {
             label: label.into(),

@@ -36,12 +36,12 @@ pub use sites::{SiteLink, sites};
 pub use time::utc;
 
 thread_local! {
-    /// What the deployment has whose pages this thread makes. A worker is told
-    /// when it starts, so that no page has to be.
+    /// The sites of the deployment whose pages this thread renders. It is set when a worker
+    /// starts, so that no page needs it as an argument.
     static DEPLOYED: Cell<Sites> = Cell::new(Sites::default());
 }
 
-/// The pages that this thread makes name these sites alone.
+/// The pages that this thread renders link only to these sites.
 pub(crate) fn deployed(sites: Sites) {
     DEPLOYED.set(sites);
 }

@@ -1,4 +1,4 @@
-//! Swagger UI inside our shell: its files, and our style and options for it. A
+//! Swagger UI inside the shell of all pages: its files, its style and its options. A
 //! page loads [`STYLE`], [`style_sheet`], [`PROGRAM`], [`script`] and a script of
 //! its own that calls `showSwagger`.
 
@@ -22,15 +22,15 @@ pub const STYLE: &str = "/docs/ui/swagger-ui.css";
 pub const PROGRAM: &str = "/docs/ui/swagger-ui-bundle.js";
 
 /// Swagger UI's files that a page loads. The rest of its distribution (another
-/// page, an OAuth redirect) stays inside.
+/// page, an OAuth redirect) is not served.
 const FILES: [&str; 2] = ["swagger-ui.css", "swagger-ui-bundle.js"];
 
-/// Our style for it.
+/// The style sheet for it.
 pub fn style_sheet() -> String {
     assets::shared_url("swagger.css")
 }
 
-/// Our options for it.
+/// The options for it.
 pub fn script() -> String {
     assets::shared_url("swagger.js")
 }
@@ -58,7 +58,7 @@ pub fn file(name: &str) -> HttpResponse {
     }
     response
         .content_type(file.content_type)
-        // Its address does not change with its content: an hour is a class's length.
+        // The address does not change with the content, so it is cached for an hour.
         .insert_header((header::CACHE_CONTROL, "public, max-age=3600"))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .body(match file.bytes {

@@ -1,9 +1,8 @@
-//! Times as pages show them.
+//! The format of times on pages.
 
 use kit::clock::Timestamp;
 
-/// `2026-11-23 09:05:00 UTC`: readable to a person, the same for every one in
-/// the room whatever the time zone.
+/// `2026-11-23 09:05:00 UTC`: readable, and the same in every time zone.
 pub fn utc(at: Timestamp) -> String {
     let secs = at.secs();
     let (days, in_day) = (secs.div_euclid(86_400), secs.rem_euclid(86_400));

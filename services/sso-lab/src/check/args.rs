@@ -3,24 +3,25 @@
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use clap::Args;
+use headless_browser::Transport;
 use kit::{
     config::{AddressArgs, Addresses, Problems, Site, TrustArgs, parse_duration},
     net::{AddressOverrides, is_localhost},
 };
 use secrecy::SecretString;
 
-use super::browser::Wire;
+use super::browser::USER_AGENT;
 
-/// The demo's users with their passwords, as everybody knows them.
+/// The demo's users with their public passwords.
 const DEMO: [(&str, &str); 2] = [("alice", "wonderland"), ("bob", "builder")];
 
 /// Play a user's story against a running deployment, from outside
 ///
-/// By plain HTTP, as a browser without JavaScript: health, discovery, keys and
-/// refusals, and with a user's password login, single sign-on, both APIs through
-/// both apps, an order (with its token exchange behind), refresh, an ended
-/// session, back-channel logout. Each step is a line with its time; what fails
-/// says why, with the Trace-Id of the answer.
+/// Over HTTP, as a browser without JavaScript: health, discovery, keys and refusals;
+/// with a user's password also login, single sign-on, both APIs through both apps, an
+/// order (with its token exchange), refresh, the end of a session, and back-channel
+/// logout. Each step is a line with its duration; a failed step names the cause and the
+/// Trace-Id of the response.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub struct CheckArgs {
@@ -30,10 +31,10 @@ pub struct CheckArgs {
     /// Issuer, exactly as browsers see it [default: the idp's public address]
     #[arg(long, env = "IDP_ISSUER", value_name = "URL")]
     issuer: Option<String>,
-    /// Reaches a public host:port at another; may be given many times
+    /// Connects to another host:port than the public one; may be given many times
     #[arg(long, env = "CHECK_CONNECT", value_name = "FROM=TO,…")]
     connect: Vec<String>,
-    /// Services that cannot be reached from here, of api1 and api2
+    /// APIs that cannot be reached from here: api1, api2
     #[arg(
         long,
         env = "CHECK_WITHOUT",
@@ -41,10 +42,10 @@ pub struct CheckArgs {
         value_name = "SERVICE,…"
     )]
     without: Vec<String>,
-    /// Who signs in
+    /// The user who signs in
     #[arg(long, env = "CHECK_USER", default_value = "alice", value_name = "USER")]
     user: String,
-    /// The user's password; a file shows it to fewer eyes [default on localhost: the demo's]
+    /// The user's password; a file is safer [default on localhost: the demo's]
     #[arg(
         long,
         env = "CHECK_PASSWORD",
@@ -55,10 +56,10 @@ pub struct CheckArgs {
     /// File that holds CHECK_PASSWORD
     #[arg(long, env = "CHECK_PASSWORD_FILE", value_name = "FILE")]
     password_file: Option<PathBuf>,
-    /// Whom https trusts.
+    /// The certificate authorities of https.
     #[command(flatten)]
     trust: TrustArgs,
-    /// The longest that a step may take
+    /// The time limit of a step
     #[arg(
         long,
         env = "CHECK_TIMEOUT",
@@ -66,59 +67,58 @@ pub struct CheckArgs {
         value_name = "TIME"
     )]
     timeout: String,
-    /// One JSON object a line, for programs
+    /// Prints one JSON object a line
     #[arg(long)]
     json: bool,
 }
 
 const HELP: &str = "\
 Examples:
-  sso-lab check                                   what runs on localhost, as alice
-  sso-lab check --port-offset 1000 --json         elsewhere, for a program
+  sso-lab check                                   the lab on localhost, as alice
+  sso-lab check --port-offset 1000 --json         at other ports, as JSON
   sso-lab check --user bob --password builder
   sso-lab check --domain sso.example.com --public-scheme https
-                                                  what needs no password
+                                                  the steps that need no password
   sso-lab check --domain sso.example.com --public-scheme https \\
       --user probe --password-file /run/secrets/probe
   sso-lab check --connect idp.localhost:8081=idp:8081,app1.localhost:8082=app1-bff:8082 \\
       --connect app2.localhost:8083=app2-bff:8083 --without api1,api2
-                                                  inside a cluster, by its Services
+                                                  inside a cluster, through its Services
 
-Which steps: without a password those that need none (--password '' leaves out
-the demo's). The apps' sessions are played in the mode that each has; where a
-login may choose (BFF_SESSION_MODE_CHOICE), in all four.
+Steps: without a password, only those that need none (--password '' turns off the
+demo's password). The story is played in the session mode of each app, or in all
+four modes where a login may choose (BFF_SESSION_MODE_CHOICE).
 
-A refresh can be had from outside only by what needs one: a code brings one
-token for one API, so of the first calls to the two APIs one mints its token by
-refresh. That an ended session's refresh is refused is seen the same way.
+A refresh cannot be seen directly from outside. A code is redeemed for a token of
+one API, so the first call to the other API needs a refresh. The check that an
+ended session cannot refresh works the same way.
 
-What it signs in it signs out. What cannot be undone it says at the end: in each
-round two orders, and four reservations of one each of the item of which there
-is most. Stock fills up again when nobody has reserved for a day; where nothing
-is left, ordering is skipped and does not fail. An order beyond a user's 100th
-makes the oldest one go, so a user of its own is better than a person's.
+The check signs out every session that it began. The rest stays and is listed at
+the end: in each round two orders, and four reservations of the item with the
+highest quantity. Stock is refilled a day after the last reservation; where nothing
+is in stock, ordering is skipped and does not fail. A user's 101st order removes
+the oldest one, so use a user that exists for the check.
 
-Exit code 0 when nothing has failed, 1 when a step has, 2 for
-a bad argument.";
+Exit code: 0 if no step has failed, 1 if one has, 2 for a bad argument.";
 
-/// Who signs in.
+/// The user who signs in.
 pub(super) struct User {
     pub(super) name: String,
     pub(super) password: SecretString,
 }
 
-/// The arguments, read and found good.
+/// The checked arguments.
 pub(super) struct Plan {
     pub(super) addresses: Addresses,
     pub(super) issuer: String,
-    pub(super) wire: Wire,
+    pub(super) transport: Transport,
     pub(super) without: BTreeSet<Site>,
     pub(super) user: Option<User>,
     pub(super) as_json: bool,
 }
 
 impl CheckArgs {
-    /// Checks everything; what is wrong goes to `problems`.
+    /// Checks all arguments, and adds every error to `problems`.
     pub(super) fn read(&self, problems: &mut Problems) -> Option<Plan> {
         let addresses = self.addresses.read(problems);
         let issuer = match (&self.issuer, &addresses) {
@@ -126,7 +126,7 @@ impl CheckArgs {
             (None, addresses) => addresses.as_ref().map(|all| all.url(Site::Idp)),
         };
         let connect = self.connect.join(",");
-        let reach: Option<AddressOverrides> = connect
+        let overrides: Option<AddressOverrides> = connect
             .parse()
             .map_err(|what| problems.add("--connect", what))
             .ok();
@@ -147,10 +147,11 @@ impl CheckArgs {
         Some(Plan {
             addresses: addresses?,
             issuer: issuer?,
-            wire: Wire {
+            transport: Transport {
                 http: trust?.browsers_http_client(),
-                reach: reach?,
+                overrides: overrides?,
                 timeout: timeout?,
+                user_agent: USER_AGENT,
             },
             without,
             user,
@@ -169,7 +170,7 @@ impl CheckArgs {
         without
     }
 
-    /// Empty is none, as everywhere.
+    /// An empty password is none, as everywhere.
     fn user(&self, problems: &mut Problems) -> Option<User> {
         let given = self.password.as_deref().filter(|text| !text.is_empty());
         let demo = is_localhost(&self.addresses.domain)
@@ -185,7 +186,7 @@ impl CheckArgs {
 }
 
 impl Plan {
-    /// What browsers see of `site`.
+    /// The public URL of `site`.
     pub(super) fn url(&self, site: Site) -> String {
         if site == Site::Idp {
             self.issuer.clone()
@@ -285,6 +286,6 @@ mod tests {
             "e:5=f:6",
         ];
         let expected = "a.localhost:1=b:2,c.localhost:3=d:4,e:5=f:6".parse();
-        assert_eq!(read(&flags).unwrap().wire.reach, expected.unwrap());
+        assert_eq!(read(&flags).unwrap().transport.overrides, expected.unwrap());
     }
 }

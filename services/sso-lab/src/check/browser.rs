@@ -1,67 +1,62 @@
-//! A browser without JavaScript: keeps cookies, follows redirects, sends forms.
-//! Each connection goes where `--connect` says; what is sent is as if it went to
-//! the public address.
+//! The browser of a check: its failures, and the answers that it gets, say in a sentence
+//! what is wrong. Each connection goes where `--connect` says; what is sent is as if it
+//! went to the public address.
 
-use std::time::Duration;
+use std::ops::Deref;
 
-use kit::net::{AddressOverrides, ReadError, innermost, read_bounded};
-use reqwest::{
-    Method,
-    header::{self, HeaderMap},
-};
+use headless_browser::{Error, Form, Jar, MAX_REDIRECTS, Page, Response, Transport};
+use kit::net::innermost;
+use reqwest::Method;
 use serde_json::Value;
 use url::Url;
 
-use super::{form::Form, jar::Jar, outcome::Failure};
+use super::outcome::Failure;
 
-/// As many redirects as browsers follow.
-const MAX_REDIRECTS: usize = 20;
-/// How much of another's sentence is shown, in characters.
+/// The maximum length of another program's sentence that is shown, in characters.
 const MAX_SAID: usize = 200;
-const USER_AGENT: &str = concat!("sso-lab-check/", env!("CARGO_PKG_VERSION"));
-
-/// How requests are sent.
-pub(super) struct Wire {
-    pub(super) http: reqwest::Client,
-    pub(super) reach: AddressOverrides,
-    pub(super) timeout: Duration,
-}
+/// The `User-Agent` of all requests.
+pub(super) const USER_AGENT: &str = concat!("sso-lab-check/", env!("CARGO_PKG_VERSION"));
 
 /// The browser.
-pub(super) struct Browser<'w> {
-    wire: &'w Wire,
-    pub(super) jar: Jar,
+pub(super) struct Browser(headless_browser::Browser);
+
+/// A response.
+pub(super) struct Answer(Response);
+
+impl Deref for Answer {
+    type Target = Response;
+
+    fn deref(&self) -> &Response {
+        &self.0
+    }
 }
 
-/// What came back.
-pub(super) struct Answer {
-    method: Method,
-    pub(super) url: Url,
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
-    pub(super) body: String,
-}
-
-impl<'w> Browser<'w> {
-    /// With an empty jar.
-    pub(super) fn new(wire: &'w Wire) -> Self {
-        Self {
-            wire,
-            jar: Jar::default(),
-        }
+impl Browser {
+    /// A browser without cookies.
+    pub(super) fn new(transport: &Transport) -> Self {
+        Self(headless_browser::Browser::new(transport.clone()))
     }
 
-    /// Another profile, which knows of all sites `host` alone.
-    pub(super) fn only(&self, host: &str) -> Self {
-        Self {
-            wire: self.wire,
-            jar: self.jar.only(host),
-        }
+    /// Another profile, which has the cookies of `host` and no others.
+    pub(super) fn second_profile(&self, host: &str) -> Self {
+        Self(self.0.second_profile(host))
+    }
+
+    /// The present cookies.
+    pub(super) fn jar(&self) -> Jar {
+        self.0.jar()
     }
 
     /// A GET of `url`, without following redirects.
     pub(super) async fn get(&mut self, url: &str) -> Result<Answer, Failure> {
-        self.call(Method::GET, url, &[], None).await
+        self.call(Method::GET, url, &[], "").await
+    }
+
+    /// A POST of JSON, with the CSRF header of the apps.
+    pub(super) async fn post_json(&mut self, url: &str, body: &Value) -> Result<Answer, Failure> {
+        let headers = [("x-csrf", "1"), ("content-type", "application/json")];
+        self.call(Method::POST, url, &headers, &body.to_string())
+            .await
     }
 
     /// One request, without following redirects.
@@ -70,122 +65,55 @@ impl<'w> Browser<'w> {
         method: Method,
         url: &str,
         headers: &[(&str, &str)],
-        body: Option<String>,
+        body: &str,
     ) -> Result<Answer, Failure> {
-        let url = parse(url)?;
-        self.send(method, url, headers, body).await
-    }
-
-    /// A POST of JSON by a script of the app's page.
-    pub(super) async fn post_json(&mut self, url: &str, body: &Value) -> Result<Answer, Failure> {
-        let headers = [("x-csrf", "1"), ("content-type", "application/json")];
-        self.call(Method::POST, url, &headers, Some(body.to_string()))
-            .await
+        let response = self.0.request(method, url, headers, body).await;
+        response.map(Answer).map_err(failure)
     }
 
     /// Opens `url` and follows redirects.
     pub(super) async fn open(&mut self, url: &str) -> Result<Answer, Failure> {
-        let url = parse(url)?;
-        let answer = self.send(Method::GET, url, &[], None).await?;
-        self.follow(answer).await
+        answer(self.0.goto(url, MAX_REDIRECTS).await)
     }
 
-    /// Sends `form` and follows redirects.
-    pub(super) async fn submit(&mut self, form: Form) -> Result<Answer, Failure> {
-        let mut url = form.action.clone();
-        let answer = if form.method == Method::POST {
-            let kind = ("content-type", "application/x-www-form-urlencoded");
-            let origin = url.origin().ascii_serialization();
-            let headers = [kind, ("origin", origin.as_str())];
-            let body = Some(form.encoded());
-            self.send(Method::POST, url, &headers, body).await?
-        } else {
-            url.set_query(Some(&form.encoded()));
-            self.send(Method::GET, url, &[], None).await?
-        };
-        self.follow(answer).await
+    /// Submits `form` and follows redirects.
+    pub(super) async fn submit(&mut self, form: &Form) -> Result<Answer, Failure> {
+        answer(self.0.submit(form, MAX_REDIRECTS).await)
     }
 
-    async fn follow(&mut self, mut answer: Answer) -> Result<Answer, Failure> {
-        for _ in 0..MAX_REDIRECTS {
-            let Some(next) = answer.location() else {
-                return Ok(answer);
-            };
-            if !matches!(next.scheme(), "http" | "https") {
-                return Err(answer.failure("leads to no page"));
-            }
-            answer = self.send(Method::GET, next, &[], None).await?;
-        }
-        Err(answer.failure("is the last of too many redirects"))
+    /// The first form of the current page, unless it would send what is typed to another
+    /// site than the page's own.
+    pub(super) fn form(&self) -> Option<Form> {
+        let page = self.0.page()?;
+        let form = page.first_form()?;
+        (form.action.origin() == page.url().origin()).then_some(form)
     }
+}
 
-    async fn send(
-        &mut self,
-        method: Method,
-        url: Url,
-        headers: &[(&str, &str)],
-        body: Option<String>,
-    ) -> Result<Answer, Failure> {
-        let Wire {
-            http,
-            reach,
-            timeout,
-        } = self.wire;
-        let mut request = reach
-            .request(http, method.clone(), &url)
-            .timeout(*timeout)
-            .header(header::USER_AGENT, USER_AGENT);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
+fn answer(page: Result<&Page, Error>) -> Result<Answer, Failure> {
+    page.map(|page| Answer(page.last().clone()))
+        .map_err(failure)
+}
+
+fn failure(error: Error) -> Failure {
+    match error {
+        Error::Http { url, source } => Failure::new(unreached(&url, &source)),
+        Error::TooLarge(response) => Answer(*response).failure("is too long"),
+        Error::TooManyRedirects(response) => Answer(*response).failure("is one redirect too many"),
+        Error::RedirectScheme(response) => {
+            Answer(*response).failure("redirects to a URL that is not http or https")
         }
-        if let Some(cookies) = self.jar.header_for(&url) {
-            request = request.header(header::COOKIE, cookies);
-        }
-        if let Some(body) = body {
-            request = request.body(body);
-        }
-        let unreached = |error: &reqwest::Error| Failure::new(unreached(&url, error));
-        let answer = request.send().await.map_err(|error| unreached(&error))?;
-        let status = answer.status().as_u16();
-        let headers = answer.headers().clone();
-        self.jar.receive(&url, &headers);
-        let body = read_bounded(answer).await;
-        let mut answer = Answer {
-            method,
-            url: url.clone(),
-            status,
-            headers,
-            body: String::new(),
-        };
-        answer.body = match body {
-            Ok(body) => String::from_utf8_lossy(&body).into_owned(),
-            Err(ReadError::Http(error)) => return Err(unreached(&error)),
-            Err(error @ ReadError::TooLarge) => return Err(answer.failure(&error.to_string())),
-        };
-        Ok(answer)
+        Error::Url { .. } | Error::Header(_) | Error::NoPage => Failure::new(error.to_string()),
     }
 }
 
 impl Answer {
-    /// A header's text.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    /// Where a redirect leads.
-    pub(super) fn location(&self) -> Option<Url> {
-        let to = self
-            .header("location")
-            .filter(|_| (300..400).contains(&self.status))?;
-        self.url.join(to).ok()
-    }
-
     /// Whether it comes from the site at `url`.
     pub(super) fn is_of(&self, url: &str) -> bool {
         Url::parse(url).is_ok_and(|url| url.origin() == self.url.origin())
     }
 
-    /// Itself, if it has this status.
+    /// The answer, if it has this status.
     pub(super) fn expect(self, status: u16) -> Result<Self, Failure> {
         if self.status == status {
             return Ok(self);
@@ -193,20 +121,20 @@ impl Answer {
         Err(self.failure(&format!("came instead of {status}")))
     }
 
-    /// Its body as JSON.
+    /// The body as JSON.
     pub(super) fn json(&self) -> Result<Value, Failure> {
-        serde_json::from_str(&self.body).map_err(|_| self.failure("is no JSON"))
+        self.0.json().map_err(|_| self.failure("is not JSON"))
     }
 
     /// A failure: this answer, `what` is wrong with it, and what it says itself.
-    /// The path is shown and the query is not: there may be a code in it.
+    /// The path is shown and the query is not: a query may contain a code.
     pub(super) fn failure(&self, what: &str) -> Failure {
-        let Self {
+        let Response {
             method,
             url,
             status,
             ..
-        } = self;
+        } = &self.0;
         let place = format!("{}{}", url.origin().ascii_serialization(), url.path());
         let mut said = format!("{method} {place}: the answer {status} {what}");
         if let Some(sentence) = self.sentence() {
@@ -218,14 +146,14 @@ impl Answer {
         }
     }
 
-    /// By which the answer is found again in traces and logs.
+    /// The id by which traces and logs show the request.
     pub(super) fn trace_id(&self) -> Option<String> {
         let id = self.header("trace-id")?;
         let fits = id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric());
         fits.then(|| id.to_owned())
     }
 
-    /// What a problem document (RFC 9457), an OAuth error or a readiness says.
+    /// The text of a problem document (RFC 9457), an OAuth error or a readiness answer.
     fn sentence(&self) -> Option<String> {
         let body: Value = serde_json::from_str(&self.body).ok()?;
         let of = |key: &str| body[key].as_str().filter(|text| !text.is_empty());
@@ -239,18 +167,13 @@ impl Answer {
     }
 }
 
-fn parse(url: &str) -> Result<Url, Failure> {
-    url.parse()
-        .map_err(|error| Failure::new(format!("{url:?}: {error}")))
-}
-
-/// Its innermost reason is the one that helps.
+/// The innermost reason is the one that helps.
 fn unreached(url: &Url, error: &reqwest::Error) -> String {
     let why = innermost(error);
     let place = url.origin().ascii_serialization();
     if error.is_timeout() {
         format!("{place} does not answer in time")
     } else {
-        format!("{place} is not reached: {why}; --connect gives another way")
+        format!("{place} cannot be reached: {why}; --connect sets another address")
     }
 }

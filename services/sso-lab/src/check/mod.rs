@@ -1,14 +1,12 @@
 //! `sso-lab check`: plays a user's story against a deployment, from outside and
-//! by plain HTTP, and says of each step what came of it.
+//! over HTTP, and prints the outcome of each step.
 //!
-//! `services`, `provider`, `signed_out` and `apis` need nobody's password;
-//! `story` is what a user does. `run` is the frame of all steps.
+//! `services`, `provider`, `signed_out` and `apis` need no password; `story` is what a
+//! user does. `run` runs the steps.
 
 mod apis;
 mod args;
 mod browser;
-mod form;
-mod jar;
 mod outcome;
 mod provider;
 mod run;
@@ -28,7 +26,7 @@ const APPS: [Site; 2] = [Site::App1, Site::App2];
 /// The APIs.
 const APIS: [Site; 2] = [Site::Api1, Site::Api2];
 
-/// Does it: 0, 1 when a step has failed, 2 for bad arguments.
+/// Runs the check. The exit code is 0, 1 if a step has failed, or 2 for bad arguments.
 pub async fn run(args: &CheckArgs) -> ExitCode {
     let mut problems = Problems::new();
     let plan = match args.read(&mut problems) {
@@ -42,9 +40,9 @@ pub async fn run(args: &CheckArgs) -> ExitCode {
     }
 }
 
-/// Whether nothing has failed.
+/// Plays all steps. Returns whether none has failed.
 async fn play(plan: &Plan) -> bool {
-    let mut run = Run::new(plan.as_json, plan.wire.timeout);
+    let mut run = Run::new(plan.as_json, plan.transport.timeout);
     services::check(&mut run, plan).await;
     provider::check(&mut run, plan).await;
     apis::check(&mut run, plan).await;

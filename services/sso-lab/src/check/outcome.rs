@@ -1,6 +1,6 @@
-//! What comes of a step.
+//! The outcome of a step.
 
-/// A sentence that helps, and the trace that tells more.
+/// A sentence about the failure, and the trace of the response.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) why: String,
@@ -8,7 +8,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// One that no answer belongs to.
+    /// A failure without a response.
     pub(super) fn new(why: impl Into<String>) -> Self {
         Self {
             why: why.into(),
@@ -17,12 +17,12 @@ impl Failure {
     }
 }
 
-/// Why a step did not come to its end.
+/// Why a step was not successful.
 #[derive(Debug)]
 pub(super) enum Stop {
     /// The deployment did not do what it should.
     Failed(Failure),
-    /// It cannot be tried here, for this reason.
+    /// The step cannot be run here, for this reason.
     Skipped(String),
 }
 
@@ -32,14 +32,14 @@ impl From<Failure> for Stop {
     }
 }
 
-/// What a step has found: a value for later ones, and a few words for the reader.
+/// The result of a step: a value for later steps, and a note for the reader.
 pub(super) struct Found<T> {
     pub(super) value: T,
     pub(super) note: String,
 }
 
 impl<T> Found<T> {
-    /// `value`, and `note` to say so.
+    /// `value`, with `note` for the reader.
     pub(super) fn new(value: T, note: impl Into<String>) -> Self {
         Self {
             value,
@@ -48,12 +48,12 @@ impl<T> Found<T> {
     }
 }
 
-/// A step that has nothing more to say.
+/// A result without a value and a note.
 pub(super) fn done() -> Found<()> {
     Found::new((), "")
 }
 
-/// What a step ends with.
+/// The outcome of a step.
 pub(super) type Step<T = ()> = Result<Found<T>, Stop>;
 
 /// A failure, unless `fine`.

@@ -1,5 +1,5 @@
-//! Runs steps one after the other and says what came of each, on a line of its
-//! own: for people, or as JSON for programs.
+//! Runs steps one after the other and prints the outcome of each on a line of its own:
+//! for people, or as JSON for programs.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::outcome::{Failure, Step, Stop};
 
-/// Where the times stand.
+/// The column of the times.
 const WIDTH: usize = 80;
 
 /// The run.
@@ -19,11 +19,11 @@ pub(super) struct Run {
     as_json: bool,
     timeout: Duration,
     began: Instant,
-    /// In which session mode the steps are played, where it matters.
+    /// The session mode in which the steps are played, where it matters.
     scene: String,
-    /// The names of the steps that came to a good end.
+    /// The names of the successful steps.
     good: BTreeSet<String>,
-    /// How many steps came to which end.
+    /// The number of steps with each outcome.
     counts: BTreeMap<Mark, u32>,
 }
 
@@ -71,7 +71,7 @@ impl Run {
         scene.clone_into(&mut self.scene);
     }
 
-    /// Plays the step `name`, if those that it `needs` have come to a good end.
+    /// Runs the step `name` if all steps that it `needs` were successful.
     pub(super) async fn step<T>(
         &mut self,
         name: &str,
@@ -114,17 +114,18 @@ impl Run {
         }
     }
 
-    /// Says that the step `name` cannot be played here.
+    /// Reports that the step `name` cannot be run here.
     pub(super) fn skip(&mut self, name: &str, why: &str) {
         self.tell(name, Mark::Skipped, None, why, None);
     }
 
-    /// Whether the step `name` came to a good end, in this scene or before all.
+    /// Whether the step `name` was successful, in this scene or before all scenes.
     pub(super) fn is_good(&self, name: &str) -> bool {
         self.good.contains(&self.full(name)) || self.good.contains(name)
     }
 
-    /// The last line. `left`: what stays behind. Whether nothing has failed.
+    /// Prints the summary. `left` is what the check leaves behind. Returns whether no
+    /// step has failed.
     pub(super) fn end(&self, left: &str) -> bool {
         let count = |mark| self.counts.get(&mark).copied().unwrap_or_default();
         let [ok, failed, skipped] = [Mark::Ok, Mark::Failed, Mark::Skipped].map(count);
@@ -203,7 +204,7 @@ fn millis(time: Duration) -> Value {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).into()
 }
 
-#[expect(clippy::print_stdout, reason = "what the command is for")]
+#[expect(clippy::print_stdout, reason = "this is the command's output")]
 fn print(line: &str) {
     println!("{line}");
 }

@@ -1,4 +1,4 @@
-//! Whether each service is alive and ready.
+//! The health of each service.
 
 use kit::config::Site;
 
@@ -15,7 +15,7 @@ pub(super) async fn check(run: &mut Run, plan: &Plan) {
     for site in [&[Site::Idp][..], &APPS, &APIS].concat() {
         let name = ready(site);
         if plan.without.contains(&site) {
-            run.skip(&name, "not reached from here (--without)");
+            run.skip(&name, "excluded (--without)");
         } else {
             run.step(&name, &[], answers(plan, site)).await;
         }
@@ -23,7 +23,7 @@ pub(super) async fn check(run: &mut Run, plan: &Plan) {
 }
 
 async fn answers(plan: &Plan, site: Site) -> Step {
-    let mut browser = Browser::new(&plan.wire);
+    let mut browser = Browser::new(&plan.transport);
     let url = plan.url(site);
     for path in ["/healthz", "/readyz"] {
         let answer = browser.get(&format!("{url}{path}")).await?;

@@ -1,6 +1,6 @@
 //! What an answer says that its request cost (`Server-Timing`).
 
-use testkit::Hop;
+use testkit::Response;
 
 /// A request's price.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +15,7 @@ pub struct Price {
 
 impl Price {
     /// Of `answer`, which is a 200.
-    pub fn of(answer: &Hop) -> Self {
+    pub fn of(answer: &Response) -> Self {
         assert_eq!(answer.status, 200, "{}", answer.body);
         let said = answer.header("server-timing").expect("Server-Timing");
         let number = |name: &str| {

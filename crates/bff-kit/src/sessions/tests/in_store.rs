@@ -111,7 +111,7 @@ async fn a_request_that_finishes_late_does_not_bring_an_ended_session_back() {
 }
 
 #[actix_web::test]
-async fn a_session_of_one_app_is_nothing_to_the_other() {
+async fn a_session_of_one_app_is_not_valid_at_the_other() {
     let world = world();
     let (browser, _) = world.session().await;
     let other = world.sessions_in(&world.store, "app2");

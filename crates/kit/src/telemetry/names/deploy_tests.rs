@@ -1,5 +1,5 @@
-//! `deploy/` against the registry: rules and dashboard ask for what there is,
-//! and each alert has its paragraph in `docs/operations.md`.
+//! Tests `deploy/` against the registry: rules and dashboard use existing metrics, and
+//! each alert has its paragraph in `docs/operations.md`.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -20,8 +20,8 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
         .filter(|word| !word.is_empty())
 }
 
-/// All names of ours in `expression`, which must all be there, with labels that
-/// they have and values that those can have; the metrics among them.
+/// The project's names in `expression`, which must all exist, with their labels and
+/// possible values; returns the metrics among them.
 fn check(expression: &str) -> BTreeSet<&'static str> {
     let ours = |word: &&str| {
         let own = ["sso_", "db_client_", "http_server_", "rpc_server_"];

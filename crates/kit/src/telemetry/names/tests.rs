@@ -1,4 +1,4 @@
-//! The registry against itself, the sources and `docs/telemetry.md`.
+//! Tests the registry against itself, the sources and `docs/telemetry.md`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,4 +1,4 @@
-//! Each variable, good and bad.
+//! Tests of each variable with valid and invalid values.
 
 use super::*;
 

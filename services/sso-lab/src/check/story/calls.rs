@@ -16,7 +16,7 @@ pub(super) async fn check(
     scene: &Scene<'_>,
     app: &App,
     login: &str,
-    browser: &mut Browser<'_>,
+    browser: &mut Browser,
     left: &mut Left,
 ) {
     let list = app.step("lists orders at API-1");
@@ -37,10 +37,10 @@ pub(super) async fn check(
     let reserve = app.step("reserves stock at API-2");
     let reserving = calls.reserve(browser, &item, left);
     run.step(&reserve, &[&stock], reserving).await;
-    let order = app.step("places an order at API-1, which exchanges the token");
+    let order = app.step("places an order; API-1 exchanges the token over gRPC");
     let ordering = calls.order(browser, &item, left);
     run.step(&order, &[&list, &stock], ordering).await;
-    let report = app.step("reports orders and stock, the token exchanged over HTTP");
+    let report = app.step("reads the report; API-1 exchanges the token over HTTP");
     let placed = left.orders.last().cloned();
     let reported = calls.report(browser, placed.as_deref());
     run.step(&report, &[&list, &stock], reported).await;
@@ -55,8 +55,8 @@ fn refs(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).collect()
 }
 
-/// A redeem takes the store a lease, a swap and a release at least.
-const REDEEM: u32 = 3;
+/// Store commands of a refresh: at least a lease, a compare-and-swap and a release.
+const REFRESH: u32 = 3;
 
 struct Calls<'a> {
     app: &'a App,
@@ -67,23 +67,22 @@ impl Calls<'_> {
         format!("{}{path}", self.app.url)
     }
 
-    /// The user's orders; what it cost.
-    async fn orders(&self, browser: &mut Browser<'_>) -> Step<Price> {
+    /// The user's orders. Returns the cost of the call.
+    async fn orders(&self, browser: &mut Browser) -> Step<Cost> {
         let answer = browser.get(&self.url("/api1/data")).await?.expect(200)?;
         let json = answer.json()?;
         let orders = json["orders"].as_array();
-        let count = orders
-            .ok_or_else(|| answer.failure("lists no orders"))?
-            .len();
-        Ok(Found::new(Price::of(&answer), format!("orders: {count}")))
+        let count = orders.ok_or_else(|| answer.failure("has no orders"))?.len();
+        Ok(Found::new(Cost::of(&answer), format!("orders: {count}")))
     }
 
-    /// What it cost, and the item of which there is most: empty if there is none.
-    async fn stock(&self, browser: &mut Browser<'_>) -> Step<(Price, String)> {
+    /// The stock. Returns the cost of the call, and the item with the highest quantity:
+    /// empty if nothing is in stock.
+    async fn stock(&self, browser: &mut Browser) -> Step<(Cost, String)> {
         let answer = browser.get(&self.url("/api2/data")).await?.expect(200)?;
         let json = answer.json()?;
         let items = json["items"].as_array();
-        let items = items.ok_or_else(|| answer.failure("lists no stock"))?;
+        let items = items.ok_or_else(|| answer.failure("has no items"))?;
         let count = |item: &Value| item["quantity"].as_u64().unwrap_or_default();
         let most = items.iter().max_by_key(|item| count(item));
         let most = most.filter(|item| count(item) > 0);
@@ -92,49 +91,55 @@ impl Calls<'_> {
             .unwrap_or_default();
         let note = most.map_or_else(
             || "nothing in stock".to_owned(),
-            |most| format!("{} items, most of all {item}: {}", items.len(), count(most)),
+            |most| {
+                format!(
+                    "{} items; {item} has the most: {}",
+                    items.len(),
+                    count(most)
+                )
+            },
         );
-        Ok(Found::new((Price::of(&answer), item.to_owned()), note))
+        Ok(Found::new((Cost::of(&answer), item.to_owned()), note))
     }
 
-    /// Both again: the tokens of the first calls are there. A code brings a token
-    /// for one API, so the other's was had by a refresh, which shows in what the
-    /// first call cost.
-    async fn again(&self, browser: &mut Browser<'_>, first: &[Price; 2]) -> Step {
+    /// Calls both APIs again, which now have tokens. A code is redeemed for a token of one
+    /// API, so the token of the other came by a refresh, which shows in the cost of its
+    /// first call.
+    async fn again(&self, browser: &mut Browser, first: &[Cost; 2]) -> Step {
         let (mut costs, mut refreshed) = (Vec::new(), false);
         for (path, first) in ["/api1/data", "/api2/data"].iter().zip(first) {
             let answer = browser.get(&self.url(path)).await?.expect(200)?;
-            let now = Price::of(&answer);
-            refreshed |= first.brought_token || first.commands >= now.commands + REDEEM;
+            let now = Cost::of(&answer);
+            refreshed |= first.has_token_cookie || first.commands >= now.commands + REFRESH;
             costs.push(format!("{}, then {}", first.commands, now.commands));
         }
         let told = format!("store commands {}", costs.join("; "));
         ensure(refreshed, || {
-            Failure::new(format!("neither first call had a token by refresh: {told}"))
+            Failure::new(format!("neither first call refreshed a token: {told}"))
         })?;
         Ok(Found::new((), told))
     }
 
-    async fn reserve(&self, browser: &mut Browser<'_>, item: &str, left: &mut Left) -> Step {
+    async fn reserve(&self, browser: &mut Browser, item: &str, left: &mut Left) -> Step {
         let answer = self.post(browser, "/api2/data", item).await?;
         left.reserved(item);
         let id = answer.json()?["id"].as_str().unwrap_or_default().to_owned();
-        ensure(!id.is_empty(), || answer.failure("names no reservation"))?;
+        ensure(!id.is_empty(), || answer.failure("has no reservation id"))?;
         Ok(Found::new((), format!("1 {item}")))
     }
 
-    /// An order, which is listed then.
-    async fn order(&self, browser: &mut Browser<'_>, item: &str, left: &mut Left) -> Step {
+    /// Places an order, and waits until it is listed.
+    async fn order(&self, browser: &mut Browser, item: &str, left: &mut Left) -> Step {
         let answer = self.post(browser, "/api1/data", item).await?;
         left.reserved(item);
         let order = answer.json()?;
         let of = |name: &str| order[name].as_str().unwrap_or_default().to_owned();
         let (id, reservation) = (of("id"), of("reservation"));
         ensure(!id.is_empty() && !reservation.is_empty(), || {
-            answer.failure("names no order with its reservation")
+            answer.failure("has no order id with a reservation")
         })?;
         left.orders.push(id.clone());
-        // Another replica may know a moment later.
+        // Another replica may list it a moment later.
         until(async || {
             let answer = browser.get(&self.url("/api1/data")).await?.expect(200)?;
             Ok(has(&answer.json()?, &id))
@@ -144,12 +149,12 @@ impl Calls<'_> {
     }
 
     /// Orders, `placed` among them, and stock.
-    async fn report(&self, browser: &mut Browser<'_>, placed: Option<&str>) -> Step {
+    async fn report(&self, browser: &mut Browser, placed: Option<&str>) -> Step {
         until(async || {
             let answer = browser.get(&self.url("/api1/report")).await?.expect(200)?;
             let report = answer.json()?;
             ensure(report["stock"].is_array(), || {
-                answer.failure("reports no stock")
+                answer.failure("has no stock")
             })?;
             Ok(placed.is_none_or(|id| has(&report, id)))
         })
@@ -157,20 +162,17 @@ impl Calls<'_> {
         Ok(Found::new((), ""))
     }
 
-    async fn post(
-        &self,
-        browser: &mut Browser<'_>,
-        path: &str,
-        item: &str,
-    ) -> Result<Answer, Stop> {
+    async fn post(&self, browser: &mut Browser, path: &str, item: &str) -> Result<Answer, Stop> {
         if item.is_empty() {
-            let why = "nothing is in stock; it fills up a day after the last reservation";
+            let why = "nothing is in stock; stock is refilled a day after the last reservation";
             return Err(Stop::Skipped(why.to_owned()));
         }
         let order = json!({ "item": item, "quantity": 1 });
         let answer = browser.post_json(&self.url(path), &order).await?;
         if answer.status == 409 {
-            return Err(Stop::Skipped(format!("the last {item} has just gone")));
+            return Err(Stop::Skipped(format!(
+                "another user reserved the last {item}"
+            )));
         }
         Ok(answer.expect(201)?)
     }
@@ -182,17 +184,16 @@ fn has(json: &Value, id: &str) -> bool {
     orders.is_some_and(|orders| orders.iter().any(|order| order["id"] == id))
 }
 
-/// How many commands the store was asked, by the answer's own account.
-/// What a call cost, as its answer says.
+/// The cost of a call, by its `Server-Timing` and its cookies.
 #[derive(Clone, Copy, Default)]
-struct Price {
+struct Cost {
     /// Commands to the store.
     commands: u32,
-    /// Whether the answer put an access token into a cookie.
-    brought_token: bool,
+    /// Whether the response set a cookie with an access token.
+    has_token_cookie: bool,
 }
 
-impl Price {
+impl Cost {
     fn of(answer: &Answer) -> Self {
         let timing = answer.header("server-timing").unwrap_or_default();
         let told = timing
@@ -202,7 +203,7 @@ impl Price {
         let mut cookies = answer.headers.get_all("set-cookie").iter();
         Self {
             commands: told.unwrap_or_default(),
-            brought_token: cookies.any(|cookie| cookie.as_bytes().starts_with(b"__Secure-")),
+            has_token_cookie: cookies.any(|cookie| cookie.as_bytes().starts_with(b"__Secure-")),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! What a user does: signs in once, uses both apps and both APIs, ends a session,
-//! signs out everywhere. Once in the apps' own session modes, or in each of the
-//! four where a login may choose.
+//! A user's story: signs in once, uses both apps and both APIs, ends a session, signs
+//! out everywhere. It is played once in the apps' own session modes, or once in each of
+//! the four modes where a login may choose.
 
 mod calls;
 mod endings;
@@ -22,23 +22,23 @@ use super::{
     signed_out::{About, MODES},
 };
 
-/// Between two looks at what is to come true.
+/// The pause between two polls of a condition.
 const POLL: Duration = Duration::from_millis(100);
 
 /// One round of the story.
 struct Scene<'p> {
     plan: &'p Plan,
-    /// How app1 and app2 keep their sessions in it.
+    /// app1 and app2, with their session modes.
     apps: [App; 2],
 }
 
 /// An app in a scene.
 struct App {
     site: Site,
-    /// What browsers see of it.
+    /// The public URL.
     url: String,
     mode: String,
-    /// What its login is asked for.
+    /// The query of its login.
     query: String,
 }
 
@@ -51,13 +51,13 @@ impl App {
         format!("{}: {what}", self.site.label())
     }
 
-    /// Whether its sessions are in a store, where others can end them.
-    fn is_kept(&self) -> bool {
+    /// Whether its sessions are in a store, where another browser can end them.
+    fn has_stored_sessions(&self) -> bool {
         self.mode != "stateless"
     }
 }
 
-/// What cannot be undone.
+/// What the check leaves behind.
 #[derive(Default)]
 pub(super) struct Left {
     orders: Vec<String>,
@@ -90,7 +90,7 @@ impl fmt::Display for Left {
     }
 }
 
-/// Plays it; says what stays behind.
+/// Plays the story. Returns what it leaves behind.
 pub(super) async fn check(run: &mut Run, plan: &Plan, user: &User, about: &[About; 2]) -> String {
     let mut left = Left::default();
     for scene in scenes(plan, about) {
@@ -131,7 +131,7 @@ fn scenes<'p>(plan: &'p Plan, about: &[About; 2]) -> Vec<Scene<'p>> {
 impl Scene<'_> {
     async fn play(&self, run: &mut Run, user: &User, left: &mut Left) {
         let [first, second] = &self.apps;
-        let mut browser = Browser::new(&self.plan.wire);
+        let mut browser = Browser::new(&self.plan.transport);
         let (idp, app1, app2) = (ready(Site::Idp), ready(first.site), ready(second.site));
         let login = Login {
             issuer: &self.plan.issuer,
@@ -146,18 +146,18 @@ impl Scene<'_> {
         let again = login.single_sign_on(&mut browser, second, &sub);
         run.step(SSO, &[LOGIN, &app2], again).await;
         for (app, login) in [(first, LOGIN), (second, SSO)] {
-            let cookies = app.step("its cookies are for no script and no other site");
-            let looking = async { login::cookies(&browser, app) };
-            run.step(&cookies, &[login], looking).await;
+            let cookies = app.step("its cookies are hidden from scripts and other sites");
+            let checking = async { login::cookies(&browser, app) };
+            run.step(&cookies, &[login], checking).await;
             calls::check(run, self, app, login, &mut browser, left).await;
         }
         endings::check(run, self, &mut browser).await;
     }
 }
 
-/// Asks until it is so; the step's own time bounds it.
-async fn until(mut is_so: impl AsyncFnMut() -> Result<bool, Failure>) -> Result<(), Failure> {
-    while !is_so().await? {
+/// Polls until the condition holds. The step's timeout bounds it.
+async fn until(mut condition: impl AsyncFnMut() -> Result<bool, Failure>) -> Result<(), Failure> {
+    while !condition().await? {
         tokio::time::sleep(POLL).await;
     }
     Ok(())

@@ -1,12 +1,16 @@
-//! What Chromium says about a request: `Sec-Fetch-*` (Fetch Metadata) and `Origin`.
+//! The headers that Chromium adds to a request: `Sec-Fetch-*` (Fetch Metadata) and
+//! `Origin`.
 
 use reqwest::{
     Method,
-    header::{HeaderMap, HeaderName, HeaderValue},
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, ORIGIN},
 };
 use url::{Origin, Url};
 
-use super::Page;
+use super::response::Page;
+
+/// The `Origin` of a page that hides its own.
+const NO_ORIGIN: HeaderValue = HeaderValue::from_static("null");
 
 /// The relation between the initiator of a request and its target, ordered
 /// from near to far.
@@ -20,7 +24,7 @@ pub(super) enum Relation {
 }
 
 impl Relation {
-    fn as_str(self) -> &'static str {
+    const fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::SameOrigin => "same-origin",
@@ -61,21 +65,21 @@ impl Initiator {
 
     /// A page that hides its address hides its origin from its own forms too
     /// (Fetch, "append a request `Origin` header").
-    fn origin_for(&self, relation: Relation) -> String {
+    fn origin_for(&self, relation: Relation) -> HeaderValue {
         let hidden = match self.referrer_policy.as_str() {
             "no-referrer" => true,
             "same-origin" => relation != Relation::SameOrigin,
             _ => false,
         };
         if hidden {
-            "null".to_owned()
-        } else {
-            self.origin.ascii_serialization()
+            return NO_ORIGIN;
         }
+        HeaderValue::try_from(self.origin.ascii_serialization()).unwrap_or(NO_ORIGIN)
     }
 }
 
-/// Scheme and host: each name under `localhost` is a site of its own.
+/// Scheme and host. Without the list of public suffixes each host counts as a site of
+/// its own, as each name under `localhost` is to a browser.
 fn site(url: &Url) -> (String, String) {
     (
         url.scheme().to_owned(),
@@ -83,78 +87,73 @@ fn site(url: &Url) -> (String, String) {
     )
 }
 
+/// The headers of a request for a document.
 pub(super) fn of_navigation(
     initiator: Option<&Initiator>,
     method: &Method,
     relation: Relation,
 ) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    let mut set = |name: &'static str, value: &str| {
-        headers.insert(
-            HeaderName::from_static(name),
-            HeaderValue::from_str(value).unwrap(),
-        );
-    };
-    set(
-        "accept",
-        "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-    );
-    set("accept-language", "en");
-    set("user-agent", USER_AGENT);
-    set("upgrade-insecure-requests", "1");
-    set("sec-fetch-site", relation.as_str());
-    set("sec-fetch-mode", "navigate");
-    set("sec-fetch-dest", "document");
-    set("sec-fetch-user", "?1");
+    let mut headers = of(&[
+        (
+            "accept",
+            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+        ),
+        ("accept-language", "en"),
+        ("upgrade-insecure-requests", "1"),
+        ("sec-fetch-site", relation.as_str()),
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-dest", "document"),
+        ("sec-fetch-user", "?1"),
+    ]);
     if *method == Method::POST {
-        set("content-type", "application/x-www-form-urlencoded");
-        set(
-            "origin",
-            &initiator.map_or("null".to_owned(), |by| by.origin_for(relation)),
-        );
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.insert(CONTENT_TYPE, form);
+        let origin = initiator.map_or(NO_ORIGIN, |by| by.origin_for(relation));
+        headers.insert(ORIGIN, origin);
     }
     headers
 }
 
+/// The headers of a request by a script.
 pub(super) fn of_fetch(initiator: &Initiator, method: &Method, relation: Relation) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    let mut set = |name: &'static str, value: &str| {
-        headers.insert(
-            HeaderName::from_static(name),
-            HeaderValue::from_str(value).unwrap(),
-        );
-    };
-    set("accept", "*/*");
-    set("user-agent", USER_AGENT);
-    set("sec-fetch-site", relation.as_str());
-    set("sec-fetch-mode", "cors");
-    set("sec-fetch-dest", "empty");
+    let mut headers = of(&[
+        ("accept", "*/*"),
+        ("sec-fetch-site", relation.as_str()),
+        ("sec-fetch-mode", "cors"),
+        ("sec-fetch-dest", "empty"),
+    ]);
     if !method.is_safe() {
-        set("origin", &initiator.origin_for(relation));
+        headers.insert(ORIGIN, initiator.origin_for(relation));
     }
     headers
 }
 
-const USER_AGENT: &str = "testkit-cli (a browser without JavaScript)";
+fn of(headers: &[(&'static str, &'static str)]) -> HeaderMap {
+    headers
+        .iter()
+        .map(|(name, value)| {
+            let name = HeaderName::from_static(name);
+            (name, HeaderValue::from_static(value))
+        })
+        .collect()
+}
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::HeaderMap;
-
     use super::*;
-    use crate::headless::Hop;
+    use crate::response::Response;
 
     fn page(policy: &'static str) -> Page {
         let mut headers = HeaderMap::new();
         headers.insert("referrer-policy", HeaderValue::from_static(policy));
-        Page::new(vec![Hop {
+        let response = Response {
             method: Method::GET,
             url: Url::parse("http://app1.localhost:8082/").unwrap(),
             status: 200,
             headers,
             body: String::new(),
-            location: None,
-        }])
+        };
+        Page::new(Vec::new(), response)
     }
 
     #[test]
