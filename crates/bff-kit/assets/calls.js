@@ -32,7 +32,7 @@ function wayOn(response) {
   }
   if (response.status === 503) {
     const wait = Number(response.headers.get("Retry-After")) || 1;
-    return element("p", "", `Something behind this page is away. Your session is kept: try again in ${wait} s.`);
+    return element("p", "", `A service behind this page cannot be reached. You are still signed in: try again in ${wait} s.`);
   }
   return null;
 }

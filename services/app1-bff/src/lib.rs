@@ -1,5 +1,5 @@
-//! The first app: its authorization request travels in the URL, and it
-//! authenticates with a secret. Everything else is `bff-kit`'s.
+//! The first app: it sends its authorization request in the URL, and authenticates with a
+//! secret. Everything else is in `bff-kit`.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use bff_kit::{App, ClientAuth, RequestBy, SessionMode};
 pub use bff_kit::{Config, build};
 use kit::config::{Common, Problems, Site};
 
-/// What this app is.
+/// The identity of this app.
 pub const APP: App = App {
     service: "app1-bff",
     client_id: "app1",
@@ -18,21 +18,21 @@ pub const APP: App = App {
     request: RequestBy::Url,
 };
 
-/// The secret of the demo's configuration.
+/// The secret in the demo's configuration.
 pub const DEMO_SECRET: &str = "app1-secret";
 
 /// The app's command line.
 pub type Args = bff_kit::AppArgs<OwnArgs>;
 
-/// What only this app has.
+/// The settings of this app only.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[group(id = "app1_own")]
 #[command(next_help_heading = "App 1")]
 pub struct OwnArgs {
-    /// Where App 1's sessions are kept; wins over BFF_SESSION_MODE
+    /// Session mode of App 1; overrides BFF_SESSION_MODE
     #[arg(long, env = "APP1_SESSION_MODE", value_name = "MODE")]
     pub app1_session_mode: Option<String>,
-    /// Secret of the client app1 at the identity provider [default for localhost alone: app1-secret]
+    /// Secret of the client app1 at the identity provider [default, on localhost only: app1-secret]
     #[arg(
         long,
         env = "APP1_CLIENT_SECRET",

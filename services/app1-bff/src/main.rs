@@ -1,4 +1,4 @@
-//! The first app as a process of its own.
+//! The binary of the first app.
 
 use std::process::ExitCode;
 

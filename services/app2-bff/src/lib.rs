@@ -1,5 +1,5 @@
-//! The second app: it pushes its authorization request (RFC 9126), and
-//! authenticates with a key of its own. Everything else is `bff-kit`'s.
+//! The second app: it pushes its authorization request (RFC 9126), and authenticates with
+//! its own key. Everything else is in `bff-kit`.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use kit::{
     state_dir::StateDir,
 };
 
-/// What this app is.
+/// The identity of this app.
 pub const APP: App = App {
     service: "app2-bff",
     client_id: "app2",
@@ -25,21 +25,21 @@ pub const APP: App = App {
 /// The app's command line.
 pub type Args = bff_kit::AppArgs<OwnArgs>;
 
-/// What only this app has.
+/// The settings of this app only.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[group(id = "app2_own")]
 #[command(next_help_heading = "App 2")]
 pub struct OwnArgs {
-    /// Where App 2's sessions are kept; wins over BFF_SESSION_MODE
+    /// Session mode of App 2; overrides BFF_SESSION_MODE
     #[arg(long, env = "APP2_SESSION_MODE", value_name = "MODE")]
     pub app2_session_mode: Option<String>,
-    /// Key of the client app2, P-256 as PKCS#8 PEM [default: app2-client.pem in --state-dir, made there]
+    /// Key of the client app2, P-256 as PKCS#8 PEM [default: app2-client.pem in --state-dir, created if missing]
     #[arg(long, env = "APP2_CLIENT_KEY_FILE", value_name = "FILE")]
     pub app2_client_key_file: Option<PathBuf>,
 }
 
-/// The app's key: from `state_dir`, made there if it is not there yet. Its
-/// public half lies beside it, as `app2-client.jwks.json`, for the provider.
+/// The app's key in `state_dir`, created if missing. Its public half is beside it for the
+/// provider, in `app2-client.jwks.json`.
 pub fn client_key(state_dir: &StateDir, random: &dyn Random) -> Result<ClientKey, String> {
     bff_kit::client_key(state_dir, APP.client_id, random)
 }
@@ -58,7 +58,7 @@ impl bff_kit::OwnArgs for OwnArgs {
 }
 
 impl OwnArgs {
-    /// The key from its file, or from `state_dir`; what is wrong goes to `problems`.
+    /// The key from its file, or from `state_dir`; errors are added to `problems`.
     pub fn key(
         &self,
         state_dir: &StateDir,

@@ -1,4 +1,4 @@
-//! The second app as a process of its own.
+//! The binary of the second app.
 
 use std::process::ExitCode;
 

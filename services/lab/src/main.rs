@@ -1,4 +1,4 @@
-//! The lab's sites as a process of their own.
+//! The binary of the lab's sites.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! A site's answers, for tests.
+//! Helpers of tests: the responses of a site.
 
 use actix_web::{
     App,
@@ -23,7 +23,7 @@ pub(crate) fn config() -> Config {
     }
 }
 
-/// What a site answered.
+/// The response of a site.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     headers: header::HeaderMap,
@@ -31,20 +31,20 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The header `name`; empty without one.
+    /// The header `name`, or an empty text.
     pub(crate) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name).and_then(|value| value.to_str().ok());
         value.unwrap_or_default()
     }
 
-    /// The files that the page names.
+    /// The files that the page links to.
     pub(crate) fn assets(&self) -> Vec<&str> {
         let quoted = self.body.split('"');
         quoted.filter(|part| part.starts_with("/assets/")).collect()
     }
 }
 
-/// Asks for a page at `path` of the site with `routes`.
+/// Requests the page at `path` of the site with `routes`.
 pub(crate) async fn ask(routes: impl Fn(&mut ServiceConfig), method: Method, path: &str) -> Answer {
     let app = init_service(App::new().configure(routes)).await;
     let request = TestRequest::with_uri(path)
@@ -58,7 +58,7 @@ pub(crate) async fn ask(routes: impl Fn(&mut ServiceConfig), method: Method, pat
     }
 }
 
-/// Every file that the page at `path` names is there, and may be kept for ever.
+/// Checks that every file that the page at `path` links to exists and can be cached for ever.
 pub(crate) async fn every_file_is_served(routes: impl Fn(&mut ServiceConfig) + Clone, path: &str) {
     let page = ask(routes.clone(), Method::GET, path).await;
     assert_eq!(page.status, 200, "{path}");
@@ -73,7 +73,7 @@ pub(crate) async fn every_file_is_served(routes: impl Fn(&mut ServiceConfig) + C
     }
 }
 
-/// Neither style nor script stands in the page itself.
+/// Checks that the page has no inline styles and scripts.
 pub(crate) fn nothing_is_inline(page: &Answer) {
     assert!(!page.header("content-security-policy").contains("unsafe"));
     let html = &page.body;

@@ -9,7 +9,7 @@ use kit::{
 
 use crate::deployment::local_url;
 
-/// How often a service that is not ready is asked again.
+/// The interval of the readiness checks.
 const POLL: Duration = Duration::from_millis(10);
 
 /// Waits until `/readyz` answers 200 on each HTTP port.

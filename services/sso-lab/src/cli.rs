@@ -16,7 +16,7 @@ use crate::{
 ///
 /// Starts an OpenID Provider, two apps with a backend for frontend each, two
 /// APIs and a start page. Without flags all of it runs on localhost with an
-/// in-memory store; nothing has to be set up, and nothing stays behind.
+/// in-memory store; no setup is needed, and no data remains.
 ///
 /// The services call each other over the network, at the addresses that this
 /// process listens on.
@@ -24,7 +24,7 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "sso-lab", version, args_conflicts_with_subcommands = true, after_long_help = EXAMPLES)]
 pub struct Cli {
-    /// What to do; without one: up
+    /// The command [default: up]
     #[command(subcommand)]
     pub command: Option<Command>,
     /// Settings of `up`.
@@ -32,38 +32,38 @@ pub struct Cli {
     pub up: UpArgs,
 }
 
-/// The command line of sso-lab: for a deployment that runs elsewhere.
+/// The command line of sso-lab, for a deployment that runs elsewhere.
 ///
-/// Plays a user's story against it, makes its secrets on Kubernetes, says who is
-/// signed in and ends it. (This one was built without `up`, which starts
-/// everything in one process.)
+/// Plays a user's story against it, creates its secrets on Kubernetes, lists and ends
+/// its users' sessions. (This binary was built without `up`, which starts everything
+/// in one process.)
 #[cfg(not(feature = "up"))]
 #[derive(Debug, Parser)]
 #[command(name = "sso-lab", version)]
 pub struct Cli {
-    /// What to do
+    /// The command
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What it can do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start everything (the default)
     #[cfg(feature = "up")]
     Up(Box<UpArgs>),
-    // What has no comment here is described where its arguments are.
+    // A command without a comment here is described at its arguments.
     Check(Box<CheckArgs>),
-    /// Who is signed in at a running deployment
+    /// List or end the sessions of a running deployment
     #[command(subcommand)]
     Sessions(Box<SessionsCommand>),
-    /// The configuration of the identity provider
+    /// Print the configuration of the identity provider, or hash a password for it
     #[command(subcommand)]
     Config(ConfigCommand),
     Secrets(Box<SecretsArgs>),
 }
 
-/// What it can do with the configuration.
+/// The commands for the configuration.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Print the built-in configuration: users, clients, resources, policies
@@ -76,22 +76,22 @@ pub enum ConfigCommand {
 #[cfg(feature = "up")]
 #[derive(Args, Debug)]
 pub struct UpArgs {
-    /// What all services share.
+    /// The settings of all services.
     #[command(flatten)]
     pub common: CommonArgs,
-    /// The provider's.
+    /// The settings of the provider.
     #[command(flatten)]
     pub idp: idp::Args,
-    /// What both apps share.
+    /// The settings of both apps.
     #[command(flatten)]
     pub bff: BffArgs,
-    /// The first app's.
+    /// The settings of the first app.
     #[command(flatten)]
     pub app1: app1_bff::OwnArgs,
-    /// The second app's.
+    /// The settings of the second app.
     #[command(flatten)]
     pub app2: app2_bff::OwnArgs,
-    /// API-1's.
+    /// The settings of API-1.
     #[command(flatten)]
     pub api1: api_1::OwnArgs,
 }

@@ -1,4 +1,4 @@
-//! `sso-lab config hash-password`: what a user's table holds of a password.
+//! `sso-lab config hash-password`: the hash of a password for a user's table.
 
 use std::{
     fs::File,
@@ -15,18 +15,18 @@ use kit::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// The most that is read, in bytes: more than any password that is taken.
+/// The maximum size of the input in bytes: more than the longest password.
 const MAX_INPUT: u64 = 4096;
 
-/// Where the password comes from.
+/// The source of the password.
 #[derive(Args, Debug)]
 pub struct HashArgs {
-    /// File that holds the password; without it: typed, or the standard input
+    /// File that contains the password; without it, the terminal or the standard input is read
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 }
 
-/// Prints the hash: 0, or 2 for a password that cannot be one.
+/// Prints the hash. The exit code is 0, or 2 for an invalid password.
 #[expect(clippy::print_stdout, reason = "what the command is for")]
 pub fn run(args: &HashArgs) -> ExitCode {
     let hash = args
@@ -56,7 +56,7 @@ impl HashArgs {
     }
 }
 
-/// The text without the end of its line, bounded.
+/// The text without its line end, up to the limit.
 fn read(from: impl Read) -> io::Result<String> {
     let bytes = files::read_from(from, MAX_INPUT)?;
     Ok(files::line(files::text(bytes)?))

@@ -1,5 +1,5 @@
-//! Everything in one process: the newcomer's way in (the feature `up`), and the
-//! command line for what runs elsewhere.
+//! Everything in one process (the feature `up`), and the command line for deployments that
+//! run elsewhere.
 
 #[cfg(feature = "up")]
 mod banner;
@@ -19,7 +19,7 @@ use cli::{Cli, Command, ConfigCommand};
 use kit::config::parse_args;
 use mimalloc::MiMalloc;
 
-// As its services have it where each is a process of its own.
+// The allocator of the services' own binaries.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -1,4 +1,4 @@
-//! `sso-lab sessions`: who is signed in at a running deployment, and an end to it.
+//! `sso-lab sessions`: lists and ends the sessions of a running deployment.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -12,50 +12,50 @@ use sso_proto::idp::{
 use tonic::{Code, Request, Status, transport::Channel};
 use web_kit::ui::utc;
 
-/// What it can do with sessions.
+/// The commands for sessions.
 #[derive(Debug, Subcommand)]
 pub enum SessionsCommand {
-    /// List who is signed in at the identity provider
+    /// List the users who are signed in at the identity provider
     #[command(after_help = "The sid in the first column is what `sessions revoke --sid` takes.")]
     List {
-        /// Of this user alone, by user name or sub
+        /// Only the sessions of this user, by user name or sub
         #[arg(long, value_name = "USER")]
         user: Option<String>,
-        /// Where, and by which key.
+        /// The provider and the operator's key.
         #[command(flatten)]
         at: OperatorArgs,
     },
-    /// End sessions: the apps that were opened with them are signed out too
+    /// End sessions, also in the apps that were opened with them
     #[command(
         after_help = "Exit code 0 when they have ended, 1 when not (or there are none), 2 for a bad argument."
     )]
     Revoke {
-        /// Which sessions.
+        /// The sessions to end.
         #[command(flatten)]
         which: WhichArgs,
-        /// Where, and by which key.
+        /// The provider and the operator's key.
         #[command(flatten)]
         at: OperatorArgs,
     },
 }
 
-/// Which sessions to end.
+/// The sessions to end.
 #[derive(Args, Clone, Debug)]
 #[group(required = true, multiple = false)]
 pub struct WhichArgs {
-    /// All of this user, by user name or sub
+    /// All sessions of this user, by user name or sub
     #[arg(long, value_name = "USER")]
     user: Option<String>,
-    /// This one (see `sessions list`)
+    /// The session with this id (see `sessions list`)
     #[arg(long, value_name = "SID")]
     sid: Option<String>,
 }
 
-/// Where the provider's gRPC is, and the operator's key.
+/// The provider's gRPC address and the operator's key.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "The identity provider")]
 pub struct OperatorArgs {
-    /// Its gRPC address [default: idp's port 9081 at --domain, moved by --port-offset]
+    /// The provider's gRPC address [default: idp's port 9081 at --domain, plus --port-offset]
     #[arg(long, env = "IDP_GRPC_URL", value_name = "URL")]
     idp_grpc_url: Option<String>,
     /// The deployment's port offset
@@ -69,10 +69,10 @@ pub struct OperatorArgs {
         value_name = "DOMAIN"
     )]
     domain: String,
-    /// Whom https trusts.
+    /// The certificate authorities of https.
     #[command(flatten)]
     trust: TrustArgs,
-    /// The operator's key; a file shows it to fewer eyes
+    /// The operator's key; a file is safer
     #[arg(
         long,
         env = "IDP_OPERATOR_KEY",
@@ -83,12 +83,12 @@ pub struct OperatorArgs {
     /// File that holds IDP_OPERATOR_KEY
     #[arg(long, env = "IDP_OPERATOR_KEY_FILE", value_name = "FILE")]
     operator_key_file: Option<PathBuf>,
-    /// State directory of `sso-lab up`: its operator.key is taken where no key is given
+    /// State directory of `sso-lab up`; its operator.key is used if no key is given
     #[arg(long, env = "STATE_DIR", value_name = "DIR")]
     state_dir: Option<PathBuf>,
 }
 
-/// Does it: 0, 1 when it cannot be done, 2 for bad arguments.
+/// Runs the command. The exit code is 0, 1 after a failure, or 2 for bad arguments.
 pub async fn run(command: &SessionsCommand) -> ExitCode {
     let (SessionsCommand::List { at, .. } | SessionsCommand::Revoke { at, .. }) = command;
     let mut problems = Problems::new();

@@ -59,7 +59,7 @@ impl SessionMode {
                 "A random id, who you are (sealed), and an access token for each API in a cookie of its own. The refresh token is in the app's store."
             }
             Self::Stateless => {
-                "The whole session: who you are and the refresh token (sealed), and an access token for each API in a cookie of its own. The app keeps nothing."
+                "The whole session: who you are and the refresh token (sealed), and an access token for each API in a cookie of its own. The app stores nothing."
             }
         }
     }
@@ -69,13 +69,13 @@ impl SessionMode {
         match self {
             Self::Stateful => "A revoked session stops at the next call.",
             Self::Cached => {
-                "A revoked session stops on every process as soon as the store tells it, within milliseconds."
+                "A revoked session stops in every process within milliseconds, as soon as the store announces the change."
             }
             Self::Hybrid => {
-                "A revoked session stops on every process that has heard of it, within milliseconds. On one that has not, its current access tokens are good until they end."
+                "A revoked session stops within milliseconds in every process that receives the notice. In another process its access tokens work until they expire."
             }
             Self::Stateless => {
-                "A revoked session stops on the process that the provider tells. On others its access tokens are good until they end: the app keeps no list to strike it from."
+                "A revoked session stops in the process that receives the provider's notice. In other processes its access tokens work until they expire, because the app keeps no list of sessions."
             }
         }
     }

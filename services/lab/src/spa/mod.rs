@@ -1,6 +1,5 @@
-//! The single-page app: a public client (RFC 6749 §2.1) that signs in by code
-//! and PKCE, with its tokens in the page. All of it runs in the browser; this
-//! side only serves the files.
+//! The single-page app: a public client (RFC 6749 §2.1) that signs in with code and PKCE
+//! and keeps its tokens in the page. It runs in the browser; this module serves its files.
 
 mod page;
 
@@ -17,7 +16,7 @@ use crate::Config;
 /// The site's name in traces and metrics.
 pub const SERVICE: &str = "spa";
 
-/// Where the provider sends the browser back to.
+/// The path of the redirect URI.
 const CALLBACK: &str = "/callback";
 
 /// Starts the site.

@@ -1,4 +1,4 @@
-//! The app's one page. What it does is in `assets/spa`.
+//! The app's only page. Its scripts are in `assets/spa`.
 
 use actix_web::{
     HttpResponse,
@@ -16,16 +16,16 @@ use crate::Config;
 
 /// The client at the provider: public, PKCE.
 const CLIENT_ID: &str = "my_spa";
-/// Whom its access tokens are for.
+/// The audience of its access tokens.
 const AUDIENCE: &str = "https://api-1";
-/// All that it asks for.
+/// The scopes that it requests.
 const SCOPE: &str = "openid profile email offline_access https://api-1/read https://api-1/write";
 
 #[derive(RustEmbed)]
 #[folder = "assets/spa/"]
 struct Own;
 
-/// Other people's files, unmodified; `tools/vendor` makes them.
+/// Third-party files, unmodified; `tools/vendor` makes them.
 #[derive(RustEmbed)]
 #[folder = "assets/vendor/"]
 struct Vendored;
@@ -39,17 +39,17 @@ pub(super) fn assets(cfg: &mut ServiceConfig) {
     ui::assets_and(cfg, file);
 }
 
-/// The page at `/` and at the callback: the script tells them apart.
+/// The page at `/` and at the callback, which the script distinguishes.
 #[derive(Template)]
 #[template(path = "spa/page.html")]
 pub(super) struct SpaPage {
     issuer: String,
-    /// Its own address, with a `/` at the end.
+    /// The app's URL, with a `/` at the end.
     home: String,
     api_url: String,
     app1_url: Option<String>,
     lab_url: Option<String>,
-    /// Whether it shows `note` of its address unescaped: in a weakened lab.
+    /// Whether it shows the parameter `note` unescaped, in a weakened lab.
     reflects: bool,
 }
 

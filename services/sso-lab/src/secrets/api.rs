@@ -1,7 +1,6 @@
-//! The Kubernetes API, as much of it as this needs: read a Secret, create one,
-//! add keys to one. By plain REST: the client crates for Kubernetes bring
-//! generated types for every resource there is, minutes of compiling for three
-//! calls.
+//! The three calls of the Kubernetes API that are needed: read a Secret, create one, add
+//! keys to one. They use plain REST: a client crate for Kubernetes has generated types for
+//! every resource, which take minutes to compile.
 
 use std::{
     collections::BTreeMap,
@@ -20,13 +19,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-/// The first wait before the same is asked again; each is twice the one before.
+/// The pause before the first repeat; each later one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// Adds keys and leaves all others as they are (RFC 7396).
+/// Adds keys and keeps all others (RFC 7396).
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
-/// Where the API server is, and who we are there.
+/// The API server and this process's identity there.
 pub(super) struct Place<'a> {
     pub(super) host: &'a str,
     pub(super) port: u16,
@@ -37,38 +36,38 @@ pub(super) struct Place<'a> {
 /// The Secrets of a namespace.
 pub(super) struct Api {
     http: reqwest::Client,
-    /// The collection's address.
+    /// The URL of the collection.
     secrets: String,
     token: PathBuf,
-    /// Until when what is not there yet is asked again.
+    /// The end of the repeats.
     until: Instant,
 }
 
 /// A Secret's keys. Not `Debug`: these are the values.
 pub(super) type Data = BTreeMap<String, Vec<u8>>;
 
-/// A Secret that is there.
+/// An existing Secret.
 pub(super) struct Found {
-    /// Of this state of it (`resourceVersion`).
+    /// Its version (`resourceVersion`).
     version: String,
     pub(super) data: Data,
 }
 
-/// What came of a write.
+/// The outcome of a write.
 pub(super) enum Written {
     Done(Found),
-    /// Somebody else was faster: it has to be read again.
+    /// Another process changed it first: read it again.
     Overtaken,
 }
 
-/// Why it cannot go on.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
     #[error("the API server: {0}")]
     Unreached(String),
     #[error("the API server, {what}: {answer}")]
     Refused { what: String, answer: String },
-    #[error("the API server, {0}: the answer cannot be understood")]
+    #[error("the API server, {0}: the response cannot be read")]
     Unreadable(String),
 }
 
@@ -95,13 +94,13 @@ struct Status {
 /// One request.
 struct Call<'a> {
     method: Method,
-    /// The Secret, for whoever reads what went wrong.
+    /// The Secret, for error messages.
     name: &'a str,
     body: Option<Value>,
 }
 
 impl Api {
-    /// Trusts the cluster's CA alone. What is wrong goes to `problems`.
+    /// Trusts only the cluster's CA. Errors are added to `problems`.
     pub(super) fn new(
         place: &Place<'_>,
         patience: Duration,
@@ -145,7 +144,7 @@ impl Api {
         })
     }
 
-    /// The Secret `name`, where there is one.
+    /// The Secret `name`, if it exists.
     pub(super) async fn get(&self, name: &str) -> Result<Option<Found>, ApiError> {
         let call = Call {
             method: Method::GET,
@@ -179,13 +178,13 @@ impl Api {
         };
         match self.send(&call).await? {
             (StatusCode::CREATED | StatusCode::OK, body) => call.found(&body).map(Written::Done),
-            // AlreadyExists; also where it was us, and the answer was lost.
+            // AlreadyExists, also after a lost response of an earlier attempt.
             (StatusCode::CONFLICT, _) => Ok(Written::Overtaken),
             (status, body) => Err(call.refused(status, &body)),
         }
     }
 
-    /// Adds `data` to the Secret `name`, if it still is what `found` was.
+    /// Adds `data` to the Secret `name`, if it is unchanged since `found`.
     pub(super) async fn add(
         &self,
         name: &str,
@@ -207,15 +206,15 @@ impl Api {
         }
     }
 
-    /// Sends it until there is an answer that waiting would not change. A write
-    /// that was done and whose answer was lost meets itself as a conflict.
+    /// Repeats the request until the response is final. After a write whose response was
+    /// lost, the repeat is a conflict.
     async fn send(&self, call: &Call<'_>) -> Result<(StatusCode, Vec<u8>), ApiError> {
         let mut wait = FIRST_WAIT;
         loop {
             let answer = self.send_once(call).await;
             let later = match &answer {
                 Ok((status, _)) => {
-                    // The role may be bound a moment after the pod has started.
+                    // The role may be bound a moment after the pod starts.
                     matches!(status.as_u16(), 401 | 403 | 429) || status.is_server_error()
                 }
                 Err(_) => true,
@@ -229,7 +228,7 @@ impl Api {
     }
 
     async fn send_once(&self, call: &Call<'_>) -> Result<(StatusCode, Vec<u8>), ApiError> {
-        // Anew each time: the kubelet replaces it before it ends.
+        // Read each time: the kubelet replaces it before it expires.
         let token = files::read_text(&self.token);
         let token = token
             .map_err(|error| ApiError::Unreached(format!("{}: {error}", self.token.display())))?;
@@ -277,8 +276,8 @@ impl Call<'_> {
         })
     }
 
-    /// What the server said. Its sentence is shown only where it is about who
-    /// may do what: elsewhere there may be a value in it.
+    /// The server's error. Its message is shown only for refused permissions: other messages
+    /// can contain a value.
     fn refused(&self, status: StatusCode, body: &[u8]) -> ApiError {
         let said: Status = serde_json::from_slice(body).unwrap_or_default();
         let sentence = match status {
@@ -314,7 +313,7 @@ fn encoded(data: &Data) -> BTreeMap<&str, String> {
         .collect()
 }
 
-/// With its innermost reason, which is the one that helps.
+/// With the innermost cause, which is the helpful one.
 fn unreached(error: &reqwest::Error) -> ApiError {
     ApiError::Unreached(innermost(error))
 }

@@ -1,10 +1,9 @@
-//! From what is wanted and what is there to what is missing, and to the cluster.
+//! Compares the specification with the cluster, and writes the missing keys.
 //!
-//! A value that is made from another one is only ever made from what the cluster
-//! holds, never from what this process was about to write: of two runs at once
-//! one is overtaken, reads again, and goes on from what the other one wrote. The
-//! keys of one Secret are written together, so within one Secret a value may be
-//! made from one that is written with it.
+//! A value that is derived from another one is derived from the value in the cluster, never
+//! from one that this process only plans to write: of two concurrent runs one gets a
+//! conflict, reads again, and continues from the other's values. The keys of one Secret are
+//! written together, so within a Secret a value may be derived from a new one.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -16,16 +15,16 @@ use super::{
     spec::{Kind, Source, Spec, Wanted},
 };
 
-/// How often others may be faster at one run.
+/// The maximum number of conflicts in one run.
 const MAX_OVERTAKEN: usize = 100;
 
-/// What happened, for whoever reads the log.
+/// An event, for the output.
 pub(super) enum Event<'a> {
-    /// Keys that were there.
+    /// Existing keys.
     Kept { secret: &'a str, keys: Vec<&'a str> },
-    /// Keys that this run has written.
+    /// Keys that this run wrote.
     Made { secret: &'a str, keys: Vec<&'a str> },
-    /// A key that was there and is not what its source says.
+    /// An existing key that does not match its source.
     Differs {
         secret: &'a str,
         key: &'a str,
@@ -50,7 +49,7 @@ impl fmt::Display for Event<'_> {
     }
 }
 
-/// Why it is not all there.
+/// Why keys are missing at the end.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApplyError {
     #[error(transparent)]
@@ -61,20 +60,20 @@ pub(super) enum ApplyError {
         key: String,
         what: String,
     },
-    #[error("{secret}/{key}: {source_key} is not there, and not among those to make")]
+    #[error("{secret}/{key}: {source_key} does not exist and is not in the specification")]
     NoSource {
         secret: String,
         key: String,
         source_key: String,
     },
-    #[error("others change the Secrets all the time")]
+    #[error("the Secrets kept changing during the run")]
     Overtaken,
 }
 
-/// What the cluster holds; `None`: no such Secret.
+/// The Secrets in the cluster; `None`: no such Secret.
 struct There(BTreeMap<String, Option<Found>>);
 
-/// Makes what is missing.
+/// Writes the missing keys.
 pub(super) async fn apply(
     spec: &Spec,
     api: &Api,
@@ -169,8 +168,7 @@ impl There {
         keys.filter(|(key, _)| !self.has(&wanted.name, key))
     }
 
-    /// Whether `kind` of `wanted` can be made now: its source is there, or will
-    /// be written with it.
+    /// Whether `kind` of `wanted` can be made now: its source exists, or is written with it.
     fn can_make(&self, wanted: &Wanted, kind: &Kind) -> bool {
         kind.source().is_none_or(|source| {
             self.value(source).is_some()
@@ -182,8 +180,8 @@ impl There {
         })
     }
 
-    /// The Secret to write next: one that is whole then, if there is one; some
-    /// pod may be waiting for it.
+    /// The Secret to write next: preferably one that is then complete, because a pod may be
+    /// waiting for it.
     fn next<'s>(&self, spec: &'s Spec) -> Result<Option<&'s Wanted>, ApplyError> {
         let mut some = None;
         for wanted in &spec.secrets {
@@ -210,14 +208,14 @@ impl There {
         }
     }
 
-    /// The values that `wanted` lacks and that can be made now.
+    /// The missing values of `wanted` that can be made now.
     fn make(&self, wanted: &Wanted, deps: &Deps) -> Result<Data, ApplyError> {
         let mut new = Data::new();
         let makeable: Vec<_> = self
             .missing(wanted)
             .filter(|(_, kind)| self.can_make(wanted, kind))
             .collect();
-        // Each round makes what the one before has made the source of.
+        // Each round makes values whose sources the previous round made.
         while new.len() < makeable.len() {
             let before = new.len();
             for (key, kind) in &makeable {
@@ -247,7 +245,7 @@ impl There {
         Ok(new)
     }
 
-    /// Keys whose value is not what their source says.
+    /// Keys whose value does not match their source.
     fn misfits<'s>(&self, spec: &'s Spec, deps: &Deps) -> Vec<(&'s str, &'s str, &'s Source)> {
         let mut misfits = Vec::new();
         for wanted in &spec.secrets {

@@ -1,4 +1,4 @@
-//! New values: key material by the code that makes it in a state directory.
+//! New values. Keys are made by the code that makes them for a state directory.
 
 use std::fmt::Write as _;
 
@@ -11,17 +11,16 @@ use super::spec::{Kind, PASSWORD};
 const PASSWORD_LEN: usize = 32;
 const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-/// What a value can be made from.
+/// The sources of a new value.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Given<'a> {
-    /// The key that it is made from, where it is made from one.
+    /// The key that it is derived from, if any.
     pub(super) source: Option<&'a [u8]>,
-    /// Whether its Secret was there before, without it.
+    /// Whether its Secret existed without it.
     pub(super) is_older: bool,
 }
 
-/// A new value of this kind. `Err` says why there is none, and shows nothing of
-/// the source.
+/// A new value of this kind. The error contains no part of the source.
 pub(super) fn make(kind: &Kind, given: Given<'_>, deps: &Deps) -> Result<Vec<u8>, String> {
     let source = given.source;
     let random = &*deps.random;
@@ -47,8 +46,8 @@ pub(super) fn make(kind: &Kind, given: Given<'_>, deps: &Deps) -> Result<Vec<u8>
     })
 }
 
-/// Whether `there` says the same as `expected`, a value that was made from the
-/// same source. What a URL leads to is its owner's choice.
+/// Whether `there` agrees with `expected`, which was derived from the same source. The host
+/// and path of a URL are its owner's choice.
 pub(super) fn agrees(kind: &Kind, there: &[u8], expected: &[u8]) -> bool {
     match kind {
         Kind::ClientJwks(_) => {
@@ -67,7 +66,7 @@ fn text(source: Option<&[u8]>) -> Result<&str, String> {
 fn password(random: &dyn Random) -> String {
     let mut password = String::with_capacity(PASSWORD_LEN);
     while password.len() < PASSWORD_LEN {
-        // A byte beyond the last whole round of letters would favour the first ones.
+        // A byte beyond the last whole multiple would favour the first letters.
         let drawn = random.bytes::<64>();
         let fair = drawn.iter().filter(|byte| **byte < 248);
         let letters = fair.map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]));
@@ -76,13 +75,13 @@ fn password(random: &dyn Random) -> String {
     password
 }
 
-/// Fit for the user's part of a URL (RFC 3986 §2.1, §3.2.1).
+/// Percent-encoded for the user part of a URL (RFC 3986 §2.1, §3.2.1).
 fn encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |mut done, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             done.push(char::from(byte));
         } else {
-            // A String takes everything.
+            // Writing to a String cannot fail.
             let _ = write!(done, "%{byte:02X}");
         }
         done

@@ -1,7 +1,6 @@
-//! `sso-lab secrets`: makes the Secrets of a deployment on Kubernetes, once.
-//! What is there is never changed; what is missing is added. Two runs at once
-//! and a run that was cut short leave nothing half done that the next run could
-//! not finish.
+//! `sso-lab secrets`: creates the Secrets of a deployment on Kubernetes, once. Existing
+//! values are never changed; missing ones are added. The next run completes the work of
+//! an interrupted run, and concurrent runs agree.
 
 mod api;
 mod apply;
@@ -24,33 +23,32 @@ use self::{
     spec::Spec,
 };
 
-/// The largest specification that is read, in bytes.
+/// The maximum size of a specification in bytes.
 const MAX_SPEC: u64 = 256 * 1024;
 
-/// Make the Secrets that a deployment on Kubernetes needs, where they are missing
+/// Create the missing Secrets of a deployment on Kubernetes
 ///
-/// Talks to the API server with the service account of the pod that it runs in.
-/// What is there already is never changed: a Secret that is missing is created,
-/// a key that is missing is added. So it can run before each installation and
-/// upgrade, and twice at once. It prints which Secrets and keys it made or kept,
-/// and never a value.
+/// Uses the service account of the pod that it runs in. Existing values are never
+/// changed: a missing Secret is created, a missing key is added. So it can run before
+/// each installation and upgrade, and concurrently. It prints the names of the Secrets
+/// and keys that it made or kept, and never a value.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub struct SecretsArgs {
     /// Namespace of the Secrets
     #[arg(long, env = "NAMESPACE", value_name = "NAME")]
     namespace: String,
-    /// What to make, as TOML
+    /// Specification of the Secrets, as TOML
     #[arg(long, env = "SECRETS_SPEC", value_name = "FILE")]
     spec: PathBuf,
-    /// Where the pod's service account is: token and ca.crt
+    /// Directory of the pod's service account: token and ca.crt
     #[arg(
         long,
         default_value = "/var/run/secrets/kubernetes.io/serviceaccount",
         value_name = "DIR"
     )]
     service_account: PathBuf,
-    /// The API server's host; each pod is told
+    /// The API server's host; Kubernetes sets it in each pod
     #[arg(long, env = "KUBERNETES_SERVICE_HOST", value_name = "HOST")]
     kubernetes_host: Option<String>,
     /// The API server's port
@@ -61,7 +59,7 @@ pub struct SecretsArgs {
         value_name = "PORT"
     )]
     kubernetes_port: u16,
-    /// How long an API server that is not there yet, or allows nothing yet, is asked again
+    /// Time for which a call is repeated while the API server is unreachable or refuses it
     #[arg(long, default_value = "2m", value_name = "TIME")]
     timeout: String,
 }
@@ -113,7 +111,7 @@ Secrets of the namespace, get and patch by resourceNames.
 
 Exit code 0 when all is there, 1 when not, 2 for a bad argument or specification."#;
 
-/// Does it: 0, 1 when it cannot be done, 2 for bad arguments.
+/// Runs the command. The exit code is 0, 1 after a failure, or 2 for bad arguments.
 pub async fn run(args: &SecretsArgs) -> ExitCode {
     let mut problems = Problems::new();
     let read = args.read(&mut problems);

@@ -1,32 +1,32 @@
-//! What is to be made, from TOML: typed, and refused with every error at once.
+//! The specification of the Secrets, read from TOML; all errors are reported together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use kit::config::Problems;
 use serde::Deserialize;
 
-/// The most Secrets, and keys of one.
+/// The maximum number of Secrets, and of keys in one.
 const MAX_SECRETS: usize = 32;
 const MAX_KEYS: usize = 64;
-/// What a template has in the password's place.
+/// The placeholder of the password in a template.
 pub(super) const PASSWORD: &str = "${password}";
 
-/// What is to be made.
+/// The specification.
 #[derive(Debug)]
 pub(super) struct Spec {
-    /// Of each Secret that is created.
+    /// The labels of each new Secret.
     pub(super) labels: BTreeMap<String, String>,
     pub(super) secrets: Vec<Wanted>,
 }
 
-/// A Secret with the keys that it is to have.
+/// A Secret with its keys.
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) name: String,
     pub(super) keys: BTreeMap<String, Kind>,
 }
 
-/// What a key holds.
+/// The kind of a key's value.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Password,
@@ -40,7 +40,7 @@ pub(super) enum Kind {
     Copy(Source),
 }
 
-/// A key of a Secret that another one is made from.
+/// A key of a Secret that another one is derived from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Source {
     pub(super) secret: String,
@@ -54,7 +54,7 @@ impl std::fmt::Display for Source {
 }
 
 impl Kind {
-    /// What it is made from, where it is made from something.
+    /// The key that it is derived from, if any.
     pub(super) const fn source(&self) -> Option<&Source> {
         match self {
             Self::ClientJwks(from) | Self::Copy(from) | Self::RedisUrl { from, .. } => Some(from),
@@ -88,7 +88,7 @@ struct KeyTable {
 }
 
 impl Spec {
-    /// Reads `text` (called `name` in errors); what is wrong goes to `problems`.
+    /// Reads `text` (called `name` in errors); errors are added to `problems`.
     pub(super) fn parse(name: &str, text: &str, problems: &mut Problems) -> Option<Self> {
         let file: File = match toml::from_str(text) {
             Ok(file) => file,
@@ -140,13 +140,13 @@ impl Spec {
         (problems.lines().len() == before).then_some(spec)
     }
 
-    /// What `source` is made from itself.
+    /// The source of `source`.
     fn source_of(&self, source: &Source) -> Option<&Source> {
         let secret = self.secrets.iter().find(|one| one.name == source.secret)?;
         secret.keys.get(&source.key)?.source()
     }
 
-    /// Keys from which the way through their sources leads back to them.
+    /// Keys that are derived from themselves through their sources.
     fn circles(&self) -> Vec<Source> {
         let all = self.secrets.iter().flat_map(|secret| {
             secret.keys.keys().map(|key| Source {
@@ -156,7 +156,7 @@ impl Spec {
         });
         let back = |start: &Source| {
             let steps = std::iter::successors(self.source_of(start), |at| self.source_of(at));
-            // Longer than there are keys is only a circle.
+            // A chain longer than the number of keys is a circle.
             steps.take(MAX_SECRETS * MAX_KEYS).any(|at| at == start)
         };
         all.filter(back).collect()
@@ -209,7 +209,7 @@ fn source(text: &str, own: &str) -> Result<Source, String> {
     })
 }
 
-/// A label of a DNS name (RFC 1123 §2.1), as namespaces are called.
+/// A label of a DNS name (RFC 1123 §2.1): the form of a namespace's name.
 pub(super) fn is_label(text: &str) -> bool {
     let inside = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     (1..=63).contains(&text.len())
