@@ -202,5 +202,5 @@ async fn the_page_lists_the_persons_sessions_and_ends_one() {
     assert!(in_time.is_ok(), "it stays in the list");
     let there = session_at(&mut elsewhere, &app1).await;
     assert_eq!(there["authenticated"], false);
-    assert!(browser.text("#sessions").await.contains("this one"));
+    assert!(browser.text("#sessions").await.contains("current"));
 }

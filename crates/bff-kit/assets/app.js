@@ -1,4 +1,4 @@
-// The home page. It works without this file: see each part for how.
+// The home page. It also works without this file: each part says how.
 
 import { takeOverCalls } from "./calls.js";
 import { list } from "./sessions.js";
@@ -7,7 +7,7 @@ import { watch } from "./stream.js";
 import { onTold, tell } from "./tabs.js";
 
 const page = document.getElementById("session");
-/** Names this page's session; undefined when signed out. */
+/** The handle of this page's session; undefined when signed out. */
 const session = page?.dataset.session;
 let leaving = false;
 
@@ -15,7 +15,7 @@ function ended() {
   if (leaving) return;
   document.getElementById("signed-in-elsewhere").hidden = true;
   document.getElementById("session-ended").hidden = false;
-  // Nothing in it can be pressed or focused any more.
+  // Disables everything in it.
   page.inert = true;
   scrollTo({ top: 0 });
 }

@@ -1,5 +1,5 @@
-// The calls of the page, each with its answer beneath it. Without this file the
-// links open the answer as a page of its own, and the forms post.
+// The calls of the page, each with its response below it. Without this file the links
+// open the response as a page, and the forms post.
 
 import { element } from "./dom.js";
 import { price } from "./price.js";
@@ -23,7 +23,7 @@ function indented(text) {
   }
 }
 
-/** What the person can do about a refusal; null when the answer says it all. */
+/** What the user can do about a refusal; null if the response explains itself. */
 function wayOn(response) {
   if (response.status === 401) {
     const link = element("a", "", "Sign in again");
@@ -70,11 +70,11 @@ async function run(call) {
   }
 }
 
-/** Takes over the calls of the page. */
+/** Handles the calls of the page. */
 export function takeOverCalls() {
   for (const call of document.querySelectorAll("[data-call]")) {
     call.addEventListener(call.matches("form") ? "submit" : "click", (event) => {
-      // A new tab or window is the person's choice.
+      // The user opens a new tab or window.
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
       run(call);

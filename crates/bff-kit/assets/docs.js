@@ -1,11 +1,11 @@
-// Swagger UI, told about the session: the lock is closed while there is one,
-// and "Authorize" means signing in.
+// Swagger UI with the app's session: the lock is closed during a session, and
+// "Authorize" signs in.
 "use strict";
 
 const signedIn = document.getElementById("swagger-ui").dataset.signedIn === "true";
 const SCHEME = "session";
 
-/** The button that opens the authorisation dialog leads to the login instead when signed out. */
+/** When signed out, the button of the authorization dialog opens the login instead. */
 const signInInstead = (Original, system) => (props) => {
   const onClick = signedIn ? props.onClick : () => location.assign("/login?return_to=/docs");
   return system.React.createElement(Original, { ...props, onClick });

@@ -1,4 +1,4 @@
-// Elements made from text: what came over the wire never becomes markup.
+// Elements made from text: received text never becomes markup.
 
 /** The element `name` with `className`, around `children` (elements or text). */
 export function element(name, className, ...children) {

@@ -1,4 +1,4 @@
-// What a call cost, as its answer says (Server-Timing, made by the app).
+// The cost of a call, from the app's Server-Timing header.
 
 function described(header, name, unit) {
   const found = header.match(new RegExp(`(?:^|,)\\s*${name};desc="(\\d+) ${unit}"`));
@@ -9,7 +9,7 @@ function counted(number, one, many) {
   return `${number} ${number === 1 ? one : many}`;
 }
 
-/** A sentence on the price of `response`; null where it names none. */
+/** A sentence about the cost of `response`; null if the header is missing. */
 export function price(response) {
   const header = response.headers.get("Server-Timing") ?? "";
   const bytes = described(header, "cookies", "bytes");

@@ -1,8 +1,8 @@
 // Requests of this page to its own app.
 
 /**
- * Like `fetch`, for this app alone. No other site's page can send X-CSRF
- * without a preflight, and nobody here answers one.
+ * `fetch` for this app only. Another site's page can send X-CSRF only after a preflight,
+ * which this app does not answer.
  */
 export function request(path, options = {}) {
   const headers = { "X-CSRF": "1", Accept: "application/json", ...options.headers };

@@ -1,4 +1,4 @@
-// The list of the user's sessions with this app, each with a way to end it.
+// The list of the user's sessions with this app, each with a button to end it.
 
 import { element } from "./dom.js";
 import { request } from "./request.js";
@@ -6,7 +6,7 @@ import { tell } from "./tabs.js";
 
 const section = document.getElementById("sessions");
 
-/** As the rest of the page writes it. */
+/** In the format of the rest of the page. */
 function moment(seconds) {
   return `${new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }
@@ -17,7 +17,7 @@ function say(text) {
   note.hidden = !text;
 }
 
-/** What nobody can call back of the session that has ended. */
+/** The access tokens of the ended session that stay valid. */
 function leftover(response) {
   const until = response.still_valid.map((token) => token.until);
   if (until.length === 0) return "";
@@ -47,12 +47,12 @@ function entry(session) {
   button.setAttribute("aria-label", `End the session on ${session.device}`);
   button.addEventListener("click", () => end(session, button));
   const name = element("p", "", element("strong", "", session.device), " ", element("span", "badge", session.mode));
-  if (session.current) name.append(" this one");
+  if (session.current) name.append(" ", element("span", "muted", "current"));
   const times = `from ${moment(session.created_at)}, last used ${moment(session.last_used_at)}`;
   return element("li", "", element("div", "", name, element("p", "small muted", times)), button);
 }
 
-/** Shows the list, or nothing where it cannot be had. */
+/** Shows the list, or nothing if it cannot be loaded. */
 export async function list() {
   const response = await request("/sessions").catch(() => null);
   if (!response?.ok) return;

@@ -6,16 +6,16 @@ import { tell } from "./tabs.js";
 const trouble = document.getElementById("sign-out-failed");
 
 async function signOut(form, session) {
-  // The form's own fields say which session, and how far the end goes.
+  // The form's fields say what to sign out of.
   const response = await request(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
   if (!response.ok) throw new Error(`the app answered ${response.status}`);
   const { redirect_to } = await response.json();
-  // Of a session in cookies alone, no other tab would hear in another way.
+  // For a session in cookies, other tabs have no other way to learn of the end.
   tell("ended", session);
   location.assign(redirect_to);
 }
 
-/** Takes over the forms; `leaving` is told whether this tab is on its way out. */
+/** Handles the forms; `leaving` learns whether this tab navigates away. */
 export function takeOverSignOut(session, leaving) {
   for (const form of document.querySelectorAll("[data-sign-out]")) {
     form.addEventListener("submit", async (event) => {

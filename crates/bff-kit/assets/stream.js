@@ -1,15 +1,14 @@
-// The stream of the session's events. HTTP/1.1 lets a browser have six
-// connections to an origin, for all its tabs together: a stream a tab would
-// soon leave none for the calls. So one tab holds the stream for all of them,
-// and tells; when it is closed, the next one takes over.
+// The stream of the session's events. With HTTP/1.1 a browser has six connections to an
+// origin for all its tabs: one stream per tab would leave none for the calls. So one tab
+// keeps the stream and notifies the others; when it closes, the next one takes over.
 
 import { request } from "./request.js";
 import { onTold, tell } from "./tabs.js";
 
-/** When to ask again for a stream that was refused, in milliseconds. */
+/** The pause before another attempt after a refused stream, in milliseconds. */
 const COME_BACK = 30_000;
 
-/** Whether the app says that nobody is signed in. What it does not answer is not known. */
+/** Whether the app says that the user is signed out. Without a response: no. */
 async function isOver() {
   try {
     const response = await request("/session?slide=false");
@@ -19,7 +18,7 @@ async function isOver() {
   }
 }
 
-/** Holds a stream until the session has ended, or until `signal`; whether it has ended. */
+/** Keeps a stream until the session has ended, or until `signal`. Returns whether it has ended. */
 function hold(signal) {
   return new Promise((resolve) => {
     let source;
@@ -34,7 +33,7 @@ function hold(signal) {
       timer = setTimeout(open, COME_BACK);
     };
     const refused = async () => {
-      // It comes back by itself, but not after a refusal, and tells no status.
+      // It reconnects by itself, except after a refusal, whose status it hides.
       if (source.readyState !== EventSource.CLOSED) return;
       if (await isOver()) settle(true);
       else if (!signal.aborted) comeBack();
@@ -50,13 +49,13 @@ function hold(signal) {
   });
 }
 
-/** In one tab at a time where the browser can tell; in each where it cannot. */
+/** In one tab at a time if the browser has locks, otherwise in every tab. */
 function alone(session, signal, work) {
   if (!("locks" in navigator)) return work();
   return navigator.locks.request(`session-events ${session}`, { signal }, work);
 }
 
-/** Calls `onEnd` once, as soon as `session` has ended, whichever tab hears it first. */
+/** Calls `onEnd` once when `session` has ended, whichever tab learns of it first. */
 export async function watch(session, onEnd) {
   const over = new AbortController();
   onTold((kind, which) => {
@@ -67,7 +66,7 @@ export async function watch(session, onEnd) {
   try {
     const ended = await alone(session, over.signal, async () => {
       const heard = await hold(over.signal);
-      // While the lock is held: the next tab need not ask any more.
+      // Before the lock is released, so that the next tab needs no request.
       if (heard) tell("ended", session);
       return heard;
     });
@@ -76,7 +75,7 @@ export async function watch(session, onEnd) {
       onEnd();
     }
   } catch (error) {
-    // Told by another tab while it waited for its turn.
+    // Another tab learned of the end while this one waited.
     if (!over.signal.aborted) throw error;
   }
 }

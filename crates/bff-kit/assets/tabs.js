@@ -1,5 +1,5 @@
-// What the tabs of this app in one browser tell each other. A message names a
-// session by its handle, which is a hash and no secret.
+// Messages among the tabs of this app in one browser. A message names a session by its
+// handle, which is a hash and not a secret.
 
 const channel = "BroadcastChannel" in self ? new BroadcastChannel("session") : null;
 
@@ -8,7 +8,7 @@ export function tell(kind, session) {
   channel?.postMessage({ kind, session });
 }
 
-/** Calls `hear` with what another tab tells. */
+/** Calls `hear` with the messages of other tabs. */
 export function onTold(hear) {
   channel?.addEventListener("message", ({ data }) => hear(data.kind, data.session));
 }

@@ -1,9 +1,9 @@
-// Swagger UI inside our shell. A page's own script calls `showSwagger`.
+// Swagger UI inside the shell of all pages. A page's own script calls `showSwagger`.
 "use strict";
 
 /** Shows the description that `#swagger-ui` names; `own` are the page's own options. */
 function showSwagger(own) {
-  // Swagger UI brings its own dark look, switched by a class.
+  // Swagger UI has its own dark design, which a class switches on.
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const followScheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
   dark.addEventListener("change", followScheme);

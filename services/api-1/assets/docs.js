@@ -1,6 +1,6 @@
-// Swagger UI, signing in by code and PKCE as a public client. Its own way back
-// from the provider's window needs `window.opener`, which the provider's pages
-// cut (Cross-Origin-Opener-Policy); the answer comes by a channel of this origin.
+// Swagger UI, which signs in with code and PKCE as a public client. Its own redirect page
+// needs `window.opener`, which the provider's pages remove (Cross-Origin-Opener-Policy);
+// so the response comes through a channel of this origin.
 "use strict";
 
 const { clientId, issuer, redirect } = document.getElementById("swagger-ui").dataset;
@@ -16,7 +16,7 @@ const openWindow = () => (address, login) => {
   target.searchParams.set("state", state);
   answers.onmessage = ({ data }) => {
     const answer = new URLSearchParams(data);
-    // Another tab's answer, or nobody's (RFC 6749 §10.12, RFC 9207 §2.4).
+    // The response to another tab, or a forged one (RFC 6749 §10.12, RFC 9207 §2.4).
     if (answer.get("state") !== state || answer.get("iss") !== issuer) return;
     answers.onmessage = null;
     finish(login, answer);
@@ -38,7 +38,7 @@ const ui = showSwagger({
   oauth2RedirectUrl: location.origin + redirect,
   persistAuthorization: false,
   requestInterceptor: (request) => {
-    // Swagger UI marks its token request with it, and the provider's CORS knows no such header.
+    // Swagger UI adds this header to its token request, and the provider's CORS refuses it.
     delete request.headers["X-Requested-With"];
     return request;
   },

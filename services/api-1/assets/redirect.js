@@ -1,7 +1,7 @@
-// Hands the provider's answer to the page that opened this window.
+// Passes the provider's response to the page that opened this window.
 "use strict";
 
 new BroadcastChannel("docs-sign-in").postMessage(location.search);
-// The code leaves the address bar and the history.
+// Removes the code from the address bar and the history.
 history.replaceState(null, "", location.pathname);
 window.close();

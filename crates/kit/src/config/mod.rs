@@ -12,7 +12,15 @@ mod sites;
 mod trust;
 mod weaken;
 
-use std::{fmt, path::Path, process::ExitCode, str::FromStr, time::Duration};
+use std::{
+    any::Any,
+    fmt,
+    num::{IntErrorKind, ParseIntError},
+    path::Path,
+    process::ExitCode,
+    str::FromStr,
+    time::Duration,
+};
 
 pub use addresses::{AddressArgs, Addresses};
 pub use command_line::parse_args;
@@ -82,9 +90,13 @@ impl Problems {
     }
 
     /// Parses `text`. An error is added under `key`.
-    pub fn parse<T: FromStr<Err: fmt::Display>>(&mut self, key: &str, text: &str) -> Option<T> {
+    pub fn parse<T: FromStr<Err: fmt::Display + 'static>>(
+        &mut self,
+        key: &str,
+        text: &str,
+    ) -> Option<T> {
         text.parse()
-            .map_err(|e| self.add(key, format_args!("{text:?}: {e}")))
+            .map_err(|error| self.add(key, format_args!("{text:?}: {}", reason(&error))))
             .ok()
     }
 
@@ -210,6 +222,20 @@ pub fn refuse(program: &str, problems: &Problems) -> ExitCode {
     ExitCode::from(EXIT_CONFIG)
 }
 
+/// Why a text is invalid. The errors of number and URL parsers speak of Rust.
+fn reason<E: fmt::Display + 'static>(error: &E) -> String {
+    let any: &dyn Any = error;
+    let number = any.downcast_ref::<ParseIntError>();
+    match (number.map(ParseIntError::kind), any.downcast_ref()) {
+        (Some(IntErrorKind::PosOverflow), _) => "the number is too large".to_owned(),
+        (Some(_), _) => "a whole number is expected".to_owned(),
+        (None, Some(url::ParseError::RelativeUrlWithoutBase)) => {
+            "a URL with its scheme is expected, such as http://host:port".to_owned()
+        }
+        (None, _) => error.to_string(),
+    }
+}
+
 /// A duration such as `90s`, `15m`, `8h`, `7d` or `250ms`.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text
@@ -318,5 +344,24 @@ mod tests {
         );
         assert_eq!(problems.lines().len(), 3);
         assert!(problems.lines()[2].starts_with("D_FILE: /nowhere: "));
+    }
+
+    #[test]
+    fn a_wrong_number_or_url_is_explained() {
+        let mut problems = Problems::new();
+        for text in ["abc", "", "-1", "99999"] {
+            assert_eq!(problems.parse::<u16>("PORT", text), None);
+        }
+        assert_eq!(problems.http_url("URL", "x y"), None);
+        assert_eq!(
+            problems.lines(),
+            [
+                "PORT: \"abc\": a whole number is expected",
+                "PORT: \"\": a whole number is expected",
+                "PORT: \"-1\": a whole number is expected",
+                "PORT: \"99999\": the number is too large",
+                "URL: \"x y\": a URL with its scheme is expected, such as http://host:port",
+            ]
+        );
     }
 }

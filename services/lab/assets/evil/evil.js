@@ -1,10 +1,10 @@
-// Fires the attack of the page: when its button is pressed, or at once with ?go.
+// Starts the attack of the page when its button is pressed, or at once with ?go.
 "use strict";
 
 const scene = document.querySelector("#scene");
 const go = new URLSearchParams(location.search).get("go");
 
-/** Says in words what has come of it. */
+/** Shows the outcome. */
 function tell(name) {
   for (const line of document.querySelectorAll("[data-outcome]")) line.hidden = line.dataset.outcome !== name;
 }
@@ -30,7 +30,7 @@ const weapons = {
   },
   frame() {
     tell("laid");
-    // A page is not told of clicks in a frame, but it loses the focus to it.
+    // A page does not see clicks in a frame, but the frame takes the focus.
     window.addEventListener("blur", () => {
       if (document.activeElement === scene.querySelector("iframe")) tell("taken");
     });
@@ -38,7 +38,7 @@ const weapons = {
   links() {
     const links = scene.querySelectorAll("a");
     for (const link of links) link.addEventListener("click", () => tell("over"));
-    // Where there are several, a person picks one; ?go=2 picks the second.
+    // If there are several, the user picks one; ?go=2 picks the second.
     if (go !== null || links.length === 1) (links[Number(go) - 1] ?? links[0]).click();
   },
 };

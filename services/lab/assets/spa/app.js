@@ -16,7 +16,7 @@ onStep((name, details) => {
   const entry = write(story, name, details);
   story.hidden = false;
   document.getElementById("no-story").hidden = true;
-  // Within the list, so that the buttons stay where they are.
+  // Inside the list, so that the buttons do not move.
   if (session.claims) entry.scrollIntoView({ block: "nearest" });
 });
 
@@ -60,7 +60,7 @@ const ACTIONS = {
   },
 };
 
-/** One at a time: two refreshes at once would be a replay. */
+/** One at a time: two concurrent refreshes would be a replay. */
 let running = false;
 
 async function run(work, button) {
@@ -90,7 +90,7 @@ for (const control of document.querySelectorAll("[data-action]")) {
 render();
 if (location.pathname === "/callback") {
   const callback = new URL(location.href);
-  // The code leaves the address bar and the history before anything else happens.
+  // Removes the code from the address bar and the history first.
   history.replaceState(null, "", "/");
   run(() => session.complete(callback));
 }

@@ -1,4 +1,4 @@
-// Elements made from text: what came over the wire never becomes markup.
+// Elements made from text: received text never becomes markup.
 
 /** The element `name` with `className`, around `children` (elements or text). */
 export function element(name, className, ...children) {
@@ -8,10 +8,10 @@ export function element(name, className, ...children) {
   return made;
 }
 
-/** Longer than any value here but a token. */
+/** Longer than every value here except a token. */
 const LONG = 160;
 
-/** A token is shown in full elsewhere, if at all: its two ends tell it from another. */
+/** Shortens a token to its two ends. */
 function shortened(name, text) {
   const isToken = /_token\b/.test(name) && text.length > 40;
   return isToken || text.length > LONG ? `${text.slice(0, 18)} … ${text.slice(-12)} (${text.length} characters)` : text;
@@ -23,7 +23,7 @@ function readable(name, value) {
   return line.length > LONG ? JSON.stringify(value, null, 1) : line;
 }
 
-/** `values` as a list of names and what they stand for. */
+/** `values` as a list of names and values. */
 export function facts(values) {
   const list = element("dl", "facts small");
   for (const [name, value] of Object.entries(values)) {

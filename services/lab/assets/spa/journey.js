@@ -1,7 +1,7 @@
-// The one hook through which the steps inside this page go. It calls whoever
-// listens in the page, and sends nothing anywhere.
+// The hook for the steps inside this page. It calls the page's listeners and sends
+// nothing.
 
-/** Every step that there is, in the order of a first walk. */
+/** All steps, in the order of a first login. */
 export const STEPS = Object.freeze([
   "login.discovery",
   "login.prepare",
@@ -22,14 +22,14 @@ export const STEPS = Object.freeze([
 
 const listeners = new Set();
 
-/** Calls `listener(name, details)` for each step from now on. */
+/** Calls `listener(name, details)` for each later step. */
 export function onStep(listener) {
   listeners.add(listener);
 }
 
 /**
- * Says that the step `name` was taken. `details`: `sent` and `got`, what went out
- * and what came back by name, and `refused`, a sentence where it failed.
+ * Reports the step `name`. `details`: `sent` and `got`, the values of the request and of
+ * the response by name, and `refused`, a sentence after a failure.
  */
 export function step(name, details = {}) {
   if (!STEPS.includes(name)) throw new Error(`there is no step ${name}`);

@@ -1,4 +1,4 @@
-// The hole of a lab that has been weakened: what the address says becomes HTML.
+// The vulnerability of a weakened lab: text of the URL becomes HTML.
 
 const note = document.getElementById("note");
 

@@ -1,18 +1,18 @@
-// The public client: a login by code and PKCE, and what its tokens are for. The
-// library checks state, iss, nonce, PKCE and the ID token; the order and the
-// telling of it are here. Tokens live in this object and nowhere else.
+// The public client: a login with code and PKCE, and the use of its tokens. The library
+// checks state, iss, nonce, PKCE and the ID token; this file has the order of the steps
+// and reports them. Tokens are in this object only.
 
 import * as oauth from "./oauth4webapi.js";
 import { step } from "./journey.js";
 import * as transit from "./transit.js";
 import { Trouble, explain } from "./trouble.js";
 
-/** How long an answer may take, in milliseconds. */
+/** The time limit of a response, in milliseconds. */
 const PATIENCE = 15_000;
-/** How far this machine's clock may be from the provider's, in seconds. */
+/** The accepted difference between this clock and the provider's, in seconds. */
 const CLOCK_TOLERANCE = 30;
 
-/** Runs one step and says how it ended; `work` puts what came back into `told.got`. */
+/** Runs one step and reports it; `work` puts the response's values into `told.got`. */
 async function taking(name, sent, work) {
   const told = { sent };
   try {
@@ -42,7 +42,7 @@ export class Session {
     this.#client = { client_id: settings.clientId, [oauth.clockTolerance]: CLOCK_TOLERANCE };
     this.#options = {
       signal: () => AbortSignal.timeout(PATIENCE),
-      // Plain http is for a lab on this machine; the library has to be told.
+      // The library allows plain http only on request: for a lab on this machine.
       [oauth.allowInsecureRequests]: settings.issuer.startsWith("http:"),
     };
   }
@@ -52,7 +52,7 @@ export class Session {
     return this.#tokens;
   }
 
-  /** What the checked ID token says of the user; null when signed out. */
+  /** The claims of the checked ID token; null when signed out. */
   get claims() {
     return this.#claims;
   }
@@ -62,7 +62,7 @@ export class Session {
     return this.#used !== null;
   }
 
-  /** Begins a login: gives the address at the provider. */
+  /** Begins a login. Returns the URL at the provider. */
   async begin() {
     const login = {
       state: oauth.generateRandomState(),
@@ -74,7 +74,7 @@ export class Session {
     return address;
   }
 
-  /** Ends the login with the callback that the browser was sent to. */
+  /** Completes the login from the callback URL. */
   async complete(callback) {
     const login = transit.take();
     if (!login) {
@@ -82,7 +82,7 @@ export class Session {
         "No login waits for this answer in this tab: it was used already, or another tab began it. The code was not used.",
       );
     }
-    // The page was gone meanwhile: what went before is told again.
+    // The page was reloaded meanwhile, so the earlier steps are reported again.
     await this.#request(login);
     step("login.at_provider");
     const provider = await this.#provider();
@@ -97,7 +97,7 @@ export class Session {
     await this.#accept(provider, response, login);
   }
 
-  /** What the provider says of the user (OIDC Core §5.3). */
+  /** The provider's claims about the user (OIDC Core §5.3). */
   async userinfo() {
     const provider = await this.#provider();
     const sent = { GET: provider.userinfo_endpoint, Authorization: "Bearer, the access token" };
@@ -136,7 +136,7 @@ export class Session {
     });
   }
 
-  /** Sends the refresh token that was used last once more, as a thief would. */
+  /** Sends the last used refresh token again, as a thief would. */
   async replay() {
     const successor = this.#tokens.refresh_token;
     await this.#redeem("tokens.replay", this.#used, (tokens) => ({
@@ -148,7 +148,7 @@ export class Session {
     }));
   }
 
-  /** Forgets all tokens; gives the address where the provider's own session ends, if there is one. */
+  /** Deletes all tokens. Returns the URL that ends the provider's session, if there is one. */
   async end() {
     const { refresh_token, id_token } = this.#tokens;
     const provider = await this.#provider().catch(() => null);
@@ -180,7 +180,7 @@ export class Session {
     return this.#metadata;
   }
 
-  /** The authorization request of `login` (RFC 6749 §4.1.1, RFC 7636 §4.3), told in two steps. */
+  /** The authorization request of `login` (RFC 6749 §4.1.1, RFC 7636 §4.3), reported as two steps. */
   async #request(login) {
     const provider = await this.#provider();
     const challenge = await oauth.calculatePKCECodeChallenge(login.verifier);
@@ -221,7 +221,7 @@ export class Session {
       if (response.ok) {
         told.got = await response.clone().json();
       } else {
-        // It throws: what the body says decides how.
+        // It throws an error made from the body.
         await oauth.processAuthorizationCodeResponse(provider, this.#client, response);
       }
       return response;
@@ -261,7 +261,7 @@ export class Session {
     });
   }
 
-  /** OIDC Core §12.2: a refreshed ID token is the same user's. */
+  /** OIDC Core §12.2: a refreshed ID token is for the same user. */
   async #acceptAgain(provider, response, tokens) {
     const claims = oauth.getValidatedIdTokenClaims(tokens);
     if (!claims) return;

@@ -1,4 +1,4 @@
-// The tokens as any script in this page can read them, in full.
+// The complete tokens, as any script in this page can read them.
 
 import { element, facts } from "./dom.js";
 
@@ -27,7 +27,7 @@ function panel(kind, title, about, token) {
   );
 }
 
-/** What a JWT says (RFC 7519 §3); null for a token that is none. Not checked here. */
+/** The claims of a JWT (RFC 7519 §3), not verified; null for another token. */
 function payload(token) {
   const base64 = token.split(".")[1]?.replace(/-/g, "+").replace(/_/g, "/");
   try {

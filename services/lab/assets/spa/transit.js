@@ -1,15 +1,15 @@
-// What has to outlive the way to the provider and back: state, nonce and
-// code_verifier of one login. The page is gone meanwhile, so they wait in this
-// tab's sessionStorage, and are deleted when they are used. No token is ever here.
+// The values of one login that must survive the redirect to the provider: state, nonce
+// and code_verifier. They are in this tab's sessionStorage until they are used. Tokens are
+// never stored here.
 
 const KEY = "login";
 
-/** Keeps the login that begins. One a tab: a newer one takes its place. */
+/** Stores the login in progress. A tab has one: a newer login replaces it. */
 export function keep(login) {
   sessionStorage.setItem(KEY, JSON.stringify(login));
 }
 
-/** The login that waits, once; null without one. */
+/** Takes the login in progress; null if there is none. */
 export function take() {
   const kept = sessionStorage.getItem(KEY);
   sessionStorage.removeItem(KEY);

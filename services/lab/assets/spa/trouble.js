@@ -1,8 +1,8 @@
-// What went wrong, as a sentence for people.
+// Sentences about errors, for people.
 
 import * as oauth from "./oauth4webapi.js";
 
-/** Something that this page itself found wrong. */
+/** An error that this page itself found. */
 export class Trouble extends Error {}
 
 const AT_THE_PROVIDER = {
@@ -42,7 +42,7 @@ export function explain(error, name) {
     return `${CHECKS[name] ?? "The response violates the protocol."} (${error.message})`;
   }
   if (error.name === "TimeoutError") return "The request timed out. Try again in a moment.";
-  // How fetch says that nobody answered, or that CORS kept the answer from us.
+  // fetch's error if there is no response, or if CORS withholds it.
   if (error instanceof TypeError && error.code === undefined) {
     return "No response. The service may be down: try again in a moment.";
   }
