@@ -14,15 +14,13 @@ use reqwest::{
 use url::Url;
 
 use super::{
+    MAX_REDIRECTS,
     error::Error,
     form::Form,
     headers::{self, Initiator, Relation},
     jar::{Jar, Sending},
     response::{Page, Response},
 };
-
-/// Chromium's limit.
-pub const MAX_REDIRECTS: usize = 20;
 
 /// How requests reach their servers.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use kit::net::{MAX_ANSWER, why};
 use url::Url;
 
-use super::{browser::MAX_REDIRECTS, response::Response};
+use super::{MAX_REDIRECTS, response::Response};
 
 /// Why a request has no response, or a navigation no page.
 #[derive(Debug, thiserror::Error)]

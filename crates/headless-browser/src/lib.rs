@@ -14,9 +14,12 @@ mod headers;
 mod jar;
 mod response;
 
-pub use browser::{Browser, MAX_REDIRECTS, Transport};
+pub use browser::{Browser, Transport};
 pub use cookie::{Cookie, SameSite};
 pub use error::Error;
 pub use form::{Form, NoSuchField};
 pub use jar::Jar;
 pub use response::{NotJson, Page, Response};
+
+/// The maximum number of redirects of a navigation, as in Chromium.
+pub const MAX_REDIRECTS: usize = 20;
