@@ -190,7 +190,10 @@ impl RedisCluster {
         self.servers[node].restart();
     }
 
+    /// Whether all nodes serve, and agree on the epoch and on who is a master.
     fn serves(&self) -> bool {
+        let epoch = |info: &str| field(info, "cluster_current_epoch");
+        let agreed = epoch(&self.servers[0].ask("CLUSTER INFO"));
         self.servers.iter().all(|server| {
             let info = server.ask("CLUSTER INFO");
             let replication = server.ask("INFO replication");
@@ -198,7 +201,11 @@ impl RedisCluster {
                 Some("master") => is_replicated(server),
                 _ => replication.contains("master_link_status:up"),
             };
-            linked && info.contains("cluster_state:ok") && info.contains("cluster_size:3")
+            let nodes = server.ask("CLUSTER NODES");
+            linked
+                && info.contains("cluster_state:ok")
+                && epoch(&info) == agreed
+                && nodes.matches("master").count() == MASTERS
         })
     }
 }
