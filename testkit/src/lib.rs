@@ -4,7 +4,7 @@
 //! [`Processes`] (the real binaries and a real Redis), [`WireTap`] (records all bytes
 //! of a connection), [`FaultProxy`] (a proxy that fails on demand), [`Otlp`] (a
 //! receiver of traces), [`TlsFront`] (TLS before any of them), [`KubeApi`] (a stand-in
-//! for the Kubernetes API). No service of this repository is faked here.
+//! for the Kubernetes API), [`Terminal`] (a program in a pseudo-terminal). No service of this repository is faked here.
 //!
 //! A helper that fails panics, which fails the test.
 #![expect(
@@ -23,6 +23,7 @@ mod otlp;
 mod platform;
 mod processes;
 mod start;
+mod terminal;
 mod tls_front;
 mod wire_tap;
 
@@ -37,5 +38,6 @@ pub use otlp::{Otlp, SpanRecord};
 pub use platform::Platform;
 pub use processes::{Plan, Processes, binary, free_offset};
 pub use store::test_redis::{RedisCluster, RedisSentinels, RedisServer, RedisUser};
+pub use terminal::Terminal;
 pub use tls_front::{Spoken, TlsFront};
 pub use wire_tap::WireTap;

@@ -52,6 +52,8 @@ fn an_environment_variable_set_to_nothing_counts_as_unset_for_every_setting_of_e
             "IDP_OPERATOR_KEY: needed",
         ),
         (&["check"], &["--timeout", "never"], "--timeout: "),
+        (&["login"], &["--timeout", "never"], "--timeout: "),
+        (&["batch"], &["--tries", "0"], "--tries: "),
     ] {
         let nothing = nothing_in_each("sso-lab", subcommand);
         assert!(!nothing.is_empty(), "{subcommand:?}");

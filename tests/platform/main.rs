@@ -56,6 +56,7 @@ mod receiver;
 mod redis_rights;
 mod rfc6265_cookies;
 mod rfc6749_authorize;
+mod rfc6749_client_credentials;
 mod rfc6749_refresh;
 mod rfc6749_token;
 mod rfc7009_revocation;

@@ -77,6 +77,29 @@ async fn the_subject_stays_the_user_and_the_actor_is_the_client_4_1() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_acts_for_itself_stays_the_subject_4_1() {
+    let platform = Platform::start().await;
+    let batch = platform.machine(ClientAuth::basic("batch", "batch-secret"));
+    let for_itself = [("grant_type", "client_credentials"), ("resource", API1)];
+    let subject = batch
+        .token(&for_itself)
+        .await
+        .granted()
+        .text("access_token");
+    let answer = api1(&platform)
+        .exchange(&subject, API2, &[])
+        .await
+        .granted();
+    let after = UnverifiedClaims::of(&answer.text("access_token"));
+    assert_eq!(after.text("sub"), "batch");
+    assert_eq!(after.claims["act"]["sub"], "api-1");
+    assert_eq!(after.scopes(), [API2_READ, API2_WRITE]);
+    for of_a_user in ["sid", "auth_time", "acr", "roles"] {
+        assert!(after.claims.get(of_a_user).is_none(), "{of_a_user}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_policy_maps_scopes_and_grants_no_others() {
     let platform = Platform::start().await;
     let subject = alices_token(&platform, "openid https://api-1/read").await;

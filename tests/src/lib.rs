@@ -13,8 +13,9 @@ mod party;
 pub mod trace;
 pub mod words;
 
+use kit::config::Site;
 pub use party::Party;
-use testkit::HeadlessBrowser;
+use testkit::{HeadlessBrowser, Platform};
 
 /// Who signs in: user name and password.
 pub type Person = (&'static str, &'static str);
@@ -23,6 +24,16 @@ pub type Person = (&'static str, &'static str);
 pub const ALICE: Person = ("alice", "wonderland");
 /// The clerk.
 pub const BOB: Person = ("bob", "builder");
+
+/// The environment in which a command of `sso-lab` finds the services of `platform`.
+pub fn own_addresses(platform: &Platform) -> Vec<(String, String)> {
+    let own = |name: &str, url: String| (name.to_owned(), url);
+    vec![
+        own("IDP_ISSUER", platform.issuer()),
+        own("API1_URL", platform.url(Site::Api1)),
+        own("API2_GRPC_URL", platform.grpc_url(Site::Api2)),
+    ]
+}
 
 /// Fills the login form that is shown.
 pub async fn sign_in(cli: &mut HeadlessBrowser, (username, password): Person) {

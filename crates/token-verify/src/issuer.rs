@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use clap::Args;
 use kit::{
     clock::Clock,
-    config::{Common, Problems, Site},
+    config::{Addresses, Common, Problems, Site},
     net::{ReadError, Trust, read_bounded},
 };
 use serde::{Deserialize, de::DeserializeOwned};
@@ -34,15 +34,25 @@ pub struct IssuerArgs {
 impl IssuerArgs {
     /// Validates both settings and adds every error to `problems`.
     pub fn read(&self, common: &Common, problems: &mut Problems) -> Option<Issuer> {
+        self.read_at(&common.addresses, &common.trust, problems)
+    }
+
+    /// The same for a program without the common settings.
+    pub fn read_at(
+        &self,
+        addresses: &Addresses,
+        trust: &Trust,
+        problems: &mut Problems,
+    ) -> Option<Issuer> {
         let name = match &self.idp_issuer {
-            None => Some(common.addresses.url(Site::Idp)),
+            None => Some(addresses.url(Site::Idp)),
             Some(text) => problems.issuer("IDP_ISSUER", text),
         };
         let internal = match &self.idp_internal_url {
             None => name.clone(),
             Some(text) => problems.http_url("IDP_INTERNAL_URL", text),
         };
-        Some(Issuer::new(name?, &internal?).trusting(common.trust.clone()))
+        Some(Issuer::new(name?, &internal?).trusting(trust.clone()))
     }
 }
 

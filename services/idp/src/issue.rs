@@ -31,8 +31,11 @@ pub enum Subject<'a> {
         /// The strength of the authentication.
         acr: &'a str,
     },
-    /// The client itself.
-    Client,
+    /// A client itself.
+    Client {
+        /// The client.
+        id: &'a str,
+    },
 }
 
 impl<'a> Subject<'a> {
@@ -211,7 +214,11 @@ fn access_token_claims(idp: &Idp, issue: &Issue<'_>, iat: i64, exp: i64) -> Acce
         act: issue.act.clone(),
     };
     match (&issue.subject, issue.permit.user()) {
-        (Subject::Client, _) | (_, None) => claims,
+        (Subject::Client { id }, _) => AccessToken {
+            sub: (*id).to_owned(),
+            ..claims
+        },
+        (_, None) => claims,
         (
             Subject::User {
                 sid,

@@ -9,7 +9,8 @@ use clap::{Parser, Subcommand};
 use kit::config::CommonArgs;
 
 use crate::{
-    check::CheckArgs, hash_password::HashArgs, secrets::SecretsArgs, sessions::SessionsCommand,
+    batch::BatchArgs, check::CheckArgs, hash_password::HashArgs, login::LoginArgs,
+    secrets::SecretsArgs, sessions::SessionsCommand,
 };
 
 /// Single sign-on, from the browser to the last API, in one process.
@@ -34,9 +35,10 @@ pub struct Cli {
 
 /// The command line of sso-lab, for a deployment that runs elsewhere.
 ///
-/// Plays a user's story against it, creates its secrets on Kubernetes, lists and ends
-/// its users' sessions. (This binary was built without `up`, which starts everything
-/// in one process.)
+/// Plays a user's story against it, signs in from the terminal, works through orders
+/// without a user, creates its secrets on Kubernetes, lists and ends its users'
+/// sessions. (This binary was built without `up`, which starts everything in one
+/// process.)
 #[cfg(not(feature = "up"))]
 #[derive(Debug, Parser)]
 #[command(name = "sso-lab", version)]
@@ -54,6 +56,8 @@ pub enum Command {
     Up(Box<UpArgs>),
     // A command without a comment here is described at its arguments.
     Check(Box<CheckArgs>),
+    Login(Box<LoginArgs>),
+    Batch(Box<BatchArgs>),
     /// List or end the sessions of a running deployment
     #[command(subcommand)]
     Sessions(Box<SessionsCommand>),
@@ -107,6 +111,8 @@ Examples:
   sso-lab config hash-password              what it holds of a password
   sso-lab --config my.toml
   sso-lab check                             plays a user's story against what runs
+  sso-lab login                             signs you in, in your browser
+  sso-lab batch orders.jsonl                places orders, without a user
   sso-lab sessions list --state-dir .state  who is signed in
   sso-lab sessions revoke --user alice --state-dir .state
 

@@ -3,11 +3,14 @@
 
 #[cfg(feature = "up")]
 mod banner;
+mod batch;
 mod check;
 mod cli;
+mod client;
 #[cfg(feature = "up")]
 mod deployment;
 mod hash_password;
+mod login;
 mod secrets;
 mod sessions;
 #[cfg(feature = "up")]
@@ -37,6 +40,8 @@ async fn main() -> ExitCode {
         Command::Config(ConfigCommand::Print) => print_config(),
         Command::Config(ConfigCommand::HashPassword(args)) => hash_password::run(&args),
         Command::Check(args) => check::run(&args).await,
+        Command::Login(args) => login::run(&args).await,
+        Command::Batch(args) => batch::run(&args).await,
         Command::Secrets(args) => secrets::run(&args).await,
     }
 }

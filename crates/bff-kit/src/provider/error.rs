@@ -2,11 +2,12 @@
 
 use kit::{net::ReadError, telemetry::names::OK};
 use oauth_types::{ErrorCode, sounds_like_code};
+use oidc_http::CallError;
 use openidconnect::RequestTokenError;
 use token_verify::jwks::FetchError;
 use tracing::Span;
 
-use super::{backchannel::CallError, types::ErrorAnswer};
+use super::types::ErrorAnswer;
 
 /// Why a call to the provider failed. It never contains a token or a code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,5 @@
 //! The OpenID Provider as the app sees it: discovery, keys, its endpoints.
 
-mod backchannel;
 mod call;
 mod end_session;
 mod error;
@@ -18,6 +17,7 @@ use std::sync::Arc;
 
 use kit::{Deps, clock::Clock, random::Random};
 use oauth_types::{BadMember, ErrorCode};
+use oidc_http::Backchannel;
 use openidconnect::{
     AuthType, ClientId, ClientSecret, IssuerUrl, RedirectUrl, TokenUrl, core::CoreJsonWebKeySet,
 };
@@ -25,7 +25,7 @@ use secrecy::ExposeSecret as _;
 use token_verify::{Issuer, Jwks};
 use tokio::sync::OnceCell;
 
-use self::{backchannel::Backchannel, metadata::Metadata, types::OidcClient};
+use self::{metadata::Metadata, types::OidcClient};
 use crate::{client_auth::ClientAuth, meters::Meters};
 
 pub(crate) use error::{ProviderError, note};

@@ -37,7 +37,9 @@ pub(super) async fn issue(
         Issue {
             client_id: &client.client_id,
             permit: &permit,
-            subject: Subject::Client,
+            subject: Subject::Client {
+                id: &client.client_id,
+            },
             grant_id: None,
             audience,
             scope: TokenScope::same(scope),

@@ -1,6 +1,6 @@
 //! Token exchange (RFC 8693), the same over HTTP and gRPC: a resource server exchanges
 //! the token that it received for one for the next resource server, for the same user
-//! and with itself as the actor.
+//! (or the same client without a user) and with itself as the actor.
 
 use kit::clock::Timestamp;
 use oauth_types::{
@@ -17,7 +17,7 @@ use crate::{
     issue::{Issue, Subject, grant_of, issue},
     policy::{Permit, TokenScope},
     presented_token::{InvalidToken, Presented, PresentedAccess, presented},
-    settings::{Client, Exchange, Settings},
+    settings::{Client, Exchange, GrantType, Settings},
 };
 
 /// RFC 8693 §2.1.
@@ -74,7 +74,7 @@ pub async fn exchange(
     let PresentedAccess { claims, grant } = subject(idp, &request.subject_token).await?;
     let subject = &claims;
     let policy = policy_for(&idp.settings, client, subject, &request.audiences)?;
-    let permit = permit_of(idp, grant.as_ref())?;
+    let permit = permit_of(idp, subject, grant.as_ref())?;
     let effective = permit.effective_scope(subject);
     let mapped: Scope = policy
         .scopes
@@ -91,10 +91,13 @@ pub async fn exchange(
         Issue {
             client_id: &client.client_id,
             permit: &permit,
-            subject: Subject::User {
-                sid: subject.sid.as_deref().unwrap_or_default(),
-                auth_time: subject.auth_time.unwrap_or_default(),
-                acr: subject.acr.as_deref().unwrap_or_default(),
+            subject: match permit.user() {
+                None => Subject::Client { id: &subject.sub },
+                Some(_) => Subject::User {
+                    sid: subject.sid.as_deref().unwrap_or_default(),
+                    auth_time: subject.auth_time.unwrap_or_default(),
+                    acr: subject.acr.as_deref().unwrap_or_default(),
+                },
             },
             grant_id: grant_of(&subject.jti),
             audience: &policy.to,
@@ -193,11 +196,21 @@ async fn subject(idp: &Idp, token: &str) -> Result<PresentedAccess, OAuthError> 
     }
 }
 
-/// What the client of the subject token's grant may have now.
-fn permit_of<'i>(idp: &'i Idp, grant: Option<&Grant>) -> Result<Permit<'i>, OAuthError> {
+/// What the subject's client may have now: of the grant of a user's token, or for
+/// itself if it got the token for itself (RFC 6749 §4.4).
+fn permit_of<'i>(
+    idp: &'i Idp,
+    subject: &AccessToken,
+    grant: Option<&Grant>,
+) -> Result<Permit<'i>, OAuthError> {
     let refused = |why: &str| OAuthError::request(format!("subject_token: {why}."));
-    let grant = grant.ok_or_else(|| refused("it was not issued for a user"))?;
-    let client = idp.settings.client(&grant.client_id);
-    let client = client.ok_or_else(|| refused("its grant has ended"))?;
-    Permit::of_grant(idp, client, &grant.into())
+    if let Some(grant) = grant {
+        let client = idp.settings.client(&grant.client_id);
+        let client = client.ok_or_else(|| refused("its grant has ended"))?;
+        return Permit::of_grant(idp, client, &grant.into());
+    }
+    let client = idp.settings.client(&subject.sub);
+    let client = client.filter(|client| client.may(GrantType::ClientCredentials));
+    let client = client.ok_or_else(|| refused("its client may not act for itself"))?;
+    Ok(Permit::of_client(idp, client))
 }

@@ -11,6 +11,7 @@ use kit::{
 use secrecy::SecretString;
 
 use super::browser::USER_AGENT;
+use crate::batch::{ClientCredentials, ClientCredentialsArgs};
 
 /// The demo's users with their public passwords.
 const DEMO: [(&str, &str); 2] = [("alice", "wonderland"), ("bob", "builder")];
@@ -56,6 +57,9 @@ pub struct CheckArgs {
     /// File that holds CHECK_PASSWORD
     #[arg(long, env = "CHECK_PASSWORD_FILE", value_name = "FILE")]
     password_file: Option<PathBuf>,
+    /// The client that acts for itself.
+    #[command(flatten)]
+    client: ClientCredentialsArgs,
     /// The certificate authorities of https.
     #[command(flatten)]
     trust: TrustArgs,
@@ -86,8 +90,10 @@ Examples:
                                                   inside a cluster, through its Services
 
 Steps: without a password, only those that need none (--password '' turns off the
-demo's password). The story is played in the session mode of each app, or in all
-four modes where a login may choose (BFF_SESSION_MODE_CHOICE).
+demo's password); without a client's secret, none of client credentials
+(--client-secret '' turns off the demo's secret). The story is played in the session
+mode of each app, or in all four modes where a login may choose
+(BFF_SESSION_MODE_CHOICE).
 
 A refresh cannot be seen directly from outside. A code is redeemed for a token of
 one API, so the first call to the other API needs a refresh. The check that an
@@ -114,6 +120,8 @@ pub(super) struct Plan {
     pub(super) transport: Transport,
     pub(super) without: BTreeSet<Site>,
     pub(super) user: Option<User>,
+    /// The client that acts for itself.
+    pub(super) client: Option<ClientCredentials>,
     pub(super) as_json: bool,
 }
 
@@ -143,6 +151,9 @@ impl CheckArgs {
         };
         let without = self.without(problems);
         let user = self.user(problems);
+        let client = addresses
+            .as_ref()
+            .and_then(|all| self.client.read_optional(all, problems));
         let trust = self.trust.read(problems);
         Some(Plan {
             addresses: addresses?,
@@ -155,6 +166,7 @@ impl CheckArgs {
             },
             without,
             user,
+            client,
             as_json: self.json,
         })
     }

@@ -1,12 +1,13 @@
 //! `sso-lab check`: plays a user's story against a deployment, from outside and
 //! over HTTP, and prints the outcome of each step.
 //!
-//! `services`, `provider`, `signed_out` and `apis` need no password; `story` is what a
-//! user does. `run` runs the steps.
+//! `services`, `provider`, `signed_out`, `apis` and `machine` need no password; `story`
+//! is what a user does. `run` runs the steps.
 
 mod apis;
 mod args;
 mod browser;
+mod machine;
 mod outcome;
 mod provider;
 mod run;
@@ -44,8 +45,9 @@ pub async fn run(args: &CheckArgs) -> ExitCode {
 async fn play(plan: &Plan) -> bool {
     let mut run = Run::new(plan.as_json, plan.transport.timeout);
     services::check(&mut run, plan).await;
-    provider::check(&mut run, plan).await;
+    let token_endpoint = provider::check(&mut run, plan).await;
     apis::check(&mut run, plan).await;
+    machine::check(&mut run, plan, &token_endpoint).await;
     let mut about = Vec::new();
     for app in APPS {
         about.push(signed_out::check(&mut run, plan, app).await);

@@ -31,7 +31,8 @@ const ENDPOINTS: [&str; 7] = [
     "pushed_authorization_request_endpoint",
 ];
 
-pub(super) async fn check(run: &mut Run, plan: &Plan) {
+/// Returns the token endpoint.
+pub(super) async fn check(run: &mut Run, plan: &Plan) -> String {
     let idp = ready(Site::Idp);
     let metadata = run.step(DISCOVERY, &[&idp], discovery(plan)).await;
     let metadata = metadata.unwrap_or_default();
@@ -45,6 +46,7 @@ pub(super) async fn check(run: &mut Run, plan: &Plan) {
     let refused = unknown_client(plan, &metadata);
     let name = "idp: the token endpoint refuses an unknown client";
     run.step(name, &[DISCOVERY], refused).await;
+    text(&metadata, "token_endpoint").to_owned()
 }
 
 /// OIDC Discovery §3, RFC 8414 §3: both documents exist and are equal.

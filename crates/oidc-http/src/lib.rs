@@ -1,6 +1,7 @@
-//! Calls to the provider. The issuer is the address that browsers see; a service may
-//! have to connect to another one. Only the address of the connection changes: `iss`
-//! and the metadata's issuer are still compared with the issuer.
+//! The HTTP client with which `openidconnect` calls the identity provider. The issuer
+//! is the address that browsers see; a program may have to connect to another one. Only
+//! the address of the connection changes: `iss` and the metadata's issuer are still
+//! compared with the issuer.
 
 use std::pin::Pin;
 
@@ -9,19 +10,19 @@ use kit::{net, telemetry::propagation};
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
 use token_verify::Issuer;
 
-/// The longest `Retry-After` that is passed on to a browser, in seconds.
+/// The longest `Retry-After` that is passed on, in seconds.
 const MAX_RETRY_AFTER: u64 = 60;
 
 /// The client for calls to the provider.
 #[derive(Clone, Debug)]
-pub(crate) struct Backchannel {
+pub struct Backchannel {
     http: reqwest::Client,
     issuer: Issuer,
 }
 
 /// Why a call got no response of the protocol.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum CallError {
+pub enum CallError {
     /// No connection, or no complete response in time.
     #[error("{0}")]
     Unreachable(String),
@@ -40,7 +41,7 @@ pub(crate) enum CallError {
 
 impl Backchannel {
     /// A client for calls to `issuer`, at its internal address.
-    pub(crate) fn new(issuer: Issuer) -> Self {
+    pub fn new(issuer: Issuer) -> Self {
         Self {
             http: issuer.http_client(),
             issuer,
@@ -48,7 +49,7 @@ impl Backchannel {
     }
 
     /// One call, within the time that `kit::net` allows.
-    pub(crate) async fn send(&self, request: HttpRequest) -> Result<HttpResponse, CallError> {
+    pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse, CallError> {
         let (parts, body) = request.into_parts();
         let is_safe = parts.method.is_safe();
         let mut headers = parts.headers;

@@ -1,0 +1,282 @@
+//! The command line of `sso-lab batch`.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader},
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use kit::config::{Addresses, Problems, Site};
+use secrecy::SecretString;
+
+use super::orders;
+use crate::client::{Deployment, DeploymentArgs};
+
+/// The client's secret in the built-in configuration.
+const DEMO_SECRET: &str = "batch-secret";
+/// The maximum number of orders in flight: more would wait for one record of API-1.
+const MAX_CONCURRENCY: usize = 32;
+/// The maximum number of attempts for an order.
+const MAX_TRIES: u32 = 20;
+
+/// Place a list of orders as a program, without a user (client credentials)
+///
+/// Gets an access token for each API by the client credentials grant (RFC 6749
+/// section 4.4), uses it until it ends, and renews it once for all orders in flight.
+/// API-1 takes orders over HTTP, API-2 takes reservations over gRPC.
+#[derive(Args, Debug)]
+#[command(after_long_help = HELP)]
+pub(crate) struct BatchArgs {
+    /// The orders, a JSON object on each line; - is the standard input
+    #[arg(default_value = "-", value_name = "FILE")]
+    file: PathBuf,
+    /// Orders in flight at a time, from 1 to 32
+    #[arg(long, default_value = "4", value_name = "N")]
+    concurrency: String,
+    /// Attempts for an order, from 1 to 20
+    #[arg(long, default_value = "5", value_name = "N")]
+    tries: String,
+    /// One JSON object a line, for programs
+    #[arg(long)]
+    json: bool,
+    /// The deployment.
+    #[command(flatten)]
+    deployment: DeploymentArgs,
+    /// API-2's gRPC address [default: its port 9085 at --domain, moved by --port-offset]
+    #[arg(
+        long,
+        env = "API2_GRPC_URL",
+        value_name = "URL",
+        help_heading = "The deployment"
+    )]
+    api2_grpc_url: Option<String>,
+    /// The client.
+    #[command(flatten)]
+    client: ClientCredentialsArgs,
+}
+
+/// A client that acts for itself.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "The client of client credentials")]
+pub(crate) struct ClientCredentialsArgs {
+    /// Its client_id
+    #[arg(
+        id = "client_id",
+        long = "client-id",
+        env = "BATCH_CLIENT_ID",
+        default_value = "batch",
+        value_name = "ID"
+    )]
+    id: String,
+    /// Its secret. Other users of this machine can read a flag; a file is safer [default on localhost: the demo's]
+    #[arg(
+        id = "client_secret",
+        long = "client-secret",
+        env = "BATCH_CLIENT_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    secret: Option<String>,
+    /// File that holds BATCH_CLIENT_SECRET
+    #[arg(
+        id = "client_secret_file",
+        long = "client-secret-file",
+        env = "BATCH_CLIENT_SECRET_FILE",
+        value_name = "FILE"
+    )]
+    secret_file: Option<PathBuf>,
+}
+
+const HELP: &str = r#"Examples:
+  sso-lab batch orders.jsonl
+  jq -c '.[]' orders.json | sso-lab batch --json > results.jsonl
+  sso-lab batch --concurrency 16 --client-secret-file /run/secrets/batch orders.jsonl
+
+Each line is an order. "api" is api-1 (the default: places an order) or api-2
+(reserves stock):
+  {"item": "tea-pot", "quantity": 1}
+  {"api": "api-2", "item": "chess-set", "quantity": 2}
+A line has 4096 bytes at most. Empty lines are left out.
+
+On a terminal a bar shows the progress, and only what failed has a line. Elsewhere
+each order has a line.
+
+An order is sent again only if nothing was done: there was no connection, the API
+asked for another token (401), or it refused for now (408, 429), for as long as
+Retry-After says, 60 s at most. Where the answer was lost or is a server error, the
+order may have been placed. It is not sent again and counts as unknown: look
+before you send it again. Orders of one API wait while that API asks to wait.
+
+Ctrl-C sends no more orders and waits for those in flight; a second one ends at once.
+
+Exit code 0 when all orders are done, 1 when one is not, 2 for a bad argument."#;
+
+/// A client that acts for itself, checked.
+pub(crate) struct ClientCredentials {
+    pub(crate) id: String,
+    pub(crate) secret: SecretString,
+}
+
+/// [`BatchArgs`], checked.
+pub(super) struct Plan {
+    pub(super) source: Box<dyn BufRead + Send>,
+    /// The number of orders, if it is known.
+    pub(super) total: Option<u64>,
+    pub(super) concurrency: usize,
+    pub(super) tries: u32,
+    pub(super) as_json: bool,
+    pub(super) client: ClientCredentials,
+    pub(super) deployment: Deployment,
+    pub(super) api2_grpc: String,
+}
+
+impl BatchArgs {
+    /// Checks everything and adds every error to `problems`.
+    pub(super) fn read(&self, problems: &mut Problems) -> Option<Plan> {
+        let deployment = self.deployment.read(problems);
+        let addresses = deployment.as_ref().map(|all| &all.addresses);
+        let client = addresses.and_then(|all| self.client.read(all, problems));
+        let api2_grpc = match (&self.api2_grpc_url, addresses) {
+            (Some(url), _) => problems.http_url("API2_GRPC_URL", url),
+            (None, addresses) => addresses.and_then(|all| all.grpc_url(Site::Api2)),
+        };
+        let concurrency: Option<usize> = problems.parse("--concurrency", &self.concurrency);
+        if concurrency.is_some_and(|n| !(1..=MAX_CONCURRENCY).contains(&n)) {
+            let what = format_args!("from 1 to {MAX_CONCURRENCY}");
+            problems.add("--concurrency", what);
+        }
+        let tries: Option<u32> = problems.parse("--tries", &self.tries);
+        if tries.is_some_and(|n| !(1..=MAX_TRIES).contains(&n)) {
+            problems.add("--tries", format_args!("from 1 to {MAX_TRIES}"));
+        }
+        let source = self.source();
+        let source = source.map_err(|error| problems.add(self.file.display(), error));
+        let (source, total) = source.ok()?;
+        Some(Plan {
+            source,
+            total,
+            concurrency: concurrency?,
+            tries: tries?,
+            as_json: self.json,
+            client: client?,
+            deployment: deployment?,
+            api2_grpc: api2_grpc?,
+        })
+    }
+
+    /// The orders, and their number where a file can be read twice.
+    fn source(&self) -> io::Result<(Box<dyn BufRead + Send>, Option<u64>)> {
+        if self.file == Path::new("-") {
+            return Ok((Box::new(BufReader::new(io::stdin())), None));
+        }
+        let open = || File::open(&self.file).map(BufReader::new);
+        let mut file = open()?;
+        let is_regular = file.get_ref().metadata()?.is_file();
+        if !is_regular {
+            // A directory is refused here, at once.
+            file.fill_buf()?;
+            return Ok((Box::new(file), None));
+        }
+        let total = orders::count(file)?;
+        Ok((Box::new(open()?), Some(total)))
+    }
+}
+
+impl ClientCredentialsArgs {
+    /// The client; the demo's on localhost. An error if there is none.
+    fn read(&self, addresses: &Addresses, problems: &mut Problems) -> Option<ClientCredentials> {
+        let before = problems.lines().len();
+        let client = self.read_optional(addresses, problems);
+        if client.is_none() && problems.lines().len() == before {
+            let what = "needed: the demo's secret serves localhost only";
+            problems.add("BATCH_CLIENT_SECRET", what);
+        }
+        client
+    }
+
+    /// The same where it may be left out. An empty secret is none.
+    pub(crate) fn read_optional(
+        &self,
+        addresses: &Addresses,
+        problems: &mut Problems,
+    ) -> Option<ClientCredentials> {
+        let given = self.secret.as_deref();
+        let given = given.filter(|text| !text.is_empty());
+        let secret = match (&self.secret, &self.secret_file) {
+            (None, None) if addresses.is_localhost() => Some(DEMO_SECRET.into()),
+            (_, file) => problems.secret("BATCH_CLIENT_SECRET", given, file.as_deref()),
+        };
+        let id = self.id.clone();
+        secret.map(|secret| ClientCredentials { id, secret })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn read(flags: &[&str]) -> Result<Plan, Vec<String>> {
+        let cli = Cli::parse_from([&["sso-lab", "batch"], flags].concat());
+        let Some(Command::Batch(args)) = cli.command else {
+            panic!("batch is a command");
+        };
+        let mut problems = Problems::new();
+        match args.read(&mut problems) {
+            Some(plan) if problems.is_empty() => Ok(plan),
+            _ => Err(problems.lines().to_vec()),
+        }
+    }
+
+    #[test]
+    fn the_demos_secret_is_the_default_on_localhost_only() {
+        let plan = read(&["--port-offset", "1000"]).ok().unwrap();
+        assert_eq!(plan.client.secret.expose_secret(), "batch-secret");
+        assert_eq!(plan.api2_grpc, "http://api2.localhost:10085");
+        assert_eq!(plan.deployment.api1, "http://api1.localhost:9084");
+        let public = ["--domain", "example.com", "--public-scheme", "https"];
+        let lines = read(&public).err().unwrap();
+        assert!(
+            lines[0].starts_with("BATCH_CLIENT_SECRET: needed"),
+            "{lines:?}"
+        );
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "own\n").unwrap();
+        let own = ["--client-secret-file", file.path().to_str().unwrap()];
+        let plan = read(&[&public[..], &own].concat()).ok().unwrap();
+        assert_eq!(plan.client.secret.expose_secret(), "own");
+    }
+
+    #[test]
+    fn every_bad_argument_is_named_at_once() {
+        let lines = read(&[
+            "/nowhere",
+            "--concurrency",
+            "33",
+            "--tries",
+            "0",
+            "--api1-url",
+            "ftp://x",
+            "--client-secret-file",
+            "/nowhere",
+        ]);
+        let lines = lines.err().unwrap();
+        for key in ["/nowhere: ", "--concurrency", "--tries", "API1_URL"] {
+            let named = lines.iter().filter(|line| line.starts_with(key)).count();
+            assert_eq!(named, 1, "{key}: {lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_orders_of_a_file_are_counted() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "{}\n\n {}\r\n{}").unwrap();
+        let plan = read(&[file.path().to_str().unwrap()]).ok().unwrap();
+        assert_eq!(plan.total, Some(3));
+        assert_eq!(read(&[]).ok().unwrap().total, None);
+    }
+}

@@ -1,0 +1,59 @@
+//! The command line of every terminal client.
+
+use clap::Args;
+use kit::{
+    config::{AddressArgs, Addresses, Problems, Site, TrustArgs},
+    net::Trust,
+};
+use token_verify::{Issuer, IssuerArgs};
+
+/// Where the deployment is, and how this machine reaches it.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "The deployment")]
+pub(crate) struct DeploymentArgs {
+    /// Host names and ports.
+    #[command(flatten)]
+    addresses: AddressArgs,
+    /// The identity provider.
+    #[command(flatten)]
+    issuer: IssuerArgs,
+    /// API-1's address [default: its public URL]
+    #[arg(
+        long,
+        env = "API1_URL",
+        value_name = "URL",
+        help_heading = "The deployment"
+    )]
+    api1_url: Option<String>,
+    /// Whom https trusts.
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
+/// [`DeploymentArgs`], checked.
+pub(crate) struct Deployment {
+    pub(crate) addresses: Addresses,
+    pub(crate) issuer: Issuer,
+    pub(crate) api1: String,
+    pub(crate) trust: Trust,
+}
+
+impl DeploymentArgs {
+    /// Checks everything and adds every error to `problems`.
+    pub(crate) fn read(&self, problems: &mut Problems) -> Option<Deployment> {
+        let addresses = self.addresses.read(problems);
+        let trust = self.trust.read(problems);
+        let (addresses, trust) = addresses.zip(trust)?;
+        let issuer = self.issuer.read_at(&addresses, &trust, problems);
+        let api1 = match &self.api1_url {
+            None => Some(addresses.url(Site::Api1)),
+            Some(url) => problems.http_url("API1_URL", url),
+        };
+        Some(Deployment {
+            issuer: issuer?,
+            api1: api1?,
+            addresses,
+            trust,
+        })
+    }
+}

@@ -1,0 +1,158 @@
+//! The identity provider, as a terminal client uses it.
+
+use oidc_http::{Backchannel, CallError};
+use openidconnect::{
+    AdditionalProviderMetadata, ClientId, ClientSecret, DiscoveryError, EndpointMaybeSet,
+    EndpointNotSet, EndpointSet, ErrorResponseType, IssuerUrl, ProviderMetadata, RequestTokenError,
+    StandardErrorResponse,
+    core::{
+        CoreAuthDisplay, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod,
+        CoreGrantType, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
+        CoreJweKeyManagementAlgorithm, CoreResponseMode, CoreResponseType,
+        CoreSubjectIdentifierType,
+    },
+};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use token_verify::Issuer;
+
+use super::one_line;
+
+/// Members of the metadata that `openidconnect` does not know.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct MoreMetadata {
+    /// RFC 9207 §3.
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
+}
+
+impl AdditionalProviderMetadata for MoreMetadata {}
+
+type Metadata = ProviderMetadata<
+    MoreMetadata,
+    CoreAuthDisplay,
+    CoreClientAuthMethod,
+    CoreClaimName,
+    CoreClaimType,
+    CoreGrantType,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJweKeyManagementAlgorithm,
+    CoreJsonWebKey,
+    CoreResponseMode,
+    CoreResponseType,
+    CoreSubjectIdentifierType,
+>;
+
+/// A client of the provider.
+pub(crate) type OidcClient = CoreClient<
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointMaybeSet,
+    EndpointMaybeSet,
+>;
+
+/// The provider.
+pub(crate) struct Provider {
+    /// The way to it.
+    pub(crate) http: Backchannel,
+    issuer: String,
+    metadata: Metadata,
+}
+
+/// Why the provider gave nothing. Holds no token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ProviderError {
+    /// Unreachable or too busy: a repeat may help.
+    #[error("the identity provider cannot be used now: {0}")]
+    Unavailable(String),
+    /// It refused, with an error code of the protocol (RFC 6749 §5.2).
+    #[error("the identity provider refused: {said}")]
+    Refused {
+        /// The code.
+        code: String,
+        /// The code and its description.
+        said: String,
+    },
+    /// Its response breaks the protocol.
+    #[error("the identity provider's response is unusable: {0}")]
+    Unusable(String),
+}
+
+impl Provider {
+    /// Reads the metadata and the keys of `issuer` (OIDC Discovery §4).
+    pub(crate) async fn discover(issuer: Issuer) -> Result<Self, ProviderError> {
+        let name = issuer.name().to_owned();
+        let http = Backchannel::new(issuer);
+        let url = IssuerUrl::new(name.clone());
+        let url = url.map_err(|error| ProviderError::Unusable(error.to_string()))?;
+        let metadata = Metadata::discover_async(url, &http).await?;
+        Ok(Self {
+            http,
+            issuer: name,
+            metadata,
+        })
+    }
+
+    /// The issuer, exactly.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Whether every authorization response names the issuer (RFC 9207 §3).
+    pub(crate) fn names_itself(&self) -> bool {
+        let more = self.metadata.additional_metadata();
+        more.authorization_response_iss_parameter_supported
+    }
+
+    /// The client `id`, confidential with a `secret`.
+    pub(crate) fn client(&self, id: &str, secret: Option<&SecretString>) -> OidcClient {
+        let secret = secret.map(|secret| ClientSecret::new(secret.expose_secret().to_owned()));
+        let id = ClientId::new(id.to_owned());
+        CoreClient::from_provider_metadata(self.metadata.clone(), id, secret)
+    }
+}
+
+impl From<CallError> for ProviderError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::TooLarge => Self::Unusable(error.to_string()),
+            CallError::Unreachable(_) | CallError::Busy { .. } => {
+                Self::Unavailable(one_line(&error.to_string()))
+            }
+        }
+    }
+}
+
+impl From<DiscoveryError<CallError>> for ProviderError {
+    fn from(error: DiscoveryError<CallError>) -> Self {
+        match error {
+            DiscoveryError::Request(error) => error.into(),
+            DiscoveryError::Response(status, _, _) => {
+                Self::Unusable(format!("discovery: status {}", status.as_u16()))
+            }
+            other => Self::Unusable(one_line(&format!("discovery: {other}"))),
+        }
+    }
+}
+
+impl<T> From<RequestTokenError<CallError, StandardErrorResponse<T>>> for ProviderError
+where
+    T: ErrorResponseType + AsRef<str> + std::fmt::Display,
+{
+    fn from(error: RequestTokenError<CallError, StandardErrorResponse<T>>) -> Self {
+        match error {
+            RequestTokenError::Request(error) => error.into(),
+            RequestTokenError::ServerResponse(said) => Self::Refused {
+                code: one_line(said.error().as_ref()),
+                said: one_line(&said.to_string()),
+            },
+            // The response itself may hold tokens, so it is not shown.
+            RequestTokenError::Parse(error, _) => {
+                Self::Unusable(format!("its member {} cannot be read", error.path()))
+            }
+            RequestTokenError::Other(why) => Self::Unusable(one_line(&why)),
+        }
+    }
+}

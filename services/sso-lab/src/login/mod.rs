@@ -1,0 +1,198 @@
+//! `sso-lab login`: signs a user in from the terminal, as a native app does (RFC 8252):
+//! in the user's own browser, with PKCE, and back to a free port of loopback.
+
+mod browser;
+mod callback;
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::Args;
+use kit::config::{Problems, parse_duration, refuse};
+use openidconnect::{
+    AuthenticationFlow, AuthorizationCode, CsrfToken, Nonce, OAuth2TokenResponse as _,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, TokenResponse as _,
+    core::{CoreResponseType, CoreTokenResponse},
+};
+use tokio::time::timeout;
+
+use self::callback::{Callback, Expected};
+use crate::client::{
+    Deployment, DeploymentArgs, OidcClient, Provider, ProviderError, Said, complain, one_line,
+    print, whoami,
+};
+
+/// The client of the built-in configuration: public, with any port of loopback.
+const CLIENT_ID: &str = "sso-lab-cli";
+/// What is asked for; `openid` comes besides.
+const SCOPES: [&str; 2] = ["profile", "https://api-1/read"];
+/// The longest time that a sign-in may take.
+const MAX_WAIT: Duration = Duration::from_secs(60 * 60);
+
+/// Sign in from the terminal, in your own browser (authorization code with PKCE)
+///
+/// Opens the identity provider in your browser and waits for its answer at a free port
+/// of 127.0.0.1, as a native app does (RFC 8252). Then it asks API-1 who you are.
+/// Nothing is kept.
+#[derive(Args, Debug)]
+#[command(after_long_help = HELP)]
+pub(crate) struct LoginArgs {
+    /// Only print the address, and open no browser
+    #[arg(long)]
+    no_browser: bool,
+    /// How long to wait for the sign-in, 1h at most
+    #[arg(long, default_value = "5m", value_name = "TIME")]
+    timeout: String,
+    /// The client: public, with the redirect URI http://127.0.0.1/callback
+    #[arg(
+        long,
+        env = "LOGIN_CLIENT_ID",
+        default_value = CLIENT_ID,
+        value_name = "ID"
+    )]
+    client_id: String,
+    /// The deployment.
+    #[command(flatten)]
+    deployment: DeploymentArgs,
+}
+
+const HELP: &str = "\
+Examples:
+  sso-lab login
+  sso-lab login --no-browser                 prints the address only
+  BROWSER='firefox %s' sso-lab login
+
+The browser is the first that starts: the commands in BROWSER (separated by colons; %s
+stands for the address, which is else the last argument), xdg-open, open. The browser
+has to run on this machine: it brings the answer to 127.0.0.1.
+
+Exit code 0 when API-1 has answered, 1 when not, 2 for a bad argument.";
+
+/// Why there is no sign-in.
+#[derive(Debug, thiserror::Error)]
+enum LoginError {
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    #[error("no port of 127.0.0.1 can be opened: {0}")]
+    Port(std::io::Error),
+    #[error("nobody signed in within {} s", .0.as_secs())]
+    TooLate(Duration),
+    #[error("the identity provider answered: {0}")]
+    Refused(String),
+    #[error("the id_token is refused: {0}")]
+    IdToken(String),
+    #[error("{}", .0.sentence)]
+    Api(Said),
+}
+
+/// Does it: 0, 1 when it cannot be done, 2 for bad arguments.
+pub(crate) async fn run(args: &LoginArgs) -> ExitCode {
+    let mut problems = Problems::new();
+    let deployment = args.deployment.read(&mut problems);
+    let wait = args.wait(&mut problems);
+    let (deployment, wait) = match deployment.zip(wait) {
+        Some(read) if problems.is_empty() => read,
+        _ => return refuse("sso-lab", &problems),
+    };
+    match args.sign_in(deployment, wait).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            complain(why);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A login under way.
+struct Login<'p> {
+    provider: &'p Provider,
+    client: OidcClient,
+    verifier: PkceCodeVerifier,
+    nonce: Nonce,
+}
+
+impl LoginArgs {
+    fn wait(&self, problems: &mut Problems) -> Option<Duration> {
+        match parse_duration(&self.timeout) {
+            Ok(time) if (Duration::from_secs(1)..=MAX_WAIT).contains(&time) => Some(time),
+            Ok(_) => {
+                problems.add("--timeout", "from 1s to 1h");
+                None
+            }
+            Err(what) => {
+                problems.add("--timeout", what);
+                None
+            }
+        }
+    }
+
+    async fn sign_in(&self, deployment: Deployment, wait: Duration) -> Result<(), LoginError> {
+        let http = deployment.trust.http_client();
+        let provider = Provider::discover(deployment.issuer).await?;
+        let callback = Callback::open().await.map_err(LoginError::Port)?;
+        let redirect = RedirectUrl::new(callback.uri());
+        let redirect = redirect.map_err(|error| ProviderError::Unusable(error.to_string()))?;
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let client = provider.client(&self.client_id, None);
+        let client = client.set_redirect_uri(redirect);
+        let request = client.authorize_url(
+            AuthenticationFlow::<CoreResponseType>::AuthorizationCode,
+            CsrfToken::new_random,
+            Nonce::new_random,
+        );
+        let scopes = SCOPES.map(|scope| Scope::new(scope.to_owned()));
+        let request = request.add_scopes(scopes).set_pkce_challenge(challenge);
+        let (url, state, nonce) = request.url();
+        print(format_args!(
+            "Sign in at:\n\n  {url}\n\nWaiting for your browser to come back…"
+        ));
+        if !self.no_browser {
+            tokio::spawn(open_browser(url.into()));
+        }
+        let expected = Expected {
+            state: state.secret().clone(),
+            issuer: provider.issuer().to_owned(),
+            iss_is_required: provider.names_itself(),
+        };
+        let answer = timeout(wait, callback.answer(expected)).await;
+        let answer = answer.map_err(|_| LoginError::TooLate(wait))?;
+        let code = answer.map_err(LoginError::Refused)?;
+        let login = Login {
+            provider: &provider,
+            client,
+            verifier,
+            nonce,
+        };
+        let (token, name) = login.redeem(code).await?;
+        let who = whoami(&http, &deployment.api1, &token).await;
+        let who = who.map_err(LoginError::Api)?;
+        print(format_args!(
+            "Signed in as {name}. API-1 knows of you:\n{who}"
+        ));
+        Ok(())
+    }
+}
+
+async fn open_browser(url: String) {
+    if !browser::open(&url).await {
+        print("No browser could be started. Open this address yourself.");
+    }
+}
+
+impl Login<'_> {
+    /// The access token and the user's name, from a checked id_token (OIDC Core
+    /// §3.1.3.7).
+    async fn redeem(self, code: String) -> Result<(String, String), LoginError> {
+        let request = self.client.exchange_code(AuthorizationCode::new(code));
+        let request = request.map_err(|error| ProviderError::Unusable(error.to_string()))?;
+        let request = request.set_pkce_verifier(self.verifier);
+        let answer = request.request_async(&self.provider.http).await;
+        let answer: CoreTokenResponse = answer.map_err(ProviderError::from)?;
+        let id_token = answer.id_token();
+        let id_token = id_token.ok_or_else(|| LoginError::IdToken("there is none".to_owned()))?;
+        let claims = id_token.claims(&self.client.id_token_verifier(), &self.nonce);
+        let claims = claims.map_err(|why| LoginError::IdToken(one_line(&why.to_string())))?;
+        let name = claims.preferred_username().map(|name| name.as_str());
+        let name = name.unwrap_or_else(|| claims.subject().as_str());
+        Ok((answer.access_token().secret().clone(), one_line(name)))
+    }
+}
