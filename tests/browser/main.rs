@@ -11,6 +11,7 @@ mod attack_cookies;
 mod attack_csrf;
 mod attack_login;
 mod attack_script;
+mod device;
 mod first_light;
 mod modes;
 mod provider_forms;

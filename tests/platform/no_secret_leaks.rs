@@ -1,13 +1,13 @@
 //! All that a full run emits (logs at the level `debug`, spans with their
 //! attributes and events, metrics) is searched for every secret that was used.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use kit::config::Site;
 use reqwest::Method;
 use serde_json::json;
-use testkit::{HeadlessBrowser, Otlp, Plan, Processes};
-use tests::{ALICE, BOB, sign_in, sign_in_to};
+use testkit::{ClientAuth, HeadlessBrowser, Machine, Otlp, Plan, Processes};
+use tests::{ALICE, BOB, Device, sign_in, sign_in_to};
 
 /// What must not be found anywhere, with what it is.
 #[derive(Default)]
@@ -55,6 +55,7 @@ async fn a_full_run_emits_no_secret(app1: &str, app2: &str) {
         otlp_endpoint: Some(otlp.endpoint().to_owned()),
         environment: vec![
             own("RUST_LOG", "debug"),
+            own("IDP_DEVICE_INTERVAL", "1s"),
             own("APP1_SESSION_MODE", app1),
             own("APP2_SESSION_MODE", app2),
         ],
@@ -72,6 +73,7 @@ async fn a_full_run_emits_no_secret(app1: &str, app2: &str) {
     );
 
     let mut cli = use_everything(&platform, &mut secrets).await;
+    connect_devices(&platform, &mut secrets).await;
     be_refused_and_log_out(&platform, &mut cli, &mut secrets).await;
     let idp = platform.tap(Site::Idp);
     for name in ["access_token", "refresh_token", "id_token"] {
@@ -137,6 +139,45 @@ async fn use_everything(platform: &Processes, secrets: &mut Secrets) -> Headless
         assert_eq!(cli.fetch_post("/api1/data", &order).await.status, 201);
     }
     cli
+}
+
+/// One device is allowed and one denied; a stranger guesses.
+async fn connect_devices(platform: &Processes, secrets: &mut Secrets) {
+    let issuer = platform.url(Site::Idp);
+    let tv = Machine::new(&issuer, ClientAuth::public("tv"));
+    let (one, other) = (Device::start(&tv).await, Device::start(&tv).await);
+    for device in [&one, &other] {
+        assert_eq!(device.poll().await.error(), "authorization_pending");
+        secrets.add("device code", [device.device_code.clone()]);
+        let letters = device.user_code.replace('-', "");
+        let codes = [letters.to_lowercase(), letters, device.user_code.clone()];
+        secrets.add("user code", codes);
+    }
+    let mut cli = HeadlessBrowser::new();
+    // By the link, so that the code is in the address too.
+    cli.goto(&one.link).await;
+    sign_in(&mut cli, ALICE).await;
+    cli.submit_first_form(&[]).await;
+    cli.press("Allow").await;
+    other.is_typed_by(&mut cli, ALICE).await;
+    cli.press("Deny").await;
+    assert_eq!(other.poll().await.error(), "access_denied");
+    for guess in ["BCDF-GHJK", "0000-0000"] {
+        cli.goto(&one.page).await;
+        cli.submit_first_form(&[("user_code", guess)]).await;
+        assert_eq!(cli.page().status(), 400, "{}", cli.page());
+    }
+    let redeemed = async {
+        while one.poll().await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(30), redeemed).await;
+    assert!(in_time.is_ok(), "the device got no tokens");
+    secrets.add(
+        "cookie",
+        cli.jar().all().iter().map(|cookie| cookie.value.clone()),
+    );
 }
 
 /// Is refused where it can be, and logs out of both apps by one.

@@ -6,6 +6,7 @@
     reason = "a helper that cannot go on fails the test that called it"
 )]
 
+mod device;
 pub mod kube;
 pub mod logout;
 pub mod modes;
@@ -13,6 +14,7 @@ mod party;
 pub mod trace;
 pub mod words;
 
+pub use device::Device;
 use kit::config::Site;
 pub use party::Party;
 use testkit::{HeadlessBrowser, Platform};

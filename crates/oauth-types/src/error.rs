@@ -56,6 +56,12 @@ codes! {
     InvalidRequestUri = "invalid_request_uri",
     /// OIDC Core §3.1.2.6.
     RegistrationNotSupported = "registration_not_supported",
+    /// RFC 8628 §3.5.
+    AuthorizationPending = "authorization_pending",
+    /// RFC 8628 §3.5.
+    SlowDown = "slow_down",
+    /// RFC 8628 §3.5.
+    ExpiredToken = "expired_token",
     /// RFC 6750 §3.1.
     InvalidToken = "invalid_token",
     /// RFC 6750 §3.1.

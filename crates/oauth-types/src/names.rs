@@ -8,6 +8,8 @@ pub mod grant {
     pub const REFRESH_TOKEN: &str = "refresh_token";
     /// RFC 6749 §4.4.2.
     pub const CLIENT_CREDENTIALS: &str = "client_credentials";
+    /// RFC 8628 §3.4.
+    pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
     /// RFC 8693 §2.1.
     pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 }

@@ -32,6 +32,12 @@ pub fn grant_revoked_by_client(meters: &Meters, grant: &Grant) {
     revoked("client", grant, "revoked by the client");
 }
 
+/// A user ended a grant on `/account`.
+pub fn grant_revoked_by_user(meters: &Meters, grant: &Grant) {
+    meters.grants_revoked.add(&["account"]);
+    revoked("user", grant, EndReason::Account.as_str());
+}
+
 /// A grant ended with its login session or its user.
 pub fn grant_ended(meters: &Meters, grant: &Grant, reason: EndReason) {
     meters.grants_revoked.add(&["session_ended"]);

@@ -22,12 +22,12 @@ const CODES_OF_A_USER: u64 = 256 * 1024;
 
 /// All budgets.
 pub struct Budgets {
-    /// Authorization requests before sign-in, by address.
+    /// Authorization requests before sign-in, and devices of public clients, by address.
     pub requests: Budget,
-    /// Requests that confidential clients have pushed and no browser has opened, by
-    /// client.
+    /// Requests that confidential clients have pushed and no browser has opened, and their
+    /// devices, by client.
     pub pushed: Budget,
-    /// Codes, by user.
+    /// Codes and answered devices, by user.
     pub codes: Budget,
 }
 
@@ -57,6 +57,25 @@ impl Budgets {
             codes: of_each("idp:budget:codes", CODES_OF_A_USER),
         }
     }
+
+    /// The budget of what `client` makes before a user has signed in: see [`owner`].
+    pub fn of_client(&self, client: &Client) -> &Budget {
+        if client.is_public() {
+            &self.requests
+        } else {
+            &self.pushed
+        }
+    }
+}
+
+/// The owner of what `client` makes before a user has signed in. Anybody can send a public
+/// client's id, so that is charged to the address.
+pub fn owner(client: &Client, req: &HttpRequest) -> Owner {
+    if client.is_public() {
+        sender(req)
+    } else {
+        self::client(client)
+    }
 }
 
 /// The sender of `req`.
@@ -65,7 +84,7 @@ pub fn sender(req: &HttpRequest) -> Owner {
 }
 
 /// An authenticated client.
-pub fn client(client: &Client) -> Owner {
+fn client(client: &Client) -> Owner {
     Owner::new("client", &client.client_id)
 }
 
@@ -86,6 +105,28 @@ pub async fn keep<T: Budgeted>(
     *record.charge() = Some(charge.clone());
     records.put(id, record).await?;
     enter(records, budget, &charge, id, record).await
+}
+
+/// The same, unless `id` is taken. Returns whether it was stored.
+pub async fn keep_new<T: Budgeted>(
+    records: &Records,
+    budget: &Budget,
+    owner: Owner,
+    id: &str,
+    record: &mut T,
+) -> Result<bool, RecordError> {
+    let charge = charge(owner, id, record)?;
+    *record.charge() = Some(charge.clone());
+    if !records.create(id, record).await? {
+        return Ok(false);
+    }
+    enter(records, budget, &charge, id, record).await?;
+    Ok(true)
+}
+
+/// Whether `record` has at most [`MAX_RECORD`] bytes in the store.
+pub fn fits<T: Record>(record: &T) -> bool {
+    serde_json::to_vec(record).is_ok_and(|json| json.len() + OVERHEAD <= MAX_RECORD)
 }
 
 /// Charges a `record` that has just been stored.
@@ -123,15 +164,33 @@ pub async fn leave<T: Record>(budget: &Budget, charge: Option<&Charge>, id: &str
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use kit::clock::Timestamp;
+    use oauth_types::Scope;
 
     use super::*;
     use crate::{
         authorize::MAX_REQUEST,
         domain::{
-            AuthorizationRequest, AuthorizationSession, PushedContent, PushedRequest, SignedIn,
+            AuthorizationRequest, AuthorizationSession, DeviceAuthorization, PushedContent,
+            PushedRequest, SignedIn,
         },
     };
+
+    #[test]
+    fn the_record_of_a_device_fits_unless_its_scope_is_too_long() {
+        let fits = |scope: Scope| {
+            let access = (scope, vec!["https://api-1".to_owned()]);
+            let interval = Duration::from_secs(5);
+            let ends = Timestamp::from_secs(1_700_000_000);
+            let device = DeviceAuthorization::pending("tv", "x", access, interval, ends);
+            super::fits(&device)
+        };
+        assert!(fits(Scope::from_iter(["openid", "https://api-1/read"])));
+        assert!(fits(Scope::from_iter(["s".repeat(1400)])));
+        assert!(!fits(Scope::from_iter(["s".repeat(1900)])));
+    }
 
     /// Characters in the ids that we make.
     const ID: usize = 22;

@@ -1,6 +1,6 @@
 //! The settings of the provider from flags and environment.
 
-use std::{ops::RangeInclusive, path::PathBuf};
+use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use clap::Args as ClapArgs;
 use kit::{
@@ -82,6 +82,22 @@ pub struct Args {
         value_name = "N"
     )]
     pub grants_per_session: String,
+    /// How long the codes of a device's authorization are valid (1s to 1h)
+    #[arg(
+        long = "idp-device-code-lifetime",
+        env = "IDP_DEVICE_CODE_LIFETIME",
+        default_value = "10m",
+        value_name = "TIME"
+    )]
+    pub device_code_lifetime: String,
+    /// How often a device may ask for its tokens, until it asks too often (1s to 60s)
+    #[arg(
+        long = "idp-device-interval",
+        env = "IDP_DEVICE_INTERVAL",
+        default_value = "5s",
+        value_name = "TIME"
+    )]
+    pub device_interval: String,
     /// File that contains IDP_OPERATOR_KEY
     #[arg(
         long = "operator-key-file",
@@ -102,6 +118,20 @@ pub struct Quotas {
     /// backend, and some that were abandoned.
     pub grants_in_session: usize,
 }
+
+/// Times of the device authorization grant (RFC 8628 §3.2).
+#[derive(Clone, Copy, Debug)]
+pub struct DeviceSettings {
+    /// The lifetime of both codes.
+    pub code_lifetime: Duration,
+    /// From one poll to the next.
+    pub interval: Duration,
+}
+
+/// The ranges of these times.
+const DEVICE_CODE_LIFETIME: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(3600);
+const DEVICE_INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
 
 /// The range of a quota.
 const QUOTAS: RangeInclusive<usize> = 1..=1000;
@@ -129,6 +159,8 @@ pub struct Config {
     pub(crate) operator_key: Option<SecretString>,
     /// Limits on the sessions and grants of one user.
     pub(crate) quotas: Quotas,
+    /// Times of the device authorization grant.
+    pub(crate) device: DeviceSettings,
     /// Limits on the records of logins in progress.
     pub(crate) login_budget: LoginBudget,
     /// The directory of the keys.
@@ -193,6 +225,7 @@ impl Config {
         );
         check_operator_key("IDP_OPERATOR_KEY", operator_key.as_ref(), problems);
         let quotas = args.read_quotas(problems);
+        let device = args.read_device(problems);
         let connect = problems.parse("IDP_CONNECT", &args.connect);
         let trusted_proxies = TrustedProxies::read(common, problems);
         let file = match &args.config {
@@ -224,6 +257,7 @@ impl Config {
             trust: common.trust.clone(),
             operator_key,
             quotas: quotas?,
+            device: device?,
             login_budget: common.login_budget,
             state_dir: common.state_dir.clone(),
             workers: common.workers,
@@ -235,6 +269,32 @@ impl Config {
 }
 
 impl Args {
+    fn read_device(&self, problems: &mut Problems) -> Option<DeviceSettings> {
+        let mut time = |key, text: &str, range: RangeInclusive<Duration>| {
+            let time = problems.time(key, text)?;
+            if range.contains(&time) {
+                return Some(time);
+            }
+            let (least, most) = (range.start().as_secs(), range.end().as_secs());
+            problems.add(key, format_args!("from {least}s to {most}s"));
+            None
+        };
+        let code_lifetime = time(
+            "IDP_DEVICE_CODE_LIFETIME",
+            &self.device_code_lifetime,
+            DEVICE_CODE_LIFETIME,
+        );
+        let interval = time(
+            "IDP_DEVICE_INTERVAL",
+            &self.device_interval,
+            DEVICE_INTERVAL,
+        );
+        Some(DeviceSettings {
+            code_lifetime: code_lifetime?,
+            interval: interval?,
+        })
+    }
+
     fn read_quotas(&self, problems: &mut Problems) -> Option<Quotas> {
         let mut quota = |key, text: &str| {
             let quota = problems.parse(key, text)?;

@@ -6,7 +6,7 @@ use oauth_types::pkce;
 use serde_json::{Value, json};
 
 use crate::{
-    Idp,
+    Idp, device,
     domain::ACR_PASSWORD,
     grant_management,
     keys::Algorithm,
@@ -60,6 +60,7 @@ fn metadata(idp: &Idp) -> Value {
         "grants_endpoint": idp.endpoint(grant_management::LIST_PATH),
         "jwks_uri": idp.endpoint("/jwks"),
         "pushed_authorization_request_endpoint": idp.endpoint("/par"),
+        "device_authorization_endpoint": idp.endpoint(device::AUTHORIZATION_PATH),
         "scopes_supported": scopes,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],

@@ -11,6 +11,7 @@ mod config;
 mod cookies;
 mod credentials;
 mod derived_key;
+mod device;
 mod discovery;
 mod domain;
 mod error;
@@ -28,6 +29,7 @@ mod meters;
 mod operator;
 mod own_tokens;
 mod page_error;
+mod page_sign_in;
 mod pages;
 mod passwords;
 mod policy;
@@ -52,8 +54,9 @@ use std::sync::Arc;
 use backchannel::Outbox;
 use budgets::Budgets;
 use client_auth::{AssertionKeys, Failures};
-use config::Quotas;
 pub use config::{Args, Config, OPERATOR_KEY_FILE};
+use config::{DeviceSettings, Quotas};
+use device::UserCodes;
 use form_secrets::FormSecrets;
 use keys::Keys;
 pub use keys::{Algorithm, new_signing_key};
@@ -122,6 +125,10 @@ struct Idp {
     refresh_tokens: RefreshTokens,
     /// Derives the secrets in responses to forms.
     form_secrets: FormSecrets,
+    /// Lifetime and interval of devices' authorizations.
+    device: DeviceSettings,
+    /// Finds the records of user codes.
+    user_codes: UserCodes,
     /// Checks passwords.
     passwords: Passwords,
     /// The keys of the counters of failed sign-ins.

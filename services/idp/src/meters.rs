@@ -28,6 +28,8 @@ pub struct Meters {
     pub client_authentications: Counter,
     /// Token requests, by grant type and outcome.
     pub token_requests: Counter,
+    /// User codes of devices that were typed, by outcome.
+    pub user_codes: Counter,
     /// Login sessions that ended, by reason.
     pub sessions_ended: Counter,
     /// Grants that were revoked, by reason.
@@ -91,6 +93,7 @@ impl Meters {
             sign_ins: metrics.counter(&metric::SIGN_INS),
             client_authentications: metrics.counter(&metric::CLIENT_AUTHENTICATIONS),
             token_requests: metrics.counter(&metric::TOKEN_REQUESTS),
+            user_codes: metrics.counter(&metric::USER_CODES),
             sessions_ended: metrics.counter(&metric::SESSIONS_ENDED),
             grants_revoked: metrics.counter(&metric::GRANTS_REVOKED),
             logout_notices: metrics.counter(&metric::LOGOUT_NOTICES),

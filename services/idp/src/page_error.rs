@@ -115,6 +115,18 @@ impl PageError {
         client.map_or(error.clone(), |client| error.back_to(client))
     }
 
+    /// RFC 8628 §3.3: no device waits with this code any more.
+    pub fn device_code_over() -> Self {
+        let happened = "It was used already, or has expired.";
+        let todo = "Start again on the device, and enter the code that it shows then.";
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "This code has ended",
+            happened,
+            todo,
+        )
+    }
+
     /// The form was shown in another browser (login CSRF), or cookies are blocked.
     pub fn another_browser() -> Self {
         let happened = "The form was opened in another browser, or this browser blocks cookies.";

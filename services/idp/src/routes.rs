@@ -19,7 +19,7 @@ use web_kit::{
 };
 
 use crate::{
-    Idp, account, authorize, discovery, grant_management, logout, pages::HomePage, revoke,
+    Idp, account, authorize, device, discovery, grant_management, logout, pages::HomePage, revoke,
     settings::Settings, token, userinfo,
 };
 
@@ -27,9 +27,14 @@ use crate::{
 /// login.
 pub(crate) fn trace(_: &Method, path: &str) -> Origin {
     match path {
-        "/token" | "/par" | "/userinfo" | "/jwks" | "/revoke" | "/grants" | "/grants/end" => {
-            Origin::Caller
-        }
+        "/token"
+        | "/par"
+        | device::AUTHORIZATION_PATH
+        | "/userinfo"
+        | "/jwks"
+        | "/revoke"
+        | "/grants"
+        | "/grants/end" => Origin::Caller,
         "/authorize" | "/sign-in" | "/consent" => Origin::Login,
         _ if path.starts_with("/.well-known/") => Origin::Caller,
         _ => Origin::New,
@@ -83,6 +88,13 @@ fn pages(cfg: &mut ServiceConfig, framable: bool) {
     .service(page(account::PATH).route(web::get().to(account::endpoint)))
     .service(page(account::SIGN_IN_PATH).route(web::post().to(account::sign_in)))
     .service(page(account::END_PATH).route(web::post().to(account::end)))
+    .service(
+        page(device::PATH)
+            .route(web::get().to(device::endpoint))
+            .route(web::post().to(device::submit)),
+    )
+    .service(page(device::SIGN_IN_PATH).route(web::post().to(device::sign_in)))
+    .service(page(device::ANSWER_PATH).route(web::post().to(device::answer)))
     .service(page("/").route(web::get().to(home_page)));
 }
 
@@ -92,7 +104,10 @@ fn client_endpoints(cfg: &mut ServiceConfig) {
         web::resource(grant_management::LIST_PATH).route(web::post().to(grant_management::list)),
     )
     .service(web::resource(grant_management::END_PATH).route(web::post().to(grant_management::end)))
-    .service(web::resource("/par").route(web::post().to(authorize::par)));
+    .service(web::resource("/par").route(web::post().to(authorize::par)))
+    .service(
+        web::resource(device::AUTHORIZATION_PATH).route(web::post().to(device::authorization)),
+    );
 }
 
 /// What public clients call from the browser as well (CORS).

@@ -107,6 +107,21 @@ impl Machine {
         self.post_as_client("/par", parameters).await
     }
 
+    /// A device authorization request (RFC 8628 §3.1).
+    pub async fn authorize_device(&self, scope: &str) -> Answer {
+        self.post_as_client("/device_authorization", &[("scope", scope)])
+            .await
+    }
+
+    /// The `device_code` grant (RFC 8628 §3.4).
+    pub async fn poll(&self, device_code: &str) -> Answer {
+        let parameters = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+            ("device_code", device_code),
+        ];
+        self.token(&parameters).await
+    }
+
     /// The `authorization_code` grant (RFC 6749 §4.1.3).
     pub async fn redeem(&self, code: &str, redirect_uri: &str, verifier: &str) -> Answer {
         let parameters = [

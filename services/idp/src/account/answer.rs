@@ -3,18 +3,18 @@
 use actix_web::{HttpRequest, HttpResponse};
 use web_kit::{device, ui::utc};
 
-use super::{END_PATH, OTHERS, SID, purpose};
+use super::{END_PATH, GRANT, OTHERS, SID, purpose};
 use crate::{
     Idp,
     cookies::with_cookie,
-    domain::LoginSession,
-    form_token,
+    domain::{Grant, LoginSession},
+    form_token, grants,
     page_error::PageError,
-    pages::{AccountPage, AccountSession},
+    pages::{AccountGrant, AccountPage, AccountSession},
     session_index, sessions,
 };
 
-/// How many sessions the page shows. "End all other sessions" ends them all.
+/// How many sessions, and how many grants, the page shows. "End all other sessions" ends them all.
 const MAX_SHOWN: usize = 50;
 
 pub(super) async fn show(
@@ -31,6 +31,10 @@ pub(super) async fn show(
             shown.push(described(idp, &login, false).await?);
         }
     }
+    let mut lasting = grants::lasting(idp, &here.sub, MAX_SHOWN).await?;
+    lasting.sort_by_key(|grant| std::cmp::Reverse(grant.created_at));
+    let more = others.len() > MAX_SHOWN || lasting.len() > MAX_SHOWN;
+    lasting.truncate(MAX_SHOWN);
     let user = idp.settings.user(&here.sub);
     let page = AccountPage {
         action: END_PATH.to_owned(),
@@ -39,9 +43,29 @@ pub(super) async fn show(
         others_field: OTHERS,
         user_name: user.map(|user| user.name.clone()).unwrap_or_default(),
         sessions: shown,
-        more: others.len() > MAX_SHOWN,
+        grant_field: GRANT,
+        grants: lasting
+            .iter()
+            .map(|grant| described_grant(idp, grant))
+            .collect(),
+        more,
     };
     Ok(with_cookie(page.respond(), &cookie))
+}
+
+fn described_grant(idp: &Idp, grant: &Grant) -> AccountGrant {
+    let client = idp.settings.client(&grant.client_id);
+    let ends = grant
+        .refresh
+        .as_ref()
+        .map_or(grant.expires_at, |refresh| refresh.ends);
+    AccountGrant {
+        id: grant.id.clone(),
+        client_name: client.map(|client| client.name.clone()).unwrap_or_default(),
+        since: utc(grant.created_at),
+        used: utc(grant.last_used_at.unwrap_or(grant.created_at)),
+        until: utc(ends),
+    }
 }
 
 async fn described(

@@ -1,18 +1,21 @@
-//! `/account`: the sessions of the signed-in user, and the end of any of them.
+//! `/account`: the sessions of the signed-in user and the access that outlasts them, and
+//! the end of any of them.
 
 mod answer;
 mod sign_in;
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use answer::show;
 pub use sign_in::{PATH as SIGN_IN_PATH, endpoint as sign_in};
 
 use crate::{
-    Idp, cookies,
+    Idp, audit, cookies,
     domain::{EndReason, LoginSession},
     form_token,
     forms::PageForm,
+    grants,
     page_error::PageError,
+    page_sign_in::see_other,
     sessions,
 };
 
@@ -22,6 +25,8 @@ pub const PATH: &str = "/account";
 pub const END_PATH: &str = "/account/end";
 /// The field of a form that names a session.
 const SID: &str = "sid";
+/// The field of a form that names a grant.
+const GRANT: &str = "grant";
 /// The field of the form that ends all sessions except this browser's.
 const OTHERS: &str = "others";
 
@@ -53,7 +58,7 @@ async fn end_sessions(
     let params = form.params()?;
     cookies::none_twice(req)?;
     let Some(login) = sessions::current(idp, req).await? else {
-        return Ok(to_account());
+        return Ok(see_other(PATH));
     };
     form_token::check(req, &params, &purpose(&login))?;
     let reason = EndReason::Account;
@@ -66,16 +71,16 @@ async fn end_sessions(
         if named.is_some_and(|named| named.sub == login.sub) {
             sessions::end(idp, sid, reason).await?.notified().await;
         }
+    } else if let Some(id) = params.one(GRANT)? {
+        // So does the grant of another user.
+        let named = grants::active(idp, id).await?;
+        if named.is_some_and(|named| named.sub == login.sub)
+            && let Some(grant) = grants::revoke(idp, id, login.expires_at).await?
+        {
+            audit::grant_revoked_by_user(&idp.meters, &grant);
+        }
     }
-    Ok(to_account())
-}
-
-/// RFC 9110 §15.4.4: a reload does not submit the form again.
-fn to_account() -> HttpResponse {
-    HttpResponse::SeeOther()
-        .insert_header((header::LOCATION, PATH))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .finish()
+    Ok(see_other(PATH))
 }
 
 /// The forms are valid for the session that they were shown to.

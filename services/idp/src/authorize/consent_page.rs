@@ -1,7 +1,7 @@
 //! The consent page: what a client that is not first-party requests.
 
 use actix_web::{HttpResponse, http::StatusCode};
-use oauth_types::ErrorCode;
+use oauth_types::{ErrorCode, Scope};
 use url::Url;
 
 use super::{checks::Refusal, session_form::hidden_fields};
@@ -9,7 +9,7 @@ use crate::{
     Idp,
     domain::AuthorizationRequest,
     pages::{ConsentGroup, ConsentPage},
-    settings::Client,
+    settings::{Client, Settings},
 };
 
 /// Where its form is posted.
@@ -33,12 +33,13 @@ pub(super) fn page(
             .map(|url| url.authority().to_owned())
             .unwrap_or_default(),
         user_name: user.map(|user| user.name.clone()).unwrap_or_default(),
-        groups: groups(idp, request),
+        groups: consent_groups(&idp.settings, &request.scope),
     };
     page.respond(StatusCode::OK, &request.redirect_uri)
 }
 
-fn groups(idp: &Idp, request: &AuthorizationRequest) -> Vec<ConsentGroup> {
+/// What `scope` allows, in words.
+pub fn consent_groups(settings: &Settings, scope: &Scope) -> Vec<ConsentGroup> {
     const IDENTITY: [(&str, &str); 4] = [
         ("openid", "Know who you are"),
         ("profile", "See your name and user name"),
@@ -46,18 +47,14 @@ fn groups(idp: &Idp, request: &AuthorizationRequest) -> Vec<ConsentGroup> {
         ("offline_access", "Keep access while you are away"),
     ];
     let mut groups = Vec::new();
-    let identity = IDENTITY
-        .iter()
-        .filter(|(scope, _)| request.scope.contains(scope));
+    let identity = IDENTITY.iter().filter(|(name, _)| scope.contains(name));
     groups.push(ConsentGroup {
         title: "You".to_owned(),
         items: identity.map(|(_, words)| (*words).to_owned()).collect(),
     });
-    for resource in idp.settings.resources() {
-        let requested = resource
-            .scopes
-            .iter()
-            .filter(|(scope, _)| request.scope.contains(scope));
+    for resource in settings.resources() {
+        let requested = resource.scopes.iter();
+        let requested = requested.filter(|(name, _)| scope.contains(name));
         groups.push(ConsentGroup {
             title: resource.title.clone(),
             items: requested.map(|(_, words)| words.clone()).collect(),

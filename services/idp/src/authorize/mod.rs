@@ -20,10 +20,11 @@ use actix_web::{HttpRequest, HttpResponse, cookie::Cookie, http::Method, web};
 #[cfg(test)]
 pub use checks::MAX_REQUEST;
 use checks::check_in_span;
+pub use checks::requested_access;
 pub use client::is_registered;
 use client::{find_client, find_redirect_uri};
 pub use consent::endpoint as consent;
-pub use consent_page::PATH as CONSENT_PATH;
+pub use consent_page::{PATH as CONSENT_PATH, consent_groups};
 use decide::{Next, decide};
 use oauth_types::{Params, names::REQUEST_URI_PREFIX};
 use par::Pushed;

@@ -47,8 +47,7 @@ pub async fn endpoint(
         ));
     }
     let uri = find_redirect_uri(client, &params).map_err(OAuthError::request)?;
-    let request = check_in_span(&idp, client, &params, uri)
-        .map_err(|refusal| OAuthError::new(refusal.code, refusal.description))?;
+    let request = check_in_span(&idp, client, &params, uri)?;
     let id = idp.random.token();
     let lifetimes = &idp.settings.lifetimes;
     let usable_until = idp.now() + lifetimes.pushed_request;
@@ -60,11 +59,7 @@ pub async fn endpoint(
         opened: false,
         charge: None,
     };
-    let (budget, owner) = if client.is_public() {
-        (&idp.budgets.requests, budgets::sender(&req))
-    } else {
-        (&idp.budgets.pushed, budgets::client(client))
-    };
+    let (budget, owner) = (idp.budgets.of_client(client), budgets::owner(client, &req));
     let name = fingerprint(&id);
     budgets::keep(&idp.records, budget, owner, &name, &mut record).await?;
     Ok(HttpResponse::Created()
@@ -173,9 +168,9 @@ pub async fn consume(idp: &Idp, client: &Client, id: &str) -> Result<bool, Recor
 }
 
 fn budget_of<'i>(idp: &'i Idp, client: &Client, pushed: &PushedRequest) -> &'i Budget {
-    if pushed.opened || client.is_public() {
+    if pushed.opened {
         &idp.budgets.requests
     } else {
-        &idp.budgets.pushed
+        idp.budgets.of_client(client)
     }
 }

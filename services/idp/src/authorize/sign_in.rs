@@ -19,7 +19,7 @@ use crate::{
     domain::{Answer, AuthorizationRequest, AuthorizationSession, LoginSession, SignedIn},
     forms::PageForm,
     page_error::PageError,
-    pages::LoginPage,
+    pages::{LoginAim, LoginPage},
     sessions,
     settings::{Client, User},
 };
@@ -164,7 +164,7 @@ fn form(client: &Client, id: &str) -> LoginPage {
     LoginPage {
         action: PATH.to_owned(),
         hidden: hidden_fields(client, id),
-        client_name: Some(client.name.clone()),
+        aim: LoginAim::Client(client.name.clone()),
         username: String::new(),
         problem: None,
     }

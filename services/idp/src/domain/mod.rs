@@ -3,6 +3,7 @@
 
 mod authorization;
 mod code;
+mod device;
 mod grant;
 mod login;
 
@@ -10,6 +11,7 @@ pub use authorization::{
     Answer, AuthorizationRequest, AuthorizationSession, PushedContent, PushedRequest, SignedIn,
 };
 pub use code::{Authorized, Code, CodeState};
+pub use device::{DeviceAnswer, DeviceAuthorization, PollVerdict};
 pub use grant::{Grant, GrantState, Refresh, RefreshVerdict};
 pub use login::{EndReason, LoginSession, LoginState};
 

@@ -13,6 +13,7 @@ use crate::{
     meters::Unlisted,
     records::{ChangeError, RecordError},
     session_index,
+    settings::{Client, GrantType},
 };
 
 /// How long a grant that was revoked before it began cannot begin: longer than the
@@ -85,6 +86,22 @@ pub async fn is_listed(idp: &Idp, grant: &Grant) -> Result<bool, RecordError> {
         idp.meters.unlisted(Unlisted::Grant);
     }
     Ok(listed)
+}
+
+/// The live grants of `sub` that outlive their login sessions, at most `limit` to each
+/// client.
+pub async fn lasting(idp: &Idp, sub: &str, limit: usize) -> Result<Vec<Grant>, RecordError> {
+    let mut found = Vec::new();
+    let clients = idp.settings.clients();
+    let lasting =
+        |client: &&Client| client.may(GrantType::RefreshToken) && !client.refresh_ends_with_session;
+    for client in clients.filter(lasting) {
+        for id in session_index::grants_of_user(idp, &client.client_id, sub, limit).await? {
+            let grant = active(idp, &id).await?;
+            found.extend(grant.filter(|grant| !ends_with_session(idp, grant)));
+        }
+    }
+    Ok(found)
 }
 
 /// Whether `grant` ends with its login session, as its client is configured. A grant

@@ -1,4 +1,4 @@
-//! The account page: the sessions of a user.
+//! The account page: the sessions of a user, and the access that outlasts them.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use askama::Template;
@@ -20,7 +20,11 @@ pub(crate) struct AccountPage {
     pub user_name: String,
     /// This browser's first.
     pub sessions: Vec<AccountSession>,
-    /// Whether there are more sessions than shown.
+    /// The field that names a grant.
+    pub grant_field: &'static str,
+    /// Grants that outlast their login sessions, the newest first.
+    pub grants: Vec<AccountGrant>,
+    /// Whether there is more than the page shows.
     pub more: bool,
 }
 
@@ -39,6 +43,21 @@ pub(crate) struct AccountSession {
     pub apps: Vec<String>,
     /// Whether it is this browser's.
     pub is_here: bool,
+}
+
+/// One grant that outlasts its login session: an app without a server, or a device.
+#[derive(Clone, Debug)]
+pub(crate) struct AccountGrant {
+    /// Its id.
+    pub id: String,
+    /// The client. Untrusted.
+    pub client_name: String,
+    /// When it began.
+    pub since: String,
+    /// When its refresh token was last used.
+    pub used: String,
+    /// When it ends.
+    pub until: String,
 }
 
 impl AccountPage {
@@ -73,7 +92,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn each_session_has_its_button_and_nothing_untrusted_gets_out_of_its_place() {
+    async fn each_session_and_grant_has_its_button_and_nothing_untrusted_gets_out_of_its_place() {
         let account = AccountPage {
             action: "/account/end".into(),
             form_token: ("form_token".into(), HOSTILE.into()),
@@ -81,11 +100,19 @@ mod tests {
             others_field: "others",
             user_name: HOSTILE.into(),
             sessions: vec![session(HOSTILE, true), session(HOSTILE, false)],
+            grant_field: "grant",
+            grants: vec![AccountGrant {
+                id: HOSTILE.into(),
+                client_name: HOSTILE.into(),
+                since: "then".into(),
+                used: "now".into(),
+                until: "later".into(),
+            }],
             more: false,
         };
         let (html, policy) = page(account.respond()).await;
         assert!(!html.contains("<script"), "{html}");
-        assert_eq!(html.matches("</form>").count(), 3);
+        assert_eq!(html.matches("</form>").count(), 4);
         assert_eq!(html.matches("This browser").count(), 1);
         assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
     }

@@ -47,6 +47,7 @@ mod tests {
             "/.well-known/oauth-authorization-server",
             "/jwks",
             "/account",
+            "/device",
             "http://app1.localhost:8082",
             "http://api2.localhost:8085",
         ] {

@@ -14,12 +14,21 @@ pub(crate) struct LoginPage {
     pub action: String,
     /// Hidden fields, name and value; the form sends them back.
     pub hidden: Vec<(String, String)>,
-    /// The client that requests the sign-in, if it is not this site itself. Untrusted.
-    pub client_name: Option<String>,
+    /// What the user signs in for.
+    pub aim: LoginAim,
     /// The user name to fill in: a hint, or what was typed before.
     pub username: String,
     /// Why the last attempt failed, in a sentence.
     pub problem: Option<String>,
+}
+
+/// What a user signs in for.
+#[derive(Clone, Debug)]
+pub(crate) enum LoginAim {
+    /// To use the client with this name. Untrusted.
+    Client(String),
+    /// To do this on a page of this site.
+    Page(&'static str),
 }
 
 impl LoginPage {
@@ -57,7 +66,7 @@ mod tests {
                 ("flow".into(), "f1".into()),
                 ("csrf_token".into(), "c1".into()),
             ],
-            client_name: Some("app1".into()),
+            aim: LoginAim::Client("app1".into()),
             username: String::new(),
             problem: None,
         }
@@ -82,7 +91,7 @@ mod tests {
         let hostile = LoginPage {
             action: HOSTILE.into(),
             hidden: vec![(HOSTILE.into(), HOSTILE.into())],
-            client_name: Some(HOSTILE.into()),
+            aim: LoginAim::Client(HOSTILE.into()),
             username: HOSTILE.into(),
             problem: Some(HOSTILE.into()),
         };

@@ -3,14 +3,16 @@
 
 mod account;
 mod consent;
+mod device;
 mod home;
 mod login;
 mod logout;
 
-pub(crate) use account::{AccountPage, AccountSession};
+pub(crate) use account::{AccountGrant, AccountPage, AccountSession};
 pub(crate) use consent::{ConsentGroup, ConsentPage};
+pub(crate) use device::{DeviceAnswerPage, DevicePage};
 pub(crate) use home::HomePage;
-pub(crate) use login::LoginPage;
+pub(crate) use login::{LoginAim, LoginPage};
 pub(crate) use logout::LogoutPage;
 
 #[cfg(test)]

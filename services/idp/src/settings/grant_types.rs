@@ -15,6 +15,8 @@ macro_rules! grant_types {
             RefreshToken = grant::REFRESH_TOKEN, Refresh, refresh_token::redeem;
             /// RFC 6749 §4.4
             ClientCredentials = grant::CLIENT_CREDENTIALS, Confidential, client_credentials::issue;
+            /// RFC 8628
+            DeviceCode = grant::DEVICE_CODE, SignIn, device_code::redeem;
             /// RFC 8693
             TokenExchange = grant::TOKEN_EXCHANGE, Confidential, exchange::exchange_form;
         }

@@ -1,4 +1,4 @@
-//! Slows down repeated failures at sign-in. An attempt is counted before its password is
+//! Slows down repeated failures at sign-in, and wrong codes of devices. An attempt is counted before its password is
 //! checked, and refused if it cannot be counted; a success takes its count back. The
 //! counters are in the store, so that replicas count together.
 //!
@@ -8,6 +8,7 @@
 //! | a user name at an address | the same |
 //! | a user name over all addresses | each attempt is delayed, none is refused |
 //! | a browser that this user has signed in with | as the first; it replaces all others |
+//! | wrong codes of devices from an address, and in a login session | as the first |
 
 mod counter;
 mod delay;
@@ -59,18 +60,10 @@ impl Attempt<'_> {
     /// as there are slots, and a class that signs in at once is not refused.
     pub async fn admit(&self, idp: &Idp) -> Result<Result<Admitted, Duration>, StoreError> {
         let limits = &idp.settings.limits;
-        let mut admitted = Admitted {
-            store: Arc::clone(idp.records.store()),
-            counted: Vec::new(),
-            delay: Duration::ZERO,
-            is_uncommitted: true,
+        let mut admitted = match Admitted::by(idp, self.counters(idp)).await? {
+            Ok(admitted) => admitted,
+            Err(wait) => return Ok(Err(wait)),
         };
-        for counter in self.counters(idp) {
-            match counter.admit(idp).await? {
-                Ok(counted) => admitted.counted.push(counted),
-                Err(wait) => return Ok(Err(wait)),
-            }
-        }
         if self.known_browser.is_none() {
             let user = idp.throttle.key("user", self.name);
             let (sum, counted) = counter::count(idp, user).await?;
@@ -98,7 +91,51 @@ impl Attempt<'_> {
     }
 }
 
+/// One attempt to find a device by its user code (RFC 8628 §5.1).
+pub struct CodeAttempt<'a> {
+    /// The login session.
+    pub sid: &'a str,
+    /// The address of the client.
+    pub address: AddrBucket,
+}
+
+impl CodeAttempt<'_> {
+    /// Counts the attempt, before the code is looked up. `Err` with the time to wait if it
+    /// is too early. A right code takes back its own count and no other: a guesser can
+    /// have devices of their own.
+    pub async fn count(&self, idp: &Idp) -> Result<Result<Committed, Duration>, StoreError> {
+        let limits = &idp.settings.limits;
+        // The tables of sign-ins have room for these counters too.
+        let address = idp
+            .throttle
+            .key("address", &format!("code\n{}", self.address));
+        let session = idp.throttle.key("browser", &format!("code\n{}", self.sid));
+        let counters = vec![
+            Counter::new(address, limits.per_address),
+            Counter::new(session, limits.per_user_and_address),
+        ];
+        Ok(Admitted::by(idp, counters).await?.map(Admitted::commit))
+    }
+}
+
 impl Admitted {
+    /// Counts an attempt in `counters`, in their order.
+    async fn by(idp: &Idp, counters: Vec<Counter>) -> Result<Result<Self, Duration>, StoreError> {
+        let mut admitted = Self {
+            store: Arc::clone(idp.records.store()),
+            counted: Vec::new(),
+            delay: Duration::ZERO,
+            is_uncommitted: true,
+        };
+        for counter in counters {
+            match counter.admit(idp).await? {
+                Ok(counted) => admitted.counted.push(counted),
+                Err(wait) => return Ok(Err(wait)),
+            }
+        }
+        Ok(Ok(admitted))
+    }
+
     /// Commits the counts: the password is checked now.
     pub fn commit(mut self) -> Committed {
         self.is_uncommitted = false;

@@ -2,14 +2,13 @@
 
 use oauth_types::{Params, TokenResponse, pkce};
 
-use super::new_grant;
+use super::new_grant::{self, FirstTokens};
 use crate::{
     Idp, audit,
     authorize::is_registered,
-    domain::{AuthorizationRequest, Authorized, Code, CodeState, Grant, LoginSession},
+    domain::{AuthorizationRequest, Authorized, Code, CodeState, Grant},
     error::OAuthError,
     grants,
-    issue::{IdToken, Issue, Subject, issue},
     policy::{Granted, Permit},
     records::Stored,
     settings::Client,
@@ -39,50 +38,24 @@ pub(super) async fn redeem(
     }
     check_redirect_uri(client, request, params)?;
     check_pkce(request, params)?;
-    let permit = Permit::of_grant(idp, client, &Granted::by(request, &login.sub))?;
+    let granted = Granted::by(request, &login.sub);
+    let permit = Permit::of_grant(idp, client, &granted)?;
     let audience = permit.audience(params)?;
-    let scope = permit.scope_for(None, audience)?;
+    let first = FirstTokens {
+        audience,
+        scope: permit.scope_for(None, audience)?,
+        nonce: request.nonce.as_deref(),
+    };
+    let grant_id = stored.record.grant_id.clone();
     let grant = Grant {
         code: Some(id.clone()),
-        ..new_grant::of_code(idp, client, &stored.record.grant_id, authorized)
+        ..new_grant::of(idp, client, grant_id, &granted, login)
     };
     if !consume(idp, &id, &stored, &grant).await? {
         // A concurrent request has redeemed it: this is the second use.
         return Err(used_again(idp, &stored.record).await?);
     }
-    new_grant::begin(idp, &grant, login).await?;
-    let refresh = grant.refresh.as_ref();
-    let openid = permit.scope().contains("openid");
-    issue(
-        idp,
-        Issue {
-            client_id: &client.client_id,
-            permit: &permit,
-            subject: Subject::of_login(login),
-            grant_id: Some(&grant.id),
-            audience,
-            scope,
-            with_email: permit.scope().contains("email"),
-            not_after: None,
-            act: None,
-            refresh_token: refresh.map(|r| idp.refresh_tokens.token(&grant.id, r.generation)),
-            id_token: openid.then(|| id_token(client, request, login)),
-            issued_token_type: None,
-        },
-    )
-    .await
-}
-
-fn id_token<'a>(
-    client: &Client,
-    request: &'a AuthorizationRequest,
-    login: &'a LoginSession,
-) -> IdToken<'a> {
-    IdToken {
-        nonce: request.nonce.as_deref(),
-        algorithm: client.id_token_alg,
-        amr: &login.amr,
-    }
+    new_grant::begin(idp, client, &permit, &grant, login, first).await
 }
 
 /// RFC 6749 §4.1.3: the redirect_uri must be that of the authorization request.

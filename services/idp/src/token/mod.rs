@@ -3,6 +3,7 @@
 
 mod authorization_code;
 mod client_credentials;
+mod device_code;
 mod exchange;
 mod new_grant;
 mod refresh_token;
@@ -78,6 +79,8 @@ pub async fn run_grant(
     idp.meters.token_requests.add(&[name, outcome]);
     match &result {
         Ok(_) => tracing::info!(client = client.client_id, grant = name, "tokens issued"),
+        // A device asks until its user has answered: that is no line each time.
+        Err(error) if is_waiting(error.code) => {}
         Err(error) => {
             let (code, why) = (error.code.as_str(), sentence(&error.description));
             tracing::info!(
@@ -89,6 +92,11 @@ pub async fn run_grant(
         }
     }
     result
+}
+
+/// RFC 8628 §3.5.
+const fn is_waiting(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::AuthorizationPending | ErrorCode::SlowDown)
 }
 
 macro_rules! dispatch {

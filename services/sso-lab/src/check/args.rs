@@ -20,8 +20,8 @@ const DEMO: [(&str, &str); 2] = [("alice", "wonderland"), ("bob", "builder")];
 ///
 /// Over HTTP, as a browser without JavaScript: health, discovery, keys and refusals;
 /// with a user's password also login, single sign-on, both APIs through both apps, an
-/// order (with its token exchange), refresh, the end of a session, and back-channel
-/// logout. Each step is a line with its duration; a failed step names the cause and the
+/// order (with its token exchange), refresh, a device's sign-in, the end of a session,
+/// and back-channel logout. Each step is a line with its duration; a failed step names the cause and the
 /// Trace-Id of the response.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]

@@ -21,7 +21,7 @@ const DOCUMENTS: [&str; 2] = [
     "/.well-known/oauth-authorization-server",
 ];
 /// The endpoints that the metadata must name, on the issuer.
-const ENDPOINTS: [&str; 7] = [
+const ENDPOINTS: [&str; 8] = [
     "authorization_endpoint",
     "token_endpoint",
     "userinfo_endpoint",
@@ -29,6 +29,7 @@ const ENDPOINTS: [&str; 7] = [
     "end_session_endpoint",
     "jwks_uri",
     "pushed_authorization_request_endpoint",
+    "device_authorization_endpoint",
 ];
 
 /// Returns the token endpoint.

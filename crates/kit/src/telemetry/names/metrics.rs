@@ -81,6 +81,7 @@ const fn open(name: &'static str) -> Label {
 
 const APPS: &[&str] = &["app1-bff", "app2-bff"];
 const IDP: &[&str] = &["idp"];
+const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
 macro_rules! metrics {
@@ -127,6 +128,9 @@ metrics! {
     SIGN_INS = "sso.sign_ins",
         "Password checks at the provider, by outcome", "", Kind::Counter,
         &[outcome(&["ok", "wrong", "slowed", "busy", "error"])], IDP;
+    USER_CODES = "sso.user_codes",
+        "Codes of devices that users typed at the provider, by outcome", "", Kind::Counter,
+        &[outcome(&["ok", "unknown", "slowed", "other"])], IDP;
     LOGINS = "sso.logins",
         "Logins that returned to an app, by outcome", "", Kind::Counter,
         &[outcome(&[
@@ -137,14 +141,15 @@ metrics! {
         "Client authentications at the provider, by outcome", "", Kind::Counter,
         &[outcome(&["ok", "invalid_client", "invalid_request", "temporarily_unavailable", "other"])], IDP;
     TOKEN_REQUESTS = "sso.token.requests",
-        "Token requests at the provider (codes and refresh tokens redeemed, tokens exchanged, client credentials), by outcome", "", Kind::Counter,
+        "Token requests at the provider (codes and refresh tokens redeemed, devices that ask for their tokens, tokens exchanged, client credentials), by outcome", "", Kind::Counter,
         &[
             Label { name: "sso.grant", values: &[
-                "authorization_code", "refresh_token", "client_credentials", EXCHANGE, "other",
+                "authorization_code", "refresh_token", "client_credentials", DEVICE, EXCHANGE, "other",
             ] },
             outcome(&[
                 "ok", "invalid_request", "invalid_grant", "invalid_scope", "invalid_target",
-                "unauthorized_client", "temporarily_unavailable", "other",
+                "unauthorized_client", "temporarily_unavailable", "authorization_pending", "slow_down",
+                "access_denied", "expired_token", "other",
             ]),
         ], IDP;
     TOKEN_CALLS = "sso.token.call.duration",
@@ -173,7 +178,7 @@ metrics! {
     GRANTS_REVOKED = "sso.grants.revoked",
         "Grants that were revoked before they expired, by reason", "", Kind::Counter,
         &[Label { name: "sso.reason", values: &[
-            "client", "session_ended", "code_reused", "refresh_token_reused", "other",
+            "client", "account", "session_ended", "code_reused", "refresh_token_reused", "other",
         ] }], IDP;
     LOGOUT_NOTICES = "sso.logout.notices",
         "Attempts to deliver a logout notice to an app, by outcome", "", Kind::Counter,

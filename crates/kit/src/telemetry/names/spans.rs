@@ -82,6 +82,14 @@ spans! {
         "The provider checks a password", "OIDC Core §3.1.2.3", Own => Own, ["sso.outcome"];
     CODE_ISSUE = "authorize.code_issue",
         "The provider issues a code", "RFC 6749 §4.1.2", Own => Own, ["sso.client_id", "enduser.id"];
+    DEVICE_AUTHORIZE = "device.authorize",
+        "The provider issues a device code and a user code", "RFC 8628 §3.2", Own => Own, ["sso.client_id"];
+    USER_CODE = "device.user_code",
+        "The provider looks up the user code that a user has typed", "RFC 8628 §3.3", Own => Own,
+        ["sso.client_id", "sso.outcome"];
+    DEVICE_ANSWER = "device.answer",
+        "The provider saves the user's answer to a device", "RFC 8628 §3.3", Own => Own,
+        ["sso.client_id", "sso.outcome", "enduser.id"];
     CLIENT_AUTH = "token.client_auth",
         "The provider authenticates the client", "RFC 6749 §2.3", Client => Own,
         ["sso.client_id", "sso.outcome"];

@@ -17,10 +17,10 @@ use kit::{
     step,
     telemetry::names::{OK, span},
 };
-use oauth_types::{ErrorCode, Params, params::BadParams};
+use oauth_types::{ErrorCode, Params, Scope, params::BadParams};
 use tracing::field::Empty;
 
-use crate::{Idp, domain::AuthorizationRequest, settings::Client};
+use crate::{Idp, domain::AuthorizationRequest, error::OAuthError, settings::Client};
 
 /// An error for the client, with a sentence for its developer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,23 @@ impl From<BadParams> for Refusal {
     }
 }
 
+impl From<Refusal> for OAuthError {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.code, refusal.description)
+    }
+}
+
+/// The scope and the audiences that `params` request, as far as `client` may have them.
+pub fn requested_access(
+    idp: &Idp,
+    client: &Client,
+    params: &Params,
+) -> Result<(Scope, Vec<String>), Refusal> {
+    let scope = scope::scope(idp, client, params)?;
+    let audiences = resource::audiences(idp, client, params, &scope)?;
+    Ok((scope, audiences))
+}
+
 /// The request in `params`, or the first refusal.
 pub fn check(
     idp: &Idp,
@@ -59,8 +76,7 @@ pub fn check(
     let state = params.one("state")?.map(str::to_owned);
     let nonce = bounds::nonce(params)?;
     let code_challenge = pkce::code_challenge(client, params)?;
-    let scope = scope::scope(idp, client, params)?;
-    let audiences = resource::audiences(idp, client, params, &scope)?;
+    let (scope, audiences) = requested_access(idp, client, params)?;
     let prompt = prompt::prompts(params)?;
     let max_age = prompt::max_age(params)?;
     let login_hint = hints::login_hint(params)?;

@@ -1,8 +1,9 @@
-//! A user's story: signs in once, uses both apps and both APIs, ends a session, signs
-//! out everywhere. It is played once in the apps' own session modes, or once in each of
+//! A user's story: signs in once, uses both apps and both APIs, gives a device access,
+//! ends a session, signs out everywhere. It is played once in the apps' own session modes, or once in each of
 //! the four modes where a login may choose.
 
 mod calls;
+mod device;
 mod endings;
 mod login;
 
@@ -151,6 +152,7 @@ impl Scene<'_> {
             run.step(&cookies, &[login], checking).await;
             calls::check(run, self, app, login, &mut browser, left).await;
         }
+        device::check(run, self, &mut browser, &sub).await;
         endings::check(run, self, &mut browser).await;
     }
 }
