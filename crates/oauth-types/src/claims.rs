@@ -1,12 +1,9 @@
 //! Token claims.
 
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{DeserializeOwned, Error as _},
-};
-use serde_json::Value;
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 
-use crate::{Scope, numeric_date};
+use crate::{Scope, numeric_date, scope};
 
 /// `aud`: one string or several (RFC 7519 §4.1.3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,12 +27,62 @@ impl Audience {
 
 /// The `act` claim: the actor for the subject, with any prior actor (RFC 8693 §4.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Map<String, Value>")]
 pub struct Actor {
-    /// The actor: a client_id at the provider.
+    /// The actor: at the provider a client_id, or a user's `sub`.
     pub sub: String,
     /// The prior actor.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub act: Option<Box<Actor>>,
+}
+
+impl TryFrom<Map<String, Value>> for Actor {
+    type Error = &'static str;
+
+    fn try_from(mut members: Map<String, Value>) -> Result<Self, Self::Error> {
+        let Some(Value::String(sub)) = members.remove("sub") else {
+            return Err("act has no sub");
+        };
+        let act = match members.remove("act") {
+            None | Some(Value::Null) => None,
+            Some(Value::Object(prior)) => Some(Box::new(Self::try_from(prior)?)),
+            Some(_) => return Err("act is not an object"),
+        };
+        Ok(Self { sub, act })
+    }
+}
+
+impl Actor {
+    /// The number of actors in the chain.
+    pub fn count(&self) -> usize {
+        std::iter::successors(Some(self), |actor| actor.act.as_deref()).count()
+    }
+}
+
+/// The `may_act` claim: the one party that may act for the subject (RFC 8693 §4.4).
+/// Read from a claim of another shape, it names nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct MayAct {
+    /// The party: at the provider a client_id, or a user's `sub`.
+    pub sub: String,
+    /// The issuer that names the party so, if it is another one than the token's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iss: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for MayAct {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(from)?;
+        let named = match (value.get("sub"), value.get("iss")) {
+            (Some(Value::String(sub)), None) => Some((sub, None)),
+            (Some(Value::String(sub)), Some(Value::String(iss))) => Some((sub, Some(iss))),
+            _ => None,
+        };
+        Ok(named.map_or_else(Self::default, |(sub, iss)| Self {
+            sub: sub.clone(),
+            iss: iss.cloned(),
+        }))
+    }
 }
 
 /// An access token's claims (RFC 9068 §2.2). Times are seconds since the epoch.
@@ -60,7 +107,7 @@ pub struct AccessToken {
     /// The token's scope.
     #[serde(
         default,
-        deserialize_with = "scope",
+        deserialize_with = "scope::claim",
         skip_serializing_if = "Scope::is_empty"
     )]
     pub scope: Scope,
@@ -102,6 +149,9 @@ pub struct AccessToken {
     /// The actor for the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Actor>,
+    /// The party that may exchange the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_act: Option<MayAct>,
 }
 
 /// Reads an optional claim; a value of another type counts as absent.
@@ -120,24 +170,9 @@ fn words<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     })
 }
 
-/// Reads a scope as one string (RFC 9068 §2.2.3) or as a list. The scope grants
-/// rights, so any other value is an error.
-fn scope<'de, D: Deserializer<'de>>(from: D) -> Result<Scope, D::Error> {
-    let text = match Value::deserialize(from)? {
-        Value::Null => return Ok(Scope::empty()),
-        Value::String(text) => Some(text),
-        Value::Array(all) => {
-            let words: Option<Vec<_>> = all.iter().map(Value::as_str).collect();
-            words.map(|words| words.join(" "))
-        }
-        _ => None,
-    };
-    let scope = text.and_then(|text| text.parse().ok());
-    scope.ok_or_else(|| D::Error::custom("scope is not a valid scope"))
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -189,10 +224,92 @@ mod tests {
     }
 
     #[test]
+    fn rfc8693_4_4_a_may_act_of_another_shape_names_nobody() {
+        let of = |value: Value| read(&json!({ "may_act": value })).unwrap().may_act;
+        let named = |sub: &str, iss: Option<&str>| {
+            Some(MayAct {
+                sub: sub.to_owned(),
+                iss: iss.map(str::to_owned),
+            })
+        };
+        assert_eq!(of(json!(null)), None);
+        let whole = json!({"sub": "api-1", "iss": "i", "email": "x"});
+        assert_eq!(of(whole), named("api-1", Some("i")));
+        for odd in [
+            json!("api-1"),
+            json!({"email": "x"}),
+            json!({"sub": ["api-1"]}),
+            json!({"sub": "api-1", "iss": 5}),
+            json!([]),
+        ] {
+            assert_eq!(of(odd.clone()), named("", None), "{odd}");
+        }
+    }
+
+    #[test]
+    fn rfc8693_4_1_a_chain_of_actors_is_counted() {
+        let act = json!({"sub": "c", "act": {"sub": "b", "act": {"sub": "a"}}});
+        let act = read(&json!({ "act": act })).unwrap().act.unwrap();
+        assert_eq!((act.count(), act.sub.as_str()), (3, "c"));
+    }
+
+    #[test]
     fn rfc7519_4_1_3_aud_is_a_string_or_a_list() {
         let one: Audience = serde_json::from_str("\"https://api-1\"").unwrap();
         let many: Audience = serde_json::from_str("[\"https://api-1\",\"x\"]").unwrap();
         assert!(one.contains("https://api-1") && many.contains("https://api-1"));
         assert!(!one.contains("x") && !many.contains("https://api-2"));
+    }
+
+    /// Any JSON whose members have the names that claims have.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(6, 48, 6, |inner| {
+            let name = prop_oneof![Just("sub"), Just("iss"), Just("act"), Just("x")];
+            let name = name.prop_map(str::to_owned);
+            let members = prop::collection::hash_map(name, inner.clone(), 0..4);
+            prop_oneof![
+                prop::collection::vec(inner, 0..4).prop_map(Value::from),
+                members.prop_map(|members| members.into_iter().collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn whatever_may_act_is_it_names_the_party_that_it_states_or_nobody(value in any_json()) {
+            let token = read(&json!({ "may_act": value.clone() })).unwrap();
+            match token.may_act {
+                None => prop_assert!(value.is_null()),
+                Some(named) if named.sub.is_empty() => {}
+                Some(named) => {
+                    prop_assert_eq!(&value["sub"], &json!(named.sub));
+                }
+            }
+        }
+
+        #[test]
+        fn whatever_act_is_its_chain_is_what_it_nests(value in any_json()) {
+            if let Some(token) = read(&json!({ "act": value.clone() })) {
+                let nested = std::iter::successors(Some(&value), |value| value.get("act"));
+                let nested = nested.take_while(|value| value.is_object()).count();
+                prop_assert_eq!(token.act.map_or(0, |act| act.count()), nested);
+            }
+        }
+
+        #[test]
+        fn a_scope_that_is_read_keeps_the_limits(value in any_json()) {
+            if let Some(token) = read(&json!({ "scope": value })) {
+                prop_assert!(token.scope.iter().count() <= scope::MAX_SCOPES);
+                prop_assert!(token.scope.iter().all(str::is_ascii));
+            }
+        }
     }
 }

@@ -169,8 +169,13 @@ struct Published {
 impl TestIssuer {
     /// Starts one that publishes `key` as `k1`. Call it inside a runtime.
     pub fn start(key: TestKey) -> io::Result<Self> {
+        Self::start_at("127.0.0.1", key)
+    }
+
+    /// The same under the name `host`, which leads to this machine.
+    pub fn start_at(host: &str, key: TestKey) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
-        let url = format!("http://{}", listener.local_addr()?);
+        let url = format!("http://{host}:{}", listener.local_addr()?.port());
         let published = Arc::new(Published {
             issuer: url.clone(),
             keys: Mutex::new(vec![key.jwk("k1")]),

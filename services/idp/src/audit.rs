@@ -77,6 +77,13 @@ pub fn refresh_token_reused(meters: &Meters, grant: &Grant) {
     );
 }
 
+/// A client gets a token for a user who did not sign in for it, and whose token does not
+/// name it as the actor. `how`: an impersonation, or another issuer.
+pub fn user_represented(sub: &str, client_id: &str, how: &str) {
+    let what = "token issued for a user by a policy";
+    tracing::info!(target: TARGET, who = "client", what, why = how, user = sub, client = client_id, "audit");
+}
+
 /// A client was notified that a login session has ended.
 pub fn logout_delivered(meters: &Meters, client_id: &str, sub: &str) {
     meters.logout_notices.add(&[OK]);

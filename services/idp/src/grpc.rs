@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::ResponseError as _;
-use oauth_types::{ErrorCode, Params};
+use oauth_types::{BadParams, ErrorCode, Params};
 use sso_proto::idp::{
     ExchangeRequest as ExchangeMessage, ExchangeResponse, token_exchange_server::TokenExchange,
 };
@@ -15,8 +15,9 @@ use crate::{
     Idp,
     client_auth::authenticate,
     error::OAuthError,
+    forms::LIMITS,
     settings::GrantType,
-    token::{ExchangeRequest, exchange, run_grant},
+    token::{exchange, run_grant},
 };
 
 /// `sso.idp.v1.TokenExchange`.
@@ -42,8 +43,8 @@ impl TokenExchange for Service {
         let client = authenticate(&self.0, authorization, from, &Params::default())
             .await
             .map_err(|e| status(&e))?;
-        let request = from_message(request.into_inner());
-        let issuing = exchange(&self.0, client, &request);
+        let params = params(request.into_inner());
+        let issuing = async { exchange(&self.0, client, &params?).await };
         let tokens = run_grant(&self.0, client, GrantType::TokenExchange, issuing)
             .await
             .map_err(|e| status(&e))?;
@@ -58,19 +59,33 @@ impl TokenExchange for Service {
     }
 }
 
-fn from_message(message: ExchangeMessage) -> ExchangeRequest {
-    let given = |text: String| (!text.is_empty()).then_some(text);
-    let mut audiences = message.resource;
-    audiences.extend(message.audience);
-    audiences.dedup();
-    ExchangeRequest {
-        audiences,
-        scope: given(message.scope),
-        requested_token_type: given(message.requested_token_type),
-        subject_token: message.subject_token,
-        subject_token_type: message.subject_token_type,
-        has_actor_token: !message.actor_token.is_empty() || !message.actor_token_type.is_empty(),
+/// The message as the parameters of a form, within the same limits.
+fn params(message: ExchangeMessage) -> Result<Params, OAuthError> {
+    let resources = message
+        .resource
+        .into_iter()
+        .map(|value| ("resource", value));
+    let audiences = message
+        .audience
+        .into_iter()
+        .map(|value| ("audience", value));
+    let single = [
+        ("scope", message.scope),
+        ("requested_token_type", message.requested_token_type),
+        ("subject_token", message.subject_token),
+        ("subject_token_type", message.subject_token_type),
+        ("actor_token", message.actor_token),
+        ("actor_token_type", message.actor_token_type),
+    ];
+    let all: Vec<_> = resources.chain(audiences).chain(single).collect();
+    let bytes: usize = all.iter().map(|(_, value)| value.len()).sum();
+    if all.len() > LIMITS.count || bytes > LIMITS.bytes {
+        return Err(BadParams::TooLarge.into());
     }
+    let all = all
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value));
+    Ok(all.collect())
 }
 
 /// The OAuth error code is in `google.rpc.ErrorInfo.reason`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kit::{clock::Timestamp, step, telemetry::names::span};
 use oauth_types::{
     Scope, TokenResponse,
-    claims::{AccessToken, Actor, Audience},
+    claims::{AccessToken, Actor, Audience, MayAct},
     names::jwt_type,
 };
 use serde::Serialize;
@@ -18,11 +18,12 @@ use crate::{
     keys::{Algorithm, SignError},
     policy::{Permit, TokenScope},
     settings::User,
+    token_id::{self, Origin},
 };
 
-/// The subject of the tokens.
+/// What the tokens tell of the sign-in of their subject.
 pub enum Subject<'a> {
-    /// A user who signed in.
+    /// The permit's user, who signed in.
     User {
         /// The login session.
         sid: &'a str,
@@ -31,11 +32,10 @@ pub enum Subject<'a> {
         /// The strength of the authentication.
         acr: &'a str,
     },
+    /// The permit's user, whom another issuer named: no sign-in is known.
+    NamedUser,
     /// A client itself.
-    Client {
-        /// The client.
-        id: &'a str,
-    },
+    Client,
 }
 
 impl<'a> Subject<'a> {
@@ -53,11 +53,11 @@ impl<'a> Subject<'a> {
 pub struct Issue<'a> {
     /// The client.
     pub client_id: &'a str,
-    /// What may be issued, and for which user.
+    /// What may be issued, and for whom.
     pub permit: &'a Permit<'a>,
-    /// The subject.
+    /// The sign-in of the subject.
     pub subject: Subject<'a>,
-    /// The grant of the tokens, if a user is involved.
+    /// The grant of the tokens, if there is one.
     pub grant_id: Option<&'a str>,
     /// The access token's one audience.
     pub audience: &'a str,
@@ -65,16 +65,24 @@ pub struct Issue<'a> {
     pub scope: TokenScope,
     /// Whether the access token has the `email` claim: if the grant has the scope.
     pub with_email: bool,
-    /// The latest end of the access token.
-    pub not_after: Option<Timestamp>,
-    /// The actor.
-    pub act: Option<Actor>,
     /// The refresh token.
     pub refresh_token: Option<String>,
     /// The id_token.
     pub id_token: Option<IdToken<'a>>,
+    /// What only an exchanged token has.
+    pub exchanged: Option<Exchanged<'a>>,
+}
+
+/// What only an exchanged token has (RFC 8693).
+pub struct Exchanged<'a> {
+    /// What the token stems from.
+    pub origin: Origin,
+    /// The actor, with any prior actors.
+    pub act: Option<Actor>,
+    /// The latest end of the token.
+    pub not_after: Timestamp,
     /// RFC 8693 §2.2.1.
-    pub issued_token_type: Option<&'a str>,
+    pub issued_token_type: &'a str,
 }
 
 /// The claims of an id_token that only the authorization request tells.
@@ -136,7 +144,10 @@ impl<'a> PersonClaims<'a> {
 pub async fn issue(idp: &Idp, issue: Issue<'_>) -> Result<TokenResponse, OAuthError> {
     let now = idp.now();
     let ends = now + idp.settings.lifetimes.access_token;
-    let ends = issue.not_after.map_or(ends, |latest| ends.min(latest));
+    let ends = match &issue.exchanged {
+        Some(exchanged) => ends.min(exchanged.not_after),
+        None => ends,
+    };
     let claims = access_token_claims(idp, &issue, now.secs(), ends.secs());
     let span = step!(span::SIGN, "sso.audience" = issue.audience);
     let access_token = idp
@@ -154,7 +165,9 @@ pub async fn issue(idp: &Idp, issue: Issue<'_>) -> Result<TokenResponse, OAuthEr
         scope: Some(issue.scope.response.to_string()).filter(|scope| !scope.is_empty()),
         refresh_token: issue.refresh_token,
         id_token,
-        issued_token_type: issue.issued_token_type.map(str::to_owned),
+        issued_token_type: issue
+            .exchanged
+            .map(|exchanged| exchanged.issued_token_type.to_owned()),
     })
 }
 
@@ -195,50 +208,48 @@ async fn id_token(
 
 fn access_token_claims(idp: &Idp, issue: &Issue<'_>, iat: i64, exp: i64) -> AccessToken {
     let unique = idp.random.id();
+    let exchanged = issue.exchanged.as_ref();
+    let may_act = idp.settings.resource(issue.audience);
+    let may_act = may_act.and_then(|resource| resource.may_act.clone());
     let claims = AccessToken {
         iss: idp.issuer.clone(),
         aud: Audience::One(issue.audience.to_owned()),
-        sub: issue.client_id.to_owned(),
+        sub: issue.permit.subject().to_owned(),
         client_id: issue.client_id.to_owned(),
         iat,
         exp,
-        jti: issue
-            .grant_id
-            .map_or_else(|| unique.clone(), |grant| format!("{grant}.{unique}")),
+        jti: match exchanged {
+            Some(exchanged) => exchanged.origin.exchanged(&unique),
+            None => token_id::direct(issue.grant_id, unique),
+        },
         scope: issue.scope.token.clone(),
         auth_time: None,
         acr: None,
         sid: None,
         roles: Vec::new(),
         email: None,
-        act: issue.act.clone(),
+        act: exchanged.and_then(|exchanged| exchanged.act.clone()),
+        may_act: may_act.map(|sub| MayAct { sub, iss: None }),
     };
-    match (&issue.subject, issue.permit.user()) {
-        (Subject::Client { id }, _) => AccessToken {
-            sub: (*id).to_owned(),
-            ..claims
-        },
-        (_, None) => claims,
-        (
-            Subject::User {
-                sid,
-                auth_time,
-                acr,
-            },
-            Some(user),
-        ) => AccessToken {
-            sub: user.sub.clone(),
-            auth_time: Some(*auth_time),
-            acr: Some((*acr).to_owned()),
-            sid: Some((*sid).to_owned()),
-            roles: user.roles.clone(),
-            email: issue.with_email.then(|| user.email.clone()),
+    let Some(user) = issue.permit.user() else {
+        return claims;
+    };
+    let claims = AccessToken {
+        roles: user.roles.clone(),
+        email: issue.with_email.then(|| user.email.clone()),
+        ..claims
+    };
+    match issue.subject {
+        Subject::Client | Subject::NamedUser => claims,
+        Subject::User {
+            sid,
+            auth_time,
+            acr,
+        } => AccessToken {
+            auth_time: Some(auth_time),
+            acr: Some(acr.to_owned()),
+            sid: Some(sid.to_owned()),
             ..claims
         },
     }
-}
-
-/// The grant that the access token with this `jti` belongs to.
-pub fn grant_of(jti: &str) -> Option<&str> {
-    jti.split_once('.').map(|(grant, _)| grant)
 }

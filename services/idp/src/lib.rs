@@ -46,6 +46,7 @@ pub mod settings;
 mod start;
 mod throttle;
 mod token;
+mod token_id;
 mod userinfo;
 mod worker;
 
@@ -85,6 +86,7 @@ use sso_proto::idp::{
 };
 use store::SharedStore;
 use throttle::{CounterKeys, Delays};
+use token::ForeignKeys;
 use tonic::service::RoutesBuilder;
 use web_kit::server::HttpServer;
 
@@ -139,6 +141,8 @@ struct Idp {
     known_browsers: KnownBrowsers,
     /// Public keys of clients.
     assertion_keys: AssertionKeys,
+    /// Keys of other issuers whose tokens may be exchanged.
+    foreign_keys: ForeignKeys,
     /// Failed authentications of clients and of the operator.
     failures: Failures,
     /// Defences that a lab has switched off.
@@ -187,6 +191,7 @@ pub async fn build(
     let operator_key = config.operator_key.clone();
     let store = store::measured(&store, &metrics);
     let idp = start::provider(config, store.clone(), &deps, &metrics).await?;
+    idp.foreign_keys.keep_fresh(&deps.shutdown);
     let wait = readiness.clone();
     let (working, shutdown) = (Arc::clone(&idp), deps.shutdown.clone());
     let work = tokio::spawn(async move {

@@ -11,7 +11,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use crate::{Idp, keys::Algorithm};
 
 /// The most characters of a token.
-const MAX_LEN: usize = 8192;
+pub const MAX_LEN: usize = 8192;
 
 /// The claims of a live access token; otherwise the reason why it is none.
 pub fn access_token(idp: &Idp, token: &str) -> Result<AccessToken, &'static str> {

@@ -8,7 +8,8 @@ use crate::{
     Idp,
     domain::{AuthorizationRequest, Grant},
     error::OAuthError,
-    settings::{Client, IDENTITY_SCOPES, Settings, User},
+    settings::{Client, GrantType, IDENTITY_SCOPES, Settings, User},
+    token_id::{self, Origin},
 };
 
 /// What a user granted a client.
@@ -45,6 +46,8 @@ impl<'g> From<&'g Grant> for Granted<'g> {
 /// What may be issued to a client now.
 pub struct Permit<'i> {
     idp: &'i Idp,
+    /// The `sub` of tokens: the user's, else the client's id.
+    subject: &'i str,
     user: Option<&'i User>,
     scope: Scope,
     /// The granted audiences, the default first.
@@ -77,6 +80,7 @@ impl<'i> Permit<'i> {
     pub fn of_client(idp: &'i Idp, client: &'i Client) -> Self {
         Self {
             idp,
+            subject: &client.client_id,
             user: None,
             scope: idp.settings.scopes_of(client),
             audiences: client.audiences.iter().map(String::as_str).collect(),
@@ -101,11 +105,64 @@ impl<'i> Permit<'i> {
         let own = client.audiences.first().map(String::as_str).or(userinfo);
         Ok(Self {
             idp,
+            subject: &user.sub,
             user: Some(user),
             scope,
             audiences: audiences.map(String::as_str).collect(),
             fallback: own.filter(|_| granted.audiences.is_empty()),
         })
+    }
+
+    /// What `client` may have for `user`, whom the token of another issuer names: what it
+    /// may have for itself.
+    pub fn of_mapped_user(
+        idp: &'i Idp,
+        client: &'i Client,
+        user: &'i User,
+    ) -> Result<Self, OAuthError> {
+        let mut exchanges = idp.settings.exchanges.iter();
+        let may_map = client.may(GrantType::TokenExchange)
+            && exchanges.any(|own| own.client == client.client_id && own.issuer.is_some());
+        if !may_map || !user.enabled {
+            return Err(OAuthError::grant(NOT_FOR_THIS_USER));
+        }
+        Ok(Self {
+            subject: &user.sub,
+            user: Some(user),
+            ..Self::of_client(idp, client)
+        })
+    }
+
+    /// What may be issued in exchange for `token`, which belongs to `grant` if it has
+    /// one: the client that it stems from, and its subject, have to be allowed it now.
+    pub fn of_token(
+        idp: &'i Idp,
+        token: &AccessToken,
+        grant: Option<&Grant>,
+    ) -> Result<Self, OAuthError> {
+        let gone = || OAuthError::grant("The client of the token is no longer configured.");
+        if let Some(grant) = grant {
+            let client = idp.settings.client(&grant.client_id).ok_or_else(gone)?;
+            return Self::of_grant(idp, client, &grant.into());
+        }
+        let Origin::Client(first) = Origin::of(token) else {
+            return Err(gone());
+        };
+        let client = idp.settings.client(&first).ok_or_else(gone)?;
+        if token.sub == client.client_id {
+            if client.may(GrantType::ClientCredentials) {
+                return Ok(Self::of_client(idp, client));
+            }
+            let why = "The client of the token may not act for itself now.";
+            return Err(OAuthError::grant(why));
+        }
+        let user = user_may_get_tokens(&idp.settings, &token.sub)?;
+        Self::of_mapped_user(idp, client, user)
+    }
+
+    /// The `sub` of tokens.
+    pub const fn subject(&self) -> &'i str {
+        self.subject
     }
 
     /// The user, if the permit is not for a client itself.
@@ -179,10 +236,10 @@ impl<'i> Permit<'i> {
         })
     }
 
-    /// What `subject`, a token of this grant, allows now. An exchanged token allows
+    /// What `subject`, a token of this permit, allows now. An exchanged token allows
     /// what the exchange still gives.
     pub fn effective_scope(&self, subject: &AccessToken) -> Scope {
-        if subject.act.is_none() {
+        if !token_id::is_exchanged(subject) {
             return subject.scope.intersect(&self.scope);
         }
         let exchanges = self.idp.settings.exchanges.iter();
@@ -194,6 +251,9 @@ impl<'i> Permit<'i> {
         subject.scope.intersect(&given)
     }
 }
+
+/// The error for a user whom another issuer names.
+pub const NOT_FOR_THIS_USER: &str = "This client may not get tokens for this user.";
 
 /// The user, if tokens may be issued for the user at all.
 fn user_may_get_tokens<'s>(settings: &'s Settings, sub: &str) -> Result<&'s User, OAuthError> {

@@ -7,11 +7,10 @@ use crate::{
     Idp, audit,
     domain::{Grant, GrantState, RefreshVerdict},
     error::OAuthError,
-    grants,
-    issue::grant_of,
-    own_tokens,
+    grants, own_tokens,
     records::{RecordError, Stored},
     settings::Client,
+    token_id::grant_of,
 };
 
 /// A genuine token. If it has a grant, the grant is active.
@@ -42,7 +41,7 @@ pub struct PresentedRefresh {
 pub struct PresentedAccess {
     /// Its claims.
     pub claims: AccessToken,
-    /// Its grant; none for a client credentials token.
+    /// Its grant; none if a client got it without one (client credentials).
     pub grant: Option<Grant>,
 }
 

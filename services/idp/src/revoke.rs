@@ -17,6 +17,7 @@ use crate::{
     grants,
     presented_token::{InvalidToken, Presented, PresentedAccess, presented, revoke_family},
     settings::Client,
+    token_id::is_exchanged,
 };
 
 /// `POST /revoke`. `token_type_hint` only speeds up a search (§2.1). The format of
@@ -67,7 +68,7 @@ fn grant_of(client: &Client, access: PresentedAccess) -> Result<Grant, OAuthErro
     if claims.client_id != client.client_id {
         return Err(another_clients());
     }
-    if claims.act.is_some() {
+    if is_exchanged(&claims) {
         let why = "An exchanged token is revoked with the token that it was exchanged for.";
         return Err(unsupported(why));
     }

@@ -23,6 +23,7 @@ use crate::{
     records::{self, Authenticity, Records},
     refresh_tokens::RefreshTokens,
     throttle::{CounterKeys, Delays},
+    token::ForeignKeys,
 };
 
 /// The provider of `config`.
@@ -49,6 +50,7 @@ pub(crate) async fn provider(
     let login_budget = (login_budget.in_all, login_budget.per_address);
     let budgets = Budgets::new(&store, &deps.clock, login_budget);
     let records = Records::new(store, Arc::clone(&deps.clock), loaded.records);
+    let foreign_keys = ForeignKeys::new(&config.settings, &config.trust, &deps.clock);
     let outbox = Outbox::new(
         (records.clone(), keys.clone(), config.issuer.clone()),
         (Arc::clone(&deps.clock), Arc::clone(&deps.random)),
@@ -79,6 +81,7 @@ pub(crate) async fn provider(
         throttle: CounterKeys::new(&loaded.refresh),
         delays: Delays::default(),
         known_browsers: KnownBrowsers::new(&loaded.refresh),
+        foreign_keys,
         assertion_keys,
         failures: Failures::default(),
         weaknesses: config.weaknesses,

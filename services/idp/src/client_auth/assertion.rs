@@ -54,6 +54,11 @@ const TIMING: Timing = Timing {
     failed_cooldown: Duration::ZERO,
 };
 
+/// A cache of the `keys` that the configuration has for `owner`.
+pub fn configured_keys(owner: &str, keys: ClientKeys, clock: &Arc<dyn Clock>) -> Arc<Jwks> {
+    Jwks::new(owner, keys, TIMING, Arc::clone(clock))
+}
+
 /// The public keys of the clients that have some.
 pub struct AssertionKeys(BTreeMap<String, Arc<Jwks>>);
 
@@ -62,7 +67,7 @@ impl AssertionKeys {
     pub fn new(settings: &Settings, clock: &Arc<dyn Clock>) -> Self {
         let keys = settings.clients().filter_map(|client| {
             let (id, keys) = (client.client_id.clone(), client.keys.clone()?);
-            let jwks = Jwks::new(&id, keys, TIMING, Arc::clone(clock));
+            let jwks = configured_keys(&id, keys, clock);
             Some((id, jwks))
         });
         Self(keys.collect())

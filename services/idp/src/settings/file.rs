@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use kit::config::Problems;
-use oauth_types::Scope;
 
 use super::{
-    Exchange, Lifetimes, Resource, Settings, SignInLimits,
+    Lifetimes, Resource, Settings, SignInLimits,
     bounds::{MAX_AUDIENCE, MAX_SCOPES_TOGETHER},
+    exchange::Known,
     reader::Reader,
-    tables::{ConfigFile, ExchangeTable, LimitsTable},
+    tables::{ConfigFile, LimitsTable},
 };
 
 /// RFC 6749 §4.1.2 and FAPI 2.0: a code is short-lived.
@@ -38,7 +38,7 @@ pub(super) fn parse(
     let limits = reader.limits(&file.sign_in_limits);
     let resources: Vec<_> = file.resources.into_iter().map(Resource::from).collect();
     reader.bounds(&resources);
-    let named: Vec<_> = file
+    let client_ids: Vec<_> = file
         .clients
         .iter()
         .map(|table| table.client_id.clone())
@@ -50,8 +50,16 @@ pub(super) fn parse(
         .collect();
     let users = reader.users(file.users, file.users_file.as_deref());
     reader.costs(&users);
-    let known = |id: &str| named.iter().any(|client_id| client_id == id);
-    let exchanges = reader.exchanges(file.exchanges, known, &resources);
+    reader.may_act(&resources, &client_ids);
+    reader.distinct_subjects(&users, &client_ids);
+    let trusted_issuers = reader.trusted_issuers(file.trusted_issuers, &users);
+    let known = Known {
+        client_ids: &client_ids,
+        resources: &resources,
+        users: &users,
+        issuers: &trusted_issuers,
+    };
+    let exchanges = reader.exchanges(file.exchanges, &known);
     reader.unique("clients", clients.iter().map(|client| &client.client_id));
     reader.unique("users (sub)", users.iter().map(|user| &user.sub));
     reader.unique("users (username)", users.iter().map(|user| &user.username));
@@ -66,6 +74,7 @@ pub(super) fn parse(
             resources,
             clients,
             exchanges,
+            trusted_issuers,
             users,
         }),
         _ => Err(reader.problems),
@@ -167,49 +176,5 @@ impl Reader<'_> {
             let key = format_args!("resources[{at}].scopes");
             self.bounded(key, &scopes.join(" "), MAX_SCOPES_TOGETHER);
         }
-    }
-
-    fn exchanges(
-        &mut self,
-        tables: Vec<ExchangeTable>,
-        is_client: impl Fn(&str) -> bool,
-        resources: &[Resource],
-    ) -> Vec<Exchange> {
-        let find = |audience: &str| resources.iter().find(|r| r.audience == audience);
-        let mut exchanges = Vec::new();
-        for (at, table) in tables.into_iter().enumerate() {
-            let key = |field: &str| format!("exchanges[{at}].{field}");
-            if !is_client(&table.client) {
-                self.wrong(
-                    key("client"),
-                    format_args!("{:?} is not a configured client", table.client),
-                );
-            }
-            let (Some(from), Some(to)) = (find(&table.from), find(&table.to)) else {
-                self.wrong(key("from"), "from and to must be configured resources");
-                continue;
-            };
-            for (asked, given) in &table.scopes {
-                let unknown = given.iter().find(|scope| !to.scopes.contains_key(*scope));
-                let unknown = unknown.or((!from.scopes.contains_key(asked)).then_some(asked));
-                if let Some(scope) = unknown {
-                    self.wrong(
-                        key("scopes"),
-                        format_args!("{scope:?} is not a scope of that resource"),
-                    );
-                }
-            }
-            let scopes = table
-                .scopes
-                .into_iter()
-                .map(|(from, to)| (from, to.into_iter().collect::<Scope>()));
-            exchanges.push(Exchange {
-                client: table.client,
-                from: table.from,
-                to: table.to,
-                scopes: scopes.collect(),
-            });
-        }
-        exchanges
     }
 }

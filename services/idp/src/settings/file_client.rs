@@ -112,7 +112,7 @@ impl Reader<'_> {
 
     /// The keys of a client. A file in the state directory may be missing: the client
     /// itself may be about to write it. An existing file must be valid.
-    fn keys(
+    pub(super) fn keys(
         &mut self,
         key: impl Fn(&str) -> String,
         jwks: Option<serde_json::Value>,

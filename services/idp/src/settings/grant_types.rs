@@ -18,7 +18,7 @@ macro_rules! grant_types {
             /// RFC 8628
             DeviceCode = grant::DEVICE_CODE, SignIn, device_code::redeem;
             /// RFC 8693
-            TokenExchange = grant::TOKEN_EXCHANGE, Confidential, exchange::exchange_form;
+            TokenExchange = grant::TOKEN_EXCHANGE, Confidential, exchange::exchange;
         }
     };
 }

@@ -5,6 +5,7 @@ mod bounds;
 mod client;
 mod client_keys;
 mod demo;
+mod exchange;
 mod file;
 mod file_client;
 mod file_users;
@@ -17,6 +18,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 pub use client::{AuthMethod, Client};
 pub use client_keys::{ASSERTION_ALGORITHM_NAMES, ASSERTION_ALGORITHMS, ClientKeys};
+pub use exchange::{Exchange, ExchangeMode, TrustedIssuer};
 pub(crate) use grant_types::grant_types;
 pub use grant_types::{GrantKind, GrantType};
 use kit::config::{Addresses, Problems};
@@ -42,6 +44,7 @@ pub struct Settings {
     clients: BTreeMap<String, Client>,
     /// Allowed token exchanges.
     pub exchanges: Vec<Exchange>,
+    trusted_issuers: Vec<TrustedIssuer>,
     users: Vec<User>,
 }
 
@@ -100,21 +103,11 @@ pub struct Resource {
     pub audience: String,
     /// Its title on the consent page.
     pub title: String,
+    /// The one client that may exchange its tokens (RFC 8693 §4.4); none: those that a
+    /// policy allows.
+    pub may_act: Option<String>,
     /// Its scopes, each with its text on the consent page.
     pub scopes: BTreeMap<String, String>,
-}
-
-/// One allowed exchange (RFC 8693).
-#[derive(Clone, Debug)]
-pub struct Exchange {
-    /// The client that may do it.
-    pub client: String,
-    /// The audience of the subject token.
-    pub from: String,
-    /// The audience of the result.
-    pub to: String,
-    /// The resulting scope for each scope of the subject token.
-    pub scopes: BTreeMap<String, Scope>,
 }
 
 impl Settings {
@@ -143,6 +136,17 @@ impl Settings {
     /// All clients.
     pub fn clients(&self) -> impl Iterator<Item = &Client> {
         self.clients.values()
+    }
+
+    /// Other issuers whose tokens may be exchanged.
+    pub fn trusted_issuers(&self) -> &[TrustedIssuer] {
+        &self.trusted_issuers
+    }
+
+    /// The trusted issuer of this name.
+    pub fn trusted_issuer(&self, issuer: &str) -> Option<&TrustedIssuer> {
+        let mut all = self.trusted_issuers.iter();
+        all.find(|trusted| trusted.issuer == issuer)
     }
 
     /// All resources.

@@ -17,6 +17,8 @@ pub(super) struct ConfigFile {
     pub(super) clients: Vec<ClientTable>,
     #[serde(default)]
     pub(super) exchanges: Vec<ExchangeTable>,
+    #[serde(default)]
+    pub(super) trusted_issuers: Vec<TrustedIssuerTable>,
     pub(super) users_file: Option<PathBuf>,
     #[serde(default)]
     pub(super) users: Vec<UserTable>,
@@ -56,6 +58,7 @@ fn longest_delay() -> String {
 pub(super) struct ResourceTable {
     pub(super) audience: String,
     pub(super) title: String,
+    pub(super) may_act: Option<String>,
     pub(super) scopes: BTreeMap<String, String>,
 }
 
@@ -99,9 +102,33 @@ pub(super) struct ClientTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct ExchangeTable {
     pub(super) client: String,
+    pub(super) issuer: Option<String>,
     pub(super) from: String,
     pub(super) to: String,
+    #[serde(default = "delegation")]
+    pub(super) mode: String,
+    pub(super) actors: Option<Vec<String>>,
+    #[serde(default = "max_actors")]
+    pub(super) max_actors: usize,
     pub(super) scopes: BTreeMap<String, Vec<String>>,
+}
+
+fn delegation() -> String {
+    "delegation".to_owned()
+}
+
+const fn max_actors() -> usize {
+    3
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TrustedIssuerTable {
+    pub(super) issuer: String,
+    pub(super) internal_url: Option<String>,
+    pub(super) jwks_file: Option<PathBuf>,
+    pub(super) jwks: Option<serde_json::Value>,
+    pub(super) users: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -129,6 +156,7 @@ impl From<ResourceTable> for Resource {
         Self {
             audience: table.audience,
             title: table.title,
+            may_act: table.may_act,
             scopes: table.scopes,
         }
     }

@@ -37,19 +37,15 @@ pub(super) async fn issue(
         Issue {
             client_id: &client.client_id,
             permit: &permit,
-            subject: Subject::Client {
-                id: &client.client_id,
-            },
+            subject: Subject::Client,
             grant_id: None,
             audience,
             scope: TokenScope::same(scope),
             with_email: false,
-            not_after: None,
-            act: None,
             // RFC 6749 §4.4.3: no refresh token.
             refresh_token: None,
             id_token: None,
-            issued_token_type: None,
+            exchanged: None,
         },
     )
     .await

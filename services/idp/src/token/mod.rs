@@ -9,7 +9,7 @@ mod new_grant;
 mod refresh_token;
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
-pub use exchange::{ExchangeRequest, exchange};
+pub use exchange::{ForeignKeys, exchange};
 use kit::{
     step,
     telemetry::names::{OK, span},

@@ -89,11 +89,9 @@ pub(super) async fn begin(
             audience: first.audience,
             scope: first.scope,
             with_email: permit.scope().contains("email"),
-            not_after: None,
-            act: None,
             refresh_token: refresh.map(|r| idp.refresh_tokens.token(&grant.id, r.generation)),
             id_token,
-            issued_token_type: None,
+            exchanged: None,
         },
     )
     .await

@@ -124,11 +124,9 @@ async fn issue_tokens(
             audience: allowed.audience,
             scope: allowed.scope,
             with_email: permit.scope().contains("email"),
-            not_after: None,
-            act: None,
             refresh_token: Some(refresh_token),
             id_token: None,
-            issued_token_type: None,
+            exchanged: None,
         },
     )
     .await
