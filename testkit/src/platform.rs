@@ -1,7 +1,7 @@
 //! All services in this process, on free ports, with a clock that the test sets and
 //! a store in memory. Each public HTTP port is a [`WireTap`].
 
-use std::{collections::BTreeMap, net::TcpListener, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::TcpListener, path::Path, sync::Arc, time::Duration};
 
 use kit::{
     Deps,
@@ -31,7 +31,7 @@ pub struct Platform {
     shutdown: Shutdown,
     // Stops with the runtime of the test.
     _running: Running,
-    _state: TempDir,
+    state: TempDir,
 }
 
 impl Platform {
@@ -135,7 +135,7 @@ impl Platform {
             clock,
             shutdown,
             _running: running,
-            _state: state,
+            state,
         };
         platform.until_ready().await;
         platform
@@ -166,6 +166,11 @@ impl Platform {
     /// The HTTP traffic of `site`.
     pub fn tap(&self, site: Site) -> &WireTap {
         &self.taps[&site]
+    }
+
+    /// The state directory of all services.
+    pub fn state_dir(&self) -> &Path {
+        self.state.path()
     }
 
     /// Advances the clock of services and browsers.

@@ -63,6 +63,7 @@ mod rfc6749_refresh;
 mod rfc6749_token;
 mod rfc7009_revocation;
 mod rfc7523_assertions;
+mod rfc7523_jwt_bearer;
 mod rfc7636_pkce;
 mod rfc8252_native_apps;
 mod rfc8628_device;

@@ -48,6 +48,7 @@ async fn both_documents_name_the_issuer_exactly_and_nothing_that_is_absent_disco
                 "refresh_token",
                 "client_credentials",
                 "urn:ietf:params:oauth:grant-type:device_code",
+                "urn:ietf:params:oauth:grant-type:jwt-bearer",
                 "urn:ietf:params:oauth:grant-type:token-exchange",
             ])
         );

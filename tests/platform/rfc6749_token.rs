@@ -187,7 +187,7 @@ async fn planned_features_are_absent() {
         let answer = machine.get(path).await;
         assert_eq!(answer.status, 404, "{path}");
     }
-    let grant = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+    let grant = "password";
     assert_eq!(
         machine.token(&[("grant_type", grant)]).await.error(),
         "unsupported_grant_type"

@@ -10,6 +10,8 @@ pub mod grant {
     pub const CLIENT_CREDENTIALS: &str = "client_credentials";
     /// RFC 8628 §3.4.
     pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+    /// RFC 7523 §2.1.
+    pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
     /// RFC 8693 §2.1.
     pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 }

@@ -63,6 +63,12 @@ result is empty if you bring all of them.
   "idp-records.upgraded" (dict "kind" "records-upgraded")
   "operator.key" (dict "kind" "token")
   "app2-client.jwks.json" (dict "kind" "client-jwks" "from" (printf "%s/app2-client.pem" $name.app2)) -}}
+{{- /* The demo's machine with a key of its own; no service reads its private half. */ -}}
+{{- if .Values.idp.demoClients -}}
+{{- $batch := include "sso-lab.batchKeySecret" . -}}
+{{- $secrets = append $secrets (dict "name" $batch "keys" (dict "batch-jwt-client.pem" (dict "kind" "client-key"))) -}}
+{{- $keys = set $keys "batch-jwt-client.jwks.json" (dict "kind" "client-jwks" "from" (printf "%s/batch-jwt-client.pem" $batch)) -}}
+{{- end -}}
 {{- $apps := dict "app1" $name.app1 "api-1" $name.api1 -}}
 {{- range $client := include "sso-lab.clientsWithSecret" . | fromYamlArray -}}
 {{- $file := include "sso-lab.clientSecretFile" $client -}}
@@ -81,6 +87,11 @@ result is empty if you bring all of them.
   "app.kubernetes.io/managed-by" "sso-lab-secrets" -}}
 {{- dict "labels" $labels "secrets" $secrets | toToml -}}
 {{- end -}}
+{{- end -}}
+
+{{/* The Secret with the key of the demo's client batch-jwt. */}}
+{{- define "sso-lab.batchKeySecret" -}}
+{{- printf "%s-batch-jwt" (include "sso-lab.fullname" .) -}}
 {{- end -}}
 
 {{/* The names of all Secrets that the Job reads or writes. */}}

@@ -20,7 +20,7 @@ idp:
   secret:
     name: {{ include "sso-lab.secretName" (dict "root" . "key" "idp") }}
     files: {{ include "sso-lab.idpFiles" . | fromYamlArray | toJson }}
-    optional: [idp-records.key.previous, idp-records.upgraded]
+    optional: [idp-records.key.previous, idp-records.upgraded{{ if .Values.idp.demoClients }}, batch-jwt-client.jwks.json{{ end }}]
 app1:
   component: app1-bff
   ports: {http: 8082, metrics: 9102}

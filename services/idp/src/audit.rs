@@ -78,7 +78,7 @@ pub fn refresh_token_reused(meters: &Meters, grant: &Grant) {
 }
 
 /// A client gets a token for a user who did not sign in for it, and whose token does not
-/// name it as the actor. `how`: an impersonation, or another issuer.
+/// name it as the actor. `how`: an assertion, an impersonation, or another issuer.
 pub fn user_represented(sub: &str, client_id: &str, how: &str) {
     let what = "token issued for a user by a policy";
     tracing::info!(target: TARGET, who = "client", what, why = how, user = sub, client = client_id, "audit");

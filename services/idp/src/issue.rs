@@ -32,7 +32,7 @@ pub enum Subject<'a> {
         /// The strength of the authentication.
         acr: &'a str,
     },
-    /// The permit's user, whom another issuer named: no sign-in is known.
+    /// The permit's user, whom a client or another issuer named: no sign-in is known.
     NamedUser,
     /// A client itself.
     Client,

@@ -113,8 +113,17 @@ impl<'i> Permit<'i> {
         })
     }
 
-    /// What `client` may have for `user`, whom the token of another issuer names: what it
-    /// may have for itself.
+    /// What `client` may have for `user`, whom it names itself (RFC 7523 §2.1).
+    pub fn of_named_user(
+        idp: &'i Idp,
+        client: &'i Client,
+        user: &'i User,
+    ) -> Result<Self, OAuthError> {
+        let may_name = client.may(GrantType::JwtBearer) && idp.settings.may_name(client, user);
+        Self::without_grant(idp, client, user, may_name)
+    }
+
+    /// What `client` may have for `user`, whom the token of another issuer names.
     pub fn of_mapped_user(
         idp: &'i Idp,
         client: &'i Client,
@@ -123,7 +132,18 @@ impl<'i> Permit<'i> {
         let mut exchanges = idp.settings.exchanges.iter();
         let may_map = client.may(GrantType::TokenExchange)
             && exchanges.any(|own| own.client == client.client_id && own.issuer.is_some());
-        if !may_map || !user.enabled {
+        Self::without_grant(idp, client, user, may_map)
+    }
+
+    /// What `client` may have for itself, for `user` if it `may`.
+    fn without_grant(
+        idp: &'i Idp,
+        client: &'i Client,
+        user: &'i User,
+        may: bool,
+    ) -> Result<Self, OAuthError> {
+        if !may || !user.enabled {
+            // One sentence, whether the user exists or not.
             return Err(OAuthError::grant(NOT_FOR_THIS_USER));
         }
         Ok(Self {
@@ -150,14 +170,14 @@ impl<'i> Permit<'i> {
         };
         let client = idp.settings.client(&first).ok_or_else(gone)?;
         if token.sub == client.client_id {
-            if client.may(GrantType::ClientCredentials) {
+            if client.may(GrantType::ClientCredentials) || client.may(GrantType::JwtBearer) {
                 return Ok(Self::of_client(idp, client));
             }
             let why = "The client of the token may not act for itself now.";
             return Err(OAuthError::grant(why));
         }
         let user = user_may_get_tokens(&idp.settings, &token.sub)?;
-        Self::of_mapped_user(idp, client, user)
+        Self::of_named_user(idp, client, user).or_else(|_| Self::of_mapped_user(idp, client, user))
     }
 
     /// The `sub` of tokens.
@@ -252,7 +272,7 @@ impl<'i> Permit<'i> {
     }
 }
 
-/// The error for a user whom another issuer names.
+/// The error for a user whom a client or another issuer names.
 pub const NOT_FOR_THIS_USER: &str = "This client may not get tokens for this user.";
 
 /// The user, if tokens may be issued for the user at all.

@@ -41,7 +41,7 @@ pub struct PresentedRefresh {
 pub struct PresentedAccess {
     /// Its claims.
     pub claims: AccessToken,
-    /// Its grant; none if a client got it without one (client credentials).
+    /// Its grant; none if a client got it without one (client credentials, JWT bearer).
     pub grant: Option<Grant>,
 }
 

@@ -72,7 +72,7 @@ fn grant_of(client: &Client, access: PresentedAccess) -> Result<Grant, OAuthErro
         let why = "An exchanged token is revoked with the token that it was exchanged for.";
         return Err(unsupported(why));
     }
-    let why = "A token without a grant (client credentials) cannot be revoked.";
+    let why = "A token without a grant (client credentials, JWT bearer) cannot be revoked.";
     of_this_client(client, grant.ok_or_else(|| unsupported(why))?)
 }
 

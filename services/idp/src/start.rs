@@ -22,6 +22,7 @@ use crate::{
     passwords::Passwords,
     records::{self, Authenticity, Records},
     refresh_tokens::RefreshTokens,
+    settings::Settings,
     throttle::{CounterKeys, Delays},
     token::ForeignKeys,
 };
@@ -62,6 +63,7 @@ pub(crate) async fn provider(
     let hashes = hashes.map(|user| &user.password_hash);
     let passwords = Passwords::new(hashes, config.demo_credentials);
     name_missing_keys(&config.settings);
+    name_unknown_users(&config.settings);
     let assertion_keys = AssertionKeys::new(&config.settings, &deps.clock);
     Ok(Arc::new(Idp {
         userinfo: format!("{}/userinfo", config.issuer),
@@ -88,6 +90,18 @@ pub(crate) async fn provider(
         clock: Arc::clone(&deps.clock),
         random: Arc::clone(&deps.random),
     }))
+}
+
+/// Logs the users whom clients may name and who are not configured: a deployment may
+/// have users of its own in place of the demo's.
+fn name_unknown_users(settings: &Settings) {
+    for client in settings.clients() {
+        let mut named = client.jwt_bearer_users.iter();
+        if let Some(user) = named.find(|name| settings.user_by_name_or_sub(name).is_none()) {
+            let client = &client.client_id;
+            tracing::warn!(client, user, "jwt_bearer_users names an unknown user");
+        }
+    }
 }
 
 /// The keys in the state directory.

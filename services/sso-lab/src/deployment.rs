@@ -12,7 +12,7 @@ use kit::{
 };
 use token_verify::IssuerArgs;
 
-use crate::cli::UpArgs;
+use crate::{batch::DEMO_ID, cli::UpArgs};
 
 /// A service's configuration and its sockets.
 pub(crate) type Service<C> = (C, Listeners);
@@ -112,6 +112,12 @@ impl<'a> Deployment<'a> {
         }
         if let Some(key) = &self.app2_key {
             idp.give_client_keys(app2_bff::APP.client_id, key.public_jwks());
+        }
+        if self.args.idp.config.is_none() {
+            match bff_kit::client_key(&self.common.state_dir, DEMO_ID, &OsRandom) {
+                Ok(key) => idp.give_client_keys(DEMO_ID, key.public_jwks()),
+                Err(error) => problems.add("STATE_DIR", error),
+            }
         }
         Some(idp)
     }

@@ -54,6 +54,15 @@ pub struct AssertionKey {
 }
 
 impl AssertionKey {
+    /// A P-256 key as its PEM file has it.
+    pub fn es256(kid: Option<String>, pem: &[u8]) -> Self {
+        Self {
+            kid,
+            algorithm: Algorithm::ES256,
+            key: EncodingKey::from_ec_pem(pem).unwrap(),
+        }
+    }
+
     /// An assertion (RFC 7523 §3) of `client_id` for `audience`.
     pub fn assertion(&self, client_id: &str, audience: &str, now: Timestamp) -> String {
         let random: &dyn Random = &OsRandom;

@@ -1,6 +1,6 @@
 //! The key with which a client signs its assertions: P-256, PKCS#8.
 
-use std::{fmt, io, sync::Arc};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use aws_lc_rs::{
     agreement,
@@ -12,8 +12,11 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use kit::{random::Random, state_dir::StateDir};
+use kit::{clock::Timestamp, random::Random, state_dir::StateDir};
 use serde::Serialize;
+
+/// How long an assertion is valid.
+const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
 
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const END: &str = "-----END PRIVATE KEY-----";
@@ -102,6 +105,27 @@ impl ClientKey {
     /// The same as the provider's file holds it.
     pub fn jwks_file(&self) -> String {
         format!("{:#}\n", self.public_jwks())
+    }
+
+    /// A JWT of the client `client_id` about `sub` for the provider `issuer` (RFC 7523
+    /// §3). It is valid for a minute and counts once.
+    pub fn assertion(
+        &self,
+        client_id: &str,
+        sub: &str,
+        issuer: &str,
+        now: Timestamp,
+        random: &dyn Random,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        self.sign(&serde_json::json!({
+            "iss": client_id,
+            "sub": sub,
+            // The issuer as one string (FAPI 2.0 §5.3.2.1): good at every endpoint, and nowhere else.
+            "aud": issuer,
+            "jti": random.id(),
+            "iat": now.secs(),
+            "exp": (now + ASSERTION_LIFETIME).secs(),
+        }))
     }
 
     /// A JWT with these claims.

@@ -8,9 +8,6 @@ use secrecy::SecretString;
 
 pub use key::{ClientKey, client_key, new_client_key};
 
-/// How long an assertion counts, in seconds.
-const ASSERTION_LIFETIME: i64 = 60;
-
 /// A client's way to authenticate.
 #[derive(Clone, Debug)]
 pub enum ClientAuth {
@@ -41,17 +38,7 @@ impl ClientAuth {
         let Self::PrivateKeyJwt(key) = self else {
             return Ok(Vec::new());
         };
-        let now = clock.now().secs();
-        let claims = serde_json::json!({
-            "iss": client_id,
-            "sub": client_id,
-            // The issuer as one string (FAPI 2.0 §5.3.2.1): good at every endpoint, and nowhere else.
-            "aud": issuer,
-            "jti": random.id(),
-            "iat": now,
-            "exp": now + ASSERTION_LIFETIME,
-        });
-        let assertion = key.sign(&claims)?;
+        let assertion = key.assertion(client_id, client_id, issuer, clock.now(), random)?;
         Ok(vec![
             ("client_assertion_type", JWT_BEARER.to_owned()),
             ("client_assertion", assertion),

@@ -1,4 +1,6 @@
-//! `private_key_jwt`: a JWT signed by the client (RFC 7523 §2.2, §3; OIDC Core §9).
+//! A JWT that a client signed (RFC 7523 §3): as its authentication by `private_key_jwt`
+//! (§2.2, OIDC Core §9), or as its authorization (§2.1, `token::jwt_bearer`). Each one
+//! counts once.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -10,6 +12,7 @@ use kit::{
 };
 use oauth_types::{claims::Audience, numeric_date};
 use serde::Deserialize;
+use store::StoreError;
 use token_verify::{
     Jwks,
     jwks::{FetchError, KeySource, SignerError, Timing},
@@ -114,27 +117,106 @@ pub(super) fn issuer(assertion: &str) -> Option<String> {
     Some(unverified.iss)
 }
 
+/// An assertion with its claims, unverified.
+struct Unverified<'a> {
+    jwt: UnverifiedJwt<'a>,
+    claims: Claims,
+}
+
+impl<'a> Unverified<'a> {
+    fn read(assertion: &'a str) -> Result<Self, String> {
+        if assertion.len() > MAX_LEN {
+            return Err("too long".to_owned());
+        }
+        let jwt = UnverifiedJwt::split(assertion).ok_or("not a signed JWT")?;
+        let checked = jwt.header.algorithm(&ASSERTION_ALGORITHMS);
+        checked.map_err(|none| none.to_string())?;
+        let claims = jwt.claims();
+        let claims = claims.ok_or("a claim of RFC 7523 section 3 is missing, or of the wrong type");
+        Ok(Self {
+            claims: claims?,
+            jwt,
+        })
+    }
+}
+
+/// A valid assertion of a client, not redeemed yet.
+pub struct ClientAssertion {
+    /// Its subject.
+    pub sub: String,
+    /// The key of its `jti` in the store.
+    seen: String,
+    /// When it is refused anyway.
+    until: Timestamp,
+}
+
+impl ClientAssertion {
+    /// An assertion that `client` sends as its authorization (RFC 7523 §2.1).
+    pub async fn of_grant(idp: &Idp, client: &Client, assertion: &str) -> Result<Self, String> {
+        let unverified = Unverified::read(assertion)?;
+        if unverified.claims.iss != client.client_id {
+            return Err("its iss is not the client that sends it".to_owned());
+        }
+        let checked = idp.assertion_keys.check(client, &unverified.jwt).await;
+        checked.map_err(|error| error.to_string())?;
+        Self::checked(idp, unverified.claims, &["/token"])
+    }
+
+    /// Checks the claims, after the signature. `endpoints`: whose addresses may stand
+    /// for the issuer as the audience.
+    fn checked(idp: &Idp, claims: Claims, endpoints: &[&str]) -> Result<Self, String> {
+        let now = idp.now();
+        let secs = Timestamp::from_secs;
+        let own = endpoints.iter().map(|path| idp.endpoint(path));
+        let mut own = own.chain([idp.issuer.clone()]);
+        if !own.any(|own| claims.aud.contains(&own)) {
+            return Err(format!("aud must be {}", idp.issuer));
+        }
+        if secs(claims.exp) + SKEW <= now {
+            return Err("expired".to_owned());
+        }
+        let most = idp.settings.lifetimes.client_assertion;
+        if secs(claims.exp) > now + most + SKEW {
+            let most = most.as_secs();
+            return Err(format!("exp is too far ahead: {most} s at most"));
+        }
+        if claims.nbf.is_some_and(|nbf| secs(nbf) > now + SKEW) {
+            return Err("not valid yet (nbf)".to_owned());
+        }
+        if claims.iat.is_some_and(|iat| secs(iat) > now + SKEW) {
+            return Err("issued in the future (iat)".to_owned());
+        }
+        if claims.jti.is_empty() || claims.jti.len() > 256 {
+            return Err("jti must have 1 to 256 characters".to_owned());
+        }
+        Ok(Self {
+            seen: format!("idp:jti:{}:{}", claims.iss, fingerprint(&claims.jti)),
+            sub: claims.sub,
+            until: secs(claims.exp) + SKEW,
+        })
+    }
+
+    /// Marks its `jti` as used, whatever it was sent for. Returns whether this call did.
+    pub async fn redeem(self, idp: &Idp) -> Result<bool, StoreError> {
+        let ttl = idp.now().until(self.until).max(Duration::from_secs(1));
+        let used = Bytes::from_static(b"1");
+        idp.records.store().put_new(&self.seen, used, ttl).await
+    }
+}
+
 pub(super) async fn authenticate<'i>(
     idp: &'i Idp,
     named: Option<&str>,
     assertion: &str,
     from: AddrBucket,
 ) -> Result<&'i Client, OAuthError> {
-    let refused = |why: &str| OAuthError::client(format!("client_assertion: {why}"));
-    if assertion.len() > MAX_LEN {
-        return Err(refused("too long."));
-    }
-    let jwt = UnverifiedJwt::split(assertion).ok_or_else(|| refused("not a signed JWT."))?;
-    let algorithm = jwt.header.algorithm(&ASSERTION_ALGORITHMS);
-    algorithm.map_err(|none| refused(&format!("{none}.")))?;
-    let claims: Claims = jwt.claims().ok_or_else(|| {
-        refused("a claim of RFC 7523 section 3 is missing, or of the wrong type.")
-    })?;
+    let refused = |why: &str| OAuthError::client(format!("client_assertion: {why}."));
+    let Unverified { jwt, claims } = Unverified::read(assertion).map_err(|why| refused(&why))?;
     let client = idp
         .settings
         .client(&claims.iss)
         .filter(|client| client.authenticates_by(AuthMethod::PrivateKeyJwt))
-        .ok_or_else(|| refused("its iss is no client that uses private_key_jwt."))?;
+        .ok_or_else(|| refused("its iss is no client that uses private_key_jwt"))?;
     let key = FailureKey::Client(&client.client_id);
     // Checked first: verifying a signature takes time.
     if let Some(wait) = idp.failures.wait(key, from, idp.now()) {
@@ -142,62 +224,57 @@ pub(super) async fn authenticate<'i>(
     }
     if let Err(error) = idp.assertion_keys.check(client, &jwt).await {
         idp.failures.add(key, from, idp.now());
-        return Err(refused(&format!("{error}.")));
+        return Err(refused(&error.to_string()));
     }
     idp.failures.forget(key, from);
-    check_claims(idp, client, named, &claims).map_err(|why| refused(&why))?;
-    let seen = format!("idp:jti:{}:{}", client.client_id, fingerprint(&claims.jti));
-    let until = Timestamp::from_secs(claims.exp) + SKEW;
-    let ttl = idp.now().until(until).max(Duration::from_secs(1));
-    if !idp
-        .records
-        .store()
-        .put_new(&seen, Bytes::from_static(b"1"), ttl)
-        .await?
-    {
-        return Err(refused("its jti was used before."));
-    }
-    Ok(client)
-}
-
-fn check_claims(
-    idp: &Idp,
-    client: &Client,
-    named: Option<&str>,
-    claims: &Claims,
-) -> Result<(), String> {
-    let now = idp.now();
-    let secs = Timestamp::from_secs;
-    if claims.iss != client.client_id || claims.sub != client.client_id {
-        return Err("iss and sub must be the client_id (OIDC Core section 9).".into());
+    if claims.sub != client.client_id {
+        return Err(refused(
+            "iss and sub must be the client_id (OIDC Core section 9)",
+        ));
     }
     if named.is_some_and(|named| named != client.client_id) {
-        return Err("client_id differs from its iss.".into());
+        return Err(refused("client_id differs from its iss"));
     }
-    let accepted = [
-        idp.issuer.clone(),
-        idp.endpoint("/token"),
-        idp.endpoint("/par"),
-    ];
-    if !accepted.iter().any(|own| claims.aud.contains(own)) {
-        return Err(format!("aud must be {}.", idp.issuer));
+    let assertion = ClientAssertion::checked(idp, claims, &["/token", "/par"]);
+    let assertion = assertion.map_err(|why| refused(&why))?;
+    if assertion.redeem(idp).await? {
+        Ok(client)
+    } else {
+        Err(refused("its jti was used before"))
     }
-    if secs(claims.exp) + SKEW <= now {
-        return Err("expired.".into());
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn any_text_is_an_assertion_of_bounded_length_or_refused(text in ".{0,80}", long in 0..6000_usize) {
+            let long = text.clone() + &"x".repeat(long);
+            for text in [&text, &long] {
+                prop_assert!(Unverified::read(text).is_err(), "no text is a JWT by chance");
+            }
+        }
+
+        #[test]
+        fn any_claims_are_read_or_refused(iss in ".{0,40}", exp in any::<f64>(), more in ".{0,40}") {
+            let claims = serde_json::json!({
+                "iss": iss, "sub": more, "aud": [more], "exp": exp, "jti": more, "nbf": exp,
+            });
+            let part = |json: serde_json::Value| URL_SAFE_NO_PAD.encode(json.to_string());
+            let header = part(serde_json::json!({"alg": "ES256"}));
+            let assertion = format!("{header}.{}.x", part(claims));
+            match Unverified::read(&assertion) {
+                Ok(read) => prop_assert_eq!(read.claims.iss, iss),
+                // JSON has no such number.
+                Err(_) => prop_assert!(!exp.is_finite() || assertion.len() > MAX_LEN),
+            }
+        }
     }
-    let most = idp.settings.lifetimes.client_assertion;
-    if secs(claims.exp) > now + most + SKEW {
-        let most = most.as_secs();
-        return Err(format!("exp is too far ahead: {most} s at most."));
-    }
-    if claims.nbf.is_some_and(|nbf| secs(nbf) > now + SKEW) {
-        return Err("not valid yet (nbf).".into());
-    }
-    if claims.iat.is_some_and(|iat| secs(iat) > now + SKEW) {
-        return Err("issued in the future (iat).".into());
-    }
-    if claims.jti.is_empty() || claims.jti.len() > 256 {
-        return Err("jti must have 1 to 256 characters.".into());
-    }
-    Ok(())
 }

@@ -7,7 +7,7 @@ mod form;
 
 use std::time::Duration;
 
-pub use assertion::{AssertionKeys, configured_keys, name_missing_keys};
+pub use assertion::{AssertionKeys, ClientAssertion, configured_keys, name_missing_keys};
 pub use failures::{FailureKey, Failures};
 pub use form::AuthenticatedForm;
 use kit::{

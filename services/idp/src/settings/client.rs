@@ -56,6 +56,8 @@ pub struct Client {
     pub keys: Option<ClientKeys>,
     /// The grant types that it may use.
     pub grants: Vec<GrantType>,
+    /// The users whom it may name in the JWT bearer grant, by name or `sub`.
+    pub jwt_bearer_users: Vec<String>,
     /// Compared as strings, except for the port of a public client's loopback address.
     pub redirect_uris: Vec<String>,
     /// Where a browser may be redirected after logout; compared as strings.

@@ -33,6 +33,17 @@ impl Reader<'_> {
         if auth.contains(&AuthMethod::PrivateKeyJwt) && keys.is_none() {
             self.wrong(key("jwks_file"), "private_key_jwt needs jwks or jwks_file");
         }
+        let names_users = !table.jwt_bearer_users.is_empty();
+        if grants.contains(&GrantType::JwtBearer) {
+            if keys.is_none() {
+                self.wrong(
+                    key("jwks_file"),
+                    "the jwt-bearer grant needs jwks or jwks_file",
+                );
+            }
+        } else if names_users {
+            self.wrong(key("jwt_bearer_users"), "needs the jwt-bearer grant");
+        }
         let client = Client {
             client_id: table.client_id,
             name: table.name,
@@ -41,6 +52,7 @@ impl Reader<'_> {
             secret,
             keys,
             grants,
+            jwt_bearer_users: table.jwt_bearer_users,
             redirect_uris: table.redirect_uris,
             post_logout_redirect_uris: table.post_logout_redirect_uris,
             backchannel_logout_uri,

@@ -17,6 +17,8 @@ macro_rules! grant_types {
             ClientCredentials = grant::CLIENT_CREDENTIALS, Confidential, client_credentials::issue;
             /// RFC 8628
             DeviceCode = grant::DEVICE_CODE, SignIn, device_code::redeem;
+            /// RFC 7523 §2.1
+            JwtBearer = grant::JWT_BEARER, Confidential, jwt_bearer::issue;
             /// RFC 8693
             TokenExchange = grant::TOKEN_EXCHANGE, Confidential, exchange::exchange;
         }

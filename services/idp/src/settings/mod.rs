@@ -149,6 +149,15 @@ impl Settings {
         all.find(|trusted| trusted.issuer == issuer)
     }
 
+    /// Whether `client` may name `user` in an assertion (RFC 7523 §2.1).
+    pub fn may_name(&self, client: &Client, user: &User) -> bool {
+        let mut named = client.jwt_bearer_users.iter();
+        named.any(|named| {
+            let named = self.user_by_name_or_sub(named);
+            named.is_some_and(|named| named.sub == user.sub)
+        })
+    }
+
     /// All resources.
     pub fn resources(&self) -> &[Resource] {
         &self.resources

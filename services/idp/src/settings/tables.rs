@@ -80,6 +80,8 @@ pub(super) struct ClientTable {
     pub(super) jwks: Option<serde_json::Value>,
     pub(super) grants: Vec<String>,
     #[serde(default)]
+    pub(super) jwt_bearer_users: Vec<String>,
+    #[serde(default)]
     pub(super) redirect_uris: Vec<String>,
     #[serde(default)]
     pub(super) post_logout_redirect_uris: Vec<String>,

@@ -26,7 +26,7 @@ fn the_built_in_configuration_is_the_contracts() {
 fn every_error_is_named_at_once_with_file_and_key() {
     let text = DEFAULT
         .replace("code = \"60s\"", "code = \"61s\"")
-        .replace("auth = [\"private_key_jwt\"]", "auth = [\"password\"]")
+        .replacen("auth = [\"private_key_jwt\"]", "auth = [\"password\"]", 1)
         .replace(
             "redirect_uris = [\"${app1}/callback\"]",
             "redirect_uris = [\"http://x/#f\"]",

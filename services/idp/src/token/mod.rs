@@ -5,6 +5,7 @@ mod authorization_code;
 mod client_credentials;
 mod device_code;
 mod exchange;
+mod jwt_bearer;
 mod new_grant;
 mod refresh_token;
 

@@ -10,7 +10,7 @@ use clap::Args;
 use kit::config::{Addresses, Problems, Site};
 use secrecy::SecretString;
 
-use super::orders;
+use super::{KeyArgs, KeyClient, orders};
 use crate::client::{Deployment, DeploymentArgs};
 
 /// The client's secret in the built-in configuration.
@@ -20,10 +20,10 @@ const MAX_CONCURRENCY: usize = 32;
 /// The maximum number of attempts for an order.
 const MAX_TRIES: u32 = 20;
 
-/// Place a list of orders as a program, without a user (client credentials)
+/// Place a list of orders as a program, for itself or for a user whom it may name
 ///
 /// Gets an access token for each API by the client credentials grant (RFC 6749
-/// section 4.4), uses it until it ends, and renews it once for all orders in flight.
+/// section 4.4), or with a key by the JWT bearer grant (RFC 7523), uses it until it ends, and renews it once for all orders in flight.
 /// API-1 takes orders over HTTP, API-2 takes reservations over gRPC.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
@@ -54,6 +54,17 @@ pub(crate) struct BatchArgs {
     /// The client.
     #[command(flatten)]
     client: ClientCredentialsArgs,
+    /// Its key.
+    #[command(flatten)]
+    key: KeyArgs,
+    /// The user whose orders they are, by name or sub; a client with a key may name some users [default: the client itself]
+    #[arg(
+        long = "as",
+        env = "BATCH_USER",
+        value_name = "USER",
+        help_heading = "A client with a key (JWT bearer)"
+    )]
+    user: Option<String>,
 }
 
 /// A client that acts for itself.
@@ -91,6 +102,7 @@ pub(crate) struct ClientCredentialsArgs {
 const HELP: &str = r#"Examples:
   sso-lab batch orders.jsonl
   jq -c '.[]' orders.json | sso-lab batch --json > results.jsonl
+  sso-lab batch --client-id batch-jwt --state-dir .state --as alice orders.jsonl
   sso-lab batch --concurrency 16 --client-secret-file /run/secrets/batch orders.jsonl
 
 Each line is an order. "api" is api-1 (the default: places an order) or api-2
@@ -118,6 +130,14 @@ pub(crate) struct ClientCredentials {
     pub(crate) secret: SecretString,
 }
 
+/// The client that places the orders.
+pub(crate) enum BatchClient {
+    /// With a secret: for itself.
+    Secret(ClientCredentials),
+    /// With a key: for itself, or for a user.
+    Key(KeyClient),
+}
+
 /// [`BatchArgs`], checked.
 pub(super) struct Plan {
     pub(super) source: Box<dyn BufRead + Send>,
@@ -126,7 +146,7 @@ pub(super) struct Plan {
     pub(super) concurrency: usize,
     pub(super) tries: u32,
     pub(super) as_json: bool,
-    pub(super) client: ClientCredentials,
+    pub(super) client: BatchClient,
     pub(super) deployment: Deployment,
     pub(super) api2_grpc: String,
 }
@@ -136,7 +156,7 @@ impl BatchArgs {
     pub(super) fn read(&self, problems: &mut Problems) -> Option<Plan> {
         let deployment = self.deployment.read(problems);
         let addresses = deployment.as_ref().map(|all| &all.addresses);
-        let client = addresses.and_then(|all| self.client.read(all, problems));
+        let client = addresses.and_then(|all| self.client(all, problems));
         let api2_grpc = match (&self.api2_grpc_url, addresses) {
             (Some(url), _) => problems.http_url("API2_GRPC_URL", url),
             (None, addresses) => addresses.and_then(|all| all.grpc_url(Site::Api2)),
@@ -163,6 +183,30 @@ impl BatchArgs {
             deployment: deployment?,
             api2_grpc: api2_grpc?,
         })
+    }
+
+    /// The client: with its key if there is one, else with its secret.
+    fn client(&self, addresses: &Addresses, problems: &mut Problems) -> Option<BatchClient> {
+        let before = problems.lines().len();
+        let key = self
+            .key
+            .read(&self.client.id, self.user.as_deref(), problems);
+        if problems.lines().len() > before {
+            return None;
+        }
+        match (key, &self.user) {
+            (Some(key), _) => Some(BatchClient::Key(key)),
+            (None, Some(_)) => {
+                let what = "needs a client with a key: --client-id with --client-key-file, or \
+                            --client-id batch-jwt with the deployment's --state-dir";
+                problems.add("--as", what);
+                None
+            }
+            (None, None) => self
+                .client
+                .read(addresses, problems)
+                .map(BatchClient::Secret),
+        }
     }
 
     /// The orders, and their number where a file can be read twice.
@@ -232,10 +276,39 @@ mod tests {
         }
     }
 
+    fn secret(plan: &Plan) -> &str {
+        match &plan.client {
+            BatchClient::Secret(client) => client.secret.expose_secret(),
+            BatchClient::Key(_) => panic!("it has a key"),
+        }
+    }
+
+    #[test]
+    fn a_user_is_named_by_a_client_with_a_key_alone() {
+        let lines = read(&["--as", "alice"]).err().unwrap();
+        assert!(
+            lines[0].starts_with("--as: needs a client with a key"),
+            "{lines:?}"
+        );
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().to_str().unwrap();
+        let own = ["--client-id", "batch-jwt", "--state-dir", dir];
+        for (more, subject) in [(&[][..], "batch-jwt"), (&["--as", "alice"], "alice")] {
+            let plan = read(&[&own[..], more].concat()).ok().unwrap();
+            let BatchClient::Key(client) = plan.client else {
+                panic!("it has a key");
+            };
+            assert_eq!(client.subject(), subject);
+        }
+        // The other clients have none there.
+        let plan = read(&["--state-dir", dir]).ok().unwrap();
+        assert_eq!(secret(&plan), "batch-secret");
+    }
+
     #[test]
     fn the_demos_secret_is_the_default_on_localhost_only() {
         let plan = read(&["--port-offset", "1000"]).ok().unwrap();
-        assert_eq!(plan.client.secret.expose_secret(), "batch-secret");
+        assert_eq!(secret(&plan), "batch-secret");
         assert_eq!(plan.api2_grpc, "http://api2.localhost:10085");
         assert_eq!(plan.deployment.api1, "http://api1.localhost:9084");
         let public = ["--domain", "example.com", "--public-scheme", "https"];
@@ -248,7 +321,7 @@ mod tests {
         std::fs::write(file.path(), "own\n").unwrap();
         let own = ["--client-secret-file", file.path().to_str().unwrap()];
         let plan = read(&[&public[..], &own].concat()).ok().unwrap();
-        assert_eq!(plan.client.secret.expose_secret(), "own");
+        assert_eq!(secret(&plan), "own");
     }
 
     #[test]

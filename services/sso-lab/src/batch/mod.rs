@@ -1,5 +1,6 @@
-//! `sso-lab batch`: works through a list of orders as a program, without a user (the
-//! client credentials grant, RFC 6749 §4.4). API-1 takes orders over HTTP, API-2
+//! `sso-lab batch`: works through a list of orders as a program, for itself (the client
+//! credentials grant, RFC 6749 §4.4) or, with a key of its own, for a user whom it may
+//! name (the JWT bearer grant, RFC 7523 §2.1). API-1 takes orders over HTTP, API-2
 //! reservations over gRPC.
 //!
 //! An order is repeated only if nothing was done: neither API can tell a repeat from a
@@ -7,6 +8,7 @@
 
 mod apis;
 mod args;
+mod key_client;
 mod orders;
 mod outcome;
 mod pace;
@@ -14,7 +16,8 @@ mod report;
 mod tokens;
 mod work;
 
-pub(crate) use args::{BatchArgs, ClientCredentials, ClientCredentialsArgs};
+pub(crate) use args::{BatchArgs, BatchClient, ClientCredentials, ClientCredentialsArgs};
+pub(crate) use key_client::{DEMO_ID, KeyArgs, KeyClient};
 
 use std::process::ExitCode;
 

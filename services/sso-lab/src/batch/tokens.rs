@@ -1,4 +1,5 @@
-//! Access tokens of the client itself (RFC 6749 §4.4): one for each API, used until it
+//! Access tokens of the client itself (RFC 6749 §4.4), or of the user whom it names (RFC
+//! 7523 §2.1): one for each API, used until it
 //! ends and renewed once for all orders in flight.
 
 use std::{sync::Arc, time::Duration};
@@ -8,7 +9,7 @@ use openidconnect::OAuth2TokenResponse as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::{sync::Mutex, time::sleep};
 
-use super::{ClientCredentials, pace::Backoff};
+use super::{BatchClient, ClientCredentials, KeyClient, pace::Backoff};
 use crate::client::{OidcClient, Provider, ProviderError};
 
 /// The lifetime of a token that names none (RFC 6749 §5.1): short, so that a wrong
@@ -34,22 +35,50 @@ pub(super) trait Fetch {
 /// The provider's token endpoint, for one client.
 pub(super) struct TokenEndpoint<'p> {
     provider: &'p Provider,
-    client: OidcClient,
+    client: Client,
+}
+
+enum Client {
+    Secret(Box<OidcClient>),
+    Key(KeyClient),
 }
 
 impl<'p> TokenEndpoint<'p> {
-    pub(super) fn new(provider: &'p Provider, client: &ClientCredentials) -> Self {
-        let ClientCredentials { id, secret } = client;
-        Self {
-            client: provider.client(id, Some(secret)),
-            provider,
-        }
+    pub(super) fn new(provider: &'p Provider, client: &BatchClient) -> Self {
+        let client = match client {
+            BatchClient::Secret(ClientCredentials { id, secret }) => {
+                Client::Secret(Box::new(provider.client(id, Some(secret))))
+            }
+            BatchClient::Key(client) => Client::Key(client.clone()),
+        };
+        Self { provider, client }
+    }
+
+    /// RFC 7523 §2.1.
+    async fn by_assertion(
+        &self,
+        client: &KeyClient,
+        audience: &str,
+    ) -> Result<Fetched, ProviderError> {
+        let issuer = self.provider.issuer();
+        let assertion = client.assertion(issuer, client.subject());
+        let form = assertion.and_then(|assertion| client.form(issuer, audience, &assertion));
+        let form = form.map_err(ProviderError::Unusable)?;
+        let tokens = self.provider.token(form).await?;
+        Ok(Fetched {
+            token: tokens.access_token.into(),
+            lifetime: Duration::from_secs(tokens.expires_in),
+        })
     }
 }
 
 impl Fetch for TokenEndpoint<'_> {
     async fn fetch(&self, audience: &'static str) -> Result<Fetched, ProviderError> {
-        let request = self.client.exchange_client_credentials();
+        let client = match &self.client {
+            Client::Secret(client) => client,
+            Client::Key(client) => return self.by_assertion(client, audience).await,
+        };
+        let request = client.exchange_client_credentials();
         let request = request.map_err(|error| ProviderError::Unusable(error.to_string()))?;
         // RFC 8707 §2.2.
         let request = request.add_extra_param("resource", audience);

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ClientCredentials,
+    BatchClient,
     apis::{Answer, Apis, Attempt},
     orders::{Api, Line, Order},
     outcome::{Outcome, Worked},
@@ -56,7 +56,7 @@ impl<'p> Work<Apis, TokenEndpoint<'p>> {
         api2_grpc: &str,
         tries: u32,
         provider: &'p Provider,
-        client: &ClientCredentials,
+        client: &BatchClient,
     ) -> Result<Self, String> {
         let sender = Apis::new(deployment, api2_grpc)?;
         let endpoint = || TokenEndpoint::new(provider, client);

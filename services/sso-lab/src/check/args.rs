@@ -11,7 +11,7 @@ use kit::{
 use secrecy::SecretString;
 
 use super::browser::USER_AGENT;
-use crate::batch::{ClientCredentials, ClientCredentialsArgs};
+use crate::batch::{ClientCredentials, ClientCredentialsArgs, DEMO_ID, KeyArgs, KeyClient};
 
 /// The demo's users with their public passwords.
 const DEMO: [(&str, &str); 2] = [("alice", "wonderland"), ("bob", "builder")];
@@ -60,6 +60,9 @@ pub struct CheckArgs {
     /// The client that acts for itself.
     #[command(flatten)]
     client: ClientCredentialsArgs,
+    /// The key of batch-jwt.
+    #[command(flatten)]
+    key: KeyArgs,
     /// The certificate authorities of https.
     #[command(flatten)]
     trust: TrustArgs,
@@ -91,7 +94,8 @@ Examples:
 
 Steps: without a password, only those that need none (--password '' turns off the
 demo's password); without a client's secret, none of client credentials
-(--client-secret '' turns off the demo's secret). The story is played in the session
+(--client-secret '' turns off the demo's secret); without the key of batch-jwt
+(--state-dir, --client-key-file), none of JWT bearer. The story is played in the session
 mode of each app, or in all four modes where a login may choose
 (BFF_SESSION_MODE_CHOICE).
 
@@ -122,6 +126,8 @@ pub(super) struct Plan {
     pub(super) user: Option<User>,
     /// The client that acts for itself.
     pub(super) client: Option<ClientCredentials>,
+    /// The client that signs assertions.
+    pub(super) key_client: Option<KeyClient>,
     pub(super) as_json: bool,
 }
 
@@ -155,6 +161,10 @@ impl CheckArgs {
             .as_ref()
             .and_then(|all| self.client.read_optional(all, problems));
         let trust = self.trust.read(problems);
+        // batch-jwt may name the demo's users, and always itself.
+        let named = user.as_ref().map(|user| user.name.as_str());
+        let named = named.filter(|name| DEMO.iter().any(|(demo, _)| demo == name));
+        let key_client = self.key.read(DEMO_ID, named, problems);
         Some(Plan {
             addresses: addresses?,
             issuer: issuer?,
@@ -167,6 +177,7 @@ impl CheckArgs {
             without,
             user,
             client,
+            key_client,
             as_json: self.json,
         })
     }

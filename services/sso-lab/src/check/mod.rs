@@ -1,12 +1,13 @@
 //! `sso-lab check`: plays a user's story against a deployment, from outside and
 //! over HTTP, and prints the outcome of each step.
 //!
-//! `services`, `provider`, `signed_out`, `apis` and `machine` need no password; `story`
-//! is what a user does. `run` runs the steps.
+//! `services`, `provider`, `signed_out`, `apis`, `machine` and `jwt_bearer` need no
+//! password; `story` is what a user does. `run` runs the steps.
 
 mod apis;
 mod args;
 mod browser;
+mod jwt_bearer;
 mod machine;
 mod outcome;
 mod provider;
@@ -48,6 +49,7 @@ async fn play(plan: &Plan) -> bool {
     let token_endpoint = provider::check(&mut run, plan).await;
     apis::check(&mut run, plan).await;
     machine::check(&mut run, plan, &token_endpoint).await;
+    jwt_bearer::check(&mut run, plan, &token_endpoint).await;
     let mut about = Vec::new();
     for app in APPS {
         about.push(signed_out::check(&mut run, plan, app).await);

@@ -1,5 +1,7 @@
 //! The identity provider, as a terminal client uses it.
 
+use http::header::CONTENT_TYPE;
+use oauth_types::{ErrorBody, TokenResponse};
 use oidc_http::{Backchannel, CallError};
 use openidconnect::{
     AdditionalProviderMetadata, ClientId, ClientSecret, DiscoveryError, EndpointMaybeSet,
@@ -98,6 +100,29 @@ impl Provider {
     /// The issuer, exactly.
     pub(crate) fn issuer(&self) -> &str {
         &self.issuer
+    }
+
+    /// Tokens for the `form` of a request to the token endpoint (RFC 6749 §5).
+    pub(crate) async fn token(&self, form: String) -> Result<TokenResponse, ProviderError> {
+        let unusable = |what: &str| ProviderError::Unusable(what.to_owned());
+        let endpoint = self.metadata.token_endpoint();
+        let endpoint = endpoint.ok_or_else(|| unusable("it has no token endpoint"))?;
+        let request = http::Request::post(endpoint.as_str())
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form.into_bytes());
+        let request = request.map_err(|error| unusable(&error.to_string()))?;
+        let answer = self.http.send(request).await?;
+        // The response itself may hold tokens, so it is not shown.
+        let odd = |_| unusable("its token response cannot be read");
+        if answer.status() == http::StatusCode::OK {
+            return serde_json::from_slice(answer.body()).map_err(odd);
+        }
+        let refused: ErrorBody = serde_json::from_slice(answer.body()).map_err(odd)?;
+        let description = refused.error_description.unwrap_or_default();
+        Err(ProviderError::Refused {
+            said: one_line(&format!("{}: {description}", refused.error)),
+            code: one_line(&refused.error),
+        })
     }
 
     /// Whether every authorization response names the issuer (RFC 9207 §3).

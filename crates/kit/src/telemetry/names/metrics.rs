@@ -82,6 +82,7 @@ const fn open(name: &'static str) -> Label {
 const APPS: &[&str] = &["app1-bff", "app2-bff"];
 const IDP: &[&str] = &["idp"];
 const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
 macro_rules! metrics {
@@ -141,10 +142,11 @@ metrics! {
         "Client authentications at the provider, by outcome", "", Kind::Counter,
         &[outcome(&["ok", "invalid_client", "invalid_request", "temporarily_unavailable", "other"])], IDP;
     TOKEN_REQUESTS = "sso.token.requests",
-        "Token requests at the provider (codes and refresh tokens redeemed, devices that ask for their tokens, tokens exchanged, client credentials), by outcome", "", Kind::Counter,
+        "Token requests at the provider (codes, refresh tokens and assertions redeemed, devices that ask for their tokens, tokens exchanged, client credentials), by outcome", "", Kind::Counter,
         &[
             Label { name: "sso.grant", values: &[
-                "authorization_code", "refresh_token", "client_credentials", DEVICE, EXCHANGE, "other",
+                "authorization_code", "refresh_token", "client_credentials", DEVICE,
+                JWT_BEARER, EXCHANGE, "other",
             ] },
             outcome(&[
                 "ok", "invalid_request", "invalid_grant", "invalid_scope", "invalid_target",

@@ -123,3 +123,27 @@ fn rfc9700_4_15_no_user_has_the_sub_of_a_client() {
     let errors = Settings::parse("test.toml", &text, &Addresses::default(), None);
     are(errors.unwrap_err().lines(), &["users[alice].sub"]);
 }
+
+#[test]
+fn rfc7523_2_1_a_client_that_names_users_has_the_grant_and_keys() {
+    let client = |grant: &str, more: &str| {
+        parse(&format!(
+            "[[clients]]\nclient_id = \"c\"\nname = \"c\"\nauth = [\"client_secret_basic\"]\n\
+             secret = \"a-secret-of-its-own\"\naudiences = [\"https://api-1\"]\n\
+             grants = [\"{grant}\"]\n{more}\n"
+        ))
+    };
+    let users = "jwt_bearer_users = [\"alice\"]";
+    let errors = client("client_credentials", users).unwrap_err();
+    are(&errors, &["clients[c].jwt_bearer_users"]);
+    let grant = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+    let errors = client(grant, users).unwrap_err();
+    are(&errors, &["clients[c].jwks_file"]);
+    let settings = parse("").unwrap();
+    let batch = settings.client("batch-jwt").unwrap();
+    for (name, may) in [("alice", true), ("bob", true)] {
+        let user = settings.user_named(name).unwrap();
+        assert_eq!(settings.may_name(batch, user), may);
+        assert!(!settings.may_name(settings.client("batch").unwrap(), user));
+    }
+}

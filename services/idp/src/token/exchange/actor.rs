@@ -3,7 +3,10 @@
 
 use oauth_types::claims::Actor;
 
-use super::subject::{self, SubjectToken};
+use super::{
+    refused as subject_refused,
+    subject::{self, SubjectToken},
+};
 use crate::{
     Idp,
     error::OAuthError,
@@ -87,7 +90,7 @@ pub(super) fn check_may_act(
         return Ok(());
     }
     let why = "its may_act names another party (RFC 8693 section 4.4)";
-    Err(subject::refused(why))
+    Err(subject_refused(why))
 }
 
 /// The `act` of the new token: the acting party, and those before it.
@@ -98,7 +101,7 @@ pub(super) fn chain(
 ) -> Result<Option<Actor>, OAuthError> {
     match (policy.mode, &subject.act) {
         (ExchangeMode::Impersonation, None) => Ok(None),
-        (ExchangeMode::Impersonation, Some(_)) => Err(subject::refused(
+        (ExchangeMode::Impersonation, Some(_)) => Err(subject_refused(
             "it has an actor, which an impersonation would hide",
         )),
         (ExchangeMode::Delegation, before) => {
@@ -109,7 +112,7 @@ pub(super) fn chain(
             if act.count() > policy.max_actors {
                 let most = policy.max_actors;
                 let why = format!("the new token would have more than {most} actors");
-                return Err(subject::refused(&why));
+                return Err(subject_refused(&why));
             }
             Ok(Some(act))
         }

@@ -18,7 +18,7 @@ use token_verify::{
     jwt::{UnverifiedHeader, UnverifiedJwt},
 };
 
-use super::subject::refused;
+use super::refused;
 use crate::{
     Idp,
     client_auth::configured_keys,

@@ -86,6 +86,11 @@ fn check_type(parameter: &str, name: &str) -> Result<&'static str, OAuthError> {
     })
 }
 
+/// The error for a subject token that is not accepted (RFC 8693 §2.2.2).
+fn refused(why: &str) -> OAuthError {
+    OAuthError::request(format!("subject_token: {why}."))
+}
+
 /// Exchanges a token. `run_grant` has checked that the client may.
 pub async fn exchange(
     idp: &Idp,

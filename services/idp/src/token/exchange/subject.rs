@@ -5,7 +5,7 @@ use oauth_types::{
     claims::{AccessToken, Actor, Audience, MayAct},
 };
 
-use super::foreign;
+use super::{foreign, refused};
 use crate::{
     Idp,
     error::OAuthError,
@@ -59,11 +59,6 @@ impl SubjectToken<'_> {
             (_, None) => Subject::Client,
         }
     }
-}
-
-/// The error for a subject token that is not accepted (RFC 8693 §2.2.2).
-pub(super) fn refused(why: &str) -> OAuthError {
-    OAuthError::request(format!("subject_token: {why}."))
 }
 
 /// Reads `token`, which `client` exchanges.
