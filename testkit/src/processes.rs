@@ -162,6 +162,11 @@ impl Processes {
         self.front.as_ref().expect("no Plan::over_tls")
     }
 
+    /// The state directory of all services.
+    pub fn state_dir(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
     /// The file with the front's CA.
     pub fn ca_file(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
@@ -240,7 +245,7 @@ impl Processes {
         listen_offset: u16,
         plan: &Plan,
     ) -> Recipe {
-        let state = self.folder.path().join("state").display().to_string();
+        let state = self.state_dir().display().to_string();
         let flags = vec![
             format!("--port-offset={offset}"),
             format!("--listen-offset={listen_offset}"),

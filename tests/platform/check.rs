@@ -35,8 +35,10 @@ fn run(flags: &[&str]) -> Checked {
 /// The command for `platform`, as JSON.
 fn check(platform: &Processes, flags: &[&str]) -> Checked {
     let offset = platform.addresses().port(Site::Lab) - 8080;
-    let offset = offset.to_string();
-    run(&[&["--json", "--port-offset", &offset], flags].concat())
+    let (offset, state) = (offset.to_string(), platform.state_dir());
+    let state = state.to_str().unwrap();
+    let own = ["--json", "--port-offset", &offset, "--state-dir", state];
+    run(&[&own, flags].concat())
 }
 
 impl Checked {
@@ -218,7 +220,9 @@ async fn check_prints_readable_lines_for_the_one_process() {
     let offset = free_offset(1).to_string();
     let environment = [("REDIS_URL".to_owned(), String::new())];
     let log = folder.path().join("log");
-    let flags = ["--port-offset", &offset];
+    let state = folder.path().join("state");
+    let state = state.to_str().unwrap();
+    let flags = ["--port-offset", &offset, "--state-dir", state];
     let mut child = Child::spawn(&binary("sso-lab"), &flags, &environment, log);
     let ready = async {
         while !child.output().contains("wonderland") {
@@ -227,7 +231,7 @@ async fn check_prints_readable_lines_for_the_one_process() {
         }
     };
     assert!(tokio::time::timeout(SOON, ready).await.is_ok());
-    let checked = run(&["--port-offset", &offset, "--user", "bob"]);
+    let checked = run(&[&flags[..], &["--user", "bob"]].concat());
     assert_eq!(checked.code, Some(0), "{}", checked.output);
     let lines: Vec<_> = checked.output.lines().collect();
     let (steps, last) = lines.split_at(lines.len() - 2);
