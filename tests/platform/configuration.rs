@@ -52,6 +52,7 @@ fn an_environment_variable_set_to_nothing_counts_as_unset_for_every_setting_of_e
             "IDP_OPERATOR_KEY: needed",
         ),
         (&["check"], &["--timeout", "never"], "--timeout: "),
+        (&["device", "login"], &["--save", "/nowhere/x"], "--save: "),
         (&["login"], &["--timeout", "never"], "--timeout: "),
         (&["batch"], &["--tries", "0"], "--tries: "),
     ] {

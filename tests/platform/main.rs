@@ -67,6 +67,7 @@ mod rfc7523_jwt_bearer;
 mod rfc7636_pkce;
 mod rfc8252_native_apps;
 mod rfc8628_device;
+mod rfc8628_device_login;
 mod rfc8693_delegation;
 mod rfc8693_exchange;
 mod rfc8693_foreign;

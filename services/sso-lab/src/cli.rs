@@ -9,8 +9,8 @@ use clap::{Parser, Subcommand};
 use kit::config::CommonArgs;
 
 use crate::{
-    batch::BatchArgs, check::CheckArgs, hash_password::HashArgs, login::LoginArgs,
-    secrets::SecretsArgs, sessions::SessionsCommand,
+    batch::BatchArgs, check::CheckArgs, device::DeviceCommand, hash_password::HashArgs,
+    login::LoginArgs, secrets::SecretsArgs, sessions::SessionsCommand,
 };
 
 /// Single sign-on, from the browser to the last API, in one process.
@@ -57,6 +57,9 @@ pub enum Command {
     // A command without a comment here is described at its arguments.
     Check(Box<CheckArgs>),
     Login(Box<LoginArgs>),
+    /// Devices without a browser
+    #[command(subcommand)]
+    Device(Box<DeviceCommand>),
     Batch(Box<BatchArgs>),
     /// List or end the sessions of a running deployment
     #[command(subcommand)]
@@ -112,6 +115,7 @@ Examples:
   sso-lab --config my.toml
   sso-lab check                             plays a user's story against what runs
   sso-lab login                             signs you in, in your browser
+  sso-lab device login                      signs you in, by a code on another device
   sso-lab batch orders.jsonl                places orders, without a user
   sso-lab sessions list --state-dir .state  who is signed in
   sso-lab sessions revoke --user alice --state-dir .state

@@ -9,6 +9,7 @@ mod cli;
 mod client;
 #[cfg(feature = "up")]
 mod deployment;
+mod device;
 mod hash_password;
 mod login;
 mod secrets;
@@ -40,6 +41,7 @@ async fn main() -> ExitCode {
         Command::Config(ConfigCommand::Print) => print_config(),
         Command::Config(ConfigCommand::HashPassword(args)) => hash_password::run(&args),
         Command::Check(args) => check::run(&args).await,
+        Command::Device(command) => device::run(&command).await,
         Command::Login(args) => login::run(&args).await,
         Command::Batch(args) => batch::run(&args).await,
         Command::Secrets(args) => secrets::run(&args).await,

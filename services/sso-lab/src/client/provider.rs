@@ -4,9 +4,9 @@ use http::header::CONTENT_TYPE;
 use oauth_types::{ErrorBody, TokenResponse};
 use oidc_http::{Backchannel, CallError};
 use openidconnect::{
-    AdditionalProviderMetadata, ClientId, ClientSecret, DiscoveryError, EndpointMaybeSet,
-    EndpointNotSet, EndpointSet, ErrorResponseType, IssuerUrl, ProviderMetadata, RequestTokenError,
-    StandardErrorResponse,
+    AdditionalProviderMetadata, ClientId, ClientSecret, DeviceAuthorizationUrl, DiscoveryError,
+    EndpointMaybeSet, EndpointNotSet, EndpointSet, ErrorResponseType, IssuerUrl, ProviderMetadata,
+    RequestTokenError, StandardErrorResponse,
     core::{
         CoreAuthDisplay, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod,
         CoreGrantType, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
@@ -26,6 +26,9 @@ struct MoreMetadata {
     /// RFC 9207 §3.
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
+    /// RFC 8628 §4.
+    #[serde(default)]
+    device_authorization_endpoint: Option<DeviceAuthorizationUrl>,
 }
 
 impl AdditionalProviderMetadata for MoreMetadata {}
@@ -129,6 +132,12 @@ impl Provider {
     pub(crate) fn names_itself(&self) -> bool {
         let more = self.metadata.additional_metadata();
         more.authorization_response_iss_parameter_supported
+    }
+
+    /// Where devices begin (RFC 8628 §4).
+    pub(crate) fn device_authorization_endpoint(&self) -> Option<&DeviceAuthorizationUrl> {
+        let more = self.metadata.additional_metadata();
+        more.device_authorization_endpoint.as_ref()
     }
 
     /// The client `id`, confidential with a `secret`.

@@ -10,15 +10,15 @@ use clap::Args;
 use kit::config::{Problems, parse_duration, refuse};
 use openidconnect::{
     AuthenticationFlow, AuthorizationCode, CsrfToken, Nonce, OAuth2TokenResponse as _,
-    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, TokenResponse as _,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
     core::{CoreResponseType, CoreTokenResponse},
 };
 use tokio::time::timeout;
 
 use self::callback::{Callback, Expected};
 use crate::client::{
-    Deployment, DeploymentArgs, OidcClient, Provider, ProviderError, Said, complain, one_line,
-    print, whoami,
+    Deployment, DeploymentArgs, OidcClient, Provider, ProviderError, Said, complain, print,
+    user_name, whoami,
 };
 
 /// The client of the built-in configuration: public, with any port of loopback.
@@ -187,12 +187,8 @@ impl Login<'_> {
         let request = request.set_pkce_verifier(self.verifier);
         let answer = request.request_async(&self.provider.http).await;
         let answer: CoreTokenResponse = answer.map_err(ProviderError::from)?;
-        let id_token = answer.id_token();
-        let id_token = id_token.ok_or_else(|| LoginError::IdToken("there is none".to_owned()))?;
-        let claims = id_token.claims(&self.client.id_token_verifier(), &self.nonce);
-        let claims = claims.map_err(|why| LoginError::IdToken(one_line(&why.to_string())))?;
-        let name = claims.preferred_username().map(|name| name.as_str());
-        let name = name.unwrap_or_else(|| claims.subject().as_str());
-        Ok((answer.access_token().secret().clone(), one_line(name)))
+        let name = user_name(&answer, &self.client.id_token_verifier(), &self.nonce);
+        let name = name.map_err(LoginError::IdToken)?;
+        Ok((answer.access_token().secret().clone(), name))
     }
 }
