@@ -10,7 +10,10 @@ use tests::{
 };
 use token_verify::testing::TestKey;
 
-use crate::receiver::{BUILT_IN, file};
+use crate::{
+    receiver::{BUILT_IN, file},
+    rfc7523_jwt_bearer::token_for_alice,
+};
 
 async fn metadata(platform: &Platform) -> Value {
     let machine = platform.machine(ClientAuth::public("my_spa"));
@@ -53,6 +56,7 @@ async fn granted_by(platform: &Platform, grant: &str) -> Answer {
             let api1 = platform.machine(ClientAuth::basic("api-1", "api-1-secret"));
             api1.exchange(&token, API2, &[]).await
         }
+        "urn:ietf:params:oauth:grant-type:jwt-bearer" => token_for_alice().await,
         other => panic!("{other} is advertised, and not used here"),
     }
 }

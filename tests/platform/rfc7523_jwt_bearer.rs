@@ -83,6 +83,11 @@ impl Scene {
     }
 }
 
+/// A token for alice, of a platform of its own.
+pub async fn token_for_alice() -> Answer {
+    Scene::start().await.token("once", "alice", API2).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rfc7523_3_the_subject_is_the_user_that_the_assertion_names() {
     let scene = Scene::start().await;
