@@ -48,9 +48,14 @@ pub mod jwt_type {
     pub const ACCESS_TOKEN: &str = "at+jwt";
     /// OIDC Back-Channel Logout 1.0 §2.4.
     pub const LOGOUT: &str = "logout+jwt";
+    /// RFC 9701 §5.
+    pub const TOKEN_INTROSPECTION: &str = "token-introspection+jwt";
     /// OIDC Core defines none; RFC 7519 §5.1 recommends this.
     pub const JWT: &str = "JWT";
 }
+
+/// The media type of an introspection response as a JWT (RFC 9701 §5).
+pub const TOKEN_INTROSPECTION_MEDIA_TYPE: &str = "application/token-introspection+jwt";
 
 /// Prefix of `request_uri` of a pushed request (RFC 9126 §2.2).
 pub const REQUEST_URI_PREFIX: &str = "urn:ietf:params:oauth:request_uri:";

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     Idp, device,
     domain::ACR_PASSWORD,
-    grant_management,
+    grant_management, introspect,
     keys::Algorithm,
     settings::{ASSERTION_ALGORITHM_NAMES, AuthMethod, GrantType, IDENTITY_SCOPES},
 };
@@ -48,6 +48,9 @@ fn metadata(idp: &Idp) -> Value {
         .chain(resources.flat_map(|resource| resource.scopes.keys().map(String::as_str)))
         .collect();
     let auth_methods = AuthMethod::ALL.map(AuthMethod::as_str);
+    let mut confidential = AuthMethod::ALL.to_vec();
+    confidential.retain(|method| *method != AuthMethod::None);
+    let confidential: Vec<_> = confidential.into_iter().map(AuthMethod::as_str).collect();
     let grant_types = GrantType::ALL.iter().map(|grant| grant.as_str());
     let grant_types: Vec<_> = grant_types.collect();
     json!({
@@ -56,6 +59,7 @@ fn metadata(idp: &Idp) -> Value {
         "token_endpoint": idp.endpoint("/token"),
         "userinfo_endpoint": idp.endpoint("/userinfo"),
         "revocation_endpoint": idp.endpoint("/revoke"),
+        "introspection_endpoint": idp.endpoint(introspect::PATH),
         "end_session_endpoint": idp.endpoint("/logout"),
         "grants_endpoint": idp.endpoint(grant_management::LIST_PATH),
         "jwks_uri": idp.endpoint("/jwks"),
@@ -71,6 +75,10 @@ fn metadata(idp: &Idp) -> Value {
         "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHM_NAMES,
         "revocation_endpoint_auth_methods_supported": auth_methods,
         "revocation_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHM_NAMES,
+        // A public client cannot introspect (RFC 7662 §2.1).
+        "introspection_endpoint_auth_methods_supported": confidential,
+        "introspection_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHM_NAMES,
+        "introspection_signing_alg_values_supported": algorithms,
         "backchannel_logout_supported": true,
         "backchannel_logout_session_supported": true,
         "code_challenge_methods_supported": [pkce::S256],

@@ -21,6 +21,7 @@ mod forms;
 mod grant_management;
 mod grants;
 mod grpc;
+mod introspect;
 mod issue;
 mod keys;
 mod known_browsers;

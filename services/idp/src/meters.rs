@@ -30,6 +30,8 @@ pub struct Meters {
     pub token_requests: Counter,
     /// User codes of devices that were typed, by outcome.
     pub user_codes: Counter,
+    /// Token introspections, by outcome.
+    pub introspections: Counter,
     /// Login sessions that ended, by reason.
     pub sessions_ended: Counter,
     /// Grants that were revoked, by reason.
@@ -94,6 +96,7 @@ impl Meters {
             client_authentications: metrics.counter(&metric::CLIENT_AUTHENTICATIONS),
             token_requests: metrics.counter(&metric::TOKEN_REQUESTS),
             user_codes: metrics.counter(&metric::USER_CODES),
+            introspections: metrics.counter(&metric::INTROSPECTIONS),
             sessions_ended: metrics.counter(&metric::SESSIONS_ENDED),
             grants_revoked: metrics.counter(&metric::GRANTS_REVOKED),
             logout_notices: metrics.counter(&metric::LOGOUT_NOTICES),

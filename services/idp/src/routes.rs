@@ -19,8 +19,8 @@ use web_kit::{
 };
 
 use crate::{
-    Idp, account, authorize, device, discovery, grant_management, logout, pages::HomePage, revoke,
-    settings::Settings, token, userinfo,
+    Idp, account, authorize, device, discovery, grant_management, introspect, logout,
+    pages::HomePage, revoke, settings::Settings, token, userinfo,
 };
 
 /// Where the trace of a request begins: at the client, or for a browser here or at its
@@ -34,7 +34,8 @@ pub(crate) fn trace(_: &Method, path: &str) -> Origin {
         | "/jwks"
         | "/revoke"
         | "/grants"
-        | "/grants/end" => Origin::Caller,
+        | "/grants/end"
+        | introspect::PATH => Origin::Caller,
         "/authorize" | "/sign-in" | "/consent" => Origin::Login,
         _ if path.starts_with("/.well-known/") => Origin::Caller,
         _ => Origin::New,
@@ -104,6 +105,7 @@ fn client_endpoints(cfg: &mut ServiceConfig) {
         web::resource(grant_management::LIST_PATH).route(web::post().to(grant_management::list)),
     )
     .service(web::resource(grant_management::END_PATH).route(web::post().to(grant_management::end)))
+    .service(web::resource(introspect::PATH).route(web::post().to(introspect::endpoint)))
     .service(web::resource("/par").route(web::post().to(authorize::par)))
     .service(
         web::resource(device::AUTHORIZATION_PATH).route(web::post().to(device::authorization)),

@@ -66,6 +66,10 @@ pub struct Client {
     pub backchannel_logout_uri: Option<Url>,
     /// Its audiences, the default first. Without any it can only sign users in.
     pub audiences: Vec<String>,
+    /// The audiences whose tokens it may introspect: those of its resource server.
+    pub introspects: Vec<String>,
+    /// The algorithm of introspection responses as a JWT; none: the default one.
+    pub introspection_alg: Option<Algorithm>,
     /// The algorithm of its id_tokens and logout tokens; none: the default one.
     pub id_token_alg: Option<Algorithm>,
     /// Whether PKCE is required; always for a public client.

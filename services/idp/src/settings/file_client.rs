@@ -9,6 +9,7 @@ use super::{
     AuthMethod, Client, ClientKeys, GrantKind, GrantType, Resource, bounds::MAX_CLIENT_ID,
     reader::Reader, tables::ClientTable,
 };
+use crate::keys::Algorithm;
 
 impl Reader<'_> {
     pub(super) fn client(&mut self, table: ClientTable, resources: &[Resource]) -> Option<Client> {
@@ -18,17 +19,27 @@ impl Reader<'_> {
             let mut all = AuthMethod::ALL.into_iter();
             all.find(|method| method.as_str() == name)
         });
-        let grants = self.named(&key("grants"), &table.grants, GrantType::named);
+        let grants = if table.grants.is_empty() && !table.introspects.is_empty() {
+            Vec::new()
+        } else {
+            self.named(&key("grants"), &table.grants, GrantType::named)
+        };
         self.bounded(key("client_id"), &table.client_id, MAX_CLIENT_ID);
         let backchannel_logout_uri = self.client_uris(key, &grants, &table);
-        self.client_audiences(key, &table, resources);
+        self.known_audiences(&key("audiences"), &table.audiences, resources);
+        self.known_audiences(&key("introspects"), &table.introspects, resources);
         let secret = self.client_secret(key, &auth, &table);
         if auth.contains(&AuthMethod::None) {
             self.public_client(key, &auth, &grants, &table);
         }
-        let alg_name = table.id_token_signed_response_alg.as_deref();
-        let alg_key = format!("{}: {}", self.file, key("id_token_signed_response_alg"));
-        let id_token_alg = alg_name.and_then(|name| self.problems.parse(&alg_key, name));
+        let id_token_alg = self.algorithm(
+            &key("id_token_signed_response_alg"),
+            table.id_token_signed_response_alg.as_deref(),
+        );
+        let introspection_alg = self.algorithm(
+            &key("introspection_signed_response_alg"),
+            table.introspection_signed_response_alg.as_deref(),
+        );
         let keys = self.keys(key, table.jwks, table.jwks_file.as_deref());
         if auth.contains(&AuthMethod::PrivateKeyJwt) && keys.is_none() {
             self.wrong(key("jwks_file"), "private_key_jwt needs jwks or jwks_file");
@@ -57,6 +68,8 @@ impl Reader<'_> {
             post_logout_redirect_uris: table.post_logout_redirect_uris,
             backchannel_logout_uri,
             audiences: table.audiences,
+            introspects: table.introspects,
+            introspection_alg,
             id_token_alg,
             require_pkce: table.require_pkce,
             rotate_refresh_tokens: table.rotate_refresh_tokens,
@@ -92,17 +105,18 @@ impl Reader<'_> {
         backchannel.into_iter().next()
     }
 
-    fn client_audiences(
-        &mut self,
-        key: impl Fn(&str) -> String,
-        table: &ClientTable,
-        resources: &[Resource],
-    ) {
+    fn known_audiences(&mut self, key: &str, audiences: &[String], resources: &[Resource]) {
         let is_resource = |audience: &String| resources.iter().any(|r| r.audience == *audience);
-        for audience in table.audiences.iter().filter(|name| !is_resource(name)) {
+        for audience in audiences.iter().filter(|name| !is_resource(name)) {
             let what = format_args!("{audience:?} is not a configured resource");
-            self.wrong(key("audiences"), what);
+            self.wrong(key, what);
         }
+    }
+
+    /// The signing algorithm `name`.
+    fn algorithm(&mut self, key: &str, name: Option<&str>) -> Option<Algorithm> {
+        let key = format!("{}: {key}", self.file);
+        name.and_then(|name| self.problems.parse(&key, name))
     }
 
     fn client_secret(
@@ -170,6 +184,12 @@ impl Reader<'_> {
             self.wrong(
                 key("grants"),
                 "a public client cannot act as itself (RFC 6749 section 4.4)",
+            );
+        }
+        if !table.introspects.is_empty() {
+            self.wrong(
+                key("introspects"),
+                "a public client cannot introspect tokens (RFC 7662 section 2.1)",
             );
         }
         if grants.contains(&GrantType::RefreshToken) && !table.rotate_refresh_tokens {

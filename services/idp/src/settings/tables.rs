@@ -91,6 +91,9 @@ pub(super) struct ClientTable {
     pub(super) backchannel_logout_session_required: bool,
     #[serde(default)]
     pub(super) audiences: Vec<String>,
+    #[serde(default)]
+    pub(super) introspects: Vec<String>,
+    pub(super) introspection_signed_response_alg: Option<String>,
     pub(super) id_token_signed_response_alg: Option<String>,
     #[serde(default = "yes")]
     pub(super) require_pkce: bool,

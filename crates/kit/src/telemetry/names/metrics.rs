@@ -168,6 +168,12 @@ metrics! {
         &[outcome(&[
             "ok", "no_token", "invalid_request", "invalid_token", "insufficient_scope", "no_keys", "other",
         ])], &["api-1", "api-2"];
+    INTROSPECTIONS = "sso.introspections",
+        "Token introspections at the provider, by outcome; `ok` is an active token", "", Kind::Counter,
+        &[outcome(&[
+            "ok", "inactive", "invalid_request", "unauthorized_client", "temporarily_unavailable",
+            "other",
+        ])], IDP;
     SESSIONS_ACTIVE = "sso.sessions.active",
         "Live login sessions at the provider. All replicas report the same number: take the maximum", "", Kind::Gauge,
         &[], IDP;

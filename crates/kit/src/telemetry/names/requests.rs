@@ -214,6 +214,13 @@ pub const REQUESTS: &[Request] = &[
     ),
     of(
         IDP,
+        "POST /introspect",
+        "The introspection request",
+        "RFC 7662 §2.1",
+        Client,
+    ),
+    of(
+        IDP,
         "GET /userinfo",
         "The userinfo request",
         "OIDC Core §5.3.1",

@@ -98,6 +98,9 @@ spans! {
         ["sso.grant", "sso.client_id", "sso.outcome"];
     SIGN = "token.sign",
         "The provider signs a token", "RFC 7515 §5.1", Own => Own, ["sso.audience"];
+    INTROSPECTION = "token.introspection",
+        "The provider finds out whether a token is active, and what it allows now", "RFC 7662 §2.2", Own => Own,
+        ["sso.client_id", "sso.outcome"];
     BACKCHANNEL_LOGOUT = "logout.backchannel",
         "The provider sends a logout token to a client", "OIDC Back-Channel Logout §2.5", Own => Said,
         ["sso.to", "sso.outcome"];
