@@ -85,6 +85,8 @@ async fn a_day_in_the_life(platform: &Processes) {
     );
     let refused = nobody.token(&[("grant_type", "client_credentials")]).await;
     assert_eq!(refused.status, 401, "{}", refused.body);
+    let api2 = nobody.identified_by(ClientAuth::basic("api-2", "api-2-secret"));
+    assert_eq!(api2.introspect("x", "*/*").await.status, 200);
     let mut other = HeadlessBrowser::new();
     sign_in_to(&mut other, &platform.url(Site::App2), ALICE).await;
     other.press("Sign out everywhere").await;
@@ -152,6 +154,7 @@ fn expected() -> Vec<Series> {
             vec![("sso_reason", "logout")],
             1.0,
         ),
+        ("idp", "sso_introspections_total", outcome("inactive"), 1.0),
         ("idp", "sso_logout_notices_total", outcome("ok"), 1.0),
         ("app2-bff", "sso_logout_tokens_total", outcome("ok"), 1.0),
         (

@@ -69,12 +69,13 @@ async fn a_full_run_emits_no_secret(app1: &str, app2: &str) {
     );
     secrets.add(
         "client secret",
-        ["app1-secret", "api-1-secret"].map(str::to_owned),
+        ["app1-secret", "api-1-secret", "api-2-secret"].map(str::to_owned),
     );
 
     let mut cli = use_everything(&platform, &mut secrets).await;
     connect_devices(&platform, &mut secrets).await;
     be_refused_and_log_out(&platform, &mut cli, &mut secrets).await;
+    introspect(&platform, &mut secrets).await;
     let idp = platform.tap(Site::Idp);
     for name in ["access_token", "refresh_token", "id_token"] {
         let values = idp.answered_values(name);
@@ -178,6 +179,23 @@ async fn connect_devices(platform: &Processes, secrets: &mut Secrets) {
         "cookie",
         cli.jar().all().iter().map(|cookie| cookie.value.clone()),
     );
+}
+
+/// Presents every access token as each resource server, also with a wrong secret.
+async fn introspect(platform: &Processes, secrets: &mut Secrets) {
+    secrets.add("client secret", ["not-the-secret-of-it".to_owned()]);
+    let tokens = platform.tap(Site::Idp).answered_values("access_token");
+    for (client, secret) in [
+        ("api-1", "api-1-secret"),
+        ("api-2", "api-2-secret"),
+        ("api-2", "not-the-secret-of-it"),
+    ] {
+        let auth = ClientAuth::basic(client, secret);
+        let machine = Machine::new(&platform.url(Site::Idp), auth);
+        for token in &tokens {
+            machine.introspect(token, "*/*").await;
+        }
+    }
 }
 
 /// Is refused where it can be, and logs out of both apps by one.

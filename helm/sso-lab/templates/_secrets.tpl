@@ -6,10 +6,10 @@ result is empty if you bring all of them.
 {{- define "sso-lab.secretsSpec" -}}
 {{- $root := . -}}
 {{- $name := dict -}}
-{{- range $key := list "idp" "app1" "app2" "api1" -}}
+{{- range $key := list "idp" "app1" "app2" "api1" "api2" -}}
 {{- $name = set $name $key (include "sso-lab.secretName" (dict "root" $root "key" $key)) -}}
 {{- end -}}
-{{- $brings := dict "idp" .Values.idp.existingSecret "app1" .Values.app1.existingSecret "app2" .Values.app2.existingSecret "api1" .Values.api1.existingSecret -}}
+{{- $brings := dict "idp" .Values.idp.existingSecret "app1" .Values.app1.existingSecret "app2" .Values.app2.existingSecret "api1" .Values.api1.existingSecret "api2" .Values.api2.existingSecret -}}
 {{- if and $brings.idp (not $brings.app2) -}}
 {{- fail "app2.existingSecret is required with idp.existingSecret: the IdP's Secret has app2's public key, and the Job cannot make the matching private key" -}}
 {{- end -}}
@@ -36,7 +36,7 @@ result is empty if you bring all of them.
 {{- $secrets = concat $secrets $urls -}}
 {{- end -}}
 {{- /* The Job makes a client's secret in the client's Secret and copies it to the IdP's; if you bring the IdP's Secret, it copies in the other direction. */ -}}
-{{- range $key, $file := dict "app1" "app1-client-secret" "api1" "api-1-client-secret" -}}
+{{- range $key, $file := dict "app1" "app1-client-secret" "api1" "api-1-client-secret" "api2" "api-2-client-secret" -}}
 {{- if not (get $brings $key) -}}
 {{- $keys := dict -}}
 {{- if $brings.idp -}}
@@ -69,7 +69,7 @@ result is empty if you bring all of them.
 {{- $secrets = append $secrets (dict "name" $batch "keys" (dict "batch-jwt-client.pem" (dict "kind" "client-key"))) -}}
 {{- $keys = set $keys "batch-jwt-client.jwks.json" (dict "kind" "client-jwks" "from" (printf "%s/batch-jwt-client.pem" $batch)) -}}
 {{- end -}}
-{{- $apps := dict "app1" $name.app1 "api-1" $name.api1 -}}
+{{- $apps := dict "app1" $name.app1 "api-1" $name.api1 "api-2" $name.api2 -}}
 {{- range $client := include "sso-lab.clientsWithSecret" . | fromYamlArray -}}
 {{- $file := include "sso-lab.clientSecretFile" $client -}}
 {{- if hasKey $apps $client -}}

@@ -90,7 +90,7 @@ lab:
 
 {{/* (dict "root" $ "key" "idp") */}}
 {{- define "sso-lab.secretName" -}}
-{{- $components := dict "idp" "idp" "app1" "app1" "app2" "app2" "api1" "api-1" -}}
+{{- $components := dict "idp" "idp" "app1" "app1" "app2" "app2" "api1" "api-1" "api2" "api-2" -}}
 {{- $given := (get .root.Values .key).existingSecret -}}
 {{- default (printf "%s-%s" (include "sso-lab.fullname" .root) (get $components .key)) $given -}}
 {{- end -}}

@@ -25,13 +25,13 @@ use tracing::{Instrument as _, field::Empty};
 use crate::{
     Idp,
     client_auth::AuthenticatedForm,
-    domain::{Grant, RefreshVerdict},
+    domain::RefreshVerdict,
     error::OAuthError,
     forms::ClientForm,
     keys::SignError,
     policy::Permit,
     presented_token::{InvalidToken, Presented, PresentedAccess, PresentedRefresh, presented},
-    settings::{Client, GrantType, User},
+    settings::{Client, GrantType},
 };
 
 /// The path of the endpoint.
@@ -149,7 +149,7 @@ fn access_token<'i>(
     let PresentedAccess { claims, grant } = access;
     let mut own = client.introspects.iter();
     own.find(|audience| claims.aud.contains(audience))?;
-    let permit = permit_of(idp, &claims, grant.as_ref())?;
+    let permit = Permit::of_token(idp, &claims, grant.as_ref()).ok()?;
     let scope = permit.effective_scope(&claims);
     if scope.is_empty() && !claims.scope.is_empty() {
         return None;
@@ -162,24 +162,10 @@ fn access_token<'i>(
         claims: AccessToken {
             scope,
             roles: user.map_or_else(Vec::new, |user| user.roles.clone()),
-            email: user
-                .filter(|_| has_email)
-                .map(|user: &User| user.email.clone()),
+            email: user.filter(|_| has_email).map(|user| user.email.clone()),
             ..claims
         },
     })
-}
-
-/// What the client of an access token may have now; none if it, or its user, may have
-/// nothing.
-fn permit_of<'i>(idp: &'i Idp, claims: &AccessToken, grant: Option<&Grant>) -> Option<Permit<'i>> {
-    if let Some(grant) = grant {
-        let client = idp.settings.client(&grant.client_id)?;
-        return Permit::of_grant(idp, client, &grant.into()).ok();
-    }
-    let client = idp.settings.client(&claims.client_id)?;
-    let is_its_own = claims.sub == client.client_id && client.may(GrantType::ClientCredentials);
-    is_its_own.then(|| Permit::of_client(idp, client))
 }
 
 /// A refresh token that `client` may redeem. No other client learns about it.

@@ -153,7 +153,7 @@ impl<'i> Permit<'i> {
         })
     }
 
-    /// What may be issued in exchange for `token`, which belongs to `grant` if it has
+    /// What may be issued in exchange for `token`, or disclosed about it, which belongs to `grant` if it has
     /// one: the client that it stems from, and its subject, have to be allowed it now.
     pub fn of_token(
         idp: &'i Idp,

@@ -10,7 +10,7 @@ pub use client_auth::{AssertionKey, ClientAuth};
 use kit::clock::{Clock, SystemClock};
 use reqwest::{
     Method,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap},
 };
 use serde_json::Value;
 pub use tokens::{Pkce, UnverifiedClaims, tampered};
@@ -168,6 +168,15 @@ impl Machine {
 
     /// Posts a form with the client's authentication.
     pub async fn post_as_client(&self, path: &str, parameters: &[(&str, &str)]) -> Answer {
+        self.post_accepting(path, parameters, "*/*").await
+    }
+
+    async fn post_accepting(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+        accept: &str,
+    ) -> Answer {
         let mut form: Vec<(String, String)> = parameters
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -176,11 +185,18 @@ impl Machine {
         let mut request = self
             .http
             .post(format!("{}{path}", self.provider))
+            .header(ACCEPT, accept)
             .form(&form);
         if let Some(basic) = basic {
             request = request.header(AUTHORIZATION, basic);
         }
         answer(request).await
+    }
+
+    /// Asks whether `token` is active (RFC 7662 §2.1), with this header `Accept`.
+    pub async fn introspect(&self, token: &str, accept: &str) -> Answer {
+        self.post_accepting("/introspect", &[("token", token)], accept)
+            .await
     }
 
     /// Posts `body` without authentication.

@@ -202,6 +202,38 @@ fn rfc6749_4_4_a_public_client_cannot_act_as_itself() {
     assert!(errors[0].contains("clients[batch].grants"), "{errors:?}");
 }
 
+#[test]
+fn rfc7662_2_1_who_may_introspect_is_a_setting_of_each_confidential_client() {
+    let settings = parse(DEFAULT).unwrap();
+    for (client, own) in [
+        ("api-1", &["https://api-1"][..]),
+        ("api-2", &["https://api-2"]),
+        ("app1", &[]),
+    ] {
+        assert_eq!(settings.client(client).unwrap().introspects, own);
+    }
+    assert!(settings.client("api-2").unwrap().grants.is_empty());
+    let own = "introspects = [\"https://api-2\"]";
+    for (from, to, key) in [
+        (own, "introspects = [\"https://nowhere\"]", "introspects: "),
+        (own, "", "grants: at least one"),
+        (
+            "auth = [\"client_secret_basic\"]\nsecret = \"api-2-secret\"",
+            "auth = [\"none\"]",
+            "introspects: ",
+        ),
+        (
+            own,
+            "introspects = [\"https://api-2\"]\nintrospection_signed_response_alg = \"none\"",
+            "introspection_signed_response_alg: ",
+        ),
+    ] {
+        let errors = parse(&DEFAULT.replace(from, to)).unwrap_err();
+        let key = format!("test.toml: clients[api-2].{key}");
+        assert!(errors[0].starts_with(&key), "{key} in {errors:?}");
+    }
+}
+
 /// The built-in configuration without its users, and `users` in a state directory.
 fn with_users_file(users: Option<&str>, more: &str) -> (Result<Settings, String>, String) {
     let home = tempfile::tempdir().unwrap();

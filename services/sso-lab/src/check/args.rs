@@ -1,6 +1,10 @@
 //! The command line of `sso-lab check`.
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 use headless_browser::Transport;
@@ -15,6 +19,10 @@ use crate::batch::{ClientCredentials, ClientCredentialsArgs, DEMO_ID, KeyArgs, K
 
 /// The demo's users with their public passwords.
 const DEMO: [(&str, &str); 2] = [("alice", "wonderland"), ("bob", "builder")];
+
+/// The client of API-1, and its secret in the built-in configuration.
+const API1_CLIENT: &str = "api-1";
+const API1_SECRET: &str = "api-1-secret";
 
 /// Play a user's story against a running deployment, from outside
 ///
@@ -63,6 +71,17 @@ pub struct CheckArgs {
     /// The key of batch-jwt.
     #[command(flatten)]
     key: KeyArgs,
+    /// The secret of API-1's client, which introspects a token; a file is safer [default on localhost: the demo's]
+    #[arg(
+        long,
+        env = "API1_CLIENT_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    api1_client_secret: Option<String>,
+    /// File that holds API1_CLIENT_SECRET
+    #[arg(long, env = "API1_CLIENT_SECRET_FILE", value_name = "FILE")]
+    api1_client_secret_file: Option<PathBuf>,
     /// The certificate authorities of https.
     #[command(flatten)]
     trust: TrustArgs,
@@ -95,7 +114,8 @@ Examples:
 Steps: without a password, only those that need none (--password '' turns off the
 demo's password); without a client's secret, none of client credentials
 (--client-secret '' turns off the demo's secret); without the key of batch-jwt
-(--state-dir, --client-key-file), none of JWT bearer. The story is played in the session
+(--state-dir, --client-key-file), none of JWT bearer; without the secret of API-1's
+client (--api1-client-secret '' turns off the demo's secret), none of introspection. The story is played in the session
 mode of each app, or in all four modes where a login may choose
 (BFF_SESSION_MODE_CHOICE).
 
@@ -128,6 +148,8 @@ pub(super) struct Plan {
     pub(super) client: Option<ClientCredentials>,
     /// The client that signs assertions.
     pub(super) key_client: Option<KeyClient>,
+    /// API-1's own client.
+    pub(super) api1_client: Option<ClientCredentials>,
     pub(super) as_json: bool,
 }
 
@@ -165,6 +187,7 @@ impl CheckArgs {
         let named = user.as_ref().map(|user| user.name.as_str());
         let named = named.filter(|name| DEMO.iter().any(|(demo, _)| demo == name));
         let key_client = self.key.read(DEMO_ID, named, problems);
+        let api1_client = self.api1_client(problems);
         Some(Plan {
             addresses: addresses?,
             issuer: issuer?,
@@ -178,6 +201,7 @@ impl CheckArgs {
             user,
             client,
             key_client,
+            api1_client,
             as_json: self.json,
         })
     }
@@ -193,18 +217,39 @@ impl CheckArgs {
         without
     }
 
-    /// An empty password is none, as everywhere.
     fn user(&self, problems: &mut Problems) -> Option<User> {
-        let given = self.password.as_deref().filter(|text| !text.is_empty());
-        let demo = is_localhost(&self.addresses.domain)
-            .then(|| DEMO.into_iter().find(|(user, _)| *user == self.user))
-            .flatten();
-        let password = match (given, &self.password_file, &self.password, demo) {
-            (None, None, None, Some((_, password))) => Some(password.into()),
-            (given, file, ..) => problems.secret("CHECK_PASSWORD", given, file.as_deref()),
-        };
+        let demo = DEMO.into_iter().find(|(user, _)| *user == self.user);
+        let given = (self.password.as_deref(), self.password_file.as_deref());
+        let demo = demo.map(|(_, password)| password);
+        let password = self.secret("CHECK_PASSWORD", given, demo, problems);
         let name = self.user.clone();
         password.map(|password| User { name, password })
+    }
+
+    fn api1_client(&self, problems: &mut Problems) -> Option<ClientCredentials> {
+        let given = (
+            self.api1_client_secret.as_deref(),
+            self.api1_client_secret_file.as_deref(),
+        );
+        let secret = self.secret("API1_CLIENT_SECRET", given, Some(API1_SECRET), problems);
+        let id = API1_CLIENT.to_owned();
+        secret.map(|secret| ClientCredentials { id, secret })
+    }
+
+    /// The secret that is given, or on localhost the `demo`'s. An empty secret is none,
+    /// as everywhere.
+    fn secret(
+        &self,
+        key: &str,
+        (value, file): (Option<&str>, Option<&Path>),
+        demo: Option<&str>,
+        problems: &mut Problems,
+    ) -> Option<SecretString> {
+        let demo = demo.filter(|_| is_localhost(&self.addresses.domain));
+        match (value, file, demo) {
+            (None, None, Some(demo)) => Some(demo.into()),
+            _ => problems.secret(key, value.filter(|text| !text.is_empty()), file),
+        }
     }
 }
 

@@ -78,7 +78,7 @@ async fn acts_for_itself(
 }
 
 /// RFC 6749 §2.3.1: id and secret are form-encoded before they are joined.
-fn basic(client: &ClientCredentials) -> String {
+pub(super) fn basic(client: &ClientCredentials) -> String {
     let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let (id, secret) = (&client.id, client.secret.expose_secret());
     let joined = format!("{}:{}", encoded(id), encoded(secret));

@@ -21,11 +21,12 @@ const DOCUMENTS: [&str; 2] = [
     "/.well-known/oauth-authorization-server",
 ];
 /// The endpoints that the metadata must name, on the issuer.
-const ENDPOINTS: [&str; 8] = [
+const ENDPOINTS: [&str; 9] = [
     "authorization_endpoint",
     "token_endpoint",
     "userinfo_endpoint",
     "revocation_endpoint",
+    "introspection_endpoint",
     "end_session_endpoint",
     "jwks_uri",
     "pushed_authorization_request_endpoint",

@@ -5,6 +5,7 @@
 mod calls;
 mod device;
 mod endings;
+mod introspection;
 mod login;
 
 use std::{fmt, time::Duration};
@@ -153,6 +154,7 @@ impl Scene<'_> {
             calls::check(run, self, app, login, &mut browser, left).await;
         }
         device::check(run, self, &mut browser, &sub).await;
+        introspection::check(run, self, &mut browser, &sub).await;
         endings::check(run, self, &mut browser).await;
     }
 }
