@@ -248,6 +248,8 @@ async fn rights_taken_from_a_client_are_gone_from_what_it_was_granted() {
     api1.exchange(&tokens.access, "https://api-2", &[])
         .await
         .granted();
+    let introspected = api1.introspect(&tokens.access, "*/*").await.json();
+    assert_eq!(introspected["scope"], "https://api-1/read");
 
     // The client may have tokens for API-2 alone.
     let less = with_demo_rp(config, AUDIENCES, "audiences = [\"https://api-2\"]");
@@ -272,6 +274,9 @@ async fn rights_taken_from_a_client_are_gone_from_what_it_was_granted() {
     }
     let exchanged = api1.exchange(&tokens.access, "https://api-2", &[]).await;
     assert_eq!(exchanged.refusal(), (400, "invalid_scope".to_owned()));
+    // RFC 7662 §2.2: nothing is left of the token.
+    let introspected = api1.introspect(&tokens.access, "*/*").await.json();
+    assert_eq!(introspected, serde_json::json!({"active": false}));
     let info = demo
         .call(reqwest::Method::GET, &userinfo, &tokens.access)
         .await;
