@@ -2,6 +2,8 @@
 //! exit code. 0 after a drain, 2 for a bad configuration or a taken port (one line for
 //! each error), 1 if a service fails.
 
+mod memory;
+
 use std::{process::ExitCode, sync::Arc};
 
 use kit::{
@@ -59,7 +61,7 @@ pub async fn program<C, F>(
 where
     F: Future<Output = Result<Running, Problems>>,
 {
-    use_small_pages();
+    memory::use_small_pages();
     let mut problems = Problems::new();
     let common = args.read(&mut problems).unwrap_or_else(Common::unusable);
     let config = read(&common, &mut problems);
@@ -105,15 +107,6 @@ where
     }
 }
 
-/// Keeps the kernel from backing this process with transparent huge pages. Where
-/// they are on for all programs, each heap and each thread's stack would take
-/// 2 MiB at its first byte.
-fn use_small_pages() {
-    // If the kernel refuses, the process only needs more memory.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::thread::disable_transparent_huge_pages(true);
-}
-
 async fn run<C, F>(
     config: C,
     platform: Platform,
@@ -124,5 +117,6 @@ where
 {
     let shutdown = platform.deps.shutdown.clone();
     let running = start(config, platform).await?;
+    tokio::spawn(memory::return_freed_pages());
     Ok(running.supervise(&shutdown).await)
 }
