@@ -1,5 +1,7 @@
 //! Two builds of the app beside each other, as two replicas that share their
 //! sessions: short bursts of load alternate, so that both meet the same machine.
+//! Both restart for each round: what a process keeps for its whole life (its memory
+//! layout, its core) moves its figures by several percent.
 
 use std::path::Path;
 
@@ -7,54 +9,68 @@ use testkit::HeadlessBrowser;
 
 use crate::{
     cpu::Meter,
-    environment::{Environment, Tested, cookies, sign_in},
+    environment::{Environment, Tested, cookies, own_builds, sign_in},
     wrk::Load,
 };
 
-/// Bursts that are measured, for each build and mode, where no number is given.
-pub const BURSTS: usize = 40;
-/// Bursts before the first that counts.
-const WARM_UP: usize = 2;
+/// Rounds that are measured, for each mode, where no number is given.
+pub const ROUNDS: usize = 12;
+/// Pairs of bursts in a round: those that warm up, and those that count.
+const PAIRS: (usize, usize) = (1, 4);
 
 /// Prints for each of `modes` how many requests per CPU-second the build under
 /// test answers for one that the `app1-bff` in `other` answers: the median over
-/// `bursts` pairs, and the 95 % confidence interval of that median.
+/// `rounds`, and the 95 % confidence interval of that median.
 pub async fn run(
     environment: &Environment,
     other: &Path,
     modes: &[String],
     load: Load,
-    bursts: usize,
+    rounds: usize,
 ) {
     println!("{:<10} ratio   95 % of", "mode");
     for mode in modes {
-        let ours = environment.app(mode).await;
-        let theirs = environment.replica_of(other, mode).await;
-        let mut cli = HeadlessBrowser::new();
-        sign_in(&mut cli, &environment.app_url()).await;
-        // The second call brings the cookies that the first one set.
-        for _ in 0..2 {
-            cli.goto(&format!("{}/api1/data", environment.app_url()))
-                .await;
-        }
-        let sent = cookies(&cli);
-        let mut ratios = Vec::with_capacity(bursts);
-        for burst in 0..WARM_UP + bursts {
-            // Which one is first changes from pair to pair.
-            let (ours, theirs) = if burst % 2 == 0 {
-                let first = micros(environment, &ours, &sent, load);
-                (first, micros(environment, &theirs, &sent, load))
+        let mut ratios = Vec::with_capacity(rounds);
+        for round in 0..rounds {
+            // Which build is first changes from round to round.
+            ratios.push(if round % 2 == 0 {
+                ratio(environment, (&own_builds(), other), mode, load).await
             } else {
-                let first = micros(environment, &theirs, &sent, load);
-                (micros(environment, &ours, &sent, load), first)
-            };
-            if burst >= WARM_UP {
-                ratios.push(theirs / ours);
-            }
+                1.0 / ratio(environment, (other, &own_builds()), mode, load).await
+            });
         }
         let (low, median, high) = median_with_interval(ratios);
         println!("{mode:<10} {median:.3}   {low:.3} to {high:.3}");
     }
+}
+
+/// Requests per CPU-second of the `app1-bff` in the first folder, for one of the
+/// second folder's.
+async fn ratio(
+    environment: &Environment,
+    (first, second): (&Path, &Path),
+    mode: &str,
+    load: Load,
+) -> f64 {
+    let first = environment.app_in(first, mode).await;
+    let second = environment.replica_in(second, mode).await;
+    let mut browser = HeadlessBrowser::new();
+    sign_in(&mut browser, &environment.app_url()).await;
+    // The second call brings the cookies that the first one set.
+    for _ in 0..2 {
+        let call = format!("{}/api1/data", environment.app_url());
+        browser.goto(&call).await;
+    }
+    let sent = cookies(&browser);
+    let mut sums = (0.0, 0.0);
+    for pair in 0..PAIRS.0 + PAIRS.1 {
+        let of_first = micros(environment, &first, &sent, load);
+        let of_second = micros(environment, &second, &sent, load);
+        if pair >= PAIRS.0 {
+            sums = (sums.0 + of_first, sums.1 + of_second);
+        }
+    }
+    sums.1 / sums.0
 }
 
 /// CPU time that the app spends on a request, in microseconds.

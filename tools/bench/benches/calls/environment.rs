@@ -99,16 +99,20 @@ impl Environment {
 
     /// The app with sessions in `mode`.
     pub async fn app(&self, mode: &str) -> Tested {
-        self.app_at(&binary("app1-bff"), mode, 0).await
+        self.app_in(&own_builds(), mode).await
     }
 
-    /// A second replica of the app in `mode`: the `app1-bff` in `folder`.
-    pub async fn replica_of(&self, folder: &Path, mode: &str) -> Tested {
-        let program = folder.join("app1-bff");
-        self.app_at(&program, mode, LISTEN_OFFSET).await
+    /// The same, as the build in `folder`.
+    pub async fn app_in(&self, folder: &Path, mode: &str) -> Tested {
+        self.app_at(folder, mode, 0).await
     }
 
-    async fn app_at(&self, program: &Path, mode: &str, listen_offset: u16) -> Tested {
+    /// A second replica of the app, as the build in `folder`.
+    pub async fn replica_in(&self, folder: &Path, mode: &str) -> Tested {
+        self.app_at(folder, mode, LISTEN_OFFSET).await
+    }
+
+    async fn app_at(&self, folder: &Path, mode: &str, listen_offset: u16) -> Tested {
         let mut environment = self.environment();
         environment.push(own("BFF_SESSION_MODE", mode));
         environment.extend(ONE_USER.map(|name| own(name, "1000")));
@@ -116,7 +120,8 @@ impl Environment {
         environment.push(own("LISTEN_OFFSET", &listen_offset.to_string()));
         let flags = flags(self.folder.path(), self.offset);
         let log = self.folder.path().join(format!("app-{listen_offset}.log"));
-        let process = Child::spawn(program, &flags, &environment, log);
+        let program = folder.join("app1-bff");
+        let process = Child::spawn(&program, &flags, &environment, log);
         let port = self.addresses.port(Site::App1) + listen_offset;
         until_ready(&format!("http://127.0.0.1:{port}")).await;
         Tested {
@@ -190,11 +195,15 @@ pub fn cookies(cli: &HeadlessBrowser) -> String {
     sent.join("; ")
 }
 
-/// A binary that is measured, or that one stands on: where `BENCH_BINARIES`
-/// says, for this program is built in seconds without their optimisations.
-fn binary(name: &str) -> PathBuf {
+/// The folder of the binaries that are measured, with the optimisations that this
+/// program is built without.
+pub fn own_builds() -> PathBuf {
     let folder = std::env::var_os("BENCH_BINARIES").expect("BENCH_BINARIES: run scripts/bench");
-    let path = PathBuf::from(folder).join(name);
+    PathBuf::from(folder)
+}
+
+fn binary(name: &str) -> PathBuf {
+    let path = own_builds().join(name);
     assert!(path.is_file(), "{} is not built", path.display());
     path
 }

@@ -49,9 +49,9 @@ struct Args {
     /// requests per CPU-second that this build answers for one of that build
     #[arg(long, value_name = "FOLDER")]
     compare: Option<PathBuf>,
-    /// Pairs of bursts for `--compare`, each of one second
-    #[arg(long, default_value_t = compare::BURSTS)]
-    bursts: usize,
+    /// Rounds of `--compare`: both builds start anew for each
+    #[arg(long, default_value_t = compare::ROUNDS)]
+    restarts: usize,
     /// `cargo bench` gives it
     #[arg(long, hide = true)]
     bench: bool,
@@ -67,7 +67,7 @@ async fn main() {
     let environment = Environment::start("15m").await;
     if let Some(other) = &args.compare {
         let burst = Load { seconds: 1, ..load };
-        compare::run(&environment, other, &args.modes, burst, args.bursts).await;
+        compare::run(&environment, other, &args.modes, burst, args.restarts).await;
         return;
     }
     let rounds = rounds::run(&environment, &args.modes, load, args.rounds).await;
