@@ -34,16 +34,7 @@ pub(crate) async fn provider(
     deps: &Deps,
     metrics: &Metrics,
 ) -> Result<Arc<Idp>, Problems> {
-    let state_dir = config.state_dir.clone();
-    let algorithm = config.signing_alg;
-    let longest = config.settings.lifetimes.longest_record();
-    let random = Arc::clone(&deps.random);
-    let now = deps.clock.now();
-    let load = move || load_keys(&state_dir, algorithm, longest, now, &*random);
-    let loaded = tokio::task::spawn_blocking(load).await;
-    let loaded = loaded
-        .map_err(|error| Problems::one("keys", error))?
-        .map_err(|error| Problems::one("STATE_DIR", error))?;
+    let loaded = keys_of(&config, deps).await?;
     let meters = Meters::new(metrics);
     let keys = loaded.signing;
     meters::show_ages(metrics, keys.clone(), Arc::clone(&deps.clock));
@@ -90,6 +81,20 @@ pub(crate) async fn provider(
         clock: Arc::clone(&deps.clock),
         random: Arc::clone(&deps.random),
     }))
+}
+
+/// The keys in the state directory. Reading and generating them blocks.
+async fn keys_of(config: &Config, deps: &Deps) -> Result<KeyMaterial, Problems> {
+    let state_dir = config.state_dir.clone();
+    let algorithm = config.signing_alg;
+    let longest = config.settings.lifetimes.longest_record();
+    let random = Arc::clone(&deps.random);
+    let now = deps.clock.now();
+    let load = move || load_keys(&state_dir, algorithm, longest, now, &*random);
+    tokio::task::spawn_blocking(load)
+        .await
+        .map_err(|error| Problems::one("keys", error))?
+        .map_err(|error| Problems::one("STATE_DIR", error))
 }
 
 /// Logs the users whom clients may name and who are not configured: a deployment may

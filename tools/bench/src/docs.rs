@@ -37,12 +37,7 @@ pub fn tables() -> io::Result<String> {
 
 /// The tables of a run of `scripts/bench calls`.
 pub fn of_calls(calls: &Calls) -> String {
-    let Calls {
-        run,
-        floor,
-        proxy,
-        modes,
-    } = calls;
+    let run = &calls.run;
     let mut text = format!(
         "Measured on {} on {} cores of {} with {}. Medians of {} rounds of {} s with {} connections and one worker.\n\n",
         run.date,
@@ -53,10 +48,25 @@ pub fn of_calls(calls: &Calls) -> String {
         run.seconds,
         run.connections
     );
+    speeds(calls, &mut text);
+    costs(calls, &mut text);
+    text.push('\n');
+    if let Some(hybrid) = calls.modes.get("hybrid") {
+        for other in ["stateful", "cached"] {
+            if let Some(mode) = calls.modes.get(other) {
+                let _ = writeln!(text, "- {}", verdict(other, pays_from(hybrid, mode)));
+            }
+        }
+    }
+    text
+}
+
+/// The table of calls per CPU-second.
+fn speeds(calls: &Calls, text: &mut String) {
     text.push_str("| | calls per CPU-second | share of the floor (lowest, highest) | cookie bytes | store commands | token check, first and later |\n|---|---|---|---|---|---|\n");
     for (name, speed) in [
-        ("nginx with only `proxy_pass`, the floor", floor),
-        ("the app's proxy without a session", proxy),
+        ("nginx with only `proxy_pass`, the floor", &calls.floor),
+        ("the app's proxy without a session", &calls.proxy),
     ] {
         let _ = writeln!(
             text,
@@ -82,6 +92,10 @@ pub fn of_calls(calls: &Calls) -> String {
             mode.verify_micros
         );
     }
+}
+
+/// The table of CPU time.
+fn costs(calls: &Calls, text: &mut String) {
     text.push_str("\n| CPU time, app + Redis | per call | per renewal | per login | at 1 call per hour | at 1,000 calls per hour |\n|---|---|---|---|---|---|\n");
     for (name, mode) in known(calls) {
         let _ = writeln!(
@@ -97,15 +111,6 @@ pub fn of_calls(calls: &Calls) -> String {
             an_hour(mode, 1000.0) / 1000.0,
         );
     }
-    text.push('\n');
-    if let Some(hybrid) = modes.get("hybrid") {
-        for other in ["stateful", "cached"] {
-            if let Some(mode) = modes.get(other) {
-                let _ = writeln!(text, "- {}", verdict(other, pays_from(hybrid, mode)));
-            }
-        }
-    }
-    text
 }
 
 /// The modes that were measured, in their order.

@@ -40,21 +40,7 @@ impl Reader<'_> {
             &key("introspection_signed_response_alg"),
             table.introspection_signed_response_alg.as_deref(),
         );
-        let keys = self.keys(key, table.jwks, table.jwks_file.as_deref());
-        if auth.contains(&AuthMethod::PrivateKeyJwt) && keys.is_none() {
-            self.wrong(key("jwks_file"), "private_key_jwt needs jwks or jwks_file");
-        }
-        let names_users = !table.jwt_bearer_users.is_empty();
-        if grants.contains(&GrantType::JwtBearer) {
-            if keys.is_none() {
-                self.wrong(
-                    key("jwks_file"),
-                    "the jwt-bearer grant needs jwks or jwks_file",
-                );
-            }
-        } else if names_users {
-            self.wrong(key("jwt_bearer_users"), "needs the jwt-bearer grant");
-        }
+        let keys = self.client_keys(key, &auth, &grants, &table);
         let client = Client {
             client_id: table.client_id,
             name: table.name,
@@ -76,6 +62,31 @@ impl Reader<'_> {
             refresh_ends_with_session: table.refresh_ends_with_session,
         };
         (self.problems.lines().len() == before).then_some(client)
+    }
+
+    /// The keys of a client, and whether what it may use has what it needs of them.
+    fn client_keys(
+        &mut self,
+        key: impl Fn(&str) -> String,
+        auth: &[AuthMethod],
+        grants: &[GrantType],
+        table: &ClientTable,
+    ) -> Option<ClientKeys> {
+        let keys = self.keys(&key, table.jwks.clone(), table.jwks_file.as_deref());
+        let mut needs = Vec::new();
+        if auth.contains(&AuthMethod::PrivateKeyJwt) {
+            needs.push("private_key_jwt");
+        }
+        if grants.contains(&GrantType::JwtBearer) {
+            needs.push("the jwt-bearer grant");
+        } else if !table.jwt_bearer_users.is_empty() {
+            self.wrong(key("jwt_bearer_users"), "needs the jwt-bearer grant");
+        }
+        for what in needs.into_iter().filter(|_| keys.is_none()) {
+            let why = format_args!("{what} needs jwks or jwks_file");
+            self.wrong(key("jwks_file"), why);
+        }
+        keys
     }
 
     /// Checks the URIs of a client. Returns the one for back-channel logout.
