@@ -35,7 +35,11 @@ impl Terminal {
     ) -> Self {
         let (pty, terminal) = open().unwrap();
         pty.resize(pty_process::Size::new(SIZE.0, SIZE.1)).unwrap();
-        let command = Command::new(program)
+        // A shell ignores SIGINT for what it runs in the background, and a test run
+        // there would hand that on: Ctrl-C would not be heard.
+        let command = Command::new("env")
+            .arg("--default-signal=INT")
+            .arg(program)
             .args(flags)
             .env("TERM", "xterm-256color")
             .envs(environment.iter().map(|(name, value)| (name, value)));

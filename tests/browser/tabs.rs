@@ -26,7 +26,7 @@ async fn the_other_apps_tab_is_notified_of_the_logout(mode: &str) {
     browser.until_text("h1", "not signed in").await;
     browser.until_at(&app1).await;
     if mode == "hybrid" {
-        let left = browser.until_text("main", "Nobody can call").await;
+        let left = browser.until_text("main", "has deleted the session").await;
         assert!(left.contains("https://api-1"), "{left}");
     }
     browser.driver().switch_to_window(first).await.unwrap();
@@ -68,7 +68,7 @@ async fn in_stateless_the_apps_own_tabs_are_notified_of_the_logout() {
     browser.goto(&app1).await;
     is_home(&browser, &app1).await;
     browser.press("Sign out of").await;
-    let left = browser.until_text("main", "Nobody can call").await;
+    let left = browser.until_text("main", "has deleted the session").await;
     assert!(left.contains("https://api-1"), "{left}");
     browser.driver().switch_to_window(first).await.unwrap();
     browser
