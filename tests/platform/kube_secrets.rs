@@ -232,7 +232,7 @@ async fn a_permanent_error_is_one_line_and_exit_code_1() {
     let api = KubeApi::start(&[&NAMES[..], &["by-hand"]].concat());
     let (code, output) = Run::begin(&api, &missing, &soon).end();
     assert_eq!(code, Some(1), "{output}");
-    let said = "d-idp/app1-client-secret: by-hand/client-secret is not there";
+    let said = "d-idp/app1-client-secret: by-hand/client-secret does not exist";
     assert!(output.contains(said), "{output}");
     api.put("by-hand", &[("client-secret", b"made by hand")]);
     let (code, output) = Run::begin(&api, &missing, &soon).end();

@@ -160,7 +160,8 @@ impl<'i> Permit<'i> {
         token: &AccessToken,
         grant: Option<&Grant>,
     ) -> Result<Self, OAuthError> {
-        let gone = || OAuthError::grant("The client of the token is no longer configured.");
+        // RFC 8693 §2.2.2.
+        let gone = || OAuthError::request("The client of the token is no longer configured.");
         if let Some(grant) = grant {
             let client = idp.settings.client(&grant.client_id).ok_or_else(gone)?;
             return Self::of_grant(idp, client, &grant.into());
