@@ -153,8 +153,9 @@ impl<'i> Permit<'i> {
         })
     }
 
-    /// What may be issued in exchange for `token`, or disclosed about it, which belongs to `grant` if it has
-    /// one: the client that it stems from, and its subject, have to be allowed it now.
+    /// What may be issued in exchange for `token` or disclosed about it. The client for
+    /// which `token` was issued and the subject must be allowed it now. `grant` is the
+    /// grant of `token`, if `token` has one.
     pub fn of_token(
         idp: &'i Idp,
         token: &AccessToken,
