@@ -12,6 +12,7 @@ mod deployment;
 mod device;
 mod hash_password;
 mod login;
+mod output;
 mod secrets;
 mod sessions;
 #[cfg(feature = "up")]

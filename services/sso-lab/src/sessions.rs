@@ -12,6 +12,8 @@ use sso_proto::idp::{
 use tonic::{Code, Request, Status, transport::Channel};
 use web_kit::ui::utc;
 
+use crate::output::{exit_code, print};
+
 /// The commands for sessions.
 #[derive(Debug, Subcommand)]
 pub enum SessionsCommand {
@@ -100,16 +102,8 @@ pub async fn run(command: &SessionsCommand) -> ExitCode {
         SessionsCommand::List { user, .. } => operator.list(user.clone().unwrap_or_default()).await,
         SessionsCommand::Revoke { which, .. } => operator.revoke(which).await,
     };
-    match done {
-        Ok(said) => {
-            print(&said);
-            ExitCode::SUCCESS
-        }
-        Err(status) => {
-            complain(&operator.in_words(&status));
-            ExitCode::FAILURE
-        }
-    }
+    let done = done.map(print);
+    exit_code(done.map_err(|status| operator.in_words(&status)))
 }
 
 impl OperatorArgs {
@@ -237,16 +231,6 @@ fn table(sessions: &[LoginSession]) -> String {
         cells.join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-#[expect(clippy::print_stdout, reason = "what the command is for")]
-fn print(said: &str) {
-    println!("{said}");
-}
-
-#[expect(clippy::print_stderr, reason = "one clear line on failure")]
-fn complain(what: &str) {
-    eprintln!("sso-lab: {what}");
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use kit::config::{Problems, refuse};
 use tokio_util::sync::CancellationToken;
 
 use self::{args::Plan, report::Report, work::Work};
-use crate::client::{Provider, complain};
+use crate::{client::Provider, output::complain};
 
 /// The exit code after a second Ctrl-C, as a shell has it for SIGINT.
 const EXIT_INTERRUPTED: i32 = 130;

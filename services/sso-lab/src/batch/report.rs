@@ -13,7 +13,7 @@ use super::{
     orders::Api,
     outcome::{Outcome, Worked},
 };
-use crate::client::{Said, print};
+use crate::{client::Said, output::print};
 
 /// How often the bar is drawn while nothing happens.
 const TICK: Duration = Duration::from_millis(200);

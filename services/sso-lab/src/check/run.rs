@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
 use super::outcome::{Failure, Step, Stop};
+use crate::output::print;
 
 /// The column of the times.
 const WIDTH: usize = 80;
@@ -131,19 +132,16 @@ impl Run {
         let [ok, failed, skipped] = [Mark::Ok, Mark::Failed, Mark::Skipped].map(count);
         let took = self.began.elapsed();
         if self.as_json {
-            print(
-                &json!({
-                    "summary": { "ok": ok, "failed": failed, "skipped": skipped },
-                    "ms": millis(took),
-                    "left_behind": left,
-                })
-                .to_string(),
-            );
+            print(json!({
+                "summary": { "ok": ok, "failed": failed, "skipped": skipped },
+                "ms": millis(took),
+                "left_behind": left,
+            }));
         } else {
             if !left.is_empty() {
-                print(&format!("Left behind: {left}."));
+                print(format!("Left behind: {left}."));
             }
-            print(&format!(
+            print(format!(
                 "{} steps in {:.1} s: {ok} ok, {failed} failed, {skipped} skipped.",
                 ok + failed + skipped,
                 took.as_secs_f32()
@@ -171,17 +169,14 @@ impl Run {
         *self.counts.entry(mark).or_default() += 1;
         if self.as_json {
             let scene = (!self.scene.is_empty()).then_some(&self.scene);
-            print(
-                &json!({
-                    "step": name,
-                    "scene": scene,
-                    "outcome": mark.word(),
-                    "ms": took.map(millis),
-                    "note": note,
-                    "trace_id": trace_id,
-                })
-                .to_string(),
-            );
+            print(json!({
+                "step": name,
+                "scene": scene,
+                "outcome": mark.word(),
+                "ms": took.map(millis),
+                "note": note,
+                "trace_id": trace_id,
+            }));
             return;
         }
         let time = took.map_or_else(|| "-".to_owned(), |took| format!("{} ms", millis(took)));
@@ -202,11 +197,6 @@ impl Run {
 
 fn millis(time: Duration) -> Value {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).into()
-}
-
-#[expect(clippy::print_stdout, reason = "this is the command's output")]
-fn print(line: &str) {
-    println!("{line}");
 }
 
 #[cfg(test)]

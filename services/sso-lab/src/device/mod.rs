@@ -22,9 +22,11 @@ use self::{
     polling::Polling,
     saved::{SavedError, SavedLogin},
 };
-use crate::client::{
-    Deployment, DeploymentArgs, Provider, ProviderError, Said, complain, one_line, print,
-    user_name, whoami,
+use crate::{
+    client::{
+        Deployment, DeploymentArgs, Provider, ProviderError, Said, one_line, user_name, whoami,
+    },
+    output::{exit_code, print},
 };
 
 /// The client of the built-in configuration: public, with the device grant.
@@ -115,13 +117,8 @@ pub(crate) async fn run(command: &DeviceCommand) -> ExitCode {
         Some(deployment) if problems.is_empty() => deployment,
         _ => return refuse("sso-lab", &problems),
     };
-    match args.sign_in(deployment, saved.and_then(Result::ok)).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            complain(why);
-            ExitCode::FAILURE
-        }
-    }
+    let saved = saved.and_then(Result::ok);
+    exit_code(args.sign_in(deployment, saved).await)
 }
 
 impl DeviceLoginArgs {

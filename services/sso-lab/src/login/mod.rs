@@ -16,9 +16,11 @@ use openidconnect::{
 use tokio::time::timeout;
 
 use self::callback::{Callback, Expected};
-use crate::client::{
-    Deployment, DeploymentArgs, OidcClient, Provider, ProviderError, Said, complain, print,
-    user_name, whoami,
+use crate::{
+    client::{
+        Deployment, DeploymentArgs, OidcClient, Provider, ProviderError, Said, user_name, whoami,
+    },
+    output::{exit_code, print},
 };
 
 /// The client of the built-in configuration: public, with any port of loopback.
@@ -93,13 +95,7 @@ pub(crate) async fn run(args: &LoginArgs) -> ExitCode {
         Some(read) if problems.is_empty() => read,
         _ => return refuse("sso-lab", &problems),
     };
-    match args.sign_in(deployment, wait).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            complain(why);
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(args.sign_in(deployment, wait).await)
 }
 
 /// A login under way.

@@ -22,6 +22,7 @@ use self::{
     apply::{Event, apply},
     spec::Spec,
 };
+use crate::output::{complain, exit_code, print};
 
 /// The maximum size of a specification in bytes.
 const MAX_SPEC: u64 = 256 * 1024;
@@ -120,13 +121,7 @@ pub async fn run(args: &SecretsArgs) -> ExitCode {
         _ => return refuse("sso-lab", &problems),
     };
     let deps = Deps::system(Shutdown::new());
-    match apply(&spec, &api, &deps, &mut tell).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&error.to_string());
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(apply(&spec, &api, &deps, &mut tell).await)
 }
 
 impl SecretsArgs {
@@ -179,15 +174,9 @@ impl SecretsArgs {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "what the command is for")]
 fn tell(event: &Event<'_>) {
     match event {
-        Event::Kept { .. } | Event::Made { .. } => println!("{event}"),
-        Event::Differs { .. } => complain(&event.to_string()),
+        Event::Kept { .. } | Event::Made { .. } => print(event),
+        Event::Differs { .. } => complain(event),
     }
-}
-
-#[expect(clippy::print_stderr, reason = "one clear line on failure")]
-fn complain(what: &str) {
-    eprintln!("sso-lab: {what}");
 }
