@@ -41,6 +41,15 @@ chart *checks:
 test:
     scripts/test build test
 
+# Run each fuzz target for so many seconds
+fuzz seconds="2":
+    FUZZ_SECONDS={{seconds}} scripts/test fuzz
+
+# Run other people's strict clients against the provider
+clients *which:
+    scripts/test build
+    scripts/clients {{which}}
+
 # Run the tests of flows and protocol rules
 platform *filter:
     scripts/test build

@@ -61,6 +61,10 @@ find_browser() {
 
 # The images' names, from the Dockerfile.
 image_names() { sed -n 's/^FROM runtime AS //p' "$ROOT/Dockerfile"; }
+
+# The compiler's flags for the images' binaries, from the Dockerfile.
+image_rustflags() { sed -n 's/^ *RUSTFLAGS="\(.*\)" \\$/\1/p' "$ROOT/Dockerfile"; }
+
 # Prefix of the images' names, equal to the chart's image.registry and image.prefix.
 IMAGES_AT=ghcr.io/sso-lab
 
@@ -93,10 +97,13 @@ ready() {
     [ "$status" = 200 ]
 }
 
-# Prints the sites' addresses, with the port offset, and the demo users.
+# The same over TLS, by a certificate of the CA in the file $2.
+ready_tls() { curl -sf -m 2 -o /dev/null --cacert "$2" "https://localhost:$1/readyz"; }
+
+# Prints the sites' addresses, with the port offset and the scheme, and the demo users.
 print_sites() {
-    at() { printf 'http://%s.localhost:%s' "$1" "$(($2 + offset))"; }
-    local offset="$1"
+    at() { printf '%s://%s.localhost:%s' "$scheme" "$1" "$(($2 + offset))"; }
+    local offset="$1" scheme="${2:-http}"
     cat <<TABLE
 
    lab    $(at lab 8080)     start here

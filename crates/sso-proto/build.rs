@@ -4,7 +4,8 @@ use std::{env, error::Error, fs, path::Path};
 
 use prost::Message as _;
 
-const PROTOS: [&str; 3] = [
+const PROTOS: [&str; 4] = [
+    "sso/idp/v1/keys.proto",
     "sso/idp/v1/sessions.proto",
     "sso/idp/v1/token_exchange.proto",
     "sso/inventory/v1/inventory.proto",

@@ -81,6 +81,20 @@ impl Child {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
+    /// Waits up to `patience` until it has printed `words`.
+    ///
+    /// # Panics
+    /// If it ends, or does not print them in time.
+    pub async fn until_output(&mut self, words: &str, patience: Duration) {
+        let began = Instant::now();
+        while !self.output().contains(words) {
+            assert!(self.ended().is_none(), "it ended: {}", self.output());
+            let in_time = began.elapsed() < patience;
+            assert!(in_time, "never said {words:?}: {}", self.output());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Sends SIGTERM.
     pub fn terminate(&self) {
         // The process may have ended already.

@@ -6,13 +6,14 @@ use std::{sync::Arc, time::Duration};
 use headless_browser::{Browser, Error, Form, Jar, MAX_REDIRECTS, Page, Response, Transport};
 use kit::{
     clock::{Clock, SystemClock},
-    net::{AddressOverrides, LocalhostResolver},
+    net::{AddressOverrides, LocalhostResolver, Trust},
 };
 use reqwest::{Method, header::HeaderMap};
 
 /// The actor. One `HeadlessBrowser` is one browser profile with one tab.
 pub struct HeadlessBrowser {
     browser: Browser,
+    trust: Trust,
 }
 
 impl Default for HeadlessBrowser {
@@ -29,43 +30,56 @@ impl HeadlessBrowser {
 
     /// Creates a browser with an empty jar whose cookies expire by `clock`.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        let trust = Trust::default();
         let transport = Transport {
-            http: client(0, None),
+            http: client(0, None, &trust),
             overrides: AddressOverrides::default(),
             timeout: Duration::from_secs(30),
             user_agent: "testkit (a browser without JavaScript)",
         };
         let browser = Browser::new(transport).with_clock(clock);
-        Self { browser }
+        Self { browser, trust }
     }
 
     fn with_client(self, client: reqwest::Client) -> Self {
         let change = |transport: &mut Transport| transport.http = client;
         let browser = self.browser.with_transport(change);
-        Self { browser }
+        Self { browser, ..self }
+    }
+
+    /// Accepts these certificate authorities.
+    pub fn trusting(self, trust: &Trust) -> Self {
+        let client = client(0, None, trust);
+        Self {
+            trust: trust.clone(),
+            ..self.with_client(client)
+        }
     }
 
     /// Reuses connections, as real browsers do.
     pub fn keeping_connections(self) -> Self {
-        self.with_client(client(1, None))
+        let client = client(1, None, &self.trust);
+        self.with_client(client)
     }
 
     /// Sends requests as from a proxy's client at `address`.
     pub fn from(self, address: &str) -> Self {
-        self.with_client(client(0, Some(address)))
+        let client = client(0, Some(address), &self.trust);
+        self.with_client(client)
     }
 
     /// Does not follow redirects to addresses that start with `start`, where
     /// no server listens: the test takes that server's part.
     pub fn not_following(self, start: &str) -> Self {
         let browser = self.browser.not_following(start);
-        Self { browser }
+        Self { browser, ..self }
     }
 
     /// Another tab of the same browser, with the same cookies.
     pub fn second_tab(&self) -> Self {
         let browser = self.browser.second_tab();
-        Self { browser }
+        let trust = self.trust.clone();
+        Self { browser, trust }
     }
 
     /// The present cookies.
@@ -214,13 +228,14 @@ fn shown(page: Result<&Page, Error>) -> &Page {
 /// `idle`: the number of idle connections to each host. Without them, a balancer
 /// sends each request to the next replica, so a flow that works does not depend on
 /// the memory of one process.
-fn client(idle: usize, forwarded: Option<&str>) -> reqwest::Client {
+fn client(idle: usize, forwarded: Option<&str>, trust: &Trust) -> reqwest::Client {
     let mut headers = HeaderMap::new();
     if let Some(address) = forwarded {
         headers.insert("x-forwarded-for", address.parse().unwrap());
     }
     reqwest::Client::builder()
         .default_headers(headers)
+        .tls_certs_merge(trust.certificates())
         .redirect(reqwest::redirect::Policy::none())
         .pool_max_idle_per_host(idle)
         .no_proxy()

@@ -4,7 +4,8 @@
 //! [`Processes`] (the real binaries and a real Redis), [`WireTap`] (records all bytes
 //! of a connection), [`FaultProxy`] (a proxy that fails on demand), [`Otlp`] (a
 //! receiver of traces), [`TlsFront`] (TLS before any of them), [`KubeApi`] (a stand-in
-//! for the Kubernetes API), [`Terminal`] (a program in a pseudo-terminal). No service of this repository is faked here.
+//! for the Kubernetes API), [`Terminal`] (a program in a pseudo-terminal),
+//! [`TestCa`] (a certificate authority). No service of this repository is faked here.
 //!
 //! A helper that fails panics, which fails the test.
 #![expect(
@@ -14,6 +15,7 @@
 )]
 
 mod browser;
+mod certificates;
 mod child;
 mod fault_proxy;
 mod headless;
@@ -28,15 +30,20 @@ mod tls_front;
 mod wire_tap;
 
 pub use browser::{Browser, BrowserCookie};
+pub use certificates::{TestCa, TestCertificate, client_certificate};
 pub use child::Child;
 pub use fault_proxy::{FaultProxy, ProxiedCall};
 pub use headless::HeadlessBrowser;
 pub use headless_browser::{Cookie, Form, Jar, Page, Response, SameSite};
 pub use kube_api::KubeApi;
-pub use machine::{Answer, AssertionKey, ClientAuth, Machine, Pkce, UnverifiedClaims, tampered};
+pub use machine::{
+    Answer, AssertionKey, ClientAuth, Machine, Pkce, ProofKey, ProofRequest, UnverifiedClaims,
+    tampered,
+};
 pub use otlp::{Otlp, SpanRecord};
 pub use platform::Platform;
 pub use processes::{Plan, Processes, binary, free_offset};
+pub use rcgen;
 pub use store::test_redis::{RedisCluster, RedisSentinels, RedisServer, RedisUser};
 pub use terminal::Terminal;
 pub use tls_front::{Spoken, TlsFront};

@@ -8,15 +8,18 @@ use kit::{
     clock::{Clock, ManualClock, SystemClock},
     config::{Addresses, RedisSettings, Site, Weakness},
     listeners::Listeners,
-    random::SeededRandom,
+    net::Trust,
+    random::{OsRandom, SeededRandom},
     running::Running,
     shutdown::Shutdown,
+    state_dir::StateDir,
+    tls::{Acceptor, Authority, ClientCertificates, Identity, Spoken},
 };
 use store::test_redis::RedisServer;
 use tempfile::TempDir;
 
 use crate::{
-    ClientAuth, HeadlessBrowser, Machine, WireTap,
+    ClientAuth, HeadlessBrowser, Machine, TestCertificate, WireTap,
     start::{Changes, Start},
 };
 
@@ -28,6 +31,7 @@ pub struct Platform {
     addresses: Addresses,
     taps: BTreeMap<Site, WireTap>,
     clock: Arc<ManualClock>,
+    trust: Trust,
     shutdown: Shutdown,
     // Stops with the runtime of the test.
     _running: Running,
@@ -53,6 +57,75 @@ impl Platform {
     pub async fn start_with_bff(bff_flags: &[&str]) -> Self {
         Self::start_as(Changes {
             bff_flags,
+            ..Changes::default()
+        })
+        .await
+    }
+
+    /// Starts them with additional flags of both apps and of API-1.
+    pub async fn start_with_bff_and_api1(bff_flags: &[&str], api1_flags: &[&str]) -> Self {
+        Self::start_as(Changes {
+            bff_flags,
+            api1_flags,
+            ..Changes::default()
+        })
+        .await
+    }
+
+    /// Starts them with additional flags of both apps and of both APIs, and with their
+    /// records in `redis`, if given.
+    pub async fn start_with_bff_and_apis(
+        bff_flags: &[&str],
+        api_flags: &[&str],
+        redis: Option<&RedisServer>,
+    ) -> Self {
+        Self::start_as(Changes {
+            bff_flags,
+            api1_flags: api_flags,
+            api2_flags: api_flags,
+            redis,
+            ..Changes::default()
+        })
+        .await
+    }
+
+    /// Starts them with additional flags of the provider, of App 1 alone, and of API-1.
+    pub async fn start_with_idp_app1_and_api1(
+        idp_flags: &[&str],
+        app1_flags: &[&str],
+        flags_of_api1: &[&str],
+    ) -> Self {
+        Self::start_as(Changes {
+            idp_flags,
+            app1_flags,
+            api1_flags: flags_of_api1,
+            ..Changes::default()
+        })
+        .await
+    }
+
+    /// Starts them with additional flags of the provider and of each API.
+    pub async fn start_with_apis(
+        idp_flags: &[&str],
+        api1_flags: &[&str],
+        api2_flags: &[&str],
+    ) -> Self {
+        Self::start_as(Changes {
+            idp_flags,
+            api1_flags,
+            api2_flags,
+            ..Changes::default()
+        })
+        .await
+    }
+
+    /// Starts them with both apps in the session mode `mode`, and with additional flags
+    /// of the provider and of API-2.
+    pub async fn start_in_mode_with(mode: &str, idp_flags: &[&str], api2_flags: &[&str]) -> Self {
+        Self::start_as(Changes {
+            idp_flags,
+            bff_flags: &["--bff-session-mode", mode],
+            api2_flags,
             ..Changes::default()
         })
         .await
@@ -100,13 +173,31 @@ impl Platform {
         Self::start_below(domain, Changes::default()).await
     }
 
+    /// Starts them with TLS on each port, gRPC too, by certificates of the lab's CA, and with
+    /// additional flags of both apps.
+    pub async fn start_over_tls(bff_flags: &[&str]) -> Self {
+        Self::start_as(Changes {
+            bff_flags,
+            over_tls: true,
+            ..Changes::default()
+        })
+        .await
+    }
+
     async fn start_as(changes: Changes<'_>) -> Self {
         Self::start_below("localhost", changes).await
     }
 
     async fn start_below(domain: &str, changes: Changes<'_>) -> Self {
         let state = tempfile::tempdir().unwrap();
-        let (addresses, mut listeners, taps) = open_ports(domain);
+        let ca = changes.over_tls.then(|| {
+            let dir = StateDir::open(Some(state.path().to_owned())).unwrap();
+            Authority::load(&dir, SystemClock.now(), &OsRandom).unwrap()
+        });
+        let trust = ca.as_ref().map_or_else(Trust::default, |ca| {
+            Trust::default().with_root(ca.certificate())
+        });
+        let (addresses, mut listeners, taps) = open_ports(domain, ca.as_ref());
         // The present time, so that a real browser's dates agree with it.
         let clock = Arc::new(ManualClock::new(SystemClock.now()));
         let shutdown = Shutdown::new();
@@ -120,6 +211,7 @@ impl Platform {
         let start = Start {
             addresses: &addresses,
             state: state.path(),
+            trust: &trust,
             deps,
             store,
             changes,
@@ -133,6 +225,7 @@ impl Platform {
             addresses,
             taps,
             clock,
+            trust,
             shutdown,
             _running: running,
             state,
@@ -151,6 +244,25 @@ impl Platform {
         self.addresses
             .grpc_url(site)
             .expect("a site that speaks gRPC")
+    }
+
+    /// The mTLS address of `site`.
+    pub fn mtls_url(&self, site: Site) -> String {
+        let url = self.addresses.mtls_url(site);
+        url.expect("a site with an mTLS port")
+    }
+
+    /// The lab's CA, which the services use.
+    pub fn lab_ca(&self) -> Authority {
+        let dir = StateDir::open(Some(self.state_dir().to_owned())).unwrap();
+        Authority::load(&dir, SystemClock.now(), &OsRandom).unwrap()
+    }
+
+    /// A client of the provider that calls its mTLS port, with a certificate or without.
+    pub fn mtls_machine(&self, auth: ClientAuth, own: Option<&TestCertificate>) -> Machine {
+        let machine = self.machine(auth);
+        let ca = self.lab_ca().pem();
+        machine.over_mtls(&self.mtls_url(Site::Idp), &ca, own)
     }
 
     /// The issuer.
@@ -185,16 +297,21 @@ impl Platform {
 
     /// A new browser without JavaScript.
     pub fn cli(&self) -> HeadlessBrowser {
-        HeadlessBrowser::with_clock(self.clock())
+        HeadlessBrowser::with_clock(self.clock()).trusting(&self.trust)
     }
 
     /// A client of the provider.
     pub fn machine(&self, auth: ClientAuth) -> Machine {
-        Machine::with_clock(&self.issuer(), auth, self.clock())
+        Machine::with_clock(&self.issuer(), auth, self.clock()).trusting(&self.trust)
+    }
+
+    /// The certificate authorities of a client: with TLS, the lab's CA too.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
     }
 
     async fn until_ready(&self) {
-        let http = kit::net::http_client();
+        let http = self.trust.http_client();
         for site in Site::ALL {
             let url = format!("{}/readyz", self.url(site));
             let ready = async {
@@ -225,19 +342,39 @@ impl Drop for Platform {
 /// Addresses with real ports, the sockets behind them, and the taps before these.
 fn open_ports(
     domain: &str,
+    ca: Option<&Authority>,
 ) -> (
     Addresses,
     BTreeMap<Site, Listeners>,
     BTreeMap<Site, WireTap>,
 ) {
-    let mut addresses = Addresses::new("http", domain, 0);
+    let mut addresses = match ca {
+        None => Addresses::new("http", domain, 0),
+        Some(_) => Addresses::over_tls(domain, 0),
+    };
     let (mut all, mut taps) = (BTreeMap::new(), BTreeMap::new());
     for site in Site::ALL {
-        let listeners = Listeners::free(addresses.grpc_port(site).is_some()).unwrap();
+        let mut listeners = Listeners::free(addresses.grpc_port(site).is_some()).unwrap();
+        if let Some(ca) = ca {
+            let names = [addresses.host(site), "localhost".to_owned()];
+            let identity = Identity::issued(ca, &names, SystemClock.now()).unwrap();
+            let tls = |spoken| {
+                let identity = identity.clone();
+                Acceptor::new(identity, spoken, ClientCertificates::Ignored).unwrap()
+            };
+            listeners.http.tls = Some(tls(Spoken::Http));
+            listeners.grpc.tls = Some(tls(Spoken::Grpc));
+        }
         let tap = WireTap::in_front_of(listeners.http[0].local_addr().unwrap());
         addresses = addresses.with_port(site, tap.address().port());
         if let Some(grpc) = listeners.grpc.first() {
             addresses = addresses.with_grpc_port(site, port(grpc));
+        }
+        if addresses.mtls_port(site).is_some() {
+            // Its service adds the certificate (`start`).
+            let mtls = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+            addresses = addresses.with_mtls_port(site, port(&mtls));
+            listeners.mtls = vec![mtls].into();
         }
         all.insert(site, listeners);
         taps.insert(site, tap);

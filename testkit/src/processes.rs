@@ -226,6 +226,9 @@ impl Processes {
             if let Some(port) = self.addresses.grpc_port(site) {
                 tap(format!("{} grpc", site.label()), port);
             }
+            if let Some(port) = self.addresses.mtls_port(site) {
+                tap(format!("{} mtls", site.label()), port);
+            }
             for number in 1..=count {
                 let name = name(site, number);
                 // A process may serve several sites.

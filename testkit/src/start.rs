@@ -7,6 +7,7 @@ use kit::{
     Deps,
     config::{Addresses, Common, CommonArgs, Problems, Site, Weakness},
     listeners::Listeners,
+    net::Trust,
     running::Running,
     state_dir::StateDir,
 };
@@ -16,6 +17,7 @@ use store::{SharedStore, test_redis::RedisServer};
 pub(crate) struct Start<'a> {
     pub(crate) addresses: &'a Addresses,
     pub(crate) state: &'a Path,
+    pub(crate) trust: &'a Trust,
     pub(crate) deps: Deps,
     pub(crate) store: SharedStore,
     pub(crate) changes: Changes<'a>,
@@ -28,10 +30,18 @@ pub(crate) struct Changes<'a> {
     pub(crate) idp_flags: &'a [&'a str],
     /// Additional flags of both apps.
     pub(crate) bff_flags: &'a [&'a str],
+    /// Additional flags of App 1 alone.
+    pub(crate) app1_flags: &'a [&'a str],
+    /// Additional flags of API-1.
+    pub(crate) api1_flags: &'a [&'a str],
+    /// Additional flags of API-2.
+    pub(crate) api2_flags: &'a [&'a str],
     /// Additional flags of the provider and both apps.
     pub(crate) common_flags: &'a [&'a str],
     /// The Redis of all services; without it, the store is in memory.
     pub(crate) redis: Option<&'a RedisServer>,
+    /// Whether each port speaks TLS.
+    pub(crate) over_tls: bool,
     /// Defences that all services disable.
     pub(crate) weaknesses: &'a [Weakness],
 }
@@ -51,6 +61,17 @@ struct Program<T: clap::Args> {
 /// No flags of its own.
 #[derive(clap::Args)]
 struct Nothing;
+
+/// The same sockets; that of the mTLS port presents a certificate.
+fn with_mtls(
+    mut listeners: Listeners,
+    common: &Common,
+    site: Site,
+    problems: &mut Problems,
+) -> Option<Listeners> {
+    let bound = std::mem::take(&mut listeners.mtls).bound;
+    listeners.with_mtls(bound, common, site, problems)
+}
 
 impl Start<'_> {
     /// Starts the service of `site`.
@@ -84,6 +105,7 @@ impl Start<'_> {
         };
         let mut common = args.read(problems)?;
         common.addresses = self.addresses.clone();
+        common.trust = self.trust.clone();
         common.state_dir = StateDir::open(Some(self.state.to_owned())).unwrap();
         common.workers = 1;
         Some(common)
@@ -106,11 +128,13 @@ impl Start<'_> {
         let args = Program::<idp::Args>::parse_from(flags);
         let common = self.common(&args.common, problems)?;
         let config = idp::Config::read(&args.own, &common, problems)?;
+        let listeners = with_mtls(listeners, &common, Site::Idp, problems)?;
         Some(idp::build(config, listeners, self.store(), self.deps.clone()).await)
     }
 
     async fn app1(&self, listeners: Listeners, problems: &mut Problems) -> Started {
-        let flags = self.flags("app1-bff", self.changes.bff_flags);
+        let own = [self.changes.bff_flags, self.changes.app1_flags].concat();
+        let flags = self.flags("app1-bff", &own);
         let args = app1_bff::Args::parse_from(flags);
         let common = self.common(&args.common, problems)?;
         let config = args.read(&common, problems)?;
@@ -126,16 +150,32 @@ impl Start<'_> {
     }
 
     async fn api1(&self, listeners: Listeners, problems: &mut Problems) -> Started {
-        let args = api_1::Args::parse_from(["api-1"]);
+        let args = api_1::Args::parse_from([&["api-1"], self.changes.api1_flags].concat());
         let common = self.common(&args.common, problems)?;
-        let config = api_1::Config::read(&common, &args.issuer, &args.peers, &args.own, problems)?;
+        let config = api_1::Config::read(
+            &common,
+            &args.issuer,
+            &args.peers,
+            &args.introspection,
+            &args.own,
+            &args.proofs,
+            problems,
+        )?;
+        let listeners = with_mtls(listeners, &common, Site::Api1, problems)?;
         Some(api_1::build(config, listeners, self.store(), self.deps.clone()).await)
     }
 
     async fn api2(&self, listeners: Listeners, problems: &mut Problems) -> Started {
-        let args = api_2::Args::parse_from(["api-2"]);
+        let args = api_2::Args::parse_from([&["api-2"], self.changes.api2_flags].concat());
         let common = self.common(&args.common, problems)?;
-        let config = api_2::Config::read(&common, &args.issuer, problems)?;
+        let config = api_2::Config::read(
+            &common,
+            &args.issuer,
+            &args.introspection,
+            &args.own,
+            &args.proofs,
+            problems,
+        )?;
         Some(api_2::build(config, listeners, self.store(), self.deps.clone()).await)
     }
 

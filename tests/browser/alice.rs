@@ -50,8 +50,12 @@ pub async fn presses_every_button(browser: &Browser) {
         .run("return document.querySelectorAll('.calls > .call').length")
         .await
         .as_u64();
-    assert_eq!(calls, Some(5), "orders, report, stock, and placing both");
-    for number in 1..=5 {
+    assert_eq!(
+        calls,
+        Some(7),
+        "orders, report, stock, placing both, and what each API knows"
+    );
+    for number in 1..=7 {
         let call = format!(".calls > .call:nth-of-type({number})");
         presses(browser, &call).await;
         let answer = browser.text(&format!("{call} pre")).await;
@@ -59,7 +63,7 @@ pub async fn presses_every_button(browser: &Browser) {
     }
 }
 
-/// Presses the button of the call that `css` selects; what its price was.
+/// Presses the button of the call that `css` selects; returns its cost, as the page shows it.
 pub async fn presses(browser: &Browser, css: &str) -> String {
     let form = browser.has(&format!("{css} form")).await;
     let button = if form { "form button" } else { "a[data-call]" };
@@ -72,7 +76,7 @@ pub async fn presses(browser: &Browser, css: &str) -> String {
         .await;
     let fine = status.starts_with("200") || status.starts_with("201");
     assert!(fine, "{css}: {status}");
-    browser.text(&format!("{css} .price")).await
+    browser.text(&format!("{css} .cost")).await
 }
 
 /// `cookies` are those of a host: exactly `expected`, and no script can read

@@ -112,8 +112,7 @@ async fn the_same_script_in_the_spas_page_takes_the_access_token_away() {
     victim.browser.goto(&links.spa).await;
     until_done(&victim).await;
     victim.browser.click("[data-action='list']").await;
-    let heard =
-        "return loot.sent.map(sent => /bearer (\\S+)/i.exec(sent)?.[1]).find(Boolean) ?? null";
+    let heard = "return loot.sent.map(sent => /(?:bearer|dpop) (\\S+)/i.exec(sent)?.[1]).find(Boolean) ?? null";
     let mut token = Value::Null;
     for _ in 0..200 {
         token = victim.browser.run(heard).await;
@@ -123,14 +122,17 @@ async fn the_same_script_in_the_spas_page_takes_the_access_token_away() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     let token = token.as_str().expect("the script heard the token");
-    // On the attacker's own machine it is as good as in the page.
+    // On the attacker's own machine it lacks its key, which no script can read (RFC 9449). In
+    // the page the script can go on to use both.
     let url = format!("{}/resource", victim.url(Site::Api1));
-    let bearer = format!("Bearer {token}");
-    let headers = [("authorization", bearer.as_str())];
-    let answer = HeadlessBrowser::new()
-        .raw(Method::GET, &url, &headers, "")
-        .await;
-    assert_eq!(answer.status, 200, "{}", answer.body);
+    for scheme in ["Bearer", "DPoP"] {
+        let authorization = format!("{scheme} {token}");
+        let headers = [("authorization", authorization.as_str())];
+        let answer = HeadlessBrowser::new()
+            .raw(Method::GET, &url, &headers, "")
+            .await;
+        assert_eq!(answer.status, 401, "{}", answer.body);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

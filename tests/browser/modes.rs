@@ -10,7 +10,7 @@ use crate::alice::{
 };
 
 /// What a further call costs in `mode`.
-fn price_in(mode: &str, redis: bool) -> &'static str {
+fn cost_in(mode: &str, redis: bool) -> &'static str {
     match mode {
         "stateful" => "· 1 store command ·",
         // Memory is no farther away than a copy of it would be.
@@ -36,9 +36,9 @@ impl Places<'_> {
             let shown = browser.text("dl.facts .badge").await;
             assert_eq!(shown, mode);
             presses_every_button(browser).await;
-            let price = presses(browser, ".calls > .call:first-of-type").await;
-            let expected = price_in(mode, redis);
-            assert!(price.contains(expected), "{mode}: {price}");
+            let cost = presses(browser, ".calls > .call:first-of-type").await;
+            let expected = cost_in(mode, redis);
+            assert!(cost.contains(expected), "{mode}: {cost}");
             presses(browser, "main .sheet .call:not(.sheet)").await;
             are_guarded(&browser.cookies_of(host).await, &held_in(mode));
             scripts_find_none_of(browser, &cookie_values(browser).await).await;

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use kit::config::Site;
+use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::{Browser, ClientAuth, Platform};
-use tests::ALICE;
+use tests::{ALICE, new_key};
 
 /// The steps of a login, in their order.
 const LOGIN: [&str; 8] = [
@@ -29,7 +30,9 @@ struct Story {
 
 impl Story {
     async fn begin() -> Self {
-        let platform = Platform::start().await;
+        // With nonces: the platform's clock is not that of the browser.
+        let nonces = ["--api-dpop-nonce-key", "0123456789abcdef0123456789abcdef"];
+        let platform = Platform::start_with_apis(&[], &nonces, &[]).await;
         let browser = Browser::start().await;
         let spa = platform.url(Site::Spa);
         browser.goto(&spa).await;
@@ -87,6 +90,30 @@ impl Story {
         assert_eq!(self.browser.run(too_wide).await, false);
     }
 
+    /// A token that has left the page lacks the key to which it is bound (RFC 9449 §7.2).
+    async fn is_of_no_use_elsewhere(&self, access_token: &str) {
+        let url = format!("{}/resource", self.platform.url(Site::Api1));
+        let thief = self.platform.machine(ClientAuth::public("my_spa"));
+        let as_bearer = thief.call(Method::GET, &url, access_token).await;
+        assert_eq!(as_bearer.status, 401, "{}", as_bearer.body);
+        let with_a_key = thief.with_key(&new_key());
+        let with_a_key = with_a_key.call_bound(Method::GET, &url, access_token).await;
+        assert_eq!(with_a_key.status, 401, "{}", with_a_key.body);
+    }
+
+    /// What the browser's console complains about, but for the requests of the provider and of
+    /// API-1 to use their nonces (RFC 9449 §8, §9), which Chromium shows as failed requests.
+    async fn complaints(&self) -> Vec<String> {
+        let mut all = self.browser.complaints().await;
+        let asks = [("/token", "status of 400"), ("/resource", "status of 401")];
+        let is_one = |one: &String| {
+            asks.iter()
+                .any(|(at, status)| one.contains(at) && one.contains(status))
+        };
+        all.retain(|one| !is_one(one));
+        all
+    }
+
     fn tokens(&self) -> Vec<String> {
         let idp = self.platform.tap(Site::Idp);
         let kinds = ["access_token", "refresh_token", "id_token"];
@@ -139,7 +166,7 @@ async fn alice_signs_in_calls_the_api_and_refreshes_and_each_step_is_shown() {
     let list = story.takes("GET /resource", "api.call").await;
     assert!(list.contains("200"), "the new access token is used: {list}");
     story.fits_a_narrow_screen().await;
-    assert_eq!(story.browser.complaints().await, Vec::<String>::new());
+    assert_eq!(story.complaints().await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,13 +225,14 @@ async fn tokens_are_in_no_storage_and_no_cookie_and_any_script_in_the_page_reads
     let stolen = stolen
         .as_str()
         .unwrap()
-        .strip_prefix("Bearer ")
+        .strip_prefix("DPoP ")
         .unwrap()
         .to_owned();
     assert!(
         tokens.contains(&stolen),
         "hiding it from the page would not help"
     );
+    story.is_of_no_use_elsewhere(&stolen).await;
 
     story.browser.goto(&story.spa).await;
     assert!(
@@ -231,11 +259,12 @@ async fn signing_out_revokes_the_refresh_token_and_ends_the_providers_session() 
     assert!(idp.requests().contains("POST /revoke"));
 
     let spa = story.platform.machine(ClientAuth::public("my_spa"));
-    let refused = spa.refresh(&refresh_token, &[]).await;
+    let refused = spa.with_key(&new_key());
+    let refused = refused.refresh(&refresh_token, &[]).await;
     assert_eq!(refused.error(), "invalid_grant");
     // A form again: single sign-on has ended too.
     story.sign_in().await;
-    assert_eq!(story.browser.complaints().await, Vec::<String>::new());
+    assert_eq!(story.complaints().await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -298,8 +327,8 @@ async fn a_callback_that_does_not_match_shows_an_error_page_and_its_code_is_not_
     let sent = story.platform.tap(Site::Idp).requests();
     assert_eq!(
         sent.matches("POST /token").count(),
-        1,
-        "the last one alone was for the provider to judge"
+        2,
+        "the last one alone was for the provider to judge; it asked for its nonce first"
     );
 }
 

@@ -89,9 +89,11 @@ const TOLD: &str = "app2: its session has ended (back-channel logout)";
 #[tokio::test(flavor = "multi_thread")]
 async fn check_plays_all_four_modes_on_replicas_where_a_login_may_choose() {
     let choice = ("BFF_SESSION_MODE_CHOICE".to_owned(), "on".to_owned());
+    let names = "spiffe://sso-lab/app1,spiffe://sso-lab/app2";
+    let callers = ("API1_IDENTITY_CALLERS".to_owned(), names.to_owned());
     let platform = Processes::start(&Plan {
         replicas: 2,
-        environment: vec![choice, operator()],
+        environment: vec![choice, callers, operator()],
         ..Plan::default()
     })
     .await;

@@ -140,13 +140,7 @@ async fn rfc3629_6_a_byte_order_mark_in_a_file_is_ignored() {
     for start in 0..2 {
         let log = path(&format!("log{start}"));
         let mut child = Child::spawn(&binary("sso-lab"), &["up"], &environment, log);
-        let ready = async {
-            while !child.output().contains("sso-lab is ready") {
-                assert!(child.ended().is_none(), "it ended: {}", child.output());
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        assert!(tokio::time::timeout(SOON, ready).await.is_ok());
+        child.until_output("sso-lab is ready", SOON).await;
         for (app, port) in [("app1", 8082), ("app2", 8083)] {
             let app = format!("http://{app}.localhost:{}", port + offset);
             let mut cli = HeadlessBrowser::new();
@@ -179,13 +173,7 @@ async fn two_labs_with_different_domains_share_no_session_in_one_browser() {
         let log = folder.path().join(domain);
         let environment = [("DOMAIN".to_owned(), domain.to_owned())];
         let mut child = Child::spawn(&binary("sso-lab"), &[flags], &environment, log);
-        let ready = async {
-            while !child.output().contains("sso-lab is ready") {
-                assert!(child.ended().is_none(), "it ended: {}", child.output());
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        assert!(tokio::time::timeout(SOON, ready).await.is_ok());
+        child.until_output("sso-lab is ready", SOON).await;
         let app1 = format!("http://app1.{domain}:{}", 8082 + offset);
         assert!(child.output().contains(&app1), "{}", child.output());
         labs.push((child, app1));

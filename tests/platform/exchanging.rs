@@ -136,13 +136,25 @@ impl<'p> Exchanger<'p> {
         &self,
         message: ExchangeRequest,
     ) -> Result<sso_proto::idp::ExchangeResponse, Status> {
+        self.send_with(message, None).await
+    }
+
+    /// Sends `message` over gRPC with a DPoP proof.
+    pub async fn send_with(
+        &self,
+        message: ExchangeRequest,
+        proof: Option<&str>,
+    ) -> Result<sso_proto::idp::ExchangeResponse, Status> {
         let url = self.platform.grpc_url(kit::config::Site::Idp);
-        let channel = kit::net::Trust::default().grpc_channel(&url).unwrap();
+        let channel = self.platform.trust().grpc_channel(&url).unwrap();
         let mut request = Request::new(message);
         let pair = format!("{}:{}", self.client_id, self.secret);
         let basic = format!("Basic {}", STANDARD.encode(pair));
         let metadata = request.metadata_mut();
         metadata.insert("authorization", basic.parse().unwrap());
+        if let Some(proof) = proof {
+            metadata.insert("dpop", proof.parse().unwrap());
+        }
         let sent = TokenExchangeClient::new(channel).exchange(request).await;
         sent.map(tonic::Response::into_inner)
     }

@@ -22,7 +22,7 @@ fn text(api: &KubeApi, secret: &str, key: &str) -> String {
 /// What belongs together fits together.
 fn assert_whole(api: &KubeApi) {
     assert_eq!(api.names(), NAMES);
-    assert_eq!(api.data("d-idp").len(), 10);
+    assert_eq!(api.data("d-idp").len(), 12);
     assert_eq!(
         text(api, "d-idp", "app1-client-secret"),
         text(api, "d-app1", "client-secret")
@@ -211,7 +211,7 @@ async fn a_permanent_error_is_one_line_and_exit_code_1() {
     assert_eq!(code, Some(1), "{output}");
     assert_eq!(output.lines().count(), 1, "{output}");
     assert!(
-        output.contains("403 Forbidden") && output.contains("d-app1"),
+        output.contains("403 Forbidden") && output.contains("d-ca"),
         "{output}"
     );
     assert!(api.names().is_empty(), "nothing half done");

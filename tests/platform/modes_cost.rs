@@ -57,7 +57,7 @@ async fn cost(mode: &str) -> Cost {
             for _ in 0..CALLS / TABS {
                 let answer = tab.try_get(&url).await.unwrap();
                 assert_eq!(answer.status, 200, "{}", answer.body);
-                told += price(&answer);
+                told += stated_cost(&answer);
             }
             told
         }
@@ -80,7 +80,7 @@ async fn cost(mode: &str) -> Cost {
 }
 
 /// The store commands that the answer says it cost (`Server-Timing`).
-fn price(answer: &Response) -> u64 {
+fn stated_cost(answer: &Response) -> u64 {
     let timing = answer.header("server-timing").unwrap();
     let (_, rest) = timing.split_once("store;desc=\"").unwrap();
     let (commands, _) = rest.split_once(' ').unwrap();

@@ -2,7 +2,8 @@
 //! configuration of the provider that tells it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, hash_map::RandomState},
+    hash::{BuildHasher as _, Hasher as _},
     io::Write as _,
     sync::{
         Arc, Mutex,
@@ -123,10 +124,13 @@ async fn serve(
     stream.write_all(answer.as_bytes()).await
 }
 
-/// A port of loopback where nobody listens now.
+/// A port of loopback where nobody listens now. It is below the range from which systems
+/// take the ports of outgoing connections: one of these could have it soon.
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
+    let random = || RandomState::new().build_hasher().finish();
+    let ports = std::iter::repeat_with(|| 10_000 + u16::try_from(random() % 9_000).unwrap());
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.take(1_000).find(is_free).unwrap()
 }
 
 /// The built-in configuration, with `demo_rp` told at `port`.

@@ -39,7 +39,7 @@ impl Answer {
     /// It is a page that names the cookie and how to delete it, and no way back
     /// into the same.
     fn names(&self, cookie: &str) {
-        let words = format!("delete every cookie with the name {cookie}:");
+        let words = format!("delete every cookie with the name {cookie},");
         assert_eq!(self.status, 400, "{}", self.body);
         assert!(self.body.contains(&words), "{}", self.body);
         assert!(self.location.is_empty() && self.sets.is_empty());

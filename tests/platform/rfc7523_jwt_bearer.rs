@@ -83,6 +83,13 @@ impl Scene {
     }
 }
 
+/// A token for alice at API-2, of `platform`.
+pub async fn alices_token_on(platform: Platform) -> (Platform, Answer) {
+    let scene = Scene::on(platform);
+    let answer = scene.token("once", "alice", API2).await;
+    (scene.platform, answer)
+}
+
 /// A token for alice, of a platform of its own.
 pub async fn token_for_alice() -> Answer {
     Scene::start().await.token("once", "alice", API2).await

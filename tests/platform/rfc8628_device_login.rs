@@ -159,7 +159,7 @@ async fn rfc8628_3_5_a_denial_and_an_expired_code_are_exit_code_1() {
     let (text, code) = end(&platform, terminal).await;
     assert_eq!(code, Some(1), "{text}");
     assert!(
-        text.contains("nobody confirmed the code in its time"),
+        text.contains("nobody confirmed the code before it expired"),
         "{text}"
     );
 }

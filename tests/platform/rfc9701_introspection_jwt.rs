@@ -124,7 +124,9 @@ async fn rfc8414_2_the_metadata_name_the_endpoint_and_how_its_clients_authentica
         json!([
             "client_secret_basic",
             "client_secret_post",
-            "private_key_jwt"
+            "private_key_jwt",
+            "tls_client_auth",
+            "self_signed_tls_client_auth"
         ])
     );
     assert_eq!(

@@ -104,17 +104,31 @@ async fn no_service_works_for_a_caller_that_disconnected() {
         stream.write_all(request.as_bytes()).await.unwrap();
         open.push(stream);
     }
+    let while_connected = wrong_passwords(&platform).await;
     drop(open);
-    sign_in(&mut cli, ALICE).await;
-    assert!(cli.page().location().is_some(), "{}", cli.page());
-    let wrong = wrong_passwords(&platform).await;
-    assert!(wrong < 200, "{wrong} passwords were hashed for nobody");
+    sign_in_when_asked_again(&mut cli).await;
+    let wrong = wrong_passwords(&platform).await - while_connected;
+    assert!(wrong < 100, "{wrong} passwords were hashed for nobody");
     // Nothing of what was not looked at stays counted.
     let mut other = party.cli();
     other.goto(&party.authorize_url(&[])).await;
     let issuer = platform.issuer();
     let (status, ..) = post_from(&mut other, &issuer, BOB, "198.51.100.199").await;
     assert_eq!(status, 303);
+}
+
+/// Signs alice in. The service notices a disconnect a moment later, so the queue can still
+/// be full: alice then does what the page says.
+async fn sign_in_when_asked_again(cli: &mut HeadlessBrowser) {
+    for _ in 0..10 {
+        sign_in(cli, ALICE).await;
+        if cli.page().status() != 503 {
+            break;
+        }
+        let seconds = cli.page().header("retry-after").unwrap().parse().unwrap();
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+    assert!(cli.page().location().is_some(), "{}", cli.page());
 }
 
 async fn wrong_passwords(platform: &Platform) -> u64 {
@@ -124,7 +138,7 @@ async fn wrong_passwords(platform: &Platform) -> u64 {
     let line = metrics
         .lines()
         .find(|line| line.starts_with("sso_sign_ins") && line.contains("\"wrong\""));
-    line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
+    line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use kit::config::{Addresses, Site};
+use kit::{
+    config::{Addresses, Site},
+    net::Trust,
+};
 use reqwest::Method;
 use tempfile::TempDir;
 use testkit::{Child, HeadlessBrowser, KubeApi, binary, free_offset};
@@ -106,8 +109,24 @@ async fn services_start_from_it_mounted_read_only() {
     let offset = free_offset(1);
     let offset_flag = format!("--port-offset={offset}");
     let addresses = Addresses::new("http", "localhost", offset);
-    let mut idp = mounts.start("idp", &idp_dir, &[&offset_flag]);
+    let at = |name: &str| idp_dir.join(name).display().to_string();
+    let (mtls, clients) = (at("mtls.pem"), at("client-ca.pem"));
+    let certificates = [
+        offset_flag.as_str(),
+        "--mtls-certificate-file",
+        &mtls,
+        "--mtls-key-file",
+        &mtls,
+        "--mtls-client-ca-file",
+        &clients,
+    ];
+    let mut idp = mounts.start("idp", &idp_dir, &certificates);
     until_ready(&mut idp, addresses.port(Site::Idp)).await;
+    // Its mTLS port presents the certificate that was made for it.
+    let ca = Trust::in_pem(&api.data("d-idp")["client-ca.pem"]).unwrap();
+    let mtls_at = addresses.mtls_port(Site::Idp).unwrap();
+    let connected = ca.tls(&[]).connect("idp.localhost", mtls_at).await;
+    assert!(connected.is_ok(), "{connected:?}");
     let mut app2 = mounts.start("app2-bff", &app2_dir, &[&offset_flag]);
     until_ready(&mut app2, addresses.port(Site::App2)).await;
     // Its pushed request is signed with the key, and known by its public half.

@@ -56,13 +56,7 @@ async fn hash_password_prints_a_hash_that_the_provider_accepts() {
     ];
     let mut child = Child::spawn(&binary("sso-lab"), &flags, &environment, path("up.log"));
     let port = 8082 + offset.parse::<u16>().unwrap();
-    let ready = async {
-        while !child.output().contains("sso-lab is ready") {
-            assert!(child.ended().is_none(), "it ended: {}", child.output());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    assert!(tokio::time::timeout(SOON, ready).await.is_ok());
+    child.until_output("sso-lab is ready", SOON).await;
     let app1 = format!("http://app1.localhost:{port}");
     let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app1, ("dodo", "Brillig 4 o'clock")).await;

@@ -7,7 +7,7 @@ use testkit::{Child, KubeApi, binary};
 
 const SOON: Duration = Duration::from_secs(60);
 /// All Secrets of a deployment.
-pub const NAMES: [&str; 4] = ["d-app1", "d-app2", "d-idp", "d-redis"];
+pub const NAMES: [&str; 5] = ["d-app1", "d-app2", "d-ca", "d-idp", "d-redis"];
 /// As a chart would write it; in it the provider comes before what it is made from.
 pub const SPEC: &str = r#"
 [labels]
@@ -26,6 +26,13 @@ name = "d-idp"
 "app1-client-secret" = { kind = "copy", from = "d-app1/client-secret" }
 "app2-client.jwks.json" = { kind = "client-jwks", from = "d-app2/app2-client.pem" }
 "api-1-client-secret" = { kind = "token" }
+"mtls.pem" = { kind = "server-certificate", from = "d-ca/ca-bundle.pem", names = ["idp.localhost"] }
+"client-ca.pem" = { kind = "authority-certificate", from = "d-ca/ca-bundle.pem" }
+
+[[secrets]]
+name = "d-ca"
+[secrets.keys]
+"ca-bundle.pem" = { kind = "authority" }
 
 [[secrets]]
 name = "d-app1"

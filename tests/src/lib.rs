@@ -15,9 +15,12 @@ pub mod trace;
 pub mod words;
 
 pub use device::Device;
-use kit::config::Site;
+use kit::{
+    config::Site,
+    random::{OsRandom, Random},
+};
 pub use party::Party;
-use testkit::{HeadlessBrowser, Platform};
+use testkit::{HeadlessBrowser, Platform, ProofKey};
 
 /// Who signs in: user name and password.
 pub type Person = (&'static str, &'static str);
@@ -34,7 +37,14 @@ pub fn own_addresses(platform: &Platform) -> Vec<(String, String)> {
         own("IDP_ISSUER", platform.issuer()),
         own("API1_URL", platform.url(Site::Api1)),
         own("API2_GRPC_URL", platform.grpc_url(Site::Api2)),
+        own("API1_MTLS_URL", platform.mtls_url(Site::Api1)),
     ]
+}
+
+/// A new key for DPoP proofs.
+pub fn new_key() -> ProofKey {
+    let random: &dyn Random = &OsRandom;
+    ProofKey::generate(random).expect("a key")
 }
 
 /// Fills the login form that is shown.

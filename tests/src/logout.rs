@@ -1,5 +1,7 @@
 //! Signing out of an app, as its page's script does it.
 
+use std::time::{Duration, Instant};
+
 use reqwest::Method;
 use serde_json::Value;
 use testkit::{HeadlessBrowser, Response};
@@ -31,4 +33,19 @@ pub async fn log_out_everywhere(cli: &mut HeadlessBrowser, app: &str) -> Value {
         "{page}"
     );
     said
+}
+
+/// Waits until the app answers 401 to a call to `url`: its notice of a logout elsewhere may
+/// come after the logout's answer.
+pub async fn until_signed_out(cli: &mut HeadlessBrowser, url: &str) {
+    let began = Instant::now();
+    loop {
+        let answer = cli.raw(Method::GET, url, &[], "").await;
+        if answer.status == 401 {
+            return;
+        }
+        let is_late = began.elapsed() > Duration::from_secs(60);
+        assert!(!is_late, "{}: {}", answer.status, answer.body);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

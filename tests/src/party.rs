@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use kit::config::Site;
-use testkit::{Answer, ClientAuth, HeadlessBrowser, Machine, Pkce, Platform};
+use testkit::{Answer, ClientAuth, HeadlessBrowser, Machine, Pkce, Platform, ProofKey};
 use url::Url;
 
 use crate::{ALICE, words::EVERYTHING};
@@ -59,6 +59,15 @@ impl<'a> Party<'a> {
             ClientAuth::public("my_spa"),
             scope,
         )
+    }
+
+    /// The same client with this key, to which its tokens are bound.
+    #[must_use]
+    pub fn with_key(self, key: &ProofKey) -> Self {
+        Self {
+            machine: self.machine.with_key(key),
+            ..self
+        }
     }
 
     /// Any client, which asks for `scope`.

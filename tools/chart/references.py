@@ -19,7 +19,7 @@ from manifests import name_of, pod_template, read
 KNOWN = re.compile(r"wonderland|\$argon2|\b(app1|api-1|demo-rp|batch)-secret\b|\bpassword_hash\b")
 # Variables that would hold a secret; those that name a file do not.
 SECRET_VARIABLE = re.compile(r"(SECRET|KEY|PASSWORD|TOKEN|HEADERS|^REDIS_URL)$")
-INSIDE = re.compile(r"(?:http://|=)([a-z0-9-]+):(\d+)")
+INSIDE = re.compile(r"(?:https?://|=)([a-z0-9-]+):(\d+)")
 
 
 class Deployment:

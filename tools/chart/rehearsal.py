@@ -111,7 +111,7 @@ def certificate(home):
 
 def free_offset():
     """By how much the contract's ports are moved, so that all of them are free here."""
-    wanted = [*range(8080, 8088), 9081, 9085, *range(9100, 9108)]
+    wanted = [*range(8080, 8088), 8481, 8484, 9081, 9085, *range(9100, 9108)]
     for offset in range(2000 + os.getpid() % 20000, 45000, 97):
         sockets = []
         try:
@@ -197,13 +197,15 @@ class Rehearsal:
         """A pod's words as this machine knows them: its paths under `root`, Services' names
         as ports of loopback."""
         def port(match):
-            number = int(match[2])
-            return f"{match[1]}127.0.0.1:{self.redis_port if number == 6379 else number + self.offset}"
+            number = int(match[3])
+            # A certificate is good for the service's names, and not for the address.
+            host = match[2].replace("-", "") + ".localhost" if match[1] == "https://" else "127.0.0.1"
+            return f"{match[1]}{host}:{self.redis_port if number == 6379 else number + self.offset}"
         text = re.sub(r"(?m)^port 6379$", f"port {self.redis_port}", text)
         text = re.sub(r"(?m)^bind .*$", "bind 127.0.0.1", text)
         text = re.sub(r"(?<![\w/])/(etc/sso-lab|var/lib/sso-lab|etc/redis|run/secrets|data)\b", rf"{root}/\1", text)
         # A port ends where the digits do: behind a user's name stands a password, which may begin with some.
-        return re.sub(r"(//|=|@)sso-lab-[a-z0-9-]+:(\d+)(?![\w@-])", port, text)
+        return re.sub(r"(https://|//|=|@)sso-lab-([a-z0-9-]+):(\d+)(?![\w@-])", port, text)
 
     def files(self, name, spec):
         """The pod's volumes, as directories that cannot be written."""

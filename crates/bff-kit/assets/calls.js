@@ -2,7 +2,7 @@
 // open the response as a page, and the forms post.
 
 import { element } from "./dom.js";
-import { price } from "./price.js";
+import { cost } from "./cost.js";
 import { request } from "./request.js";
 
 const SIGN_IN = "/login?return_to=/";
@@ -37,9 +37,9 @@ function wayOn(response) {
   return null;
 }
 
-function priced(response) {
-  const said = price(response);
-  return said && element("p", "small price", element("strong", "", "Price"), ` ${said}`);
+function costLine(response) {
+  const said = cost(response);
+  return said && element("p", "small cost", element("strong", "", "Cost"), ` ${said}`);
 }
 
 function show(answer, ...parts) {
@@ -62,7 +62,7 @@ async function run(call) {
     status.classList.toggle("refused", !response.ok);
     const line = element("p", "answer-line", element("code", "", `${options.method} ${path}`), status, element("span", "muted", time));
     const trace = element("p", "small muted", "Trace ", element("code", "", response.headers.get("Trace-Id") ?? "unknown"));
-    show(answer, line, wayOn(response), priced(response), element("pre", "", indented(text)), trace);
+    show(answer, line, wayOn(response), costLine(response), element("pre", "", indented(text)), trace);
   } catch {
     show(answer, element("p", "note bad", `No answer from ${path}. Is the app still running?`));
   } finally {

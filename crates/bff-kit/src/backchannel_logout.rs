@@ -40,7 +40,7 @@ enum Refusal {
 
 /// The handler.
 #[utoipa::path(
-    post, path = "/backchannel-logout", summary = "The provider says that a session is over", tag = "This app",
+    post, path = "/backchannel-logout", summary = "The provider announces the end of a session", tag = "This app",
     responses(
         (status = 200, description = "Its sessions have ended here"),
         (status = 400, description = "The logout token is refused"),
@@ -136,5 +136,29 @@ impl Refusal {
             error: ErrorCode::InvalidRequest.as_str().to_owned(),
             error_description: Some(self.to_string()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fuzz_forms_of_logouts() {
+        fuzz::run(
+            &[
+                "logout_token=a.b.c",
+                "logout_token=a&logout_token=b",
+                "logout_token=",
+            ],
+            |body| {
+                let tokens =
+                    url::form_urlencoded::parse(body).filter(|(name, _)| name == "logout_token");
+                let tokens: Vec<_> = tokens.map(|(_, token)| token.into_owned()).collect();
+                if let Ok(token) = read(body) {
+                    assert_eq!(tokens, [token]);
+                }
+            },
+        );
     }
 }

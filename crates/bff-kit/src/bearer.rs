@@ -8,10 +8,12 @@ use http::HeaderValue;
 use oauth_types::claims::Audience;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-const SCHEME: &str = "Bearer ";
+const BEARER: &str = "Bearer ";
+const DPOP: &str = "DPoP ";
 
-/// An access token as the value of an `Authorization` header (RFC 6750 §2.1).
-/// It is made once, when the token is received; a clone only counts a reference.
+/// An access token as the value of an `Authorization` header (RFC 6750 §2.1); one that is
+/// bound to the app's key has the scheme `DPoP` (RFC 9449 §7.1). It is made once, when the
+/// token is received; a clone only counts a reference.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Bearer(HeaderValue);
 
@@ -21,11 +23,25 @@ struct UnverifiedClaims {
 }
 
 impl Bearer {
-    /// `None` for a token that does not fit a header.
+    /// A bearer token; `None` for one that does not fit a header.
     pub(crate) fn new(token: &str) -> Option<Self> {
-        let mut value = HeaderValue::try_from([SCHEME, token].concat()).ok()?;
+        Self::with_scheme(BEARER, token)
+    }
+
+    /// The same for a token that is bound to the app's key, if it `is_bound`.
+    pub(crate) fn bound_if(is_bound: bool, token: &str) -> Option<Self> {
+        Self::with_scheme(if is_bound { DPOP } else { BEARER }, token)
+    }
+
+    fn with_scheme(scheme: &str, token: &str) -> Option<Self> {
+        let mut value = HeaderValue::try_from([scheme, token].concat()).ok()?;
         value.set_sensitive(true);
         Some(Self(value))
+    }
+
+    /// Whether it is bound to the app's key.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.0.as_bytes().starts_with(DPOP.as_bytes())
     }
 
     /// With its scheme, for a call.
@@ -35,14 +51,13 @@ impl Bearer {
 
     /// Whether it is this token; in constant time.
     pub(crate) fn is(&self, token: &str) -> bool {
-        let own = self.0.as_bytes().get(SCHEME.len()..).unwrap_or_default();
-        verify_slices_are_equal(own, token.as_bytes()).is_ok()
+        verify_slices_are_equal(self.token().as_bytes(), token.as_bytes()).is_ok()
     }
 
     /// The token alone.
     pub(crate) fn token(&self) -> &str {
         let text = self.0.to_str().unwrap_or_default();
-        text.strip_prefix(SCHEME).unwrap_or_default()
+        text.split_once(' ').unwrap_or_default().1
     }
 
     /// The audience that a JWT names; `None` for an opaque token. To its client an
@@ -65,6 +80,9 @@ impl fmt::Debug for Bearer {
 
 impl Serialize for Bearer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.is_bound() {
+            return serializer.collect_str(&format_args!("{DPOP}{}", self.token()));
+        }
         serializer.serialize_str(self.token())
     }
 }
@@ -72,7 +90,12 @@ impl Serialize for Bearer {
 impl<'de> Deserialize<'de> for Bearer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let token = String::deserialize(deserializer)?;
-        Self::new(&token).ok_or_else(|| D::Error::custom("an access token that fits no header"))
+        // A token has no space.
+        let read = match token.strip_prefix(DPOP) {
+            Some(bound) => Self::bound_if(true, bound),
+            None => Self::new(&token),
+        };
+        read.ok_or_else(|| D::Error::custom("an access token that fits no header"))
     }
 }
 
@@ -91,6 +114,18 @@ mod tests {
         assert!(!format!("{bearer:?}").contains("a.b.c"));
         assert!(Bearer::new("a\nb").is_none());
     }
+
+    #[test]
+    fn rfc9449_7_1_a_bound_token_keeps_its_scheme() {
+        let bound = Bearer::bound_if(true, "a.b.c").unwrap();
+        assert!(bound.is_bound() && bound.is("a.b.c"));
+        assert_eq!(bound.token(), "a.b.c");
+        let written = serde_json::to_string(&bound).unwrap();
+        assert_eq!(written, "\"DPoP a.b.c\"");
+        assert_eq!(serde_json::from_str::<Bearer>(&written).unwrap(), bound);
+        assert_ne!(Bearer::bound_if(false, "a.b.c").unwrap(), bound);
+    }
+
     #[test]
     fn a_jwt_says_its_audience_and_an_opaque_token_nothing() {
         let audience = |token: &str| Bearer::new(token).unwrap().unverified_audience();

@@ -9,7 +9,7 @@ use super::{
     tests::setup,
     *,
 };
-use crate::{app::RequestBy, pre_session::Begin};
+use crate::{app::RequestBy, pre_session::NewLogin};
 
 #[actix_web::test]
 async fn a_denied_consent_is_a_403_page() {
@@ -44,10 +44,11 @@ async fn a_callback_while_the_provider_is_away_uses_nothing_up() {
         .begin(
             &request,
             "S555",
-            Begin {
+            NewLogin {
                 return_to: "/",
                 signed_in_since: None,
                 mode: None,
+                credentials: crate::credentials::Chosen::default(),
                 pushes: false,
             },
         )
@@ -128,7 +129,7 @@ async fn a_cookie_that_comes_twice_ends_on_a_page_that_names_it_and_uses_nothing
                 continue;
             }
             assert_eq!(seen.status, StatusCode::BAD_REQUEST, "{uri} {twice}");
-            let words = format!("delete every cookie with the name {twice}:");
+            let words = format!("delete every cookie with the name {twice},");
             assert!(seen.body.contains(&words), "{uri} {twice}: {}", seen.body);
             assert_eq!(seen.header("set-cookie"), "", "none is removed");
         }

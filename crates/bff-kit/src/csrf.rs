@@ -102,8 +102,8 @@ impl Csrf {
         origin == format!("{scheme}://{host}") && name(host) == name(own_host)
     }
 
-    /// `is_page`: any site may navigate here. `Ok(true)`: the form token has yet to be
-    /// checked.
+    /// `is_page`: any site may navigate to this address. `Ok(true)`: the request is a form
+    /// whose token has to be checked.
     fn judge(&self, method: &Method, is_page: bool, headers: &HeaderMap) -> Result<bool, Refusal> {
         let value = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
@@ -156,15 +156,15 @@ fn is_navigation(headers: &HeaderMap) -> bool {
     is(SEC_FETCH_MODE, "navigate") && is(SEC_FETCH_DEST, "document")
 }
 
-/// The guard before `next`. It refuses by an answer, not by an error: the server
-/// adds headers to answers only, and counts only those.
+/// The guard before `next`. It refuses with a response and not with an error, because the
+/// server adds headers to responses only, and counts only responses.
 pub(crate) async fn guard<B: MessageBody + 'static>(
     site: Site,
     csrf: &Csrf,
     mut req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    // Calls are no navigations, and need no second search for the route.
+    // A call to an API is no navigation, so its route is not searched twice.
     let is_page = is_navigation(req.headers())
         && (PAGES.contains(&req.path()) || req.match_pattern().is_none());
     match csrf.judge(req.method(), is_page, req.headers()) {
@@ -175,7 +175,7 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
         }
         Ok(true) => match req.extract::<Body>().await?.read(FORM).await {
             Ok(body) if csrf.is_forms_token(&req, &body) => {
-                // The handler reads the same form again.
+                // The handler reads the form too.
                 let again = stream::once(ready(Ok::<_, PayloadError>(body)));
                 req.set_payload(Payload::Stream {
                     payload: Box::pin(again),

@@ -14,6 +14,7 @@ mod callback;
 mod client_auth;
 mod config;
 mod cookies;
+mod credentials;
 mod csrf;
 mod events;
 mod home;
@@ -25,6 +26,7 @@ pub mod pages;
 mod params;
 mod pre_session;
 mod problems;
+mod prover;
 mod provider;
 mod proxy;
 mod return_to;
@@ -41,9 +43,13 @@ mod user_sessions;
 mod watched;
 
 pub use app::{App, RequestBy};
-pub use client_auth::{ClientAuth, ClientKey, client_key, new_client_key};
-pub use config::{AppArgs, BffArgs, BffPeerArgs, Config, OwnArgs, Sources};
+pub use client_auth::{ClientAuth, ClientKey, client_key, new_client_key, read_client_key};
+pub use config::{
+    AppArgs, BffArgs, BffPeerArgs, CertificateFiles, Config, Keys, OwnArgs, Sources, machine_key,
+    mtls_identity,
+};
 pub use cookies::SESSION as SESSION_COOKIE;
+pub use credentials::{CredentialMethod, machine_client_id, mtls_client_id, spiffe_id};
 pub use provider::AudienceBy;
 #[cfg(feature = "bench")]
 pub use proxy::alone::ProxyAlone;

@@ -16,15 +16,16 @@ use web_kit::{problem::Problem, trace::begin_login_trace};
 
 use crate::{
     app::RequestBy,
-    audiences,
+    audiences::{self, API1, API2, Audience, PerApi},
     callback::CALLBACK,
     cookies::{self, Cookies, SetCookies},
+    credentials::{Chosen, CredentialMethod, Credentials},
     params,
-    pre_session::{Begin, Begun, NotBegun},
+    pre_session::{NewLogin, StartLoginError, StartedLogin},
     problems::{provider_failed, store_unreachable},
     provider::ProviderError,
     return_to::ReturnTo,
-    sessions::{Purpose, SessionMode},
+    sessions::{About, Purpose, SessionMode, Sessions},
     state::Bff,
 };
 
@@ -33,21 +34,32 @@ const MAX_ACR_VALUES: usize = 256;
 /// What `prompt` may say (OIDC Core §3.1.2.1).
 const PROMPTS: [&str; 4] = ["none", "login", "consent", "select_account"];
 
-/// What a login asks for.
+/// The parameters that choose how the session gets the credential for each API.
+pub(crate) const API1_CREDENTIAL: &str = "api1_credential";
+pub(crate) const API2_CREDENTIAL: &str = "api2_credential";
+
+/// The query of `/login`.
 #[derive(Debug, PartialEq, Eq)]
-struct Ask {
+struct LoginOptions {
     return_to: ReturnTo,
     prompt: Option<String>,
     max_age: Option<u32>,
     acr_values: Option<String>,
     mode: Option<SessionMode>,
+    credentials: Chosen,
 }
 
-impl Ask {
-    /// `choice`: whether a login may choose its session's mode.
-    fn read(query: &str, choice: bool, weaknesses: Weaknesses) -> Result<Self, String> {
+impl LoginOptions {
+    /// `choice`: whether a login may choose its session's mode, and how that gets its
+    /// `credentials`.
+    fn read(
+        query: &str,
+        choice: bool,
+        credentials: &Credentials,
+        weaknesses: Weaknesses,
+    ) -> Result<Self, String> {
         let params = params::parse(query.as_bytes()).map_err(|e| e.to_string())?;
-        // An empty one is not a local path either.
+        // An empty return_to is an error, not the home page.
         let return_to = params.get_or_empty("return_to").map_or_else(
             || Ok(ReturnTo::home()),
             |text| ReturnTo::read(text, weaknesses),
@@ -55,21 +67,31 @@ impl Ask {
         let prompt = params.get("prompt").map(read_prompt).transpose()?;
         let max_age = params.get("max_age").map(str::parse).transpose();
         let acr_values = params.get("acr_values");
-        let fine = |text: &str| {
+        let is_printable = |text: &str| {
             text.len() <= MAX_ACR_VALUES && text.bytes().all(|b| (0x20..0x7F).contains(&b))
         };
-        if acr_values.is_some_and(|text| !fine(text)) {
+        if acr_values.is_some_and(|text| !is_printable(text)) {
             return Err(format!(
                 "acr_values are at most {MAX_ACR_VALUES} printable characters."
             ));
         }
         let mode = params.get("mode").map(str::parse).transpose();
-        let mode = mode.map_err(|known| format!("mode is {known}."))?;
+        let mode = mode.map_err(|expected| format!("mode: {expected}."))?;
         if mode.is_some() && !choice {
             return Err("This app does not let a login choose its session mode.".to_owned());
         }
+        let chosen = |name, audience| {
+            let method = params
+                .get(name)
+                .map(|text| choose(name, text, audience, credentials));
+            method.transpose()
+        };
         Ok(Self {
             mode,
+            credentials: PerApi {
+                api1: chosen(API1_CREDENTIAL, &API1)?,
+                api2: chosen(API2_CREDENTIAL, &API2)?,
+            },
             return_to: return_to.map_err(|e| e.to_string())?,
             prompt,
             max_age: max_age.map_err(|_| "max_age is a number of seconds.")?,
@@ -77,12 +99,23 @@ impl Ask {
         })
     }
 
-    /// Whether the provider has to be asked even with a live session.
+    /// Whether the browser has to go to the provider even with a live session.
     const fn asks_for_more(&self) -> bool {
         self.prompt.is_some() || self.max_age.is_some() || self.acr_values.is_some()
     }
 
-    /// The earliest time of sign-in that counts.
+    /// Whether the session of `about` is as the login chooses.
+    fn fits(&self, about: &About, sessions: &Sessions) -> bool {
+        let is_got_by = |audience: &'static Audience| {
+            let method = sessions.credentials().method(about.credentials, audience);
+            let asked = self.credentials.of(audience);
+            asked.is_none_or(|asked| asked == method)
+        };
+        self.mode.is_none_or(|asked| asked == about.mode)
+            && Audience::ALL.into_iter().all(is_got_by)
+    }
+
+    /// The earliest time at which the user may have signed in at the provider; `None`: any.
     fn signed_in_since(&self, now: Timestamp) -> Option<Timestamp> {
         let fresh = self
             .prompt
@@ -95,7 +128,29 @@ impl Ask {
     }
 }
 
-/// OIDC Core §3.1.2.1: known words, and `none` alone.
+/// The method `text` for `audience`, where a login may choose it.
+fn choose(
+    name: &str,
+    text: &str,
+    audience: &'static Audience,
+    credentials: &Credentials,
+) -> Result<CredentialMethod, String> {
+    if !credentials.choice() {
+        return Err("This app does not let a login choose how it gets credentials.".to_owned());
+    }
+    let method: CredentialMethod = text
+        .parse()
+        .map_err(|known| format!("{name} is {known}."))?;
+    if credentials.has(method, audience) {
+        return Ok(method);
+    }
+    Err(format!(
+        "{name}: this app does not use {method} for {}.",
+        audience.uri
+    ))
+}
+
+/// OIDC Core §3.1.2.1: values of [`PROMPTS`]; `none` stands alone.
 fn read_prompt(text: &str) -> Result<String, String> {
     let words: Vec<_> = text.split(' ').collect();
     let known = words.len() <= PROMPTS.len() && words.iter().all(|word| PROMPTS.contains(word));
@@ -105,78 +160,80 @@ fn read_prompt(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// The handler.
+/// `GET /login`.
 pub(crate) async fn login(req: HttpRequest, bff: web::Data<Bff>) -> Result<HttpResponse, Problem> {
     let bad =
         |why: String| Problem::new(StatusCode::BAD_REQUEST, "Cannot start the login").detail(why);
     let choice = bff.sessions.settings().choice;
-    let ask = Ask::read(req.query_string(), choice, bff.weaknesses).map_err(bad)?;
-    if let Some(name) = cookies::doubled(&Cookies::of(&req)) {
-        return Ok(web_kit::cookies::doubled(&req, bff.app.site, name));
+    let credentials = bff.sessions.credentials();
+    let query = req.query_string();
+    let options = LoginOptions::read(query, choice, credentials, bff.weaknesses).map_err(bad)?;
+    if let Some(name) = cookies::duplicate(&Cookies::of(&req)) {
+        return Ok(web_kit::cookies::duplicate_page(&req, bff.app.site, name));
     }
     let state = bff.random.token();
     let span = begin_login_trace(&req, &state);
-    start(&req, &bff, &ask, &state).instrument(span).await
+    start(&req, &bff, &options, &state).instrument(span).await
 }
 
 async fn start(
     req: &HttpRequest,
     bff: &Bff,
-    ask: &Ask,
+    options: &LoginOptions,
     state: &str,
 ) -> Result<HttpResponse, Problem> {
     let mut set = SetCookies::default();
-    if !ask.asks_for_more() {
+    if !options.asks_for_more() {
         let (session, changed) = bff.sessions.open(req, Purpose::USE).await?;
-        let fits = |mode| ask.mode.is_none_or(|asked| asked == mode);
-        if session.is_some_and(|session| fits(session.about().mode)) {
-            return Ok(changed.on(redirect(ask.return_to.as_str())));
+        if session.is_some_and(|session| options.fits(session.about(), &bff.sessions)) {
+            return Ok(changed.add_to(redirect(options.return_to.as_str())));
         }
         set = changed;
     }
-    let answer = match to_provider(req, bff, ask, state).await {
+    let answer = match to_provider(req, bff, options, state).await {
         Ok((location, cookies)) => {
             set.append(cookies);
             redirect(location.as_str())
         }
         Err(problem) => HttpResponse::from_error(problem),
     };
-    Ok(set.on(answer))
+    Ok(set.add_to(answer))
 }
 
-/// Saves the login; returns the authorization request's URL and the cookies that bind
-/// the login to this browser.
+/// Saves the pre-session; returns the authorization request's URL and the cookies that
+/// bind the login to this browser.
 async fn to_provider(
     req: &HttpRequest,
     bff: &Bff,
-    ask: &Ask,
+    options: &LoginOptions,
     state: &str,
 ) -> Result<(Url, SetCookies), Problem> {
-    let login = Begin {
-        return_to: ask.return_to.as_str(),
-        signed_in_since: ask.signed_in_since(bff.clock.now()),
-        mode: ask.mode,
+    let login = NewLogin {
+        return_to: options.return_to.as_str(),
+        signed_in_since: options.signed_in_since(bff.clock.now()),
+        mode: options.mode,
+        credentials: options.credentials,
         pushes: bff.app.request == RequestBy::Push,
     };
     let saving = bff.pre_sessions.begin(req, state, login);
     let begun = saving.instrument(kit::step!(span::PRE_SESSION)).await;
-    let begun = begun.map_err(not_begun)?;
+    let begun = begun.map_err(cannot_start)?;
     let redirect_uri = format!("{}{CALLBACK}", bff.origin(req));
-    let params = request_params(bff, redirect_uri, ask, state, &begun);
+    let params = request_params(bff, redirect_uri, options, state, &begun);
     let location = location(bff, params)
         .await
         .map_err(|error| provider_failed(&error))?;
     Ok((location, begun.cookies.into()))
 }
 
-fn not_begun(error: NotBegun) -> Problem {
+fn cannot_start(error: StartLoginError) -> Problem {
     let cannot = "Cannot start the login";
     match error {
-        NotBegun::Store(error) => store_unreachable(&error.to_string()),
-        NotBegun::TooLarge => {
+        StartLoginError::Store(error) => store_unreachable(&error.to_string()),
+        StartLoginError::TooLarge => {
             Problem::new(StatusCode::BAD_REQUEST, cannot).detail("return_to is too long.")
         }
-        NotBegun::TooMany => Problem::new(StatusCode::TOO_MANY_REQUESTS, cannot)
+        StartLoginError::TooMany => Problem::new(StatusCode::TOO_MANY_REQUESTS, cannot)
             .detail("Too many unfinished logins. Try again in a minute.")
             .retry_after(60),
     }
@@ -193,9 +250,9 @@ fn redirect(location: &str) -> HttpResponse {
 fn request_params(
     bff: &Bff,
     redirect_uri: String,
-    ask: &Ask,
+    options: &LoginOptions,
     state: &str,
-    begun: &Begun,
+    begun: &StartedLogin,
 ) -> Vec<(&'static str, String)> {
     let mut params = vec![
         ("response_type", "code".to_owned()),
@@ -207,17 +264,22 @@ fn request_params(
         ("code_challenge", pkce::challenge(&begun.verifier)),
         ("code_challenge_method", pkce::S256.to_owned()),
     ];
-    params.extend(ask.prompt.clone().map(|prompt| ("prompt", prompt)));
-    params.extend(ask.max_age.map(|secs| ("max_age", secs.to_string())));
-    params.extend(ask.acr_values.clone().map(|values| ("acr_values", values)));
+    params.extend(options.prompt.clone().map(|prompt| ("prompt", prompt)));
+    params.extend(options.max_age.map(|secs| ("max_age", secs.to_string())));
+    params.extend(
+        options
+            .acr_values
+            .clone()
+            .map(|values| ("acr_values", values)),
+    );
     params
 }
 
-/// Where the browser goes. A pushed request leaves only its reference and the
-/// client's id in the URL (RFC 9126 §4).
+/// The URL of the authorization request. If the request is pushed, the URL contains only
+/// the client's id and the `request_uri` (RFC 9126 §4).
 async fn location(bff: &Bff, params: Vec<(&'static str, String)>) -> Result<Url, ProviderError> {
-    let known = bff.provider.known().await?;
-    let mut url = known.metadata.authorization_endpoint.clone();
+    let discovery = bff.provider.discovery().await?;
+    let mut url = discovery.metadata.authorization_endpoint.clone();
     let params = match bff.app.request {
         RequestBy::Url => params,
         RequestBy::Push => vec![
@@ -232,16 +294,21 @@ async fn location(bff: &Bff, params: Vec<(&'static str, String)>) -> Result<Url,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credentials::tests::credentials;
 
-    fn read(query: &str, choice: bool) -> Result<Ask, String> {
-        Ask::read(query, choice, Weaknesses::default())
+    fn known(choice: bool) -> Credentials {
+        credentials(PerApi::default(), choice, true)
+    }
+
+    fn read(query: &str, choice: bool) -> Result<LoginOptions, String> {
+        LoginOptions::read(query, choice, &known(choice), Weaknesses::default())
     }
 
     #[test]
-    fn with_nothing_asked_it_leads_home_and_a_live_session_is_enough() {
-        let ask = read("", true).unwrap();
-        assert_eq!(ask.return_to.as_str(), "/");
-        assert!(!ask.asks_for_more());
+    fn without_options_a_login_leads_home_and_a_live_session_is_enough() {
+        let options = read("", true).unwrap();
+        assert_eq!(options.return_to.as_str(), "/");
+        assert!(!options.asks_for_more());
         assert!(!read("return_to=/docs", true).unwrap().asks_for_more());
         for more in [
             "prompt=login",
@@ -254,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_login_of_ours_asks_for_is_refused() {
+    fn invalid_options_are_refused() {
         let long = format!("acr_values={}", "a".repeat(MAX_ACR_VALUES + 1));
         let wrong = [
             "return_to=//evil",
@@ -278,9 +345,28 @@ mod tests {
 
     #[test]
     fn a_login_chooses_its_mode_only_where_it_may() {
-        let ask = read("mode=hybrid", true).unwrap();
-        assert_eq!(ask.mode, Some(SessionMode::Hybrid));
+        let options = read("mode=hybrid", true).unwrap();
+        assert_eq!(options.mode, Some(SessionMode::Hybrid));
         assert!(read("mode=hybrid", false).is_err());
+    }
+
+    #[test]
+    fn a_login_chooses_its_credentials_only_where_it_may() {
+        let query = "api1_credential=jwt_bearer&api2_credential=token_exchange";
+        let ask = read(query, true).unwrap();
+        let chosen = PerApi {
+            api1: Some(CredentialMethod::JwtBearer),
+            api2: Some(CredentialMethod::TokenExchange),
+        };
+        assert_eq!(ask.credentials, chosen);
+        assert!(read(query, false).is_err());
+        for wrong in ["api1_credential=sticky", "api2_credential="] {
+            let refused = read(wrong, true);
+            assert!(
+                refused.is_err() || refused.unwrap().credentials.is_default(),
+                "{wrong}"
+            );
+        }
     }
 
     #[test]
@@ -296,5 +382,25 @@ mod tests {
         assert_eq!(since("max_age=60"), Some(940));
         assert_eq!(since("prompt=login"), Some(1000));
         assert_eq!(since("prompt=login+consent&max_age=60"), Some(1000));
+    }
+
+    #[test]
+    fn fuzz_what_a_login_asks_for() {
+        let seeds =
+            ["return_to=/docs&prompt=login+consent&max_age=60&acr_values=urn:x&mode=hybrid"];
+        fuzz::run_text(&seeds, |query| {
+            if let Ok(ask) = read(query, false) {
+                assert_eq!(ask.mode, None);
+                assert!(ask.return_to.as_str().starts_with('/'));
+                let acr = ask.acr_values.unwrap_or_default();
+                assert!(acr.len() <= MAX_ACR_VALUES && !acr.contains(['\r', '\n']));
+                let words = ask.prompt.unwrap_or_default();
+                assert!(
+                    words
+                        .split(' ')
+                        .all(|word| word.is_empty() || PROMPTS.contains(&word))
+                );
+            }
+        });
     }
 }

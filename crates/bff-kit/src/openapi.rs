@@ -17,8 +17,8 @@ use crate::{
 #[openapi(
     info(
         title = "the app's name",
-        description = "Every call goes through this app's backend: the browser sends its session cookie, the \
-                       backend puts an access token in its place. Unsafe methods need the header X-CSRF: 1.",
+        description = "Every call goes through this app's backend: the browser sends its session cookie, and \
+                       the backend replaces the cookie with an access token. Unsafe methods need the header X-CSRF: 1.",
         license(name = "Apache-2.0"),
     ),
     paths(
@@ -31,8 +31,10 @@ use crate::{
         proxy::api1::list,
         proxy::api1::place,
         proxy::api1::report,
+        proxy::api1::whoami,
         proxy::api2::list,
         proxy::api2::reserve,
+        proxy::api2::whoami,
     ),
     modifiers(&SessionCookie)
 )]
@@ -80,6 +82,8 @@ mod tests {
             ("/api1/data", "get"),
             ("/api1/data", "post"),
             ("/api1/report", "get"),
+            ("/api1/whoami", "get"),
+            ("/api2/whoami", "get"),
             ("/api2/data", "get"),
             ("/api2/data", "post"),
         ] {

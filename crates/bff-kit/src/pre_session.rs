@@ -20,6 +20,7 @@ use web_kit::client::client_addr;
 
 use crate::{
     cookies::{self, Cookies},
+    credentials::Chosen,
     sessions::SessionMode,
 };
 
@@ -47,7 +48,7 @@ pub(crate) struct PreSession {
     pub(crate) nonce: String,
     /// For the code (RFC 7636 §4.1).
     pub(crate) verifier: String,
-    /// Where the login leads to.
+    /// The path to which the login leads.
     pub(crate) return_to: String,
     /// The earliest time of sign-in that counts, where the login asked for a fresh
     /// sign-in.
@@ -56,30 +57,35 @@ pub(crate) struct PreSession {
     /// The session's mode, where the login chose one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) mode: Option<SessionMode>,
+    /// How the session gets credentials, where the login chose that.
+    #[serde(default, skip_serializing_if = "Chosen::is_default")]
+    pub(crate) credentials: Chosen,
     /// What the record is charged to; a record of an older version has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     charge: Option<Charge>,
-    /// What its pushed request is charged to, where there is one.
+    /// What its pushed request is charged to, if the request was pushed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     push: Option<Charge>,
 }
 
-/// What a login asks for and its callback needs.
+/// What `/login` decides and the callback needs.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Begin<'a> {
-    /// Where it leads to.
+pub(crate) struct NewLogin<'a> {
+    /// The path to which the login leads.
     pub(crate) return_to: &'a str,
     /// The earliest time of sign-in that counts.
     pub(crate) signed_in_since: Option<Timestamp>,
     /// The session's mode, where the login chooses one.
     pub(crate) mode: Option<SessionMode>,
+    /// How the session gets credentials, where the login chooses that.
+    pub(crate) credentials: Chosen,
     /// Whether its request is pushed to the provider.
     pub(crate) pushes: bool,
 }
 
-/// Why a login does not begin.
+/// Why a login cannot start.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NotBegun {
+pub(crate) enum StartLoginError {
     /// Too many requests were pushed lately: in all, or for this address.
     #[error("too many logins were begun and not finished")]
     TooMany,
@@ -91,8 +97,8 @@ pub(crate) enum NotBegun {
     Store(#[from] StoreError),
 }
 
-/// A login that has begun.
-pub(crate) struct Begun {
+/// A login that has started.
+pub(crate) struct StartedLogin {
     /// `nonce`.
     pub(crate) nonce: String,
     /// The PKCE verifier.
@@ -114,7 +120,7 @@ pub(crate) enum NoLogin {
     /// This browser did not begin it.
     #[error("this browser did not begin this login")]
     Foreign,
-    /// It was used, it ran out, or it never was.
+    /// It was used, it has expired, or it never existed.
     #[error("this login was used already or took too long")]
     Gone,
     /// The store did not answer.
@@ -176,15 +182,15 @@ impl PreSessions {
         &self,
         req: &HttpRequest,
         state: &str,
-        login: Begin<'_>,
-    ) -> Result<Begun, NotBegun> {
+        login: NewLogin<'_>,
+    ) -> Result<StartedLogin, StartLoginError> {
         let owner = Owner::at(client_addr(req).ip());
         let key = self.key(state);
         let push = login.pushes.then(|| Charge::new(owner.clone(), PUSH_COST));
         if let Some(push) = &push {
             let ends = self.clock.now() + PUSHED;
             if !self.pushes.enter_name(push, &key, ends).await? {
-                return Err(NotBegun::TooMany);
+                return Err(StartLoginError::TooMany);
             }
         }
         let secret = self.random.token();
@@ -196,6 +202,7 @@ impl PreSessions {
             return_to: login.return_to.to_owned(),
             signed_in_since: login.signed_in_since,
             mode: login.mode,
+            credentials: login.credentials,
             charge: None,
             push,
         };
@@ -206,7 +213,7 @@ impl PreSessions {
         let PreSession {
             nonce, verifier, ..
         } = record;
-        Ok(Begun {
+        Ok(StartedLogin {
             nonce,
             verifier,
             cookies,
@@ -214,13 +221,18 @@ impl PreSessions {
     }
 
     /// Saves `record`, charged to `owner`; older records of the owner may be removed.
-    async fn keep(&self, key: &str, owner: Owner, record: &mut PreSession) -> Result<(), NotBegun> {
+    async fn keep(
+        &self,
+        key: &str,
+        owner: Owner,
+        record: &mut PreSession,
+    ) -> Result<(), StartLoginError> {
         let size = serde_json::to_vec(record).unwrap_or_default().len();
         let charge = Charge::new(owner, cost(key, size));
         record.charge = Some(charge.clone());
         let plain = serde_json::to_vec(record).unwrap_or_default();
         if plain.len() > MAX_PLAIN {
-            return Err(NotBegun::TooLarge);
+            return Err(StartLoginError::TooLarge);
         }
         let sealed = self.keyring.seal(&*self.random, key, &plain);
         self.store.put(key, sealed.into(), LIFETIME).await?;

@@ -22,11 +22,12 @@ fn browser(cookies: &[Cookie<'static>]) -> HttpRequest {
     .to_http_request()
 }
 
-fn to(return_to: &str) -> Begin<'_> {
-    Begin {
+fn to(return_to: &str) -> NewLogin<'_> {
+    NewLogin {
         return_to,
         signed_in_since: None,
         mode: None,
+        credentials: crate::credentials::Chosen::default(),
         pushes: false,
     }
 }
@@ -146,7 +147,7 @@ async fn a_login_leaves_2_kb_at_most_and_one_that_would_leave_more_does_not_begi
     // A quotation mark takes twice its room.
     let quoted = format!("/{}", "\"".repeat(crate::return_to::MAX_RETURN_TO - 1));
     let refused = logins.begin(&browser(&[]), "S556", to(&quoted)).await;
-    assert!(matches!(refused, Err(NotBegun::TooLarge)));
+    assert!(matches!(refused, Err(StartLoginError::TooLarge)));
     assert!(
         world
             .store

@@ -107,4 +107,23 @@ mod tests {
             Err(NotLocal)
         );
     }
+
+    /// Where a browser would go (WHATWG URL), which must be this app.
+    #[test]
+    fn fuzz_return_to() {
+        let app = url::Url::parse("https://app.example/login").unwrap();
+        let seeds = [
+            "/docs?a=1&b=%2F%2Fevil#c",
+            "//evil.example",
+            "/\\evil",
+            "/a/../..//b",
+        ];
+        fuzz::run_text(&seeds, |text| {
+            if let Ok(to) = read(text) {
+                let gone = app.join(to.as_str()).unwrap();
+                assert_eq!(gone.origin(), app.origin(), "{gone}");
+                assert!(text.len() <= MAX_RETURN_TO);
+            }
+        });
+    }
 }

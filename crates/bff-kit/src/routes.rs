@@ -35,8 +35,8 @@ use crate::{
     user_sessions,
 };
 
-/// Where a request's trace begins: a login's at `/login`, a logout token's at the
-/// provider, all others here.
+/// Where a request's trace begins: for a login at `/login`, for a logout token at the
+/// provider, for all others here.
 pub(crate) fn trace_from(method: &Method, path: &str) -> trace::Origin {
     match path {
         "/login" | "/callback" => trace::Origin::Login,
@@ -113,15 +113,17 @@ fn calls(cfg: &mut ServiceConfig) {
             .route(web::post().to(api1::place)),
     )
     .service(web::resource("/api1/report").route(web::get().to(api1::report)))
+    .service(web::resource("/api1/whoami").route(web::get().to(api1::whoami)))
     .service(
         stock
             .route(web::get().to(api2::list))
             .route(web::post().to(api2::reserve)),
-    );
+    )
+    .service(web::resource("/api2/whoami").route(web::get().to(api2::whoami)));
 }
 
-/// The middleware around each request: one, because each call pays for it. Errors are
-/// pages for people who open a page, and problem+json for scripts and services.
+/// The middleware around each request: a single one, because each costs time on every
+/// call. An error is a page if a person opened a page, else problem+json.
 async fn around<B: MessageBody + 'static>(
     site: Site,
     csrf: web::Data<Csrf>,
@@ -148,7 +150,7 @@ async fn docs(req: HttpRequest, bff: web::Data<Bff>) -> Result<HttpResponse, Pro
         site: bff.app.site,
         signed_in: session.is_some(),
     };
-    Ok(set.on(page.respond()))
+    Ok(set.add_to(page.respond()))
 }
 
 #[cfg(test)]

@@ -124,6 +124,7 @@ impl Setup {
         let urls = UpstreamUrls::read(
             (NOBODY, NOBODY),
             &kit::net::Trust::default(),
+            None,
             &mut kit::config::Problems::new(),
         )
         .unwrap();

@@ -1,5 +1,5 @@
-//! What a request cost: bytes of cookies, commands to the store, time spent on
-//! verifying cookies. Each answer says it in `Server-Timing`.
+//! The cost of a request: bytes of cookies, commands to the store, time to verify
+//! cookies. Each response has it in `Server-Timing`.
 
 use std::{cell::Cell, time::Duration};
 
@@ -24,12 +24,12 @@ tokio::task_local! {
 pub(crate) async fn verifying<F: Future>(work: F) -> F::Output {
     let started = Instant::now();
     let outcome = work.await;
-    // It fails outside of a request, where nothing is measured.
+    // Fails outside of a request, where nothing is measured.
     let _ = VERIFYING.try_with(|total| total.set(total.get() + started.elapsed()));
     outcome
 }
 
-/// Measures what `answering` does for the request, and says it in the answer.
+/// Measures `answering`, the rest of the request, and adds `Server-Timing` to its response.
 pub(crate) async fn measured<B: MessageBody>(
     req: ServiceRequest,
     answering: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse<B>, Error>,
@@ -43,7 +43,7 @@ pub(crate) async fn measured<B: MessageBody>(
     let ((answer, verifying), commands) = store::op_count::counted(answering).await;
     let mut answer = answer?;
     trace::span_of(answer.request()).record("sso.store_commands", i64::from(commands));
-    // Whole numbers: writing a float would cost as much as all the rest.
+    // Whole numbers, because formatting a float costs as much as everything else here.
     let micros = verifying.as_micros();
     let timing = format!(
         "cookies;desc=\"{bytes} bytes\", store;desc=\"{commands} commands\", verify;dur={}.{:03}",

@@ -13,9 +13,11 @@ use web_kit::server::HttpServer;
 use crate::{
     callback::CALLBACK,
     config::Config,
+    credentials::Credentials,
     csrf::Csrf,
     meters::Meters,
     pre_session::PreSessions,
+    prover::Prover,
     provider::{Provider, ProviderSettings},
     proxy::{MAX_BODY, UpstreamUrls, Upstreams},
     routes::{routes, trace_from},
@@ -27,6 +29,8 @@ use crate::{
 /// The master key in the state directory from which an app's keys are derived. A
 /// former one beside it (`.previous`) still opens what it sealed.
 const SEALING_KEY: &str = "bff-sealing.key";
+/// The file from which the keys of the apps' DPoP proofs are derived.
+const DPOP_KEY: &str = "bff-dpop.key";
 
 /// Starts the app on `listeners`. It is ready once it has reached the store
 /// and the provider.
@@ -38,12 +42,14 @@ pub async fn build(
 ) -> Result<Running, Problems> {
     let mut problems = Problems::new();
     let urls = (&*config.api1_url, &*config.api2_grpc_url);
-    let urls = UpstreamUrls::read(urls, &config.trust, &mut problems);
+    let mtls = config.credentials.mtls.as_ref();
+    let urls = UpstreamUrls::read(urls, &config.trust, mtls, &mut problems);
     let masters = config.state_dir.sealing_keys(SEALING_KEY, &*deps.random);
     let masters = masters
         .map_err(|error| problems.add("STATE_DIR", error))
         .ok();
-    let (Some(urls), Some(masters)) = (urls, masters) else {
+    let prover = prover(&config, &deps, &mut problems);
+    let (Some(urls), Some(masters), true) = (urls, masters, problems.is_empty()) else {
         return Err(problems);
     };
     let app = config.app;
@@ -72,7 +78,8 @@ pub async fn build(
         auth: config.auth.clone(),
         redirect_uri: format!("{origin}{CALLBACK}"),
     };
-    let provider = Arc::new(Provider::new(provider, &deps, meters.clone()));
+    let provider = Provider::new(provider, &deps, meters.clone());
+    let provider = Arc::new(provider.proving(prover));
     let jwks = provider.jwks().clone();
     tokio::spawn(jwks.keep_fresh(deps.shutdown.clone()));
     let bff = assemble(config, provider.clone(), &store, deps, &masters, meters);
@@ -86,11 +93,30 @@ pub async fn build(
     Ok(running)
 }
 
+/// What proves possession of the app's key, if its tokens are bound to one. What is wrong
+/// goes to `problems`.
+fn prover(config: &Config, deps: &Deps, problems: &mut Problems) -> Option<Prover> {
+    if !config.dpop {
+        return None;
+    }
+    let master = config.state_dir.sealing_key(DPOP_KEY, &*deps.random);
+    let master = master
+        .map_err(|error| problems.add("STATE_DIR", error))
+        .ok()?;
+    let prover = Prover::new(&master, config.app.client_id, &config.addresses, deps);
+    if prover.is_none() {
+        problems.add("BFF_DPOP", "the app's key cannot be derived");
+    }
+    prover
+}
+
 /// Waits until the store and the provider have been reached.
 async fn get_ready(readiness: Readiness, store: SharedStore, provider: Arc<Provider>) {
     let reached = readiness.until_reached("store", || store.ping()).await;
     if reached.is_some() {
-        readiness.until_reached("idp", || provider.known()).await;
+        readiness
+            .until_reached("idp", || provider.discovery())
+            .await;
     }
 }
 
@@ -113,9 +139,13 @@ fn assemble(
         margin: config.token_margin,
         audience_by: config.audience_by,
     };
+    let (by, margin) = (config.audience_by, config.token_margin);
+    let credentials = Credentials::new(config.credentials, &provider, by, (&deps.clock, margin));
+    let credentials = Arc::new(credentials);
     let parts = SessionParts {
         store,
         provider: &provider,
+        credentials: &credentials,
         jwks: provider.jwks(),
         deps: &deps,
         settings,

@@ -38,7 +38,7 @@ pub(crate) async fn session(
     let answer = HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(body);
-    Ok(set.on(answer))
+    Ok(set.add_to(answer))
 }
 
 /// Whether the request counts as a use of the session.

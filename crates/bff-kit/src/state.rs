@@ -10,7 +10,13 @@ use kit::{
 };
 
 use crate::{
-    app::App, meters::Meters, pre_session::PreSessions, provider::Provider, sessions::Sessions,
+    app::App,
+    credentials::Credential,
+    meters::Meters,
+    pre_session::PreSessions,
+    prover::{CallProver, Server},
+    provider::Provider,
+    sessions::Sessions,
     used_logout_tokens::UsedLogoutTokens,
 };
 
@@ -30,12 +36,24 @@ pub(crate) struct Bff {
 }
 
 impl Bff {
+    /// What proves the calls with `credential` to `server`; none if that is bound to no key
+    /// of the app.
+    pub(crate) fn call_prover<'a>(
+        &'a self,
+        server: Server,
+        credential: &'a Credential,
+    ) -> Option<CallProver<'a>> {
+        let token = credential.token().filter(|token| token.is_bound())?;
+        let prover = self.provider.prover()?;
+        Some(prover.of_calls(server, token.token()))
+    }
+
     /// The app's own origin. It comes from the configuration: a client can write any
     /// name into a header.
     pub(crate) fn origin(&self, req: &HttpRequest) -> String {
         if self.weaknesses.has(Weakness::HostDecides) {
-            let said = req.connection_info();
-            return format!("{}://{}", said.scheme(), said.host());
+            let (scheme, said) = (self.addresses.scheme(), req.connection_info());
+            return format!("{scheme}://{}", said.host());
         }
         self.addresses.url(self.app.site)
     }

@@ -95,7 +95,7 @@ pub(crate) async fn end(
                 current,
                 still_valid: still_valid(&ended),
             });
-            Ok(ended.cookies.on(answer))
+            Ok(ended.cookies.add_to(answer))
         });
     ending.await
 }

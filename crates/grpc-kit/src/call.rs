@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use kit::telemetry::propagation;
+use kit::{telemetry::propagation, tls::PeerCertificates};
 use tonic::{
     Request, Status,
     metadata::{MetadataValue, errors::InvalidMetadataValue},
@@ -18,6 +18,12 @@ pub fn authorized<T>(message: T, credentials: &str) -> Result<Request<T>, Invali
     metadata.insert("authorization", credentials);
     propagation::inject_metadata(metadata);
     Ok(request)
+}
+
+/// The certificate that the client of `request` presented on its connection, if the
+/// listener asks for one ([`kit::tls::ClientCertificates`]).
+pub fn peer_certificates<T>(request: &Request<T>) -> Option<&PeerCertificates> {
+    request.extensions().get()
 }
 
 /// Makes `call`, and repeats it once if the peer certainly did not process it

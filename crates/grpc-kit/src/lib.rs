@@ -7,7 +7,9 @@ mod server;
 mod socket;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;
 mod trace;
 
-pub use call::{authorized, call_idempotent, call_retry_unprocessed};
+pub use call::{authorized, call_idempotent, call_retry_unprocessed, peer_certificates};
 pub use server::{GrpcServer, MAX_MESSAGE};

@@ -1,11 +1,11 @@
 //! The gRPC server: everything that all gRPC services have in common.
 
-use std::{io, net::TcpListener, time::Duration};
+use std::{io, time::Duration};
 
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, future::Either, stream};
 use kit::{
-    admission::Admission, metrics::Metrics, readiness::Readiness, running::Running,
-    shutdown::Shutdown,
+    admission::Admission, listeners::Sockets, metrics::Metrics, readiness::Readiness,
+    running::Running, shutdown::Shutdown,
 };
 use tonic::{
     service::RoutesBuilder,
@@ -14,7 +14,11 @@ use tonic::{
 use tonic_health::{ServingStatus, server::HealthReporter};
 use tonic_reflection::pb::{v1, v1alpha};
 
-use crate::{methods::Methods, socket::Socket, trace::TraceLayer};
+use crate::{
+    methods::Methods,
+    socket::{Admitted, Socket},
+    trace::TraceLayer,
+};
 
 /// The maximum size of a message in bytes. Pass it to each generated server with
 /// `max_decoding_message_size`, because [`GrpcServer`] cannot.
@@ -58,10 +62,10 @@ impl GrpcServer {
     /// multi-threaded runtime. A service without a descriptor is an error.
     pub fn serve(
         self,
-        listeners: Vec<TcpListener>,
+        listeners: impl Into<Sockets>,
         mut routes: RoutesBuilder,
     ) -> io::Result<Running> {
-        let incoming = incoming(listeners, self.admission.clone())?;
+        let incoming = incoming(listeners.into(), self.admission.clone())?;
         let reporter = HealthReporter::new();
         routes.add_service(tonic_health::pb::health_server::HealthServer::new(
             tonic_health::server::HealthService::from_health_reporter(reporter.clone()),
@@ -109,21 +113,38 @@ impl GrpcServer {
     }
 }
 
-/// The admitted connections of all `listeners`.
+/// The admitted connections of all `listeners`, after their TLS handshakes.
 fn incoming(
-    listeners: Vec<TcpListener>,
+    listeners: Sockets,
     admission: Admission,
 ) -> io::Result<impl Stream<Item = io::Result<Socket>>> {
-    let incoming = listeners.into_iter().map(|listener| {
+    let Sockets { bound, tls, .. } = listeners;
+    let incoming = bound.into_iter().map(|listener| {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         Ok(TcpIncoming::from(listener).with_nodelay(Some(true)))
     });
     let incoming = stream::select_all(incoming.collect::<io::Result<Vec<_>>>()?);
-    Ok(incoming.filter_map(move |io| {
-        let admitted = io.map(|io| Socket::admit(io, &admission)).transpose();
+    let at_once = admission.limits().connections;
+    let admitted = incoming.filter_map(move |io| {
+        let admitted = io.map(|io| Admitted::new(io, &admission)).transpose();
         std::future::ready(admitted)
-    }))
+    });
+    let Some(tls) = tls else {
+        return Ok(Either::Left(
+            admitted.map(|admitted| admitted.map(Admitted::plain)),
+        ));
+    };
+    // Each handshake is a task, so that a slow client delays no other.
+    let shaken = admitted.map(move |admitted| {
+        let tls = tls.clone();
+        tokio::spawn(async move { admitted?.shake(&tls).await })
+    });
+    let shaken = shaken.buffer_unordered(at_once);
+    Ok(Either::Right(shaken.filter_map(|shaken| {
+        // A failed handshake, which `kit::tls` has logged, ends only its own connection.
+        std::future::ready(shaken.ok().and_then(Result::ok).map(Ok))
+    })))
 }
 
 /// Announces the served services: a set of descriptors can contain others.

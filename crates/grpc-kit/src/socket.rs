@@ -13,6 +13,7 @@ use hyper::body::{Body, Bytes, Frame, SizeHint};
 use kit::{
     admission::{Admission, Charge, Connection, InFlight, Phase},
     net::AddrBucket,
+    tls::{Acceptor, PeerCertificates, ServerStream},
 };
 use pin_project_lite::pin_project;
 use tokio::{
@@ -26,8 +27,14 @@ use tonic::{
 
 /// The socket.
 pub(crate) struct Socket {
-    io: TcpStream,
+    io: ServerStream,
     connection: Arc<Connection>,
+}
+
+/// A connection that there is room for, before its TLS handshake.
+pub(crate) struct Admitted {
+    io: TcpStream,
+    connection: Connection,
 }
 
 /// The client of a call, in the extensions of each request.
@@ -35,20 +42,39 @@ pub(crate) struct Socket {
 pub(crate) struct Peer {
     /// As tonic's own sockets have it.
     pub(crate) tcp: TcpConnectInfo,
+    /// The certificate that it presented.
+    pub(crate) certificates: Option<PeerCertificates>,
     connection: Arc<Connection>,
 }
 
-impl Socket {
+impl Admitted {
     /// Accepts the connection if there is room for it. The client has to make a call
     /// soon.
-    pub(crate) fn admit(io: TcpStream, admission: &Admission) -> Option<Self> {
+    pub(crate) fn new(io: TcpStream, admission: &Admission) -> Option<Self> {
         let connection = admission.connect(io.peer_addr().ok()?.ip(), false)?;
         connection.set_phase(Phase::Head);
         connection.bound_calls();
-        Some(Self {
+        Some(Self { io, connection })
+    }
+
+    /// The socket without TLS.
+    pub(crate) fn plain(self) -> Socket {
+        Socket::new(ServerStream::Plain(self.io), self.connection)
+    }
+
+    /// The socket after the handshake.
+    pub(crate) async fn shake(self, tls: &Acceptor) -> io::Result<Socket> {
+        let stream = tls.accept(self.io, &self.connection).await?;
+        Ok(Socket::new(stream, self.connection))
+    }
+}
+
+impl Socket {
+    fn new(io: ServerStream, connection: Connection) -> Self {
+        Self {
             io,
             connection: Arc::new(connection),
-        })
+        }
     }
 
     fn check(&self, cx: &Context<'_>) -> io::Result<()> {
@@ -63,7 +89,8 @@ impl Connected for Socket {
 
     fn connect_info(&self) -> Peer {
         Peer {
-            tcp: self.io.connect_info(),
+            tcp: self.io.tcp().connect_info(),
+            certificates: self.io.peer_certificates(),
             connection: Arc::clone(&self.connection),
         }
     }
@@ -120,9 +147,16 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // hyper flushes when the socket has taken all that there was.
-        self.connection.flushed();
-        Pin::new(&mut self.io).poll_flush(cx)
+        // hyper flushes when the socket has taken all that there was. TLS may still hold a part
+        // of it.
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        if flushed.is_pending() {
+            self.connection.wake(cx.waker());
+            self.connection.write_stalled();
+        } else {
+            self.connection.flushed();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -98,7 +98,13 @@ where
         if let Some(peer) = &peer {
             // tonic's own sockets set this too.
             request.extensions_mut().insert(peer.tcp.clone());
+            if let Some(certificates) = &peer.certificates {
+                request.extensions_mut().insert(certificates.clone());
+            }
         }
+        // tonic does not tell a method its URI, which a DPoP proof names.
+        let uri = request.uri().clone();
+        request.extensions_mut().insert(uri);
         let in_flight = peer.as_ref().map(Peer::begin);
         let request = request.map(|body| MeteredBody::new(body, peer.as_ref()));
         let Some((name, method)) = self.layer.methods.named(request.uri().path()) else {

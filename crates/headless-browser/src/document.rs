@@ -284,4 +284,20 @@ mod tests {
         let many = format!("<form>{}", "<input name=a>".repeat(101));
         assert!(document(&many).forms.is_empty());
     }
+
+    #[test]
+    fn fuzz_pages_of_others() {
+        let seeds = [
+            "<title>t</title><form action=/a?x=1 method=post><input name=a value='&lt;'>\
+             <select name=s><option selected>x</select><textarea name=t>y</textarea>\
+             <button name=b value=c>go</button></form><a href=x>y</a><base href=//z>",
+            "<form><form><input type=hidden name=\"\"></form>",
+        ];
+        let url = Url::parse("https://a.example/page").unwrap();
+        fuzz::run_text(&seeds, |html| {
+            let document = Document::parse(&url, html);
+            assert!(document.forms.iter().all(|form| !form.is_too_large()));
+            assert!(!document.text().contains("  "));
+        });
+    }
 }

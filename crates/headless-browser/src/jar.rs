@@ -337,4 +337,25 @@ mod tests {
             .collect();
         assert_eq!(names, ["i"]);
     }
+
+    #[test]
+    fn fuzz_cookies_that_servers_set() {
+        let seeds = [
+            "__Host-a=1; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=60",
+            "b=2; Domain=.a.example; Expires=Wed, 21 Oct 2099 07:28:00 GMT",
+            "c=; Max-Age=-99999999999999999999; Path=x",
+        ];
+        let url = Url::parse("https://app.a.example/path/x").unwrap();
+        fuzz::run_text(&seeds, |line| {
+            let Ok(cookie) = read(&url, line, Timestamp::default()) else {
+                return;
+            };
+            assert!(!cookie.name.is_empty() && cookie.name.len() + cookie.value.len() <= 4096);
+            assert!(cookie.path.starts_with('/'), "{}", cookie.path);
+            assert!(cookie.is_for("app.a.example") && !cookie.is_for("b.example"));
+            if cookie.name.to_ascii_lowercase().starts_with("__host-") {
+                assert!(cookie.secure && !cookie.and_subdomains && cookie.path == "/");
+            }
+        });
+    }
 }

@@ -111,4 +111,31 @@ mod tests {
             assert_eq!(line(format!(" tea pot {end}")), " tea pot ");
         }
     }
+
+    #[test]
+    fn fuzz_files_that_people_write() {
+        let seeds: [&[u8]; 4] = [
+            b"secret\r\n",
+            b"\xef\xbb\xbfsecret\n",
+            b"\xff\xfes\0e\0",
+            b"\xef\xbb\xbf\xef\xbb\xbf",
+        ];
+        fuzz::run(&seeds, |bytes| {
+            assert_eq!(read_from(bytes, 40).is_ok(), bytes.len() <= 40);
+            let content = bytes.strip_prefix(UTF8_MARK).unwrap_or(bytes);
+            match text(bytes.to_vec()) {
+                Ok(read) => {
+                    assert_eq!(read.as_bytes(), content);
+                    let secret = line(read.clone());
+                    assert!(read.starts_with(&secret) && !secret.ends_with(['\r', '\n']));
+                    assert!(read[secret.len()..].chars().all(|c| "\r\n".contains(c)));
+                }
+                Err(error) => {
+                    assert!(std::str::from_utf8(content).is_err());
+                    // The file may be a secret.
+                    assert!(!error.to_string().contains("secret"), "{error}");
+                }
+            }
+        });
+    }
 }

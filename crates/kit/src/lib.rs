@@ -3,12 +3,15 @@
 
 pub mod admission;
 pub mod bounded_cache;
+mod certified_key;
 pub mod clock;
 pub mod config;
 pub mod files;
+pub mod keyed_locks;
 pub mod listeners;
 pub mod metrics;
 pub mod net;
+pub mod pem;
 pub mod random;
 pub mod readiness;
 pub mod running;
@@ -16,6 +19,8 @@ pub mod seal;
 pub mod shutdown;
 pub mod state_dir;
 pub mod telemetry;
+pub mod tls;
+pub mod x509;
 
 use std::sync::Arc;
 

@@ -1,19 +1,55 @@
 //! The sockets that a service listens on.
 
-use std::{io, net::TcpListener};
+use std::{io, net::TcpListener, ops::Deref};
 
-use crate::config::{Common, Problems, Site};
+use crate::{
+    clock::{Clock as _, SystemClock},
+    config::{Common, Problems, Site, TlsSettings},
+    tls::{Acceptor, ClientCertificates, Spoken},
+};
 
 /// A service's sockets, bound before any service starts, so that a taken port is reported
 /// at once. Each port is bound at every address of `BIND`.
 #[derive(Debug)]
 pub struct Listeners {
     /// HTTP.
-    pub http: Vec<TcpListener>,
+    pub http: Sockets,
     /// gRPC; empty if the service has none.
-    pub grpc: Vec<TcpListener>,
+    pub grpc: Sockets,
+    /// HTTP with a certificate of the client (mTLS); empty if the service has none.
+    pub mtls: Sockets,
     /// Only `/metrics`; empty if the HTTP port serves it.
-    pub metrics: Vec<TcpListener>,
+    pub metrics: Sockets,
+}
+
+/// The sockets of one port: one for each address, and their TLS.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    /// The sockets.
+    pub bound: Vec<TcpListener>,
+    /// Makes the handshakes; without it, the port speaks plain text.
+    pub tls: Option<Acceptor>,
+    /// Whether responses tell browsers to use nothing but https for their host
+    /// (`Strict-Transport-Security`, RFC 6797).
+    pub is_https_only: bool,
+}
+
+impl Deref for Sockets {
+    type Target = [TcpListener];
+
+    fn deref(&self) -> &[TcpListener] {
+        &self.bound
+    }
+}
+
+impl From<Vec<TcpListener>> for Sockets {
+    /// Without TLS.
+    fn from(bound: Vec<TcpListener>) -> Self {
+        Self {
+            bound,
+            ..Self::default()
+        }
+    }
 }
 
 impl Listeners {
@@ -41,7 +77,19 @@ impl Listeners {
         if !common.usable {
             return None;
         }
-        let mut bind = |port: u16, what: &str| {
+        let tls = match common
+            .tls
+            .as_ref()
+            .map(|tls| Tls::of_site(tls, common, site))
+        {
+            Some(Err(error)) => {
+                problems.add("TLS", error);
+                return None;
+            }
+            Some(Ok(tls)) => Some(tls),
+            None => None,
+        };
+        let mut bind = |port: u16, what: &str, spoken: Spoken| {
             let port = port.saturating_add(common.listen.offset);
             let bound = common.listen.addresses.iter().map(|ip| {
                 let address = std::net::SocketAddr::new(*ip, port);
@@ -51,29 +99,99 @@ impl Listeners {
             });
             // All addresses are tried, so that the errors name every taken one.
             let bound: Vec<_> = bound.collect();
-            bound.into_iter().collect::<Option<Vec<_>>>()
+            bound
+                .into_iter()
+                .collect::<Option<Vec<_>>>()
+                .map(|bound| Sockets {
+                    bound,
+                    tls: tls.as_ref().map(|tls| tls.acceptor(spoken)),
+                    is_https_only: tls.is_some() && common.addresses.is_https_only(),
+                })
         };
-        let http = bind(common.addresses.port(site), "");
+        let http = bind(common.addresses.port(site), "", Spoken::Http);
         let grpc = common.addresses.grpc_port(site);
-        let grpc = grpc.map_or(Some(Vec::new()), |port| bind(port, " gRPC"));
-        let metrics = common.listen.metrics_port.map_or(Some(Vec::new()), |port| {
-            bind(port.saturating_add(distance), " metrics")
+        let none = || Some(Sockets::default());
+        let grpc = grpc.map_or_else(none, |port| bind(port, " gRPC", Spoken::Grpc));
+        let metrics = common.listen.metrics_port.map_or_else(none, |port| {
+            let port = port.saturating_add(distance);
+            bind(port, " metrics", Spoken::Http)
         });
-        Some(Self {
+        let mtls = common.addresses.mtls_port(site);
+        let mtls = mtls.filter(|_| common.mtls.is_some());
+        let mtls = mtls.map_or_else(none, |port| bind(port, " mTLS", Spoken::Http));
+        let bound = Self {
             http: http?,
             grpc: grpc?,
+            mtls: Sockets::default(),
             metrics: metrics?,
-        })
+        };
+        bound.with_mtls(mtls?.bound, common, site, problems)
+    }
+
+    /// The same sockets, and those of the mTLS port of `site`. Errors are added to
+    /// `problems`.
+    pub fn with_mtls(
+        self,
+        bound: Vec<TcpListener>,
+        common: &Common,
+        site: Site,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        let Some(mtls) = common.mtls.as_ref().filter(|_| !bound.is_empty()) else {
+            return Some(self);
+        };
+        let host = common.addresses.host(site);
+        let tls = mtls.acceptor(host, &common.listen.addresses, &common.state_dir);
+        let tls = tls.map_err(|error| problems.add("MTLS", error)).ok()?;
+        let mtls = Sockets {
+            bound,
+            tls: Some(tls),
+            ..Sockets::default()
+        };
+        Some(Self { mtls, ..self })
     }
 
     /// Free ports of loopback, for tests.
     pub fn free(grpc: bool) -> io::Result<Self> {
         let any = || TcpListener::bind(("127.0.0.1", 0));
         Ok(Self {
-            http: vec![any()?],
-            grpc: grpc.then(any).transpose()?.into_iter().collect(),
-            metrics: Vec::new(),
+            http: vec![any()?].into(),
+            grpc: Vec::from_iter(grpc.then(any).transpose()?).into(),
+            mtls: Sockets::default(),
+            metrics: Sockets::default(),
         })
+    }
+}
+
+/// The TLS of a site's ports.
+struct Tls {
+    http: Acceptor,
+    grpc: Acceptor,
+}
+
+impl Tls {
+    /// One certificate for the public names of `site` and for this machine's own.
+    fn of_site(tls: &TlsSettings, common: &Common, site: Site) -> io::Result<Self> {
+        let mut names = vec![common.addresses.host(site)];
+        names.extend(tls.names.iter().cloned());
+        let at = &common.listen.addresses;
+        // Clients check a certificate's dates by their system's clock.
+        let identity = tls.certificates.identity(&names, at, SystemClock.now())?;
+        let acceptor = |spoken| {
+            let accepted = Acceptor::new(identity.clone(), spoken, ClientCertificates::Ignored);
+            accepted.map_err(io::Error::other)
+        };
+        Ok(Self {
+            http: acceptor(Spoken::Http)?,
+            grpc: acceptor(Spoken::Grpc)?,
+        })
+    }
+
+    fn acceptor(&self, spoken: Spoken) -> Acceptor {
+        match spoken {
+            Spoken::Http => self.http.clone(),
+            Spoken::Grpc => self.grpc.clone(),
+        }
     }
 }
 
@@ -92,7 +210,11 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
     use super::*;
-    use crate::config::{Addresses, Listen};
+    use crate::{
+        config::{Addresses, Listen},
+        random::OsRandom,
+        tls::{Authority, Certificates},
+    };
 
     const LOOPBACK: [IpAddr; 2] = [
         IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -131,6 +253,41 @@ mod tests {
         assert_eq!(of(&bound.http), loopback());
         assert_eq!(of(&bound.metrics), loopback());
         assert!(bound.grpc.is_empty());
+    }
+
+    #[test]
+    fn with_tls_every_port_has_it() {
+        let tls = |domain: &str| {
+            let ca = Authority::new(SystemClock.now(), &OsRandom).unwrap();
+            let mut common = Common {
+                tls: Some(TlsSettings {
+                    certificates: Certificates::Issued(ca),
+                    names: vec!["idp".to_owned()],
+                }),
+                ..common(0)
+            };
+            let addresses = Addresses::over_tls(domain, 0);
+            common.addresses = addresses
+                .with_port(Site::Idp, 0)
+                .with_grpc_port(Site::Idp, 0);
+            common.listen.metrics_port = Some(0);
+            let mut problems = Problems::new();
+            let [bound] = Listeners::bind(&common, [Site::Idp], &mut problems);
+            let Listeners {
+                http,
+                grpc,
+                metrics,
+                ..
+            } = bound.unwrap();
+            assert!(
+                [&http, &grpc, &metrics]
+                    .iter()
+                    .all(|port| port.tls.is_some())
+            );
+            http.is_https_only
+        };
+        assert!(!tls("localhost"));
+        assert!(tls("example.com"));
     }
 
     #[test]

@@ -63,7 +63,8 @@ where
 {
     memory::use_small_pages();
     let mut problems = Problems::new();
-    let common = args.read(&mut problems).unwrap_or_else(Common::unusable);
+    let common = args.read(&mut problems);
+    let common = common.unwrap_or_else(|| args.unusable());
     let config = read(&common, &mut problems);
     let deps = Deps::system(Shutdown::on_signals(common.drain));
     // Nothing is connected yet, so errors of its settings are reported with all others.

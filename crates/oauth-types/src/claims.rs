@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use crate::{Scope, numeric_date, scope};
+use crate::{Scope, names::access_token_type, numeric_date, scope};
 
 /// `aud`: one string or several (RFC 7519 §4.1.3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +85,63 @@ impl<'de> Deserialize<'de> for MayAct {
     }
 }
 
+/// The `cnf` claim (RFC 7800 §3.1): the key to which a token is bound. Only who proves
+/// possession of the key may use the token. If none of the members is present, the token
+/// is bound by a method that nobody here knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Map<String, Value>")]
+pub struct Confirmation {
+    /// The thumbprint of a public key (RFC 9449 §6.1), base64url.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jkt: Option<String>,
+    /// The thumbprint of a certificate (RFC 8705 §3.1), base64url.
+    #[serde(rename = "x5t#S256", skip_serializing_if = "Option::is_none")]
+    pub x5t_s256: Option<String>,
+}
+
+impl TryFrom<Map<String, Value>> for Confirmation {
+    type Error = &'static str;
+
+    fn try_from(mut members: Map<String, Value>) -> Result<Self, Self::Error> {
+        let mut text = |name| match members.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err("a member of cnf is not a string"),
+        };
+        Ok(Self {
+            jkt: text("jkt")?,
+            x5t_s256: text("x5t#S256")?,
+        })
+    }
+}
+
+impl Confirmation {
+    /// The binding to the public key with the thumbprint `jkt`.
+    pub fn of_key(jkt: String) -> Self {
+        Self {
+            jkt: Some(jkt),
+            x5t_s256: None,
+        }
+    }
+
+    /// The binding to the certificate with the thumbprint `x5t_s256`.
+    pub fn of_certificate(x5t_s256: String) -> Self {
+        Self {
+            jkt: None,
+            x5t_s256: Some(x5t_s256),
+        }
+    }
+
+    /// `token_type` of a token with this claim (RFC 6749 §7.1): `DPoP` if a proof of its
+    /// key comes with each use (RFC 9449 §5), else `Bearer` (RFC 8705 §3).
+    pub fn token_type(own: Option<&Self>) -> &'static str {
+        match own {
+            Some(Self { jkt: Some(_), .. }) => access_token_type::DPOP,
+            _ => access_token_type::BEARER,
+        }
+    }
+}
+
 /// An access token's claims (RFC 9068 §2.2). Times are seconds since the epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessToken {
@@ -152,6 +209,9 @@ pub struct AccessToken {
     /// The party that may exchange the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub may_act: Option<MayAct>,
+    /// The key to which the token is bound; none: it is a bearer token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
 }
 
 /// Reads an optional claim; a value of another type counts as absent.
@@ -192,7 +252,7 @@ mod tests {
     fn rfc9068_2_2_claims_in_another_shape_count_as_left_out_where_a_token_can_do_without() {
         let odd = json!({
             "acr": 1, "sid": ["s"], "email": {}, "roles": 5, "amr": "pwd", "groups": {},
-            "updated_at": "2026-11-28T12:00:00Z", "email_verified": "true", "cnf": "x",
+            "updated_at": "2026-11-28T12:00:00Z", "email_verified": "true",
             "azp": 7, "scp": [1], "permissions": {"a": []},
         });
         let read_odd = read(&odd).unwrap();
@@ -221,6 +281,47 @@ mod tests {
         for odd in [json!("api-1"), json!({"sub": 5}), json!([])] {
             assert!(read(&json!({ "act": odd })).is_none(), "{odd}");
         }
+    }
+
+    #[test]
+    fn rfc7800_3_1_a_binding_is_read_or_the_token_is_refused() {
+        let of = |value: Value| read(&json!({ "cnf": value })).map(|token| token.cnf);
+        let binding = |jkt: Option<&str>, x5t: Option<&str>| {
+            Some(Some(Confirmation {
+                jkt: jkt.map(str::to_owned),
+                x5t_s256: x5t.map(str::to_owned),
+            }))
+        };
+        assert_eq!(of(json!(null)), Some(None));
+        assert_eq!(of(json!({"jkt": "k"})), binding(Some("k"), None));
+        let both = json!({"x5t#S256": "c", "jkt": "k", "kid": 5});
+        assert_eq!(of(both), binding(Some("k"), Some("c")));
+        // Bound, by a method that is not known: never a bearer token.
+        assert_eq!(of(json!({"jwk": {}})), binding(None, None));
+        for odd in [
+            json!("x"),
+            json!(["x"]),
+            json!({"jkt": 5}),
+            json!({"x5t#S256": ["c"]}),
+        ] {
+            assert_eq!(of(odd.clone()), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn rfc9449_5_the_token_type_follows_the_binding() {
+        let key = Confirmation::of_key("k".to_owned());
+        let certificate = Confirmation {
+            x5t_s256: Some("c".to_owned()),
+            ..Confirmation::default()
+        };
+        assert_eq!(Confirmation::token_type(Some(&key)), "DPoP");
+        assert_eq!(Confirmation::token_type(Some(&certificate)), "Bearer");
+        assert_eq!(Confirmation::token_type(None), "Bearer");
+        assert_eq!(
+            serde_json::to_value(&certificate).unwrap(),
+            json!({"x5t#S256": "c"})
+        );
     }
 
     #[test]

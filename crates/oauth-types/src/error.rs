@@ -66,6 +66,10 @@ codes! {
     InvalidToken = "invalid_token",
     /// RFC 6750 §3.1.
     InsufficientScope = "insufficient_scope",
+    /// RFC 9449 §5, §7.1.
+    InvalidDpopProof = "invalid_dpop_proof",
+    /// RFC 9449 §8, §9.
+    UseDpopNonce = "use_dpop_nonce",
 }
 
 impl std::fmt::Display for ErrorCode {
@@ -122,5 +126,21 @@ mod tests {
             "no 'quotes' ' or'lines, '"
         );
         assert_eq!(sentence(&"x".repeat(999)).len(), 300);
+    }
+
+    #[test]
+    fn fuzz_sentences_of_others() {
+        let seeds = ["no \"quotes\" \\ or\nlines, ä", "invalid_request"];
+        fuzz::run_text(&seeds, |text| {
+            let said = sentence(text);
+            assert!(said.len() <= 300, "{said}");
+            assert!(
+                said.bytes()
+                    .all(|b| (b' '..=b'~').contains(&b) && !b"\"\\".contains(&b))
+            );
+            if sounds_like_code(text) {
+                assert_eq!(said, text);
+            }
+        });
     }
 }

@@ -10,10 +10,12 @@ pub mod params;
 pub mod pkce;
 pub mod scope;
 pub mod secret;
+pub mod stated_identity;
 pub mod token_response;
 
 pub use error::{ErrorBody, ErrorCode, sounds_like_code};
 pub use members::{BadMember, Members};
 pub use params::{BadParams, Params, UniqueParams};
 pub use scope::Scope;
+pub use stated_identity::StatedIdentity;
 pub use token_response::TokenResponse;

@@ -236,4 +236,43 @@ mod tests {
             assert_eq!(Members::read(none).err(), Some(BadMember::NoObject));
         }
     }
+
+    #[test]
+    fn fuzz_members_of_other_programs() {
+        let seeds = [
+            r#"{"exp": 1800000000, "aud": ["a", "b"], "scope": "x y", "active": "true", "sub": "s"}"#,
+            r#"{"exp": "3599.9", "aud": "a", "scope": ["x", "y"], "active": true, "sub": null}"#,
+            r#"{"exp": 1e300, "aud": [], "scope": [], "active": 1, "sub": {}}"#,
+        ];
+        fuzz::run(&seeds, |json| {
+            let Ok(members) = Members::read(json) else {
+                return;
+            };
+            let given = |name| members.value(name).cloned();
+            match (members.seconds("exp"), given("exp")) {
+                (Ok(Some(seconds)), Some(Value::Number(number))) if number.is_i64() => {
+                    assert_eq!(Some(seconds), number.as_i64());
+                }
+                (Ok(Some(_)), value) => {
+                    assert!(matches!(value, Some(Value::Number(_) | Value::String(_))));
+                }
+                (Ok(None), value) => assert_eq!(value, None),
+                (Err(_), value) => assert!(value.is_some()),
+            }
+            if let Ok(Some(flag)) = members.flag("active") {
+                let text = given("active").unwrap().to_string().to_lowercase();
+                assert_eq!(text.trim_matches('"'), flag.to_string());
+            }
+            for text in members.texts("aud").unwrap_or_default() {
+                let whole = given("aud").unwrap();
+                assert!(whole == text || whole.as_array().unwrap().contains(&text.into()));
+            }
+            if let Ok(sub) = members.needed("sub") {
+                assert_eq!(given("sub").unwrap(), sub);
+            }
+            if let Ok(Some(scope)) = members.scope("scope") {
+                assert_eq!(scope.to_string().parse(), Ok(scope));
+            }
+        });
+    }
 }

@@ -28,6 +28,14 @@ pub mod token_type {
     pub const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 }
 
+/// `token_type` of an access token, and the scheme of `Authorization` (RFC 6749 §7.1).
+pub mod access_token_type {
+    /// RFC 6750 §2.1.
+    pub const BEARER: &str = "Bearer";
+    /// RFC 9449 §7.1.
+    pub const DPOP: &str = "DPoP";
+}
+
 /// Client authentication methods (OIDC Core §9, RFC 7591 §2).
 pub mod client_auth {
     /// RFC 6749 §2.3.1, in the Authorization header.
@@ -36,6 +44,10 @@ pub mod client_auth {
     pub const POST: &str = "client_secret_post";
     /// RFC 7523 §2.2.
     pub const PRIVATE_KEY_JWT: &str = "private_key_jwt";
+    /// RFC 8705 §2.1.1.
+    pub const TLS: &str = "tls_client_auth";
+    /// RFC 8705 §2.2.1.
+    pub const SELF_SIGNED_TLS: &str = "self_signed_tls_client_auth";
     /// A public client.
     pub const NONE: &str = "none";
     /// `client_assertion_type` of RFC 7523 §2.2.

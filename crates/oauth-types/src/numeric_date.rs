@@ -135,4 +135,30 @@ mod tests {
         }
         assert_eq!(read("{}"), None);
     }
+
+    #[test]
+    fn fuzz_dates() {
+        let seeds = [
+            "1800000000",
+            "1800000000.9",
+            "-1",
+            "1e12",
+            "253402300800",
+            "null",
+        ];
+        fuzz::run(&seeds, |json| {
+            let Ok(value) = serde_json::from_slice::<Value>(json) else {
+                return;
+            };
+            let date = of(&value);
+            assert_eq!(date.is_some(), value.is_number(), "{value}");
+            let Some((date, number)) = date.zip(value.as_f64()) else {
+                return;
+            };
+            // No sum with a lifetime overflows, and no decimal prolongs a life.
+            assert!((-LATEST..=LATEST).contains(&date));
+            let shown: f64 = date.to_string().parse().unwrap();
+            assert!(shown <= number || date == -LATEST, "{value}: {date}");
+        });
+    }
 }

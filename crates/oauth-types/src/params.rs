@@ -173,4 +173,37 @@ mod tests {
             assert_eq!(refused, Some(BadParams::TooLarge));
         }
     }
+
+    #[test]
+    fn fuzz_parameters() {
+        let seeds = [
+            "a=1&a=2&b=&c=x%20y&d=&d=4",
+            "resource=r1&audience=r1&resource=r2",
+        ];
+        fuzz::run(&seeds, |text| {
+            let Ok(params) = Params::parse(text, LIMITS) else {
+                let pairs = form_urlencoded::parse(text).count();
+                assert!(text.len() > LIMITS.bytes || pairs > LIMITS.count);
+                return;
+            };
+            let pairs = params.clone().into_pairs();
+            if let Ok(unique) = UniqueParams::parse(text, LIMITS) {
+                for (name, value) in &pairs {
+                    assert_eq!(unique.get(name), Some(value.as_str()));
+                }
+            }
+            let written = form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(&pairs)
+                .finish();
+            let wide = Limits {
+                bytes: usize::MAX,
+                ..LIMITS
+            };
+            let again = Params::parse(written.as_bytes(), wide).unwrap();
+            assert_eq!(again.into_pairs(), pairs);
+            for resource in params.resources() {
+                assert!(!resource.is_empty());
+            }
+        });
+    }
 }

@@ -162,4 +162,26 @@ mod tests {
         assert!(!scope("a c").is_within(&scope("a b")));
         assert_eq!(scope("a c").intersect(&scope("a b")), scope("a"));
     }
+
+    #[test]
+    fn fuzz_scopes() {
+        let seeds = ["openid profile https://api-1/read", "a  b ", "!#[]~ x"];
+        fuzz::run_text(&seeds, |text| {
+            let Ok(scope) = text.parse::<Scope>() else {
+                return;
+            };
+            assert!(scope.iter().count() <= MAX_SCOPES && text.len() <= MAX_SCOPE_LEN);
+            for token in scope.iter() {
+                assert!(text.split(' ').any(|one| one == token));
+                assert!(
+                    token
+                        .bytes()
+                        .all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
+                );
+            }
+            assert_eq!(scope.to_string().parse(), Ok(scope.clone()));
+            assert_eq!(scope.union(&scope), scope);
+            assert_eq!(scope.intersect(&scope), scope);
+        });
+    }
 }

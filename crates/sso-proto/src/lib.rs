@@ -5,7 +5,7 @@ use std::fmt;
 /// `proto/` as an encoded `FileDescriptorSet`, for server reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sso.bin"));
 
-/// `sso.idp.v1`: the identity provider's token exchange and login sessions.
+/// `sso.idp.v1`: the identity provider's token exchange, login sessions and signing keys.
 #[allow(
     missing_docs,
     unreachable_pub,

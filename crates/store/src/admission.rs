@@ -264,4 +264,19 @@ mod tests {
             assert!(wrong.parse::<Charge>().is_err(), "{wrong}");
         }
     }
+
+    #[test]
+    fn fuzz_entries_of_budgets() {
+        fuzz::run_text(
+            &["net.name.12|idp:device:x", "net.name.0|", "a.b|c"],
+            |member| {
+                let Ok(entry) = member.parse::<Entry>() else {
+                    return;
+                };
+                if let Ok(written) = entry.member() {
+                    assert_eq!(written.parse(), Ok(entry));
+                }
+            },
+        );
+    }
 }

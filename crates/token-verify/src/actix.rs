@@ -12,10 +12,12 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
-use web_kit::problem::Problem;
+use kit::x509::thumbprint;
+use web_kit::{peer_certificates, problem::Problem};
 
 use crate::{
-    caller::Caller,
+    caller::{Caller, Presented, SentProof, Transport},
+    dpop,
     refusal::{Refusal, Refused},
     verifier::Verifier,
 };
@@ -32,14 +34,28 @@ impl FromRequest for Caller {
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
                 return Err(Problem::new(status, "Access tokens cannot be verified").into());
             };
-            let sent: Vec<_> = req
-                .headers()
-                .get_all(header::AUTHORIZATION)
-                .map(header::HeaderValue::as_bytes)
-                .collect();
-            Ok(verifier.caller(&sent).await?)
+            let certificate = peer_certificates(&req).map(|peer| thumbprint(peer.own()));
+            let sent = values(&req, header::AUTHORIZATION);
+            let proofs = values(&req, dpop::HEADER);
+            let presented = Presented {
+                authorization: &sent,
+                proof: (!proofs.is_empty()).then(|| SentProof {
+                    values: &proofs,
+                    method: req.method().as_str(),
+                    transport: Transport::Http,
+                    path: req.path(),
+                }),
+                certificate: certificate.as_deref(),
+            };
+            Ok(verifier.caller(presented).await?)
         })
     }
+}
+
+/// All values of the header `name`.
+fn values(req: &HttpRequest, name: impl header::AsHeaderName) -> Vec<&[u8]> {
+    let all = req.headers().get_all(name);
+    all.map(header::HeaderValue::as_bytes).collect()
 }
 
 impl Refused {
@@ -47,13 +63,22 @@ impl Refused {
         let title = match self.why() {
             Refusal::BadRequest(_) => "Unreadable credentials",
             Refusal::NoToken | Refusal::Invalid(_) => "A valid access token is required",
+            Refusal::Proof(_) => "A valid DPoP proof is required",
             Refusal::InsufficientScope(_) => "The access token lacks the required scope",
-            Refusal::NoKeys => "Access tokens cannot be verified",
+            Refusal::NoKeys | Refusal::NoIntrospection | Refusal::NoStore => {
+                "Access tokens cannot be verified"
+            }
+            Refusal::TooManyProofs => "Too many calls",
         };
         let problem = Problem::new(self.status_code(), title).detail(self.to_string());
-        let problem = match self.why() {
-            Refusal::NoKeys => problem.retry_after(1),
-            _ => problem,
+        let problem = if self.why().is_unknown() {
+            problem.retry_after(1)
+        } else {
+            problem
+        };
+        let problem = match self.nonce() {
+            Some(nonce) => problem.dpop_nonce(nonce),
+            None => problem,
         };
         match self.challenge() {
             Some(challenge) => problem.www_authenticate(challenge),
@@ -66,9 +91,12 @@ impl ResponseError for Refused {
     fn status_code(&self) -> StatusCode {
         match self.why() {
             Refusal::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Refusal::NoToken | Refusal::Invalid(_) => StatusCode::UNAUTHORIZED,
+            Refusal::NoToken | Refusal::Invalid(_) | Refusal::Proof(_) => StatusCode::UNAUTHORIZED,
             Refusal::InsufficientScope(_) => StatusCode::FORBIDDEN,
-            Refusal::NoKeys => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::NoKeys | Refusal::NoIntrospection | Refusal::NoStore => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Refusal::TooManyProofs => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 

@@ -7,19 +7,59 @@ use kit::{
     metrics::Counter,
     telemetry::names::{OK, span},
 };
-use oauth_types::claims::AccessToken;
+use oauth_types::{ErrorCode, claims::AccessToken};
 use secrecy::SecretString;
 use tracing::{Instrument as _, Span, field::Empty};
 
 use crate::{
+    dpop::{self, BadProof, ProofTarget, ValidProof},
+    possession,
     refusal::{Refusal, Refused},
-    verifier::{Verified, Verifier},
+    scheme::Scheme,
+    verified::Verified,
+    verifier::Verifier,
 };
+
+/// What a request presents to a resource server.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Presented<'r> {
+    /// All values of `Authorization`.
+    pub authorization: &'r [&'r [u8]],
+    /// The DPoP proof, if the request brings one.
+    pub proof: Option<SentProof<'r>>,
+    /// The thumbprint of the certificate with which the peer has authenticated on this
+    /// connection (RFC 8705 §3), base64url.
+    pub certificate: Option<&'r str>,
+}
+
+/// The DPoP proof of a request (RFC 9449 §4.1), and what it has to be for.
+#[derive(Clone, Copy, Debug)]
+pub struct SentProof<'r> {
+    /// All values of `DPoP`, at least one.
+    pub values: &'r [&'r [u8]],
+    /// The method of the request.
+    pub method: &'r str,
+    /// How the request came.
+    pub transport: Transport,
+    /// Its path, without the query.
+    pub path: &'r str,
+}
+
+/// How a request came: each has a public URL of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// By HTTP.
+    Http,
+    /// By gRPC.
+    Grpc,
+}
 
 /// A caller with a valid access token.
 #[derive(Clone, Debug)]
 pub struct Caller {
     verified: Arc<Verified>,
+    scheme: Scheme,
+    accepts_proofs: bool,
     token: SecretString,
     audience: Arc<str>,
     checks: Option<Counter>,
@@ -52,14 +92,15 @@ impl Caller {
         if let Some(checks) = &self.checks {
             checks.add(&[outcome_of(&why)]);
         }
-        Err(Refused::new(Arc::clone(&self.audience), why))
+        let realm = Arc::clone(&self.audience);
+        Err(Refused::new(realm, why, self.scheme, self.accepts_proofs))
     }
 }
 
 impl Verifier {
-    /// Identifies the caller from all values of `Authorization`. A token in another
-    /// place (RFC 6750 §2.2, §2.3) is ignored.
-    pub async fn caller(&self, authorization: &[&[u8]]) -> Result<Caller, Refused> {
+    /// Identifies the caller from what a request presents. A token in another place than
+    /// `Authorization` (RFC 6750 §2.2, §2.3) is ignored.
+    pub async fn caller(&self, presented: Presented<'_>) -> Result<Caller, Refused> {
         let step = kit::step!(
             span::TOKEN_CHECK,
             "sso.audience" = &**self.audience(),
@@ -69,24 +110,80 @@ impl Verifier {
             "enduser.id" = Empty
         );
         let identified = self
-            .identify(authorization, &step)
+            .identify(presented, &step)
             .instrument(step.clone())
             .await;
         record(&step, &identified);
         if let Some(checks) = self.checks() {
             checks.add(&[identified.as_ref().err().map_or(OK, outcome_of)]);
         }
-        identified.map_err(|why| Refused::new(Arc::clone(self.audience()), why))
+        identified.map_err(|why| {
+            let scheme = Scheme::of(presented.authorization);
+            let realm = Arc::clone(self.audience());
+            let nonces = self.proofs().and_then(|proofs| proofs.nonces.as_ref());
+            let nonce = nonces.filter(|_| why.code() == Some(ErrorCode::UseDpopNonce));
+            let nonce = nonce.map(|nonces| nonces.current(self.now()));
+            Refused::new(realm, why, scheme, self.proofs().is_some()).with_nonce(nonce)
+        })
     }
 
-    async fn identify(&self, authorization: &[&[u8]], step: &Span) -> Result<Caller, Refusal> {
-        let token = bearer(authorization)?;
+    async fn identify(&self, presented: Presented<'_>, step: &Span) -> Result<Caller, Refusal> {
+        let (scheme, token) = credentials(presented.authorization, self.proofs().is_some())?;
+        let verified = self.verify_in_span(token, step).await?;
+        let bound = verified.claims().cnf.as_ref();
+        let proof = || self.check_proof(presented.proof, token);
+        if let Some(proof) = possession::prove(scheme, bound, proof, presented.certificate)? {
+            self.use_up(&proof, &verified.claims().sub).await?;
+        }
         Ok(Caller {
-            verified: self.verify_on(token, step).await?,
+            verified,
+            scheme,
+            accepts_proofs: self.proofs().is_some(),
             token: token.to_owned().into(),
             audience: Arc::clone(self.audience()),
             checks: self.checks().cloned(),
         })
+    }
+
+    /// The valid proof of a request with `token`.
+    fn check_proof(
+        &self,
+        sent: Option<SentProof<'_>>,
+        token: &str,
+    ) -> Result<ValidProof, BadProof> {
+        let (Some(sent), Some(settings)) = (sent, self.proofs()) else {
+            return Err(BadProof::Missing);
+        };
+        let base = match sent.transport {
+            Transport::Http => Some(&settings.http_url),
+            Transport::Grpc => settings.grpc_url.as_ref(),
+        };
+        let url = [base.map_or("", String::as_str), sent.path].concat();
+        let target = ProofTarget {
+            method: sent.method,
+            url: &url,
+            token: Some(token),
+            nonces: settings.nonces.as_ref(),
+        };
+        dpop::check(sent.values, &target, self.now())
+    }
+
+    /// RFC 9449 §11.1: no proof counts twice, at whichever replica.
+    async fn use_up(&self, proof: &ValidProof, sub: &str) -> Result<(), Refusal> {
+        let Some(settings) = self.proofs() else {
+            return Err(BadProof::Missing.into());
+        };
+        if !settings.quota.admits(sub, self.now()) {
+            return Err(Refusal::TooManyProofs);
+        }
+        match settings.used.mark(proof, self.now()).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(BadProof::Replayed.into()),
+            Err(error) => {
+                tracing::warn!("used DPoP proofs cannot be looked up: {error}");
+                Err(Refusal::NoStore)
+            }
+        }
     }
 }
 
@@ -94,6 +191,9 @@ impl Verifier {
 fn outcome_of(why: &Refusal) -> &'static str {
     match (why, why.code()) {
         (Refusal::NoKeys, _) => "no_keys",
+        (Refusal::NoIntrospection, _) => "no_introspection",
+        (Refusal::NoStore, _) => "no_store",
+        (Refusal::TooManyProofs, _) => "throttled",
         (_, Some(code)) => code.as_str(),
         (_, None) => "no_token",
     }
@@ -113,8 +213,12 @@ fn record(step: &Span, identified: &Result<Caller, Refusal>) {
     }
 }
 
-/// RFC 6750 §2.1; the scheme's case does not matter (RFC 9110 §11.1).
-fn bearer<'a>(authorization: &[&'a [u8]]) -> Result<&'a str, Refusal> {
+/// The scheme of `Authorization` and the access token (RFC 6750 §2.1, RFC 9449 §7.1); the
+/// scheme's case does not matter (RFC 9110 §11.1).
+fn credentials<'a>(
+    authorization: &[&'a [u8]],
+    accepts_proofs: bool,
+) -> Result<(Scheme, &'a str), Refusal> {
     let value = match authorization {
         [] => return Err(Refusal::NoToken),
         [one] => std::str::from_utf8(one)
@@ -126,12 +230,13 @@ fn bearer<'a>(authorization: &[&'a [u8]]) -> Result<&'a str, Refusal> {
         }
     };
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
+    let scheme = Scheme::named(scheme).ok_or(Refusal::NoToken)?;
+    if scheme == Scheme::Dpop && !accepts_proofs {
         return Err(Refusal::NoToken);
     }
     match token.trim() {
-        "" => Err(Refusal::BadRequest("Bearer is not followed by a token")),
-        token => Ok(token),
+        "" => Err(Refusal::BadRequest("the scheme is not followed by a token")),
+        token => Ok((scheme, token)),
     }
 }
 
@@ -139,28 +244,55 @@ fn bearer<'a>(authorization: &[&'a [u8]]) -> Result<&'a str, Refusal> {
 mod unit {
     use super::*;
 
+    fn read<'a>(authorization: &[&'a [u8]]) -> Result<(Scheme, &'a str), Refusal> {
+        credentials(authorization, true)
+    }
+
     #[test]
     fn rfc9110_11_1_the_schemes_case_does_not_matter() {
         for value in ["Bearer abc", "bearer abc", "BEARER  abc"] {
-            assert_eq!(bearer(&[value.as_bytes()]), Ok("abc"));
+            assert_eq!(read(&[value.as_bytes()]), Ok((Scheme::Bearer, "abc")));
+        }
+        for value in ["DPoP abc", "dpop abc", "DPOP  abc"] {
+            assert_eq!(read(&[value.as_bytes()]), Ok((Scheme::Dpop, "abc")));
+            let without = credentials(&[value.as_bytes()], false);
+            assert_eq!(without, Err(Refusal::NoToken));
         }
     }
 
     #[test]
     fn rfc6750_2_1_another_scheme_is_no_token() {
-        assert_eq!(bearer(&[b"Basic YTpi"]), Err(Refusal::NoToken));
-        assert_eq!(bearer(&[b"Bearertoken"]), Err(Refusal::NoToken));
-        assert_eq!(bearer(&[]), Err(Refusal::NoToken));
+        assert_eq!(read(&[b"Basic YTpi"]), Err(Refusal::NoToken));
+        assert_eq!(read(&[b"Bearertoken"]), Err(Refusal::NoToken));
+        assert_eq!(read(&[]), Err(Refusal::NoToken));
     }
 
     #[test]
     fn rfc6750_3_1_credentials_sent_twice_are_a_bad_request() {
-        let twice = bearer(&[b"Bearer a", b"Bearer a"]);
+        let twice = read(&[b"Bearer a", b"DPoP a"]);
         assert!(matches!(twice, Err(Refusal::BadRequest(_))));
-        assert!(matches!(bearer(&[b"Bearer "]), Err(Refusal::BadRequest(_))));
-        assert!(matches!(
-            bearer(&[b"Bearer \xff"]),
-            Err(Refusal::BadRequest(_))
-        ));
+        for wrong in [&b"Bearer "[..], b"DPoP", b"Bearer \xff"] {
+            assert!(matches!(read(&[wrong]), Err(Refusal::BadRequest(_))));
+        }
+    }
+
+    #[test]
+    fn fuzz_the_header_authorization() {
+        let seeds = [
+            "Bearer abc.def.ghi",
+            "bearer  ssolab_at_x",
+            "Basic YTpi",
+            "DPoP x",
+        ];
+        fuzz::run(&seeds, |value| {
+            if let Ok((scheme, token)) = read(&[value]) {
+                let text = std::str::from_utf8(value).unwrap();
+                assert!(!token.is_empty() && token.trim() == token);
+                assert!(text.trim_end().ends_with(token));
+                let (named, _) = text.split_once(' ').unwrap();
+                assert_eq!(Scheme::named(named), Some(scheme));
+            }
+            assert!(read(&[value, value]).is_err(), "which one counts?");
+        });
     }
 }

@@ -87,6 +87,11 @@ impl Issuer {
         self
     }
 
+    /// What https connections trust.
+    pub const fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
     /// The HTTP client for calls of the issuer.
     pub fn http_client(&self) -> reqwest::Client {
         self.trust.http_client()

@@ -5,9 +5,10 @@ use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, IgnoredAny},
 };
+use serde_json::Value;
 
 /// The header. `jku`, `jwk`, `x5u` and `x5c` are not read: keys come from the
-/// signer's own set only (RFC 8725 §3.10).
+/// signer's own set only (RFC 8725 §3.10). A DPoP proof alone states its own key.
 #[derive(Debug, Deserialize)]
 pub struct UnverifiedHeader {
     /// The algorithm's name.
@@ -47,6 +48,7 @@ pub struct UnverifiedJwt<'a> {
     /// The signing input.
     pub(crate) message: &'a str,
     pub(crate) signature: &'a str,
+    encoded_header: &'a str,
     payload: &'a str,
 }
 
@@ -55,12 +57,27 @@ impl<'a> UnverifiedJwt<'a> {
     pub fn split(token: &'a str) -> Option<Self> {
         let (message, signature) = token.rsplit_once('.')?;
         let (header, payload) = message.split_once('.')?;
+        if payload.contains('.') {
+            return None;
+        }
         Some(Self {
             header: json(header)?,
+            encoded_header: header,
             message,
             signature,
             payload,
         })
+    }
+
+    /// The key that the header states (`jwk`). Only for a proof that its sender has the
+    /// key (RFC 9449 §4.2): it says nothing about who that is.
+    pub(crate) fn embedded_key(&self) -> Option<Value> {
+        #[derive(Deserialize)]
+        struct Header {
+            jwk: Value,
+        }
+        let header: Header = json(self.encoded_header)?;
+        Some(header.jwk)
     }
 
     /// The claims. They are trustworthy only after the signature was verified

@@ -11,7 +11,10 @@ use jsonwebtoken::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::jwt::{UnverifiedHeader, UnverifiedJwt};
+use crate::{
+    jwt::{UnverifiedHeader, UnverifiedJwt},
+    thumbprint::thumbprint,
+};
 
 /// The maximum number of keys in a set.
 const MAX_KEYS: usize = 32;
@@ -111,11 +114,22 @@ impl Key {
         &self.jwk
     }
 
-    fn fits(&self, algorithm: Algorithm) -> bool {
+    /// Its thumbprint (RFC 7638 §3.2).
+    pub fn thumbprint(&self) -> String {
+        let required: &[&str] = match self.kind {
+            Kind::P256 => &["crv", "kty", "x", "y"],
+            Kind::Rsa => &["e", "kty", "n"],
+            Kind::Ed25519 => &["crv", "kty", "x"],
+        };
+        let members = required.iter().map(|name| (*name, self.jwk[*name].clone()));
+        thumbprint(&members.collect())
+    }
+
+    pub(crate) fn fits(&self, algorithm: Algorithm) -> bool {
         self.kind.checks(algorithm) && self.only.is_none_or(|only| only == algorithm)
     }
 
-    fn signed(&self, jwt: &UnverifiedJwt<'_>, algorithm: Algorithm) -> bool {
+    pub(crate) fn signed(&self, jwt: &UnverifiedJwt<'_>, algorithm: Algorithm) -> bool {
         let message = jwt.message.as_bytes();
         jsonwebtoken::crypto::verify(jwt.signature, message, &self.verifying, algorithm)
             .unwrap_or(false)
@@ -123,7 +137,7 @@ impl Key {
 
     /// Parses a published key. `None` if the key is not for verifying signatures or has
     /// a type that is not allowed, such as a symmetric key.
-    fn of(published: &Value) -> Option<Self> {
+    pub(crate) fn of(published: &Value) -> Option<Self> {
         let read = published.as_object()?.iter();
         let read = read.filter(|(name, _)| MEMBERS.contains(&name.as_str()));
         let read = read.map(|(name, value)| (name.clone(), value.clone()));
@@ -385,5 +399,55 @@ mod unit {
             check(&strangers(MAX_TRIED), &token),
             Err(NoSigner::Signature)
         );
+    }
+
+    #[test]
+    fn fuzz_tokens_against_a_key() {
+        let key = TestKey::es256();
+        let keys = set(&json!([key.jwk("1"), TestKey::eddsa().jwk("2")]));
+        let header = json!({"alg": "ES256", "typ": "at+jwt", "kid": "1", "crit": null});
+        let plain = json!({"alg": "ES256", "kid": "1"});
+        let claims = json!({"sub": "a", "exp": 1_800_000_000.5, "aud": ["x"]});
+        let genuine = [key.sign(&header, &claims), key.sign(&plain, &claims)];
+        fuzz::run_text(&genuine.each_ref().map(String::as_str), |token| {
+            let Some(jwt) = UnverifiedJwt::split(token) else {
+                return;
+            };
+            assert_eq!(format!("{}.{}", jwt.message, jwt.signature), token);
+            let _ = jwt.claims::<Value>();
+            if keys.signer(&jwt, &ALL).is_ok() {
+                assert!(genuine.iter().any(|one| one == token), "forged");
+                assert!(!jwt.header.is_critical, "RFC 7515 section 4.1.11");
+            }
+        });
+    }
+
+    #[test]
+    fn fuzz_key_sets() {
+        let key = TestKey::es256();
+        let jwk = key.jwk("1");
+        let token = key.sign(&json!({"alg": "ES256", "kid": "1"}), &json!({"sub": "a"}));
+        let jwt = UnverifiedJwt::split(&token).unwrap();
+        let more = [
+            TestKey::eddsa().jwk("1"),
+            json!({"kty": "EC", "crv": "P-256", "x": X, "y": Y, "use": "enc"}),
+            json!({"kty": "RSA", "n": "AQAB", "e": "AQAB", "key_ops": ["verify"]}),
+        ];
+        let own = json!({ "keys": [jwk] }).to_string();
+        let others = json!({ "keys": more, "more": 1 }).to_string();
+        fuzz::run(&[&own, &others], |document| {
+            let Ok(keys) = KeySet::parse(document) else {
+                return;
+            };
+            assert!(keys.0.len() <= MAX_KEYS);
+            if keys.signer(&jwt, &ALL).is_ok() {
+                let text = String::from_utf8_lossy(document);
+                assert!(
+                    ["x", "y"]
+                        .iter()
+                        .all(|name| text.contains(jwk[name].as_str().unwrap()))
+                );
+            }
+        });
     }
 }

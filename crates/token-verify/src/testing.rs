@@ -1,5 +1,8 @@
 //! An issuer for the tests of resource servers: it makes keys, serves a discovery
-//! document and a JWKS on a free port, and signs any claims.
+//! document and a JWKS on a free port, signs any claims, and answers introspection
+//! requests ([`introspection`]).
+
+pub mod introspection;
 
 use std::{
     io,
@@ -17,7 +20,7 @@ use aws_lc_rs::{
     rsa,
     signature::{
         ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
-        RSA_PKCS1_SHA256,
+        RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding,
     },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -25,6 +28,7 @@ use kit::clock::{Clock, Timestamp};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use self::introspection::Introspected;
 use crate::{
     issuer::Issuer,
     jwks::{FetchError, Jwks, KeySource, Timing},
@@ -40,6 +44,8 @@ pub enum TestKey {
     Ec(EcdsaKeyPair),
     /// RS256.
     Rsa(rsa::KeyPair),
+    /// PS256.
+    Pss(rsa::KeyPair),
     /// `EdDSA`.
     Ed(Ed25519KeyPair),
 }
@@ -56,9 +62,24 @@ impl TestKey {
         Self::Rsa(rsa::KeyPair::generate(rsa::KeySize::Rsa2048).expect("a key"))
     }
 
+    /// A new key for PS256.
+    pub fn ps256() -> Self {
+        Self::Pss(rsa::KeyPair::generate(rsa::KeySize::Rsa2048).expect("a key"))
+    }
+
     /// A new key for `EdDSA`.
     pub fn eddsa() -> Self {
         Self::Ed(Ed25519KeyPair::generate().expect("a key"))
+    }
+
+    /// Another key for the same algorithm.
+    pub fn another(&self) -> Self {
+        match self {
+            Self::Ec(_) => Self::es256(),
+            Self::Rsa(_) => Self::rs256(),
+            Self::Pss(_) => Self::ps256(),
+            Self::Ed(_) => Self::eddsa(),
+        }
     }
 
     /// The name of its algorithm.
@@ -66,6 +87,7 @@ impl TestKey {
         match self {
             Self::Ec(_) => "ES256",
             Self::Rsa(_) => "RS256",
+            Self::Pss(_) => "PS256",
             Self::Ed(_) => "EdDSA",
         }
     }
@@ -77,7 +99,7 @@ impl TestKey {
                 let point = key.public_key().as_ref();
                 json!({"kty": "EC", "crv": "P-256", "x": b64(&point[1..33]), "y": b64(&point[33..])})
             }
-            Self::Rsa(key) => {
+            Self::Rsa(key) | Self::Pss(key) => {
                 let public = key.public_key();
                 let n = public.modulus().big_endian_without_leading_zero();
                 let e = public.exponent().big_endian_without_leading_zero();
@@ -102,21 +124,25 @@ impl TestKey {
                 let signature = key.sign(&random, message.as_bytes()).expect("a signature");
                 signature.as_ref().to_vec()
             }
-            Self::Rsa(key) => {
-                let mut signature = vec![0; key.public_modulus_len()];
-                key.sign(
-                    &RSA_PKCS1_SHA256,
-                    &random,
-                    message.as_bytes(),
-                    &mut signature,
-                )
-                .expect("a signature");
-                signature
-            }
+            Self::Rsa(key) => rsa_signature(key, &RSA_PKCS1_SHA256, &message),
+            Self::Pss(key) => rsa_signature(key, &RSA_PSS_SHA256, &message),
             Self::Ed(key) => key.sign(message.as_bytes()).as_ref().to_vec(),
         };
         format!("{message}.{}", b64(&signature))
     }
+}
+
+#[expect(clippy::expect_used, reason = "for tests only")]
+fn rsa_signature(key: &rsa::KeyPair, padding: &'static dyn RsaEncoding, message: &str) -> Vec<u8> {
+    let mut signature = vec![0; key.public_modulus_len()];
+    key.sign(
+        padding,
+        &SystemRandom::new(),
+        message.as_bytes(),
+        &mut signature,
+    )
+    .expect("a signature");
+    signature
 }
 
 /// The signing input of a JWT.
@@ -154,7 +180,9 @@ pub struct TestIssuer {
     /// Its issuer identifier, which is also its address.
     pub url: String,
     /// Its first key, `k1`.
-    pub key: TestKey,
+    pub key: Arc<TestKey>,
+    /// What it says about tokens.
+    pub introspected: Arc<Introspected>,
     published: Arc<Published>,
     server: ServerHandle,
 }
@@ -182,9 +210,14 @@ impl TestIssuer {
             ..Published::default()
         });
         let shown = web::Data::from(Arc::clone(&published));
+        let key = Arc::new(key);
+        let introspected = Arc::new(Introspected::new(&url, &key));
+        let asked = web::Data::from(Arc::clone(&introspected));
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(shown.clone())
+                .app_data(asked.clone())
+                .route("/introspect", web::post().to(introspection::endpoint))
                 .route(
                     "/.well-known/openid-configuration",
                     web::get().to(discovery),
@@ -200,6 +233,7 @@ impl TestIssuer {
         Ok(Self {
             url,
             key,
+            introspected,
             published,
             server: handle,
         })

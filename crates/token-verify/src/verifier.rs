@@ -1,72 +1,70 @@
-//! Access token verification (RFC 9068 §4).
+//! Access token verification: of JWTs here (RFC 9068 §4), or by introspection.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use jsonwebtoken::Algorithm;
 use kit::{
     bounded_cache::BoundedCache,
-    clock::Clock,
+    clock::{Clock, Timestamp},
     metrics::{Counter, Metrics},
+    shutdown::Shutdown,
     telemetry::names::metric,
 };
-use oauth_types::{claims::AccessToken, names::jwt_type, numeric_date};
+use oauth_types::names::jwt_type;
 use parking_lot::Mutex;
-use serde_json::{Map, Value};
 use tracing::Span;
 
 use crate::{
-    jwks::{Jwks, SignerError},
+    dpop::{Nonces, ProofQuota, UsedProofs},
+    introspection::{Introspection, NoIntrospection, settings::IntrospectionSettings},
+    issuer::Issuer,
+    jwks::{FetchError, Jwks, SignerError},
     jwt::{UnverifiedHeader, UnverifiedJwt},
     keys::{Key, NoSigner},
     refusal::{Invalid, MAX_TOKEN, Refusal},
+    verified::{ALGORITHMS, Fingerprint, Verified},
 };
 
 /// The maximum number of cached tokens.
 const MAX_SEEN: usize = 4096;
-/// How far the issuer's clock may be ahead. This does not prolong a token's life,
-/// which can be as short as a second.
-const SKEW: Duration = Duration::from_secs(5);
-
-/// RFC 8725 §3.1, RFC 9068 §2.1: never `none`, and no HS*, whose "key" would be public.
-const ALGORITHMS: [Algorithm; 3] = [Algorithm::ES256, Algorithm::RS256, Algorithm::EdDSA];
-
-/// RFC 9068 §2.2: the required claims.
-const REQUIRED: [&str; 7] = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
-
-/// The SHA-256 of a token, so the cache holds no bearer secret.
-type Fingerprint = [u8; 32];
 
 /// Verifies access tokens for one resource server.
 pub struct Verifier {
     audience: Arc<str>,
     jwks: Arc<Jwks>,
     clock: Arc<dyn Clock>,
-    /// Verified tokens: verifying a signature costs more than the rest of a request.
+    /// The verified tokens, because checking a signature costs more than the rest of a
+    /// request.
     seen: Mutex<BoundedCache<Fingerprint, Arc<Verified>>>,
+    /// Asks the issuer instead.
+    introspection: Option<Introspection>,
     checks: Option<Counter>,
+    proofs: Option<ProofSettings>,
 }
 
-/// A verified access token.
-pub struct Verified {
-    claims: AccessToken,
-    not_before: Option<i64>,
-    key: Arc<Key>,
+/// What a resource server needs to accept DPoP proofs (RFC 9449 §7).
+pub struct ProofSettings {
+    /// The public URL of its HTTP endpoints, without a path.
+    pub http_url: String,
+    /// The public URL of its gRPC endpoints, without a path, if it has some.
+    pub grpc_url: Option<String>,
+    /// The proofs that were used.
+    pub used: UsedProofs,
+    /// How many of one subject.
+    pub quota: ProofQuota,
+    /// The nonces that it requires in proofs; none: it requires none.
+    pub nonces: Option<Nonces>,
 }
 
-impl Verified {
-    /// The claims.
-    pub fn claims(&self) -> &AccessToken {
-        &self.claims
-    }
-}
-
-impl std::fmt::Debug for Verified {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Verified")
-            .field("claims", &self.claims)
-            .finish_non_exhaustive()
-    }
+/// The issuer is not reached, or not as this service needs it.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReached {
+    /// Its keys could not be fetched.
+    #[error(transparent)]
+    Keys(#[from] FetchError),
+    /// It does not answer introspection requests.
+    #[error(transparent)]
+    Introspection(#[from] NoIntrospection),
 }
 
 impl Verifier {
@@ -77,8 +75,66 @@ impl Verifier {
             jwks,
             clock,
             seen: Mutex::new(BoundedCache::new(MAX_SEEN)),
+            introspection: None,
             checks: None,
+            proofs: None,
         }
+    }
+
+    /// The verifier of a service: it counts its checks in `metrics`, and asks the issuer
+    /// if there are settings for that.
+    pub fn of_service(
+        audience: &str,
+        issuer: &Issuer,
+        introspection: Option<&IntrospectionSettings>,
+        clock: &Arc<dyn Clock>,
+        metrics: &Metrics,
+    ) -> Self {
+        let jwks = issuer.clone().jwks(Arc::clone(clock));
+        let verifier = Self::new(audience, Arc::clone(&jwks), Arc::clone(clock));
+        // Made in any case, so that a service that does not introspect reports zero.
+        let calls = metrics.timer(&metric::INTROSPECTION_CALLS);
+        let introspection = introspection.map(|settings| {
+            let audience = verifier.audience();
+            Introspection::new(settings, audience, (issuer, &jwks), clock, calls)
+        });
+        Self {
+            introspection,
+            ..verifier.counted(metrics)
+        }
+    }
+
+    /// Reaches the issuer as each check will.
+    pub async fn reach(&self) -> Result<(), NotReached> {
+        self.jwks.refresh().await?;
+        if let Some(introspection) = &self.introspection {
+            introspection.reach().await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the issuer's keys up to date until the drain. For a task of its own.
+    pub async fn keep_fresh(&self, shutdown: Shutdown) {
+        Arc::clone(&self.jwks).keep_fresh(shutdown).await;
+    }
+
+    /// Accepts tokens that are bound to a key, with DPoP proofs.
+    #[must_use]
+    pub fn accepting_proofs(self, proofs: ProofSettings) -> Self {
+        Self {
+            proofs: Some(proofs),
+            ..self
+        }
+    }
+
+    /// What it needs to accept proofs, if it does.
+    pub(crate) const fn proofs(&self) -> Option<&ProofSettings> {
+        self.proofs.as_ref()
+    }
+
+    /// The current time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Counts the checks in `metrics`.
@@ -102,11 +158,11 @@ impl Verifier {
 
     /// Verifies `token`: an access token from the issuer, for this audience.
     pub async fn verify(&self, token: &str) -> Result<Arc<Verified>, Refusal> {
-        self.verify_on(token, &Span::none()).await
+        self.verify_in_span(token, &Span::none()).await
     }
 
     /// Like [`verify`](Self::verify); records in `span` whether the result was cached.
-    pub(crate) async fn verify_on(
+    pub(crate) async fn verify_in_span(
         &self,
         token: &str,
         span: &Span,
@@ -115,22 +171,28 @@ impl Verifier {
             return Err(Invalid::TooLong.into());
         }
         let fingerprint = fingerprint(token);
-        let seen = self.found_good(&fingerprint);
+        if let Some(introspection) = &self.introspection {
+            // Boxed: the check of a JWT needs no room for this.
+            let active = Box::pin(introspection.check(token, fingerprint, span)).await?;
+            active.check_times(self.clock.now())?;
+            return Ok(active);
+        }
+        let seen = self.cached(&fingerprint);
         span.record("sso.cache_hit", seen.is_some());
         match seen {
             Some(seen) => {
-                self.check_times(&seen)?;
+                seen.check_times(self.clock.now())?;
                 Ok(seen)
             }
             None => self.verify_and_remember(token, fingerprint).await,
         }
     }
 
-    /// The cached result for `token`, unless its key is withdrawn, which invalidates
-    /// its tokens.
-    fn found_good(&self, token: &Fingerprint) -> Option<Arc<Verified>> {
+    /// The cached result for `token`. The result is dropped once the issuer has withdrawn
+    /// the key that signed the token.
+    fn cached(&self, token: &Fingerprint) -> Option<Arc<Verified>> {
         let seen = self.seen.lock().get(token).cloned()?;
-        if self.jwks.holds(&seen.key) {
+        if seen.key().is_some_and(|key| self.jwks.holds(key)) {
             return Some(seen);
         }
         self.seen.lock().remove(token);
@@ -142,24 +204,25 @@ impl Verifier {
         token: &str,
         fingerprint: Fingerprint,
     ) -> Result<Arc<Verified>, Refusal> {
-        let verified = Arc::new(self.verify_anew(token).await?);
+        let verified = Arc::new(self.verify_uncached(token).await?);
         self.seen.lock().insert(fingerprint, Arc::clone(&verified));
         Ok(verified)
     }
 
-    async fn verify_anew(&self, token: &str) -> Result<Verified, Refusal> {
+    async fn verify_uncached(&self, token: &str) -> Result<Verified, Refusal> {
         let jwt = UnverifiedJwt::split(token).ok_or(Invalid::NotAJwt)?;
         check_header(&jwt.header)?;
         let key = self.signer(&jwt).await?;
-        let verified = read_claims(&jwt, key)?;
+        let claims = jwt.claims().ok_or(Invalid::Claims)?;
+        let verified = Verified::read(claims, Some(key))?;
         // RFC 9068 §4: `iss` must match exactly, `aud` must contain this audience.
-        if verified.claims.iss != self.jwks.owner() {
+        if verified.claims().iss != self.jwks.owner() {
             return Err(Invalid::Issuer.into());
         }
-        if !verified.claims.aud.contains(&self.audience) {
+        if !verified.claims().aud.contains(&self.audience) {
             return Err(Invalid::Audience(Arc::clone(&self.audience)).into());
         }
-        self.check_times(&verified)?;
+        verified.check_times(self.clock.now())?;
         Ok(verified)
     }
 
@@ -169,20 +232,6 @@ impl Verifier {
             SignerError::NoKeys => Refusal::NoKeys,
             SignerError::Outdated(none) | SignerError::NoSigner(none) => Invalid::from(none).into(),
         })
-    }
-
-    /// RFC 7519 §4.1.4 to §4.1.6, by the local clock.
-    fn check_times(&self, verified: &Verified) -> Result<(), Invalid> {
-        let now = self.clock.now();
-        let claims = &verified.claims;
-        if now.secs() >= claims.exp {
-            return Err(Invalid::Expired);
-        }
-        let latest_start = verified.not_before.unwrap_or(claims.iat).max(claims.iat);
-        if (now + SKEW).secs() < latest_start {
-            return Err(Invalid::NotYet);
-        }
-        Ok(())
     }
 
     #[cfg(test)]
@@ -212,23 +261,6 @@ impl From<NoSigner> for Invalid {
             NoSigner::Signature => Self::Signature,
         }
     }
-}
-
-fn read_claims(jwt: &UnverifiedJwt<'_>, key: Arc<Key>) -> Result<Verified, Invalid> {
-    let claims: Map<String, Value> = jwt.claims().ok_or(Invalid::Claims)?;
-    if let Some(missing) = REQUIRED.iter().find(|name| !claims.contains_key(**name)) {
-        return Err(Invalid::Missing(missing));
-    }
-    let not_before = match claims.get("nbf") {
-        None => None,
-        Some(nbf) => Some(numeric_date::of(nbf).ok_or(Invalid::Claims)?),
-    };
-    let claims = serde_json::from_value(claims.into()).map_err(|_| Invalid::Claims)?;
-    Ok(Verified {
-        claims,
-        not_before,
-        key,
-    })
 }
 
 fn fingerprint(token: &str) -> Fingerprint {

@@ -14,7 +14,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::{
         StatusCode,
-        header::{self, HeaderMap},
+        header::{self, HeaderMap, HeaderValue},
     },
 };
 use memchr::memchr_iter;
@@ -62,13 +62,13 @@ impl<'r> Cookies<'r> {
         own.next().is_none().then(|| text(value)).flatten()
     }
 
-    /// Whether there is a cookie `name`, once or more often.
+    /// Whether the request has a cookie `name`, once or more often.
     pub fn brings(&self, name: &str) -> bool {
         self.named(name).next().is_some()
     }
 
     /// Whether the cookie `name` occurs more than once.
-    pub fn is_doubled(&self, name: &str) -> bool {
+    pub fn is_duplicate(&self, name: &str) -> bool {
         self.named(name).nth(1).is_some()
     }
 
@@ -78,20 +78,45 @@ impl<'r> Cookies<'r> {
     }
 }
 
+/// Removes each cookie `name` from the request with these headers; returns the values. The
+/// other cookies stay byte by byte.
+pub fn remove(headers: &mut HeaderMap, name: &str) -> Vec<Vec<u8>> {
+    let is_it = |sent: &[u8]| pair(sent).is_some_and(|(own, _)| own == name.as_bytes());
+    let mut lines = headers.get_all(header::COOKIE);
+    if !lines.any(|line| pairs(line.as_bytes()).any(is_it)) {
+        return Vec::new();
+    }
+    let mut removed = Vec::new();
+    // Collected first: they come back in their order.
+    let lines: Vec<_> = headers.remove(header::COOKIE).collect();
+    for line in lines {
+        let (own, others): (Vec<_>, Vec<_>) = pairs(line.as_bytes()).partition(|sent| is_it(sent));
+        let values = own.into_iter().filter_map(pair);
+        removed.extend(values.map(|(_, value)| value.to_vec()));
+        let rest = others.join(&b';');
+        if rest.iter().any(|byte| !b" \t;".contains(byte))
+            && let Ok(rest) = HeaderValue::from_bytes(rest.trim_ascii())
+        {
+            headers.append(header::COOKIE, rest);
+        }
+    }
+    removed
+}
+
 /// The page of a sign-in with a duplicate cookie `name`, where another attempt would fail
 /// too. Neither cookie is removed: the remaining one could be the other site's.
-pub fn doubled(req: &HttpRequest, site: Site, name: &str) -> HttpResponse {
+pub fn duplicate_page(req: &HttpRequest, site: Site, name: &str) -> HttpResponse {
     tracing::info!(cookie = name, "a browser sends a cookie twice");
     Message::new(
-        "A cookie is there twice",
+        "Duplicate cookie",
         format!(
             "This browser sends the cookie {name} twice. Another site may have set one of them, so neither is used."
         ),
     )
     .what_to_do(format!(
-        "Open the browser's settings for cookies and site data, and delete every cookie with the name {name}: of this site and of the domains above it. Then sign in again."
+        "Open the browser's settings for cookies and site data, and delete every cookie with the name {name}, of this site and of its parent domains. Then sign in again."
     ))
-    .way("To the start", "/")
+    .way("To the home page", "/")
     .trace_id(trace::id_of(req))
     .respond(site, StatusCode::BAD_REQUEST)
 }
@@ -121,7 +146,7 @@ fn text(bytes: &[u8]) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::{http::header::HeaderValue, test::TestRequest};
+    use actix_web::test::TestRequest;
 
     use super::*;
 
@@ -216,19 +241,97 @@ mod tests {
             let req = request(lines);
             let cookies = Cookies::of(&req);
             assert_eq!((cookies.get("a"), cookies.get("b")), (None, Some("2")));
-            assert!(cookies.is_doubled("a") && !cookies.is_doubled("b"));
+            assert!(cookies.is_duplicate("a") && !cookies.is_duplicate("b"));
             assert!(cookies.brings("a") && !cookies.brings("c"));
+        }
+    }
+
+    /// What [`remove`] takes from these `Cookie` headers and leaves of them, for the name `a`.
+    fn without_a(lines: &[&[u8]]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+        let mut headers = request(lines).headers().clone();
+        let removed = remove(&mut headers, "a");
+        let left = headers.get_all(header::COOKIE);
+        (removed, left.map(|line| line.as_bytes().to_vec()).collect())
+    }
+
+    #[test]
+    fn a_cookie_is_removed_and_the_others_stay_as_they_are() {
+        for (sent, removed, left) in [
+            (&[&b"b=1; c=2"[..]][..], &[][..], &[&b"b=1; c=2"[..]][..]),
+            (&[b"a=1"], &["1"], &[]),
+            (&[b"a=1; a=2;\ta=3 "], &["1", "2", "3"], &[]),
+            (&[b"b=1; a=x=y; c=\xff;d"], &["x=y"], &[b"b=1; c=\xff;d"]),
+            (&[b"b=1;a=", b"a=2", b"c=3"], &["", "2"], &[b"b=1", b"c=3"]),
+            // Other names, and no cookie at all.
+            (
+                &[b"A=1; aa=2; a; x=a=1; %61=3"],
+                &[],
+                &[b"A=1; aa=2; a; x=a=1; %61=3"],
+            ),
+            (&[b" ;a=1; ;"], &["1"], &[]),
+        ] {
+            let removed: Vec<_> = removed
+                .iter()
+                .map(|text| text.as_bytes().to_vec())
+                .collect();
+            let left: Vec<_> = left.iter().map(|text| text.to_vec()).collect();
+            assert_eq!(without_a(sent), (removed, left), "{sent:?}");
         }
     }
 
     #[actix_web::test]
     async fn the_page_names_the_cookie_and_removes_none() {
         let req = request(&[]);
-        let answer = doubled(&req, Site::Idp, SESSION);
+        let answer = duplicate_page(&req, Site::Idp, SESSION);
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
         assert_eq!(answer.headers().get(header::SET_COOKIE), None);
         let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();
         let html = String::from_utf8(body.to_vec()).unwrap();
         assert!(html.contains("delete every cookie with the name __Host-idp_session"));
+    }
+
+    #[test]
+    fn fuzz_cookies() {
+        let seeds = [
+            "__Host-idp_session=own; a=1;b=2",
+            "a=1;\t__Host-idp_session=own ; =x; y",
+            "a=1; a=2",
+        ];
+        fuzz::run(&seeds, |line| {
+            let Ok(value) = HeaderValue::from_bytes(line) else {
+                return;
+            };
+            let mut headers = HeaderMap::new();
+            headers.insert(header::COOKIE, value);
+            let cookies = Cookies::in_headers(&headers);
+            for (name, value) in cookies.all() {
+                assert!(!name.contains(['=', ';']) && !value.contains(';'));
+                assert!(!name.starts_with([' ', '\t']) && !value.ends_with([' ', '\t']));
+                assert!(cookies.brings(name));
+                match cookies.get(name) {
+                    Some(only) => assert!(only == value && !cookies.is_duplicate(name)),
+                    None => assert!(cookies.is_duplicate(name)),
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn fuzz_removed_cookies() {
+        let seeds = ["a=1; b=2; a=3", "b=1;a=x=y ;c", "a=1;;b=\u{eb}"];
+        fuzz::run(&seeds, |line| {
+            let Ok(value) = HeaderValue::from_bytes(line) else {
+                return;
+            };
+            let mut headers = HeaderMap::new();
+            headers.insert(header::COOKIE, value);
+            let before = headers.clone();
+            let (sent, removed) = (Cookies::in_headers(&before), remove(&mut headers, "a"));
+            let left = Cookies::in_headers(&headers);
+            assert!(!left.brings("a"));
+            assert_eq!(removed.is_empty(), !sent.brings("a"));
+            let others = sent.0.into_iter().filter(|(name, _)| *name != b"a");
+            assert!(others.eq(left.0), "the others stay, in their order");
+        });
     }
 }

@@ -6,14 +6,15 @@ use actix_web::http::{Method, header};
 /// How long a browser may keep the answer to a preflight, in seconds.
 const KEPT: usize = 600;
 
-/// Lets scripts of `origins` send `GET` and `POST` with a bearer token or a body,
-/// and read refusals. No other origin is allowed: the browser hides the response from its
+/// Lets scripts of `origins` send `GET` and `POST` with an access token or a
+/// body, and read refusals. No other origin is allowed: the browser hides the response from its
 /// script.
 pub fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
         .allowed_methods([Method::GET, Method::POST])
         .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT])
-        .expose_headers(["www-authenticate", "trace-id"])
+        .allowed_header("dpop")
+        .expose_headers(["www-authenticate", "dpop-nonce", "trace-id"])
         .block_on_origin_mismatch(false)
         .max_age(KEPT);
     origins

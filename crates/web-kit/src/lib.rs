@@ -8,6 +8,7 @@ mod connection;
 pub mod cookies;
 pub mod cors;
 pub mod device;
+pub mod failures;
 mod head;
 mod observe;
 mod path;
@@ -18,5 +19,9 @@ pub mod trace;
 mod transport;
 pub mod ui;
 
+pub use connection::peer_certificates;
+
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;

@@ -33,6 +33,8 @@ use crate::{
 pub(crate) const MAX_HEADERS: usize = 32 * 1024;
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+/// For a year (RFC 6797 §6.1). Other hosts of the domain are not ours to decide about.
+const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
 
 /// What the middleware needs, one for each worker.
@@ -41,6 +43,8 @@ pub(crate) struct Observe {
     metrics: Metrics,
     policy: TracePolicy,
     body_limit: usize,
+    /// Whether responses tell browsers to use nothing but https.
+    is_https_only: bool,
     shutdown: Shutdown,
     /// Paths of routes without parameters, which are their own pattern.
     fixed: RefCell<HashSet<Arc<str>>>,
@@ -52,6 +56,7 @@ impl Observe {
         metrics: Metrics,
         policy: TracePolicy,
         body_limit: usize,
+        is_https_only: bool,
         shutdown: Shutdown,
     ) -> Self {
         Self {
@@ -59,6 +64,7 @@ impl Observe {
             metrics,
             policy,
             body_limit,
+            is_https_only,
             shutdown,
             fixed: RefCell::default(),
         }
@@ -75,6 +81,10 @@ impl Observe {
         let is_head = head::as_get(&mut req);
         let response = self.observed(&asked, req, next).await?;
         let mut response = head::without_body(response, is_head);
+        if self.is_https_only {
+            let headers = response.headers_mut();
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
+        }
         let is_whole = meter.is_none_or(|meter| meter.end());
         if !is_whole || self.shutdown.has_begun() {
             // RFC 9112 §9.6: the rest of a body is not awaited. During a drain the next request

@@ -98,4 +98,18 @@ mod tests {
             assert_eq!(refusal(path), None, "{path}");
         }
     }
+
+    #[test]
+    fn fuzz_paths() {
+        let seeds = ["/a/b?c", "/a%20b", "/%2e%2e/metrics", "/a%252fb", "/%E4%"];
+        fuzz::run_text(&seeds, |path| {
+            if refusal(path).is_some() {
+                return;
+            }
+            for escape in path.split('%').skip(1) {
+                let byte = u8::from_str_radix(&escape[..2], 16).unwrap();
+                assert!(!is_unreserved(byte) && byte > 31 && !b"\\%\x7f".contains(&byte));
+            }
+        });
+    }
 }

@@ -18,6 +18,8 @@ pub struct Problem {
     retry_after: Option<u64>,
     #[serde(skip)]
     www_authenticate: Option<String>,
+    #[serde(skip)]
+    dpop_nonce: Option<String>,
 }
 
 #[expect(
@@ -37,6 +39,7 @@ impl Problem {
             detail: None,
             retry_after: None,
             www_authenticate: None,
+            dpop_nonce: None,
         }
     }
 
@@ -58,6 +61,13 @@ impl Problem {
     #[must_use]
     pub fn www_authenticate(mut self, challenge: String) -> Self {
         self.www_authenticate = Some(challenge);
+        self
+    }
+
+    /// `DPoP-Nonce` (RFC 9449 §9).
+    #[must_use]
+    pub fn dpop_nonce(mut self, nonce: impl Into<String>) -> Self {
+        self.dpop_nonce = Some(nonce.into());
         self
     }
 
@@ -89,6 +99,9 @@ impl ResponseError for Problem {
         }
         if let Some(challenge) = &self.www_authenticate {
             response.insert_header((header::WWW_AUTHENTICATE, challenge.as_str()));
+        }
+        if let Some(nonce) = &self.dpop_nonce {
+            response.insert_header(("dpop-nonce", nonce.as_str()));
         }
         response
             .content_type("application/problem+json")

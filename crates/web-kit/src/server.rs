@@ -1,6 +1,6 @@
 //! The HTTP server of every service: health, metrics, traces, limits, drain.
 
-use std::{io, net::TcpListener, rc::Rc};
+use std::{io, rc::Rc};
 
 use actix_web::{
     App, HttpResponse, Responder, ResponseError as _,
@@ -9,8 +9,8 @@ use actix_web::{
     web,
 };
 use kit::{
-    admission::Admission, config::Sites, metrics::Metrics, readiness::Readiness, running::Running,
-    shutdown::Shutdown,
+    admission::Admission, config::Sites, listeners::Sockets, metrics::Metrics,
+    readiness::Readiness, running::Running, shutdown::Shutdown,
 };
 
 use crate::{
@@ -46,38 +46,53 @@ pub struct HttpServer {
     /// The limits on clients of this process.
     pub admission: Admission,
     /// Sockets for `/metrics` only; if there are none, the site's own sockets serve it.
-    pub metrics_at: Vec<TcpListener>,
+    pub metrics_at: Sockets,
 }
 
 impl HttpServer {
     /// Serves `routes` on `listeners` until the drain. Call it inside a
     /// multi-threaded runtime.
-    pub fn serve<R>(mut self, listeners: Vec<TcpListener>, routes: R) -> io::Result<Running>
+    pub fn serve<R>(mut self, listeners: impl Into<Sockets>, routes: R) -> io::Result<Running>
     where
         R: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     {
+        let listeners = listeners.into();
         let metrics_at = std::mem::take(&mut self.metrics_at);
         if metrics_at.is_empty() {
             return self.serve_all(listeners, move |cfg| {
                 cfg.configure(metrics_route).configure(&routes);
             });
         }
-        let scraped = Self {
+        let mut running = self.serve_beside(metrics_at, 1, metrics_route)?;
+        running.extend(self.serve_all(listeners, routes)?);
+        Ok(running)
+    }
+
+    /// Serves `routes` on the `listeners` of another port of the same service, without
+    /// `/metrics`, with `workers` threads.
+    pub fn serve_beside<R>(
+        &self,
+        listeners: impl Into<Sockets>,
+        workers: usize,
+        routes: R,
+    ) -> io::Result<Running>
+    where
+        R: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+    {
+        let beside = Self {
             metrics: self.metrics.clone(),
             readiness: self.readiness.clone(),
             shutdown: self.shutdown.clone(),
             trusted_proxies: self.trusted_proxies.clone(),
             admission: self.admission.clone(),
-            workers: 1,
-            metrics_at: Vec::new(),
-            ..self
+            workers,
+            metrics_at: Sockets::default(),
+            ..*self
         };
-        let mut running = scraped.serve_all(metrics_at, metrics_route)?;
-        running.extend(self.serve_all(listeners, routes)?);
-        Ok(running)
+        beside.serve_all(listeners.into(), routes)
     }
 
-    fn serve_all<R>(self, listeners: Vec<TcpListener>, routes: R) -> io::Result<Running>
+    fn serve_all<R>(self, listeners: Sockets, routes: R) -> io::Result<Running>
     where
         R: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     {
@@ -89,12 +104,18 @@ impl HttpServer {
         };
         let proxies = web::Data::new(accept.proxies.clone());
         let (service, metrics, policy) = (self.service, self.metrics, self.trace);
-        let limit = self.body_limit;
+        let (limit, is_https_only) = (self.body_limit, listeners.is_https_only);
         let sites = self.sites;
         let shutdown = self.shutdown.clone();
         let app = move || {
-            let observe = Observe::new(service, metrics.clone(), policy, limit, shutdown.clone());
-            let observe = Rc::new(observe);
+            let observe = Rc::new(Observe::new(
+                service,
+                metrics.clone(),
+                policy,
+                limit,
+                is_https_only,
+                shutdown.clone(),
+            ));
             ui::deployed(sites);
             App::new()
                 .app_data(readiness.clone())
@@ -153,7 +174,7 @@ async fn metrics_text(metrics: web::Data<Metrics>) -> impl Responder {
 }
 
 async fn nothing_here() -> HttpResponse {
-    Problem::new(StatusCode::NOT_FOUND, "Nothing here")
+    Problem::new(StatusCode::NOT_FOUND, "Not found")
         .detail("There is nothing at this address.")
         .error_response()
 }

@@ -70,7 +70,7 @@ impl Served {
             sites: kit::config::Sites::default(),
             body_limit: 1024,
             admission: admission.clone(),
-            metrics_at: has_metrics_port.then_some(metrics_at).into_iter().collect(),
+            metrics_at: Vec::from_iter(has_metrics_port.then_some(metrics_at)).into(),
         };
         let running = server.serve(vec![listener], routes).unwrap();
         let started = Self {

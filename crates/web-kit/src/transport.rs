@@ -1,15 +1,20 @@
 //! actix's HTTP/1.1 server on the project's own sockets ([`crate::connection`]). actix's
 //! public API starts servers only on plain network sockets.
 
-use std::{fmt, io, net::TcpListener, rc::Rc, time::Duration};
+use std::{fmt, io, net::SocketAddr, rc::Rc, time::Duration};
 
 use actix_http::{HttpServiceBuilder, Request, Response, body::MessageBody, error::DispatchError};
-use actix_server::Server;
+use actix_server::{GracefulShutdownSignal, Server};
 use actix_service::{
     IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config,
 };
 use actix_web::{Error, dev::AppConfig};
-use kit::admission::Admission;
+use futures_util::future::Either;
+use kit::{
+    admission::{Admission, Connection, Phase},
+    listeners::Sockets,
+    tls::{Acceptor, ServerStream},
+};
 use tokio::net::TcpStream;
 
 use crate::{client::TrustedProxies, connection::Socket};
@@ -34,7 +39,7 @@ pub(crate) struct AcceptPolicy {
 /// A server of the services that `factory` makes, one for each worker and listener.
 pub(crate) fn server<F, I, S, B>(
     factory: F,
-    listeners: Vec<TcpListener>,
+    listeners: Sockets,
     workers: usize,
     accept: &AcceptPolicy,
 ) -> io::Result<Server>
@@ -55,12 +60,13 @@ where
         .shutdown_timeout(u64::from(u32::MAX))
         .disable_signals();
     let signal = server.graceful_shutdown_signal();
-    for listener in listeners {
+    let Sockets { bound, tls, .. } = listeners;
+    for listener in bound {
         let (factory, signal) = (factory.clone(), signal.clone());
-        let accept = accept.clone();
+        let (accept, tls) = (accept.clone(), tls.clone());
         let address = listener.local_addr()?;
         server = server.listen(address.to_string(), listener, move || {
-            let signal = signal.clone();
+            let (signal, stopping) = (signal.clone(), signal.clone());
             let app = factory().into_factory();
             let app = app.map_err(|error| error.into().error_response());
             let http = HttpServiceBuilder::default()
@@ -76,19 +82,62 @@ where
                 .local_addr(address)
                 .on_connect_ext(|socket: &Socket, data| {
                     data.insert(Rc::clone(socket.flow()));
+                    if let Some(certificates) = socket.peer_certificates() {
+                        data.insert(certificates);
+                    }
                 })
                 .h1(map_config(app, |()| AppConfig::default()));
-            let AcceptPolicy { admission, proxies } = accept.clone();
-            fn_service(move |io: TcpStream| {
-                let admitted = Socket::admit(io, &admission, &proxies);
-                let admitted = admitted.map(|socket| {
-                    let peer = socket.peer();
-                    (socket, peer)
-                });
-                std::future::ready(admitted.map_err(DispatchError::Io))
+            let (accept, tls) = (accept.clone(), tls.clone());
+            fn_service(move |io: TcpStream| match &tls {
+                None => Either::Left(std::future::ready(accept.plain(io))),
+                Some(tls) => {
+                    let (accept, tls, stopping) = (accept.clone(), tls.clone(), stopping.clone());
+                    Either::Right(Box::pin(
+                        async move { accept.tls(io, &tls, stopping).await },
+                    ))
+                }
             })
             .and_then(http)
         })?;
     }
     Ok(server.run())
+}
+
+/// A connection that is ready for requests, and its peer.
+type Accepted = Result<(Socket, Option<SocketAddr>), DispatchError>;
+
+impl AcceptPolicy {
+    /// Accepts a connection without TLS.
+    fn plain(&self, io: TcpStream) -> Accepted {
+        let connection = self.admit(&io)?;
+        let socket = Socket::new(ServerStream::Plain(io), connection);
+        let peer = socket.peer();
+        Ok((socket, peer))
+    }
+
+    /// Accepts a connection and makes its TLS handshake, unless the server stops meanwhile.
+    async fn tls(
+        &self,
+        io: TcpStream,
+        tls: &Acceptor,
+        stopping: GracefulShutdownSignal,
+    ) -> Accepted {
+        let connection = self.admit(&io)?;
+        let shaken = tokio::select! {
+            shaken = tls.accept(io, &connection) => shaken,
+            () = stopping.notified() => Err(io::ErrorKind::ConnectionAborted.into()),
+        };
+        let stream = shaken.map_err(DispatchError::Io)?;
+        connection.set_phase(Phase::Idle);
+        let socket = Socket::new(stream, connection);
+        let peer = socket.peer();
+        Ok((socket, peer))
+    }
+
+    /// The connection of `io`, if there is room for it.
+    fn admit(&self, io: &TcpStream) -> Result<Connection, DispatchError> {
+        let peer = io.peer_addr().map_err(DispatchError::Io)?.ip();
+        let connection = self.admission.connect(peer, self.proxies.has(peer));
+        connection.ok_or_else(|| DispatchError::Io(io::ErrorKind::QuotaExceeded.into()))
+    }
 }

@@ -6,7 +6,7 @@ the variables that end in _FILE name these files.
 {{/* (dict "root" $ "key" "idp" "service" (dict …) "settings" (dict …)) */}}
 {{- define "sso-lab.environment" -}}
 {{- $values := .root.Values -}}
-{{- $at := printf "http://%s" (include "sso-lab.fullname" .root) -}}
+{{- $at := printf "%s://%s" (include "sso-lab.ownScheme" .root) (include "sso-lab.fullname" .root) -}}
 {{- $isBff := has .key (list "app1" "app2") -}}
 {{- $sites := list -}}
 {{- range include "sso-lab.services" .root | fromYaml -}}
@@ -16,7 +16,12 @@ the variables that end in _FILE name these files.
 # /metrics has a port of its own, so it is not reachable through a site.
 - {name: METRICS_PORT, value: {{ .service.ports.metrics | int | quote }}}
 - {name: DOMAIN, value: {{ $values.domain | quote }}}
+{{- if or (eq $values.publicScheme "https") (not $values.tls.enabled) }}
 - {name: PUBLIC_SCHEME, value: {{ $values.publicScheme }}}
+{{- end }}
+{{- with include "sso-lab.tlsEnvironment" .root | trim }}
+{{ . }}
+{{- end }}
 # Pages link to deployed sites only.
 - {name: SITES, value: {{ sortAlpha $sites | join "," | quote }}}
 {{- if eq .key "lab" }}
@@ -60,11 +65,17 @@ the variables that end in _FILE name these files.
 - {name: REDIS_CA_FILE, value: /etc/sso-lab/redis-ca/ca.crt}
 {{- end }}
 {{- end }}
-{{- if .service.secret }}
+{{- if or .service.secret (include "sso-lab.issuesTls" .root) }}
 - {name: STATE_DIR, value: /var/lib/sso-lab}
 {{- end }}
 {{- if eq .key "idp" }}
 - {name: IDP_CONFIG, value: /etc/sso-lab/idp/idp.toml}
+{{- if $values.mtls.enabled }}
+- {name: MTLS_CLIENT_CA_FILE, value: /var/lib/sso-lab/client-ca.pem}
+{{- with $values.mtls.idpUrl }}
+- {name: IDP_MTLS_URL, value: {{ . | quote }}}
+{{- end }}
+{{- end }}
 - {name: IDP_SIGNING_ALG, value: {{ $values.idp.signingAlg }}}
 - {name: IDP_OPERATOR_KEY_FILE, value: /var/lib/sso-lab/operator.key}
 # Logout notices use the apps' public names and connect to their Services.
@@ -73,14 +84,38 @@ the variables that end in _FILE name these files.
 # Connections go to the Service. Tokens must still name the public issuer.
 - {name: IDP_INTERNAL_URL, value: "{{ $at }}-idp:8081"}
 {{- end }}
+{{- if and $isBff (include "sso-lab.appsByMtls" .root) }}
+# One file with certificate and key.
+- {name: {{ upper .key }}_MTLS_CERTIFICATE_FILE, value: /var/lib/sso-lab/{{ .key }}-mtls.pem}
+- {name: MTLS_CA_FILE, value: /var/lib/sso-lab/mtls-ca.pem}
+- {name: API1_MTLS_URL, value: "{{ replace "http://" "https://" $at }}-api-1:8484"}
+- {name: IDP_MTLS_INTERNAL_URL, value: "{{ replace "http://" "https://" $at }}-idp:8481"}
+{{- else if $isBff }}
+- {name: MTLS, value: "off"}
+{{- end }}
+{{- if has .key (list "idp" "api1") }}
+{{- if $values.mtls.enabled }}
+# One file with certificate and key.
+- {name: MTLS_CERTIFICATE_FILE, value: /var/lib/sso-lab/mtls.pem}
+- {name: MTLS_KEY_FILE, value: /var/lib/sso-lab/mtls.pem}
+{{- else }}
+- {name: MTLS, value: "off"}
+{{- end }}
+{{- end }}
 {{- if eq .key "app1" }}
 - {name: APP1_CLIENT_SECRET_FILE, value: /var/lib/sso-lab/app1-client-secret}
+{{- if include "sso-lab.machines" .root }}
+- {name: APP1_MACHINE_KEY_FILE, value: /var/lib/sso-lab/app1-machine-client.pem}
+{{- end }}
 {{- with $values.app1.sessionMode }}
 - {name: APP1_SESSION_MODE, value: {{ . }}}
 {{- end }}
 {{- else if eq .key "app2" }}
 # Set although it is the default path: with the default the app would write its public key beside it.
 - {name: APP2_CLIENT_KEY_FILE, value: /var/lib/sso-lab/app2-client.pem}
+{{- if include "sso-lab.machines" .root }}
+- {name: APP2_MACHINE_KEY_FILE, value: /var/lib/sso-lab/app2-machine-client.pem}
+{{- end }}
 {{- with $values.app2.sessionMode }}
 - {name: APP2_SESSION_MODE, value: {{ . }}}
 {{- end }}
@@ -89,15 +124,36 @@ the variables that end in _FILE name these files.
 - {name: IDP_GRPC_URL, value: "{{ $at }}-idp:9081"}
 - {name: API2_URL, value: "{{ $at }}-api-2:8085"}
 - {name: API2_GRPC_URL, value: "{{ $at }}-api-2:9085"}
+{{- with include "sso-lab.identityCallers" .root }}
+- {name: API1_IDENTITY_CALLERS, value: {{ . | quote }}}
+- {name: MTLS_CLIENT_CA_FILE, value: /var/lib/sso-lab/client-ca.pem}
+{{- end }}
+{{- if $values.api1.keysSecret }}
+- {name: API1_KEYS_FILE, value: /etc/sso-lab/api-keys/api-1-keys.json}
+{{- end }}
 {{- if not $values.lab.enabled }}
 # Without the single-page app, no page of another origin calls API-1.
 - {name: API1_CORS_ORIGINS, value: none}
 {{- end }}
 {{- end }}
+{{- if and (has .key (list "api1" "api2")) (ne .settings.tokens "jwt") }}
+- {name: {{ upper .key }}_TOKENS, value: introspection}
+- {name: INTROSPECTION_CACHE, value: {{ printf "%ds" ($values.introspection.cacheSeconds | int) }}}
+- {name: INTROSPECTION_ANSWER, value: {{ $values.introspection.answer }}}
+{{- if eq .key "api2" }}
+- {name: API2_CLIENT_SECRET_FILE, value: /var/lib/sso-lab/api-2-client-secret}
+{{- end }}
+{{- end }}
+{{- if and (has .key (list "api1" "api2")) $values.dpop.apiNonces }}
+- {name: API_DPOP_NONCE_KEY_FILE, value: /var/lib/sso-lab/{{ .service.component }}-dpop-nonce.key}
+{{- end }}
 {{- if $isBff }}
 - {name: API1_URL, value: "{{ $at }}-api-1:8084"}
 - {name: API2_GRPC_URL, value: "{{ $at }}-api-2:9085"}
+- {name: BFF_API1_CREDENTIAL, value: {{ $values.bff.api1Credential }}}
+- {name: BFF_API2_CREDENTIAL, value: {{ $values.bff.api2Credential }}}
 - {name: BFF_SESSION_MODE_CHOICE, value: {{ ternary "on" "off" $values.bff.sessionModeChoice | quote }}}
+- {name: BFF_DPOP, value: {{ ternary "on" "off" $values.bff.dpop | quote }}}
 {{- end }}
 {{- with .settings.extraEnv }}
 {{ toYaml . }}
@@ -128,11 +184,19 @@ the variables that end in _FILE name these files.
 
 {{/* The volumes of a service, with the same arguments as its environment. */}}
 {{- define "sso-lab.volumes" -}}
-{{- with .service.secret }}
+{{- if or .service.secret (include "sso-lab.issuesTls" .root) }}
 - name: state
   projected:
     defaultMode: 0440
     sources:
+      {{- if include "sso-lab.issuesTls" .root }}
+      - secret:
+          name: {{ include "sso-lab.tlsSecret" (dict "root" .root "component" .service.component) }}
+          items:
+            - {key: tls.pem, path: tls.pem}
+            - {key: ca.pem, path: ca.pem}
+      {{- end }}
+      {{- with .service.secret }}
       - secret:
           name: {{ .name }}
           items:
@@ -156,11 +220,31 @@ the variables that end in _FILE name these files.
             - {key: users.toml, path: users.toml}
       {{- end }}
       {{- end }}
+      {{- end }}
+{{- end }}
+{{- if and .root.Values.tls.enabled .root.Values.tls.existingSecret }}
+- name: tls
+  secret:
+    secretName: {{ .root.Values.tls.existingSecret }}
+    defaultMode: 0440
+    items:
+      - {key: tls.crt, path: tls.crt}
+      - {key: tls.key, path: tls.key}
 {{- end }}
 {{- if eq .key "idp" }}
 - name: config
   configMap:
     name: {{ include "sso-lab.fullname" .root }}-idp
+{{- end }}
+{{- if eq .key "api1" }}
+{{- with .root.Values.api1.keysSecret }}
+- name: api-keys
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+    items:
+      - {key: api-1-keys.json, path: api-1-keys.json}
+{{- end }}
 {{- end }}
 {{- if include "sso-lab.hasCa" .root }}
 {{ include "sso-lab.caVolume" .root }}
@@ -188,11 +272,17 @@ the variables that end in _FILE name these files.
 
 {{/* The mounts of these volumes. */}}
 {{- define "sso-lab.mounts" -}}
-{{- if .service.secret }}
+{{- if and .root.Values.tls.enabled .root.Values.tls.existingSecret }}
+- {name: tls, mountPath: /etc/sso-lab/tls, readOnly: true}
+{{- end }}
+{{- if or .service.secret (include "sso-lab.issuesTls" .root) }}
 - {name: state, mountPath: /var/lib/sso-lab, readOnly: true}
 {{- end }}
 {{- if eq .key "idp" }}
 - {name: config, mountPath: /etc/sso-lab/idp, readOnly: true}
+{{- end }}
+{{- if and (eq .key "api1") .root.Values.api1.keysSecret }}
+- {name: api-keys, mountPath: /etc/sso-lab/api-keys, readOnly: true}
 {{- end }}
 {{- if include "sso-lab.hasCa" .root }}
 - {name: ca, mountPath: /etc/sso-lab/ca, readOnly: true}

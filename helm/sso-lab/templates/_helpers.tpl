@@ -96,7 +96,7 @@ capabilities:
 {{- if eq $values.publicScheme "https" -}}
 https://{{ .site }}.{{ $values.domain }}
 {{- else -}}
-http://{{ .site }}.{{ $values.domain }}:{{ .port }}
+{{ include "sso-lab.ownScheme" .root }}://{{ .site }}.{{ $values.domain }}:{{ .port }}
 {{- end -}}
 {{- end -}}
 
@@ -111,7 +111,11 @@ http://{{ .site }}.{{ $values.domain }}:{{ .port }}
 {{- range $site, $port := .sites -}}
 {{- $number := get (get $services $key).ports $port | int -}}
 {{- $public := ternary 443 $number (eq $root.Values.publicScheme "https") | int -}}
-{{- $pairs = append $pairs (printf "%s.%s:%d=%s-%s:%d" $site $root.Values.domain $public (include "sso-lab.fullname" $root) $component $number) -}}
+{{- $scheme := ternary "https://" "" $root.Values.tls.enabled -}}
+{{- $pairs = append $pairs (printf "%s.%s:%d=%s%s-%s:%d" $site $root.Values.domain $public $scheme (include "sso-lab.fullname" $root) $component $number) -}}
+{{- with (get $services $key).ports.mtls -}}
+{{- $pairs = append $pairs (printf "%s.%s:%d=https://%s-%s:%d" $site $root.Values.domain (. | int) (include "sso-lab.fullname" $root) $component (. | int)) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

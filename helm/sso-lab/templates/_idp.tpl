@@ -11,9 +11,19 @@ as text, whole numbers would become floats.
 {{- $values := .root.Values.idp -}}
 {{- $built := .root.Files.Get "files/idp.toml" | fromToml -}}
 {{- $kept := list "app1" "app2" "api-1" "api-2" -}}
+{{- /* The apps' machine identities are there where an app needs its own. */ -}}
+{{- $machines := list "app1-machine" "app2-machine" -}}
+{{- if include "sso-lab.machines" .root -}}{{- $kept = concat $kept $machines -}}{{- end -}}
+{{- /* So are their clients with a certificate. */ -}}
+{{- $byMtls := list "app1-mtls" "app2-mtls" -}}
+{{- if include "sso-lab.appsByMtls" .root -}}{{- $kept = concat $kept $byMtls -}}{{- end -}}
+{{- $named := .root.Values.bff.jwtBearerUsers -}}
 {{- $clients := list -}}
 {{- range $client := $built.clients -}}
-{{- if or $values.demoClients (has $client.client_id $kept) -}}
+{{- if or (and $values.demoClients (not (has $client.client_id (concat $machines $byMtls)))) (has $client.client_id $kept) -}}
+{{- if and (has $client.client_id $machines) (or $named (not $values.users.demo)) -}}
+{{- $client = set $client "jwt_bearer_users" $named -}}
+{{- end -}}
 {{- $clients = append $clients $client -}}
 {{- end -}}
 {{- end -}}
@@ -30,8 +40,18 @@ as text, whole numbers would become floats.
 {{- end -}}
 {{- $known = append $known $client -}}
 {{- end -}}
+{{- $resources := list -}}
+{{- range $resource := $built.resources -}}
+{{- range $key := list "api1" "api2" -}}
+{{- $audience := printf "https://%s" (replace "api" "api-" $key) -}}
+{{- if and (eq $resource.audience $audience) (eq (get $.root.Values $key).tokens "opaque") -}}
+{{- $resource = set $resource "access_token_format" "opaque" -}}
+{{- end -}}
+{{- end -}}
+{{- $resources = append $resources $resource -}}
+{{- end -}}
 {{- $lifetimes := merge (dict) $values.lifetimes $built.lifetimes -}}
-{{- $settings := merge (dict "clients" $known "lifetimes" $lifetimes) (omit $built "users" "clients" "lifetimes") -}}
+{{- $settings := merge (dict "clients" $known "resources" $resources "lifetimes" $lifetimes) (omit $built "users" "clients" "resources" "lifetimes") -}}
 {{- if or $values.users.demo $values.users.existingSecret -}}
 {{- $settings = set $settings "users_file" "/var/lib/sso-lab/users.toml" -}}
 {{- end -}}

@@ -13,7 +13,7 @@ secret  the files mounted from the Secret at /var/lib/sso-lab. A pod stays in
 {{- define "sso-lab.services" -}}
 idp:
   component: idp
-  ports: {http: 8081, grpc: 9081, metrics: 9101}
+  ports: {http: 8081, grpc: 9081, {{ if .Values.mtls.enabled }}mtls: 8481, {{ end }}metrics: 9101}
   sites: {idp: http}
   calls: [app1.http, app2.http]
   store: true
@@ -25,37 +25,42 @@ app1:
   component: app1-bff
   ports: {http: 8082, metrics: 9102}
   sites: {app1: http}
-  calls: [idp.http, api1.http, api2.grpc]
+  calls: [idp.http, api1.http, api2.grpc{{ if include "sso-lab.appsByMtls" . }}, idp.mtls, api1.mtls{{ end }}]
   store: true
   secret:
     name: {{ include "sso-lab.secretName" (dict "root" . "key" "app1") }}
-    files: [bff-sealing.key, app1-client-secret]
+    files: [bff-sealing.key, app1-client-secret{{ if .Values.bff.dpop }}, bff-dpop.key{{ end }}{{ if include "sso-lab.machines" . }}, app1-machine-client.pem{{ end }}{{ if include "sso-lab.appsByMtls" . }}, app1-mtls.pem, mtls-ca.pem{{ end }}]
     optional: [bff-sealing.key.previous]
 app2:
   component: app2-bff
   ports: {http: 8083, metrics: 9103}
   sites: {app2: http}
-  calls: [idp.http, api1.http, api2.grpc]
+  calls: [idp.http, api1.http, api2.grpc{{ if include "sso-lab.appsByMtls" . }}, idp.mtls, api1.mtls{{ end }}]
   store: true
   secret:
     name: {{ include "sso-lab.secretName" (dict "root" . "key" "app2") }}
-    files: [bff-sealing.key, app2-client.pem]
+    files: [bff-sealing.key, app2-client.pem{{ if .Values.bff.dpop }}, bff-dpop.key{{ end }}{{ if include "sso-lab.machines" . }}, app2-machine-client.pem{{ end }}{{ if include "sso-lab.appsByMtls" . }}, app2-mtls.pem, mtls-ca.pem{{ end }}]
     optional: [bff-sealing.key.previous]
 api1:
   component: api-1
-  ports: {http: 8084, metrics: 9104}
+  ports: {http: 8084, {{ if .Values.mtls.enabled }}mtls: 8484, {{ end }}metrics: 9104}
   sites: {api1: http}
   calls: [idp.http, idp.grpc, api2.http, api2.grpc]
   store: true
   secret:
     name: {{ include "sso-lab.secretName" (dict "root" . "key" "api1") }}
-    files: [api-1-client-secret]
+    files: [api-1-client-secret{{ if .Values.mtls.enabled }}, mtls.pem{{ end }}{{ if include "sso-lab.identityCallers" . }}, client-ca.pem{{ end }}{{ if .Values.dpop.apiNonces }}, api-1-dpop-nonce.key{{ end }}]
 api2:
   component: api-2
   ports: {http: 8085, grpc: 9085, metrics: 9105}
   sites: {api2: http}
   calls: [idp.http]
   store: true
+{{- with include "sso-lab.api2Files" . | fromYamlArray }}
+  secret:
+    name: {{ include "sso-lab.secretName" (dict "root" $ "key" "api2") }}
+    files: {{ toJson . }}
+{{- end }}
 {{- if .Values.lab.enabled }}
 lab:
   component: lab
@@ -63,6 +68,20 @@ lab:
   sites: {lab: http, spa: spa, evil: evil}
   calls: []
 {{- end }}
+{{- end -}}
+
+{{/* The names under which callers in the cluster reach a service. (dict "root" $ "component" "idp") */}}
+{{- define "sso-lab.serviceNames" -}}
+{{- $name := printf "%s-%s" (include "sso-lab.fullname" .root) .component -}}
+{{- list $name (printf "%s.%s" $name .root.Release.Namespace) (printf "%s.%s.svc" $name .root.Release.Namespace) | toJson -}}
+{{- end -}}
+
+{{/* The files that API-2 needs; empty: it needs none. */}}
+{{- define "sso-lab.api2Files" -}}
+{{- $files := list -}}
+{{- if ne .Values.api2.tokens "jwt" -}}{{- $files = append $files "api-2-client-secret" -}}{{- end -}}
+{{- if .Values.dpop.apiNonces -}}{{- $files = append $files "api-2-dpop-nonce.key" -}}{{- end -}}
+{{- $files | toYaml -}}
 {{- end -}}
 
 {{/* The ports of `.` without the metrics ports. */}}
@@ -126,9 +145,63 @@ key: redis-url
 - idp-records.key
 - operator.key
 - app2-client.jwks.json
+{{- if include "sso-lab.machines" . }}
+- app1-machine-client.jwks.json
+- app2-machine-client.jwks.json
+{{- end }}
+{{- if .Values.mtls.enabled }}
+- mtls.pem
+- client-ca.pem
+{{- end }}
 {{- range include "sso-lab.clientsWithSecret" . | fromYamlArray }}
 - {{ include "sso-lab.clientSecretFile" . }}
 {{- end }}
+{{- end -}}
+
+{{/*
+Not empty if an app needs its machine identity: for a method that is set, or that a login
+may choose.
+*/}}
+{{- define "sso-lab.machines" -}}
+{{- $need := list "client_credentials" "jwt_bearer" -}}
+{{- with .Values.bff -}}
+{{- if or .sessionModeChoice (has .api1Credential $need) (has .api2Credential $need) -}}true{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Not empty if the apps have a certificate: for a method that is set, or that a login may
+choose.
+*/}}
+{{- define "sso-lab.appsByMtls" -}}
+{{- $isSet := has .Values.bff.api1Credential (list "mtls" "identity_header") -}}
+{{- if and $isSet (not .Values.mtls.enabled) -}}
+{{- fail (printf "bff.api1Credential: %s needs mtls.enabled" .Values.bff.api1Credential) -}}
+{{- end -}}
+{{- if and .Values.mtls.enabled (or $isSet .Values.bff.sessionModeChoice) -}}true{{- end -}}
+{{- end -}}
+
+{{/*
+The names in certificates whose owners may state to API-1 who the user is, separated by
+commas: those of values.yaml, and those of the apps where a call or a login may need it.
+*/}}
+{{- define "sso-lab.identityCallers" -}}
+{{- $names := .Values.api1.identityCallers -}}
+{{- if and $names (not .Values.mtls.enabled) -}}
+{{- fail "api1.identityCallers needs mtls.enabled" -}}
+{{- end -}}
+{{- $isByApps := or .Values.bff.sessionModeChoice (eq .Values.bff.api1Credential "identity_header") -}}
+{{- if and $isByApps (include "sso-lab.appsByMtls" .) -}}
+{{- range list "app1" "app2" -}}
+{{- $names = append $names (include "sso-lab.spiffeId" .) -}}
+{{- end -}}
+{{- end -}}
+{{- $names | uniq | join "," -}}
+{{- end -}}
+
+{{/* The name in the certificate of an app, as `bff_kit::spiffe_id` has it. */}}
+{{- define "sso-lab.spiffeId" -}}
+{{- printf "spiffe://sso-lab/%s" . -}}
 {{- end -}}
 
 {{- define "sso-lab.clientSecretFile" -}}

@@ -108,16 +108,16 @@ spec:
           # A minute, for slow nodes. A missing Redis or IdP affects readiness, not this
           # probe.
           startupProbe:
-            httpGet: {path: /healthz, port: http}
+            httpGet: {path: /healthz, port: http{{ include "sso-lab.probeScheme" $root }}}
             periodSeconds: 1
             failureThreshold: 60
           readinessProbe:
-            httpGet: {path: /readyz, port: http}
+            httpGet: {path: /readyz, port: http{{ include "sso-lab.probeScheme" $root }}}
             periodSeconds: 2
             timeoutSeconds: 2
             failureThreshold: 2
           livenessProbe:
-            httpGet: {path: /healthz, port: http}
+            httpGet: {path: /healthz, port: http{{ include "sso-lab.probeScheme" $root }}}
             periodSeconds: 10
             timeoutSeconds: 5
             failureThreshold: 3
@@ -153,7 +153,11 @@ spec:
       port: {{ $number | int }}
       targetPort: {{ $port }}
       protocol: TCP
-      appProtocol: {{ ternary "kubernetes.io/h2c" "http" (eq $port "grpc") }}
+      {{- if $root.Values.tls.enabled }}
+      appProtocol: {{ ternary "grpc" "https" (eq $port "grpc") }}
+      {{- else }}
+      appProtocol: {{ get (dict "grpc" "kubernetes.io/h2c" "mtls" "https") $port | default "http" }}
+      {{- end }}
       {{- if eq $settings.service.type "NodePort" }}
       {{- with get $settings.service.nodePorts $port }}
       nodePort: {{ . | int }}
@@ -177,7 +181,7 @@ spec:
       port: {{ $number | int }}
       targetPort: {{ $port }}
       protocol: TCP
-      appProtocol: http
+      appProtocol: {{ include "sso-lab.ownScheme" $root }}
     {{- end }}
 {{- end }}
 {{- if $settings.pdb.enabled }}

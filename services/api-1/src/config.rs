@@ -4,13 +4,21 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use kit::{
-    config::{Common, CommonArgs, Problems, Site, Sites},
+    config::{Common, CommonArgs, Mtls, Problems, Site, Sites},
     net::Trust,
 };
 use secrecy::SecretString;
-use token_verify::{Issuer, IssuerArgs};
+use token_verify::{
+    IntrospectionArgs, IntrospectionSettings, Issuer, IssuerArgs,
+    dpop::{Nonces, ProofArgs},
+};
 use url::Url;
 use web_kit::client::TrustedProxies;
+
+use crate::{
+    SERVICE,
+    identity::{Callers, CallersSettings},
+};
 
 /// The client secret in the demo.
 pub const DEMO_SECRET: &str = "api-1-secret";
@@ -34,9 +42,15 @@ pub struct Args {
     /// The services that API-1 calls.
     #[command(flatten)]
     pub peers: PeerArgs,
+    /// The introspection of tokens.
+    #[command(flatten)]
+    pub introspection: IntrospectionArgs,
     /// API-1's own settings.
     #[command(flatten)]
     pub own: OwnArgs,
+    /// The APIs' settings for DPoP.
+    #[command(flatten)]
+    pub proofs: ProofArgs,
 }
 
 /// The services that API-1 calls.
@@ -70,9 +84,21 @@ pub struct OwnArgs {
     /// File that holds API1_CLIENT_SECRET
     #[arg(long, env = "API1_CLIENT_SECRET_FILE", value_name = "FILE")]
     pub api1_client_secret_file: Option<PathBuf>,
+    /// Check of the access tokens: jwt (verified here) or introspection (the provider is asked, RFC 7662)
+    #[arg(long, env = "API1_TOKENS", default_value = "jwt", value_name = "CHECK")]
+    pub api1_tokens: String,
     /// Origins whose pages may call API-1 from a browser (CORS), separated by commas; none allows no origin [default: the single-page app's origin]
     #[arg(long, env = "API1_CORS_ORIGINS", value_name = "ORIGINS")]
     pub api1_cors_origins: Option<String>,
+    /// File of API keys, which `sso-lab keys api` writes; with it API-1 takes X-API-Key in place of an access token [default: none, and no API key is taken]
+    #[arg(long, env = "API1_KEYS_FILE", value_name = "FILE")]
+    pub api1_keys_file: Option<PathBuf>,
+    /// Names in client certificates (URIs such as spiffe://sso-lab/app1, or DNS names), separated by commas, whose owners may state at the mTLS port who the user is, by the header X-Identity or the cookie identity [default: none, and both are removed from every request]
+    #[arg(long, env = "API1_IDENTITY_CALLERS", value_name = "NAMES")]
+    pub api1_identity_callers: Option<String>,
+    /// What calls by the word of API1_IDENTITY_CALLERS may do [default: https://api-1/read https://api-1/write]
+    #[arg(long, env = "API1_IDENTITY_SCOPE", value_name = "SCOPE")]
+    pub api1_identity_scope: Option<String>,
 }
 
 /// The validated settings.
@@ -90,8 +116,18 @@ pub struct Config {
     pub trust: Trust,
     /// Secret of the client api-1.
     pub client_secret: SecretString,
+    /// How tokens are introspected; none: JWTs are verified here.
+    pub introspection: Option<IntrospectionSettings>,
     /// Origins whose pages may call API-1 from a browser.
     pub cors_origins: Vec<String>,
+    /// The file of API keys; `None`: no API key is taken.
+    pub api_keys_file: Option<PathBuf>,
+    /// The peers that may state who the user is; `None`: nobody may.
+    pub identity_callers: Option<Callers>,
+    /// The public URL, which DPoP proofs name.
+    pub url: String,
+    /// The nonces that it requires in DPoP proofs; none: it requires none.
+    pub nonces: Option<Nonces>,
     /// Worker threads.
     pub workers: usize,
     /// The sites of the deployment.
@@ -106,7 +142,9 @@ impl Config {
         common: &Common,
         issuer: &IssuerArgs,
         peers: &PeerArgs,
+        introspection: &IntrospectionArgs,
         own: &OwnArgs,
+        proofs: &ProofArgs,
         problems: &mut Problems,
     ) -> Option<Self> {
         let addresses = &common.addresses;
@@ -123,7 +161,16 @@ impl Config {
         let issuer = issuer.read(common, problems);
         let trusted_proxies = TrustedProxies::read(common, problems);
         let client_secret = own.secret(common, problems);
+        let check = ("API1_TOKENS", own.api1_tokens.as_str());
+        let secret = |_: &mut Problems| client_secret.clone();
+        let introspection = introspection.read(SERVICE, check, secret, problems);
         let cors_origins = own.origins(common, problems);
+        let nonces = proofs.nonces(crate::AUDIENCE, problems);
+        let identity = CallersSettings {
+            names: own.api1_identity_callers.as_deref(),
+            scope: own.api1_identity_scope.as_deref(),
+        };
+        let identity_callers = identity.read(common, problems);
         Some(Self {
             issuer: issuer?,
             idp_grpc_url: idp_grpc_url?,
@@ -131,11 +178,32 @@ impl Config {
             api2_grpc_url: api2_grpc_url?,
             trust: common.trust.clone(),
             client_secret: client_secret?,
+            introspection: introspection?,
             cors_origins: cors_origins?,
+            api_keys_file: own.api1_keys_file.clone(),
+            identity_callers,
+            url: addresses.url(Site::Api1),
+            nonces,
             workers: common.workers,
             sites: common.addresses.sites(),
             trusted_proxies: trusted_proxies?,
         })
+    }
+}
+
+impl Config {
+    /// The settings of a process that is API-1 alone. The lab's CA is then in the state
+    /// directory: one in memory issues no peer's certificate.
+    pub fn of_own_process(self, common: &Common, problems: &mut Problems) -> Option<Self> {
+        let mtls = common.mtls.as_ref();
+        let by_lab = self.identity_callers.is_some() && mtls.is_some_and(Mtls::trusts_lab);
+        if by_lab && common.state_dir.path("").is_none() {
+            let what = "nobody could have a certificate that API-1 trusts: --state-dir with the \
+                        CA of the deployment, or MTLS_CLIENT_CA_FILE is needed";
+            problems.add("API1_IDENTITY_CALLERS", what);
+            return None;
+        }
+        Some(self)
     }
 }
 
@@ -189,7 +257,24 @@ mod unit {
         let args = Args::parse_from([&["api-1"], flags].concat());
         let mut problems = Problems::new();
         let common = args.common.read(&mut problems).unwrap();
-        match Config::read(&common, &args.issuer, &args.peers, &args.own, &mut problems) {
+        let Args {
+            issuer,
+            peers,
+            introspection,
+            own,
+            proofs,
+            ..
+        } = &args;
+        let config = Config::read(
+            &common,
+            issuer,
+            peers,
+            introspection,
+            own,
+            proofs,
+            &mut problems,
+        );
+        match config {
             Some(config) if problems.is_empty() => Ok(config),
             _ => Err(problems),
         }

@@ -4,7 +4,6 @@
 
 use std::time::Instant;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kit::{
     metrics::{Metrics, Timer},
     net::{ReadError, read_bounded, send_idempotent},
@@ -16,6 +15,7 @@ use kit::{
 use oauth_types::{
     BadMember, ErrorCode, Members,
     names::{grant, token_type},
+    secret::basic,
     sounds_like_code,
 };
 use reqwest::header::HeaderMap;
@@ -24,8 +24,7 @@ use sso_proto::idp::{ExchangeRequest, token_exchange_client::TokenExchangeClient
 use token_verify::{Caller, refusal::MAX_TOKEN};
 use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt as _;
-use tracing::{Instrument as _, field::Empty};
-use url::form_urlencoded;
+use tracing::{Instrument as _, Span, field::Empty};
 
 use crate::{Config, SERVICE};
 
@@ -79,7 +78,8 @@ impl Exchange {
         scope: &str,
     ) -> Result<SecretString, ExchangeError> {
         let exchanged = self.call_grpc(caller, scope);
-        self.traced("grpc", exchanged).await
+        let step = step("grpc");
+        self.traced(grant::TOKEN_EXCHANGE, step, exchanged).await
     }
 
     /// Gets a token for `caller` with `scope` at API-2, from the token endpoint.
@@ -89,29 +89,37 @@ impl Exchange {
         scope: &str,
     ) -> Result<SecretString, ExchangeError> {
         let exchanged = self.call_http(caller, scope);
-        self.traced("http", exchanged).await
+        let step = step("http");
+        self.traced(grant::TOKEN_EXCHANGE, step, exchanged).await
+    }
+
+    /// Gets a token of API-1 itself with `scope` at API-2, for a caller that brought no
+    /// token (RFC 6749 §4.4).
+    pub(crate) async fn own(&self, scope: &str) -> Result<SecretString, ExchangeError> {
+        let step = kit::step!(
+            span::OWN_TOKEN,
+            "sso.audience" = TARGET,
+            "sso.outcome" = Empty
+        );
+        let asked = self.call_own(scope);
+        self.traced(grant::CLIENT_CREDENTIALS, step, asked).await
     }
 
     async fn traced(
         &self,
-        transport: &'static str,
+        grant: &'static str,
+        step: Span,
         exchanged: impl Future<Output = Result<SecretString, ExchangeError>>,
     ) -> Result<SecretString, ExchangeError> {
-        let step = kit::step!(
-            span::TOKEN_EXCHANGE,
-            "sso.audience" = TARGET,
-            "network.protocol.name" = transport,
-            "sso.outcome" = Empty
-        );
         let started = Instant::now();
         let exchanged = exchanged.instrument(step.clone()).await;
         let (outcome, in_a_metric) = outcome_of(&exchanged);
         step.record("sso.outcome", outcome);
         if let Err(error) = &exchanged {
-            let (call, client) = (grant::TOKEN_EXCHANGE, SERVICE);
-            tracing::warn!(call, client, error = outcome, transport, "{error}");
+            let (call, client) = (grant, SERVICE);
+            tracing::warn!(call, client, error = outcome, "{error}");
         }
-        let labels = [grant::TOKEN_EXCHANGE, in_a_metric];
+        let labels = [grant, in_a_metric];
         self.calls.record(&labels, started.elapsed());
         exchanged
     }
@@ -145,8 +153,6 @@ impl Exchange {
     }
 
     async fn call_http(&self, caller: &Caller, scope: &str) -> Result<SecretString, ExchangeError> {
-        let mut headers = HeaderMap::new();
-        propagation::inject(&mut headers);
         let form = [
             ("grant_type", grant::TOKEN_EXCHANGE),
             ("audience", TARGET),
@@ -155,12 +161,52 @@ impl Exchange {
             ("subject_token", caller.token().expose_secret()),
             ("subject_token_type", token_type::ACCESS_TOKEN),
         ];
+        self.request(&form, None).await
+    }
+
+    async fn call_own(&self, scope: &str) -> Result<SecretString, ExchangeError> {
+        let form = [
+            ("grant_type", grant::CLIENT_CREDENTIALS),
+            ("resource", TARGET),
+            ("scope", scope),
+        ];
+        // RFC 6749 §5.1: nothing else is issued.
+        self.request(&form, Some(token_type::ACCESS_TOKEN)).await
+    }
+
+    /// The token that the token endpoint issues for `form`. `issued`: its type, if the
+    /// response does not name it.
+    async fn request(
+        &self,
+        form: &[(&str, &str)],
+        issued: Option<&str>,
+    ) -> Result<SecretString, ExchangeError> {
+        let body = self.post(form).await?;
+        let answer = Members::read(&body)?;
+        let token_type = answer.needed("token_type")?;
+        let issued_token_type = match issued {
+            Some(issued) => Some(issued),
+            None => answer.text("issued_token_type")?,
+        };
+        check(Answer {
+            token_type,
+            issued_token_type,
+            // RFC 8693 §2.2.1: this member is optional.
+            expires_in: u64::try_from(answer.seconds("expires_in")?.unwrap_or(1)).unwrap_or(0),
+            access_token: answer.needed("access_token")?.to_owned(),
+        })
+    }
+
+    /// The body of a successful answer of the token endpoint to `form`.
+    async fn post(&self, form: &[(&str, &str)]) -> Result<Vec<u8>, ExchangeError> {
+        let mut headers = HeaderMap::new();
+        propagation::inject(&mut headers);
         let request = self
             .http
             .post(&self.token_endpoint)
             .headers(headers)
             .header("authorization", self.credentials.expose_secret())
-            .form(&form);
+            .form(form);
         let unreachable = |e: ReadError| ExchangeError::Unreachable(e.to_string());
         let response = send_idempotent(request)
             .await
@@ -170,22 +216,18 @@ impl Exchange {
         if status != 200 {
             return Err(refused_by_http(status, &body));
         }
-        let answer = Members::read(&body)?;
-        check(Answer {
-            token_type: answer.needed("token_type")?,
-            issued_token_type: answer.text("issued_token_type")?,
-            // RFC 8693 §2.2.1: this member is optional.
-            expires_in: u64::try_from(answer.seconds("expires_in")?.unwrap_or(1)).unwrap_or(0),
-            access_token: answer.needed("access_token")?.to_owned(),
-        })
+        Ok(body)
     }
 }
 
-/// RFC 6749 §2.3.1: id and secret are form-urlencoded before they are joined.
-fn basic(client_id: &str, secret: &str) -> String {
-    let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let joined = format!("{}:{}", encode(client_id), encode(secret));
-    format!("Basic {}", STANDARD.encode(joined))
+/// The span of an exchange.
+fn step(transport: &'static str) -> Span {
+    kit::step!(
+        span::TOKEN_EXCHANGE,
+        "sso.audience" = TARGET,
+        "network.protocol.name" = transport,
+        "sso.outcome" = Empty
+    )
 }
 
 /// The outcome, for the span and for the metric's closed list of values.
@@ -263,13 +305,6 @@ mod unit {
             issued_token_type: Some(token_type::ACCESS_TOKEN),
             expires_in: 1,
         }
-    }
-
-    #[test]
-    fn rfc6749_2_3_1_credentials_are_form_urlencoded_before_they_are_joined() {
-        let credentials = basic("api-1", "a:b c%");
-        let joined = STANDARD.decode(credentials.strip_prefix("Basic ").unwrap());
-        assert_eq!(joined.unwrap(), b"api-1:a%3Ab+c%25");
     }
 
     #[test]

@@ -6,14 +6,16 @@ use actix_web::{
     web::{self, Data, ServiceConfig},
 };
 use serde::{Deserialize, Serialize};
-use token_verify::{Caller, actix::whoami};
 use utoipa::ToSchema;
 use web_kit::{body::Body, cors::cors, problem::Problem};
 
-use crate::{Context, inventory::StockItem, orders::Order};
+use crate::{
+    Context, READ, WRITE,
+    access::{Access, whoami},
+    inventory::StockItem,
+    orders::Order,
+};
 
-pub(crate) const READ: &str = "https://api-1/read";
-pub(crate) const WRITE: &str = "https://api-1/write";
 /// The scopes that API-1 requests at API-2, to read the stock and to reserve.
 const STOCK_READ: &str = "https://api-2/read";
 const STOCK_WRITE: &str = "https://api-2/write";
@@ -61,11 +63,11 @@ pub(crate) struct OrderRequest {
     get, path = "/resource", summary = "List your orders", tag = "Orders", security(("oauth2" = [READ])),
     responses((status = 200, description = "Your orders"), (status = 401, description = "No valid access token"))
 )]
-pub(crate) async fn list(caller: Caller, context: Data<Context>) -> Result<HttpResponse> {
-    caller.require_scope(READ)?;
+pub(crate) async fn list(access: Access, context: Data<Context>) -> Result<HttpResponse> {
+    access.require_scope(READ)?;
     let orders = context
         .orders
-        .of(caller.sub())
+        .of(&access.owner())
         .await
         .map_err(Problem::from)?;
     Ok(answer(StatusCode::OK, &List { orders }))
@@ -86,19 +88,23 @@ pub(crate) async fn list(caller: Caller, context: Data<Context>) -> Result<HttpR
     )
 )]
 pub(crate) async fn place(
-    caller: Caller,
+    access: Access,
     context: Data<Context>,
     body: Body,
 ) -> Result<HttpResponse> {
-    caller.require_scope(WRITE)?;
+    access.require_scope(WRITE)?;
     let OrderRequest { item, quantity } = body.authenticated().json(MAX_ORDER_REQUEST).await?;
-    let token = context.exchange.by_grpc(&caller, STOCK_WRITE).await;
+    let token = match &access {
+        Access::Token(caller) => context.exchange.by_grpc(caller, STOCK_WRITE).await,
+        // There is no token to exchange.
+        Access::Key(..) | Access::Stated(..) => context.exchange.own(STOCK_WRITE).await,
+    };
     let token = token.map_err(Problem::from)?;
     let reserved = context.inventory.reserve(&token, &item, quantity).await;
     let reservation = reserved.map_err(Problem::from)?;
     let placed = context
         .orders
-        .place(caller.sub(), item, quantity, reservation.clone())
+        .place(&access.owner(), item, quantity, reservation.clone())
         .await;
     let order = placed.map_err(|why| {
         tracing::warn!(
@@ -116,9 +122,12 @@ pub(crate) async fn place(
     description = "Exchanges your token for a token for API-2 and reads the stock there.",
     responses((status = 200, description = "Orders and stock"), (status = 401, description = "No valid access token"))
 )]
-pub(crate) async fn report(caller: Caller, context: Data<Context>) -> Result<HttpResponse> {
-    caller.require_scope(READ)?;
-    let token = context.exchange.by_http(&caller, STOCK_READ).await;
+pub(crate) async fn report(access: Access, context: Data<Context>) -> Result<HttpResponse> {
+    access.require_scope(READ)?;
+    let token = match &access {
+        Access::Token(caller) => context.exchange.by_http(caller, STOCK_READ).await,
+        Access::Key(..) | Access::Stated(..) => context.exchange.own(STOCK_READ).await,
+    };
     let token = token.map_err(Problem::from)?;
     let stock = context
         .inventory
@@ -127,7 +136,7 @@ pub(crate) async fn report(caller: Caller, context: Data<Context>) -> Result<Htt
         .map_err(Problem::from)?;
     let orders = context
         .orders
-        .of(caller.sub())
+        .of(&access.owner())
         .await
         .map_err(Problem::from)?;
     Ok(answer(StatusCode::OK, &Report { orders, stock }))

@@ -27,7 +27,7 @@ pub(crate) struct StockItem {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InventoryError {
     /// Unknown item.
-    #[error("there is no such item")]
+    #[error("There is no such item.")]
     UnknownItem,
     /// Not enough in stock; API-2's message.
     #[error("{0}")]

@@ -47,12 +47,17 @@ impl World {
         let url = format!("http://{}", listeners.http[0].local_addr().unwrap());
         let config = Config {
             issuer: issuer.issuer(),
+            introspection: None,
             idp_grpc_url: peers.to_owned(),
             api2_url: peers.to_owned(),
             api2_grpc_url: peers.to_owned(),
             client_secret: "api-1-secret".into(),
             trust: kit::net::Trust::default(),
             cors_origins: vec!["http://spa.localhost:8086".to_owned()],
+            api_keys_file: None,
+            identity_callers: None,
+            url: url.clone(),
+            nonces: None,
             workers: 1,
             sites: kit::config::Sites::default(),
             trusted_proxies: web_kit::client::TrustedProxies::default(),

@@ -1,9 +1,19 @@
 //! Settings of API-2.
 
+use std::path::PathBuf;
+
 use clap::Parser;
-use kit::config::{Common, CommonArgs, Problems, Sites};
-use token_verify::{Issuer, IssuerArgs};
+use kit::config::{Common, CommonArgs, Problems, Site, Sites};
+use token_verify::{
+    IntrospectionArgs, IntrospectionSettings, Issuer, IssuerArgs,
+    dpop::{Nonces, ProofArgs},
+};
 use web_kit::client::TrustedProxies;
+
+use crate::SERVICE;
+
+/// The client secret in the demo.
+pub const DEMO_SECRET: &str = "api-2-secret";
 
 /// API-2, inventory: a resource server that accepts access tokens for
 /// https://api-2 over HTTP and gRPC.
@@ -21,6 +31,36 @@ pub struct Args {
     /// The issuer of the tokens.
     #[command(flatten)]
     pub issuer: IssuerArgs,
+    /// The introspection of tokens.
+    #[command(flatten)]
+    pub introspection: IntrospectionArgs,
+    /// API-2's own settings.
+    #[command(flatten)]
+    pub own: OwnArgs,
+    /// The APIs' settings for DPoP.
+    #[command(flatten)]
+    pub proofs: ProofArgs,
+}
+
+/// API-2's own settings.
+#[derive(clap::Args, Clone, Debug)]
+#[group(id = "api2_own")]
+#[command(next_help_heading = "API-2")]
+pub struct OwnArgs {
+    /// Check of the access tokens: jwt (verified here) or introspection (the provider is asked, RFC 7662)
+    #[arg(long, env = "API2_TOKENS", default_value = "jwt", value_name = "CHECK")]
+    pub api2_tokens: String,
+    /// Secret of the client api-2 at the identity provider, for introspection [default, on localhost only: api-2-secret]
+    #[arg(
+        long,
+        env = "API2_CLIENT_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub api2_client_secret: Option<String>,
+    /// File that holds API2_CLIENT_SECRET
+    #[arg(long, env = "API2_CLIENT_SECRET_FILE", value_name = "FILE")]
+    pub api2_client_secret_file: Option<PathBuf>,
 }
 
 /// The validated settings.
@@ -28,6 +68,14 @@ pub struct Args {
 pub struct Config {
     /// The issuer of the tokens.
     pub issuer: Issuer,
+    /// How tokens are introspected; none: JWTs are verified here.
+    pub introspection: Option<IntrospectionSettings>,
+    /// The public URL of HTTP, which DPoP proofs name.
+    pub url: String,
+    /// The same for gRPC.
+    pub grpc_url: Option<String>,
+    /// The nonces that it requires in DPoP proofs; none: it requires none.
+    pub nonces: Option<Nonces>,
     /// Worker threads.
     pub workers: usize,
     /// The sites of the deployment.
@@ -38,14 +86,76 @@ pub struct Config {
 
 impl Config {
     /// Validates the settings and adds every error to `problems`.
-    pub fn read(common: &Common, issuer: &IssuerArgs, problems: &mut Problems) -> Option<Self> {
+    pub fn read(
+        common: &Common,
+        issuer: &IssuerArgs,
+        introspection: &IntrospectionArgs,
+        own: &OwnArgs,
+        proofs: &ProofArgs,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        let nonces = proofs.nonces(crate::AUDIENCE, problems);
         let issuer = issuer.read(common, problems);
         let trusted_proxies = TrustedProxies::read(common, problems);
+        let check = ("API2_TOKENS", own.api2_tokens.as_str());
+        let given = (
+            own.api2_client_secret.as_deref(),
+            own.api2_client_secret_file.as_deref(),
+        );
+        let secret = |problems: &mut Problems| {
+            common.secret_or_demo("API2_CLIENT_SECRET", given, DEMO_SECRET, problems)
+        };
+        let introspection = introspection.read(SERVICE, check, secret, problems);
         Some(Self {
             issuer: issuer?,
+            introspection: introspection?,
+            url: common.addresses.url(Site::Api2),
+            grpc_url: common.addresses.grpc_url(Site::Api2),
+            nonces,
             workers: common.workers,
             sites: common.addresses.sites(),
             trusted_proxies: trusted_proxies?,
         })
+    }
+}
+
+#[cfg(test)]
+mod unit {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    fn read(flags: &[&str]) -> Result<Config, Problems> {
+        let args = Args::parse_from([&["api-2"], flags].concat());
+        let mut problems = Problems::new();
+        let common = args.common.read(&mut problems).unwrap();
+        let config = Config::read(
+            &common,
+            &args.issuer,
+            &args.introspection,
+            &args.own,
+            &args.proofs,
+            &mut problems,
+        );
+        match config {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(problems),
+        }
+    }
+
+    #[test]
+    fn a_secret_is_needed_for_introspection_alone_and_the_demos_serves_localhost_alone() {
+        assert!(read(&[]).unwrap().introspection.is_none());
+        let config = read(&["--api2-tokens", "introspection"]).unwrap();
+        let settings = config.introspection.unwrap();
+        assert_eq!(settings.client_id, "api-2");
+        assert_eq!(settings.secret.expose_secret(), DEMO_SECRET);
+        let elsewhere = ["--domain", "example.com", "--public-scheme", "https"];
+        assert!(read(&elsewhere).is_ok());
+        let asking = [&elsewhere[..], &["--api2-tokens", "introspection"]].concat();
+        let problems = read(&asking).unwrap_err();
+        assert!(problems.lines()[0].starts_with("API2_CLIENT_SECRET: "));
+        let with_secret = [&asking[..], &["--api2-client-secret", "0123456789abcdef"]].concat();
+        assert!(read(&with_secret).is_ok());
     }
 }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use oauth_types::claims::{AccessToken, Audience};
 use sso_proto::inventory::{
-    ListRequest, ListResponse, ReserveRequest, ReserveResponse, StockItem,
+    ListRequest, ListResponse, ReserveRequest, ReserveResponse, StockItem, WhoAmIRequest,
+    WhoAmIResponse,
     inventory_server::{self, InventoryServer},
 };
 use token_verify::Verifier;
@@ -36,7 +38,7 @@ struct InventoryService {
 
 impl InventoryService {
     async fn require<T>(&self, request: &Request<T>, scope: &str) -> Result<(), Status> {
-        let caller = self.verifier.grpc_caller(request.metadata()).await?;
+        let caller = self.verifier.grpc_caller(request).await?;
         Ok(caller.require_scope(scope)?)
     }
 }
@@ -72,6 +74,30 @@ impl inventory_server::Inventory for InventoryService {
             quantity: reserved.quantity,
             left: reserved.left,
         }))
+    }
+
+    async fn who_am_i(
+        &self,
+        request: Request<WhoAmIRequest>,
+    ) -> Result<Response<WhoAmIResponse>, Status> {
+        let caller = self.verifier.grpc_caller(&request).await?;
+        Ok(Response::new(told(caller.claims())))
+    }
+}
+
+/// What the token was taken to say, never the token itself.
+fn told(claims: &AccessToken) -> WhoAmIResponse {
+    let aud = match &claims.aud {
+        Audience::One(one) => vec![one.clone()],
+        Audience::Many(many) => many.clone(),
+    };
+    let actors = std::iter::successors(claims.act.as_ref(), |actor| actor.act.as_deref());
+    WhoAmIResponse {
+        sub: claims.sub.clone(),
+        client_id: claims.client_id.clone(),
+        aud,
+        scope: claims.scope.to_string(),
+        act: actors.map(|actor| actor.sub.clone()).collect(),
     }
 }
 

@@ -61,13 +61,13 @@ pub struct Reservation {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InventoryError {
     /// Unknown item.
-    #[error("there is no such item")]
+    #[error("There is no such item.")]
     UnknownItem,
     /// Zero, or more than the maximum of a reservation.
-    #[error("the quantity must be from 1 to {MAX_QUANTITY}")]
+    #[error("The quantity must be from 1 to {MAX_QUANTITY}.")]
     Quantity,
     /// The stock does not suffice.
-    #[error("not enough in stock: {left} left")]
+    #[error("Only {left} left in stock.")]
     NotEnough {
         /// The quantity in stock.
         left: u32,

@@ -12,17 +12,21 @@ mod tests;
 use std::sync::Arc;
 
 use actix_web::web;
-pub use config::{Args, Config};
+pub use config::{Args, Config, DEMO_SECRET, OwnArgs};
 use inventory::Inventory;
 use kit::{
     Deps, config::Problems, listeners::Listeners, metrics::Metrics, readiness::Readiness,
     running::Running,
 };
 use store::SharedStore;
-use token_verify::Verifier;
+use token_verify::{
+    ProofSettings, Verifier,
+    dpop::{ProofQuota, UsedProofs},
+};
 use web_kit::{server::HttpServer, trace};
 
-/// The service's name in traces, metrics and on the command line.
+/// The service's name in traces, metrics and on the command line, and its client_id at
+/// the identity provider.
 pub const SERVICE: &str = "api-2";
 /// The audience of its access tokens.
 pub const AUDIENCE: &str = "https://api-2";
@@ -33,6 +37,8 @@ mod scope {
     pub(crate) const WRITE: &str = "https://api-2/write";
 }
 
+/// The prefix of used DPoP proofs in the store.
+const USED_PROOFS: &str = "api-2:dpop:";
 /// The maximum size of a request's body in bytes.
 const BODY_LIMIT: usize = 16 * 1024;
 
@@ -59,9 +65,21 @@ fn start(
 ) -> std::io::Result<Running> {
     let readiness = Readiness::waiting_for(deps.shutdown.clone(), &["store", "idp"]);
     let issuer = web::Data::new(home::Issuer(config.issuer.name().to_owned()));
-    let jwks = config.issuer.jwks(Arc::clone(&deps.clock));
-    let verifier = Verifier::new(AUDIENCE, Arc::clone(&jwks), Arc::clone(&deps.clock));
-    let verifier = web::Data::new(verifier.counted(metrics));
+    let verifier = Verifier::of_service(
+        AUDIENCE,
+        &config.issuer,
+        config.introspection.as_ref(),
+        &deps.clock,
+        metrics,
+    )
+    .accepting_proofs(ProofSettings {
+        http_url: config.url,
+        grpc_url: config.grpc_url,
+        used: UsedProofs::new(Arc::clone(&store), USED_PROOFS),
+        quota: ProofQuota::default(),
+        nonces: config.nonces,
+    });
+    let verifier = web::Data::new(verifier);
     let inventory = web::Data::new(Inventory::new(Arc::clone(&store), &deps));
 
     let mut running = Running::new();
@@ -94,8 +112,9 @@ fn start(
         admission: kit::admission::Admission::of_process(),
         metrics_at: listeners.metrics,
     };
+    let checks = verifier.clone();
     running.extend(server.serve(listeners.http, move |cfg| {
-        cfg.app_data(verifier.clone())
+        cfg.app_data(checks.clone())
             .app_data(inventory.clone())
             .app_data(issuer.clone())
             .configure(http::routes)
@@ -103,8 +122,8 @@ fn start(
     })?);
     running.push(tokio::spawn(async move {
         readiness.until_reached("store", || store.ping()).await;
-        readiness.until_reached("idp", || jwks.refresh()).await;
-        jwks.keep_fresh(deps.shutdown).await;
+        readiness.until_reached("idp", || verifier.reach()).await;
+        verifier.keep_fresh(deps.shutdown).await;
         Ok(())
     }));
     Ok(running)

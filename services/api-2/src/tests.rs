@@ -36,6 +36,10 @@ impl World {
         let grpc = listeners.grpc[0].local_addr().unwrap();
         let config = Config {
             issuer: issuer.issuer(),
+            introspection: None,
+            url: url.clone(),
+            grpc_url: Some(format!("http://{grpc}")),
+            nonces: None,
             workers: 1,
             sites: kit::config::Sites::default(),
             trusted_proxies: web_kit::client::TrustedProxies::default(),

@@ -1,9 +1,9 @@
 //! The first app: it sends its authorization request in the URL, and authenticates with a
 //! secret. Everything else is in `bff-kit`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use bff_kit::{App, ClientAuth, RequestBy, SessionMode};
+use bff_kit::{App, CertificateFiles, ClientAuth, RequestBy, SessionMode};
 pub use bff_kit::{Config, build};
 use kit::config::{Common, Problems, Site};
 
@@ -43,6 +43,15 @@ pub struct OwnArgs {
     /// File that holds APP1_CLIENT_SECRET
     #[arg(long, env = "APP1_CLIENT_SECRET_FILE", value_name = "FILE")]
     pub app1_client_secret_file: Option<PathBuf>,
+    /// Key of the client app1-machine, P-256 as PKCS#8 PEM, for the methods client_credentials and jwt_bearer [default: app1-machine-client.pem in --state-dir, created if missing]
+    #[arg(long, env = "APP1_MACHINE_KEY_FILE", value_name = "FILE")]
+    pub app1_machine_key_file: Option<PathBuf>,
+    /// Certificate (PEM) of the client app1-mtls with its chain, for the methods mtls and identity_header [default: the lab's CA issues one]
+    #[arg(long, env = "APP1_MTLS_CERTIFICATE_FILE", value_name = "FILE")]
+    pub app1_mtls_certificate_file: Option<PathBuf>,
+    /// Private key (PEM) of APP1_MTLS_CERTIFICATE_FILE [default: in the same file]
+    #[arg(long, env = "APP1_MTLS_KEY_FILE", value_name = "FILE")]
+    pub app1_mtls_key_file: Option<PathBuf>,
 }
 
 impl bff_kit::OwnArgs for OwnArgs {
@@ -50,6 +59,22 @@ impl bff_kit::OwnArgs for OwnArgs {
 
     fn session_mode(&self) -> (&'static str, Option<&str>) {
         ("APP1_SESSION_MODE", self.app1_session_mode.as_deref())
+    }
+
+    fn machine_key_file(&self) -> (&'static str, Option<&Path>) {
+        (
+            "APP1_MACHINE_KEY_FILE",
+            self.app1_machine_key_file.as_deref(),
+        )
+    }
+
+    fn certificate_files(&self) -> CertificateFiles<'_> {
+        let certificate = self.app1_mtls_certificate_file.as_deref();
+        let key = self.app1_mtls_key_file.as_deref();
+        CertificateFiles {
+            certificate: ("APP1_MTLS_CERTIFICATE_FILE", certificate),
+            key: ("APP1_MTLS_KEY_FILE", key),
+        }
     }
 
     fn client_auth(&self, common: &Common, problems: &mut Problems) -> Option<ClientAuth> {

@@ -1,9 +1,9 @@
 //! The second app: it pushes its authorization request (RFC 9126), and authenticates with
 //! its own key. Everything else is in `bff-kit`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use bff_kit::{App, ClientAuth, ClientKey, RequestBy, SessionMode};
+use bff_kit::{App, CertificateFiles, ClientAuth, ClientKey, RequestBy, SessionMode};
 pub use bff_kit::{Config, build};
 use kit::{
     config::{Common, Problems, Site},
@@ -36,6 +36,15 @@ pub struct OwnArgs {
     /// Key of the client app2, P-256 as PKCS#8 PEM [default: app2-client.pem in --state-dir, created if missing]
     #[arg(long, env = "APP2_CLIENT_KEY_FILE", value_name = "FILE")]
     pub app2_client_key_file: Option<PathBuf>,
+    /// Key of the client app2-machine, P-256 as PKCS#8 PEM, for the methods client_credentials and jwt_bearer [default: app2-machine-client.pem in --state-dir, created if missing]
+    #[arg(long, env = "APP2_MACHINE_KEY_FILE", value_name = "FILE")]
+    pub app2_machine_key_file: Option<PathBuf>,
+    /// Certificate (PEM) of the client app2-mtls with its chain, for the methods mtls and identity_header [default: the lab's CA issues one]
+    #[arg(long, env = "APP2_MTLS_CERTIFICATE_FILE", value_name = "FILE")]
+    pub app2_mtls_certificate_file: Option<PathBuf>,
+    /// Private key (PEM) of APP2_MTLS_CERTIFICATE_FILE [default: in the same file]
+    #[arg(long, env = "APP2_MTLS_KEY_FILE", value_name = "FILE")]
+    pub app2_mtls_key_file: Option<PathBuf>,
 }
 
 /// The app's key in `state_dir`, created if missing. Its public half is beside it for the
@@ -49,6 +58,22 @@ impl bff_kit::OwnArgs for OwnArgs {
 
     fn session_mode(&self) -> (&'static str, Option<&str>) {
         ("APP2_SESSION_MODE", self.app2_session_mode.as_deref())
+    }
+
+    fn machine_key_file(&self) -> (&'static str, Option<&Path>) {
+        (
+            "APP2_MACHINE_KEY_FILE",
+            self.app2_machine_key_file.as_deref(),
+        )
+    }
+
+    fn certificate_files(&self) -> CertificateFiles<'_> {
+        let certificate = self.app2_mtls_certificate_file.as_deref();
+        let key = self.app2_mtls_key_file.as_deref();
+        CertificateFiles {
+            certificate: ("APP2_MTLS_CERTIFICATE_FILE", certificate),
+            key: ("APP2_MTLS_KEY_FILE", key),
+        }
     }
 
     fn client_auth(&self, common: &Common, problems: &mut Problems) -> Option<ClientAuth> {
@@ -65,16 +90,8 @@ impl OwnArgs {
         random: &dyn Random,
         problems: &mut Problems,
     ) -> Option<ClientKey> {
-        const KEY: &str = "APP2_CLIENT_KEY_FILE";
-        let Some(file) = &self.app2_client_key_file else {
-            return client_key(state_dir, random)
-                .map_err(|error| problems.add("STATE_DIR", error))
-                .ok();
-        };
-        let pem = kit::files::read_text(file).map_err(|error| error.to_string());
-        let key = pem.and_then(|pem| ClientKey::from_pem(&pem));
-        key.map_err(|error| problems.add(KEY, format_args!("{}: {error}", file.display())))
-            .ok()
+        let file = ("APP2_CLIENT_KEY_FILE", self.app2_client_key_file.as_deref());
+        bff_kit::read_client_key(file, APP.client_id, state_dir, random, problems)
     }
 }
 

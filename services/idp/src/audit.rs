@@ -2,11 +2,14 @@
 //! id, and nothing else of them. Each event is counted too.
 
 use kit::telemetry::names::OK;
+use oauth_types::claims::AccessToken;
 use web_kit::client::ClientAddr;
 
 use crate::{
     domain::{EndReason, Grant},
+    keys::KeptKey,
     meters::Meters,
+    settings::Client,
 };
 
 /// The target of its lines.
@@ -30,6 +33,12 @@ pub fn session_ended(meters: &Meters, sub: &str, reason: EndReason) {
 pub fn grant_revoked_by_client(meters: &Meters, grant: &Grant) {
     meters.grants_revoked.add(&["client"]);
     revoked("client", grant, "revoked by the client");
+}
+
+/// A client revoked an opaque access token (RFC 7009).
+pub fn opaque_token_revoked(client: &Client, claims: &AccessToken) {
+    let (what, client) = ("access token revoked", &client.client_id);
+    tracing::info!(target: TARGET, who = "client", what, user = claims.sub, client, "audit");
 }
 
 /// A user ended a grant on `/account`.
@@ -104,6 +113,27 @@ pub fn logout_given_up(meters: &Meters, client_id: &str, sub: &str, why: &str) {
         client = client_id,
         "audit"
     );
+}
+
+/// The signing keys were rotated by an operator.
+pub fn key_rotated(meters: &Meters, key: &KeptKey, at_once: bool) {
+    let algorithm = key.algorithm.as_str();
+    let (why, mode) = if at_once {
+        (
+            "at once: every other key of the algorithm is gone",
+            "at_once",
+        )
+    } else {
+        ("planned: it is published, and signs later", "planned")
+    };
+    meters.key_rotations.add(&[algorithm, mode]);
+    let what = "signing key rotated";
+    tracing::info!(target: TARGET, who = "operator", what, why, algorithm, kid = key.kid, "audit");
+}
+
+/// An operator listed the signing keys.
+pub fn keys_listed() {
+    tracing::info!(target: TARGET, who = "operator", what = "signing keys listed", "audit");
 }
 
 /// An operator listed the login sessions of one user, or of all.

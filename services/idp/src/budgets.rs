@@ -1,5 +1,5 @@
 //! Limits on what may be written to the store without a session: authorization requests
-//! by client address, pushed requests by client, codes by user.
+//! and used DPoP proofs by client address, pushed requests by client, codes by user.
 
 use std::sync::Arc;
 
@@ -29,6 +29,8 @@ pub struct Budgets {
     pub pushed: Budget,
     /// Codes and answered devices, by user.
     pub codes: Budget,
+    /// Used DPoP proofs of public clients, by address.
+    pub proofs: Budget,
 }
 
 /// A record that is charged to an owner.
@@ -43,14 +45,13 @@ impl Budgets {
         let of_each = |prefix: &str, most: u64| {
             Budget::of_each(Arc::clone(store), Arc::clone(clock), prefix, most)
         };
+        let of_addresses = |prefix: &str| {
+            let (store, clock) = (Arc::clone(store), Arc::clone(clock));
+            Budget::new(store, clock, prefix, requests, OverflowPolicy::Evict)
+        };
         Self {
-            requests: Budget::new(
-                Arc::clone(store),
-                Arc::clone(clock),
-                "idp:budget:requests",
-                requests,
-                OverflowPolicy::Evict,
-            ),
+            requests: of_addresses("idp:budget:requests"),
+            proofs: of_addresses("idp:budget:proofs"),
             // A stranger can make an app push a request, so all of these together are
             // part of what strangers may write.
             pushed: of_each("idp:budget:pushed", requests.0 / 2),

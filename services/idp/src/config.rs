@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use clap::Args as ClapArgs;
 use kit::{
-    config::{Addresses, Common, LoginBudget, Problems, Site, Weaknesses},
+    config::{Addresses, Common, LoginBudget, Mtls as MtlsPorts, Problems, Site, Weaknesses},
     files,
     net::{AddressOverrides, Trust},
     random::Random,
@@ -14,8 +14,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use web_kit::client::TrustedProxies;
 
 use crate::{
-    keys::Algorithm,
-    settings::{DEFAULT, Settings},
+    Mtls, backchannel,
+    keys::{self, KeySettings},
+    settings::{DEFAULT, Lifetimes, Settings},
 };
 
 /// Flags and environment variables of the provider.
@@ -31,6 +32,9 @@ pub struct Args {
         id = "idp_issuer_own"
     )]
     pub issuer: Option<String>,
+    /// Address of the mTLS port, as clients see it [default: https, the public host of the idp, port 8481]
+    #[arg(long = "idp-mtls-url", env = "IDP_MTLS_URL", value_name = "URL")]
+    pub mtls_url: Option<String>,
     /// Users, clients, resources and policies as TOML [default: built in, see `sso-lab config print`]
     #[arg(long = "config", env = "IDP_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -42,6 +46,21 @@ pub struct Args {
         value_name = "ALG"
     )]
     pub signing_alg: String,
+    /// From the publication of a new signing key in /jwks to its first signature (1s to 7d): at least as long as verifiers keep keys, which is 5 minutes for the services here
+    #[arg(
+        long = "idp-key-publish-delay",
+        env = "IDP_KEY_PUBLISH_DELAY",
+        default_value = "10m",
+        value_name = "TIME"
+    )]
+    pub key_publish_delay: String,
+    /// How long a signing key stays in /jwks after its successor signs, up to 30d [default: the life of the longest token and a minute, the least that is accepted]
+    #[arg(
+        long = "idp-key-retire-after",
+        env = "IDP_KEY_RETIRE_AFTER",
+        value_name = "TIME"
+    )]
+    pub key_retire_after: Option<String>,
     /// Addresses of apps that differ from their public names, as host:port=host:port,…
     #[arg(
         long = "idp-connect",
@@ -82,6 +101,14 @@ pub struct Args {
         value_name = "N"
     )]
     pub grants_per_session: String,
+    /// Most opaque access tokens of one grant, or of one client without a grant, at a time; beyond that, the one that ends first is removed (1 to 1000)
+    #[arg(
+        long = "idp-opaque-tokens-per-grant",
+        env = "IDP_OPAQUE_TOKENS_PER_GRANT",
+        default_value = "200",
+        value_name = "N"
+    )]
+    pub opaque_tokens_per_grant: String,
     /// How long the codes of a device's authorization are valid (1s to 1h)
     #[arg(
         long = "idp-device-code-lifetime",
@@ -90,7 +117,7 @@ pub struct Args {
         value_name = "TIME"
     )]
     pub device_code_lifetime: String,
-    /// How often a device may ask for its tokens, until it asks too often (1s to 60s)
+    /// The interval at which a device may poll for its tokens; each slow_down adds 5s (1s to 60s)
     #[arg(
         long = "idp-device-interval",
         env = "IDP_DEVICE_INTERVAL",
@@ -117,6 +144,8 @@ pub struct Quotas {
     /// Grants to one client in one login session: one for each tab of an app without a
     /// backend, and some that were abandoned.
     pub grants_in_session: usize,
+    /// Opaque access tokens of one grant.
+    pub opaque_tokens: usize,
 }
 
 /// Times of the device authorization grant (RFC 8628 §3.2).
@@ -132,6 +161,12 @@ pub struct DeviceSettings {
 const DEVICE_CODE_LIFETIME: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(3600);
 const DEVICE_INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
+
+/// The range of the publish delay of signing keys.
+const KEY_PUBLISH_DELAY: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(7 * 24 * 3600);
+/// The longest retirement of a signing key.
+const KEY_RETIRE_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The range of a quota.
 const QUOTAS: RangeInclusive<usize> = 1..=1000;
@@ -149,12 +184,14 @@ pub struct Config {
     pub addresses: Addresses,
     /// The configuration file.
     pub(crate) settings: Settings,
-    /// The signing algorithm of new tokens.
-    pub(crate) signing_alg: Algorithm,
+    /// The signing keys.
+    pub(crate) keys: KeySettings,
     /// Addresses of apps that differ from their public names.
     pub connect: AddressOverrides,
     /// Trusted roots of outgoing https.
     pub(crate) trust: Trust,
+    /// The mTLS port, if there is one.
+    pub(crate) mtls: Option<Mtls>,
     /// The key of the operator's service, if it is on.
     pub(crate) operator_key: Option<SecretString>,
     /// Limits on the sessions and grants of one user.
@@ -185,6 +222,11 @@ impl Config {
     /// Whether the demo users can sign in.
     pub fn has_demo_users(&self) -> bool {
         self.demo_credentials && self.settings.has_demo_users()
+    }
+
+    /// Whether access tokens for `audience` are opaque.
+    pub fn issues_opaque_tokens(&self, audience: &str) -> bool {
+        self.settings.has_opaque_tokens(audience)
     }
 
     /// Connects to the site `public` at `inside`, unless the settings name another
@@ -227,6 +269,8 @@ impl Config {
         let quotas = args.read_quotas(problems);
         let device = args.read_device(problems);
         let connect = problems.parse("IDP_CONNECT", &args.connect);
+        let mtls = common.mtls.as_ref();
+        let mtls = mtls.map(|ports| args.read_mtls(ports, common, problems));
         let trusted_proxies = TrustedProxies::read(common, problems);
         let file = match &args.config {
             None => Some(("built-in configuration".to_owned(), DEFAULT.to_owned())),
@@ -248,13 +292,20 @@ impl Config {
             settings.check_credentials(&name, common, problems);
             Some(settings)
         });
+        let timing = settings
+            .as_ref()
+            .and_then(|settings| args.read_key_timing(&settings.lifetimes, problems));
         Some(Self {
             issuer: issuer?,
             addresses: common.addresses.clone(),
             settings: settings?,
-            signing_alg: signing_alg?,
+            keys: KeySettings {
+                default: signing_alg?,
+                timing: timing?,
+            },
             connect: connect?,
             trust: common.trust.clone(),
+            mtls: mtls.map_or(Some(None), |read| read.map(Some))?,
             operator_key,
             quotas: quotas?,
             device: device?,
@@ -269,6 +320,54 @@ impl Config {
 }
 
 impl Args {
+    fn read_key_timing(
+        &self,
+        lifetimes: &Lifetimes,
+        problems: &mut Problems,
+    ) -> Option<keys::Timing> {
+        let mut time = |key, text: &str, range: &RangeInclusive<Duration>| {
+            let time = problems.time(key, text)?;
+            if range.contains(&time) {
+                return Some(time);
+            }
+            let (least, most) = (range.start().as_secs(), range.end().as_secs());
+            problems.add(key, format_args!("from {least}s to {most}s"));
+            None
+        };
+        let delay = "IDP_KEY_PUBLISH_DELAY";
+        let publish_delay = time(delay, &self.key_publish_delay, &KEY_PUBLISH_DELAY);
+        let longest = lifetimes.access_token.max(lifetimes.id_token);
+        let least = longest.max(backchannel::LOGOUT_TOKEN_LIFETIME) + keys::RETIREMENT_MARGIN;
+        let range = least..=KEY_RETIRE_AFTER.max(least);
+        let retire_after = match &self.key_retire_after {
+            Some(text) => time("IDP_KEY_RETIRE_AFTER", text, &range),
+            None => Some(least),
+        };
+        Some(keys::Timing {
+            publish_delay: publish_delay?,
+            retire_after: retire_after?,
+            forget_after: lifetimes.longest_record(),
+        })
+    }
+
+    /// The mTLS port of a deployment with `ports` for mTLS.
+    fn read_mtls(
+        &self,
+        ports: &MtlsPorts,
+        common: &Common,
+        problems: &mut Problems,
+    ) -> Option<Mtls> {
+        let url = match &self.mtls_url {
+            Some(url) => problems.https_url("IDP_MTLS_URL", url),
+            None => common.addresses.mtls_url(Site::Idp),
+        };
+        let authorities = ports.authorities(&common.state_dir, problems);
+        Some(Mtls {
+            url: url?,
+            authorities: authorities?,
+        })
+    }
+
     fn read_device(&self, problems: &mut Problems) -> Option<DeviceSettings> {
         let mut time = |key, text: &str, range: RangeInclusive<Duration>| {
             let time = problems.time(key, text)?;
@@ -308,10 +407,12 @@ impl Args {
         let sessions = quota("IDP_SESSIONS_PER_USER", &self.sessions_per_user);
         let grants = quota("IDP_GRANTS_PER_CLIENT", &self.grants_per_client);
         let in_session = quota("IDP_GRANTS_PER_SESSION", &self.grants_per_session);
+        let opaque_tokens = quota("IDP_OPAQUE_TOKENS_PER_GRANT", &self.opaque_tokens_per_grant);
         Some(Quotas {
             sessions: sessions?,
             grants: grants?,
             grants_in_session: in_session?,
+            opaque_tokens: opaque_tokens?,
         })
     }
 }

@@ -41,7 +41,7 @@ pub fn read(req: &HttpRequest, name: &str) -> Option<String> {
 /// browser would send both again.
 pub fn none_twice(req: &HttpRequest) -> Result<(), PageError> {
     let cookies = Cookies::of(req);
-    let twice = OURS.into_iter().find(|name| cookies.is_doubled(name));
+    let twice = OURS.into_iter().find(|name| cookies.is_duplicate(name));
     twice.map_or(Ok(()), |name| Err(PageError::cookie_twice(name)))
 }
 

@@ -4,13 +4,17 @@
 use actix_web::{HttpResponse, http::header, web};
 use oauth_types::pkce;
 use serde_json::{Value, json};
+use token_verify::dpop;
 
 use crate::{
-    Idp, device,
+    Idp,
+    authorize::{self, PROMPTS, RESPONSE_MODE, RESPONSE_TYPE},
+    device,
     domain::ACR_PASSWORD,
     grant_management, introspect,
     keys::Algorithm,
     settings::{ASSERTION_ALGORITHM_NAMES, AuthMethod, GrantType, IDENTITY_SCOPES},
+    token, userinfo,
 };
 
 /// The document of both endpoints, generated once.
@@ -30,7 +34,14 @@ pub async fn endpoint(discovery: web::Data<Discovery>) -> HttpResponse {
 
 /// `GET /jwks` (RFC 7517 §5).
 pub async fn jwks(idp: web::Data<Idp>) -> HttpResponse {
-    document(idp.keys.jwks())
+    idp.keys.refresh_for_jwks(&idp.records).await;
+    match idp.keys.jwks() {
+        Some(keys) => document(&keys),
+        // The store was not reached since the start.
+        None => HttpResponse::ServiceUnavailable()
+            .insert_header((header::RETRY_AFTER, "1"))
+            .finish(),
+    }
 }
 
 fn document(json: &str) -> HttpResponse {
@@ -47,27 +58,28 @@ fn metadata(idp: &Idp) -> Value {
         .into_iter()
         .chain(resources.flat_map(|resource| resource.scopes.keys().map(String::as_str)))
         .collect();
-    let auth_methods = AuthMethod::ALL.map(AuthMethod::as_str);
-    let mut confidential = AuthMethod::ALL.to_vec();
-    confidential.retain(|method| *method != AuthMethod::None);
-    let confidential: Vec<_> = confidential.into_iter().map(AuthMethod::as_str).collect();
+    let methods = AuthMethod::ALL.into_iter();
+    let methods = methods.filter(|method| idp.mtls.is_some() || !method.is_by_certificate());
+    let auth_methods: Vec<_> = methods.map(AuthMethod::as_str).collect();
+    let mut confidential = auth_methods.clone();
+    confidential.retain(|method| *method != AuthMethod::None.as_str());
     let grant_types = GrantType::ALL.iter().map(|grant| grant.as_str());
     let grant_types: Vec<_> = grant_types.collect();
-    json!({
+    let mut metadata = json!({
         "issuer": idp.issuer,
         "authorization_endpoint": idp.endpoint("/authorize"),
-        "token_endpoint": idp.endpoint("/token"),
-        "userinfo_endpoint": idp.endpoint("/userinfo"),
+        "token_endpoint": idp.endpoint(token::PATH),
+        "userinfo_endpoint": idp.endpoint(userinfo::PATH),
         "revocation_endpoint": idp.endpoint("/revoke"),
         "introspection_endpoint": idp.endpoint(introspect::PATH),
         "end_session_endpoint": idp.endpoint("/logout"),
         "grants_endpoint": idp.endpoint(grant_management::LIST_PATH),
         "jwks_uri": idp.endpoint("/jwks"),
-        "pushed_authorization_request_endpoint": idp.endpoint("/par"),
+        "pushed_authorization_request_endpoint": idp.endpoint(authorize::PAR_PATH),
         "device_authorization_endpoint": idp.endpoint(device::AUTHORIZATION_PATH),
         "scopes_supported": scopes,
-        "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_types_supported": [RESPONSE_TYPE],
+        "response_modes_supported": [RESPONSE_MODE],
         "grant_types_supported": grant_types,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": algorithms,
@@ -79,10 +91,11 @@ fn metadata(idp: &Idp) -> Value {
         "introspection_endpoint_auth_methods_supported": confidential,
         "introspection_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHM_NAMES,
         "introspection_signing_alg_values_supported": algorithms,
+        "dpop_signing_alg_values_supported": dpop::ALGORITHM_NAMES,
         "backchannel_logout_supported": true,
         "backchannel_logout_session_supported": true,
         "code_challenge_methods_supported": [pkce::S256],
-        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "prompt_values_supported": PROMPTS,
         "acr_values_supported": [ACR_PASSWORD],
         "claim_types_supported": ["normal"],
         "claims_supported": [
@@ -93,5 +106,23 @@ fn metadata(idp: &Idp) -> Value {
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
         "authorization_response_iss_parameter_supported": true,
+    });
+    if let Some(mtls) = &idp.mtls {
+        metadata["tls_client_certificate_bound_access_tokens"] = true.into();
+        metadata["mtls_endpoint_aliases"] = aliases(&mtls.url);
+    }
+    metadata
+}
+
+/// RFC 8705 §5: the endpoints to which a client sends its certificate.
+fn aliases(mtls: &str) -> Value {
+    let at = |path: &str| format!("{mtls}{path}");
+    json!({
+        "token_endpoint": at(token::PATH),
+        "userinfo_endpoint": at(userinfo::PATH),
+        "revocation_endpoint": at("/revoke"),
+        "introspection_endpoint": at(introspect::PATH),
+        "pushed_authorization_request_endpoint": at(authorize::PAR_PATH),
+        "device_authorization_endpoint": at(device::AUTHORIZATION_PATH),
     })
 }

@@ -28,6 +28,8 @@ pub struct OAuthError {
     pub status: Option<StatusCode>,
     /// The time to wait after too many attempts.
     pub wait: Option<Duration>,
+    /// The nonce that the client has to use in its DPoP proof (RFC 9449 §8).
+    pub dpop_nonce: Option<String>,
 }
 
 impl OAuthError {
@@ -39,6 +41,7 @@ impl OAuthError {
             tried_basic: false,
             status: None,
             wait: None,
+            dpop_nonce: None,
         }
     }
 
@@ -106,6 +109,10 @@ impl From<ChangeError> for OAuthError {
 
 impl From<SignError> for OAuthError {
     fn from(error: SignError) -> Self {
+        if matches!(error, SignError::NotLoaded) {
+            let why = "The provider has not reached its store yet. Try again.";
+            return Self::new(ErrorCode::TemporarilyUnavailable, why);
+        }
         tracing::error!("{error}");
         Self::new(ErrorCode::ServerError, "The token could not be signed.")
     }
@@ -155,6 +162,9 @@ impl ResponseError for OAuthError {
                 response.insert_header((header::RETRY_AFTER, seconds.to_string()));
             }
             _ => {}
+        }
+        if let Some(nonce) = &self.dpop_nonce {
+            response.insert_header((token_verify::dpop::NONCE_HEADER, nonce.as_str()));
         }
         response.json(ErrorBody::new(self.code, &self.description))
     }

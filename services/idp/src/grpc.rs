@@ -7,18 +7,23 @@ use oauth_types::{BadParams, ErrorCode, Params};
 use sso_proto::idp::{
     ExchangeRequest as ExchangeMessage, ExchangeResponse, token_exchange_server::TokenExchange,
 };
+use token_verify::grpc::with_nonce;
 use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 use web_kit::client::ClientAddr;
 
 use crate::{
     Idp,
-    client_auth::authenticate,
+    client_auth::{Presented, authenticate},
     error::OAuthError,
     forms::LIMITS,
     settings::GrantType,
     token::{exchange, run_grant},
+    token_binding::TokenBinding,
 };
+
+/// The path of the method.
+const EXCHANGE: &str = "/sso.idp.v1.TokenExchange/Exchange";
 
 /// `sso.idp.v1.TokenExchange`.
 pub struct Service(pub Arc<Idp>);
@@ -40,11 +45,20 @@ impl TokenExchange for Service {
         })?;
         let from = request.remote_addr();
         let from = from.map_or(ClientAddr::UNKNOWN, ClientAddr::from);
-        let client = authenticate(&self.0, authorization, from, &Params::default())
+        // The port asks for no certificate.
+        let presented = Presented {
+            authorization,
+            certificate: None,
+        };
+        let client = authenticate(&self.0, presented, from, &Params::default())
             .await
             .map_err(|e| status(&e))?;
-        let params = params(request.into_inner());
-        let issuing = async { exchange(&self.0, client, &params?).await };
+        let (metadata, _, message) = request.into_parts();
+        let params = params(message);
+        let issuing = async {
+            let binding = TokenBinding::of_call(&self.0, client, &metadata, EXCHANGE).await?;
+            exchange(&self.0, client, &params?, &binding).await
+        };
         let tokens = run_grant(&self.0, client, GrantType::TokenExchange, issuing)
             .await
             .map_err(|e| status(&e))?;
@@ -101,5 +115,6 @@ fn status(error: &OAuthError) -> Status {
         _ => Code::InvalidArgument,
     };
     let details = ErrorDetails::with_error_info(error.code.as_str(), "sso-lab", []);
-    Status::with_error_details(code, error.description.clone(), details)
+    let status = Status::with_error_details(code, error.description.clone(), details);
+    with_nonce(status, error.dpop_nonce.as_deref())
 }

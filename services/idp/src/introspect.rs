@@ -16,7 +16,7 @@ use kit::{
 };
 use oauth_types::{
     ErrorCode, Params, Scope,
-    claims::AccessToken,
+    claims::{AccessToken, Confirmation},
     names::{TOKEN_INTROSPECTION_MEDIA_TYPE as JWT_MEDIA_TYPE, jwt_type},
 };
 use serde::Serialize;
@@ -70,6 +70,8 @@ enum ActiveToken<'i> {
         scope: Scope,
         exp: i64,
         sid: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cnf: Option<Confirmation>,
     },
 }
 
@@ -146,7 +148,7 @@ fn access_token<'i>(
     client: &Client,
     access: PresentedAccess,
 ) -> Option<ActiveToken<'i>> {
-    let PresentedAccess { claims, grant } = access;
+    let PresentedAccess { claims, grant, .. } = access;
     let mut own = client.introspects.iter();
     own.find(|audience| claims.aud.contains(audience))?;
     let permit = Permit::of_token(idp, &claims, grant.as_ref()).ok()?;
@@ -157,7 +159,7 @@ fn access_token<'i>(
     let user = permit.user();
     let has_email = claims.email.is_some() && permit.scope().contains("email");
     Some(ActiveToken::Access {
-        token_type: "Bearer",
+        token_type: Confirmation::token_type(claims.cnf.as_ref()),
         username: username(&permit),
         claims: AccessToken {
             scope,
@@ -192,6 +194,7 @@ fn refresh_token<'i>(
         scope: permit.scope().clone(),
         exp: grant.refresh.as_ref()?.ends.secs(),
         sid: grant.sid.clone(),
+        cnf: grant.bound_to.clone(),
     })
 }
 
@@ -234,4 +237,29 @@ async fn signed(
         &claims,
     );
     signing.instrument(span).await
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn fuzz_the_header_accept() {
+        let seeds = [
+            "application/json;q=0.5, application/token-introspection+jwt",
+            "*/*;q=1.0000, application/*, text/html; charset=\"a,b\"",
+        ];
+        fuzz::run(&seeds, |accept| {
+            let Ok(value) = header::HeaderValue::from_bytes(accept) else {
+                return;
+            };
+            let req = TestRequest::default().insert_header((header::ACCEPT, value));
+            let accept = String::from_utf8_lossy(accept).to_ascii_lowercase();
+            if prefers_jwt(&req.to_http_request()) {
+                assert!(accept.contains(JWT_MEDIA_TYPE));
+            }
+        });
+    }
 }

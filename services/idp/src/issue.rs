@@ -16,8 +16,10 @@ use crate::{
     domain::LoginSession,
     error::OAuthError,
     keys::{Algorithm, SignError},
+    opaque_tokens,
     policy::{Permit, TokenScope},
     settings::User,
+    token_binding::TokenBinding,
     token_id::{self, Origin},
 };
 
@@ -53,6 +55,8 @@ impl<'a> Subject<'a> {
 pub struct Issue<'a> {
     /// The client.
     pub client_id: &'a str,
+    /// The key that the access token is bound to.
+    pub binding: &'a TokenBinding,
     /// What may be issued, and for whom.
     pub permit: &'a Permit<'a>,
     /// The sign-in of the subject.
@@ -149,17 +153,12 @@ pub async fn issue(idp: &Idp, issue: Issue<'_>) -> Result<TokenResponse, OAuthEr
         None => ends,
     };
     let claims = access_token_claims(idp, &issue, now.secs(), ends.secs());
-    let span = step!(span::SIGN, "sso.audience" = issue.audience);
-    let access_token = idp
-        .keys
-        .sign(jwt_type::ACCESS_TOKEN, None, &claims)
-        .instrument(span)
-        .await?;
+    let access_token = access_token(idp, issue.audience, &claims).await?;
     let id_token = id_token(idp, &issue, now).await?;
     let expires_in = Duration::from_secs(u64::try_from(claims.exp - claims.iat).unwrap_or(0));
     Ok(TokenResponse {
         access_token,
-        token_type: "Bearer".to_owned(),
+        token_type: issue.binding.token_type().to_owned(),
         expires_in: expires_in.as_secs(),
         // RFC 6749 §3.3: a scope is never empty.
         scope: Some(issue.scope.response.to_string()).filter(|scope| !scope.is_empty()),
@@ -169,6 +168,20 @@ pub async fn issue(idp: &Idp, issue: Issue<'_>) -> Result<TokenResponse, OAuthEr
             .exchanged
             .map(|exchanged| exchanged.issued_token_type.to_owned()),
     })
+}
+
+/// The access token with these claims, in the form that its resource is configured for.
+async fn access_token(
+    idp: &Idp,
+    audience: &str,
+    claims: &AccessToken,
+) -> Result<String, OAuthError> {
+    if idp.settings.has_opaque_tokens(audience) {
+        return Ok(opaque_tokens::issue(idp, claims).await?);
+    }
+    let span = step!(span::SIGN, "sso.audience" = audience);
+    let signing = idp.keys.sign(jwt_type::ACCESS_TOKEN, None, claims);
+    Ok(signing.instrument(span).await?)
 }
 
 async fn id_token(
@@ -230,6 +243,7 @@ fn access_token_claims(idp: &Idp, issue: &Issue<'_>, iat: i64, exp: i64) -> Acce
         email: None,
         act: exchanged.and_then(|exchanged| exchanged.act.clone()),
         may_act: may_act.map(|sub| MayAct { sub, iss: None }),
+        cnf: issue.binding.confirmation().cloned(),
     };
     let Some(user) = issue.permit.user() else {
         return claims;

@@ -153,4 +153,15 @@ mod tests {
         assert!(known(7).id(&cookie, "a", NOW).is_some());
         assert!(cookie.len() <= 256, "{}", cookie.len());
     }
+
+    #[test]
+    fn fuzz_the_cookie_of_known_browsers() {
+        let both = signed_in(Some(&signed_in(None, "alice")), "bob");
+        let own = known(7).id(&both, "alice", NOW).unwrap();
+        fuzz::run_text(&[&both], |cookie| {
+            let id = known(7).id(cookie, "alice", NOW);
+            assert!(id.is_none_or(|id| id == own), "{cookie}");
+            assert!(known(7).id(cookie, "carol", NOW).is_none(), "{cookie}");
+        });
+    }
 }

@@ -14,6 +14,7 @@ mod derived_key;
 mod device;
 mod discovery;
 mod domain;
+mod dpop;
 mod error;
 mod form_secrets;
 mod form_token;
@@ -27,6 +28,7 @@ mod keys;
 mod known_browsers;
 mod logout;
 mod meters;
+mod opaque_tokens;
 mod operator;
 mod own_tokens;
 mod page_error;
@@ -47,6 +49,7 @@ pub mod settings;
 mod start;
 mod throttle;
 mod token;
+mod token_binding;
 mod token_id;
 mod userinfo;
 mod worker;
@@ -55,10 +58,11 @@ use std::sync::Arc;
 
 use backchannel::Outbox;
 use budgets::Budgets;
-use client_auth::{AssertionKeys, Failures};
+use client_auth::{AssertionKeys, RegisteredCertificates};
 pub use config::{Args, Config, OPERATOR_KEY_FILE};
 use config::{DeviceSettings, Quotas};
 use device::UserCodes;
+use dpop::Dpop;
 use form_secrets::FormSecrets;
 use keys::Keys;
 pub use keys::{Algorithm, new_signing_key};
@@ -71,6 +75,7 @@ use kit::{
     random::Random,
     readiness::Readiness,
     running::Running,
+    x509::Authorities,
 };
 use known_browsers::KnownBrowsers;
 use meters::Meters;
@@ -82,6 +87,7 @@ use refresh_tokens::RefreshTokens;
 use secrecy::SecretString;
 use settings::Settings;
 use sso_proto::idp::{
+    keys_server::{self, KeysServer},
     sessions_server::{self, SessionsServer},
     token_exchange_server::{self, TokenExchangeServer},
 };
@@ -96,11 +102,14 @@ pub const SERVICE: &str = "idp";
 
 /// The gRPC services, without and with an operator's key.
 const GRPC: [&str; 1] = [token_exchange_server::SERVICE_NAME];
-const GRPC_OPERATED: [&str; 2] = [
+const GRPC_OPERATED: [&str; 3] = [
     token_exchange_server::SERVICE_NAME,
     sessions_server::SERVICE_NAME,
+    keys_server::SERVICE_NAME,
 ];
 
+/// Worker threads of the mTLS port, which a part of the machines alone calls.
+const MTLS_WORKERS: usize = 1;
 /// The most bytes of a request's body.
 const BODY_LIMIT: usize = 64 * 1024;
 
@@ -116,7 +125,7 @@ struct Idp {
     records: Records,
     /// Limits on records that are written without a session.
     budgets: Budgets,
-    /// Limits on the sessions and grants of one user.
+    /// Limits on the sessions, grants and opaque tokens of one user.
     quotas: Quotas,
     /// Back-channel logouts to deliver.
     outbox: Outbox,
@@ -142,16 +151,31 @@ struct Idp {
     known_browsers: KnownBrowsers,
     /// Public keys of clients.
     assertion_keys: AssertionKeys,
+    /// The certificates that are registered for clients.
+    registered_certificates: RegisteredCertificates,
+    /// The mTLS port, if there is one.
+    mtls: Option<Mtls>,
     /// Keys of other issuers whose tokens may be exchanged.
     foreign_keys: ForeignKeys,
+    /// Checks DPoP proofs.
+    dpop: Dpop,
     /// Failed authentications of clients and of the operator.
-    failures: Failures,
+    failures: web_kit::failures::Failures,
     /// Defences that a lab has switched off.
     weaknesses: Weaknesses,
     /// The clock.
     clock: Arc<dyn Clock>,
     /// The source of randomness.
     random: Arc<dyn Random>,
+}
+
+/// The mTLS port, whose clients have certificates (RFC 8705).
+#[derive(Clone, Debug)]
+struct Mtls {
+    /// Its public address, without a path.
+    url: String,
+    /// Who issues the certificates of clients.
+    authorities: Authorities,
 }
 
 impl Idp {
@@ -196,16 +220,27 @@ pub async fn build(
     let wait = readiness.clone();
     let (working, shutdown) = (Arc::clone(&idp), deps.shutdown.clone());
     let work = tokio::spawn(async move {
-        if wait.until_reached("store", || store.ping()).await.is_some() {
+        let (store, idp) = (&store, &working);
+        let reach = || async move {
+            store.ping().await.map_err(|error| error.to_string())?;
+            let read = idp.keys.refresh(&idp.records).await;
+            read.map_err(|error| error.to_string())
+        };
+        if wait.until_reached("store", reach).await.is_some() {
             worker::run(working, shutdown).await;
         }
         Ok(())
     });
-    let routes = routes::configure(Arc::clone(&idp), &addresses);
-    let mut running = server
-        .serve(listeners.http, routes)
-        .map_err(|e| Problems::one("HTTP", e))?;
+    let mut running = Running::new();
     running.push(work);
+    if !listeners.mtls.is_empty() {
+        let routes = routes::configure_mtls(Arc::clone(&idp));
+        let mtls = server.serve_beside(listeners.mtls, MTLS_WORKERS, routes);
+        running.extend(mtls.map_err(|e| Problems::one("mTLS", e))?);
+    }
+    let routes = routes::configure(Arc::clone(&idp), &addresses);
+    let http = server.serve(listeners.http, routes);
+    running.extend(http.map_err(|e| Problems::one("HTTP", e))?);
     if !listeners.grpc.is_empty() {
         let server = grpc_kit::GrpcServer {
             service: SERVICE,
@@ -233,10 +268,12 @@ fn grpc_services(idp: Arc<Idp>, operator_key: Option<SecretString>) -> RoutesBui
             .max_decoding_message_size(grpc_kit::MAX_MESSAGE),
     );
     if let Some(key) = operator_key {
+        let service = operator::Service::new(idp, key);
         services.add_service(
-            SessionsServer::new(operator::Service::new(idp, key))
-                .max_decoding_message_size(grpc_kit::MAX_MESSAGE),
+            SessionsServer::new(service.clone()).max_decoding_message_size(grpc_kit::MAX_MESSAGE),
         );
+        services
+            .add_service(KeysServer::new(service).max_decoding_message_size(grpc_kit::MAX_MESSAGE));
     }
     services
 }

@@ -32,6 +32,8 @@ pub struct Meters {
     pub user_codes: Counter,
     /// Token introspections, by outcome.
     pub introspections: Counter,
+    /// New signing keys, by algorithm and occasion.
+    pub key_rotations: Counter,
     /// Login sessions that ended, by reason.
     pub sessions_ended: Counter,
     /// Grants that were revoked, by reason.
@@ -97,6 +99,7 @@ impl Meters {
             token_requests: metrics.counter(&metric::TOKEN_REQUESTS),
             user_codes: metrics.counter(&metric::USER_CODES),
             introspections: metrics.counter(&metric::INTROSPECTIONS),
+            key_rotations: metrics.counter(&metric::KEY_ROTATIONS),
             sessions_ended: metrics.counter(&metric::SESSIONS_ENDED),
             grants_revoked: metrics.counter(&metric::GRANTS_REVOKED),
             logout_notices: metrics.counter(&metric::LOGOUT_NOTICES),
@@ -127,12 +130,13 @@ impl Meters {
     }
 }
 
-/// Shows the age of each of `keys` whose file tells it.
+/// Shows the age of each key that signs, if known.
 pub fn show_ages(metrics: &Metrics, keys: Keys, clock: Arc<dyn Clock>) {
     metrics.gauge(&metric::KEY_AGE, move || {
         let now = clock.now();
         let created = keys.created();
         created
+            .into_iter()
             .map(|(algorithm, at)| (algorithm.as_str(), at.until(now).as_secs_f64()))
             .collect()
     });

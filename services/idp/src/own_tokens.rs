@@ -27,13 +27,19 @@ pub fn access_token(idp: &Idp, token: &str) -> Result<AccessToken, &'static str>
         is_access_token,
         "not an access token (typ, RFC 9068 section 4)",
     )?;
+    check_issuer_and_time(idp, &claims)?;
+    Ok(claims)
+}
+
+/// Whether an access token with these claims is live.
+pub fn check_issuer_and_time(idp: &Idp, claims: &AccessToken) -> Result<(), &'static str> {
     if claims.iss != idp.issuer {
         return Err("from another issuer");
     }
     if claims.exp <= idp.now().secs() {
         return Err("expired");
     }
-    Ok(claims)
+    Ok(())
 }
 
 /// The claims of an id_token that is sent back as a hint.

@@ -185,7 +185,7 @@ impl PageError {
     /// The page.
     pub fn page(self, req: &HttpRequest) -> HttpResponse {
         if let Some(name) = self.twice {
-            return cookies::doubled(req, Site::Idp, name);
+            return cookies::duplicate_page(req, Site::Idp, name);
         }
         let mut page = Message::new(self.title, self.happened)
             .what_to_do(self.todo)

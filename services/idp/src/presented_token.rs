@@ -7,7 +7,7 @@ use crate::{
     Idp, audit,
     domain::{Grant, GrantState, RefreshVerdict},
     error::OAuthError,
-    grants, own_tokens,
+    grants, opaque_tokens, own_tokens,
     records::{RecordError, Stored},
     settings::Client,
     token_id::grant_of,
@@ -43,6 +43,8 @@ pub struct PresentedAccess {
     pub claims: AccessToken,
     /// Its grant; none if a client got it without one (client credentials, JWT bearer).
     pub grant: Option<Grant>,
+    /// The name of its record, if it is opaque.
+    pub opaque: Option<String>,
 }
 
 /// Why a token is not valid.
@@ -78,12 +80,19 @@ pub async fn presented(idp: &Idp, token: &str) -> Result<Presented, InvalidToken
             verdict,
         }));
     }
-    let claims = match own_tokens::access_token(idp, token) {
-        Ok(claims) => claims,
-        Err(_) if own_tokens::id_token_hint(idp, token).is_ok() => {
-            return Ok(Presented::IdToken);
+    let (claims, opaque) = if opaque_tokens::is_one(token) {
+        let found = opaque_tokens::find(idp, token).await?;
+        let (record, claims) = found.ok_or(InvalidToken::Unknown("unknown, expired or revoked"))?;
+        own_tokens::check_issuer_and_time(idp, &claims).map_err(InvalidToken::Unknown)?;
+        (claims, Some(record))
+    } else {
+        match own_tokens::access_token(idp, token) {
+            Ok(claims) => (claims, None),
+            Err(_) if own_tokens::id_token_hint(idp, token).is_ok() => {
+                return Ok(Presented::IdToken);
+            }
+            Err(why) => return Err(InvalidToken::Unknown(why)),
         }
-        Err(why) => return Err(InvalidToken::Unknown(why)),
     };
     let grant = match grant_of(&claims.jti) {
         Some(id) => Some(
@@ -93,7 +102,11 @@ pub async fn presented(idp: &Idp, token: &str) -> Result<Presented, InvalidToken
         ),
         None => None,
     };
-    Ok(Presented::Access(PresentedAccess { claims, grant }))
+    Ok(Presented::Access(PresentedAccess {
+        claims,
+        grant,
+        opaque,
+    }))
 }
 
 /// A refresh token that `client` redeems: its own (RFC 6749 §6), and the newest of its

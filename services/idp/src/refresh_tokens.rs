@@ -63,4 +63,13 @@ mod tests {
             assert_eq!(tokens.read(wrong), None, "{wrong:?}");
         }
     }
+
+    #[test]
+    fn fuzz_refresh_tokens() {
+        let tokens = RefreshTokens::new(&[7; KEY_LEN]);
+        let genuine = tokens.token("grant", 3);
+        fuzz::run_text(&[&genuine], |token| {
+            assert_eq!(tokens.read(token).is_some(), token == genuine);
+        });
+    }
 }

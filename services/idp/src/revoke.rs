@@ -4,6 +4,9 @@
 //! this to the server for access tokens). Userinfo and token exchange then refuse
 //! every access token of the grant. Resource servers that validate tokens
 //! themselves accept them until they expire (§3).
+//!
+//! An opaque access token has a record of its own. So it can also be revoked where it
+//! has no grant, or where its client got it by an exchange: the token alone ends.
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use oauth_types::ErrorCode;
@@ -14,7 +17,7 @@ use crate::{
     domain::{Grant, RefreshVerdict},
     error::OAuthError,
     forms::ClientForm,
-    grants,
+    grants, opaque_tokens,
     presented_token::{InvalidToken, Presented, PresentedAccess, presented, revoke_family},
     settings::Client,
     token_id::is_exchanged,
@@ -48,7 +51,17 @@ async fn revoke(idp: &Idp, client: &Client, token: &str) -> Result<(), OAuthErro
             }
             grant
         }
-        Ok(Presented::Access(access)) => grant_of(client, access)?,
+        Ok(Presented::Access(access)) => {
+            check_client(client, &access)?;
+            if let Some(record) = &access.opaque {
+                opaque_tokens::end(idp, record, &access.claims).await?;
+                audit::opaque_token_revoked(client, &access.claims);
+                if access.grant.is_none() || is_exchanged(&access.claims) {
+                    return Ok(());
+                }
+            }
+            grant_of(client, access)?
+        }
         Ok(Presented::IdToken) => {
             return Err(unsupported("An id_token cannot be revoked."));
         }
@@ -61,13 +74,19 @@ async fn revoke(idp: &Idp, client: &Client, token: &str) -> Result<(), OAuthErro
     Ok(())
 }
 
-/// The grant of an access token that was issued to `client`.
+/// §2.1: the access token was issued to `client`.
+fn check_client(client: &Client, access: &PresentedAccess) -> Result<(), OAuthError> {
+    if access.claims.client_id == client.client_id {
+        Ok(())
+    } else {
+        Err(another_clients())
+    }
+}
+
+/// The grant of an access token of `client`.
 fn grant_of(client: &Client, access: PresentedAccess) -> Result<Grant, OAuthError> {
     let unsupported = |why: &str| OAuthError::new(ErrorCode::UnsupportedTokenType, why);
-    let PresentedAccess { claims, grant } = access;
-    if claims.client_id != client.client_id {
-        return Err(another_clients());
-    }
+    let PresentedAccess { claims, grant, .. } = access;
     if is_exchanged(&claims) {
         let why = "An exchanged token is revoked with the token that it was exchanged for.";
         return Err(unsupported(why));

@@ -27,10 +27,10 @@ use crate::{
 /// login.
 pub(crate) fn trace(_: &Method, path: &str) -> Origin {
     match path {
-        "/token"
-        | "/par"
+        token::PATH
+        | authorize::PAR_PATH
         | device::AUTHORIZATION_PATH
-        | "/userinfo"
+        | userinfo::PATH
         | "/jwks"
         | "/revoke"
         | "/grants"
@@ -61,8 +61,22 @@ pub(crate) fn configure(
             .app_data(home.clone())
             .configure(|cfg| pages(cfg, framable))
             .configure(client_endpoints)
-            .configure(|cfg| cross_origin_endpoints(cfg, &origins))
+            .configure(|cfg| token_endpoints(cfg, &origins))
+            .configure(|cfg| published_documents(cfg, &origins))
             .configure(ui::assets)
+            .default_service(ui::fallback(Site::Idp));
+    }
+}
+
+/// The routes of the mTLS port: what clients call, and nothing for browsers.
+pub(crate) fn configure_mtls(
+    idp: Arc<Idp>,
+) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+    let idp = Data::from(idp);
+    move |cfg: &mut ServiceConfig| {
+        cfg.app_data(idp.clone())
+            .configure(client_endpoints)
+            .configure(|cfg| token_endpoints(cfg, &[]))
             .default_service(ui::fallback(Site::Idp));
     }
 }
@@ -106,23 +120,28 @@ fn client_endpoints(cfg: &mut ServiceConfig) {
     )
     .service(web::resource(grant_management::END_PATH).route(web::post().to(grant_management::end)))
     .service(web::resource(introspect::PATH).route(web::post().to(introspect::endpoint)))
-    .service(web::resource("/par").route(web::post().to(authorize::par)))
+    .service(web::resource(authorize::PAR_PATH).route(web::post().to(authorize::par)))
     .service(
         web::resource(device::AUTHORIZATION_PATH).route(web::post().to(device::authorization)),
     );
 }
 
-/// What public clients call from the browser as well (CORS).
-fn cross_origin_endpoints(cfg: &mut ServiceConfig, origins: &Arc<[String]>) {
+/// What public clients call with their tokens, from the browser as well (CORS).
+fn token_endpoints(cfg: &mut ServiceConfig, origins: &[String]) {
     let shared = |path: &str| web::resource(path).wrap(cors(origins));
-    cfg.service(shared("/token").route(web::post().to(token::endpoint)))
+    cfg.service(shared(token::PATH).route(web::post().to(token::endpoint)))
         .service(shared("/revoke").route(web::post().to(revoke::endpoint)))
         .service(
-            shared("/userinfo")
+            shared(userinfo::PATH)
                 .route(web::get().to(userinfo::endpoint))
                 .route(web::post().to(userinfo::endpoint)),
-        )
-        .service(shared("/jwks").route(web::get().to(discovery::jwks)))
+        );
+}
+
+/// What the pages of public clients read as well (CORS).
+fn published_documents(cfg: &mut ServiceConfig, origins: &[String]) {
+    let shared = |path: &str| web::resource(path).wrap(cors(origins));
+    cfg.service(shared("/jwks").route(web::get().to(discovery::jwks)))
         .service(
             shared("/.well-known/openid-configuration").route(web::get().to(discovery::endpoint)),
         )

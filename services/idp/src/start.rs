@@ -3,20 +3,25 @@
 use std::{io, sync::Arc, time::Duration};
 
 use kit::{
-    Deps, clock::Timestamp, config::Problems, metrics::Metrics, random::Random, seal::KEY_LEN,
+    Deps,
+    config::Problems,
+    metrics::Metrics,
+    seal::{KEY_LEN, Keyring},
     state_dir::StateDir,
 };
 use store::SharedStore;
+use web_kit::failures::Failures;
 
 use crate::{
     Idp,
     backchannel::Outbox,
     budgets::Budgets,
-    client_auth::{AssertionKeys, Failures, name_missing_keys},
+    client_auth::{AssertionKeys, RegisteredCertificates, name_missing_keys},
     config::Config,
     device::UserCodes,
+    dpop::Dpop,
     form_secrets::FormSecrets,
-    keys::{Algorithm, Keys},
+    keys::{KeySettings, Keys},
     known_browsers::KnownBrowsers,
     meters::{self, Meters},
     passwords::Passwords,
@@ -26,6 +31,9 @@ use crate::{
     throttle::{CounterKeys, Delays},
     token::ForeignKeys,
 };
+
+/// The kind of a store in this process.
+const MEMORY: &str = "memory";
 
 /// The provider of `config`.
 pub(crate) async fn provider(
@@ -41,7 +49,13 @@ pub(crate) async fn provider(
     let login_budget = config.login_budget;
     let login_budget = (login_budget.in_all, login_budget.per_address);
     let budgets = Budgets::new(&store, &deps.clock, login_budget);
+    let dpop = Dpop::new(&loaded.refresh, &store, &config.addresses);
     let records = Records::new(store, Arc::clone(&deps.clock), loaded.records);
+    if records.store().kind() == MEMORY {
+        // Nothing to wait for: tokens are signed from the first request on.
+        let read = keys.refresh(&records).await;
+        read.map_err(|error| Problems::one("keys", error))?;
+    }
     let foreign_keys = ForeignKeys::new(&config.settings, &config.trust, &deps.clock);
     let outbox = Outbox::new(
         (records.clone(), keys.clone(), config.issuer.clone()),
@@ -55,6 +69,7 @@ pub(crate) async fn provider(
     let passwords = Passwords::new(hashes, config.demo_credentials);
     name_missing_keys(&config.settings);
     name_unknown_users(&config.settings);
+    let registered_certificates = RegisteredCertificates::new(&config.settings);
     let assertion_keys = AssertionKeys::new(&config.settings, &deps.clock);
     Ok(Arc::new(Idp {
         userinfo: format!("{}/userinfo", config.issuer),
@@ -76,6 +91,9 @@ pub(crate) async fn provider(
         known_browsers: KnownBrowsers::new(&loaded.refresh),
         foreign_keys,
         assertion_keys,
+        registered_certificates,
+        mtls: config.mtls,
+        dpop,
         failures: Failures::default(),
         weaknesses: config.weaknesses,
         clock: Arc::clone(&deps.clock),
@@ -86,11 +104,10 @@ pub(crate) async fn provider(
 /// The keys in the state directory. Reading and generating them blocks.
 async fn keys_of(config: &Config, deps: &Deps) -> Result<KeyMaterial, Problems> {
     let state_dir = config.state_dir.clone();
-    let algorithm = config.signing_alg;
+    let settings = config.keys;
     let longest = config.settings.lifetimes.longest_record();
-    let random = Arc::clone(&deps.random);
-    let now = deps.clock.now();
-    let load = move || load_keys(&state_dir, algorithm, longest, now, &*random);
+    let deps = deps.clone();
+    let load = move || load_keys(&state_dir, settings, longest, &deps);
     tokio::task::spawn_blocking(load)
         .await
         .map_err(|error| Problems::one("keys", error))?
@@ -118,14 +135,22 @@ struct KeyMaterial {
 
 fn load_keys(
     state_dir: &StateDir,
-    algorithm: Algorithm,
+    settings: KeySettings,
     longest: Duration,
-    now: Timestamp,
-    random: &dyn Random,
+    deps: &Deps,
 ) -> io::Result<KeyMaterial> {
+    let (clock, random) = (&deps.clock, &deps.random);
+    let records = records::load_keys(state_dir, longest, clock.now(), &**random)?;
+    let sealing = records::sealing_keys(state_dir, &**random)?;
     Ok(KeyMaterial {
-        records: records::load_keys(state_dir, longest, now, random)?,
-        signing: Keys::load(state_dir, algorithm, now)?,
-        refresh: state_dir.sealing_key(records::OLDER, random)?,
+        records,
+        signing: Keys::load(
+            state_dir,
+            settings,
+            Keyring::new(&sealing, "idp signing keys"),
+            Arc::clone(clock),
+            Arc::clone(random),
+        )?,
+        refresh: state_dir.sealing_key(records::OLDER, &**random)?,
     })
 }

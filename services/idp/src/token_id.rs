@@ -91,6 +91,7 @@ mod tests {
             email: None,
             act: None,
             may_act: None,
+            cnf: None,
         }
     }
 

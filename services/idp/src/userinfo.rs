@@ -5,18 +5,28 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
-use oauth_types::{error::sentence, params::BadParams};
+use kit::x509::thumbprint;
+use oauth_types::{claims::Confirmation, error::sentence, params::BadParams};
 use serde::Serialize;
-use web_kit::problem::Problem;
+use token_verify::{
+    Scheme,
+    dpop::{ALGORITHM_NAMES, BadProof},
+    possession::{NotProven, prove},
+};
+use web_kit::{peer_certificates, problem::Problem};
 
 use crate::{
     Idp,
+    dpop::{self, SentProof},
     forms::ClientForm,
     issue::PersonClaims,
     policy::Permit,
     presented_token::{InvalidToken, Presented, presented},
     records::RecordError,
 };
+
+/// The path of the endpoint.
+pub const PATH: &str = "/userinfo";
 
 #[derive(Serialize)]
 struct UserInfo<'a> {
@@ -31,7 +41,7 @@ pub async fn endpoint(
     req: HttpRequest,
     form: ClientForm,
 ) -> Result<HttpResponse, Problem> {
-    let token = bearer(&req, &form)?;
+    let (scheme, token) = credentials(&req, &form)?;
     let access = match presented(&idp, &token).await {
         Ok(Presented::Access(access)) => access,
         Ok(Presented::Refresh(_) | Presented::IdToken) => {
@@ -40,6 +50,7 @@ pub async fn endpoint(
         Err(InvalidToken::Records(error)) => return Err(store_unavailable(error)),
         Err(invalid) => return Err(invalid_token(&invalid.to_string())),
     };
+    check_possession(&idp, &req, (scheme, &token), access.claims.cnf.as_ref()).await?;
     // The client of the grant: an exchanged token may have another one.
     let grant = access.grant.ok_or_else(no_openid)?;
     let ended = || invalid_token("its grant has ended");
@@ -53,14 +64,43 @@ pub async fn endpoint(
         sub: &user.sub,
         person: PersonClaims::of(user, permit.scope()),
     };
-    Ok(HttpResponse::Ok()
+    let mut response = HttpResponse::Ok();
+    dpop::add_nonce(&idp, &req, &mut response);
+    Ok(response
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(info))
 }
 
-/// RFC 6750 §2.1 and §2.2: the token in the header or in a form, one of them. A token
-/// in the query is ignored.
-fn bearer(req: &HttpRequest, form: &ClientForm) -> Result<String, Problem> {
+/// Whether the sender of the token holds the key that the token is bound to, if it is
+/// bound to one. A bound token is never a bearer token (RFC 9449 §7.2).
+async fn check_possession(
+    idp: &Idp,
+    req: &HttpRequest,
+    (scheme, token): (Scheme, &str),
+    bound: Option<&Confirmation>,
+) -> Result<(), Problem> {
+    let proof = || {
+        let sent = SentProof::of_request(idp, req, PATH).ok_or(BadProof::Missing)?;
+        sent.check(idp, Some(token))
+    };
+    let certificate = peer_certificates(req).map(|peer| thumbprint(peer.own()));
+    let proven = prove(scheme, bound, proof, certificate.as_deref());
+    let proof = proven.map_err(|why| match why {
+        NotProven::NotBound => invalid_token("it is bound to no key"),
+        NotProven::Proof(why) => bad_proof(idp, why),
+        NotProven::Unproven(why) => invalid_token(&why.to_string()),
+    })?;
+    let Some(proof) = proof else { return Ok(()) };
+    match dpop::use_up(idp, &proof, None).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(bad_proof(idp, BadProof::Replayed)),
+        Err(error) => Err(store_unavailable(error)),
+    }
+}
+
+/// RFC 6750 §2.1 and §2.2, RFC 9449 §7.1: the scheme and the token, in the header or in a
+/// form, one of them. A token in the query is ignored.
+fn credentials(req: &HttpRequest, form: &ClientForm) -> Result<(Scheme, String), Problem> {
     let malformed = |why: &str| {
         Problem::new(StatusCode::BAD_REQUEST, "Malformed request")
             .detail(why)
@@ -76,16 +116,13 @@ fn bearer(req: &HttpRequest, form: &ClientForm) -> Result<String, Problem> {
     let from_form = from_form().map_err(|error| malformed(&error.to_string()))?;
     match (&headers[..], from_form) {
         ([], None) => Err(no_token()),
-        ([], Some(token)) => Ok(token),
+        ([], Some(token)) => Ok((Scheme::Bearer, token)),
         ([one], None) => {
             let text = one.to_str().unwrap_or_default();
-            match text.split_once(' ') {
-                Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-                    Ok(token.trim().to_owned())
-                }
-                // RFC 6750 §3.1: no token of this kind was sent.
-                _ => Err(no_token()),
-            }
+            let (scheme, token) = text.split_once(' ').ok_or_else(no_token)?;
+            // RFC 6750 §3.1: no token of this kind was sent.
+            let scheme = Scheme::named(scheme).ok_or_else(no_token)?;
+            Ok((scheme, token.trim().to_owned()))
         }
         _ => Err(malformed(
             "More than one access token (RFC 6750 section 2).",
@@ -96,7 +133,7 @@ fn bearer(req: &HttpRequest, form: &ClientForm) -> Result<String, Problem> {
 fn no_token() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "No access token")
         .detail("Send an access token in the Authorization header.")
-        .www_authenticate("Bearer realm=\"sso-lab\"".to_owned())
+        .www_authenticate(format!("Bearer realm=\"sso-lab\", {}", algs()))
 }
 
 fn invalid_token(why: &str) -> Problem {
@@ -109,16 +146,43 @@ fn no_openid() -> Problem {
     let why = "the grant does not include openid";
     Problem::new(StatusCode::FORBIDDEN, "Insufficient scope")
         .detail("Userinfo requires a grant with the scope openid.")
-        .www_authenticate(format!(
-            "{}, scope=\"openid\"",
-            challenge("insufficient_scope", why)
+        .www_authenticate(challenge_with(
+            "insufficient_scope",
+            why,
+            ", scope=\"openid\"",
         ))
 }
 
+/// RFC 9449 §7.1, §9.
+fn bad_proof(idp: &Idp, why: BadProof) -> Problem {
+    let (code, said) = (why.code(), sentence(&why.to_string()));
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, "A valid DPoP proof is required")
+        .detail(format!("The DPoP proof is refused: {why}."))
+        .www_authenticate(format!(
+            "Bearer realm=\"sso-lab\", {}, error=\"{code}\", error_description=\"{said}\"",
+            algs()
+        ));
+    match why {
+        BadProof::NoNonce | BadProof::StaleNonce => problem.dpop_nonce(dpop::nonce(idp)),
+        _ => problem,
+    }
+}
+
+/// The challenge of DPoP (RFC 9449 §7.1).
+fn algs() -> String {
+    format!("DPoP algs=\"{}\"", ALGORITHM_NAMES.join(" "))
+}
+
 fn challenge(error: &str, why: &str) -> String {
+    challenge_with(error, why, "")
+}
+
+/// The challenge of both schemes; `more` goes to that of the error.
+fn challenge_with(error: &str, why: &str, more: &str) -> String {
     format!(
-        "Bearer realm=\"sso-lab\", error=\"{error}\", error_description=\"{}\"",
-        sentence(why)
+        "Bearer realm=\"sso-lab\", error=\"{error}\", error_description=\"{}\"{more}, {}",
+        sentence(why),
+        algs()
     )
 }
 

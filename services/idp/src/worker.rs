@@ -1,5 +1,5 @@
-//! Background work: expired sessions end, and back-channel logouts that failed are
-//! retried.
+//! Background work: expired sessions end, back-channel logouts that failed are retried,
+//! and the signing keys are read again.
 
 use std::{
     sync::Arc,
@@ -50,5 +50,8 @@ async fn run_once(idp: &Idp, compared: &mut bool) -> Result<(), ChangeError> {
     *compared |= users.is_ok();
     let sessions = sessions::end_due(idp).await;
     let notices = idp.outbox.deliver_due().await;
+    if let Err(error) = idp.keys.refresh(&idp.records).await {
+        tracing::debug!("the signing keys are not read again: {error}");
+    }
     users.and(sessions).and(notices.map_err(ChangeError::from))
 }

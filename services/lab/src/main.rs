@@ -26,14 +26,7 @@ struct Args {
 
 fn read(args: &Args, common: &Common, problems: &mut Problems) -> Option<(Config, Sockets)> {
     let config = Config::read(common, args.idp_issuer.as_deref(), problems);
-    let demo_users = match args.demo_users.as_str() {
-        "on" => Some(true),
-        "off" => Some(false),
-        other => {
-            problems.add("DEMO_USERS", format_args!("{other:?}: on or off"));
-            None
-        }
-    };
+    let demo_users = problems.switch("DEMO_USERS", &args.demo_users);
     // All are bound, so that every taken port is reported.
     let [start, spa, evil] = Listeners::bind(common, [Site::Lab, Site::Spa, Site::Evil], problems);
     let sockets = Sockets {

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use kit::{
-    config::{Common, Site},
-    net::http_client,
+    config::{Common, Site, TlsSettings},
+    tls::{CERTIFICATE_FILE, Certificates},
 };
 
-use crate::deployment::local_url;
+use crate::{deployment::local_url, output};
 
 /// The interval of the readiness checks.
 const POLL: Duration = Duration::from_millis(10);
 
 /// Waits until `/readyz` answers 200 on each HTTP port.
 pub async fn until_ready(common: &Common) {
-    let client = http_client();
+    let client = common.trust.http_client();
     for site in Site::ALL {
         let url = format!("{}/readyz", local_url(common, site));
         while !is_ready(&client, &url).await {
@@ -33,22 +33,26 @@ async fn is_ready(client: &reqwest::Client, url: &str) -> bool {
 
 /// Prints the URLs, and the demo's users if the provider's configuration is the built-in
 /// one.
-#[expect(clippy::print_stdout, reason = "the output of the command")]
 pub fn print(common: &Common, built_in: bool) {
-    println!("{}", text(common, built_in));
+    output::print(text(common, built_in));
 }
 
 fn text(common: &Common, built_in: bool) -> String {
     let addresses = &common.addresses;
     let line = |site: Site, what: &str| {
-        let grpc = addresses
-            .grpc_port(site)
-            .map(|port| format!(" (gRPC {port})"));
-        format!(
-            "  {:<34} {what}{}\n",
-            addresses.url(site),
-            grpc.unwrap_or_default()
-        )
+        let grpc = addresses.grpc_port(site);
+        let mtls = addresses.mtls_port(site).filter(|_| common.mtls.is_some());
+        let others = [("gRPC", grpc), ("mTLS", mtls)];
+        let others = others
+            .into_iter()
+            .filter_map(|(name, port)| Some(format!("{name} {}", port?)));
+        let others = others.collect::<Vec<_>>().join(", ");
+        let others = if others.is_empty() {
+            others
+        } else {
+            format!(" ({others})")
+        };
+        format!("  {:<34} {what}{others}\n", addresses.url(site))
     };
     let mut text = String::from("\nsso-lab is ready.\n\n");
     text += &line(Site::App1, "App 1: start here, and sign in");
@@ -61,13 +65,29 @@ fn text(common: &Common, built_in: bool) -> String {
     text += &line(Site::Lab, "The lab: what runs where");
     if built_in {
         text += "\n  alice / wonderland   manager\n  bob / builder        clerk\n";
-        if addresses.url(Site::Idp).starts_with("https://") {
+        if !addresses.is_localhost() {
             text += "\nEverybody knows these users, and the clients' secrets beside them: for\n\
                      more than a demo bring your own (--config FILE).\n";
         }
     }
+    if let Some(tls) = &common.tls {
+        text += &authority(common, tls);
+    }
     text += "\nCtrl-C ends it.\n";
     text
+}
+
+/// Where the certificate of the lab's CA is.
+fn authority(common: &Common, tls: &TlsSettings) -> String {
+    match (&tls.certificates, common.state_dir.path(CERTIFICATE_FILE)) {
+        (Certificates::Files { .. }, _) => String::new(),
+        (Certificates::Issued(_), Some(path)) => {
+            format!("\nCertificate authority: {}\n", path.display())
+        }
+        (Certificates::Issued(_), None) => "\nNothing keeps the certificate authority: \
+             --state-dir DIR keeps it, as DIR/ca.pem, for browsers and clients to trust.\n"
+            .to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -96,10 +116,13 @@ mod tests {
             "http://spa.localhost:9086",
             "http://evil.localhost:9087",
             "(gRPC 10085)",
+            "(gRPC 10081, mTLS 9481)",
+            "API-1, orders (mTLS 9484)",
         ] {
             assert!(text.contains(url), "{url} in {text}");
         }
         assert!(text.contains("alice / wonderland"));
+        assert!(!shown(&["--mtls", "off"], true).contains("mTLS"));
     }
 
     #[test]
@@ -108,6 +131,17 @@ mod tests {
         assert!(shown(&public, true).contains("--config FILE"));
         assert!(!shown(&public, false).contains("--config FILE"));
         assert!(!shown(&[], true).contains("--config FILE"));
+    }
+
+    #[test]
+    fn with_tls_it_says_where_the_certificate_authority_is() {
+        let kept = tempfile::tempdir().unwrap();
+        let dir = kept.path().display().to_string();
+        let text = shown(&["--tls", "--state-dir", &dir], true);
+        assert!(text.contains("https://app1.localhost:8082"), "{text}");
+        assert!(text.contains(&format!("{dir}/ca.pem")), "{text}");
+        assert!(shown(&["--tls"], true).contains("--state-dir DIR keeps it"));
+        assert!(!shown(&[], true).contains("ertificate"));
     }
 
     #[test]

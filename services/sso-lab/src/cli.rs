@@ -7,10 +7,12 @@ use clap::Args;
 use clap::{Parser, Subcommand};
 #[cfg(feature = "up")]
 use kit::config::CommonArgs;
+#[cfg(feature = "up")]
+use token_verify::{IntrospectionArgs, dpop::ProofArgs};
 
 use crate::{
     batch::BatchArgs, check::CheckArgs, device::DeviceCommand, hash_password::HashArgs,
-    login::LoginArgs, secrets::SecretsArgs, sessions::SessionsCommand,
+    keys::KeysCommand, login::LoginArgs, secrets::SecretsArgs, sessions::SessionsCommand,
 };
 
 /// Single sign-on, from the browser to the last API, in one process.
@@ -48,6 +50,21 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// The command, or the default one.
+    #[cfg(feature = "up")]
+    pub fn into_command(self) -> Command {
+        let up = || Command::Up(Box::new(self.up));
+        self.command.unwrap_or_else(up)
+    }
+
+    /// The command.
+    #[cfg(not(feature = "up"))]
+    pub fn into_command(self) -> Command {
+        self.command
+    }
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -57,13 +74,16 @@ pub enum Command {
     // A command without a comment here is described at its arguments.
     Check(Box<CheckArgs>),
     Login(Box<LoginArgs>),
-    /// Devices without a browser
+    /// Sign in on a device without a browser
     #[command(subcommand)]
     Device(Box<DeviceCommand>),
     Batch(Box<BatchArgs>),
     /// List or end the sessions of a running deployment
     #[command(subcommand)]
     Sessions(Box<SessionsCommand>),
+    /// List or rotate the signing keys of a running deployment; add, list and revoke API keys
+    #[command(subcommand)]
+    Keys(Box<KeysCommand>),
     /// Print the configuration of the identity provider, or hash a password for it
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -82,6 +102,8 @@ pub enum ConfigCommand {
 /// All settings.
 #[cfg(feature = "up")]
 #[derive(Args, Debug)]
+// The process has eight HTTP services, and each worker thread takes memory.
+#[command(mut_arg("workers", |workers| workers.default_value("1")))]
 pub struct UpArgs {
     /// The settings of all services.
     #[command(flatten)]
@@ -98,9 +120,18 @@ pub struct UpArgs {
     /// The settings of the second app.
     #[command(flatten)]
     pub app2: app2_bff::OwnArgs,
+    /// The introspection of tokens by the APIs.
+    #[command(flatten)]
+    pub introspection: IntrospectionArgs,
     /// The settings of API-1.
     #[command(flatten)]
     pub api1: api_1::OwnArgs,
+    /// The settings of API-2.
+    #[command(flatten)]
+    pub api2: api_2::OwnArgs,
+    /// The settings of both APIs for DPoP.
+    #[command(flatten)]
+    pub proofs: ProofArgs,
 }
 
 #[cfg(feature = "up")]
@@ -111,16 +142,20 @@ Examples:
   sso-lab --redis-url redis://127.0.0.1/    sessions outlive the process...
           --state-dir .state                ...and so do the keys that open them
   sso-lab config print > my.toml            a configuration of your own
-  sso-lab config hash-password              what it holds of a password
+  sso-lab config hash-password              the hash of a password, for that file
   sso-lab --config my.toml
-  sso-lab check                             plays a user's story against what runs
+  sso-lab check                             plays a user's story against the running lab
   sso-lab login                             signs you in, in your browser
   sso-lab device login                      signs you in, by a code on another device
   sso-lab batch orders.jsonl                places orders, without a user
+  sso-lab keys api add --name shop --state-dir .state
+                                            an API key for API-1
   sso-lab sessions list --state-dir .state  who is signed in
   sso-lab sessions revoke --user alice --state-dir .state
+  sso-lab keys list --state-dir .state      the signing keys
+  sso-lab keys rotate --state-dir .state    new ones, used a while after they are published
 
-Traces go to OTEL_EXPORTER_OTLP_ENDPOINT, where it is set. RUST_LOG says what is logged.";
+Traces go to OTEL_EXPORTER_OTLP_ENDPOINT, if it is set. RUST_LOG selects the log lines.";
 
 #[cfg(test)]
 mod tests {
@@ -140,9 +175,17 @@ mod tests {
         assert!(cli.command.is_none());
         assert_eq!(cli.up.common.addresses.port_offset, "1000");
         let cli = Cli::parse_from(["sso-lab", "up", "--port-offset", "1000"]);
-        let Some(Command::Up(up)) = cli.command else {
+        let Command::Up(up) = cli.into_command() else {
             panic!("up is a subcommand");
         };
         assert_eq!(up.common.addresses.port_offset, "1000");
+    }
+
+    #[test]
+    #[cfg(feature = "up")]
+    fn each_service_of_the_one_process_has_one_worker_unless_set() {
+        let workers = |flags: &[&str]| Cli::parse_from(flags).up.common.workers;
+        assert_eq!(workers(&["sso-lab"]), "1");
+        assert_eq!(workers(&["sso-lab", "--workers", "4"]), "4");
     }
 }

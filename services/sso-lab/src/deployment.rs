@@ -4,10 +4,14 @@
 
 use std::net::SocketAddr;
 
-use bff_kit::{BffPeerArgs, ClientAuth, ClientKey, OwnArgs as _, Sources};
+use bff_kit::{
+    BffPeerArgs, ClientAuth, ClientKey, CredentialMethod, Keys, OwnArgs as _, Sources,
+    machine_client_id, machine_key, mtls_identity, spiffe_id,
+};
 use kit::{
     config::{Common, Problems, Site},
     listeners::Listeners,
+    net::Trust,
     random::OsRandom,
 };
 use token_verify::IssuerArgs;
@@ -37,6 +41,11 @@ pub(crate) struct Deployment<'a> {
     app_peers: BffPeerArgs,
     /// The key of the client app2; the provider gets its public half.
     app2_key: Option<ClientKey>,
+    /// The keys of the apps' machine identities, where a method needs them; the provider
+    /// gets their public halves.
+    machine_keys: [Option<ClientKey>; 2],
+    /// The apps' certificates, and who vouches for mTLS ports, where a method needs them.
+    certificates: [Option<Trust>; 2],
 }
 
 impl<'a> Deployment<'a> {
@@ -52,8 +61,21 @@ impl<'a> Deployment<'a> {
             app_peers: BffPeerArgs {
                 api1_url: Some(local_url(common, Site::Api1)),
                 api2_grpc_url: local_grpc_url(common, Site::Api2),
+                api1_mtls_url: local_mtls_url(common, Site::Api1),
+                idp_mtls_internal_url: local_mtls_url(common, Site::Idp),
             },
             app2_key: args.app2.key(&common.state_dir, &OsRandom, problems),
+            machine_keys: [
+                machine_key(&args.app1, &args.bff, &common.state_dir, problems),
+                machine_key(&args.app2, &args.bff, &common.state_dir, problems),
+            ],
+            certificates: {
+                let lab = common.mtls.as_ref();
+                [
+                    mtls_identity(&args.app1, &args.bff, common, lab, problems),
+                    mtls_identity(&args.app2, &args.bff, common, lab, problems),
+                ]
+            },
         }
     }
 
@@ -65,7 +87,10 @@ impl<'a> Deployment<'a> {
         let app1 = self.app1(problems);
         let app2 = self.app2(problems);
         let orders = self.api1(problems);
-        let inventory = api_2::Config::read(self.common, &self.issuer, problems);
+        let inventory = self.api2(problems);
+        if let (Some(idp), Some(orders), Some(inventory)) = (&idp, &orders, &inventory) {
+            check_tokens(idp, orders, inventory, problems);
+        }
         // In the order of `Site::ALL`. All are bound, so that every taken port is reported.
         let bound = Listeners::bind(self.common, Site::ALL, problems);
         let [
@@ -113,6 +138,12 @@ impl<'a> Deployment<'a> {
         if let Some(key) = &self.app2_key {
             idp.give_client_keys(app2_bff::APP.client_id, key.public_jwks());
         }
+        let apps = [app1_bff::APP, app2_bff::APP];
+        for (app, key) in apps.iter().zip(&self.machine_keys) {
+            if let Some(key) = key {
+                idp.give_client_keys(&machine_client_id(app.client_id), key.public_jwks());
+            }
+        }
         if self.args.idp.config.is_none() {
             match bff_kit::client_key(&self.common.state_dir, DEMO_ID, &OsRandom) {
                 Ok(key) => idp.give_client_keys(DEMO_ID, key.public_jwks()),
@@ -124,13 +155,21 @@ impl<'a> Deployment<'a> {
 
     fn app1(&self, problems: &mut Problems) -> Option<app1_bff::Config> {
         let own = &self.args.app1;
-        let auth = own.client_auth(self.common, problems);
-        app1_bff::Config::read(own, self.app_sources(), auth, problems)
+        let keys = Keys {
+            auth: own.client_auth(self.common, problems),
+            machine: self.machine_keys[0].clone(),
+            mtls: self.certificates[0].clone(),
+        };
+        app1_bff::Config::read(own, self.app_sources(), keys, problems)
     }
 
     fn app2(&self, problems: &mut Problems) -> Option<app2_bff::Config> {
-        let auth = self.app2_key.clone().map(ClientAuth::PrivateKeyJwt);
-        app2_bff::Config::read(&self.args.app2, self.app_sources(), auth, problems)
+        let keys = Keys {
+            auth: self.app2_key.clone().map(ClientAuth::PrivateKeyJwt),
+            machine: self.machine_keys[1].clone(),
+            mtls: self.certificates[1].clone(),
+        };
+        app2_bff::Config::read(&self.args.app2, self.app_sources(), keys, problems)
     }
 
     fn app_sources(&self) -> Sources<'_> {
@@ -148,27 +187,119 @@ impl<'a> Deployment<'a> {
             api2_url: Some(local_url(self.common, Site::Api2)),
             api2_grpc_url: local_grpc_url(self.common, Site::Api2),
         };
-        api_1::Config::read(self.common, &self.issuer, &peers, &self.args.api1, problems)
+        let own = api_1::OwnArgs {
+            api1_identity_callers: self.identity_callers(),
+            ..self.args.api1.clone()
+        };
+        api_1::Config::read(
+            self.common,
+            &self.issuer,
+            &peers,
+            &self.args.introspection,
+            &own,
+            &self.args.proofs,
+            problems,
+        )
+    }
+
+    /// The peers that may state to API-1 who the user is: as set, or else the apps with a
+    /// certificate of the lab's CA, whose names are known, if a call of theirs can state it.
+    fn identity_callers(&self) -> Option<String> {
+        let set = self.args.api1.api1_identity_callers.clone();
+        let by_header = CredentialMethod::IdentityHeader.as_str();
+        let bff = &self.args.bff;
+        let is_used = bff.bff_api1_credential == by_header || bff.bff_session_mode_choice == "on";
+        set.or_else(|| {
+            if !is_used {
+                return None;
+            }
+            let files = [
+                self.args.app1.certificate_files(),
+                self.args.app2.certificate_files(),
+            ];
+            let apps = [app1_bff::APP, app2_bff::APP].into_iter().zip(files);
+            let apps = apps.zip(&self.certificates);
+            let issued = apps.filter(|((_, files), certificate)| {
+                certificate.is_some() && files.certificate.1.is_none()
+            });
+            let names: Vec<_> = issued
+                .map(|((app, _), _)| spiffe_id(app.client_id))
+                .collect();
+            (!names.is_empty()).then(|| names.join(","))
+        })
+    }
+
+    fn api2(&self, problems: &mut Problems) -> Option<api_2::Config> {
+        let (introspection, own) = (&self.args.introspection, &self.args.api2);
+        api_2::Config::read(
+            self.common,
+            &self.issuer,
+            introspection,
+            own,
+            &self.args.proofs,
+            problems,
+        )
+    }
+}
+
+/// An API that gets opaque tokens has to introspect them.
+fn check_tokens(
+    idp: &idp::Config,
+    orders: &api_1::Config,
+    inventory: &api_2::Config,
+    problems: &mut Problems,
+) {
+    for (key, audience, introspects) in [
+        (
+            "API1_TOKENS",
+            api_1::AUDIENCE,
+            orders.introspection.is_some(),
+        ),
+        (
+            "API2_TOKENS",
+            api_2::AUDIENCE,
+            inventory.introspection.is_some(),
+        ),
+    ] {
+        if idp.issues_opaque_tokens(audience) && !introspects {
+            let what = format_args!(
+                "the tokens for {audience} are opaque (access_token_format in IDP_CONFIG): expected introspection"
+            );
+            problems.add(key, what);
+        }
     }
 }
 
 /// The HTTP address at which this process reaches its own `site`, whatever address
 /// browsers see.
 pub(crate) fn local_url(common: &Common, site: Site) -> String {
-    url_of_port(common, common.addresses.port(site))
+    url_of_port(
+        common.addresses.own_scheme(),
+        common,
+        common.addresses.port(site),
+    )
+}
+
+/// The same for mTLS, if the site has it, and the port's certificate is for names of this
+/// machine. Otherwise its public address is used.
+fn local_mtls_url(common: &Common, site: Site) -> Option<String> {
+    common.mtls.as_ref().filter(|mtls| mtls.is_of_lab())?;
+    let port = common.addresses.mtls_port(site)?;
+    Some(url_of_port("https", common, port))
 }
 
 /// The same for gRPC, if the site has it.
 fn local_grpc_url(common: &Common, site: Site) -> Option<String> {
     let port = common.addresses.grpc_port(site)?;
-    Some(url_of_port(common, port))
+    Some(url_of_port(common.addresses.own_scheme(), common, port))
 }
 
-fn url_of_port(common: &Common, port: u16) -> String {
+fn url_of_port(scheme: &str, common: &Common, port: u16) -> String {
     let port = port.saturating_add(common.listen.offset);
+    // The certificates have both names (`kit::tls::Certificates`).
     match common.listen.addresses.first() {
-        Some(ip) if !ip.is_unspecified() => format!("http://{}", SocketAddr::new(*ip, port)),
-        _ => format!("http://localhost:{port}"),
+        Some(ip) if !ip.is_unspecified() => format!("{scheme}://{}", SocketAddr::new(*ip, port)),
+        _ => format!("{scheme}://localhost:{port}"),
     }
 }
 
@@ -200,10 +331,43 @@ mod tests {
             assert_eq!(token, "http://127.0.0.1:8181/token");
         }
         assert_eq!(app.api1_url, "http://127.0.0.1:8184");
+        let mtls = |site| local_mtls_url(&common, site).unwrap();
+        assert_eq!(mtls(Site::Api1), "https://127.0.0.1:8584");
+        assert_eq!(mtls(Site::Idp), "https://127.0.0.1:8581");
         assert_eq!(app.api2_grpc_url, "http://127.0.0.1:9185");
         assert_eq!(api.api2_url, "http://127.0.0.1:8185");
         assert_eq!(api.api2_grpc_url, "http://127.0.0.1:9185");
         assert_eq!(api.idp_grpc_url, "http://127.0.0.1:9181");
         assert!(problems.is_empty(), "{problems}");
+    }
+
+    #[test]
+    fn api_1_takes_the_word_of_the_apps_that_have_a_certificate_of_the_labs_ca() {
+        let callers = |flags: &[&str]| {
+            let cli = Cli::parse_from([&["sso-lab"], flags].concat());
+            let mut problems = Problems::new();
+            let common = cli.up.common.read(&mut problems).unwrap();
+            let deployment = Deployment::new(&cli.up, &common, &mut problems);
+            assert!(problems.is_empty(), "{problems}");
+            deployment.identity_callers()
+        };
+        let both = "spiffe://sso-lab/app1,spiffe://sso-lab/app2";
+        assert_eq!(callers(&[]), None, "no method needs it");
+        let choice = "--bff-session-mode-choice=on";
+        assert_eq!(callers(&[choice]).as_deref(), Some(both));
+        assert_eq!(callers(&[choice, "--mtls=off"]), None);
+        let set = [choice, "--api1-identity-callers=none"];
+        assert_eq!(callers(&set).as_deref(), Some("none"));
+        let by_header = "--bff-api1-credential=identity_header";
+        assert_eq!(callers(&[by_header]).as_deref(), Some(both));
+        let by_token = "--bff-api1-credential=mtls";
+        assert_eq!(callers(&[by_token]), None, "no call states a user");
+        let folder = tempfile::tempdir().unwrap();
+        let ca = folder.path().join("ca.pem");
+        let now = kit::clock::Timestamp::from_secs(1_800_000_000);
+        let other = kit::tls::Authority::new(now, &OsRandom).unwrap();
+        std::fs::write(&ca, other.pem()).unwrap();
+        let ca = format!("--mtls-client-ca-file={}", ca.display());
+        assert_eq!(callers(&[choice, &ca]), None, "names of another authority");
     }
 }

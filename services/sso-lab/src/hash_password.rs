@@ -15,6 +15,8 @@ use kit::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::output::print;
+
 /// The maximum size of the input in bytes: more than the longest password.
 const MAX_INPUT: u64 = 4096;
 
@@ -27,14 +29,13 @@ pub struct HashArgs {
 }
 
 /// Prints the hash. The exit code is 0, or 2 for an invalid password.
-#[expect(clippy::print_stdout, reason = "what the command is for")]
 pub fn run(args: &HashArgs) -> ExitCode {
     let hash = args
         .password()
         .and_then(|password| idp::hash_password(password.expose_secret(), &OsRandom));
     match hash {
         Ok(hash) => {
-            println!("{hash}");
+            print(hash);
             ExitCode::SUCCESS
         }
         Err(what) => refuse("sso-lab", &Problems::one("password", what)),

@@ -11,7 +11,9 @@ mod client;
 mod deployment;
 mod device;
 mod hash_password;
+mod keys;
 mod login;
+mod operator;
 mod output;
 mod secrets;
 mod sessions;
@@ -31,14 +33,11 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli: Cli = parse_args();
-    #[cfg(feature = "up")]
-    let command = cli.command.unwrap_or(Command::Up(Box::new(cli.up)));
-    #[cfg(not(feature = "up"))]
-    let command = cli.command;
-    match command {
+    match cli.into_command() {
         #[cfg(feature = "up")]
         Command::Up(up) => up::run(&up).await,
         Command::Sessions(command) => sessions::run(&command).await,
+        Command::Keys(command) => keys::run(&command).await,
         Command::Config(ConfigCommand::Print) => print_config(),
         Command::Config(ConfigCommand::HashPassword(args)) => hash_password::run(&args),
         Command::Check(args) => check::run(&args).await,
@@ -49,8 +48,7 @@ async fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "what the command is for")]
 fn print_config() -> ExitCode {
-    print!("{}", idp::settings::DEFAULT);
+    output::print(idp::settings::DEFAULT.trim_end());
     ExitCode::SUCCESS
 }

@@ -33,7 +33,15 @@ pub async fn run(args: &UpArgs) -> ExitCode {
     };
     let built_in = args.idp.config.is_none();
     let start = |services, platform| start(services, platform, built_in);
-    launch::program("sso-lab", &SERVICES, &args.common, read, start).await
+    // Boxed: it holds the settings of all services.
+    Box::pin(launch::program(
+        "sso-lab",
+        &SERVICES,
+        &args.common,
+        read,
+        start,
+    ))
+    .await
 }
 
 async fn start(

@@ -21,11 +21,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const TRIES: u32 = 10;
 
 /// Starts chromedriver on a port that it chooses, and returns its address.
-pub(super) async fn start(log: &Path) -> (Child, String) {
+pub(super) async fn start(log: &Path, environment: &[(String, String)]) -> (Child, String) {
     let program = program("CHROMEDRIVER", &["chromedriver"]);
     for number in 0..TRIES {
         let log = log.join(format!("chromedriver-{number}.log"));
-        let mut child = Child::spawn(&program, &["--port=0"], &[], log);
+        let mut child = Child::spawn(&program, &["--port=0"], environment, log);
         let announced = tokio::time::timeout(PATIENCE, announced_port(&mut child));
         if let Some(port) = announced.await.expect("chromedriver says its port") {
             return (child, format!("http://127.0.0.1:{port}"));
@@ -110,7 +110,7 @@ pub(super) async fn open(driver: &str, profile: &Path) -> WebDriver {
     session
 }
 
-fn program(variable: &str, names: &[&str]) -> PathBuf {
+pub(super) fn program(variable: &str, names: &[&str]) -> PathBuf {
     if let Some(path) = std::env::var_os(variable) {
         return path.into();
     }

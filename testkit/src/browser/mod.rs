@@ -1,9 +1,11 @@
 //! A real Chromium, one for each test, with a profile of its own.
 
 mod driver;
+mod nss;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
+use kit::tls::Authority;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::{By, WebDriver, WebElement, prelude::ElementQueryable as _};
@@ -46,9 +48,20 @@ pub struct BrowserCookie {
 impl Browser {
     /// Starts it.
     pub async fn start() -> Self {
-        let log = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), &[]).await
+    }
+
+    /// Starts it with `ca` among its certificate authorities, as a user adds one. It checks
+    /// names and dates as always.
+    pub async fn start_trusting(ca: &Authority) -> Self {
         let profile = tempfile::tempdir().unwrap();
-        let (driver, address) = driver::start(log.path()).await;
+        let environment = nss::home_trusting(profile.path(), ca);
+        Self::start_in(profile, &environment).await
+    }
+
+    async fn start_in(profile: TempDir, environment: &[(String, String)]) -> Self {
+        let log = tempfile::tempdir().unwrap();
+        let (driver, address) = driver::start(log.path(), environment).await;
         let session = driver::open(&address, profile.path()).await;
         Self {
             session,

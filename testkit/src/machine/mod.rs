@@ -2,26 +2,39 @@
 //! requests, calls APIs with its tokens.
 
 mod client_auth;
+mod proofs;
 mod tokens;
 
 use std::sync::Arc;
 
 pub use client_auth::{AssertionKey, ClientAuth};
-use kit::clock::{Clock, SystemClock};
+use kit::{
+    clock::{Clock, SystemClock},
+    net::Trust,
+};
+use proofs::Proofs;
 use reqwest::{
-    Method,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap},
+    Method, RequestBuilder,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap},
 };
 use serde_json::Value;
+use token_verify::dpop;
+pub use token_verify::dpop::{ProofKey, ProofRequest};
 pub use tokens::{Pkce, UnverifiedClaims, tampered};
+
+use crate::TestCertificate;
 
 /// The actor.
 #[derive(Clone)]
 pub struct Machine {
     http: reqwest::Client,
     clock: Arc<dyn Clock>,
+    /// The issuer, for assertions.
     provider: String,
+    /// The address of its endpoints.
+    at: String,
     auth: ClientAuth,
+    proofs: Option<Proofs>,
 }
 
 /// A response of the provider or an API.
@@ -85,7 +98,40 @@ impl Machine {
             http: kit::net::http_client(),
             clock,
             provider: issuer.to_owned(),
+            at: issuer.to_owned(),
             auth,
+            proofs: None,
+        }
+    }
+
+    /// The program with a key: it sends a DPoP proof of it with each request for tokens
+    /// (RFC 9449 §5), with the nonce that the server gave out last.
+    pub fn with_key(&self, key: &ProofKey) -> Self {
+        Self {
+            proofs: Some(Proofs::new(key.clone(), Arc::clone(&self.clock))),
+            ..self.clone()
+        }
+    }
+
+    /// The program on the provider's mTLS port at `url`, whose certificate `ca` (PEM) has
+    /// issued; with its own certificate or without.
+    pub fn over_mtls(&self, url: &str, ca: &str, own: Option<&TestCertificate>) -> Self {
+        let trust = Trust::in_pem(ca.as_bytes()).unwrap();
+        let trust = match own {
+            Some(own) => trust.identified_by(own.identity()),
+            None => trust,
+        };
+        Self {
+            at: url.to_owned(),
+            ..self.clone().trusting(&trust)
+        }
+    }
+
+    /// Accepts these certificate authorities.
+    pub fn trusting(self, trust: &Trust) -> Self {
+        Self {
+            http: trust.http_client(),
+            ..self
         }
     }
 
@@ -177,16 +223,34 @@ impl Machine {
         parameters: &[(&str, &str)],
         accept: &str,
     ) -> Answer {
-        let mut form: Vec<(String, String)> = parameters
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
+        let headers = [("accept", accept)];
+        let Some(proofs) = &self.proofs else {
+            return self.post_with(path, parameters, &headers).await;
+        };
+        let url = format!("{}{path}", self.provider);
+        let proof = proofs.proof("POST", &url, None);
+        let with_proof = [headers[0], (dpop::HEADER, proof.as_str())];
+        let answer = self.post_with(path, parameters, &with_proof).await;
+        if !proofs.learn(&url, &answer) {
+            return answer;
+        }
+        let proof = proofs.proof("POST", &url, None);
+        let with_proof = [headers[0], (dpop::HEADER, proof.as_str())];
+        self.post_with(path, parameters, &with_proof).await
+    }
+
+    /// Posts a form with the client's authentication and these headers.
+    pub async fn post_with(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let mut form: Vec<(String, String)> = parameters.iter().map(own).collect();
         let basic = self.auth.apply(&mut form, &self.provider, self.clock.now());
-        let mut request = self
-            .http
-            .post(format!("{}{path}", self.provider))
-            .header(ACCEPT, accept)
-            .form(&form);
+        let request = self.http.post(format!("{}{path}", self.at));
+        let mut request = with_headers(request, headers).form(&form);
         if let Some(basic) = basic {
             request = request.header(AUTHORIZATION, basic);
         }
@@ -203,7 +267,7 @@ impl Machine {
     pub async fn post_raw(&self, path: &str, content_type: &str, body: String) -> Answer {
         answer(
             self.http
-                .post(format!("{}{path}", self.provider))
+                .post(format!("{}{path}", self.at))
                 .header(CONTENT_TYPE, content_type)
                 .body(body),
         )
@@ -212,12 +276,36 @@ impl Machine {
 
     /// A `GET` request to the provider.
     pub async fn get(&self, path: &str) -> Answer {
-        answer(self.http.get(format!("{}{path}", self.provider))).await
+        answer(self.http.get(format!("{}{path}", self.at))).await
     }
 
     /// A call with a bearer token (RFC 6750 §2.1), to any address.
     pub async fn call(&self, method: Method, url: &str, token: &str) -> Answer {
         answer(self.http.request(method, url).bearer_auth(token)).await
+    }
+
+    /// A call with a bound token and a proof of the program's key (RFC 9449 §7.1).
+    ///
+    /// # Panics
+    /// If the program has no key.
+    pub async fn call_bound(&self, method: Method, url: &str, token: &str) -> Answer {
+        let proofs = self.proofs.as_ref().expect("a key: with_key");
+        let authorization = format!("DPoP {token}");
+        let authorization = ("authorization", authorization.as_str());
+        let proof = proofs.proof(method.as_str(), url, Some(token));
+        let headers = [authorization, (dpop::HEADER, proof.as_str())];
+        let answer = self.call_with(method.clone(), url, &headers).await;
+        if !proofs.learn(url, &answer) {
+            return answer;
+        }
+        let proof = proofs.proof(method.as_str(), url, Some(token));
+        let headers = [authorization, (dpop::HEADER, proof.as_str())];
+        self.call_with(method, url, &headers).await
+    }
+
+    /// A call with these headers, and no others of the program's.
+    pub async fn call_with(&self, method: Method, url: &str, headers: &[(&str, &str)]) -> Answer {
+        answer(with_headers(self.http.request(method, url), headers)).await
     }
 
     /// A call with a bearer token and a JSON body.
@@ -231,7 +319,14 @@ impl Machine {
     }
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> Answer {
+fn with_headers(request: RequestBuilder, headers: &[(&str, &str)]) -> RequestBuilder {
+    let headers = headers.iter();
+    headers.fold(request, |request, (name, value)| {
+        request.header(*name, *value)
+    })
+}
+
+async fn answer(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap_or_else(|e| panic!("{e:?}"));
     let status = response.status().as_u16();
     let headers = response.headers().clone();

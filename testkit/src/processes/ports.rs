@@ -10,7 +10,7 @@ use kit::config::{Addresses, Site};
 
 /// Distance between the ports of two replicas.
 pub(super) const STRIDE: u16 = 100;
-/// Distance between two offsets, so that neither HTTP nor gRPC ports of two platforms
+/// Distance between two offsets, so that no ports of two platforms
 /// overlap, with up to two replicas each.
 const STEP: u16 = 310;
 /// The candidate offsets, below the ephemeral ports.
@@ -42,9 +42,10 @@ pub fn free_offset(replicas: u16) -> u16 {
         let step = (own + NEXT.fetch_add(1, Ordering::Relaxed)) % steps;
         let offset = OFFSETS.start + step * STEP;
         let addresses = Addresses::new("http", "localhost", offset);
-        let ports = Site::ALL
-            .iter()
-            .flat_map(|site| [Some(addresses.port(*site)), addresses.grpc_port(*site)]);
+        let ports = Site::ALL.iter().flat_map(|site| {
+            let (grpc, mtls) = (addresses.grpc_port(*site), addresses.mtls_port(*site));
+            [Some(addresses.port(*site)), grpc, mtls]
+        });
         let mut all = ports
             .flatten()
             .flat_map(|port| (0..=replicas).map(move |n| port + n * STRIDE));

@@ -10,6 +10,7 @@ use std::{env, net::TcpListener};
 use bff_kit::ProxyAlone;
 use kit::{
     config::Problems,
+    listeners::Sockets,
     metrics::Metrics,
     net::Trust,
     readiness::Readiness,
@@ -45,7 +46,7 @@ async fn main() {
         trace: |_, _| Origin::New,
         body_limit: 1 << 20,
         admission: kit::admission::Admission::of_process(),
-        metrics_at: Vec::new(),
+        metrics_at: Sockets::default(),
     };
     let proxy = ProxyAlone::to(&api).expect("API1_URL");
     let running = server.serve(vec![listener], move |cfg| proxy.routes(cfg));

@@ -1,4 +1,4 @@
-//! What calls cost, as it was measured, and how docs/sessions.md says it.
+//! Measured figures, as `results/*.json` keep them, and their text in the documentation.
 
 pub mod docs;
 pub mod results;

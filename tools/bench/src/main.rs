@@ -1,4 +1,4 @@
-//! Writes the stored figures into docs/sessions.md. `--check` only compares them.
+//! Writes the stored figures into the documentation. `--check` only compares them.
 
 use std::{env, io, process::ExitCode};
 
@@ -23,10 +23,12 @@ fn main() -> ExitCode {
 }
 
 fn check() -> io::Result<()> {
-    if docs::is_current()? {
+    let outdated = docs::outdated()?;
+    if outdated.is_empty() {
         return Ok(());
     }
-    Err(io::Error::other(
-        "docs/sessions.md differs from tools/bench/results: run scripts/bench docs",
-    ))
+    Err(io::Error::other(format!(
+        "differ from tools/bench/results: {} in docs/; run scripts/bench docs",
+        outdated.join(", ")
+    )))
 }

@@ -1,6 +1,6 @@
 //! The figures of a run, as `tools/bench/results/*.json` keep them.
 
-use std::{collections::BTreeMap, fs, io, path::PathBuf};
+use std::{collections::BTreeMap, fmt, fs, io, path::PathBuf};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -20,15 +20,34 @@ pub struct Calls {
     pub modes: BTreeMap<String, Mode>,
 }
 
-/// When, where and with what something was measured.
+/// When and where something was measured.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Run {
+pub struct Machine {
     /// The day, in UTC.
     pub date: String,
     /// The processor.
     pub processor: String,
     /// How many of its cores there are.
     pub cores: usize,
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            date,
+            processor,
+            cores,
+        } = self;
+        write!(f, "Measured on {date} on {cores} cores of {processor}")
+    }
+}
+
+/// When, where and with what calls were measured.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Run {
+    /// When and where.
+    #[serde(flatten)]
+    pub machine: Machine,
     /// The programs' versions: nginx, wrk, redis-server.
     pub versions: Vec<String>,
     /// Rounds, of which each figure is the median.
@@ -100,6 +119,111 @@ pub struct Revocation {
     /// All but one of a hundred.
     pub p99_ms: f64,
 }
+
+/// A run of `scripts/bench memory`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Memory {
+    /// When and where.
+    pub machine: Machine,
+    /// The number of sign-ins, each at both apps.
+    pub sign_ins: usize,
+    /// The number of calls at each app.
+    pub calls: usize,
+    /// Each program.
+    pub programs: Vec<ProgramMemory>,
+}
+
+/// The memory of one program.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ProgramMemory {
+    /// The binary.
+    pub name: String,
+    /// Where its records are: `memory` or `Redis`.
+    pub store: String,
+    /// Five seconds after it is ready.
+    pub at_start: Resident,
+    /// A minute after the sign-ins and the calls.
+    pub after_work: Resident,
+}
+
+/// Resident memory of a process, in MB of 10^6 bytes.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct Resident {
+    /// All of it (RSS).
+    pub all: f64,
+    /// The part that no file backs: heap and stacks.
+    pub anonymous: f64,
+}
+
+/// A run of `scripts/bench credentials`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Credentials {
+    /// When and where.
+    pub machine: Machine,
+    /// How the program was built.
+    pub profile: String,
+    /// Sessions, of which each figure is the median or the mean.
+    pub sessions: usize,
+    /// Each method with each API.
+    pub ways: Vec<Way>,
+}
+
+/// What one method costs at one API.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Way {
+    /// The method.
+    pub method: String,
+    /// Whether the token is bound to the app's key (DPoP).
+    #[serde(default)]
+    pub bound: bool,
+    /// The API.
+    pub audience: String,
+    /// What the API knows of the user.
+    pub knows: String,
+    /// Requests to the token endpoint for each renewal of a session.
+    pub requests: f64,
+    /// Milliseconds that these took together, as the app measured them.
+    pub token_ms: f64,
+    /// Milliseconds of a call that had to renew the credential.
+    pub renewed_ms: f64,
+    /// Milliseconds of a call whose credential was there.
+    pub kept_ms: f64,
+    /// Bytes of the credential in the call.
+    pub bytes: usize,
+}
+
+/// A run of `scripts/bench introspection` or `scripts/bench mtls`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Latencies {
+    /// When and where.
+    pub machine: Machine,
+    /// How the programs were built.
+    pub profile: String,
+    /// Rounds, of which each figure is the median.
+    pub rounds: usize,
+    /// Calls of a round, one after the other on one connection.
+    pub calls: usize,
+    /// New connections of a round; `None` if there are none.
+    pub connects: Option<usize>,
+    /// Each case.
+    pub rows: Vec<Latency>,
+}
+
+/// How long something takes.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Latency {
+    /// What it is.
+    pub name: String,
+    /// Microseconds, as the client sees it: the median of the rounds' medians.
+    pub micros: f64,
+    /// The lowest and the highest round's median.
+    pub range: (f64, f64),
+    /// Microseconds of CPU time of the services' process.
+    pub cpu_micros: f64,
+}
+
+/// Calls and connections of `examples/connection` before those that count.
+pub const WARM_UP: usize = 100;
 
 /// The middle one of `values`; the mean of the two in the middle.
 ///

@@ -13,9 +13,10 @@ use self::page_error::PageError;
 use crate::{
     audiences::FIRST,
     cookies::{self, Cookies, SetCookies},
+    credentials::Chosen,
     params,
     pre_session::{NoLogin, PreSession},
-    provider::{Expected, Grant, Identity, note},
+    provider::{Expected, Grant, Identity, record_outcome},
     revocation::revoke,
     sessions::{Record, SessionError, SessionMode},
     state::Bff,
@@ -26,14 +27,14 @@ pub(crate) const CALLBACK: &str = "/callback";
 /// The most bytes in a code or a state.
 const MAX_VALUE: usize = 2048;
 
-/// The login of this answer, taken from the store, and what the provider promises of
-/// its answers.
+/// The login that the response belongs to, taken from the store.
 struct Taken {
     pre_session: PreSession,
+    /// Whether the provider's metadata promises `iss` in each response (RFC 9207 §3).
     iss_promised: bool,
 }
 
-/// The handler.
+/// `GET /callback`.
 pub(crate) async fn callback(req: HttpRequest, bff: web::Data<Bff>) -> HttpResponse {
     let params = match params::parse(req.query_string().as_bytes()) {
         Ok(params) => params,
@@ -44,19 +45,19 @@ pub(crate) async fn callback(req: HttpRequest, bff: web::Data<Bff>) -> HttpRespo
         }
     };
     let Some(state) = params.get("state").filter(|state| state.len() <= MAX_VALUE) else {
-        return PageError::Unreadable("It has no state.".to_owned())
+        return PageError::Unreadable("The response has no state.".to_owned())
             .respond(&req, &bff)
             .await;
     };
-    let journey = join_login_trace(&req, state);
+    let span = join_login_trace(&req, state);
     let answering = async {
-        if let Some(name) = doubled(&req, state) {
+        if let Some(name) = duplicate(&req, state) {
             bff.meters.logins.add(&["other"]);
-            return web_kit::cookies::doubled(&req, bff.app.site, &name);
+            return web_kit::cookies::duplicate_page(&req, bff.app.site, &name);
         }
         let step = kit::step!(span::CALLBACK_CHECK, "sso.outcome" = Empty);
         let checking = check(&req, &bff, &params, state).instrument(step);
-        let (checked, over) = checking.await;
+        let (checked, is_over) = checking.await;
         let finished = match checked {
             Ok((code, pre_session)) => finish(&req, &bff, code, pre_session).await,
             Err(error) => Err(error),
@@ -69,28 +70,28 @@ pub(crate) async fn callback(req: HttpRequest, bff: web::Data<Bff>) -> HttpRespo
             Err(error) => error.respond(&req, &bff).await,
         };
         let login = cookies::login_name(state);
-        if over && Cookies::of(&req).get(&login).is_some() {
-            // Removal fails only where the cookie cannot be written as a header.
+        if is_over && Cookies::of(&req).get(&login).is_some() {
+            // This fails only if the cookie cannot be written as a header.
             let _ = answer.add_cookie(&cookies::forget(&login));
         }
         answer
     };
-    answering.instrument(journey).await
+    answering.instrument(span).await
 }
 
-/// A cookie that the request brings twice, so that neither counts: the login could not
-/// be matched to this browser, or its session not be read. The login is not used up.
-fn doubled(req: &HttpRequest, state: &str) -> Option<String> {
+/// A cookie that the browser sends twice, so neither is used: the login's own, or one of
+/// the session's. The login stays in the store, so the user can try again.
+fn duplicate(req: &HttpRequest, state: &str) -> Option<String> {
     let cookies = Cookies::of(req);
     let login = cookies::login_name(state);
-    if cookies.is_doubled(&login) {
+    if cookies.is_duplicate(&login) {
         return Some(login);
     }
-    cookies::doubled(&cookies).map(ToOwned::to_owned)
+    cookies::duplicate(&cookies).map(ToOwned::to_owned)
 }
 
-/// The code of the answer and the login that it belongs to, which this browser began;
-/// and whether that login is over, whatever the answer says.
+/// Checks the authorization response. Returns its code and its login, and whether that
+/// login is over: then its cookie is of no more use, even if the check failed.
 async fn check<'p>(
     req: &HttpRequest,
     bff: &Bff,
@@ -98,15 +99,15 @@ async fn check<'p>(
     state: &str,
 ) -> (Result<(&'p str, PreSession), PageError>, bool) {
     let taken = take(req, bff, state).await;
-    // A login that is not used up can still be finished, and needs its cookie.
-    let over = matches!(taken, Ok(_) | Err(PageError::LoginGone));
+    // A login that is still in the store can be completed, and needs its cookie.
+    let is_over = matches!(taken, Ok(_) | Err(PageError::LoginGone));
     let checked = taken.and_then(|taken| {
         let code = code_of(params, bff.provider.issuer(), taken.iss_promised)?;
         Ok((code, taken.pre_session))
     });
     let outcome = checked.as_ref().err().map_or(OK, PageError::outcome);
     Span::current().record("sso.outcome", outcome);
-    (checked, over)
+    (checked, is_over)
 }
 
 async fn finish(
@@ -122,33 +123,38 @@ async fn finish(
         signed_in_since: pre_session.signed_in_since,
     };
     let step = kit::step!(span::ID_TOKEN_CHECK, "sso.outcome" = Empty);
-    let identifying = async { note(bff.provider.identify(&grant, &expected).await) };
+    let identifying = async { record_outcome(bff.provider.identify(&grant, &expected).await) };
     let identity = identifying.instrument(step).await;
     let identity = identity.map_err(PageError::IdToken)?;
     let mode = pre_session.mode.unwrap_or(bff.sessions.settings().mode);
-    let saving = save(req, bff, identity, &grant, mode);
+    let chosen = pre_session.credentials;
+    let saving = save(req, bff, identity, &grant, (mode, chosen));
     let step = kit::step!(span::SESSION_SAVE, "sso.session_mode" = mode.as_str());
     let cookies = saving.instrument(step).await?;
     let answer = HttpResponse::SeeOther()
         .insert_header((header::LOCATION, pre_session.return_to))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .finish();
-    Ok(cookies.on(answer))
+    Ok(cookies.add_to(answer))
 }
 
-/// Takes the login of `state` from the store: a state can be used once. While the
-/// provider is unreachable the login could not be finished, so it stays.
+/// Takes the login of `state` from the store: a state can be used once. The login stays
+/// there while the provider is unreachable, because it could not be completed.
 async fn take(req: &HttpRequest, bff: &Bff, state: &str) -> Result<Taken, PageError> {
     let found = bff.pre_sessions.find(req, state).await?;
-    let known = bff.provider.known().await.map_err(PageError::Provider)?;
-    let iss_promised = known.metadata.iss_promised;
+    let discovery = bff
+        .provider
+        .discovery()
+        .await
+        .map_err(PageError::Provider)?;
+    let iss_promised = discovery.metadata.iss_promised;
     Ok(Taken {
         pre_session: bff.pre_sessions.take(found).await?,
         iss_promised,
     })
 }
 
-/// The code of the answer, if the answer comes from the app's provider.
+/// The code of the response, if the response comes from the app's provider.
 fn code_of<'a>(
     params: &'a UniqueParams,
     issuer: &str,
@@ -159,7 +165,7 @@ fn code_of<'a>(
         return Err(PageError::Refused(code.chars().take(64).collect()));
     }
     let code = params.get("code").filter(|code| code.len() <= MAX_VALUE);
-    code.ok_or_else(|| PageError::Unreadable("It has no code.".to_owned()))
+    code.ok_or_else(|| PageError::Unreadable("The response has no code.".to_owned()))
 }
 
 /// RFC 9207 §2.4: compared as a string, for errors as well. A provider whose metadata
@@ -172,14 +178,15 @@ fn check_issuer(iss: Option<&str>, issuer: &str, promised: bool) -> Result<(), P
     }
 }
 
-/// Begins a session under a new id, and ends the one that this browser had before. If
-/// the store fails to end that one, it expires; the new session counts already.
+/// Begins a session under a new id, and ends the browser's former session. If the store
+/// fails to end the former session, the new one is valid all the same, and the former
+/// one expires.
 async fn save(
     req: &HttpRequest,
     bff: &Bff,
     identity: Identity,
     grant: &Grant,
-    mode: SessionMode,
+    (mode, credentials): (SessionMode, Chosen),
 ) -> Result<SetCookies, PageError> {
     let audience = match grant.access_token.unverified_audience() {
         Some(Audience::One(audience)) => audience,
@@ -189,13 +196,14 @@ async fn save(
     let user_agent = req.headers().get(header::USER_AGENT);
     let user_agent = user_agent.and_then(|value| value.to_str().ok());
     let record = Record::new(identity, grant, &audience, mode, bff.clock.now(), lifetimes);
-    let begun = bff.sessions.begin(&record.on(user_agent)).await?;
+    let record = record.with_user_agent(user_agent).choosing(credentials);
+    let begun = bff.sessions.begin(&record).await?;
+    // Revocation runs in a task of its own: the login does not wait for it.
     for surplus in &begun.surplus {
         drop(revoke(&bff.provider, surplus));
     }
     let (former, mut set) = bff.sessions.end_former(req).await;
     match former {
-        // The login does not wait for the revocation.
         Ok(Some(former)) => drop(revoke(&bff.provider, &former)),
         Ok(None) => {}
         Err(error) => tracing::warn!("a browser's former session was not ended: {error}"),
@@ -217,9 +225,7 @@ impl From<NoLogin> for PageError {
 impl From<SessionError> for PageError {
     fn from(error: SessionError) -> Self {
         match error {
-            SessionError::TooLarge(_) | SessionError::Opaque => {
-                Self::FitsNoCookie(error.to_string())
-            }
+            SessionError::TooLarge(_) => Self::FitsNoCookie(error.to_string()),
             SessionError::EndedMeanwhile => Self::EndedMeanwhile,
             SessionError::Provider(error) => Self::Provider(error),
             SessionError::Store(_) => Self::Store(error.to_string()),

@@ -53,7 +53,7 @@ pub(super) enum PageError {
 }
 
 /// The text of the page.
-struct Words {
+struct PageText {
     status: StatusCode,
     title: &'static str,
     what_happened: String,
@@ -62,7 +62,7 @@ struct Words {
     retry_after: Option<u64>,
 }
 
-impl Words {
+impl PageText {
     fn new(status: StatusCode, title: &'static str, what_happened: impl Into<String>) -> Self {
         let what_happened = what_happened.into();
         let what_to_do = "Start the login again.";
@@ -77,12 +77,12 @@ impl Words {
     }
 
     fn later(title: &'static str, what_happened: &str, seconds: u64) -> Self {
-        let words = Self::new(StatusCode::SERVICE_UNAVAILABLE, title, what_happened);
+        let text = Self::new(StatusCode::SERVICE_UNAVAILABLE, title, what_happened);
         let what_to_do = "Wait a few seconds, then sign in again.";
         Self {
             retry_after: Some(seconds),
             what_to_do,
-            ..words
+            ..text
         }
     }
 }
@@ -97,24 +97,24 @@ impl PageError {
             && let Ok((session, changed)) = bff.sessions.open(req, Purpose::USE).await
         {
             if session.is_some() {
-                return changed.on(already_signed_in(req, bff));
+                return changed.add_to(already_signed_in(req, bff));
             }
             set = changed;
         }
-        let words = self.words();
-        let mut page = MessagePage::new(words.title, words.what_happened)
-            .what_to_do(words.what_to_do)
+        let text = self.text();
+        let mut page = MessagePage::new(text.title, text.what_happened)
+            .what_to_do(text.what_to_do)
             .trace_id(trace::id_of(req));
-        if let Some(code) = words.code {
+        if let Some(code) = text.code {
             page = page.error_code(code);
         }
-        let mut answer = page.respond(bff.app.site, words.status);
-        if let Some(seconds) = words.retry_after {
+        let mut answer = page.respond(bff.app.site, text.status);
+        if let Some(seconds) = text.retry_after {
             answer
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        set.on(answer)
+        set.add_to(answer)
     }
 
     /// The outcome that the span records.
@@ -143,43 +143,43 @@ impl PageError {
         }
     }
 
-    fn words(self) -> Words {
+    fn text(self) -> PageText {
         const BAD: StatusCode = StatusCode::BAD_REQUEST;
         match self {
-            Self::Unreadable(why) => Words::new(BAD, "Invalid login response", why),
-            Self::ForeignLogin => Words::new(
+            Self::Unreadable(why) => PageText::new(BAD, "Invalid login response", why),
+            Self::ForeignLogin => PageText::new(
                 BAD,
                 "This login was started elsewhere",
-                "This browser did not start the login that this address belongs to, or its cookie has expired.",
+                "This browser did not start the login that this address belongs to, or the cookie of the login has expired.",
             ),
-            Self::LoginGone => Words::new(
+            Self::LoginGone => PageText::new(
                 BAD,
                 "This login has ended",
                 "The login that this address belongs to has been completed already, or took longer than ten minutes.",
             ),
-            Self::WrongIssuer => Words::new(
+            Self::WrongIssuer => PageText::new(
                 BAD,
                 "Response from the wrong issuer",
                 "The response to this login does not come from the identity provider that this app uses.",
             ),
             Self::Refused(code) => refused(code),
-            Self::Code(error) if error.is_refused_as(ErrorCode::InvalidGrant) => Words::new(
+            Self::Code(error) if error.is_refused_as(ErrorCode::InvalidGrant) => PageText::new(
                 BAD,
                 "The code has expired",
                 "The identity provider's code has expired or has been used already. It is valid for at most a minute.",
             ),
             Self::Code(error) | Self::IdToken(error) | Self::Provider(error) => provider(&error),
-            Self::FitsNoCookie(_) => Words::new(
+            Self::FitsNoCookie(_) => PageText::new(
                 StatusCode::BAD_GATEWAY,
                 "This session does not fit in cookies",
                 "This session's mode needs cookies. The identity provider's tokens are too large for them, or are not JWTs, which this app could verify.",
             ),
-            Self::EndedMeanwhile => Words::new(
+            Self::EndedMeanwhile => PageText::new(
                 StatusCode::FORBIDDEN,
                 "You have signed out",
                 "The identity provider ended its session during this login.",
             ),
-            Self::Store(_) => Words::later(
+            Self::Store(_) => PageText::later(
                 "Session store unavailable",
                 "The app could not reach its session store.",
                 1,
@@ -189,66 +189,66 @@ impl PageError {
 }
 
 /// Error codes in the provider's answer.
-fn refused(code: String) -> Words {
+fn refused(code: String) -> PageText {
     let known = |known: ErrorCode| code == known.as_str();
-    let words = if known(ErrorCode::AccessDenied) {
-        Words::new(
+    let text = if known(ErrorCode::AccessDenied) {
+        PageText::new(
             StatusCode::FORBIDDEN,
             "Access denied",
             "You did not allow this app to sign you in.",
         )
     } else if known(ErrorCode::LoginRequired) {
-        Words::new(
+        PageText::new(
             StatusCode::FORBIDDEN,
             "Not signed in at the identity provider",
             "This login does not allow a sign-in form, and the identity provider needs one.",
         )
     } else if known(ErrorCode::ConsentRequired) || known(ErrorCode::InteractionRequired) {
-        Words::new(
+        PageText::new(
             StatusCode::FORBIDDEN,
             "The identity provider needs your consent",
             "This login does not allow a form, and the identity provider has to ask you for consent.",
         )
     } else if known(ErrorCode::TemporarilyUnavailable) {
-        Words::later(
+        PageText::later(
             "Identity provider busy",
             "The identity provider is too busy to sign you in.",
             5,
         )
     } else {
-        Words::new(
+        PageText::new(
             StatusCode::BAD_GATEWAY,
             "Refused by the identity provider",
             "The identity provider refused this login.",
         )
     };
-    Words {
+    PageText {
         code: Some(code),
-        ..words
+        ..text
     }
 }
 
-fn provider(error: &ProviderError) -> Words {
+fn provider(error: &ProviderError) -> PageText {
     match error {
         ProviderError::Unavailable { retry_after, .. }
-        | ProviderError::Throttled { retry_after } => Words::later(
+        | ProviderError::Throttled { retry_after } => PageText::later(
             "Identity provider unavailable",
             "The app could not reach the identity provider to complete the login.",
             *retry_after,
         ),
         ProviderError::Refused { code } => {
             let what = "The identity provider refused to complete the login.";
-            let words = Words::new(
+            let text = PageText::new(
                 StatusCode::BAD_GATEWAY,
                 "Refused by the identity provider",
                 what,
             );
-            Words {
+            PageText {
                 code: Some(code.clone()),
-                ..words
+                ..text
             }
         }
-        ProviderError::Invalid(_) => Words::new(
+        ProviderError::Invalid(_) => PageText::new(
             StatusCode::BAD_GATEWAY,
             "Invalid response from the identity provider",
             "The identity provider's response failed this app's checks.",
@@ -273,7 +273,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_trouble_has_its_status() {
+    fn each_error_has_its_status() {
         let away = || ProviderError::Unavailable {
             why: "refused".into(),
             retry_after: 3,
@@ -295,11 +295,11 @@ mod tests {
             (PageError::Provider(away()), 503),
             (PageError::Store("x".into()), 503),
         ];
-        for (trouble, status) in cases {
-            let shown = format!("{trouble:?}");
-            let words = trouble.words();
-            assert_eq!(words.status.as_u16(), status, "{shown}");
-            assert_eq!(words.retry_after.is_some(), status == 503, "{shown}");
+        for (error, status) in cases {
+            let shown = format!("{error:?}");
+            let text = error.text();
+            assert_eq!(text.status.as_u16(), status, "{shown}");
+            assert_eq!(text.retry_after.is_some(), status == 503, "{shown}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The key with which a client signs its assertions: P-256, PKCS#8.
 
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{fmt, io, path::Path, sync::Arc, time::Duration};
 
 use aws_lc_rs::{
     agreement,
@@ -12,7 +12,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use kit::{clock::Timestamp, random::Random, state_dir::StateDir};
+use kit::{clock::Timestamp, config::Problems, random::Random, state_dir::StateDir};
 use serde::Serialize;
 
 /// How long an assertion is valid.
@@ -58,6 +58,26 @@ pub fn client_key(
         .publish(&public, key.jwks_file().as_bytes())
         .map_err(|e| e.to_string())?;
     Ok(key)
+}
+
+/// The key of the client `name`: from `file`, which the setting `setting` names, else from
+/// `state_dir`. What is wrong goes to `problems`.
+pub fn read_client_key(
+    (setting, file): (&'static str, Option<&Path>),
+    name: &str,
+    state_dir: &StateDir,
+    random: &dyn Random,
+    problems: &mut Problems,
+) -> Option<ClientKey> {
+    let Some(file) = file else {
+        return client_key(state_dir, name, random)
+            .map_err(|error| problems.add("STATE_DIR", error))
+            .ok();
+    };
+    let pem = kit::files::read_text(file).map_err(|error| error.to_string());
+    let key = pem.and_then(|pem| ClientKey::from_pem(&pem));
+    key.map_err(|error| problems.add(setting, format_args!("{}: {error}", file.display())))
+        .ok()
 }
 
 /// A new key as its file holds it (PKCS#8, PEM).

@@ -1,12 +1,14 @@
 //! How the app proves to the provider which client it is.
 
+mod certificate;
 mod key;
 
 use kit::{clock::Clock, random::Random};
 use oauth_types::names::client_auth::JWT_BEARER;
 use secrecy::SecretString;
 
-pub use key::{ClientKey, client_key, new_client_key};
+pub use certificate::{CertificateAuth, MtlsPeers};
+pub use key::{ClientKey, client_key, new_client_key, read_client_key};
 
 /// A client's way to authenticate.
 #[derive(Clone, Debug)]
@@ -15,6 +17,8 @@ pub enum ClientAuth {
     SecretBasic(SecretString),
     /// `private_key_jwt` (OIDC Core §9, RFC 7523 §2.2).
     PrivateKeyJwt(ClientKey),
+    /// `tls_client_auth` or `self_signed_tls_client_auth` (RFC 8705 §2).
+    Certificate(CertificateAuth),
 }
 
 impl ClientAuth {
@@ -22,7 +26,15 @@ impl ClientAuth {
     pub(crate) const fn secret(&self) -> Option<&SecretString> {
         match self {
             Self::SecretBasic(secret) => Some(secret),
-            Self::PrivateKeyJwt(_) => None,
+            Self::PrivateKeyJwt(_) | Self::Certificate(_) => None,
+        }
+    }
+
+    /// The certificate, where there is one.
+    pub(crate) const fn certificate(&self) -> Option<&CertificateAuth> {
+        match self {
+            Self::Certificate(own) => Some(own),
+            _ => None,
         }
     }
 
@@ -35,8 +47,11 @@ impl ClientAuth {
         clock: &dyn Clock,
         random: &dyn Random,
     ) -> Result<Vec<(&'static str, String)>, jsonwebtoken::errors::Error> {
-        let Self::PrivateKeyJwt(key) = self else {
-            return Ok(Vec::new());
+        let key = match self {
+            Self::SecretBasic(_) => return Ok(Vec::new()),
+            // RFC 8705 §2: the provider needs it to know which registration counts.
+            Self::Certificate(_) => return Ok(vec![("client_id", client_id.to_owned())]),
+            Self::PrivateKeyJwt(key) => key,
         };
         let assertion = key.assertion(client_id, client_id, issuer, clock.now(), random)?;
         Ok(vec![

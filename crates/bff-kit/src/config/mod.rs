@@ -1,6 +1,7 @@
 //! Settings, read once from the command line and the environment.
 
 mod args;
+mod mtls;
 
 use std::time::Duration;
 
@@ -12,10 +13,14 @@ use kit::{
 use token_verify::{Issuer, IssuerArgs};
 use web_kit::client::TrustedProxies;
 
-pub use self::args::{AppArgs, BffArgs, BffPeerArgs, OwnArgs};
+pub use self::{
+    args::{AppArgs, BffArgs, BffPeerArgs, OwnArgs, machine_key, mtls_identity},
+    mtls::CertificateFiles,
+};
 use crate::{
     app::App,
-    client_auth::ClientAuth,
+    client_auth::{ClientAuth, ClientKey},
+    credentials::CredentialSettings,
     provider::AudienceBy,
     sessions::{SessionLifetimes, SessionMode},
 };
@@ -66,6 +71,10 @@ pub struct Config {
     pub token_margin: Duration,
     /// How a refresh names the audience.
     pub audience_by: AudienceBy,
+    /// How the credential for each API is got.
+    pub(crate) credentials: CredentialSettings,
+    /// Whether access tokens are bound to a key of the app's own.
+    pub dpop: bool,
     /// Where sealing keys are kept.
     pub state_dir: StateDir,
     /// Worker threads.
@@ -89,13 +98,23 @@ pub struct Sources<'a> {
     pub bff: &'a BffArgs,
 }
 
+/// With what the app proves who it is; `None` where it was found wrong already.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    /// The app itself.
+    pub auth: Option<ClientAuth>,
+    /// Its machine identity, where a method needs that.
+    pub machine: Option<ClientKey>,
+    /// Its certificate, and who vouches for mTLS ports, where a method needs that.
+    pub mtls: Option<Trust>,
+}
+
 impl Config {
-    /// Checks everything; what is wrong goes to `problems`. `auth` is `None`
-    /// where the app has found it wrong already.
+    /// Checks everything; what is wrong goes to `problems`.
     pub fn read<O: OwnArgs>(
         own: &O,
         from: Sources<'_>,
-        auth: Option<ClientAuth>,
+        keys: Keys,
         problems: &mut Problems,
     ) -> Option<Self> {
         let app = O::APP;
@@ -110,6 +129,7 @@ impl Config {
             _ => Some(app.mode),
         };
         let mode_choice = bff.mode_choice(problems);
+        let dpop = bff.dpop(problems);
         let mut url = |key, given: &Option<String>, default: Option<String>| match given {
             Some(text) => problems.http_url(key, text),
             None => default,
@@ -122,7 +142,14 @@ impl Config {
         let longest = time("BFF_SESSION_LONGEST", &bff.bff_session_longest, problems);
         let margin = time("BFF_TOKEN_MARGIN", &bff.bff_token_margin, problems);
         let per_user = bff.per_user(problems);
+        let credentials = bff.credentials(problems);
+        let api_key = bff.api_key(credentials, problems);
         let audience_by = problems.parse("BFF_AUDIENCE_BY", &bff.bff_audience_by);
+        let ports = (
+            peers.api1_mtls_url.as_deref(),
+            peers.idp_mtls_internal_url.as_deref(),
+        );
+        let mtls = mtls::peers(keys.mtls, issuer.as_ref(), ports, addresses, problems);
         let trusted_proxies = TrustedProxies::read(common, problems);
         Some(Self {
             app,
@@ -131,7 +158,7 @@ impl Config {
             api1_url: api1_url?,
             api2_grpc_url: api2_grpc_url?,
             trust: common.trust.clone(),
-            auth: auth?,
+            auth: keys.auth?,
             lifetimes: SessionLifetimes {
                 idle: idle?,
                 longest: longest?,
@@ -142,6 +169,14 @@ impl Config {
             mode_choice: mode_choice?,
             token_margin: margin?,
             audience_by: audience_by?,
+            credentials: CredentialSettings {
+                methods: credentials?,
+                choice: mode_choice?,
+                machine_key: keys.machine,
+                mtls,
+                api_key,
+            },
+            dpop: dpop?,
             state_dir: common.state_dir.clone(),
             workers: common.workers,
             trusted_proxies: trusted_proxies?,

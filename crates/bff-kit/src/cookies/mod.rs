@@ -1,6 +1,6 @@
 //! The one home of the apps' cookies: names, attributes, lifetimes. They are read
-//! by [`web_kit::cookies`]; `split` has values that are too long for one cookie,
-//! `set` what an answer changes.
+//! by [`web_kit::cookies`]; `split` divides values that are too long for one cookie,
+//! `set` collects the changes for a response.
 
 mod set;
 mod split;
@@ -94,8 +94,8 @@ pub(crate) fn forget_session(cookies: &Cookies<'_>) -> Vec<Cookie<'static>> {
         .into_iter()
         .flat_map(|name| split::parts_of(cookies, name).map(forget))
         .collect();
-    let carried = cookies.get(IDENTITY).is_some();
-    for audience in Audience::ALL.iter().filter(|_| carried) {
+    let has_token_cookies = cookies.get(IDENTITY).is_some();
+    for audience in Audience::ALL.iter().filter(|_| has_token_cookies) {
         for name in split::names(audience.cookie) {
             let mut cookie = base(name, String::new(), audience.path);
             cookie.make_removal();
@@ -105,15 +105,15 @@ pub(crate) fn forget_session(cookies: &Cookies<'_>) -> Vec<Cookie<'static>> {
     gone
 }
 
-/// A session cookie that the request brings more than once. None of them counts, so
-/// the browser could not sign in.
-pub(crate) fn doubled<'r>(cookies: &Cookies<'r>) -> Option<&'r str> {
+/// The name of a session cookie that the browser sends more than once. None of them is
+/// used, so a sign-in would fail.
+pub(crate) fn duplicate<'r>(cookies: &Cookies<'r>) -> Option<&'r str> {
     let is_sessions = |name: &str| {
         let split = [IDENTITY, RENEWAL];
         [SESSION, ENDED].contains(&name) || split.iter().any(|of| split::is_part(name, of))
     };
     let mut own = cookies.names().filter(|name| is_sessions(name));
-    own.find(|name| cookies.is_doubled(name))
+    own.find(|name| cookies.is_duplicate(name))
 }
 
 /// The name of the cookie of the login of `state`.

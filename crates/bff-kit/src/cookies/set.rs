@@ -1,17 +1,18 @@
-//! What an answer changes of the browser's cookies: a value that calls return,
-//! and that a handler puts on its answer.
+//! The changes to the browser's cookies: a value that calls return, and that a handler
+//! adds to its response.
 
 use actix_web::{HttpResponse, cookie::Cookie};
 
-/// Cookies to be set with one answer; of two with the same name the later one.
+/// Cookies to set with one response. Of two cookies with the same name, the later one is
+/// set.
 #[derive(Default)]
-#[must_use = "the browser keeps its old cookies unless an answer sets these"]
+#[must_use = "the browser keeps its old cookies unless a response sets these"]
 pub(crate) struct SetCookies(Vec<Change>);
 
 enum Change {
     Now(Cookie<'static>),
-    /// Made when the answer is ready: what was true when the request came may
-    /// have changed by then.
+    /// Made when the response is ready, because the session may have changed while the
+    /// request was handled.
     Late(Box<dyn FnOnce() -> Vec<Cookie<'static>>>),
 }
 
@@ -21,18 +22,18 @@ impl SetCookies {
         self.0.extend(cookies.into_iter().map(Change::Now));
     }
 
-    /// Sets what `make` returns once the answer is ready.
+    /// Sets the cookies that `make` returns when the response is ready.
     pub(crate) fn add_late(&mut self, make: impl FnOnce() -> Vec<Cookie<'static>> + 'static) {
         self.0.push(Change::Late(Box::new(make)));
     }
 
-    /// Sets what `later` sets, too.
+    /// Sets the cookies of `later` too.
     pub(crate) fn append(&mut self, later: Self) {
         self.0.extend(later.0);
     }
 
     /// `answer` with these cookies.
-    pub(crate) fn on(self, mut answer: HttpResponse) -> HttpResponse {
+    pub(crate) fn add_to(self, mut answer: HttpResponse) -> HttpResponse {
         for cookie in self.into_cookies() {
             if let Err(error) = answer.add_cookie(&cookie) {
                 tracing::error!("a cookie does not fit a header: {error}");
@@ -77,7 +78,7 @@ mod tests {
         let mut last = SetCookies::default();
         last.add([session("last")]);
         all.append(last);
-        let answer = all.on(HttpResponse::Ok().finish());
+        let answer = all.add_to(HttpResponse::Ok().finish());
         let mut set: Vec<_> = answer
             .cookies()
             .map(|c| format!("{}={}", c.name(), c.value()))

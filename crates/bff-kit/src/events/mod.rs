@@ -20,7 +20,7 @@ const COME_BACK: u64 = 30;
 /// `GET /session/events`. It does not extend the session, and costs nothing until the
 /// session changes.
 #[utoipa::path(
-    get, path = "/session/events", summary = "Tells when the session has ended", tag = "This app",
+    get, path = "/session/events", summary = "Events of the session, such as its end", tag = "This app",
     responses(
         (status = 200, description = "Server-sent events: `ended`, `replaced` or `drain` is the last one", content_type = "text/event-stream"),
         (status = 401, description = "No session"),

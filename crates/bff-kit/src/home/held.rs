@@ -22,20 +22,20 @@ pub(super) fn in_mode(mode: SessionMode) -> Vec<HeldCookie> {
         "A random id of 256 bits.".to_owned(),
     )];
     if mode.has_token_cookies() {
-        held.extend(carried(
+        held.extend(first_part(
             cookies::sealed(cookies::IDENTITY, ANY),
             "Who you are, sealed.".to_owned(),
         ));
     }
     if mode.is_in_cookies() {
-        held.extend(carried(
+        held.extend(first_part(
             cookies::sealed(cookies::RENEWAL, ANY),
             "The refresh token, sealed.".to_owned(),
         ));
     }
     if mode.has_token_cookies() {
         for audience in Audience::ALL {
-            held.extend(carried(
+            held.extend(first_part(
                 cookies::access_token(audience, ANY, Duration::ZERO),
                 format!("The access token for {}.", audience.uri),
             ));
@@ -45,7 +45,10 @@ pub(super) fn in_mode(mode: SessionMode) -> Vec<HeldCookie> {
 }
 
 /// The first part stands for all parts of a value.
-fn carried(cookies: Result<Vec<Cookie<'static>>, TooLarge>, holds: String) -> Option<HeldCookie> {
+fn first_part(
+    cookies: Result<Vec<Cookie<'static>>, TooLarge>,
+    holds: String,
+) -> Option<HeldCookie> {
     let first = cookies.ok()?.into_iter().next()?;
     Some(explained(&first, holds))
 }

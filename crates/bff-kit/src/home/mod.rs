@@ -7,7 +7,10 @@ use kit::config::{Site, Weakness, Weaknesses};
 use web_kit::problem::Problem;
 
 use crate::{
+    audiences::{API1, API2},
+    credentials::{Chosen, Credentials},
     csrf::Csrf,
+    login::{API1_CREDENTIAL, API2_CREDENTIAL},
     pages::{self, HomePage},
     params,
     sessions::{Purpose, Session},
@@ -25,6 +28,8 @@ pub(crate) async fn home(
     let mode = session
         .as_ref()
         .map_or(settings.mode, |session| session.about().mode);
+    let chosen = session.as_ref().map(|session| session.about().credentials);
+    let chosen = chosen.unwrap_or_default();
     let signed_in = session.map(|session| signed_in(&csrf, &session));
     let page = HomePage {
         app: pages::App {
@@ -34,6 +39,7 @@ pub(crate) async fn home(
         signed_in,
         mode,
         choice: settings.choice,
+        credentials: credentials(bff.sessions.credentials(), chosen),
         cookies: held::in_mode(mode),
         still_good: still_good(&bff, &req),
         other_app: bff
@@ -47,7 +53,7 @@ pub(crate) async fn home(
         idp_url: bff.provider.issuer().to_owned(),
         note: reflected(&req, bff.weaknesses),
     };
-    Ok(set.on(page.respond()))
+    Ok(set.add_to(page.respond()))
 }
 
 fn signed_in(csrf: &Csrf, session: &Session) -> pages::SignedIn {
@@ -66,6 +72,21 @@ fn signed_in(csrf: &Csrf, session: &Session) -> pages::SignedIn {
         },
         csrf_token: csrf.form_token(&session.id),
     }
+}
+
+/// How a session that chose `chosen` gets the credential for each API.
+fn credentials(known: &Credentials, chosen: Chosen) -> Vec<pages::ApiCredential> {
+    let apis = [
+        ("API-1", API1_CREDENTIAL, &API1),
+        ("API-2", API2_CREDENTIAL, &API2),
+    ];
+    let of = |(api, parameter, audience)| pages::ApiCredential {
+        api,
+        parameter,
+        method: known.method(chosen, audience),
+        methods: known.methods(audience).collect(),
+    };
+    apis.map(of).into()
 }
 
 /// Access tokens of sessions that have ended in this browser.

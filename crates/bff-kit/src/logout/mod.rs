@@ -2,7 +2,7 @@
 //! browser on to the provider, which ends its own session and so every other
 //! app's session.
 
-mod asked;
+mod options;
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -17,7 +17,7 @@ use web_kit::{
     problem::Problem,
 };
 
-use self::asked::Asked;
+use self::options::LogoutOptions;
 use crate::{
     cookies::{self, Cookies},
     revocation::{StillValid, revoke, still_valid},
@@ -65,8 +65,8 @@ pub(crate) async fn logout(
     bff: web::Data<Bff>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let asked = Asked::read(&req, b"").map_err(no_logout)?;
-    if let Some(name) = cookies::doubled(&Cookies::of(&req)) {
+    let options = LogoutOptions::read(&req, b"").map_err(no_logout)?;
+    if let Some(name) = cookies::duplicate(&Cookies::of(&req)) {
         return Err(twice(name));
     }
     let (session, mut set) = bff.sessions.open(&req, Purpose::PEEK).await?;
@@ -75,9 +75,9 @@ pub(crate) async fn logout(
     } else {
         // The browser may still have cookies of a session that ended elsewhere.
         set.add(cookies::forget_session(&Cookies::of(&req)));
-        Ok(LoggedOut::here(Vec::new()).answer(asked.by_script))
+        Ok(LoggedOut::here(Vec::new()).answer(options.by_script))
     };
-    Ok(set.on(answer.unwrap_or_else(HttpResponse::from_error)))
+    Ok(set.add_to(answer.unwrap_or_else(HttpResponse::from_error)))
 }
 
 async fn end(
@@ -91,10 +91,10 @@ async fn end(
     } else {
         Bytes::new()
     };
-    let asked = Asked::read(req, &form).map_err(no_logout)?;
+    let options = LogoutOptions::read(req, &form).map_err(no_logout)?;
     let ended = bff.sessions.end(req, session).await?;
     let revoking = revoke(&bff.provider, &ended);
-    let at_provider = match asked.scope {
+    let at_provider = match options.scope {
         Scope::App => None,
         Scope::Everywhere => end_at_provider(bff, req, &ended).await,
     };
@@ -108,7 +108,7 @@ async fn end(
         },
         None => here,
     };
-    Ok(ended.cookies.on(logged_out.answer(asked.by_script)))
+    Ok(ended.cookies.add_to(logged_out.answer(options.by_script)))
 }
 
 fn no_logout(why: String) -> Problem {
@@ -117,7 +117,7 @@ fn no_logout(why: String) -> Problem {
 
 /// The request names two sessions, and none is ended.
 fn twice(name: &str) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "A cookie is there twice").detail(format!(
+    Problem::new(StatusCode::BAD_REQUEST, "Duplicate cookie").detail(format!(
         "This browser sends the cookie {name} twice, so the app cannot tell which session to end. Delete every cookie with this name, of this site and of its parent domains."
     ))
 }

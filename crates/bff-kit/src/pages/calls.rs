@@ -33,6 +33,20 @@ impl Call {
             Site::Api1,
             "HTTP, then HTTP to api-2",
         ),
+        Self::new(
+            "What API\u{2011}1 knows of you",
+            "GET",
+            "/api1/whoami",
+            Site::Api1,
+            "HTTP",
+        ),
+        Self::new(
+            "What API\u{2011}2 knows of you",
+            "GET",
+            "/api2/whoami",
+            Site::Api2,
+            "gRPC",
+        ),
     ];
 
     const fn new(

@@ -6,7 +6,7 @@ use kit::clock::Timestamp;
 use web_kit::ui::{Csp, Site, page, utc};
 
 use super::calls::Call;
-use crate::sessions::SessionMode;
+use crate::{credentials::CredentialMethod, sessions::SessionMode};
 
 /// Who is signed in, what the browser holds, and a button for each call. It
 /// works signed out, and without JavaScript: calls are links and forms then.
@@ -21,6 +21,8 @@ pub(crate) struct HomePage {
     pub mode: SessionMode,
     /// Whether a login may choose another mode.
     pub choice: bool,
+    /// How it gets the credential for each API.
+    pub credentials: Vec<ApiCredential>,
     /// The cookies of that mode.
     pub cookies: Vec<HeldCookie>,
     /// What is left of sessions that have ended in this browser.
@@ -42,6 +44,19 @@ pub(crate) struct App {
     pub name: String,
     /// Its colour.
     pub site: Site,
+}
+
+/// How a session gets the credential for an API.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiCredential {
+    /// The API, such as `API-1`.
+    pub api: &'static str,
+    /// The parameter of `/login` that chooses another method.
+    pub parameter: &'static str,
+    /// The method.
+    pub method: CredentialMethod,
+    /// Those that a login may choose.
+    pub methods: Vec<CredentialMethod>,
 }
 
 /// What is shown with a session.
@@ -168,6 +183,12 @@ pub(super) mod tests {
             signed_in,
             mode: SessionMode::Hybrid,
             choice: false,
+            credentials: vec![ApiCredential {
+                api: "API-1",
+                parameter: "api1_credential",
+                method: CredentialMethod::TokenExchange,
+                methods: CredentialMethod::ALL.to_vec(),
+            }],
             cookies: vec![HeldCookie {
                 name: "__Host-session_id".into(),
                 attributes: "HttpOnly; Secure; SameSite=Lax; Path=/".into(),
@@ -285,6 +306,24 @@ pub(super) mod tests {
                 let (html, _) = page(offering.respond()).await;
                 assert_eq!(html.matches("/login?return_to=/&amp;mode=").count(), times);
             }
+        }
+    }
+
+    #[actix_web::test]
+    async fn how_credentials_are_got_is_shown_and_offered_where_there_is_a_choice() {
+        for choice in [false, true] {
+            let offering = HomePage {
+                choice,
+                ..home(Some(alice("Alice")))
+            };
+            let (html, _) = page(offering.respond()).await;
+            assert!(html.contains("acts for you (act)"), "{html}");
+            for method in CredentialMethod::ALL {
+                let option = format!("<option value=\"{method}\"");
+                assert_eq!(html.contains(&option), choice, "{method}");
+            }
+            let selected = "<option value=\"token_exchange\" selected>";
+            assert_eq!(html.contains(selected), choice);
         }
     }
 

@@ -9,7 +9,9 @@ mod message;
 
 pub(crate) use assets::assets;
 pub(crate) use docs::DocsPage;
-pub(crate) use home::{App, HeldCookie, HomePage, OtherApp, Session, SignedIn, StillGood, User};
+pub(crate) use home::{
+    ApiCredential, App, HeldCookie, HomePage, OtherApp, Session, SignedIn, StillGood, User,
+};
 pub(crate) use message::MessagePage;
 pub(crate) use web_kit::ui::swagger::file as docs_asset;
 

@@ -14,8 +14,8 @@ impl Provider {
         id_token: Option<&str>,
         back_to: &str,
     ) -> Result<Option<String>, ProviderError> {
-        let known = self.known().await?;
-        let endpoint = &known.metadata.end_session_endpoint;
+        let discovery = self.discovery().await?;
+        let endpoint = &discovery.metadata.end_session_endpoint;
         let Some(endpoint) = endpoint else {
             return Ok(None);
         };

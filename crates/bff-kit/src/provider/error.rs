@@ -74,10 +74,10 @@ impl ProviderError {
     }
 }
 
-/// Records `outcome` in the current span.
-pub(crate) fn note<T>(outcome: Result<T, ProviderError>) -> Result<T, ProviderError> {
-    let said = outcome.as_ref().err().map_or(OK, ProviderError::outcome);
-    Span::current().record("sso.outcome", said);
+/// Records in the current span how the call ended.
+pub(crate) fn record_outcome<T>(outcome: Result<T, ProviderError>) -> Result<T, ProviderError> {
+    let value = outcome.as_ref().err().map_or(OK, ProviderError::outcome);
+    Span::current().record("sso.outcome", value);
     outcome
 }
 

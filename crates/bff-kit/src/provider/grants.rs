@@ -80,8 +80,8 @@ impl Provider {
     }
 
     async fn grants_endpoint(&self) -> Result<Option<String>, ProviderError> {
-        let known = self.known().await?;
-        let endpoint = &known.metadata.grants_endpoint;
+        let discovery = self.discovery().await?;
+        let endpoint = &discovery.metadata.grants_endpoint;
         Ok(endpoint.clone())
     }
 }

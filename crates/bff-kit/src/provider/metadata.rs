@@ -15,6 +15,8 @@ pub(crate) struct Metadata {
     pub(crate) authorization_endpoint: Url,
     /// The endpoint that redeems codes and refresh tokens.
     pub(super) token_endpoint: String,
+    /// The same for clients with a certificate (RFC 8705 §5).
+    pub(super) mtls_token_endpoint: Option<String>,
     /// RFC 9126 §5. Providers may lack this endpoint and the following ones.
     pub(super) pushed_authorization_request_endpoint: Option<String>,
     /// RFC 8414 §2.
@@ -50,6 +52,7 @@ impl Metadata {
                 .filter(|url| matches!(url.scheme(), "http" | "https"))
                 .ok_or("its member authorization_endpoint is no web address")?,
             token_endpoint: needed("token_endpoint")?,
+            mtls_token_endpoint: alias(&document, "token_endpoint"),
             pushed_authorization_request_endpoint: perhaps("pushed_authorization_request_endpoint"),
             revocation_endpoint: perhaps("revocation_endpoint"),
             end_session_endpoint: perhaps("end_session_endpoint"),
@@ -61,6 +64,15 @@ impl Metadata {
             .unwrap_or_default(),
         })
     }
+}
+
+/// The endpoint `name` for clients with a certificate (RFC 8705 §5). One that cannot be
+/// read counts as missing.
+fn alias(document: &Members, name: &'static str) -> Option<String> {
+    let aliases = document.value("mtls_endpoint_aliases")?;
+    let aliases = Members::of(aliases.clone()).ok()?;
+    let text = optional("mtls_endpoint_aliases", aliases.text(name))?;
+    Some(text.to_owned())
 }
 
 impl Provider {
@@ -144,6 +156,27 @@ mod tests {
     }
 
     #[test]
+    fn rfc8705_5_the_alias_of_the_token_endpoint_is_read_where_it_can_be() {
+        let of = |aliases: Value| {
+            let read = read(&json!({ "mtls_endpoint_aliases": aliases }));
+            read.ok().unwrap().mtls_token_endpoint
+        };
+        let alias = "https://tenant.example.com:8481/token";
+        assert_eq!(
+            of(json!({ "token_endpoint": alias })).as_deref(),
+            Some(alias)
+        );
+        for odd in [
+            json!(null),
+            json!([alias]),
+            json!({"token_endpoint": 5}),
+            json!({}),
+        ] {
+            assert_eq!(of(odd.clone()), None, "{odd}");
+        }
+    }
+
+    #[test]
     fn oidc_discovery_4_3_the_issuer_is_compared_exactly_and_what_is_needed_is_named() {
         for (changes, named) in [
             (json!({"issuer": "https://tenant.example.com"}), "issuer"),
@@ -159,5 +192,25 @@ mod tests {
             assert!(why.contains(&format!("member {named} ")), "{why}");
         }
         assert!(Metadata::read(b"[]", ISSUER).is_err());
+    }
+
+    #[test]
+    fn fuzz_discovery_documents() {
+        let mut whole = document();
+        whole["mtls_endpoint_aliases"] =
+            json!({"token_endpoint": "https://idp.example:8481/token"});
+        whole["end_session_endpoint"] = json!("https://tenant.example.com/logout");
+        whole["authorization_response_iss_parameter_supported"] = json!(true);
+        let seeds = [whole.to_string(), document().to_string()];
+        fuzz::run(&seeds, |bytes| match Metadata::read(bytes, ISSUER) {
+            Ok(metadata) => {
+                let scheme = metadata.authorization_endpoint.scheme();
+                assert!(matches!(scheme, "http" | "https"), "{scheme}");
+                assert!(!metadata.token_endpoint.is_empty());
+                let document: Value = serde_json::from_slice(bytes).unwrap();
+                assert_eq!(document["issuer"], ISSUER);
+            }
+            Err(why) => assert!(why.len() < 200, "{why}"),
+        });
     }
 }

@@ -8,6 +8,8 @@ mod id_token;
 mod logout_token;
 mod metadata;
 mod par;
+mod proving;
+mod request_token;
 mod revoke;
 mod signed;
 mod token;
@@ -26,9 +28,10 @@ use token_verify::{Issuer, Jwks};
 use tokio::sync::OnceCell;
 
 use self::{metadata::Metadata, types::OidcClient};
-use crate::{client_auth::ClientAuth, meters::Meters};
+use crate::{client_auth::ClientAuth, meters::Meters, prover::Prover};
 
-pub(crate) use error::{ProviderError, note};
+pub(crate) use call::AsClient;
+pub(crate) use error::{ProviderError, record_outcome};
 pub(crate) use grants::UserGrant;
 pub(crate) use id_token::{Expected, Identity};
 pub(crate) use logout_token::{BadLogoutToken, LogoutToken, Subject};
@@ -51,16 +54,17 @@ pub(crate) struct ProviderSettings {
 pub(crate) struct Provider {
     settings: ProviderSettings,
     backchannel: Backchannel,
+    prover: Option<Prover>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     meters: Meters,
     /// The provider's keys.
     jwks: Arc<Jwks>,
-    known: OnceCell<Known>,
+    discovery: OnceCell<Discovery>,
 }
 
 /// The result of discovery, and the client made from it.
-pub(crate) struct Known {
+pub(crate) struct Discovery {
     pub(crate) metadata: Metadata,
     client: OidcClient,
 }
@@ -80,11 +84,23 @@ impl Provider {
             backchannel: Backchannel::new(settings.issuer.clone()),
             jwks: settings.issuer.clone().jwks(deps.clock.clone()),
             settings,
+            prover: None,
             clock: deps.clock.clone(),
             random: deps.random.clone(),
             meters,
-            known: OnceCell::new(),
+            discovery: OnceCell::new(),
         }
+    }
+
+    /// Gets tokens that are bound to the key of `prover`.
+    #[must_use]
+    pub(crate) fn proving(self, prover: Option<Prover>) -> Self {
+        Self { prover, ..self }
+    }
+
+    /// What proves possession of the app's key, if its tokens are bound to one.
+    pub(crate) const fn prover(&self) -> Option<&Prover> {
+        self.prover.as_ref()
     }
 
     /// The issuer's identifier, exactly as the provider spells it.
@@ -102,18 +118,19 @@ impl Provider {
         &self.jwks
     }
 
-    /// The result of discovery, which the first call makes.
-    pub(crate) async fn known(&self) -> Result<&Known, ProviderError> {
-        let discovering = || async { self.logged("discovery", self.discover().await) };
-        self.known.get_or_try_init(discovering).await
+    /// The result of discovery. The first call fetches it.
+    pub(crate) async fn discovery(&self) -> Result<&Discovery, ProviderError> {
+        let discovering =
+            || async { Self::logged(self.client_id(), "discovery", self.discover().await) };
+        self.discovery.get_or_try_init(discovering).await
     }
 
-    async fn discover(&self) -> Result<Known, ProviderError> {
+    async fn discover(&self) -> Result<Discovery, ProviderError> {
         let metadata = self.ask_for_metadata().await?;
         self.jwks.refresh().await?;
         let client = self.client(&metadata.token_endpoint);
         let client = client.map_err(|error| ProviderError::Invalid(format!("discovery: {error}")));
-        Ok(Known {
+        Ok(Discovery {
             client: client?,
             metadata,
         })
@@ -137,14 +154,22 @@ impl Provider {
             .set_redirect_uri(RedirectUrl::new(settings.redirect_uri.clone())?))
     }
 
-    /// Logs a failed `call`, with the client and the OAuth error.
+    /// The app itself, as a client.
+    pub(crate) fn own_client(&self) -> AsClient<'_> {
+        AsClient {
+            id: &self.settings.client_id,
+            auth: &self.settings.auth,
+        }
+    }
+
+    /// Logs a failed `call` of `client`, with the OAuth error.
     fn logged<T>(
-        &self,
+        client: &str,
         call: &'static str,
         answer: Result<T, ProviderError>,
     ) -> Result<T, ProviderError> {
         if let Err(error) = &answer {
-            let (client, code) = (self.client_id(), error.outcome());
+            let code = error.outcome();
             // Expected: the session was ended at the provider.
             if error.is_refused_as(ErrorCode::InvalidGrant) {
                 tracing::info!(call, client, error = code, "the identity provider: {error}");
@@ -155,12 +180,13 @@ impl Provider {
         answer
     }
 
-    /// The parameters that authenticate the app in a request's body.
-    fn auth_params(&self) -> Result<Vec<(&'static str, String)>, ProviderError> {
-        let ProviderSettings {
-            auth, client_id, ..
-        } = &self.settings;
-        auth.params(client_id, self.issuer(), &*self.clock, &*self.random)
+    /// The parameters that authenticate `client` in a request's body.
+    fn auth_params(
+        &self,
+        client: AsClient<'_>,
+    ) -> Result<Vec<(&'static str, String)>, ProviderError> {
+        let AsClient { id, auth } = client;
+        auth.params(id, self.issuer(), &*self.clock, &*self.random)
             .map_err(|error| {
                 ProviderError::Invalid(format!("the assertion cannot be signed: {error}"))
             })

@@ -5,7 +5,7 @@ use kit::telemetry::names::span;
 use oauth_types::Members;
 use tracing::{Instrument as _, field::Empty};
 
-use super::{Provider, ProviderError, note};
+use super::{Provider, ProviderError, record_outcome};
 
 /// The maximum length of a `request_uri` in bytes.
 const MAX_REQUEST_URI: usize = 1024;
@@ -17,14 +17,14 @@ impl Provider {
         params: &[(&'static str, String)],
     ) -> Result<String, ProviderError> {
         let span = kit::step!(span::PAR_PUSH, "sso.outcome" = Empty);
-        let pushing = async { note(self.push_now(params).await) };
+        let pushing = async { record_outcome(self.push_now(params).await) };
         pushing.instrument(span).await
     }
 
     async fn push_now(&self, params: &[(&'static str, String)]) -> Result<String, ProviderError> {
         let invalid = |why: &str| ProviderError::Invalid(format!("pushing: {why}"));
-        let known = self.known().await?;
-        let endpoint = known
+        let discovery = self.discovery().await?;
+        let endpoint = discovery
             .metadata
             .pushed_authorization_request_endpoint
             .as_ref();

@@ -7,7 +7,7 @@ use kit::telemetry::names::span;
 use tokio::time::timeout;
 use tracing::{Instrument as _, field::Empty};
 
-use super::{Provider, ProviderError, note};
+use super::{Provider, ProviderError, record_outcome};
 
 /// How long a logout waits for a revocation.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -22,14 +22,14 @@ impl Provider {
         };
         let revoking = async {
             let revoked = timeout(PATIENCE, self.revoke_now(refresh_token)).await;
-            note(revoked.map_err(late).flatten())
+            record_outcome(revoked.map_err(late).flatten())
         };
         revoking.instrument(span).await
     }
 
     async fn revoke_now(&self, refresh_token: &str) -> Result<(), ProviderError> {
-        let known = self.known().await?;
-        let endpoint = &known.metadata.revocation_endpoint;
+        let discovery = self.discovery().await?;
+        let endpoint = &discovery.metadata.revocation_endpoint;
         let endpoint = endpoint.as_deref().ok_or_else(|| {
             ProviderError::Invalid("its metadata names no endpoint to revoke tokens at".to_owned())
         })?;

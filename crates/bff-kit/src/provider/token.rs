@@ -6,7 +6,7 @@ use kit::{
     clock::Timestamp,
     telemetry::names::{OK, span},
 };
-use oauth_types::names::grant;
+use oauth_types::names::{access_token_type, grant};
 use openidconnect::{
     AuthorizationCode, OAuth2TokenResponse as _, PkceCodeVerifier, RefreshToken,
     core::CoreTokenType,
@@ -14,7 +14,7 @@ use openidconnect::{
 use tokio::time::Instant;
 use tracing::{Instrument as _, field::Empty};
 
-use super::{Provider, ProviderError, note, types::TokenAnswer};
+use super::{Provider, ProviderError, record_outcome, types::TokenAnswer};
 use crate::{audiences, bearer::Bearer};
 
 /// The assumed lifetime of an access token if the response does not state one (RFC 6749
@@ -40,7 +40,7 @@ impl std::str::FromStr for AudienceBy {
             "resource" => Ok(Self::Resource),
             "audience" => Ok(Self::Audience),
             "scope" => Ok(Self::Scope),
-            _ => Err("resource, audience or scope"),
+            _ => Err("resource, audience or scope is expected"),
         }
     }
 }
@@ -61,7 +61,8 @@ pub(crate) struct Grant {
 
 impl Provider {
     /// Redeems `code` (RFC 6749 §4.1.3) with its PKCE verifier (RFC 7636 §4.5).
-    /// It is sent once: the second use of a code revokes its tokens.
+    /// It is sent once: the second use of a code revokes its tokens. A request that is refused
+    /// because its DPoP proof has no nonce does not use the code (RFC 9449 §8).
     pub(crate) async fn redeem_code(
         &self,
         code: &str,
@@ -73,18 +74,20 @@ impl Provider {
             "sso.grant" = grant,
             "sso.outcome" = Empty
         );
-        let redeeming = self.timed(grant, self.redeem_code_now(code, verifier));
+        let redeeming = self.redeem_code_now(code, verifier);
+        let redeeming = self.timed(self.client_id(), grant, redeeming);
         redeeming.instrument(span).await
     }
 
-    /// Logs and measures a call to the token endpoint.
-    async fn timed(
+    /// Logs and measures a call of `client` to the token endpoint.
+    pub(super) async fn timed(
         &self,
+        client: &str,
         grant: &'static str,
         calling: impl Future<Output = Result<Grant, ProviderError>>,
     ) -> Result<Grant, ProviderError> {
         let started = Instant::now();
-        let answer = self.logged(grant, note(calling.await));
+        let answer = Self::logged(client, grant, record_outcome(calling.await));
         let outcome = answer.as_ref().err().map_or(OK, ProviderError::in_a_metric);
         let calls = &self.meters.token_calls;
         calls.record(&[grant, outcome], started.elapsed());
@@ -92,15 +95,21 @@ impl Provider {
     }
 
     async fn redeem_code_now(&self, code: &str, verifier: &str) -> Result<Grant, ProviderError> {
-        let known = self.known().await?;
+        let ask = || self.redeem_code_once(code, verifier);
+        self.with_new_nonce(ask().await, ask).await
+    }
+
+    async fn redeem_code_once(&self, code: &str, verifier: &str) -> Result<Grant, ProviderError> {
+        let discovery = self.discovery().await?;
         let asked_at = self.clock.now();
         let code = AuthorizationCode::new(code.to_owned());
-        let mut request = known.client.exchange_code(code);
+        let mut request = discovery.client.exchange_code(code);
         request = request.set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned()));
-        for (name, value) in self.auth_params()? {
+        for (name, value) in self.auth_params(self.own_client())? {
             request = request.add_extra_param(name, value);
         }
-        read(&request.request_async(&self.backchannel).await?, asked_at)
+        let answer = request.request_async(&self.token_client()).await?;
+        self.read(&answer, asked_at)
     }
 
     /// Redeems `refresh_token` for an access token to `audience` (RFC 6749 §6).
@@ -119,15 +128,9 @@ impl Provider {
             "sso.grant" = grant,
             "sso.outcome" = Empty
         );
-        let twice = async {
-            match self.refresh_once(refresh_token, audience, by).await {
-                Err(ProviderError::Unavailable { .. }) => {
-                    self.refresh_once(refresh_token, audience, by).await
-                }
-                answer => answer,
-            }
-        };
-        self.timed(grant, twice).instrument(span).await
+        let ask = || self.refresh_once(refresh_token, audience, by);
+        let redeeming = self.timed(self.client_id(), grant, self.retried(ask));
+        redeeming.instrument(span).await
     }
 
     async fn refresh_once(
@@ -136,25 +139,44 @@ impl Provider {
         audience: &str,
         by: AudienceBy,
     ) -> Result<Grant, ProviderError> {
-        let known = self.known().await?;
+        let discovery = self.discovery().await?;
         let asked_at = self.clock.now();
         let refresh_token = RefreshToken::new(refresh_token.to_owned());
-        let mut request = known.client.exchange_refresh_token(&refresh_token);
+        let mut request = discovery.client.exchange_refresh_token(&refresh_token);
         request = match by {
             AudienceBy::Resource => request.add_extra_param("resource", audience),
             AudienceBy::Audience => request.add_extra_param("audience", audience),
             AudienceBy::Scope => {
-                let own = audiences::scope().filter(|token| belongs_to(token, audience));
+                let own = audiences::scope_of(audience);
                 request.add_scopes(
                     own.iter()
                         .map(|token| openidconnect::Scope::new(token.to_owned())),
                 )
             }
         };
-        for (name, value) in self.auth_params()? {
+        for (name, value) in self.auth_params(self.own_client())? {
             request = request.add_extra_param(name, value);
         }
-        read(&request.request_async(&self.backchannel).await?, asked_at)
+        let answer = request.request_async(&self.token_client()).await?;
+        self.read(&answer, asked_at)
+    }
+
+    /// Reads a response. A provider that gives a bearer token to an app whose tokens have to
+    /// be bound ignores the app's proof (RFC 9449 §5).
+    pub(super) fn read(
+        &self,
+        answer: &TokenAnswer,
+        asked_at: Timestamp,
+    ) -> Result<Grant, ProviderError> {
+        let grant = read(answer, asked_at)?;
+        if grant.access_token.is_bound() == self.prover.is_some() {
+            return Ok(grant);
+        }
+        let expected = match self.prover {
+            Some(_) => "the token is not bound to the app's key: its token_type is not DPoP",
+            None => "the token is not a Bearer token",
+        };
+        Err(ProviderError::Invalid(expected.to_owned()))
     }
 }
 
@@ -176,24 +198,21 @@ impl Grant {
     }
 }
 
-/// Whether the scope `token` belongs to `audience`, as `https://api-1/read` does.
-fn belongs_to(token: &str, audience: &str) -> bool {
-    token
-        .strip_prefix(audience)
-        .is_some_and(|rest| rest.starts_with('/'))
-}
-
-fn read(answer: &TokenAnswer, asked_at: Timestamp) -> Result<Grant, ProviderError> {
+/// The tokens of `answer` to a request that was sent at `asked_at`.
+pub(super) fn read(answer: &TokenAnswer, asked_at: Timestamp) -> Result<Grant, ProviderError> {
     if let Some(refused) = answer.refused() {
         return Err(refused.clone().into());
     }
-    if *answer.token_type() != CoreTokenType::Bearer {
-        return Err(ProviderError::Invalid(
-            "the token is not a Bearer token".to_owned(),
-        ));
-    }
+    let is_bound = match answer.token_type() {
+        CoreTokenType::Bearer => false,
+        CoreTokenType::Extension(name) if name == access_token_type::DPOP => true,
+        _ => {
+            let why = "the token is not a Bearer token".to_owned();
+            return Err(ProviderError::Invalid(why));
+        }
+    };
     let lifetime = answer.expires_in().unwrap_or(ASSUMED_LIFETIME);
-    let access_token = Bearer::new(answer.access_token().secret());
+    let access_token = Bearer::bound_if(is_bound, answer.access_token().secret());
     Ok(Grant {
         access_token: access_token
             .ok_or_else(|| ProviderError::Invalid("its access token fits no header".to_owned()))?,
@@ -210,13 +229,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{super::types::ErrorAnswer, *};
-
-    #[test]
-    fn a_scope_belongs_to_the_audience_that_it_begins_with() {
-        assert!(belongs_to("https://api-1/read", "https://api-1"));
-        assert!(!belongs_to("https://api-10/read", "https://api-1"));
-        assert!(!belongs_to("openid", "https://api-1"));
-    }
 
     fn answer(changes: &Value) -> Result<Grant, String> {
         let mut members = json!({
@@ -240,8 +252,12 @@ mod tests {
         for bearer in ["Bearer", "bearer", "BEARER"] {
             assert!(answer(&json!({ "token_type": bearer })).is_ok(), "{bearer}");
         }
-        for other in [json!("DPoP"), json!("mac"), json!(null), json!(5)] {
+        for other in [json!("mac"), json!(null), json!(5), json!("")] {
             assert!(answer(&json!({ "token_type": other })).is_err(), "{other}");
+        }
+        for dpop in ["DPoP", "dpop"] {
+            let grant = answer(&json!({ "token_type": dpop })).ok().unwrap();
+            assert!(grant.access_token.is_bound(), "RFC 9449 section 5");
         }
     }
 
@@ -289,5 +305,23 @@ mod tests {
         for none in [r#"{"error":{"code":5}}"#, "[]", "{}"] {
             assert!(serde_json::from_str::<ErrorAnswer>(none).is_err(), "{none}");
         }
+    }
+
+    #[test]
+    fn fuzz_answers_of_the_provider() {
+        let seeds = [
+            r#"{"access_token":"a","token_type":"Bearer","expires_in":900,"refresh_token":"r","id_token":"i"}"#,
+            r#"{"error":"invalid_grant","error_description":"no"}"#,
+            r#"{"access_token":"a b","token_type":"bearer","expires_in":"1e3"}"#,
+        ];
+        fuzz::run(&seeds, |body| {
+            let Ok(answer) = serde_json::from_slice(body) else {
+                return;
+            };
+            let asked_at = Timestamp::from_secs(100);
+            if let Ok(grant) = read(&answer, asked_at) {
+                assert!(grant.expires_at >= asked_at);
+            }
+        });
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{fmt, time::Duration};
 
-use oauth_types::{Members, sounds_like_code};
+use oauth_types::{Members, names::access_token_type::DPOP, sounds_like_code};
 use openidconnect::{
     AccessToken, Client, EmptyAdditionalClaims, EndpointNotSet, EndpointSet, ErrorResponse,
     IdToken, OAuth2TokenResponse, RefreshToken, Scope, TokenResponse,
@@ -62,6 +62,8 @@ impl<'de> Deserialize<'de> for TokenAnswer {
             // RFC 6749 §7.1: in any case.
             token_type: if token_type.eq_ignore_ascii_case("bearer") {
                 CoreTokenType::Bearer
+            } else if token_type.eq_ignore_ascii_case(DPOP) {
+                CoreTokenType::Extension(DPOP.to_owned())
             } else {
                 CoreTokenType::Extension(String::new())
             },

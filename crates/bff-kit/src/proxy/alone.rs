@@ -20,7 +20,7 @@ impl ProxyAlone {
         let mut problems = Problems::new();
         // Never called.
         let api2_url = "http://127.0.0.1:9";
-        UpstreamUrls::read((api1_url, api2_url), &Trust::default(), &mut problems)
+        UpstreamUrls::read((api1_url, api2_url), &Trust::default(), None, &mut problems)
             .map(Self)
             .ok_or(problems)
     }
@@ -35,9 +35,9 @@ impl ProxyAlone {
 async fn relay(req: HttpRequest, upstreams: web::Data<Upstreams>) -> Result<HttpResponse, Problem> {
     let make = || Call {
         method: Method::GET,
-        uri: upstreams.paths.orders.clone(),
+        uri: upstreams.api1.paths.orders.uri.clone(),
         headers: to_api(&req),
         body: Bytes::new(),
     };
-    pass_on(upstreams.api1.call(&make).await?)
+    pass_on(upstreams.api1.connections.call(&make).await?)
 }

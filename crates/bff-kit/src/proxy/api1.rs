@@ -5,46 +5,51 @@ use actix_web::{
     http::StatusCode,
     web::{self, Bytes},
 };
-use http::{HeaderValue, Method, Uri, header};
+use http::{HeaderValue, Method, header};
 use kit::telemetry::names::span;
+use token_verify::dpop;
 use tracing::Instrument as _;
 use web_kit::{body::Body, problem::Problem};
 
 use super::{
-    Upstreams, headers,
+    Api1, Api1Paths, ApiPath, Upstreams, headers,
     http1::{Answer, Call},
     order::Order,
-    problems,
+    problems, with_credential,
 };
 use crate::{
     audiences::API1,
-    bearer::Bearer,
-    sessions::{Purpose, Session, Wanted},
+    credentials::Credential,
+    prover::Server,
+    sessions::{Purpose, Session},
     state::Bff,
 };
 
 const CALL: Purpose = Purpose::Call(&API1);
 
-/// A call to API-1, without its access token.
-struct Ask {
+/// What the app sends to API-1, without headers and credential. The credential decides
+/// which port it goes to.
+struct ApiRequest {
     method: Method,
-    uri: Uri,
+    at: fn(&Api1Paths) -> &ApiPath,
     body: Bytes,
 }
 
-impl Ask {
-    fn get(uri: &Uri) -> Self {
+const ORDERS: fn(&Api1Paths) -> &ApiPath = |paths| &paths.orders;
+
+impl ApiRequest {
+    const fn get(at: fn(&Api1Paths) -> &ApiPath) -> Self {
         Self {
             method: Method::GET,
-            uri: uri.clone(),
+            at,
             body: Bytes::new(),
         }
     }
 
-    fn place(uri: &Uri, order: &Order) -> Self {
+    fn place(order: &Order) -> Self {
         Self {
             method: Method::POST,
-            uri: uri.clone(),
+            at: ORDERS,
             body: serde_json::to_vec(order).unwrap_or_default().into(),
         }
     }
@@ -60,11 +65,7 @@ pub(crate) async fn list(
     bff: web::Data<Bff>,
     upstreams: web::Data<Upstreams>,
 ) -> Result<HttpResponse, Problem> {
-    let ask = Ask::get(&upstreams.paths.orders);
-    let calling = bff.sessions.with_session(&req, CALL, async |session| {
-        relay(&req, &bff, &upstreams, session, ask).await
-    });
-    calling.await
+    get(&req, &bff, &upstreams, ORDERS).await
 }
 
 /// `POST /api1/data`: places an order.
@@ -85,13 +86,14 @@ pub(crate) async fn place(
 ) -> Result<HttpResponse, Problem> {
     let calling = bff.sessions.with_session(&req, CALL, async |session| {
         let order = Order::receive(req.headers(), body).await?;
-        let ask = Ask::place(&upstreams.paths.orders, &order);
-        relay(&req, &bff, &upstreams, session, ask).await
+        let request = ApiRequest::place(&order);
+        relay(&req, &bff, &upstreams, session, request).await
     });
     calling.await
 }
 
-/// `GET /api1/order`: places an order by GET. Only in a lab with that weakness.
+/// `GET /api1/order`: places an order by GET. Only in a lab with the weakness
+/// `get-orders`.
 pub(crate) async fn place_by_get(
     req: HttpRequest,
     bff: web::Data<Bff>,
@@ -99,8 +101,8 @@ pub(crate) async fn place_by_get(
 ) -> Result<HttpResponse, Problem> {
     let calling = bff.sessions.with_session(&req, CALL, async |session| {
         let order = Order::of_query(req.query_string())?;
-        let ask = Ask::place(&upstreams.paths.orders, &order);
-        relay(&req, &bff, &upstreams, session, ask).await
+        let request = ApiRequest::place(&order);
+        relay(&req, &bff, &upstreams, session, request).await
     });
     calling.await
 }
@@ -115,9 +117,32 @@ pub(crate) async fn report(
     bff: web::Data<Bff>,
     upstreams: web::Data<Upstreams>,
 ) -> Result<HttpResponse, Problem> {
-    let ask = Ask::get(&upstreams.paths.report);
-    let calling = bff.sessions.with_session(&req, CALL, async |session| {
-        relay(&req, &bff, &upstreams, session, ask).await
+    get(&req, &bff, &upstreams, |paths| &paths.report).await
+}
+
+/// `GET /api1/whoami`: what API-1 knows of the user.
+#[utoipa::path(
+    get, path = "/api1/whoami", summary = "What API-1 knows of you", tag = "API-1, orders", security(("session" = [])),
+    responses((status = 200, description = "What the credential of the call says"), (status = 401, description = "No session"))
+)]
+pub(crate) async fn whoami(
+    req: HttpRequest,
+    bff: web::Data<Bff>,
+    upstreams: web::Data<Upstreams>,
+) -> Result<HttpResponse, Problem> {
+    get(&req, &bff, &upstreams, |paths| &paths.whoami).await
+}
+
+/// Passes a GET on to an address of API-1.
+async fn get(
+    req: &HttpRequest,
+    bff: &Bff,
+    upstreams: &Upstreams,
+    at: fn(&Api1Paths) -> &ApiPath,
+) -> Result<HttpResponse, Problem> {
+    let request = ApiRequest::get(at);
+    let calling = bff.sessions.with_session(req, CALL, async |session| {
+        relay(req, bff, upstreams, session, request).await
     });
     calling.await
 }
@@ -127,62 +152,65 @@ async fn relay(
     bff: &Bff,
     upstreams: &Upstreams,
     session: &mut Session,
-    ask: Ask,
+    request: ApiRequest,
 ) -> Result<HttpResponse, Problem> {
-    let wanted = Wanted {
-        audience: &API1,
-        rejected: None,
-    };
-    let token = bff.sessions.access_token(req, session, wanted).await?;
-    let call = || Call {
-        method: ask.method.clone(),
-        uri: ask.uri.clone(),
+    let call = |api1: &Api1| Call {
+        method: request.method.clone(),
+        uri: (request.at)(&api1.paths).uri.clone(),
         headers: headers::to_api(req),
-        body: ask.body.clone(),
+        body: request.body.clone(),
     };
-    let mut answer = send(upstreams, call, &token).await?;
-    if answer.status == http::StatusCode::UNAUTHORIZED {
-        // Keys or clocks may have changed: one new token, and no more than one.
-        let fresh = Wanted {
-            audience: &API1,
-            rejected: Some(token),
-        };
-        let token = bff.sessions.access_token(req, session, fresh).await?;
-        answer = send(upstreams, call, &token).await?;
-    }
+    let send = async |credential: &Credential| {
+        let sending = send(bff, upstreams, (request.at, call), credential);
+        sending.await
+    };
+    let is_refused = |answer: &Answer| answer.status == http::StatusCode::UNAUTHORIZED;
+    let answer = with_credential(bff, req, session, &API1, send, is_refused).await?;
     pass_on(answer)
 }
 
+/// Makes `call` to a path of API-1. Returns the answer, and whether API-1 gave out a new nonce for
+/// proofs with it.
 async fn send(
+    bff: &Bff,
     upstreams: &Upstreams,
-    call: impl Fn() -> Call,
-    token: &Bearer,
-) -> Result<Answer, Problem> {
+    (at, call): (fn(&Api1Paths) -> &ApiPath, impl Fn(&Api1) -> Call),
+    credential: &Credential,
+) -> Result<(Answer, bool), Problem> {
     let span = kit::step!(
         span::UPSTREAM,
         "sso.to" = "api-1",
-        "sso.audience" = API1.uri
+        "sso.audience" = API1.uri,
+        "sso.credential" = credential.method.as_str()
     );
+    let api1 = upstreams.api1(credential)?;
+    let path = at(&api1.paths).path;
+    let prover = bff.call_prover(Server::Api1, credential);
     let sending = async {
-        // Made inside the span, so that the API's becomes its child.
+        // Built inside the span, so that the API's span becomes its child.
         let make = || {
-            let mut call = call();
+            let mut call = call(api1);
             if call.method == Method::POST {
                 let json = HeaderValue::from_static("application/json");
                 call.headers.insert(header::CONTENT_TYPE, json);
             } else {
                 call.headers.remove(header::CONTENT_TYPE);
             }
-            headers::authorize(&mut call.headers, token);
+            credential.put_on(&mut call.headers);
+            if let Some(proof) = prover.and_then(|own| own.proof(call.method.as_str(), path)) {
+                call.headers.insert(dpop::HEADER, proof);
+            }
             call
         };
-        upstreams.api1.call(&make).await
+        api1.connections.call(&make).await
     };
-    Ok(sending.instrument(span).await?)
+    let answer = sending.instrument(span).await?;
+    let has_new_nonce = prover.is_some_and(|own| own.learn(&answer.headers));
+    Ok((answer, has_new_nonce))
 }
 
-/// The API's answer for the browser. The API's own answers about failures (502 to 504)
-/// are passed on; any other server error becomes the app's problem.
+/// The API's response, for the browser. A 401 and most server errors become a problem
+/// response of the app; 502 to 504 are the API's own about its upstreams, and pass.
 pub(super) fn pass_on(answer: Answer) -> Result<HttpResponse, Problem> {
     let status = answer.status.as_u16();
     match status {

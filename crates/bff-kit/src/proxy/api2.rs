@@ -3,22 +3,31 @@
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use kit::telemetry::names::span;
 use serde_json::{Value, json};
-use sso_proto::inventory::{ListRequest, ReserveRequest, inventory_client::InventoryClient};
-use tonic::{Code, Request, Response, Status, transport::Channel};
+use sso_proto::inventory::{
+    ListRequest, ReserveRequest, WhoAmIRequest, inventory_client::InventoryClient,
+};
+use token_verify::dpop;
+use tonic::{Code, Request, Response, Status, metadata::MetadataValue, transport::Channel};
 use tracing::Instrument as _;
 use web_kit::{body::Body, problem::Problem};
 
-use super::{Upstreams, order::Order, problems};
+use super::{Upstreams, order::Order, problems, with_credential};
 use crate::{
     audiences::API2,
-    bearer::Bearer,
-    sessions::{Purpose, Session, Wanted},
+    credentials::Credential,
+    prover::{CallProver, Server},
+    sessions::{Purpose, Session},
     state::Bff,
 };
 
 type Client = InventoryClient<Channel>;
 
 const CALL: Purpose = Purpose::Call(&API2);
+
+/// The paths of the methods.
+const LIST: &str = "/sso.inventory.v1.Inventory/List";
+const RESERVE: &str = "/sso.inventory.v1.Inventory/Reserve";
+const WHO_AM_I: &str = "/sso.inventory.v1.Inventory/WhoAmI";
 
 /// `GET /api2/data`: the stock.
 #[utoipa::path(
@@ -35,7 +44,7 @@ pub(crate) async fn list(
             let listed = client.list(request.map(|()| ListRequest {})).await;
             listed.map(Response::into_inner)
         };
-        let listed = call_api2(&req, &bff, &upstreams, session, call).await?;
+        let listed = call_api2(&req, &bff, &upstreams, session, (LIST, call)).await?;
         let items: Vec<_> = listed
             .items
             .iter()
@@ -73,7 +82,7 @@ pub(crate) async fn reserve(
             let reserved = client.reserve(request.map(|()| reservation)).await;
             reserved.map(Response::into_inner)
         };
-        let reserved = call_api2(&req, &bff, &upstreams, session, call).await?;
+        let reserved = call_api2(&req, &bff, &upstreams, session, (RESERVE, call)).await?;
         let reserved = json!({
             "id": reserved.id,
             "item": reserved.item,
@@ -85,47 +94,113 @@ pub(crate) async fn reserve(
     calling.await
 }
 
-/// Calls with the user's token, and once more with a new one if API-2 rejects it.
+/// `GET /api2/whoami`: what API-2 knows of the user.
+#[utoipa::path(
+    get, path = "/api2/whoami", summary = "What API-2 knows of you", tag = "API-2, inventory", security(("session" = [])),
+    responses((status = 200, description = "What the credential of the call says"), (status = 401, description = "No session"))
+)]
+pub(crate) async fn whoami(
+    req: HttpRequest,
+    bff: web::Data<Bff>,
+    upstreams: web::Data<Upstreams>,
+) -> Result<HttpResponse, Problem> {
+    let calling = bff.sessions.with_session(&req, CALL, async |session| {
+        let call = async |mut client: Client, request: Request<()>| {
+            let told = client.who_am_i(request.map(|()| WhoAmIRequest {})).await;
+            told.map(Response::into_inner)
+        };
+        let told = call_api2(&req, &bff, &upstreams, session, (WHO_AM_I, call)).await?;
+        let mut said = json!({
+            "sub": told.sub,
+            "client_id": told.client_id,
+            "aud": told.aud,
+            "scope": told.scope,
+        });
+        // The current actor outermost (RFC 8693 §4.1).
+        let nested = |prior, sub: &String| match prior {
+            Value::Null => json!({ "sub": sub }),
+            prior => json!({ "sub": sub, "act": prior }),
+        };
+        let act = told.act.iter().rev().fold(Value::Null, nested);
+        if !act.is_null() {
+            said["act"] = act;
+        }
+        Ok(answer(HttpResponse::Ok(), &said))
+    });
+    calling.await
+}
+
+/// Calls the method with the path `path` by `call`, with the session's credential.
 async fn call_api2<T>(
     req: &HttpRequest,
     bff: &Bff,
     upstreams: &Upstreams,
     session: &mut Session,
-    call: impl AsyncFn(Client, Request<()>) -> Result<T, Status>,
+    (path, call): (&str, impl AsyncFn(Client, Request<()>) -> Result<T, Status>),
 ) -> Result<T, Problem> {
-    let mut rejected = None;
-    for _ in 0..2 {
-        let wanted = Wanted {
-            audience: &API2,
-            rejected,
+    let send = async |credential: &Credential| {
+        let prover = bff.call_prover(Server::Api2, credential);
+        let once = async || {
+            let request = request(credential, prover, path)?;
+            call(upstreams.api2.clone(), request).await
         };
-        let token = bff.sessions.access_token(req, session, wanted).await?;
-        let span = kit::step!(
-            span::UPSTREAM,
-            "sso.to" = "api-2",
-            "sso.audience" = API2.uri
-        );
-        let once = async || call(upstreams.api2.clone(), request(&token)?).await;
-        let calling = async {
-            if req.method().is_safe() {
-                grpc_kit::call_idempotent(once).await
-            } else {
-                grpc_kit::call_retry_unprocessed(once).await
-            }
-        };
-        match calling.instrument(span).await {
-            Err(status) if status.code() == Code::Unauthenticated => rejected = Some(token),
-            outcome => return outcome.map_err(|status| problems::of_status(&status)),
+        let outcome = traced(req.method().is_safe(), credential, once).await;
+        let refused = outcome.as_ref().err().filter(|status| is_refusal(status));
+        let learnt = refused.zip(prover).is_some_and(|(status, prover)| {
+            let headers = status.metadata().clone().into_headers();
+            prover.learn(&headers)
+        });
+        Ok((outcome, learnt))
+    };
+    let is_refused = |outcome: &Result<T, Status>| outcome.as_ref().is_err_and(is_refusal);
+    let outcome = with_credential(bff, req, session, &API2, send, is_refused).await?;
+    outcome.map_err(|status| match status {
+        status if is_refusal(&status) => problems::token_refused(),
+        status => problems::of_status(&status),
+    })
+}
+
+fn is_refusal(status: &Status) -> bool {
+    status.code() == Code::Unauthenticated
+}
+
+/// Makes the call `once`, or again where that is safe, as a step of the trace.
+async fn traced<T>(
+    is_safe: bool,
+    credential: &Credential,
+    once: impl AsyncFn() -> Result<T, Status>,
+) -> Result<T, Status> {
+    let span = kit::step!(
+        span::UPSTREAM,
+        "sso.to" = "api-2",
+        "sso.audience" = API2.uri,
+        "sso.credential" = credential.method.as_str()
+    );
+    let calling = async {
+        if is_safe {
+            grpc_kit::call_idempotent(once).await
+        } else {
+            grpc_kit::call_retry_unprocessed(once).await
         }
-    }
-    Err(problems::token_refused())
+    };
+    calling.instrument(span).await
 }
 
 /// Made inside the call's span, so that API-2's becomes its child.
-fn request(token: &Bearer) -> Result<Request<()>, Status> {
-    let credentials = token.header().to_str().unwrap_or_default();
-    let request = grpc_kit::authorized((), credentials);
-    request.map_err(|_| Status::internal("the token does not fit a header"))
+fn request(
+    credential: &Credential,
+    prover: Option<CallProver<'_>>,
+    path: &str,
+) -> Result<Request<()>, Status> {
+    let request = grpc_kit::authorized((), credential.authorization());
+    let mut request = request.map_err(|_| Status::internal("the token does not fit a header"))?;
+    // gRPC calls are POST requests (RFC 9113 §8.3.1).
+    let proof = prover.and_then(|own| own.proof("POST", path));
+    let proof = proof.and_then(|proof| MetadataValue::try_from(proof.as_bytes()).ok());
+    if let Some(proof) = proof {
+        request.metadata_mut().insert(dpop::HEADER, proof);
+    }
+    Ok(request)
 }
 
 fn answer(mut response: actix_web::HttpResponseBuilder, body: &Value) -> HttpResponse {

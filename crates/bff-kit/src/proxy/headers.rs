@@ -1,35 +1,33 @@
-//! The headers that pass between browser and API: allow-lists, which contain neither
-//! cookies nor `Authorization` nor hop-by-hop headers.
+//! The headers that are passed on between browser and API. Both allow-lists contain
+//! neither cookies nor `Authorization` nor hop-by-hop headers.
 
 use actix_web::{HttpRequest, HttpResponseBuilder, http::header as browser};
 use http::{HeaderMap, HeaderName, HeaderValue, header as api};
 use kit::telemetry::propagation;
 
-use crate::bearer::Bearer;
+/// A header's name for actix-web and for hyper, which use different versions of `http`.
+type NamePair = (browser::HeaderName, HeaderName);
 
-/// A header's name on both sides: the two `http` crates differ in their version.
-type Both = (browser::HeaderName, HeaderName);
-
-const TO_API: [Both; 3] = [
+const TO_API: [NamePair; 3] = [
     (browser::ACCEPT, api::ACCEPT),
     (browser::ACCEPT_LANGUAGE, api::ACCEPT_LANGUAGE),
     (browser::CONTENT_TYPE, api::CONTENT_TYPE),
 ];
-const TO_BROWSER: [Both; 3] = [
+const TO_BROWSER: [NamePair; 3] = [
     (browser::CONTENT_TYPE, api::CONTENT_TYPE),
     (browser::CONTENT_LANGUAGE, api::CONTENT_LANGUAGE),
     (browser::RETRY_AFTER, api::RETRY_AFTER),
 ];
 const NO_STORE: browser::HeaderValue = browser::HeaderValue::from_static("no-store");
 /// Room for all headers of a call, so that the map never grows.
-const MOST: usize = 8;
+const CAPACITY: usize = 8;
 
-/// The headers of a call on behalf of `req`, without its access token.
+/// The headers of a call on behalf of `req`, without its credential.
 pub(super) fn to_api(req: &HttpRequest) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(MOST);
+    let mut headers = HeaderMap::with_capacity(CAPACITY);
     for (theirs, name) in TO_API {
         let sent = req.headers().get(theirs);
-        // Bytes are what the two crates share.
+        // By way of bytes, because the two crates have different types.
         let value = sent.and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok());
         if let Some(value) = value {
             headers.insert(name, value);
@@ -37,11 +35,6 @@ pub(super) fn to_api(req: &HttpRequest) -> HeaderMap {
     }
     propagation::inject(&mut headers);
     headers
-}
-
-/// Puts the access token on a call.
-pub(super) fn authorize(headers: &mut HeaderMap, access_token: &Bearer) {
-    headers.insert(api::AUTHORIZATION, access_token.header().clone());
 }
 
 /// Passes an API's headers on to the browser. No cache may store the answer.
@@ -84,11 +77,9 @@ mod tests {
         let request = sent
             .iter()
             .fold(TestRequest::default(), |req, pair| req.insert_header(*pair));
-        let mut headers = to_api(&request.to_http_request());
+        let headers = to_api(&request.to_http_request());
         let names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["accept", "content-type"]);
-        authorize(&mut headers, &Bearer::new("token").unwrap());
-        assert!(headers[api::AUTHORIZATION].is_sensitive());
     }
 
     #[test]

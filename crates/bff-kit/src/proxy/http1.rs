@@ -1,5 +1,6 @@
-//! HTTP/1.1 to an API: a small pool of this worker's connections, last in first out. A
-//! connection-level client costs half as much as a general one.
+//! HTTP/1.1 to an API, over a small pool of connections for each worker; the last one
+//! used is used first. Hyper's connection-level client costs half as much as a general
+//! HTTP client.
 
 use std::{cell::RefCell, io, str::FromStr, time::Duration};
 
@@ -102,16 +103,16 @@ type Sender = SendRequest<Full<Bytes>>;
 /// The pool.
 pub(crate) struct Pooled {
     target: Target,
-    /// Where it is reached over https.
+    /// If the API is reached over https.
     tls: Option<Tls>,
     idle: RefCell<Vec<(Sender, Instant)>>,
 }
 
 /// How a call on one connection failed.
 enum Failed {
-    /// The call never went out: another connection may carry it.
+    /// The call was not sent: it can go over another connection.
     NotSent,
-    /// It may have been carried out.
+    /// The API may have carried it out.
     Sent(UpstreamError),
 }
 
@@ -125,8 +126,8 @@ impl Pooled {
         }
     }
 
-    /// One call, as `make` makes it: again for another connection, where the first
-    /// turns out to be closed.
+    /// Makes one call. `make` builds the request, once for each connection that is tried:
+    /// an idle connection can turn out to be closed.
     pub(crate) async fn call(&self, make: &impl Fn() -> Call) -> Result<Answer, UpstreamError> {
         timeout(CALL_TIMEOUT, self.exchange(make))
             .await
@@ -145,7 +146,7 @@ impl Pooled {
                 Err(Failed::Sent(error)) => return Err(error),
             }
         }
-        // Boxed: most calls find a connection, and need no room for this.
+        // Boxed, so that a call that finds a connection needs no room for this future.
         let sender = Box::pin(self.connect()).await?;
         self.send(sender, make())
             .await
@@ -174,8 +175,9 @@ impl Pooled {
             }
         };
         let stream = connected_within(CONNECT_TIMEOUT, connecting).await?;
-        let shaken = handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = shaken.map_err(|e| UpstreamError::Unreachable(e.to_string()))?;
+        let connected = handshake(TokioIo::new(stream)).await;
+        let (sender, connection) =
+            connected.map_err(|e| UpstreamError::Unreachable(e.to_string()))?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!("a connection to an API ended: {error}");
@@ -224,7 +226,7 @@ impl Pooled {
 
     fn keep(&self, sender: Sender) {
         let mut idle = self.idle.borrow_mut();
-        // The oldest come first. Nothing else removes expired connections.
+        // The oldest is the first. Expired connections are removed only here.
         if idle
             .first()
             .is_some_and(|(_, since)| since.elapsed() >= IDLE)
@@ -237,8 +239,8 @@ impl Pooled {
     }
 }
 
-/// Connects in time. Nothing has been sent by then, so a timeout here is certain not to
-/// have done anything.
+/// Connects within a time. Nothing has been sent by then, so after a timeout the call was
+/// certainly not carried out.
 async fn connected_within<T>(
     longest: Duration,
     connecting: impl Future<Output = io::Result<T>>,

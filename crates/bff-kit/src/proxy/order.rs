@@ -147,4 +147,20 @@ mod tests {
         }
         assert_eq!(read("text/plain", "{}"), Err(415));
     }
+
+    #[test]
+    fn fuzz_orders() {
+        let seeds = [
+            r#"{"item":"chess-set","quantity":2}"#,
+            "item=chess-set&quantity=2",
+        ];
+        fuzz::run(&seeds, |body| {
+            for kind in [Kind::Json, Kind::Form] {
+                if let Ok(order) = Order::parse(kind, body) {
+                    let json = serde_json::to_vec(&order).unwrap();
+                    assert_eq!(Order::parse(Kind::Json, &json).ok(), Some(order));
+                }
+            }
+        });
+    }
 }

@@ -1,4 +1,4 @@
-//! The problems for calls that an API did not answer, or refused.
+//! Problem responses for calls that an API did not answer, or refused.
 
 use actix_web::http::StatusCode;
 use tonic::{Code, Status};
@@ -8,7 +8,7 @@ use super::http1::UpstreamError;
 
 /// The most characters of an API's message that are passed on.
 const MAX_SENTENCE: usize = 300;
-/// For a call that may have been carried out.
+/// The sentence for a call that the API may have carried out.
 const NOT_KNOWN: &str = "The call may have been carried out.";
 
 impl From<UpstreamError> for Problem {
@@ -25,7 +25,7 @@ impl From<UpstreamError> for Problem {
     }
 }
 
-/// `done`: whether the call may have been carried out.
+/// `done` says whether the API may have carried out the call.
 fn away(done: &str) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "API unavailable")
         .detail(format!("The API is not answering. {done}"))
@@ -37,12 +37,12 @@ fn late() -> Problem {
         .detail(format!("The API did not answer in time. {NOT_KNOWN}"))
 }
 
-/// The API rejected a new access token: API and provider disagree, and signing in again
-/// would not help.
+/// The API rejected a new access token, or a fixed credential: API and provider disagree,
+/// and signing in again would not help.
 pub(super) fn token_refused() -> Problem {
-    tracing::error!("an API refused a fresh access token");
-    Problem::new(StatusCode::BAD_GATEWAY, "Access token rejected by the API")
-        .detail("The API rejected the access token, and a new one too.")
+    tracing::error!("an API refused a fresh credential");
+    Problem::new(StatusCode::BAD_GATEWAY, "Credential rejected by the API")
+        .detail("The API rejected this app's credential, and a new one where there can be one.")
 }
 
 /// The API failed.
@@ -67,7 +67,7 @@ pub(super) fn of_status(status: &Status) -> Problem {
             said(StatusCode::CONFLICT, "Conflict")
         }
         Code::PermissionDenied => said(StatusCode::FORBIDDEN, "Not allowed"),
-        // API-2 says so, too, after its store's answer was lost.
+        // API-2 answers so, too, when its store did not answer.
         Code::ResourceExhausted | Code::Unavailable => away(NOT_KNOWN),
         Code::DeadlineExceeded | Code::Cancelled => late(),
         Code::Unauthenticated => token_refused(),

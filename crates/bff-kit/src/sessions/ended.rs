@@ -16,6 +16,7 @@ use super::{
 use crate::{
     audiences::Audience,
     cookies::{self, SetCookies},
+    credentials::UserToken,
 };
 
 /// The most sessions that a marker names: the latest.
@@ -43,12 +44,23 @@ impl Ended {
         Self {
             id_token: Some(record.id_token.clone()),
             refresh_token: record.refresh_token.clone(),
-            still_good: tokens
-                .map(|(audience, token)| (audience.clone(), token.expires_at))
-                .collect(),
+            still_good: latest(tokens.map(|(key, token)| (key.as_str(), token.expires_at))),
             cookies: SetCookies::default(),
         }
     }
+}
+
+/// By audience, when the last of its `tokens` ends, which have the names of a record.
+pub(super) fn latest<'t>(
+    tokens: impl Iterator<Item = (&'t str, Timestamp)>,
+) -> BTreeMap<String, Timestamp> {
+    let mut all = BTreeMap::new();
+    for (key, until) in tokens {
+        let audience = UserToken::audience_of(key).to_owned();
+        let known = all.entry(audience).or_insert(until);
+        *known = until.max(*known);
+    }
+    all
 }
 
 /// A session that has ended, as the marker names it.

@@ -24,10 +24,6 @@ pub(crate) enum SessionError {
     /// A browser would not keep its cookies.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
-    /// The provider's access tokens are not JWTs: one that came back in a cookie
-    /// could not be checked.
-    #[error("the provider's access tokens cannot be checked here")]
-    Opaque,
     /// The provider ended its session while this one began.
     #[error("the provider's session has ended meanwhile")]
     EndedMeanwhile,
@@ -99,7 +95,7 @@ impl From<SessionError> for Problem {
             SessionError::Store(error) => store_unreachable(&error.to_string()),
             SessionError::Provider(error) => provider_failed(&error),
             SessionError::EndedMeanwhile => not_signed_in(),
-            SessionError::TooLarge(_) | SessionError::Opaque => {
+            SessionError::TooLarge(_) => {
                 tracing::error!("a session fits no cookie: {error}");
                 Self::new(StatusCode::BAD_GATEWAY, "Session too large for cookies")
                     .detail("The identity provider's tokens do not fit the cookies that this session's mode needs.")

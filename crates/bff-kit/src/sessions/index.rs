@@ -146,16 +146,16 @@ impl Index {
             .collect())
     }
 
-    /// Marks that all sessions of `whose` end, as the provider said at `said_at`: those of
-    /// logins in progress too.
+    /// Marks that all sessions of `whose` end, by a logout token that the provider issued at
+    /// `logout_at`. A login in progress finds the mark.
     pub(super) async fn mark(
         &self,
         whose: Whose<'_>,
-        said_at: Timestamp,
+        logout_at: Timestamp,
     ) -> Result<(), StoreError> {
-        let said_at = said_at.millis().to_string();
+        let logout_at = logout_at.millis().to_string();
         let key = self.key("ended", whose);
-        self.store.put(&key, Bytes::from(said_at), MARK).await
+        self.store.put(&key, Bytes::from(logout_at), MARK).await
     }
 
     fn key(&self, what: &str, whose: Whose<'_>) -> String {
@@ -180,10 +180,10 @@ fn ends(whose: Whose<'_>, about: &About, mark: &[u8]) -> bool {
     match whose {
         Whose::Login(_) => true,
         Whose::User(_) => {
-            let said_at = std::str::from_utf8(mark)
+            let logout_at = std::str::from_utf8(mark)
                 .ok()
                 .and_then(|text| text.parse().ok());
-            said_at.is_none_or(|said_at: i64| about.identified_at.millis() <= said_at)
+            logout_at.is_none_or(|logout_at: i64| about.identified_at.millis() <= logout_at)
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Sessions: who is signed in with which browser, and the access tokens of each. A
-//! session lives in the store ([`StoreSessions`]) or in its browser's cookies
-//! ([`CookieSessions`]): in the place in which it began, whatever the app is set to
-//! since.
+//! Sessions: who is signed in with which browser, and the access tokens of each session.
+//! A session lives in the store ([`StoreSessions`]) or in its browser's cookies
+//! ([`CookieSessions`]). It stays in the place in which it began, even if the app's
+//! setting changes.
 
 mod backing;
 mod cookie_codec;
@@ -41,6 +41,7 @@ use self::{
     in_store::StoreSessions,
     observers::{Observer, Observers},
     records::Records,
+    session::Wanted,
     subscribers::Subscribers,
 };
 pub(crate) use self::{
@@ -50,7 +51,7 @@ pub(crate) use self::{
     id::{Handle, SessionId},
     index::Whose,
     record::{About, Record},
-    session::{Purpose, Session, Wanted},
+    session::{Purpose, Session},
     settings::{SessionParts, SessionSettings},
     subscribers::{SessionEvent, Subscription, Subscriptions},
 };
@@ -59,6 +60,7 @@ use crate::{
     audiences::Audience,
     bearer::Bearer,
     cookies::{self, Cookies, SetCookies},
+    credentials::{Credential, Credentials, Origin},
     problems::not_signed_in,
 };
 
@@ -73,6 +75,7 @@ pub(crate) struct Sessions {
     codec: Arc<CookieCodec>,
     observers: Arc<Observers>,
     subscriptions: Subscriptions,
+    credentials: Arc<Credentials>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     settings: SessionSettings,
@@ -84,7 +87,7 @@ impl Sessions {
         let (deps, settings) = (parts.deps, parts.settings);
         let (client_id, lifetimes) = (parts.provider.client_id(), settings.lifetimes);
         let keys = RecordKeys::new(client_id);
-        let codec = CookieCodec::new(client_id, &keyring, parts.jwks, deps, lifetimes);
+        let codec = CookieCodec::new(parts.credentials, &keyring, parts.jwks, deps, lifetimes);
         let codec = Arc::new(codec);
         let subscribers: Arc<Subscribers> = Arc::default();
         let observing: Vec<Arc<dyn Observer>> = vec![codec.clone(), subscribers.clone()];
@@ -115,10 +118,16 @@ impl Sessions {
             codec,
             observers,
             subscriptions: Subscriptions::new(subscribers, watch, deps.shutdown.clone()),
+            credentials: parts.credentials.clone(),
             clock: deps.clock.clone(),
             random: deps.random.clone(),
             settings,
         }
+    }
+
+    /// The credentials of the app.
+    pub(crate) const fn credentials(&self) -> &Arc<Credentials> {
+        &self.credentials
     }
 
     /// The settings.
@@ -137,8 +146,8 @@ impl Sessions {
         self.backing(record.about.mode).begin(&id, record).await
     }
 
-    /// The answer of `handler` for the live session of `req`, with all cookies that
-    /// change on the way; 401 without a session.
+    /// Calls `handler` with the live session of `req`. Returns the response with all
+    /// cookies that changed; 401 without a session.
     pub(crate) async fn with_session(
         &self,
         req: &HttpRequest,
@@ -154,7 +163,7 @@ impl Sessions {
             }
             None => Err(not_signed_in()),
         };
-        Ok(set.on(answer.unwrap_or_else(HttpResponse::from_error)))
+        Ok(set.add_to(answer.unwrap_or_else(HttpResponse::from_error)))
     }
 
     /// The live session that the request's cookies name, and the cookies that
@@ -192,7 +201,7 @@ impl Sessions {
         let Some(id) = cookies.get(cookies::SESSION).and_then(SessionId::read) else {
             return Ok(None);
         };
-        // The names of the cookies tell the place, which verifies their content.
+        // The names of the cookies say where the session lives. That place verifies them.
         let has_identity = cookies.get(cookies::IDENTITY).is_some();
         let in_cookies = has_identity && cookies.get(cookies::RENEWAL).is_some();
         let session = if in_cookies {
@@ -204,7 +213,8 @@ impl Sessions {
             return Ok(session);
         }
         let Some(about) = self.codec.about(&id, &cookies) else {
-            // A late response to a former session left its cookies beside this one's id.
+            // A late response to a former session left that session's cookies beside this
+            // session's id.
             return Box::pin(self.in_store.open_by_id(&id, purpose)).await;
         };
         let handle = id.handle();
@@ -218,9 +228,38 @@ impl Sessions {
         Ok(None)
     }
 
+    /// The credential for a call to `audience`, another one than `rejected`. The session
+    /// gets the cookies that change.
+    pub(crate) async fn credential(
+        &self,
+        req: &HttpRequest,
+        session: &mut Session,
+        audience: &'static Audience,
+        rejected: Option<Credential>,
+    ) -> Result<Credential, TokenError> {
+        let chosen = session.about().credentials;
+        let method = self.credentials.method(chosen, audience);
+        let is_users = method.origin() == Origin::UserToken;
+        let users = rejected.as_ref().filter(|_| is_users);
+        let wanted = Wanted {
+            audience,
+            token: method.user_token(),
+            rejected: users.and_then(Credential::token).cloned(),
+        };
+        let token = self.access_token(req, session, wanted).await?;
+        if is_users {
+            return Ok(Credential::of_token(method, token));
+        }
+        let sub = &session.about().user.sub;
+        let credentials = &self.credentials;
+        let getting = credentials.beside_session(method, sub, audience, rejected.as_ref());
+        // The session goes on whatever the provider says of the app.
+        getting.await.map_err(TokenError::Provider)
+    }
+
     /// An access token for the call: the one that the session has, or a new one by its
     /// refresh token. The session gets the cookies that change.
-    pub(crate) async fn access_token(
+    async fn access_token(
         &self,
         req: &HttpRequest,
         session: &mut Session,
@@ -236,7 +275,7 @@ impl Sessions {
             "sso.outcome" = Empty
         );
         let (now, margin) = (self.clock.now(), self.settings.margin);
-        if let Some(token) = session.access_token(wanted.audience, now, margin)
+        if let Some(token) = session.access_token(wanted.token, wanted.audience, now, margin)
             && wanted.accepts(&token.token)
         {
             span.record("sso.token_source", "session");
@@ -319,19 +358,18 @@ impl Sessions {
         backing.end_other(req, session, handle).await
     }
 
-    /// Ends all sessions of `whose`, as the provider said at `said_at`; returns how many
-    /// were in the store.
+    /// Ends all sessions of `whose`, by a logout token that the provider issued at
+    /// `logout_at`; returns how many were in the store.
     pub(crate) async fn end_all(
         &self,
         whose: Whose<'_>,
-        said_at: Timestamp,
+        logout_at: Timestamp,
     ) -> Result<usize, StoreError> {
-        self.in_cookies.end_all(whose, said_at);
-        self.in_store.end_all(whose, said_at).await
+        self.in_cookies.end_all(whose, logout_at);
+        self.in_store.end_all(whose, logout_at).await
     }
 
-    /// The same for the sessions in the store of the provider's session `sid`, found by
-    /// their user.
+    /// Ends the stored sessions of the provider's session `sid`, found by their user `sub`.
     pub(crate) async fn end_by_user(&self, sub: &str, sid: &str) -> Result<usize, StoreError> {
         self.in_store.end_by_user(sub, sid).await
     }
@@ -342,7 +380,7 @@ impl Sessions {
         Ok(stored.map(|stored| stored.record.about.expires_at))
     }
 
-    /// The APIs for which sessions that this browser has ended still have a valid access
+    /// The APIs for which a session that ended in this browser still has a valid access
     /// token, and until when.
     pub(crate) fn still_good(&self, req: &HttpRequest) -> Vec<(&'static Audience, Timestamp)> {
         let cookies = Cookies::of(req);

@@ -93,6 +93,6 @@ impl FromStr for SessionMode {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut all = Self::ALL.into_iter();
         all.find(|mode| mode.as_str() == text)
-            .ok_or("stateful, stateless, hybrid or cached")
+            .ok_or("stateful, stateless, hybrid or cached is expected")
     }
 }

@@ -1,4 +1,4 @@
-//! What a session holds. The JSON is versioned: version N reads N−1 too.
+//! The content of a session. The JSON is versioned: version N reads N−1 too.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::mode::SessionMode;
 use crate::{
     bearer::Bearer,
+    credentials::Chosen,
     provider::{Grant, Identity},
 };
 
@@ -28,7 +29,7 @@ pub struct SessionLifetimes {
 /// Who signed in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct User {
-    /// The provider's stable name for the user.
+    /// The provider's stable identifier of the user.
     pub(crate) sub: String,
     /// The display name.
     pub(crate) name: String,
@@ -44,6 +45,9 @@ pub(crate) struct About {
     /// Its mode, which never changes.
     #[serde(default)]
     pub(crate) mode: SessionMode,
+    /// How it gets credentials, where its login chose that; it never changes.
+    #[serde(default, skip_serializing_if = "Chosen::is_default")]
+    pub(crate) credentials: Chosen,
     /// Who signed in.
     pub(crate) user: User,
     /// The provider's session.
@@ -74,6 +78,7 @@ impl About {
         Self {
             v: VERSION,
             mode,
+            credentials: Chosen::default(),
             user: User {
                 sub: identity.sub.clone(),
                 name: identity.name.clone(),
@@ -93,6 +98,7 @@ impl About {
         Self {
             v: VERSION,
             mode: SessionMode::Stateless,
+            credentials: Chosen::default(),
             user: User {
                 sub: "user-1".to_owned(),
                 name: "Alice".to_owned(),
@@ -171,7 +177,9 @@ pub(crate) struct Record {
     /// Renews access tokens for every audience of the grant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) refresh_token: Option<String>,
-    /// The access tokens, by audience.
+    /// The access tokens, by audience and kind ([`UserToken::key`]).
+    ///
+    /// [`UserToken::key`]: crate::credentials::UserToken::key
     pub(crate) tokens: BTreeMap<String, AccessToken>,
 }
 
@@ -195,25 +203,31 @@ impl Record {
         }
     }
 
-    /// The same, begun by the browser with this `User-Agent`.
-    pub(crate) fn on(mut self, user_agent: Option<&str>) -> Self {
+    /// The same, with the `User-Agent` of its browser.
+    pub(crate) fn with_user_agent(mut self, user_agent: Option<&str>) -> Self {
         self.device = user_agent.map(|name| name.chars().take(MAX_DEVICE).collect());
         self
     }
 
-    /// The access token for `audience`, if it is valid for longer than `margin`.
+    /// The same with the credentials that its login chose.
+    pub(crate) fn choosing(mut self, credentials: Chosen) -> Self {
+        self.about.credentials = credentials;
+        self
+    }
+
+    /// The access token with the name `key`, if it is valid for longer than `margin`.
     pub(super) fn access_token(
         &self,
-        audience: &str,
+        key: &str,
         now: Timestamp,
         margin: Duration,
     ) -> Option<&AccessToken> {
-        let kept = self.tokens.get(audience)?;
+        let kept = self.tokens.get(key)?;
         kept.lives_beyond(now, margin).then_some(kept)
     }
 
-    /// Whether an access token is valid for longer than `margin`, apart from the one
-    /// that an API `rejected`.
+    /// Whether the session has an access token that is valid for longer than `margin`
+    /// and that no API `rejected`.
     pub(crate) fn is_of_use(
         &self,
         now: Timestamp,

@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 use kit::clock::Timestamp;
 
 use super::{
-    cookie_codec::{Carried, Renewal},
+    cookie_codec::{CookieContent, Renewal},
     id::SessionId,
     record::{About, AccessToken},
     records::Stored,
 };
-use crate::{audiences::Audience, bearer::Bearer, cookies::SetCookies};
+use crate::{audiences::Audience, bearer::Bearer, cookies::SetCookies, credentials::UserToken};
 
 /// What a request opens its session for.
 #[derive(Clone, Copy, Debug)]
@@ -29,19 +29,19 @@ pub(crate) struct Session {
     /// Its id.
     pub(crate) id: SessionId,
     pub(super) source: Source,
-    /// What opening it and renewing its tokens changed of its cookies.
+    /// The cookies that changed when it was opened and its tokens were renewed.
     pub(super) cookies: SetCookies,
-    /// What renews it since this request's own refresh, where its cookies do that.
+    /// The refresh token after this request's own refresh, if the session is in cookies.
     pub(super) renewal: Option<Box<Renewal>>,
 }
 
 /// What a session was opened from.
 #[derive(Clone)]
 pub(super) enum Source {
-    /// Its record in the store, or the local copy of that.
+    /// Its record in the store, or a local copy of the record.
     Record(Arc<Stored>),
     /// The request's cookies.
-    Cookies(Arc<Carried>),
+    Cookies(Arc<CookieContent>),
 }
 
 /// The access token that a call needs.
@@ -49,19 +49,26 @@ pub(super) enum Source {
 pub(crate) struct Wanted {
     /// For this audience.
     pub(crate) audience: &'static Audience,
-    /// The token that the API rejected: any other one will do.
+    /// Of this kind.
+    pub(crate) token: UserToken,
+    /// The token that the API rejected; any other is accepted.
     pub(crate) rejected: Option<Bearer>,
 }
 
 impl Purpose {
     /// To know who is signed in, which counts as a use of the session.
     pub(crate) const USE: Self = Self::Identify { slide: true };
-    /// To know who is signed in, which does not.
+    /// To know who is signed in, which does not count as a use.
     pub(crate) const PEEK: Self = Self::Identify { slide: false };
 }
 
 impl Wanted {
-    /// Whether `token` will do.
+    /// Its name in a session's record.
+    pub(super) const fn key(&self) -> &'static str {
+        self.token.key(self.audience)
+    }
+
+    /// Whether `token` is another one than the API rejected.
     pub(super) fn accepts(&self, token: &Bearer) -> bool {
         self.rejected.as_ref() != Some(token)
     }
@@ -81,7 +88,7 @@ impl Session {
     pub(crate) fn about(&self) -> &About {
         match &self.source {
             Source::Record(stored) => &stored.record.about,
-            Source::Cookies(carried) => &carried.about,
+            Source::Cookies(content) => &content.about,
         }
     }
 
@@ -90,19 +97,23 @@ impl Session {
         matches!(self.source, Source::Record(_))
     }
 
-    /// The access token for `audience` that came with it, if it is valid for
-    /// longer than `margin`.
+    /// The access token of the kind `token` for `audience` that came with it, if it is
+    /// valid for longer than `margin`.
     pub(crate) fn access_token(
         &self,
+        token: UserToken,
         audience: &Audience,
         now: Timestamp,
         margin: Duration,
     ) -> Option<&AccessToken> {
         match &self.source {
-            Source::Record(stored) => stored.record.access_token(audience.uri, now, margin),
-            // It was opened for this very audience.
-            Source::Cookies(carried) => {
-                let token = carried.token.as_ref()?;
+            Source::Record(stored) => {
+                let key = token.key(audience);
+                stored.record.access_token(key, now, margin)
+            }
+            // The session was opened for this audience, and the token is of its kind.
+            Source::Cookies(content) => {
+                let token = content.token.as_ref()?;
                 token.lives_beyond(now, margin).then_some(token)
             }
         }

@@ -8,6 +8,7 @@ use token_verify::Jwks;
 
 use super::{mode::SessionMode, record::SessionLifetimes};
 use crate::{
+    credentials::Credentials,
     meters::Meters,
     provider::{AudienceBy, Provider},
 };
@@ -16,6 +17,7 @@ use crate::{
 pub(crate) struct SessionParts<'a> {
     pub(crate) store: &'a SharedStore,
     pub(crate) provider: &'a Arc<Provider>,
+    pub(crate) credentials: &'a Arc<Credentials>,
     /// The provider's keys.
     pub(crate) jwks: &'a Arc<Jwks>,
     pub(crate) deps: &'a Deps,

@@ -1,10 +1,13 @@
 //! One refresh at a time for each key, inside this process. Across processes the
 //! store's lease does the same.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use kit::{metrics::Timer, telemetry::context::in_current_trace};
-use parking_lot::Mutex;
+use kit::{
+    keyed_locks::{KeyedLock, KeyedLocks},
+    metrics::Timer,
+    telemetry::context::in_current_trace,
+};
 use tokio::{
     sync::OwnedMutexGuard,
     time::{Instant, timeout_at},
@@ -15,42 +18,35 @@ use super::error::TokenError;
 
 /// How long a request waits for another's refresh.
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(25);
-/// The most keys at once. More means that the provider is unreachable and many
-/// requests come: then a quick refusal is the better answer.
+/// The most keys at once. There are more only while the provider is unreachable and many
+/// requests arrive. Then a quick refusal is better.
 const MAX_KEYS: usize = 10_000;
 
 /// How the last refresh failed, if it did.
-type Lock = Arc<tokio::sync::Mutex<Option<TokenError>>>;
+type LastFailure = Option<TokenError>;
 
 /// The refreshes under way.
 #[derive(Clone)]
 pub(super) struct SingleFlight {
-    locks: Arc<Mutex<HashMap<String, Lock>>>,
+    locks: KeyedLocks<String, LastFailure>,
     /// How long requests wait.
     waits: Timer,
 }
 
 /// The right to refresh. It ends when this is dropped.
 pub(super) struct Permit {
-    // The order counts: the lock is released before the entry is removed.
-    last: OwnedMutexGuard<Option<TokenError>>,
+    // The order of the fields matters: the lock is released before its use ends.
+    last: OwnedMutexGuard<LastFailure>,
     /// Whether another refresh ended while this one waited.
     pub(super) waited: bool,
-    _entry: Entry,
-}
-
-/// A request that holds the lock or waits for it; the last one removes the lock.
-struct Entry {
-    locks: Arc<Mutex<HashMap<String, Lock>>>,
-    key: String,
-    lock: Option<Lock>,
+    _used: KeyedLock<String, LastFailure>,
 }
 
 impl SingleFlight {
     /// `waits` measures how long requests wait.
     pub(super) fn new(waits: Timer) -> Self {
         Self {
-            locks: Arc::default(),
+            locks: KeyedLocks::default(),
             waits,
         }
     }
@@ -69,17 +65,17 @@ impl SingleFlight {
     /// A waiting request shares the failure of the one before if it is the same for
     /// every audience: a hundred requests do not try an unreachable provider in turn.
     async fn wait(&self, key: &str, deadline: Instant) -> Result<Permit, TokenError> {
-        // The lock is dropped before the entry: that one counts who is left.
-        let (entry, lock) = self.entry(key).ok_or(TokenError::TookTooLong)?;
-        if let Ok(mut last) = lock.clone().try_lock_owned() {
+        let lock = self.locks.of_at_most(MAX_KEYS, key.to_owned());
+        let lock = lock.ok_or(TokenError::TookTooLong)?;
+        if let Ok(mut last) = Arc::clone(&lock).try_lock_owned() {
             *last = None;
             return Ok(Permit {
                 last,
                 waited: false,
-                _entry: entry,
+                _used: lock,
             });
         }
-        let last = timeout_at(deadline, lock.lock_owned())
+        let last = timeout_at(deadline, Arc::clone(&lock).lock_owned())
             .await
             .map_err(|_| TokenError::TookTooLong)?;
         match &*last {
@@ -87,7 +83,7 @@ impl SingleFlight {
             None => Ok(Permit {
                 last,
                 waited: true,
-                _entry: entry,
+                _used: lock,
             }),
         }
     }
@@ -101,42 +97,14 @@ impl SingleFlight {
         let all = i64::try_from(all).unwrap_or(i64::MAX);
         Span::current().record("sso.lease_waited_ms", all);
     }
-
-    fn entry(&self, key: &str) -> Option<(Entry, Lock)> {
-        let mut locks = self.locks.lock();
-        if locks.len() >= MAX_KEYS && !locks.contains_key(key) {
-            return None;
-        }
-        let lock = locks.entry(key.to_owned()).or_default().clone();
-        let entry = Entry {
-            locks: self.locks.clone(),
-            key: key.to_owned(),
-            lock: Some(lock.clone()),
-        };
-        Some((entry, lock))
-    }
 }
 
 impl Permit {
-    /// Tells the waiting requests how the refresh ended. They may want another
-    /// audience.
+    /// Tells the waiting requests how the refresh ended. An error that concerns only one
+    /// audience is not passed on, because they may need another.
     pub(super) fn finish<T>(&mut self, outcome: &Result<T, TokenError>) {
         let failure = outcome.as_ref().err();
         *self.last = failure.filter(|e| e.is_for_every_audience()).cloned();
-    }
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        let mut locks = self.locks.lock();
-        self.lock = None;
-        // Only the map itself holds it now: no request waits.
-        if locks
-            .get(&self.key)
-            .is_some_and(|lock| Arc::strong_count(lock) == 1)
-        {
-            locks.remove(&self.key);
-        }
     }
 }
 
@@ -175,14 +143,14 @@ mod tests {
     async fn nothing_is_left_behind() {
         let flights = single_flight();
         drop(flights.acquire("s", soon()).await.ok());
-        assert!(flights.locks.lock().is_empty());
+        assert!(flights.locks.is_unused());
         let permit = flights.acquire("s", soon()).await.ok();
         assert!(matches!(
             flights.acquire("s", Instant::now()).await,
             Err(TokenError::TookTooLong)
         ));
         drop(permit);
-        assert!(flights.locks.lock().is_empty());
+        assert!(flights.locks.is_unused());
     }
 
     /// What one gets who waits for another that ends with `failure`.
@@ -198,12 +166,7 @@ mod tests {
                     .map(|permit| permit.waited)
             }
         });
-        while flights
-            .locks
-            .lock()
-            .get("s")
-            .is_none_or(|lock| Arc::strong_count(lock) < 4)
-        {
+        while flights.locks.users(&"s".to_owned()) < 2 {
             tokio::task::yield_now().await;
         }
         first.finish(&Err::<(), _>(failure));

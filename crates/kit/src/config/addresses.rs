@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clap::Args;
+use clap::{Args, builder::FalseyValueParser};
 
 use super::{Problems, Site, Sites};
 use crate::net::is_localhost;
@@ -21,14 +21,12 @@ pub struct AddressArgs {
         value_name = "DOMAIN"
     )]
     pub domain: String,
-    /// Scheme that browsers see: http (on localhost only) or https
-    #[arg(
-        long,
-        env = "PUBLIC_SCHEME",
-        default_value = "http",
-        value_name = "SCHEME"
-    )]
-    pub public_scheme: String,
+    /// Scheme that browsers see: http (on localhost only), or https at port 443, where a proxy is in front [default: http; with TLS, https at the services' own ports]
+    #[arg(long, env = "PUBLIC_SCHEME", value_name = "SCHEME")]
+    pub public_scheme: Option<String>,
+    /// Every service speaks TLS, gRPC too, by certificates of the lab's CA (in STATE_DIR) or of TLS_CERT_FILE
+    #[arg(long, env = "TLS", value_parser = FalseyValueParser::new())]
+    pub tls: bool,
     /// Adds N to every port, also in the issuer, in redirect URIs and in links
     #[arg(long, env = "PORT_OFFSET", default_value = "0", value_name = "N")]
     pub port_offset: String,
@@ -37,18 +35,23 @@ pub struct AddressArgs {
 impl AddressArgs {
     /// Checks all settings. Errors are added to `problems`.
     pub fn read(&self, problems: &mut Problems) -> Option<Addresses> {
-        let names = self.check_names(problems);
+        let scheme = self.check_names(problems);
         let offset: u16 = problems.parse("PORT_OFFSET", &self.port_offset)?;
         if offset > MAX_OFFSET {
             let what = format_args!("at most {MAX_OFFSET}: ports end at 65535");
             problems.add("PORT_OFFSET", what);
             return None;
         }
-        names.map(|()| Addresses::new(&self.public_scheme, &self.domain, offset))
+        let scheme = scheme?;
+        Some(match (self.tls, &self.public_scheme) {
+            (false, _) => Addresses::new(scheme, &self.domain, offset),
+            (true, None) => Addresses::over_tls(&self.domain, offset),
+            (true, Some(_)) => Addresses::over_tls(&self.domain, offset).behind_proxy(),
+        })
     }
 
-    /// Checks the domain and the scheme.
-    fn check_names(&self, problems: &mut Problems) -> Option<()> {
+    /// Checks the domain and the scheme, which is returned.
+    fn check_names(&self, problems: &mut Problems) -> Option<&str> {
         let domain = &self.domain;
         let label = |label: &str| {
             let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -59,8 +62,14 @@ impl AddressArgs {
             let what = format_args!("{domain:?}: expected a host name in lower case");
             problems.add("DOMAIN", what);
         }
-        let is_secure = match self.public_scheme.as_str() {
+        let default = if self.tls { "https" } else { "http" };
+        let scheme = self.public_scheme.as_deref().unwrap_or(default);
+        let is_secure = match scheme {
             "https" => true,
+            "http" if self.tls => {
+                problems.add("PUBLIC_SCHEME", "http does not go together with TLS");
+                false
+            }
             "http" if is_localhost(domain) => true,
             "http" => {
                 let what = format_args!(
@@ -75,7 +84,7 @@ impl AddressArgs {
                 false
             }
         };
-        (is_domain && is_secure).then_some(())
+        (is_domain && is_secure).then_some(scheme)
     }
 }
 
@@ -84,10 +93,15 @@ impl AddressArgs {
 pub struct Addresses {
     sites: Sites,
     scheme: String,
+    /// Whether browsers see the services' own ports.
+    has_ports: bool,
+    /// Whether the services themselves speak TLS.
+    tls: bool,
     domain: String,
     offset: u16,
     http: BTreeMap<Site, u16>,
     grpc: BTreeMap<Site, u16>,
+    mtls: BTreeMap<Site, u16>,
 }
 
 impl Default for Addresses {
@@ -97,7 +111,8 @@ impl Default for Addresses {
 }
 
 impl Addresses {
-    /// `scheme://<site>.domain`, each port moved by `offset`.
+    /// `scheme://<site>.domain`, each port moved by `offset`. With https the port is 443: a
+    /// proxy in front of the services ends TLS.
     pub fn new(scheme: &str, domain: &str, offset: u16) -> Self {
         let moved = |port: u16| port.saturating_add(offset);
         let http = Site::ALL
@@ -106,14 +121,36 @@ impl Addresses {
         let grpc = Site::ALL
             .iter()
             .filter_map(|s| Some((*s, moved(s.default_grpc_port()?))));
+        let mtls = Site::ALL
+            .iter()
+            .filter_map(|s| Some((*s, moved(s.default_mtls_port()?))));
         Self {
             sites: Sites::default(),
             scheme: scheme.to_owned(),
+            has_ports: scheme == "http",
+            tls: false,
             domain: domain.to_owned(),
             offset,
             http: http.collect(),
             grpc: grpc.collect(),
+            mtls: mtls.collect(),
         }
+    }
+
+    /// `https://<site>.domain`, each service at its own port, where it speaks TLS itself.
+    pub fn over_tls(domain: &str, offset: u16) -> Self {
+        Self {
+            has_ports: true,
+            tls: true,
+            ..Self::new("https", domain, offset)
+        }
+    }
+
+    /// The same services behind a proxy: browsers see them at port 443.
+    #[must_use]
+    pub const fn behind_proxy(mut self) -> Self {
+        self.has_ports = false;
+        self
     }
 
     /// The same addresses, of a deployment that has only these sites.
@@ -147,6 +184,13 @@ impl Addresses {
         self
     }
 
+    /// The same addresses, with the mTLS of `site` on another port.
+    #[must_use]
+    pub fn with_mtls_port(mut self, site: Site, port: u16) -> Self {
+        self.mtls.insert(site, port);
+        self
+    }
+
     /// How far every port is moved.
     pub const fn offset(&self) -> u16 {
         self.offset
@@ -162,16 +206,47 @@ impl Addresses {
         self.grpc.get(&site).copied()
     }
 
-    /// The address that browsers see, without a path. With https the port is 443:
-    /// a proxy in front of the service ends TLS.
+    /// The mTLS port of `site`, if it has one.
+    pub fn mtls_port(&self, site: Site) -> Option<u16> {
+        self.mtls.get(&site).copied()
+    }
+
+    /// The address of the mTLS port of `site`, without a path. A proxy in front may not end
+    /// TLS there.
+    pub fn mtls_url(&self, site: Site) -> Option<String> {
+        let port = self.mtls_port(site)?;
+        Some(format!("https://{}:{port}", self.host(site)))
+    }
+
+    /// The host name of `site`.
+    pub fn host(&self, site: Site) -> String {
+        format!("{}.{}", site.label(), self.domain)
+    }
+
+    /// The address that browsers see, without a path.
     pub fn url(&self, site: Site) -> String {
-        let (scheme, domain) = (&self.scheme, &self.domain);
-        let label = site.label();
-        if scheme == "https" {
-            format!("{scheme}://{label}.{domain}")
+        let (scheme, host) = (&self.scheme, self.host(site));
+        if self.has_ports {
+            format!("{scheme}://{host}:{}", self.port(site))
         } else {
-            format!("{scheme}://{label}.{domain}:{}", self.port(site))
+            format!("{scheme}://{host}")
         }
+    }
+
+    /// The scheme that browsers see.
+    pub fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    /// The scheme at the services' own ports: https if they speak TLS.
+    pub const fn own_scheme(&self) -> &'static str {
+        if self.tls { "https" } else { "http" }
+    }
+
+    /// Whether browsers should use nothing but https for these hosts (RFC 6797 §7.2): not on
+    /// localhost, where another program may serve the same name without TLS.
+    pub fn is_https_only(&self) -> bool {
+        self.scheme == "https" && !self.is_localhost()
     }
 
     /// Whether all sites are on this machine, for its own browsers.
@@ -181,8 +256,8 @@ impl Addresses {
 
     /// The address at which services on this machine reach the gRPC of `site`.
     pub fn grpc_url(&self, site: Site) -> Option<String> {
-        let port = self.grpc_port(site)?;
-        Some(format!("http://{}.{}:{port}", site.label(), self.domain))
+        let (scheme, port) = (self.own_scheme(), self.grpc_port(site)?);
+        Some(format!("{scheme}://{}:{port}", self.host(site)))
     }
 
     /// Replaces `${app1}` and the like in a text by the site's address.
@@ -211,6 +286,10 @@ mod tests {
             "http://api2.localhost:9085"
         );
         assert_eq!(addresses.grpc_port(Site::Idp), Some(9081));
+        let mtls = |site| addresses.mtls_url(site);
+        assert_eq!(mtls(Site::Idp).unwrap(), "https://idp.localhost:8481");
+        assert_eq!(mtls(Site::Api1).unwrap(), "https://api1.localhost:8484");
+        assert_eq!(mtls(Site::Api2), None);
     }
 
     #[test]
@@ -240,22 +319,51 @@ mod tests {
         assert_eq!(addresses.url(Site::Idp), "https://idp.example.com");
     }
 
+    fn read(domain: &str, public_scheme: Option<&str>, tls: bool) -> Option<Addresses> {
+        let args = AddressArgs {
+            domain: domain.to_owned(),
+            public_scheme: public_scheme.map(ToOwned::to_owned),
+            tls,
+            port_offset: "1000".to_owned(),
+        };
+        let mut problems = Problems::new();
+        let addresses = args.read(&mut problems);
+        assert_eq!(addresses.is_none(), !problems.is_empty());
+        addresses
+    }
+
     #[test]
     fn plain_http_is_refused_outside_localhost() {
-        let read = |domain: &str, public_scheme: &str| {
-            let args = AddressArgs {
-                domain: domain.to_owned(),
-                public_scheme: public_scheme.to_owned(),
-                port_offset: "0".to_owned(),
-            };
-            let mut problems = Problems::new();
-            let addresses = args.read(&mut problems);
-            assert_eq!(addresses.is_none(), !problems.is_empty());
-            addresses.is_some()
-        };
-        assert!(!read("example.com", "http"));
-        assert!(read("example.com", "https"));
-        assert!(read("team.localhost", "http"));
-        assert!(!read("notlocalhost", "http"));
+        assert_eq!(read("example.com", Some("http"), false), None);
+        assert_eq!(read("example.com", None, false), None);
+        assert!(read("example.com", Some("https"), false).is_some());
+        assert!(read("team.localhost", None, false).is_some());
+        assert_eq!(read("notlocalhost", Some("http"), false), None);
+    }
+
+    #[test]
+    fn with_tls_each_service_is_https_at_its_own_port_or_behind_a_proxy() {
+        let own = read("localhost", None, true).unwrap();
+        assert_eq!(own.url(Site::Idp), "https://idp.localhost:9081");
+        assert_eq!(
+            own.grpc_url(Site::Idp).unwrap(),
+            "https://idp.localhost:10081"
+        );
+        assert_eq!(own.own_scheme(), "https");
+        let behind = read("example.com", Some("https"), true).unwrap();
+        assert_eq!(behind.url(Site::Idp), "https://idp.example.com");
+        assert_eq!(behind.own_scheme(), "https");
+        assert_eq!(read("localhost", Some("http"), true), None);
+        let ended = read("example.com", Some("https"), false).unwrap();
+        assert_eq!(ended.own_scheme(), "http");
+    }
+
+    #[test]
+    fn rfc6797_7_2_a_domain_of_ones_own_is_https_alone_and_localhost_never() {
+        let is = |domain, scheme, tls| read(domain, scheme, tls).unwrap().is_https_only();
+        assert!(is("example.com", None, true));
+        assert!(is("example.com", Some("https"), false));
+        assert!(!is("localhost", None, true));
+        assert!(!is("localhost", None, false));
     }
 }

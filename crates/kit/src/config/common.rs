@@ -5,10 +5,16 @@ use std::path::PathBuf;
 use clap::{Args, builder::FalseyValueParser};
 
 use super::{
-    AddressArgs, Addresses, DrainArgs, Listen, ListenArgs, LoginBudget, LoginBudgetArgs, Problems,
-    RedisArgs, Sites, TrustArgs, Weakness, Weaknesses,
+    AddressArgs, Addresses, DrainArgs, Listen, ListenArgs, LoginBudget, LoginBudgetArgs, Mtls,
+    MtlsArgs, Problems, RedisArgs, Sites, TlsArgs, TlsSettings, TrustArgs, Weakness, Weaknesses,
 };
-use crate::{net::Trust, shutdown::Drain, state_dir::StateDir};
+use crate::{
+    clock::{Clock as _, SystemClock},
+    net::Trust,
+    random::OsRandom,
+    shutdown::Drain,
+    state_dir::StateDir,
+};
 
 /// A list of trusted proxies that contains every address.
 const ANY_PROXY: &str = "0.0.0.0/0,::/0";
@@ -34,7 +40,13 @@ pub struct CommonArgs {
     /// The certificate authorities of outgoing TLS.
     #[command(flatten)]
     pub trust: TrustArgs,
-    /// Directory of the sealing and signing keys; without it, each start makes new keys
+    /// The TLS of this process's own ports.
+    #[command(flatten)]
+    pub tls: TlsArgs,
+    /// The ports that ask clients for a certificate.
+    #[command(flatten)]
+    pub mtls: MtlsArgs,
+    /// Directory of the sealing and signing keys, and of the lab's CA; without it, each start makes new ones
     #[arg(long, env = "STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     /// Proxies whose forwarding header is accepted, as addresses or CIDRs, comma-separated
@@ -96,6 +108,10 @@ pub struct Common {
     pub addresses: Addresses,
     /// The certificate authorities of outgoing TLS.
     pub trust: Trust,
+    /// The TLS of this process's own ports, if they have it.
+    pub tls: Option<TlsSettings>,
+    /// The ports that ask clients for a certificate, if the deployment has them.
+    pub mtls: Option<Mtls>,
     /// The directory of the keys.
     pub state_dir: StateDir,
     /// The list of trusted proxies, which `web-kit` parses.
@@ -126,6 +142,8 @@ impl Common {
             listen: Listen::default(),
             addresses: Addresses::default(),
             trust: Trust::default(),
+            tls: None,
+            mtls: None,
             state_dir: StateDir::default(),
             trusted_proxies: String::new(),
             forwarding_header: FORWARDING_HEADER.to_owned(),
@@ -153,7 +171,17 @@ impl CommonArgs {
         let drain = self.drain.read(problems);
         let state_dir = StateDir::open(self.state_dir.clone());
         let state_dir = state_dir.map_err(|error| problems.add("STATE_DIR", error));
-        let trust = self.trust.read(problems);
+        let lab = self.state_dir.as_deref().filter(|_| self.addresses.tls);
+        let trust = self.trust.read_with(lab, problems);
+        let tls = self.read_tls(state_dir.as_ref().ok(), problems);
+        let mtls = self.mtls.read(tls.as_ref(), problems);
+        // This process calls itself and its neighbours.
+        let trust = match &tls {
+            Some(tls) => {
+                trust.map(|trust| trust.with_root(tls.certificates.authority().certificate()))
+            }
+            None => trust,
+        };
         let weaknesses = Weaknesses::read(&self.weaken, self.lab, problems);
         let trusted_proxies = if weaknesses.has(Weakness::TrustAnyProxy) {
             ANY_PROXY
@@ -164,6 +192,8 @@ impl CommonArgs {
             listen: listen?,
             addresses: addresses?.of_sites(sites?),
             trust: trust?,
+            tls,
+            mtls,
             state_dir: state_dir.ok()?,
             trusted_proxies: trusted_proxies.to_owned(),
             forwarding_header: self.forwarding_header.clone(),
@@ -175,6 +205,23 @@ impl CommonArgs {
             weaknesses,
             usable: true,
         })
+    }
+
+    /// Settings that replace invalid ones, so that the services' own settings are checked
+    /// and their errors reported too, with those that `web-kit` checks itself.
+    pub fn unusable(&self) -> Common {
+        Common {
+            trusted_proxies: self.trusted_proxies.clone(),
+            forwarding_header: self.forwarding_header.clone(),
+            ..Common::unusable()
+        }
+    }
+
+    fn read_tls(&self, dir: Option<&StateDir>, problems: &mut Problems) -> Option<TlsSettings> {
+        // Clients check a certificate's dates by their system's clock.
+        let now = SystemClock.now();
+        let is_on = self.addresses.tls;
+        self.tls.read(is_on, dir, now, &OsRandom, problems)
     }
 
     fn read_sites(&self, problems: &mut Problems) -> Option<Sites> {
@@ -189,7 +236,7 @@ impl CommonArgs {
         if (1..=256).contains(&workers) {
             return Some(workers);
         }
-        problems.add("WORKERS", "from 1 to 256");
+        problems.add("WORKERS", format_args!("{workers}: from 1 to 256"));
         None
     }
 

@@ -19,7 +19,7 @@ pub struct ListenArgs {
     /// Adds N to the ports that this process listens on, but not to those in links (a second replica: 100)
     #[arg(long, env = "LISTEN_OFFSET", default_value = "0", value_name = "N")]
     pub listen_offset: String,
-    /// Serves /metrics on this port instead of the site's own. PORT_OFFSET and LISTEN_OFFSET move it too. With several sites in one process, it is the first site's port, and the others keep their distance from it
+    /// Serves /metrics on this port instead of the site's own. PORT_OFFSET and LISTEN_OFFSET move it too. With several sites in one process, this is the first site's metrics port, and the other ones differ from it as the ports of the sites differ
     #[arg(long, env = "METRICS_PORT", value_name = "PORT")]
     pub metrics_port: Option<String>,
 }

@@ -7,8 +7,10 @@ pub mod demo;
 mod drain;
 mod listen;
 mod login_budget;
+mod mtls;
 mod redis;
 mod sites;
+mod tls;
 mod trust;
 mod weaken;
 
@@ -28,9 +30,11 @@ pub use common::{Common, CommonArgs};
 pub use drain::DrainArgs;
 pub use listen::{Listen, ListenArgs};
 pub use login_budget::{LoginBudget, LoginBudgetArgs};
+pub use mtls::{Mtls, MtlsArgs};
 pub use redis::{RedisArgs, RedisSettings};
 use secrecy::SecretString;
 pub use sites::{Site, Sites};
+pub use tls::{TlsArgs, TlsSettings};
 pub use trust::TrustArgs;
 pub use weaken::{Weakness, Weaknesses};
 
@@ -100,6 +104,18 @@ impl Problems {
             .ok()
     }
 
+    /// Whether `text` is `on` or `off`.
+    pub fn switch(&mut self, key: &str, text: &str) -> Option<bool> {
+        match text {
+            "on" => Some(true),
+            "off" => Some(false),
+            other => {
+                self.add(key, format_args!("{other:?}: on or off is expected"));
+                None
+            }
+        }
+    }
+
     /// A duration, as [`parse_duration`] reads it.
     pub fn time(&mut self, key: &str, text: &str) -> Option<Duration> {
         let time = parse_duration(text);
@@ -124,6 +140,16 @@ impl Problems {
             return None;
         }
         Some(text.trim_end_matches('/').to_owned())
+    }
+
+    /// The same for `https` alone.
+    pub fn https_url(&mut self, key: &str, text: &str) -> Option<String> {
+        let url = self.http_url(key, text)?;
+        if !text.starts_with("https:") {
+            self.add(key, format_args!("{text:?}: expected an https address"));
+            return None;
+        }
+        Some(url)
     }
 
     /// The issuer of sso-lab's own provider: without a path, which would move discovery
@@ -363,5 +389,15 @@ mod tests {
                 "URL: \"x y\": a URL with its scheme is expected, such as http://host:port",
             ]
         );
+    }
+
+    #[test]
+    fn fuzz_durations() {
+        fuzz::run_text(&["90s", "15m", "8h", "7d", "250ms"], |text| {
+            if let Ok(time) = parse_duration(text) {
+                let written = format!("{}ms", time.as_millis());
+                assert_eq!(parse_duration(&written), Ok(time));
+            }
+        });
     }
 }

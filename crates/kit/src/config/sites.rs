@@ -7,13 +7,13 @@ use std::str::FromStr;
 pub enum Site {
     /// The start page.
     Lab,
-    /// The OpenID Provider; its second port speaks gRPC.
+    /// The OpenID Provider; its second port speaks gRPC, its third one mTLS.
     Idp,
     /// The first app.
     App1,
     /// The second app.
     App2,
-    /// Orders.
+    /// Orders; its second port speaks mTLS.
     Api1,
     /// Inventory; its second port speaks gRPC.
     Api2,
@@ -78,7 +78,7 @@ impl Site {
         match self {
             Self::Lab => "Start page",
             Self::Idp => "Knows who you are, issues tokens",
-            Self::App1 | Self::App2 => "Backend for frontend, keeps the tokens",
+            Self::App1 | Self::App2 => "BFF, tokens in the backend",
             Self::Api1 => "API-1, resource server",
             Self::Api2 => "API-2, resource server",
             Self::Spa => "Public client, tokens in the browser",
@@ -99,6 +99,14 @@ impl Site {
         match self {
             Self::Idp => Some(9081),
             Self::Api2 => Some(9085),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn default_mtls_port(self) -> Option<u16> {
+        match self {
+            Self::Idp => Some(8481),
+            Self::Api1 => Some(8484),
             _ => None,
         }
     }

@@ -74,23 +74,23 @@ impl Weakness {
                 "The cookies of the apps and of the provider say SameSite=None, so they travel with every cross-site request."
             }
             Self::SameSiteUnset => {
-                "Cookies name no SameSite: Chromium sends them on a cross-site POST for their first two minutes."
+                "Cookies have no SameSite attribute: Chromium sends them on a cross-site POST for their first two minutes."
             }
             Self::NoOriginCheck => {
                 "The apps do not look at Origin and Sec-Fetch-Site, so a request may come from any site."
             }
             Self::NoCsrfProof => {
-                "The apps ask unsafe methods for neither X-CSRF nor a form's token."
+                "The apps require neither X-CSRF nor a form token for unsafe methods."
             }
             Self::GetOrders => "GET /api1/order?item=...&quantity=... of an app places an order.",
             Self::CorsAnyOrigin => {
-                "The apps let the scripts of any origin send credentials and read the answer."
+                "The apps let the scripts of any origin send credentials and read the response."
             }
-            Self::LoginUnbound => "An app's callback ends a login that another browser began.",
+            Self::LoginUnbound => "An app's callback completes a login that another browser began.",
             Self::OpenReturnTo => "return_to of an app's login may be any address.",
             Self::Framable => "The provider's pages may be shown in another site's frame.",
             Self::TrustAnyProxy => {
-                "X-Forwarded-For (or the header that FORWARDING_HEADER names) counts from anybody, so a client chooses its own address."
+                "X-Forwarded-For (or the header that FORWARDING_HEADER names) is accepted from anybody, so a client chooses its own address."
             }
             Self::HostDecides => {
                 "The apps take their own address from the request's Host or X-Forwarded-Host."

@@ -67,7 +67,7 @@ impl FromStr for AddressOverrides {
             };
             let name = name_of(&public).ok_or_else(what)?;
             if map.insert(name, inside.ok_or_else(what)?).is_some() {
-                return Err(format!("{entry:?}: this name is there twice"));
+                return Err(format!("{entry:?}: this name occurs twice"));
             }
         }
         Ok(Self(map))

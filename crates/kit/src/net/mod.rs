@@ -3,6 +3,7 @@
 
 mod address_overrides;
 mod bucket;
+mod identity;
 mod resolve;
 mod trust;
 
@@ -15,9 +16,10 @@ use std::{
 
 pub use address_overrides::AddressOverrides;
 pub use bucket::{AddrBucket, network};
+pub use identity::ClientIdentity;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 pub use resolve::{connect, is_localhost, resolve};
-pub use trust::{Tls, Trust};
+pub use trust::{Tls, Trust, client_config};
 
 /// How long to wait for a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);

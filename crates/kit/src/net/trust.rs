@@ -7,61 +7,87 @@ use std::{
     time::Duration,
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hyper_util::rt::TokioIo;
 use reqwest::dns::Resolve;
 use rustls::{
-    ClientConfig, RootCertStore,
+    ClientConfig, ConfigBuilder, DEFAULT_VERSIONS, RootCertStore, SupportedProtocolVersion,
+    client::WantsClientCert,
     crypto::aws_lc_rs,
-    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+    pki_types::{CertificateDer, ServerName},
 };
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::either::Either;
 use tonic::transport::{Channel, Endpoint, Uri};
 
-use super::{BrowserResolver, CALL_TIMEOUT, CONNECT_TIMEOUT, IDLE, LocalhostResolver, connect};
+use super::{
+    BrowserResolver, CALL_TIMEOUT, CONNECT_TIMEOUT, ClientIdentity, IDLE, LocalhostResolver,
+    connect,
+};
+use crate::pem;
 
 /// The system's certificate authorities, read once because that takes milliseconds.
 static SYSTEM: LazyLock<Vec<CertificateDer<'static>>> =
     LazyLock::new(|| rustls_native_certs::load_native_certs().certs);
 
-/// Certificates that are trusted in addition to the system's.
+/// Certificates that are trusted in addition to the system's, and the certificate that
+/// servers get if they ask for one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trust(Arc<[CertificateDer<'static>]>);
+pub struct Trust {
+    roots: Arc<[CertificateDer<'static>]>,
+    identity: Option<ClientIdentity>,
+}
 
 impl Trust {
-    /// The certificates in `pem`: at least one, each usable as a root.
-    pub fn in_pem(pem: &[u8]) -> Result<Self, String> {
-        let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-        let all = all.map_err(|why| format!("not PEM: {why}"))?;
-        if all.is_empty() {
-            return Err("it contains no certificate".to_owned());
+    /// The certificates in `text` (PEM): at least one, each usable as a root.
+    pub fn in_pem(text: &[u8]) -> Result<Self, String> {
+        Ok(Self {
+            roots: pem::authorities(text)?.into(),
+            identity: None,
+        })
+    }
+
+    /// The same, and the certificates that `other` trusts.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self {
+            roots: self.roots.iter().chain(&*other.roots).cloned().collect(),
+            identity: self.identity.clone(),
         }
-        let mut roots = RootCertStore::empty();
-        for one in &all {
-            let added = roots.add(one.clone());
-            added.map_err(|why| format!("it contains an unusable certificate: {why}"))?;
+    }
+
+    /// The same for clients that authenticate by a certificate (mTLS): servers that ask for
+    /// one get it.
+    #[must_use]
+    pub fn identified_by(&self, identity: ClientIdentity) -> Self {
+        Self {
+            roots: Arc::clone(&self.roots),
+            identity: Some(identity),
         }
-        Ok(Self(all.into()))
+    }
+
+    /// The same, and `root`, the certificate of an authority.
+    #[must_use]
+    pub fn with_root(&self, root: &CertificateDer<'static>) -> Self {
+        Self {
+            roots: self.roots.iter().chain([root]).cloned().collect(),
+            identity: self.identity.clone(),
+        }
     }
 
     /// A TLS connector that offers `protocols` (ALPN). `None` if no certificate authority
     /// is trusted.
     pub fn connector(&self, protocols: &[&[u8]]) -> Option<TlsConnector> {
-        let mut roots = RootCertStore::empty();
-        // Unreadable certificates of the system are skipped.
-        roots.add_parsable_certificates(SYSTEM.iter().cloned());
-        roots.add_parsable_certificates(self.0.iter().cloned());
-        if roots.is_empty() {
-            return None;
-        }
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .ok()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let roots = SYSTEM.iter().chain(self.roots.iter()).cloned();
+        let builder = client_config(roots, DEFAULT_VERSIONS)?;
+        let mut config = match &self.identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => {
+                let (chain, key) = identity.parts();
+                // They fit, so there is no error.
+                builder.with_client_auth_cert(chain, key).ok()?
+            }
+        };
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         Some(TlsConnector::from(Arc::new(config)))
     }
@@ -70,15 +96,13 @@ impl Trust {
     /// instead of the system's. `None` if there are none.
     pub fn roots_in_pem(&self) -> Option<String> {
         let mut roots = RootCertStore::empty();
-        let mut pem = String::new();
-        for one in SYSTEM.iter().chain(self.0.iter()) {
+        let mut text = String::new();
+        for one in SYSTEM.iter().chain(self.roots.iter()) {
             if roots.add(one.clone()).is_ok() {
-                pem.push_str("-----BEGIN CERTIFICATE-----\n");
-                STANDARD.encode_string(one, &mut pem);
-                pem.push_str("\n-----END CERTIFICATE-----\n");
+                text += &pem::encode("CERTIFICATE", one);
             }
         }
-        (!pem.is_empty()).then_some(pem)
+        (!text.is_empty()).then_some(text)
     }
 
     /// The HTTP client for discovery, JWKS, token requests and calls between APIs. It
@@ -106,6 +130,10 @@ impl Trust {
                 .no_proxy()
                 .dns_resolver(Arc::clone(resolver))
         };
+        let builder = || match &self.identity {
+            Some(identity) => builder().identity(identity.http()),
+            None => builder(),
+        };
         let client = builder().tls_certs_merge(self.certificates()).build();
         let client = client.or_else(|error| {
             tracing::warn!(
@@ -117,8 +145,11 @@ impl Trust {
     }
 
     /// The certificates in the HTTP client's type.
-    pub(crate) fn certificates(&self) -> Vec<reqwest::Certificate> {
-        let read = self.0.iter().map(|one| reqwest::Certificate::from_der(one));
+    pub fn certificates(&self) -> Vec<reqwest::Certificate> {
+        let read = self
+            .roots
+            .iter()
+            .map(|one| reqwest::Certificate::from_der(one));
         read.filter_map(Result::ok).collect()
     }
 
@@ -159,6 +190,22 @@ impl Trust {
     pub fn tls(&self, protocols: &[&[u8]]) -> Tls {
         Tls(self.connector(protocols))
     }
+}
+
+/// The TLS configuration of a client that trusts `roots` alone and speaks `versions`, up to
+/// the client's own certificate. Unreadable certificates are skipped; `None` if none is left.
+pub fn client_config(
+    roots: impl IntoIterator<Item = CertificateDer<'static>>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Option<ConfigBuilder<ClientConfig, WantsClientCert>> {
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(roots);
+    if store.is_empty() {
+        return None;
+    }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions);
+    Some(config.ok()?.with_root_certificates(store))
 }
 
 /// Makes TLS connections.

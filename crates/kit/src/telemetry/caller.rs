@@ -238,4 +238,31 @@ mod tests {
         assert!(kept.len() <= MAX_STATE, "{}", kept.len());
         assert!(kept.starts_with("a=") && kept.contains(",d=") && !kept.contains("long="));
     }
+
+    #[test]
+    fn fuzz_trace_context() {
+        let parent = format!("00-{TRACE}-{SPAN}-01");
+        fuzz::run(&[&parent, &format!("01-{TRACE}-{SPAN}-ff-more")], |text| {
+            let Some(found) = caller([text].into_iter(), std::iter::empty()) else {
+                return;
+            };
+            let (trace, span) = (found.trace_id(), found.span_id());
+            assert!(found.is_valid() && found.is_remote());
+            let written = format!("{trace}-{span}-");
+            assert!(String::from_utf8_lossy(text).contains(&written));
+            assert!(text.trim_ascii().len() >= LEN);
+        });
+        let seeds = ["a=1,b=2", "vendor@tenant=x y,  c=,d==", "a=1,a=2"];
+        fuzz::run(&seeds, |list| {
+            let found = caller([parent.as_bytes()].into_iter(), [list].into_iter());
+            let state = found.unwrap().trace_state().header();
+            assert!(state.len() <= MAX_STATE, "{state}");
+            assert!(state.split(',').count() <= MAX_MEMBERS);
+            assert!(
+                state
+                    .bytes()
+                    .all(|b| b == b'\t' || (b' '..=b'~').contains(&b))
+            );
+        });
+    }
 }

@@ -324,6 +324,10 @@ fn decoded(text: &str) -> Option<Vec<u8>> {
     let mut bytes = parts.next()?.as_bytes().to_vec();
     for part in parts {
         let (hex, rest) = part.split_at_checked(2)?;
+        // `from_str_radix` takes a sign too.
+        if !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
         bytes.push(u8::from_str_radix(hex, 16).ok()?);
         bytes.extend_from_slice(rest.as_bytes());
     }

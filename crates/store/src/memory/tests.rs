@@ -63,26 +63,27 @@ async fn overwriting_one_key_does_not_grow_the_store() {
 #[tokio::test]
 async fn ordered_sets_share_one_limit_of_members() {
     let clock = clock();
-    let store = MemoryStore::with_max_entries(clock.clone(), 32);
+    // Each shard has room for three keys: they may be in the same one.
+    let store = MemoryStore::with_max_entries(clock.clone(), 48);
     let members = || store.shards[0].lock().members();
     let add = async |key, n: usize| {
         let (member, at) = (n.to_string(), Timestamp::default());
         store.add_scored(key, &member, at, MINUTE).await
     };
-    for n in 0..16 {
+    for n in 0..24 {
         add("a", n).await.unwrap();
         add("b", n).await.unwrap();
     }
     for key in ["a", "c"] {
-        let refused = add(key, 16).await;
+        let refused = add(key, 24).await;
         assert!(matches!(refused, Err(StoreError::Refused(_))), "{key}");
     }
     add("a", 0).await.unwrap();
     assert!(store.remove_scored("a", "0").await.unwrap());
-    add("c", 16).await.unwrap();
+    add("c", 24).await.unwrap();
     assert!(store.remove("b").await.unwrap());
     store.put("c", Bytes::new(), MINUTE).await.unwrap();
-    assert_eq!((members(), sizes(&store).0), (15, 2));
+    assert_eq!((members(), sizes(&store).0), (23, 2));
     clock.advance(MINUTE);
     add("a", 1).await.unwrap();
     assert_eq!(members(), 1, "the expired members are gone");

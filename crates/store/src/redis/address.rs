@@ -229,4 +229,29 @@ mod tests {
             assert!(refusal.contains("redis[s]://"), "{url}: {refusal}");
         }
     }
+
+    #[test]
+    fn fuzz_redis_urls() {
+        let seeds = [
+            "redis://user:s3cret%40x@127.0.0.1:6379/2",
+            "rediss+sentinel://:s3cret@a.example,[::1]:26380/mymaster/3",
+            "redis+cluster://u:s3cret@a:7000,b:7001",
+        ];
+        fuzz::run_text(&seeds, |url| match parse(url) {
+            Ok(address) => {
+                let nodes = match address.kind {
+                    Kind::Single(node) => vec![node],
+                    Kind::Sentinel { sentinels, master } => {
+                        assert!(!master.is_empty() && master.len() <= MAX_NAME);
+                        sentinels
+                    }
+                    Kind::Cluster(nodes) => nodes,
+                };
+                assert!((1..=MAX_HOSTS).contains(&nodes.len()));
+                assert!(nodes.iter().all(|node| !node.host.is_empty()));
+            }
+            // The URL may have the password anywhere.
+            Err(why) => assert!(!why.contains("s3cret"), "{why}"),
+        });
+    }
 }

@@ -112,8 +112,8 @@ impl Cluster {
     }
 
     /// Replaces all connections if a replica has taken over from a node that did not
-    /// reply: the cluster has another epoch and other masters than when it was `known`.
-    /// The epoch alone tells too little, because a node can hear of it late.
+    /// reply: the cluster has another master than when it was `known`. The epoch tells
+    /// too little, because a node can hear of it early (it votes) or late.
     fn review(self: &Arc<Self>, known: &Arc<Topology>) {
         let Ok(turn) = Arc::clone(&self.review).try_lock_owned() else {
             return;

@@ -39,11 +39,14 @@ pub(super) struct Topology {
 
 impl Topology {
     /// Whether another server is a master than was `before`, and all slots are served.
+    /// The epoch need not have changed: a master knows the epoch of an election from its
+    /// own vote on, and the new master only later. A lower epoch is the view of a node
+    /// that has heard less than was known `before`.
     pub(super) fn has_failed_over_since(&self, before: &Self) -> bool {
         let is_new = |master: &Node| !before.masters.contains(master);
         self.state.ok
             && !self.failing
-            && self.state.epoch != before.state.epoch
+            && self.state.epoch >= before.state.epoch
             && self.masters.iter().any(is_new)
     }
 }

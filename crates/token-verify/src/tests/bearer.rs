@@ -5,10 +5,11 @@ use actix_web::{
     http::{StatusCode, header},
     test, web,
 };
-use tonic::{Code, Status, metadata::MetadataMap};
+use serde_json::json;
+use tonic::{Code, Request, Status};
 
 use super::{AUDIENCE, SCOPE, World};
-use crate::{Caller, Refused, actix::whoami, testing::TestKey};
+use crate::{Caller, Presented, Refused, actix::whoami, testing::TestKey};
 
 async fn needs_write(caller: Caller) -> Result<HttpResponse, Refused> {
     caller.require_scope("https://api-1/write")?;
@@ -96,18 +97,63 @@ async fn whoami_says_what_the_token_says_and_never_the_token() {
 #[tokio::test]
 async fn grpc_statuses_carry_the_same_sentences() {
     let world = World::new(TestKey::es256()).await;
-    let refused = world.verifier.grpc_caller(&MetadataMap::new()).await;
+    let refused = world.verifier.grpc_caller(&Request::new(())).await;
     assert_eq!(
         Status::from(refused.unwrap_err()).code(),
         Code::Unauthenticated
     );
 
-    let mut metadata = MetadataMap::new();
-    let bearer = format!("Bearer {}", world.token());
-    metadata.insert("authorization", bearer.parse().unwrap());
-    let caller = world.verifier.grpc_caller(&metadata).await.unwrap();
+    let request = grpc_request(&world.token());
+    let caller = world.verifier.grpc_caller(&request).await.unwrap();
     let refused = caller.require_scope("https://api-1/write").unwrap_err();
     let status = Status::from(refused.clone());
     assert_eq!(status.code(), Code::PermissionDenied);
     assert_eq!(status.message(), refused.to_string());
+}
+
+fn grpc_request(token: &str) -> Request<()> {
+    let mut request = Request::new(());
+    let bearer = format!("Bearer {token}").parse().unwrap();
+    request.metadata_mut().insert("authorization", bearer);
+    request
+}
+
+#[actix_web::test]
+async fn rfc9449_7_2_a_bound_token_as_a_bearer_token_is_refused_over_http_and_grpc() {
+    for cnf in [
+        json!({"jkt": "k"}),
+        json!({"x5t#S256": "c"}),
+        json!({"jwk": {}}),
+        json!({}),
+    ] {
+        let world = World::new(TestKey::es256()).await;
+        let mut claims = world.issuer.claims(AUDIENCE, SCOPE);
+        claims["cnf"] = cnf.clone();
+        let bound = world.issuer.key.sign(&world.issuer.header(), &claims);
+        let refused = world.verifier.grpc_caller(&grpc_request(&bound)).await;
+        let status = Status::from(refused.unwrap_err());
+        assert_eq!(status.code(), Code::Unauthenticated, "{cnf}");
+        let (status, challenge, _) = get(world, "/whoami", &[&format!("Bearer {bound}")]).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{cnf}");
+        assert!(challenge.contains("error=\"invalid_token\""), "{challenge}");
+        assert!(challenge.contains("bound"), "{challenge}");
+    }
+}
+
+#[tokio::test]
+async fn rfc8705_3_a_token_bound_to_a_certificate_counts_on_its_connections() {
+    let world = World::new(TestKey::es256()).await;
+    let mut claims = world.issuer.claims(AUDIENCE, SCOPE);
+    claims["cnf"] = json!({"x5t#S256": "c"});
+    let bound = world.issuer.key.sign(&world.issuer.header(), &claims);
+    let bearer = format!("Bearer {bound}");
+    for (certificate, is_taken) in [(Some("c"), true), (Some("x"), false), (None, false)] {
+        let presented = Presented {
+            authorization: &[bearer.as_bytes()],
+            certificate,
+            ..Presented::default()
+        };
+        let caller = world.verifier.caller(presented).await;
+        assert_eq!(caller.is_ok(), is_taken, "{certificate:?}");
+    }
 }

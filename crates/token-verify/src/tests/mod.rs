@@ -1,7 +1,9 @@
 //! Tests with a real issuer on a port of its own.
 
 mod bearer;
+mod introspection;
 mod jwks;
+mod proofs;
 mod rules;
 
 use std::sync::Arc;

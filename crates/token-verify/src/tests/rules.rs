@@ -72,7 +72,7 @@ async fn rfc8725_3_1_alg_none_is_refused() {
 #[tokio::test]
 async fn rfc8725_3_1_hs256_with_the_public_key_as_its_secret_is_refused() {
     let world = World::new(TestKey::rs256()).await;
-    let TestKey::Rsa(key) = &world.issuer.key else {
+    let TestKey::Rsa(key) = &*world.issuer.key else {
         panic!("an RSA key")
     };
     let der = key.public_key().as_der().unwrap();

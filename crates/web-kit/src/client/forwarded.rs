@@ -308,4 +308,37 @@ mod tests {
         let line = "for=\"x\\\", for=192.0.2.1";
         assert_eq!(forwarded(line)[0], "192.0.2.1");
     }
+
+    /// The client writes what stands left of the trusted proxy's entry, and must not change
+    /// what is read of that entry (RFC 7239 §8.1).
+    #[test]
+    fn fuzz_forwarding_headers() {
+        let seeds = [
+            "192.0.2.1, [2001:db8::1]:4711",
+            "for=192.0.2.1;proto=https, for=\"[2001:db8::1]\"",
+            "for=\"a, \\\"b\"; by=_x",
+        ];
+        for (form, own) in [
+            (ForwardingHeader::XForwardedFor, "198.51.100.7"),
+            (ForwardingHeader::Forwarded, "for=198.51.100.7"),
+        ] {
+            fuzz::run(&seeds, |others| {
+                let line = [others, b", ", own.as_bytes()].concat();
+                let Ok(value) = HeaderValue::from_bytes(&line) else {
+                    return;
+                };
+                let mut headers = HeaderMap::new();
+                for name in ["x-forwarded-for", "forwarded"] {
+                    headers.insert(HeaderName::from_static(name), value.clone());
+                }
+                let mut hops = form.hops(&headers);
+                let nearest = hops.next().unwrap().address();
+                assert_eq!(nearest, "198.51.100.7".parse().ok());
+                for hop in hops {
+                    assert!(hop.shown().chars().count() <= 64);
+                    hop.address();
+                }
+            });
+        }
+    }
 }

@@ -103,7 +103,7 @@ impl FromStr for Nets {
                 .parse::<IpNet>()
                 .or_else(|_| entry.parse::<IpAddr>().map(IpNet::from))
                 .map(canonical)
-                .map_err(|_| format!("{entry:?}: an address or a CIDR is expected"))
+                .map_err(|_| format!("{entry} is neither an address nor a CIDR"))
         };
         let entries = text
             .split(',')

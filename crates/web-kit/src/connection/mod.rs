@@ -13,10 +13,17 @@ mod socket;
 use std::rc::Rc;
 
 use actix_web::HttpRequest;
+use kit::tls::PeerCertificates;
 
 pub(crate) use self::{flow::FlowControl, response_body::ResponseBody, socket::Socket};
 
 /// The flow control of the connection of `req`; none in tests without a server.
 pub(crate) fn of(req: &HttpRequest) -> Option<Rc<FlowControl>> {
     req.conn_data::<Rc<FlowControl>>().map(Rc::clone)
+}
+
+/// The certificate that the client of `req` presented on this connection, if its listener
+/// asks for one ([`kit::tls::ClientCertificates`]).
+pub fn peer_certificates(req: &HttpRequest) -> Option<&PeerCertificates> {
+    req.conn_data::<PeerCertificates>()
 }

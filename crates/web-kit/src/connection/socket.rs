@@ -1,42 +1,38 @@
-//! A connection's socket: reads are limited by [`FlowControl`], writes are watched for
-//! a client that takes too long.
+//! A connection's socket, with TLS or without: reads are limited by [`FlowControl`], writes
+//! are watched for a client that takes too long.
 
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
 };
 
-use kit::admission::{Admission, Connection};
-use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take},
-    net::TcpStream,
+use kit::{
+    admission::Connection,
+    tls::{PeerCertificates, ServerStream},
 };
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
 
 use super::flow::{Allowance, FlowControl};
-use crate::client::TrustedProxies;
 
 /// The socket.
 pub(crate) struct Socket {
-    io: Take<TcpStream>,
+    io: Take<ServerStream>,
     flow: Rc<FlowControl>,
+    /// A byte that was decrypted while nothing might be read. TLS offers no look ahead.
+    held: Option<u8>,
 }
 
 impl Socket {
-    /// Accepts the connection if there is room for it.
-    pub(crate) fn admit(
-        io: TcpStream,
-        admission: &Admission,
-        proxies: &TrustedProxies,
-    ) -> io::Result<Self> {
-        let peer = io.peer_addr()?.ip();
-        let connection = admission.connect(peer, proxies.has(peer));
-        let connection = connection.ok_or(io::ErrorKind::QuotaExceeded)?;
-        Ok(Self {
+    /// The socket of the admitted `connection`.
+    pub(crate) fn new(io: ServerStream, connection: Connection) -> Self {
+        Self {
             io: io.take(0),
             flow: Rc::new(FlowControl::new(connection)),
-        })
+            held: None,
+        }
     }
 
     /// The flow control, for requests.
@@ -45,8 +41,13 @@ impl Socket {
     }
 
     /// The client's address.
-    pub(crate) fn peer(&self) -> Option<std::net::SocketAddr> {
-        self.io.get_ref().peer_addr().ok()
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.io.get_ref().tcp().peer_addr().ok()
+    }
+
+    /// The certificate that the client presented.
+    pub(crate) fn peer_certificates(&self) -> Option<PeerCertificates> {
+        self.io.get_ref().peer_certificates()
     }
 
     fn connection(&self) -> &Connection {
@@ -54,12 +55,24 @@ impl Socket {
     }
 
     /// Waits for the end of the connection or an error. Other input stays in the
-    /// kernel's buffer.
-    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// kernel's buffer; of TLS, one record of it is decrypted.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut byte = [0];
-        let mut peeked = ReadBuf::new(&mut byte);
-        if ready!(self.io.get_ref().poll_peek(cx, &mut peeked))? == 0 {
-            return Poll::Ready(Ok(()));
+        let mut ahead = ReadBuf::new(&mut byte);
+        match self.io.get_mut() {
+            ServerStream::Plain(tcp) => {
+                if ready!(tcp.poll_peek(cx, &mut ahead))? == 0 {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            tls if self.held.is_none() => {
+                ready!(Pin::new(tls).poll_read(cx, &mut ahead))?;
+                let [first] = ahead.filled() else {
+                    return Poll::Ready(Ok(()));
+                };
+                self.held = Some(*first);
+            }
+            ServerStream::Tls(_) => {}
         }
         self.connection().pause_reading();
         Poll::Pending
@@ -86,9 +99,13 @@ impl AsyncRead for Socket {
                 return Poll::Ready(Err(io::ErrorKind::QuotaExceeded.into()));
             }
         };
-        self.io.set_limit(u64::try_from(room).unwrap_or(u64::MAX));
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        if let Some(held) = self.held.take() {
+            buf.put_slice(&[held]);
+        } else {
+            self.io.set_limit(u64::try_from(room).unwrap_or(u64::MAX));
+            ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        }
         self.flow.record(buf.filled().len() - before);
         Poll::Ready(Ok(()))
     }
@@ -110,9 +127,16 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The server flushes when the socket has taken all that there was.
-        self.connection().flushed();
-        Pin::new(self.io.get_mut()).poll_flush(cx)
+        // The server flushes when the socket has taken all that there was. TLS may still hold
+        // a part of it.
+        let flushed = Pin::new(self.io.get_mut()).poll_flush(cx);
+        if flushed.is_pending() {
+            self.connection().wake(cx.waker());
+            self.connection().write_stalled();
+        } else {
+            self.connection().flushed();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

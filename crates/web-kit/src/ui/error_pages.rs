@@ -92,20 +92,27 @@ async fn as_page<B: MessageBody + 'static>(
 
 /// The texts of a problem document (RFC 9457).
 #[derive(Deserialize)]
-struct Said {
+struct ProblemText {
     title: String,
     detail: Option<String>,
 }
 
-fn of_status(site: Site, status: StatusCode, said: Option<Said>, trace_id: String) -> HttpResponse {
+fn of_status(
+    site: Site,
+    status: StatusCode,
+    problem: Option<ProblemText>,
+    trace_id: String,
+) -> HttpResponse {
     let (title, what_happened, what_to_do) = in_words(status);
-    let (title, what_happened) = match said {
-        Some(Said { title, detail }) => (title, detail.unwrap_or_else(|| what_happened.to_owned())),
+    let (title, what_happened) = match problem {
+        Some(ProblemText { title, detail }) => {
+            (title, detail.unwrap_or_else(|| what_happened.to_owned()))
+        }
         None => (title.to_owned(), what_happened.to_owned()),
     };
     let mut message = Message::new(title, what_happened)
         .what_to_do(what_to_do)
-        .way("To the start", "/");
+        .way("To the home page", "/");
     if !trace_id.is_empty() {
         message = message.trace_id(trace_id);
     }
@@ -116,23 +123,23 @@ fn in_words(status: StatusCode) -> (&'static str, &'static str, &'static str) {
     match status {
         StatusCode::UNAUTHORIZED => (
             "Not signed in",
-            "This needs a session, and there is none.",
+            "This page needs a session, and this browser has none.",
             "Sign in first.",
         ),
         StatusCode::FORBIDDEN => (
             "Not allowed",
             "The service refused this request.",
-            "Go back to the start and try it from there.",
+            "Go to the home page and try again from there.",
         ),
         StatusCode::NOT_FOUND => (
-            "Nothing here",
-            "There is nothing at this address.",
+            "Page not found",
+            "There is no page at this address.",
             "Check the address for a typing mistake.",
         ),
         StatusCode::METHOD_NOT_ALLOWED => (
-            "Not in this way",
-            "The address exists, but does not answer this method.",
-            "A form's address cannot be opened as a page. Start again from the first page.",
+            "Method not allowed",
+            "This address does not accept the method of the request.",
+            "The address of a form cannot be opened as a page. Start from the home page.",
         ),
         StatusCode::TOO_MANY_REQUESTS => (
             "Too many attempts",
@@ -141,20 +148,20 @@ fn in_words(status: StatusCode) -> (&'static str, &'static str, &'static str) {
         ),
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
             (
-                "Away for a moment",
-                "Something that this page needs does not answer now.",
-                "Nothing is lost. Try again in a few seconds.",
+                "Temporarily unavailable",
+                "A service that this page needs does not answer.",
+                "Try again in a few seconds.",
             )
         }
         _ if status.is_server_error() => (
-            "Something broke",
-            "The service failed while it made this page.",
-            "Try again. The trace below leads to what went wrong.",
+            "Internal error",
+            "The service could not produce this page.",
+            "Try again. The trace id below finds the cause in the logs and traces.",
         ),
         _ => (
-            "That did not work",
-            "The service could not make sense of this request.",
-            "Go back to the start and try it from there.",
+            "Invalid request",
+            "The service could not read this request.",
+            "Go to the home page and try again from there.",
         ),
     }
 }

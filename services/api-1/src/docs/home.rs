@@ -4,10 +4,7 @@ use actix_web::{HttpResponse, web::Data};
 use web_kit::ui::{ApiCall, ApiPage, Site, Way};
 
 use super::Docs;
-use crate::{
-    AUDIENCE,
-    http::{READ, WRITE},
-};
+use crate::{AUDIENCE, READ, WRITE};
 
 const CALLS: [ApiCall; 4] = [
     ApiCall {

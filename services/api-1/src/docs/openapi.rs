@@ -8,7 +8,7 @@ use utoipa::{
     },
 };
 
-use crate::http;
+use crate::{READ, WRITE, http};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,10 +24,7 @@ struct Api;
 
 /// The document, with the endpoints of the provider `issuer`.
 pub(super) fn describe(issuer: &str) -> Document {
-    let scopes = Scopes::from_iter([
-        (http::READ, "See your orders"),
-        (http::WRITE, "Place orders for you"),
-    ]);
+    let scopes = Scopes::from_iter([(READ, "See your orders"), (WRITE, "Place orders for you")]);
     let (authorize, token) = (format!("{issuer}/authorize"), format!("{issuer}/token"));
     let code = Flow::AuthorizationCode(AuthorizationCode::new(authorize, token, scopes));
     let scheme =
@@ -55,9 +52,9 @@ mod tests {
         );
         assert_eq!(code["tokenUrl"], "http://idp.localhost:8081/token");
         for (path, method, scope) in [
-            ("/resource", "get", http::READ),
-            ("/resource", "post", http::WRITE),
-            ("/report", "get", http::READ),
+            ("/resource", "get", READ),
+            ("/resource", "post", WRITE),
+            ("/report", "get", READ),
         ] {
             let needs = &document["paths"][path][method]["security"][0]["oauth2"];
             assert_eq!(needs[0], scope, "{method} {path}");

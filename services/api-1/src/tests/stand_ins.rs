@@ -12,7 +12,7 @@ use sso_proto::{
         token_exchange_server::{TokenExchange, TokenExchangeServer},
     },
     inventory::{
-        ListRequest, ListResponse, ReserveRequest, ReserveResponse,
+        ListRequest, ListResponse, ReserveRequest, ReserveResponse, WhoAmIRequest, WhoAmIResponse,
         inventory_server::{Inventory, InventoryServer},
     },
 };
@@ -114,8 +114,8 @@ impl Inventory for Face {
         *self.0.reserve.lock() = Some(authorization(&request));
         let wish = request.into_inner();
         match wish.item.as_str() {
-            "sold-out" => Err(Status::failed_precondition("not enough in stock: 0 left")),
-            "unknown" => Err(Status::not_found("there is no such item")),
+            "sold-out" => Err(Status::failed_precondition("Only 0 left in stock.")),
+            "unknown" => Err(Status::not_found("There is no such item.")),
             "bounds" => Err(Status::invalid_argument("a quantity from 1 to 1000000")),
             "forbidden" => Err(Status::permission_denied("no")),
             "unauthenticated" => Err(Status::unauthenticated("no")),
@@ -127,5 +127,12 @@ impl Inventory for Face {
                 left: 1,
             })),
         }
+    }
+
+    async fn who_am_i(
+        &self,
+        _: Request<WhoAmIRequest>,
+    ) -> Result<Response<WhoAmIResponse>, Status> {
+        Err(Status::unimplemented("API-1 does not ask"))
     }
 }

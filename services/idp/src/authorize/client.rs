@@ -132,4 +132,35 @@ mod tests {
         assert!(is_taken("demo_rp", "http://127.0.0.1/callback"));
         assert!(!is_taken("demo_rp", "http://127.0.0.1:51004/callback"));
     }
+
+    /// Where a browser would go (WHATWG URL): to a registered address, but for the port of a
+    /// public client's loopback address.
+    #[test]
+    fn fuzz_redirect_uris() {
+        let text = DEFAULT.replace("\"${spa}/callback\"", OWN);
+        let settings = Settings::parse("test", &text, &Addresses::default(), None).unwrap();
+        let client = settings.client("my_spa").unwrap();
+        let place = |uri: &str| {
+            let url = url::Url::parse(uri).unwrap();
+            let host = url.host_str().map(str::to_owned);
+            let rest = url[url::Position::BeforePath..].to_owned();
+            (
+                url.scheme().to_owned(),
+                host,
+                rest,
+                url.has_authority() && url.username().is_empty(),
+            )
+        };
+        let registered: Vec<_> = client.redirect_uris.iter().map(|uri| place(uri)).collect();
+        let mut seeds: Vec<_> = client.redirect_uris.iter().map(String::as_str).collect();
+        seeds.extend([
+            "http://127.0.0.1:51004/callback",
+            "http://[::1]:1/callback?x=1",
+        ]);
+        fuzz::run_text(&seeds, |uri| {
+            if is_registered(client, uri) {
+                assert!(registered.contains(&place(uri)), "{uri}");
+            }
+        });
+    }
 }

@@ -1,4 +1,4 @@
-//! What a request still needs, by the browser's session (OIDC Core §3.1.2.3).
+//! What a request still needs, given the browser's login session (OIDC Core §3.1.2.3).
 
 use oauth_types::ErrorCode;
 
@@ -21,7 +21,7 @@ pub(super) enum Next {
     Complete(LoginSession),
 }
 
-/// The next step, given the session of the browser.
+/// The next step, given the browser's login session.
 pub(super) fn decide(
     idp: &Idp,
     client: &Client,

@@ -1,6 +1,7 @@
-//! The authorization endpoint (RFC 6749 §3.1, OIDC Core §3.1.2), read top to
-//! bottom: the client and its redirect URI, an ordered list of checks, the
-//! decision by the browser's session, and the code.
+//! The authorization endpoint (RFC 6749 §3.1, OIDC Core §3.1.2), in the order of its
+//! steps: the client and its redirect URI (`client`), the checks of the request
+//! (`checks`), the decision what the browser's login session still lacks (`decide`),
+//! the pages for it (`sign_in`, `consent`), and the code (`complete`).
 
 mod answer;
 mod checks;
@@ -20,7 +21,7 @@ use actix_web::{HttpRequest, HttpResponse, cookie::Cookie, http::Method, web};
 #[cfg(test)]
 pub use checks::MAX_REQUEST;
 use checks::check_in_span;
-pub use checks::requested_access;
+pub use checks::{PROMPTS, RESPONSE_MODE, RESPONSE_TYPE, requested_access};
 pub use client::is_registered;
 use client::{find_client, find_redirect_uri};
 pub use consent::endpoint as consent;
@@ -28,7 +29,7 @@ pub use consent_page::{PATH as CONSENT_PATH, consent_groups};
 use decide::{Next, decide};
 use oauth_types::{Params, names::REQUEST_URI_PREFIX};
 use par::Pushed;
-pub use par::endpoint as par;
+pub use par::{PATH as PAR_PATH, endpoint as par};
 pub use sign_in::{PATH as SIGN_IN_PATH, endpoint as sign_in};
 use tracing::Instrument as _;
 use web_kit::trace::join_login_trace;
@@ -41,9 +42,10 @@ use crate::{
     page_error::PageError,
     post_to_get, sessions,
     settings::Client,
+    token_binding::TokenBinding,
 };
 
-/// Where it is.
+/// The path of the endpoint.
 const PATH: &str = "/authorize";
 /// How long a resubmitted form gets the same response.
 const GRACE: Duration = Duration::from_secs(30);
@@ -73,11 +75,11 @@ struct Incoming<'i> {
     request: IncomingRequest,
 }
 
-/// How the request came.
+/// How the client sent the request.
 enum IncomingRequest {
-    /// As parameters, to be checked.
+    /// As parameters, which are not checked yet.
     Params(Params),
-    /// Pushed (RFC 9126) and checked then.
+    /// Pushed (RFC 9126), and checked at that time.
     Pushed(Box<Pushed>),
 }
 
@@ -94,7 +96,7 @@ impl<'i> Incoming<'i> {
         };
         let client = find_client(&idp.settings, &params)?;
         let request_uri = params.one("request_uri")?;
-        // Any other request_uri is refused by its check, like a request object.
+        // `checks::request_object` refuses any other request_uri.
         let pushed = request_uri.filter(|uri| uri.starts_with(REQUEST_URI_PREFIX));
         let request = match pushed {
             None => IncomingRequest::Params(params),
@@ -128,7 +130,9 @@ async fn authorize(
         IncomingRequest::Params(params) => {
             let redirect_uri =
                 find_redirect_uri(client, &params).map_err(PageError::redirect_uri)?;
-            match check_in_span(idp, client, &params, redirect_uri) {
+            // A browser brings no proof.
+            let proven = TokenBinding::BEARER;
+            match check_in_span(idp, client, &params, redirect_uri, &proven) {
                 Ok(request) => (request, None),
                 Err(refusal) => {
                     let state = params.one("state").ok().flatten();
@@ -202,8 +206,8 @@ impl OpenSession {
     }
 }
 
-/// A span in the trace of the login that `state` names; without `state` the
-/// request's own.
+/// A span in the trace of the login that `state` names; without `state`, in the trace of
+/// this request.
 fn join_login_trace_of(req: &HttpRequest, state: Option<&str>) -> tracing::Span {
     match state {
         Some(state) => join_login_trace(req, state),

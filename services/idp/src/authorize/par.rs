@@ -14,11 +14,16 @@ use crate::{
     Idp, budgets,
     client_auth::AuthenticatedForm,
     domain::{AuthorizationRequest, PushedContent, PushedRequest},
+    dpop,
     error::OAuthError,
     forms::{ClientForm, LIMITS},
     records::{RecordError, Stored},
     settings::{Client, GrantType},
+    token_binding::TokenBinding,
 };
+
+/// The path of the endpoint.
+pub const PATH: &str = "/par";
 
 /// RFC 9126 §2.2.
 #[derive(Serialize)]
@@ -47,7 +52,8 @@ pub async fn endpoint(
         ));
     }
     let uri = find_redirect_uri(client, &params).map_err(OAuthError::request)?;
-    let request = check_in_span(&idp, client, &params, uri)?;
+    let proven = TokenBinding::offered(&idp, client, &req, PATH).await?;
+    let request = check_in_span(&idp, client, &params, uri, &proven)?;
     let id = idp.random.token();
     let lifetimes = &idp.settings.lifetimes;
     let usable_until = idp.now() + lifetimes.pushed_request;
@@ -62,7 +68,9 @@ pub async fn endpoint(
     let (budget, owner) = (idp.budgets.of_client(client), budgets::owner(client, &req));
     let name = fingerprint(&id);
     budgets::keep(&idp.records, budget, owner, &name, &mut record).await?;
-    Ok(HttpResponse::Created()
+    let mut response = HttpResponse::Created();
+    dpop::add_nonce(&idp, &req, &mut response);
+    Ok(response
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(Answer {
             request_uri: format!("{REQUEST_URI_PREFIX}{id}"),
@@ -122,7 +130,7 @@ fn of_previous_version(
     }
     let params: Params = params.iter().cloned().collect();
     let uri = find_redirect_uri(client, &params).ok()?;
-    check(idp, client, &params, uri).ok()
+    check(idp, client, &params, uri, &TokenBinding::BEARER).ok()
 }
 
 impl Pushed {

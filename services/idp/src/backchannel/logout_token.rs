@@ -11,7 +11,7 @@ use super::Notice;
 use crate::keys::{Algorithm, Keys, SignError};
 
 /// §2.4 recommends at most two minutes.
-const LIFETIME: Duration = Duration::from_secs(120);
+pub const LIFETIME: Duration = Duration::from_secs(120);
 
 /// Times are seconds since the epoch. `nonce` is prohibited, so that nobody accepts this
 /// as an id_token.

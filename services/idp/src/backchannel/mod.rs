@@ -7,6 +7,7 @@ mod outbox;
 mod send;
 
 use kit::{clock::Timestamp, seal::fingerprint};
+pub use logout_token::LIFETIME as LOGOUT_TOKEN_LIFETIME;
 pub use outbox::Outbox;
 use serde::{Deserialize, Serialize};
 use store::Charge;

@@ -284,7 +284,7 @@ fn pause_after(failures: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use kit::{clock::ManualClock, config::Addresses, random::OsRandom, state_dir::StateDir};
+    use kit::{clock::ManualClock, config::Addresses, random::OsRandom};
     use store::MemoryStore;
 
     use super::*;
@@ -311,7 +311,7 @@ mod tests {
             Arc::clone(&clock),
             Authenticity::new(&[[1; 32]], None),
         );
-        let keys = Keys::load(&StateDir::default(), Algorithm::Es256, clock.now()).unwrap();
+        let keys = Keys::for_test(&clock);
         let issuer = "http://idp.localhost".to_owned();
         let random: Arc<dyn Random> = Arc::new(OsRandom);
         let reach = AddressOverrides::default();

@@ -52,4 +52,34 @@ mod tests {
             assert!(credentials(wrong).is_err(), "{wrong:?}");
         }
     }
+
+    #[test]
+    fn fuzz_basic_credentials() {
+        let seeds = [
+            header("a%3Ab:s%20e+c%25=&"),
+            header(":"),
+            "bAsIc  YTpi ".to_owned(),
+        ];
+        fuzz::run_text(&seeds.each_ref().map(String::as_str), |text| {
+            let Ok((id, secret)) = credentials(text) else {
+                return;
+            };
+            assert!(text.len() < 2100);
+            let encoded = |text: &str| -> String {
+                url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+            };
+            let again = header(&format!("{}:{}", encoded(&id), encoded(&secret)));
+            if again.len() < 2048 {
+                assert_eq!(credentials(&again).unwrap(), (id, secret));
+            }
+        });
+        // What the header holds, decoded.
+        fuzz::run(&["a%3Ab:s%20e+c%25=&", "a:b:c", "%zz:%"], |decoded| {
+            let text = format!("Basic {}", STANDARD.encode(decoded));
+            if let Ok((id, _)) = credentials(&text) {
+                let sent = String::from_utf8_lossy(decoded);
+                assert!(id.len() <= sent.len() * 3);
+            }
+        });
+    }
 }

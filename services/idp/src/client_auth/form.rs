@@ -2,9 +2,9 @@
 
 use actix_web::{HttpRequest, http::header};
 use oauth_types::Params;
-use web_kit::{body::mark_client_authenticated, client::client_addr};
+use web_kit::{body::mark_client_authenticated, client::client_addr, peer_certificates};
 
-use super::authenticate;
+use super::{Presented, authenticate};
 use crate::{Idp, error::OAuthError, forms::ClientForm, settings::Client};
 
 /// The parameters of a form and the client that sent them.
@@ -23,7 +23,11 @@ impl<'i> AuthenticatedForm<'i> {
         form: &ClientForm,
     ) -> Result<Self, OAuthError> {
         let params = form.params()?;
-        let client = authenticate(idp, authorization(req)?, client_addr(req), &params).await?;
+        let presented = Presented {
+            authorization: authorization(req)?,
+            certificate: peer_certificates(req),
+        };
+        let client = authenticate(idp, presented, client_addr(req), &params).await?;
         // Anybody can send a public client's id: it authenticates nobody.
         if !client.is_public() {
             mark_client_authenticated(req);

@@ -2,19 +2,23 @@
 
 mod assertion;
 mod basic;
-mod failures;
+mod certificate;
 mod form;
+mod pki;
+mod self_signed;
 
 use std::time::Duration;
 
 pub use assertion::{AssertionKeys, ClientAssertion, configured_keys, name_missing_keys};
-pub use failures::{FailureKey, Failures};
+pub use certificate::not_by_mtls;
 pub use form::AuthenticatedForm;
 use kit::{
     step,
     telemetry::names::{OK, span},
+    tls::PeerCertificates,
 };
 use oauth_types::{Params, error::sentence, names::client_auth::JWT_BEARER};
+pub use self_signed::RegisteredCertificates;
 use tracing::{Instrument as _, field::Empty};
 use web_kit::client::{AddrBucket, ClientAddr};
 
@@ -24,14 +28,34 @@ use crate::{
     settings::{AuthMethod, Client},
 };
 
+/// Whose secret is being guessed, for `web_kit::failures`.
+#[derive(Clone, Copy, Debug, Hash)]
+pub enum FailureKey<'a> {
+    /// A client of the configuration.
+    Client(&'a str),
+    /// An unknown client: all names at one address count together.
+    Unknown,
+    /// The operator's key.
+    Operator,
+}
+
 /// The most characters of a refused client's id in the log.
 const MAX_NAMED: usize = 100;
 
+/// What a request presents for its client, beside its parameters.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Presented<'r> {
+    /// The header Authorization.
+    pub authorization: Option<&'r str>,
+    /// The certificate of its connection, on the mTLS port.
+    pub certificate: Option<&'r PeerCertificates>,
+}
+
 /// Authenticates the client of a request to the token endpoint or a similar one.
-/// `authorization` is the header; `from` is the address of the client.
+/// `from` is the address of the client.
 pub async fn authenticate<'i>(
     idp: &'i Idp,
-    authorization: Option<&str>,
+    presented: Presented<'_>,
     from: ClientAddr,
     params: &Params,
 ) -> Result<&'i Client, OAuthError> {
@@ -40,7 +64,7 @@ pub async fn authenticate<'i>(
         "sso.client_id" = Empty,
         "sso.outcome" = Empty
     );
-    let authenticated = by_method(idp, authorization, from.bucket(), params)
+    let authenticated = by_method(idp, presented, from.bucket(), params)
         .instrument(span.clone())
         .await;
     let outcome = match &authenticated {
@@ -50,7 +74,7 @@ pub async fn authenticate<'i>(
         }
         Err(error) => {
             let (code, why) = (error.code.as_str(), sentence(&error.description));
-            let client = claimed_client(authorization, params);
+            let client = claimed_client(presented.authorization, params);
             tracing::info!(code, client, address = %from, "client authentication failed: {why}");
             code
         }
@@ -62,15 +86,17 @@ pub async fn authenticate<'i>(
 
 async fn by_method<'i>(
     idp: &'i Idp,
-    authorization: Option<&str>,
+    presented: Presented<'_>,
     from: AddrBucket,
     params: &Params,
 ) -> Result<&'i Client, OAuthError> {
+    let authorization = presented.authorization;
     let named = params.one("client_id")?;
     let secret = params.one("client_secret")?;
     let assertion = params.one("client_assertion")?;
     let assertion_type = params.one("client_assertion_type")?;
-    // RFC 6749 §2.3: one method in a request.
+    // RFC 6749 §2.3: one method in a request. A certificate beside it only binds tokens
+    // (RFC 8705 §3).
     let methods = [
         authorization.is_some(),
         secret.is_some(),
@@ -102,13 +128,19 @@ async fn by_method<'i>(
     let Some(id) = named else {
         return Err(OAuthError::client("The request names no client."));
     };
-    match secret {
-        Some(secret) => by_secret(idp, id, secret, AuthMethod::Post, from),
-        None => idp
-            .settings
-            .client(id)
-            .filter(|client| client.is_public())
-            .ok_or_else(|| OAuthError::client("The client is unknown, or has to authenticate.")),
+    if let Some(secret) = secret {
+        return by_secret(idp, id, secret, AuthMethod::Post, from);
+    }
+    match idp.settings.client(id) {
+        Some(client) if client.is_public() => Ok(client),
+        Some(client) if client.authenticates_by_certificate() => {
+            certificate::authenticate(idp, client, presented.certificate, from).await?;
+            Ok(client)
+        }
+        _ => {
+            let why = "The client is unknown, or has to authenticate.";
+            Err(OAuthError::client(why))
+        }
     }
 }
 

@@ -150,7 +150,9 @@ fn done(client: &Client, answer: DeviceAnswer) -> HttpResponse {
         DeviceAnswer::Deny => ("Access denied", format!("{name} gets no access.")),
     };
     Message::new(title, happened)
-        .what_to_do("Your account lists the devices that have access, and ends it.")
+        .what_to_do(
+            "Your account lists the devices that have access. You can end their access there.",
+        )
         .way("Your account", account::PATH)
         .respond(Site::Idp, StatusCode::OK)
 }

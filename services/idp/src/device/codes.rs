@@ -164,4 +164,22 @@ mod tests {
             assert_eq!(parse_device_code(wrong), None, "{wrong}");
         }
     }
+
+    #[test]
+    fn fuzz_codes_of_devices() {
+        let id = "A".repeat(TOKEN_LEN);
+        fuzz::run_text(
+            &["WDJB-MJHT", " wdjb\u{2010}mjht", &device_code(&id, &id)],
+            |text| {
+                if let Some(code) = UserCode::typed(text) {
+                    let shown = code.to_string();
+                    assert!(shown.len() == LETTERS + 1 && shown.is_ascii());
+                    assert_eq!(UserCode::typed(&shown), Some(code));
+                }
+                if let Some((id, secret)) = parse_device_code(text) {
+                    assert_eq!(device_code(id, secret), text);
+                }
+            },
+        );
+    }
 }

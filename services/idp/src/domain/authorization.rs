@@ -28,6 +28,9 @@ pub struct AuthorizationRequest {
     /// PKCE, S256.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code_challenge: Option<String>,
+    /// The thumbprint of the key that the code is bound to (RFC 9449 §10).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop_jkt: Option<String>,
     /// `prompt`.
     pub prompt: Vec<String>,
     /// `max_age`, seconds.

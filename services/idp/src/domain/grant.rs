@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kit::clock::Timestamp;
-use oauth_types::Scope;
+use oauth_types::{Scope, claims::Confirmation};
 use serde::{Deserialize, Serialize};
 
 use crate::records::Record;
@@ -43,6 +43,9 @@ pub struct Grant {
     /// When its refresh token was last rotated.
     #[serde(default)]
     pub last_used_at: Option<Timestamp>,
+    /// What its refresh token is bound to, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound_to: Option<Confirmation>,
     /// The id of its code, whose record ends with the grant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
@@ -65,6 +68,7 @@ impl Grant {
             expires_at: remembered_until,
             created_at: Timestamp::default(),
             last_used_at: None,
+            bound_to: None,
             code: None,
         }
     }

@@ -6,6 +6,7 @@ mod code;
 mod device;
 mod grant;
 mod login;
+mod opaque_token;
 
 pub use authorization::{
     Answer, AuthorizationRequest, AuthorizationSession, PushedContent, PushedRequest, SignedIn,
@@ -14,6 +15,7 @@ pub use code::{Authorized, Code, CodeState};
 pub use device::{DeviceAnswer, DeviceAuthorization, PollVerdict};
 pub use grant::{Grant, GrantState, Refresh, RefreshVerdict};
 pub use login::{EndReason, LoginSession, LoginState};
+pub use opaque_token::OpaqueToken;
 
 /// `acr`: authentication by password.
 pub const ACR_PASSWORD: &str = "urn:sso-lab:acr:password";

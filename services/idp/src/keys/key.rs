@@ -1,6 +1,6 @@
 //! One signing key.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use aws_lc_rs::{
     encoding::{AsDer as _, Pkcs8V1Der},
@@ -13,18 +13,23 @@ use aws_lc_rs::{
 };
 use jsonwebtoken::DecodingKey;
 use kit::{clock::Timestamp, state_dir::StateDir};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use token_verify::thumbprint::{base64url, thumbprint};
 
-use super::{SignError, thumbprint};
+use super::SignError;
 
 /// A signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Algorithm {
     /// ECDSA on P-256.
+    #[serde(rename = "ES256")]
     Es256,
     /// RSA PKCS#1 v1.5, which OIDC Core §15.1 requires of every provider.
+    #[serde(rename = "RS256")]
     Rs256,
     /// Ed25519.
+    #[serde(rename = "EdDSA")]
     EdDsa,
 }
 
@@ -67,49 +72,23 @@ enum Pair {
     Ed25519(Ed25519KeyPair),
 }
 
-/// A private key, parsed once.
-pub struct SigningKey {
+/// The public half of a key, parsed once.
+pub struct PublicKey {
     algorithm: Algorithm,
-    pair: Pair,
-    verifying: DecodingKey,
     kid: String,
-    public: Value,
-    created: Option<Timestamp>,
+    members: Value,
+    verifying: DecodingKey,
 }
 
-/// Precedes the time of generation in a key's file. It is explanatory text (RFC 7468
-/// §5.2), which PEM parsers ignore. The modification time of the file would change
-/// with each copy.
-const CREATED: &str = "Created: ";
-
-impl SigningKey {
-    /// Loads the algorithm's key from its file (PKCS#8, PEM), or generates it.
-    pub(super) fn load(
-        state_dir: &StateDir,
-        algorithm: Algorithm,
-        now: Timestamp,
-    ) -> io::Result<Self> {
-        let make = || new_signing_key(algorithm, now);
-        let text = state_dir.load_or_create_text(algorithm.file(), make)?;
-        let bad = |what: &str| {
-            let what = format!("{}: {what}", algorithm.file());
-            io::Error::new(io::ErrorKind::InvalidData, what)
-        };
-        let created = created(&text);
-        let der = pem::parse(text).map_err(|e| bad(&e.to_string()))?;
-        let pair = parse(algorithm, der.contents()).map_err(|e| bad(&e.to_string()))?;
-        let public = public_members(&pair);
-        let verifying = serde_json::from_value(public.clone())
-            .map_err(|e| bad(&e.to_string()))
-            .and_then(|jwk| DecodingKey::from_jwk(&jwk).map_err(|e| bad(&e.to_string())))?;
-        let kid = thumbprint::thumbprint(&public);
+impl PublicKey {
+    /// The key with these members of its JWK.
+    pub(super) fn of(algorithm: Algorithm, members: Value) -> Result<Self, String> {
+        let jwk = serde_json::from_value(members.clone()).map_err(|e| e.to_string())?;
         Ok(Self {
             algorithm,
-            pair,
-            verifying,
-            kid,
-            public,
-            created,
+            kid: thumbprint(&members),
+            verifying: DecodingKey::from_jwk(&jwk).map_err(|e| e.to_string())?,
+            members,
         })
     }
 
@@ -123,18 +102,36 @@ impl SigningKey {
         &self.kid
     }
 
-    /// When it was generated, if its file tells.
-    pub const fn created(&self) -> Option<Timestamp> {
-        self.created
-    }
-
-    /// Its public half, to verify its signatures.
+    /// To verify its signatures.
     pub const fn verifying(&self) -> &DecodingKey {
         &self.verifying
     }
 
-    /// The members of its public JWK that the thumbprint covers.
-    pub(super) fn public(&self) -> &Value {
+    /// The members of its JWK that the thumbprint covers.
+    pub(super) const fn members(&self) -> &Value {
+        &self.members
+    }
+}
+
+/// A private key, parsed once.
+pub struct SigningKey {
+    public: Arc<PublicKey>,
+    pair: Pair,
+}
+
+impl SigningKey {
+    /// Parses a private key (PKCS#8, DER).
+    pub(super) fn parse(algorithm: Algorithm, der: &[u8]) -> Result<Self, String> {
+        let pair = parse(algorithm, der).map_err(|e| e.to_string())?;
+        let public = PublicKey::of(algorithm, public_members(&pair))?;
+        Ok(Self {
+            public: Arc::new(public),
+            pair,
+        })
+    }
+
+    /// Its public half.
+    pub(super) const fn public(&self) -> &Arc<PublicKey> {
         &self.public
     }
 
@@ -157,12 +154,64 @@ impl SigningKey {
     }
 }
 
+/// A key that comes into the record: of the state directory, or generated.
+pub(super) struct Seed {
+    pub(super) key: SigningKey,
+    /// PKCS#8.
+    pub(super) der: Vec<u8>,
+    pub(super) created: Option<Timestamp>,
+}
+
+/// Precedes the time of generation in a key's file. It is explanatory text (RFC 7468
+/// §5.2), which PEM parsers ignore. The modification time of the file would change
+/// with each copy.
+const CREATED: &str = "Created: ";
+
+impl Seed {
+    /// Loads the algorithm's key from its file (PKCS#8, PEM), or generates it.
+    pub(super) fn load(
+        state_dir: &StateDir,
+        algorithm: Algorithm,
+        now: Timestamp,
+    ) -> io::Result<Self> {
+        let make = || new_signing_key(algorithm, now);
+        let text = state_dir.load_or_create_text(algorithm.file(), make)?;
+        let bad = |what: &str| {
+            let what = format!("{}: {what}", algorithm.file());
+            io::Error::new(io::ErrorKind::InvalidData, what)
+        };
+        let created = created(&text);
+        let der = pem::parse(text).map_err(|e| bad(&e.to_string()))?;
+        let der = der.into_contents();
+        Ok(Self {
+            key: SigningKey::parse(algorithm, &der).map_err(|e| bad(&e))?,
+            der,
+            created,
+        })
+    }
+
+    /// A new key. Generating an RSA key takes a tenth of a second and more.
+    pub(super) fn generate(algorithm: Algorithm, now: Timestamp) -> Option<Self> {
+        let der = generate(algorithm)?;
+        Some(Self {
+            key: SigningKey::parse(algorithm, &der).ok()?,
+            der,
+            created: Some(now),
+        })
+    }
+
+    /// Its name.
+    pub(super) fn kid(&self) -> &str {
+        self.key.public().kid()
+    }
+}
+
 /// A new key in the format of its file: the time of generation, and PKCS#8 as PEM.
 /// Generating an RSA key takes a tenth of a second and more.
 pub fn new_signing_key(algorithm: Algorithm, now: Timestamp) -> io::Result<String> {
     let der =
         generate(algorithm).ok_or_else(|| io::Error::other("the key could not be generated"))?;
-    let key = pem::encode(&pem::Pem::new("PRIVATE KEY", der));
+    let key = kit::pem::encode("PRIVATE KEY", &der);
     Ok(format!("{CREATED}{}\n{key}", now.secs()))
 }
 
@@ -202,7 +251,7 @@ fn parse(algorithm: Algorithm, der: &[u8]) -> Result<Pair, aws_lc_rs::error::Key
 }
 
 fn public_members(pair: &Pair) -> Value {
-    let b64 = thumbprint::base64url;
+    let b64 = base64url;
     match pair {
         Pair::Ecdsa(pair) => {
             // 0x04, then x and y of 32 bytes each (SEC 1 §2.3.3).

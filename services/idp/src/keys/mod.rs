@@ -1,61 +1,137 @@
-//! The provider's signing keys: one for each algorithm, parsed once.
+//! The provider's signing keys, which all replicas share.
+//!
+//! The record [`ring::KeyRing`] in the store says which keys there are and when each signs; its
+//! private keys are sealed with a key of the state directory. A process holds it parsed
+//! ([`Loaded`]) and reads it again every second ([`Keys::refresh`]). The keys in the
+//! state directory are the first ones; a new key there is taken over as a rotation.
 
 mod key;
-mod thumbprint;
+mod loaded;
+mod ring;
+mod rotation;
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-pub use key::{Algorithm, SigningKey, new_signing_key};
-use kit::{clock::Timestamp, state_dir::StateDir};
+use key::Seed;
+pub use key::{Algorithm, PublicKey, SigningKey, new_signing_key};
+use kit::{
+    clock::{Clock, Timestamp},
+    random::Random,
+    seal::Keyring,
+    state_dir::StateDir,
+};
+use loaded::Loaded;
+use parking_lot::RwLock;
+pub use ring::{KeptKey, KeyState, Timing};
+pub use rotation::RotationError;
 use serde::Serialize;
-use serde_json::json;
 
-/// The keys, the default one first.
+/// How the keys are used.
+#[derive(Clone, Copy, Debug)]
+pub struct KeySettings {
+    /// The algorithm of tokens where none is requested.
+    pub default: Algorithm,
+    /// When keys change.
+    pub timing: Timing,
+}
+
+/// The keys. A clone shares them.
 #[derive(Clone)]
-pub struct Keys {
-    keys: Arc<[Arc<SigningKey>]>,
-    jwks: Arc<str>,
+pub struct Keys(Arc<Shared>);
+
+struct Shared {
+    settings: KeySettings,
+    /// The keys of the state directory.
+    seeds: Vec<Seed>,
+    sealing: Keyring,
+    state_dir: StateDir,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    /// What the store says; none until it was read.
+    loaded: RwLock<Option<Arc<Loaded>>>,
+    /// One rotation at a time in this process.
+    rotating: tokio::sync::Mutex<()>,
+    /// When the store was last read.
+    refreshed: parking_lot::Mutex<Option<tokio::time::Instant>>,
 }
 
 impl Keys {
-    /// Loads each algorithm's key from the state directory, or generates it.
-    /// `default` signs where no algorithm is requested. It blocks: generating an
-    /// RSA key takes a tenth of a second and more.
-    pub fn load(state_dir: &StateDir, default: Algorithm, now: Timestamp) -> io::Result<Self> {
-        let others = Algorithm::ALL
-            .into_iter()
-            .filter(|algorithm| *algorithm != default);
-        let keys = std::iter::once(default)
-            .chain(others)
-            .map(|algorithm| SigningKey::load(state_dir, algorithm, now).map(Arc::new))
-            .collect::<io::Result<Vec<_>>>()?;
-        let jwks = jwks_document(&keys).into();
-        Ok(Self {
-            keys: keys.into(),
-            jwks,
-        })
+    /// Reads each algorithm's key from the state directory, or generates it; `sealing`
+    /// seals private keys in the store. Nothing is signed before [`Keys::refresh`]. It
+    /// blocks: generating an RSA key takes a tenth of a second and more.
+    pub fn load(
+        state_dir: &StateDir,
+        settings: KeySettings,
+        sealing: Keyring,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> io::Result<Self> {
+        let now = clock.now();
+        let seeds = Algorithm::ALL.map(|algorithm| Seed::load(state_dir, algorithm, now));
+        Ok(Self(Arc::new(Shared {
+            settings,
+            seeds: seeds.into_iter().collect::<io::Result<_>>()?,
+            sealing,
+            state_dir: state_dir.clone(),
+            clock,
+            random,
+            loaded: RwLock::default(),
+            rotating: tokio::sync::Mutex::default(),
+            refreshed: parking_lot::Mutex::default(),
+        })))
     }
 
-    /// The public keys (RFC 7517 §5), as `/jwks` answers.
-    pub fn jwks(&self) -> &Arc<str> {
-        &self.jwks
+    fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    fn loaded(&self) -> Option<Arc<Loaded>> {
+        self.0.loaded.read().clone()
+    }
+
+    /// The published keys (RFC 7517 §5), as `/jwks` answers; none until the store was
+    /// read.
+    pub fn jwks(&self) -> Option<String> {
+        let loaded = self.loaded()?;
+        Some(loaded.jwks(self.0.settings.default, self.now()))
     }
 
     /// The algorithms, the default one first.
     pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
-        self.keys.iter().map(|key| key.algorithm())
+        let default = self.0.settings.default;
+        let others = Algorithm::ALL.into_iter();
+        std::iter::once(default).chain(others.filter(move |other| *other != default))
     }
 
-    /// When each key was generated, if known.
-    pub fn created(&self) -> impl Iterator<Item = (Algorithm, Timestamp)> {
-        let keys = self.keys.iter();
-        keys.filter_map(|key| Some((key.algorithm(), key.created()?)))
+    /// When each key that signs was generated, if known.
+    pub fn created(&self) -> Vec<(Algorithm, Timestamp)> {
+        let now = self.now();
+        let loaded = self.loaded();
+        let keys = loaded.iter().flat_map(|loaded| &loaded.ring.keys);
+        let signing = keys.filter(|key| key.state(now) == KeyState::Signing);
+        signing
+            .filter_map(|key| Some((key.algorithm, key.created_at?)))
+            .collect()
     }
 
-    /// The key named `kid`.
-    pub fn named(&self, kid: &str) -> Option<&Arc<SigningKey>> {
-        self.keys.iter().find(|key| key.kid() == kid)
+    /// The key named `kid`, also one that is no longer published.
+    pub fn named(&self, kid: &str) -> Option<Arc<PublicKey>> {
+        self.loaded()?.named(kid)
+    }
+
+    /// The published keys, with their states.
+    pub fn listed(&self) -> Vec<(KeptKey, KeyState)> {
+        let now = self.now();
+        let loaded = self.loaded();
+        let keys = loaded.iter().flat_map(|loaded| &loaded.ring.keys);
+        let stated = keys.map(|key| (key.clone(), key.state(now)));
+        let mut listed: Vec<_> = stated
+            .filter(|(_, state)| *state != KeyState::Withdrawn)
+            .collect();
+        let order = |key: &KeptKey| self.algorithms().position(|own| own == key.algorithm);
+        listed.sort_by_key(|(key, _)| (order(key), key.signs_from));
+        listed
     }
 
     /// Signs `claims` as a JWT of this `typ` (RFC 7515 §3.1, compact) with
@@ -72,24 +148,26 @@ impl Keys {
             typ: &'a str,
             kid: &'a str,
         }
-        let fits =
-            |key: &&Arc<SigningKey>| algorithm.is_none_or(|wanted| wanted == key.algorithm());
-        let key = self.keys.iter().find(fits).ok_or(SignError::Key)?;
+        let algorithm = algorithm.unwrap_or(self.0.settings.default);
+        let loaded = self.loaded().ok_or(SignError::NotLoaded)?;
+        let key = loaded
+            .signing(algorithm, self.now())
+            .ok_or(SignError::Key)?;
         let header = Header {
-            alg: key.algorithm().as_str(),
+            alg: algorithm.as_str(),
             typ,
-            kid: key.kid(),
+            kid: key.public().kid(),
         };
         let mut jwt = String::with_capacity(1024);
         URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(&header)?, &mut jwt);
         jwt.push('.');
         URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(claims)?, &mut jwt);
-        let signature = match key.algorithm() {
+        let signature = match algorithm {
             // About 30 µs: less than a switch to another thread and back.
             Algorithm::Es256 | Algorithm::EdDsa => key.sign(jwt.as_bytes())?,
             // A millisecond would block every other request of this worker.
             Algorithm::Rs256 => {
-                let (key, input) = (Arc::clone(key), jwt.clone());
+                let (key, input) = (Arc::clone(&key), jwt.clone());
                 tokio::task::spawn_blocking(move || key.sign(input.as_bytes()))
                     .await
                     .map_err(|_| SignError::Key)??
@@ -101,20 +179,9 @@ impl Keys {
     }
 }
 
-/// The public keys as JSON (RFC 7517 §5).
-fn jwks_document(keys: &[Arc<SigningKey>]) -> String {
-    let keys: Vec<_> = keys
-        .iter()
-        .map(|key| {
-            let mut jwk = key.public().clone();
-            jwk["alg"] = key.algorithm().as_str().into();
-            jwk["use"] = "sig".into();
-            jwk["kid"] = key.kid().into();
-            jwk
-        })
-        .collect();
-    json!({ "keys": keys }).to_string()
-}
+/// How long after its last token a key stays published: for clocks that differ, and for
+/// replicas that have not yet read that its successor signs.
+pub const RETIREMENT_MARGIN: Duration = Duration::from_secs(60);
 
 /// A token could not be signed.
 #[derive(Debug, thiserror::Error)]
@@ -125,87 +192,30 @@ pub enum SignError {
     /// The key failed.
     #[error("the signing key failed")]
     Key,
+    /// The store was not read since the start, so the key that signs now is not known.
+    #[error("the signing keys have not been read from the store yet")]
+    NotLoaded,
 }
 
 #[cfg(test)]
-mod tests {
-    use jsonwebtoken::{DecodingKey, Validation, decode, jwk::JwkSet};
-    use serde_json::Value;
-
-    use super::*;
-
-    const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
-
-    #[tokio::test]
-    async fn rfc7515_each_algorithm_is_verified_by_the_published_key() {
-        for algorithm in Algorithm::ALL {
-            let keys = Keys::load(&StateDir::default(), algorithm, NOW).unwrap();
-            let claims = json!({"sub": "alice"});
-            let jwt = keys.sign("at+jwt", None, &claims).await.unwrap();
-            for asked in Algorithm::ALL {
-                let jwt = keys.sign("JWT", Some(asked), &claims).await.unwrap();
-                let header = jsonwebtoken::decode_header(&jwt).unwrap();
-                assert_eq!(format!("{:?}", header.alg), asked.as_str());
-            }
-            let header = jsonwebtoken::decode_header(&jwt).unwrap();
-            assert_eq!(header.typ.as_deref(), Some("at+jwt"));
-            let set: JwkSet = serde_json::from_str(keys.jwks()).unwrap();
-            let jwk = set.find(&header.kid.unwrap()).unwrap();
-            let mut validation = Validation::new(header.alg);
-            validation.required_spec_claims.clear();
-            validation.validate_exp = false;
-            let key = DecodingKey::from_jwk(jwk).unwrap();
-            let claims = decode::<Value>(&jwt, &key, &validation).unwrap().claims;
-            assert_eq!(claims["sub"], "alice", "{}", algorithm.as_str());
-        }
-    }
-
-    #[test]
-    fn rfc7517_no_private_member_is_published() {
-        let keys = Keys::load(&StateDir::default(), Algorithm::Es256, NOW).unwrap();
-        let set: Value = serde_json::from_str(keys.jwks()).unwrap();
-        for key in set["keys"].as_array().unwrap() {
-            for private in ["d", "p", "q", "dp", "dq", "qi", "k"] {
-                assert!(key.get(private).is_none(), "{private} of {key}");
-            }
-            assert_eq!(key["use"], "sig");
-        }
-    }
-
-    #[test]
-    fn keys_outlive_the_process_in_the_state_directory() {
-        let home = tempfile::tempdir().unwrap();
-        let dir = StateDir::open(Some(home.path().into())).unwrap();
-        let first = Keys::load(&dir, Algorithm::Es256, NOW).unwrap();
-        let later = NOW + std::time::Duration::from_secs(60);
-        let second = Keys::load(&dir, Algorithm::EdDsa, later).unwrap();
-        assert_eq!(second.created().count(), 3);
-        assert!(
-            second.created().all(|(_, at)| at == NOW),
-            "as the file says"
+impl Keys {
+    /// The keys of a process without a state directory, which has read its store.
+    pub fn for_test(clock: &Arc<dyn Clock>) -> Self {
+        let settings = KeySettings {
+            default: Algorithm::Es256,
+            timing: tests::TIMING,
+        };
+        let (sealing, random) = (
+            Keyring::new(&[[1; 32]], "test"),
+            Arc::new(kit::random::OsRandom),
         );
-        let first = first
-            .keys
-            .iter()
-            .map(|key| key.kid().to_owned())
-            .collect::<Vec<_>>();
-        assert!(first.iter().all(|kid| second.named(kid).is_some()));
-    }
-
-    #[test]
-    fn rfc7468_5_2_a_key_of_somebody_elses_has_no_age_and_is_good() {
-        let home = tempfile::tempdir().unwrap();
-        let dir = StateDir::open(Some(home.path().into())).unwrap();
-        Keys::load(&dir, Algorithm::Es256, NOW).unwrap();
-        let file = home.path().join("idp-es256.pem");
-        let ours = std::fs::read_to_string(&file).unwrap();
-        let (said, key) = ours.split_once('\n').unwrap();
-        assert_eq!(said, "Created: 1700000000");
-        for before in ["", "Subject: somebody\n", "Created: soon\n"] {
-            std::fs::write(&file, format!("{before}{key}")).unwrap();
-            let keys = Keys::load(&dir, Algorithm::Es256, NOW).unwrap();
-            let aged: Vec<_> = keys.created().map(|(a, _)| a.as_str()).collect();
-            assert_eq!(aged, ["RS256", "EdDSA"], "{before:?}");
-        }
+        let clock = Arc::clone(clock);
+        let keys = Self::load(&StateDir::default(), settings, sealing, clock, random).unwrap();
+        let loaded = Loaded::new(keys.first(), &keys.0.sealing, None);
+        *keys.0.loaded.write() = Some(loaded.into());
+        keys
     }
 }
+
+#[cfg(test)]
+mod tests;

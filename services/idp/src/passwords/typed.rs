@@ -187,4 +187,28 @@ mod tests {
             "newer than the tables"
         );
     }
+
+    #[test]
+    fn fuzz_names_and_passwords() {
+        let seeds = [
+            "alice",
+            "Ann e\u{301}  B",
+            "\u{ff41}lice",
+            " \u{130}\u{212a}\u{1f600} ",
+            "correct horse",
+        ];
+        fuzz::run_text(&seeds, |text| {
+            // RFC 8264 §7: the result of a preparation stays as it is.
+            if let Ok(name) = user_name(text) {
+                assert_eq!(user_name(&name), Ok(name.clone()));
+                assert!((1..=MAX_NAME).contains(&name.chars().count()));
+            }
+            let typed = Password::typed(text);
+            assert!((1..=2).contains(&typed.candidates().count()));
+            if let Ok(password) = new_password(text) {
+                assert!(typed.is_possible() && typed.is_one_of(&[&password]));
+                assert_eq!(new_password(&password), Ok(password));
+            }
+        });
+    }
 }

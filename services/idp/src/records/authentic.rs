@@ -76,3 +76,20 @@ fn split(raw: &[u8]) -> Option<([u8; MAC_LEN], &[u8])> {
     let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
     Some((mac.try_into().ok()?, text))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fuzz_records_of_the_store() {
+        let mac = URL_SAFE_NO_PAD.encode([7; MAC_LEN]);
+        let record = [PREFIX, mac.as_bytes(), SEPARATOR, b"{}"].concat();
+        fuzz::run(&[&record], |raw| {
+            if let Some((mac, text)) = split(raw) {
+                let mac = URL_SAFE_NO_PAD.encode(mac);
+                assert_eq!([PREFIX, mac.as_bytes(), SEPARATOR, text].concat(), raw);
+            }
+        });
+    }
+}

@@ -13,7 +13,7 @@ use store::{SharedStore, StoreError};
 
 pub use self::{
     authentic::Authenticity,
-    upgrade::{OLDER, load_keys, upgraded},
+    upgrade::{OLDER, load_keys, sealing_keys, upgraded},
 };
 
 /// How often creating a record is retried after concurrent changes.

@@ -58,6 +58,14 @@ pub fn load_keys(
     Ok(Authenticity::new(&keys, until))
 }
 
+/// The master keys of records, newest first, after [`load_keys`].
+pub fn sealing_keys(
+    state_dir: &StateDir,
+    random: &dyn Random,
+) -> io::Result<Vec<[u8; kit::seal::KEY_LEN]>> {
+    state_dir.sealing_keys(KEY, random)
+}
+
 /// The content of [`UPGRADED`] if the keys for records are generated `now`; `is_older`:
 /// whether the deployment began with the previous version.
 pub fn upgraded(is_older: bool, now: Timestamp) -> String {

@@ -1,39 +1,11 @@
 //! A client and what it may do.
 
-use oauth_types::{names::client_auth, secret::same_secret};
+use oauth_types::secret::same_secret;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use super::{ClientKeys, GrantKind, GrantType};
+use super::{AuthMethod, ClientKeys, ClientTls, GrantKind, GrantType};
 use crate::keys::Algorithm;
-
-/// How a client authenticates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthMethod {
-    /// `client_secret_basic`
-    Basic,
-    /// `client_secret_post`
-    Post,
-    /// `private_key_jwt`
-    PrivateKeyJwt,
-    /// `none`: a public client
-    None,
-}
-
-impl AuthMethod {
-    /// All of them, as metadata lists them.
-    pub const ALL: [Self; 4] = [Self::Basic, Self::Post, Self::PrivateKeyJwt, Self::None];
-
-    /// On the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Basic => client_auth::BASIC,
-            Self::Post => client_auth::POST,
-            Self::PrivateKeyJwt => client_auth::PRIVATE_KEY_JWT,
-            Self::None => client_auth::NONE,
-        }
-    }
-}
 
 /// A client. Its `Debug` shows no secret.
 #[expect(
@@ -54,6 +26,8 @@ pub struct Client {
     pub secret: Option<SecretString>,
     /// Its keys, if a method needs them.
     pub keys: Option<ClientKeys>,
+    /// How it is known by its TLS certificate.
+    pub tls: ClientTls,
     /// The grant types that it may use.
     pub grants: Vec<GrantType>,
     /// The users whom it may name in the JWT bearer grant, by name or `sub`.
@@ -78,6 +52,8 @@ pub struct Client {
     pub rotate_refresh_tokens: bool,
     /// Whether its refresh tokens end with the login session.
     pub refresh_ends_with_session: bool,
+    /// Whether it gets access tokens that are bound to its key alone (RFC 9449 §5.2).
+    pub dpop_bound_access_tokens: bool,
 }
 
 impl Client {
@@ -95,6 +71,12 @@ impl Client {
     /// Whether it may authenticate by `method`.
     pub fn authenticates_by(&self, method: AuthMethod) -> bool {
         self.auth.contains(&method)
+    }
+
+    /// Whether it may authenticate by a certificate.
+    pub fn authenticates_by_certificate(&self) -> bool {
+        let mut methods = self.auth.iter();
+        methods.any(|method| method.is_by_certificate())
     }
 
     /// A client that can keep no secret (RFC 6749 §2.1).

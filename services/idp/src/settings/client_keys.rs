@@ -22,7 +22,7 @@ pub const ASSERTION_ALGORITHMS: [Algorithm; 4] = [
 pub const ASSERTION_ALGORITHM_NAMES: [&str; 4] = ["ES256", "PS256", "EdDSA", "RS256"];
 
 /// The most bytes of a JWKS file.
-const MAX_FILE: u64 = 64 * 1024;
+pub(super) const MAX_FILE: u64 = 64 * 1024;
 
 /// The source of the keys.
 #[derive(Clone, Debug)]
@@ -65,6 +65,16 @@ impl ClientKeysError {
 impl ClientKeys {
     /// Reads the keys. It blocks.
     pub fn read(&self) -> Result<KeySet, ClientKeysError> {
+        let set = KeySet::parse(&self.document()?).map_err(ClientKeysError::Malformed)?;
+        if set.serves(&ASSERTION_ALGORITHMS) {
+            Ok(set)
+        } else {
+            Err(ClientKeysError::NoKey)
+        }
+    }
+
+    /// The JWKS as text. It blocks.
+    pub(super) fn document(&self) -> Result<Vec<u8>, ClientKeysError> {
         let mut document = match self {
             Self::Inline(value) => value.to_string().into_bytes(),
             Self::File(path) => {
@@ -82,11 +92,6 @@ impl ClientKeys {
             return Err(ClientKeysError::TooLong);
         }
         files::strip_mark(&mut document);
-        let set = KeySet::parse(&document).map_err(ClientKeysError::Malformed)?;
-        if set.serves(&ASSERTION_ALGORITHMS) {
-            Ok(set)
-        } else {
-            Err(ClientKeysError::NoKey)
-        }
+        Ok(document)
     }
 }

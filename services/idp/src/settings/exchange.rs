@@ -29,6 +29,8 @@ pub struct Exchange {
     pub from: String,
     /// The audience of the new token.
     pub to: String,
+    /// Whether the subject token must have been issued to the client itself.
+    pub own_tokens: bool,
     /// Whether the new token names the actor.
     pub mode: ExchangeMode,
     /// Who may act: clients by their id, users by their `sub`.
@@ -131,6 +133,12 @@ impl Reader<'_> {
         if mode.is_none() {
             self.wrong(key("mode"), "delegation or impersonation");
         }
+        if table.own_tokens && table.issuer.is_some() {
+            self.wrong(
+                key("own_tokens"),
+                "another issuer has no clients of this provider",
+            );
+        }
         if !(1..=MAX_ACTORS).contains(&table.max_actors) {
             self.wrong(key("max_actors"), format_args!("from 1 to {MAX_ACTORS}"));
         }
@@ -141,6 +149,7 @@ impl Reader<'_> {
             issuer: table.issuer,
             from: table.from,
             to: table.to,
+            own_tokens: table.own_tokens,
             mode: mode.unwrap_or(ExchangeMode::Delegation),
             actors,
             max_actors: table.max_actors,

@@ -41,6 +41,7 @@ impl Reader<'_> {
             table.introspection_signed_response_alg.as_deref(),
         );
         let keys = self.client_keys(key, &auth, &grants, &table);
+        let tls = self.client_tls(key, &auth, &table);
         let client = Client {
             client_id: table.client_id,
             name: table.name,
@@ -48,6 +49,7 @@ impl Reader<'_> {
             auth,
             secret,
             keys,
+            tls,
             grants,
             jwt_bearer_users: table.jwt_bearer_users,
             redirect_uris: table.redirect_uris,
@@ -60,6 +62,7 @@ impl Reader<'_> {
             require_pkce: table.require_pkce,
             rotate_refresh_tokens: table.rotate_refresh_tokens,
             refresh_ends_with_session: table.refresh_ends_with_session,
+            dpop_bound_access_tokens: table.dpop_bound_access_tokens,
         };
         (self.problems.lines().len() == before).then_some(client)
     }
@@ -72,7 +75,6 @@ impl Reader<'_> {
         grants: &[GrantType],
         table: &ClientTable,
     ) -> Option<ClientKeys> {
-        let keys = self.keys(&key, table.jwks.clone(), table.jwks_file.as_deref());
         let mut needs = Vec::new();
         if auth.contains(&AuthMethod::PrivateKeyJwt) {
             needs.push("private_key_jwt");
@@ -82,6 +84,11 @@ impl Reader<'_> {
         } else if !table.jwt_bearer_users.is_empty() {
             self.wrong(key("jwt_bearer_users"), "needs the jwt-bearer grant");
         }
+        if needs.is_empty() && auth.contains(&AuthMethod::SelfSignedTls) {
+            // Only its certificates are read (`client_tls`).
+            return None;
+        }
+        let keys = self.keys(&key, table.jwks.clone(), table.jwks_file.as_deref());
         for what in needs.into_iter().filter(|_| keys.is_none()) {
             let why = format_args!("{what} needs jwks or jwks_file");
             self.wrong(key("jwks_file"), why);

@@ -1,9 +1,11 @@
 //! The configuration file (TOML): clients, users, resources and policies. Every error is
 //! reported at once.
 
+mod auth_method;
 mod bounds;
 mod client;
 mod client_keys;
+mod client_tls;
 mod demo;
 mod exchange;
 mod file;
@@ -16,13 +18,16 @@ mod user;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-pub use client::{AuthMethod, Client};
+pub use auth_method::AuthMethod;
+pub use client::Client;
 pub use client_keys::{ASSERTION_ALGORITHM_NAMES, ASSERTION_ALGORITHMS, ClientKeys};
+pub use client_tls::{CertificateSource, ClientTls};
 pub use exchange::{Exchange, ExchangeMode, TrustedIssuer};
 pub(crate) use grant_types::grant_types;
 pub use grant_types::{GrantKind, GrantType};
 use kit::config::{Addresses, Problems};
 use oauth_types::Scope;
+use serde::Deserialize;
 pub use user::User;
 
 use crate::passwords::typed;
@@ -96,6 +101,17 @@ pub struct SignInLimits {
     pub longest_delay: Duration,
 }
 
+/// The form of the access tokens for a resource server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenFormat {
+    /// A JWT (RFC 9068), which the resource server can verify itself.
+    #[default]
+    Jwt,
+    /// A random text, about which the resource server asks (RFC 7662).
+    Opaque,
+}
+
 /// A resource server.
 #[derive(Clone, Debug)]
 pub struct Resource {
@@ -106,6 +122,8 @@ pub struct Resource {
     /// The one client that may exchange its tokens (RFC 8693 §4.4); none: those that a
     /// policy allows.
     pub may_act: Option<String>,
+    /// The form of its access tokens.
+    pub token_format: TokenFormat,
     /// Its scopes, each with its text on the consent page.
     pub scopes: BTreeMap<String, String>,
 }
@@ -168,6 +186,12 @@ impl Settings {
         self.resources
             .iter()
             .find(|resource| resource.audience == audience)
+    }
+
+    /// Whether access tokens for `audience` are opaque.
+    pub fn has_opaque_tokens(&self, audience: &str) -> bool {
+        let resource = self.resource(audience);
+        resource.is_some_and(|resource| resource.token_format == TokenFormat::Opaque)
     }
 
     /// The part of `scope` that belongs to `audience`.

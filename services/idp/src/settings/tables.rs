@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::Deserialize;
 
-use super::Resource;
+use super::{Resource, TokenFormat};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +59,8 @@ pub(super) struct ResourceTable {
     pub(super) audience: String,
     pub(super) title: String,
     pub(super) may_act: Option<String>,
+    #[serde(default)]
+    pub(super) access_token_format: TokenFormat,
     pub(super) scopes: BTreeMap<String, String>,
 }
 
@@ -78,6 +80,14 @@ pub(super) struct ClientTable {
     pub(super) secret_file: Option<PathBuf>,
     pub(super) jwks_file: Option<PathBuf>,
     pub(super) jwks: Option<serde_json::Value>,
+    pub(super) tls_client_auth_subject_dn: Option<String>,
+    pub(super) tls_client_auth_san_dns: Option<String>,
+    pub(super) tls_client_auth_san_uri: Option<String>,
+    pub(super) tls_client_auth_san_ip: Option<String>,
+    pub(super) tls_client_auth_san_email: Option<String>,
+    pub(super) tls_client_certificate_file: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) tls_client_certificate_bound_access_tokens: bool,
     pub(super) grants: Vec<String>,
     #[serde(default)]
     pub(super) jwt_bearer_users: Vec<String>,
@@ -101,6 +111,8 @@ pub(super) struct ClientTable {
     pub(super) rotate_refresh_tokens: bool,
     #[serde(default)]
     pub(super) refresh_ends_with_session: bool,
+    #[serde(default)]
+    pub(super) dpop_bound_access_tokens: bool,
 }
 
 #[derive(Deserialize)]
@@ -112,6 +124,8 @@ pub(super) struct ExchangeTable {
     pub(super) to: String,
     #[serde(default = "delegation")]
     pub(super) mode: String,
+    #[serde(default)]
+    pub(super) own_tokens: bool,
     pub(super) actors: Option<Vec<String>>,
     #[serde(default = "max_actors")]
     pub(super) max_actors: usize,
@@ -162,6 +176,7 @@ impl From<ResourceTable> for Resource {
             audience: table.audience,
             title: table.title,
             may_act: table.may_act,
+            token_format: table.access_token_format,
             scopes: table.scopes,
         }
     }

@@ -285,7 +285,7 @@ fn what_is_wrong_with_the_users_file_is_said_with_its_name_and_beside_all_else()
             "{line} in {said}"
         );
     }
-    assert!(said.contains("test.toml: exchanges[1].client: "), "{said}");
+    assert!(said.contains("test.toml: exchanges[5].client: "), "{said}");
     assert!(said.contains("sso-lab config hash-password"), "{said}");
     let (read, path) = with_users_file(None, "");
     let said = read.unwrap_err();
@@ -332,4 +332,15 @@ fn a_scope_belongs_to_its_resource_alone() {
         "https://api-1/read"
     );
     assert!(settings.scope_at(&scope, "https://nowhere").is_empty());
+}
+
+#[test]
+fn fuzz_the_configuration_file() {
+    fuzz::run_text(&[DEFAULT], |text| {
+        let read = Settings::parse("my.toml", text, &Addresses::default(), None);
+        if let Err(problems) = read {
+            let lines = problems.lines();
+            assert!(!lines.is_empty() && lines.iter().all(|line| line.contains("my.toml")));
+        }
+    });
 }

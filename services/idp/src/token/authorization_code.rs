@@ -12,12 +12,14 @@ use crate::{
     policy::{Granted, Permit},
     records::Stored,
     settings::Client,
+    token_binding::TokenBinding,
 };
 
 pub(super) async fn redeem(
     idp: &Idp,
     client: &Client,
     params: &Params,
+    binding: &TokenBinding,
 ) -> Result<TokenResponse, OAuthError> {
     let code = params
         .one("code")?
@@ -38,6 +40,7 @@ pub(super) async fn redeem(
     }
     check_redirect_uri(client, request, params)?;
     check_pkce(request, params)?;
+    check_key(request, binding)?;
     let granted = Granted::by(request, &login.sub);
     let permit = Permit::of_grant(idp, client, &granted)?;
     let audience = permit.audience(params)?;
@@ -45,11 +48,12 @@ pub(super) async fn redeem(
         audience,
         scope: permit.scope_for(None, audience)?,
         nonce: request.nonce.as_deref(),
+        binding,
     };
     let grant_id = stored.record.grant_id.clone();
     let grant = Grant {
         code: Some(id.clone()),
-        ..new_grant::of(idp, client, grant_id, &granted, login)
+        ..new_grant::of(idp, client, grant_id, &granted, login, binding)
     };
     if !consume(idp, &id, &stored, &grant).await? {
         // A concurrent request has redeemed it: this is the second use.
@@ -102,6 +106,16 @@ fn check_pkce(request: &AuthorizationRequest, params: &Params) -> Result<(), OAu
         (None, Some(_)) => Err(OAuthError::grant(
             "code_verifier without a code_challenge (RFC 9700 section 2.1.1).",
         )),
+    }
+}
+
+/// RFC 9449 §10: a code that is bound to a key needs a proof of this key.
+fn check_key(request: &AuthorizationRequest, binding: &TokenBinding) -> Result<(), OAuthError> {
+    match &request.dpop_jkt {
+        Some(bound) if binding.key() != Some(bound) => Err(OAuthError::grant(
+            "The code is bound to a key (dpop_jkt): a DPoP proof of this key is required.",
+        )),
+        _ => Ok(()),
     }
 }
 

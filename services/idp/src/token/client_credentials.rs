@@ -9,16 +9,18 @@ use crate::{
     issue::{Issue, Subject},
     policy::{Permit, TokenScope},
     settings::Client,
+    token_binding::TokenBinding,
 };
 
 pub(super) async fn issue(
     idp: &Idp,
     client: &Client,
     params: &Params,
+    binding: &TokenBinding,
 ) -> Result<TokenResponse, OAuthError> {
     let permit = Permit::of_client(idp, client);
     let target = Target::read(idp, client, &permit, params)?;
-    target.issue(idp, client, Subject::Client).await
+    target.issue(idp, client, Subject::Client, binding).await
 }
 
 /// What a client asks for that gets a token without a user's consent.
@@ -64,9 +66,11 @@ impl<'a> Target<'a> {
         idp: &Idp,
         client: &Client,
         subject: Subject<'_>,
+        binding: &TokenBinding,
     ) -> Result<TokenResponse, OAuthError> {
         let issue = Issue {
             client_id: &client.client_id,
+            binding,
             permit: self.permit,
             subject,
             grant_id: None,

@@ -10,6 +10,7 @@ use crate::{
     error::OAuthError,
     policy::{Granted, Permit, TokenScope},
     settings::Client,
+    token_binding::TokenBinding,
 };
 
 /// How often a poll is retried after concurrent ones.
@@ -19,6 +20,7 @@ pub(super) async fn redeem(
     idp: &Idp,
     client: &Client,
     params: &Params,
+    binding: &TokenBinding,
 ) -> Result<TokenResponse, OAuthError> {
     let code = params
         .one("device_code")?
@@ -32,7 +34,9 @@ pub(super) async fn redeem(
         let (verdict, changed) = device.poll(idp.now());
         // Everything that can refuse the request comes before the code is used up.
         let issuing = match &verdict {
-            PollVerdict::Allowed(login) => Some(Issuing::new(idp, client, params, device, login)?),
+            PollVerdict::Allowed(login) => {
+                Some(Issuing::new(idp, client, params, device, login, binding)?)
+            }
             _ => None,
         };
         if let Some(changed) = &changed
@@ -54,6 +58,7 @@ pub(super) async fn redeem(
 /// What an allowed device gets.
 struct Issuing<'a> {
     login: &'a LoginSession,
+    binding: &'a TokenBinding,
     permit: Permit<'a>,
     audience: String,
     scope: TokenScope,
@@ -67,6 +72,7 @@ impl<'a> Issuing<'a> {
         params: &Params,
         device: &DeviceAuthorization,
         login: &'a LoginSession,
+        binding: &'a TokenBinding,
     ) -> Result<Self, OAuthError> {
         let granted = Granted {
             sub: &login.sub,
@@ -76,9 +82,10 @@ impl<'a> Issuing<'a> {
         let permit = Permit::of_grant(idp, client, &granted)?;
         let audience = permit.audience(params)?.to_owned();
         let scope = permit.scope_for(None, &audience)?;
-        let grant = new_grant::of(idp, client, idp.random.id(), &granted, login);
+        let grant = new_grant::of(idp, client, idp.random.id(), &granted, login, binding);
         Ok(Self {
             login,
+            binding,
             permit,
             audience,
             scope,
@@ -91,6 +98,7 @@ impl<'a> Issuing<'a> {
             audience: &self.audience,
             scope: self.scope,
             nonce: None,
+            binding: self.binding,
         };
         let (grant, login) = (&self.grant, self.login);
         new_grant::begin(idp, client, &self.permit, grant, login, first).await

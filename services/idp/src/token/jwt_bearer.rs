@@ -11,12 +11,14 @@ use crate::{
     issue::Subject,
     policy::{NOT_FOR_THIS_USER, Permit},
     settings::Client,
+    token_binding::TokenBinding,
 };
 
 pub(super) async fn issue(
     idp: &Idp,
     client: &Client,
     params: &Params,
+    binding: &TokenBinding,
 ) -> Result<TokenResponse, OAuthError> {
     let assertion = params
         .one("assertion")?
@@ -44,5 +46,5 @@ pub(super) async fn issue(
             Subject::NamedUser
         }
     };
-    target.issue(idp, client, subject).await
+    target.issue(idp, client, subject, binding).await
 }

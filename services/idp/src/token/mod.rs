@@ -1,5 +1,6 @@
 //! The token endpoint (RFC 6749 §3.2): authenticates the client and runs the
-//! grant. Each grant type has its own file.
+//! grant. Each grant type has its own file here, and one line in the table of
+//! `settings::grant_types`, from which `dispatch` is made.
 
 mod authorization_code;
 mod client_credentials;
@@ -21,10 +22,15 @@ use tracing::{Instrument as _, field::Empty};
 use crate::{
     Idp,
     client_auth::AuthenticatedForm,
+    dpop,
     error::OAuthError,
     forms::ClientForm,
     settings::{Client, GrantType, grant_types},
+    token_binding::TokenBinding,
 };
+
+/// The path of the endpoint.
+pub const PATH: &str = "/token";
 
 /// `POST /token`.
 pub async fn endpoint(
@@ -42,15 +48,21 @@ pub async fn endpoint(
             "This grant_type is not supported.",
         )
     })?;
-    let response = run_grant(&idp, client, grant, dispatch(&idp, client, grant, &params)).await?;
-    Ok(HttpResponse::Ok()
+    let issuing = async {
+        let binding = TokenBinding::of_request(&idp, client, &req, PATH).await?;
+        dispatch(&idp, client, grant, &params, &binding).await
+    };
+    let tokens = run_grant(&idp, client, grant, issuing).await?;
+    let mut response = HttpResponse::Ok();
+    dpop::add_nonce(&idp, &req, &mut response);
+    Ok(response
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((header::PRAGMA, "no-cache"))
-        .json(response))
+        .json(tokens))
 }
 
-/// Runs a grant for `client`, over HTTP or gRPC, if the client may use it. The
-/// outcome is traced, counted and logged.
+/// Runs a grant for `client`, over HTTP or gRPC: `issuing` runs only if the client may
+/// use the grant. The outcome is traced, counted and logged.
 pub async fn run_grant(
     idp: &Idp,
     client: &Client,
@@ -80,8 +92,7 @@ pub async fn run_grant(
     idp.meters.token_requests.add(&[name, outcome]);
     match &result {
         Ok(_) => tracing::info!(client = client.client_id, grant = name, "tokens issued"),
-        // A device asks until its user has answered: that is no line each time.
-        Err(error) if is_waiting(error.code) => {}
+        Err(error) if is_usual(error.code) => {}
         Err(error) => {
             let (code, why) = (error.code.as_str(), sentence(&error.description));
             tracing::info!(
@@ -95,9 +106,14 @@ pub async fn run_grant(
     result
 }
 
-/// RFC 8628 §3.5.
-const fn is_waiting(code: ErrorCode) -> bool {
-    matches!(code, ErrorCode::AuthorizationPending | ErrorCode::SlowDown)
+/// Whether the error is part of the protocol's usual course: that is no line each time. A
+/// device asks until its user has answered (RFC 8628 §3.5), and the first proof of a client
+/// has no nonce (RFC 9449 §8).
+const fn is_usual(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::AuthorizationPending | ErrorCode::SlowDown | ErrorCode::UseDpopNonce
+    )
 }
 
 macro_rules! dispatch {
@@ -108,9 +124,10 @@ macro_rules! dispatch {
             client: &Client,
             grant: GrantType,
             params: &Params,
+            binding: &TokenBinding,
         ) -> Result<TokenResponse, OAuthError> {
             match grant {
-                $(GrantType::$grant => $module::$function(idp, client, params).await,)*
+                $(GrantType::$grant => $module::$function(idp, client, params, binding).await,)*
             }
         }
     };

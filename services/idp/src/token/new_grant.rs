@@ -12,6 +12,7 @@ use crate::{
     records::ChangeError,
     session_index, sessions,
     settings::{Client, GrantType},
+    token_binding::TokenBinding,
 };
 
 /// What the first tokens of a grant are for.
@@ -22,6 +23,8 @@ pub(super) struct FirstTokens<'a> {
     pub scope: TokenScope,
     /// `nonce` of the authorization request, for the id_token.
     pub nonce: Option<&'a str>,
+    /// The key that the access token is bound to.
+    pub binding: &'a TokenBinding,
 }
 
 /// The grant `id` of what the user of `login` granted to `client`.
@@ -31,6 +34,7 @@ pub(super) fn of(
     id: String,
     granted: &Granted<'_>,
     login: &LoginSession,
+    binding: &TokenBinding,
 ) -> Grant {
     let now = idp.now();
     let refreshes = client.may(GrantType::RefreshToken) && granted.scope.contains("offline_access");
@@ -50,6 +54,7 @@ pub(super) fn of(
         expires_at: last_issue + idp.settings.lifetimes.access_token,
         created_at: now,
         last_used_at: None,
+        bound_to: binding.of_refresh_token(client),
         code: None,
     }
 }
@@ -83,6 +88,7 @@ pub(super) async fn begin(
         idp,
         Issue {
             client_id: &client.client_id,
+            binding: first.binding,
             permit,
             subject: Subject::of_login(login),
             grant_id: Some(&grant.id),

@@ -14,6 +14,7 @@ use crate::{
     presented_token::{PresentedRefresh, refresh_token, unknown},
     records::RecordError,
     settings::Client,
+    token_binding::TokenBinding,
 };
 
 /// How often a refresh is retried after concurrent rotations.
@@ -23,6 +24,7 @@ pub(super) async fn redeem(
     idp: &Idp,
     client: &Client,
     params: &Params,
+    binding: &TokenBinding,
 ) -> Result<TokenResponse, OAuthError> {
     let token = params
         .one("refresh_token")?
@@ -31,11 +33,13 @@ pub(super) async fn redeem(
     for _ in 0..MAX_ATTEMPTS {
         let presented = refresh_token(idp, client, token).await?;
         let grant = &presented.grant.record;
-        // Everything that can refuse the request comes before the first change.
+        // Nothing is changed before every check has passed.
+        binding.check_refresh_token(grant)?;
         let permit = Permit::of_grant(idp, client, &grant.into())?.in_order_of(client);
         let allowed = judge(&permit, grant, params, requested.as_ref())?;
         let rotation = rotate(idp, client, &presented, allowed.refresh);
-        // Concurrently, so that the response takes as long as with one of the two.
+        // A grant that revocation could not find is refused. The check runs beside the
+        // rotation, so that the response does not wait for two round trips.
         let (listed, generation) = tokio::try_join!(grants::is_listed(idp, grant), rotation)?;
         if !listed {
             grants::revoke(idp, &grant.id, grant.expires_at).await?;
@@ -43,7 +47,7 @@ pub(super) async fn redeem(
         }
         if let Some(generation) = generation {
             let token = idp.refresh_tokens.token(&grant.id, generation);
-            return issue_tokens(idp, grant, &permit, allowed, token).await;
+            return issue_tokens(idp, grant, &permit, allowed, token, binding).await;
         }
     }
     Err(OAuthError::new(
@@ -59,7 +63,7 @@ struct Allowed<'a> {
     scope: TokenScope,
 }
 
-/// Checks what the request asks for against `permit`.
+/// Checks the requested audience and scope against `permit`.
 fn judge<'a>(
     permit: &'a Permit<'_>,
     grant: &'a Grant,
@@ -109,11 +113,13 @@ async fn issue_tokens(
     permit: &Permit<'_>,
     allowed: Allowed<'_>,
     refresh_token: String,
+    binding: &TokenBinding,
 ) -> Result<TokenResponse, OAuthError> {
     issue(
         idp,
         Issue {
             client_id: &grant.client_id,
+            binding,
             permit,
             subject: Subject::User {
                 sid: &grant.sid,

@@ -1,6 +1,7 @@
 // The public client: a login with code and PKCE, and the use of its tokens. The library
 // checks state, iss, nonce, PKCE and the ID token; this file has the order of the steps
-// and reports them. Tokens are in this object only.
+// and reports them. Tokens are in this object only, and bound to a key (DPoP, RFC 9449)
+// that the browser lets this page use and nobody read.
 
 import * as oauth from "./oauth4webapi.js";
 import { step } from "./journey.js";
@@ -11,6 +12,10 @@ import { Trouble, explain } from "./trouble.js";
 const PATIENCE = 15_000;
 /** The accepted difference between this clock and the provider's, in seconds. */
 const CLOCK_TOLERANCE = 30;
+
+/** How the page shows a proof, and a call with a bound token. */
+const PROOF = { DPoP: "a proof of the key, for this request alone" };
+const BOUND = { Authorization: "DPoP, the access token", ...PROOF };
 
 /** Runs one step and reports it; `work` puts the response's values into `told.got`. */
 async function taking(name, sent, work) {
@@ -35,6 +40,8 @@ export class Session {
   #tokens = null;
   #claims = null;
   #used = null;
+  #proofs = null;
+  #thumbprint = null;
 
   /** `settings`: issuer, clientId, redirectUri, home, scope, audience, api. */
   constructor(settings) {
@@ -55,6 +62,11 @@ export class Session {
   /** The claims of the checked ID token; null when signed out. */
   get claims() {
     return this.#claims;
+  }
+
+  /** The thumbprint of the key to which the tokens are bound; null before there is one. */
+  get thumbprint() {
+    return this.#thumbprint;
   }
 
   /** Whether there is a refresh token that has been used. */
@@ -100,11 +112,13 @@ export class Session {
   /** The provider's claims about the user (OIDC Core §5.3). */
   async userinfo() {
     const provider = await this.#provider();
-    const sent = { GET: provider.userinfo_endpoint, Authorization: "Bearer, the access token" };
+    const sent = { GET: provider.userinfo_endpoint, ...BOUND };
     return taking("userinfo.call", sent, async (told) => {
-      const { access_token } = this.#tokens;
-      const response = await oauth.userInfoRequest(provider, this.#client, access_token, this.#options);
-      told.got = await oauth.processUserInfoResponse(provider, this.#client, this.#claims.sub, response);
+      told.got = await this.#proven(async (options) => {
+        const { access_token } = this.#tokens;
+        const response = await oauth.userInfoRequest(provider, this.#client, access_token, options);
+        return oauth.processUserInfoResponse(provider, this.#client, this.#claims.sub, response);
+      });
     });
   }
 
@@ -112,15 +126,15 @@ export class Session {
   async call(order) {
     const method = order ? "POST" : "GET";
     const address = new URL("/resource", this.#settings.api);
-    const sent = { [method]: address.href, Authorization: "Bearer, the access token", ...order };
+    const sent = { [method]: address.href, ...BOUND, ...order };
     return taking("api.call", sent, async (told) => {
       const headers = new Headers({ accept: "application/json" });
       if (order) headers.set("content-type", "application/json");
       const body = order && JSON.stringify(order);
-      const { access_token } = this.#tokens;
-      const response = await oauth.protectedResourceRequest(
-        access_token, method, address, headers, body, this.#options,
-      );
+      const response = await this.#proven((options) => {
+        const { access_token } = this.#tokens;
+        return oauth.protectedResourceRequest(access_token, method, address, headers, body, options);
+      });
       const answer = await response.json();
       told.got = { status: response.status, ...answer, "Trace-Id": response.headers.get("Trace-Id") };
       if (!response.ok) throw new Trouble(answer.detail ?? answer.title ?? `Refused with ${response.status}.`);
@@ -155,7 +169,7 @@ export class Session {
     if (refresh_token && provider?.revocation_endpoint) {
       await this.#revoke(provider, refresh_token).catch(() => {});
     }
-    this.#tokens = this.#claims = this.#used = null;
+    this.#tokens = this.#claims = this.#used = this.#proofs = this.#thumbprint = null;
     step("logout.forget");
     if (!provider?.end_session_endpoint) return null;
     const address = new URL(provider.end_session_endpoint);
@@ -164,6 +178,32 @@ export class Session {
     address.searchParams.set("post_logout_redirect_uri", this.#settings.home);
     step("logout.redirect", { sent: { GET: provider.end_session_endpoint, ...Object.fromEntries(address.searchParams) } });
     return address;
+  }
+
+  /**
+   * Makes a request with a proof of the key (RFC 9449 §4), and once more if the server asks
+   * for its nonce (§8, §9).
+   */
+  async #proven(request) {
+    await this.#ownKey();
+    const options = { ...this.#options, DPoP: this.#proofs };
+    try {
+      return await request(options);
+    } catch (error) {
+      if (!oauth.isDPoPNonceError(error)) throw error;
+      return request(options);
+    }
+  }
+
+  /**
+   * Makes the key: no script can read its private half. Like the tokens it ends with the
+   * page, so nothing has to keep it.
+   */
+  async #ownKey() {
+    if (this.#proofs) return;
+    const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign", "verify"]);
+    this.#proofs = oauth.DPoP(this.#client, pair);
+    this.#thumbprint = await this.#proofs.calculateThumbprint();
   }
 
   async #provider() {
@@ -214,16 +254,16 @@ export class Session {
       code: answer.get("code"),
       code_verifier: verifier,
     };
-    return taking("callback.code_exchange", sent, async (told) => {
-      const response = await oauth.authorizationCodeGrantRequest(
-        provider, this.#client, oauth.None(), answer, redirectUri, verifier, this.#options,
-      );
-      if (response.ok) {
-        told.got = await response.clone().json();
-      } else {
+    return taking("callback.code_exchange", { ...sent, ...PROOF }, async (told) => {
+      const response = await this.#proven(async (options) => {
+        const response = await oauth.authorizationCodeGrantRequest(
+          provider, this.#client, oauth.None(), answer, redirectUri, verifier, options,
+        );
         // It throws an error made from the body.
-        await oauth.processAuthorizationCodeResponse(provider, this.#client, response);
-      }
+        if (!response.ok) await oauth.processAuthorizationCodeResponse(provider, this.#client, response);
+        return response;
+      });
+      told.got = { ...(await response.clone().json()), "bound to the key": this.#thumbprint };
       return response;
     });
   }
@@ -249,12 +289,14 @@ export class Session {
       client_id: clientId,
       refresh_token: refreshToken,
     };
-    await taking(name, sent, async (told) => {
+    await taking(name, { ...sent, ...PROOF }, async (told) => {
       if (!refreshToken) throw new Trouble("There is no refresh token.");
-      const response = await oauth.refreshTokenGrantRequest(
-        provider, this.#client, oauth.None(), refreshToken, this.#options,
-      );
-      const tokens = await oauth.processRefreshTokenResponse(provider, this.#client, response);
+      const [response, tokens] = await this.#proven(async (options) => {
+        const response = await oauth.refreshTokenGrantRequest(
+          provider, this.#client, oauth.None(), refreshToken, options,
+        );
+        return [response, await oauth.processRefreshTokenResponse(provider, this.#client, response)];
+      });
       await this.#acceptAgain(provider, response, tokens);
       told.got = { access_token: tokens.access_token, expires_in: tokens.expires_in, ...tell(tokens) };
       this.#tokens = { ...this.#tokens, ...tokens };

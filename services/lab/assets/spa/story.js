@@ -55,7 +55,9 @@ const WORDS = {
     way: ["spa", "idp"], how: BACK,
     title: "Exchange the code for tokens",
     why: "The provider hashes the code_verifier and compares it with the stored code_challenge (PKCE). " +
-      "A public client has no secret: anybody can read the source of this page.",
+      "A public client has no secret: anybody can read the source of this page. " +
+      "So the page proves with a signature that it holds a key, and the tokens are bound to this key (DPoP, RFC 9449): " +
+      "the browser lets this page sign with it and lets no script read it.",
   },
   "callback.id_token_check": {
     way: ["spa"], how: INSIDE,
@@ -71,7 +73,8 @@ const WORDS = {
   "api.call": {
     way: ["spa", "api"], how: BACK,
     title: "Call the API with the access token",
-    why: "The API validates signature, issuer, audience, lifetime and scope itself, without a request to the provider. " +
+    why: "The API validates signature, issuer, audience, lifetime and scope itself, without a request to the provider, " +
+      "and that the proof was made for this request and this token with the token's key: a stolen token alone is of no use. " +
       "The browser allows this page to read the response because the API allows this origin (CORS), and no other.",
   },
   "tokens.refresh": {

@@ -51,7 +51,8 @@ export function explain(error, name) {
 
 /** RFC 6750 §3.1. */
 function challenged({ status, cause }) {
-  const code = cause?.[0]?.parameters?.error;
+  // Each scheme that the server accepts has a challenge; one of them has the error.
+  const code = cause?.map(({ parameters }) => parameters?.error).find(Boolean);
   if (code === "invalid_token") return "The access token is no longer accepted. Refresh it, then try again.";
   if (code === "insufficient_scope") return "The access token does not allow this.";
   return `Refused with ${status}.`;

@@ -93,7 +93,7 @@ pub(super) static ALL: [Attack; 8] = [
     Attack {
         slug: "login",
         title: "Signed in as somebody else",
-        does: "The attacker has signed in with his own account and kept the callback URL. Your browser opens it, and from then on your orders are placed in the attacker's account.",
+        does: "The attacker has signed in with their own account and kept the callback URL. Your browser opens it, and from then on your orders are placed in the attacker's account.",
         stopped_by: "A cookie binds each login to the browser that began it. A callback from another browser is refused.",
         needs: &[Weakness::LoginUnbound],
         payload: Payload::Callback,

@@ -17,6 +17,7 @@ use sso_proto::inventory::{ReserveRequest, inventory_client::InventoryClient};
 use tonic::{Code, Status, transport::Channel};
 
 use super::{
+    BatchClient,
     orders::{Api, Order},
     pace::retry_after,
 };
@@ -60,12 +61,21 @@ pub(super) struct Apis {
 }
 
 impl Apis {
-    pub(super) fn new(deployment: &Deployment, api2_grpc: &str) -> Result<Self, String> {
+    /// Calls them for `client`: API-1 by mTLS if `client` has a certificate.
+    pub(super) fn new(
+        deployment: &Deployment,
+        api2_grpc: &str,
+        client: &BatchClient,
+    ) -> Result<Self, String> {
+        let (api1, trust) = match client {
+            BatchClient::Mtls(client) => (&client.api1, client.trust(&deployment.trust)),
+            _ => (&deployment.api1, deployment.trust.clone()),
+        };
         let channel = deployment.trust.grpc_channel(api2_grpc);
         let channel = channel.map_err(|error| format!("API2_GRPC_URL: {error}"))?;
         Ok(Self {
-            http: deployment.trust.http_client(),
-            orders: format!("{}/resource", deployment.api1),
+            http: trust.http_client(),
+            orders: format!("{api1}/resource"),
             inventory: InventoryClient::new(channel),
         })
     }

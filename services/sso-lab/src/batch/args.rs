@@ -10,7 +10,7 @@ use clap::Args;
 use kit::config::{Addresses, Problems, Site};
 use secrecy::SecretString;
 
-use super::{KeyArgs, KeyClient, orders};
+use super::{KeyArgs, KeyClient, MTLS_DEMO_ID, MtlsArgs, MtlsClient, orders};
 use crate::client::{Deployment, DeploymentArgs};
 
 /// The client's secret in the built-in configuration.
@@ -57,6 +57,9 @@ pub(crate) struct BatchArgs {
     /// Its key.
     #[command(flatten)]
     key: KeyArgs,
+    /// Its certificate.
+    #[command(flatten)]
+    mtls: MtlsArgs,
     /// The user whose orders they are, by name or sub; a client with a key may name some users [default: the client itself]
     #[arg(
         long = "as",
@@ -103,6 +106,7 @@ const HELP: &str = r#"Examples:
   sso-lab batch orders.jsonl
   jq -c '.[]' orders.json | sso-lab batch --json > results.jsonl
   sso-lab batch --client-id batch-jwt --state-dir .state --as alice orders.jsonl
+  sso-lab batch --client-id batch-mtls --state-dir .state orders.jsonl
   sso-lab batch --concurrency 16 --client-secret-file /run/secrets/batch orders.jsonl
 
 Each line is an order. "api" is api-1 (the default: places an order) or api-2
@@ -136,6 +140,8 @@ pub(crate) enum BatchClient {
     Secret(ClientCredentials),
     /// With a key: for itself, or for a user.
     Key(KeyClient),
+    /// With a certificate: for itself.
+    Mtls(MtlsClient),
 }
 
 /// [`BatchArgs`], checked.
@@ -154,7 +160,7 @@ pub(super) struct Plan {
 impl BatchArgs {
     /// Checks everything and adds every error to `problems`.
     pub(super) fn read(&self, problems: &mut Problems) -> Option<Plan> {
-        let deployment = self.deployment.read(problems);
+        let deployment = self.deployment.read(self.key.places().1, problems);
         let addresses = deployment.as_ref().map(|all| &all.addresses);
         let client = addresses.and_then(|all| self.client(all, problems));
         let api2_grpc = match (&self.api2_grpc_url, addresses) {
@@ -185,24 +191,36 @@ impl BatchArgs {
         })
     }
 
-    /// The client: with its key if there is one, else with its secret.
+    /// The client: with its certificate or its key if there is one, else with its secret.
     fn client(&self, addresses: &Addresses, problems: &mut Problems) -> Option<BatchClient> {
         let before = problems.lines().len();
-        let key = self
-            .key
-            .read(&self.client.id, self.user.as_deref(), problems);
+        let id = &self.client.id;
+        let (key_file, state_dir) = self.key.places();
+        let mtls = self.mtls.read(id, key_file, state_dir, addresses, problems);
+        let key = match mtls {
+            None if problems.lines().len() == before => {
+                self.key.read(id, self.user.as_deref(), problems)
+            }
+            _ => None,
+        };
+        if mtls.is_none() && id == MTLS_DEMO_ID {
+            let what = "batch-mtls needs its certificate, or --state-dir with the CA of the \
+                        deployment on this machine";
+            problems.add("BATCH_CLIENT_CERTIFICATE_FILE", what);
+        }
         if problems.lines().len() > before {
             return None;
         }
-        match (key, &self.user) {
-            (Some(key), _) => Some(BatchClient::Key(key)),
-            (None, Some(_)) => {
+        match (mtls, key, &self.user) {
+            (Some(mtls), _, None) => Some(BatchClient::Mtls(mtls)),
+            (_, Some(key), _) => Some(BatchClient::Key(key)),
+            (_, None, Some(_)) => {
                 let what = "needs a client with a key: --client-id with --client-key-file, or \
                             --client-id batch-jwt with the deployment's --state-dir";
                 problems.add("--as", what);
                 None
             }
-            (None, None) => self
+            (None, None, None) => self
                 .client
                 .read(addresses, problems)
                 .map(BatchClient::Secret),
@@ -266,7 +284,7 @@ mod tests {
 
     fn read(flags: &[&str]) -> Result<Plan, Vec<String>> {
         let cli = Cli::parse_from([&["sso-lab", "batch"], flags].concat());
-        let Some(Command::Batch(args)) = cli.command else {
+        let Command::Batch(args) = cli.into_command() else {
             panic!("batch is a command");
         };
         let mut problems = Problems::new();
@@ -279,7 +297,7 @@ mod tests {
     fn secret(plan: &Plan) -> &str {
         match &plan.client {
             BatchClient::Secret(client) => client.secret.expose_secret(),
-            BatchClient::Key(_) => panic!("it has a key"),
+            _ => panic!("it has a key"),
         }
     }
 

@@ -21,14 +21,14 @@ pub(crate) const DEMO_ID: &str = "batch-jwt";
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "A client with a key (JWT bearer)")]
 pub(crate) struct KeyArgs {
-    /// The client's key, P-256 as PKCS#8 PEM; it signs assertions in place of a secret
+    /// The client's key (PEM): of its certificate, or P-256 as PKCS#8 that signs assertions in place of a secret
     #[arg(
         long = "client-key-file",
         env = "BATCH_CLIENT_KEY_FILE",
         value_name = "FILE"
     )]
     key_file: Option<PathBuf>,
-    /// State directory of the deployment on this machine, for the key of batch-jwt
+    /// State directory of the deployment on this machine, for the key of batch-jwt, the certificate of batch-mtls and the lab's CA
     #[arg(long = "state-dir", env = "STATE_DIR", value_name = "DIR")]
     state_dir: Option<PathBuf>,
 }
@@ -43,6 +43,11 @@ pub(crate) struct KeyClient {
 }
 
 impl KeyArgs {
+    /// The key's file and the state directory, for a client whose key is a certificate's.
+    pub(crate) fn places(&self) -> (Option<&Path>, Option<&Path>) {
+        (self.key_file.as_deref(), self.state_dir.as_deref())
+    }
+
     /// The client `id` with the key that is configured for it; none if there is none.
     pub(crate) fn read(
         &self,

@@ -1,7 +1,7 @@
 //! `sso-lab batch`: works through a list of orders as a program, for itself (the client
-//! credentials grant, RFC 6749 §4.4) or, with a key of its own, for a user whom it may
-//! name (the JWT bearer grant, RFC 7523 §2.1). API-1 takes orders over HTTP, API-2
-//! reservations over gRPC.
+//! credentials grant, RFC 6749 §4.4; also by a certificate, RFC 8705) or, with a key of
+//! its own, for a user whom it may name (the JWT bearer grant, RFC 7523 §2.1). API-1 takes
+//! orders over HTTP, API-2 reservations over gRPC.
 //!
 //! An order is repeated only if nothing was done: neither API can tell a repeat from a
 //! second order.
@@ -9,6 +9,7 @@
 mod apis;
 mod args;
 mod key_client;
+mod mtls_client;
 mod orders;
 mod outcome;
 mod pace;
@@ -18,6 +19,7 @@ mod work;
 
 pub(crate) use args::{BatchArgs, BatchClient, ClientCredentials, ClientCredentialsArgs};
 pub(crate) use key_client::{DEMO_ID, KeyArgs, KeyClient};
+pub(crate) use mtls_client::{DEMO_ID as MTLS_DEMO_ID, MtlsArgs, MtlsClient};
 
 use std::process::ExitCode;
 

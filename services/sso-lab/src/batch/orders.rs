@@ -260,4 +260,25 @@ mod tests {
         let read = count.load(std::sync::atomic::Ordering::SeqCst);
         assert!(read <= 9, "{read}");
     }
+
+    #[test]
+    fn fuzz_lists_of_orders() {
+        let seeds = [
+            "{\"item\":\"tea-pot\",\"quantity\":1}\r\n\n{\"api\":\"api-2\",\"item\":\"x\",\"quantity\":2}",
+            "\u{feff}{}\n[]\n",
+        ];
+        fuzz::run(&seeds, |text| {
+            let lines = read(text);
+            let ends = text.split(|byte| *byte == b'\n').count() as u64;
+            let mut before = 0;
+            for line in &lines {
+                assert!((before + 1..=ends).contains(&line.number));
+                before = line.number;
+                if let Err(why) = &line.order {
+                    assert!(!why.contains(char::is_control), "{why:?}");
+                }
+            }
+            assert_eq!(count(text).unwrap(), lines.len() as u64);
+        });
+    }
 }

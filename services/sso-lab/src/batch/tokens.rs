@@ -5,12 +5,13 @@
 use std::{sync::Arc, time::Duration};
 
 use kit::clock::{Clock, Timestamp};
+use oauth_types::TokenResponse;
 use openidconnect::OAuth2TokenResponse as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::{sync::Mutex, time::sleep};
 
-use super::{BatchClient, ClientCredentials, KeyClient, pace::Backoff};
-use crate::client::{OidcClient, Provider, ProviderError};
+use super::{BatchClient, ClientCredentials, KeyClient, MtlsClient, pace::Backoff};
+use crate::client::{MtlsEndpoint, OidcClient, Provider, ProviderError};
 
 /// The lifetime of a token that names none (RFC 6749 §5.1): short, so that a wrong
 /// guess costs little.
@@ -41,17 +42,23 @@ pub(super) struct TokenEndpoint<'p> {
 enum Client {
     Secret(Box<OidcClient>),
     Key(KeyClient),
+    Mtls(Box<(MtlsClient, MtlsEndpoint)>),
 }
 
 impl<'p> TokenEndpoint<'p> {
-    pub(super) fn new(provider: &'p Provider, client: &BatchClient) -> Self {
+    pub(super) fn new(provider: &'p Provider, client: &BatchClient) -> Result<Self, String> {
         let client = match client {
             BatchClient::Secret(ClientCredentials { id, secret }) => {
                 Client::Secret(Box::new(provider.client(id, Some(secret))))
             }
             BatchClient::Key(client) => Client::Key(client.clone()),
+            BatchClient::Mtls(client) => {
+                let endpoint = provider.mtls_token_endpoint(|trust| client.trust(trust));
+                let endpoint = endpoint.map_err(|error| error.to_string())?;
+                Client::Mtls(Box::new((client.clone(), endpoint)))
+            }
         };
-        Self { provider, client }
+        Ok(Self { provider, client })
     }
 
     /// RFC 7523 §2.1.
@@ -64,11 +71,16 @@ impl<'p> TokenEndpoint<'p> {
         let assertion = client.assertion(issuer, client.subject());
         let form = assertion.and_then(|assertion| client.form(issuer, audience, &assertion));
         let form = form.map_err(ProviderError::Unusable)?;
-        let tokens = self.provider.token(form).await?;
-        Ok(Fetched {
+        Ok(self.provider.token(form).await?.into())
+    }
+}
+
+impl From<TokenResponse> for Fetched {
+    fn from(tokens: TokenResponse) -> Self {
+        Self {
             token: tokens.access_token.into(),
             lifetime: Duration::from_secs(tokens.expires_in),
-        })
+        }
     }
 }
 
@@ -77,6 +89,10 @@ impl Fetch for TokenEndpoint<'_> {
         let client = match &self.client {
             Client::Secret(client) => client,
             Client::Key(client) => return self.by_assertion(client, audience).await,
+            Client::Mtls(by_mtls) => {
+                let (client, endpoint) = &**by_mtls;
+                return Ok(endpoint.token(client.form(audience)).await?.into());
+            }
         };
         let request = client.exchange_client_credentials();
         let request = request.map_err(|error| ProviderError::Unusable(error.to_string()))?;

@@ -58,22 +58,25 @@ impl<'p> Work<Apis, TokenEndpoint<'p>> {
         provider: &'p Provider,
         client: &BatchClient,
     ) -> Result<Self, String> {
-        let sender = Apis::new(deployment, api2_grpc)?;
-        let endpoint = || TokenEndpoint::new(provider, client);
-        Ok(Self::of(sender, endpoint, tries, Backoff::default()))
+        let sender = Apis::new(deployment, api2_grpc, client)?;
+        let tokens = [
+            TokenEndpoint::new(provider, client)?,
+            TokenEndpoint::new(provider, client)?,
+        ];
+        Ok(Self::of(sender, tokens, tries, Backoff::default()))
     }
 }
 
 impl<S: SendOrder, F: Fetch> Work<S, F> {
-    fn of(sender: S, fetch: impl Fn() -> F, tries: u32, backoff: Backoff) -> Self {
-        let shared = |audience| Shared {
-            tokens: Tokens::new(fetch(), audience, Arc::new(SystemClock), backoff),
+    fn of(sender: S, [orders, inventory]: [F; 2], tries: u32, backoff: Backoff) -> Self {
+        let shared = |from, audience| Shared {
+            tokens: Tokens::new(from, audience, Arc::new(SystemClock), backoff),
             pace: Pace::default(),
         };
         Self {
             sender,
-            orders: shared("https://api-1"),
-            inventory: shared("https://api-2"),
+            orders: shared(orders, "https://api-1"),
+            inventory: shared(inventory, "https://api-2"),
             tries,
             backoff,
             stop: CancellationToken::new(),
@@ -243,7 +246,7 @@ mod tests {
     }
 
     fn work<'c>(script: &Script, counter: &'c Counter) -> Work<Script, &'c Counter> {
-        Work::of(script.clone(), || counter, 3, Backoff::quick())
+        Work::of(script.clone(), [counter, counter], 3, Backoff::quick())
     }
 
     async fn place(script: &Script) -> (Outcome, u32) {

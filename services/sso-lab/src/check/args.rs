@@ -10,12 +10,15 @@ use clap::Args;
 use headless_browser::Transport;
 use kit::{
     config::{AddressArgs, Addresses, Problems, Site, TrustArgs, parse_duration},
-    net::{AddressOverrides, is_localhost},
+    net::{AddressOverrides, Trust, is_localhost},
 };
 use secrecy::SecretString;
 
 use super::browser::USER_AGENT;
-use crate::batch::{ClientCredentials, ClientCredentialsArgs, DEMO_ID, KeyArgs, KeyClient};
+use crate::batch::{
+    ClientCredentials, ClientCredentialsArgs, DEMO_ID, KeyArgs, KeyClient, MTLS_DEMO_ID, MtlsArgs,
+    MtlsClient,
+};
 
 /// The demo's users with their public passwords.
 const DEMO: [(&str, &str); 2] = [("alice", "wonderland"), ("bob", "builder")];
@@ -28,9 +31,9 @@ const API1_SECRET: &str = "api-1-secret";
 ///
 /// Over HTTP, as a browser without JavaScript: health, discovery, keys and refusals;
 /// with a user's password also login, single sign-on, both APIs through both apps, an
-/// order (with its token exchange), refresh, a device's sign-in, the end of a session,
-/// and back-channel logout. Each step is a line with its duration; a failed step names the cause and the
-/// Trace-Id of the response.
+/// order (with its token exchange), refresh, a native app, a device's sign-in, the end of
+/// a session, and back-channel logout. Each step is a line with its duration; a failed
+/// step names the cause and the Trace-Id of the response.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub struct CheckArgs {
@@ -40,7 +43,7 @@ pub struct CheckArgs {
     /// Issuer, exactly as browsers see it [default: the idp's public address]
     #[arg(long, env = "IDP_ISSUER", value_name = "URL")]
     issuer: Option<String>,
-    /// Connects to another host:port than the public one; may be given many times
+    /// Connect to another host:port than the public one; may be given many times
     #[arg(long, env = "CHECK_CONNECT", value_name = "FROM=TO,…")]
     connect: Vec<String>,
     /// APIs that cannot be reached from here: api1, api2
@@ -65,23 +68,6 @@ pub struct CheckArgs {
     /// File that holds CHECK_PASSWORD
     #[arg(long, env = "CHECK_PASSWORD_FILE", value_name = "FILE")]
     password_file: Option<PathBuf>,
-    /// The client that acts for itself.
-    #[command(flatten)]
-    client: ClientCredentialsArgs,
-    /// The key of batch-jwt.
-    #[command(flatten)]
-    key: KeyArgs,
-    /// The secret of API-1's client, which introspects a token; a file is safer [default on localhost: the demo's]
-    #[arg(
-        long,
-        env = "API1_CLIENT_SECRET",
-        hide_env_values = true,
-        value_name = "SECRET"
-    )]
-    api1_client_secret: Option<String>,
-    /// File that holds API1_CLIENT_SECRET
-    #[arg(long, env = "API1_CLIENT_SECRET_FILE", value_name = "FILE")]
-    api1_client_secret_file: Option<PathBuf>,
     /// The certificate authorities of https.
     #[command(flatten)]
     trust: TrustArgs,
@@ -93,9 +79,35 @@ pub struct CheckArgs {
         value_name = "TIME"
     )]
     timeout: String,
-    /// Prints one JSON object a line
+    /// Print one JSON object a line
     #[arg(long)]
     json: bool,
+    /// The client that acts for itself.
+    #[command(flatten)]
+    client: ClientCredentialsArgs,
+    /// The key of batch-jwt.
+    #[command(flatten)]
+    key: KeyArgs,
+    /// The certificate of batch-mtls.
+    #[command(flatten)]
+    mtls: MtlsArgs,
+    /// The secret of API-1's client, which introspects a token; a file is safer [default on localhost: the demo's]
+    #[arg(
+        long,
+        env = "API1_CLIENT_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET",
+        help_heading = "API-1's client (introspection)"
+    )]
+    api1_client_secret: Option<String>,
+    /// File that holds API1_CLIENT_SECRET
+    #[arg(
+        long,
+        env = "API1_CLIENT_SECRET_FILE",
+        value_name = "FILE",
+        help_heading = "API-1's client (introspection)"
+    )]
+    api1_client_secret_file: Option<PathBuf>,
 }
 
 const HELP: &str = "\
@@ -114,10 +126,11 @@ Examples:
 Steps: without a password, only those that need none (--password '' turns off the
 demo's password); without a client's secret, none of client credentials
 (--client-secret '' turns off the demo's secret); without the key of batch-jwt
-(--state-dir, --client-key-file), none of JWT bearer; without the secret of API-1's
-client (--api1-client-secret '' turns off the demo's secret), none of introspection. The story is played in the session
-mode of each app, or in all four modes where a login may choose
-(BFF_SESSION_MODE_CHOICE).
+(--state-dir, --client-key-file), none of JWT bearer; without the certificate of
+batch-mtls (--state-dir, --client-certificate-file), none of mTLS; without the
+secret of API-1's client (--api1-client-secret '' turns off the demo's secret), none
+of introspection. The story is played in the session mode of each app, or in all four
+modes where a login may choose (BFF_SESSION_MODE_CHOICE).
 
 A refresh cannot be seen directly from outside. A code is redeemed for a token of
 one API, so the first call to the other API needs a refresh. The check that an
@@ -148,6 +161,10 @@ pub(super) struct Plan {
     pub(super) client: Option<ClientCredentials>,
     /// The client that signs assertions.
     pub(super) key_client: Option<KeyClient>,
+    /// The client with a certificate.
+    pub(super) mtls_client: Option<MtlsClient>,
+    /// What https trusts.
+    pub(super) trust: Trust,
     /// API-1's own client.
     pub(super) api1_client: Option<ClientCredentials>,
     pub(super) as_json: bool,
@@ -182,17 +199,22 @@ impl CheckArgs {
         let client = addresses
             .as_ref()
             .and_then(|all| self.client.read_optional(all, problems));
-        let trust = self.trust.read(problems);
+        let trust = self.trust.read_with(self.key.places().1, problems);
         // batch-jwt may name the demo's users, and always itself.
         let named = user.as_ref().map(|user| user.name.as_str());
         let named = named.filter(|name| DEMO.iter().any(|(demo, _)| demo == name));
         let key_client = self.key.read(DEMO_ID, named, problems);
+        let (_, state_dir) = self.key.places();
+        let mtls_client = addresses
+            .as_ref()
+            .and_then(|all| self.mtls.read(MTLS_DEMO_ID, None, state_dir, all, problems));
         let api1_client = self.api1_client(problems);
+        let trust = trust?;
         Some(Plan {
             addresses: addresses?,
             issuer: issuer?,
             transport: Transport {
-                http: trust?.browsers_http_client(),
+                http: trust.browsers_http_client(),
                 overrides: overrides?,
                 timeout: timeout?,
                 user_agent: USER_AGENT,
@@ -201,6 +223,8 @@ impl CheckArgs {
             user,
             client,
             key_client,
+            mtls_client,
+            trust,
             api1_client,
             as_json: self.json,
         })
@@ -274,7 +298,7 @@ mod tests {
 
     fn read(flags: &[&str]) -> Result<Plan, Vec<String>> {
         let cli = Cli::parse_from([&["sso-lab", "check"], flags].concat());
-        let Some(Command::Check(args)) = cli.command else {
+        let Command::Check(args) = cli.into_command() else {
             panic!("check is a command");
         };
         let mut problems = Problems::new();

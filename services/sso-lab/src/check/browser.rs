@@ -113,6 +113,13 @@ impl Answer {
         Url::parse(url).is_ok_and(|url| url.origin() == self.url.origin())
     }
 
+    /// Whether it is an app's answer to a call whose credential the API refused.
+    pub(super) fn is_refused_by_api(&self) -> bool {
+        let title = |body: Value| body["title"].as_str().map(str::to_owned);
+        let title = self.json().ok().and_then(title);
+        self.status == 502 && title.as_deref() == Some("Credential rejected by the API")
+    }
+
     /// The answer, if it has this status.
     pub(super) fn expect(self, status: u16) -> Result<Self, Failure> {
         if self.status == status {

@@ -1,14 +1,17 @@
 //! `sso-lab check`: plays a user's story against a deployment, from outside and
 //! over HTTP, and prints the outcome of each step.
 //!
-//! `services`, `provider`, `signed_out`, `apis`, `machine` and `jwt_bearer` need no
-//! password; `story` is what a user does. `run` runs the steps.
+//! `services`, `provider`, `signed_out`, `apis`, `machine`, `jwt_bearer`, `dpop`, `mtls`
+//! and `identity` need no password; `story` is what a user does. `run` runs the steps.
 
 mod apis;
 mod args;
 mod browser;
+mod dpop;
+mod identity;
 mod jwt_bearer;
 mod machine;
+mod mtls;
 mod outcome;
 mod provider;
 mod run;
@@ -46,10 +49,14 @@ pub async fn run(args: &CheckArgs) -> ExitCode {
 async fn play(plan: &Plan) -> bool {
     let mut run = Run::new(plan.as_json, plan.transport.timeout);
     services::check(&mut run, plan).await;
-    let token_endpoint = provider::check(&mut run, plan).await;
+    let metadata = provider::check(&mut run, plan).await;
+    let token_endpoint = metadata["token_endpoint"].as_str().unwrap_or_default();
     apis::check(&mut run, plan).await;
-    machine::check(&mut run, plan, &token_endpoint).await;
-    jwt_bearer::check(&mut run, plan, &token_endpoint).await;
+    machine::check(&mut run, plan, token_endpoint).await;
+    jwt_bearer::check(&mut run, plan, token_endpoint).await;
+    dpop::check(&mut run, plan, token_endpoint).await;
+    mtls::check(&mut run, plan, &metadata).await;
+    identity::check(&mut run, plan, &metadata).await;
     let mut about = Vec::new();
     for app in APPS {
         about.push(signed_out::check(&mut run, plan, app).await);

@@ -33,8 +33,8 @@ const ENDPOINTS: [&str; 9] = [
     "device_authorization_endpoint",
 ];
 
-/// Returns the token endpoint.
-pub(super) async fn check(run: &mut Run, plan: &Plan) -> String {
+/// Returns the metadata.
+pub(super) async fn check(run: &mut Run, plan: &Plan) -> Value {
     let idp = ready(Site::Idp);
     let metadata = run.step(DISCOVERY, &[&idp], discovery(plan)).await;
     let metadata = metadata.unwrap_or_default();
@@ -48,7 +48,7 @@ pub(super) async fn check(run: &mut Run, plan: &Plan) -> String {
     let refused = unknown_client(plan, &metadata);
     let name = "idp: the token endpoint refuses an unknown client";
     run.step(name, &[DISCOVERY], refused).await;
-    text(&metadata, "token_endpoint").to_owned()
+    metadata
 }
 
 /// OIDC Discovery §3, RFC 8414 §3: both documents exist and are equal.

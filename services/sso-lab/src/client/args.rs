@@ -1,5 +1,7 @@
 //! The command line of every terminal client.
 
+use std::path::Path;
+
 use clap::Args;
 use kit::{
     config::{AddressArgs, Addresses, Problems, Site, TrustArgs},
@@ -14,9 +16,6 @@ pub(crate) struct DeploymentArgs {
     /// Host names and ports.
     #[command(flatten)]
     addresses: AddressArgs,
-    /// The identity provider.
-    #[command(flatten)]
-    issuer: IssuerArgs,
     /// API-1's address [default: its public URL]
     #[arg(
         long,
@@ -25,9 +24,13 @@ pub(crate) struct DeploymentArgs {
         help_heading = "The deployment"
     )]
     api1_url: Option<String>,
-    /// Whom https trusts.
+    /// The certificate authorities of https.
     #[command(flatten)]
     trust: TrustArgs,
+    // Last: its heading counts for all that follows.
+    /// The identity provider.
+    #[command(flatten)]
+    issuer: IssuerArgs,
 }
 
 /// [`DeploymentArgs`], checked.
@@ -39,10 +42,15 @@ pub(crate) struct Deployment {
 }
 
 impl DeploymentArgs {
-    /// Checks everything and adds every error to `problems`.
-    pub(crate) fn read(&self, problems: &mut Problems) -> Option<Deployment> {
+    /// Checks everything and adds every error to `problems`. `state_dir` is the deployment's,
+    /// if it is on this machine.
+    pub(crate) fn read(
+        &self,
+        state_dir: Option<&Path>,
+        problems: &mut Problems,
+    ) -> Option<Deployment> {
         let addresses = self.addresses.read(problems);
-        let trust = self.trust.read(problems);
+        let trust = self.trust.read_with(state_dir, problems);
         let (addresses, trust) = addresses.zip(trust)?;
         let issuer = self.issuer.read_at(&addresses, &trust, problems);
         let api1 = match &self.api1_url {

@@ -1,5 +1,5 @@
-//! What the terminal clients (`batch`, `login`, `device login`) share: where the deployment
-//! is, the identity provider, and what an API knows of a token's bearer.
+//! The shared part of the terminal clients (`batch`, `login`, `device login`): the address
+//! of the deployment, the identity provider, and `/whoami` of API-1.
 
 mod args;
 mod provider;
@@ -8,7 +8,7 @@ mod user;
 mod whoami;
 
 pub(crate) use args::{Deployment, DeploymentArgs};
-pub(crate) use provider::{OidcClient, Provider, ProviderError};
+pub(crate) use provider::{MtlsEndpoint, OidcClient, Provider, ProviderError};
 pub(crate) use said::{Said, one_line};
-pub(crate) use user::user_name;
-pub(crate) use whoami::whoami;
+pub(crate) use user::{SIGN_IN_SCOPES, user_name};
+pub(crate) use whoami::print_whoami;

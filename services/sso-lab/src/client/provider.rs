@@ -1,6 +1,7 @@
 //! The identity provider, as a terminal client uses it.
 
 use http::header::CONTENT_TYPE;
+use kit::net::Trust;
 use oauth_types::{ErrorBody, TokenResponse};
 use oidc_http::{Backchannel, CallError};
 use openidconnect::{
@@ -29,6 +30,16 @@ struct MoreMetadata {
     /// RFC 8628 §4.
     #[serde(default)]
     device_authorization_endpoint: Option<DeviceAuthorizationUrl>,
+    /// RFC 8705 §5.
+    #[serde(default)]
+    mtls_endpoint_aliases: Option<MtlsAliases>,
+}
+
+/// The endpoints for clients with a certificate.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct MtlsAliases {
+    #[serde(default)]
+    token_endpoint: Option<String>,
 }
 
 impl AdditionalProviderMetadata for MoreMetadata {}
@@ -62,6 +73,7 @@ pub(crate) type OidcClient = CoreClient<
 pub(crate) struct Provider {
     /// The way to it.
     pub(crate) http: Backchannel,
+    to: Issuer,
     issuer: String,
     metadata: Metadata,
 }
@@ -89,12 +101,14 @@ impl Provider {
     /// Reads the metadata and the keys of `issuer` (OIDC Discovery §4).
     pub(crate) async fn discover(issuer: Issuer) -> Result<Self, ProviderError> {
         let name = issuer.name().to_owned();
-        let http = Backchannel::new(issuer);
+        let http = Backchannel::new(issuer.clone());
         let url = IssuerUrl::new(name.clone());
         let url = url.map_err(|error| ProviderError::Unusable(error.to_string()))?;
-        let metadata = Metadata::discover_async(url, &http).await?;
+        let metadata = Metadata::discover_async(url, &http).await;
+        let metadata = metadata.map_err(|error| ProviderError::from(error).at(&name))?;
         Ok(Self {
             http,
+            to: issuer,
             issuer: name,
             metadata,
         })
@@ -107,24 +121,26 @@ impl Provider {
 
     /// Tokens for the `form` of a request to the token endpoint (RFC 6749 §5).
     pub(crate) async fn token(&self, form: String) -> Result<TokenResponse, ProviderError> {
-        let unusable = |what: &str| ProviderError::Unusable(what.to_owned());
         let endpoint = self.metadata.token_endpoint();
         let endpoint = endpoint.ok_or_else(|| unusable("it has no token endpoint"))?;
-        let request = http::Request::post(endpoint.as_str())
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(form.into_bytes());
-        let request = request.map_err(|error| unusable(&error.to_string()))?;
-        let answer = self.http.send(request).await?;
-        // The response itself may hold tokens, so it is not shown.
-        let odd = |_| unusable("its token response cannot be read");
-        if answer.status() == http::StatusCode::OK {
-            return serde_json::from_slice(answer.body()).map_err(odd);
-        }
-        let refused: ErrorBody = serde_json::from_slice(answer.body()).map_err(odd)?;
-        let description = refused.error_description.unwrap_or_default();
-        Err(ProviderError::Refused {
-            said: one_line(&format!("{}: {description}", refused.error)),
-            code: one_line(&refused.error),
+        post(&self.http, endpoint.as_str(), form).await
+    }
+
+    /// The token endpoint for clients with a certificate (RFC 8705 §5), called with the
+    /// trust that `identified` makes of the usual one.
+    pub(crate) fn mtls_token_endpoint(
+        &self,
+        identified: impl FnOnce(&Trust) -> Trust,
+    ) -> Result<MtlsEndpoint, ProviderError> {
+        let aliases = self.metadata.additional_metadata();
+        let aliases = aliases.mtls_endpoint_aliases.as_ref();
+        let url = aliases.and_then(|aliases| aliases.token_endpoint.clone());
+        let missing = "it has no token endpoint for mTLS (mtls_endpoint_aliases)";
+        let to = self.to.clone();
+        let trust = identified(to.trust());
+        Ok(MtlsEndpoint {
+            url: url.ok_or_else(|| unusable(missing))?,
+            http: Backchannel::new(to.trusting(trust)),
         })
     }
 
@@ -146,6 +162,54 @@ impl Provider {
         let id = ClientId::new(id.to_owned());
         CoreClient::from_provider_metadata(self.metadata.clone(), id, secret)
     }
+}
+
+impl ProviderError {
+    /// The same error, with the `address` of the provider.
+    fn at(self, address: &str) -> Self {
+        match self {
+            Self::Unavailable(why) => Self::Unavailable(format!("{address}: {why}")),
+            Self::Unusable(why) => Self::Unusable(format!("{address}: {why}")),
+            refused @ Self::Refused { .. } => refused,
+        }
+    }
+}
+
+/// The token endpoint for clients with a certificate.
+pub(crate) struct MtlsEndpoint {
+    url: String,
+    http: Backchannel,
+}
+
+impl MtlsEndpoint {
+    /// Tokens for the `form` of a request.
+    pub(crate) async fn token(&self, form: String) -> Result<TokenResponse, ProviderError> {
+        post(&self.http, &self.url, form).await
+    }
+}
+
+fn unusable(what: &str) -> ProviderError {
+    ProviderError::Unusable(what.to_owned())
+}
+
+/// Posts `form` to the token endpoint at `url`.
+async fn post(http: &Backchannel, url: &str, form: String) -> Result<TokenResponse, ProviderError> {
+    let request = http::Request::post(url)
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(form.into_bytes());
+    let request = request.map_err(|error| unusable(&error.to_string()))?;
+    let answer = http.send(request).await?;
+    // The response itself may hold tokens, so it is not shown.
+    let odd = |_| unusable("its token response cannot be read");
+    if answer.status() == http::StatusCode::OK {
+        return serde_json::from_slice(answer.body()).map_err(odd);
+    }
+    let refused: ErrorBody = serde_json::from_slice(answer.body()).map_err(odd)?;
+    let description = refused.error_description.unwrap_or_default();
+    Err(ProviderError::Refused {
+        said: one_line(&format!("{}: {description}", refused.error)),
+        code: one_line(&refused.error),
+    })
 }
 
 impl From<CallError> for ProviderError {

@@ -7,6 +7,9 @@ use openidconnect::{
 
 use super::one_line;
 
+/// The scopes that a sign-in from the terminal requests, besides `openid`.
+pub(crate) const SIGN_IN_SCOPES: [&str; 2] = ["profile", "https://api-1/read"];
+
 /// The user's name, from a checked id_token (OIDC Core §3.1.3.7).
 pub(crate) fn user_name(
     answer: &CoreTokenResponse,

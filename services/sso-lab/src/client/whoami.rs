@@ -1,16 +1,28 @@
-//! What an API knows of the bearer of a token.
+//! How an API identifies the bearer of a token.
 
 use kit::net::{self, read_bounded, send_idempotent};
 use oauth_types::Members;
 use serde_json::Value;
 
 use super::{Said, one_line};
+use crate::output::print;
 
 /// The claims that are shown, in this order.
 const SHOWN: [&str; 5] = ["sub", "act", "client_id", "aud", "scope"];
 
+/// Prints how API-1, at `api`, identifies the bearer of `token`.
+pub(crate) async fn print_whoami(
+    http: &reqwest::Client,
+    api: &str,
+    token: &str,
+) -> Result<(), Said> {
+    let who = whoami(http, api, token).await?;
+    print(format_args!("API-1 identifies you as:\n{who}"));
+    Ok(())
+}
+
 /// `GET /whoami` of the API at `api`, as lines for a person.
-pub(crate) async fn whoami(http: &reqwest::Client, api: &str, token: &str) -> Result<String, Said> {
+async fn whoami(http: &reqwest::Client, api: &str, token: &str) -> Result<String, Said> {
     let unreached = |why: &str| Said::new(format!("{api}: {why}"));
     let request = http.get(format!("{api}/whoami")).bearer_auth(token);
     let response = send_idempotent(request).await;

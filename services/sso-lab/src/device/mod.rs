@@ -1,5 +1,5 @@
 //! `sso-lab device login`: signs a user in on a device without a browser (RFC 8628).
-//! The user confirms on another device; this one waits.
+//! The user confirms on another device, and this command waits.
 
 mod polling;
 mod qr;
@@ -24,7 +24,8 @@ use self::{
 };
 use crate::{
     client::{
-        Deployment, DeploymentArgs, Provider, ProviderError, Said, one_line, user_name, whoami,
+        Deployment, DeploymentArgs, Provider, ProviderError, SIGN_IN_SCOPES, Said, one_line,
+        print_whoami, user_name,
     },
     output::{exit_code, print},
 };
@@ -33,12 +34,10 @@ use crate::{
 const CLIENT_ID: &str = "tv";
 /// The API whose `/whoami` is asked.
 const AUDIENCE: &str = "https://api-1";
-/// What is asked for; `openid` comes besides.
-const SCOPES: [&str; 2] = ["profile", "https://api-1/read"];
-/// For a sign-in that is saved.
+/// The scope of a sign-in that is saved.
 const OFFLINE: &str = "offline_access";
 
-/// What it can do on a device.
+/// The commands for devices.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeviceCommand {
     Login(DeviceLoginArgs),
@@ -51,10 +50,10 @@ pub(crate) enum DeviceCommand {
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(crate) struct DeviceLoginArgs {
-    /// Keeps the refresh token in this file, which only its owner can read; a later run renews the sign-in with it and does not ask
+    /// Save the refresh token in this file, which only its owner can read; a later run uses it instead of asking again
     #[arg(long, env = "DEVICE_LOGIN_SAVE", value_name = "FILE")]
     save: Option<PathBuf>,
-    /// Shows no QR code
+    /// Show no QR code
     #[arg(long)]
     no_qr: bool,
     /// The client: public, with the device grant
@@ -65,6 +64,9 @@ pub(crate) struct DeviceLoginArgs {
         value_name = "ID"
     )]
     client_id: String,
+    /// State directory of the deployment on this machine, for the lab's CA
+    #[arg(long, env = "STATE_DIR", value_name = "DIR")]
+    state_dir: Option<PathBuf>,
     /// The deployment.
     #[command(flatten)]
     deployment: DeploymentArgs,
@@ -85,7 +87,7 @@ It is replaced at each renewal: the identity provider issues a new refresh token
 
 Exit code 0 when API-1 has answered, 1 when not, 2 for a bad argument.";
 
-/// Why there is no sign-in.
+/// Why the sign-in failed.
 #[derive(Debug, thiserror::Error)]
 enum DeviceError {
     #[error(transparent)]
@@ -94,7 +96,7 @@ enum DeviceError {
     Unsupported,
     #[error("the sign-in was denied")]
     Denied,
-    #[error("nobody confirmed the code in its time; start again")]
+    #[error("nobody confirmed the code before it expired; start again")]
     Expired,
     #[error("the id_token is refused: {0}")]
     IdToken(String),
@@ -106,11 +108,13 @@ enum DeviceError {
     Api(Said),
 }
 
-/// Does it: 0, 1 when it cannot be done, 2 for bad arguments.
+/// Runs the command. Exit code 0, 1 if it fails, 2 for bad arguments.
 pub(crate) async fn run(command: &DeviceCommand) -> ExitCode {
     let DeviceCommand::Login(args) = command;
     let mut problems = Problems::new();
-    let deployment = args.deployment.read(&mut problems);
+    let deployment = args
+        .deployment
+        .read(args.state_dir.as_deref(), &mut problems);
     let saved = args.save.as_ref().map(|file| SavedLogin::at(file.clone()));
     let saved = saved.map(|saved| saved.map_err(|error| problems.add("--save", error)));
     let deployment = match deployment {
@@ -138,12 +142,8 @@ impl DeviceLoginArgs {
             Some(token) => token,
             None => device.ask(!self.no_qr).await?,
         };
-        let who = whoami(&http, &deployment.api1, &token).await;
-        print(format_args!(
-            "API-1 knows of you:\n{}",
-            who.map_err(DeviceError::Api)?
-        ));
-        Ok(())
+        let printed = print_whoami(&http, &deployment.api1, &token).await;
+        printed.map_err(DeviceError::Api)
     }
 }
 
@@ -193,7 +193,7 @@ impl Device<'_> {
         let client = self.provider.client(self.client_id, None);
         let client = client.set_device_authorization_url(endpoint.clone());
         let offline = self.saved.as_ref().map(|_| OFFLINE);
-        let scopes = SCOPES.into_iter().chain(offline);
+        let scopes = SIGN_IN_SCOPES.into_iter().chain(offline);
         let request = client.exchange_device_code();
         let request = request.add_scopes(scopes.map(|scope| Scope::new(scope.to_owned())));
         let request = request.add_extra_param("resource", AUDIENCE);

@@ -172,7 +172,7 @@ mod tests {
             ("access_denied", "the sign-in was denied"),
             (
                 "expired_token",
-                "nobody confirmed the code in its time; start again",
+                "nobody confirmed the code before it expired; start again",
             ),
         ] {
             let (answer, waits) = poll(vec![Ok(error(code))]).await;

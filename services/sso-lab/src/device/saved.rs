@@ -49,8 +49,12 @@ impl SavedLogin {
     /// In `file`, whose directory has to exist.
     pub(super) fn at(file: PathBuf) -> Result<Self, SavedError> {
         let saved = Self { file };
-        if saved.file.file_name().is_none() || !saved.directory().is_dir() {
-            return Err(saved.failed(io::ErrorKind::NotADirectory.into()));
+        if saved.file.file_name().is_none() {
+            return Err(saved.failed(io::ErrorKind::IsADirectory.into()));
+        }
+        if !saved.directory().is_dir() {
+            let why = format!("there is no directory {}", saved.directory().display());
+            return Err(saved.failed(io::Error::other(why)));
         }
         Ok(saved)
     }

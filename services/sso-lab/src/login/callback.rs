@@ -32,38 +32,38 @@ const LIMITS: Limits = Limits {
 const CSP: &str = "default-src 'none'; frame-ancestors 'none'; form-action 'none'; base-uri 'none'";
 
 /// What the response has to say.
-pub(super) struct Expected {
-    pub(super) state: String,
-    pub(super) issuer: String,
+pub(crate) struct Expected {
+    pub(crate) state: String,
+    pub(crate) issuer: String,
     /// Whether the provider promises `iss` (RFC 9207 §3).
-    pub(super) iss_is_required: bool,
+    pub(crate) iss_is_required: bool,
 }
 
 /// The code, or why there is none.
-pub(super) type Answer = Result<String, String>;
+pub(crate) type Answer = Result<String, String>;
 
 /// The open port.
-pub(super) struct Callback {
+pub(crate) struct Callback {
     listener: TcpListener,
     port: u16,
 }
 
 impl Callback {
     /// Opens a free port.
-    pub(super) async fn open() -> io::Result<Self> {
+    pub(crate) async fn open() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         Ok(Self { listener, port })
     }
 
     /// The redirect URI.
-    pub(super) fn uri(&self) -> String {
+    pub(crate) fn uri(&self) -> String {
         format!("http://127.0.0.1:{}{PATH}", self.port)
     }
 
     /// Waits for the response of the provider. A request with another state is
     /// refused: any page can send the browser here.
-    pub(super) async fn answer(self, expected: Expected) -> Answer {
+    pub(crate) async fn answer(self, expected: Expected) -> Answer {
         let host = format!("127.0.0.1:{}", self.port);
         let expected = Arc::new((host, expected));
         let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -311,5 +311,29 @@ mod tests {
         assert!(page.text().await.unwrap().contains("close this window"));
         assert_eq!(answer.await.unwrap(), Ok("c".to_owned()));
         assert!(http.get(&uri).send().await.is_err());
+    }
+
+    #[test]
+    fn fuzz_callbacks() {
+        let good = "code=c&state=the-state&iss=http%3A%2F%2Fidp.localhost%3A8081";
+        let seeds = [
+            good,
+            "error=access_denied&error_description=no%0d%0a&state=the-state",
+        ];
+        fuzz::run_text(&seeds, |query| {
+            let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
+            let all = |name: &str| pairs.iter().filter(|(own, _)| own == name).count();
+            match read_strictly(query) {
+                None => {}
+                Some(Ok(code)) => {
+                    assert!(!code.is_empty());
+                    for (name, value) in [("state", "the-state"), ("iss", ISSUER), ("code", &*code)]
+                    {
+                        assert!(all(name) == 1 && pairs.contains(&(name.into(), value.into())));
+                    }
+                }
+                Some(Err(why)) => assert!(all("state") == 1 && !why.contains(char::is_control)),
+            }
+        });
     }
 }

@@ -1,10 +1,10 @@
 //! `sso-lab login`: signs a user in from the terminal, as a native app does (RFC 8252):
-//! in the user's own browser, with PKCE, and back to a free port of loopback.
+//! in the user's own browser, with PKCE and a redirect to a free port of loopback.
 
 mod browser;
 mod callback;
 
-use std::{process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
 use kit::config::{Problems, parse_duration, refuse};
@@ -15,18 +15,17 @@ use openidconnect::{
 };
 use tokio::time::timeout;
 
-use self::callback::{Callback, Expected};
+pub(crate) use self::callback::{Callback, Expected};
 use crate::{
     client::{
-        Deployment, DeploymentArgs, OidcClient, Provider, ProviderError, Said, user_name, whoami,
+        Deployment, DeploymentArgs, OidcClient, Provider, ProviderError, SIGN_IN_SCOPES, Said,
+        print_whoami, user_name,
     },
     output::{exit_code, print},
 };
 
 /// The client of the built-in configuration: public, with any port of loopback.
-const CLIENT_ID: &str = "sso-lab-cli";
-/// What is asked for; `openid` comes besides.
-const SCOPES: [&str; 2] = ["profile", "https://api-1/read"];
+pub(crate) const CLIENT_ID: &str = "sso-lab-cli";
 /// The longest time that a sign-in may take.
 const MAX_WAIT: Duration = Duration::from_secs(60 * 60);
 
@@ -34,7 +33,7 @@ const MAX_WAIT: Duration = Duration::from_secs(60 * 60);
 ///
 /// Opens the identity provider in your browser and waits for its answer at a free port
 /// of 127.0.0.1, as a native app does (RFC 8252). Then it asks API-1 who you are.
-/// Nothing is kept.
+/// No token is saved.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(crate) struct LoginArgs {
@@ -52,6 +51,9 @@ pub(crate) struct LoginArgs {
         value_name = "ID"
     )]
     client_id: String,
+    /// State directory of the deployment on this machine, for the lab's CA
+    #[arg(long, env = "STATE_DIR", value_name = "DIR")]
+    state_dir: Option<PathBuf>,
     /// The deployment.
     #[command(flatten)]
     deployment: DeploymentArgs,
@@ -63,13 +65,14 @@ Examples:
   sso-lab login --no-browser                 prints the address only
   BROWSER='firefox %s' sso-lab login
 
-The browser is the first that starts: the commands in BROWSER (separated by colons; %s
-stands for the address, which is else the last argument), xdg-open, open. The browser
-has to run on this machine: it brings the answer to 127.0.0.1.
+The browser is opened by the first of these commands that works: those in BROWSER
+(separated by colons; %s is replaced by the address, which is otherwise the last
+argument), xdg-open, open. The browser has to run on this machine, because it sends
+the response to 127.0.0.1.
 
 Exit code 0 when API-1 has answered, 1 when not, 2 for a bad argument.";
 
-/// Why there is no sign-in.
+/// Why the sign-in failed.
 #[derive(Debug, thiserror::Error)]
 enum LoginError {
     #[error(transparent)]
@@ -86,10 +89,12 @@ enum LoginError {
     Api(Said),
 }
 
-/// Does it: 0, 1 when it cannot be done, 2 for bad arguments.
+/// Runs the command. Exit code 0, 1 if it fails, 2 for bad arguments.
 pub(crate) async fn run(args: &LoginArgs) -> ExitCode {
     let mut problems = Problems::new();
-    let deployment = args.deployment.read(&mut problems);
+    let deployment = args
+        .deployment
+        .read(args.state_dir.as_deref(), &mut problems);
     let wait = args.wait(&mut problems);
     let (deployment, wait) = match deployment.zip(wait) {
         Some(read) if problems.is_empty() => read,
@@ -98,7 +103,7 @@ pub(crate) async fn run(args: &LoginArgs) -> ExitCode {
     exit_code(args.sign_in(deployment, wait).await)
 }
 
-/// A login under way.
+/// A login in progress.
 struct Login<'p> {
     provider: &'p Provider,
     client: OidcClient,
@@ -135,7 +140,7 @@ impl LoginArgs {
             CsrfToken::new_random,
             Nonce::new_random,
         );
-        let scopes = SCOPES.map(|scope| Scope::new(scope.to_owned()));
+        let scopes = SIGN_IN_SCOPES.map(|scope| Scope::new(scope.to_owned()));
         let request = request.add_scopes(scopes).set_pkce_challenge(challenge);
         let (url, state, nonce) = request.url();
         print(format_args!(
@@ -159,12 +164,9 @@ impl LoginArgs {
             nonce,
         };
         let (token, name) = login.redeem(code).await?;
-        let who = whoami(&http, &deployment.api1, &token).await;
-        let who = who.map_err(LoginError::Api)?;
-        print(format_args!(
-            "Signed in as {name}. API-1 knows of you:\n{who}"
-        ));
-        Ok(())
+        print(format_args!("Signed in as {name}."));
+        let printed = print_whoami(&http, &deployment.api1, &token).await;
+        printed.map_err(LoginError::Api)
     }
 }
 

@@ -26,7 +26,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// The API server and this process's identity there.
-pub(super) struct Place<'a> {
+pub(super) struct ApiServer<'a> {
     pub(super) host: &'a str,
     pub(super) port: u16,
     pub(super) namespace: &'a str,
@@ -102,11 +102,11 @@ struct Call<'a> {
 impl Api {
     /// Trusts only the cluster's CA. Errors are added to `problems`.
     pub(super) fn new(
-        place: &Place<'_>,
+        server: &ApiServer<'_>,
         patience: Duration,
         problems: &mut Problems,
     ) -> Option<Self> {
-        let file = place.service_account.join("ca.crt");
+        let file = server.service_account.join("ca.crt");
         let pem = files::read_text(&file).map_err(|error| error.to_string());
         let read = pem
             .and_then(|pem| {
@@ -131,15 +131,15 @@ impl Api {
             let what = format!("{}: {what}; this runs in a pod", file.display());
             problems.add("--service-account", what);
         });
-        let host = match place.host {
+        let host = match server.host {
             host if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
             host => host.to_owned(),
         };
-        let (port, namespace) = (place.port, place.namespace);
+        let (port, namespace) = (server.port, server.namespace);
         Some(Self {
             http: http.ok()?,
             secrets: format!("https://{host}:{port}/api/v1/namespaces/{namespace}/secrets"),
-            token: place.service_account.join("token"),
+            token: server.service_account.join("token"),
             until: Instant::now() + patience,
         })
     }

@@ -71,7 +71,7 @@ pub(super) enum ApplyError {
 }
 
 /// The Secrets in the cluster; `None`: no such Secret.
-struct There(BTreeMap<String, Option<Found>>);
+struct ExistingSecrets(BTreeMap<String, Option<Found>>);
 
 /// Writes the missing keys.
 pub(super) async fn apply(
@@ -80,26 +80,26 @@ pub(super) async fn apply(
     deps: &Deps,
     tell: &mut dyn FnMut(&Event<'_>),
 ) -> Result<(), ApplyError> {
-    let mut there = There::read(spec, api).await?;
+    let mut existing = ExistingSecrets::read(spec, api).await?;
     let mut made: Vec<(&str, Vec<String>)> = Vec::new();
     for wanted in &spec.secrets {
-        let kept: Vec<_> = there.present(wanted).collect();
+        let kept: Vec<_> = existing.present(wanted).collect();
         if !kept.is_empty() {
             let secret = &wanted.name;
             tell(&Event::Kept { secret, keys: kept });
         }
     }
     let mut overtaken = 0;
-    while let Some(wanted) = there.next(spec)? {
+    while let Some(wanted) = existing.next(spec)? {
         let name = wanted.name.as_str();
-        let new = there.make(wanted, deps)?;
-        let written = match there.secret(name) {
+        let new = existing.make(wanted, deps)?;
+        let written = match existing.secret(name) {
             None => api.create(name, &spec.labels, &new).await?,
             Some(found) => api.add(name, found, &new).await?,
         };
         match written {
             Written::Done(found) => {
-                there.0.insert(name.to_owned(), Some(found));
+                existing.0.insert(name.to_owned(), Some(found));
                 let keys = new.keys().map(String::as_str).collect();
                 tell(&Event::Made { secret: name, keys });
                 made.push((name, new.into_keys().collect()));
@@ -109,11 +109,11 @@ pub(super) async fn apply(
                 if overtaken > MAX_OVERTAKEN {
                     return Err(ApplyError::Overtaken);
                 }
-                there.0.insert(name.to_owned(), api.get(name).await?);
+                existing.0.insert(name.to_owned(), api.get(name).await?);
             }
         }
     }
-    for (secret, key, source) in there.misfits(spec, deps) {
+    for (secret, key, source) in existing.misfits(spec, deps) {
         let ours =
             |(name, keys): &(&str, Vec<String>)| *name == secret && keys.iter().any(|k| k == key);
         if !made.iter().any(ours) {
@@ -127,7 +127,7 @@ pub(super) async fn apply(
     Ok(())
 }
 
-impl There {
+impl ExistingSecrets {
     async fn read(spec: &Spec, api: &Api) -> Result<Self, ApiError> {
         let sources = spec
             .secrets
@@ -135,13 +135,13 @@ impl There {
             .flat_map(|wanted| wanted.keys.values().filter_map(Kind::source))
             .map(|source| &source.secret);
         let names = spec.secrets.iter().map(|wanted| &wanted.name);
-        let mut there = BTreeMap::new();
+        let mut existing = BTreeMap::new();
         for name in names.chain(sources) {
-            if !there.contains_key(name) {
-                there.insert(name.clone(), api.get(name).await?);
+            if !existing.contains_key(name) {
+                existing.insert(name.clone(), api.get(name).await?);
             }
         }
-        Ok(Self(there))
+        Ok(Self(existing))
     }
 
     fn secret(&self, name: &str) -> Option<&Found> {

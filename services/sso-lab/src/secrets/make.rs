@@ -3,7 +3,12 @@
 use std::fmt::Write as _;
 
 use bff_kit::ClientKey;
-use kit::{Deps, random::Random, seal::KEY_LEN};
+use kit::{
+    Deps,
+    random::Random,
+    seal::KEY_LEN,
+    tls::{AlternativeName, Authority},
+};
 
 use super::spec::{Kind, PASSWORD};
 
@@ -42,8 +47,27 @@ pub(super) fn make(kind: &Kind, given: Given<'_>, deps: &Deps) -> Result<Vec<u8>
             let password = text(source)?.trim_end_matches(['\r', '\n']);
             template.replace(PASSWORD, &encoded(password)).into_bytes()
         }
+        Kind::Authority => {
+            let made = Authority::new(deps.clock.now(), random).map_err(said)?;
+            made.bundle().into_bytes()
+        }
+        Kind::AuthorityCertificate(_) => authority(source)?.pem().into_bytes(),
+        Kind::ServerCertificate { names, .. } => {
+            let issued = authority(source)?.server(names, deps.clock.now());
+            issued.map_err(said)?.bundle().into_bytes()
+        }
+        Kind::ClientCertificate { subject, uri, .. } => {
+            let names: Vec<_> = uri.iter().cloned().map(AlternativeName::Uri).collect();
+            let issued = authority(source)?.client(subject, &names, deps.clock.now());
+            issued.map_err(said)?.bundle().into_bytes()
+        }
         Kind::Copy(_) => source.unwrap_or_default().to_vec(),
     })
+}
+
+/// The certificate authority in `source`.
+fn authority(source: Option<&[u8]>) -> Result<Authority, String> {
+    Authority::in_pem(text(source)?).map_err(|error| error.to_string())
 }
 
 /// Whether `there` agrees with `expected`, which was derived from the same source. The host
@@ -54,7 +78,9 @@ pub(super) fn agrees(kind: &Kind, there: &[u8], expected: &[u8]) -> bool {
             let read = |bytes| serde_json::from_slice::<serde_json::Value>(bytes).ok();
             read(there).is_some() && read(there) == read(expected)
         }
-        Kind::Copy(_) => there.trim_ascii_end() == expected.trim_ascii_end(),
+        Kind::Copy(_) | Kind::AuthorityCertificate(_) => {
+            there.trim_ascii_end() == expected.trim_ascii_end()
+        }
         _ => true,
     }
 }
@@ -90,7 +116,7 @@ fn encoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use kit::shutdown::Shutdown;
+    use kit::{net::ClientIdentity, shutdown::Shutdown, x509::Authorities};
 
     use super::{super::spec::Source, *};
 
@@ -162,6 +188,41 @@ mod tests {
         assert_eq!(url, "rediss://u:a%3Ab%2Fc%40d%25%C3%9F@redis:6379/1");
         let url: url::Url = url.parse().unwrap();
         assert_eq!(url.host_str(), Some("redis"));
+    }
+
+    #[test]
+    fn certificates_are_issued_by_the_authority_of_their_source() {
+        let bundle = made(&Kind::Authority, None);
+        let authority = Authority::in_pem(&bundle).unwrap();
+        let kind = Kind::AuthorityCertificate(from());
+        let certificate = made(&kind, Some(bundle.as_bytes()));
+        assert_eq!(certificate, authority.pem());
+        assert!(!certificate.contains("KEY"), "{certificate}");
+        assert!(agrees(
+            &kind,
+            certificate.trim_end().as_bytes(),
+            certificate.as_bytes()
+        ));
+        let clients = Authorities::in_pem(certificate.as_bytes()).unwrap();
+        let now = deps().clock.now();
+        let client = Kind::ClientCertificate {
+            subject: "batch-mtls".into(),
+            uri: None,
+            from: from(),
+        };
+        let server = Kind::ServerCertificate {
+            names: vec!["idp.example.com".into(), "idp".into()],
+            from: from(),
+        };
+        for (kind, is_client) in [(&client, true), (&server, false)] {
+            let issued = made(kind, Some(bundle.as_bytes()));
+            let own = ClientIdentity::in_pem(&issued, &issued).unwrap();
+            let checked = clients.check(own.certificate(), &[], now);
+            assert_eq!(checked.is_ok(), is_client, "{checked:?}");
+            assert!(agrees(kind, b"an older one", issued.as_bytes()));
+        }
+        let wrong = make(&client, from_source(Some(b"secret-text")), &deps()).unwrap_err();
+        assert!(!wrong.contains("secret-text"), "{wrong}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use kit::{
 };
 
 use self::{
-    api::{Api, Place},
+    api::{Api, ApiServer},
     apply::{Event, apply},
     spec::Spec,
 };
@@ -103,6 +103,14 @@ Kinds:
   client-jwks  from = "[SECRET/]KEY"        the public half of a client-key
   redis-url    from = ..., template = ...   ${password} becomes the password of that key
   copy         from = ...                   the same value
+  authority                                 a certificate authority: its certificate and its
+                                            private key (PEM)
+  authority-certificate  from = ...         the certificate of an authority
+  server-certificate     from = ..., names = [...]
+                                            a certificate of the authority for these host
+                                            names, and its private key (PEM)
+  client-certificate     from = ..., subject = "...", and uri = "..." where it has one
+                                            the same for a client, with this common name
 
 SECRET may be one that is not listed here and was made by hand.
 
@@ -151,13 +159,13 @@ impl SecretsArgs {
                 "not set: this runs in a pod, or give --kubernetes-host",
             );
         }
-        let place = Place {
+        let server = ApiServer {
             host: host.unwrap_or_default(),
             port: self.kubernetes_port,
             namespace: &self.namespace,
             service_account: &self.service_account,
         };
-        let api = Api::new(&place, patience?, problems);
+        let api = Api::new(&server, patience?, problems);
         Some((spec?, api?))
     }
 

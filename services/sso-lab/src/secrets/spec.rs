@@ -36,7 +36,22 @@ pub(super) enum Kind {
     SigningKey(idp::Algorithm),
     ClientKey,
     ClientJwks(Source),
-    RedisUrl { template: String, from: Source },
+    RedisUrl {
+        template: String,
+        from: Source,
+    },
+    Authority,
+    AuthorityCertificate(Source),
+    ServerCertificate {
+        names: Vec<String>,
+        from: Source,
+    },
+    ClientCertificate {
+        subject: String,
+        /// Its alternative name, if it has one.
+        uri: Option<String>,
+        from: Source,
+    },
     Copy(Source),
 }
 
@@ -57,7 +72,12 @@ impl Kind {
     /// The key that it is derived from, if any.
     pub(super) const fn source(&self) -> Option<&Source> {
         match self {
-            Self::ClientJwks(from) | Self::Copy(from) | Self::RedisUrl { from, .. } => Some(from),
+            Self::ClientJwks(from)
+            | Self::Copy(from)
+            | Self::RedisUrl { from, .. }
+            | Self::AuthorityCertificate(from)
+            | Self::ServerCertificate { from, .. }
+            | Self::ClientCertificate { from, .. } => Some(from),
             _ => None,
         }
     }
@@ -85,6 +105,12 @@ struct KeyTable {
     kind: String,
     from: Option<String>,
     template: Option<String>,
+    /// The host names of a server's certificate.
+    names: Option<Vec<String>>,
+    /// The common name of a client's certificate.
+    subject: Option<String>,
+    /// A URI in a client's certificate.
+    uri: Option<String>,
 }
 
 impl Spec {
@@ -109,7 +135,7 @@ impl Spec {
                 wrong(&table.name, "not the name of a Secret");
             }
             if !names.insert(table.name.clone()) {
-                wrong(&table.name, "there twice");
+                wrong(&table.name, "occurs twice");
             }
             if !(1..=MAX_KEYS).contains(&table.keys.len()) {
                 wrong(&table.name, &format!("from 1 to {MAX_KEYS} keys"));
@@ -172,8 +198,27 @@ impl KeyTable {
             }
             template => template,
         };
-        let needs = |what: &str| format!("{}: needs {what}", self.kind);
-        Ok(match (self.kind.as_str(), from, template) {
+        let kind = self.kind;
+        let needs = |what: &str| format!("{kind}: needs {what}");
+        if self.uri.is_some() && kind != "client-certificate" {
+            return Err(needs("no uri"));
+        }
+        match (kind.as_str(), self.names, self.subject) {
+            ("server-certificate", Some(names), None) if !names.is_empty() => {
+                let from = from.ok_or_else(|| needs("from and names"))?;
+                return Ok(Kind::ServerCertificate { names, from });
+            }
+            ("client-certificate", None, Some(subject)) if !subject.is_empty() => {
+                let from = from.ok_or_else(|| needs("from and subject"))?;
+                let uri = self.uri;
+                return Ok(Kind::ClientCertificate { subject, uri, from });
+            }
+            ("server-certificate", ..) => return Err(needs("from and names")),
+            ("client-certificate", ..) => return Err(needs("from and subject")),
+            (_, None, None) => {}
+            _ => return Err(needs("neither names nor subject")),
+        }
+        Ok(match (kind.as_str(), from, template) {
             ("password", None, None) => Kind::Password,
             ("token", None, None) => Kind::Token,
             ("sealing-key", None, None) => Kind::SealingKey,
@@ -185,11 +230,15 @@ impl KeyTable {
             ("client-jwks", Some(from), None) => Kind::ClientJwks(from),
             ("redis-url", Some(from), Some(template)) => Kind::RedisUrl { template, from },
             ("copy", Some(from), None) => Kind::Copy(from),
-            ("client-jwks" | "copy", ..) => return Err(needs("from alone")),
+            ("authority", None, None) => Kind::Authority,
+            ("authority-certificate", Some(from), None) => Kind::AuthorityCertificate(from),
+            ("client-jwks" | "copy" | "authority-certificate", ..) => {
+                return Err(needs("from alone"));
+            }
             ("redis-url", ..) => return Err(needs("from and template")),
             (
                 "password" | "token" | "sealing-key" | "records-upgraded" | "signing-key-es256"
-                | "signing-key-rs256" | "signing-key-eddsa" | "client-key",
+                | "signing-key-rs256" | "signing-key-eddsa" | "client-key" | "authority",
                 ..,
             ) => return Err(needs("neither from nor template")),
             (other, ..) => return Err(format!("{other:?}: no such kind")),
@@ -276,6 +325,10 @@ mod tests {
             e = { kind = "client-jwks", from = "A/b/c" }
             f = { kind = "copy", from = "f" }
             g = { kind = "copy", from = "two/h" }
+            i = { kind = "server-certificate", from = "a" }
+            j = { kind = "client-certificate", subject = "x" }
+            k = { kind = "token", names = ["x"] }
+            l = { kind = "token", uri = "urn:x" }
             [[secrets]]
             name = "two"
             keys = { h = { kind = "copy", from = "one/g" } }
@@ -293,7 +346,11 @@ mod tests {
             "one/c: copy: needs from",
             "one/d: template: ${password} is not in it",
             "one/e: from: \"A/b/c\"",
-            "two: there twice",
+            "one/i: server-certificate: needs from and names",
+            "one/j: client-certificate: needs from and subject",
+            "one/k: token: needs neither names nor subject",
+            "one/l: token: needs no uri",
+            "two: occurs twice",
             "two: from 1 to 64 keys",
             "one/f: made from itself",
             "one/g: made from itself",
@@ -312,5 +369,20 @@ mod tests {
             let errors = parse(wrong).unwrap_err();
             assert!(errors[0].starts_with("spec.toml: "), "{errors:?}");
         }
+    }
+
+    #[test]
+    fn fuzz_lists_of_secrets() {
+        let start = super::super::HELP.find("  [labels]").unwrap();
+        let end = super::super::HELP.find("Kinds:").unwrap();
+        fuzz::run_text(&[&super::super::HELP[start..end]], |text| {
+            match parse(text) {
+                Ok(spec) => {
+                    assert!((1..=MAX_SECRETS).contains(&spec.secrets.len()));
+                    assert!(spec.secrets.iter().all(|one| is_name(&one.name)));
+                }
+                Err(lines) => assert!(!lines.is_empty()),
+            }
+        });
     }
 }

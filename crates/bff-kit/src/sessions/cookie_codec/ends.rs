@@ -1,4 +1,4 @@
-//! Ends of sessions that this process knows of, so that it refuses their cookies
+//! The ends of sessions that this process knows of, so that it refuses their cookies
 //! although these are genuine: by a sign-out here, by the provider's logout token,
 //! or by a read that found no record. When another replica changes a record, the
 //! store's watch says which one, and not how: that session is in doubt, and its next
@@ -42,8 +42,8 @@ enum Ended {
     User(Digest),
 }
 
-/// What one process knows.
-pub(super) struct Ends {
+/// The ended sessions that one process knows.
+pub(super) struct EndedSessions {
     /// How long anything in a session's cookies can be good.
     longest: Duration,
     known: Mutex<Known>,
@@ -58,9 +58,9 @@ struct Known {
     missed: Option<Timestamp>,
 }
 
-/// An end, as the provider or this process said at `said_at`.
+/// An end, by a logout of `logout_at`, here or at the provider.
 struct End {
-    said_at: Timestamp,
+    logout_at: Timestamp,
     forgotten_at: Timestamp,
 }
 
@@ -72,7 +72,7 @@ struct Doubt {
     forgotten_at: Timestamp,
 }
 
-impl Ends {
+impl EndedSessions {
     /// Cookies are good for `longest` at most.
     pub(super) fn new(longest: Duration) -> Self {
         Self {
@@ -93,16 +93,16 @@ impl Ends {
         known.end(Ended::Session(session), now, now, self.longest);
     }
 
-    /// All of `whose` have ended, as the provider said at `said_at`.
-    pub(super) fn all_of(&self, whose: Whose<'_>, said_at: Timestamp, now: Timestamp) {
+    /// All of `whose` have ended, by a logout token of `logout_at`.
+    pub(super) fn all_of(&self, whose: Whose<'_>, logout_at: Timestamp, now: Timestamp) {
         let what = match whose {
             Whose::Login(sid) => Ended::Login(digest_of(sid)),
             Whose::User(sub) => Ended::User(digest_of(sub)),
         };
         let mut known = self.known.lock();
-        let before = known.ended.get(&what).map(|end| end.said_at);
-        let said_at = before.map_or(said_at, |before| before.max(said_at));
-        known.end(what, said_at, now, self.longest);
+        let before = known.ended.get(&what).map(|end| end.logout_at);
+        let logout_at = before.map_or(logout_at, |before| before.max(logout_at));
+        known.end(what, logout_at, now, self.longest);
     }
 
     /// A record changed: it may be gone.
@@ -129,7 +129,7 @@ impl Ends {
 
     /// Whether the session is known to have ended, by itself or with the
     /// provider's session or its user's.
-    pub(super) fn cover(&self, session: Digest, about: &About) -> bool {
+    pub(super) fn includes(&self, session: Digest, about: &About) -> bool {
         let known = self.known.lock();
         let ended = &known.ended;
         if ended.is_empty() {
@@ -139,7 +139,7 @@ impl Ends {
         let by_user = || ended.get(&Ended::User(digest_of(&about.user.sub)));
         ended.get(&Ended::Session(session)).is_some()
             || about.sid.as_ref().is_some_and(by_login)
-            || by_user().is_some_and(|end| about.identified_at <= end.said_at)
+            || by_user().is_some_and(|end| about.identified_at <= end.logout_at)
     }
 
     /// Whether the record is to be read, for a session with a token of `issued_at`. A
@@ -154,7 +154,7 @@ impl Ends {
         self.known.lock().doubts(session, now)
     }
 
-    /// The version of the doubt, taken before the read, for [`Ends::settle`].
+    /// The version of the doubt, taken before the read, for [`EndedSessions::settle`].
     pub(super) fn mark(&self, session: Digest) -> Option<u64> {
         self.known.lock().version(session)
     }
@@ -176,9 +176,9 @@ impl Ends {
 }
 
 impl Known {
-    fn end(&mut self, what: Ended, said_at: Timestamp, now: Timestamp, longest: Duration) {
+    fn end(&mut self, what: Ended, logout_at: Timestamp, now: Timestamp, longest: Duration) {
         let end = End {
-            said_at,
+            logout_at,
             forgotten_at: now + longest,
         };
         let has_ended = |end: &End| end.forgotten_at <= now;
@@ -212,9 +212,9 @@ mod tests {
 
     #[test]
     fn an_end_is_known_by_the_session_by_the_providers_and_by_the_user_up_to_its_moment() {
-        let ends = Ends::new(DAY);
+        let ends = EndedSessions::new(DAY);
         let (gone, other) = (digest_of("gone"), digest_of("other"));
-        let covers = |session, about: &About| ends.cover(session, about);
+        let covers = |session, about: &About| ends.includes(session, about);
         assert!(!covers(gone, &about(Some("s-1"), NOW)));
         ends.session(gone, NOW);
         assert!(covers(gone, &about(None, NOW)));
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_doubt_is_settled_by_a_read_that_began_after_it() {
-        let ends = Ends::new(DAY);
+        let ends = EndedSessions::new(DAY);
         let session = digest_of("a");
         let is_doubtful = || ends.doubts(session, NOW, NOW);
         ends.doubt(session, NOW);
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn after_a_gap_only_tokens_of_before_are_in_doubt() {
-        let ends = Ends::new(DAY);
+        let ends = EndedSessions::new(DAY);
         let session = digest_of("a");
         assert!(!ends.doubts(session, NOW, NOW));
         ends.doubt_all(NOW);
@@ -264,16 +264,16 @@ mod tests {
 
     #[test]
     fn the_list_is_bounded_and_lasts_as_long_as_a_cookie_could() {
-        let ends = Ends::new(DAY);
+        let ends = EndedSessions::new(DAY);
         let each = |number: usize| digest_of(&number.to_string());
-        let has = |session| ends.cover(session, &about(None, NOW));
+        let has = |session| ends.includes(session, &about(None, NOW));
         for number in 0..=MAX {
             ends.session(each(number), NOW);
         }
         assert!(!has(each(0)), "the oldest has gone");
         assert!(has(each(1)) && has(each(MAX)));
         // The same one again and again pushes out no other.
-        let again = Ends::new(DAY);
+        let again = EndedSessions::new(DAY);
         again.doubt(each(1), NOW);
         for _ in 0..=2 * MAX {
             again.doubt(each(0), NOW);

@@ -1,13 +1,14 @@
 //! The cookies that hold a session or a part of it: who is signed in and the
-//! refresh token, both sealed, and the access tokens in plain text. Each cookie is
-//! opened or verified before it counts, and all of them must belong to one
-//! session. `ends` refuses the cookies of sessions that have ended.
+//! refresh token, both sealed, and the access tokens ([`access_tokens`]). Each cookie
+//! is opened or verified before it counts, and all of them must belong to one session.
+//! `ends` refuses the cookies of sessions that have ended.
 
+mod access_tokens;
 mod ends;
 mod renewal;
 mod verified;
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use actix_web::cookie::Cookie;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -17,13 +18,12 @@ use kit::{
     random::Random,
     seal::Keyring,
 };
-use oauth_types::claims;
-use token_verify::{Jwks, Refusal, Verifier};
+use token_verify::{Jwks, Verifier};
 use tracing::Span;
 
 pub(super) use self::renewal::Renewal;
 use self::{
-    ends::{Digest, Ends},
+    ends::{Digest, EndedSessions},
     verified::{Key, Verified},
 };
 use super::{
@@ -38,9 +38,8 @@ use super::{
 };
 use crate::{
     audiences::{API1, API2, Audience},
-    bearer::Bearer,
     cookies::{self, Cookies, TooLarge},
-    provider::ProviderError,
+    credentials::Credentials,
     server_timing,
 };
 
@@ -50,23 +49,37 @@ const CHECK_TIMEOUT: Duration = Duration::from_millis(250);
 /// When to check again where the store did not answer.
 const CHECK_AGAIN: Duration = Duration::from_secs(30);
 
-/// What the cookies of one request hold of a session, verified.
-pub(super) struct Carried {
+/// The verified content of a request's session cookies.
+pub(super) struct CookieContent {
     /// Who signed in and how long the session lasts.
     pub(super) about: About,
     /// The access token among the cookies.
     pub(super) token: Option<AccessToken>,
+    /// The text of the token's cookie, if it is sealed.
+    sealed: Option<Box<str>>,
+}
+
+impl CookieContent {
+    /// Without a cookie that it was read from.
+    pub(super) const fn new(about: About, token: Option<AccessToken>) -> Self {
+        Self {
+            about,
+            token,
+            sealed: None,
+        }
+    }
 }
 
 /// Writes and reads the cookies of one app's sessions.
 pub(super) struct CookieCodec {
-    client_id: String,
+    credentials: Arc<Credentials>,
     identities: Keyring,
     renewals: Keyring,
+    tokens: Keyring,
     /// One for each API.
     verifiers: [(&'static Audience, Verifier); 2],
     verified: Verified,
-    ends: Ends,
+    ends: EndedSessions,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     idle: Duration,
@@ -75,7 +88,7 @@ pub(super) struct CookieCodec {
 impl CookieCodec {
     /// `keyring` makes the keyring of a purpose; `jwks` are the provider's keys.
     pub(super) fn new(
-        client_id: &str,
+        credentials: &Arc<Credentials>,
         keyring: impl Fn(&str) -> Keyring,
         jwks: &Arc<Jwks>,
         deps: &Deps,
@@ -86,12 +99,13 @@ impl CookieCodec {
             (audience, verifier)
         };
         Self {
-            client_id: client_id.to_owned(),
+            credentials: credentials.clone(),
             identities: keyring("identity cookie"),
             renewals: keyring("renewal cookie"),
+            tokens: keyring("access token cookie"),
             verifiers: [verifier(&API1), verifier(&API2)],
             verified: Verified::default(),
-            ends: Ends::new(lifetimes.longest),
+            ends: EndedSessions::new(lifetimes.longest),
             clock: deps.clock.clone(),
             random: deps.random.clone(),
             idle: lifetimes.idle,
@@ -120,47 +134,6 @@ impl CookieCodec {
         cookies::sealed(cookies::RENEWAL, &sealed)
     }
 
-    /// The cookie of an access token for `audience`.
-    pub(super) fn token(
-        &self,
-        audience: &Audience,
-        token: &AccessToken,
-    ) -> Result<Vec<Cookie<'static>>, TooLarge> {
-        let lives = self.clock.now().until(token.expires_at);
-        cookies::access_token(audience, token.token.token(), lives)
-    }
-
-    /// The cookies of a renewed access token. One that is too large is left out: the
-    /// call is answered all the same, and the next one renews it again.
-    pub(super) fn renewed_token(
-        &self,
-        audience: &Audience,
-        token: &AccessToken,
-    ) -> Vec<Cookie<'static>> {
-        self.token(audience, token).unwrap_or_else(|error| {
-            tracing::warn!("an access token fits no cookie: {error}");
-            Vec::new()
-        })
-    }
-
-    /// The cookies of all access tokens of a login. Opaque tokens are refused: none
-    /// that comes back can be verified, so each call would renew them.
-    pub(super) fn tokens(
-        &self,
-        tokens: &BTreeMap<String, AccessToken>,
-    ) -> Result<Vec<Cookie<'static>>, SessionError> {
-        let mut all = Vec::new();
-        for (uri, token) in tokens {
-            if token.token.unverified_audience().is_none() {
-                return Err(SessionError::Opaque);
-            }
-            if let Some(audience) = Audience::named(uri) {
-                all.extend(self.token(audience, token)?);
-            }
-        }
-        Ok(all)
-    }
-
     /// Who is signed in with the session of `id`, by its sealed cookie. It may have
     /// ended.
     pub(super) fn about(&self, id: &SessionId, cookies: &Cookies<'_>) -> Option<About> {
@@ -176,10 +149,10 @@ impl CookieCodec {
         }
     }
 
-    /// Refuses the cookies of all sessions of `whose`, as the provider said at
-    /// `said_at`.
-    pub(super) fn refuse_all(&self, whose: Whose<'_>, said_at: Timestamp) {
-        self.ends.all_of(whose, said_at, self.clock.now());
+    /// Refuses the cookies of all sessions of `whose`, by a logout token that the provider
+    /// issued at `logout_at`.
+    pub(super) fn refuse_all(&self, whose: Whose<'_>, logout_at: Timestamp) {
+        self.ends.all_of(whose, logout_at, self.clock.now());
         self.verified.forget_where(|about| match whose {
             Whose::Login(sid) => about.sid.as_deref() == Some(sid),
             Whose::User(sub) => about.user.sub == sub,
@@ -188,7 +161,7 @@ impl CookieCodec {
 
     /// Whether the session of `id` is known to have ended.
     pub(super) fn refuses(&self, id: &SessionId, about: &About) -> bool {
-        self.ends.cover(ends::digest_of(id.expose()), about)
+        self.ends.includes(ends::digest_of(id.expose()), about)
     }
 
     /// What renews the session of `id`, if its cookie is genuine.
@@ -198,9 +171,9 @@ impl CookieCodec {
         serde_json::from_slice(&plain).ok()
     }
 
-    /// What `cookies` hold of the session of `id` in `mode`, with the access token
-    /// for `audience` where that is valid. `records` has the record of a session that
-    /// may have ended elsewhere.
+    /// The content of `cookies` for the session of `id` in `mode`, with the access token
+    /// for `audience` if it is valid. `records` is asked about a session that may have
+    /// ended in another process.
     pub(super) async fn open(
         &self,
         id: &SessionId,
@@ -208,7 +181,7 @@ impl CookieCodec {
         mode: SessionMode,
         audience: Option<&'static Audience>,
         records: Option<&Records>,
-    ) -> Result<Option<Arc<Carried>>, SessionError> {
+    ) -> Result<Option<Arc<CookieContent>>, SessionError> {
         let Some(identity) = cookies::whole(cookies, cookies::IDENTITY) else {
             return Ok(None);
         };
@@ -216,8 +189,8 @@ impl CookieCodec {
             Some(marker) if ended::names(marker, &id.handle(), self.clock.now()) => {
                 return Ok(None);
             }
-            // Nobody can tell which one this browser was given.
-            None if cookies.is_doubled(cookies::ENDED) => return Ok(None),
+            // One of the two may be another site's.
+            None if cookies.is_duplicate(cookies::ENDED) => return Ok(None),
             Some(_) | None => {}
         }
         let token = audience.and_then(|audience| {
@@ -235,25 +208,30 @@ impl CookieCodec {
         token: Option<(&'static Audience, Cow<'_, str>)>,
         mode: SessionMode,
         records: Option<&Records>,
-    ) -> Result<Option<Arc<Carried>>, SessionError> {
+    ) -> Result<Option<Arc<CookieContent>>, SessionError> {
         let now = self.clock.now();
         let key = Key::new(id, token.as_ref().map(|(audience, _)| *audience));
         let sent = token.as_ref().map(|(_, text)| &**text);
         let verified = self.verified.get(&key, identity, sent, now);
         Span::current().record("sso.cache_hit", verified.is_some());
-        if let Some(carried) = verified {
-            let live = carried.about.is_live(now) && carried.about.mode == mode;
-            return Ok(live.then_some(carried));
+        if let Some(content) = verified {
+            let live = content.about.is_live(now) && content.about.mode == mode;
+            return Ok(live.then_some(content));
         }
         let Some(about) = self.read_identity(id, identity) else {
             return Ok(None);
         };
         let session = key.session;
-        if !about.is_live(now) || about.mode != mode || self.ends.cover(session, &about) {
+        if !about.is_live(now) || about.mode != mode || self.ends.includes(session, &about) {
             return Ok(None);
         }
         let had_token = token.is_some();
+        let sealed = token
+            .as_ref()
+            .filter(|(_, text)| access_tokens::is_sealed(text));
+        let sealed = sealed.map(|(_, text)| Box::from(&**text));
         let token = match token {
+            Some((audience, text)) if sealed.is_some() => self.opened(id, &about, audience, &text),
             // Boxed: most calls bring what was verified before, and need no room for this.
             Some((audience, token)) => Box::pin(self.checked(&about, audience, &token)).await?,
             None => None,
@@ -266,17 +244,21 @@ impl CookieCodec {
             return Ok(None);
         }
         let all_good = token.is_some() == had_token;
-        let carried = Arc::new(Carried { about, token });
+        let content = Arc::new(CookieContent {
+            about,
+            token,
+            sealed,
+        });
         // A token that counts as absent is renewed, and comes no second time.
         if all_good {
-            self.verified.put(key, identity, carried.clone(), now);
+            self.verified.put(key, identity, content.clone(), now);
             // Learned meanwhile: then nothing could be forgotten yet.
-            let ended = self.ends.cover(session, &carried.about);
+            let ended = self.ends.includes(session, &content.about);
             if ended || (records.is_some() && self.ends.doubts_itself(session, now)) {
                 self.verified.forget(session);
             }
         }
-        Ok(Some(carried))
+        Ok(Some(content))
     }
 
     /// Whether the record of the session is there. While the store is unreachable it
@@ -302,50 +284,6 @@ impl CookieCodec {
     fn read_identity(&self, id: &SessionId, sealed: &str) -> Option<About> {
         let plain = unseal(&self.identities, id, sealed)?;
         serde_json::from_slice(&plain).ok()
-    }
-
-    /// An access token that came in a cookie, fully verified: the provider's
-    /// signature (RFC 9068 §4), issued to this app and for this session. A token that
-    /// fails counts as absent and is renewed.
-    async fn checked(
-        &self,
-        about: &About,
-        audience: &'static Audience,
-        token: &str,
-    ) -> Result<Option<AccessToken>, SessionError> {
-        let own = self.verifiers.iter().find(|(own, _)| *own == audience);
-        let Some((_, verifier)) = own else {
-            return Ok(None);
-        };
-        let found = match verifier.verify(token).await {
-            Ok(found) => found,
-            Err(Refusal::NoKeys) => return Err(ProviderError::no_keys().into()),
-            Err(_) => return Ok(None),
-        };
-        let claims = found.claims();
-        if !self.is_of(about, claims) {
-            return Ok(None);
-        }
-        let issued_at = Timestamp::from_secs(claims.iat);
-        let ends = Timestamp::from_secs(claims.exp);
-        // In `hybrid` a renewal extends the session: often enough that one in use
-        // does not end as idle.
-        let expires_at = match about.mode {
-            SessionMode::Hybrid => ends.min(issued_at + self.idle / 2),
-            _ => ends,
-        };
-        Ok(Bearer::new(token).map(|token| AccessToken {
-            token,
-            issued_at,
-            expires_at,
-        }))
-    }
-
-    /// A sibling host can plant a cookie without `__Host-`: it must be of this
-    /// app, this user and this login. (Not every provider says `sid`.)
-    fn is_of(&self, about: &About, claims: &claims::AccessToken) -> bool {
-        let same_login = claims.sid.is_none() || claims.sid == about.sid;
-        claims.client_id == self.client_id && claims.sub == about.user.sub && same_login
     }
 
     /// Bound to the session's id: a cookie opens beside its own alone.

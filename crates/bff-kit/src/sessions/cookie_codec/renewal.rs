@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use kit::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    provider::Grant,
-    sessions::{ended::Ended, record::Record},
+use crate::sessions::{
+    ended::{Ended, latest},
+    record::Record,
 };
 
 /// What the sealed cookie holds. No `Debug`: it holds tokens.
@@ -30,18 +30,21 @@ impl Renewal {
         Self {
             refresh_token: record.refresh_token.clone(),
             id_token: record.id_token.clone(),
-            until: tokens
-                .map(|(audience, token)| (audience.clone(), token.expires_at))
-                .collect(),
+            until: latest(tokens.map(|(key, token)| (key.as_str(), token.expires_at))),
         }
     }
 
-    /// The same after a refresh for `audience`.
-    pub(in crate::sessions) fn after(mut self, audience: &str, grant: &Grant) -> Self {
-        self.until.insert(audience.to_owned(), grant.expires_at);
-        if let Some(successor) = &grant.refresh_token {
+    /// The same with the refresh token's `successor`, if there is one.
+    pub(in crate::sessions) fn after(mut self, successor: Option<&String>) -> Self {
+        if let Some(successor) = successor {
             self.refresh_token = Some(successor.clone());
         }
+        self
+    }
+
+    /// The same with a new access token for `audience`, which ends at `until`.
+    pub(in crate::sessions) fn with(mut self, audience: &str, until: Timestamp) -> Self {
+        self.until.insert(audience.to_owned(), until);
         self
     }
 

@@ -11,7 +11,7 @@ use kit::{bounded_cache::BoundedCache, clock::Timestamp};
 use parking_lot::Mutex;
 
 use super::{
-    Carried,
+    CookieContent,
     ends::{Digest, digest_of},
 };
 use crate::{
@@ -42,7 +42,7 @@ impl Key {
 
 struct Entry {
     identity: Box<str>,
-    carried: Arc<Carried>,
+    content: Arc<CookieContent>,
     until: Timestamp,
 }
 
@@ -62,28 +62,37 @@ impl Verified {
         identity: &str,
         token: Option<&str>,
         now: Timestamp,
-    ) -> Option<Arc<Carried>> {
-        let carried = {
+    ) -> Option<Arc<CookieContent>> {
+        let content = {
             let entries = self.0.lock();
             let entry = entries.get(key)?;
             if now >= entry.until || !same(&entry.identity, identity) {
                 return None;
             }
-            entry.carried.clone()
+            entry.content.clone()
         };
-        let is_same = match (&carried.token, token) {
-            (Some(known), Some(sent)) => known.token.is(sent),
+        let is_same = match (&content.token, token) {
+            (Some(known), Some(sent)) => match &content.sealed {
+                Some(sealed) => same(sealed, sent),
+                None => known.token.is(sent),
+            },
             (None, None) => true,
             _ => false,
         };
-        is_same.then_some(carried)
+        is_same.then_some(content)
     }
 
     /// Keeps what was verified.
-    pub(super) fn put(&self, key: Key, identity: &str, carried: Arc<Carried>, now: Timestamp) {
+    pub(super) fn put(
+        &self,
+        key: Key,
+        identity: &str,
+        content: Arc<CookieContent>,
+        now: Timestamp,
+    ) {
         let entry = Entry {
             identity: identity.into(),
-            carried,
+            content,
             until: now + LIFETIME,
         };
         self.0.lock().insert(key, entry);
@@ -101,7 +110,7 @@ impl Verified {
     /// Drops the entries of sessions for which `is_so` holds.
     pub(super) fn forget_where(&self, is_so: impl Fn(&About) -> bool) {
         let mut entries = self.0.lock();
-        entries.retain(|entry| !is_so(&entry.carried.about));
+        entries.retain(|entry| !is_so(&entry.content.about));
     }
 
     /// Drops all entries.

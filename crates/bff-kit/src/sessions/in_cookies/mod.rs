@@ -13,7 +13,7 @@ use oauth_types::ErrorCode;
 use self::refresh::{Recent, Refresher};
 use super::{
     backing::{Backing, Begun, Listed},
-    cookie_codec::{Carried, CookieCodec, Renewal},
+    cookie_codec::{CookieCodec, CookieContent, Renewal},
     ended::Ended,
     error::{SessionError, TokenError},
     id::SessionId,
@@ -44,7 +44,7 @@ impl Backing for CookieSessions {
     async fn begin(&self, id: &SessionId, record: &Record) -> Result<Begun, SessionError> {
         let mut cookies = self.codec.identity(id, &record.about)?;
         cookies.extend(self.codec.renewal(id, &Renewal::of(record))?);
-        cookies.extend(self.codec.tokens(&record.tokens)?);
+        cookies.extend(self.codec.tokens(id, &record.about, &record.tokens)?);
         cookies.push(cookies::session(id.expose()));
         Ok(Begun {
             cookies: cookies.into(),
@@ -64,16 +64,16 @@ impl Backing for CookieSessions {
         };
         let mode = SessionMode::Stateless;
         let opening = self.codec.open(id, cookies, mode, audience, None);
-        let Some(carried) = opening.await? else {
+        let Some(content) = opening.await? else {
             return Ok(None);
         };
-        let slid = carried.about.slid(self.clock.now(), self.idle);
+        let slid = content.about.slid(self.clock.now(), self.idle);
         let Some(about) = slid.filter(|_| slide) else {
-            return Ok(Some(Session::new(id.clone(), Source::Cookies(carried))));
+            return Ok(Some(Session::new(id.clone(), Source::Cookies(content))));
         };
         let cookies = self.codec.identity(id, &about)?;
-        let token = carried.token.clone();
-        let extended = Arc::new(Carried { about, token });
+        let token = content.token.clone();
+        let extended = Arc::new(CookieContent::new(about, token));
         let mut session = Session::new(id.clone(), Source::Cookies(extended));
         session.cookies.add(cookies);
         Ok(Some(session))
@@ -89,19 +89,25 @@ impl Backing for CookieSessions {
             Some(renewal) => (**renewal).clone(),
             None => self.renewal_of(req, session).ok_or(TokenError::Ended)?,
         };
-        let audience = wanted.audience;
-        let renewed = self.refresher.clone().renew(renewal, wanted).await?;
-        let token = renewed.token();
+        let (audience, kind) = (wanted.audience, wanted.token);
+        let sub = session.about().user.sub.clone();
+        let renewing = self.refresher.clone().renew(renewal, wanted, sub);
+        let renewed = renewing.await?;
+        let token = renewed.token.clone();
         session.renewal = Some(Box::new(renewed.renewal()));
         let (codec, refresher) = (self.codec.clone(), self.refresher.clone());
-        let (id, bearer) = (session.id.clone(), token.token.clone());
+        let (id, bearer) = (session.id.clone(), token.clone().map(|one| one.token));
+        // Also where no token could be made: the refresh token was redeemed.
         session.cookies.add_late(move || {
-            let mut cookies = codec.renewed_token(audience, &token);
+            let mut cookies = token.map_or_else(
+                |_| Vec::new(),
+                |token| codec.renewed_token(&id, (audience, kind), &token),
+            );
             let renewal = refresher.to_be_set(&renewed);
             cookies.extend(renewal.map_or_else(Vec::new, |one| renewal_cookies(&codec, &id, &one)));
             cookies
         });
-        Ok(bearer)
+        bearer
     }
 
     /// The session of the request, and the user's grants of other sessions, where the
@@ -148,6 +154,7 @@ impl CookieSessions {
         let (clock, settings) = (&parts.deps.clock, parts.settings);
         let refresher = Refresher {
             provider: parts.provider.clone(),
+            credentials: parts.credentials.clone(),
             clock: clock.clone(),
             audience_by: settings.audience_by,
             single_flight: SingleFlight::new(parts.meters.refresh_waits.clone()),
@@ -162,10 +169,10 @@ impl CookieSessions {
         }
     }
 
-    /// Refuses the cookies of all sessions of `whose`, as the provider said at
-    /// `said_at`.
-    pub(super) fn end_all(&self, whose: Whose<'_>, said_at: Timestamp) {
-        self.codec.refuse_all(whose, said_at);
+    /// Refuses the cookies of all sessions of `whose`, by a logout token that the provider
+    /// issued at `logout_at`.
+    pub(super) fn end_all(&self, whose: Whose<'_>, logout_at: Timestamp) {
+        self.codec.refuse_all(whose, logout_at);
     }
 
     fn renewal_of(&self, req: &HttpRequest, session: &Session) -> Option<Renewal> {

@@ -29,6 +29,10 @@ use super::super::{
 };
 use crate::{
     audiences::Audience,
+    credentials::{
+        Credentials, UserToken,
+        refresh::{is_for, redeem},
+    },
     provider::{AudienceBy, Grant, Provider},
 };
 
@@ -41,6 +45,7 @@ const MAX_SHARED: usize = 10_000;
 /// Renews the access tokens of sessions in cookies.
 pub(super) struct Refresher {
     pub(super) provider: Arc<Provider>,
+    pub(super) credentials: Arc<Credentials>,
     pub(super) clock: Arc<dyn Clock>,
     /// How a refresh names the audience.
     pub(super) audience_by: AudienceBy,
@@ -48,65 +53,130 @@ pub(super) struct Refresher {
     pub(super) recent: Recent,
 }
 
-/// The results of a moment ago, by refresh token and audience, and until when each is
-/// shared.
+/// The results of a moment ago, by refresh token, audience and kind of token, and until
+/// when each is shared.
 pub(super) struct Recent(Mutex<BoundedCache<String, (Arc<Grant>, Timestamp)>>);
 
 /// A session's renewal cookie, and the result of using it.
 pub(super) struct Renewed {
     before: Renewal,
     audience: &'static Audience,
-    grant: Arc<Grant>,
+    /// The result of the refresh.
+    own: Arc<Grant>,
+    /// The token for the call: the user's own, or one made from that.
+    pub(super) token: Result<AccessToken, TokenError>,
 }
 
 impl Renewed {
-    /// The access token.
-    pub(super) fn token(&self) -> AccessToken {
-        AccessToken::from(&*self.grant)
-    }
-
     /// The renewal of the session from now on.
     pub(super) fn renewal(&self) -> Renewal {
-        self.before.clone().after(self.audience.uri, &self.grant)
+        let renewal = self.before.clone().after(self.own.refresh_token.as_ref());
+        match &self.token {
+            Ok(token) => renewal.with(self.audience.uri, token.expires_at),
+            Err(_) => renewal,
+        }
     }
 }
 
 impl Refresher {
-    /// An access token by the refresh token of `renewal`.
+    /// An access token of the user `sub` by the refresh token of `renewal`.
     pub(super) async fn renew(
         self: Arc<Self>,
         renewal: Renewal,
         wanted: Wanted,
+        sub: String,
     ) -> Result<Renewed, TokenError> {
         let Some(refresh_token) = renewal.refresh_token.clone() else {
             return Err(TokenError::NoRefreshToken);
         };
         let audience = wanted.audience;
-        let key = key(&refresh_token, audience);
+        // A refresh token is redeemed once for each audience, whatever is made from the result.
+        let own_for = wanted.token.made_from(audience);
+        let own_key = key(&refresh_token, own_for, UserToken::Own);
         let deadline = Instant::now() + MAX_WAIT;
-        let mut permit = self.single_flight.acquire(&key, deadline).await?;
-        let shared = self.recent.get(&key, self.clock.now());
-        let shared = shared.filter(|grant| wanted.accepts(&grant.access_token));
-        let grant = if let Some(grant) = shared {
+        let mut permit = self.single_flight.acquire(&own_key, deadline).await?;
+        let key = key(&refresh_token, audience, wanted.token);
+        let shared = self.shared(&key, &own_key, &wanted);
+        let (own, token) = if let Some((own, token)) = shared {
             Span::current().record("sso.token_source", "shared");
-            grant
+            (own, Ok(token))
         } else {
             let this = self.clone();
             let refreshing = async move {
-                let outcome = this.redeem(&refresh_token, audience).await;
-                if let Ok(grant) = &outcome {
-                    this.recent.put(key, grant.clone(), this.clock.now());
+                let own = this.own(&refresh_token, &own_key, &wanted).await;
+                permit.finish(&own);
+                let own = own?;
+                let token = match wanted.token {
+                    UserToken::Own => Ok(own.clone()),
+                    made => this.make(made, &own, &sub, audience).await,
+                };
+                permit.finish(&token);
+                if let Ok(token) = &token {
+                    Span::current().record("sso.token_source", "minted");
+                    this.recent.put(key, token.clone(), this.clock.now());
                 }
-                permit.finish(&outcome);
-                outcome
+                Ok((own, token))
             };
-            detached(refreshing).await?
+            let (own, token) = detached(refreshing).await?;
+            (own, token.map(|grant| AccessToken::from(&*grant)))
         };
         Ok(Renewed {
             before: renewal,
             audience,
-            grant,
+            own,
+            token,
         })
+    }
+
+    /// The results of another request, if the call can use them.
+    fn shared(
+        &self,
+        key: &str,
+        own_key: &str,
+        wanted: &Wanted,
+    ) -> Option<(Arc<Grant>, AccessToken)> {
+        let now = self.clock.now();
+        let shared = self.recent.get(key, now);
+        let shared = shared.filter(|grant| wanted.accepts(&grant.access_token))?;
+        let own = self.recent.get(own_key, now)?;
+        Some((own, AccessToken::from(&*shared)))
+    }
+
+    /// The result of redeeming `refresh_token`: another request's, where a token is made
+    /// from it, or a new one.
+    async fn own(
+        &self,
+        refresh_token: &str,
+        own_key: &str,
+        wanted: &Wanted,
+    ) -> Result<Arc<Grant>, TokenError> {
+        let shared = self.recent.get(own_key, self.clock.now());
+        if let Some(shared) = shared.filter(|_| wanted.token != UserToken::Own) {
+            return Ok(shared);
+        }
+        let audience = wanted.token.made_from(wanted.audience);
+        let grant = self.redeem(refresh_token, audience).await?;
+        self.recent
+            .put(own_key.to_owned(), grant.clone(), self.clock.now());
+        Ok(grant)
+    }
+
+    /// A token of the kind `token`, made from the user's `own`.
+    async fn make(
+        &self,
+        token: UserToken,
+        own: &Grant,
+        sub: &str,
+        audience: &'static Audience,
+    ) -> Result<Arc<Grant>, TokenError> {
+        let making = self
+            .credentials
+            .make(token, &own.access_token, sub, audience);
+        let grant = making.await.map_err(TokenError::Provider)?;
+        if !is_for(&grant, audience) {
+            return Err(TokenError::WrongAudience);
+        }
+        Ok(Arc::new(grant))
     }
 
     /// The renewal cookie to be set after `renewed`.
@@ -119,15 +189,11 @@ impl Refresher {
         refresh_token: &str,
         audience: &Audience,
     ) -> Result<Arc<Grant>, TokenError> {
-        let redeeming = self
-            .provider
-            .redeem_refresh(refresh_token, audience.uri, self.audience_by);
+        let redeeming = redeem(&self.provider, refresh_token, audience, self.audience_by);
         let grant = redeeming.await?;
-        let is_for = grant.access_token.unverified_audience();
-        if is_for.is_some_and(|aud| !aud.contains(audience.uri)) {
+        if !is_for(&grant, audience) {
             return Err(TokenError::WrongAudience);
         }
-        Span::current().record("sso.token_source", "minted");
         Ok(Arc::new(grant))
     }
 }
@@ -146,14 +212,16 @@ impl Recent {
         let mut renewal = renewed.renewal();
         let before = renewed.before.refresh_token.as_deref()?;
         let successor = renewal.refresh_token.as_deref()?;
-        let used = |token: &str, audience| self.get(&key(token, audience), now);
-        let mut all = Audience::ALL.into_iter();
-        if successor != before && all.any(|audience| used(successor, audience).is_some()) {
+        let used = |token: &str, audience, kind| self.get(&key(token, audience, kind), now);
+        let redeemed = |audience| used(successor, audience, UserToken::Own).is_some();
+        if successor != before && Audience::ALL.into_iter().any(redeemed) {
             return None;
         }
         for audience in Audience::ALL {
-            if let Some(grant) = used(before, audience) {
-                renewal.beside(audience.uri, grant.expires_at);
+            for kind in UserToken::ALL {
+                if let Some(grant) = used(before, audience, kind) {
+                    renewal.beside(audience.uri, grant.expires_at);
+                }
             }
         }
         Some(renewal)
@@ -174,6 +242,6 @@ impl Recent {
 }
 
 /// The key of a result. It holds no bearer secret.
-fn key(refresh_token: &str, audience: &Audience) -> String {
-    format!("{} {}", fingerprint(refresh_token), audience.uri)
+fn key(refresh_token: &str, audience: &Audience, token: UserToken) -> String {
+    format!("{} {}", fingerprint(refresh_token), token.key(audience))
 }

@@ -1,5 +1,5 @@
-//! The short cut of `cached`: a record is read once and kept in this process until
-//! the store's watch tells that it changed.
+//! The short cut of `cached`: a record is read once and copied into this process, until
+//! the store's watch reports that the record has changed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -36,8 +36,8 @@ impl Cached {
         Box::pin(self.read_through(handle)).await
     }
 
-    /// The record of `handle`, kept from now on. Those of `stateful` sessions pass
-    /// through, where both modes are in use.
+    /// Reads the record of `handle` and copies it. If both modes are in use, records of
+    /// `stateful` sessions are not copied.
     async fn read_through(&self, handle: &Handle) -> Result<Option<Arc<Stored>>, StoreError> {
         let pending = self.records.cache().begin_read(handle.as_str());
         let Some(stored) = self.records.load(handle).await? else {

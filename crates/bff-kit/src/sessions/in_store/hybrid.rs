@@ -1,20 +1,20 @@
 //! The short cut of `hybrid`: the browser has the access tokens in cookies, beside a
-//! sealed one that says who is signed in. A call reads the record only when a token
-//! has to be renewed, and once after the record changed.
+//! sealed cookie that says who is signed in. A call reads the record only when its token
+//! has to be renewed, and once after the record has changed.
 
 use std::sync::Arc;
 
 use actix_web::cookie::Cookie;
 
 use super::super::{
-    cookie_codec::{Carried, CookieCodec},
+    cookie_codec::{CookieCodec, CookieContent},
     error::SessionError,
     id::SessionId,
     mode::SessionMode,
     record::{AccessToken, Record},
     records::Records,
 };
-use crate::{audiences::Audience, cookies::Cookies};
+use crate::{audiences::Audience, cookies::Cookies, credentials::UserToken};
 
 /// Access tokens in cookies.
 pub(super) struct Hybrid {
@@ -33,7 +33,7 @@ impl Hybrid {
         let mut about = record.about.clone();
         about.expires_at = about.ends_at;
         let mut cookies = self.codec.identity(id, &about)?;
-        cookies.extend(self.codec.tokens(&record.tokens)?);
+        cookies.extend(self.codec.tokens(id, &about, &record.tokens)?);
         Ok(cookies)
     }
 
@@ -43,14 +43,19 @@ impl Hybrid {
         id: &SessionId,
         cookies: &Cookies<'_>,
         audience: &'static Audience,
-    ) -> Result<Option<Arc<Carried>>, SessionError> {
+    ) -> Result<Option<Arc<CookieContent>>, SessionError> {
         let (mode, audience) = (SessionMode::Hybrid, Some(audience));
         let records = Some(&*self.records);
         self.codec.open(id, cookies, mode, audience, records).await
     }
 
     /// The cookies of a renewed access token.
-    pub(super) fn renewed(&self, audience: &Audience, token: &AccessToken) -> Vec<Cookie<'static>> {
-        self.codec.renewed_token(audience, token)
+    pub(super) fn renewed(
+        &self,
+        id: &SessionId,
+        of: (&Audience, UserToken),
+        token: &AccessToken,
+    ) -> Vec<Cookie<'static>> {
+        self.codec.renewed_token(id, of, token)
     }
 }

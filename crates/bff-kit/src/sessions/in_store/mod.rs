@@ -1,7 +1,7 @@
 //! Sessions in the store: a record for each, and a random id in the browser's
-//! cookie. A call reads the record (`stateful`), unless one of two short cuts spares
-//! it that: a local copy of the record ([`Cached`]), or an access token in a cookie
-//! ([`Hybrid`]). The record renews, lists and ends a session in all three modes.
+//! cookie. A call reads the record (`stateful`), unless it can take one of two short
+//! cuts: a local copy of the record ([`Cached`]), or an access token in a cookie
+//! ([`Hybrid`]). In all three modes, the record is read to renew, list or end a session.
 
 mod cached;
 mod hybrid;
@@ -50,7 +50,7 @@ const PAGE: usize = 100;
 pub(crate) struct StoreSessions {
     pub(super) records: Arc<Records>,
     refresher: Arc<Refresher>,
-    /// Where a session can be `cached`.
+    /// If a session can be `cached`.
     cached: Option<Cached>,
     hybrid: Hybrid,
     observers: Arc<Observers>,
@@ -90,8 +90,8 @@ impl Backing for StoreSessions {
         if cookies.get(cookies::IDENTITY).is_none() {
             return self.open_by_id(id, purpose).await;
         }
-        let carried = self.hybrid.open(id, cookies, audience).await?;
-        Ok(carried.map(|carried| Session::new(id.clone(), Source::Cookies(carried))))
+        let content = self.hybrid.open(id, cookies, audience).await?;
+        Ok(content.map(|content| Session::new(id.clone(), Source::Cookies(content))))
     }
 
     async fn renew(
@@ -102,16 +102,18 @@ impl Backing for StoreSessions {
     ) -> Result<Bearer, TokenError> {
         let stored = match &session.source {
             Source::Record(stored) => stored.clone(),
-            // Its token has expired: the store says whether the session has, too.
+            // The token in the cookie has expired. The record says whether the session has
+            // ended too.
             Source::Cookies(_) => {
                 let stored = self.records.load(&session.id.handle()).await?;
                 stored.ok_or(TokenError::Ended)?
             }
         };
-        let audience = wanted.audience;
+        let of = (wanted.audience, wanted.token);
         let token = self.refresher.clone().access_token(stored, wanted).await?;
         if session.about().mode == SessionMode::Hybrid {
-            session.cookies.add(self.hybrid.renewed(audience, &token));
+            let cookies = self.hybrid.renewed(&session.id, of, &token);
+            session.cookies.add(cookies);
         }
         Ok(token.token)
     }
@@ -168,6 +170,7 @@ impl StoreSessions {
         let refresher = Refresher {
             records: records.clone(),
             provider: provider.clone(),
+            credentials: parts.credentials.clone(),
             leases: parts.store.clone(),
             clock: clock.clone(),
             random: parts.deps.random.clone(),
@@ -193,7 +196,7 @@ impl StoreSessions {
         }
     }
 
-    /// The live session of `id`, whatever other cookies there are.
+    /// The live session of `id`, by its record; other cookies are ignored.
     pub(super) async fn open_by_id(
         &self,
         id: &SessionId,
@@ -222,8 +225,8 @@ impl StoreSessions {
         Ok(live)
     }
 
-    /// Ends those sessions of the user of `newest` that are too many, the least
-    /// recently used first.
+    /// Ends the user's sessions above the quota, the least recently used first, and keeps
+    /// `newest`.
     async fn end_surplus(&self, newest: &Handle, about: &About) -> Vec<Ended> {
         let whose = Whose::User(&about.user.sub);
         let mut ended = Vec::new();
@@ -246,16 +249,16 @@ impl StoreSessions {
         ended
     }
 
-    /// Ends all sessions of `whose`, those that are just beginning included, as the
-    /// provider said at `said_at`; returns how many. A failure for one does not keep
-    /// the others.
+    /// Ends all sessions of `whose`, by a logout token that the provider issued at
+    /// `logout_at`; returns how many. A login that is being completed at this moment finds
+    /// the mark. If one session cannot be ended, the others still are.
     pub(super) async fn end_all(
         &self,
         whose: Whose<'_>,
-        said_at: Timestamp,
+        logout_at: Timestamp,
     ) -> Result<usize, StoreError> {
         let index = self.records.index();
-        index.mark(whose, said_at).await?;
+        index.mark(whose, logout_at).await?;
         let (mut ended, mut failed) = (0, None);
         loop {
             let handles = index.of(whose, PAGE).await?;
@@ -273,8 +276,8 @@ impl StoreSessions {
         }
     }
 
-    /// The same for the provider's session `sid` of `sub`, by the user's entries in
-    /// the index: for where the store has lost an entry under `sid`.
+    /// Ends the sessions of the provider's session `sid`, found by the index entries of
+    /// the user `sub`: for the case that the store has lost the entry under `sid`.
     pub(super) async fn end_by_user(&self, sub: &str, sid: &str) -> Result<usize, StoreError> {
         let index = self.records.index();
         let handles = index.of(Whose::User(sub), MAX_LISTED).await?;

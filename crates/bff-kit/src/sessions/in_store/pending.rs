@@ -1,5 +1,5 @@
-//! Saving the tokens of a refresh. A rotated refresh token that is lost costs its
-//! user the session, so the write is tried again until the store answers.
+//! Saves the tokens of a refresh. If a rotated refresh token is lost, the user's session
+//! is lost too, so the write is repeated until the store answers.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -10,17 +10,18 @@ use tokio::time::{Instant, sleep};
 use super::super::{
     error::TokenError,
     id::Handle,
+    record::AccessToken,
     records::{Records, Stored},
 };
 use crate::provider::{Grant, Provider};
 
-/// How often the tokens are written again over other changes of the session.
+/// How often the write is repeated because the session's record changed meanwhile.
 const MAX_CONFLICTS: usize = 8;
 /// The most writes that wait for the store.
 const MAX_PENDING: usize = 10_000;
 /// The pauses between two tries, from the first to the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
-/// For how long.
+/// How long the write is repeated.
 const LONGEST: Duration = Duration::from_secs(600);
 
 /// The tokens of a refresh.
@@ -33,8 +34,8 @@ pub(super) struct Refreshed {
     pub(super) grant: Grant,
 }
 
-/// Writes the tokens of refreshes to the store, and keeps those that it could not
-/// take yet, by a hash of the refresh token that was redeemed.
+/// Writes the tokens of refreshes to the store. Tokens that the store could not take yet
+/// wait here, by a hash of the refresh token that was redeemed.
 pub(super) struct PendingWrites {
     records: Arc<Records>,
     provider: Arc<Provider>,
@@ -42,7 +43,7 @@ pub(super) struct PendingWrites {
 }
 
 impl PendingWrites {
-    /// To `records`; `provider` revokes what ended sessions leave.
+    /// Writes to `records`; `provider` revokes the tokens of ended sessions.
     pub(super) fn new(records: Arc<Records>, provider: Arc<Provider>) -> Self {
         Self {
             records,
@@ -51,8 +52,38 @@ impl PendingWrites {
         }
     }
 
-    /// Saves `refreshed` in the session, whatever it holds now. A session that has
-    /// ended meanwhile stays ended, and its new refresh token is revoked.
+    /// Adds `token` to the session of `handle` under the name `key`. One that is not saved
+    /// is made again by the next call.
+    pub(super) async fn save_token(
+        &self,
+        handle: &Handle,
+        key: &str,
+        token: &AccessToken,
+    ) -> Result<(), TokenError> {
+        for _ in 0..MAX_CONFLICTS {
+            let current = match self.records.read(handle).await {
+                Ok(current) => current.ok_or(TokenError::Ended)?,
+                Err(error) => {
+                    tracing::warn!("a session's new access token was not saved: {error}");
+                    return Ok(());
+                }
+            };
+            let mut record = current.record.clone();
+            record.tokens.insert(key.to_owned(), token.clone());
+            match self.records.replace(&current, record).await {
+                Ok(None) => {}
+                Ok(Some(_)) => return Ok(()),
+                Err(error) => {
+                    tracing::warn!("a session's new access token was not saved: {error}");
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Saves `refreshed` in the session's record, even if the record has changed. A session
+    /// that has ended meanwhile stays ended, and its new refresh token is revoked.
     pub(super) async fn save(
         self: &Arc<Self>,
         current: Arc<Stored>,
@@ -112,7 +143,7 @@ impl PendingWrites {
             current = self.reread(&current).await?;
         }
         Err(TokenError::Store(
-            "the session changed all the time".to_owned(),
+            "the session's record kept changing".to_owned(),
         ))
     }
 

@@ -1,11 +1,12 @@
 //! Renewing the access tokens of a session in the store. One refresh at a time for
 //! each session, not for each audience: two at once would redeem the same rotating
-//! refresh token twice. Inside this process that is [`SingleFlight`]'s work, across
-//! replicas a lease's; under the lease the record is read again.
+//! refresh token twice. [`SingleFlight`] makes sure of this inside the process, a lease
+//! in the store across replicas. Under the lease the record is read again.
 
 use std::{future::pending, sync::Arc, time::Duration};
 
 use kit::{clock::Clock, random::Random};
+use oauth_types::ErrorCode;
 use store::Leases;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tracing::Span;
@@ -21,14 +22,19 @@ use super::{
     pending::{PendingWrites, Refreshed},
 };
 use crate::{
+    audiences::Audience,
     bearer::Bearer,
-    provider::{AudienceBy, Provider},
+    credentials::{
+        Credentials, UserToken,
+        refresh::{is_for, redeem},
+    },
+    provider::{AudienceBy, Grant, Provider},
 };
 
-/// How long the lease on a session's refresh lasts unless it is prolonged: others
-/// wait that long when the process that holds it was killed.
+/// How long the lease on a session's refresh lasts unless it is prolonged. If the process
+/// that holds the lease is killed, others wait that long.
 pub(in crate::sessions) const LEASE: Duration = Duration::from_secs(4);
-/// How often it is prolonged while the token call runs.
+/// How often the lease is prolonged while the token request runs.
 const PROLONG: Duration = Duration::from_secs(1);
 /// The pauses between two tries to take the lease, from the first to the longest.
 const POLL: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(250));
@@ -37,6 +43,7 @@ const POLL: (Duration, Duration) = (Duration::from_millis(25), Duration::from_mi
 pub(super) struct Refresher {
     pub(super) records: Arc<Records>,
     pub(super) provider: Arc<Provider>,
+    pub(super) credentials: Arc<Credentials>,
     pub(super) leases: Arc<dyn Leases>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
@@ -76,8 +83,8 @@ impl Refresher {
 
     /// The token of the record, if the call can use it.
     fn usable(&self, session: &Stored, wanted: &Wanted) -> Option<AccessToken> {
-        let (now, uri) = (self.clock.now(), wanted.audience.uri);
-        let token = session.record.access_token(uri, now, self.margin)?;
+        let (now, key) = (self.clock.now(), wanted.key());
+        let token = session.record.access_token(key, now, self.margin)?;
         wanted.accepts(&token.token).then(|| token.clone())
     }
 
@@ -130,19 +137,19 @@ impl Refresher {
         let prolonging = async {
             hold(&*self.leases, &lease, &holder, PROLONG).await;
             tracing::warn!("another request took over the lease on a session's refresh");
-            // The refresh continues: a redeemed token's successor has to be saved.
+            // The refresh continues, because the successor of a redeemed token has to be saved.
             pending().await
         };
         let outcome = tokio::select! {
             outcome = self.refresh(session, wanted) => outcome,
             outcome = prolonging => outcome,
         };
-        // Where the store fails, the lease expires.
+        // If the store fails, the lease expires.
         let _ = self.leases.release(&lease, &holder).await;
         outcome
     }
 
-    /// With the lease held. The record is read again.
+    /// Refreshes while the lease is held. Reads the record again first.
     async fn refresh(&self, session: &Stored, wanted: &Wanted) -> Result<AccessToken, TokenError> {
         let current = self.current(session).await?.ok_or(TokenError::Ended)?;
         let current = self.pending.caught_up(current).await?;
@@ -153,13 +160,23 @@ impl Refresher {
         if !self.records.is_listed(&current).await? {
             return Err(TokenError::Ended);
         }
+        match wanted.token {
+            UserToken::Own => self.redeem(current, wanted.audience, wanted).await,
+            made => self.make(made, current, wanted).await,
+        }
+    }
+
+    /// The user's own token for `audience`, by the session's refresh token, and saved.
+    async fn redeem(
+        &self,
+        current: Arc<Stored>,
+        audience: &'static Audience,
+        wanted: &Wanted,
+    ) -> Result<AccessToken, TokenError> {
         let Some(refresh_token) = current.record.refresh_token.clone() else {
             return Err(self.without_refresh(&current, wanted).await?);
         };
-        let audience = wanted.audience.uri;
-        let redeeming = self
-            .provider
-            .redeem_refresh(&refresh_token, audience, self.audience_by);
+        let redeeming = redeem(&self.provider, &refresh_token, audience, self.audience_by);
         let grant = match redeeming.await.map_err(TokenError::from) {
             Ok(grant) => grant,
             Err(TokenError::Ended) => {
@@ -167,12 +184,9 @@ impl Refresher {
             }
             Err(error) => return Err(error),
         };
-        // Some providers issue a token for a default audience where they do not know
-        // the requested one.
-        let is_for = grant.access_token.unverified_audience();
-        let matches = is_for.is_none_or(|aud| aud.contains(audience));
+        let matches = is_for(&grant, audience);
         let refreshed = Arc::new(Refreshed {
-            audience: matches.then_some(audience),
+            audience: matches.then_some(audience.uri),
             redeemed: refresh_token,
             grant,
         });
@@ -184,7 +198,61 @@ impl Refresher {
         Ok(AccessToken::from(&refreshed.grant))
     }
 
-    /// Without a refresh token the session lives as long as one of its access tokens.
+    /// A token of the kind `token`, made from the user's own, and saved.
+    async fn make(
+        &self,
+        token: UserToken,
+        current: Arc<Stored>,
+        wanted: &Wanted,
+    ) -> Result<AccessToken, TokenError> {
+        let audience = wanted.audience;
+        let own_for = token.made_from(audience);
+        let record = &current.record;
+        let kept = record.access_token(own_for.uri, self.clock.now(), self.margin);
+        // Without a refresh token there is no later proof of the login.
+        let is_enough = token.proves_the_login() || record.refresh_token.is_none();
+        let kept = kept.filter(|_| is_enough).cloned();
+        let sub = &record.about.user.sub;
+        let kept = match &kept {
+            Some(own) => match self.made(token, own, sub, audience).await {
+                // The provider takes the kept one no more: the refresh token tells why.
+                Err(error) if refuses_subject(&error) && record.refresh_token.is_some() => None,
+                made => Some(made?),
+            },
+            None => None,
+        };
+        let made = if let Some(made) = kept {
+            made
+        } else {
+            let own = self.redeem(current.clone(), own_for, wanted).await?;
+            self.made(token, &own, sub, audience).await?
+        };
+        if !is_for(&made, audience) {
+            return Err(TokenError::WrongAudience);
+        }
+        let made = AccessToken::from(&made);
+        let saving = self
+            .pending
+            .save_token(&current.handle, wanted.key(), &made);
+        saving.await?;
+        Span::current().record("sso.token_source", "minted");
+        Ok(made)
+    }
+
+    /// What the provider makes of `own`. A refusal does not end the session.
+    async fn made(
+        &self,
+        token: UserToken,
+        own: &AccessToken,
+        sub: &str,
+        audience: &'static Audience,
+    ) -> Result<Grant, TokenError> {
+        let making = self.credentials.make(token, &own.token, sub, audience);
+        making.await.map_err(TokenError::Provider)
+    }
+
+    /// The error for a session without a refresh token. Such a session ends with the last
+    /// of its access tokens.
     async fn without_refresh(
         &self,
         session: &Stored,
@@ -215,6 +283,13 @@ impl Refresher {
             None => Ok(TokenError::Ended),
         }
     }
+}
+
+/// Whether the provider refused the token that another was to be made from (RFC 8693
+/// §2.2.2), or its user.
+fn refuses_subject(error: &TokenError) -> bool {
+    let codes = [ErrorCode::InvalidRequest, ErrorCode::InvalidGrant];
+    matches!(error, TokenError::Provider(error) if codes.iter().any(|code| error.is_refused_as(*code)))
 }
 
 /// Prolongs the lease `key` for `holder`, until another holds it. A store that

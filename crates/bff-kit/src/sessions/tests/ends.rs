@@ -17,7 +17,7 @@ use super::{
 use crate::{audiences::API1, cookies, watched::Watched};
 
 const CALL: Purpose = Purpose::Call(&API1);
-const CARRIED: [SessionMode; 2] = [SessionMode::Hybrid, SessionMode::Stateless];
+const TOKEN_COOKIE_MODES: [SessionMode; 2] = [SessionMode::Hybrid, SessionMode::Stateless];
 
 /// What the browser keeps of the answer to a call.
 async fn after_a_call(setup: &Setup, browser: &Browser) -> Browser {
@@ -52,7 +52,7 @@ async fn call((setup, store): &(Setup, Arc<Watched>), browser: &Browser) -> (boo
 
 #[actix_web::test]
 async fn oidc_backchannel_2_7_the_providers_end_is_the_end_of_what_browsers_carry() {
-    for mode in CARRIED {
+    for mode in TOKEN_COOKIE_MODES {
         for whose in [Whose::Login("s-1"), Whose::User("user-1")] {
             let scene = observed();
             let setup = &scene.0;
@@ -71,10 +71,10 @@ async fn oidc_backchannel_2_7_the_providers_end_is_the_end_of_what_browsers_carr
 #[actix_web::test]
 async fn who_signs_in_again_after_the_providers_end_is_signed_in() {
     let setup = Setup::new();
-    let said_at = setup.world.clock.now() - Duration::from_secs(1);
+    let logout_at = setup.world.clock.now() - Duration::from_secs(1);
     let user = Whose::User("user-1");
-    setup.world.sessions.end_all(user, said_at).await.unwrap();
-    for mode in CARRIED {
+    setup.world.sessions.end_all(user, logout_at).await.unwrap();
+    for mode in TOKEN_COOKIE_MODES {
         assert!(setup.usable(&setup.browser(mode).await).await, "{mode}");
     }
 }
@@ -83,7 +83,7 @@ async fn who_signs_in_again_after_the_providers_end_is_signed_in() {
 async fn a_sign_out_here_is_the_end_of_cookies_that_somebody_kept() {
     let scene = observed();
     let setup = &scene.0;
-    for mode in CARRIED {
+    for mode in TOKEN_COOKIE_MODES {
         let browser = setup.browser(mode).await;
         assert!(setup.usable(&browser).await);
         let session = setup.world.peek(&browser).await.unwrap();

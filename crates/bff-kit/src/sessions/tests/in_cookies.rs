@@ -9,7 +9,7 @@ use token_verify::testing::{TestIssuer, TestKey};
 
 use super::{
     super::{
-        Purpose, Session, SessionError, SessionMode,
+        Purpose, Session, SessionMode,
         cookie_codec::{CookieCodec, Renewal},
         session::Source,
     },
@@ -17,8 +17,9 @@ use super::{
     world::grant,
 };
 use crate::{
-    audiences::{API1, API2},
+    audiences::{API1, API2, Audience},
     cookies::{self, Cookies},
+    credentials::UserToken,
     sessions::record::AccessToken,
 };
 
@@ -65,7 +66,9 @@ impl Setup {
             return false;
         };
         let now = self.world.clock.now();
-        session.access_token(&API1, now, Duration::ZERO).is_some()
+        session
+            .access_token(UserToken::Own, &API1, now, Duration::ZERO)
+            .is_some()
     }
 }
 
@@ -201,7 +204,13 @@ async fn old_sealing_keys_still_open_and_the_new_one_seals() {
     let codec = |masters: &[[u8; 32]]| {
         let keyring = |what: &str| Keyring::new(masters, what);
         let lifetimes = setup.world.sessions.settings().lifetimes;
-        CookieCodec::new("app1", keyring, &jwks, &setup.world.deps, lifetimes)
+        CookieCodec::new(
+            setup.world.sessions.credentials(),
+            keyring,
+            &jwks,
+            &setup.world.deps,
+            lifetimes,
+        )
     };
     let id = setup.browser(SessionMode::Stateless).await.id();
     let record = setup
@@ -280,20 +289,31 @@ async fn a_renewed_token_is_set_in_cookies() {
         let session: Session = opened.unwrap().0.unwrap();
         assert!(matches!(session.source, Source::Cookies(_)));
         let now = setup.world.clock.now();
-        assert!(session.access_token(&API2, now, Duration::ZERO).is_none());
+        assert!(
+            session
+                .access_token(UserToken::Own, &API2, now, Duration::ZERO)
+                .is_none()
+        );
         let token = setup.token(&json!({"aud": "https://api-2"}));
         let grant = grant(&token, Some("R1"), now, 900);
         let codec = &setup.world.sessions.codec;
         let renewal = codec.renewal_in(&session.id, &Cookies::of(&req));
-        browser.take(codec.renewed_token(&API2, &AccessToken::from(&grant)));
+        browser.take(codec.renewed_token(
+            &session.id,
+            (&API2, UserToken::Own),
+            &AccessToken::from(&grant),
+        ));
         if let Some(renewal) = renewal {
-            let renewal = renewal.after("https://api-2", &grant);
+            let renewal = renewal.after(grant.refresh_token.as_ref());
+            let renewal = renewal.with("https://api-2", grant.expires_at);
             browser.take(codec.renewal(&session.id, &renewal).unwrap());
         }
         let session = setup.world.open(&browser, Purpose::Call(&API2)).await;
         let session = session.unwrap();
         assert!(
-            session.access_token(&API2, now, Duration::ZERO).is_some(),
+            session
+                .access_token(UserToken::Own, &API2, now, Duration::ZERO)
+                .is_some(),
             "{mode}"
         );
         if mode == SessionMode::Stateless {
@@ -316,7 +336,11 @@ async fn a_hybrid_session_in_use_outlives_its_idle_time() {
         assert!(extended.unwrap().is_some());
         let now = setup.world.clock.now();
         let token = AccessToken::from(&grant(&setup.token(&json!({})), None, now, 900));
-        browser.take(sessions.codec.renewed_token(&API1, &token));
+        browser.take(
+            sessions
+                .codec
+                .renewed_token(&session.id, (&API1, UserToken::Own), &token),
+        );
         assert!(setup.usable(&browser).await);
     }
     assert!(setup.world.clock.now() > token_verify::testing::START + IDLE);
@@ -338,7 +362,7 @@ async fn a_token_in_another_apis_cookie_counts_for_neither() {
         assert!(
             session
                 .unwrap()
-                .access_token(&API2, now, Duration::ZERO)
+                .access_token(UserToken::Own, &API2, now, Duration::ZERO)
                 .is_none()
         );
     }
@@ -358,12 +382,63 @@ async fn what_a_late_answer_to_a_former_session_left_does_not_hide_the_new_one()
 }
 
 #[actix_web::test]
-async fn tokens_that_cannot_be_checked_are_kept_in_no_cookie() {
+async fn an_opaque_token_is_sealed_for_its_session_and_its_api() {
     let setup = Setup::new();
     for mode in [SessionMode::Hybrid, SessionMode::Stateless] {
         let record = setup.world.record(mode, "opaque", Some(REFRESH));
-        let begun = setup.world.sessions.begin(&record).await;
-        assert_eq!(begun.err(), Some(SessionError::Opaque));
+        let browser = setup.world.begin(&record).await;
+        let cookie = browser.value(API1.cookie).to_owned();
+        assert!(!cookie.contains("opaque") && !cookie.contains('.'));
+        let now = setup.world.clock.now();
+        // The second time from the cache of verified cookies.
+        for _ in 0..2 {
+            let session = setup.world.open(&browser, CALL).await.unwrap();
+            let token = session
+                .access_token(UserToken::Own, &API1, now, Duration::ZERO)
+                .unwrap();
+            assert_eq!(token.token.token(), "opaque", "{mode}");
+        }
+        let usable = async |browser: &Browser, api: &'static Audience| {
+            let session = setup.world.open(browser, Purpose::Call(api)).await;
+            let session = session.unwrap();
+            session
+                .access_token(UserToken::Own, api, now, Duration::ZERO)
+                .is_some()
+        };
+        let planted = |cookie: String| {
+            let path = actix_web::cookie::Cookie::build(API2.cookie, cookie).path(API2.path);
+            let mut browser = browser.clone();
+            browser.take([path.finish()]);
+            browser
+        };
+        assert!(!usable(&planted(cookie.clone()), &API2).await, "{mode}");
+        assert!(!usable(&planted("opaque".to_owned()), &API2).await);
+        let other = setup.world.begin(&record).await;
+        assert!(!usable(&with(&other, API1.cookie, &cookie), &API1).await);
+        let mut bent = cookie.clone();
+        bent.replace_range(20..21, if &cookie[20..21] == "A" { "B" } else { "A" });
+        assert!(!usable(&with(&browser, API1.cookie, &bent), &API1).await);
+    }
+}
+
+#[actix_web::test]
+async fn an_opaque_token_counts_only_as_a_token_of_the_kind_that_its_session_uses() {
+    let setup = Setup::new();
+    for mode in [SessionMode::Hybrid, SessionMode::Stateless] {
+        let record = setup.world.record(mode, "opaque", Some(REFRESH));
+        let browser = setup.world.begin(&record).await;
+        let now = setup.world.clock.now();
+        let token = AccessToken::from(&grant("other", None, now, 900));
+        let id = browser.id();
+        let codec = &setup.world.sessions.codec;
+        for (kind, counts) in [(UserToken::Own, true), (UserToken::Exchanged, false)] {
+            let mut browser = browser.clone();
+            browser.take(codec.renewed_token(&id, (&API1, kind), &token));
+            let session = setup.world.open(&browser, CALL).await.unwrap();
+            let found = session.access_token(UserToken::Own, &API1, now, Duration::ZERO);
+            let found = found.map(|token| token.token.token().to_owned());
+            assert_eq!(found.as_deref() == Some("other"), counts, "{mode} {kind:?}");
+        }
     }
 }
 

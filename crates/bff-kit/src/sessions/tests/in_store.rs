@@ -9,7 +9,7 @@ use super::{
     IDLE, World, world,
     world::LONGEST,
 };
-use crate::audiences::API1;
+use crate::{audiences::API1, credentials::UserToken};
 
 const USE: Purpose = Purpose::USE;
 
@@ -32,7 +32,9 @@ async fn a_session_comes_back_whole_and_lies_sealed_under_a_hash() {
     assert_eq!(session.about().user.name, "Alice");
     assert_eq!(stored(&session).record.refresh_token.as_deref(), Some("R0"));
     let now = world.clock.now();
-    let token = session.access_token(&API1, now, Duration::ZERO).unwrap();
+    let token = session
+        .access_token(UserToken::Own, &API1, now, Duration::ZERO)
+        .unwrap();
     assert_eq!(token.token.token(), "access-secret");
     let key = key(&world, &session);
     assert!(!key.contains(browser.id().expose()));
@@ -158,8 +160,8 @@ async fn a_login_that_a_logout_crosses_makes_no_session() {
     let crossed = record();
     // The logout finds nothing yet, and the login is saved after it.
     let login = Whose::Login("s-1");
-    let said_at = world.clock.now();
-    world.sessions.end_all(login, said_at).await.unwrap();
+    let logout_at = world.clock.now();
+    world.sessions.end_all(login, logout_at).await.unwrap();
     assert!(world.sessions.begin(&crossed).await.is_err());
     world.clock.advance(Duration::from_secs(60));
     let late = world.sessions.begin(&record()).await;
@@ -181,8 +183,8 @@ async fn a_user_who_signs_in_anew_after_a_logout_is_signed_in() {
     let world = world();
     let user = Whose::User("user-1");
     let before = world.record(SessionMode::Stateful, "access-secret", None);
-    let said_at = world.clock.now();
-    world.sessions.end_all(user, said_at).await.unwrap();
+    let logout_at = world.clock.now();
+    world.sessions.end_all(user, logout_at).await.unwrap();
     assert!(world.sessions.begin(&before).await.is_err());
     world.clock.advance(Duration::from_secs(1));
     let anew = world.record(SessionMode::Stateful, "access-secret", None);

@@ -1,4 +1,5 @@
 mod cached;
+mod credentials;
 mod ends;
 mod in_cookies;
 mod in_store;

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     audiences::Audience,
     client_auth::ClientAuth,
+    credentials::UserToken,
     meters::Meters,
     provider::{Provider, ProviderSettings},
     watched::Watched,
@@ -29,6 +30,8 @@ const ISSUER: &str = "http://idp.test";
 #[derive(Default)]
 pub(super) struct Stub {
     pub(super) redeemed: AtomicUsize,
+    /// The tokens by other grants.
+    pub(super) made: AtomicUsize,
     /// Whether the one before the current token is still good for the same answer.
     pub(super) grace: AtomicBool,
     /// Answered instead of tokens, one each, first to last.
@@ -44,6 +47,18 @@ impl Stub {
             let status = actix_web::http::StatusCode::from_u16(status).unwrap();
             return HttpResponse::build(status).json(body);
         }
+        let letter = match grant_of(body) {
+            "token-exchange" => Some('X'),
+            "jwt-bearer" => Some('J'),
+            "client_credentials" => Some('C'),
+            _ => None,
+        };
+        if let Some(letter) = letter {
+            let n = self.made.fetch_add(1, SeqCst) + 1;
+            return HttpResponse::Ok().json(json!({
+                "access_token": format!("{letter}{n}"), "token_type": "Bearer", "expires_in": 900,
+            }));
+        }
         let n = self.redeemed.load(SeqCst);
         // A replay inside the grace gets the same successor.
         if self.grace.load(SeqCst) && n > 0 && body.contains(&format!("refresh_token=R{}", n - 1)) {
@@ -55,6 +70,21 @@ impl Stub {
         self.redeemed.store(n + 1, SeqCst);
         tokens_answer(&format!("A{}", n + 1), n + 1)
     }
+}
+
+/// The last word of the grant type of the form `body`.
+fn grant_of(body: &str) -> &'static str {
+    let names = [
+        "token-exchange",
+        "jwt-bearer",
+        "client_credentials",
+        "refresh_token",
+    ];
+    let mut pairs = body.split('&');
+    let grant = pairs.find_map(|pair| pair.strip_prefix("grant_type="));
+    let grant = grant.unwrap_or_default();
+    let mut all = names.into_iter();
+    all.find(|name| grant.ends_with(name)).unwrap_or("another")
 }
 
 fn tokens_answer(access_token: &str, generation: usize) -> HttpResponse {
@@ -150,6 +180,7 @@ pub(super) fn copy(session: &Session) -> Session {
 pub(super) fn want(audience: &'static Audience) -> Wanted {
     Wanted {
         audience,
+        token: UserToken::Own,
         rejected: None,
     }
 }
@@ -161,6 +192,12 @@ impl Setup {
         audience: &'static Audience,
     ) -> Result<String, TokenError> {
         ask(&self.world.sessions, browser, session, want(audience)).await
+    }
+
+    /// What the token endpoint was asked for, in order.
+    pub(super) fn asked(&self) -> Vec<&'static str> {
+        let seen = self.stub.seen.lock();
+        seen.iter().map(|body| grant_of(body)).collect()
     }
 
     /// The same sessions in another replica.

@@ -14,6 +14,7 @@ use crate::{
     audiences::{API1, API2},
     bearer::Bearer,
     cookies,
+    credentials::UserToken,
 };
 
 async fn signed_in(setup: &Setup) -> (Browser, Session) {
@@ -68,10 +69,15 @@ async fn a_renewed_token_reaches_the_browser_and_is_used_from_then_on() {
     let token = sessions.access_token(&req, &mut session, want(&API1));
     assert_eq!(token.await.unwrap().token(), "A1");
     browser.take(session.cookies.into_cookies());
-    assert_eq!(browser.value(API1.cookie), "A1");
-    // The provider's own tokens are no JWTs here, so the next call renews too:
-    // with the successor.
+    // The provider's own tokens are no JWTs here: their cookies are sealed.
+    assert!(!browser.value(API1.cookie).contains("A1"));
     setup.world.clock.advance(Duration::from_secs(60));
+    let session = setup.world.open(&browser, Purpose::Call(&API1)).await;
+    let session = session.unwrap();
+    let again = ask(sessions, &browser, &session, want(&API1));
+    assert_eq!(again.await.as_deref(), Ok("A1"));
+    // Once it has ended, the next call renews it, with the successor.
+    setup.world.clock.advance(Duration::from_secs(900));
     let session = setup.world.open(&browser, Purpose::Call(&API1)).await;
     let session = session.unwrap();
     let next = ask(sessions, &browser, &session, want(&API1));
@@ -88,6 +94,7 @@ async fn a_token_that_the_api_refused_is_not_shared_again() {
     assert_eq!(first.as_deref(), Ok("A1"));
     let refused = Wanted {
         audience: &API1,
+        token: UserToken::Own,
         rejected: Bearer::new("A1"),
     };
     let second = ask(&setup.world.sessions, &browser, &session, refused).await;
@@ -129,6 +136,7 @@ async fn a_retry_in_one_request_goes_on_with_what_the_first_try_gave() {
     assert_eq!(first.await.unwrap().token(), "A1");
     let refused = Wanted {
         audience: &API1,
+        token: UserToken::Own,
         rejected: Bearer::new("A1"),
     };
     let second = sessions.access_token(&req, &mut session, refused);

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     audiences::{API1, API2},
     bearer::Bearer,
+    credentials::UserToken,
 };
 
 #[actix_web::test]
@@ -46,6 +47,7 @@ async fn two_replicas_and_two_audiences_never_fork_the_family() {
         };
         let wanted = Wanted {
             audience: if n % 4 < 2 { &API1 } else { &API2 },
+            token: UserToken::Own,
             rejected: Bearer::new("access-secret"),
         };
         ask(sessions, &signed_in.0, &signed_in.1, wanted)
@@ -91,6 +93,7 @@ async fn after_a_server_error_the_same_refresh_token_is_sent_once_more() {
         .extend([(503, json!({})), (502, json!({}))]);
     let wanted = Wanted {
         audience: &API2,
+        token: UserToken::Own,
         rejected: Bearer::new("A1"),
     };
     let failed = ask(&setup.world.sessions, &signed_in.0, &signed_in.1, wanted).await;
@@ -180,6 +183,7 @@ async fn without_a_refresh_token_the_session_lasts_as_long_as_a_token_is_of_use(
     );
     let refused = Wanted {
         audience: &API1,
+        token: UserToken::Own,
         rejected: Bearer::new("access-secret"),
     };
     let ended = ask(&setup.world.sessions, &signed_in.0, &signed_in.1, refused).await;
@@ -208,6 +212,7 @@ async fn a_new_refresh_token_that_the_store_could_not_take_is_saved_once_it_is_b
     // old one is not redeemed again.
     let other = Wanted {
         audience: &API1,
+        token: UserToken::Own,
         rejected: Bearer::new("access-secret"),
     };
     let next = ask(&setup.world.sessions, &signed_in.0, &signed_in.1, other).await;

@@ -10,13 +10,16 @@ use kit::{
     random::SeededRandom,
     seal::Keyring,
     shutdown::Shutdown,
+    state_dir::StateDir,
 };
 use store::{MemoryStore, SharedStore};
 use token_verify::{Issuer, Jwks, testing::START};
 
 use crate::{
-    client_auth::ClientAuth,
+    audiences::PerApi,
+    client_auth::{ClientAuth, client_key},
     cookies,
+    credentials::{ApiKey, CredentialSettings, Credentials},
     meters::Meters,
     provider::{AudienceBy, Grant, Identity, Provider, ProviderSettings},
     sessions::{
@@ -167,15 +170,36 @@ fn sessions_of(
     };
     let client_id = provider.client_id();
     let keyring = |what: &str| Keyring::new(&[[9; 32]], &format!("{client_id} {what}"));
+    let credentials = credentials_of(deps, provider);
     let parts = SessionParts {
         store,
         provider,
+        credentials: &credentials,
         jwks,
         deps,
         settings,
         meters: &Meters::for_test(),
     };
     Sessions::new(&parts, keyring)
+}
+
+/// `refresh` for both APIs, where a login may choose any other method.
+fn credentials_of(deps: &Deps, provider: &Arc<Provider>) -> Arc<Credentials> {
+    let key = client_key(&StateDir::default(), "machine", &SeededRandom::new(3)).unwrap();
+    let settings = CredentialSettings {
+        methods: PerApi::default(),
+        choice: true,
+        machine_key: Some(key),
+        mtls: None,
+        api_key: ApiKey::read("api1_key"),
+    };
+    let margin = (&deps.clock, Duration::from_secs(30));
+    Arc::new(Credentials::new(
+        settings,
+        provider,
+        AudienceBy::Resource,
+        margin,
+    ))
 }
 
 pub(crate) fn grant(access: &str, refresh: Option<&str>, now: Timestamp, life: u64) -> Grant {

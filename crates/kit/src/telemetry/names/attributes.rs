@@ -39,6 +39,14 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "The outcome of a step: `ok`, or the failure, as the protocol's error code where one exists. Any other value than `ok` also sets the span's status to error",
     ),
     of(
+        "sso.credential",
+        "How the app got the credential of the call: `refresh`, `token_exchange`, `client_credentials`, `jwt_bearer`, `mtls`, `api_key` or `identity_header`",
+    ),
+    of(
+        "sso.stated_by",
+        "The name in the certificate of the peer that states who the user is",
+    ),
+    of(
         "sso.token_source",
         "The source of an access token: `session`, `minted`, or `shared` (another request minted it)",
     ),

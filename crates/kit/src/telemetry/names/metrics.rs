@@ -151,13 +151,15 @@ metrics! {
             outcome(&[
                 "ok", "invalid_request", "invalid_grant", "invalid_scope", "invalid_target",
                 "unauthorized_client", "temporarily_unavailable", "authorization_pending", "slow_down",
-                "access_denied", "expired_token", "other",
+                "access_denied", "expired_token", "invalid_dpop_proof", "use_dpop_nonce", "other",
             ]),
         ], IDP;
     TOKEN_CALLS = "sso.token.call.duration",
         "Duration of token requests, measured by the client", "s", Kind::Histogram(SLOW),
         &[
-            Label { name: "sso.grant", values: &["authorization_code", "refresh_token", EXCHANGE] },
+            Label { name: "sso.grant", values: &[
+                "authorization_code", "refresh_token", "client_credentials", JWT_BEARER, EXCHANGE,
+            ] },
             outcome(&["ok", "invalid_grant", "refused", "unavailable", "unusable"]),
         ], &["app1-bff", "app2-bff", "api-1"];
     REFRESH_WAITS = "sso.refresh.wait.duration",
@@ -166,14 +168,25 @@ metrics! {
     TOKEN_CHECKS = "sso.token.checks",
         "Access token checks at an API, by outcome. A valid token (`ok`) that does not allow the call counts a second time, as `insufficient_scope`", "", Kind::Counter,
         &[outcome(&[
-            "ok", "no_token", "invalid_request", "invalid_token", "insufficient_scope", "no_keys", "other",
+            "ok", "no_token", "invalid_request", "invalid_token", "insufficient_scope",
+            "invalid_dpop_proof", "use_dpop_nonce", "no_keys", "no_introspection", "no_store",
+            "throttled", "other",
         ])], &["api-1", "api-2"];
+    API_KEY_CHECKS = "sso.api_key.checks",
+        "API key checks at API-1, by outcome. A valid key (`ok`) that does not allow the call counts a second time, as `insufficient_scope`", "", Kind::Counter,
+        &[outcome(&["ok", "invalid", "insufficient_scope", "throttled"])], &["api-1"];
+    IDENTITY_CHECKS = "sso.identity.checks",
+        "Requests to API-1 with an identity header or cookie, by outcome. `stripped`: both were removed, because the peer may not state who the user is. One that counts (`ok`) and does not allow the call counts a second time, as `insufficient_scope`", "", Kind::Counter,
+        &[outcome(&["ok", "stripped", "invalid_request", "insufficient_scope"])], &["api-1"];
     INTROSPECTIONS = "sso.introspections",
         "Token introspections at the provider, by outcome; `ok` is an active token", "", Kind::Counter,
         &[outcome(&[
             "ok", "inactive", "invalid_request", "unauthorized_client", "temporarily_unavailable",
             "other",
         ])], IDP;
+    INTROSPECTION_CALLS = "sso.introspection.call.duration",
+        "Duration of introspection requests, measured by the API; `ok` is an active token", "s", Kind::Histogram(USUAL),
+        &[outcome(&["ok", "inactive", "refused", "unavailable", "unusable"])], &["api-1", "api-2"];
     SESSIONS_ACTIVE = "sso.sessions.active",
         "Live login sessions at the provider. All replicas report the same number: take the maximum", "", Kind::Gauge,
         &[], IDP;
@@ -204,7 +217,13 @@ metrics! {
     EXPORTS = "sso.telemetry.exports",
         "Batches sent by OTLP, by outcome; `error` means lost telemetry", "", Kind::Counter,
         &[Label { name: "sso.signal", values: &["traces", "metrics"] }, outcome(&["ok", "error"])], &[];
+    KEY_ROTATIONS = "sso.signing_key.rotations",
+        "New signing keys that an operator asked for; `at_once` is after a compromise", "", Kind::Counter,
+        &[
+            Label { name: "sso.algorithm", values: &["ES256", "RS256", "EdDSA"] },
+            Label { name: "sso.mode", values: &["planned", "at_once", "other"] },
+        ], IDP;
     KEY_AGE = "sso.signing_key.age",
-        "Age of each signing key whose file states when it was made", "s", Kind::Gauge,
+        "Age of each key that signs, if the time when it was made is known. All replicas report the same: take the maximum", "s", Kind::Gauge,
         &[Label { name: "sso.algorithm", values: &["ES256", "RS256", "EdDSA"] }], IDP;
 }

@@ -102,6 +102,13 @@ pub const REQUESTS: &[Request] = &[
     ),
     of(
         APPS,
+        "GET /api1/whoami",
+        "A call with the session's cookie",
+        "",
+        Browser,
+    ),
+    of(
+        APPS,
         "GET /api2/data",
         "A call with the session's cookie",
         "",
@@ -110,6 +117,13 @@ pub const REQUESTS: &[Request] = &[
     of(
         APPS,
         "POST /api2/data",
+        "A call with the session's cookie",
+        "",
+        Browser,
+    ),
+    of(
+        APPS,
+        "GET /api2/whoami",
         "A call with the session's cookie",
         "",
         Browser,
@@ -320,6 +334,13 @@ pub const REQUESTS: &[Request] = &[
     of(
         API2,
         "sso.inventory.v1.Inventory/Reserve",
+        "A call with an access token",
+        "RFC 6750 §2.1",
+        Client,
+    ),
+    of(
+        API2,
+        "sso.inventory.v1.Inventory/WhoAmI",
         "A call with an access token",
         "RFC 6750 §2.1",
         Client,

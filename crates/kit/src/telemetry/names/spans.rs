@@ -68,13 +68,22 @@ spans! {
     REFRESH = "tokens.refresh",
         "The app redeems the refresh token", "RFC 6749 §6", Own => Idp,
         ["sso.audience", "sso.grant", "sso.outcome"];
+    EXCHANGE = "tokens.exchange",
+        "The app exchanges the user's access token for one to an API", "RFC 8693 §2", Own => Idp,
+        ["sso.audience", "sso.grant", "sso.outcome"];
+    JWT_BEARER = "tokens.jwt_bearer",
+        "The app's machine identity gets an access token for a user whom it names", "RFC 7523 §2.1", Own => Idp,
+        ["sso.audience", "sso.grant", "sso.client_id", "sso.outcome"];
+    CLIENT_CREDENTIALS = "tokens.client_credentials",
+        "The app's machine identity gets an access token without a user", "RFC 6749 §4.4", Own => Idp,
+        ["sso.audience", "sso.grant", "sso.client_id", "sso.outcome"];
     REVOKE = "logout.revoke",
         "The app revokes the refresh token of a session that has ended", "RFC 7009 §2.1", Own => Idp, ["sso.outcome"];
     LOGOUT_TOKEN_CHECK = "logout.token_check",
         "The app verifies a logout token", "OIDC Back-Channel Logout §2.6", Own => Own, ["sso.outcome"];
     UPSTREAM = "proxy.upstream",
-        "The app calls an API with the user's access token", "RFC 6750 §2.1", Own => Said,
-        ["sso.to", "sso.audience"];
+        "The app calls an API", "RFC 6750 §2.1", Own => Said,
+        ["sso.to", "sso.audience", "sso.credential"];
     AUTHORIZE_CHECK = "authorize.check",
         "The provider checks the authorization request", "RFC 6749 §4.1.1", Own => Own,
         ["sso.client_id", "sso.outcome"];
@@ -107,11 +116,22 @@ spans! {
     TOKEN_CHECK = "api.token_check",
         "The API verifies the access token", "RFC 9068 §4", Own => Own,
         ["sso.audience", "sso.cache_hit", "sso.client_id", "sso.outcome", "enduser.id"];
+    INTROSPECTION_CALL = "api.introspection",
+        "The API asks the provider whether a token is active", "RFC 7662 §2.1", Own => Idp,
+        ["sso.audience", "sso.outcome"];
     TOKEN_EXCHANGE = "api.token_exchange",
         "API-1 exchanges the user's token for one to API-2", "RFC 8693 §2", Own => Idp,
         ["sso.audience", "network.protocol.name", "sso.outcome"];
+    API_KEY_CHECK = "api.key_check",
+        "API-1 checks an API key", "", Own => Own, ["sso.outcome"];
+    IDENTITY_CHECK = "api.identity_check",
+        "API-1 reads who the user is from the header or the cookie of a peer that may state it", "", Own => Own,
+        ["sso.stated_by", "sso.outcome", "enduser.id"];
+    OWN_TOKEN = "api.own_token",
+        "API-1 gets a token of its own for API-2, for a caller that brought none", "RFC 6749 §4.4", Own => Idp,
+        ["sso.audience", "sso.outcome"];
     INVENTORY_CALL = "api.inventory_call",
-        "API-1 calls API-2 with the exchanged token", "RFC 6750 §2.1", Own => Api2,
+        "API-1 calls API-2 with the exchanged token, or with its own", "RFC 6750 §2.1", Own => Api2,
         ["rpc.system", "rpc.method", "http.request.method"];
     STORE = "store",
         "One command to the store, or one script", "", Own => Store, ["db.system.name", "db.operation.name"];

@@ -142,3 +142,20 @@ fn samplers_are_the_specifications() {
         "TraceIdRatioBased(0.01)"
     );
 }
+
+#[test]
+fn fuzz_headers_of_the_collector() {
+    fuzz::run_text(&["authorization=Basic%20YTpi", "x-a=%C3%A4"], |text| {
+        if let Some(bytes) = decoded(text) {
+            let escapes: Vec<_> = text.split('%').skip(1).collect();
+            assert_eq!(bytes.len(), text.len() - 2 * escapes.len());
+            for escape in escapes {
+                let is_hex = escape.bytes().take(2).all(|b| b.is_ascii_hexdigit());
+                assert!(is_hex, "%{escape} is no escape (RFC 3986 section 2.1)");
+            }
+        }
+        if let Some((_, value)) = header(text) {
+            assert!(value.to_str().is_ok());
+        }
+    });
+}

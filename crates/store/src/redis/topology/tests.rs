@@ -57,7 +57,7 @@ fn a_topology_has_every_reachable_master() {
 }
 
 #[test]
-fn a_failover_changes_the_epoch_and_the_masters() {
+fn a_failover_changes_the_masters_and_the_epoch_from_its_vote_on() {
     let topology = |epoch, masters: &[u16]| Topology {
         state: ClusterState {
             epoch,
@@ -76,6 +76,12 @@ fn a_failover_changes_the_epoch_and_the_masters() {
     );
     let failed = topology(7, &[2]);
     assert!(!failed.has_failed_over_since(&before), "no replica yet");
+    // A connection that was made during the election: the master that was asked had
+    // voted, and did not know the outcome.
+    let voted = topology(8, &[1, 2]);
+    assert!(topology(8, &[2, 3]).has_failed_over_since(&voted));
+    let behind = topology(7, &[2, 3]);
+    assert!(!behind.has_failed_over_since(&voted), "heard less");
 }
 
 #[test]
@@ -111,4 +117,26 @@ fn addresses() {
     for wrong in ["", "h", "h:", "h:65536"] {
         assert_eq!(read_address(wrong, &from), None, "{wrong}");
     }
+}
+
+#[test]
+fn fuzz_answers_about_a_cluster() {
+    let nodes = "ida 10.0.0.1:1@2,a.example myself,master - 0 0 1 connected 0-99\n\
+                 idb [::1]:2@3 slave ida 0 0 1 connected\n\
+                 idc :0@0 master,fail,noaddr - 0 0 0 disconnected\n";
+    let slots = Value::Array(vec![range(
+        0,
+        99,
+        vec![server(text("a.example"), 1, "ida")],
+    )]);
+    let from = at("c.example", 3);
+    fuzz::run_text(&[nodes, INFO], |answer| {
+        if let Some(topology) = read(INFO, &slots, answer, &from) {
+            assert!(topology.masters.len() <= MAX_NODES);
+            assert!(!topology.has_failed_over_since(&topology));
+        }
+        if let Some(state) = read_state(answer) {
+            assert!(answer.contains(&state.epoch.to_string()) || answer.contains('+'));
+        }
+    });
 }

@@ -1,8 +1,9 @@
-//! The checks of an authorization request. Each check reads the parameters of its
-//! concern and has its own file; [`check`] runs them in order. An error goes back
-//! to the client.
+//! The checks of an authorization request. [`check`] runs them in order. Each check has
+//! its own file, reads the parameters that concern it and returns what they mean. The
+//! first refusal goes back to the client.
 
 mod bounds;
+mod dpop;
 mod hints;
 mod pkce;
 mod prompt;
@@ -18,9 +19,14 @@ use kit::{
     telemetry::names::{OK, span},
 };
 use oauth_types::{ErrorCode, Params, Scope, params::BadParams};
+pub use prompt::PROMPTS;
+pub use response_type::{RESPONSE_MODE, RESPONSE_TYPE};
 use tracing::field::Empty;
 
-use crate::{Idp, domain::AuthorizationRequest, error::OAuthError, settings::Client};
+use crate::{
+    Idp, domain::AuthorizationRequest, error::OAuthError, settings::Client,
+    token_binding::TokenBinding,
+};
 
 /// An error for the client, with a sentence for its developer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,18 +70,21 @@ pub fn requested_access(
     Ok((scope, audiences))
 }
 
-/// The request in `params`, or the first refusal.
+/// The checked request in `params`, or the first refusal. `proven`: the key of which the
+/// client has proven possession.
 pub fn check(
     idp: &Idp,
     client: &Client,
     params: &Params,
     redirect_uri: &str,
+    proven: &TokenBinding,
 ) -> Result<AuthorizationRequest, Refusal> {
     request_object::check(params)?;
     response_type::check(params)?;
     let state = params.one("state")?.map(str::to_owned);
     let nonce = bounds::nonce(params)?;
     let code_challenge = pkce::code_challenge(client, params)?;
+    let dpop_jkt = dpop::key(params, proven)?;
     let (scope, audiences) = requested_access(idp, client, params)?;
     let prompt = prompt::prompts(params)?;
     let max_age = prompt::max_age(params)?;
@@ -89,6 +98,7 @@ pub fn check(
         state,
         nonce,
         code_challenge,
+        dpop_jkt,
         prompt,
         max_age,
         login_hint,
@@ -105,13 +115,14 @@ pub fn check_in_span(
     client: &Client,
     params: &Params,
     redirect_uri: &str,
+    proven: &TokenBinding,
 ) -> Result<AuthorizationRequest, Refusal> {
     let step = step!(
         span::AUTHORIZE_CHECK,
         "sso.client_id" = client.client_id,
         "sso.outcome" = Empty
     );
-    let checked = step.in_scope(|| check(idp, client, params, redirect_uri));
+    let checked = step.in_scope(|| check(idp, client, params, redirect_uri, proven));
     let outcome = checked.as_ref().err().map_or(OK, |why| why.code.as_str());
     step.record("sso.outcome", outcome);
     checked

@@ -4,7 +4,8 @@ use oauth_types::{ErrorCode, Params};
 
 use super::Refusal;
 
-const VALUES: [&str; 4] = ["none", "login", "consent", "select_account"];
+/// What a client may ask for, as metadata lists it.
+pub const PROMPTS: [&str; 4] = ["none", "login", "consent", "select_account"];
 
 /// The values of `prompt`.
 pub(super) fn prompts(params: &Params) -> Result<Vec<String>, Refusal> {
@@ -16,7 +17,7 @@ pub(super) fn prompts(params: &Params) -> Result<Vec<String>, Refusal> {
     if prompts.contains(&"none") && prompts.len() > 1 {
         return Err(invalid("prompt=none excludes any other value."));
     }
-    if !prompts.iter().all(|prompt| VALUES.contains(prompt)) {
+    if !prompts.iter().all(|prompt| PROMPTS.contains(prompt)) {
         return Err(invalid("prompt is none, login, consent or select_account."));
     }
     Ok(prompts.into_iter().map(str::to_owned).collect())

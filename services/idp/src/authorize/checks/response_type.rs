@@ -4,11 +4,16 @@ use oauth_types::{ErrorCode, Params};
 
 use super::Refusal;
 
+/// The only `response_type`.
+pub const RESPONSE_TYPE: &str = "code";
+/// The only `response_mode`.
+pub const RESPONSE_MODE: &str = "query";
+
 /// `response_type` and `response_mode`.
 pub(super) fn check(params: &Params) -> Result<(), Refusal> {
     let invalid = |why: &str| Err(Refusal::new(ErrorCode::InvalidRequest, why));
     match params.one("response_type")? {
-        Some("code") => {}
+        Some(RESPONSE_TYPE) => {}
         Some(_) => {
             let why = "response_type must be code.";
             return Err(Refusal::new(ErrorCode::UnsupportedResponseType, why));
@@ -16,7 +21,7 @@ pub(super) fn check(params: &Params) -> Result<(), Refusal> {
         None => return invalid("response_type is missing."),
     }
     match params.one("response_mode")? {
-        None | Some("query") => Ok(()),
+        None | Some(RESPONSE_MODE) => Ok(()),
         Some(_) => invalid("response_mode must be query."),
     }
 }

@@ -29,6 +29,7 @@ fn every_error_of_an_exchange_is_named_at_once_with_its_key() {
         from = "anything"
         to = "https://nowhere"
         mode = "both"
+        own_tokens = true
         actors = ["alice", "mallory"]
         max_actors = 5
         scopes = { "x" = [] }
@@ -44,16 +45,17 @@ fn every_error_of_an_exchange_is_named_at_once_with_its_key() {
     are(
         &errors.unwrap_err(),
         &[
-            "exchanges[1].client",
-            "exchanges[1].issuer",
-            "exchanges[1].to",
-            "exchanges[1].mode",
-            "exchanges[1].max_actors",
-            "exchanges[1].actors",
-            "exchanges[2].from",
-            "exchanges[2].scopes",
-            "exchanges[2].max_actors",
-            "exchanges[2].actors",
+            "exchanges[5].client",
+            "exchanges[5].issuer",
+            "exchanges[5].to",
+            "exchanges[5].mode",
+            "exchanges[5].own_tokens",
+            "exchanges[5].max_actors",
+            "exchanges[5].actors",
+            "exchanges[6].from",
+            "exchanges[6].scopes",
+            "exchanges[6].max_actors",
+            "exchanges[6].actors",
         ],
     );
 }

@@ -1,7 +1,7 @@
-//! Token exchange (RFC 8693), the same over HTTP and gRPC. A client, usually a resource
-//! server, exchanges the token that it received for one for the next resource server.
-//! A configured policy allows it and says whether the new token names the actor
-//! (delegation) or not (impersonation, §1.1).
+//! Token exchange (RFC 8693), over HTTP and gRPC. A client, usually a resource server,
+//! exchanges the token that it received for a token for the next resource server. A
+//! configured policy must allow the exchange. The policy also says whether the new token
+//! names the actor (delegation) or not (impersonation, §1.1).
 
 mod actor;
 mod foreign;
@@ -16,14 +16,16 @@ use crate::{
     Idp, audit,
     error::OAuthError,
     issue::{Exchanged, Issue, issue},
+    opaque_tokens,
     policy::TokenScope,
     settings::{Client, Exchange, ExchangeMode, Settings},
+    token_binding::TokenBinding,
 };
 
-/// The scope of a policy that stands for any scope of another issuer's token.
+/// In a policy for another issuer's tokens: the scope that matches any scope.
 const ANY_SCOPE: &str = "*";
 
-/// RFC 8693 §2.1.
+/// A token exchange request (RFC 8693 §2.1).
 struct ExchangeRequest {
     /// `resource` and `audience`.
     audiences: Vec<String>,
@@ -31,41 +33,41 @@ struct ExchangeRequest {
     scope: Option<String>,
     /// The type of the new token.
     issued_token_type: &'static str,
-    /// `subject_token`, a JWT.
+    /// `subject_token`.
     subject_token: String,
-    /// `actor_token`, a JWT.
+    /// `actor_token`.
     actor_token: Option<String>,
 }
 
 impl ExchangeRequest {
     /// Reads and checks the parameters.
     fn read(params: &Params) -> Result<Self, OAuthError> {
-        let own = |name: &'static str| Ok::<_, OAuthError>(params.one(name)?.map(str::to_owned));
+        let text = |name: &'static str| Ok::<_, OAuthError>(params.one(name)?.map(str::to_owned));
         let missing =
             |name: &str| OAuthError::request(format!("{name} is missing (RFC 8693 section 2.1)."));
-        let subject_token = own("subject_token")?.ok_or_else(|| missing("subject_token"))?;
-        let subject_type = own("subject_token_type")?;
-        check_type(
-            "subject_token_type",
-            &subject_type.ok_or_else(|| missing("subject_token_type"))?,
-        )?;
-        let actor_token = own("actor_token")?;
-        match (&actor_token, own("actor_token_type")?) {
+        let subject_token = text("subject_token")?.ok_or_else(|| missing("subject_token"))?;
+        let subject_type = text("subject_token_type")?;
+        let subject_type = subject_type.ok_or_else(|| missing("subject_token_type"))?;
+        check_type_of("subject_token_type", &subject_type, &subject_token)?;
+        let actor_token = text("actor_token")?;
+        match (&actor_token, text("actor_token_type")?) {
             (None, None) => {}
-            (Some(_), Some(actor_type)) => drop(check_type("actor_token_type", &actor_type)?),
+            (Some(token), Some(actor_type)) => {
+                check_type_of("actor_token_type", &actor_type, token)?;
+            }
             (Some(_), None) => return Err(missing("actor_token_type")),
             (None, Some(_)) => {
                 let why = "actor_token_type without an actor_token (RFC 8693 section 2.1).";
                 return Err(OAuthError::request(why));
             }
         }
-        let issued_token_type = match own("requested_token_type")? {
+        let issued_token_type = match text("requested_token_type")? {
             Some(requested) => check_type("requested_token_type", &requested)?,
             None => token_type::ACCESS_TOKEN,
         };
         Ok(Self {
             audiences: params.resources().into_iter().map(str::to_owned).collect(),
-            scope: own("scope")?,
+            scope: text("scope")?,
             issued_token_type,
             subject_token,
             actor_token,
@@ -73,17 +75,42 @@ impl ExchangeRequest {
     }
 }
 
-/// Access tokens are JWTs (RFC 9068), so either name fits.
+/// Accepts `access_token` and `jwt`, because access tokens are JWTs (RFC 9068); an opaque
+/// one is no JWT ([`check_form`]).
 fn check_type(parameter: &str, name: &str) -> Result<&'static str, OAuthError> {
     let known = [token_type::ACCESS_TOKEN, token_type::JWT];
     let found = known.into_iter().find(|own| *own == name);
     found.ok_or_else(|| {
         OAuthError::request(format!(
-            "{parameter}: this provider exchanges access tokens alone, as {} or {}.",
+            "{parameter}: this provider exchanges only access tokens, with the type {} or {}.",
             token_type::ACCESS_TOKEN,
             token_type::JWT
         ))
     })
+}
+
+/// The same for the type of `token`.
+fn check_type_of(parameter: &str, name: &str, token: &str) -> Result<(), OAuthError> {
+    let known = check_type(parameter, name)?;
+    if known == token_type::JWT && opaque_tokens::is_one(token) {
+        let why = format!("{parameter}: the token is no JWT.");
+        return Err(OAuthError::request(why));
+    }
+    Ok(())
+}
+
+/// RFC 8693 §3: an opaque token is not of the type JWT.
+fn check_form(idp: &Idp, policy: &Exchange, request: &ExchangeRequest) -> Result<(), OAuthError> {
+    let is_jwt = request.issued_token_type == token_type::JWT;
+    if is_jwt && idp.settings.has_opaque_tokens(&policy.to) {
+        let why = format!(
+            "requested_token_type: access tokens for {} are opaque: {}.",
+            policy.to,
+            token_type::ACCESS_TOKEN
+        );
+        return Err(OAuthError::request(why));
+    }
+    Ok(())
 }
 
 /// The error for a subject token that is not accepted (RFC 8693 §2.2.2).
@@ -91,15 +118,17 @@ fn refused(why: &str) -> OAuthError {
     OAuthError::request(format!("subject_token: {why}."))
 }
 
-/// Exchanges a token. `run_grant` has checked that the client may.
+/// Exchanges a token. `run_grant` has checked that the client may use this grant.
 pub async fn exchange(
     idp: &Idp,
     client: &Client,
     params: &Params,
+    binding: &TokenBinding,
 ) -> Result<TokenResponse, OAuthError> {
     let request = ExchangeRequest::read(params)?;
     let subject = subject::read(idp, client, &request.subject_token).await?;
     let policy = policy_for(&idp.settings, client, &subject, &request.audiences)?;
+    check_form(idp, policy, &request)?;
     let actor = actor::read(idp, client, policy, request.actor_token.as_deref()).await?;
     actor::check_may_act(idp, &subject, &actor)?;
     let act = actor::chain(policy, &subject, &actor)?;
@@ -116,12 +145,13 @@ pub async fn exchange(
     }
     // A token never outlives those that it was exchanged for.
     let ends = actor.exp.map_or(subject.exp, |exp| exp.min(subject.exp));
-    // The new token is a bearer token. Sender-constrained tokens have their policy here:
-    // bound to the key of the client that exchanges, never to the subject token's key.
+    // The new token is bound to the key of the client that exchanges, if it has proven to
+    // hold one, and never to the subject token's key.
     issue(
         idp,
         Issue {
             client_id: &client.client_id,
+            binding,
             permit: &subject.permit,
             subject: subject.sign_in(),
             grant_id: None,
@@ -153,20 +183,21 @@ fn policy_for<'s>(
     let [to] = asked else {
         return Err(target("Name the one audience of the new token."));
     };
-    let is_meant = |exchange: &&Exchange| {
+    let matches = |exchange: &&Exchange| {
         exchange.client == client.client_id
             && exchange.issuer == subject.issuer
             && exchange.to == *to
+            && (!exchange.own_tokens || subject.client_id.as_ref() == Some(&client.client_id))
             && subject.audience.contains(&exchange.from)
     };
     settings
         .exchanges
         .iter()
-        .find(is_meant)
+        .find(matches)
         .ok_or_else(|| target("This client may not exchange this token for that audience."))
 }
 
-/// What the scope of the subject token becomes.
+/// The scope of the subject token, mapped by the policy to scopes of the new audience.
 fn mapped_scope(policy: &Exchange, subject: &SubjectToken<'_>) -> Scope {
     let is_foreign = policy.issuer.is_some();
     let has = |scope: &str| subject.scope.contains(scope) || (is_foreign && scope == ANY_SCOPE);
@@ -174,6 +205,7 @@ fn mapped_scope(policy: &Exchange, subject: &SubjectToken<'_>) -> Scope {
     given.fold(Scope::empty(), |all, (_, to)| all.union(to))
 }
 
+/// The requested part of the mapped scope; all of it if the request names none.
 fn narrowed(mapped: &Scope, asked: Option<&str>) -> Result<Scope, OAuthError> {
     let refused = |why: &str| OAuthError::new(ErrorCode::InvalidScope, why);
     let scope = match asked {

@@ -21,6 +21,8 @@ use crate::{
 pub(super) struct SubjectToken<'i> {
     /// Its issuer, if that is not this provider.
     pub(super) issuer: Option<String>,
+    /// The client that it was issued to; none: another issuer's.
+    pub(super) client_id: Option<String>,
     /// Its audience.
     pub(super) audience: Audience,
     /// What it allows now.
@@ -72,6 +74,7 @@ pub(super) async fn read<'i>(
         let user = foreign::user(idp, issuer, &claims)?;
         return Ok(SubjectToken {
             issuer: Some(issuer.issuer.clone()),
+            client_id: None,
             audience: claims.aud,
             scope: claims.scope,
             exp: claims.exp,
@@ -83,11 +86,12 @@ pub(super) async fn read<'i>(
             sign_in: None,
         });
     }
-    let PresentedAccess { claims, grant } = own(idp, token, refused).await?;
+    let PresentedAccess { claims, grant, .. } = own(idp, token, refused).await?;
     let permit = Permit::of_token(idp, &claims, grant.as_ref())?;
     let scope = permit.effective_scope(&claims);
     let origin = Origin::of(&claims);
     let AccessToken {
+        client_id,
         aud,
         exp,
         act,
@@ -101,6 +105,7 @@ pub(super) async fn read<'i>(
     let granted_email = grant.is_none() || permit.scope().contains("email");
     Ok(SubjectToken {
         issuer: None,
+        client_id: Some(client_id),
         audience: aud,
         scope,
         exp,

@@ -33,6 +33,9 @@ pub(super) async fn check(
     let tokens = app.step("has a token for each API, one of them by refresh");
     run.step(&tokens, &[&list, &stock], calls.again(browser, &before))
         .await;
+    let known = app.step("each API tells what it knows of the user");
+    run.step(&known, &[&list, &stock], calls.known(browser))
+        .await;
     let item = most.map(|most| most.1).unwrap_or_default();
     let reserve = app.step("reserves stock at API-2");
     let reserving = calls.reserve(browser, &item, left);
@@ -118,6 +121,26 @@ impl Calls<'_> {
             Failure::new(format!("neither first call refreshed a token: {told}"))
         })?;
         Ok(Found::new((), told))
+    }
+
+    /// What each API knows by the credential of the app's call.
+    async fn known(&self, browser: &mut Browser) -> Step {
+        let mut said = Vec::new();
+        for (api, path) in [("api-1", "/api1/whoami"), ("api-2", "/api2/whoami")] {
+            let answer = browser.get(&self.url(path)).await?.expect(200)?;
+            let who = answer.json()?;
+            ensure(!answer.body.contains("eyJ"), || {
+                answer.failure("has a token in it")
+            })?;
+            let client = who["client_id"].as_str();
+            let is_user = who["sub"].is_string() && who["sub"].as_str() != client;
+            said.push(match (is_user, &who["act"]["sub"]) {
+                (true, Value::String(actor)) => format!("{api}: the user, {actor} acts"),
+                (true, _) => format!("{api}: the user"),
+                (false, _) => format!("{api}: the app alone"),
+            });
+        }
+        Ok(Found::new((), said.join("; ")))
     }
 
     async fn reserve(&self, browser: &mut Browser, item: &str, left: &mut Left) -> Step {

@@ -1,20 +1,14 @@
 //! A resource server learns at once that a token was revoked (RFC 7662): the page of
 //! API-1's documentation signs the user in, and its token is revoked.
 
-use kit::{
-    config::Site,
-    random::{OsRandom, Random},
-};
-use oauth_types::pkce;
-use reqwest::Method;
+use kit::config::Site;
 use serde_json::json;
-use url::{Url, form_urlencoded};
+use url::Url;
 
-use super::{LOGIN, Scene};
+use super::{LOGIN, Scene, public_client::PublicClient};
 use crate::{
     batch::ClientCredentials,
     check::{
-        args::Plan,
         browser::{Answer, Browser},
         machine::basic,
         outcome::{Failure, Found, Step, Stop, ensure},
@@ -39,10 +33,10 @@ pub(super) async fn check(run: &mut Run, scene: &Scene<'_>, browser: &mut Browse
             "no secret of API-1's client given (--api1-client-secret-file)",
         ),
         Some(resource_server) => {
+            let redirect_uri = format!("{}/docs/oauth2-redirect.html", plan.url(Site::Api1));
             let introspection = Introspection {
-                plan,
+                client: PublicClient::new(plan, CLIENT, redirect_uri, SCOPE),
                 resource_server,
-                direct: Browser::new(&plan.transport),
             };
             let step = introspection.play(browser, sub);
             run.step(NAME, &[LOGIN, &ready(Site::Api1)], step).await;
@@ -51,10 +45,8 @@ pub(super) async fn check(run: &mut Run, scene: &Scene<'_>, browser: &mut Browse
 }
 
 struct Introspection<'a> {
-    plan: &'a Plan,
+    client: PublicClient<'a>,
     resource_server: &'a ClientCredentials,
-    /// Calls that no browser makes.
-    direct: Browser,
 }
 
 impl Introspection<'_> {
@@ -67,7 +59,8 @@ impl Introspection<'_> {
             || before.failure("does not say that the token is active, and whose it is"),
         )?;
         let form = [("client_id", CLIENT), ("token", token.as_str())];
-        self.post("/revoke", &form, None).await?.expect(200)?;
+        let revoked = self.client.post("/revoke", &form, None).await?;
+        revoked.expect(200)?;
         let after = self.introspect(&token).await?;
         ensure(after.json()? == json!({"active": false}), || {
             after.failure("is not only that the revoked token is inactive")
@@ -77,66 +70,17 @@ impl Introspection<'_> {
 
     /// An access token to API-1 for the user who is signed in.
     async fn token(&mut self, browser: &mut Browser) -> Result<String, Stop> {
-        let random: &dyn Random = &OsRandom;
-        let (verifier, state) = (format!("{}{}", random.id(), random.id()), random.id());
-        let redirect_uri = format!("{}/docs/oauth2-redirect.html", self.plan.url(Site::Api1));
-        let request = [
-            ("client_id", CLIENT),
-            ("redirect_uri", &redirect_uri),
-            ("response_type", "code"),
-            ("scope", SCOPE),
-            ("state", &state),
-            ("code_challenge", &pkce::challenge(&verifier)),
-            ("code_challenge_method", pkce::S256),
-        ];
-        let request = encoded(&request);
-        let url = format!("{}/authorize?{request}", self.plan.issuer);
-        let page = browser.open(&url).await?;
-        if page.is_of(&self.plan.issuer) && page.status == 400 {
-            let why = format!("this deployment has no client {CLIENT}");
-            return Err(Stop::Skipped(why));
-        }
-        let code = code(&page, &self.plan.issuer, &state)?;
-        let form = [
-            ("client_id", CLIENT),
-            ("grant_type", "authorization_code"),
-            ("code", &code),
-            ("redirect_uri", &redirect_uri),
-            ("code_verifier", &verifier),
-        ];
-        let tokens = self.post("/token", &form, None).await?.expect(200)?;
-        let json = tokens.json()?;
-        let token = json["access_token"].as_str();
-        Ok(token
-            .ok_or_else(|| tokens.failure("has no access token"))?
-            .to_owned())
+        let page = self.client.open(browser).await?;
+        let code = code(&page, &self.client.plan.issuer, &self.client.state)?;
+        Ok(self.client.redeem(&code).await?)
     }
 
     async fn introspect(&mut self, token: &str) -> Result<Answer, Failure> {
         let credentials = basic(self.resource_server);
         let form = [("token", token)];
-        let answer = self.post("/introspect", &form, Some(&credentials)).await?;
-        answer.expect(200)
+        let answer = self.client.post("/introspect", &form, Some(&credentials));
+        answer.await?.expect(200)
     }
-
-    async fn post(
-        &mut self,
-        path: &str,
-        form: &[(&str, &str)],
-        credentials: Option<&str>,
-    ) -> Result<Answer, Failure> {
-        let url = format!("{}{path}", self.plan.issuer);
-        let mut headers = vec![("content-type", "application/x-www-form-urlencoded")];
-        headers.extend(credentials.map(|value| ("authorization", value)));
-        self.direct
-            .call(Method::POST, &url, &headers, &encoded(form))
-            .await
-    }
-}
-
-fn encoded(form: &[(&str, &str)]) -> String {
-    let mut encoded = form_urlencoded::Serializer::new(String::new());
-    encoded.extend_pairs(form).finish()
 }
 
 /// The code in the authorization response, of which `page` is the last page.

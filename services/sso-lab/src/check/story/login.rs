@@ -14,7 +14,7 @@ use crate::check::{
 pub(super) const LOGIN: &str = "app1: signs in with the provider's form";
 pub(super) const SSO: &str = "app2: signs in without a form (single sign-on)";
 /// The maximum number of the provider's pages in a login, such as sign-in and consent.
-const MAX_PAGES: usize = 4;
+pub(super) const MAX_PAGES: usize = 4;
 
 /// The user, and the provider.
 pub(super) struct Login<'a> {
@@ -51,6 +51,19 @@ impl Login<'_> {
         let (same, _) = self.session(browser, app, &page).await?;
         ensure(same == sub, || page.failure("signed in another user"))?;
         Ok(Found::new((), app.mode.as_str()))
+    }
+
+    /// Begins another session of the user who is signed in to `app`, which gets its
+    /// credentials for API-1 by `method`.
+    pub(super) async fn choose(
+        &self,
+        browser: &mut Browser,
+        app: &App,
+        method: &str,
+    ) -> Result<(), Failure> {
+        let url = format!("{}&api1_credential={method}", app.login_url());
+        let page = no_form(browser.open(&url).await?, self.issuer, app)?;
+        self.session(browser, app, &page).await.map(drop)
     }
 
     /// Opens `app`'s login, which must show no form.

@@ -1,12 +1,15 @@
-//! A user's story: signs in once, uses both apps and both APIs, gives a device access,
-//! ends a session, signs out everywhere. It is played once in the apps' own session modes, or once in each of
-//! the four modes where a login may choose.
+//! A user's story: signs in once, uses both apps and both APIs, a native app and a device,
+//! ends a session, signs out everywhere. It is played once in the apps' own session modes,
+//! or once in each of the four modes where a login may choose.
 
 mod calls;
+mod credentials;
 mod device;
 mod endings;
 mod introspection;
 mod login;
+mod native;
+mod public_client;
 
 use std::{fmt, time::Duration};
 
@@ -147,12 +150,15 @@ impl Scene<'_> {
             .unwrap_or_default();
         let again = login.single_sign_on(&mut browser, second, &sub);
         run.step(SSO, &[LOGIN, &app2], again).await;
-        for (app, login) in [(first, LOGIN), (second, SSO)] {
+        for (app, login_step) in [(first, LOGIN), (second, SSO)] {
             let cookies = app.step("its cookies are hidden from scripts and other sites");
             let checking = async { login::cookies(&browser, app) };
-            run.step(&cookies, &[login], checking).await;
-            calls::check(run, self, app, login, &mut browser, left).await;
+            run.step(&cookies, &[login_step], checking).await;
+            calls::check(run, self, app, login_step, &mut browser, left).await;
+            let logged_in = (login_step, &login);
+            credentials::check(run, self, app, logged_in, &mut browser).await;
         }
+        native::check(run, self, &mut browser, &sub).await;
         device::check(run, self, &mut browser, &sub).await;
         introspection::check(run, self, &mut browser, &sub).await;
         endings::check(run, self, &mut browser).await;

@@ -1,0 +1,93 @@
+//! `client_credentials` (RFC 6749 §4.4): an access token of a client of the app's own,
+//! without a user. All sessions share it, so it is in this process alone: until it is
+//! about to end, or an API refuses it. One request at a time gets a new one.
+
+use kit::{clock::Timestamp, telemetry::names::span};
+use oauth_types::names::grant;
+use parking_lot::Mutex;
+use tracing::{Instrument as _, field::Empty};
+
+use super::OwnClient;
+use crate::{
+    audiences::Audience,
+    bearer::Bearer,
+    provider::{Grant, ProviderError},
+};
+
+/// The client's token for one API.
+#[derive(Default)]
+pub(super) struct SharedToken {
+    kept: Mutex<Option<Kept>>,
+    /// How the last fetch failed, if it did: those that waited for it share that.
+    fetching: tokio::sync::Mutex<Option<ProviderError>>,
+}
+
+struct Kept {
+    token: Bearer,
+    issued_at: Timestamp,
+    expires_at: Timestamp,
+}
+
+impl SharedToken {
+    /// The token, unless it is about to end or `rejected`.
+    fn get(&self, client: &OwnClient, rejected: Option<&Bearer>) -> Option<Bearer> {
+        let kept = self.kept.lock();
+        let kept = kept.as_ref()?;
+        // A token of a few seconds would be fetched at each call otherwise.
+        let tenth = kept.issued_at.until(kept.expires_at) / 10;
+        let margin = client.margin.min(tenth);
+        let lives = client.clock.now() + margin < kept.expires_at;
+        (lives && rejected != Some(&kept.token)).then(|| kept.token.clone())
+    }
+}
+
+impl OwnClient {
+    /// The shared token for `audience`, another one than `rejected`.
+    pub(super) async fn shared_token(
+        &self,
+        audience: &'static Audience,
+        rejected: Option<&Bearer>,
+    ) -> Result<Bearer, ProviderError> {
+        let shared = self.shared.of(audience);
+        if let Some(token) = shared.get(self, rejected) {
+            return Ok(token);
+        }
+        let mut last = if let Ok(mut last) = shared.fetching.try_lock() {
+            *last = None;
+            last
+        } else {
+            let last = shared.fetching.lock().await;
+            if let Some(error) = &*last {
+                return Err(error.clone());
+            }
+            last
+        };
+        if let Some(token) = shared.get(self, rejected) {
+            return Ok(token);
+        }
+        let fetched = self.fetch(audience).await;
+        *last = fetched.as_ref().err().cloned();
+        let grant = fetched?;
+        let token = grant.access_token.clone();
+        *shared.kept.lock() = Some(Kept {
+            token: grant.access_token,
+            issued_at: grant.issued_at,
+            expires_at: grant.expires_at,
+        });
+        Ok(token)
+    }
+
+    async fn fetch(&self, audience: &Audience) -> Result<Grant, ProviderError> {
+        let span = kit::step!(
+            span::CLIENT_CREDENTIALS,
+            "sso.audience" = audience.uri,
+            "sso.grant" = grant::CLIENT_CREDENTIALS,
+            "sso.client_id" = self.client_id.as_str(),
+            "sso.outcome" = Empty
+        );
+        self.at_provider()
+            .request(grant::CLIENT_CREDENTIALS, audience, || Ok(Vec::new()))
+            .instrument(span)
+            .await
+    }
+}

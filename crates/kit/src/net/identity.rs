@@ -1,0 +1,145 @@
+//! The certificate with which this process authenticates to servers that ask for one.
+
+use std::{fmt, sync::Arc};
+
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+
+use crate::{certified_key::certified_key, pem};
+
+/// A client's certificate, its chain, and its private key. Its `Debug` shows no key.
+#[derive(Clone)]
+pub struct ClientIdentity(Arc<Inner>);
+
+struct Inner {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    http: reqwest::Identity,
+}
+
+impl ClientIdentity {
+    /// The certificate and its chain in `certificate` (PEM, its own first) and its private
+    /// key in `key` (PEM, not encrypted). Both texts may be the same. An error contains no
+    /// part of them.
+    pub fn in_pem(certificate: &str, key: &str) -> Result<Self, String> {
+        let chain = CertificateDer::pem_slice_iter(certificate.as_bytes());
+        let chain: Result<Vec<_>, _> = chain.collect();
+        let chain = chain.map_err(|why| format!("the certificate is not PEM: {why}"))?;
+        if chain.is_empty() {
+            return Err("there is no certificate (PEM)".to_owned());
+        }
+        let none = |_| "there is no private key (PEM, not encrypted)".to_owned();
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(none)?;
+        Self::new(chain, key)
+    }
+
+    /// The certificates `chain`, the client's own first, and its `key`.
+    pub fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, String> {
+        let checked = certified_key(chain.clone(), key.clone_key());
+        checked.map_err(|why| format!("certificate and key do not fit: {why}"))?;
+        let mut text = pem::encode(label(&key), key.secret_der());
+        for one in &chain {
+            text += &pem::encode("CERTIFICATE", one);
+        }
+        let http = reqwest::Identity::from_pem(text.as_bytes());
+        let http = http.map_err(|why| format!("the key cannot be used: {why}"))?;
+        Ok(Self(Arc::new(Inner { chain, key, http })))
+    }
+
+    /// The client's own certificate.
+    pub fn certificate(&self) -> &CertificateDer<'static> {
+        &self.0.chain[0]
+    }
+
+    /// The chain and the key, for TLS.
+    pub(super) fn parts(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        (self.0.chain.clone(), self.0.key.clone_key())
+    }
+
+    /// The same for the HTTP client.
+    pub(super) fn http(&self) -> reqwest::Identity {
+        self.0.http.clone()
+    }
+}
+
+/// The label of a key's PEM text (RFC 7468 §10, RFC 5915 §4, RFC 8017 appendix A).
+const fn label(key: &PrivateKeyDer<'_>) -> &'static str {
+    match key {
+        PrivateKeyDer::Pkcs1(_) => "RSA PRIVATE KEY",
+        PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",
+        _ => "PRIVATE KEY",
+    }
+}
+
+impl fmt::Debug for ClientIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientIdentity").finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for ClientIdentity {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.chain == other.0.chain
+    }
+}
+
+impl Eq for ClientIdentity {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::{Clock as _, SystemClock},
+        net::Trust,
+        random::OsRandom,
+        tls::Authority,
+        x509::Authorities,
+    };
+
+    #[test]
+    fn certificate_and_key_have_to_fit_and_no_error_shows_the_key() {
+        let now = SystemClock.now();
+        let lab = Authority::new(now, &OsRandom).unwrap();
+        let [a, b] = ["a", "b"].map(|name| lab.client(name, &[], now).unwrap());
+        let (certificate, key) = (a.certificate_pem(), a.key_pem());
+        let own = ClientIdentity::in_pem(&certificate, &key).unwrap();
+        assert_eq!(own.certificate(), &a.certificate);
+        let both = certificate.clone() + &key;
+        assert_eq!(ClientIdentity::in_pem(&both, &both), Ok(own));
+        for (certificate, key) in [
+            (certificate.as_str(), b.key_pem()),
+            ("hello", key.clone()),
+            (&certificate, certificate.clone()),
+        ] {
+            let error = ClientIdentity::in_pem(certificate, &key).unwrap_err();
+            let secret = key.lines().nth(1).unwrap();
+            assert!(!error.contains(secret), "{error}");
+        }
+    }
+
+    #[test]
+    fn fuzz_pem_files() {
+        let now = SystemClock.now();
+        let lab = Authority::new(now, &OsRandom).unwrap();
+        let issued = lab.client("a", &[], now).unwrap();
+        let secret = issued.key_pem();
+        let secret = secret.lines().nth(1).unwrap();
+        let seeds = [issued.bundle(), lab.bundle(), lab.pem(), issued.key_pem()];
+        fuzz::run(&seeds, |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            let errors = [
+                ClientIdentity::in_pem(&text, &text).err(),
+                Authority::in_pem(&text)
+                    .err()
+                    .map(|error| error.to_string()),
+                Trust::in_pem(bytes).err(),
+                Authorities::in_pem(bytes).err(),
+            ];
+            for error in errors.into_iter().flatten() {
+                assert!(!error.contains(secret) && error.len() < 1000, "{error}");
+            }
+        });
+    }
+}

@@ -1,0 +1,82 @@
+//! The setting of resource servers: whether they require nonces.
+
+use std::path::PathBuf;
+
+use aws_lc_rs::hmac;
+use clap::Args;
+use kit::config::Problems;
+use secrecy::ExposeSecret as _;
+
+use super::Nonces;
+
+/// The least characters of the key.
+const MIN_KEY: usize = 32;
+const KEY: &str = "API_DPOP_NONCE_KEY";
+
+/// Settings of the APIs for DPoP.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "DPoP")]
+pub struct ProofArgs {
+    /// Key of the nonces that the APIs require in DPoP proofs, at least 32 characters, the same at all replicas; without a key they require none
+    #[arg(
+        long,
+        env = "API_DPOP_NONCE_KEY",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
+    pub api_dpop_nonce_key: Option<String>,
+    /// File that holds API_DPOP_NONCE_KEY
+    #[arg(long, env = "API_DPOP_NONCE_KEY_FILE", value_name = "FILE")]
+    pub api_dpop_nonce_key_file: Option<PathBuf>,
+}
+
+impl ProofArgs {
+    /// The nonces of the resource server for `audience`; none: it requires none. Errors are
+    /// added to `problems`.
+    pub fn nonces(&self, audience: &str, problems: &mut Problems) -> Option<Nonces> {
+        let file = self.api_dpop_nonce_key_file.as_deref();
+        let key = problems.secret(KEY, self.api_dpop_nonce_key.as_deref(), file)?;
+        let key = key.expose_secret();
+        if key.len() < MIN_KEY {
+            let why = format_args!(
+                "at least {MIN_KEY} characters, for example from `openssl rand -hex 32`"
+            );
+            problems.add(KEY, why);
+            return None;
+        }
+        // Each resource server has a key of its own.
+        let master = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+        let own = hmac::sign(&master, audience.as_bytes());
+        Some(Nonces::new(hmac::Key::new(hmac::HMAC_SHA256, own.as_ref())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kit::clock::Timestamp;
+
+    use super::*;
+
+    fn nonces(key: Option<&str>, audience: &str) -> (Option<String>, Vec<String>) {
+        let args = ProofArgs {
+            api_dpop_nonce_key: key.map(str::to_owned),
+            api_dpop_nonce_key_file: None,
+        };
+        let mut problems = Problems::new();
+        let nonces = args.nonces(audience, &mut problems);
+        let nonce = nonces.map(|nonces| nonces.current(Timestamp::from_secs(1)));
+        (nonce, problems.lines().to_vec())
+    }
+
+    #[test]
+    fn each_api_has_nonces_of_its_own_if_there_is_a_key() {
+        let key = Some("0123456789abcdef0123456789abcdef");
+        let (first, problems) = nonces(key, "https://api-1");
+        assert!(first.is_some() && problems.is_empty());
+        assert_eq!(nonces(key, "https://api-1").0, first);
+        assert_ne!(nonces(key, "https://api-2").0, first);
+        assert_eq!(nonces(None, "https://api-1"), (None, Vec::new()));
+        let (none, problems) = nonces(Some("short"), "https://api-1");
+        assert!(none.is_none() && problems[0].starts_with("API_DPOP_NONCE_KEY: "));
+    }
+}

@@ -1,0 +1,420 @@
+//! RFC 9449 at the provider: tokens, codes and refresh tokens that are bound to a key.
+
+use std::{sync::Arc, time::Duration};
+
+use kit::{
+    config::Site,
+    random::{OsRandom, Random},
+};
+use serde_json::{Value, json};
+use sso_proto::idp::ExchangeRequest;
+use testkit::{
+    Answer, ClientAuth, Machine, Platform, ProofKey, ProofRequest, RedisServer, UnverifiedClaims,
+};
+use tests::{
+    ALICE, Device, Party, new_key,
+    words::{API1, API2},
+};
+use token_verify::testing::TestKey;
+
+use crate::{
+    exchanging::{ACCESS_TOKEN, Exchanger},
+    receiver::{BUILT_IN, file},
+};
+
+const CREDENTIALS: [(&str, &str); 1] = [("grant_type", "client_credentials")];
+
+fn batch(platform: &Platform) -> Machine {
+    platform.machine(ClientAuth::basic("batch", "batch-secret"))
+}
+
+/// The thumbprint to which `token` is bound; null if it is bound to no key.
+fn bound_to(token: &str) -> Value {
+    UnverifiedClaims::of(token).claims["cnf"]["jkt"].clone()
+}
+
+/// What an answer's access token is: its type and the key that it is bound to.
+fn kind(answer: &Answer) -> (String, Value) {
+    let token = answer.text("access_token");
+    (answer.text("token_type"), bound_to(&token))
+}
+
+fn of_key(key: &ProofKey) -> (String, Value) {
+    ("DPoP".to_owned(), json!(key.jkt()))
+}
+
+fn bearer() -> (String, Value) {
+    ("Bearer".to_owned(), Value::Null)
+}
+
+/// A proof for the token endpoint, with `nonce`.
+fn proof(platform: &Platform, key: &ProofKey, nonce: Option<&str>) -> String {
+    let request = ProofRequest {
+        method: "POST",
+        url: &format!("{}/token", platform.issuer()),
+        token: None,
+        nonce,
+    };
+    let random: &dyn Random = &OsRandom;
+    let proof = key.proof(&request, platform.clock().now(), random);
+    proof.unwrap()
+}
+
+/// The nonce that the provider gives out now.
+pub async fn nonce(platform: &Platform) -> String {
+    let without = proof(platform, &new_key(), None);
+    let headers = [("dpop", &*without)];
+    let machine = batch(platform);
+    let answer = machine.post_with("/token", &CREDENTIALS, &headers);
+    answer.await.header("dpop-nonce").unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9449_5_a_proof_binds_the_access_token_and_says_so_in_its_type() {
+    let platform = Platform::start().await;
+    let (first, second) = (new_key(), new_key());
+    let party = Party::demo_rp(&platform).with_key(&first);
+    let tokens = party.tokens(&mut party.cli(), &[]).await;
+    assert_eq!(kind(&tokens), of_key(&first));
+    assert!(tokens.header("dpop-nonce").is_some(), "for the next proof");
+    // A confidential client's refresh token is bound to its authentication, not to a key.
+    let refresh = tokens.text("refresh_token");
+    let other = party.machine.with_key(&second).refresh(&refresh, &[]).await;
+    assert_eq!(kind(&other.clone().granted()), of_key(&second));
+    let without = Party::demo_rp(&platform).machine;
+    let without = without.refresh(&other.text("refresh_token"), &[]).await;
+    assert_eq!(kind(&without.granted()), bearer());
+    let own = batch(&platform).with_key(&first).token(&CREDENTIALS).await;
+    assert_eq!(kind(&own.granted()), of_key(&first));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9449_5_the_refresh_token_of_a_public_client_is_bound_to_its_key() {
+    let platform = Platform::start().await;
+    let key = new_key();
+    let party = Party::my_spa(&platform).with_key(&key);
+    let tokens = party.tokens(&mut party.cli(), &[]).await;
+    assert_eq!(kind(&tokens), of_key(&key));
+    let refresh = tokens.text("refresh_token");
+    let thief = party.machine.with_key(&new_key());
+    let refused = thief.refresh(&refresh, &[]).await;
+    assert_eq!(refused.refusal(), (400, "invalid_grant".to_owned()));
+    let without = platform.machine(ClientAuth::public("my_spa"));
+    assert_eq!(without.refresh(&refresh, &[]).await.status, 400);
+    // The attempts of others do not end the family.
+    let renewed = party.machine.refresh(&refresh, &[]).await.granted();
+    assert_eq!(kind(&renewed), of_key(&key));
+    let again = renewed.text("refresh_token");
+    let refused = thief.refresh(&again, &[]).await;
+    assert_eq!(
+        refused.error(),
+        "invalid_grant",
+        "rotation keeps the binding"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9449_5_2_a_client_that_has_to_bind_its_tokens_gets_none_without_a_proof() {
+    let own = "client_id = \"my_spa\"\n";
+    assert!(BUILT_IN.contains(own));
+    let config = file(&BUILT_IN.replace(own, &format!("{own}dpop_bound_access_tokens = true\n")));
+    let flags = ["--config", config.path().to_str().unwrap()];
+    let platform = Platform::start_with(&flags).await;
+    let party = Party::my_spa(&platform);
+    let code = party.code(&mut party.cli(), &[]).await;
+    let refused = party.redeem(&code).await;
+    assert_eq!(refused.refusal(), (400, "invalid_request".to_owned()));
+    assert!(refused.text("error_description").contains("DPoP"));
+    let party = party.with_key(&new_key());
+    party.redeem(&code).await.granted();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9449_5_a_client_that_sends_no_proof_gets_bearer_tokens_as_before() {
+    let platform = Platform::start().await;
+    let party = Party::my_spa(&platform);
+    let tokens = party.tokens(&mut party.cli(), &[]).await;
+    assert_eq!(kind(&tokens), bearer());
+    assert_eq!(tokens.header("dpop-nonce"), None);
+    let own = tokens.text("refresh_token");
+    let renewed = party.machine.refresh(&own, &[]).await.granted();
+    assert_eq!(kind(&renewed), bearer());
+    // A key that comes later binds what is issued from then on.
+    let key = new_key();
+    let bound = party.machine.with_key(&key);
+    let bound = bound.refresh(&renewed.text("refresh_token"), &[]).await;
+    assert_eq!(kind(&bound.granted()), of_key(&key));
+}
+
+/// A proof for the token endpoint, whose header and claims are changed.
+pub fn crafted(platform: &Platform, key: &TestKey, header: &Value, claims: &Value) -> String {
+    let merge = |mut into: Value, changes: &Value| {
+        for (name, value) in changes.as_object().unwrap() {
+            into[name] = value.clone();
+        }
+        into
+    };
+    let mut jwk = key.jwk("x");
+    jwk.as_object_mut().unwrap().remove("kid");
+    let usual = json!({"typ": "dpop+jwt", "alg": key.alg(), "jwk": jwk});
+    let header = merge(usual, header);
+    let random: &dyn Random = &OsRandom;
+    let usual = json!({
+        "jti": random.id(), "htm": "POST", "htu": format!("{}/token", platform.issuer()),
+        "iat": platform.clock().now().secs(),
+    });
+    key.sign(&header, &merge(usual, claims))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9449_4_3_the_token_endpoint_refuses_every_proof_that_is_not_for_it() {
+    let platform = Platform::start().await;
+    let key = TestKey::es256();
+    let now = platform.clock().now().secs();
+    let elsewhere = format!("{}/token", platform.url(Site::Api1));
+    let plain = json!({});
+    let mut private = key.jwk("x");
+    private["d"] = json!("AA");
+    let nonce = nonce(&platform).await;
+    let machine = batch(&platform);
+    for (header, claims) in [
+        (json!({"typ": "JWT"}), plain.clone()),
+        (json!({"alg": "RS256"}), plain.clone()),
+        (json!({"alg": "none"}), plain.clone()),
+        (json!({"jwk": null}), plain.clone()),
+        (json!({ "jwk": private }), plain.clone()),
+        (json!({"jwk": TestKey::es256().jwk("x")}), plain.clone()),
+        (plain.clone(), json!({"jti": null})),
+        (plain.clone(), json!({"htm": "GET"})),
+        (plain.clone(), json!({ "htu": elsewhere })),
+    ] {
+        let mut claims = claims;
+        claims["nonce"] = json!(nonce);
+        let proof = crafted(&platform, &key, &header, &claims);
+        let headers = [("dpop", &*proof)];
+        let refused = machine.post_with("/token", &CREDENTIALS, &headers).await;
+        let expected = (400, "invalid_dpop_proof".to_owned());
+        assert_eq!(refused.refusal(), expected, "{header} {claims}");
+        assert_eq!(refused.header("cache-control"), Some("no-store"));
+    }
+    // The nonce tells the time: a client's clock may be wrong (section 4.3, step 11).
+    for iat in [now - 3600, now + 3600] {
+        let proof = crafted(
+            &platform,
+            &key,
+            &plain,
+            &json!({ "nonce": nonce, "iat": iat }),
+        );
+        let headers = [("dpop", &*proof)];
+        let taken = machine.post_with("/token", &CREDENTIALS, &headers).await;
+        taken.granted();
+    }
+    let good = crafted(&platform, &key, &plain, &json!({ "nonce": nonce }));
+    let twice = [("dpop", &*good), ("dpop", &*good)];
+    let refused = batch(&platform)
+        .post_with("/token", &CREDENTIALS, &twice)
+        .await;
+    assert_eq!(refused.error(), "invalid_dpop_proof", "two headers");
+    let once = machine.post_with("/token", &CREDENTIALS, &twice[..1]);
+    once.await.granted();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9449_8_the_provider_asks_for_its_nonce_and_accepts_it_for_minutes() {
+    let platform = Platform::start().await;
+    let key = new_key();
+    let send = async |nonce: Option<&str>| {
+        let proof = proof(&platform, &key, nonce);
+        let headers = [("dpop", &*proof)];
+        let machine = batch(&platform);
+        machine.post_with("/token", &CREDENTIALS, &headers).await
+    };
+    let refused = send(None).await;
+    assert_eq!(refused.refusal(), (400, "use_dpop_nonce".to_owned()));
+    let nonce = refused.header("dpop-nonce").unwrap().to_owned();
+    let granted = send(Some(&nonce)).await.granted();
+    assert_eq!(granted.header("dpop-nonce"), Some(&*nonce), "section 8.2");
+    platform.advance(Duration::from_secs(100));
+    send(Some(&nonce)).await.granted();
+    platform.advance(Duration::from_secs(300));
+    let stale = send(Some(&nonce)).await;
+    assert_eq!(stale.refusal(), (400, "use_dpop_nonce".to_owned()));
+    let newer = stale.header("dpop-nonce").unwrap().to_owned();
+    assert_ne!(newer, nonce);
+    send(Some(&newer)).await.granted();
+    // A request without a proof gets no nonce, and pays for none.
+    let without = batch(&platform).token(&CREDENTIALS).await.granted();
+    assert_eq!(without.header("dpop-nonce"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9449_10_a_code_may_be_bound_to_a_key() {
+    let platform = Platform::start().await;
+    let key = new_key();
+    let party = Party::demo_rp(&platform);
+    let bound = [("dpop_jkt", key.jkt())];
+    let mut cli = party.cli();
+    let code = party.code(&mut cli, &bound).await;
+    // An attempt with another key, or without one, does not use the code up.
+    for other in [&party.machine, &party.machine.with_key(&new_key())] {
+        let redeeming = other.redeem(&code, &party.redirect_uri, &party.pkce.verifier);
+        let refused = redeeming.await;
+        assert_eq!(refused.refusal(), (400, "invalid_grant".to_owned()));
+    }
+    let party = party.with_key(&key);
+    assert_eq!(kind(&party.redeem(&code).await.granted()), of_key(&key));
+    for wrong in ["x", &"x".repeat(44), &format!("{}!", "x".repeat(42))] {
+        let answer = party.answer(&mut cli, &[("dpop_jkt", wrong)]).await;
+        assert_eq!(answer["error"], "invalid_request", "{wrong}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9449_10_1_a_pushed_request_with_a_proof_binds_its_code() {
+    let platform = Platform::start().await;
+    let key = new_key();
+    let party = Party::demo_rp(&platform);
+    let pusher = party.machine.with_key(&key);
+    let kept = pusher.push(&party.parameters(&[])).await;
+    assert_eq!(kept.status, 201, "{}", kept.body);
+    let request_uri = kept.text("request_uri");
+    let by_uri = format!(
+        "{}/authorize?client_id=demo_rp&request_uri={request_uri}",
+        platform.issuer()
+    );
+    let mut cli = party.cli();
+    cli.goto(&by_uri).await;
+    let answer = party.through_the_pages(&mut cli).await;
+    let (machine, uri) = (&party.machine, &party.redirect_uri);
+    let refused = machine.redeem(&answer["code"], uri, &party.pkce.verifier);
+    assert_eq!(refused.await.error(), "invalid_grant");
+    let redeemed = pusher.redeem(&answer["code"], uri, &party.pkce.verifier);
+    assert_eq!(kind(&redeemed.await.granted()), of_key(&key));
+
+    let other = new_key();
+    let named = party.parameters(&[("dpop_jkt", other.jkt())]);
+    let refused = pusher.push(&named).await;
+    assert_eq!(refused.refusal(), (400, "invalid_request".to_owned()));
+    let named = party.parameters(&[("dpop_jkt", key.jkt())]);
+    assert_eq!(pusher.push(&named).await.status, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9449_6_2_introspection_tells_the_key_and_the_type() {
+    let platform = Platform::start().await;
+    let key = new_key();
+    let party = Party::demo_rp(&platform).with_key(&key);
+    let tokens = party.tokens(&mut party.cli(), &[]).await;
+    let api = platform.machine(ClientAuth::basic("api-1", "api-1-secret"));
+    let token = tokens.text("access_token");
+    let said = api.introspect(&token, "application/json");
+    let said = said.await.granted().json();
+    assert_eq!(said["cnf"], json!({"jkt": key.jkt()}));
+    assert_eq!(said["token_type"], "DPoP");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc8693_an_exchanged_token_is_bound_to_the_key_of_who_exchanged_it_or_to_none() {
+    let platform = Platform::start().await;
+    let (alices, apis) = (new_key(), new_key());
+    let party = Party::demo_rp(&platform).with_key(&alices);
+    let tokens = party.tokens(&mut party.cli(), &[]).await;
+    let subject = tokens.text("access_token");
+    assert_eq!(bound_to(&subject), json!(alices.jkt()));
+    let api = platform.machine(ClientAuth::basic("api-1", "api-1-secret"));
+    let issued = api.exchange(&subject, API2, &[]).await.granted();
+    assert_eq!(kind(&issued), bearer());
+    let issued = api.with_key(&apis).exchange(&subject, API2, &[]).await;
+    assert_eq!(kind(&issued.granted()), of_key(&apis));
+
+    // The same over gRPC, whose URL is the public one of the service and the method's path.
+    let exchanger = Exchanger::api1(&platform);
+    let message = ExchangeRequest {
+        audience: vec![API2.to_owned()],
+        subject_token: subject.clone(),
+        subject_token_type: ACCESS_TOKEN.to_owned(),
+        ..ExchangeRequest::default()
+    };
+    let url = platform.grpc_url(Site::Idp) + "/sso.idp.v1.TokenExchange/Exchange";
+    let random: &dyn Random = &OsRandom;
+    let proof = |url: &str, nonce: Option<&str>| {
+        let request = ProofRequest {
+            method: "POST",
+            url,
+            token: None,
+            nonce,
+        };
+        apis.proof(&request, platform.clock().now(), random)
+            .unwrap()
+    };
+    let without = proof(&url, None);
+    let refused = exchanger.send_with(message.clone(), Some(&without));
+    let refused = refused.await.unwrap_err();
+    let nonce = refused.metadata().get("dpop-nonce").unwrap();
+    let nonce = nonce.to_str().unwrap().to_owned();
+    let good = proof(&url, Some(&nonce));
+    let issued = exchanger
+        .send_with(message.clone(), Some(&good))
+        .await
+        .unwrap();
+    assert_eq!(issued.token_type, "DPoP");
+    assert_eq!(bound_to(&issued.access_token), json!(apis.jkt()));
+    let http = format!("{}/token", platform.issuer());
+    for wrong in [good, proof(&http, Some(&nonce))] {
+        let refused = exchanger.send_with(message.clone(), Some(&wrong)).await;
+        assert_eq!(refused.unwrap_err().code(), tonic::Code::InvalidArgument);
+    }
+    let bare = exchanger.send_with(message, None).await.unwrap();
+    assert_eq!(bare.token_type, "Bearer");
+    assert_eq!(bound_to(&bare.access_token), Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9449_11_1_of_100_parallel_uses_of_one_proof_one_gets_a_token_on_both_stores() {
+    let redis = RedisServer::start();
+    for redis in [None, Some(&redis)] {
+        let platform = Platform::start_on(redis, &[]).await;
+        let nonce = nonce(&platform).await;
+        let proof: Arc<str> = proof(&platform, &new_key(), Some(&nonce)).into();
+        let machine = batch(&platform);
+        let uses = (0..100).map(|_| {
+            let (machine, proof) = (machine.clone(), Arc::clone(&proof));
+            tokio::spawn(async move {
+                let headers = [("dpop", &*proof)];
+                machine.post_with("/token", &CREDENTIALS, &headers).await
+            })
+        });
+        let mut granted = 0;
+        for one in uses.collect::<Vec<_>>() {
+            let answer = one.await.unwrap();
+            if answer.status == 200 {
+                granted += 1;
+            } else {
+                // On a busy machine a store may answer too late: no token for that either.
+                let expected = ["invalid_dpop_proof", "temporarily_unavailable"];
+                assert!(expected.contains(&&*answer.error()), "{}", answer.body);
+            }
+        }
+        assert_eq!(granted, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_gets_bound_tokens_and_its_refresh_token_is_bound() {
+    let platform = Platform::start().await;
+    let key = new_key();
+    let tv = platform.machine(ClientAuth::public("tv")).with_key(&key);
+    let device = Device::start(&tv).await;
+    device.is_allowed_by(&mut platform.cli(), ALICE).await;
+    let tokens = device.poll().await.granted();
+    assert_eq!(kind(&tokens), of_key(&key));
+    let refresh = tokens.text("refresh_token");
+    let thief = platform.machine(ClientAuth::public("tv"));
+    for thief in [thief.clone(), thief.with_key(&new_key())] {
+        let refused = thief.refresh(&refresh, &[]).await;
+        assert_eq!(refused.refusal(), (400, "invalid_grant".to_owned()));
+    }
+    let audience = [("resource", API1)];
+    let renewed = device.machine.refresh(&refresh, &audience).await;
+    assert_eq!(kind(&renewed.granted()), of_key(&key));
+}
