@@ -15,6 +15,9 @@ use crate::Config;
 
 /// The maximum size of a message in bytes.
 const MAX_MESSAGE: usize = 64 * 1024;
+/// The most of API-2's words, or of an error about its answer, that is repeated, in
+/// characters.
+const MAX_SENTENCE: usize = 200;
 
 /// An item in API-2's stock.
 #[derive(Debug, Deserialize, Serialize)]
@@ -123,14 +126,14 @@ impl Inventory {
             status => return Err(InventoryError::Answer(format!("it answered {status}"))),
         }
         let body = read_bounded(response).await.map_err(unreachable)?;
-        let stock: Stock =
-            serde_json::from_slice(&body).map_err(|e| InventoryError::Answer(e.to_string()))?;
+        let stock: Stock = serde_json::from_slice(&body)
+            .map_err(|e| InventoryError::Answer(sentence(&e.to_string())))?;
         Ok(stock.items)
     }
 }
 
 fn refused(status: &Status) -> InventoryError {
-    let words = || status.message().chars().take(200).collect();
+    let words = || sentence(status.message());
     match status.code() {
         Code::NotFound => InventoryError::UnknownItem,
         Code::FailedPrecondition => InventoryError::NotEnough(words()),
@@ -140,6 +143,11 @@ fn refused(status: &Status) -> InventoryError {
             InventoryError::Unreachable(words())
         }
         // UNAUTHENTICATED too: it concerns the exchanged token; the caller's token was valid.
-        code => InventoryError::Answer(format!("{code:?}: {}", status.message())),
+        code => InventoryError::Answer(format!("{code:?}: {}", words())),
     }
+}
+
+/// The start of what API-2 says: it goes into logs and answers.
+fn sentence(text: &str) -> String {
+    text.chars().take(MAX_SENTENCE).collect()
 }

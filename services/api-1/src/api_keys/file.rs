@@ -23,6 +23,8 @@ const LIVE_OF_A_NAME: usize = 2;
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// How long an ended key stays in the list.
 const LISTED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// The longest sentence about malformed JSON, in characters, without its line and column.
+const MAX_REASON: usize = 200;
 
 /// The file.
 #[derive(Clone, Debug)]
@@ -188,7 +190,7 @@ impl File {
             why,
         };
         let content: Content =
-            serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?;
+            serde_json::from_str(text).map_err(|error| unreadable(reason(&error)))?;
         if content.version != VERSION {
             let version = content.version;
             return Err(unreadable(format!("version {version} is not known here")));
@@ -277,6 +279,19 @@ impl Drop for Held {
     fn drop(&mut self) {
         // What stays is named by the next command.
         let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Says what is wrong with the JSON. `serde_json` repeats unknown names and values in full:
+/// a long one is cut, and the place in the file is kept.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.char_indices().nth(MAX_REASON) {
+        None => text,
+        Some((end, _)) => {
+            let (line, column) = (error.line(), error.column());
+            format!("{}… at line {line} column {column}", &text[..end])
+        }
     }
 }
 
@@ -371,6 +386,16 @@ mod tests {
             assert!(add(&file, "shop", 1).is_err(), "{text}");
             assert_eq!(fs::read_to_string(file.path()).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn an_error_names_the_place_and_cuts_what_it_repeats() {
+        let (_home, file) = file();
+        let text = format!("{{\"version\": 1,\n\"{}\": []}}", "vér".repeat(20_000));
+        let error = file.parse(&text).err().unwrap().to_string();
+        assert!(error.contains("unknown field `vérvér"), "{error}");
+        assert!(error.contains("… at line 2 column "), "{error}");
+        assert!(error.chars().count() < 400, "{error}");
     }
 
     #[test]
