@@ -65,7 +65,8 @@ impl OwnClient {
         if let Some(token) = shared.get(self, rejected) {
             return Ok(token);
         }
-        let fetched = self.fetch(audience).await;
+        // Boxed, so that a call that finds the token needs no room for this future.
+        let fetched = Box::pin(self.fetch(audience)).await;
         *last = fetched.as_ref().err().cloned();
         let grant = fetched?;
         let token = grant.access_token.clone();

@@ -130,19 +130,27 @@ async fn with_credential<T>(
         .sessions
         .credential(req, session, audience, None)
         .await?;
-    let (mut answer, has_new_nonce) = send(&credential).await?;
-    if is_refused(&answer) && has_new_nonce {
-        (answer, _) = send(&credential).await?;
+    let (answer, has_new_nonce) = send(&credential).await?;
+    if !is_refused(&answer) {
+        return Ok(answer);
     }
-    if is_refused(&answer) && credential.token().is_some() {
-        let rejected = Some(credential);
-        let fresh = bff
-            .sessions
-            .credential(req, session, audience, rejected)
-            .await?;
-        (answer, _) = send(&fresh).await?;
-    }
-    Ok(answer)
+    // Boxed, so that a call that is accepted needs no room for this future.
+    Box::pin(async {
+        let mut answer = answer;
+        if has_new_nonce {
+            (answer, _) = send(&credential).await?;
+        }
+        if is_refused(&answer) && credential.token().is_some() {
+            let rejected = Some(credential);
+            let fresh = bff
+                .sessions
+                .credential(req, session, audience, rejected)
+                .await?;
+            (answer, _) = send(&fresh).await?;
+        }
+        Ok(answer)
+    })
+    .await
 }
 
 impl Api1Port {
