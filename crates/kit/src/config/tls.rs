@@ -39,7 +39,7 @@ pub struct TlsArgs {
         value_name = "FILE"
     )]
     pub key: Option<PathBuf>,
-    /// Further host names and IP addresses in the certificates from the lab's CA
+    /// Further host names and IP addresses in the certificates from the lab's CA (without TLS_CERT_FILE)
     #[arg(
         long = "tls-names",
         id = "tls_names",
@@ -88,6 +88,10 @@ impl TlsArgs {
             let lab = Authority::load(dir?, now, random).map(Certificates::Issued);
             lab.map_err(|error| problems.add("STATE_DIR", error))
         } else {
+            if !self.names.is_empty() {
+                let why = "only without TLS_CERT_FILE, whose certificate has its own names";
+                problems.add("TLS_NAMES", why);
+            }
             let own = read_files(["TLS_CERT_FILE", "TLS_KEY_FILE"], files, now, problems)?;
             let internal = Authority::new(now, random);
             let own = internal.map(|internal| Certificates::Files { own, internal });
@@ -212,6 +216,17 @@ mod tests {
         assert_eq!(other, "TLS_CERT_FILE: needed with TLS_KEY_FILE");
         let off = read(&files(Some("/nowhere/a"), Some("/nowhere/b")), false).unwrap_err();
         assert_eq!(off.lines().count(), 2, "{off}");
+    }
+
+    #[test]
+    fn names_are_for_the_labs_certificates_alone() {
+        let with_names = TlsArgs {
+            names: vec!["idp".to_owned()],
+            ..files(Some("/nowhere/a"), Some("/nowhere/b"))
+        };
+        let refused = read(&with_names, true).unwrap_err();
+        assert!(refused.contains("TLS_NAMES: only without TLS_CERT_FILE"), "{refused}");
+        assert_eq!(refused.lines().count(), 3, "{refused}");
     }
 
     #[test]
