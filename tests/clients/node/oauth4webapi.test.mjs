@@ -258,6 +258,16 @@ flow('DPoP', async (rule) => {
     await rule('a bound token is of no use without its key (RFC 9449 §7.1, §7.2)', () =>
       assert.rejects(userinfo(options), (error) => error.cause?.some(({ parameters }) => parameters.error === 'invalid_token')))
   }
+  const whoami = (options) =>
+    processed(
+      () => oauth.protectedResourceRequest(tokens.access_token, 'GET', new URL('/whoami', API1_URL), undefined, null, options),
+      (response) => response.json())
+  const seen = await rule('API-1 takes the token with a proof, and gives out a nonce (RFC 9449 §7.1, §9)', () => whoami({ DPoP }))
+  assert.deepEqual([seen.sub, seen.client_id], [sub, 'strict-public'])
+  for (const options of [{}, { DPoP: other }]) {
+    await rule('API-1 refuses the token without its key (RFC 9449 §7.1, §7.2)', () =>
+      assert.rejects(whoami(options), (error) => error.cause?.some(({ parameters }) => parameters.error === 'invalid_token')))
+  }
   await rule('a resource server is told the key (RFC 9449 §6.2)', async () => {
     const api = { client_id: 'api-1' }
     const response = await oauth.introspectionRequest(as, api, oauth.ClientSecretBasic('api-1-secret'), tokens.access_token)

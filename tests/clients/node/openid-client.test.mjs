@@ -221,6 +221,14 @@ flow('DPoP', async (rule) => {
     await rule('a bound token is of no use without its key (RFC 9449 §7.1, §7.2)', () =>
       assert.rejects(userinfo(options), (error) => error.cause?.some(({ parameters }) => parameters.error === 'invalid_token')))
   }
+  const whoami = (options) =>
+    client.fetchProtectedResource(config, tokens.access_token, new URL('/whoami', API1_URL), 'GET', null, undefined, options)
+  const seen = await rule('API-1 takes the token with a proof, and gives out a nonce (RFC 9449 §7.1, §9)', () => whoami({ DPoP }))
+  assert.equal((await seen.json()).client_id, 'strict-public')
+  for (const options of [{}, { DPoP: other }]) {
+    await rule('API-1 refuses the token without its key (RFC 9449 §7.1, §7.2)', () =>
+      assert.rejects(whoami(options), (error) => error.cause?.some(({ parameters }) => parameters.error === 'invalid_token')))
+  }
   await rule('the refresh token of a public client is bound to its key (RFC 9449 §5)', () =>
     assert.rejects(client.refreshTokenGrant(config, tokens.refresh_token, {}, { DPoP: other }), { error: 'invalid_grant' }))
   const renewed = await rule('it is redeemed with the key (RFC 9449 §5)', () =>
@@ -234,4 +242,7 @@ flow('DPoP without a user', async (rule) => {
   const tokens = await rule('a bound token of a client (RFC 9449 §5)', () =>
     client.clientCredentialsGrant(config, { resource: API1, scope: API1_READ }, { DPoP }))
   assert.equal(tokens.token_type, 'dpop')
+  const answer = await rule('API-1 takes it with a proof (RFC 9449 §7.1)', () =>
+    client.fetchProtectedResource(config, tokens.access_token, new URL('/whoami', API1_URL), 'GET', null, undefined, { DPoP }))
+  assert.equal((await answer.json()).client_id, 'strict')
 })

@@ -1,7 +1,13 @@
 // The running provider and the clients that it knows, from the environment that
 // scripts/clients sets.
 
+import dns from 'node:dns'
 import { readFileSync } from 'node:fs'
+
+// Names below localhost are loopback addresses (RFC 6761 §6.3). Not every system's resolver
+// knows them.
+const lookup = dns.lookup
+dns.lookup = (name, ...rest) => lookup(name.endsWith('.localhost') ? 'localhost' : name, ...rest)
 
 function setting(name) {
   const value = process.env[name]
@@ -10,7 +16,9 @@ function setting(name) {
 }
 
 export const ISSUER = new URL(setting('STRICT_ISSUER'))
+/** API-1's public URL, which DPoP proofs name (`htu`). */
 export const API1_URL = new URL(setting('STRICT_API1_URL'))
+API1_URL.hostname = 'api1.localhost'
 /** The user's name and password. */
 export const ALICE = { username: 'alice', password: 'wonderland' }
 
