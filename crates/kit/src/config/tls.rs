@@ -225,7 +225,10 @@ mod tests {
             ..files(Some("/nowhere/a"), Some("/nowhere/b"))
         };
         let refused = read(&with_names, true).unwrap_err();
-        assert!(refused.contains("TLS_NAMES: only without TLS_CERT_FILE"), "{refused}");
+        assert!(
+            refused.contains("TLS_NAMES: only without TLS_CERT_FILE"),
+            "{refused}"
+        );
         assert_eq!(refused.lines().count(), 3, "{refused}");
     }
 
