@@ -199,7 +199,8 @@ class Rehearsal:
         def port(match):
             number = int(match[3])
             # A certificate is good for the service's names, and not for the address.
-            host = match[2].replace("-", "") + ".localhost" if match[1] == "https://" else "127.0.0.1"
+            site = match[2].removesuffix("-bff").replace("-", "")
+            host = f"{site}.localhost" if match[1] == "https://" else "127.0.0.1"
             return f"{match[1]}{host}:{self.redis_port if number == 6379 else number + self.offset}"
         text = re.sub(r"(?m)^port 6379$", f"port {self.redis_port}", text)
         text = re.sub(r"(?m)^bind .*$", "bind 127.0.0.1", text)
@@ -275,13 +276,16 @@ class Rehearsal:
         with open(os.path.join(self.home, f"{name}.log"), encoding="utf-8") as file:
             return "".join(file.readlines()[-8:])
 
-    def ready(self, name, port, until):
+    def ready(self, name, probe, until):
+        # As the kubelet does it: no certificate is checked.
+        unchecked = ssl.create_default_context()
+        unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
         while True:
             ended = next((n for n, process, _ in self.running if process.poll() is not None), None)
             if ended:
                 raise SystemExit(f"{ended} ended:\n{self.tail(ended)}")
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
+                with urllib.request.urlopen(probe, timeout=5, context=unchecked):
                     return
             except (urllib.error.URLError, OSError) as error:
                 if time.monotonic() > until:
@@ -298,23 +302,26 @@ class Rehearsal:
             log = open(os.path.join(self.home, "redis.log"), "w", encoding="utf-8")
             words = ["redis-server", "--port", str(self.redis_port), "--bind", "127.0.0.1", "--save", "", "--dir", self.home]
             self.running.append(("redis", subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT), log))
-        ports = {}
+        probes = {}
         for one in self.objects:
             if one["kind"] == "Deployment" and not one["metadata"]["name"].endswith("-jaeger"):
                 container = pod_template(one)[1]["containers"][0]
                 name = container["name"]
                 self.start(name, one)
-                ports[name] = next(port["containerPort"] for port in container["ports"] if port["name"] == "http") + self.offset
+                probe = container["readinessProbe"]["httpGet"]
+                port = next(port["containerPort"] for port in container["ports"] if port["name"] == probe["port"])
+                scheme = probe.get("scheme", "HTTP").lower()
+                probes[name] = f"{scheme}://127.0.0.1:{port + self.offset}{probe['path']}"
         until = time.monotonic() + READY_S
-        for name, port in ports.items():
-            self.ready(name, port, until)
+        for name, probe in probes.items():
+            self.ready(name, probe, until)
         check = next(one for one in self.objects if one["kind"] == "Pod")
         story = self.once("check", check)
         for name, process, _ in reversed(self.running):
             process.send_signal(signal.SIGTERM)
             if process.wait(END_S) != 0:
                 raise SystemExit(f"{name} ended with {process.returncode}:\n{self.tail(name)}")
-        return len(ports), next(line for line in reversed(story.splitlines()) if " steps " in line)
+        return len(probes), next(line for line in reversed(story.splitlines()) if " steps " in line)
 
     def stop(self):
         for _, process, log in reversed(self.running):
