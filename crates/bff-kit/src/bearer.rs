@@ -51,13 +51,18 @@ impl Bearer {
 
     /// Whether it is this token; in constant time.
     pub(crate) fn is(&self, token: &str) -> bool {
-        verify_slices_are_equal(self.token().as_bytes(), token.as_bytes()).is_ok()
+        verify_slices_are_equal(self.bytes(), token.as_bytes()).is_ok()
     }
 
     /// The token alone.
     pub(crate) fn token(&self) -> &str {
-        let text = self.0.to_str().unwrap_or_default();
-        text.split_once(' ').unwrap_or_default().1
+        // It was text when it was made.
+        std::str::from_utf8(self.bytes()).unwrap_or_default()
+    }
+
+    fn bytes(&self) -> &[u8] {
+        let scheme = if self.is_bound() { DPOP } else { BEARER };
+        self.0.as_bytes().get(scheme.len()..).unwrap_or_default()
     }
 
     /// The audience that a JWT names; `None` for an opaque token. To its client an

@@ -1,7 +1,12 @@
 //! The cost of a request: bytes of cookies, commands to the store, time to verify
 //! cookies. Each response has it in `Server-Timing`.
 
-use std::{cell::Cell, time::Duration};
+use std::{
+    cell::Cell,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use actix_web::{
     Error,
@@ -9,6 +14,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::header::{HeaderName, HeaderValue},
 };
+use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use web_kit::trace;
 
@@ -20,13 +26,34 @@ tokio::task_local! {
     static VERIFYING: Cell<Duration>;
 }
 
+pin_project! {
+    /// The future of [`verifying`], which keeps its argument once.
+    pub(crate) struct Verifying<F> {
+        started: Option<Instant>,
+        #[pin]
+        work: F,
+    }
+}
+
+impl<F: Future> Future for Verifying<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let parts = self.project();
+        let started = *parts.started.get_or_insert_with(Instant::now);
+        let outcome = ready!(parts.work.poll(cx));
+        // Fails outside of a request, where nothing is measured.
+        let _ = VERIFYING.try_with(|total| total.set(total.get() + started.elapsed()));
+        Poll::Ready(outcome)
+    }
+}
+
 /// Counts the time of `work` as spent on verifying cookies.
-pub(crate) async fn verifying<F: Future>(work: F) -> F::Output {
-    let started = Instant::now();
-    let outcome = work.await;
-    // Fails outside of a request, where nothing is measured.
-    let _ = VERIFYING.try_with(|total| total.set(total.get() + started.elapsed()));
-    outcome
+pub(crate) const fn verifying<F: Future>(work: F) -> Verifying<F> {
+    Verifying {
+        started: None,
+        work,
+    }
 }
 
 /// Measures `answering`, the rest of the request, and adds `Server-Timing` to its response.
@@ -35,16 +62,14 @@ pub(crate) async fn measured<B: MessageBody>(
     answering: impl AsyncFnOnce(ServiceRequest) -> Result<ServiceResponse<B>, Error>,
 ) -> Result<ServiceResponse<B>, Error> {
     let bytes = cookies::bytes(req.headers());
-    let answering = async {
-        let answer = answering(req).await;
-        (answer, VERIFYING.with(Cell::get))
-    };
-    let answering = VERIFYING.scope(Cell::default(), answering);
-    let ((answer, verifying), commands) = store::op_count::counted(answering).await;
+    let counted = store::op_count::counted(answering(req));
+    let mut working = pin!(VERIFYING.scope(Cell::default(), counted));
+    let (answer, commands) = working.as_mut().await;
+    let verifying = working.take_value().map(Cell::into_inner);
     let mut answer = answer?;
     trace::span_of(answer.request()).record("sso.store_commands", i64::from(commands));
     // Whole numbers, because formatting a float costs as much as everything else here.
-    let micros = verifying.as_micros();
+    let micros = verifying.unwrap_or_default().as_micros();
     let timing = format!(
         "cookies;desc=\"{bytes} bytes\", store;desc=\"{commands} commands\", verify;dur={}.{:03}",
         micros / 1000,

@@ -3,23 +3,48 @@
 //! [`Traced`](crate::Traced) adds each operation. Outside of [`counted`] that costs
 //! one read of a thread-local variable.
 
-use std::cell::Cell;
+use std::{
+    cell::Cell,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+use tokio::task::futures::TaskLocalFuture;
 
 tokio::task_local! {
     static COUNT: Cell<u32>;
 }
 
+pin_project! {
+    /// The future of [`counted`]. An `async fn` would keep its argument twice, before and
+    /// during the wait, and copy it in between.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Counted<F> {
+        #[pin]
+        work: TaskLocalFuture<Cell<u32>, F>,
+    }
+}
+
+impl<F: Future> Future for Counted<F> {
+    type Output = (F::Output, u32);
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut work = self.project().work;
+        let output = ready!(work.as_mut().poll(cx));
+        let operations = work.take_value().map_or(0, Cell::into_inner);
+        add(operations);
+        Poll::Ready((output, operations))
+    }
+}
+
 /// Runs `work` and counts the store operations that it makes in this task. A task
 /// that `work` spawns counts for itself, and [`add`] adds its count here. An outer
 /// count includes this one.
-pub async fn counted<F: Future>(work: F) -> (F::Output, u32) {
-    let both = async {
-        let output = work.await;
-        (output, COUNT.with(Cell::get))
-    };
-    let (output, operations) = COUNT.scope(Cell::new(0), both).await;
-    add(operations);
-    (output, operations)
+pub fn counted<F: Future>(work: F) -> Counted<F> {
+    Counted {
+        work: COUNT.scope(Cell::new(0), work),
+    }
 }
 
 /// Adds `operations` to the count of the current task, if there is one.

@@ -62,6 +62,12 @@ impl<'r> Cookies<'r> {
         own.next().is_none().then(|| text(value)).flatten()
     }
 
+    /// Whether the request has one cookie `name`, whatever its value.
+    pub fn has(&self, name: &str) -> bool {
+        let mut own = self.named(name);
+        own.next().is_some() && own.next().is_none()
+    }
+
     /// Whether the request has a cookie `name`, once or more often.
     pub fn brings(&self, name: &str) -> bool {
         self.named(name).next().is_some()

