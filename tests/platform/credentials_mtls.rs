@@ -11,11 +11,7 @@ use kit::{
 };
 use serde_json::{Value, json};
 use testkit::{Child, HeadlessBrowser, Platform, binary};
-use tests::{
-    ALICE, BOB, in_modes,
-    logout::{log_out_everywhere, until_signed_out},
-    sign_in_to,
-};
+use tests::{ALICE, BOB, in_modes, logout::calls_end_with_the_login, sign_in_to};
 
 /// How long access tokens live.
 const ACCESS_TOKEN: Duration = Duration::from_secs(900);
@@ -70,22 +66,14 @@ async fn rfc8705_3_every_call_to_api_1_is_by_the_apps_certificate(mode: &str) {
 
 async fn the_bound_token_is_renewed_and_no_call_outlives_the_login(mode: &str) {
     let platform = by_certificate(mode).await;
-    let (app, other) = (platform.url(Site::App1), platform.url(Site::App2));
     let mut cli = platform.cli();
-    sign_in_to(&mut cli, &app, ALICE).await;
+    sign_in_to(&mut cli, &platform.url(Site::App1), ALICE).await;
     for _ in 0..3 {
         told(&mut cli, "/api1/whoami").await;
         platform.advance(ACCESS_TOKEN);
     }
     told(&mut cli, "/api1/whoami").await;
-    let before = cli.jar();
-    cli.goto(&format!("{other}/login")).await;
-    log_out_everywhere(&mut cli, &other).await;
-    // Neither the browser nor somebody with its former cookies gets on.
-    for cookie in before.of("app1.localhost") {
-        cli.set_cookie("app1.localhost", &cookie.name, &cookie.value);
-    }
-    until_signed_out(&mut cli, &format!("{app}/api1/whoami")).await;
+    calls_end_with_the_login(&platform, &mut cli, &["/api1/whoami"]).await;
 }
 
 in_modes!([stateful stateless hybrid cached] [

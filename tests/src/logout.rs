@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use kit::config::Site;
 use reqwest::Method;
 use serde_json::Value;
-use testkit::{HeadlessBrowser, Response};
+use testkit::{HeadlessBrowser, Platform, Response};
 
 /// Signs out at `app`: `scope` is `app`, or empty for everywhere. Where the
 /// browser is to go then is left to the test.
@@ -47,5 +48,24 @@ pub async fn until_signed_out(cli: &mut HeadlessBrowser, url: &str) {
         let is_late = began.elapsed() > Duration::from_secs(60);
         assert!(!is_late, "{}: {}", answer.status, answer.body);
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Signs a browser of app1 out everywhere, at app2, and waits until app1 refuses calls to
+/// each of `paths`: those of the browser, and those of somebody with its former cookies.
+pub async fn calls_end_with_the_login(
+    platform: &Platform,
+    cli: &mut HeadlessBrowser,
+    paths: &[&str],
+) {
+    let (app, other) = (platform.url(Site::App1), platform.url(Site::App2));
+    let before = cli.jar();
+    cli.goto(&format!("{other}/login")).await;
+    log_out_everywhere(cli, &other).await;
+    for cookie in before.of("app1.localhost") {
+        cli.set_cookie("app1.localhost", &cookie.name, &cookie.value);
+    }
+    for path in paths {
+        until_signed_out(cli, &format!("{app}{path}")).await;
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use testkit::{Child, HeadlessBrowser, Platform, binary};
 use tests::{
     ALICE, BOB, in_modes,
-    logout::{log_out_everywhere, until_signed_out},
+    logout::{calls_end_with_the_login, log_out_everywhere},
     sign_in_to,
 };
 
@@ -89,22 +89,14 @@ async fn the_app_states_who_is_signed_in_and_no_browser_states_anybody(mode: &st
 
 async fn no_call_outlives_the_login(mode: &str) {
     let platform = by_header(mode, &[]).await;
-    let (app, other) = (platform.url(Site::App1), platform.url(Site::App2));
     let mut cli = platform.cli();
-    sign_in_to(&mut cli, &app, ALICE).await;
+    sign_in_to(&mut cli, &platform.url(Site::App1), ALICE).await;
     for _ in 0..2 {
         told(&mut cli, "/api1/whoami").await;
         platform.advance(ACCESS_TOKEN);
     }
     told(&mut cli, "/api1/whoami").await;
-    let before = cli.jar();
-    cli.goto(&format!("{other}/login")).await;
-    log_out_everywhere(&mut cli, &other).await;
-    // Neither the browser nor somebody with its former cookies gets on.
-    for cookie in before.of("app1.localhost") {
-        cli.set_cookie("app1.localhost", &cookie.name, &cookie.value);
-    }
-    until_signed_out(&mut cli, &format!("{app}/api1/whoami")).await;
+    calls_end_with_the_login(&platform, &mut cli, &["/api1/whoami"]).await;
 }
 
 in_modes!([stateful stateless hybrid cached] [
