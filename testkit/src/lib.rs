@@ -46,5 +46,5 @@ pub use processes::{Plan, Processes, binary, free_offset};
 pub use rcgen;
 pub use store::test_redis::{RedisCluster, RedisSentinels, RedisServer, RedisUser};
 pub use terminal::Terminal;
-pub use tls_front::{Spoken, TlsFront};
+pub use tls_front::{Protocol, TlsFront};
 pub use wire_tap::WireTap;

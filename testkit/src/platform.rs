@@ -13,7 +13,7 @@ use kit::{
     running::Running,
     shutdown::Shutdown,
     state_dir::StateDir,
-    tls::{Acceptor, Authority, ClientCertificates, Identity, Spoken},
+    tls::{Acceptor, Authority, ClientCertificates, Identity, Protocol},
 };
 use store::test_redis::RedisServer;
 use tempfile::TempDir;
@@ -358,12 +358,12 @@ fn open_ports(
         if let Some(ca) = ca {
             let names = [addresses.host(site), "localhost".to_owned()];
             let identity = Identity::issued(ca, &names, SystemClock.now()).unwrap();
-            let tls = |spoken| {
+            let tls = |protocol| {
                 let identity = identity.clone();
-                Acceptor::new(identity, spoken, ClientCertificates::Ignored).unwrap()
+                Acceptor::new(identity, protocol, ClientCertificates::Ignored).unwrap()
             };
-            listeners.http.tls = Some(tls(Spoken::Http));
-            listeners.grpc.tls = Some(tls(Spoken::Grpc));
+            listeners.http.tls = Some(tls(Protocol::Http));
+            listeners.grpc.tls = Some(tls(Protocol::Grpc));
         }
         let tap = WireTap::in_front_of(listeners.http[0].local_addr().unwrap());
         addresses = addresses.with_port(site, tap.address().port());

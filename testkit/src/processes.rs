@@ -50,7 +50,7 @@ pub struct Plan {
     /// substitutes ([`Processes::configure_idp`]).
     pub idp_config: Vec<(&'static str, &'static str)>,
     /// Whether the BFFs reach the IdP through a [`FaultProxy`].
-    pub gated: bool,
+    pub proxied_idp: bool,
     /// Whether all processes reach each other over TLS, through a [`TlsFront`].
     pub over_tls: bool,
     /// Whether all of them reach Redis through a [`WireTap`].
@@ -69,7 +69,7 @@ pub struct Processes {
     members: BTreeMap<String, Member>,
     taps: BTreeMap<String, WireTap>,
     probes: Option<Probes>,
-    gate: Option<FaultProxy>,
+    fault_proxy: Option<FaultProxy>,
     front: Option<TlsFront>,
     redis_tap: Option<WireTap>,
     addresses: Addresses,
@@ -104,7 +104,7 @@ impl Processes {
             members: BTreeMap::new(),
             taps: BTreeMap::new(),
             probes: None,
-            gate: plan.gated.then(|| FaultProxy::leading_to(idp)),
+            fault_proxy: plan.proxied_idp.then(|| FaultProxy::leading_to(idp)),
             front: None,
             redis_tap,
             addresses,
@@ -270,9 +270,9 @@ impl Processes {
             let file = self.idp_config().display().to_string();
             environment.push(own("IDP_CONFIG", &file));
         }
-        if let (Some(gate), Site::App1 | Site::App2) = (&self.gate, site) {
-            let door = format!("http://{}", gate.door(name));
-            environment.push(own("IDP_INTERNAL_URL", &door));
+        if let (Some(proxy), Site::App1 | Site::App2) = (&self.fault_proxy, site) {
+            let url = format!("http://{}", proxy.listen_for(name));
+            environment.push(own("IDP_INTERNAL_URL", &url));
         }
         if let Some(front) = &self.front {
             environment.extend(self.over_tls(front));

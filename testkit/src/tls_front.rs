@@ -20,14 +20,14 @@ use tokio_rustls::{
 
 /// The protocol of the server behind the front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Spoken {
+pub enum Protocol {
     /// HTTP/1.1.
     Http,
     /// gRPC, for clients that offer `h2` (ALPN).
     Grpc,
 }
 
-type Servers = Arc<Mutex<BTreeMap<(String, Spoken), SocketAddr>>>;
+type Servers = Arc<Mutex<BTreeMap<(String, Protocol), SocketAddr>>>;
 
 /// One port for all names. A client's server name (SNI) and protocol (ALPN)
 /// select the server. Stops when dropped.
@@ -55,10 +55,10 @@ impl TlsFront {
     }
 
     /// Routes connections for `name` to `server`.
-    pub fn lead(&self, name: &str, spoken: Spoken, server: SocketAddr) {
+    pub fn lead(&self, name: &str, protocol: Protocol, server: SocketAddr) {
         self.servers
             .lock()
-            .insert((name.to_owned(), spoken), server);
+            .insert((name.to_owned(), protocol), server);
     }
 
     /// `https://<name>:<port>`.
@@ -87,12 +87,12 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, servers: Servers) {
                 return;
             };
             let session = stream.get_ref().1;
-            let spoken = match session.alpn_protocol() {
-                Some(b"h2") => Spoken::Grpc,
-                _ => Spoken::Http,
+            let protocol = match session.alpn_protocol() {
+                Some(b"h2") => Protocol::Grpc,
+                _ => Protocol::Http,
             };
             let name = session.server_name().unwrap_or_default().to_owned();
-            let server = servers.lock().get(&(name, spoken)).copied();
+            let server = servers.lock().get(&(name, protocol)).copied();
             if let Some(server) = server
                 && let Ok(mut behind) = TcpStream::connect(server).await
             {

@@ -75,8 +75,8 @@ impl Story {
     }
 
     /// What the page says went wrong.
-    async fn trouble(&self) -> String {
-        self.browser.text("#trouble:not([hidden])").await
+    async fn error(&self) -> String {
+        self.browser.text("#error:not([hidden])").await
     }
 
     async fn fits_a_narrow_screen(&self) {
@@ -276,7 +276,7 @@ async fn a_callback_that_does_not_match_shows_an_error_page_and_its_code_is_not_
         .await;
     assert!(
         story
-            .trouble()
+            .error()
             .await
             .contains("No login waits for this answer")
     );
@@ -314,8 +314,8 @@ async fn a_callback_that_does_not_match_shows_an_error_page_and_its_code_is_not_
             .replace("{state}", &state)
             .replace("{issuer}", &issuer);
         browser.goto(&format!("{spa}/callback?{query}")).await;
-        let trouble = story.trouble().await;
-        assert!(trouble.contains(sentence), "{query}: {trouble}");
+        let error = story.error().await;
+        assert!(error.contains(sentence), "{query}: {error}");
         assert_eq!(
             browser.url().await.as_str(),
             format!("{spa}/"),
@@ -356,8 +356,8 @@ async fn an_id_token_of_another_nonce_and_a_code_of_another_verifier_sign_nobody
         browser.fill("password", ALICE.1).await;
         browser.press("Sign in").await;
         browser.until_at(&story.spa).await;
-        let trouble = story.trouble().await;
-        assert!(trouble.contains(sentence), "{kept}: {trouble}");
+        let error = story.error().await;
+        assert!(error.contains(sentence), "{kept}: {error}");
         assert!(!browser.has("[data-signed-in=true]:not([hidden])").await);
         assert!(!browser.source().await.contains("Hello, Alice"));
         let taken = story.tokens();
@@ -377,7 +377,7 @@ async fn an_unreachable_provider_is_explained_and_the_button_works_again() {
     cdp.send_raw("Network.enable", json!({})).await.unwrap();
     block(json!(["*idp.localhost*"])).await;
     story.browser.press("Sign in").await;
-    assert!(story.trouble().await.contains("No response"));
+    assert!(story.error().await.contains("No response"));
     block(json!([])).await;
     story.sign_in().await;
 }

@@ -1,5 +1,5 @@
-//! API-1's legacy door: API keys, as an operator adds, rotates and revokes them, and as
-//! programs and App 1 use them.
+//! API keys for API-1, as an operator adds, rotates and revokes them, and as programs and
+//! App 1 use them.
 
 use std::{path::Path, time::Duration};
 

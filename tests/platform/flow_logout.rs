@@ -230,7 +230,7 @@ async fn with_redis_the_other_app_is_notified_at_once(mode: &str) {
 /// browser signs out: the cookies that it brings then are of a session that is over.
 async fn a_late_response_does_not_restore_the_session(mode: &str) {
     let mut plan = Plan {
-        gated: true,
+        proxied_idp: true,
         ..Plan::default()
     };
     // Short, so that each use moves the session on and sets its cookies anew.
@@ -241,15 +241,15 @@ async fn a_late_response_does_not_restore_the_session(mode: &str) {
     let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app1, ALICE).await;
     sleep(Duration::from_millis(1100)).await;
-    let gate = platform.gate();
-    gate.forget();
-    gate.slow_down("/token", HELD);
+    let proxy = platform.fault_proxy();
+    proxy.forget();
+    proxy.slow_down("/token", HELD);
     let mut late = cli.second_tab();
     let url = format!("{app1}/api2/data");
     let calling = async { late.try_get(&url).await.unwrap() };
     let leaving = async {
         let minted = async {
-            while !gate
+            while !proxy
                 .calls("/token")
                 .iter()
                 .any(|call| call.status.is_some())
@@ -263,7 +263,7 @@ async fn a_late_response_does_not_restore_the_session(mode: &str) {
         );
         let said = log_out_at(&mut cli, &app1, "app").await;
         assert!(
-            gate.calls("/token").iter().all(|call| !call.is_delivered),
+            proxy.calls("/token").iter().all(|call| !call.is_delivered),
             "{said}"
         );
     };

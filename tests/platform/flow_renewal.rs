@@ -54,7 +54,7 @@ impl Scene {
     async fn set_with(mode: &str, changes: &[(&'static str, &'static str)]) -> Self {
         let plan = Plan {
             replicas: 2,
-            gated: true,
+            proxied_idp: true,
             idp_config: [&[(USUAL, SHORT.0)], changes].concat(),
             ..Plan::default()
         };
@@ -70,7 +70,7 @@ impl Scene {
         // The new tokens live long enough not to expire under the test's hands.
         scene.reconfigure_idp(changes).await;
         sleep_until(expired).await;
-        scene.platform.gate().forget();
+        scene.platform.fault_proxy().forget();
         scene
     }
 
@@ -82,7 +82,7 @@ impl Scene {
     }
 
     fn redeems(&self) -> Vec<ProxiedCall> {
-        self.platform.gate().calls("/token")
+        self.platform.fault_proxy().calls("/token")
     }
 
     /// The session lives, and its new tokens serve without another redeem.
@@ -146,9 +146,9 @@ async fn storm(cli: &HeadlessBrowser, app: &str) {
 }
 
 /// Who waits for an answer that the provider has given already.
-async fn holder(gate: &FaultProxy) -> String {
+async fn holder(proxy: &FaultProxy) -> String {
     loop {
-        let mut redeems = gate.calls("/token").into_iter();
+        let mut redeems = proxy.calls("/token").into_iter();
         let half_way = redeems.find(|call| call.status.is_some() && call.ended.is_none());
         if let Some(call) = half_way {
             break call.by;
@@ -194,7 +194,7 @@ fn one_an_audience(redeems: &[ProxiedCall], repeated: usize) {
 
 async fn a_slow_token_endpoint_is_called_once_per_audience(mode: &str) {
     let mut scene = Scene::set(mode).await;
-    scene.platform.gate().slow_down("/token", SLOW);
+    scene.platform.fault_proxy().slow_down("/token", SLOW);
     storm(&scene.cli, &scene.app).await;
     one_an_audience(&scene.redeems(), 0);
     scene.lives_on().await;
@@ -202,7 +202,7 @@ async fn a_slow_token_endpoint_is_called_once_per_audience(mode: &str) {
 
 async fn a_500_from_the_token_endpoint_costs_one_more_request(mode: &str) {
     let mut scene = Scene::set(mode).await;
-    scene.platform.gate().refuse_next("/token", 500);
+    scene.platform.fault_proxy().refuse_next("/token", 500);
     storm(&scene.cli, &scene.app).await;
     one_an_audience(&scene.redeems(), 1);
     scene.lives_on().await;
@@ -210,7 +210,7 @@ async fn a_500_from_the_token_endpoint_costs_one_more_request(mode: &str) {
 
 async fn a_response_lost_after_the_rotation_costs_one_more_request(mode: &str) {
     let mut scene = Scene::set(mode).await;
-    scene.platform.gate().lose_next_answer("/token");
+    scene.platform.fault_proxy().lose_next_answer("/token");
     storm(&scene.cli, &scene.app).await;
     one_an_audience(&scene.redeems(), 1);
     scene.lives_on().await;
@@ -218,9 +218,9 @@ async fn a_response_lost_after_the_rotation_costs_one_more_request(mode: &str) {
 
 async fn killing_the_lease_holder_costs_one_more_request(mode: &str) {
     let mut scene = Scene::set(mode).await;
-    scene.platform.gate().slow_down("/token", SLOW);
+    scene.platform.fault_proxy().slow_down("/token", SLOW);
     let kill = async {
-        let holder = timeout(PATIENCE, holder(scene.platform.gate())).await;
+        let holder = timeout(PATIENCE, holder(scene.platform.fault_proxy())).await;
         scene.platform.kill(&holder.unwrap());
     };
     tokio::join!(storm(&scene.cli, &scene.app), kill);
@@ -246,7 +246,7 @@ fn one_per_replica_and_audience(redeems: &[ProxiedCall], repeated: usize) {
 
 async fn without_a_lease(faults: impl Fn(&FaultProxy), repeated: usize) {
     let mut scene = Scene::set("stateless").await;
-    faults(scene.platform.gate());
+    faults(scene.platform.fault_proxy());
     storm(&scene.cli, &scene.app).await;
     one_per_replica_and_audience(&scene.redeems(), repeated);
     scene.lives_on().await;
@@ -262,17 +262,17 @@ in_modes!([stateful hybrid cached] [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stateless_a_slow_token_endpoint_is_called_once_per_replica_and_audience() {
-    without_a_lease(|gate| gate.slow_down("/token", SLOW), 0).await;
+    without_a_lease(|proxy| proxy.slow_down("/token", SLOW), 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stateless_a_500_from_the_token_endpoint_costs_one_more_request() {
-    without_a_lease(|gate| gate.refuse_next("/token", 500), 1).await;
+    without_a_lease(|proxy| proxy.refuse_next("/token", 500), 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stateless_a_response_lost_after_the_rotation_costs_one_more_request() {
-    without_a_lease(|gate| gate.lose_next_answer("/token"), 1).await;
+    without_a_lease(|proxy| proxy.lose_next_answer("/token"), 1).await;
 }
 
 /// Nothing is replaced, so a token that was sent before is as good as ever: by
@@ -280,7 +280,7 @@ async fn stateless_a_response_lost_after_the_rotation_costs_one_more_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stateless_a_client_without_rotation_needs_no_grace() {
     let mut scene = Scene::set_with("stateless", &[NO_ROTATION, SHORT_GRACE]).await;
-    scene.platform.gate().slow_down("/token", SLOW);
+    scene.platform.fault_proxy().slow_down("/token", SLOW);
     storm(&scene.cli, &scene.app).await;
     let redeems = scene.redeems();
     one_per_replica_and_audience(&redeems, 0);
@@ -290,7 +290,7 @@ async fn stateless_a_client_without_rotation_needs_no_grace() {
     for name in scene.platform.replicas_of("app1-bff") {
         scene.platform.restart(&name).await;
     }
-    scene.platform.gate().forget();
+    scene.platform.fault_proxy().forget();
     scene.forget_access_tokens();
     for path in ["/api1/data", "/api2/data"] {
         let answer = scene.cli.fetch_get(path).await;

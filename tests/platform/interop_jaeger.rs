@@ -123,7 +123,7 @@ async fn a_login_a_slow_token_call_and_a_denied_request_are_found_in_jaeger() {
     };
     let platform = Processes::start(&Plan {
         otlp_endpoint: Some(environment("JAEGER_OTLP")),
-        gated: true,
+        proxied_idp: true,
         ..Plan::default()
     })
     .await;
@@ -190,7 +190,7 @@ async fn a_slow_token_call_can_be_found_in_traces(
     cli: &mut HeadlessBrowser,
 ) {
     platform
-        .gate()
+        .fault_proxy()
         .slow_down("/token", Duration::from_millis(1500));
     let answer = cli.fetch_get("/api2/data").await;
     assert_eq!(answer.status, 200, "{}", answer.body);

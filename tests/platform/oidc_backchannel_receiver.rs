@@ -147,7 +147,7 @@ async fn a_logout_token_with_sid_ends_only_the_sessions_of_that_login(mode: &str
 /// under way: a login that is finished after it makes no session.
 async fn a_logout_token_during_a_login_prevents_the_session(mode: &str) {
     let plan = Plan {
-        gated: true,
+        proxied_idp: true,
         ..Plan::default()
     };
     let platform = Processes::start(&in_mode(mode, plan)).await;
@@ -155,9 +155,9 @@ async fn a_logout_token_during_a_login_prevents_the_session(mode: &str) {
     let provider = platform.url(Site::Idp);
     let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app1, ALICE).await;
-    let gate = platform.gate();
-    gate.forget();
-    gate.slow_down("/token", HELD);
+    let proxy = platform.fault_proxy();
+    proxy.forget();
+    proxy.slow_down("/token", HELD);
     let mut late = cli.second_tab();
     let login = format!("{app2}/login");
     let arriving = async {
@@ -165,7 +165,7 @@ async fn a_logout_token_during_a_login_prevents_the_session(mode: &str) {
     };
     let leaving = async {
         let redeemed = async {
-            while !gate
+            while !proxy
                 .calls("/token")
                 .iter()
                 .any(|call| call.status.is_some())
@@ -175,7 +175,7 @@ async fn a_logout_token_during_a_login_prevents_the_session(mode: &str) {
         };
         assert!(timeout(PATIENCE, redeemed).await.is_ok(), "no code came");
         sign_out_at(&mut cli, &provider).await;
-        assert!(gate.calls("/token").iter().all(|call| !call.is_delivered));
+        assert!(proxy.calls("/token").iter().all(|call| !call.is_delivered));
         assert_eq!(logout_tokens(platform.tap(Site::App2)).len(), 1);
     };
     tokio::join!(arriving, leaving);
@@ -184,7 +184,7 @@ async fn a_logout_token_during_a_login_prevents_the_session(mode: &str) {
     assert!(!is_signed_in(&mut cli, &app1).await);
 }
 
-/// Nobody listens at the app's door while the session ends elsewhere.
+/// The app is down while the session ends elsewhere.
 async fn an_app_that_was_down_is_notified_when_it_is_back(mode: &str) {
     let mut platform = Processes::start(&in_mode(mode, Plan::default())).await;
     let (app1, app2) = (platform.url(Site::App1), platform.url(Site::App2));

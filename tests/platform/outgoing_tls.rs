@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kit::{config::Site, net::Trust};
-use testkit::{Child, HeadlessBrowser, Otlp, Plan, Processes, Spoken, TlsFront, binary};
+use testkit::{Child, HeadlessBrowser, Otlp, Plan, Processes, Protocol, TlsFront, binary};
 use tests::{ALICE, session_at, sign_in_to};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -128,7 +128,7 @@ async fn otlp_by_grpc_goes_over_https_to_a_collector_that_ca_file_trusts() {
         .trim_start_matches("http://")
         .parse()
         .unwrap();
-    front.lead("collector.localhost", Spoken::Grpc, collector);
+    front.lead("collector.localhost", Protocol::Grpc, collector);
     let folder = tempfile::tempdir().unwrap();
     let ca = folder.path().join("ca.pem");
     // As an editor saves it.

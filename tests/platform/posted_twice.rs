@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kit::config::Site;
 use testkit::{Form, HeadlessBrowser, Page, Platform};
-use tests::{ALICE, BOB, Party, Person, session_at};
+use tests::{ALICE, BOB, Party, Person, session_at, sign_in_to};
 use url::Url;
 
 const COOKIE: &str = "__Host-idp_session";
@@ -229,5 +229,37 @@ async fn the_account_sign_in_and_the_logout_question_can_be_submitted_twice() {
             assert_eq!(to.as_deref(), Some(back), "{pace:?}: {page}");
         }
         assert!(!is_signed_in(&platform, &cli).await, "{pace:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sign_out_form_of_an_app_can_be_submitted_twice() {
+    let platform = Platform::start().await;
+    let app = platform.url(Site::App1);
+    for both_have_the_cookies in [true, false] {
+        let mut cli = platform.cli();
+        sign_in_to(&mut cli, &app, ALICE).await;
+        let form = cli
+            .goto(&app)
+            .await
+            .form_with_button("Sign out everywhere")
+            .unwrap();
+        let before = cli.jar();
+        let first = cli.submit(form.clone(), 0).await.clone();
+        let to = first.location().unwrap_or_else(|| panic!("{first}"));
+        assert!(to.as_str().starts_with(&platform.issuer()), "{to}");
+        if both_have_the_cookies {
+            for cookie in before.of("app1.localhost") {
+                cli.set_cookie("app1.localhost", &cookie.name, &cookie.value);
+            }
+        }
+        let second = cli.submit(form, 0).await.clone();
+        assert_eq!(second.status(), 303, "{second}");
+        if both_have_the_cookies {
+            let on = second.location();
+            assert_eq!(on.as_ref(), Some(&to), "the browser follows this one");
+            cli.goto(to.as_str()).await;
+            assert!(!is_signed_in(&platform, &cli).await);
+        }
     }
 }

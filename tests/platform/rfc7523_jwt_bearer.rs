@@ -56,6 +56,10 @@ impl Scene {
 
     /// A good assertion but for `change`; `null` leaves a claim out.
     fn assertion(&self, jti: &str, change: &Value) -> String {
+        self.key.sign(&self.claims(jti, change))
+    }
+
+    fn claims(&self, jti: &str, change: &Value) -> Value {
         let now = self.platform.clock().now().secs();
         let mut claims = json!({
             "iss": CLIENT, "sub": CLIENT, "aud": self.platform.issuer(), "jti": jti,
@@ -67,7 +71,7 @@ impl Scene {
                 value => claims[name] = value.clone(),
             }
         }
-        self.key.sign(&claims)
+        claims
     }
 
     /// Redeems `assertion` with the parameters `more`.
@@ -182,6 +186,12 @@ async fn rfc7523_3_an_assertion_that_is_not_good_is_refused() {
         );
     }
     let good = scene.assertion("good", &json!({}));
+    // RFC 8725 §3.11: a JWT for another purpose.
+    for typ in ["at+jwt", "dpop+jwt", "logout+jwt"] {
+        let typed = scene.key.sign_as(typ, &scene.claims(typ, &json!({})));
+        let answer = scene.redeem(&typed, &[]).await;
+        assert_eq!(answer.refusal(), (400, "invalid_grant".to_owned()), "{typ}");
+    }
     let tampered = testkit::tampered::claims(&good, |claims| claims["sub"] = json!("alice"));
     for bad in [
         tampered,

@@ -6,6 +6,7 @@ use kit::{
     config::Site,
     random::{OsRandom, Random},
 };
+use reqwest::Method;
 use serde_json::{Value, json};
 use sso_proto::idp::ExchangeRequest;
 use testkit::{
@@ -20,6 +21,7 @@ use token_verify::testing::TestKey;
 use crate::{
     exchanging::{ACCESS_TOKEN, Exchanger},
     receiver::{BUILT_IN, file},
+    rfc8705_mtls::lab_certificate,
 };
 
 const CREDENTIALS: [(&str, &str); 1] = [("grant_type", "client_credentials")];
@@ -86,6 +88,51 @@ async fn rfc9449_5_a_proof_binds_the_access_token_and_says_so_in_its_type() {
     assert_eq!(kind(&without.granted()), bearer());
     let own = batch(&platform).with_key(&first).token(&CREDENTIALS).await;
     assert_eq!(kind(&own.granted()), of_key(&first));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc8705_5_at_the_port_for_mtls_a_proof_names_the_alias_of_the_endpoint() {
+    let platform = Platform::start().await;
+    let own = lab_certificate(&platform, "batch-mtls");
+    let machine = platform.mtls_machine(ClientAuth::public("batch-mtls"), Some(&own));
+    let (key, nonce) = (new_key(), nonce(&platform).await);
+    let parameters = [("grant_type", "client_credentials"), ("resource", API1)];
+    let ask = async |url: &str| {
+        let request = ProofRequest {
+            method: "POST",
+            url,
+            token: None,
+            nonce: Some(&nonce),
+        };
+        let proof = key.proof(&request, platform.clock().now(), &OsRandom);
+        let headers = [("dpop", &*proof.unwrap())];
+        machine.post_with("/token", &parameters, &headers).await
+    };
+    let alias = format!("{}/token", platform.mtls_url(Site::Idp));
+    let granted = ask(&alias).await.granted();
+    assert_eq!(granted.text("token_type"), "DPoP");
+    let elsewhere = ask(&format!("{}/par", platform.mtls_url(Site::Idp))).await;
+    assert_eq!(elsewhere.refusal(), (400, "invalid_dpop_proof".to_owned()));
+    // API-1 has such a port too.
+    let url = format!("{}/whoami", platform.mtls_url(Site::Api1));
+    let token = granted.text("access_token");
+    let proof = |url: &str| {
+        let request = ProofRequest {
+            method: "GET",
+            url,
+            token: Some(&token),
+            nonce: None,
+        };
+        key.proof(&request, platform.clock().now(), &OsRandom)
+            .unwrap()
+    };
+    let call = async |proof: String| {
+        let authorization = format!("DPoP {token}");
+        let headers = [("authorization", &*authorization), ("dpop", &*proof)];
+        machine.call_with(Method::GET, &url, &headers).await
+    };
+    call(proof(&url)).await.granted();
+    assert_eq!(call(proof(&alias)).await.status, 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]

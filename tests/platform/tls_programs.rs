@@ -13,7 +13,7 @@ use kit::{
     clock::{Clock as _, SystemClock, Timestamp},
     net::Trust,
     random::OsRandom,
-    tls::{Acceptor, Authority, ClientCertificates, Identity, Spoken},
+    tls::{Acceptor, Authority, ClientCertificates, Identity, Protocol},
 };
 use testkit::{Child, binary, free_offset};
 use tokio::net::TcpListener;
@@ -263,7 +263,7 @@ async fn wrong_files_are_named_all_at_once_with_exit_code_2() {
 /// A server with a certificate for `name`, issued at `issued`; its port.
 async fn served(ca: &Authority, name: &str, issued: Timestamp) -> u16 {
     let identity = Identity::issued(ca, &[name.to_owned()], issued).unwrap();
-    let tls = Acceptor::new(identity, Spoken::Http, ClientCertificates::Ignored).unwrap();
+    let tls = Acceptor::new(identity, Protocol::Http, ClientCertificates::Ignored).unwrap();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {

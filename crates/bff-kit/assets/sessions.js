@@ -18,7 +18,7 @@ function say(text) {
 }
 
 /** The access tokens of the ended session that stay valid. */
-function leftover(response) {
+function notRevoked(response) {
   const until = response.still_valid.map((token) => token.until);
   if (until.length === 0) return "";
   return `It has ended. The access tokens that its browser holds are good until ${moment(Math.max(...until))}.`;
@@ -37,7 +37,7 @@ async function end(session, button) {
     location.assign("/");
     return;
   }
-  say(response.ok ? leftover(await response.json()) : "");
+  say(response.ok ? notRevoked(await response.json()) : "");
   await list();
 }
 

@@ -27,6 +27,7 @@ use kit::{
 use oauth_types::secret::same_secret;
 use web_kit::{
     body::{Body, FORM, is_form},
+    cookies::duplicate_page,
     problem::Problem,
     trace,
     ui::{Message, Site},
@@ -44,8 +45,9 @@ const X_CSRF: HeaderName = HeaderName::from_static("x-csrf");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const LOGOUT: &str = "/logout";
 /// The pages to which any site may navigate.
-pub(crate) const PAGES: [&str; 5] = ["/", "/login", "/callback", "/docs", "/logout"];
+pub(crate) const PAGES: [&str; 5] = ["/", "/login", "/callback", "/docs", LOGOUT];
 
 /// The guard's key and the app's origin.
 pub(crate) struct Csrf {
@@ -169,9 +171,17 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
         && (PAGES.contains(&req.path()) || req.match_pattern().is_none());
     match csrf.judge(req.method(), is_page, req.headers()) {
         Ok(false) => {}
-        // Without a session there is no form token.
+        // Without a session there is no form token, and nothing to sign out of: a second
+        // click comes after the first one's answer has removed the cookies.
         Ok(true) if session_of(req.headers()).is_none() => {
-            return Ok(refuse(site, req, Refusal::NoProof));
+            if let Some(name) = cookies::duplicate(&Cookies::in_headers(req.headers())) {
+                let page = duplicate_page(req.request(), site, name);
+                return Ok(req.into_response(page.map_into_right_body()));
+            }
+            let signs_out = req.path() == LOGOUT && req.headers().contains_key(header::ORIGIN);
+            if !signs_out {
+                return Ok(refuse(site, req, Refusal::NoProof));
+            }
         }
         Ok(true) => match req.extract::<Body>().await?.read(FORM).await {
             Ok(body) if csrf.is_forms_token(&req, &body) => {

@@ -29,6 +29,7 @@ mod problems;
 mod prover;
 mod provider;
 mod proxy;
+mod recent_logouts;
 mod return_to;
 mod revocation;
 mod routes;

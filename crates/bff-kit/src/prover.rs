@@ -186,6 +186,7 @@ mod tests {
             let target = ProofTarget {
                 method: "GET",
                 url: "http://api1.localhost:8084/resource",
+                mtls_url: None,
                 token: Some("t"),
                 nonces: None,
             };

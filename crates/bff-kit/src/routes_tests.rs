@@ -22,6 +22,7 @@ use crate::{
     pre_session::PreSessions,
     provider::{Provider, ProviderSettings},
     proxy::UpstreamUrls,
+    recent_logouts::RecentLogouts,
     sessions::{
         SessionMode,
         tests::{World, world},
@@ -93,6 +94,7 @@ pub(super) fn setup_at(issuer: Issuer, request: RequestBy) -> Setup {
         ),
         sessions,
         used_logout_tokens: UsedLogoutTokens::new(store.clone(), "app1"),
+        recent_logouts: RecentLogouts::default(),
         meters: Meters::for_test(),
     };
     let csrf = Csrf::new("http://app1.localhost:8082", &[7; 32], "app1");

@@ -20,6 +20,7 @@ use crate::{
     prover::Prover,
     provider::{Provider, ProviderSettings},
     proxy::{MAX_BODY, UpstreamUrls, Upstreams},
+    recent_logouts::RecentLogouts,
     routes::{routes, trace_from},
     sessions::{SessionParts, SessionSettings, Sessions},
     state::Bff,
@@ -167,6 +168,7 @@ fn assemble(
         pre_sessions,
         sessions: Arc::new(sessions),
         used_logout_tokens,
+        recent_logouts: RecentLogouts::default(),
         meters,
     }
 }

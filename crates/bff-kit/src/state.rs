@@ -16,6 +16,7 @@ use crate::{
     pre_session::PreSessions,
     prover::{CallProver, Server},
     provider::Provider,
+    recent_logouts::RecentLogouts,
     sessions::Sessions,
     used_logout_tokens::UsedLogoutTokens,
 };
@@ -32,6 +33,7 @@ pub(crate) struct Bff {
     pub(crate) pre_sessions: PreSessions,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) used_logout_tokens: UsedLogoutTokens,
+    pub(crate) recent_logouts: RecentLogouts,
     pub(crate) meters: Meters,
 }
 

@@ -21,7 +21,7 @@ use kit::{
     readiness::Readiness,
     running::Running,
     shutdown::{Drain, Shutdown},
-    tls::{Acceptor, Authority, ClientCertificates, Identity, Issued, PeerCertificates, Spoken},
+    tls::{Acceptor, Authority, ClientCertificates, Identity, Issued, PeerCertificates, Protocol},
 };
 use parking_lot::Mutex;
 use rustls::{DEFAULT_VERSIONS, pki_types::ServerName};
@@ -85,7 +85,7 @@ impl Served {
         let ca = Authority::new(SystemClock.now(), &OsRandom).unwrap();
         let names = ["localhost".to_owned()];
         let identity = Identity::issued(&ca, &names, SystemClock.now()).unwrap();
-        let tls = Acceptor::new(identity, Spoken::Grpc, ClientCertificates::Requested).unwrap();
+        let tls = Acceptor::new(identity, Protocol::Grpc, ClientCertificates::Requested).unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::with(Drain::default());

@@ -5,7 +5,7 @@ use std::{io, net::TcpListener, ops::Deref};
 use crate::{
     clock::{Clock as _, SystemClock},
     config::{Common, Problems, Site, TlsSettings},
-    tls::{Acceptor, ClientCertificates, Spoken},
+    tls::{Acceptor, ClientCertificates, Protocol},
 };
 
 /// A service's sockets, bound before any service starts, so that a taken port is reported
@@ -89,7 +89,7 @@ impl Listeners {
             Some(Ok(tls)) => Some(tls),
             None => None,
         };
-        let mut bind = |port: u16, what: &str, spoken: Spoken| {
+        let mut bind = |port: u16, what: &str, protocol: Protocol| {
             let port = port.saturating_add(common.listen.offset);
             let bound = common.listen.addresses.iter().map(|ip| {
                 let address = std::net::SocketAddr::new(*ip, port);
@@ -104,21 +104,21 @@ impl Listeners {
                 .collect::<Option<Vec<_>>>()
                 .map(|bound| Sockets {
                     bound,
-                    tls: tls.as_ref().map(|tls| tls.acceptor(spoken)),
+                    tls: tls.as_ref().map(|tls| tls.acceptor(protocol)),
                     is_https_only: tls.is_some() && common.addresses.is_https_only(),
                 })
         };
-        let http = bind(common.addresses.port(site), "", Spoken::Http);
+        let http = bind(common.addresses.port(site), "", Protocol::Http);
         let grpc = common.addresses.grpc_port(site);
         let none = || Some(Sockets::default());
-        let grpc = grpc.map_or_else(none, |port| bind(port, " gRPC", Spoken::Grpc));
+        let grpc = grpc.map_or_else(none, |port| bind(port, " gRPC", Protocol::Grpc));
         let metrics = common.listen.metrics_port.map_or_else(none, |port| {
             let port = port.saturating_add(distance);
-            bind(port, " metrics", Spoken::Http)
+            bind(port, " metrics", Protocol::Http)
         });
         let mtls = common.addresses.mtls_port(site);
         let mtls = mtls.filter(|_| common.mtls.is_some());
-        let mtls = mtls.map_or_else(none, |port| bind(port, " mTLS", Spoken::Http));
+        let mtls = mtls.map_or_else(none, |port| bind(port, " mTLS", Protocol::Http));
         let bound = Self {
             http: http?,
             grpc: grpc?,
@@ -177,20 +177,20 @@ impl Tls {
         let at = &common.listen.addresses;
         // Clients check a certificate's dates by their system's clock.
         let identity = tls.certificates.identity(&names, at, SystemClock.now())?;
-        let acceptor = |spoken| {
-            let accepted = Acceptor::new(identity.clone(), spoken, ClientCertificates::Ignored);
+        let acceptor = |protocol| {
+            let accepted = Acceptor::new(identity.clone(), protocol, ClientCertificates::Ignored);
             accepted.map_err(io::Error::other)
         };
         Ok(Self {
-            http: acceptor(Spoken::Http)?,
-            grpc: acceptor(Spoken::Grpc)?,
+            http: acceptor(Protocol::Http)?,
+            grpc: acceptor(Protocol::Grpc)?,
         })
     }
 
-    fn acceptor(&self, spoken: Spoken) -> Acceptor {
-        match spoken {
-            Spoken::Http => self.http.clone(),
-            Spoken::Grpc => self.grpc.clone(),
+    fn acceptor(&self, protocol: Protocol) -> Acceptor {
+        match protocol {
+            Protocol::Http => self.http.clone(),
+            Protocol::Grpc => self.grpc.clone(),
         }
     }
 }

@@ -171,7 +171,7 @@ pub struct AccessToken {
     /// When the user signed in.
     #[serde(
         default,
-        deserialize_with = "numeric_date::optional",
+        deserialize_with = "numeric_date::lenient",
         skip_serializing_if = "Option::is_none"
     )]
     pub auth_time: Option<i64>,

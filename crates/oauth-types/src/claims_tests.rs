@@ -17,14 +17,19 @@ fn read(changes: &Value) -> Option<AccessToken> {
 #[test]
 fn rfc9068_2_2_claims_in_another_shape_count_as_left_out_where_a_token_can_do_without() {
     let odd = json!({
-        "acr": 1, "sid": ["s"], "email": {}, "roles": 5, "amr": "pwd", "groups": {},
+        "auth_time": "2026-11-28T12:00:00Z", "acr": 1, "sid": ["s"], "email": {}, "roles": 5, "amr": "pwd", "groups": {},
         "updated_at": "2026-11-28T12:00:00Z", "email_verified": "true",
         "azp": 7, "scp": [1], "permissions": {"a": []},
     });
     let read_odd = read(&odd).unwrap();
     assert_eq!(
-        (read_odd.acr, read_odd.sid, read_odd.email),
-        (None, None, None)
+        (
+            read_odd.acr,
+            read_odd.sid,
+            read_odd.email,
+            read_odd.auth_time
+        ),
+        (None, None, None, None)
     );
     assert!(read_odd.roles.is_empty());
     let one = read(&json!({"roles": "clerk", "acr": "1", "sid": "s"})).unwrap();

@@ -83,11 +83,7 @@ impl Members {
     /// Whole seconds, without their decimals; also as digits in a string. Used for
     /// dates (RFC 7519 §2) and durations.
     pub fn seconds(&self, name: &'static str) -> Result<Option<i64>, BadMember> {
-        self.as_kind(name, "a number of seconds", |value| match value {
-            Value::Number(number) => whole(number.as_i64(), number.as_f64()),
-            Value::String(text) if is_decimal(text) => whole(text.parse().ok(), text.parse().ok()),
-            _ => None,
-        })
+        self.as_kind(name, "a number of seconds", whole_seconds)
     }
 
     /// Like [`seconds`](Self::seconds), for a required member.
@@ -143,6 +139,15 @@ fn is_decimal(text: &str) -> bool {
     match text.split_once('.') {
         Some((whole, rest)) => digits(whole) && digits(rest),
         None => digits(text),
+    }
+}
+
+/// As [`Members::seconds`] reads a value.
+pub(crate) fn whole_seconds(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => whole(number.as_i64(), number.as_f64()),
+        Value::String(text) if is_decimal(text) => whole(text.parse().ok(), text.parse().ok()),
+        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use serde::{Deserializer, de};
+use serde::{Deserialize as _, Deserializer, de};
 use serde_json::Value;
 
 /// The end of the year 9999. A later date counts as this one, so that no sum with
@@ -18,6 +18,11 @@ pub fn required<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
 /// Reads a claim that may be absent or `null`: `#[serde(default, deserialize_with)]`.
 pub fn optional<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
     from.deserialize_option(MaybeSeconds)
+}
+
+/// Reads a claim that nobody depends on: any other value counts as absent.
+pub fn lenient<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    Value::deserialize(from).map(|value| of(&value))
 }
 
 /// The seconds in a JSON number; `None` for any other value.

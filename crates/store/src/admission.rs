@@ -174,8 +174,8 @@ pub enum OverflowPolicy {
     /// and, if the total is exceeded, those of the network with most entries, and in
     /// it of the owner with most.
     Evict,
-    /// It is refused, unless only the total is exceeded and another network has more
-    /// entries: then one of those is evicted.
+    /// It is refused, unless only the total is exceeded, and another network has more
+    /// entries or no network has more than one: then one of those is evicted.
     Refuse,
 }
 
@@ -214,7 +214,9 @@ pub(crate) fn make_room(
             *owners.entry(&charge.owner).or_insert(0) += 1;
         }
         let most = networks.values().copied().max().unwrap_or(0);
-        if allowance.overflow == OverflowPolicy::Refuse && networks[&new.owner.network] >= most {
+        let refuses = allowance.overflow == OverflowPolicy::Refuse;
+        // A flood of many networks with one entry each must not keep everybody else out.
+        if refuses && most > 1 && networks[&new.owner.network] >= most {
             return None;
         }
         let Some((_, first)) = left().find(|(_, c)| networks[&c.owner.network] == most) else {

@@ -154,14 +154,16 @@ impl Verifier {
         let (Some(sent), Some(settings)) = (sent, self.proofs()) else {
             return Err(BadProof::Missing);
         };
-        let base = match sent.transport {
-            Transport::Http => Some(&settings.http_url),
-            Transport::Grpc => settings.grpc_url.as_ref(),
+        let (base, mtls) = match sent.transport {
+            Transport::Http => (Some(&settings.http_url), settings.mtls_url.as_ref()),
+            Transport::Grpc => (settings.grpc_url.as_ref(), None),
         };
         let url = [base.map_or("", String::as_str), sent.path].concat();
+        let mtls_url = mtls.map(|base| [base, sent.path].concat());
         let target = ProofTarget {
             method: sent.method,
             url: &url,
+            mtls_url: mtls_url.as_deref(),
             token: Some(token),
             nonces: settings.nonces.as_ref(),
         };

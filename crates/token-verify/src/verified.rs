@@ -44,7 +44,7 @@ impl Verified {
             return Err(Invalid::Missing(missing));
         }
         let not_before = match claims.get("nbf") {
-            None => None,
+            None | Some(Value::Null) => None,
             Some(nbf) => Some(numeric_date::of(nbf).ok_or(Invalid::Claims)?),
         };
         let claims = serde_json::from_value(claims.into()).map_err(|_| Invalid::Claims)?;

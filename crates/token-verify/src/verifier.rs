@@ -46,6 +46,8 @@ pub struct Verifier {
 pub struct ProofSettings {
     /// The public URL of its HTTP endpoints, without a path.
     pub http_url: String,
+    /// The same at its port for mTLS, if it has one (RFC 8705 §5).
+    pub mtls_url: Option<String>,
     /// The public URL of its gRPC endpoints, without a path, if it has some.
     pub grpc_url: Option<String>,
     /// The proofs that were used.

@@ -17,7 +17,7 @@ use kit::{
     readiness::Readiness,
     running::Running,
     shutdown::{Drain, Shutdown},
-    tls::{Acceptor, Authority, ClientCertificates, Identity, Issued, Spoken},
+    tls::{Acceptor, Authority, ClientCertificates, Identity, Issued, Protocol},
 };
 use rustls::{DEFAULT_VERSIONS, pki_types::ServerName};
 use tokio::{
@@ -46,7 +46,7 @@ impl Served {
         let ca = Authority::new(SystemClock.now(), &OsRandom).unwrap();
         let names = ["localhost".to_owned()];
         let identity = Identity::issued(&ca, &names, SystemClock.now()).unwrap();
-        let tls = Acceptor::new(identity, Spoken::Http, ClientCertificates::Requested).unwrap();
+        let tls = Acceptor::new(identity, Protocol::Http, ClientCertificates::Requested).unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::with(drain);

@@ -1,5 +1,5 @@
-//! Who calls: somebody with an access token, or where these doors are open a program with
-//! an API key, or a user by the word of a peer.
+//! Who calls: somebody with an access token or, where the settings allow it, a program with
+//! an API key, or a user whom a trusted peer states.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -13,19 +13,19 @@ use web_kit::{client::client_addr, problem::Problem};
 use crate::{
     AUDIENCE,
     api_keys::{ApiKeys, HEADER, KeyCaller, Refused},
-    identity::{BadStatement, IdentityCaller, IdentityDoor},
+    identity::{BadStatement, IdentityCaller, StatedIdentities},
 };
 
 /// How the owner of an API key's orders begins. No user has such a name.
 const KEY_OWNER: &str = "api-key:";
 
-/// The doors beside the one for access tokens.
+/// The checks of callers without an access token.
 #[derive(Clone)]
-pub(crate) struct Doors {
-    /// For API keys; `None`: closed.
+pub(crate) struct CallerChecks {
+    /// API keys; `None`: API-1 takes none.
     pub(crate) keys: Option<Arc<ApiKeys>>,
-    /// For users by the word of a peer.
-    pub(crate) identity: Arc<IdentityDoor>,
+    /// Users whom a trusted peer states.
+    pub(crate) identity: Arc<StatedIdentities>,
 }
 
 /// A caller whose credential is valid.
@@ -34,8 +34,8 @@ pub(crate) enum Access {
     Token(Caller),
     /// With an API key: no user.
     Key(KeyCaller, Arc<ApiKeys>),
-    /// A user by the word of a peer.
-    Stated(IdentityCaller, Arc<IdentityDoor>),
+    /// A user whom a trusted peer states.
+    Stated(IdentityCaller, Arc<StatedIdentities>),
 }
 
 impl FromRequest for Access {
@@ -43,8 +43,8 @@ impl FromRequest for Access {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let doors = req.app_data::<Data<Doors>>();
-        if let Some(access) = doors.and_then(|doors| doors.access(req)) {
+        let checks = req.app_data::<Data<CallerChecks>>();
+        if let Some(access) = checks.and_then(|checks| checks.access(req)) {
             return Box::pin(std::future::ready(access.map_err(Error::from)));
         }
         let caller = Caller::from_request(req, payload);
@@ -52,8 +52,8 @@ impl FromRequest for Access {
     }
 }
 
-impl Doors {
-    /// The caller of a request for one of these doors.
+impl CallerChecks {
+    /// The caller of a request with an API key or with a stated user; `None` without both.
     fn access(&self, req: &HttpRequest) -> Option<Result<Access, Problem>> {
         let keys = self.keys.as_ref();
         let keys = keys.filter(|_| req.headers().contains_key(HEADER));
@@ -69,9 +69,9 @@ fn has_token(req: &HttpRequest) -> bool {
     req.headers().contains_key("authorization")
 }
 
-/// The caller by the word of the request's peer.
+/// The user whom the request's peer states.
 fn by_identity(
-    door: &Arc<IdentityDoor>,
+    identities: &Arc<StatedIdentities>,
     stated: Result<IdentityCaller, BadStatement>,
 ) -> Result<Access, Problem> {
     let refused = |title, why: String| {
@@ -83,7 +83,7 @@ fn by_identity(
             let why = format!("{KEY_OWNER}… is the name of no user.");
             refused("Unreadable identity", why)
         }
-        Ok(caller) => Ok(Access::Stated(caller, door.clone())),
+        Ok(caller) => Ok(Access::Stated(caller, identities.clone())),
         Err(why @ BadStatement::Unreadable(_)) => refused("Unreadable identity", why.to_string()),
         Err(why @ (BadStatement::Several | BadStatement::OtherCredential)) => {
             refused("More than one credential", why.to_string())
@@ -117,7 +117,7 @@ fn by_key(keys: &Arc<ApiKeys>, req: &HttpRequest) -> Result<Access, Problem> {
 
 impl Access {
     /// Whose orders they are: the user's or client's, or those of the key's name. A user
-    /// has the same orders by the word of a peer as with a token.
+    /// whom a peer states has the same orders as with a token.
     pub(crate) fn owner(&self) -> String {
         match self {
             Self::Token(caller) => caller.sub().to_owned(),
@@ -140,8 +140,8 @@ impl Access {
                 keys.count_insufficient_scope();
                 Err(lacks("The API key lacks the scope", needed).into())
             }
-            Self::Stated(_, door) => {
-                door.count_insufficient_scope();
+            Self::Stated(_, identities) => {
+                identities.count_insufficient_scope();
                 Err(lacks("The identity lacks the scope", needed).into())
             }
         }

@@ -96,7 +96,7 @@ pub struct OwnArgs {
     /// Names in client certificates (URIs such as spiffe://sso-lab/app1, or DNS names), separated by commas, whose owners may state at the mTLS port who the user is, by the header X-Identity or the cookie identity [default: none, and both are removed from every request]
     #[arg(long, env = "API1_IDENTITY_CALLERS", value_name = "NAMES")]
     pub api1_identity_callers: Option<String>,
-    /// What calls by the word of API1_IDENTITY_CALLERS may do [default: https://api-1/read https://api-1/write]
+    /// Scopes of calls in which a peer of API1_IDENTITY_CALLERS states the user [default: https://api-1/read https://api-1/write]
     #[arg(long, env = "API1_IDENTITY_SCOPE", value_name = "SCOPE")]
     pub api1_identity_scope: Option<String>,
 }
@@ -126,6 +126,8 @@ pub struct Config {
     pub identity_callers: Option<Callers>,
     /// The public URL, which DPoP proofs name.
     pub url: String,
+    /// The same of the mTLS port, if it has one.
+    pub mtls_url: Option<String>,
     /// The nonces that it requires in DPoP proofs; none: it requires none.
     pub nonces: Option<Nonces>,
     /// Worker threads.
@@ -183,6 +185,10 @@ impl Config {
             api_keys_file: own.api1_keys_file.clone(),
             identity_callers,
             url: addresses.url(Site::Api1),
+            mtls_url: common
+                .mtls
+                .as_ref()
+                .and_then(|_| addresses.mtls_url(Site::Api1)),
             nonces,
             workers: common.workers,
             sites: common.addresses.sites(),

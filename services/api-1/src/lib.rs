@@ -1,7 +1,7 @@
 //! API-1, orders: a resource server over HTTP. Placing an order reserves stock at
 //! API-2, with an exchanged token of the user ([`exchange`]). `token-verify`
-//! verifies the access tokens; a legacy door takes API keys instead ([`api_keys`]), and
-//! another one users by the word of a peer ([`identity`]).
+//! verifies the access tokens. In their place it may take API keys ([`api_keys`]), and
+//! users whom a trusted peer states ([`identity`]).
 
 mod access;
 pub mod api_keys;
@@ -18,18 +18,25 @@ mod tests;
 
 use std::sync::Arc;
 
-use access::Doors;
+use access::CallerChecks;
 use actix_web::{middleware::from_fn, web};
 use api_keys::{ApiKeys, File};
 pub use config::{Args, Config, DEMO_SECRET, OwnArgs, PeerArgs};
 use docs::Docs;
 use exchange::Exchange;
 pub use identity::Callers;
-use identity::IdentityDoor;
+use identity::StatedIdentities;
 use inventory::Inventory;
 use kit::{
-    Deps, config::Problems, listeners::Listeners, metrics::Metrics, readiness::Readiness,
-    running::Running, telemetry::names::metric,
+    Deps,
+    clock::Clock,
+    config::Problems,
+    listeners::{Listeners, Sockets},
+    metrics::Metrics,
+    readiness::Readiness,
+    running::Running,
+    shutdown::Shutdown,
+    telemetry::names::metric,
 };
 use orders::Orders;
 use store::SharedStore;
@@ -65,6 +72,22 @@ struct Context {
     inventory: Inventory,
 }
 
+impl Context {
+    fn new(
+        config: &Config,
+        store: &SharedStore,
+        metrics: &Metrics,
+        deps: &Deps,
+    ) -> Result<Self, Problems> {
+        Ok(Self {
+            orders: Orders::new(Arc::clone(store), deps),
+            exchange: Exchange::new(config, metrics)
+                .map_err(|e| Problems::one("IDP_GRPC_URL", e))?,
+            inventory: Inventory::new(config).map_err(|e| Problems::one("API2_GRPC_URL", e))?,
+        })
+    }
+}
+
 /// Starts the service, which is ready once it has reached the store and fetched the
 /// issuer's keys. Call it inside the runtime that will run the gRPC connections.
 #[allow(clippy::unused_async, reason = "all services have the same signature")]
@@ -76,83 +99,28 @@ pub async fn build(
 ) -> Result<Running, Problems> {
     let metrics = Metrics::new(SERVICE)?;
     let store = store::measured(&store, &metrics);
-    let context = Context {
-        orders: Orders::new(Arc::clone(&store), &deps),
-        exchange: Exchange::new(&config, &metrics).map_err(|e| Problems::one("IDP_GRPC_URL", e))?,
-        inventory: Inventory::new(&config).map_err(|e| Problems::one("API2_GRPC_URL", e))?,
+    let context = Context::new(&config, &store, &metrics, &deps)?;
+    let checks = caller_checks(&config, &metrics, &deps.clock)?;
+    let keys = checks.keys.clone();
+    let verifier = web::Data::new(verifier(&config, &store, &metrics, &deps.clock));
+    let shared = RouteData {
+        verifier: verifier.clone(),
+        context: web::Data::new(context),
+        checks: web::Data::new(checks),
     };
-    // Made in any case, so that an API without keys reports zero.
-    let key_checks = metrics.counter(&metric::API_KEY_CHECKS);
-    let keys = match config.api_keys_file.clone() {
-        None => None,
-        Some(path) => {
-            let keys = ApiKeys::open(File::at(path), Arc::clone(&deps.clock), key_checks);
-            let keys = keys.map_err(|error| Problems::one("API1_KEYS_FILE", error))?;
-            Some(Arc::new(keys))
-        }
-    };
-    let checks = metrics.counter(&metric::IDENTITY_CHECKS);
-    let identity = IdentityDoor::new(config.identity_callers, Arc::clone(&deps.clock), checks);
-    let doors = web::Data::new(Doors {
-        keys: keys.clone(),
-        identity: Arc::new(identity),
-    });
-    let docs = web::Data::new(Docs::new(config.issuer.name()));
-    let origins: Arc<[String]> = config.cors_origins.into();
     let readiness = Readiness::waiting_for(deps.shutdown.clone(), &["store", "idp"]);
-    let verifier = Verifier::of_service(
-        AUDIENCE,
-        &config.issuer,
-        config.introspection.as_ref(),
-        &deps.clock,
-        &metrics,
-    )
-    .accepting_proofs(ProofSettings {
-        http_url: config.url,
-        grpc_url: None,
-        used: UsedProofs::new(Arc::clone(&store), USED_PROOFS),
-        quota: ProofQuota::default(),
-        nonces: config.nonces,
-    });
-    let (verifier, context) = (web::Data::new(verifier), web::Data::new(context));
-    let server = HttpServer {
-        service: SERVICE,
+    let server = http_server(
+        &config,
+        listeners.metrics,
         metrics,
-        readiness: readiness.clone(),
-        shutdown: deps.shutdown.clone(),
-        workers: config.workers,
-        trusted_proxies: config.trusted_proxies,
-        trace: |_, _| trace::Origin::Caller,
-        sites: config.sites,
-        body_limit: BODY_LIMIT,
-        admission: kit::admission::Admission::of_process(),
-        metrics_at: listeners.metrics,
-    };
+        &readiness,
+        &deps.shutdown,
+    );
     let mut running = Running::new();
     if !listeners.mtls.is_empty() {
-        let (checks, context, doors) = (verifier.clone(), context.clone(), doors.clone());
-        let mtls = server.serve_beside(listeners.mtls, MTLS_WORKERS, move |cfg| {
-            cfg.app_data(checks.clone())
-                .app_data(context.clone())
-                .app_data(doors.clone())
-                .configure(|cfg| guarded(cfg, &doors, |cfg| http::routes(cfg, &[])));
-        });
-        running.extend(mtls.map_err(|e| Problems::one("mTLS", e))?);
+        running.extend(serve_mtls(&server, listeners.mtls, shared.clone())?);
     }
-    let checks = verifier.clone();
-    let http = server.serve(listeners.http, move |cfg| {
-        cfg.app_data(checks.clone())
-            .app_data(context.clone())
-            .app_data(doors.clone())
-            .app_data(docs.clone())
-            .configure(|cfg| {
-                guarded(cfg, &doors, |cfg| {
-                    http::routes(cfg, &origins);
-                    docs::routes(cfg);
-                });
-            });
-    });
-    running.extend(http.map_err(|e| Problems::one(SERVICE, e))?);
+    running.extend(serve_http(server, listeners.http, shared, &config)?);
     if let Some(keys) = keys {
         let shutdown = deps.shutdown.clone();
         running.push(tokio::spawn(async move {
@@ -169,13 +137,129 @@ pub async fn build(
     Ok(running)
 }
 
-/// `routes`, each behind the middleware that removes identity headers and cookies.
-fn guarded(
-    cfg: &mut web::ServiceConfig,
-    doors: &Doors,
-    routes: impl FnOnce(&mut web::ServiceConfig),
-) {
-    let door = Arc::clone(&doors.identity);
-    let guard = from_fn(move |req, next| Arc::clone(&door).guard(req, next));
-    cfg.service(web::scope("").wrap(guard).configure(routes));
+/// The checks of API keys and of users whom a peer states.
+fn caller_checks(
+    config: &Config,
+    metrics: &Metrics,
+    clock: &Arc<dyn Clock>,
+) -> Result<CallerChecks, Problems> {
+    // Made in any case, so that an API without keys reports zero.
+    let key_checks = metrics.counter(&metric::API_KEY_CHECKS);
+    let keys = match config.api_keys_file.clone() {
+        None => None,
+        Some(path) => {
+            let keys = ApiKeys::open(File::at(path), Arc::clone(clock), key_checks);
+            let keys = keys.map_err(|error| Problems::one("API1_KEYS_FILE", error))?;
+            Some(Arc::new(keys))
+        }
+    };
+    let identity_checks = metrics.counter(&metric::IDENTITY_CHECKS);
+    let callers = config.identity_callers.clone();
+    let identity = StatedIdentities::new(callers, Arc::clone(clock), identity_checks);
+    Ok(CallerChecks {
+        keys,
+        identity: Arc::new(identity),
+    })
+}
+
+/// Verifies the access tokens, and the DPoP proofs beside them.
+fn verifier(
+    config: &Config,
+    store: &SharedStore,
+    metrics: &Metrics,
+    clock: &Arc<dyn Clock>,
+) -> Verifier {
+    Verifier::of_service(
+        AUDIENCE,
+        &config.issuer,
+        config.introspection.as_ref(),
+        clock,
+        metrics,
+    )
+    .accepting_proofs(ProofSettings {
+        http_url: config.url.clone(),
+        mtls_url: config.mtls_url.clone(),
+        grpc_url: None,
+        used: UsedProofs::new(Arc::clone(store), USED_PROOFS),
+        quota: ProofQuota::default(),
+        nonces: config.nonces.clone(),
+    })
+}
+
+/// The server of the HTTP port, and of the mTLS port beside it.
+fn http_server(
+    config: &Config,
+    metrics_at: Sockets,
+    metrics: Metrics,
+    readiness: &Readiness,
+    shutdown: &Shutdown,
+) -> HttpServer {
+    HttpServer {
+        service: SERVICE,
+        metrics,
+        readiness: readiness.clone(),
+        shutdown: shutdown.clone(),
+        workers: config.workers,
+        trusted_proxies: config.trusted_proxies.clone(),
+        trace: |_, _| trace::Origin::Caller,
+        sites: config.sites,
+        body_limit: BODY_LIMIT,
+        admission: kit::admission::Admission::of_process(),
+        metrics_at,
+    }
+}
+
+/// Serves the API on the mTLS port.
+fn serve_mtls(
+    server: &HttpServer,
+    sockets: Sockets,
+    shared: RouteData,
+) -> Result<Running, Problems> {
+    let running = server.serve_beside(sockets, MTLS_WORKERS, move |cfg| {
+        shared.configure(cfg, |cfg| http::routes(cfg, &[]));
+    });
+    running.map_err(|e| Problems::one("mTLS", e))
+}
+
+/// Serves the API and its documentation on the HTTP port.
+fn serve_http(
+    server: HttpServer,
+    sockets: Sockets,
+    shared: RouteData,
+    config: &Config,
+) -> Result<Running, Problems> {
+    let docs = web::Data::new(Docs::new(config.issuer.name()));
+    let origins: Arc<[String]> = config.cors_origins.as_slice().into();
+    let running = server.serve(sockets, move |cfg| {
+        cfg.app_data(docs.clone());
+        shared.configure(cfg, |cfg| {
+            http::routes(cfg, &origins);
+            docs::routes(cfg);
+        });
+    });
+    running.map_err(|e| Problems::one(SERVICE, e))
+}
+
+/// What the routes of both ports share.
+#[derive(Clone)]
+struct RouteData {
+    verifier: web::Data<Verifier>,
+    context: web::Data<Context>,
+    checks: web::Data<CallerChecks>,
+}
+
+impl RouteData {
+    /// Adds `routes`, each behind the middleware that removes identity headers and cookies.
+    fn configure(
+        &self,
+        cfg: &mut web::ServiceConfig,
+        routes: impl FnOnce(&mut web::ServiceConfig),
+    ) {
+        let identity = Arc::clone(&self.checks.identity);
+        let guard = from_fn(move |req, next| Arc::clone(&identity).guard(req, next));
+        cfg.app_data(self.verifier.clone())
+            .app_data(self.context.clone())
+            .app_data(self.checks.clone())
+            .service(web::scope("").wrap(guard).configure(routes));
+    }
 }

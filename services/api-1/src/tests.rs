@@ -57,6 +57,7 @@ impl World {
             api_keys_file: None,
             identity_callers: None,
             url: url.clone(),
+            mtls_url: None,
             nonces: None,
             workers: 1,
             sites: kit::config::Sites::default(),

@@ -15,8 +15,14 @@ use actix_web::web;
 pub use config::{Args, Config, DEMO_SECRET, OwnArgs};
 use inventory::Inventory;
 use kit::{
-    Deps, config::Problems, listeners::Listeners, metrics::Metrics, readiness::Readiness,
+    Deps,
+    clock::Clock,
+    config::Problems,
+    listeners::{Listeners, Sockets},
+    metrics::Metrics,
+    readiness::Readiness,
     running::Running,
+    shutdown::Shutdown,
 };
 use store::SharedStore;
 use token_verify::{
@@ -65,53 +71,25 @@ fn start(
 ) -> std::io::Result<Running> {
     let readiness = Readiness::waiting_for(deps.shutdown.clone(), &["store", "idp"]);
     let issuer = web::Data::new(home::Issuer(config.issuer.name().to_owned()));
-    let verifier = Verifier::of_service(
-        AUDIENCE,
-        &config.issuer,
-        config.introspection.as_ref(),
-        &deps.clock,
-        metrics,
-    )
-    .accepting_proofs(ProofSettings {
-        http_url: config.url,
-        grpc_url: config.grpc_url,
-        used: UsedProofs::new(Arc::clone(&store), USED_PROOFS),
-        quota: ProofQuota::default(),
-        nonces: config.nonces,
-    });
-    let verifier = web::Data::new(verifier);
+    let verifier = web::Data::new(verifier(&config, &store, metrics, &deps.clock));
     let inventory = web::Data::new(Inventory::new(Arc::clone(&store), &deps));
 
     let mut running = Running::new();
     if !listeners.grpc.is_empty() {
-        let server = grpc_kit::GrpcServer {
-            service: SERVICE,
-            metrics: metrics.clone(),
-            names: &[grpc::NAME],
-            admission: kit::admission::Admission::of_process(),
-            descriptors: sso_proto::DESCRIPTORS,
-            readiness: readiness.clone(),
-            shutdown: deps.shutdown.clone(),
-        };
         let routes = grpc::routes(
             verifier.clone().into_inner(),
             inventory.clone().into_inner(),
         );
+        let server = grpc_server(metrics, &readiness, &deps.shutdown);
         running.extend(server.serve(listeners.grpc, routes)?);
     }
-    let server = HttpServer {
-        service: SERVICE,
-        metrics: metrics.clone(),
-        readiness: readiness.clone(),
-        shutdown: deps.shutdown.clone(),
-        workers: config.workers,
-        trusted_proxies: config.trusted_proxies,
-        trace: |_, _| trace::Origin::Caller,
-        sites: config.sites,
-        body_limit: BODY_LIMIT,
-        admission: kit::admission::Admission::of_process(),
-        metrics_at: listeners.metrics,
-    };
+    let server = http_server(
+        config,
+        listeners.metrics,
+        metrics,
+        &readiness,
+        &deps.shutdown,
+    );
     let checks = verifier.clone();
     running.extend(server.serve(listeners.http, move |cfg| {
         cfg.app_data(checks.clone())
@@ -127,4 +105,68 @@ fn start(
         Ok(())
     }));
     Ok(running)
+}
+
+/// Verifies the access tokens, and the DPoP proofs beside them.
+fn verifier(
+    config: &Config,
+    store: &SharedStore,
+    metrics: &Metrics,
+    clock: &Arc<dyn Clock>,
+) -> Verifier {
+    Verifier::of_service(
+        AUDIENCE,
+        &config.issuer,
+        config.introspection.as_ref(),
+        clock,
+        metrics,
+    )
+    .accepting_proofs(ProofSettings {
+        http_url: config.url.clone(),
+        mtls_url: None,
+        grpc_url: config.grpc_url.clone(),
+        used: UsedProofs::new(Arc::clone(store), USED_PROOFS),
+        quota: ProofQuota::default(),
+        nonces: config.nonces.clone(),
+    })
+}
+
+/// The server of the gRPC port.
+fn grpc_server(
+    metrics: &Metrics,
+    readiness: &Readiness,
+    shutdown: &Shutdown,
+) -> grpc_kit::GrpcServer {
+    grpc_kit::GrpcServer {
+        service: SERVICE,
+        metrics: metrics.clone(),
+        names: &[grpc::NAME],
+        admission: kit::admission::Admission::of_process(),
+        descriptors: sso_proto::DESCRIPTORS,
+        readiness: readiness.clone(),
+        shutdown: shutdown.clone(),
+    }
+}
+
+/// The server of the HTTP port.
+fn http_server(
+    config: Config,
+    metrics_at: Sockets,
+    metrics: &Metrics,
+    readiness: &Readiness,
+    shutdown: &Shutdown,
+) -> HttpServer {
+    HttpServer {
+        service: SERVICE,
+        metrics: metrics.clone(),
+        readiness: readiness.clone(),
+        shutdown: shutdown.clone(),
+        workers: config.workers,
+        trusted_proxies: config.trusted_proxies,
+        trace: |_, _| trace::Origin::Caller,
+        sites: config.sites,
+        body_limit: BODY_LIMIT,
+        admission: kit::admission::Admission::of_process(),
+        metrics_at,
+    }
 }

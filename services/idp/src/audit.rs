@@ -7,7 +7,7 @@ use web_kit::client::ClientAddr;
 
 use crate::{
     domain::{EndReason, Grant},
-    keys::KeptKey,
+    keys::KeyRecord,
     meters::Meters,
     settings::Client,
 };
@@ -116,7 +116,7 @@ pub fn logout_given_up(meters: &Meters, client_id: &str, sub: &str, why: &str) {
 }
 
 /// The signing keys were rotated by an operator.
-pub fn key_rotated(meters: &Meters, key: &KeptKey, at_once: bool) {
+pub fn key_rotated(meters: &Meters, key: &KeyRecord, at_once: bool) {
     let algorithm = key.algorithm.as_str();
     let (why, mode) = if at_once {
         (

@@ -53,11 +53,6 @@ fn document(json: &str) -> HttpResponse {
 
 fn metadata(idp: &Idp) -> Value {
     let algorithms: Vec<_> = idp.keys.algorithms().map(Algorithm::as_str).collect();
-    let resources = idp.settings.resources().iter();
-    let scopes: Vec<_> = IDENTITY_SCOPES
-        .into_iter()
-        .chain(resources.flat_map(|resource| resource.scopes.keys().map(String::as_str)))
-        .collect();
     let methods = AuthMethod::ALL.into_iter();
     let methods = methods.filter(|method| idp.mtls.is_some() || !method.is_by_certificate());
     let auth_methods: Vec<_> = methods.map(AuthMethod::as_str).collect();
@@ -77,7 +72,7 @@ fn metadata(idp: &Idp) -> Value {
         "jwks_uri": idp.endpoint("/jwks"),
         "pushed_authorization_request_endpoint": idp.endpoint(authorize::PAR_PATH),
         "device_authorization_endpoint": idp.endpoint(device::AUTHORIZATION_PATH),
-        "scopes_supported": scopes,
+        "scopes_supported": scopes(idp),
         "response_types_supported": [RESPONSE_TYPE],
         "response_modes_supported": [RESPONSE_MODE],
         "grant_types_supported": grant_types,
@@ -112,6 +107,13 @@ fn metadata(idp: &Idp) -> Value {
         metadata["mtls_endpoint_aliases"] = aliases(&mtls.url);
     }
     metadata
+}
+
+/// The scopes that a client can ask for.
+fn scopes(idp: &Idp) -> Vec<&str> {
+    let resources = idp.settings.resources().iter();
+    let of_resources = resources.flat_map(|one| one.scopes.keys().map(String::as_str));
+    IDENTITY_SCOPES.into_iter().chain(of_resources).collect()
 }
 
 /// RFC 8705 §5: the endpoints to which a client sends its certificate.

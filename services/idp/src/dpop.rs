@@ -45,6 +45,7 @@ pub struct SentProof<'r> {
     values: Vec<&'r [u8]>,
     method: &'r str,
     url: String,
+    mtls_url: Option<String>,
 }
 
 impl<'r> SentProof<'r> {
@@ -56,6 +57,7 @@ impl<'r> SentProof<'r> {
             values,
             method: req.method().as_str(),
             url: idp.endpoint(path),
+            mtls_url: idp.mtls.as_ref().map(|mtls| [&mtls.url, path].concat()),
         })
     }
 
@@ -68,6 +70,7 @@ impl<'r> SentProof<'r> {
             // RFC 9113 §8.3.1: gRPC calls are POST requests.
             method: "POST",
             url: [idp.dpop.grpc_url.as_deref().unwrap_or_default(), path].concat(),
+            mtls_url: None,
         })
     }
 
@@ -76,6 +79,7 @@ impl<'r> SentProof<'r> {
         let target = ProofTarget {
             method: self.method,
             url: &self.url,
+            mtls_url: self.mtls_url.as_deref(),
             token,
             nonces: Some(&idp.dpop.nonces),
         };

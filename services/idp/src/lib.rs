@@ -54,7 +54,7 @@ mod token_id;
 mod userinfo;
 mod worker;
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use backchannel::Outbox;
 use budgets::Budgets;
@@ -75,6 +75,7 @@ use kit::{
     random::Random,
     readiness::Readiness,
     running::Running,
+    shutdown::Shutdown,
     x509::Authorities,
 };
 use known_browsers::KnownBrowsers;
@@ -217,22 +218,14 @@ pub async fn build(
     let store = store::measured(&store, &metrics);
     let idp = start::provider(config, store.clone(), &deps, &metrics).await?;
     idp.foreign_keys.keep_fresh(&deps.shutdown);
-    let wait = readiness.clone();
-    let (working, shutdown) = (Arc::clone(&idp), deps.shutdown.clone());
-    let work = tokio::spawn(async move {
-        let (store, idp) = (&store, &working);
-        let reach = || async move {
-            store.ping().await.map_err(|error| error.to_string())?;
-            let read = idp.keys.refresh(&idp.records).await;
-            read.map_err(|error| error.to_string())
-        };
-        if wait.until_reached("store", reach).await.is_some() {
-            worker::run(working, shutdown).await;
-        }
-        Ok(())
-    });
     let mut running = Running::new();
-    running.push(work);
+    let working = work(
+        Arc::clone(&idp),
+        store,
+        readiness.clone(),
+        deps.shutdown.clone(),
+    );
+    running.push(tokio::spawn(working));
     if !listeners.mtls.is_empty() {
         let routes = routes::configure_mtls(Arc::clone(&idp));
         let mtls = server.serve_beside(listeners.mtls, MTLS_WORKERS, routes);
@@ -259,6 +252,25 @@ pub async fn build(
         running.extend(grpc.map_err(|e| Problems::one("gRPC", e))?);
     }
     Ok(running)
+}
+
+/// Waits for the store and the keys in it, then does the provider's own work until the
+/// shutdown.
+async fn work(
+    idp: Arc<Idp>,
+    store: SharedStore,
+    readiness: Readiness,
+    shutdown: Shutdown,
+) -> io::Result<()> {
+    let reach = || async {
+        store.ping().await.map_err(|error| error.to_string())?;
+        let read = idp.keys.refresh(&idp.records).await;
+        read.map_err(|error| error.to_string())
+    };
+    if readiness.until_reached("store", reach).await.is_some() {
+        worker::run(Arc::clone(&idp), shutdown).await;
+    }
+    Ok(())
 }
 
 fn grpc_services(idp: Arc<Idp>, operator_key: Option<SecretString>) -> RoutesBuilder {

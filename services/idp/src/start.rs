@@ -46,8 +46,7 @@ pub(crate) async fn provider(
     let meters = Meters::new(metrics);
     let keys = loaded.signing;
     meters::show_ages(metrics, keys.clone(), Arc::clone(&deps.clock));
-    let login_budget = config.login_budget;
-    let login_budget = (login_budget.in_all, login_budget.per_address);
+    let login_budget = (config.login_budget.in_all, config.login_budget.per_address);
     let budgets = Budgets::new(&store, &deps.clock, login_budget);
     let dpop = Dpop::new(&loaded.refresh, &store, &config.addresses);
     let records = Records::new(store, Arc::clone(&deps.clock), loaded.records);
@@ -64,9 +63,7 @@ pub(crate) async fn provider(
         (config.connect, &config.trust),
         meters.clone(),
     );
-    let hashes = config.settings.users().iter();
-    let hashes = hashes.map(|user| &user.password_hash);
-    let passwords = Passwords::new(hashes, config.demo_credentials);
+    let passwords = passwords(&config.settings, config.demo_credentials);
     name_missing_keys(&config.settings);
     name_unknown_users(&config.settings);
     let registered_certificates = RegisteredCertificates::new(&config.settings);
@@ -99,6 +96,11 @@ pub(crate) async fn provider(
         clock: Arc::clone(&deps.clock),
         random: Arc::clone(&deps.random),
     }))
+}
+
+fn passwords(settings: &Settings, demo_credentials: bool) -> Passwords {
+    let hashes = settings.users().iter();
+    Passwords::new(hashes.map(|user| &user.password_hash), demo_credentials)
 }
 
 /// The keys in the state directory. Reading and generating them blocks.

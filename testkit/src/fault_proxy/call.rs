@@ -8,7 +8,7 @@ use std::{
 /// One request that went through a [`super::FaultProxy`], and what became of it.
 #[derive(Clone, Debug)]
 pub struct ProxiedCall {
-    /// The name of the door that it came in by.
+    /// The caller, by whose port it came in ([`super::FaultProxy::listen_for`]).
     pub by: String,
     /// The path that it asked for, without the query.
     pub path: String,

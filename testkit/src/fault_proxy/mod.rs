@@ -1,6 +1,6 @@
 //! A reverse proxy that understands HTTP/1.1 and can fail: it makes a path slow,
 //! answers in the server's place, or loses an answer. It keeps a record of all
-//! that went through. Each caller can have a door of its own, and its name is
+//! that went through. Each caller can have a port of its own, and its name is
 //! then in the record.
 
 mod call;
@@ -26,7 +26,8 @@ pub struct FaultProxy {
     inner: Arc<Inner>,
     /// The number of forgotten calls.
     forgotten: AtomicUsize,
-    doors: Mutex<Vec<JoinHandle<()>>>,
+    /// One for each port.
+    servers: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// A fault for a request.
@@ -39,23 +40,23 @@ enum Fault {
 }
 
 impl FaultProxy {
-    /// Leads to `server`, once it has a door.
+    /// Leads to `server`, once it listens for a caller ([`FaultProxy::listen_for`]).
     pub fn leading_to(server: SocketAddr) -> Self {
         Self {
             inner: Arc::new(Inner::new(server)),
             forgotten: AtomicUsize::new(0),
-            doors: Mutex::default(),
+            servers: Mutex::default(),
         }
     }
 
-    /// A free port of loopback for the caller `name`.
-    pub fn door(&self, name: &str) -> SocketAddr {
+    /// Listens on a free port of loopback for the caller `name`.
+    pub fn listen_for(&self, name: &str) -> SocketAddr {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         listener.set_nonblocking(true).unwrap();
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let serving = relay::serve(listener, name.into(), Arc::clone(&self.inner));
-        self.doors.lock().push(tokio::spawn(serving));
+        self.servers.lock().push(tokio::spawn(serving));
         address
     }
 
@@ -103,7 +104,7 @@ impl FaultProxy {
 
 impl Drop for FaultProxy {
     fn drop(&mut self) {
-        self.doors.lock().iter().for_each(JoinHandle::abort);
+        self.servers.lock().iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -116,11 +117,11 @@ mod tests {
 
     use super::*;
 
-    /// A gate in front of a server that answers `ok` to each connection's one
-    /// request, and a door to it.
-    async fn gate() -> (FaultProxy, String) {
+    /// A proxy in front of a server that answers `ok` to each connection's one request,
+    /// and the proxy's URL.
+    async fn proxy() -> (FaultProxy, String) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let gate = FaultProxy::leading_to(listener.local_addr().unwrap());
+        let proxy = FaultProxy::leading_to(listener.local_addr().unwrap());
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -128,8 +129,8 @@ mod tests {
                 let _ = stream.write_all(answer.as_bytes()).await;
             }
         });
-        let door = gate.door("somebody");
-        (gate, format!("http://{door}"))
+        let address = proxy.listen_for("somebody");
+        (proxy, format!("http://{address}"))
     }
 
     async fn post(url: &str, body: &'static str) -> Option<(u16, String)> {
@@ -140,30 +141,30 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_goes_through_and_is_remembered_with_its_form() {
-        let (gate, url) = gate().await;
+        let (proxy, url) = proxy().await;
         let answer = post(&format!("{url}/token?x=1"), "a=1&b=%2F").await;
         assert_eq!(answer, Some((200, "ok".to_owned())));
-        let calls = gate.calls("/token");
+        let calls = proxy.calls("/token");
         let call = &calls[0];
         assert_eq!((call.by.as_str(), call.status), ("somebody", Some(200)));
         assert_eq!((call.param("a"), call.param("b")), (Some("1"), Some("/")));
         assert!(call.is_delivered && call.ended.is_some());
-        assert!(gate.calls("/other").is_empty());
-        gate.forget();
-        assert!(gate.calls("/token").is_empty());
+        assert!(proxy.calls("/other").is_empty());
+        proxy.forget();
+        assert!(proxy.calls("/token").is_empty());
     }
 
     #[tokio::test]
     async fn a_refusal_and_a_lost_answer_happen_once_and_at_their_path() {
-        let (gate, url) = gate().await;
-        gate.refuse_next("/token", 500);
-        gate.lose_next_answer("/token");
+        let (proxy, url) = proxy().await;
+        proxy.refuse_next("/token", 500);
+        proxy.lose_next_answer("/token");
         let token = format!("{url}/token");
         assert_eq!(post(&format!("{url}/jwks"), "").await.unwrap().0, 200);
         assert_eq!(post(&token, "").await.unwrap().0, 500);
         assert_eq!(post(&token, "").await, None);
         assert_eq!(post(&token, "").await.unwrap().0, 200);
-        let told: Vec<_> = gate
+        let told: Vec<_> = proxy
             .calls("/token")
             .iter()
             .map(|call| (call.status, call.is_delivered))
@@ -174,13 +175,13 @@ mod tests {
 
     #[tokio::test]
     async fn slow_calls_overlap_and_later_ones_do_not() {
-        let (gate, url) = gate().await;
+        let (proxy, url) = proxy().await;
         let delay = Duration::from_millis(300);
-        gate.slow_down("/token", delay);
+        proxy.slow_down("/token", delay);
         let token = format!("{url}/token");
         tokio::join!(post(&token, ""), post(&token, ""));
         post(&token, "").await;
-        let calls = gate.calls("/token");
+        let calls = proxy.calls("/token");
         assert!(calls[0].overlaps(&calls[1]));
         assert!(!calls[1].overlaps(&calls[2]));
         assert!(calls.iter().all(|call| call.took() >= Some(delay)));
@@ -188,14 +189,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_caller_that_goes_away_ends_its_call() {
-        let (gate, url) = gate().await;
-        gate.slow_down("/token", Duration::from_secs(3600));
+        let (proxy, url) = proxy().await;
+        proxy.slow_down("/token", Duration::from_secs(3600));
         let token = format!("{url}/token");
         let call = tokio::spawn(async move { post(&token, "").await });
         let ended = async |ended: bool| {
             let is_so = |call: &ProxiedCall| call.status.is_some() && call.ended.is_some() == ended;
             let until = async {
-                while !gate.calls("/token").first().is_some_and(is_so) {
+                while !proxy.calls("/token").first().is_some_and(is_so) {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             };
@@ -204,6 +205,6 @@ mod tests {
         ended(false).await;
         call.abort();
         ended(true).await;
-        assert!(!gate.calls("/token")[0].is_delivered);
+        assert!(!proxy.calls("/token")[0].is_delivered);
     }
 }

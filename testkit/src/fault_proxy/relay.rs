@@ -1,4 +1,4 @@
-//! A gate's connections: each request is recorded, passed on, and answered or not.
+//! The connections of the proxy: each request is recorded, passed on, and answered or not.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -31,12 +31,12 @@ pub(super) struct Inner {
     pub(super) faults: Mutex<VecDeque<(String, Fault)>>,
 }
 
-/// Serves `door`'s callers until it is aborted.
-pub(super) async fn serve(listener: TcpListener, door: Arc<str>, inner: Arc<Inner>) {
+/// Serves the connections of `caller` until it is aborted.
+pub(super) async fn serve(listener: TcpListener, caller: Arc<str>, inner: Arc<Inner>) {
     while let Ok((stream, _)) = listener.accept().await {
-        let (door, inner) = (Arc::clone(&door), Arc::clone(&inner));
+        let (caller, inner) = (Arc::clone(&caller), Arc::clone(&inner));
         tokio::spawn(async move {
-            let service = service_fn(|request| inner.handle(&door, request));
+            let service = service_fn(|request| inner.handle(&caller, request));
             // Broken connections are expected.
             let _ = server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
@@ -57,13 +57,13 @@ impl Inner {
 
     async fn handle(
         &self,
-        door: &str,
+        caller: &str,
         request: Request<Incoming>,
     ) -> Outcome<Response<Full<Bytes>>> {
         let (head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
         let path = head.uri.path().to_owned();
-        let underway = UnderWay::begin(self, ProxiedCall::new(door, &path, &body));
+        let underway = UnderWay::begin(self, ProxiedCall::new(caller, &path, &body));
         let fault = self.fault(&path);
         let answer = if let Some(Fault::Refused(status)) = fault {
             let mut answer = Response::new(Full::default());

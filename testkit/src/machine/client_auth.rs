@@ -79,8 +79,14 @@ impl AssertionKey {
 
     /// Signs `claims`.
     pub fn sign(&self, claims: &serde_json::Value) -> String {
+        self.sign_as("JWT", claims)
+    }
+
+    /// Signs `claims` as a JWT of the type `typ`.
+    pub fn sign_as(&self, typ: &str, claims: &serde_json::Value) -> String {
         let header = Header {
             kid: self.kid.clone(),
+            typ: Some(typ.to_owned()),
             ..Header::new(self.algorithm)
         };
         jsonwebtoken::encode(&header, claims, &self.key).unwrap()

@@ -103,8 +103,8 @@ impl Processes {
     }
 
     /// The fault proxy between the BFFs and the IdP; each process has a port of its own name.
-    pub fn gate(&self) -> &FaultProxy {
-        self.gate.as_ref().expect("Plan::gated")
+    pub fn fault_proxy(&self) -> &FaultProxy {
+        self.fault_proxy.as_ref().expect("Plan::proxied_idp")
     }
 
     /// The wire tap between all services and Redis.

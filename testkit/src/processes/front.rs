@@ -3,7 +3,7 @@
 use kit::config::Site;
 
 use super::{Processes, ports::loopback};
-use crate::{Spoken, TlsFront};
+use crate::{Protocol, TlsFront};
 
 fn host(site: Site) -> String {
     format!("{}.localhost", site.label())
@@ -16,9 +16,9 @@ impl Processes {
         let front = TlsFront::start(&hosts.each_ref().map(String::as_str)).await;
         for site in Site::ALL {
             let server = loopback(self.addresses.port(site));
-            front.lead(&host(site), Spoken::Http, server);
+            front.lead(&host(site), Protocol::Http, server);
             if let Some(port) = self.addresses.grpc_port(site) {
-                front.lead(&host(site), Spoken::Grpc, loopback(port));
+                front.lead(&host(site), Protocol::Grpc, loopback(port));
             }
         }
         std::fs::write(self.ca_file(), front.ca()).unwrap();

@@ -21,7 +21,7 @@ const EVERY: Duration = Duration::from_millis(100);
 pub(super) struct Probes(#[expect(dead_code, reason = "stops when dropped")] JoinSet<()>);
 
 /// A replica's membership in the rotation of one port's balancer.
-struct Place {
+struct RotationMember {
     rotation: Rotation,
     server: SocketAddr,
 }
@@ -39,13 +39,13 @@ impl Processes {
             let (label, port) = (site.label(), self.addresses.port(site));
             let grpc = self.addresses.grpc_port(site);
             for number in 1..=count {
-                let place = |name: &str, port| Place {
+                let member = |name: &str, port| RotationMember {
                     rotation: self.taps[name].rotation().clone(),
                     server: replica(port, number),
                 };
-                let mut places = vec![place(label, port)];
-                places.extend(grpc.map(|port| place(&format!("{label} grpc"), port)));
-                asking.spawn(ask(replica(port, number), places));
+                let mut members = vec![member(label, port)];
+                members.extend(grpc.map(|port| member(&format!("{label} grpc"), port)));
+                asking.spawn(ask(replica(port, number), members));
             }
         }
         Probes(asking)
@@ -59,12 +59,12 @@ impl Processes {
 }
 
 /// Polls `http`; the result applies to all ports of the replica.
-async fn ask(http: SocketAddr, places: Vec<Place>) {
+async fn ask(http: SocketAddr, members: Vec<RotationMember>) {
     let client = kit::net::http_client();
     let url = format!("http://{http}/readyz");
     loop {
         let is_in = is_ready(&client, &url).await;
-        for Place { rotation, server } in &places {
+        for RotationMember { rotation, server } in &members {
             rotation.set(*server, is_in);
         }
         tokio::time::sleep(EVERY).await;

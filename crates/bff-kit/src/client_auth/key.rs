@@ -4,7 +4,6 @@ use std::{fmt, io, path::Path, sync::Arc, time::Duration};
 
 use aws_lc_rs::{
     agreement,
-    digest::{SHA256, digest},
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _},
 };
 use base64::{
@@ -159,10 +158,10 @@ impl ClientKey {
     }
 }
 
-/// RFC 7638 §3.1: the required members in lexicographic order, hashed.
+/// The thumbprint of a P-256 key (RFC 7638).
 fn thumbprint(x: &str, y: &str) -> String {
-    let members = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
-    URL_SAFE_NO_PAD.encode(digest(&SHA256, members.as_bytes()))
+    let members = serde_json::json!({"crv": "P-256", "kty": "EC", "x": x, "y": y});
+    token_verify::thumbprint::thumbprint(&members)
 }
 
 fn generate(random: &dyn Random) -> Option<String> {
@@ -188,6 +187,7 @@ fn generate(random: &dyn Random) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::digest::{SHA256, digest};
     use kit::random::SeededRandom;
 
     use super::*;

@@ -122,24 +122,12 @@ impl Config {
             common, peers, bff, ..
         } = from;
         let addresses = &common.addresses;
-        let common_mode = ("BFF_SESSION_MODE", bff.bff_session_mode.as_deref());
-        let modes = [own.session_mode(), common_mode];
-        let mode = match modes.into_iter().find(|mode| mode.1.is_some()) {
-            Some((key, Some(name))) => problems.parse(key, name),
-            _ => Some(app.mode),
-        };
+        let mode = mode(own, bff, problems);
         let mode_choice = bff.mode_choice(problems);
         let dpop = bff.dpop(problems);
-        let mut url = |key, given: &Option<String>, default: Option<String>| match given {
-            Some(text) => problems.http_url(key, text),
-            None => default,
-        };
-        let (api1, api2) = (addresses.url(Site::Api1), addresses.grpc_url(Site::Api2));
-        let api1_url = url("API1_URL", &peers.api1_url, Some(api1));
-        let api2_grpc_url = url("API2_GRPC_URL", &peers.api2_grpc_url, api2);
+        let (api1_url, api2_grpc_url) = api_urls(peers, addresses, problems);
         let issuer = from.issuer.read(common, problems);
-        let idle = time("BFF_SESSION_IDLE", &bff.bff_session_idle, problems);
-        let longest = time("BFF_SESSION_LONGEST", &bff.bff_session_longest, problems);
+        let lifetimes = lifetimes(bff, problems);
         let margin = time("BFF_TOKEN_MARGIN", &bff.bff_token_margin, problems);
         let per_user = bff.per_user(problems);
         let credentials = bff.credentials(problems);
@@ -159,10 +147,7 @@ impl Config {
             api2_grpc_url: api2_grpc_url?,
             trust: common.trust.clone(),
             auth: keys.auth?,
-            lifetimes: SessionLifetimes {
-                idle: idle?,
-                longest: longest?,
-            },
+            lifetimes: lifetimes?,
             sessions_per_user: per_user?,
             login_budget: common.login_budget,
             mode: mode?,
@@ -183,4 +168,40 @@ impl Config {
             weaknesses: common.weaknesses,
         })
     }
+}
+
+/// The session mode of the app `O`: its own, the one for both apps, or its default.
+fn mode<O: OwnArgs>(own: &O, bff: &BffArgs, problems: &mut Problems) -> Option<SessionMode> {
+    let common = ("BFF_SESSION_MODE", bff.bff_session_mode.as_deref());
+    let modes = [own.session_mode(), common];
+    match modes.into_iter().find(|mode| mode.1.is_some()) {
+        Some((key, Some(name))) => problems.parse(key, name),
+        _ => Some(O::APP.mode),
+    }
+}
+
+/// The URLs of API-1 and of API-2's gRPC.
+fn api_urls(
+    peers: &BffPeerArgs,
+    addresses: &Addresses,
+    problems: &mut Problems,
+) -> (Option<String>, Option<String>) {
+    let mut url = |key, given: &Option<String>, default: Option<String>| match given {
+        Some(text) => problems.http_url(key, text),
+        None => default,
+    };
+    let (api1, api2) = (addresses.url(Site::Api1), addresses.grpc_url(Site::Api2));
+    (
+        url("API1_URL", &peers.api1_url, Some(api1)),
+        url("API2_GRPC_URL", &peers.api2_grpc_url, api2),
+    )
+}
+
+fn lifetimes(bff: &BffArgs, problems: &mut Problems) -> Option<SessionLifetimes> {
+    let idle = time("BFF_SESSION_IDLE", &bff.bff_session_idle, problems);
+    let longest = time("BFF_SESSION_LONGEST", &bff.bff_session_longest, problems);
+    Some(SessionLifetimes {
+        idle: idle?,
+        longest: longest?,
+    })
 }

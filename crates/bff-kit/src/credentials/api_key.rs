@@ -1,5 +1,5 @@
-//! `api_key`: a fixed secret that API-1's legacy door takes in place of an access token.
-//! The API knows the app by the key's name, and no user.
+//! `api_key`: API keys, for programs without OAuth. API-1 takes such a fixed secret in
+//! place of an access token. The API knows the app by the key's name, and no user.
 
 use std::fmt;
 

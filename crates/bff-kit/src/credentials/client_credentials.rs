@@ -17,12 +17,12 @@ use crate::{
 /// The client's token for one API.
 #[derive(Default)]
 pub(super) struct SharedToken {
-    kept: Mutex<Option<Kept>>,
+    cached: Mutex<Option<CachedToken>>,
     /// How the last fetch failed, if it did: those that waited for it share that.
     fetching: tokio::sync::Mutex<Option<ProviderError>>,
 }
 
-struct Kept {
+struct CachedToken {
     token: Bearer,
     issued_at: Timestamp,
     expires_at: Timestamp,
@@ -31,13 +31,13 @@ struct Kept {
 impl SharedToken {
     /// The token, unless it is about to end or `rejected`.
     fn get(&self, client: &OwnClient, rejected: Option<&Bearer>) -> Option<Bearer> {
-        let kept = self.kept.lock();
-        let kept = kept.as_ref()?;
+        let cached = self.cached.lock();
+        let cached = cached.as_ref()?;
         // A token of a few seconds would be fetched at each call otherwise.
-        let tenth = kept.issued_at.until(kept.expires_at) / 10;
+        let tenth = cached.issued_at.until(cached.expires_at) / 10;
         let margin = client.margin.min(tenth);
-        let lives = client.clock.now() + margin < kept.expires_at;
-        (lives && rejected != Some(&kept.token)).then(|| kept.token.clone())
+        let lives = client.clock.now() + margin < cached.expires_at;
+        (lives && rejected != Some(&cached.token)).then(|| cached.token.clone())
     }
 }
 
@@ -70,7 +70,7 @@ impl OwnClient {
         *last = fetched.as_ref().err().cloned();
         let grant = fetched?;
         let token = grant.access_token.clone();
-        *shared.kept.lock() = Some(Kept {
+        *shared.cached.lock() = Some(CachedToken {
             token: grant.access_token,
             issued_at: grant.issued_at,
             expires_at: grant.expires_at,

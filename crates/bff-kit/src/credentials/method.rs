@@ -26,7 +26,8 @@ pub enum CredentialMethod {
     /// An access token of the app's client with a certificate, without a user. It is bound
     /// to the certificate, and counts on connections with it alone (RFC 8705).
     Mtls,
-    /// A fixed secret of the app, which API-1's legacy door takes.
+    /// API keys, for programs without OAuth: a fixed secret of the app, which API-1 takes in
+    /// place of an access token.
     ApiKey,
     /// The user, as the app states it in a header on a connection with its certificate.
     IdentityHeader,
@@ -39,7 +40,7 @@ pub(crate) enum Origin {
     UserToken,
     /// The app's own, the same for all users.
     App,
-    /// The app's word about the user.
+    /// The app's statement about the user.
     Statement,
 }
 

@@ -21,7 +21,7 @@ use self::options::LogoutOptions;
 use crate::{
     cookies::{self, Cookies},
     revocation::{StillValid, revoke, still_valid},
-    sessions::{Ended, Purpose, Session},
+    sessions::{Ended, Purpose, Session, SessionId},
     state::Bff,
 };
 
@@ -49,7 +49,8 @@ pub(crate) struct LoggedOut {
     still_valid: Vec<StillValid>,
 }
 
-/// `POST /logout`. Without a session it succeeds and does nothing.
+/// `POST /logout`. Without a session it succeeds and does nothing; sent twice, it answers
+/// the second time as the first time.
 #[utoipa::path(
     post, path = "/logout", summary = "Sign out", tag = "This app",
     params(("scope" = Option<String>, Query, description = "`app`: of this app alone")),
@@ -73,9 +74,13 @@ pub(crate) async fn logout(
     let answer = if let Some(session) = session {
         end(&req, &bff, &session, body).await
     } else {
+        let cookies = Cookies::of(&req);
         // The browser may still have cookies of a session that ended elsewhere.
-        set.add(cookies::forget_session(&Cookies::of(&req)));
-        Ok(LoggedOut::here(Vec::new()).answer(options.by_script))
+        set.add(cookies::forget_session(&cookies));
+        let here = LoggedOut::here(Vec::new());
+        let id = cookies.get(cookies::SESSION).and_then(SessionId::read);
+        let before = id.and_then(|id| bff.recent_logouts.of(&id.handle(), bff.clock.now()));
+        Ok(here.going_on(before).answer(options.by_script))
     };
     Ok(set.add_to(answer.unwrap_or_else(HttpResponse::from_error)))
 }
@@ -99,15 +104,12 @@ async fn end(
         Scope::Everywhere => end_at_provider(bff, req, &ended).await,
     };
     revoking.await;
-    let here = LoggedOut::here(still_valid(&ended));
-    let logged_out = match at_provider {
-        Some(redirect_to) => LoggedOut {
-            redirect_to,
-            ends: Scope::Everywhere,
-            ..here
-        },
-        None => here,
-    };
+    if let Some(redirect_to) = &at_provider {
+        let handle = session.id.handle();
+        bff.recent_logouts
+            .add(&handle, redirect_to, bff.clock.now());
+    }
+    let logged_out = LoggedOut::here(still_valid(&ended)).going_on(at_provider);
     Ok(ended.cookies.add_to(logged_out.answer(options.by_script)))
 }
 
@@ -142,6 +144,18 @@ impl LoggedOut {
             redirect_to: HOME.to_owned(),
             ends: Scope::App,
             still_valid,
+        }
+    }
+
+    /// The same, if it goes on at the provider.
+    fn going_on(self, at_provider: Option<String>) -> Self {
+        match at_provider {
+            Some(redirect_to) => Self {
+                redirect_to,
+                ends: Scope::Everywhere,
+                ..self
+            },
+            None => self,
         }
     }
 

@@ -17,7 +17,7 @@ use crate::{
     random::OsRandom,
     state_dir::StateDir,
     tls::{
-        Acceptor, AlternativeName, Authority, Certificates, ClientCertificates, Identity, Spoken,
+        Acceptor, AlternativeName, Authority, Certificates, ClientCertificates, Identity, Protocol,
     },
     x509::Authorities,
 };
@@ -108,7 +108,7 @@ impl Mtls {
             let identity = issued.identity(&[host], addresses, SystemClock.now());
             identity.map_err(|error| error.to_string())?
         };
-        let acceptor = Acceptor::new(identity, Spoken::Http, ClientCertificates::Requested);
+        let acceptor = Acceptor::new(identity, Protocol::Http, ClientCertificates::Requested);
         acceptor.map_err(|error| error.to_string())
     }
 

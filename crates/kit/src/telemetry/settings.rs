@@ -13,15 +13,25 @@ use crate::config::Problems;
 pub(super) const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 /// The default time for a batch, by the specification.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The variables that the SDK reads itself; all are whole numbers.
-const NUMBERS: [&str; 6] = [
+/// The variables that the SDK reads itself; all are whole numbers of 1 or more.
+const NUMBERS: [&str; 9] = [
     "OTEL_BSP_SCHEDULE_DELAY",
     "OTEL_BSP_MAX_QUEUE_SIZE",
     "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
     "OTEL_BSP_EXPORT_TIMEOUT",
     "OTEL_METRIC_EXPORT_INTERVAL",
     "OTEL_METRIC_EXPORT_TIMEOUT",
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_EVENT_COUNT_LIMIT",
+    "OTEL_SPAN_LINK_COUNT_LIMIT",
 ];
+/// What the specification can choose and there is one of here: the variable and its values.
+const ONLY: [(&str, &[&str]); 2] = [
+    ("OTEL_PROPAGATORS", &["tracecontext", "baggage"]),
+    ("OTEL_LOGS_EXPORTER", &["none"]),
+];
+/// Files for connections to the collector, for which there are settings here.
+const TLS_FILES: [&str; 3] = ["CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE"];
 
 /// A kind of telemetry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +115,12 @@ impl Settings {
         let before = reader.problems.lines().len();
         let sampler = reader.sampler();
         for name in NUMBERS {
-            reader.number(name);
+            if reader.number(name) == Some(0) {
+                reader.problems.add(name, "0: 1 or more is expected");
+            }
+        }
+        for (name, known) in ONLY {
+            reader.exporters(name, known, "");
         }
         reader.resource();
         let traces_wanted = reader.exporters("OTEL_TRACES_EXPORTER", &["otlp", "none"], "otlp");
@@ -228,6 +243,7 @@ impl Reader<'_> {
         let headers = self.headers(signal);
         let timeout = self.timeout(signal);
         self.compression(signal);
+        self.tls_files(signal);
         let url = self.endpoint(signal, protocol)?;
         let target = Target {
             signal,
@@ -298,6 +314,15 @@ impl Reader<'_> {
             return Some(TIMEOUT);
         };
         self.number(&key).map(Duration::from_millis)
+    }
+
+    fn tls_files(&mut self, signal: Signal) {
+        for file in TLS_FILES {
+            if let Some((key, _)) = self.either(signal, file) {
+                let what = "not read here: CA_FILE names the authorities of all connections";
+                self.problems.add(key, what);
+            }
+        }
     }
 
     fn compression(&mut self, signal: Signal) {

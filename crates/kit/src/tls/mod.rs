@@ -26,5 +26,5 @@ pub use authority::{
 pub use files::{FileError, Member, read};
 pub use identity::{Certificates, Identity};
 pub use peer::PeerCertificates;
-pub use server::{Acceptor, ClientCertificates, Spoken};
+pub use server::{Acceptor, ClientCertificates, Protocol};
 pub use stream::ServerStream;

@@ -31,7 +31,7 @@ const NOT_PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
 
 /// The protocol that a listener offers (ALPN).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spoken {
+pub enum Protocol {
     /// HTTP/1.1.
     Http,
     /// HTTP/2, for gRPC.
@@ -51,13 +51,15 @@ pub enum ClientCertificates {
 #[derive(Clone)]
 pub struct Acceptor {
     tls: TlsAcceptor,
-    spoken: Spoken,
+    protocol: Protocol,
 }
 
 impl fmt::Debug for Acceptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Acceptor");
-        shown.field("spoken", &self.spoken).finish_non_exhaustive()
+        shown
+            .field("protocol", &self.protocol)
+            .finish_non_exhaustive()
     }
 }
 
@@ -66,20 +68,20 @@ impl Acceptor {
     /// the certificate of the client.
     pub fn new(
         identity: Identity,
-        spoken: Spoken,
+        protocol: Protocol,
         clients: ClientCertificates,
     ) -> Result<Self, rustls::Error> {
         let mut config = builder(clients)?.with_cert_resolver(Arc::new(identity));
-        let protocol: &[u8] = match spoken {
-            Spoken::Http => b"http/1.1",
-            Spoken::Grpc => b"h2",
+        let alpn: &[u8] = match protocol {
+            Protocol::Http => b"http/1.1",
+            Protocol::Grpc => b"h2",
         };
-        config.alpn_protocols = vec![protocol.to_vec()];
+        config.alpn_protocols = vec![alpn.to_vec()];
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.ticketer = aws_lc_rs::Ticketer::new()?;
         Ok(Self {
             tls: TlsAcceptor::from(Arc::new(config)),
-            spoken,
+            protocol,
         })
     }
 
@@ -105,7 +107,7 @@ impl Acceptor {
         if io.peek(&mut first).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if first[0] != HANDSHAKE && self.spoken == Spoken::Http {
+        if first[0] != HANDSHAKE && self.protocol == Protocol::Http {
             connection.set_phase(Phase::Drain);
             return Err(refuse_plain(io).await);
         }

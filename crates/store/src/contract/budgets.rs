@@ -88,7 +88,13 @@ pub(super) async fn a_full_budget_evicts_from_the_network_and_owner_with_most_en
     );
     let refuse = allowance(30, 50, OverflowPolicy::Refuse);
     let gone = enter(store, "budget-full-refuse", &names, refuse).await?;
-    assert_eq!(gone[5..], ["b1-1", "b1-2", "!", "!"], "no network has more");
+    assert_eq!(
+        gone[5..],
+        ["b1-1", "b1-2", "a-1", "b2-1"],
+        "a network's first entry finds room"
+    );
+    let gone = enter(store, "budget-full-refuse", &["g-2"], refuse).await?;
+    assert_eq!(gone, ["!"], "no network has more");
     Ok(())
 }
 

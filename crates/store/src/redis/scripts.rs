@@ -100,7 +100,7 @@ end
 while total > in_all do
   local most, from = 0, nil
   for _, count in pairs(networks) do if count > most then most = count end end
-  if refuses and networks[network] >= most then return false end
+  if refuses and most > 1 and networks[network] >= most then return false end
   for _, entry in ipairs(held) do
     if networks[entry.network] == most then from = entry.network break end
   end

@@ -26,6 +26,8 @@ const SKEW: Duration = Duration::from_secs(10);
 /// How long a used proof is kept at most: for as long as it could be used again, which is
 /// longest with a nonce of the next window.
 pub(crate) const KEPT: Duration = Duration::from_secs(360);
+/// How far a client's clock may be off where a nonce tells the time.
+const CLOCK_ERROR: Duration = Duration::from_secs(30 * 60);
 /// The members of private and symmetric keys (RFC 7518 §6, RFC 8037 §2).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
@@ -36,6 +38,8 @@ pub struct ProofTarget<'r> {
     pub method: &'r str,
     /// The public URL, without query and fragment.
     pub url: &'r str,
+    /// The same endpoint's URL at the port for mTLS, if it has one (RFC 8705 §5).
+    pub mtls_url: Option<&'r str>,
     /// The access token of the request, if it has one.
     pub token: Option<&'r str>,
     /// The nonces that the server requires; none: it requires none.
@@ -177,7 +181,8 @@ pub fn check(
     if claims.htm != target.method {
         return Err(BadProof::Method);
     }
-    if !htu::is_same(&claims.htu, target.url) {
+    let is_this = |url| htu::is_same(&claims.htu, url);
+    if !is_this(target.url) && !target.mtls_url.is_some_and(is_this) {
         return Err(BadProof::Url);
     }
     // 10. and 11. Its time, by the server's nonce, or else by the client's clock.
@@ -234,9 +239,17 @@ fn by_clock(claims: &Claims, now: Timestamp) -> Result<Timestamp, BadProof> {
     Ok(made + MAX_AGE + Duration::from_secs(1))
 }
 
-/// Until when the proof is accepted, by its nonce: the client's clock may be wrong (§8).
+/// Until when the proof is accepted, by its nonce: the client's clock may be wrong (§8), by
+/// [`CLOCK_ERROR`] at most.
 fn by_nonce(own: &Nonces, claims: &Claims, now: Timestamp) -> Result<Timestamp, BadProof> {
     let nonce = claims.nonce.as_deref().ok_or(BadProof::NoNonce)?;
+    let made = Timestamp::from_secs(claims.iat);
+    if made > now + CLOCK_ERROR {
+        return Err(BadProof::Early);
+    }
+    if made.until(now) > CLOCK_ERROR {
+        return Err(BadProof::Old);
+    }
     own.accepted_until(nonce, now).ok_or(BadProof::StaleNonce)
 }
 

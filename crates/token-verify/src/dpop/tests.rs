@@ -30,6 +30,7 @@ fn target<'r>() -> ProofTarget<'r> {
     ProofTarget {
         method: "POST",
         url: URL,
+        mtls_url: None,
         token: None,
         nonces: None,
     }
@@ -261,6 +262,26 @@ fn rfc9449_4_3_9_it_is_for_this_url() {
 }
 
 #[test]
+fn rfc8705_5_the_url_at_the_port_for_mtls_is_the_endpoints_too() {
+    let key = TestKey::es256();
+    let judge = |mtls_url, htu: &str| {
+        let target = ProofTarget {
+            mtls_url,
+            ..target()
+        };
+        let claims = changed(claims(), &json!({ "htu": htu }));
+        let proof = key.sign(&header(&key), &claims);
+        check(&[proof.as_bytes()], &target, START).err()
+    };
+    let alias = "https://api.example:8484/orders";
+    assert_eq!(judge(Some(alias), alias), None);
+    assert_eq!(judge(Some(alias), URL), None);
+    assert_eq!(judge(None, alias), Some(BadProof::Url));
+    let other = "https://api.example:8484/other";
+    assert_eq!(judge(Some(alias), other), Some(BadProof::Url));
+}
+
+#[test]
 fn rfc9449_4_3_10_it_has_the_servers_nonce_where_the_server_requires_one() {
     let nonces = |key| Nonces::new(hmac::Key::new(hmac::HMAC_SHA256, &[key; 32]));
     let own = nonces(1);
@@ -288,6 +309,22 @@ fn rfc9449_4_3_10_it_has_the_servers_nonce_where_the_server_requires_one() {
         assert_eq!(judge(json!(stale)), Some(BadProof::StaleNonce));
     }
     assert_eq!(judge(json!(5)), Some(BadProof::Claims));
+    let made = |ahead: i64| {
+        let claims = json!({"iat": START.secs() + ahead, "nonce": own.current(START)});
+        let claims = changed(self::claims(), &claims);
+        let proof = key.sign(&header(&key), &claims);
+        check(&[proof.as_bytes()], &target, START).err()
+    };
+    for (ahead, expected) in [
+        (1800, None),
+        (-1800, None),
+        (1801, Some(BadProof::Early)),
+        (-1801, Some(BadProof::Old)),
+        (3600, Some(BadProof::Early)),
+        (-3600, Some(BadProof::Old)),
+    ] {
+        assert_eq!(made(ahead), expected, "the client's clock: {ahead} s");
+    }
     assert_eq!(BadProof::NoNonce.code(), ErrorCode::UseDpopNonce);
     assert_eq!(BadProof::StaleNonce.code(), ErrorCode::UseDpopNonce);
     assert_eq!(BadProof::Url.code(), ErrorCode::InvalidDpopProof);

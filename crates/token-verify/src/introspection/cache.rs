@@ -20,7 +20,7 @@ const MAX_REFUSED: usize = 1024;
 /// What the provider says about a token.
 pub(super) type Answer = Result<Arc<Verified>, Invalid>;
 
-struct Kept<T> {
+struct CachedAnswer<T> {
     asked_at: Timestamp,
     value: T,
 }
@@ -28,8 +28,8 @@ struct Kept<T> {
 /// Answers by the hash of their token.
 pub(super) struct Answers {
     bound: Duration,
-    active: BoundedCache<Fingerprint, Kept<Arc<Verified>>>,
-    refused: BoundedCache<Fingerprint, Kept<Invalid>>,
+    active: BoundedCache<Fingerprint, CachedAnswer<Arc<Verified>>>,
+    refused: BoundedCache<Fingerprint, CachedAnswer<Invalid>>,
 }
 
 impl Answers {
@@ -51,11 +51,11 @@ impl Answers {
     /// The answer about `token`, if it still counts.
     pub(super) fn get(&self, token: &Fingerprint, now: Timestamp) -> Option<Answer> {
         let is_fresh = |asked_at| self.is_fresh(asked_at, now);
-        if let Some(kept) = self.active.get(token) {
-            return is_fresh(kept.asked_at).then(|| Ok(Arc::clone(&kept.value)));
+        if let Some(cached) = self.active.get(token) {
+            return is_fresh(cached.asked_at).then(|| Ok(Arc::clone(&cached.value)));
         }
-        let kept = self.refused.get(token)?;
-        is_fresh(kept.asked_at).then(|| Err(kept.value.clone()))
+        let cached = self.refused.get(token)?;
+        is_fresh(cached.asked_at).then(|| Err(cached.value.clone()))
     }
 
     /// Keeps the answer about `token`, asked for at `asked_at`, in place of a former one.
@@ -67,11 +67,11 @@ impl Answers {
         match answer {
             Ok(active) => {
                 let value = Arc::clone(active);
-                self.active.insert(token, Kept { asked_at, value });
+                self.active.insert(token, CachedAnswer { asked_at, value });
             }
             Err(why) => {
                 let value = why.clone();
-                self.refused.insert(token, Kept { asked_at, value });
+                self.refused.insert(token, CachedAnswer { asked_at, value });
             }
         }
     }

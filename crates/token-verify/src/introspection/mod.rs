@@ -1,15 +1,15 @@
 //! Token introspection (RFC 7662), a resource server's side: the provider says whether a
 //! token is active, and what it allows now. The token may be of any form.
 //!
-//! An answer is used again for a bounded time ([`cache`]), and one question at a time is
-//! under way for each token ([`flights`]). If the provider cannot be asked, nothing is
+//! An answer is used again for a bounded time ([`cache`]), and one request at a time is in
+//! progress for each token ([`single_flight`]). If the provider cannot be asked, nothing is
 //! known about the token: that is 503, never 401.
 
 mod answer;
 mod cache;
-mod flights;
 mod question;
 pub mod settings;
+mod single_flight;
 
 use std::sync::Arc;
 
@@ -19,9 +19,9 @@ use tracing::Span;
 
 use self::{
     cache::{Answer, Answers},
-    flights::{Flights, Landed, Unanswered},
     question::{Failure, Question},
     settings::IntrospectionSettings,
+    single_flight::{LastOutcome, NoAnswer, SingleFlight},
 };
 use crate::{
     issuer::Issuer,
@@ -37,7 +37,7 @@ const NO_TOKEN: &str = "probe";
 pub(crate) struct Introspection {
     question: Question,
     answers: Mutex<Answers>,
-    flights: Flights,
+    single_flight: SingleFlight,
     clock: Arc<dyn Clock>,
 }
 
@@ -59,7 +59,7 @@ impl Introspection {
         Self {
             question: Question::new(settings, audience, (issuer, jwks), clock, calls),
             answers: Mutex::new(Answers::new(settings.bound)),
-            flights: Flights::default(),
+            single_flight: SingleFlight::default(),
             clock: Arc::clone(clock),
         }
     }
@@ -86,15 +86,15 @@ impl Introspection {
             Some(answer) => Ok(answer),
             None => self.ask_once(token, fingerprint).await,
         };
-        let answer = answer.map_err(|Unanswered| Refusal::NoIntrospection)?;
+        let answer = answer.map_err(|NoAnswer| Refusal::NoIntrospection)?;
         answer.map_err(Refusal::Invalid)
     }
 
     /// Asks, unless another request has asked in time.
-    async fn ask_once(&self, token: &str, fingerprint: Fingerprint) -> Result<Answer, Unanswered> {
-        let arrived = self.flights.now();
-        let flight = self.flights.of(fingerprint);
-        let mut last = flight.lock().await;
+    async fn ask_once(&self, token: &str, fingerprint: Fingerprint) -> Result<Answer, NoAnswer> {
+        let arrived = self.single_flight.current();
+        let lock = self.single_flight.lock_of(fingerprint);
+        let mut last = lock.lock().await;
         if let Some(last) = &*last {
             let now = self.clock.now();
             let is_fresh = self.answers.lock().is_fresh(last.asked_at, now);
@@ -102,18 +102,18 @@ impl Introspection {
                 return last.outcome.clone();
             }
         }
-        let (sent, asked_at) = (self.flights.next(), self.clock.now());
+        let (sent, asked_at) = (self.single_flight.next(), self.clock.now());
         let outcome = self.question.ask(token).await.map_err(|failure| {
             let error = failure.outcome();
             tracing::warn!(error, "a token is not introspected: {failure}");
-            Unanswered
+            NoAnswer
         });
         if let Ok(answer) = &outcome {
             self.answers.lock().put(fingerprint, answer, asked_at);
         }
-        *last = Some(Landed {
+        *last = Some(LastOutcome {
             sent,
-            ended: self.flights.next(),
+            ended: self.single_flight.next(),
             asked_at,
             outcome: outcome.clone(),
         });

@@ -36,7 +36,8 @@ pub struct Introspected {
     status: AtomicU16,
     iat: AtomicI64,
     change: Mutex<Option<Change>>,
-    gate: tokio::sync::RwLock<()>,
+    /// Held for writing while answers are paused.
+    pause: tokio::sync::RwLock<()>,
 }
 
 impl Introspected {
@@ -49,7 +50,7 @@ impl Introspected {
             status: AtomicU16::new(0),
             iat: AtomicI64::new(START.secs()),
             change: Mutex::default(),
-            gate: tokio::sync::RwLock::default(),
+            pause: tokio::sync::RwLock::default(),
         }
     }
 
@@ -81,7 +82,7 @@ impl Introspected {
 
     /// Holds all answers back until the guard is dropped.
     pub async fn hold(&self) -> tokio::sync::RwLockWriteGuard<'_, ()> {
-        self.gate.write().await
+        self.pause.write().await
     }
 
     fn answer(&self, token: &str) -> Value {
@@ -122,7 +123,7 @@ pub(super) async fn endpoint(
     introspected.requests.fetch_add(1, SeqCst);
     // Decided before the answer is held back: a revocation meanwhile is not in it.
     let answer = introspected.answer(&asked.token);
-    let _gate = introspected.gate.read().await;
+    let _not_paused = introspected.pause.read().await;
     let header = |name| {
         let value = req.headers().get(name);
         value

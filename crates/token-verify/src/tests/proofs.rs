@@ -32,6 +32,7 @@ impl Resource {
         let verifier = Verifier::new(AUDIENCE, Arc::clone(&world.jwks), world.clock.clone());
         let verifier = verifier.accepting_proofs(ProofSettings {
             http_url: URL.to_owned(),
+            mtls_url: None,
             grpc_url: None,
             used: UsedProofs::new(store, PREFIX),
             quota: ProofQuota::of(most),

@@ -18,14 +18,14 @@ use web_kit::{client::AddrBucket, failures::Failures};
 
 use super::{
     file::{File, FileError},
-    key::{Kept, KeyCaller, id_of},
+    key::{KeyCaller, KeyRecord, id_of},
 };
 
 /// How often the file is looked at: a revoked key is refused this much later at most.
 pub(crate) const REREAD: Duration = Duration::from_secs(1);
 
 /// The keys by id.
-type Keys = HashMap<String, Kept>;
+type Keys = HashMap<String, KeyRecord>;
 
 /// The API keys of this process.
 pub(crate) struct ApiKeys {
@@ -41,7 +41,7 @@ pub(crate) struct ApiKeys {
 pub(crate) enum Refused {
     /// No key is this one, or it has ended.
     Invalid,
-    /// Too many wrong keys came from this address.
+    /// Too many wrong keys with this id, or with an unknown one, came from this address.
     TooMany(Duration),
 }
 
@@ -79,11 +79,12 @@ impl ApiKeys {
     fn checked(&self, text: &str, from: AddrBucket) -> Result<KeyCaller, Refused> {
         let now = self.clock.now();
         let keys = self.keys.read().clone();
-        let kept = id_of(text).and_then(|id| keys.get(id));
-        // Counted by address alone: whoever guesses knows no key.
-        let is_right = || kept.is_some_and(|kept| kept.is(text, now));
-        match self.failures.check((), from, now, is_right) {
-            Ok(true) => kept.map(Kept::caller).ok_or(Refused::Invalid),
+        let record = id_of(text).and_then(|id| keys.get(id));
+        // By key, so that guesses never stop the owner of another key at the same address.
+        let id = record.map(|record| record.id.as_str());
+        let is_right = || record.is_some_and(|record| record.is(text, now));
+        match self.failures.check(id, from, now, is_right) {
+            Ok(true) => record.map(KeyRecord::caller).ok_or(Refused::Invalid),
             Ok(false) => Err(Refused::Invalid),
             Err(wait) => Err(Refused::TooMany(wait)),
         }
@@ -138,7 +139,7 @@ type Stamp = (SystemTime, u64);
 fn changed(
     file: &File,
     known: Option<&Stamp>,
-) -> (Option<Stamp>, Option<Result<Vec<Kept>, FileError>>) {
+) -> (Option<Stamp>, Option<Result<Vec<KeyRecord>, FileError>>) {
     // Taken before the content: a later change has another one.
     let stamp = file.stamp();
     if stamp.is_some() && stamp.as_ref() == known {
@@ -148,7 +149,7 @@ fn changed(
     (stamp, Some(read))
 }
 
-fn by_id(keys: Vec<Kept>) -> Keys {
+fn by_id(keys: Vec<KeyRecord>) -> Keys {
     let keys = keys.into_iter();
     keys.map(|key| (key.id.clone(), key)).collect()
 }
@@ -236,13 +237,26 @@ mod tests {
         let key = file
             .add("shop", &scope, DAY, NOW, &SeededRandom::new(1))
             .unwrap();
+        let till = file
+            .add("till", &scope, DAY, NOW, &SeededRandom::new(2))
+            .unwrap();
         let (clock, keys) = open(&file);
+        let is_slowed = |checked: Result<KeyCaller, Refused>| {
+            assert!(matches!(checked, Err(Refused::TooMany(_))), "{checked:?}");
+        };
         for _ in 0..10 {
             assert_eq!(keys.check("api1_wrong", from(1)), Err(Refused::Invalid));
         }
-        let refused = keys.check(&key.text, from(1));
-        assert!(matches!(refused, Err(Refused::TooMany(_))), "{refused:?}");
+        is_slowed(keys.check("api1_other", from(1)));
+        assert_eq!(keys.check(&key.text, from(1)).unwrap().name, "shop");
+        // With the id of a key, which is no secret.
+        let guess = format!("api1_{}_{}", key.id, "A".repeat(43));
+        for _ in 0..10 {
+            assert_eq!(keys.check(&guess, from(1)), Err(Refused::Invalid));
+        }
+        is_slowed(keys.check(&key.text, from(1)));
         assert_eq!(keys.check(&key.text, from(2)).unwrap().name, "shop");
+        assert_eq!(keys.check(&till.text, from(1)).unwrap().name, "till");
         clock.advance(Duration::from_secs(1));
         assert_eq!(keys.check(&key.text, from(1)).unwrap().id, key.id);
     }

@@ -10,7 +10,7 @@ use kit::{clock::Timestamp, files, random::Random, state_dir::StateDir};
 use oauth_types::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::key::{Kept, NewKey, is_id, is_name};
+use super::key::{KeyRecord, NewKey, is_id, is_name};
 use crate::{READ, WRITE};
 
 /// The version that is written.
@@ -76,7 +76,7 @@ pub struct Listed {
 #[serde(deny_unknown_fields)]
 struct Content {
     version: u32,
-    keys: Vec<Kept>,
+    keys: Vec<KeyRecord>,
 }
 
 impl File {
@@ -118,10 +118,10 @@ impl File {
         }
         let scope = scope.iter().map(String::as_str).collect();
         let key = NewKey::make(name, scope, (now, now + life), random);
-        let new = key.kept.clone();
+        let new = key.record.clone();
         self.change(|keys| {
             keys.retain(|key| now.secs() < (Timestamp::from_secs(key.expires_at) + LISTED).secs());
-            let is_of_name = |key: &&Kept| key.name == new.name && key.is_live(now);
+            let is_of_name = |key: &&KeyRecord| key.name == new.name && key.is_live(now);
             if keys.iter().filter(is_of_name).count() >= LIVE_OF_A_NAME {
                 return Err(format!(
                     "{name} has {LIVE_OF_A_NAME} live keys, the most for a rotation: revoke one first"
@@ -176,7 +176,7 @@ impl File {
     }
 
     /// What is in it; nothing if it is not there.
-    pub(super) fn read(&self) -> Result<Vec<Kept>, FileError> {
+    pub(super) fn read(&self) -> Result<Vec<KeyRecord>, FileError> {
         match files::read_text(&self.0) {
             Ok(text) => self.parse(&text),
             Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -184,7 +184,7 @@ impl File {
         }
     }
 
-    fn parse(&self, text: &str) -> Result<Vec<Kept>, FileError> {
+    fn parse(&self, text: &str) -> Result<Vec<KeyRecord>, FileError> {
         let unreadable = |why: String| FileError::Unreadable {
             path: self.0.clone(),
             why,
@@ -199,7 +199,7 @@ impl File {
         let mut ids: Vec<_> = keys.iter().map(|key| &key.id).collect();
         ids.sort_unstable();
         ids.dedup();
-        let sound = |key: &Kept| is_id(&key.id) && is_name(&key.name) && !key.hash.is_empty();
+        let sound = |key: &KeyRecord| is_id(&key.id) && is_name(&key.name) && !key.hash.is_empty();
         if keys.len() > MAX_KEYS || ids.len() < keys.len() || !keys.iter().all(sound) {
             return Err(unreadable(
                 "a key's id or name is wrong, or there twice".to_owned(),
@@ -211,9 +211,9 @@ impl File {
     /// Changes the content; no other writer comes between.
     fn change(
         &self,
-        change: impl FnOnce(&mut Vec<Kept>) -> Result<(), String>,
+        change: impl FnOnce(&mut Vec<KeyRecord>) -> Result<(), String>,
     ) -> Result<(), FileError> {
-        let _held = Held::of(self).map_err(|why| self.failed(why))?;
+        let _lock = FileLock::of(self).map_err(|why| self.failed(why))?;
         let mut keys = self.read()?;
         change(&mut keys).map_err(FileError::Refused)?;
         let content = Content {
@@ -247,9 +247,9 @@ impl File {
 }
 
 /// The lock of one writer, a file beside the keys.
-struct Held(PathBuf);
+struct FileLock(PathBuf);
 
-impl Held {
+impl FileLock {
     fn of(file: &File) -> io::Result<Self> {
         let mut path = file.0.clone().into_os_string();
         path.push(".lock");
@@ -275,7 +275,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for FileLock {
     fn drop(&mut self) {
         // What stays is named by the next command.
         let _ = fs::remove_file(&self.0);

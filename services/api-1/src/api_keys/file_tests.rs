@@ -102,10 +102,10 @@ fn an_error_names_the_place_and_cuts_what_it_repeats() {
 #[test]
 fn two_writers_do_not_lose_a_key() {
     let (_home, file) = file();
-    let held = Held::of(&file).unwrap();
+    let lock = FileLock::of(&file).unwrap();
     let refused = add(&file, "shop", 1).err().unwrap().to_string();
     assert!(refused.contains("another command changes it"), "{refused}");
-    drop(held);
+    drop(lock);
     add(&file, "shop", 1).unwrap();
 }
 

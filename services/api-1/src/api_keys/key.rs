@@ -18,7 +18,7 @@ const MAX_NAME: usize = 64;
 /// What is kept of a key. Its id is no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Kept {
+pub(super) struct KeyRecord {
     /// Names it.
     pub(super) id: String,
     /// Who has it.
@@ -39,7 +39,7 @@ pub struct NewKey {
     pub id: String,
     /// Its text, which is shown once.
     pub text: String,
-    pub(super) kept: Kept,
+    pub(super) record: KeyRecord,
 }
 
 /// A caller with a valid API key.
@@ -63,7 +63,7 @@ impl NewKey {
     ) -> Self {
         let id = format!("{:016x}", u64::from_be_bytes(random.bytes()));
         let text = format!("{PREFIX}{id}_{}", random.token());
-        let kept = Kept {
+        let record = KeyRecord {
             id: id.clone(),
             name: name.to_owned(),
             hash: fingerprint(&text),
@@ -71,11 +71,11 @@ impl NewKey {
             created_at: now.secs(),
             expires_at: expires_at.secs(),
         };
-        Self { id, text, kept }
+        Self { id, text, record }
     }
 }
 
-impl Kept {
+impl KeyRecord {
     /// Whether it is the key `text`, in constant time, and has not ended.
     pub(super) fn is(&self, text: &str, now: Timestamp) -> bool {
         let same = same_secret(&self.hash, &fingerprint(text));
@@ -142,23 +142,23 @@ mod tests {
         assert!(key.text.starts_with("api1_"), "{}", key.text);
         assert_eq!(id_of(&key.text), Some(key.id.as_str()));
         let secret = key.text.rsplit_once('_').unwrap().1;
-        let kept = serde_json::to_string(&key.kept).unwrap();
-        assert!(!kept.contains(secret) && !kept.contains(&key.text));
-        assert!(key.kept.is(&key.text, NOW));
+        let stored = serde_json::to_string(&key.record).unwrap();
+        assert!(!stored.contains(secret) && !stored.contains(&key.text));
+        assert!(key.record.is(&key.text, NOW));
         assert_ne!(key.text, new(2).text);
     }
 
     #[test]
     fn another_key_and_an_ended_one_do_not_count() {
         let (key, other) = (new(1), new(2));
-        assert!(!key.kept.is(&other.text, NOW));
-        assert!(key.kept.is(&key.text, Timestamp::from_secs(1999)));
-        assert!(!key.kept.is(&key.text, Timestamp::from_secs(2000)));
+        assert!(!key.record.is(&other.text, NOW));
+        assert!(key.record.is(&key.text, Timestamp::from_secs(1999)));
+        assert!(!key.record.is(&key.text, Timestamp::from_secs(2000)));
         // The id of one with the secret of the other.
         let secret = &other.text[PREFIX.len() + ID..];
         let mixed = format!("{PREFIX}{}{secret}", key.id);
         assert_eq!(id_of(&mixed), Some(key.id.as_str()));
-        assert!(!key.kept.is(&mixed, NOW));
+        assert!(!key.record.is(&mixed, NOW));
     }
 
     #[test]
@@ -171,7 +171,7 @@ mod tests {
                     assert!(text.starts_with(PREFIX) && is_id(id));
                     assert_eq!(text.len(), PREFIX.len() + ID + 1 + SECRET);
                 }
-                assert_eq!(key.kept.is(text, NOW), text == key.text);
+                assert_eq!(key.record.is(text, NOW), text == key.text);
             },
         );
     }

@@ -26,7 +26,7 @@ const REMEMBERED: Duration = Duration::from_secs(60);
 /// The most certificates that are remembered.
 const MAX_REMEMBERED: usize = 1000;
 
-/// The peers that may state who the user is, and what calls by their word may do.
+/// The peers that may state who the user is, and the scope of calls in which they do.
 #[derive(Clone, Debug)]
 pub struct Callers {
     names: Vec<(Arc<str>, ExpectedName)>,
@@ -48,7 +48,7 @@ pub(crate) struct CallersSettings<'a> {
 pub(super) enum NoCaller {
     /// Nobody may.
     #[error("no peer may state who the user is ({CALLERS})")]
-    Closed,
+    NotConfigured,
     /// No certificate, as on the ports that ask for none.
     #[error("the peer has no certificate")]
     NoCertificate,
@@ -117,7 +117,7 @@ fn read_scope(text: Option<&str>, problems: &mut Problems) -> Option<Scope> {
 }
 
 impl Callers {
-    /// What calls by the word of a peer may do.
+    /// The scope of calls in which a peer states the user.
     pub(super) const fn scope(&self) -> &Scope {
         &self.scope
     }
@@ -151,13 +151,14 @@ impl PeerCheck {
         }
     }
 
-    /// The name of `peer` as a caller, and what calls by its word may do.
+    /// The name of `peer` as a caller, and the scope of calls in which it states
+    /// the user.
     pub(super) fn caller(
         &self,
         peer: Option<&PeerCertificates>,
         now: Timestamp,
     ) -> Result<(Arc<str>, Scope), NoCaller> {
-        let callers = self.callers.as_ref().ok_or(NoCaller::Closed)?;
+        let callers = self.callers.as_ref().ok_or(NoCaller::NotConfigured)?;
         let peer = peer.ok_or(NoCaller::NoCertificate)?;
         let key = thumbprint(peer.own());
         if let Some(known) = self.known.lock().get(&key)
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_uris_and_dns_names_and_none_closes_the_door() {
+    fn names_are_uris_and_dns_names_and_without_names_no_peer_may_state_a_user() {
         for none in ["", "none", " , "] {
             assert!(read(none, None, &[]).unwrap().is_none(), "{none:?}");
         }

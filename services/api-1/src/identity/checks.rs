@@ -27,7 +27,7 @@ use super::{
 const SAY_EVERY: Duration = Duration::from_secs(60);
 
 /// Decides which requests state who the user is.
-pub(crate) struct IdentityDoor {
+pub(crate) struct StatedIdentities {
     peers: PeerCheck,
     clock: Arc<dyn Clock>,
     checks: Counter,
@@ -35,7 +35,7 @@ pub(crate) struct IdentityDoor {
     said: Mutex<Option<Timestamp>>,
 }
 
-impl IdentityDoor {
+impl StatedIdentities {
     /// `callers`: who may; `None`: nobody. `checks` counts the outcomes.
     pub(crate) fn new(callers: Option<Callers>, clock: Arc<dyn Clock>, checks: Counter) -> Self {
         Self {

@@ -22,12 +22,12 @@ pub(super) struct Statements {
 pub(super) struct Stated {
     /// The name in the peer's certificate.
     pub(super) by: Arc<str>,
-    /// What calls by its word may do.
+    /// The scope of calls in which the peer states the user.
     pub(super) scope: Scope,
     pub(super) statements: Statements,
 }
 
-/// A caller who is a user by the word of a peer.
+/// A user whom a trusted peer states.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IdentityCaller {
     /// The user.

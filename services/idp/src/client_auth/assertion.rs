@@ -10,7 +10,7 @@ use kit::{
     clock::{Clock, Timestamp},
     seal::fingerprint,
 };
-use oauth_types::{claims::Audience, numeric_date};
+use oauth_types::{claims::Audience, names::jwt_type, numeric_date};
 use serde::Deserialize;
 use store::StoreError;
 use token_verify::{
@@ -130,6 +130,10 @@ impl<'a> Unverified<'a> {
             return Err("too long".to_owned());
         }
         let jwt = UnverifiedJwt::split(assertion).ok_or("not a signed JWT")?;
+        let mut known = jwt_type::ASSERTIONS.iter();
+        if jwt.header.typ.is_some() && !known.any(|name| jwt.header.is_of_type(name)) {
+            return Err("its typ is that of a JWT for another purpose".to_owned());
+        }
         let checked = jwt.header.algorithm(&ASSERTION_ALGORITHMS);
         checked.map_err(|none| none.to_string())?;
         let claims = jwt.claims();

@@ -145,26 +145,8 @@ impl Config {
         let mtls = common.mtls.as_ref();
         let mtls = mtls.map(|ports| args.read_mtls(ports, common, problems));
         let trusted_proxies = TrustedProxies::read(common, problems);
-        let file = match &args.config {
-            None => Some(("built-in configuration".to_owned(), DEFAULT.to_owned())),
-            Some(path) => match files::read_text(path) {
-                Ok(text) => Some((path.display().to_string(), text)),
-                Err(error) => {
-                    problems.add("IDP_CONFIG", format_args!("{}: {error}", path.display()));
-                    None
-                }
-            },
-        };
         // Read even after other errors, to report its own ones too.
-        let settings = file.and_then(|(name, text)| {
-            let dir = common.state_dir.path("");
-            let dir = dir.map(|path| path.components().collect::<PathBuf>());
-            let settings = Settings::parse(&name, &text, &common.addresses, dir.as_deref())
-                .map_err(|found| problems.extend(found))
-                .ok()?;
-            settings.check_credentials(&name, common, problems);
-            Some(settings)
-        });
+        let settings = settings_of(args, common, problems);
         let timing = settings
             .as_ref()
             .and_then(|settings| args.read_key_timing(&settings.lifetimes, problems));
@@ -190,6 +172,26 @@ impl Config {
             weaknesses: common.weaknesses,
         })
     }
+}
+
+/// What the configuration file says, or the built-in one.
+fn settings_of(args: &Args, common: &Common, problems: &mut Problems) -> Option<Settings> {
+    let (name, text) = match &args.config {
+        None => ("built-in configuration".to_owned(), DEFAULT.to_owned()),
+        Some(path) => match files::read_text(path) {
+            Ok(text) => (path.display().to_string(), text),
+            Err(error) => {
+                problems.add("IDP_CONFIG", format_args!("{}: {error}", path.display()));
+                return None;
+            }
+        },
+    };
+    let dir = common.state_dir.path("");
+    let dir = dir.map(|path| path.components().collect::<PathBuf>());
+    let settings = Settings::parse(&name, &text, &common.addresses, dir.as_deref());
+    let settings = settings.map_err(|found| problems.extend(found)).ok()?;
+    settings.check_credentials(&name, common, problems);
+    Some(settings)
 }
 
 fn check_operator_key(name: &str, key: Option<&SecretString>, problems: &mut Problems) {

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use kit::{clock::Timestamp, random::Random, seal::Keyring};
 use serde_json::json;
 
-use super::{Algorithm, KeptKey, KeyState, PublicKey, SigningKey, key::Seed, ring::KeyRing};
+use super::{Algorithm, KeyRecord, KeyState, PublicKey, SigningKey, key::Seed, ring::KeyRing};
 
 /// A record, with its keys parsed.
 pub(super) struct Loaded {
@@ -25,7 +25,7 @@ impl Loaded {
     /// Parses the keys of `ring`, of which `before` has some already. Keys that cannot be
     /// read are logged: other replicas have another sealing key.
     pub(super) fn new(ring: KeyRing, sealing: &Keyring, before: Option<&Self>) -> Self {
-        let known = |kept: &KeptKey| {
+        let known = |kept: &KeyRecord| {
             let mut keys = before?.keys.iter().flatten();
             let known = keys.find(|known| known.public.kid() == kept.kid)?;
             let signing = known.signing.clone().filter(|_| kept.sealed.is_some());
@@ -95,7 +95,7 @@ impl Loaded {
     }
 }
 
-fn parse(kept: &KeptKey, sealing: &Keyring) -> Result<Parsed, String> {
+fn parse(kept: &KeyRecord, sealing: &Keyring) -> Result<Parsed, String> {
     let Some(sealed) = &kept.sealed else {
         let public = PublicKey::of(kept.algorithm, kept.public.clone())?;
         return Ok(Parsed {
@@ -114,10 +114,15 @@ fn parse(kept: &KeptKey, sealing: &Keyring) -> Result<Parsed, String> {
 }
 
 /// `seed` as the record keeps it; it signs from `now` on.
-pub(super) fn kept(seed: &Seed, now: Timestamp, sealing: &Keyring, random: &dyn Random) -> KeptKey {
+pub(super) fn key_record(
+    seed: &Seed,
+    now: Timestamp,
+    sealing: &Keyring,
+    random: &dyn Random,
+) -> KeyRecord {
     let public = seed.key.public();
     let sealed = sealing.seal(random, &context(public.kid()), &seed.der);
-    KeptKey {
+    KeyRecord {
         kid: public.kid().to_owned(),
         algorithm: public.algorithm(),
         public: public.members().clone(),

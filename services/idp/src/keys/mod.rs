@@ -23,7 +23,7 @@ use kit::{
 };
 use loaded::Loaded;
 use parking_lot::RwLock;
-pub use ring::{KeptKey, KeyState, Timing};
+pub use ring::{KeyRecord, KeyState, Timing};
 pub use rotation::RotationError;
 use serde::Serialize;
 
@@ -121,7 +121,7 @@ impl Keys {
     }
 
     /// The published keys, with their states.
-    pub fn listed(&self) -> Vec<(KeptKey, KeyState)> {
+    pub fn listed(&self) -> Vec<(KeyRecord, KeyState)> {
         let now = self.now();
         let loaded = self.loaded();
         let keys = loaded.iter().flat_map(|loaded| &loaded.ring.keys);
@@ -129,7 +129,7 @@ impl Keys {
         let mut listed: Vec<_> = stated
             .filter(|(_, state)| *state != KeyState::Withdrawn)
             .collect();
-        let order = |key: &KeptKey| self.algorithms().position(|own| own == key.algorithm);
+        let order = |key: &KeyRecord| self.algorithms().position(|own| own == key.algorithm);
         listed.sort_by_key(|(key, _)| (order(key), key.signs_from));
         listed
     }

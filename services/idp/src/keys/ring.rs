@@ -46,7 +46,7 @@ pub struct Timing {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KeyRing {
     /// The keys, oldest first.
-    pub keys: Vec<KeptKey>,
+    pub keys: Vec<KeyRecord>,
     /// The ids of the keys of the state directory that were taken over: each is taken
     /// over once.
     seeds: Vec<String>,
@@ -55,7 +55,7 @@ pub struct KeyRing {
 
 /// One key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct KeptKey {
+pub struct KeyRecord {
     /// Its name: the thumbprint (RFC 7638).
     pub kid: String,
     /// Its algorithm.
@@ -94,7 +94,7 @@ pub enum KeyState {
     Withdrawn,
 }
 
-impl KeptKey {
+impl KeyRecord {
     /// Its state at `now`.
     pub fn state(&self, now: Timestamp) -> KeyState {
         let has_passed = |moment: Option<Timestamp>| moment.is_some_and(|moment| moment <= now);
@@ -117,7 +117,7 @@ pub struct TooManyKeys(pub Timestamp);
 
 impl KeyRing {
     /// The first keys, which sign at once.
-    pub fn new(first: Vec<KeptKey>, now: Timestamp) -> Self {
+    pub fn new(first: Vec<KeyRecord>, now: Timestamp) -> Self {
         Self {
             seeds: first.iter().map(|key| key.kid.clone()).collect(),
             keys: first,
@@ -126,19 +126,19 @@ impl KeyRing {
     }
 
     /// The keys of `algorithm`, oldest first.
-    pub fn of(&self, algorithm: Algorithm) -> impl DoubleEndedIterator<Item = &KeptKey> {
+    pub fn of(&self, algorithm: Algorithm) -> impl DoubleEndedIterator<Item = &KeyRecord> {
         self.keys
             .iter()
             .filter(move |key| key.algorithm == algorithm)
     }
 
     /// The newest key of `algorithm`.
-    pub fn newest(&self, algorithm: Algorithm) -> Option<&KeptKey> {
+    pub fn newest(&self, algorithm: Algorithm) -> Option<&KeyRecord> {
         self.of(algorithm).next_back()
     }
 
     /// The key of `algorithm` that waits to sign.
-    pub fn next(&self, algorithm: Algorithm, now: Timestamp) -> Option<&KeptKey> {
+    pub fn next(&self, algorithm: Algorithm, now: Timestamp) -> Option<&KeyRecord> {
         let newest = self.newest(algorithm);
         newest.filter(|key| key.state(now) == KeyState::Next)
     }
@@ -157,7 +157,7 @@ impl KeyRing {
 
     /// Adds `new`, which signs after the publish delay.
     #[must_use]
-    pub fn planned(mut self, mut new: KeptKey, now: Timestamp, timing: &Timing) -> Self {
+    pub fn planned(mut self, mut new: KeyRecord, now: Timestamp, timing: &Timing) -> Self {
         new.signs_from = now + timing.publish_delay;
         let former = self.keys.iter_mut();
         let former = former.filter(|key| key.algorithm == new.algorithm);
@@ -174,7 +174,7 @@ impl KeyRing {
 
     /// Puts `new` in the place of all keys of its algorithm, at once.
     #[must_use]
-    pub fn at_once(mut self, mut new: KeptKey, now: Timestamp) -> Self {
+    pub fn at_once(mut self, mut new: KeyRecord, now: Timestamp) -> Self {
         new.signs_from = now;
         self.keys.retain(|key| key.algorithm != new.algorithm);
         self.keys.push(new);
@@ -233,8 +233,8 @@ mod tests {
         START + Duration::from_secs(secs)
     }
 
-    fn key(kid: &str, algorithm: Algorithm) -> KeptKey {
-        KeptKey {
+    fn key(kid: &str, algorithm: Algorithm) -> KeyRecord {
+        KeyRecord {
             kid: kid.to_owned(),
             algorithm,
             public: Value::Null,

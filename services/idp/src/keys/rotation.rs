@@ -6,9 +6,9 @@ use std::{collections::BTreeMap, time::Duration};
 use kit::files;
 
 use super::{
-    Algorithm, KeptKey, Keys,
+    Algorithm, KeyRecord, Keys,
     key::Seed,
-    loaded::{Loaded, kept},
+    loaded::{Loaded, key_record},
     ring::{KeyRing, TooManyKeys},
 };
 use crate::records::{RecordError, Records, Stored};
@@ -46,7 +46,7 @@ pub enum RotationError {
 #[derive(Clone, Debug)]
 pub struct Rotated {
     /// The key.
-    pub key: KeptKey,
+    pub key: KeyRecord,
     /// Whether this call made it: otherwise another one just did, or it waits to sign.
     pub is_new: bool,
 }
@@ -93,7 +93,7 @@ impl Keys {
                     let made = generate(*algorithm, now).await?;
                     generated.insert(algorithm.as_str(), made);
                 }
-                let new = self.kept(&generated[algorithm.as_str()], now);
+                let new = self.key_record(&generated[algorithm.as_str()], now);
                 ring = if at_once {
                     ring.at_once(new, now)
                 } else {
@@ -105,7 +105,7 @@ impl Keys {
             if ring == stored.record || records.swap(ID, &stored, &ring).await? {
                 self.take(ring.clone()).await;
                 let newest = algorithms.iter().filter_map(|one| ring.newest(*one));
-                let made = |key: &KeptKey| generated.values().any(|seed| seed.kid() == key.kid);
+                let made = |key: &KeyRecord| generated.values().any(|seed| seed.kid() == key.kid);
                 return Ok(newest
                     .map(|key| Rotated {
                         is_new: made(key),
@@ -148,7 +148,7 @@ impl Keys {
                 .all(|algorithm| ring.newest(*algorithm).is_some())
         });
         backup.unwrap_or_else(|| {
-            let seeds = self.0.seeds.iter().map(|seed| self.kept(seed, now));
+            let seeds = self.0.seeds.iter().map(|seed| self.key_record(seed, now));
             KeyRing::new(seeds.collect(), now)
         })
     }
@@ -158,7 +158,7 @@ impl Keys {
         let now = self.now();
         for seed in &self.0.seeds {
             if !ring.has_taken_over(seed.kid()) {
-                let new = self.kept(seed, now);
+                let new = self.key_record(seed, now);
                 let (kid, algorithm) = (seed.kid(), new.algorithm.as_str());
                 tracing::info!(kid, algorithm, "the state directory has a new signing key");
                 ring = ring.taking_over(seed.kid());
@@ -168,8 +168,8 @@ impl Keys {
         ring
     }
 
-    fn kept(&self, seed: &Seed, now: kit::clock::Timestamp) -> KeptKey {
-        kept(seed, now, &self.0.sealing, &*self.0.random)
+    fn key_record(&self, seed: &Seed, now: kit::clock::Timestamp) -> KeyRecord {
+        key_record(seed, now, &self.0.sealing, &*self.0.random)
     }
 
     /// Uses `ring` from now on.

@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 use super::Service;
 use crate::{
     audit,
-    keys::{Algorithm, KeptKey, KeyState, RotationError},
+    keys::{Algorithm, KeyRecord, KeyState, RotationError},
 };
 
 #[tonic::async_trait]
@@ -70,7 +70,7 @@ impl Keys for Service {
     }
 }
 
-fn listed(key: &KeptKey, state: KeyState) -> SigningKey {
+fn listed(key: &KeyRecord, state: KeyState) -> SigningKey {
     let state = match state {
         KeyState::Next => ListedState::Next,
         KeyState::Signing => ListedState::Signing,

@@ -126,6 +126,40 @@ fn of_pem(path: &std::path::Path) -> Result<Vec<Vec<u8>>, CertificatesError> {
     Ok(all.map(pem::Pem::into_contents).collect())
 }
 
+/// Reads the name in one of the members.
+type Parse = fn(&str) -> Result<ExpectedName, String>;
+
+/// The members that name a client's certificate (RFC 8705 §2.1.2), and what they are set to.
+fn names(table: &ClientTable) -> [(&'static str, &Option<String>, Parse); 5] {
+    [
+        (
+            "tls_client_auth_subject_dn",
+            &table.tls_client_auth_subject_dn,
+            ExpectedName::subject,
+        ),
+        (
+            "tls_client_auth_san_dns",
+            &table.tls_client_auth_san_dns,
+            ExpectedName::dns,
+        ),
+        (
+            "tls_client_auth_san_uri",
+            &table.tls_client_auth_san_uri,
+            ExpectedName::uri,
+        ),
+        (
+            "tls_client_auth_san_ip",
+            &table.tls_client_auth_san_ip,
+            ExpectedName::ip,
+        ),
+        (
+            "tls_client_auth_san_email",
+            &table.tls_client_auth_san_email,
+            ExpectedName::email,
+        ),
+    ]
+}
+
 impl Reader<'_> {
     /// How the client is known by its certificate, and whether its methods have what
     /// they need.
@@ -149,34 +183,7 @@ impl Reader<'_> {
         auth: &[AuthMethod],
         table: &ClientTable,
     ) -> Option<ExpectedName> {
-        type Parse = fn(&str) -> Result<ExpectedName, String>;
-        let all: [(&str, &Option<String>, Parse); 5] = [
-            (
-                "tls_client_auth_subject_dn",
-                &table.tls_client_auth_subject_dn,
-                ExpectedName::subject,
-            ),
-            (
-                "tls_client_auth_san_dns",
-                &table.tls_client_auth_san_dns,
-                ExpectedName::dns,
-            ),
-            (
-                "tls_client_auth_san_uri",
-                &table.tls_client_auth_san_uri,
-                ExpectedName::uri,
-            ),
-            (
-                "tls_client_auth_san_ip",
-                &table.tls_client_auth_san_ip,
-                ExpectedName::ip,
-            ),
-            (
-                "tls_client_auth_san_email",
-                &table.tls_client_auth_san_email,
-                ExpectedName::email,
-            ),
-        ];
+        let all = names(table);
         let set: Vec<_> = all
             .iter()
             .filter_map(|(name, text, parse)| Some((*name, text.as_deref()?, *parse)))

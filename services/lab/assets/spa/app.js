@@ -1,14 +1,14 @@
 // The page: its buttons, what they show, and the list of steps.
 
+import { explain } from "./errors.js";
 import { onStep } from "./journey.js";
 import { Session } from "./session.js";
 import { write } from "./story.js";
 import * as tokens from "./tokens.js";
-import { explain } from "./trouble.js";
 
 const page = document.getElementById("spa");
 const story = document.getElementById("story");
-const trouble = document.getElementById("trouble");
+const failure = document.getElementById("error");
 const onward = document.getElementById("onward");
 const session = new Session({ ...page.dataset });
 
@@ -33,8 +33,8 @@ function render() {
 }
 
 function say(sentence) {
-  trouble.textContent = sentence ?? "";
-  trouble.hidden = !sentence;
+  failure.textContent = sentence ?? "";
+  failure.hidden = !sentence;
 }
 
 const ACTIONS = {

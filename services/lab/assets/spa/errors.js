@@ -3,7 +3,7 @@
 import * as oauth from "./oauth4webapi.js";
 
 /** An error that this page itself found. */
-export class Trouble extends Error {}
+export class PageError extends Error {}
 
 const AT_THE_PROVIDER = {
   access_denied: "Access was denied at the provider. This page received no tokens.",
@@ -29,7 +29,7 @@ const REFUSED_GRANTS = {
 
 /** The sentence for `error`, which happened in the step `name`. */
 export function explain(error, name) {
-  if (error instanceof Trouble) return error.message;
+  if (error instanceof PageError) return error.message;
   if (error instanceof oauth.AuthorizationResponseError) {
     return AT_THE_PROVIDER[error.error] ?? `The provider refused the login (${error.error}).`;
   }

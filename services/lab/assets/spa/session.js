@@ -4,9 +4,9 @@
 // that the browser lets this page use and nobody read.
 
 import * as oauth from "./oauth4webapi.js";
+import { PageError, explain } from "./errors.js";
 import { step } from "./journey.js";
 import * as transit from "./transit.js";
-import { Trouble, explain } from "./trouble.js";
 
 /** The time limit of a response, in milliseconds. */
 const PATIENCE = 15_000;
@@ -27,7 +27,7 @@ async function taking(name, sent, work) {
   } catch (error) {
     const refused = explain(error, name);
     step(name, { ...told, refused });
-    throw new Trouble(refused, { cause: error });
+    throw new PageError(refused, { cause: error });
   }
 }
 
@@ -90,7 +90,7 @@ export class Session {
   async complete(callback) {
     const login = transit.take();
     if (!login) {
-      throw new Trouble(
+      throw new PageError(
         "No login waits for this answer in this tab: it was used already, or another tab began it. The code was not used.",
       );
     }
@@ -137,7 +137,7 @@ export class Session {
       });
       const answer = await response.json();
       told.got = { status: response.status, ...answer, "Trace-Id": response.headers.get("Trace-Id") };
-      if (!response.ok) throw new Trouble(answer.detail ?? answer.title ?? `Refused with ${response.status}.`);
+      if (!response.ok) throw new PageError(answer.detail ?? answer.title ?? `Refused with ${response.status}.`);
     });
   }
 
@@ -290,7 +290,7 @@ export class Session {
       refresh_token: refreshToken,
     };
     await taking(name, { ...sent, ...PROOF }, async (told) => {
-      if (!refreshToken) throw new Trouble("There is no refresh token.");
+      if (!refreshToken) throw new PageError("There is no refresh token.");
       const [response, tokens] = await this.#proven(async (options) => {
         const response = await oauth.refreshTokenGrantRequest(
           provider, this.#client, oauth.None(), refreshToken, options,
@@ -308,7 +308,7 @@ export class Session {
     const claims = oauth.getValidatedIdTokenClaims(tokens);
     if (!claims) return;
     await oauth.validateApplicationLevelSignature(provider, response, this.#options);
-    if (claims.sub !== this.#claims.sub) throw new Trouble("The new ID token is another user's.");
+    if (claims.sub !== this.#claims.sub) throw new PageError("The new ID token is another user's.");
     this.#claims = claims;
   }
 

@@ -76,7 +76,8 @@ impl SavedLogin {
             let file = self.name();
             return Err(SavedError::Open { file, mode });
         }
-        let bytes = files::read_from(file, MAX_SIZE).map_err(|error| self.failed(error))?;
+        let mut bytes = files::read_from(file, MAX_SIZE).map_err(|error| self.failed(error))?;
+        files::strip_mark(&mut bytes);
         // The error of the parser could show a part of the token.
         let content: Content =
             serde_json::from_slice(&bytes).map_err(|_| SavedError::Unreadable(self.name()))?;

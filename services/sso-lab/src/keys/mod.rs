@@ -38,7 +38,7 @@ pub enum KeysCommand {
         #[command(flatten)]
         at: OperatorArgs,
     },
-    /// API keys of API-1's legacy door
+    /// API keys for API-1
     #[command(subcommand)]
     Api(ApiCommand),
 }

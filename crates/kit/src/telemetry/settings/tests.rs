@@ -111,6 +111,13 @@ fn a_bad_setting_is_refused_with_its_key_also_where_nothing_is_sent() {
         ("OTEL_SDK_DISABLED", "yes"),
         ("OTEL_RESOURCE_ATTRIBUTES", "team"),
         ("OTEL_BSP_SCHEDULE_DELAY", "5s"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "0"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "many"),
+        ("OTEL_PROPAGATORS", "b4"),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca.pem"),
+        ("OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY", "/key.pem"),
     ] {
         let lines = read(&[(key, value)]).unwrap_err();
         assert_eq!(lines.len(), 1, "{key}={value}: {lines:?}");

@@ -11,17 +11,17 @@ struct Served {
 }
 
 impl Served {
-    async fn new(spoken: Spoken, clients: ClientCertificates) -> Self {
-        Self::limited(spoken, clients, Limits::default()).await
+    async fn new(protocol: Protocol, clients: ClientCertificates) -> Self {
+        Self::limited(protocol, clients, Limits::default()).await
     }
 
-    async fn limited(spoken: Spoken, clients: ClientCertificates, limits: Limits) -> Self {
+    async fn limited(protocol: Protocol, clients: ClientCertificates, limits: Limits) -> Self {
         let ca = authority();
         let names = names(&["localhost"]);
         let identity = Identity::issued(&ca, &names, SystemClock.now()).unwrap();
         Self {
             ca,
-            acceptor: Acceptor::new(identity, spoken, clients).unwrap(),
+            acceptor: Acceptor::new(identity, protocol, clients).unwrap(),
             listener: TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap(),
             admission: Admission::new(limits),
         }
@@ -95,7 +95,7 @@ fn issued(ca: &Authority, name: &str) -> Arc<CertifiedKey> {
 
 #[tokio::test]
 async fn rfc8446_4_6_1_a_resumed_session_still_has_the_clients_certificate() {
-    let served = Served::new(Spoken::Http, ClientCertificates::Requested).await;
+    let served = Served::new(Protocol::Http, ClientCertificates::Requested).await;
     for version in [&TLS13, &TLS12] {
         let own = issued(&served.ca, "batch");
         let client = client(&served, version, Some(Arc::clone(&own)));
@@ -117,10 +117,10 @@ async fn rfc8446_4_6_1_a_resumed_session_still_has_the_clients_certificate() {
 
 #[tokio::test]
 async fn a_client_may_have_no_certificate_and_is_asked_only_where_it_is_set() {
-    let served = Served::new(Spoken::Http, ClientCertificates::Requested).await;
+    let served = Served::new(Protocol::Http, ClientCertificates::Requested).await;
     let (stream, _) = served.met(&client(&served, &TLS13, None)).await;
     assert_eq!(stream.peer_certificates(), None);
-    let served = Served::new(Spoken::Http, ClientCertificates::Ignored).await;
+    let served = Served::new(Protocol::Http, ClientCertificates::Ignored).await;
     let own = issued(&served.ca, "batch");
     let (stream, _) = served.met(&client(&served, &TLS13, Some(own))).await;
     assert_eq!(stream.peer_certificates(), None);
@@ -128,7 +128,7 @@ async fn a_client_may_have_no_certificate_and_is_asked_only_where_it_is_set() {
 
 #[tokio::test]
 async fn rfc8705_2_2_a_certificate_of_no_known_authority_is_passed_on() {
-    let served = Served::new(Spoken::Http, ClientCertificates::Requested).await;
+    let served = Served::new(Protocol::Http, ClientCertificates::Requested).await;
     let own = issued(&authority(), "self");
     let (stream, _) = served
         .met(&client(&served, &TLS12, Some(Arc::clone(&own))))
@@ -151,7 +151,7 @@ async fn is_met(served: &Served, client: &TlsConnector) -> bool {
 
 #[tokio::test]
 async fn rfc8446_4_4_3_a_certificate_without_its_key_is_refused() {
-    let served = Served::new(Spoken::Http, ClientCertificates::Requested).await;
+    let served = Served::new(Protocol::Http, ClientCertificates::Requested).await;
     for version in [&TLS13, &TLS12] {
         let own = issued(&served.ca, "batch");
         let stolen = issued(&served.ca, "other").cert.clone();
@@ -164,7 +164,7 @@ async fn rfc8446_4_4_3_a_certificate_without_its_key_is_refused() {
 
 #[tokio::test]
 async fn certificates_that_would_not_fit_a_ticket_are_refused() {
-    let served = Served::new(Spoken::Http, ClientCertificates::Requested).await;
+    let served = Served::new(Protocol::Http, ClientCertificates::Requested).await;
     let own = issued(&served.ca, "batch");
     for (copies, is_served) in [(10, true), (60, false)] {
         let chain = vec![own.cert[0].clone(); copies];
@@ -176,7 +176,7 @@ async fn certificates_that_would_not_fit_a_ticket_are_refused() {
 
 #[tokio::test]
 async fn a_request_of_plain_http_is_answered() {
-    let served = Served::new(Spoken::Http, ClientCertificates::Ignored).await;
+    let served = Served::new(Protocol::Http, ClientCertificates::Ignored).await;
     let spoken = async {
         let mut plain = served.connect().await;
         plain
@@ -203,8 +203,8 @@ async fn a_request_of_plain_http_is_answered() {
 
 #[tokio::test]
 async fn what_is_no_tls_ends_the_connection() {
-    for spoken in [Spoken::Http, Spoken::Grpc] {
-        let served = Served::new(spoken, ClientCertificates::Ignored).await;
+    for protocol in [Protocol::Http, Protocol::Grpc] {
+        let served = Served::new(protocol, ClientCertificates::Ignored).await;
         let client = async {
             let mut plain = served.connect().await;
             plain
@@ -227,7 +227,7 @@ async fn a_handshake_has_the_time_of_a_requests_head() {
         head: 3,
         ..Limits::default()
     };
-    let served = Served::limited(Spoken::Http, ClientCertificates::Ignored, limits).await;
+    let served = Served::limited(Protocol::Http, ClientCertificates::Ignored, limits).await;
     let sweep = tokio::spawn(served.admission.clone().sweep());
     for first in [&b""[..], b"\x16\x03\x01"] {
         let mut silent = served.connect().await;
