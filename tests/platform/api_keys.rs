@@ -39,10 +39,12 @@ async fn call(platform: &Platform, path: &str, headers: &[(&str, &str)]) -> (u16
     (status, answer.json().await.unwrap_or_default())
 }
 
-/// Calls until API-1 answers with `status`: it looks at its file once a second.
+/// Calls until API-1 answers with `status`: it looks at its file once a second. Meanwhile
+/// the key is a wrong one, so that the next attempt may have to wait for a minute.
 async fn until(platform: &Platform, key: &str, status: u16) {
     let waiting = async {
         while call(platform, "/whoami", &[("x-api-key", key)]).await.0 != status {
+            platform.advance(Duration::from_secs(60));
             sleep(Duration::from_millis(100)).await;
         }
     };

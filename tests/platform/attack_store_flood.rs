@@ -123,9 +123,7 @@ async fn a_flood_of_anonymous_requests_evicts_no_session_and_no_login_in_progres
     assert!(taken < STRANGERS, "a network took {taken} bytes");
     finish(begun).await;
 
-    let far: Vec<_> = (0..500)
-        .map(|n| format!("203.0.{}.{}", n / 250, n % 250))
-        .collect();
+    let far: Vec<_> = (0..250).map(|n| format!("203.0.113.{n}")).collect();
     flood_everything(&platform, &far).await;
     let taken = redis.used_memory().saturating_sub(before);
     assert!(taken < STRANGERS, "many addresses took {taken} bytes");
@@ -144,6 +142,21 @@ async fn the_store_in_memory_behaves_the_same() {
     flood_everything(&platform, &one).await;
     finish(begun).await;
     finish(half_way(&platform, "198.51.100.3").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_networks_with_one_login_each_do_not_close_app2s_login() {
+    let platform = Platform::start_on(None, &PROXY).await;
+    let app2 = platform.url(Site::App2);
+    let far: Vec<_> = (0..500)
+        .map(|n| format!("203.0.{}.{}", n / 250, n % 250))
+        .collect();
+    let statuses = flood(500, &far, |http| http.get(format!("{app2}/login"))).await;
+    let taken = statuses.iter().filter(|status| status.is_success()).count();
+    assert_eq!(taken, 500, "each has room for its first login");
+    let mut newcomer = from(&platform, "198.51.100.4");
+    newcomer.goto(&format!("{app2}/login")).await;
+    finish(vec![(newcomer, app2)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
