@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::{certified_key::certified_key, pem};
 
@@ -21,14 +21,10 @@ impl ClientIdentity {
     /// key in `key` (PEM, not encrypted). Both texts may be the same. An error contains no
     /// part of them.
     pub fn in_pem(certificate: &str, key: &str) -> Result<Self, String> {
-        let chain = CertificateDer::pem_slice_iter(certificate.as_bytes());
-        let chain: Result<Vec<_>, _> = chain.collect();
-        let chain = chain.map_err(|why| format!("the certificate is not PEM: {why}"))?;
-        if chain.is_empty() {
-            return Err("there is no certificate (PEM)".to_owned());
-        }
-        let none = |_| "there is no private key (PEM, not encrypted)".to_owned();
-        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(none)?;
+        let chain = pem::certificates(certificate.as_bytes());
+        let chain = chain.map_err(|why| format!("the certificate: {why}"))?;
+        let key = pem::private_key(key.as_bytes());
+        let key = key.map_err(|why| format!("the private key: {why}"))?;
         Self::new(chain, key)
     }
 

@@ -8,7 +8,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
 };
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use time::OffsetDateTime;
 
 use crate::{clock::Timestamp, pem, random::Random, state_dir::StateDir};
@@ -71,24 +71,23 @@ impl Authority {
     /// same one: they agree on the key first, and then on one certificate for it.
     pub fn load(dir: &StateDir, now: Timestamp, random: &dyn Random) -> io::Result<Self> {
         let key = dir.load_or_create_text(KEY_FILE, || Ok(new_key()?.serialize_pem()))?;
-        let key = KeyPair::from_pem(&key).map_err(|why| named(KEY_FILE, &why))?;
+        let key = pem::private_key(key.as_bytes()).map_err(|why| named(KEY_FILE, &why))?;
+        let key = KeyPair::try_from(&key).map_err(|why| named(KEY_FILE, &why))?;
         let pem = dir.load_or_create_text(CERTIFICATE_FILE, || {
             let made = certificate_of(&key, now, random)?;
             Ok(pem::encode("CERTIFICATE", &made))
         })?;
-        let certificate = CertificateDer::from_pem_slice(pem.as_bytes());
-        let certificate = certificate.map_err(|why| named(CERTIFICATE_FILE, &why))?;
+        let certificate = first_certificate(&pem, CERTIFICATE_FILE)?;
         Self::of(certificate, key)
     }
 
     /// The one in `text`: certificate and key (PEM), in any order. An error contains no
     /// part of `text`.
     pub fn in_pem(text: &str) -> io::Result<Self> {
-        let key = PrivateKeyDer::from_pem_slice(text.as_bytes());
+        let key = pem::private_key(text.as_bytes());
         let key = key.map_err(|why| named("the key", &why))?;
         let key = KeyPair::try_from(&key).map_err(|why| named("the key", &why))?;
-        let certificate = CertificateDer::from_pem_slice(text.as_bytes());
-        let certificate = certificate.map_err(|why| named("the certificate", &why))?;
+        let certificate = first_certificate(text, "the certificate")?;
         Self::of(certificate, key)
     }
 
@@ -234,6 +233,12 @@ fn named_subject(name: &str) -> DistinguishedName {
 
 fn date(at: Timestamp) -> io::Result<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp(at.secs()).map_err(io::Error::other)
+}
+
+/// The first certificate in `text`, which an error calls `name`.
+fn first_certificate(text: &str, name: &str) -> io::Result<CertificateDer<'static>> {
+    let all = pem::certificates(text.as_bytes()).map_err(|why| named(name, &why))?;
+    Ok(all[0].clone())
 }
 
 fn named(file: &str, why: &dyn fmt::Display) -> io::Error {

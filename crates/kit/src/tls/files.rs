@@ -4,11 +4,11 @@ use std::{fmt, path::Path, sync::Arc};
 
 use rustls::{
     Error, InconsistentKeys,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivateKeyDer},
     sign::CertifiedKey,
 };
 
-use crate::{certified_key::certified_key, clock::Timestamp, files};
+use crate::{certified_key::certified_key, clock::Timestamp, files, pem};
 
 /// The maximum number of certificates in a file: a server's own, and the authorities
 /// between it and a trusted one.
@@ -65,15 +65,11 @@ pub fn read(
 
 fn read_chain(path: &Path, now: Timestamp) -> Result<Vec<CertificateDer<'static>>, String> {
     let text = files::read_text(path).map_err(|error| error.to_string())?;
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
-    let chain = chain.map_err(|why| format!("not PEM: {why}"))?;
-    let Some(own) = chain.first() else {
-        return Err("it contains no certificate".to_owned());
-    };
+    let chain = pem::certificates(text.as_bytes())?;
     if chain.len() > MAX_CHAIN {
         return Err(format!("it contains more than {MAX_CHAIN} certificates"));
     }
-    let read = x509_parser::parse_x509_certificate(own);
+    let read = x509_parser::parse_x509_certificate(&chain[0]);
     let (_, read) = read.map_err(|why| format!("its first certificate is unusable: {why}"))?;
     let validity = read.validity();
     if validity.not_after.timestamp() < now.secs() {
@@ -87,11 +83,5 @@ fn read_chain(path: &Path, now: Timestamp) -> Result<Vec<CertificateDer<'static>
 
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
     let text = files::read_text(path).map_err(|error| error.to_string())?;
-    // The library's errors contain no part of the file.
-    PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|why| match why {
-        rustls::pki_types::pem::Error::NoItemsFound => {
-            "it contains no private key (PEM, not encrypted)".to_owned()
-        }
-        why => format!("not PEM: {why}"),
-    })
+    Ok(pem::private_key(text.as_bytes())?)
 }
