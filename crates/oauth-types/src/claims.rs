@@ -1,9 +1,9 @@
 //! Token claims.
 
-use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Scope, names::access_token_type, numeric_date, scope};
+use crate::{BadMember, Members, Scope, names::access_token_type};
 
 /// `aud`: one string or several (RFC 7519 §4.1.3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +61,8 @@ impl Actor {
 
 /// The `may_act` claim: the one party that may act for the subject (RFC 8693 §4.4).
 /// Read from a claim of another shape, it names nobody.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Value")]
 pub struct MayAct {
     /// The party: at the provider a client_id, or a user's `sub`.
     pub sub: String,
@@ -70,18 +71,28 @@ pub struct MayAct {
     pub iss: Option<String>,
 }
 
-impl<'de> Deserialize<'de> for MayAct {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(from)?;
+impl From<Value> for MayAct {
+    fn from(value: Value) -> Self {
+        Self::of(&value)
+    }
+}
+
+impl MayAct {
+    fn of(value: &Value) -> Self {
         let named = match (value.get("sub"), value.get("iss")) {
             (Some(Value::String(sub)), None) => Some((sub, None)),
             (Some(Value::String(sub)), Some(Value::String(iss))) => Some((sub, Some(iss))),
             _ => None,
         };
-        Ok(named.map_or_else(Self::default, |(sub, iss)| Self {
+        named.map_or_else(Self::default, |(sub, iss)| Self {
             sub: sub.clone(),
             iss: iss.cloned(),
-        }))
+        })
+    }
+
+    /// The claim of `members`, if it is present.
+    pub fn read(members: &Members) -> Option<Self> {
+        members.value("may_act").map(Self::of)
     }
 }
 
@@ -144,6 +155,7 @@ impl Confirmation {
 
 /// An access token's claims (RFC 9068 §2.2). Times are seconds since the epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Map<String, Value>")]
 pub struct AccessToken {
     /// The issuer.
     pub iss: String,
@@ -154,79 +166,83 @@ pub struct AccessToken {
     /// The client that got the token.
     pub client_id: String,
     /// Issued at.
-    #[serde(deserialize_with = "numeric_date::required")]
     pub iat: i64,
     /// Expires at.
-    #[serde(deserialize_with = "numeric_date::required")]
     pub exp: i64,
     /// A unique id.
     pub jti: String,
     /// The token's scope.
-    #[serde(
-        default,
-        deserialize_with = "scope::claim",
-        skip_serializing_if = "Scope::is_empty"
-    )]
+    #[serde(skip_serializing_if = "Scope::is_empty")]
     pub scope: Scope,
     /// When the user signed in.
-    #[serde(
-        default,
-        deserialize_with = "numeric_date::lenient",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,
     /// The authentication strength.
-    #[serde(
-        default,
-        deserialize_with = "perhaps",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub acr: Option<String>,
     /// The provider's login session.
-    #[serde(
-        default,
-        deserialize_with = "perhaps",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
     /// The user's roles (RFC 9068 §2.2.3.1).
-    #[serde(
-        default,
-        deserialize_with = "words",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
     /// The user's email address, with scope `email`.
-    #[serde(
-        default,
-        deserialize_with = "perhaps",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// The actor for the user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub act: Option<Actor>,
     /// The party that may exchange the token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub may_act: Option<MayAct>,
     /// The key to which the token is bound; none: it is a bearer token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,
 }
 
-/// Reads an optional claim; a value of another type counts as absent.
-fn perhaps<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
-    let value = Value::deserialize(from)?;
-    Ok(serde_json::from_value(value).ok())
+impl AccessToken {
+    /// Reads `members`. The required claims, the rights, the actor and the key have to be
+    /// readable. Another claim of an unknown shape counts as absent.
+    pub fn read(members: &Members) -> Result<Self, BadMember> {
+        let perhaps = |name| members.text(name).ok().flatten().map(str::to_owned);
+        let roles = members.texts("roles").unwrap_or_default();
+        Ok(Self {
+            iss: members.needed("iss")?.to_owned(),
+            aud: members.audience("aud")?,
+            sub: members.needed("sub")?.to_owned(),
+            client_id: members.needed("client_id")?.to_owned(),
+            iat: members.needed_seconds("iat")?,
+            exp: members.needed_seconds("exp")?,
+            jti: members.needed("jti")?.to_owned(),
+            scope: members.scope("scope")?.unwrap_or_default(),
+            auth_time: members.seconds("auth_time").ok().flatten(),
+            acr: perhaps("acr"),
+            sid: perhaps("sid"),
+            roles: roles.into_iter().map(str::to_owned).collect(),
+            email: perhaps("email"),
+            act: object(members, "act", "an object with a sub")?,
+            may_act: MayAct::read(members),
+            cnf: object(members, "cnf", "an object with a thumbprint")?,
+        })
+    }
 }
 
-/// Reads a list of strings or a single string; any other value counts as empty.
-fn words<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    let words: Option<Audience> = perhaps(from)?;
-    Ok(match words {
-        Some(Audience::One(word)) => vec![word],
-        Some(Audience::Many(words)) => words,
-        None => Vec::new(),
+impl TryFrom<Map<String, Value>> for AccessToken {
+    type Error = BadMember;
+
+    fn try_from(members: Map<String, Value>) -> Result<Self, BadMember> {
+        Self::read(&Members::from(members))
+    }
+}
+
+/// The object `name`.
+fn object<T: TryFrom<Map<String, Value>>>(
+    members: &Members,
+    name: &'static str,
+    expected: &'static str,
+) -> Result<Option<T>, BadMember> {
+    members.as_kind(name, expected, |value| {
+        T::try_from(value.as_object()?.clone()).ok()
     })
 }
 

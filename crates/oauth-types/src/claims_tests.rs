@@ -179,7 +179,7 @@ proptest! {
     #[test]
     fn a_scope_that_is_read_keeps_the_limits(value in any_json()) {
         if let Some(token) = read(&json!({ "scope": value })) {
-            prop_assert!(token.scope.iter().count() <= scope::MAX_SCOPES);
+            prop_assert!(token.scope.iter().count() <= crate::scope::MAX_SCOPES);
             prop_assert!(token.scope.iter().all(str::is_ascii));
         }
     }

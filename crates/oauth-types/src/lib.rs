@@ -5,7 +5,6 @@ pub mod claims;
 pub mod error;
 pub mod members;
 pub mod names;
-pub mod numeric_date;
 pub mod params;
 pub mod pkce;
 pub mod scope;

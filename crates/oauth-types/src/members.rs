@@ -4,7 +4,11 @@
 
 use serde_json::{Map, Value};
 
-use crate::Scope;
+use crate::{Scope, claims::Audience};
+
+/// The end of the year 9999. A later date counts as this one, so that no sum with a date
+/// can overflow.
+const LATEST: i64 = 253_402_300_799;
 
 /// The members of one object.
 #[derive(Clone, Debug)]
@@ -27,6 +31,12 @@ pub enum BadMember {
         /// The expected type.
         expected: &'static str,
     },
+}
+
+impl From<Map<String, Value>> for Members {
+    fn from(members: Map<String, Value>) -> Self {
+        Self(members)
+    }
 }
 
 impl Members {
@@ -80,8 +90,8 @@ impl Members {
         })
     }
 
-    /// Whole seconds, without their decimals; also as digits in a string. Used for
-    /// dates (RFC 7519 §2) and durations.
+    /// Whole seconds, also as digits in a string: a date (RFC 7519 §2) or a duration.
+    /// Decimals are cut off, so they never prolong a token's life.
     pub fn seconds(&self, name: &'static str) -> Result<Option<i64>, BadMember> {
         self.as_kind(name, "a number of seconds", whole_seconds)
     }
@@ -101,6 +111,16 @@ impl Members {
         Ok(texts?.unwrap_or_default())
     }
 
+    /// A required audience (RFC 7519 §4.1.3).
+    pub fn audience(&self, name: &'static str) -> Result<Audience, BadMember> {
+        let value = self.given(name).ok_or(BadMember::Missing(name))?;
+        let texts = self.texts(name)?;
+        Ok(match value {
+            Value::String(one) => Audience::One(one.clone()),
+            _ => Audience::Many(texts.into_iter().map(str::to_owned).collect()),
+        })
+    }
+
     /// A scope, as one string (RFC 6749 §3.3) or as a list.
     pub fn scope(&self, name: &'static str) -> Result<Option<Scope>, BadMember> {
         if self.given(name).is_none() {
@@ -114,7 +134,7 @@ impl Members {
         words.parse().map(Some).map_err(odd)
     }
 
-    fn as_kind<'m, T>(
+    pub(crate) fn as_kind<'m, T>(
         &'m self,
         name: &'static str,
         expected: &'static str,
@@ -153,10 +173,11 @@ pub(crate) fn whole_seconds(value: &Value) -> Option<i64> {
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "a value beyond i64 becomes its limit"
+    reason = "`as` saturates at i64, far beyond the limit"
 )]
 fn whole(exact: Option<i64>, rough: Option<f64>) -> Option<i64> {
-    exact.or_else(|| rough.map(|number| number.floor() as i64))
+    let seconds = exact.or_else(|| rough.map(|number| number.floor() as i64));
+    seconds.map(|seconds| seconds.clamp(-LATEST, LATEST))
 }
 
 #[cfg(test)]
@@ -183,8 +204,13 @@ mod tests {
             (json!(3599.9), 3599),
             (json!("3599.9"), 3599),
             (json!(-1), -1),
-            (json!(1e300), i64::MAX),
-            (json!(u64::MAX), i64::MAX),
+            (json!(1.795_867_747e9), 1_795_867_747),
+            (json!(-0.5), -1),
+            (json!(1e300), LATEST),
+            (json!(-1e300), -LATEST),
+            (json!(i64::MAX), LATEST),
+            (json!(u64::MAX), LATEST),
+            (json!("99999999999999999999"), LATEST),
         ] {
             let read = members(json!({ "n": value })).seconds("n");
             assert_eq!(read, Ok(Some(expected)), "{value}");
@@ -247,7 +273,7 @@ mod tests {
         let seeds = [
             r#"{"exp": 1800000000, "aud": ["a", "b"], "scope": "x y", "active": "true", "sub": "s"}"#,
             r#"{"exp": "3599.9", "aud": "a", "scope": ["x", "y"], "active": true, "sub": null}"#,
-            r#"{"exp": 1e300, "aud": [], "scope": [], "active": 1, "sub": {}}"#,
+            r#"{"exp": 1800000000.9, "aud": [], "scope": [], "active": 1, "sub": {}}"#,
         ];
         fuzz::run(&seeds, |json| {
             let Ok(members) = Members::read(json) else {
@@ -255,11 +281,15 @@ mod tests {
             };
             let given = |name| members.value(name).cloned();
             match (members.seconds("exp"), given("exp")) {
-                (Ok(Some(seconds)), Some(Value::Number(number))) if number.is_i64() => {
-                    assert_eq!(Some(seconds), number.as_i64());
+                (Ok(Some(seconds)), Some(Value::Number(number))) => {
+                    // No sum with a lifetime overflows, and no decimal prolongs a life.
+                    assert!((-LATEST..=LATEST).contains(&seconds));
+                    let read: f64 = seconds.to_string().parse().unwrap();
+                    let number = number.as_f64().unwrap();
+                    assert!(read <= number || seconds == -LATEST, "{number}: {seconds}");
                 }
                 (Ok(Some(_)), value) => {
-                    assert!(matches!(value, Some(Value::Number(_) | Value::String(_))));
+                    assert!(matches!(value, Some(Value::String(_))));
                 }
                 (Ok(None), value) => assert_eq!(value, None),
                 (Err(_), value) => assert!(value.is_some()),

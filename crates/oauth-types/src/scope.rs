@@ -2,8 +2,7 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
 /// The maximum number of tokens in a scope.
 pub const MAX_SCOPES: usize = 32;
@@ -84,22 +83,6 @@ impl FromStr for Scope {
             Err(BadScope)
         }
     }
-}
-
-/// Reads the claim `scope`: one string (RFC 9068 §2.2.3) or a list. A scope grants
-/// rights, so any other value is an error.
-pub fn claim<'de, D: Deserializer<'de>>(from: D) -> Result<Scope, D::Error> {
-    let text = match Value::deserialize(from)? {
-        Value::Null => return Ok(Scope::empty()),
-        Value::String(text) => Some(text),
-        Value::Array(all) => {
-            let words: Option<Vec<_>> = all.iter().map(Value::as_str).collect();
-            words.map(|words| words.join(" "))
-        }
-        _ => None,
-    };
-    let scope = text.and_then(|text| text.parse().ok());
-    scope.ok_or_else(|| D::Error::custom("scope is not a valid scope"))
 }
 
 impl TryFrom<String> for Scope {

@@ -1,6 +1,7 @@
 //! The parts of a JWT (RFC 7515 §7.1), unverified.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use oauth_types::{BadMember, Members};
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, IgnoredAny},
@@ -84,6 +85,12 @@ impl<'a> UnverifiedJwt<'a> {
     /// ([`Jwks::signer`](crate::Jwks::signer)).
     pub fn claims<T: DeserializeOwned>(&self) -> Option<T> {
         json(self.payload)
+    }
+
+    /// The claims as [`claims`](Self::claims) returns them, to be read one by one: an
+    /// error names the claim.
+    pub fn members(&self) -> Result<Members, BadMember> {
+        self.claims().map_or(Err(BadMember::NoObject), Members::of)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use oauth_types::{ErrorCode, error::sentence};
+use oauth_types::{BadMember, ErrorCode, error::sentence};
 
 use crate::{
     dpop::{ALGORITHM_NAMES, BadProof},
@@ -48,12 +48,9 @@ pub enum Invalid {
     /// The signature does not match the key.
     #[error("the token's signature is invalid")]
     Signature,
-    /// RFC 9068 §2.2: a required claim is missing.
-    #[error("the token has no claim {0}")]
-    Missing(&'static str),
-    /// A claim has the wrong type.
-    #[error("the token has a claim of the wrong type")]
-    Claims,
+    /// RFC 9068 §2.2: a required claim is missing, or a claim is unreadable.
+    #[error("the token cannot be used: {0}")]
+    Claim(#[from] BadMember),
     /// The token is from another issuer.
     #[error("the token is from another issuer")]
     Issuer,

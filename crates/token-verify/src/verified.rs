@@ -4,8 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jsonwebtoken::Algorithm;
 use kit::clock::Timestamp;
-use oauth_types::{claims::AccessToken, numeric_date};
-use serde_json::{Map, Value};
+use oauth_types::{BadMember, Members, claims::AccessToken};
 
 use crate::{keys::Key, refusal::Invalid};
 
@@ -16,9 +15,6 @@ pub(crate) const SKEW: Duration = Duration::from_secs(5);
 /// RFC 8725 §3.1, RFC 9068 §2.1: never `none`, and no HS*, whose "key" would be public.
 pub(crate) const ALGORITHMS: [Algorithm; 3] =
     [Algorithm::ES256, Algorithm::RS256, Algorithm::EdDSA];
-
-/// RFC 9068 §2.2: the required claims.
-const REQUIRED: [&str; 7] = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
 
 /// The SHA-256 of a token, so the cache holds no bearer secret.
 pub(crate) type Fingerprint = [u8; 32];
@@ -39,18 +35,10 @@ impl Verified {
 
     /// Reads the claims of a token that `key` signed, or that the issuer has called
     /// active.
-    pub(crate) fn read(claims: Map<String, Value>, key: Option<Arc<Key>>) -> Result<Self, Invalid> {
-        if let Some(missing) = REQUIRED.iter().find(|name| !claims.contains_key(**name)) {
-            return Err(Invalid::Missing(missing));
-        }
-        let not_before = match claims.get("nbf") {
-            None | Some(Value::Null) => None,
-            Some(nbf) => Some(numeric_date::of(nbf).ok_or(Invalid::Claims)?),
-        };
-        let claims = serde_json::from_value(claims.into()).map_err(|_| Invalid::Claims)?;
+    pub(crate) fn read(claims: &Members, key: Option<Arc<Key>>) -> Result<Self, BadMember> {
         Ok(Self {
-            claims,
-            not_before,
+            not_before: claims.seconds("nbf")?,
+            claims: AccessToken::read(claims)?,
             key,
         })
     }

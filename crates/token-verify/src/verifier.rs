@@ -215,8 +215,8 @@ impl Verifier {
         let jwt = UnverifiedJwt::split(token).ok_or(Invalid::NotAJwt)?;
         check_header(&jwt.header)?;
         let key = self.signer(&jwt).await?;
-        let claims = jwt.claims().ok_or(Invalid::Claims)?;
-        let verified = Verified::read(claims, Some(key))?;
+        let claims = jwt.members().map_err(Invalid::from)?;
+        let verified = Verified::read(&claims, Some(key)).map_err(Invalid::from)?;
         // RFC 9068 §4: `iss` must match exactly, `aud` must contain this audience.
         if verified.claims().iss != self.jwks.owner() {
             return Err(Invalid::Issuer.into());

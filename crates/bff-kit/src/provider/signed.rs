@@ -3,7 +3,6 @@
 
 use jsonwebtoken::Algorithm;
 use oauth_types::Members;
-use serde_json::Value;
 use token_verify::{Jwks, jwks::SignerError, jwt::UnverifiedJwt, keys::NoSigner};
 
 /// The algorithms that the provider may sign with: with public keys, never `none`.
@@ -46,8 +45,7 @@ pub(super) async fn claims(token: &str, jwks: &Jwks, types: &[&str]) -> Result<M
         return Err(Unsigned::Type);
     }
     jwks.signer(&jwt, &ALGORITHMS).await?;
-    let claims = jwt.claims::<Value>().map(Members::of);
-    claims.and_then(Result::ok).ok_or(Unsigned::Unreadable)
+    jwt.members().map_err(|_| Unsigned::Unreadable)
 }
 
 impl From<SignerError> for Unsigned {

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use kit::{clock::Timestamp, seal::fingerprint};
-use oauth_types::{ErrorCode, numeric_date};
-use serde::Deserialize;
+use oauth_types::{BadMember, ErrorCode, Members};
 use serde_json::Value;
 
 use super::{ALGORITHMS, JWT_TYPE, Nonces, htu};
@@ -61,9 +60,9 @@ pub enum BadProof {
     /// Not a signed JWT in its compact form.
     #[error("the proof is not a signed JWT")]
     NotAJwt,
-    /// A claim of §4.2 is missing or has the wrong type.
-    #[error("the proof needs the claims jti, htm, htu and iat, each of its type")]
-    Claims,
+    /// A claim of §4.2 is missing or unreadable.
+    #[error("the proof cannot be used: {0}")]
+    Claim(#[from] BadMember),
     /// `jti` is empty or too long.
     #[error("the proof's jti must have 1 to {MAX_JTI} characters")]
     Jti,
@@ -141,15 +140,29 @@ impl ValidProof {
 }
 
 /// §4.2, §4.3. Trusted once the signature is verified. Unknown members are ignored.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 struct Claims {
     jti: String,
     htm: String,
     htu: String,
-    #[serde(deserialize_with = "numeric_date::required")]
     iat: i64,
     nonce: Option<String>,
     ath: Option<String>,
+}
+
+impl Claims {
+    fn read(members: &Members) -> Result<Self, BadMember> {
+        let text = |name| Ok(members.text(name)?.map(str::to_owned));
+        let needed = |name| text(name)?.ok_or(BadMember::Missing(name));
+        Ok(Self {
+            jti: needed("jti")?,
+            htm: needed("htm")?,
+            htu: needed("htu")?,
+            iat: members.needed_seconds("iat")?,
+            nonce: text("nonce")?,
+            ath: text("ath")?,
+        })
+    }
 }
 
 /// Checks the proof that a request with the headers `sent` brings for `target`.
@@ -168,7 +181,7 @@ pub fn check(
     // 2. One well-formed JWT.
     let jwt = UnverifiedJwt::split(proof).ok_or(BadProof::NotAJwt)?;
     // 3. All required claims.
-    let claims: Claims = jwt.claims().ok_or(BadProof::Claims)?;
+    let claims = Claims::read(&jwt.members()?)?;
     if claims.jti.is_empty() || claims.jti.len() > MAX_JTI {
         return Err(BadProof::Jti);
     }

@@ -7,7 +7,7 @@ use kit::{
     clock::{ManualClock, Timestamp},
     random::{OsRandom, Random},
 };
-use oauth_types::ErrorCode;
+use oauth_types::{BadMember, ErrorCode};
 use serde_json::{Value, json};
 use store::test_redis::RedisServer;
 
@@ -168,13 +168,10 @@ fn rfc9449_4_3_2_it_is_a_well_formed_jwt_of_bounded_length() {
 #[test]
 fn rfc9449_4_3_3_all_required_claims_are_there() {
     for name in ["jti", "htm", "htu", "iat"] {
-        assert_eq!(
-            with_claims(&json!({name: null})),
-            Some(BadProof::Claims),
-            "{name}"
-        );
-        let odd = with_claims(&json!({name: ["x"]}));
-        assert_eq!(odd, Some(BadProof::Claims), "{name}");
+        let missing = Some(BadProof::Claim(BadMember::Missing(name)));
+        assert_eq!(with_claims(&json!({name: null})), missing);
+        let odd = with_claims(&json!({name: ["x"]})).unwrap().to_string();
+        assert!(odd.contains(&format!("its member {name} is not ")), "{odd}");
     }
     for jti in [String::new(), "j".repeat(257)] {
         assert_eq!(with_claims(&json!({"jti": jti})), Some(BadProof::Jti));
@@ -308,7 +305,11 @@ fn rfc9449_4_3_10_it_has_the_servers_nonce_where_the_server_requires_one() {
     ] {
         assert_eq!(judge(json!(stale)), Some(BadProof::StaleNonce));
     }
-    assert_eq!(judge(json!(5)), Some(BadProof::Claims));
+    let odd = BadMember::Odd {
+        name: "nonce",
+        expected: "a string",
+    };
+    assert_eq!(judge(json!(5)), Some(BadProof::Claim(odd)));
     let made = |ahead: i64| {
         let claims = json!({"iat": START.secs() + ahead, "nonce": own.current(START)});
         let claims = changed(self::claims(), &claims);

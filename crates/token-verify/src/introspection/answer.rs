@@ -1,9 +1,8 @@
 //! Reads the provider's answers.
 
 use kit::clock::Timestamp;
-use oauth_types::{claims::Audience, names::jwt_type, numeric_date};
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use oauth_types::{BadMember, Members, names::jwt_type};
+use serde_json::Value;
 
 use super::cache::Answer;
 use crate::{
@@ -29,8 +28,8 @@ pub(super) enum Unusable {
     #[error("it is not signed by the provider")]
     Signature,
     /// RFC 9701 §5: `iss`, `aud`, `iat` and `token_introspection` are required.
-    #[error("it has not the claims of an introspection response")]
-    Claims,
+    #[error(transparent)]
+    Claim(#[from] BadMember),
     /// The provider made it for another resource server, or another issuer made it.
     #[error("its iss or aud is another one")]
     NotForUs,
@@ -55,16 +54,6 @@ pub(super) fn json(body: &[u8], expected: &Expected<'_>) -> Result<Answer, Unusa
     of_value(value, expected)
 }
 
-/// RFC 9701 §5.
-#[derive(Deserialize)]
-struct Claims {
-    iss: String,
-    aud: Audience,
-    #[serde(deserialize_with = "numeric_date::required")]
-    iat: i64,
-    token_introspection: Value,
-}
-
 /// RFC 9701 §5, §8.1: the type, the signature, and whom it is for.
 pub(super) async fn jwt(
     body: &[u8],
@@ -79,22 +68,24 @@ pub(super) async fn jwt(
     }
     let signer = jwks.signer(&jwt, &ALGORITHMS).await;
     signer.map_err(|_| Unusable::Signature)?;
-    let claims: Claims = jwt.claims().ok_or(Unusable::Claims)?;
-    if claims.iss != expected.issuer || !claims.aud.contains(expected.client_id) {
+    let claims = jwt.members()?;
+    let is_for_us = claims.audience("aud")?.contains(expected.client_id);
+    if claims.needed("iss")? != expected.issuer || !is_for_us {
         return Err(Unusable::NotForUs);
     }
-    if claims.iat > (now + SKEW).secs() || claims.iat < now.secs() - MAX_AGE {
+    let iat = claims.needed_seconds("iat")?;
+    if iat > (now + SKEW).secs() || iat < now.secs() - MAX_AGE {
         return Err(Unusable::NotOfNow);
     }
-    of_value(claims.token_introspection, expected)
+    let inner = claims.value("token_introspection");
+    let missing = BadMember::Missing("token_introspection");
+    of_value(inner.ok_or(missing)?.clone(), expected)
 }
 
 fn of_value(value: Value, expected: &Expected<'_>) -> Result<Answer, Unusable> {
-    let Value::Object(members) = value else {
-        return Err(Unusable::NoAnswer);
-    };
-    match members.get("active") {
-        Some(Value::Bool(true)) => Ok(active(members, expected).map(Into::into)),
+    let members = Members::of(value).map_err(|_| Unusable::NoAnswer)?;
+    match members.value("active") {
+        Some(Value::Bool(true)) => Ok(active(&members, expected).map(Into::into)),
         Some(Value::Bool(false)) => Ok(Err(Invalid::Inactive)),
         _ => Err(Unusable::NoAnswer),
     }
@@ -102,7 +93,7 @@ fn of_value(value: Value, expected: &Expected<'_>) -> Result<Answer, Unusable> {
 
 /// RFC 7662 §4: an active token may be for another resource server. A refresh token of
 /// this client is active too, and has not the claims of an access token.
-fn active(members: Map<String, Value>, expected: &Expected<'_>) -> Result<Verified, Invalid> {
+fn active(members: &Members, expected: &Expected<'_>) -> Result<Verified, Invalid> {
     let verified = Verified::read(members, None)?;
     if verified.claims().iss != expected.issuer {
         return Err(Invalid::Issuer);
@@ -168,11 +159,10 @@ mod unit {
         let refresh = refused(|answer| {
             answer.as_object_mut().unwrap().remove("aud");
         });
-        assert_eq!(refresh, Invalid::Missing("aud"));
-        assert_eq!(
-            refused(|answer| answer["exp"] = json!("x")),
-            Invalid::Claims
-        );
+        assert_eq!(refresh, Invalid::Claim(BadMember::Missing("aud")));
+        let odd = refused(|answer| answer["exp"] = json!("x"));
+        let named = "the token cannot be used: its member exp is not a number of seconds";
+        assert_eq!(odd.to_string(), named);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_lc_rs::{encoding::AsDer as _, hmac, signature::KeyPair as _};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use oauth_types::BadMember;
 use serde_json::{Value, json};
 
 use super::{AUDIENCE, SCOPE, World};
@@ -177,19 +178,28 @@ async fn rfc9068_2_2_a_required_claim_that_is_missing_is_named() {
         let mut claims = world.issuer.claims(AUDIENCE, SCOPE);
         claims.as_object_mut().unwrap().remove(name);
         let token = world.issuer.key.sign(&world.issuer.header(), &claims);
-        assert_eq!(world.refusal(&token).await, Invalid::Missing(name));
+        assert_eq!(
+            world.refusal(&token).await,
+            Invalid::Claim(BadMember::Missing(name))
+        );
     }
 }
 
 #[tokio::test]
-async fn a_claim_of_the_wrong_type_is_refused() {
+async fn a_claim_of_the_wrong_type_is_refused_and_named() {
     let world = World::new(TestKey::es256()).await;
     for (name, value) in [
         ("exp", json!("never")),
         ("nbf", json!("x")),
         ("sub", json!(1)),
+        ("aud", json!({})),
+        ("scope", json!(5)),
+        ("act", json!("api-1")),
+        ("cnf", json!("x")),
     ] {
-        assert_eq!(world.with_claim(name, value).await, Invalid::Claims);
+        let refused = world.with_claim(name, value).await.to_string();
+        let named = format!("the token cannot be used: its member {name} is not ");
+        assert!(refused.starts_with(&named), "{refused}");
     }
 }
 

@@ -2,7 +2,10 @@
 //! of the deployment, the identity provider, and `/whoami` of API-1.
 
 mod args;
+
+mod metadata;
 mod provider;
+mod provider_http;
 mod said;
 mod user;
 mod whoami;

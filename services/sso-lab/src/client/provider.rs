@@ -1,63 +1,22 @@
 //! The identity provider, as a terminal client uses it.
 
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use kit::net::Trust;
 use oauth_types::{ErrorBody, TokenResponse};
 use oidc_http::{Backchannel, CallError};
 use openidconnect::{
-    AdditionalProviderMetadata, ClientId, ClientSecret, DeviceAuthorizationUrl, DiscoveryError,
-    EndpointMaybeSet, EndpointNotSet, EndpointSet, ErrorResponseType, IssuerUrl, ProviderMetadata,
-    RequestTokenError, StandardErrorResponse,
-    core::{
-        CoreAuthDisplay, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod,
-        CoreGrantType, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
-        CoreJweKeyManagementAlgorithm, CoreResponseMode, CoreResponseType,
-        CoreSubjectIdentifierType,
-    },
+    ClientId, ClientSecret, DeviceAuthorizationUrl, DiscoveryError, EndpointMaybeSet,
+    EndpointNotSet, EndpointSet, ErrorResponseType, RequestTokenError, StandardErrorResponse,
+    core::{CoreClient, CoreJsonWebKeySet},
 };
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Serialize};
-use token_verify::Issuer;
+use token_verify::{Issuer, issuer::DISCOVERY};
 
-use super::one_line;
-
-/// Members of the metadata that `openidconnect` does not know.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-struct MoreMetadata {
-    /// RFC 9207 §3.
-    #[serde(default)]
-    authorization_response_iss_parameter_supported: bool,
-    /// RFC 8628 §4.
-    #[serde(default)]
-    device_authorization_endpoint: Option<DeviceAuthorizationUrl>,
-    /// RFC 8705 §5.
-    #[serde(default)]
-    mtls_endpoint_aliases: Option<MtlsAliases>,
-}
-
-/// The endpoints for clients with a certificate.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-struct MtlsAliases {
-    #[serde(default)]
-    token_endpoint: Option<String>,
-}
-
-impl AdditionalProviderMetadata for MoreMetadata {}
-
-type Metadata = ProviderMetadata<
-    MoreMetadata,
-    CoreAuthDisplay,
-    CoreClientAuthMethod,
-    CoreClaimName,
-    CoreClaimType,
-    CoreGrantType,
-    CoreJweContentEncryptionAlgorithm,
-    CoreJweKeyManagementAlgorithm,
-    CoreJsonWebKey,
-    CoreResponseMode,
-    CoreResponseType,
-    CoreSubjectIdentifierType,
->;
+use super::{
+    metadata::{self, Metadata},
+    one_line,
+    provider_http::ProviderHttp,
+};
 
 /// A client of the provider.
 pub(crate) type OidcClient = CoreClient<
@@ -72,7 +31,7 @@ pub(crate) type OidcClient = CoreClient<
 /// The provider.
 pub(crate) struct Provider {
     /// The way to it.
-    pub(crate) http: Backchannel,
+    pub(crate) http: ProviderHttp,
     to: Issuer,
     issuer: String,
     metadata: Metadata,
@@ -102,15 +61,12 @@ impl Provider {
     pub(crate) async fn discover(issuer: Issuer) -> Result<Self, ProviderError> {
         let name = issuer.name().to_owned();
         let http = Backchannel::new(issuer.clone());
-        let url = IssuerUrl::new(name.clone());
-        let url = url.map_err(|error| ProviderError::Unusable(error.to_string()))?;
-        let metadata = Metadata::discover_async(url, &http).await;
-        let metadata = metadata.map_err(|error| ProviderError::from(error).at(&name))?;
+        let metadata = ask_for_metadata(&http, &issuer).await;
         Ok(Self {
-            http,
+            metadata: metadata.map_err(|error| error.at(&name))?,
+            http: ProviderHttp(http),
             to: issuer,
             issuer: name,
-            metadata,
         })
     }
 
@@ -123,7 +79,7 @@ impl Provider {
     pub(crate) async fn token(&self, form: String) -> Result<TokenResponse, ProviderError> {
         let endpoint = self.metadata.token_endpoint();
         let endpoint = endpoint.ok_or_else(|| unusable("it has no token endpoint"))?;
-        post(&self.http, endpoint.as_str(), form).await
+        post(&self.http.0, endpoint.as_str(), form).await
     }
 
     /// The token endpoint for clients with a certificate (RFC 8705 §5), called with the
@@ -132,9 +88,8 @@ impl Provider {
         &self,
         identified: impl FnOnce(&Trust) -> Trust,
     ) -> Result<MtlsEndpoint, ProviderError> {
-        let aliases = self.metadata.additional_metadata();
-        let aliases = aliases.mtls_endpoint_aliases.as_ref();
-        let url = aliases.and_then(|aliases| aliases.token_endpoint.clone());
+        let url = self.metadata.additional_metadata();
+        let url = url.mtls_token_endpoint.clone();
         let missing = "it has no token endpoint for mTLS (mtls_endpoint_aliases)";
         let to = self.to.clone();
         let trust = identified(to.trust());
@@ -186,6 +141,22 @@ impl MtlsEndpoint {
     pub(crate) async fn token(&self, form: String) -> Result<TokenResponse, ProviderError> {
         post(&self.http, &self.url, form).await
     }
+}
+
+/// The metadata and the keys of `issuer` (OIDC Discovery §4).
+async fn ask_for_metadata(http: &Backchannel, issuer: &Issuer) -> Result<Metadata, ProviderError> {
+    let request = http::Request::get(issuer.below(DISCOVERY)).header(ACCEPT, "application/json");
+    let request = request.body(Vec::new());
+    let request = request.map_err(|error| unusable(&error.to_string()))?;
+    let answer = http.send(request).await?;
+    if answer.status() != http::StatusCode::OK {
+        let status = answer.status().as_u16();
+        return Err(unusable(&format!("discovery: status {status}")));
+    }
+    let metadata = metadata::read(answer.body(), issuer.name());
+    let metadata = metadata.map_err(|why| unusable(&format!("discovery: {why}")))?;
+    let keys = CoreJsonWebKeySet::fetch_async(metadata.jwks_uri(), http).await?;
+    Ok(metadata.set_jwks(keys))
 }
 
 fn unusable(what: &str) -> ProviderError {

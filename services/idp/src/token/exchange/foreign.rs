@@ -6,12 +6,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use kit::{clock::Clock, net::Trust, shutdown::Shutdown};
 use oauth_types::{
-    ErrorCode, Scope,
+    BadMember, ErrorCode, Members, Scope,
     claims::{Audience, MayAct},
     names::jwt_type,
-    numeric_date, scope,
 };
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 use token_verify::{
     Issuer, Jwks,
     jwks::SignerError,
@@ -59,21 +58,32 @@ impl ForeignKeys {
 }
 
 /// The claims that count.
-#[derive(Deserialize)]
 pub(super) struct Claims {
     sub: String,
     pub(super) aud: Audience,
-    #[serde(deserialize_with = "numeric_date::required")]
     pub(super) exp: i64,
-    #[serde(default, deserialize_with = "numeric_date::optional")]
     nbf: Option<i64>,
-    #[serde(default, deserialize_with = "numeric_date::optional")]
     iat: Option<i64>,
-    #[serde(default, deserialize_with = "scope::claim")]
     pub(super) scope: Scope,
     pub(super) may_act: Option<MayAct>,
-    act: Option<IgnoredAny>,
-    cnf: Option<IgnoredAny>,
+    has_actor: bool,
+    is_bound: bool,
+}
+
+impl Claims {
+    pub(super) fn read(members: &Members) -> Result<Self, BadMember> {
+        Ok(Self {
+            sub: members.needed("sub")?.to_owned(),
+            aud: members.audience("aud")?,
+            exp: members.needed_seconds("exp")?,
+            nbf: members.seconds("nbf")?,
+            iat: members.seconds("iat")?,
+            scope: members.scope("scope")?.unwrap_or_default(),
+            may_act: MayAct::read(members),
+            has_actor: members.has_value("act"),
+            is_bound: members.has_value("cnf"),
+        })
+    }
 }
 
 /// The trusted issuer that `token` names, unverified. Any other token has to be one of
@@ -115,9 +125,8 @@ pub(super) async fn verify(
             OAuthError::new(ErrorCode::TemporarilyUnavailable, why)
         }
     })?;
-    let claims: Claims = jwt
-        .claims()
-        .ok_or_else(|| refused("a claim is missing or of the wrong type"))?;
+    let claims = jwt.members().and_then(|members| Claims::read(&members));
+    let claims = claims.map_err(|bad| refused(&bad.to_string()))?;
     check_claims(idp, &claims)?;
     Ok(claims)
 }
@@ -142,11 +151,11 @@ fn check_claims(idp: &Idp, claims: &Claims) -> Result<(), OAuthError> {
         return Err(refused("not valid yet (nbf, iat)"));
     }
     // Its actors have names of another issuer, which `act` here could not tell.
-    if claims.act.is_some() {
+    if claims.has_actor {
         return Err(refused("it has an actor (act) of another issuer"));
     }
     // RFC 7800 §3: nobody has proven possession of the key.
-    if claims.cnf.is_some() {
+    if claims.is_bound {
         return Err(refused("it is bound to a key (cnf)"));
     }
     Ok(())
