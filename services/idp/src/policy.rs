@@ -129,9 +129,7 @@ impl<'i> Permit<'i> {
         client: &'i Client,
         user: &'i User,
     ) -> Result<Self, OAuthError> {
-        let mut exchanges = idp.settings.exchanges.iter();
-        let may_map = client.may(GrantType::TokenExchange)
-            && exchanges.any(|own| own.client == client.client_id && own.issuer.is_some());
+        let may_map = client.may(GrantType::TokenExchange) && idp.settings.maps(client, user);
         Self::without_grant(idp, client, user, may_map)
     }
 

@@ -176,6 +176,15 @@ impl Settings {
         })
     }
 
+    /// Whether a policy lets `client` exchange a token of a trusted issuer that is about
+    /// `user`.
+    pub fn maps(&self, client: &Client, user: &User) -> bool {
+        let own = |exchange: &&Exchange| exchange.client == client.client_id;
+        let issuers = self.exchanges.iter().filter(own);
+        let mut issuers = issuers.filter_map(|own| self.trusted_issuer(own.issuer.as_deref()?));
+        issuers.any(|issuer| issuer.users.values().any(|sub| *sub == user.sub))
+    }
+
     /// All resources.
     pub fn resources(&self) -> &[Resource] {
         &self.resources

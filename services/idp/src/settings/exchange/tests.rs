@@ -113,6 +113,29 @@ fn a_trusted_issuer_maps_a_bounded_number_of_bounded_subjects() {
 }
 
 #[test]
+fn a_client_acts_for_the_users_whom_its_policies_issuers_name() {
+    let settings = parse(
+        r#"
+        [[trusted_issuers]]
+        issuer = "https://partner.example"
+        users = { "1" = "alice" }
+        [[exchanges]]
+        client = "api-1"
+        issuer = "https://partner.example"
+        from = "urn:partner"
+        to = "https://api-2"
+        scopes = { "*" = ["https://api-2/read"] }
+        "#,
+    )
+    .unwrap();
+    let client = |id| settings.client(id).unwrap();
+    let user = |name| settings.user_named(name).unwrap();
+    assert!(settings.maps(client("api-1"), user("alice")));
+    assert!(!settings.maps(client("api-1"), user("bob")));
+    assert!(!settings.maps(client("app1"), user("alice")));
+}
+
+#[test]
 fn rfc8693_4_4_only_a_client_may_be_the_one_that_may_act() {
     let text = DEFAULT.replacen("title = ", "may_act = \"alice\"\ntitle = ", 1);
     let errors = Settings::parse("test.toml", &text, &Addresses::default(), None);
