@@ -1,6 +1,15 @@
 //! A certificate authority of a test, and certificates of TLS clients.
 
-use kit::{net::ClientIdentity, x509::thumbprint};
+use std::path::Path;
+
+use kit::{
+    clock::{Clock as _, SystemClock},
+    net::ClientIdentity,
+    random::OsRandom,
+    state_dir::StateDir,
+    tls::Authority,
+    x509::thumbprint,
+};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, SanType,
@@ -41,6 +50,16 @@ impl TestCertificate {
         Self::of(&certificate, &key)
     }
 
+    /// A certificate that the lab's `ca` issues to the client `name`.
+    pub fn of_client(ca: &Authority, name: &str) -> Self {
+        let issued = ca.client(name, &[], SystemClock.now()).unwrap();
+        Self {
+            certificate: issued.certificate_pem(),
+            key: issued.key_pem(),
+            der: issued.certificate.to_vec(),
+        }
+    }
+
     fn of(certificate: &rcgen::Certificate, key: &KeyPair) -> Self {
         Self {
             certificate: certificate.pem(),
@@ -48,6 +67,12 @@ impl TestCertificate {
             der: certificate.der().to_vec(),
         }
     }
+}
+
+/// The lab's CA in the state directory `folder`; a new one if it has none.
+pub fn lab_ca(folder: &Path) -> Authority {
+    let dir = StateDir::open(Some(folder.to_owned())).unwrap();
+    Authority::load(&dir, SystemClock.now(), &OsRandom).unwrap()
 }
 
 /// The parameters of a client's certificate with the subject `CN=cn`: for client

@@ -30,7 +30,7 @@ mod tls_front;
 mod wire_tap;
 
 pub use browser::{Browser, BrowserCookie};
-pub use certificates::{TestCa, TestCertificate, client_certificate};
+pub use certificates::{TestCa, TestCertificate, client_certificate, lab_ca};
 pub use child::Child;
 pub use fault_proxy::{FaultProxy, ProxiedCall};
 pub use headless::HeadlessBrowser;

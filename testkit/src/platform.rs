@@ -9,17 +9,16 @@ use kit::{
     config::{Addresses, RedisSettings, Site, Weakness},
     listeners::Listeners,
     net::Trust,
-    random::{OsRandom, SeededRandom},
+    random::SeededRandom,
     running::Running,
     shutdown::Shutdown,
-    state_dir::StateDir,
     tls::{Acceptor, Authority, ClientCertificates, Identity, Protocol},
 };
 use store::test_redis::RedisServer;
 use tempfile::TempDir;
 
 use crate::{
-    ClientAuth, HeadlessBrowser, Machine, TestCertificate, WireTap,
+    ClientAuth, HeadlessBrowser, Machine, TestCertificate, WireTap, lab_ca,
     start::{Changes, Start},
 };
 
@@ -190,10 +189,7 @@ impl Platform {
 
     async fn start_below(domain: &str, changes: Changes<'_>) -> Self {
         let state = tempfile::tempdir().unwrap();
-        let ca = changes.over_tls.then(|| {
-            let dir = StateDir::open(Some(state.path().to_owned())).unwrap();
-            Authority::load(&dir, SystemClock.now(), &OsRandom).unwrap()
-        });
+        let ca = changes.over_tls.then(|| lab_ca(state.path()));
         let trust = ca.as_ref().map_or_else(Trust::default, |ca| {
             Trust::default().with_root(ca.certificate())
         });
@@ -254,8 +250,7 @@ impl Platform {
 
     /// The lab's CA, which the services use.
     pub fn lab_ca(&self) -> Authority {
-        let dir = StateDir::open(Some(self.state_dir().to_owned())).unwrap();
-        Authority::load(&dir, SystemClock.now(), &OsRandom).unwrap()
+        lab_ca(self.state_dir())
     }
 
     /// A client of the provider that calls its mTLS port, with a certificate or without.

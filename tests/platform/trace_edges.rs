@@ -4,11 +4,13 @@
 use kit::config::Site;
 use reqwest::Method;
 use serde_json::json;
-use testkit::{ClientAuth, HeadlessBrowser, Machine, Otlp, Plan, Processes};
+use testkit::{
+    Answer, ClientAuth, HeadlessBrowser, Machine, Otlp, Plan, Processes, TestCertificate, lab_ca,
+};
 use tests::{
     ALICE, in_modes,
     modes::in_mode,
-    sign_in,
+    new_key, sign_in,
     trace::{Edge, Trace},
 };
 
@@ -134,6 +136,12 @@ async fn a_login(otlp: &Otlp, begun: &str, app: &str, mode: &str) {
     ];
     trace.says("idp", "token.grant", &judged);
     trace.says("idp", "login.password", &[("sso.outcome", "ok")]);
+    let method = match pushed {
+        true => "private_key_jwt",
+        false => "client_secret_basic",
+    };
+    let authenticated = [("sso.client_auth", method), ("sso.outcome", "ok")];
+    trace.says("idp", "token.client_auth", &authenticated);
 }
 
 /// The first access token is API-1's: the session has it.
@@ -155,7 +163,13 @@ async fn an_order(otlp: &Otlp, cli: &mut HeadlessBrowser, app: &str, mode: &str)
     trace.says(app, "proxy.upstream", &[("sso.to", "api-1")]);
     let exchanged = [("sso.audience", "https://api-2"), ("sso.outcome", "ok")];
     trace.says("api-1", "api.token_exchange", &exchanged);
-    let checked = [("sso.client_id", "api-1"), ("sso.outcome", "ok")];
+    let authenticated = [("sso.client_auth", "client_secret_basic")];
+    trace.says("idp", "token.client_auth", &authenticated);
+    let checked = [
+        ("sso.client_id", "api-1"),
+        ("sso.binding", "none"),
+        ("sso.outcome", "ok"),
+    ];
     trace.says("api-2", "api.token_check", &checked);
 }
 
@@ -278,7 +292,10 @@ async fn a_refusal_can_be_found_by_its_error_code() {
     let edges = [(("idp", "token.client_auth"), ("idp", "POST /token"))];
     let denied = answer.header("trace-id").unwrap();
     let trace = Trace::with(&otlp, denied, &edges).await;
-    let refused = [("sso.outcome", "invalid_client")];
+    let refused = [
+        ("sso.client_auth", "client_secret_basic"),
+        ("sso.outcome", "invalid_client"),
+    ];
     trace.says("idp", "token.client_auth", &refused);
     let elsewhere = [asked[0], ("resource", "https://elsewhere")];
     let answer = batch.token(&elsewhere).await;
@@ -288,6 +305,68 @@ async fn a_refusal_can_be_found_by_its_error_code() {
     let refused = [("sso.outcome", "invalid_target")];
     trace.says("idp", "token.grant", &refused);
     assert!(trace.get("idp", "token.grant").is_error);
+}
+
+/// The token that `machine` gets for itself, and its span: authenticated by `method`, and
+/// bound as `binding` says.
+async fn token_of(otlp: &Otlp, machine: &Machine, method: &str, binding: &str) -> String {
+    let asked = [
+        ("grant_type", "client_credentials"),
+        ("resource", "https://api-1"),
+    ];
+    let answer = machine.token(&asked).await.granted();
+    let token = ("idp", "POST /token");
+    let edges = [
+        (("idp", "token.client_auth"), token),
+        (("idp", "token.sign"), ("idp", "token.grant")),
+    ];
+    let trace = Trace::with(otlp, answer.header("trace-id").unwrap(), &edges).await;
+    let authenticated = [("sso.client_auth", method), ("sso.outcome", "ok")];
+    trace.says("idp", "token.client_auth", &authenticated);
+    trace.says("idp", "token.sign", &[("sso.binding", binding)]);
+    answer.text("access_token")
+}
+
+/// API-1 has taken the token of the request that `answer` belongs to.
+async fn was_bound(otlp: &Otlp, answer: &Answer, binding: &str) {
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let edges = [(("api-1", "api.token_check"), ("api-1", "GET /whoami"))];
+    let trace = Trace::with(otlp, answer.header("trace-id").unwrap(), &edges).await;
+    let checked = [("sso.binding", binding), ("sso.outcome", "ok")];
+    trace.says("api-1", "api.token_check", &checked);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_names_the_clients_authentication_and_the_binding_of_its_token() {
+    let (otlp, platform) = traced(Plan::default()).await;
+    let idp = platform.url(Site::Idp);
+    let whoami = platform.url(Site::Api1) + "/whoami";
+    let batch = Machine::new(&idp, ClientAuth::basic("batch", "batch-secret"));
+    let token = token_of(&otlp, &batch, "client_secret_basic", "none").await;
+    let answer = batch.call(Method::GET, &whoami, &token).await;
+    was_bound(&otlp, &answer, "none").await;
+
+    let holder = batch.with_key(&new_key());
+    let token = token_of(&otlp, &holder, "client_secret_basic", "jkt").await;
+    let answer = holder.call_bound(Method::GET, &whoami, &token).await;
+    was_bound(&otlp, &answer, "jkt").await;
+
+    let ca = lab_ca(&platform.state_dir());
+    let own = TestCertificate::of_client(&ca, "batch-mtls");
+    let at = |site| platform.addresses().mtls_url(site).unwrap();
+    let owner = Machine::new(&idp, ClientAuth::public("batch-mtls"));
+    let owner = owner.over_mtls(&at(Site::Idp), &ca.pem(), Some(&own));
+    let token = token_of(&otlp, &owner, "tls_client_auth", "x5t#S256").await;
+    let whoami = at(Site::Api1) + "/whoami";
+    let answer = owner.call(Method::GET, &whoami, &token).await;
+    was_bound(&otlp, &answer, "x5t#S256").await;
+
+    let tv = Machine::new(&idp, ClientAuth::public("tv"));
+    let answer = tv.authorize_device("openid").await.granted();
+    let asked = ("idp", "POST /device_authorization");
+    let edges = [(("idp", "token.client_auth"), asked)];
+    let trace = Trace::with(&otlp, answer.header("trace-id").unwrap(), &edges).await;
+    trace.says("idp", "token.client_auth", &[("sso.client_auth", "none")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -143,6 +143,20 @@ impl Confirmation {
         }
     }
 
+    /// What a token with this claim is bound to, for telemetry: the names of the members,
+    /// never their values.
+    pub const fn bound_to(own: Option<&Self>) -> &'static str {
+        let Some(Self { jkt, x5t_s256 }) = own else {
+            return "none";
+        };
+        match (x5t_s256, jkt) {
+            (Some(_), Some(_)) => "x5t#S256 jkt",
+            (Some(_), None) => "x5t#S256",
+            (None, Some(_)) => "jkt",
+            (None, None) => "unknown",
+        }
+    }
+
     /// `token_type` of a token with this claim (RFC 6749 §7.1): `DPoP` if a proof of its
     /// key comes with each use (RFC 9449 §5), else `Bearer` (RFC 8705 §3).
     pub fn token_type(own: Option<&Self>) -> &'static str {

@@ -96,6 +96,21 @@ fn rfc9449_5_the_token_type_follows_the_binding() {
 }
 
 #[test]
+fn rfc7800_3_1_telemetry_names_the_binding_and_never_its_value() {
+    let of = |jkt: bool, x5t: bool| {
+        Confirmation::bound_to(Some(&Confirmation {
+            jkt: jkt.then(|| "k".to_owned()),
+            x5t_s256: x5t.then(|| "c".to_owned()),
+        }))
+    };
+    assert_eq!(Confirmation::bound_to(None), "none");
+    assert_eq!(of(true, false), "jkt");
+    assert_eq!(of(false, true), "x5t#S256");
+    assert_eq!(of(true, true), "x5t#S256 jkt");
+    assert_eq!(of(false, false), "unknown");
+}
+
+#[test]
 fn rfc8693_4_4_a_may_act_of_another_shape_names_nobody() {
     let of = |value: Value| read(&json!({ "may_act": value })).unwrap().may_act;
     let named = |sub: &str, iss: Option<&str>| {

@@ -7,7 +7,10 @@ use kit::{
     metrics::Counter,
     telemetry::names::{OK, span},
 };
-use oauth_types::{ErrorCode, claims::AccessToken};
+use oauth_types::{
+    ErrorCode,
+    claims::{AccessToken, Confirmation},
+};
 use secrecy::SecretString;
 use tracing::{Instrument as _, Span, field::Empty};
 
@@ -107,6 +110,7 @@ impl Verifier {
             "sso.cache_hit" = Empty,
             "sso.outcome" = Empty,
             "sso.client_id" = Empty,
+            "sso.binding" = Empty,
             "enduser.id" = Empty
         );
         let identified = self
@@ -131,6 +135,7 @@ impl Verifier {
         let (scheme, token) = credentials(presented.authorization, self.proofs().is_some())?;
         let verified = self.verify_in_span(token, step).await?;
         let bound = verified.claims().cnf.as_ref();
+        step.record("sso.binding", Confirmation::bound_to(bound));
         let proof = || self.check_proof(presented.proof, token);
         if let Some(proof) = possession::prove(scheme, bound, proof, presented.certificate)? {
             self.use_up(&proof, &verified.claims().sub).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kit::{clock::Timestamp, step, telemetry::names::span};
 use oauth_types::{
     Scope, TokenResponse,
-    claims::{AccessToken, Actor, Audience, MayAct},
+    claims::{AccessToken, Actor, Audience, Confirmation, MayAct},
     names::jwt_type,
 };
 use serde::Serialize;
@@ -179,7 +179,11 @@ async fn access_token(
     if idp.settings.has_opaque_tokens(audience) {
         return Ok(opaque_tokens::issue(idp, claims).await?);
     }
-    let span = step!(span::SIGN, "sso.audience" = audience);
+    let span = step!(
+        span::SIGN,
+        "sso.audience" = audience,
+        "sso.binding" = Confirmation::bound_to(claims.cnf.as_ref())
+    );
     let signing = idp.keys.sign(jwt_type::ACCESS_TOKEN, None, claims);
     Ok(signing.instrument(span).await?)
 }

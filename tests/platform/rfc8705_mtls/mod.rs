@@ -5,10 +5,7 @@ mod tools;
 
 use std::path::Path;
 
-use kit::{
-    clock::{Clock as _, SystemClock},
-    config::Site,
-};
+use kit::config::Site;
 use testkit::{
     Answer, ClientAuth, Platform, TestCa, TestCertificate, client_certificate,
     rcgen::{ExtendedKeyUsagePurpose, SanType, date_time_ymd},
@@ -58,13 +55,7 @@ fn with_clients(folder: &Path) -> String {
 
 /// A certificate that the lab's CA issues to the client `name`.
 pub fn lab_certificate(platform: &Platform, name: &str) -> TestCertificate {
-    let issued = platform.lab_ca().client(name, &[], SystemClock.now());
-    let issued = issued.unwrap();
-    TestCertificate {
-        certificate: issued.certificate_pem(),
-        key: issued.key_pem(),
-        der: issued.certificate.to_vec(),
-    }
+    TestCertificate::of_client(&platform.lab_ca(), name)
 }
 
 /// All services, with clients of `ca`.

@@ -11,13 +11,13 @@ use crate::{
     settings::{AuthMethod, Client},
 };
 
-/// Authenticates `client` by the certificate of its connection.
+/// Authenticates `client` by the certificate of its connection. Returns the method.
 pub(super) async fn authenticate(
     idp: &Idp,
     client: &Client,
     peer: Option<&PeerCertificates>,
     from: AddrBucket,
-) -> Result<(), OAuthError> {
+) -> Result<AuthMethod, OAuthError> {
     let peer = peer.ok_or_else(|| OAuthError::client(not_by_mtls(idp)))?;
     let key = FailureKey::Client(&client.client_id);
     // Checked first: verifying signatures takes time.
@@ -25,9 +25,9 @@ pub(super) async fn authenticate(
         return Err(too_many(wait));
     }
     match check(idp, client, peer).await {
-        Ok(()) => {
+        Ok(method) => {
             idp.failures.forget(key, from);
-            Ok(())
+            Ok(method)
         }
         Err(why) => {
             idp.failures.add(key, from, idp.now());
@@ -38,17 +38,17 @@ pub(super) async fn authenticate(
 
 /// By each method that the client may use. A client with both is changing from one to the
 /// other.
-async fn check(idp: &Idp, client: &Client, peer: &PeerCertificates) -> Result<(), String> {
+async fn check(idp: &Idp, client: &Client, peer: &PeerCertificates) -> Result<AuthMethod, String> {
     let mut refused = None;
     if client.authenticates_by(AuthMethod::TlsClientAuth) {
         match pki::check(idp, client, peer) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(AuthMethod::TlsClientAuth),
             Err(why) => refused = Some(why),
         }
     }
     if client.authenticates_by(AuthMethod::SelfSignedTls) {
         match self_signed::check(idp, client, peer).await {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(AuthMethod::SelfSignedTls),
             Err(why) => refused = refused.or(Some(why)),
         }
     }

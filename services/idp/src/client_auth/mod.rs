@@ -19,7 +19,7 @@ use kit::{
 };
 use oauth_types::{Params, error::sentence, names::client_auth::JWT_BEARER};
 pub use self_signed::RegisteredCertificates;
-use tracing::{Instrument as _, field::Empty};
+use tracing::{Instrument as _, Span, field::Empty};
 use web_kit::client::{AddrBucket, ClientAddr};
 
 use crate::{
@@ -62,9 +62,10 @@ pub async fn authenticate<'i>(
     let span = step!(
         span::CLIENT_AUTH,
         "sso.client_id" = Empty,
+        "sso.client_auth" = Empty,
         "sso.outcome" = Empty
     );
-    let authenticated = by_method(idp, presented, from.bucket(), params)
+    let authenticated = by_method(idp, presented, from.bucket(), params, &span)
         .instrument(span.clone())
         .await;
     let outcome = match &authenticated {
@@ -89,25 +90,19 @@ async fn by_method<'i>(
     presented: Presented<'_>,
     from: AddrBucket,
     params: &Params,
+    span: &Span,
 ) -> Result<&'i Client, OAuthError> {
     let authorization = presented.authorization;
     let named = params.one("client_id")?;
     let secret = params.one("client_secret")?;
     let assertion = params.one("client_assertion")?;
     let assertion_type = params.one("client_assertion_type")?;
-    // RFC 6749 §2.3: one method in a request. A certificate beside it only binds tokens
-    // (RFC 8705 §3).
-    let methods = [
-        authorization.is_some(),
-        secret.is_some(),
-        assertion.is_some(),
-    ];
-    if methods.into_iter().filter(|used| *used).count() > 1 {
-        return Err(OAuthError::request(
-            "Use one client authentication method only (RFC 6749 section 2.3).",
-        ));
-    }
+    one_of([authorization, secret, assertion])?;
+    let tried = |method: AuthMethod| {
+        span.record("sso.client_auth", method.as_str());
+    };
     if let Some(header) = authorization {
+        tried(AuthMethod::Basic);
         let (id, secret) = basic::credentials(header).map_err(OAuthError::after_basic)?;
         if named.is_some_and(|named| named != id) {
             return Err(OAuthError::request(
@@ -118,6 +113,7 @@ async fn by_method<'i>(
             .map_err(OAuthError::after_basic);
     }
     if let Some(assertion) = assertion {
+        tried(AuthMethod::PrivateKeyJwt);
         if assertion_type != Some(JWT_BEARER) {
             return Err(OAuthError::client(format!(
                 "client_assertion_type must be {JWT_BEARER}."
@@ -129,12 +125,16 @@ async fn by_method<'i>(
         return Err(OAuthError::client("The request names no client."));
     };
     if let Some(secret) = secret {
+        tried(AuthMethod::Post);
         return by_secret(idp, id, secret, AuthMethod::Post, from);
     }
     match idp.settings.client(id) {
-        Some(client) if client.is_public() => Ok(client),
+        Some(client) if client.is_public() => {
+            tried(AuthMethod::None);
+            Ok(client)
+        }
         Some(client) if client.authenticates_by_certificate() => {
-            certificate::authenticate(idp, client, presented.certificate, from).await?;
+            tried(certificate::authenticate(idp, client, presented.certificate, from).await?);
             Ok(client)
         }
         _ => {
@@ -142,6 +142,17 @@ async fn by_method<'i>(
             Err(OAuthError::client(why))
         }
     }
+}
+
+/// RFC 6749 §2.3: one method in a request. A certificate beside it only binds tokens
+/// (RFC 8705 §3).
+fn one_of(presented: [Option<&str>; 3]) -> Result<(), OAuthError> {
+    if presented.iter().flatten().count() > 1 {
+        return Err(OAuthError::request(
+            "Use one client authentication method only (RFC 6749 section 2.3).",
+        ));
+    }
+    Ok(())
 }
 
 /// The client that a refused request claims to be, for the log: bounded, printable

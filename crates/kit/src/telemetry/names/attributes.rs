@@ -32,8 +32,16 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "The service that made the span, as in the resource's `service.name`",
     ),
     of("sso.client_id", "The client's id"),
+    of(
+        "sso.client_auth",
+        "How the client authenticated, or tried to: the method by its registered name, such as `client_secret_basic`, or `none` for a public client",
+    ),
     of("sso.grant", "The grant type"),
     of("sso.audience", "The audience of the access token"),
+    of(
+        "sso.binding",
+        "What an access token is bound to, as the members of its `cnf`: `x5t#S256` (a certificate), `jkt` (a DPoP key), `x5t#S256 jkt` (both), `none` (a bearer token), or `unknown` (a `cnf` with neither)",
+    ),
     of(
         "sso.outcome",
         "The outcome of a step: `ok`, or the failure, as the protocol's error code where one exists. Any other value than `ok` also sets the span's status to error",

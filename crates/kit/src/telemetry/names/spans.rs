@@ -101,12 +101,12 @@ spans! {
         ["sso.client_id", "sso.outcome", "enduser.id"];
     CLIENT_AUTH = "token.client_auth",
         "The provider authenticates the client", "RFC 6749 §2.3", Client => Own,
-        ["sso.client_id", "sso.outcome"];
+        ["sso.client_id", "sso.client_auth", "sso.outcome"];
     GRANT = "token.grant",
         "The provider validates the grant and issues tokens", "RFC 6749 §5", Own => Own,
         ["sso.grant", "sso.client_id", "sso.outcome"];
     SIGN = "token.sign",
-        "The provider signs a token", "RFC 7515 §5.1", Own => Own, ["sso.audience"];
+        "The provider signs a token", "RFC 7515 §5.1", Own => Own, ["sso.audience", "sso.binding"];
     INTROSPECTION = "token.introspection",
         "The provider finds out whether a token is active, and what it allows now", "RFC 7662 §2.2", Own => Own,
         ["sso.client_id", "sso.outcome"];
@@ -115,7 +115,7 @@ spans! {
         ["sso.to", "sso.outcome"];
     TOKEN_CHECK = "api.token_check",
         "The API verifies the access token", "RFC 9068 §4", Own => Own,
-        ["sso.audience", "sso.cache_hit", "sso.client_id", "sso.outcome", "enduser.id"];
+        ["sso.audience", "sso.cache_hit", "sso.client_id", "sso.binding", "sso.outcome", "enduser.id"];
     INTROSPECTION_CALL = "api.introspection",
         "The API asks the provider whether a token is active", "RFC 7662 §2.1", Own => Idp,
         ["sso.audience", "sso.outcome"];
