@@ -20,7 +20,7 @@ fn keys(file: &Path, flags: &[&str]) -> (String, bool) {
 }
 
 /// A new key of `name`.
-fn add(file: &Path, name: &str, more: &[&str]) -> String {
+pub fn add(file: &Path, name: &str, more: &[&str]) -> String {
     let (said, done) = keys(file, &[&["add", "--name", name], more].concat());
     assert!(done, "{said}");
     let key = said.lines().find(|line| line.starts_with("api1_"));

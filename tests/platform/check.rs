@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use kit::config::Site;
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::{Child, Plan, Processes, binary, free_offset};
+
+use crate::api_keys::add;
 
 /// The limit of a story in four modes, with a debug build on a busy machine.
 const LONG: Duration = Duration::from_secs(240);
@@ -84,6 +86,7 @@ fn assert_nobody_is_signed_in(platform: &Processes) {
 }
 
 const LOGIN: &str = "app1: signs in with the provider's form";
+const BY_KEY: &str = "api1: takes an API key, and refuses a wrong one";
 const TOLD: &str = "app2: its session has ended (back-channel logout)";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,13 +94,17 @@ async fn check_plays_all_four_modes_on_replicas_where_a_login_may_choose() {
     let choice = ("BFF_SESSION_MODE_CHOICE".to_owned(), "on".to_owned());
     let names = "spiffe://sso-lab/app1,spiffe://sso-lab/app2";
     let callers = ("API1_IDENTITY_CALLERS".to_owned(), names.to_owned());
+    let home = tempfile::tempdir().unwrap();
+    let keys = home.path().join("api-1-keys.json");
+    let key = add(&keys, "till", &[]);
+    let keys = ("API1_KEYS_FILE".to_owned(), keys.display().to_string());
     let platform = Processes::start(&Plan {
         replicas: 2,
-        environment: vec![choice, callers, operator()],
+        environment: vec![choice, callers, keys, operator()],
         ..Plan::default()
     })
     .await;
-    let checked = check(&platform, &[]);
+    let checked = check(&platform, &["--api1-key", &key]);
     assert_eq!(checked.code, Some(0), "{}", checked.output);
     assert_eq!(
         checked.scenes(),
@@ -111,7 +118,14 @@ async fn check_plays_all_four_modes_on_replicas_where_a_login_may_choose() {
         summary["left_behind"],
         "8 orders and 16 reservations, one playing-card each"
     );
-    assert!(!checked.output.contains("wonderland"), "{}", checked.output);
+    let by_key = checked.line(BY_KEY);
+    assert_eq!(
+        (&by_key["outcome"], &by_key["note"]),
+        (&json!("ok"), &json!("till"))
+    );
+    for secret in ["wonderland", &key] {
+        assert!(!checked.output.contains(secret), "{}", checked.output);
+    }
     assert_nobody_is_signed_in(&platform);
 }
 
@@ -131,12 +145,8 @@ async fn check_connects_to_other_addresses_and_reports_each_failure_on_a_line() 
     let checked = check(&platform, &["--connect", first, "--connect", &others]);
     assert_eq!(checked.code, Some(0), "{}", checked.output);
     assert_eq!(checked.scenes(), ["stateful/hybrid"]);
-    assert_eq!(
-        checked.steps("skipped"),
-        [] as [&str; 0],
-        "{}",
-        checked.output
-    );
+    // The deployment has no keys.
+    assert_eq!(checked.steps("skipped"), [BY_KEY], "{}", checked.output);
     let story = checked.lines.iter().filter(|line| !line["scene"].is_null());
     assert!(story.count() >= 20, "{}", checked.output);
     // All requests went to the other addresses.
@@ -162,8 +172,15 @@ async fn check_connects_to_other_addresses_and_reports_each_failure_on_a_line() 
 
     let checked = check(&platform, &["--password", ""]);
     assert_eq!(checked.code, Some(0), "{}", checked.output);
-    assert_eq!(checked.steps("skipped"), ["the signed-in story"]);
+    assert_eq!(checked.steps("skipped"), [BY_KEY, "the signed-in story"]);
     assert!(checked.steps("ok").len() >= 20, "{}", checked.output);
+
+    let unknown = "api1_0123456789abcdef_0123456789012345678901234567890123456789012";
+    let checked = check(&platform, &["--password", "", "--api1-key", unknown]);
+    checked.assert_failed(&[BY_KEY]);
+    let why = checked.line(BY_KEY)["note"].to_string();
+    assert!(why.contains("401 came instead of 200"), "{why}");
+    assert!(!checked.output.contains(unknown), "{}", checked.output);
 
     platform.kill("api-2");
     let checked = check(&platform, &["--timeout", "30s"]);
@@ -224,8 +241,13 @@ async fn check_prints_readable_lines_for_the_one_process() {
     let log = folder.path().join("log");
     let state = folder.path().join("state");
     let state = state.to_str().unwrap();
+    let keys = folder.path().join("api-1-keys.json");
+    let key = folder.path().join("key");
+    std::fs::write(&key, add(&keys, "till", &[])).unwrap();
     let flags = ["--port-offset", &offset, "--state-dir", state];
-    let mut child = Child::spawn(&binary("sso-lab"), &flags, &environment, log);
+    let with_keys = ["--api1-keys-file", keys.to_str().unwrap()];
+    let started = [&flags[..], &with_keys].concat();
+    let mut child = Child::spawn(&binary("sso-lab"), &started, &environment, log);
     let ready = async {
         while !child.output().contains("wonderland") {
             assert!(child.ended().is_none(), "{}", child.output());
@@ -233,7 +255,8 @@ async fn check_prints_readable_lines_for_the_one_process() {
         }
     };
     assert!(tokio::time::timeout(SOON, ready).await.is_ok());
-    let checked = run(&[&flags[..], &["--user", "bob"]].concat());
+    let bob = ["--user", "bob", "--api1-key-file", key.to_str().unwrap()];
+    let checked = run(&[&flags[..], &bob].concat());
     assert_eq!(checked.code, Some(0), "{}", checked.output);
     let lines: Vec<_> = checked.output.lines().collect();
     let (steps, last) = lines.split_at(lines.len() - 2);

@@ -1,10 +1,6 @@
 //! The command line of `sso-lab check`.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use clap::Args;
 use headless_browser::Transport;
@@ -14,7 +10,10 @@ use kit::{
 };
 use secrecy::SecretString;
 
-use super::browser::USER_AGENT;
+use super::{
+    browser::USER_AGENT,
+    secret_args::{Api1Args, secret},
+};
 use crate::batch::{
     ClientCredentials, ClientCredentialsArgs, DEMO_ID, KeyArgs, KeyClient, MTLS_DEMO_ID, MtlsArgs,
     MtlsClient,
@@ -22,10 +21,6 @@ use crate::batch::{
 
 /// The demo's users with their public passwords.
 const DEMO: [(&str, &str); 2] = [("alice", "wonderland"), ("bob", "builder")];
-
-/// The client of API-1, and its secret in the built-in configuration.
-const API1_CLIENT: &str = "api-1";
-const API1_SECRET: &str = "api-1-secret";
 
 /// Play a user's story against a running deployment, from outside
 ///
@@ -91,23 +86,9 @@ pub struct CheckArgs {
     /// The certificate of batch-mtls.
     #[command(flatten)]
     mtls: MtlsArgs,
-    /// The secret of API-1's client, which introspects a token; a file is safer [default on localhost: the demo's]
-    #[arg(
-        long,
-        env = "API1_CLIENT_SECRET",
-        hide_env_values = true,
-        value_name = "SECRET",
-        help_heading = "API-1's client (introspection)"
-    )]
-    api1_client_secret: Option<String>,
-    /// File that holds API1_CLIENT_SECRET
-    #[arg(
-        long,
-        env = "API1_CLIENT_SECRET_FILE",
-        value_name = "FILE",
-        help_heading = "API-1's client (introspection)"
-    )]
-    api1_client_secret_file: Option<PathBuf>,
+    /// The secrets for API-1.
+    #[command(flatten)]
+    api1: Api1Args,
 }
 
 const HELP: &str = "\
@@ -129,7 +110,7 @@ demo's password); without a client's secret, none of client credentials
 (--state-dir, --client-key-file), none of JWT bearer; without the certificate of
 batch-mtls (--state-dir, --client-certificate-file), none of mTLS; without the
 secret of API-1's client (--api1-client-secret '' turns off the demo's secret), none
-of introspection. The story is played in the session mode of each app, or in all four
+of introspection; without an API key (--api1-key-file), none of API keys. The story is played in the session mode of each app, or in all four
 modes where a login may choose (BFF_SESSION_MODE_CHOICE).
 
 A refresh cannot be seen directly from outside. A code is redeemed for a token of
@@ -167,6 +148,8 @@ pub(super) struct Plan {
     pub(super) trust: Trust,
     /// API-1's own client.
     pub(super) api1_client: Option<ClientCredentials>,
+    /// The key of a program without an access token.
+    pub(super) api1_key: Option<SecretString>,
     pub(super) as_json: bool,
 }
 
@@ -208,7 +191,8 @@ impl CheckArgs {
         let mtls_client = addresses
             .as_ref()
             .and_then(|all| self.mtls.read(MTLS_DEMO_ID, None, state_dir, all, problems));
-        let api1_client = self.api1_client(problems);
+        let api1_client = self.api1.client(self.is_local(), problems);
+        let api1_key = self.api1.key(problems);
         let trust = trust?;
         Some(Plan {
             addresses: addresses?,
@@ -226,6 +210,7 @@ impl CheckArgs {
             mtls_client,
             trust,
             api1_client,
+            api1_key,
             as_json: self.json,
         })
     }
@@ -244,36 +229,16 @@ impl CheckArgs {
     fn user(&self, problems: &mut Problems) -> Option<User> {
         let demo = DEMO.into_iter().find(|(user, _)| *user == self.user);
         let given = (self.password.as_deref(), self.password_file.as_deref());
+        let demo = demo.filter(|_| self.is_local());
         let demo = demo.map(|(_, password)| password);
-        let password = self.secret("CHECK_PASSWORD", given, demo, problems);
+        let password = secret("CHECK_PASSWORD", given, demo, problems);
         let name = self.user.clone();
         password.map(|password| User { name, password })
     }
 
-    fn api1_client(&self, problems: &mut Problems) -> Option<ClientCredentials> {
-        let given = (
-            self.api1_client_secret.as_deref(),
-            self.api1_client_secret_file.as_deref(),
-        );
-        let secret = self.secret("API1_CLIENT_SECRET", given, Some(API1_SECRET), problems);
-        let id = API1_CLIENT.to_owned();
-        secret.map(|secret| ClientCredentials { id, secret })
-    }
-
-    /// The secret that is given, or on localhost the `demo`'s. An empty secret is none,
-    /// as everywhere.
-    fn secret(
-        &self,
-        key: &str,
-        (value, file): (Option<&str>, Option<&Path>),
-        demo: Option<&str>,
-        problems: &mut Problems,
-    ) -> Option<SecretString> {
-        let demo = demo.filter(|_| is_localhost(&self.addresses.domain));
-        match (value, file, demo) {
-            (None, None, Some(demo)) => Some(demo.into()),
-            _ => problems.secret(key, value.filter(|text| !text.is_empty()), file),
-        }
+    /// Whether the deployment may have the demo's public secrets.
+    fn is_local(&self) -> bool {
+        is_localhost(&self.addresses.domain)
     }
 }
 

@@ -1,9 +1,10 @@
 //! `sso-lab check`: plays a user's story against a deployment, from outside and
 //! over HTTP, and prints the outcome of each step.
 //!
-//! `services`, `provider`, `signed_out`, `apis`, `machine`, `jwt_bearer`, `dpop`, `mtls`
-//! and `identity` need no password; `story` is what a user does. `run` runs the steps.
+//! `services`, `provider`, `signed_out`, `apis`, `machine`, `jwt_bearer`, `dpop`, `mtls`,
+//! `identity` and `api_key` need no password; `story` is what a user does. `run` runs the steps.
 
+mod api_key;
 mod apis;
 mod args;
 mod browser;
@@ -15,6 +16,7 @@ mod mtls;
 mod outcome;
 mod provider;
 mod run;
+mod secret_args;
 mod services;
 mod signed_out;
 mod story;
@@ -57,6 +59,7 @@ async fn play(plan: &Plan) -> bool {
     dpop::check(&mut run, plan, token_endpoint).await;
     mtls::check(&mut run, plan, &metadata).await;
     identity::check(&mut run, plan, &metadata).await;
+    api_key::check(&mut run, plan).await;
     let mut about = Vec::new();
     for app in APPS {
         about.push(signed_out::check(&mut run, plan, app).await);
