@@ -31,7 +31,7 @@ async fn bound(platform: &Platform, key: &ProofKey, audience: &str) -> (Machine,
 }
 
 /// The code in the challenge of a refusal.
-fn error_in(answer: &Answer) -> String {
+pub fn error_in(answer: &Answer) -> String {
     let challenge = answer.header("www-authenticate").unwrap_or_default();
     let after = challenge.split("error=\"").nth(1).unwrap_or_default();
     after.split('"').next().unwrap_or_default().to_owned()
