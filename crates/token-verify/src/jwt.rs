@@ -39,6 +39,12 @@ impl UnverifiedHeader {
         };
         bare.eq_ignore_ascii_case(name)
     }
+
+    /// Whether `typ` is left out or one of `names`: a JWT that was made for another purpose
+    /// says so (RFC 8725 §3.11).
+    pub fn may_be_of_type(&self, names: &[&str]) -> bool {
+        self.typ.is_none() || names.iter().any(|name| self.is_of_type(name))
+    }
 }
 
 /// The parts of a JWT in its compact form.
@@ -96,4 +102,31 @@ impl<'a> UnverifiedJwt<'a> {
 
 fn json<T: DeserializeOwned>(part: &str) -> Option<T> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(typ: Option<&str>) -> UnverifiedHeader {
+        let header = serde_json::json!({ "alg": "ES256", "typ": typ });
+        serde_json::from_value(header).unwrap()
+    }
+
+    #[test]
+    fn rfc8725_3_11_a_jwt_for_another_purpose_is_told_by_its_type() {
+        let names = ["at+jwt", "JWT"];
+        for fits in [
+            None,
+            Some("jwt"),
+            Some("AT+JWT"),
+            Some("application/at+jwt"),
+        ] {
+            assert!(header(fits).may_be_of_type(&names), "{fits:?}");
+        }
+        for other in ["", "dpop+jwt", "application/", "at+jwt ", "text/at+jwt"] {
+            assert!(!header(Some(other)).may_be_of_type(&names), "{other:?}");
+        }
+        assert!(header(None).may_be_of_type(&[]));
+    }
 }

@@ -140,8 +140,7 @@ impl<'a> Unverified<'a> {
             return Err("too long".to_owned());
         }
         let jwt = UnverifiedJwt::split(assertion).ok_or("not a signed JWT")?;
-        let mut known = jwt_type::ASSERTIONS.iter();
-        if jwt.header.typ.is_some() && !known.any(|name| jwt.header.is_of_type(name)) {
+        if !jwt.header.may_be_of_type(&jwt_type::ASSERTIONS) {
             return Err("its typ is that of a JWT for another purpose".to_owned());
         }
         let checked = jwt.header.algorithm(&ASSERTION_ALGORITHMS);

@@ -11,11 +11,7 @@ use oauth_types::{
     names::jwt_type,
 };
 use serde::Deserialize;
-use token_verify::{
-    Issuer, Jwks,
-    jwks::SignerError,
-    jwt::{UnverifiedHeader, UnverifiedJwt},
-};
+use token_verify::{Issuer, Jwks, jwks::SignerError, jwt::UnverifiedJwt};
 
 use super::refused;
 use crate::{
@@ -29,6 +25,9 @@ use crate::{
 
 /// How far the clock of the issuer may be ahead.
 const SKEW: Duration = Duration::from_secs(10);
+
+/// The types of subject tokens: an access token, or a JWT without a special purpose.
+const TYPES: [&str; 2] = [jwt_type::ACCESS_TOKEN, jwt_type::JWT];
 
 /// The keys of the trusted issuers.
 pub struct ForeignKeys(BTreeMap<String, Arc<Jwks>>);
@@ -114,7 +113,9 @@ pub(super) async fn verify(
         return Err(OAuthError::new(ErrorCode::InvalidTarget, why));
     }
     let jwt = UnverifiedJwt::split(token).ok_or_else(|| refused("not a signed JWT"))?;
-    check_type(&jwt.header)?;
+    if !jwt.header.may_be_of_type(&TYPES) {
+        return Err(refused("its typ is neither at+jwt nor JWT"));
+    }
     let keys = idp.foreign_keys.0.get(&issuer.issuer);
     let keys = keys.ok_or_else(|| refused("its issuer is not trusted"))?;
     let signed = keys.signer(&jwt, &ASSERTION_ALGORITHMS).await;
@@ -129,16 +130,6 @@ pub(super) async fn verify(
     let claims = claims.map_err(|bad| refused(&bad.to_string()))?;
     check_claims(idp, &claims)?;
     Ok(claims)
-}
-
-/// An access token or a JWT without a special purpose (RFC 8725 §3.11).
-fn check_type(header: &UnverifiedHeader) -> Result<(), OAuthError> {
-    let known = [jwt_type::ACCESS_TOKEN, jwt_type::JWT];
-    if header.typ.is_none() || known.into_iter().any(|name| header.is_of_type(name)) {
-        Ok(())
-    } else {
-        Err(refused("its typ is neither at+jwt nor JWT"))
-    }
 }
 
 fn check_claims(idp: &Idp, claims: &Claims) -> Result<(), OAuthError> {
