@@ -4,7 +4,7 @@
 //! ([`verifier`]), introspection in their place ([`introspection`]), the caller
 //! ([`caller`]), the key that a token is bound to ([`possession`], with the proofs of
 //! [`dpop`]) and refusals ([`refusal`]), with adapters for HTTP ([`actix`]) and gRPC
-//! ([`grpc`]).
+//! ([`grpc`]). [`resource_server`] is what the services that use all this have in common.
 
 pub mod actix;
 pub mod caller;
@@ -17,6 +17,7 @@ pub mod jwt;
 pub mod keys;
 pub mod possession;
 pub mod refusal;
+pub mod resource_server;
 pub mod scheme;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -32,6 +33,7 @@ pub use issuer::{Issuer, IssuerArgs};
 pub use jwks::Jwks;
 pub use possession::Possession;
 pub use refusal::{Refusal, Refused};
+pub use resource_server::ResourceServer;
 pub use scheme::Scheme;
 pub use verified::Verified;
 pub use verifier::{ProofSettings, Verifier};

@@ -24,15 +24,20 @@ use aws_lc_rs::{
     },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use kit::clock::{Clock, Timestamp};
+use kit::{
+    clock::{Clock, Timestamp},
+    config::Sites,
+};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use web_kit::client::TrustedProxies;
 
 use self::introspection::Introspected;
 use crate::{
     issuer::Issuer,
     jwks::{FetchError, Jwks, KeySource, Timing},
     keys::KeySet,
+    resource_server::ResourceServer,
 };
 
 /// The start time of the tests' clocks.
@@ -242,6 +247,28 @@ impl TestIssuer {
     /// The issuer as a resource server configures it.
     pub fn issuer(&self) -> Issuer {
         Issuer::new(self.url.clone(), &self.url)
+    }
+
+    /// A resource server at `url` that takes this issuer's tokens.
+    pub fn resource_server(
+        &self,
+        service: &'static str,
+        audience: &'static str,
+        url: &str,
+    ) -> ResourceServer {
+        ResourceServer {
+            service,
+            audience,
+            issuer: self.issuer(),
+            introspection: None,
+            url: url.to_owned(),
+            mtls_url: None,
+            grpc_url: None,
+            nonces: None,
+            workers: 1,
+            sites: Sites::default(),
+            trusted_proxies: TrustedProxies::default(),
+        }
     }
 
     /// Replaces the published keys.

@@ -4,19 +4,16 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use kit::{
-    config::{Common, CommonArgs, Mtls, Problems, Site, Sites},
+    config::{Common, CommonArgs, Mtls, Problems, Site},
     net::Trust,
 };
 use secrecy::SecretString;
-use token_verify::{
-    IntrospectionArgs, IntrospectionSettings, Issuer, IssuerArgs,
-    dpop::{Nonces, ProofArgs},
-};
+use token_verify::{IntrospectionArgs, IssuerArgs, ResourceServer, dpop::ProofArgs};
 use url::Url;
 use web_kit::client::TrustedProxies;
 
 use crate::{
-    SERVICE,
+    AUDIENCE, SERVICE,
     identity::{Callers, CallersSettings},
 };
 
@@ -104,8 +101,8 @@ pub struct OwnArgs {
 /// The validated settings.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The issuer of the tokens.
-    pub issuer: Issuer,
+    /// What all resource servers have.
+    pub server: ResourceServer,
     /// The identity provider's gRPC address.
     pub idp_grpc_url: String,
     /// API-2's HTTP address.
@@ -116,26 +113,12 @@ pub struct Config {
     pub trust: Trust,
     /// Secret of the client api-1.
     pub client_secret: SecretString,
-    /// How tokens are introspected; none: JWTs are verified here.
-    pub introspection: Option<IntrospectionSettings>,
     /// Origins whose pages may call API-1 from a browser.
     pub cors_origins: Vec<String>,
     /// The file of API keys; `None`: no API key is taken.
     pub api_keys_file: Option<PathBuf>,
     /// The peers that may state who the user is; `None`: nobody may.
     pub identity_callers: Option<Callers>,
-    /// The public URL, which DPoP proofs name.
-    pub url: String,
-    /// The same of the mTLS port, if it has one.
-    pub mtls_url: Option<String>,
-    /// The nonces that it requires in DPoP proofs; none: it requires none.
-    pub nonces: Option<Nonces>,
-    /// Worker threads.
-    pub workers: usize,
-    /// The sites of the deployment.
-    pub sites: Sites,
-    /// Proxies whose forwarding header is accepted.
-    pub trusted_proxies: TrustedProxies,
 }
 
 impl Config {
@@ -167,32 +150,36 @@ impl Config {
         let secret = |_: &mut Problems| client_secret.clone();
         let introspection = introspection.read(SERVICE, check, secret, problems);
         let cors_origins = own.origins(common, problems);
-        let nonces = proofs.nonces(crate::AUDIENCE, problems);
+        let nonces = proofs.nonces(AUDIENCE, problems);
         let identity = CallersSettings {
             names: own.api1_identity_callers.as_deref(),
             scope: own.api1_identity_scope.as_deref(),
         };
         let identity_callers = identity.read(common, problems);
-        Some(Self {
+        let mtls_url = addresses.mtls_url(Site::Api1);
+        let server = ResourceServer {
+            service: SERVICE,
+            audience: AUDIENCE,
             issuer: issuer?,
+            introspection: introspection?,
+            url: addresses.url(Site::Api1),
+            mtls_url: mtls_url.filter(|_| common.mtls.is_some()),
+            grpc_url: None,
+            nonces,
+            workers: common.workers,
+            sites: addresses.sites(),
+            trusted_proxies: trusted_proxies?,
+        };
+        Some(Self {
+            server,
             idp_grpc_url: idp_grpc_url?,
             api2_url: api2_url?,
             api2_grpc_url: api2_grpc_url?,
             trust: common.trust.clone(),
             client_secret: client_secret?,
-            introspection: introspection?,
             cors_origins: cors_origins?,
             api_keys_file: own.api1_keys_file.clone(),
             identity_callers,
-            url: addresses.url(Site::Api1),
-            mtls_url: common
-                .mtls
-                .as_ref()
-                .and_then(|_| addresses.mtls_url(Site::Api1)),
-            nonces,
-            workers: common.workers,
-            sites: common.addresses.sites(),
-            trusted_proxies: trusted_proxies?,
         })
     }
 }
@@ -292,7 +279,7 @@ mod unit {
         assert_eq!(config.idp_grpc_url, "http://idp.localhost:9081");
         assert_eq!(config.api2_url, "http://api2.localhost:8085");
         assert_eq!(config.api2_grpc_url, "http://api2.localhost:9085");
-        assert_eq!(config.issuer.name(), "http://idp.localhost:8081");
+        assert_eq!(config.server.issuer.name(), "http://idp.localhost:8081");
         assert_eq!(config.client_secret.expose_secret(), DEMO_SECRET);
         assert_eq!(config.cors_origins, ["http://spa.localhost:8086"]);
     }

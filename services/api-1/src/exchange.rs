@@ -59,7 +59,7 @@ pub(crate) struct Exchange {
 
 impl Exchange {
     pub(crate) fn new(config: &Config, metrics: &Metrics) -> Result<Self, tonic::transport::Error> {
-        let issuer = &config.issuer;
+        let issuer = &config.server.issuer;
         let token_endpoint = issuer.reach(&issuer.below("/token"));
         let channel = config.trust.grpc_channel(&config.idp_grpc_url)?;
         Ok(Self {

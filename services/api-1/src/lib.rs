@@ -33,18 +33,13 @@ use kit::{
     config::Problems,
     listeners::{Listeners, Sockets},
     metrics::Metrics,
-    readiness::Readiness,
     running::Running,
-    shutdown::Shutdown,
     telemetry::names::metric,
 };
 use orders::Orders;
 use store::SharedStore;
-use token_verify::{
-    ProofSettings, Verifier,
-    dpop::{ProofQuota, UsedProofs},
-};
-use web_kit::{server::HttpServer, trace};
+use token_verify::{Verifier, resource_server};
+use web_kit::server::HttpServer;
 
 /// The service's name in traces, metrics and on the command line, and its
 /// client_id at the identity provider.
@@ -60,10 +55,6 @@ pub(crate) const WRITE: &str = "https://api-1/write";
 pub const KEYS_FILE: &str = "api-1-keys.json";
 /// Worker threads of the mTLS port, which a part of the machines alone calls.
 const MTLS_WORKERS: usize = 1;
-/// The prefix of used DPoP proofs in the store.
-const USED_PROOFS: &str = "api-1:dpop:";
-/// The maximum size of a request's body in bytes.
-const BODY_LIMIT: usize = 16 * 1024;
 
 /// The state of the routes.
 struct Context {
@@ -102,36 +93,29 @@ pub async fn build(
     let context = Context::new(&config, &store, &metrics, &deps)?;
     let checks = caller_checks(&config, &metrics, &deps.clock)?;
     let keys = checks.keys.clone();
-    let verifier = web::Data::new(verifier(&config, &store, &metrics, &deps.clock));
+    let (own, shutdown) = (&config.server, deps.shutdown.clone());
+    let verifier = web::Data::new(own.verifier(&store, &metrics, &deps.clock));
     let shared = RouteData {
         verifier: verifier.clone(),
         context: web::Data::new(context),
         checks: web::Data::new(checks),
     };
-    let readiness = Readiness::waiting_for(deps.shutdown.clone(), &["store", "idp"]);
-    let server = http_server(
-        &config,
-        listeners.metrics,
-        metrics,
-        &readiness,
-        &deps.shutdown,
-    );
+    let readiness = resource_server::readiness(&shutdown);
+    let server = own.http_server(listeners.metrics, &metrics, &readiness, &shutdown);
     let mut running = Running::new();
     if !listeners.mtls.is_empty() {
         running.extend(serve_mtls(&server, listeners.mtls, shared.clone())?);
     }
     running.extend(serve_http(server, listeners.http, shared, &config)?);
     if let Some(keys) = keys {
-        let shutdown = deps.shutdown.clone();
+        let shutdown = shutdown.clone();
         running.push(tokio::spawn(async move {
             keys.keep_fresh(shutdown).await;
             Ok(())
         }));
     }
     running.push(tokio::spawn(async move {
-        readiness.until_reached("store", || store.ping()).await;
-        readiness.until_reached("idp", || verifier.reach()).await;
-        verifier.keep_fresh(deps.shutdown).await;
+        resource_server::reach(readiness, store, verifier.into_inner(), shutdown).await;
         Ok(())
     }));
     Ok(running)
@@ -162,53 +146,6 @@ fn caller_checks(
     })
 }
 
-/// Verifies the access tokens, and the DPoP proofs beside them.
-fn verifier(
-    config: &Config,
-    store: &SharedStore,
-    metrics: &Metrics,
-    clock: &Arc<dyn Clock>,
-) -> Verifier {
-    Verifier::of_service(
-        AUDIENCE,
-        &config.issuer,
-        config.introspection.as_ref(),
-        clock,
-        metrics,
-    )
-    .accepting_proofs(ProofSettings {
-        http_url: config.url.clone(),
-        mtls_url: config.mtls_url.clone(),
-        grpc_url: None,
-        used: UsedProofs::new(Arc::clone(store), USED_PROOFS),
-        quota: ProofQuota::default(),
-        nonces: config.nonces.clone(),
-    })
-}
-
-/// The server of the HTTP port, and of the mTLS port beside it.
-fn http_server(
-    config: &Config,
-    metrics_at: Sockets,
-    metrics: Metrics,
-    readiness: &Readiness,
-    shutdown: &Shutdown,
-) -> HttpServer {
-    HttpServer {
-        service: SERVICE,
-        metrics,
-        readiness: readiness.clone(),
-        shutdown: shutdown.clone(),
-        workers: config.workers,
-        trusted_proxies: config.trusted_proxies.clone(),
-        trace: |_, _| trace::Origin::Caller,
-        sites: config.sites,
-        body_limit: BODY_LIMIT,
-        admission: kit::admission::Admission::of_process(),
-        metrics_at,
-    }
-}
-
 /// Serves the API on the mTLS port.
 fn serve_mtls(
     server: &HttpServer,
@@ -228,7 +165,7 @@ fn serve_http(
     shared: RouteData,
     config: &Config,
 ) -> Result<Running, Problems> {
-    let docs = web::Data::new(Docs::new(config.issuer.name()));
+    let docs = web::Data::new(Docs::new(config.server.issuer.name()));
     let origins: Arc<[String]> = config.cors_origins.as_slice().into();
     let running = server.serve(sockets, move |cfg| {
         cfg.app_data(docs.clone());

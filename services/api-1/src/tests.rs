@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use stand_ins::{EXCHANGED, Seen, StandIns};
 use token_verify::testing::{START, TestIssuer, TestKey};
 
-use crate::{AUDIENCE, Config, build};
+use crate::{AUDIENCE, Config, SERVICE, build};
 
 const READ: &str = "https://api-1/read";
 const WRITE: &str = "https://api-1/write";
@@ -46,8 +46,7 @@ impl World {
         let listeners = Listeners::free(false).unwrap();
         let url = format!("http://{}", listeners.http[0].local_addr().unwrap());
         let config = Config {
-            issuer: issuer.issuer(),
-            introspection: None,
+            server: issuer.resource_server(SERVICE, AUDIENCE, &url),
             idp_grpc_url: peers.to_owned(),
             api2_url: peers.to_owned(),
             api2_grpc_url: peers.to_owned(),
@@ -56,12 +55,6 @@ impl World {
             cors_origins: vec!["http://spa.localhost:8086".to_owned()],
             api_keys_file: None,
             identity_callers: None,
-            url: url.clone(),
-            mtls_url: None,
-            nonces: None,
-            workers: 1,
-            sites: kit::config::Sites::default(),
-            trusted_proxies: web_kit::client::TrustedProxies::default(),
         };
         let deps = Deps {
             clock: Arc::new(ManualClock::new(START)),

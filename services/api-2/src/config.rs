@@ -3,14 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use kit::config::{Common, CommonArgs, Problems, Site, Sites};
-use token_verify::{
-    IntrospectionArgs, IntrospectionSettings, Issuer, IssuerArgs,
-    dpop::{Nonces, ProofArgs},
-};
+use kit::config::{Common, CommonArgs, Problems, Site};
+use token_verify::{IntrospectionArgs, IssuerArgs, ResourceServer, dpop::ProofArgs};
 use web_kit::client::TrustedProxies;
 
-use crate::SERVICE;
+use crate::{AUDIENCE, SERVICE};
 
 /// The client secret in the demo.
 pub const DEMO_SECRET: &str = "api-2-secret";
@@ -66,22 +63,8 @@ pub struct OwnArgs {
 /// The validated settings.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The issuer of the tokens.
-    pub issuer: Issuer,
-    /// How tokens are introspected; none: JWTs are verified here.
-    pub introspection: Option<IntrospectionSettings>,
-    /// The public URL of HTTP, which DPoP proofs name.
-    pub url: String,
-    /// The same for gRPC.
-    pub grpc_url: Option<String>,
-    /// The nonces that it requires in DPoP proofs; none: it requires none.
-    pub nonces: Option<Nonces>,
-    /// Worker threads.
-    pub workers: usize,
-    /// The sites of the deployment.
-    pub sites: Sites,
-    /// Proxies whose forwarding header is accepted.
-    pub trusted_proxies: TrustedProxies,
+    /// What all resource servers have.
+    pub server: ResourceServer,
 }
 
 impl Config {
@@ -94,7 +77,7 @@ impl Config {
         proofs: &ProofArgs,
         problems: &mut Problems,
     ) -> Option<Self> {
-        let nonces = proofs.nonces(crate::AUDIENCE, problems);
+        let nonces = proofs.nonces(AUDIENCE, problems);
         let issuer = issuer.read(common, problems);
         let trusted_proxies = TrustedProxies::read(common, problems);
         let check = ("API2_TOKENS", own.api2_tokens.as_str());
@@ -106,16 +89,21 @@ impl Config {
             common.secret_or_demo("API2_CLIENT_SECRET", given, DEMO_SECRET, problems)
         };
         let introspection = introspection.read(SERVICE, check, secret, problems);
-        Some(Self {
+        let addresses = &common.addresses;
+        let server = ResourceServer {
+            service: SERVICE,
+            audience: AUDIENCE,
             issuer: issuer?,
             introspection: introspection?,
-            url: common.addresses.url(Site::Api2),
-            grpc_url: common.addresses.grpc_url(Site::Api2),
+            url: addresses.url(Site::Api2),
+            mtls_url: None,
+            grpc_url: addresses.grpc_url(Site::Api2),
             nonces,
             workers: common.workers,
-            sites: common.addresses.sites(),
+            sites: addresses.sites(),
             trusted_proxies: trusted_proxies?,
-        })
+        };
+        Some(Self { server })
     }
 }
 
@@ -145,9 +133,9 @@ mod unit {
 
     #[test]
     fn a_secret_is_needed_for_introspection_alone_and_the_demos_serves_localhost_alone() {
-        assert!(read(&[]).unwrap().introspection.is_none());
+        assert!(read(&[]).unwrap().server.introspection.is_none());
         let config = read(&["--api2-tokens", "introspection"]).unwrap();
-        let settings = config.introspection.unwrap();
+        let settings = config.server.introspection.unwrap();
         assert_eq!(settings.client_id, "api-2");
         assert_eq!(settings.secret.expose_secret(), DEMO_SECRET);
         let elsewhere = ["--domain", "example.com", "--public-scheme", "https"];

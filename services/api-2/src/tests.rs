@@ -13,11 +13,14 @@ use kit::{
 use reqwest::{Client, Method, StatusCode, header};
 use serde_json::{Value, json};
 use sso_proto::inventory::{ListRequest, ReserveRequest, inventory_client::InventoryClient};
-use token_verify::testing::{START, TestIssuer, TestKey};
+use token_verify::{
+    ResourceServer,
+    testing::{START, TestIssuer, TestKey},
+};
 use tonic::{Code, Request, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-use crate::{AUDIENCE, Config, build, scope};
+use crate::{AUDIENCE, Config, SERVICE, build, scope};
 
 struct World {
     issuer: TestIssuer,
@@ -35,14 +38,10 @@ impl World {
         let url = format!("http://{}", listeners.http[0].local_addr().unwrap());
         let grpc = listeners.grpc[0].local_addr().unwrap();
         let config = Config {
-            issuer: issuer.issuer(),
-            introspection: None,
-            url: url.clone(),
-            grpc_url: Some(format!("http://{grpc}")),
-            nonces: None,
-            workers: 1,
-            sites: kit::config::Sites::default(),
-            trusted_proxies: web_kit::client::TrustedProxies::default(),
+            server: ResourceServer {
+                grpc_url: Some(format!("http://{grpc}")),
+                ..issuer.resource_server(SERVICE, AUDIENCE, &url)
+            },
         };
         let deps = Deps {
             clock: Arc::new(ManualClock::new(START)),
