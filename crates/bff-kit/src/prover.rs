@@ -185,8 +185,8 @@ mod tests {
             let proof = prover(master).proof(request).unwrap();
             let target = ProofTarget {
                 method: "GET",
-                url: "http://api1.localhost:8084/resource",
-                mtls_url: None,
+                bases: &["http://api1.localhost:8084"],
+                path: "/resource",
                 token: Some("t"),
                 nonces: None,
             };

@@ -20,7 +20,7 @@ use crate::{
     refusal::{Refusal, Refused},
     scheme::Scheme,
     verified::Verified,
-    verifier::Verifier,
+    verifier::{ProofSettings, Verifier},
 };
 
 /// What a request presents to a resource server.
@@ -159,16 +159,10 @@ impl Verifier {
         let (Some(sent), Some(settings)) = (sent, self.proofs()) else {
             return Err(BadProof::Missing);
         };
-        let (base, mtls) = match sent.transport {
-            Transport::Http => (Some(&settings.http_url), settings.mtls_url.as_ref()),
-            Transport::Grpc => (settings.grpc_url.as_ref(), None),
-        };
-        let url = [base.map_or("", String::as_str), sent.path].concat();
-        let mtls_url = mtls.map(|base| [base, sent.path].concat());
         let target = ProofTarget {
             method: sent.method,
-            url: &url,
-            mtls_url: mtls_url.as_deref(),
+            bases: &bases(settings, sent.transport),
+            path: sent.path,
             token: Some(token),
             nonces: settings.nonces.as_ref(),
         };
@@ -192,6 +186,15 @@ impl Verifier {
             }
         }
     }
+}
+
+/// The public URLs of the ports that a request by `transport` may have come to.
+fn bases(settings: &ProofSettings, transport: Transport) -> Vec<&str> {
+    let (own, mtls) = match transport {
+        Transport::Http => (Some(&settings.http_url), settings.mtls_url.as_ref()),
+        Transport::Grpc => (settings.grpc_url.as_ref(), None),
+    };
+    own.into_iter().chain(mtls).map(String::as_str).collect()
 }
 
 /// The outcome of the check: the protocol's error code, if there is one.

@@ -44,33 +44,34 @@ impl Dpop {
 pub struct SentProof<'r> {
     values: Vec<&'r [u8]>,
     method: &'r str,
-    url: String,
-    mtls_url: Option<String>,
+    bases: Vec<&'r str>,
+    path: &'r str,
 }
 
 impl<'r> SentProof<'r> {
     /// Of an HTTP request to the endpoint `path`; none if it brings none.
-    pub fn of_request(idp: &Idp, req: &'r HttpRequest, path: &str) -> Option<Self> {
+    pub fn of_request(idp: &'r Idp, req: &'r HttpRequest, path: &'r str) -> Option<Self> {
         let values = req.headers().get_all(HEADER);
         let values: Vec<_> = values.map(HeaderValue::as_bytes).collect();
+        let mtls = idp.mtls.as_ref().map(|mtls| mtls.url.as_str());
         (!values.is_empty()).then(|| Self {
             values,
             method: req.method().as_str(),
-            url: idp.endpoint(path),
-            mtls_url: idp.mtls.as_ref().map(|mtls| [&mtls.url, path].concat()),
+            bases: [idp.issuer.as_str()].into_iter().chain(mtls).collect(),
+            path,
         })
     }
 
     /// Of a call of the gRPC method `path`; none if it brings none.
-    pub fn of_call(idp: &Idp, metadata: &'r MetadataMap, path: &str) -> Option<Self> {
+    pub fn of_call(idp: &'r Idp, metadata: &'r MetadataMap, path: &'r str) -> Option<Self> {
         let values = metadata.get_all(HEADER).iter();
         let values: Vec<_> = values.map(MetadataValue::as_bytes).collect();
         (!values.is_empty()).then(|| Self {
             values,
             // RFC 9113 §8.3.1: gRPC calls are POST requests.
             method: "POST",
-            url: [idp.dpop.grpc_url.as_deref().unwrap_or_default(), path].concat(),
-            mtls_url: None,
+            bases: idp.dpop.grpc_url.as_deref().into_iter().collect(),
+            path,
         })
     }
 
@@ -78,8 +79,8 @@ impl<'r> SentProof<'r> {
     pub fn check(&self, idp: &Idp, token: Option<&str>) -> Result<ValidProof, BadProof> {
         let target = ProofTarget {
             method: self.method,
-            url: &self.url,
-            mtls_url: self.mtls_url.as_deref(),
+            bases: &self.bases,
+            path: self.path,
             token,
             nonces: Some(&idp.dpop.nonces),
         };

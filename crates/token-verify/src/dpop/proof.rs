@@ -35,10 +35,11 @@ const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 pub struct ProofTarget<'r> {
     /// The method.
     pub method: &'r str,
-    /// The public URL, without query and fragment.
-    pub url: &'r str,
-    /// The same endpoint's URL at the port for mTLS, if it has one (RFC 8705 §5).
-    pub mtls_url: Option<&'r str>,
+    /// The public URLs of the server, without a path: that of the port that the request
+    /// came to, and that of the port for mTLS, if it has one (RFC 8705 §5).
+    pub bases: &'r [&'r str],
+    /// The path, without the query.
+    pub path: &'r str,
     /// The access token of the request, if it has one.
     pub token: Option<&'r str>,
     /// The nonces that the server requires; none: it requires none.
@@ -194,8 +195,8 @@ pub fn check(
     if claims.htm != target.method {
         return Err(BadProof::Method);
     }
-    let is_this = |url| htu::is_same(&claims.htu, url);
-    if !is_this(target.url) && !target.mtls_url.is_some_and(is_this) {
+    let is_this = |base: &&str| htu::is_same(&claims.htu, &[base, target.path].concat());
+    if !target.bases.iter().any(is_this) {
         return Err(BadProof::Url);
     }
     // 10. and 11. Its time, by the server's nonce, or else by the client's clock.

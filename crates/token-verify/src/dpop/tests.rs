@@ -21,6 +21,7 @@ use crate::{
     thumbprint::thumbprint,
 };
 
+const BASE: &str = "https://api.example";
 const URL: &str = "https://api.example/orders";
 const TOKEN: &str = "an.access.token";
 /// SHA-256 of the token, base64url.
@@ -29,8 +30,8 @@ const ATH: &str = "UkM2b42E54u4hWzuKV_B3zyulUA6vtNYjJUv_ru2Qck";
 fn target<'r>() -> ProofTarget<'r> {
     ProofTarget {
         method: "POST",
-        url: URL,
-        mtls_url: None,
+        bases: &[BASE],
+        path: "/orders",
         token: None,
         nonces: None,
     }
@@ -261,21 +262,22 @@ fn rfc9449_4_3_9_it_is_for_this_url() {
 #[test]
 fn rfc8705_5_the_url_at_the_port_for_mtls_is_the_endpoints_too() {
     let key = TestKey::es256();
-    let judge = |mtls_url, htu: &str| {
-        let target = ProofTarget {
-            mtls_url,
-            ..target()
-        };
+    let judge = |bases, htu: &str| {
+        let target = ProofTarget { bases, ..target() };
         let claims = changed(claims(), &json!({ "htu": htu }));
         let proof = key.sign(&header(&key), &claims);
         check(&[proof.as_bytes()], &target, START).err()
     };
-    let alias = "https://api.example:8484/orders";
-    assert_eq!(judge(Some(alias), alias), None);
-    assert_eq!(judge(Some(alias), URL), None);
-    assert_eq!(judge(None, alias), Some(BadProof::Url));
+    let (alias, both) = (
+        "https://api.example:8484/orders",
+        ["https://api.example:8484", BASE],
+    );
+    assert_eq!(judge(&both, alias), None);
+    assert_eq!(judge(&both, URL), None);
+    assert_eq!(judge(&[BASE], alias), Some(BadProof::Url));
+    assert_eq!(judge(&[], URL), Some(BadProof::Url), "a port without a URL");
     let other = "https://api.example:8484/other";
-    assert_eq!(judge(Some(alias), other), Some(BadProof::Url));
+    assert_eq!(judge(&both, other), Some(BadProof::Url));
 }
 
 #[test]
