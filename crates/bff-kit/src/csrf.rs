@@ -135,21 +135,49 @@ impl Csrf {
         }
     }
 
-    fn is_forms_token(&self, req: &ServiceRequest, body: &[u8]) -> bool {
-        let session = session_of(req.headers());
+    /// Whether a form may pass: by the token of the session that the cookies name, which may
+    /// have ended. If not, the answer.
+    async fn check_form(&self, site: Site, req: &mut ServiceRequest) -> Result<(), HttpResponse> {
+        let cookies = Cookies::in_headers(req.headers());
+        let session = cookies.get(cookies::SESSION).and_then(SessionId::read);
+        let Some(session) = session else {
+            return without_session(site, req, &cookies).map_or(Ok(()), Err);
+        };
+        let body = req.extract::<Body>().await;
+        let body = body.map_err(|error| error.error_response())?;
+        let body = body.read(FORM).await;
+        let body = body.map_err(|error| error.error_response())?;
+        if !self.is_forms_token(&session, &body) {
+            return Err(refused(site, req, Refusal::NoProof));
+        }
+        // The handler reads the form too.
+        let again = stream::once(ready(Ok::<_, PayloadError>(body)));
+        req.set_payload(Payload::Stream {
+            payload: Box::pin(again),
+        });
+        Ok(())
+    }
+
+    fn is_forms_token(&self, session: &SessionId, body: &[u8]) -> bool {
         let form = params::parse(body).ok();
         let sent = form.as_ref().and_then(|form| form.get(FIELD));
-        match (session, sent) {
-            (Some(session), Some(sent)) => same_secret(sent, &self.form_token(&session)),
-            _ => false,
-        }
+        sent.is_some_and(|sent| same_secret(sent, &self.form_token(session)))
     }
 }
 
-/// The session that the cookies name. It may have ended.
-fn session_of(headers: &HeaderMap) -> Option<SessionId> {
-    let cookies = Cookies::in_headers(headers);
-    cookies.get(cookies::SESSION).and_then(SessionId::read)
+/// The refusal of a form without a session: it has no form token. A sign-out may pass,
+/// because there is nothing to sign out of: a second click comes after the first one's answer
+/// has removed the cookies.
+fn without_session(
+    site: Site,
+    req: &ServiceRequest,
+    cookies: &Cookies<'_>,
+) -> Option<HttpResponse> {
+    if let Some(name) = cookies::duplicate(cookies) {
+        return Some(duplicate_page(req.request(), site, name));
+    }
+    let signs_out = req.path() == LOGOUT && req.headers().contains_key(header::ORIGIN);
+    (!signs_out).then(|| refused(site, req, Refusal::NoProof))
 }
 
 /// Whether the request is a top-level navigation.
@@ -169,59 +197,31 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
     // A call to an API is no navigation, so its route is not searched twice.
     let is_page = is_navigation(req.headers())
         && (PAGES.contains(&req.path()) || req.match_pattern().is_none());
-    match csrf.judge(req.method(), is_page, req.headers()) {
-        Ok(false) => {}
-        // Without a session there is no form token, and nothing to sign out of: a second
-        // click comes after the first one's answer has removed the cookies.
-        Ok(true) if session_of(req.headers()).is_none() => {
-            if let Some(name) = cookies::duplicate(&Cookies::in_headers(req.headers())) {
-                let page = duplicate_page(req.request(), site, name);
-                return Ok(req.into_response(page.map_into_right_body()));
-            }
-            let signs_out = req.path() == LOGOUT && req.headers().contains_key(header::ORIGIN);
-            if !signs_out {
-                return Ok(refuse(site, req, Refusal::NoProof));
-            }
-        }
-        Ok(true) => match req.extract::<Body>().await?.read(FORM).await {
-            Ok(body) if csrf.is_forms_token(&req, &body) => {
-                // The handler reads the form too.
-                let again = stream::once(ready(Ok::<_, PayloadError>(body)));
-                req.set_payload(Payload::Stream {
-                    payload: Box::pin(again),
-                });
-            }
-            Ok(_) => return Ok(refuse(site, req, Refusal::NoProof)),
-            Err(error) => {
-                let answer = error.error_response();
-                return Ok(req.into_response(answer.map_into_right_body()));
-            }
-        },
-        Err(refusal) => return Ok(refuse(site, req, refusal)),
+    let passes = match csrf.judge(req.method(), is_page, req.headers()) {
+        Ok(false) => Ok(()),
+        Ok(true) => csrf.check_form(site, &mut req).await,
+        Err(refusal) => Err(refused(site, &req, refusal)),
+    };
+    match passes {
+        Ok(()) => Ok(next.call(req).await?.map_into_left_body()),
+        Err(answer) => Ok(req.into_response(answer.map_into_right_body())),
     }
-    let answered = next.call(req).await?;
-    Ok(answered.map_into_left_body())
 }
 
 /// A page for a person, problem+json for a script.
-fn refuse<B>(
-    site: Site,
-    req: ServiceRequest,
-    refusal: Refusal,
-) -> ServiceResponse<EitherBody<B, BoxBody>> {
-    let reads_pages = Accept::parse(&req).is_ok_and(|accept| {
+fn refused(site: Site, req: &ServiceRequest, refusal: Refusal) -> HttpResponse {
+    let reads_pages = Accept::parse(req).is_ok_and(|accept| {
         accept
             .iter()
             .any(|range| range.item.essence_str() == "text/html")
     });
-    let answer = if is_navigation(req.headers()) && reads_pages {
+    if is_navigation(req.headers()) && reads_pages {
         refusal.page(site, trace::id_of(req.request()))
     } else {
         Problem::new(StatusCode::FORBIDDEN, Refusal::TITLE)
             .detail(refusal.sentence())
             .error_response()
-    };
-    req.into_response(answer.map_into_right_body())
+    }
 }
 
 impl Refusal {

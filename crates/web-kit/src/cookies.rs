@@ -20,9 +20,13 @@ use actix_web::{
 use memchr::memchr_iter;
 
 use crate::{
+    problem::Problem,
     trace,
     ui::{Message, Site},
 };
+
+/// The title of an answer about a duplicate cookie.
+pub const DUPLICATE: &str = "Duplicate cookie";
 
 /// The cookies of one request, in their order.
 pub struct Cookies<'r>(Vec<Pair<'r>>);
@@ -112,19 +116,30 @@ pub fn remove(headers: &mut HeaderMap, name: &str) -> Vec<Vec<u8>> {
 /// The page of a sign-in with a duplicate cookie `name`, where another attempt would fail
 /// too. Neither cookie is removed: the remaining one could be the other site's.
 pub fn duplicate_page(req: &HttpRequest, site: Site, name: &str) -> HttpResponse {
+    let (happened, todo) = duplicate(name);
+    Message::new(DUPLICATE, happened)
+        .what_to_do(format!("{todo} Then sign in again."))
+        .way("To the home page", "/")
+        .trace_id(trace::id_of(req))
+        .respond(site, StatusCode::BAD_REQUEST)
+}
+
+/// The same for a script.
+pub fn duplicate_problem(name: &str) -> Problem {
+    let (happened, todo) = duplicate(name);
+    Problem::new(StatusCode::BAD_REQUEST, DUPLICATE).detail(format!("{happened} {todo}"))
+}
+
+/// What a duplicate cookie `name` means, and what to do about it.
+fn duplicate(name: &str) -> (String, String) {
     tracing::info!(cookie = name, "a browser sends a cookie twice");
-    Message::new(
-        "Duplicate cookie",
-        format!(
-            "This browser sends the cookie {name} twice. Another site may have set one of them, so neither is used."
-        ),
-    )
-    .what_to_do(format!(
-        "Open the browser's settings for cookies and site data, and delete every cookie with the name {name}, of this site and of its parent domains. Then sign in again."
-    ))
-    .way("To the home page", "/")
-    .trace_id(trace::id_of(req))
-    .respond(site, StatusCode::BAD_REQUEST)
+    let happened = format!(
+        "This browser sends the cookie {name} twice. Another site may have set one of them, so neither is used."
+    );
+    let todo = format!(
+        "Open the browser's settings for cookies and site data, and delete every cookie with the name {name}, of this site and of its parent domains."
+    );
+    (happened, todo)
 }
 
 /// The parts between semicolons. memchr is fast for long access tokens.
@@ -293,7 +308,13 @@ mod tests {
         assert_eq!(answer.headers().get(header::SET_COOKIE), None);
         let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();
         let html = String::from_utf8(body.to_vec()).unwrap();
-        assert!(html.contains("delete every cookie with the name __Host-idp_session"));
+        let todo = "delete every cookie with the name __Host-idp_session";
+        assert!(html.contains(todo) && html.contains("Then sign in again."));
+        let problem = serde_json::to_string(&duplicate_problem(SESSION)).unwrap();
+        assert!(
+            problem.contains(todo) && !problem.contains("sign in"),
+            "{problem}"
+        );
     }
 
     #[test]

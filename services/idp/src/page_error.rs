@@ -141,10 +141,9 @@ impl PageError {
 
     /// A cookie was sent twice: neither counts.
     pub fn cookie_twice(name: &'static str) -> Self {
-        let title = "Duplicate cookie";
         Self {
             twice: Some(name),
-            ..Self::new(StatusCode::BAD_REQUEST, title, name, "")
+            ..Self::new(StatusCode::BAD_REQUEST, cookies::DUPLICATE, name, "")
         }
     }
 

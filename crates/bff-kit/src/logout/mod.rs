@@ -14,6 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use web_kit::{
     body::{Body, FORM, is_form},
+    cookies::duplicate_problem,
     problem::Problem,
 };
 
@@ -67,14 +68,15 @@ pub(crate) async fn logout(
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let options = LogoutOptions::read(&req, b"").map_err(no_logout)?;
-    if let Some(name) = cookies::duplicate(&Cookies::of(&req)) {
-        return Err(twice(name));
+    let cookies = Cookies::of(&req);
+    if let Some(name) = cookies::duplicate(&cookies) {
+        // It names two sessions, and none is ended.
+        return Err(duplicate_problem(name));
     }
     let (session, mut set) = bff.sessions.open(&req, Purpose::PEEK).await?;
     let answer = if let Some(session) = session {
         end(&req, &bff, &session, body).await
     } else {
-        let cookies = Cookies::of(&req);
         // The browser may still have cookies of a session that ended elsewhere.
         set.add(cookies::forget_session(&cookies));
         let here = LoggedOut::here(Vec::new());
@@ -115,13 +117,6 @@ async fn end(
 
 fn no_logout(why: String) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "Invalid logout request").detail(why)
-}
-
-/// The request names two sessions, and none is ended.
-fn twice(name: &str) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "Duplicate cookie").detail(format!(
-        "This browser sends the cookie {name} twice, so the app cannot tell which session to end. Delete every cookie with this name, of this site and of its parent domains."
-    ))
 }
 
 /// The URL at which the provider ends its session. Without such an endpoint, or while
