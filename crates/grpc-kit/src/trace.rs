@@ -6,12 +6,14 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
 
 use http::{HeaderMap, HeaderValue, Request, Response};
 use kit::{
+    journey::JourneyKeys,
     metrics::Metrics,
     telemetry::{caller, context::TraceContext},
 };
@@ -29,6 +31,8 @@ pub(crate) struct TraceLayer {
     service: &'static str,
     methods: Methods,
     metrics: Metrics,
+    /// With which journeys are recognized, if this is a lab.
+    journeys: Option<Arc<JourneyKeys>>,
 }
 
 impl TraceLayer {
@@ -37,13 +41,16 @@ impl TraceLayer {
             service,
             methods,
             metrics,
+            journeys: kit::journey::of_process(),
         }
     }
 
     fn context(&self, name: &str, method: &str, metadata: &HeaderMap) -> TraceContext {
         let values = |key| metadata.get_all(key).iter().map(HeaderValue::as_bytes);
         let caller = caller(values("traceparent"), values("tracestate"));
-        TraceContext::child(self.service, caller, || {
+        let called = self.journeys.as_ref().zip(caller.as_ref());
+        let called = called.and_then(|(keys, caller)| keys.of_caller(caller));
+        TraceContext::child(self.service, caller, called, || {
             tracing::info_span!(
                 target: "sso",
                 "rpc",

@@ -7,6 +7,7 @@ mod certified_key;
 pub mod clock;
 pub mod config;
 pub mod files;
+pub mod journey;
 pub mod keyed_locks;
 pub mod listeners;
 pub mod metrics;

@@ -83,7 +83,7 @@ where
     } else {
         LogFormat::Text
     };
-    let telemetry = match telemetry.start(services, format, &common.trust) {
+    let telemetry = match telemetry.start(services, format, &common.trust, common.lab.as_ref()) {
         Ok(telemetry) => telemetry,
         Err(problems) => return refuse(name, &problems),
     };

@@ -10,6 +10,7 @@ pub mod cors;
 pub mod device;
 pub mod failures;
 mod head;
+pub mod journey;
 mod observe;
 mod path;
 pub mod problem;

@@ -15,6 +15,8 @@ use actix_web::{
     middleware::Next,
 };
 use kit::{
+    clock::{Clock as _, SystemClock},
+    journey::{Journey, JourneyKeys},
     metrics::{Metrics, method_name},
     shutdown::Shutdown,
     telemetry::{caller, context::TraceContext},
@@ -24,7 +26,7 @@ use tracing::Span;
 use crate::{
     body::meter_body,
     connection::{self, ResponseBody},
-    head, path,
+    head, journey, path,
     problem::Problem,
     trace::{Origin, RequestTrace, TracePolicy},
 };
@@ -46,6 +48,8 @@ pub(crate) struct Observe {
     /// Whether responses tell browsers to use nothing but https.
     is_https_only: bool,
     shutdown: Shutdown,
+    /// With which journeys are recognized, if this is a lab.
+    journeys: Option<Arc<JourneyKeys>>,
     /// Paths of routes without parameters, which are their own pattern.
     fixed: RefCell<HashSet<Arc<str>>>,
 }
@@ -58,6 +62,7 @@ impl Observe {
         body_limit: usize,
         is_https_only: bool,
         shutdown: Shutdown,
+        journeys: Option<Arc<JourneyKeys>>,
     ) -> Self {
         Self {
             service,
@@ -66,6 +71,7 @@ impl Observe {
             body_limit,
             is_https_only,
             shutdown,
+            journeys,
             fixed: RefCell::default(),
         }
     }
@@ -158,6 +164,12 @@ impl Observe {
         route
     }
 
+    /// The journey of a browser's request.
+    fn journey(&self, req: &ServiceRequest) -> Option<Journey> {
+        let (keys, now) = (self.journeys.as_deref()?, || SystemClock.now());
+        journey::of_cookie(keys, self.service, now, req.headers())
+    }
+
     /// The trace context of `req`.
     fn context(
         &self,
@@ -172,11 +184,13 @@ impl Observe {
         match origin {
             Origin::Caller => {
                 let caller = caller(header("traceparent"), header("tracestate"));
-                TraceContext::child(self.service, caller, span)
+                let called = self.journeys.as_ref().zip(caller.as_ref());
+                let called = called.and_then(|(keys, caller)| keys.of_caller(caller));
+                TraceContext::child(self.service, caller, called, span)
             }
-            Origin::New => TraceContext::root(self.service, span),
+            Origin::New => TraceContext::root(self.service, self.journey(req), span),
             Origin::Login => {
-                let context = TraceContext::deferred(self.service, span);
+                let context = TraceContext::deferred(self.service, self.journey(req), span);
                 req.extensions_mut().insert(RequestTrace(context.clone()));
                 context
             }
@@ -228,9 +242,13 @@ fn stamp(headers: &mut HeaderMap, context: &TraceContext) {
     }
 }
 
-/// Health checks and scrapes: frequent, and no user waits for them.
+/// What is frequent, and no user waits for: health checks, scrapes, and the spans that the
+/// lab receives. Joining a journey is no part of it.
 fn is_plumbing(route: &str) -> bool {
-    matches!(route, "/healthz" | "/readyz" | "/metrics")
+    matches!(
+        route,
+        "/healthz" | "/readyz" | "/metrics" | "/v1/traces" | journey::JOIN
+    )
 }
 
 fn size_of(headers: &HeaderMap) -> usize {

@@ -1,6 +1,6 @@
 //! The HTTP server of every service: health, metrics, traces, limits, drain.
 
-use std::{io, rc::Rc};
+use std::{io, rc::Rc, sync::Arc};
 
 use actix_web::{
     App, HttpResponse, Responder, ResponseError as _,
@@ -9,12 +9,13 @@ use actix_web::{
     web,
 };
 use kit::{
-    admission::Admission, config::Sites, listeners::Sockets, metrics::Metrics,
-    readiness::Readiness, running::Running, shutdown::Shutdown,
+    admission::Admission, clock::SystemClock, config::Sites, listeners::Sockets, metrics::Metrics,
+    random::OsRandom, readiness::Readiness, running::Running, shutdown::Shutdown,
 };
 
 use crate::{
     client::TrustedProxies,
+    journey::{self, Joining},
     observe::Observe,
     problem::Problem,
     trace::TracePolicy,
@@ -107,6 +108,15 @@ impl HttpServer {
         let (limit, is_https_only) = (self.body_limit, listeners.is_https_only);
         let sites = self.sites;
         let shutdown = self.shutdown.clone();
+        let journeys = kit::journey::of_process();
+        let joining = journeys.clone().map(|keys| {
+            web::Data::new(Joining {
+                service,
+                keys,
+                clock: Arc::new(SystemClock),
+                random: Arc::new(OsRandom),
+            })
+        });
         let app = move || {
             let observe = Rc::new(Observe::new(
                 service,
@@ -115,6 +125,7 @@ impl HttpServer {
                 limit,
                 is_https_only,
                 shutdown.clone(),
+                journeys.clone(),
             ));
             ui::deployed(sites);
             App::new()
@@ -128,6 +139,11 @@ impl HttpServer {
                 .default_service(web::to(nothing_here))
                 .route("/healthz", web::get().to(async || "ok\n"))
                 .route("/readyz", web::get().to(readyz))
+                .configure(|cfg| {
+                    if let Some(joining) = &joining {
+                        journey::routes(cfg, joining.clone());
+                    }
+                })
                 .configure(routes.clone())
         };
         let server = server(app, listeners, self.workers, &accept)?;

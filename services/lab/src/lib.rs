@@ -1,17 +1,21 @@
-//! The sites of the lab: the start page, the single-page app and the attacker's site.
-//! Each has its own host name, port and HTTP server. They store nothing and call no other
-//! service: everything happens in the browser.
+//! The sites of the lab: the start page with the live diagram, the single-page app and the
+//! attacker's site. Each has its own host name, port and HTTP server. They call no other
+//! service. The live diagram keeps its journeys in memory; nothing else is kept.
 
 pub mod evil;
+mod journey;
 #[cfg(test)]
 mod served;
 pub mod spa;
 pub mod start;
 
+use std::sync::Arc;
+
 use actix_web::web::ServiceConfig;
 use kit::{
     Deps,
     config::{Addresses, Common, Problems, Site, Weaknesses},
+    journey::JourneyKeys,
     listeners::Listeners,
     metrics::Metrics,
     readiness::Readiness,
@@ -25,7 +29,8 @@ pub const PROGRAM: &str = "lab";
 /// The names of its sites in traces and metrics.
 pub const SERVICES: [&str; 3] = [start::SERVICE, spa::SERVICE, evil::SERVICE];
 
-/// The most bytes of a request's body. No endpoint reads one.
+/// The most bytes of a request's body. Only the live diagram reads one, with a limit of its
+/// own.
 const BODY_LIMIT: usize = 1024;
 
 /// The settings of each site.
@@ -43,6 +48,10 @@ pub struct Config {
     pub weaknesses: Weaknesses,
     /// Whether the demo users alice and bob can sign in.
     pub demo_users: bool,
+    /// The keys of the live diagram, if this deployment has one.
+    pub journeys: Option<Arc<JourneyKeys>>,
+    /// Where the spans of a journey are shown too.
+    pub jaeger_url: Option<String>,
 }
 
 impl Config {
@@ -65,6 +74,8 @@ impl Config {
             trusted_proxies: trusted_proxies?,
             weaknesses: common.weaknesses,
             demo_users: true,
+            journeys: common.lab.as_ref().map(|lab| Arc::clone(&lab.keys)),
+            jaeger_url: None,
         })
     }
 }
@@ -104,7 +115,10 @@ fn serve(
         trusted_proxies: config.trusted_proxies.clone(),
         trace: |_, _| trace::Origin::New,
         sites: config.addresses.sites(),
-        body_limit: BODY_LIMIT,
+        body_limit: match config.journeys {
+            Some(_) => journey::MAX_EXPORT,
+            None => BODY_LIMIT,
+        },
         admission: kit::admission::Admission::of_process(),
         metrics_at: listeners.metrics,
     };

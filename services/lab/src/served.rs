@@ -20,6 +20,8 @@ pub(crate) fn config() -> Config {
         trusted_proxies: "".parse().unwrap(),
         weaknesses: Weaknesses::default(),
         demo_users: true,
+        journeys: None,
+        jaeger_url: None,
     }
 }
 

@@ -108,6 +108,9 @@ pub struct UpArgs {
     /// The settings of all services.
     #[command(flatten)]
     pub common: CommonArgs,
+    /// Serves no live diagram, which the one process has on localhost, and elsewhere with --lab
+    #[arg(long, env = "NO_LAB", value_parser = clap::builder::FalseyValueParser::new(), conflicts_with = "lab_secret")]
+    pub no_lab: bool,
     /// The settings of the provider.
     #[command(flatten)]
     pub idp: idp::Args,

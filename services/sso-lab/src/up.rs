@@ -32,16 +32,11 @@ pub async fn run(args: &UpArgs) -> ExitCode {
         Deployment::new(args, common, problems).services(problems)
     };
     let built_in = args.idp.config.is_none();
+    let mut common = args.common.clone();
+    common.live_diagram.makes_secret = !args.no_lab;
     let start = |services, platform| start(services, platform, built_in);
     // Boxed: it holds the settings of all services.
-    Box::pin(launch::program(
-        "sso-lab",
-        &SERVICES,
-        &args.common,
-        read,
-        start,
-    ))
-    .await
+    Box::pin(launch::program("sso-lab", &SERVICES, &common, read, start)).await
 }
 
 async fn start(

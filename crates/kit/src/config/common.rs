@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, builder::FalseyValueParser};
 
 use super::{
-    AddressArgs, Addresses, DrainArgs, Listen, ListenArgs, LoginBudget, LoginBudgetArgs, Mtls,
-    MtlsArgs, Problems, RedisArgs, Sites, TlsArgs, TlsSettings, TrustArgs, Weakness, Weaknesses,
+    AddressArgs, Addresses, DrainArgs, Lab, LabArgs, Listen, ListenArgs, LoginBudget,
+    LoginBudgetArgs, Mtls, MtlsArgs, Problems, RedisArgs, Sites, TlsArgs, TlsSettings, TrustArgs,
+    Weakness, Weaknesses,
 };
 use crate::{
     clock::{Clock as _, SystemClock},
@@ -82,7 +83,10 @@ pub struct CommonArgs {
     /// The duration of a drain.
     #[command(flatten)]
     pub drain: DrainArgs,
-    /// Allows --weaken and marks the deployment as a lab; never use it in production
+    /// The live diagram.
+    #[command(flatten)]
+    pub live_diagram: LabArgs,
+    /// Allows --weaken and LAB_SECRET, and marks the deployment as a lab; never use it in production
     #[arg(long, env = "LAB", value_parser = FalseyValueParser::new())]
     pub lab: bool,
     /// Accepts the published secrets and passwords of the demo outside localhost too
@@ -130,6 +134,8 @@ pub struct Common {
     pub demo_credentials: bool,
     /// Defences that are switched off.
     pub weaknesses: Weaknesses,
+    /// The live diagram, if this process is a part of one.
+    pub lab: Option<Lab>,
     /// Whether a program may start with these settings.
     pub(crate) usable: bool,
 }
@@ -153,6 +159,7 @@ impl Common {
             drain: Drain::default(),
             demo_credentials: false,
             weaknesses: Weaknesses::default(),
+            lab: None,
             usable: false,
         }
     }
@@ -183,6 +190,10 @@ impl CommonArgs {
             None => trust,
         };
         let weaknesses = Weaknesses::read(&self.weaken, self.lab, problems);
+        let live_diagram = addresses.as_ref().and_then(|addresses| {
+            self.live_diagram
+                .read(self.lab, addresses, &OsRandom, problems)
+        });
         let trusted_proxies = if weaknesses.has(Weakness::TrustAnyProxy) {
             ANY_PROXY
         } else {
@@ -203,6 +214,7 @@ impl CommonArgs {
             drain: drain?,
             demo_credentials: self.demo_credentials,
             weaknesses,
+            lab: live_diagram,
             usable: true,
         })
     }

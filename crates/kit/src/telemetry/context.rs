@@ -14,6 +14,7 @@ use tracing::{Instrument as _, Level, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::{ServiceTag, ids, is_sampled, login_trace::LoginTrace};
+use crate::journey::{Called, Journey};
 
 tokio::task_local! {
     static CURRENT: Option<TraceContext>;
@@ -23,6 +24,7 @@ tokio::task_local! {
 #[derive(Clone, Debug)]
 pub struct TraceContext {
     service: &'static str,
+    journey: Option<Journey>,
     kind: Kind,
 }
 
@@ -50,65 +52,93 @@ struct DeferredTrace {
 }
 
 impl TraceContext {
-    /// Starts a new trace; `span` makes the request's span if the trace is sampled.
-    pub fn root(service: &'static str, span: impl FnOnce() -> Span) -> Self {
+    /// Starts a new trace; `span` makes the request's span if the trace is sampled, as that
+    /// of a request of a `journey` always is.
+    pub fn root(
+        service: &'static str,
+        journey: Option<Journey>,
+        span: impl FnOnce() -> Span,
+    ) -> Self {
         if !is_traced() {
             return Self::untraced(service);
         }
         let (trace_id, span_id) = new_ids();
-        if !is_sampled(trace_id) {
+        if journey.is_none() && !is_sampled(trace_id) {
             let flags = TraceFlags::NOT_SAMPLED;
             let context = SpanContext::new(trace_id, span_id, flags, false, TraceState::NONE);
-            return Self::new(service, Kind::Unsampled(context));
+            return Self::new(service, None, Kind::Unsampled(context));
         }
         let span = span();
-        ids::begin(&span, (trace_id, span_id), of_service(service));
-        Self::new(service, Kind::Sampled(span, trace_id))
+        ids::begin(&span, (trace_id, span_id), within(service, journey));
+        Self::new(service, journey, Kind::Sampled(span, trace_id))
     }
 
     /// Continues the trace of `caller` (see [`caller`](super::caller())); starts a
-    /// new trace if there is no caller.
+    /// new trace if there is no caller. `called`: the journey that the caller names.
     pub fn child(
         service: &'static str,
         caller: Option<SpanContext>,
+        called: Option<Called>,
         span: impl FnOnce() -> Span,
     ) -> Self {
         let Some(context) = caller else {
-            return Self::root(service, span);
+            return Self::root(service, None, span);
         };
         let trace_id = context.trace_id();
         if !is_traced() {
-            return Self::new(service, Kind::Untraced(trace_id));
+            return Self::new(service, None, Kind::Untraced(trace_id));
         }
-        if !context.is_sampled() {
-            return Self::new(service, Kind::Unsampled(context));
+        if called.is_none() && !context.is_sampled() {
+            return Self::new(service, None, Kind::Unsampled(context));
         }
         let span = span();
-        let caller = Context::new().with_remote_span_context(context);
-        let _ = span.set_parent(caller.with_value(ServiceTag(service)));
-        Self::new(service, Kind::Sampled(span, trace_id))
+        let journey = called.as_ref().map(|called| called.journey);
+        let mut parent = within(service, journey).with_remote_span_context(context);
+        if let Some(called) = called {
+            parent = parent.with_value(called);
+        }
+        let _ = span.set_parent(parent);
+        Self::new(service, journey, Kind::Sampled(span, trace_id))
     }
 
     /// The handler chooses the trace, once it knows the login
     /// ([`begin`](Self::begin), [`join`](Self::join)).
-    pub fn deferred(service: &'static str, span: impl FnOnce() -> Span) -> Self {
+    pub fn deferred(
+        service: &'static str,
+        journey: Option<Journey>,
+        span: impl FnOnce() -> Span,
+    ) -> Self {
         let span = if is_traced() { span() } else { Span::none() };
         let deferred = DeferredTrace {
             span,
             own: new_ids(),
             chosen: OnceLock::new(),
         };
-        Self::new(service, Kind::Deferred(Arc::new(deferred)))
+        Self::new(service, journey, Kind::Deferred(Arc::new(deferred)))
     }
 
     /// An id alone, without a span.
     pub fn untraced(service: &'static str) -> Self {
         let id = RandomIdGenerator::default().new_trace_id();
-        Self::new(service, Kind::Untraced(id))
+        Self::new(service, None, Kind::Untraced(id))
     }
 
-    const fn new(service: &'static str, kind: Kind) -> Self {
-        Self { service, kind }
+    const fn new(service: &'static str, journey: Option<Journey>, kind: Kind) -> Self {
+        Self {
+            service,
+            journey,
+            kind,
+        }
+    }
+
+    /// The context of the request's span, besides its parent.
+    fn within(&self) -> Context {
+        within(self.service, self.journey)
+    }
+
+    /// The journey that the request belongs to.
+    pub const fn journey(&self) -> Option<Journey> {
+        self.journey
     }
 
     /// The service that answers the request.
@@ -120,7 +150,7 @@ impl TraceContext {
     /// already. Returns the span.
     pub fn begin(&self, login: LoginTrace) -> Span {
         self.choose(login, |span| {
-            login.begin(span, of_service(self.service));
+            login.begin(span, self.within());
         })
     }
 
@@ -128,7 +158,7 @@ impl TraceContext {
     /// already. Returns the span.
     pub fn join(&self, login: LoginTrace) -> Span {
         self.choose(login, |span| {
-            login.join(span, &of_service(self.service));
+            login.join(span, &self.within(), self.journey.is_some());
         })
     }
 
@@ -148,7 +178,7 @@ impl TraceContext {
         match &self.kind {
             Kind::Sampled(span, _) => span.clone(),
             Kind::Deferred(deferred) => {
-                deferred.chosen(self.service);
+                deferred.chosen(|| self.within());
                 deferred.span.clone()
             }
             Kind::Unsampled(_) | Kind::Untraced(_) => Span::none(),
@@ -158,7 +188,7 @@ impl TraceContext {
     /// The trace id in hex. This call fixes the span's parent.
     pub fn trace_id(&self) -> String {
         let id = match &self.kind {
-            Kind::Deferred(deferred) => deferred.chosen(self.service),
+            Kind::Deferred(deferred) => deferred.chosen(|| self.within()),
             _ => self.id(),
         };
         let mut text = String::with_capacity(32);
@@ -206,10 +236,10 @@ impl TraceContext {
 
 impl DeferredTrace {
     /// The request's trace: its own, if no login was found so far.
-    fn chosen(&self, service: &'static str) -> TraceId {
+    fn chosen(&self, within: impl FnOnce() -> Context) -> TraceId {
         *self.chosen.get_or_init(|| {
             if !self.span.is_none() {
-                ids::begin(&self.span, self.own, of_service(service));
+                ids::begin(&self.span, self.own, within());
             }
             self.own.0
         })
@@ -269,9 +299,13 @@ fn push_hex(text: &mut String, bytes: &[u8]) {
     }
 }
 
-/// The OpenTelemetry context of a service's first span.
-pub fn of_service(service: &'static str) -> Context {
-    Context::new().with_value(ServiceTag(service))
+/// The OpenTelemetry context of a service's first span, which its children inherit.
+fn within(service: &'static str, journey: Option<Journey>) -> Context {
+    let context = Context::new().with_value(ServiceTag(service));
+    match journey {
+        Some(journey) => context.with_value(journey),
+        None => context,
+    }
 }
 
 /// Whether this process exports traces.
@@ -305,7 +339,7 @@ mod tests {
         let subscriber = tracing_subscriber::registry();
         let _guard = tracing::subscriber::set_default(subscriber);
         let unsampled = format!("{CALLER}-00");
-        let context = TraceContext::child("api-1", caller(&unsampled), no_span);
+        let context = TraceContext::child("api-1", caller(&unsampled), None, no_span);
         assert_eq!(context.trace_id(), CALLER[3..35]);
         context
             .in_span(async {
@@ -321,9 +355,9 @@ mod tests {
     #[tokio::test]
     async fn where_nothing_is_traced_nothing_is_sent_and_each_request_has_an_id() {
         let sampled = format!("{CALLER}-01");
-        let called = TraceContext::child("api-1", caller(&sampled), no_span);
+        let called = TraceContext::child("api-1", caller(&sampled), None, no_span);
         assert_eq!(called.trace_id(), CALLER[3..35]);
-        let first = TraceContext::root("api-1", no_span);
+        let first = TraceContext::root("api-1", None, no_span);
         assert_ne!(first.trace_id(), TraceId::INVALID.to_string());
         first.in_span(async { assert_eq!(sent(), None) }).await;
     }
@@ -333,7 +367,7 @@ mod tests {
         let _guard = tracing::subscriber::set_default(tracing_subscriber::registry());
         let sampled = format!("{CALLER}-01");
         let span = || tracing::info_span!(target: "sso", "request");
-        let context = TraceContext::child("api-1", caller(&sampled), span);
+        let context = TraceContext::child("api-1", caller(&sampled), None, span);
         assert!(!context.span().is_none());
         assert_eq!(context.trace_id(), CALLER[3..35]);
     }
@@ -342,8 +376,8 @@ mod tests {
     fn a_login_has_one_id_where_nothing_is_traced_too() {
         let login = LoginTrace::of_state("S555");
         let contexts = [
-            TraceContext::deferred("app1-bff", no_span),
-            TraceContext::deferred("idp", no_span),
+            TraceContext::deferred("app1-bff", None, no_span),
+            TraceContext::deferred("idp", None, no_span),
         ];
         let before = contexts[1].id();
         assert!(contexts[0].begin(login).is_none());
@@ -358,7 +392,7 @@ mod tests {
             let _guard =
                 traced.then(|| tracing::subscriber::set_default(tracing_subscriber::registry()));
             let span = || tracing::info_span!(target: "sso", "request");
-            let context = TraceContext::deferred("idp", span);
+            let context = TraceContext::deferred("idp", None, span);
             let said = context.id();
             assert_eq!(context.trace_id(), said.to_string());
             // Too late to be another's.

@@ -152,6 +152,7 @@ enum Change {
 
 static TRACES: Mutex<State> = Mutex::new(State::new());
 static METRICS: Mutex<State> = Mutex::new(State::new());
+static JOURNEYS: Mutex<State> = Mutex::new(State::new());
 
 impl State {
     const fn new() -> Self {
@@ -216,6 +217,7 @@ impl Outcomes {
         let state = match self.signal {
             Signal::Traces => &TRACES,
             Signal::Metrics => &METRICS,
+            Signal::Journeys => &JOURNEYS,
         };
         let change = state.lock().after(outcome.is_ok(), Instant::now());
         let to = &self.to;

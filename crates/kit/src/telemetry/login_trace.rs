@@ -47,9 +47,10 @@ impl LoginTrace {
     }
 
     /// Makes `span`, which must not have been entered, a child of the login's first
-    /// span.
-    pub(super) fn join(self, span: &Span, within: &Context) {
-        let flags = TraceFlags::default().with_sampled(is_sampled(self.trace_id));
+    /// span. `is_watched`: a journey's requests are sampled in any trace.
+    pub(super) fn join(self, span: &Span, within: &Context, is_watched: bool) {
+        let is_sampled = is_watched || is_sampled(self.trace_id);
+        let flags = TraceFlags::default().with_sampled(is_sampled);
         let first = SpanContext::new(
             self.trace_id,
             self.span_id,

@@ -1,9 +1,10 @@
 //! Traces and logs. Spans are made with `tracing` under the target
-//! [`names::TARGET`]; without an OTLP endpoint there is no layer for them, and an
-//! unsampled request has no span ([`context`]).
+//! [`names::TARGET`]; without an OTLP endpoint and without a lab there is no layer for
+//! them, and an unsampled request has no span ([`context`]).
 
 mod caller;
 pub mod context;
+mod delivery;
 mod export;
 mod ids;
 mod lines;
@@ -11,20 +12,27 @@ pub mod login_trace;
 pub mod names;
 pub mod propagation;
 mod routed;
+mod sampler;
 mod settings;
 
 use std::{io::IsTerminal as _, sync::OnceLock, time::Duration};
 
 pub use caller::caller;
+pub use delivery::{JourneySpan, deliver_to};
 pub(crate) use export::count_exports;
 use opentelemetry::{KeyValue, trace::TracerProvider as _};
 use opentelemetry_sdk::{
     Resource,
     metrics::{SdkMeterProvider, reader::MetricReader},
-    trace::{BatchSpanProcessor, Sampler, SamplingDecision, SdkTracerProvider, ShouldSample as _},
+    trace::{
+        BatchConfigBuilder, BatchSpanProcessor, Sampler, SamplingDecision, SdkTracerProvider,
+        ShouldSample as _,
+    },
 };
 use parking_lot::Mutex;
 pub use routed::ServiceTag;
+use routed::{Exporters, Routed};
+use sampler::JourneysToo;
 use settings::{Settings, Target};
 use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{
@@ -34,10 +42,16 @@ use tracing_subscriber::{
     util::{SubscriberInitExt as _, TryInitError},
 };
 
-use crate::{config::Problems, net::Trust};
+use crate::{
+    config::{Lab, Problems},
+    journey,
+    net::Trust,
+};
 
 /// How long the end of the process waits for a collector to accept the last spans.
 const FLUSH: Duration = Duration::from_secs(3);
+/// How long a journey's span waits for others before it is sent to the lab.
+const LAB_DELAY: Duration = Duration::from_millis(20);
 
 /// A span for one step inside a request. Outside a traced request there is none, because a
 /// step alone would be a trace without a root.
@@ -97,21 +111,30 @@ impl TelemetrySettings {
         })
     }
 
-    /// Starts logs, and traces if an OTLP endpoint is set, for the services of this
-    /// process; each service's spans have its own `service.name`. `trust` has the
-    /// certificate authorities for the collector. Call it once, inside a runtime.
+    /// Starts logs, and traces if an OTLP endpoint is set or this process is part of a
+    /// `lab`, for the services of this process; each service's spans have its own
+    /// `service.name`. `trust` has the certificate authorities for the collector. Call it
+    /// once, inside a runtime.
     pub fn start(
-        self,
+        mut self,
         services: &[&'static str],
         format: LogFormat,
         trust: &Trust,
+        lab: Option<&Lab>,
     ) -> Result<Telemetry, Problems> {
-        let target = self.otlp.traces.as_ref();
-        let provider = target.map(|target| provider(services, target, &self.otlp.sampler, trust));
-        let provider = provider.transpose();
-        let provider = provider.map_err(|what| Problems::one(settings::ENDPOINT, what))?;
+        if self.otlp.traces.is_none() {
+            self.otlp.sampler = Sampler::AlwaysOff;
+        }
+        let is_traced = self.otlp.traces.is_some() || lab.is_some();
+        let provider = is_traced
+            .then(|| provider(services, &self.otlp, lab, trust))
+            .transpose()
+            .map_err(|what| Problems::one(settings::ENDPOINT, what))?;
         log(provider.as_ref(), self.lines, format)
             .map_err(|error| Problems::one("telemetry", error))?;
+        if let Some(lab) = lab {
+            journey::recognize(&lab.keys);
+        }
         // A second start fails above.
         let _ = STARTED.set((self.otlp, trust.clone()));
         Ok(Telemetry { provider })
@@ -179,21 +202,37 @@ fn variable(name: &str) -> Option<String> {
 
 fn provider(
     services: &[&'static str],
-    target: &Target,
-    sampler: &Sampler,
+    otlp: &Settings,
+    lab: Option<&Lab>,
     trust: &Trust,
 ) -> Result<SdkTracerProvider, String> {
-    let processors = services
+    let to_lab = lab.and_then(Target::of_lab);
+    let exporters = services
         .iter()
         .map(|service| {
-            let exporter = export::spans(service, target, trust)?;
-            Ok((*service, BatchSpanProcessor::builder(exporter).build()))
+            let all = otlp.traces.as_ref();
+            let all = all.map(|target| export::spans(service, target, trust));
+            let journeys = to_lab.as_ref();
+            let journeys = journeys.map(|target| export::spans(service, target, trust));
+            Ok(Exporters {
+                service,
+                all: all
+                    .transpose()?
+                    .map(BatchSpanProcessor::builder)
+                    .map(|all| all.build()),
+                journeys: journeys.transpose()?.map(|journeys| {
+                    let soon = BatchConfigBuilder::default().with_scheduled_delay(LAB_DELAY);
+                    BatchSpanProcessor::builder(journeys)
+                        .with_batch_config(soon.build())
+                        .build()
+                }),
+            })
         })
         .collect::<Result<Vec<_>, String>>()?;
     Ok(SdkTracerProvider::builder()
         .with_id_generator(ids::KnownIds::default())
-        .with_sampler(Sampler::ParentBased(Box::new(sampler.clone())))
-        .with_span_processor(routed::Routed::new(processors))
+        .with_sampler(JourneysToo::new(&otlp.sampler))
+        .with_span_processor(Routed::new(exporters))
         .build())
 }
 

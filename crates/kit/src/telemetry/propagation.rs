@@ -2,12 +2,20 @@
 //! it from incoming ones.
 
 use http::{HeaderName, HeaderValue};
-use opentelemetry::propagation::{Injector, TextMapPropagator as _};
+use opentelemetry::{
+    Context,
+    propagation::{Injector, TextMapPropagator as _},
+    trace::TraceContextExt as _,
+};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use super::context;
+use super::{ServiceTag, context};
+use crate::{
+    journey::{self, Journey},
+    random::OsRandom,
+};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -25,12 +33,30 @@ pub fn inject_metadata(metadata: &mut tonic::metadata::MetadataMap) {
 fn inject_into(call: &mut dyn Injector) {
     let span = Span::current();
     if !span.is_none() {
-        TraceContextPropagator::new().inject_context(&span.context(), call);
+        let context = span.context();
+        TraceContextPropagator::new().inject_context(&context, call);
+        inject_journey(&context, call);
     } else if let Some((parent, state)) = context::unsampled() {
         call.set(TRACEPARENT.as_str(), parent);
         if let Some(state) = state {
             call.set("tracestate", state);
         }
+    }
+}
+
+/// Adds the journey of `context` to `tracestate`, before what others wrote there (W3C Trace
+/// Context §3.5).
+fn inject_journey(context: &Context, call: &mut dyn Injector) {
+    let Some((journey, keys)) = context.get::<Journey>().zip(journey::of_process()) else {
+        return;
+    };
+    let own = context.get::<ServiceTag>().map_or("", |tag| tag.0);
+    let span = context.span();
+    let span = span.span_context();
+    let sealed = keys.state(journey, own, span.trace_id(), &OsRandom);
+    let state = span.trace_state().insert(journey::STATE_KEY, sealed);
+    if let Ok(state) = state {
+        call.set("tracestate", state.header());
     }
 }
 

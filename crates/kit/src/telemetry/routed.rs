@@ -1,12 +1,12 @@
 //! Several services in one process, each with its own `service.name`: a span goes to the
 //! exporter of the service whose request it belongs to, with the registry's attributes for
-//! its name.
+//! its name. A journey's spans also go to the lab.
 
 use std::time::{Duration, Instant};
 
 use opentelemetry::{
     Context, KeyValue,
-    trace::{Span as _, SpanKind, Status},
+    trace::{Span as _, SpanKind, Status, TraceContextExt as _},
 };
 use opentelemetry_sdk::{
     Resource,
@@ -15,52 +15,88 @@ use opentelemetry_sdk::{
 };
 
 use super::{
-    names::{FROM, OK, OUTCOME, Party, SECTION, STEP, TO, request_of, span_of},
+    delivery::deliver,
+    names::{CALLER, FROM, JOURNEY, OK, OUTCOME, Party, SECTION, SERVICE, STEP, TO, request_of, span_of},
     resource_of,
 };
+use crate::journey::{Called, Journey};
 
 /// The service that a span belongs to, in the span's context. The server sets it at the
 /// root, and children inherit it.
 #[derive(Clone, Copy, Debug)]
 pub struct ServiceTag(pub &'static str);
 
-const KEY: &str = "sso.service";
+/// The exporters of one service's spans.
+#[derive(Debug)]
+pub(super) struct Exporters {
+    pub(super) service: &'static str,
+    /// To the collector.
+    pub(super) all: Option<BatchSpanProcessor>,
+    /// To the lab, if it is another process: the spans of journeys alone.
+    pub(super) journeys: Option<BatchSpanProcessor>,
+}
 
 #[derive(Debug)]
 pub(super) struct Routed {
-    by_service: Vec<(&'static str, BatchSpanProcessor)>,
+    by_service: Vec<Exporters>,
 }
 
 impl Routed {
-    pub(super) fn new(by_service: Vec<(&'static str, BatchSpanProcessor)>) -> Self {
+    pub(super) fn new(by_service: Vec<Exporters>) -> Self {
         Self { by_service }
     }
-}
 
-impl Routed {
     /// Calls every processor, also after a failure. Returns the first failure.
     fn each(&self, act: impl Fn(&BatchSpanProcessor) -> OTelSdkResult) -> OTelSdkResult {
         self.by_service
             .iter()
-            .map(|(_, processor)| act(processor))
+            .flat_map(|own| own.all.iter().chain(&own.journeys))
+            .map(act)
             .fold(Ok(()), OTelSdkResult::and)
+    }
+}
+
+impl Exporters {
+    fn export(&self, span: SpanData) {
+        let is_watched = span
+            .attributes
+            .iter()
+            .any(|one| one.key.as_str() == JOURNEY);
+        if is_watched
+            && !deliver(&span)
+            && let Some(lab) = &self.journeys
+        {
+            lab.on_end(span.clone());
+        }
+        if let Some(collector) = &self.all {
+            collector.on_end(span);
+        }
     }
 }
 
 impl SpanProcessor for Routed {
     fn on_start(&self, span: &mut Span, cx: &Context) {
         if let Some(ServiceTag(service)) = cx.get::<ServiceTag>() {
-            span.set_attribute(KeyValue::new(KEY, *service));
+            span.set_attribute(KeyValue::new(SERVICE, *service));
+        }
+        if let Some(journey) = cx.get::<Journey>() {
+            span.set_attribute(KeyValue::new(JOURNEY, journey.tag().to_string()));
+        }
+        // The request's own span alone: its children have a parent in this process.
+        if let Some(called) = cx.get::<Called>()
+            && cx.span().span_context().is_remote()
+        {
+            span.set_attribute(KeyValue::new(CALLER, called.by.to_string()));
         }
     }
 
     fn on_end(&self, mut span: SpanData) {
-        let tagged = text_of(&span, KEY);
-        let named = |name: &str| tagged.as_deref() == Some(name);
-        let home = self.by_service.iter().find(|(name, _)| named(name));
-        if let Some((service, processor)) = home.or(self.by_service.first()) {
-            describe(&mut span, service);
-            processor.on_end(span);
+        let tagged = text_of(&span, SERVICE);
+        let is_home = |one: &&Exporters| tagged.as_deref() == Some(one.service);
+        let home = self.by_service.iter().find(is_home);
+        if let Some(home) = home.or(self.by_service.first()) {
+            describe(&mut span, home.service);
+            home.export(span);
         }
     }
 
@@ -78,8 +114,11 @@ impl SpanProcessor for Routed {
     }
 
     fn set_resource(&mut self, _: &Resource) {
-        for (service, processor) in &mut self.by_service {
-            processor.set_resource(&resource_of(service));
+        for own in &mut self.by_service {
+            let resource = resource_of(own.service);
+            for processor in own.all.iter_mut().chain(&mut own.journeys) {
+                processor.set_resource(&resource);
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue};
 use opentelemetry_sdk::trace::Sampler;
 use url::Url;
 
-use crate::config::Problems;
+use crate::config::{Lab, Problems};
 
 /// The common variable for the endpoint of both signals.
 pub(super) const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -38,6 +38,8 @@ const TLS_FILES: [&str; 3] = ["CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE"]
 pub(super) enum Signal {
     Traces,
     Metrics,
+    /// Spans of journeys, for the lab.
+    Journeys,
 }
 
 impl Signal {
@@ -46,13 +48,14 @@ impl Signal {
         match self {
             Self::Traces => "traces",
             Self::Metrics => "metrics",
+            Self::Journeys => "journeys",
         }
     }
 
     /// The path of OTLP over HTTP.
     const fn path(self) -> &'static str {
         match self {
-            Self::Traces => "v1/traces",
+            Self::Traces | Self::Journeys => "v1/traces",
             Self::Metrics => "v1/metrics",
         }
     }
@@ -81,6 +84,26 @@ pub(super) struct Target {
     /// Not shown, because they may contain a key for the collector.
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) timeout: Duration,
+}
+
+impl Target {
+    /// The lab, if it is another process.
+    pub(super) fn of_lab(lab: &Lab) -> Option<Self> {
+        let mut url = lab.endpoint.clone()?;
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty();
+            path.extend(Signal::Journeys.path().split('/'));
+        }
+        // A key in base64url is a header's value.
+        let key = HeaderValue::try_from(format!("Bearer {}", lab.keys.export_key())).ok()?;
+        Some(Self {
+            signal: Signal::Journeys,
+            url,
+            protocol: Protocol::HttpProtobuf,
+            headers: vec![(http::header::AUTHORIZATION, key)],
+            timeout: TIMEOUT,
+        })
+    }
 }
 
 /// The checked settings.

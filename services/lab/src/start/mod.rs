@@ -2,6 +2,8 @@
 
 mod page;
 
+use std::sync::Arc;
+
 use actix_web::{
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
@@ -10,7 +12,10 @@ use kit::{Deps, config::Problems, listeners::Listeners, running::Running};
 use page::StartPage;
 use web_kit::ui::{self, Site};
 
-use crate::Config;
+use crate::{
+    Config,
+    journey::{self, LiveDiagram},
+};
 
 /// The site's name in traces and metrics.
 pub const SERVICE: &str = "lab";
@@ -18,17 +23,26 @@ pub const SERVICE: &str = "lab";
 /// Starts the site.
 pub fn build(config: &Config, listeners: Listeners, deps: Deps) -> Result<Running, Problems> {
     let page = Data::new(StartPage::new(config));
+    let live = LiveDiagram::start(config, &deps);
     crate::serve(SERVICE, config, listeners, deps, move |cfg| {
-        routes(cfg, page.clone());
+        routes(cfg, page.clone(), live.clone());
     })
 }
 
-fn routes(cfg: &mut ServiceConfig, page: Data<StartPage>) {
+fn routes(cfg: &mut ServiceConfig, page: Data<StartPage>, live: Option<Arc<LiveDiagram>>) {
     let pages = web::scope("")
         .app_data(page)
         .wrap(from_fn(|req, next| ui::error_pages(Site::Lab, req, next)))
         .service(web::resource("/").route(web::get().to(page::show)));
-    cfg.configure(page::assets).service(pages);
+    cfg.configure(page::assets);
+    let pages = match live {
+        Some(live) => {
+            journey::calls(cfg, Arc::clone(&live));
+            pages.configure(|cfg| journey::pages(cfg, live))
+        }
+        None => pages,
+    };
+    cfg.service(pages);
 }
 
 #[cfg(test)]
@@ -39,7 +53,7 @@ mod tests {
 
     fn site() -> impl Fn(&mut ServiceConfig) + Clone {
         let page = Data::new(StartPage::new(&config()));
-        move |cfg| routes(cfg, page.clone())
+        move |cfg| routes(cfg, page.clone(), None)
     }
 
     #[actix_web::test]

@@ -12,7 +12,7 @@ use web_kit::ui::{
     rust_embed::{self, RustEmbed},
 };
 
-use crate::Config;
+use crate::{Config, journey};
 
 #[derive(RustEmbed)]
 #[folder = "assets/start/"]
@@ -20,7 +20,7 @@ struct Own;
 
 /// Serves `/assets/…`.
 pub(super) fn assets(cfg: &mut ServiceConfig) {
-    ui::assets_and(cfg, Own::get);
+    ui::assets_and(cfg, |name| Own::get(name).or_else(|| journey::file(name)));
 }
 
 /// A user of the built-in configuration.
@@ -50,6 +50,8 @@ pub(super) struct StartPage {
     sites: Vec<SiteLink>,
     /// Whether alice and bob can sign in.
     demo_users: bool,
+    /// Whether there is a live diagram.
+    has_diagram: bool,
     app1_url: Option<String>,
     app2_url: Option<String>,
     idp_url: Option<String>,
@@ -64,6 +66,7 @@ impl StartPage {
         Self {
             sites: ui::sites(addresses),
             demo_users: config.demo_users,
+            has_diagram: config.journeys.is_some(),
             app1_url: addresses.link(Site::App1),
             app2_url: addresses.link(Site::App2),
             idp_url: addresses.link(Site::Idp),

@@ -31,6 +31,16 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "sso.service",
         "The service that made the span, as in the resource's `service.name`",
     ),
+    of(
+        "sso.journey",
+        "A hash of the journey's id ([lab.md](lab.md)), on each span of a browser that the lab watches. The next three are on such spans alone",
+    ),
+    of("sso.caller", "The service that sent the request"),
+    of(
+        "sso.request",
+        "What was sent, as JSON: parameters, cookies and tokens by name and size; the values of public parameters and of a token's claims, and a short keyed hash of every other value",
+    ),
+    of("sso.response", "What was answered, in the same form"),
     of("sso.client_id", "The client's id"),
     of(
         "sso.client_auth",

@@ -216,7 +216,7 @@ metrics! {
         &["idp", "app1-bff", "app2-bff"];
     EXPORTS = "sso.telemetry.exports",
         "Batches sent by OTLP, by outcome; `error` means lost telemetry", "", Kind::Counter,
-        &[Label { name: "sso.signal", values: &["traces", "metrics"] }, outcome(&["ok", "error"])], &[];
+        &[Label { name: "sso.signal", values: &["traces", "metrics", "journeys"] }, outcome(&["ok", "error"])], &[];
     KEY_ROTATIONS = "sso.signing_key.rotations",
         "New signing keys that an operator asked for; `at_once` is after a compromise", "", Kind::Counter,
         &[

@@ -35,6 +35,16 @@ pub const SECTION: &str = "sso.spec";
 pub const FROM: &str = "sso.from";
 /// The receiver.
 pub const TO: &str = "sso.to";
+/// The service that made the span.
+pub const SERVICE: &str = "sso.service";
+/// The journey that the span belongs to.
+pub const JOURNEY: &str = "sso.journey";
+/// The service that sent the request, in a journey.
+pub const CALLER: &str = "sso.caller";
+/// What was sent, in a journey.
+pub const REQUEST_ITEMS: &str = "sso.request";
+/// What was answered, in a journey.
+pub const RESPONSE_ITEMS: &str = "sso.response";
 /// The outcome of the step.
 pub const OUTCOME: &str = "sso.outcome";
 /// The outcome of a successful step.

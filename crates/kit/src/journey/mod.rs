@@ -1,0 +1,335 @@
+//! Journeys: one browser's requests over all apps, which the lab's live diagram shows. A
+//! service knows that a request belongs to a journey by its own cookie, or by `tracestate`
+//! of a service that calls it. Both are sealed with a key of the lab's secret, so nobody
+//! else can have requests sampled. A process without the secret knows no journeys.
+
+mod ticket;
+
+use std::sync::{Arc, OnceLock};
+
+use aws_lc_rs::{
+    constant_time::verify_slices_are_equal,
+    digest::{SHA256, digest},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use opentelemetry::trace::{SpanContext, TraceId};
+use secrecy::{ExposeSecret as _, SecretString};
+pub use ticket::{TICKET_LIFE, Ticket};
+
+use crate::{
+    clock::Timestamp,
+    random::Random,
+    seal::{KEY_LEN, Keyring, MacKeys},
+};
+
+/// The cookie of each service that names the journey of a browser.
+pub const COOKIE: &str = "__Host-lab_journey";
+/// The fewest characters of the lab's secret.
+pub const MIN_SECRET: usize = 32;
+/// How long a journey lives without use.
+pub const LIFE: std::time::Duration = std::time::Duration::from_secs(2 * 60 * 60);
+
+/// The member of `tracestate` that names the journey of a call.
+pub(crate) const STATE_KEY: &str = "sso-lab";
+const ID_LEN: usize = 16;
+/// The most characters of a sealed journey.
+const MAX_SEALED: usize = 100;
+
+/// One journey. Its id is a secret of the browser and of the services.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Journey {
+    id: [u8; ID_LEN],
+    tag: JourneyTag,
+}
+
+/// The journey of a request from another service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// The journey.
+    pub journey: Journey,
+    /// The service that sent the request.
+    pub by: Arc<str>,
+}
+
+/// A hash of a journey's id, which telemetry shows (`sso.journey`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JourneyTag([u8; ID_LEN]);
+
+impl std::fmt::Debug for Journey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Journey").field(&self.tag).finish()
+    }
+}
+
+impl std::fmt::Display for JourneyTag {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::str::FromStr for JourneyTag {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let is_hex = text.len() == 2 * ID_LEN && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let mut tag = [0; ID_LEN];
+        for (at, byte) in tag.iter_mut().enumerate().filter(|_| is_hex) {
+            *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).map_err(|_| ())?;
+        }
+        is_hex.then_some(Self(tag)).ok_or(())
+    }
+}
+
+impl Journey {
+    /// The hash of its id.
+    pub const fn tag(&self) -> JourneyTag {
+        self.tag
+    }
+}
+
+/// The keys of the lab's secret.
+#[derive(Debug)]
+pub struct JourneyKeys {
+    ids: Keyring,
+    tickets: Keyring,
+    fingerprints: MacKeys,
+    export: String,
+    /// The lab's address, as browsers see it.
+    lab_url: String,
+}
+
+/// The keys of this process.
+static KEYS: OnceLock<Arc<JourneyKeys>> = OnceLock::new();
+
+/// The keys with which this process recognizes journeys; `None` where it is no part of a
+/// lab.
+pub fn of_process() -> Option<Arc<JourneyKeys>> {
+    KEYS.get().cloned()
+}
+
+/// From now on this process recognizes journeys.
+pub(crate) fn recognize(keys: &Arc<JourneyKeys>) {
+    // A second start of telemetry fails before.
+    let _ = KEYS.set(Arc::clone(keys));
+}
+
+impl JourneyKeys {
+    /// The keys of `secret`, in a deployment whose lab has the address `lab_url`.
+    pub fn new(secret: &SecretString, lab_url: &str) -> Self {
+        let mut master = [0; KEY_LEN];
+        let hash = digest(&SHA256, secret.expose_secret().as_bytes());
+        master.copy_from_slice(hash.as_ref());
+        let masters = [master];
+        let export = MacKeys::new(&masters, "lab export v1");
+        Self {
+            ids: Keyring::new(&masters, "lab journeys v1"),
+            tickets: Keyring::new(&masters, "lab tickets v1"),
+            fingerprints: MacKeys::new(&masters, "lab fingerprints v1"),
+            export: URL_SAFE_NO_PAD.encode(export.code("", b"spans")),
+            lab_url: lab_url.to_owned(),
+        }
+    }
+
+    /// A new journey.
+    pub fn begin(&self, random: &dyn Random) -> Journey {
+        self.journey(random.bytes())
+    }
+
+    fn journey(&self, id: [u8; ID_LEN]) -> Journey {
+        let code = self.fingerprints.code("tag", &id);
+        let mut tag = [0; ID_LEN];
+        tag.copy_from_slice(&code[..ID_LEN]);
+        Journey {
+            id,
+            tag: JourneyTag(tag),
+        }
+    }
+
+    /// The value of the cookie by which `service` knows that a browser is part of `journey`.
+    /// It is good for this service alone, and for [`LIFE`].
+    pub fn cookie(
+        &self,
+        journey: &Journey,
+        service: &str,
+        now: Timestamp,
+        random: &dyn Random,
+    ) -> String {
+        let life = i64::try_from(LIFE.as_secs()).unwrap_or_default();
+        let expires = (now.secs() + life).to_be_bytes();
+        self.seal(journey, &expires, &format!("cookie {service}"), random)
+    }
+
+    /// The journey of a request to `service` with this cookie.
+    pub fn of_cookie(&self, value: &str, service: &str, now: Timestamp) -> Option<Journey> {
+        let (journey, expires) = self.open(value, &format!("cookie {service}"))?;
+        let expires = i64::from_be_bytes(expires.try_into().ok()?);
+        (now.secs() < expires).then_some(journey)
+    }
+
+    /// The member of `tracestate` for calls of the service `caller` inside the trace
+    /// `trace_id`. It is good for this trace alone, so whoever receives it can add to nothing
+    /// else.
+    pub(crate) fn state(
+        &self,
+        journey: &Journey,
+        caller: &str,
+        trace_id: TraceId,
+        random: &dyn Random,
+    ) -> String {
+        self.seal(
+            journey,
+            caller.as_bytes(),
+            &format!("trace {trace_id}"),
+            random,
+        )
+    }
+
+    /// The journey that the `tracestate` of `caller` names.
+    pub fn of_caller(&self, caller: &SpanContext) -> Option<Called> {
+        let sealed = caller.trace_state().get(STATE_KEY)?;
+        let (journey, by) = self.open(sealed, &format!("trace {}", caller.trace_id()))?;
+        let by = String::from_utf8(by).ok()?.into();
+        Some(Called { journey, by })
+    }
+
+    /// The key that a service presents to the lab when it delivers spans.
+    pub fn export_key(&self) -> &str {
+        &self.export
+    }
+
+    /// Whether `presented` is that key; the comparison takes constant time.
+    pub fn is_export_key(&self, presented: &str) -> bool {
+        verify_slices_are_equal(presented.as_bytes(), self.export.as_bytes()).is_ok()
+    }
+
+    /// The lab's address, as browsers see it.
+    pub fn lab_url(&self) -> &str {
+        &self.lab_url
+    }
+
+    /// A short name of a value that is not shown: equal values of one journey have equal
+    /// names, and the value cannot be found by trying others without the key.
+    pub fn fingerprint(&self, journey: &Journey, value: &[u8]) -> String {
+        const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+        let code = self.fingerprints.code(&journey.tag.to_string(), value);
+        let bits = code
+            .iter()
+            .take(4)
+            .fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+        let digit = |at: u32| char::from(DIGITS[(bits >> (27 - 5 * at) & 31) as usize]);
+        (0..6).map(digit).collect()
+    }
+
+    fn seal(&self, journey: &Journey, more: &[u8], context: &str, random: &dyn Random) -> String {
+        let plain = [&journey.id, more].concat();
+        URL_SAFE_NO_PAD.encode(self.ids.seal(random, context, &plain))
+    }
+
+    /// A sealed journey, and what was sealed with it.
+    fn open(&self, sealed: &str, context: &str) -> Option<(Journey, Vec<u8>)> {
+        if sealed.len() > MAX_SEALED {
+            return None;
+        }
+        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let plain = self.ids.open(context, sealed)?;
+        let (id, more) = plain.split_first_chunk()?;
+        Some((self.journey(*id), more.to_vec()))
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn test_keys() -> JourneyKeys {
+    let secret = "0123456789abcdef0123456789abcdef".to_owned().into();
+    JourneyKeys::new(&secret, "http://lab.localhost:8080")
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::{SpanId, TraceFlags, TraceState};
+
+    use super::*;
+    use crate::random::OsRandom;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+    const TRACE: TraceId = TraceId::from_bytes([7; 16]);
+
+    #[test]
+    fn a_cookie_is_good_for_its_service_its_lab_and_its_time_alone() {
+        let keys = test_keys();
+        let journey = keys.begin(&OsRandom);
+        let cookie = keys.cookie(&journey, "app1-bff", NOW, &OsRandom);
+        assert_eq!(keys.of_cookie(&cookie, "app1-bff", NOW), Some(journey));
+        assert_eq!(keys.of_cookie(&cookie, "app2-bff", NOW), None);
+        let life = i64::try_from(LIFE.as_secs()).unwrap();
+        let over = Timestamp::from_secs(NOW.secs() + life);
+        assert_eq!(keys.of_cookie(&cookie, "app1-bff", over), None);
+        let other = JourneyKeys::new(&"x".repeat(MIN_SECRET).into(), "http://lab.localhost:8080");
+        assert_eq!(other.of_cookie(&cookie, "app1-bff", NOW), None);
+        assert!(cookie.len() <= MAX_SEALED, "{}", cookie.len());
+    }
+
+    #[test]
+    fn what_nobody_sealed_is_no_journey() {
+        let keys = test_keys();
+        let journey = keys.begin(&OsRandom);
+        let cookie = keys.cookie(&journey, "idp", NOW, &OsRandom);
+        let bent = format!("A{}", &cookie[1..]);
+        let long = cookie.repeat(2);
+        let plain = URL_SAFE_NO_PAD.encode(journey.id);
+        for forged in ["", "x", "%%%", &*bent, &*long, &*plain] {
+            assert_eq!(keys.of_cookie(forged, "idp", NOW), None, "{forged}");
+        }
+    }
+
+    /// A caller in the trace `trace_id` that sends `sealed`.
+    fn caller(trace_id: TraceId, sealed: Option<&str>) -> SpanContext {
+        let members = sealed.map(|sealed| (STATE_KEY, sealed));
+        let state = TraceState::from_key_value(members).unwrap();
+        let span_id = SpanId::from_bytes([1; 8]);
+        SpanContext::new(trace_id, span_id, TraceFlags::SAMPLED, true, state)
+    }
+
+    #[test]
+    fn a_tracestate_names_the_caller_and_is_good_for_its_trace_alone() {
+        let keys = test_keys();
+        let journey = keys.begin(&OsRandom);
+        let sealed = keys.state(&journey, "app1-bff", TRACE, &OsRandom);
+        let by = "app1-bff".into();
+        let expected = Some(Called { journey, by });
+        assert_eq!(keys.of_caller(&caller(TRACE, Some(&sealed))), expected);
+        let other = TraceId::from_bytes([8; 16]);
+        assert_eq!(keys.of_caller(&caller(other, Some(&sealed))), None);
+        assert_eq!(keys.of_caller(&caller(TRACE, None)), None);
+        let cookie = keys.cookie(&journey, "idp", NOW, &OsRandom);
+        assert_eq!(keys.of_caller(&caller(TRACE, Some(&cookie))), None);
+        assert!(sealed.len() <= MAX_SEALED, "{}", sealed.len());
+    }
+
+    #[test]
+    fn only_the_secrets_own_key_exports() {
+        let keys = test_keys();
+        assert!(keys.is_export_key(test_keys().export_key()));
+        assert!(!keys.is_export_key("") && !keys.is_export_key("guess"));
+    }
+
+    #[test]
+    fn the_tag_is_the_same_in_each_process_and_says_nothing_of_the_id() {
+        let journey = test_keys().begin(&OsRandom);
+        assert_eq!(test_keys().journey(journey.id), journey);
+        let tag = journey.tag().to_string();
+        assert_eq!(tag.parse(), Ok(journey.tag()));
+        assert_ne!(tag, JourneyTag(journey.id).to_string());
+        assert!(!format!("{journey:?}").contains(&JourneyTag(journey.id).to_string()));
+    }
+
+    #[test]
+    fn equal_values_have_equal_fingerprints_within_one_journey() {
+        let keys = test_keys();
+        let (one, other) = (keys.begin(&OsRandom), keys.begin(&OsRandom));
+        let name = keys.fingerprint(&one, b"a state");
+        assert_eq!(name, keys.fingerprint(&one, b"a state"));
+        assert_ne!(name, keys.fingerprint(&one, b"another"));
+        assert_ne!(name, keys.fingerprint(&other, b"a state"));
+        assert_eq!(name.len(), 6);
+    }
+}

@@ -1,0 +1,228 @@
+//! A browser's way into its journey: `POST /journey` begins one and sends the browser to
+//! each service in turn; `GET /journey/ticket` answers a service that asks which journey the
+//! browser is in. Only the lab's own cookie says so, and only the lab's own page sets it.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{self, HeaderMap},
+    },
+    web::{Data, Query},
+};
+use kit::{
+    config::{Addresses, Site},
+    journey::{COOKIE, Journey, Ticket},
+};
+use serde::Deserialize;
+use web_kit::{
+    cookies::Cookies,
+    journey::{JOIN, cookie, life},
+    ui::Message,
+};
+
+use super::LiveDiagram;
+
+/// For whom the lab's own cookie is sealed. It is no service's name, so the lab's own
+/// requests belong to no journey.
+const OWN_COOKIE: &str = "the lab itself";
+/// The services that a browser joins, in this order, with their names in traces.
+const JOINED: [(Site, &str); 4] = [
+    (Site::App1, "app1-bff"),
+    (Site::App2, "app2-bff"),
+    (Site::Idp, "idp"),
+    (Site::Spa, "spa"),
+];
+/// The length of a challenge, a SHA-256 in base64url.
+const CHALLENGE: usize = 43;
+
+/// `POST /journey`: begins a journey, in place of the former one of this browser.
+pub(super) async fn begin(req: HttpRequest, live: Data<LiveDiagram>) -> HttpResponse {
+    if !is_own_page(req.headers(), live.keys.lab_url()) {
+        return refusal(
+            StatusCode::FORBIDDEN,
+            "Only the lab's own page begins a journey.",
+        );
+    }
+    live.end(&req);
+    let journey = live.keys.begin(&*live.random);
+    live.journeys.begin(journey.tag());
+    let value = live
+        .keys
+        .cookie(&journey, OWN_COOKIE, live.clock.now(), &*live.random);
+    let first = next_of(&live.addresses, None);
+    let mut answer = redirect(&first);
+    // It fails only if the cookie cannot be written as a header.
+    let _ = answer.add_cookie(&cookie(COOKIE, value, life()));
+    answer
+}
+
+/// `POST /journey/end`: ends the journey of this browser.
+pub(super) async fn end(req: HttpRequest, live: Data<LiveDiagram>) -> HttpResponse {
+    if !is_own_page(req.headers(), live.keys.lab_url()) {
+        return refusal(
+            StatusCode::FORBIDDEN,
+            "Only the lab's own page ends a journey.",
+        );
+    }
+    live.end(&req);
+    let mut answer = redirect("/journey");
+    let _ = answer.add_cookie(&cookie(COOKIE, String::new(), 0));
+    answer
+}
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    service: String,
+    challenge: String,
+}
+
+/// `GET /journey/ticket`: a service asks which journey this browser is in.
+pub(super) async fn ticket(
+    req: HttpRequest,
+    asked: Query<Asked>,
+    live: Data<LiveDiagram>,
+) -> HttpResponse {
+    let known = JOINED.iter().find(|(_, name)| *name == asked.service);
+    let home = known.and_then(|(site, _)| live.addresses.link(*site));
+    let (Some((site, service)), Some(home)) = (known, home) else {
+        return refusal(StatusCode::BAD_REQUEST, "No such service asks for tickets.");
+    };
+    if asked.challenge.len() != CHALLENGE || !asked.challenge.is_ascii() {
+        return refusal(
+            StatusCode::BAD_REQUEST,
+            "The service's request cannot be read.",
+        );
+    }
+    let Some(journey) = live.journey(&req) else {
+        return refusal(StatusCode::BAD_REQUEST, "This browser is in no journey.");
+    };
+    let ticket = Ticket {
+        journey,
+        challenge: asked.challenge.clone(),
+        next: next_of(&live.addresses, Some(*site)),
+    };
+    let ticket = live
+        .keys
+        .ticket(&ticket, service, live.clock.now(), &*live.random);
+    redirect(&format!("{home}{JOIN}?ticket={ticket}"))
+}
+
+impl LiveDiagram {
+    /// The journey of this browser, if it goes on.
+    pub(super) fn journey(&self, req: &HttpRequest) -> Option<Journey> {
+        let journey = self.named(req)?;
+        self.journeys.find(journey.tag()).map(|_| journey)
+    }
+
+    fn named(&self, req: &HttpRequest) -> Option<Journey> {
+        let cookies = Cookies::of(req);
+        let value = cookies.get(COOKIE)?;
+        self.keys.of_cookie(value, OWN_COOKIE, self.clock.now())
+    }
+
+    fn end(&self, req: &HttpRequest) {
+        if let Some(journey) = self.named(req) {
+            self.journeys.end(journey.tag());
+        }
+    }
+}
+
+/// Where the browser goes after `joined`: to the next service that this deployment has, in
+/// the end to the diagram.
+fn next_of(addresses: &Addresses, joined: Option<Site>) -> String {
+    let at = |site| JOINED.iter().position(|(one, _)| *one == site);
+    let rest = joined.and_then(at).map_or(0, |at| at + 1);
+    let mut rest = JOINED[rest..].iter();
+    let next = rest.find_map(|(site, _)| addresses.link(*site));
+    match next {
+        Some(home) => format!("{home}{JOIN}"),
+        None => format!("{}/journey", addresses.url(Site::Lab)),
+    }
+}
+
+/// Whether the request comes from a page of this site. A browser that does not send
+/// `Sec-Fetch-Site` sends `Origin` with a form.
+fn is_own_page(headers: &HeaderMap, own: &str) -> bool {
+    let value = |name: &str| headers.get(name).map(|value| value.as_bytes());
+    match (value("origin"), value("sec-fetch-site")) {
+        (Some(origin), None) => origin == own.as_bytes(),
+        (Some(origin), Some(site)) => origin == own.as_bytes() && site == b"same-origin",
+        (None, site) => site == Some(b"same-origin"),
+    }
+}
+
+fn redirect(location: &str) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, location))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .finish()
+}
+
+fn refusal(status: StatusCode, why: &str) -> HttpResponse {
+    Message::new("No journey", why)
+        .what_to_do("Start a journey from the lab's page.")
+        .way("To the live diagram", "/journey")
+        .respond(Site::Lab, status)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn the_browser_joins_each_service_in_turn_and_returns_to_the_diagram() {
+        let addresses = Addresses::default();
+        let mut at = None;
+        let mut ways = vec![next_of(&addresses, at)];
+        for (site, _) in JOINED {
+            at = Some(site);
+            ways.push(next_of(&addresses, at));
+        }
+        assert_eq!(
+            ways,
+            [
+                "http://app1.localhost:8082/lab/join",
+                "http://app2.localhost:8083/lab/join",
+                "http://idp.localhost:8081/lab/join",
+                "http://spa.localhost:8086/lab/join",
+                "http://lab.localhost:8080/journey",
+            ]
+        );
+        let apart = Addresses::default().of_sites("lab,idp,app2".parse().unwrap());
+        assert_eq!(next_of(&apart, None), "http://app2.localhost:8083/lab/join");
+        assert_eq!(
+            next_of(&apart, Some(Site::Idp)),
+            "http://lab.localhost:8080/journey"
+        );
+    }
+
+    #[test]
+    fn only_the_labs_own_page_begins_a_journey() {
+        const OWN: &str = "http://lab.localhost:8080";
+        let judge = |sent: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in sent {
+                let name = HeaderName::from_static(name);
+                headers.insert(name, HeaderValue::from_static(value));
+            }
+            is_own_page(&headers, OWN)
+        };
+        assert!(judge(&[("origin", OWN), ("sec-fetch-site", "same-origin")]));
+        assert!(judge(&[("origin", OWN)]));
+        assert!(judge(&[("sec-fetch-site", "same-origin")]));
+        for foreign in [
+            &[][..],
+            &[("origin", "null")],
+            &[("origin", "http://evil.localhost:8087")],
+            &[("origin", OWN), ("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "none")],
+            &[("sec-fetch-site", "same-site")],
+        ] {
+            assert!(!judge(foreign), "{foreign:?}");
+        }
+    }
+}
