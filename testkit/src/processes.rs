@@ -44,6 +44,8 @@ pub struct Plan {
     pub probed: bool,
     /// `OTEL_EXPORTER_OTLP_ENDPOINT` of all processes.
     pub otlp_endpoint: Option<String>,
+    /// Whether all processes are part of a lab with a live diagram.
+    pub lab: bool,
     /// Additional environment of all processes.
     pub environment: Vec<(String, String)>,
     /// Replacements in the IdP's built-in configuration: texts and their
@@ -276,6 +278,15 @@ impl Processes {
         }
         if let Some(front) = &self.front {
             environment.extend(self.over_tls(front));
+        }
+        if plan.lab {
+            let secret = "a secret of the lab, for all processes";
+            let lab = self.addresses.url(Site::Lab);
+            environment.extend([
+                own("LAB", "1"),
+                own("LAB_SECRET", secret),
+                own("LAB_OTLP_ENDPOINT", &lab),
+            ]);
         }
         environment.extend(plan.environment.iter().cloned());
         Recipe {

@@ -1,36 +1,87 @@
 //! The lab's live diagram: each browser sees its own journey, step by step, and nothing
-//! secret.
+//! secret. The services run in one process, except where a test says otherwise.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use kit::config::Site;
+use kit::config::{Addresses, Site};
 use reqwest::Method;
-use serde_json::Value;
-use testkit::{Child, HeadlessBrowser, binary, free_offset};
-use tests::{ALICE, BOB, Person, sign_in, sign_in_to};
+use serde_json::{Value, json};
+use testkit::{Child, HeadlessBrowser, Otlp, Plan, Processes, binary, free_offset};
+use tests::{ALICE, BOB, sign_in_to};
 
 /// How long to wait for what must happen, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
+const COOKIE: &str = "__Host-lab_journey";
+const JOIN_COOKIE: &str = "__Host-lab_join";
 
-/// The services of one process.
-struct Lab {
-    _process: Child,
-    addresses: kit::config::Addresses,
+/// The steps of app1's login, in the order in which they begin: the sequence of the seed.
+const LOGIN: &[&str] = &[
+    "browser app1-bff GET /login",
+    "app1-bff app1-bff login.pre_session",
+    "app1-bff app1-store put",
+    "browser idp GET /authorize",
+    "idp idp authorize.check",
+    "browser idp POST /sign-in",
+    "idp idp login.password",
+    "idp idp authorize.code_issue",
+    "browser app1-bff GET /callback",
+    "app1-bff app1-bff callback.check",
+    "app1-bff app1-store take",
+    "app1-bff idp callback.code_exchange",
+    "app1-bff idp POST /token",
+    "idp idp token.client_auth",
+    "idp idp token.grant",
+    "app1-bff app1-bff callback.id_token_check",
+    "app1-bff app1-bff callback.session_save",
+    "app1-bff app1-store put",
+];
+
+/// The same at app2, which pushes its request.
+const PUSHED_LOGIN: &[&str] = &[
+    "browser app2-bff GET /login",
+    "app2-bff app2-bff login.pre_session",
+    "app2-bff idp login.par_push",
+    "app2-bff idp POST /par",
+    "browser idp GET /authorize",
+    "browser idp POST /sign-in",
+    "browser app2-bff GET /callback",
+    "app2-bff idp callback.code_exchange",
+    "app2-bff idp POST /token",
+    "app2-bff app2-bff callback.session_save",
+];
+
+/// An order at API-1, which exchanges the token and reserves at API-2.
+const ORDER: &[&str] = &[
+    "browser app1-bff POST /api1/data",
+    "app1-bff api-1 proxy.upstream",
+    "app1-bff api-1 POST /resource",
+    "api-1 api-1 api.token_check",
+    "api-1 idp api.token_exchange",
+    "api-1 idp sso.idp.v1.TokenExchange/Exchange",
+    "api-1 api-2 api.inventory_call",
+    "api-1 api-2 sso.inventory.v1.Inventory/Reserve",
+];
+
+/// All services in one process.
+struct OneProcess {
+    child: Child,
+    addresses: Addresses,
 }
 
-impl Lab {
-    async fn start(folder: &std::path::Path, flags: &[&str]) -> Self {
+impl OneProcess {
+    async fn start(folder: &Path, flags: &[&str], environment: &[(&str, &str)]) -> Self {
         let offset = free_offset(1);
         let port = offset.to_string();
         let flags = [&["--port-offset", &*port], flags].concat();
-        let environment = [("REDIS_URL".to_owned(), String::new())];
+        let environment = [("REDIS_URL", "")].iter().chain(environment);
+        let environment: Vec<_> = environment
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         let log = folder.join("log");
-        let mut process = Child::spawn(&binary("sso-lab"), &flags, &environment, log);
-        process.until_output("wonderland", PATIENCE).await;
-        Self {
-            _process: process,
-            addresses: kit::config::Addresses::new("http", "localhost", offset),
-        }
+        let mut child = Child::spawn(&binary("sso-lab"), &flags, &environment, log);
+        child.until_output("wonderland", PATIENCE).await;
+        let addresses = Addresses::new("http", "localhost", offset);
+        Self { child, addresses }
     }
 
     fn url(&self, site: Site) -> String {
@@ -47,43 +98,51 @@ async fn begin(cli: &mut HeadlessBrowser, lab: &str) {
     assert_eq!(page.url().path(), "/journey", "{page}");
     for host in ["lab", "app1", "app2", "idp", "spa"] {
         let host = format!("{host}.localhost");
-        let jar = cli.jar();
-        assert!(jar.get(&host, "__Host-lab_journey").is_some(), "{host}");
-        assert!(jar.get(&host, "__Host-lab_join").is_none(), "{host}");
+        assert!(cookie_at(cli, &host, COOKIE).is_some(), "{host}");
+        assert_eq!(cookie_at(cli, &host, JOIN_COOKIE), None, "{host}");
     }
 }
 
-async fn recording(cli: &mut HeadlessBrowser, lab: &str) -> Value {
-    let url = format!("{lab}/journey/recording");
-    let answer = cli.raw(Method::GET, &url, &[], "").await;
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    answer.json().unwrap()
+fn cookie_at(cli: &HeadlessBrowser, host: &str, name: &str) -> Option<String> {
+    let jar = cli.jar();
+    jar.get(host, name).map(|cookie| cookie.value.clone())
 }
 
-/// The steps of the browser's journey, once there is one named `last` of `service`.
-async fn steps_until(
-    cli: &mut HeadlessBrowser,
-    lab: &str,
-    (service, last): (&str, &str),
-) -> Vec<Value> {
+async fn get(cli: &mut HeadlessBrowser, url: &str) -> testkit::Response {
+    cli.raw(Method::GET, url, &[], "").await
+}
+
+/// The steps of the browser's journey, once it has each of `last` (service and name).
+async fn steps_until(cli: &mut HeadlessBrowser, lab: &str, last: &[(&str, &str)]) -> Vec<Value> {
     let mut steps = Vec::new();
     let looking = async {
         loop {
-            let found = recording(cli, lab).await;
+            let answer = get(cli, &format!("{lab}/journey/recording")).await;
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            let found = answer.json().unwrap();
             steps = found["steps"].as_array().unwrap().clone();
-            let is_last = |step: &Value| step["service"] == service && step["name"] == last;
-            if steps.iter().any(is_last) {
+            let has = |(service, name): &(&str, &str)| named(&steps, service, name).is_some();
+            if last.iter().all(has) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     let in_time = tokio::time::timeout(PATIENCE, looking).await;
-    assert!(in_time.is_ok(), "no {last} of {service} in {steps:#?}");
+    assert!(
+        in_time.is_ok(),
+        "not all of {last:?} in {:#?}",
+        told(&steps)
+    );
     steps
 }
 
-/// `from to name`, by the time at which each step began.
+fn named<'s>(steps: &'s [Value], service: &str, name: &str) -> Option<&'s Value> {
+    let mut steps = steps.iter();
+    steps.find(|step| step["service"] == service && step["name"] == name)
+}
+
+/// `from to name` of each step, in the order in which they began.
 fn told(steps: &[Value]) -> Vec<String> {
     let mut steps: Vec<_> = steps.iter().collect();
     steps.sort_by_key(|step| step["start"].as_u64());
@@ -96,8 +155,9 @@ fn told(steps: &[Value]) -> Vec<String> {
     steps.iter().map(line).collect()
 }
 
-/// Checks that `told` has each of `expected`, in this order.
-fn has_in_order(told: &[String], expected: &[&str]) {
+/// Checks that the steps have each of `expected`, in this order.
+fn have_in_order(steps: &[Value], expected: &[&str]) {
+    let told = told(steps);
     let mut rest = told.iter();
     for step in expected {
         let found = rest.any(|one| one == step);
@@ -105,69 +165,345 @@ fn has_in_order(told: &[String], expected: &[&str]) {
     }
 }
 
-/// The login of the seed, as the diagram shows it.
-fn login_at<'a>(app: &'a [String; 2]) -> Vec<&'a str> {
-    app.iter().map(String::as_str).collect()
+/// The item `name` of `list` (`request` or `response`).
+fn item<'s>(step: &'s Value, list: &str, name: &str) -> &'s Value {
+    let items = step[list].as_array().unwrap();
+    let found = items.iter().find(|item| item["name"] == name);
+    found.unwrap_or_else(|| panic!("no {name} in the {list} of {step:#}"))
 }
 
-async fn alice_or_bob(cli: &mut HeadlessBrowser, app: &str, person: Person) {
-    sign_in_to(cli, app, person).await;
+/// Every secret that the browser had: cookies, and what redirects carried.
+fn secrets_of(cli: &HeadlessBrowser) -> BTreeSet<String> {
+    let mut secrets = BTreeSet::new();
+    for cookie in cli.jar().all() {
+        secrets.insert(cookie.value.clone());
+    }
+    let urls = cli
+        .page()
+        .hops()
+        .iter()
+        .filter_map(testkit::Response::redirect);
+    for url in urls.chain([cli.page().url().clone()]) {
+        let secret = [
+            "state",
+            "code",
+            "nonce",
+            "request_uri",
+            "ticket",
+            "code_challenge",
+        ];
+        let carried = url
+            .query_pairs()
+            .filter(|(name, _)| secret.contains(&&**name));
+        secrets.extend(carried.map(|(_, value)| value.into_owned()));
+    }
+    secrets.retain(|secret| secret.len() > 4);
+    secrets
+}
+
+fn have_no_secret(steps: &[Value], secrets: &BTreeSet<String>) {
+    let text = serde_json::to_string(steps).unwrap();
+    for secret in secrets {
+        assert!(
+            !text.contains(secret.as_str()),
+            "{secret} is in the recording"
+        );
+    }
+    // A JWT's header in base64url begins so.
+    for part in ["eyJ", "wonderland", "builder", "app1-secret"] {
+        assert!(!text.contains(part), "{part} is in the recording");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_browsers_at_once_see_their_own_logins_step_by_step() {
-    let _ = login_at;
     let folder = tempfile::tempdir().unwrap();
-    let lab = Lab::start(folder.path(), &[]).await;
-    let (start, app1, app2) = (lab.url(Site::Lab), lab.url(Site::App1), lab.url(Site::App2));
+    let all = OneProcess::start(folder.path(), &[], &[]).await;
+    let (lab, app1, app2) = (all.url(Site::Lab), all.url(Site::App1), all.url(Site::App2));
     let (mut one, mut other) = (HeadlessBrowser::new(), HeadlessBrowser::new());
-    begin(&mut one, &start).await;
-    begin(&mut other, &start).await;
+    begin(&mut one, &lab).await;
+    begin(&mut other, &lab).await;
     tokio::join!(
-        alice_or_bob(&mut one, &app1, ALICE),
-        alice_or_bob(&mut other, &app2, BOB)
+        sign_in_to(&mut one, &app1, ALICE),
+        sign_in_to(&mut other, &app2, BOB)
     );
-    let first = steps_until(&mut one, &start, ("app1-bff", "GET /callback")).await;
-    let second = steps_until(&mut other, &start, ("app2-bff", "GET /callback")).await;
-    has_in_order(
-        &told(&first),
-        &[
-            "browser app1-bff GET /login",
-            "app1-bff app1-bff login.pre_session",
-            "app1-bff app1-store put",
-            "browser idp GET /authorize",
-            "idp idp authorize.check",
-            "browser idp POST /sign-in",
-            "idp idp login.password",
-            "idp idp authorize.code_issue",
-            "browser app1-bff GET /callback",
-            "app1-bff app1-bff callback.check",
-            "app1-bff app1-store take",
-            "app1-bff idp callback.code_exchange",
-            "app1-bff idp POST /token",
-            "idp idp token.client_auth",
-            "idp idp token.grant",
-            "app1-bff app1-bff callback.id_token_check",
-            "app1-bff app1-bff callback.session_save",
-            "app1-bff app1-store put",
-        ],
-    );
-    has_in_order(
-        &told(&second),
-        &[
-            "browser app2-bff GET /login",
-            "app2-bff app2-bff login.pre_session",
-            "app2-bff idp login.par_push",
-            "app2-bff idp POST /par",
-            "browser idp GET /authorize",
-            "browser idp POST /sign-in",
-            "browser app2-bff GET /callback",
-            "app2-bff idp POST /token",
-            "app2-bff app2-bff callback.session_save",
-        ],
-    );
-    for (steps, others) in [(&first, "app2"), (&second, "app1")] {
-        let text = serde_json::to_string(steps).unwrap();
-        assert!(!text.contains(others), "{others} in {text}");
+    let first = steps_until(&mut one, &lab, &[("app1-bff", "GET /callback")]).await;
+    let second = steps_until(&mut other, &lab, &[("app2-bff", "GET /callback")]).await;
+    have_in_order(&first, LOGIN);
+    have_in_order(&second, PUSHED_LOGIN);
+    for (steps, cli, others) in [(&first, &one, "app2"), (&second, &other, "app1")] {
+        let foreign = steps.iter().find(|step| step.to_string().contains(others));
+        assert_eq!(foreign, None);
+        have_no_secret(steps, &secrets_of(cli));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_steps_tell_what_is_sent_and_which_values_are_equal() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = OneProcess::start(folder.path(), &[], &[]).await;
+    let (lab, app1) = (all.url(Site::Lab), all.url(Site::App1));
+    let mut cli = HeadlessBrowser::new();
+    begin(&mut cli, &lab).await;
+    sign_in_to(&mut cli, &app1, ALICE).await;
+    let mut secrets = secrets_of(&cli);
+    let order = json!({ "item": "chess-set", "quantity": 1 });
+    assert_eq!(cli.fetch_post("/api1/data", &order).await.status, 201);
+    secrets.extend(secrets_of(&cli));
+    let last = [
+        ("app1-bff", "GET /callback"),
+        ("app1-bff", "POST /api1/data"),
+    ];
+    let steps = steps_until(&mut cli, &lab, &last).await;
+    have_in_order(&steps, ORDER);
+    have_no_secret(&steps, &secrets);
+
+    let of = |service: &str, name: &str| named(&steps, service, name).unwrap();
+    let login = of("app1-bff", "GET /login");
+    let callback = of("app1-bff", "GET /callback");
+    let token = of("idp", "POST /token");
+    assert_eq!(login["status"], 302);
+    assert_eq!(item(login, "response", "client_id")["value"], "app1");
+    let left = item(login, "response", "state");
+    let came_back = item(callback, "request", "state");
+    assert_eq!(left["fingerprint"], came_back["fingerprint"]);
+    assert!(left.get("value").is_none(), "{left}");
+    let code = item(callback, "request", "code");
+    assert_eq!(
+        code["fingerprint"],
+        item(token, "request", "code")["fingerprint"]
+    );
+    assert_eq!(
+        item(token, "request", "grant_type")["value"],
+        "authorization_code"
+    );
+    let exchange = of("app1-bff", "callback.code_exchange");
+    let id_token = item(exchange, "response", "id_token");
+    assert_eq!(id_token["place"], "token");
+    let nonce = item(login, "response", "nonce");
+    assert_eq!(
+        id_token["claims"]["nonce"]["fingerprint"],
+        nonce["fingerprint"]
+    );
+    let password = item(of("idp", "POST /sign-in"), "request", "password");
+    assert_eq!(password, &json!({ "place": "form", "name": "password" }));
+    let session = callback["response"].as_array().unwrap().iter();
+    let is_set = |item: &&Value| {
+        item["attributes"]
+            .as_str()
+            .is_some_and(|said| said.contains("HttpOnly"))
+    };
+    assert!(session.filter(is_set).count() > 0, "{callback:#}");
+    let exchanged = of("api-1", "api.token_exchange");
+    let (before, after) = (
+        item(exchanged, "request", "subject_token"),
+        item(exchanged, "response", "access_token"),
+    );
+    assert_eq!(before["claims"]["aud"], "https://api-1");
+    assert_eq!(after["claims"]["aud"], "https://api-2");
+    assert!(after["claims"]["act"].is_object(), "{after:#}");
+    assert_eq!(before["claims"]["sub"], after["claims"]["sub"]);
+}
+
+/// What an event stream of `cli` at `lab` says until it has said `words`.
+async fn heard(cli: &HeadlessBrowser, lab: &str, after: Option<u64>, words: &str) -> String {
+    let cookie = cookie_at(cli, "lab.localhost", COOKIE).unwrap();
+    let mut request = kit::net::http_client()
+        .get(format!("{lab}/journey/events"))
+        .header("cookie", format!("{COOKIE}={cookie}"));
+    if let Some(after) = after {
+        request = request.header("last-event-id", after.to_string());
+    }
+    let mut answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let mut said = String::new();
+    let listening = async {
+        while !said.contains(words) {
+            let chunk = answer.chunk().await.unwrap().expect("more");
+            said += std::str::from_utf8(&chunk).unwrap();
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, listening).await.is_ok();
+    assert!(in_time, "never {words:?}, only {said:?}");
+    said
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stream_sends_each_step_once_and_resumes_and_ends_with_the_journey() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = OneProcess::start(folder.path(), &[], &[]).await;
+    let (lab, app1) = (all.url(Site::Lab), all.url(Site::App1));
+    let mut cli = HeadlessBrowser::new();
+    begin(&mut cli, &lab).await;
+    cli.goto(&app1).await;
+    let said = heard(&cli, &lab, None, "\"name\":\"GET /\"").await;
+    assert!(
+        said.contains("event: step\nid: 1\ndata: {\"seq\":1,"),
+        "{said}"
+    );
+    let last = said.matches("event: step\n").count() as u64;
+    cli.goto(&format!("{app1}/login")).await;
+    let rest = heard(&cli, &lab, Some(last), "\"name\":\"GET /login\"").await;
+    assert!(rest.contains(&format!("\nid: {}\n", last + 1)), "{rest}");
+    assert!(!rest.contains("\nid: 1\n"), "{rest}");
+    let old = cli.second_tab();
+    let own = [("origin", &*lab), ("sec-fetch-site", "same-origin")];
+    let ending = heard(
+        &old,
+        &lab,
+        Some(last),
+        "event: end\ndata: {\"reason\":\"ended\"}",
+    );
+    let url = format!("{lab}/journey/end");
+    let (_, ended) = tokio::join!(ending, cli.raw(Method::POST, &url, &own, ""));
+    assert_eq!(ended.status, 303);
+    let gone = get(&mut cli, &format!("{lab}/journey/recording")).await;
+    assert_eq!(gone.status, 404, "{}", gone.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_joins_or_reads_another_browsers_journey() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = OneProcess::start(folder.path(), &[], &[]).await;
+    let (lab, app1) = (all.url(Site::Lab), all.url(Site::App1));
+    let (mut attacker, mut victim) = (HeadlessBrowser::new(), HeadlessBrowser::new());
+    begin(&mut attacker, &lab).await;
+    // The attacker stops with a ticket in hand, and sends the victim there.
+    let asked = attacker.step(&format!("{app1}/lab/join")).await.location();
+    let ticket = attacker.step(asked.unwrap().as_str()).await.location();
+    let ticket = ticket.unwrap().to_string();
+    assert!(
+        ticket.starts_with(&format!("{app1}/lab/join?ticket=")),
+        "{ticket}"
+    );
+    let page = victim.goto(&ticket).await;
+    assert_eq!(page.status(), 400, "{page}");
+    assert_eq!(cookie_at(&victim, "app1.localhost", COOKIE), None);
+    // Its own browser uses it, once.
+    let mut own = attacker.second_tab();
+    assert_eq!(own.step(&ticket).await.status(), 303);
+    assert_eq!(own.step(&ticket).await.status(), 400);
+    // A browser without a journey gets no ticket, and no other service's name leads away.
+    let page = victim.goto(&format!("{app1}/lab/join")).await;
+    assert_eq!(page.status(), 400, "{page}");
+    for service in ["evil", "api-1", "http://evil.localhost"] {
+        let challenge = "c".repeat(43);
+        let url = format!("{lab}/journey/ticket?service={service}&challenge={challenge}");
+        assert_eq!(get(&mut attacker, &url).await.status, 400, "{service}");
+    }
+    for path in ["/journey/recording", "/journey/events"] {
+        assert_eq!(get(&mut victim, &format!("{lab}{path}")).await.status, 404);
+    }
+    let evil = [
+        ("origin", "http://evil.localhost:8087"),
+        ("sec-fetch-site", "cross-site"),
+    ];
+    for path in ["/journey", "/journey/end"] {
+        let url = format!("{lab}{path}");
+        assert_eq!(victim.raw(Method::POST, &url, &evil, "").await.status, 403);
+    }
+    let url = format!("{lab}/v1/traces");
+    for headers in [&[][..], &[("authorization", "Bearer guess")]] {
+        assert_eq!(
+            victim.raw(Method::POST, &url, headers, "").await.status,
+            401
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_lab_there_is_no_diagram_and_nothing_to_join() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = OneProcess::start(folder.path(), &["--no-lab"], &[]).await;
+    let mut cli = HeadlessBrowser::new();
+    for (site, path) in [
+        (Site::App1, "/lab/join"),
+        (Site::App2, "/lab/join"),
+        (Site::Idp, "/lab/join"),
+        (Site::Spa, "/lab/join"),
+        (Site::Lab, "/journey"),
+        (Site::Lab, "/journey/events"),
+    ] {
+        let answer = get(&mut cli, &format!("{}{path}", all.url(site))).await;
+        assert_eq!(answer.status, 404, "{site:?} {path}");
+    }
+    let start = cli.goto(&all.url(Site::Lab)).await;
+    assert!(!start.source().contains("/journey"), "{start}");
+}
+
+/// The sampler records nothing, so the collector gets the spans of journeys alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journey_is_always_sampled_and_a_forged_one_never() {
+    let otlp = Otlp::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let environment = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.endpoint()),
+        ("OTEL_TRACES_SAMPLER", "always_off"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "20"),
+    ];
+    let mut all = OneProcess::start(folder.path(), &[], &environment).await;
+    let (lab, app1, idp) = (all.url(Site::Lab), all.url(Site::App1), all.url(Site::Idp));
+    let (mut forger, mut cli) = (HeadlessBrowser::new(), HeadlessBrowser::new());
+    begin(&mut cli, &lab).await;
+    let others = cookie_at(&cli, "idp.localhost", COOKIE).unwrap();
+    for value in ["forged", &*others] {
+        forger.set_cookie("app1.localhost", COOKIE, value);
+        let page = forger.goto(&format!("{app1}/login")).await;
+        assert_eq!(page.status(), 200, "{page}");
+    }
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let traceparent = format!("00-{trace}-00f067aa0ba902b7-00");
+    for state in ["sso-lab=forged".to_owned(), format!("sso-lab={others}")] {
+        let headers = [("traceparent", &*traceparent), ("tracestate", &*state)];
+        forger
+            .raw(Method::POST, &format!("{idp}/token"), &headers, "")
+            .await;
+    }
+    cli.goto(&app1).await;
+    steps_until(&mut cli, &lab, &[("app1-bff", "GET /")]).await;
+    all.child.terminate();
+    assert!(all.child.wait(PATIENCE).is_some());
+    let spans = otlp.spans();
+    assert!(
+        spans
+            .iter()
+            .any(|span| span.service == "app1-bff" && span.name == "GET /")
+    );
+    for span in &spans {
+        assert!(span.attribute("sso.journey").is_some(), "{span:?}");
+        assert_ne!(span.name, "GET /login", "{span:?}");
+        assert_ne!(span.trace_id, trace, "{span:?}");
+    }
+}
+
+/// Each service is a process of its own and delivers its spans by OTLP, on Redis, two
+/// replicas each.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_processes_of_their_own_the_services_deliver_to_the_lab() {
+    let plan = Plan {
+        lab: true,
+        replicas: 2,
+        ..Plan::default()
+    };
+    let all = Processes::start(&plan).await;
+    let (lab, app1) = (all.url(Site::Lab), all.url(Site::App1));
+    let mut cli = HeadlessBrowser::new();
+    begin(&mut cli, &lab).await;
+    sign_in_to(&mut cli, &app1, ALICE).await;
+    let order = json!({ "item": "chess-set", "quantity": 1 });
+    assert_eq!(cli.fetch_post("/api1/data", &order).await.status, 201);
+    let last = [
+        ("app1-bff", "GET /callback"),
+        ("app1-bff", "POST /api1/data"),
+        ("api-1", "POST /resource"),
+        ("api-2", "sso.inventory.v1.Inventory/Reserve"),
+        ("idp", "POST /token"),
+        ("idp", "GET /authorize"),
+        ("idp", "POST /sign-in"),
+        ("idp", "sso.idp.v1.TokenExchange/Exchange"),
+    ];
+    let steps = steps_until(&mut cli, &lab, &last).await;
+    have_in_order(&steps, LOGIN);
+    have_in_order(&steps, ORDER);
+    have_no_secret(&steps, &secrets_of(&cli));
 }

@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use kit::{
     journey::JourneyKeys,
     metrics::Metrics,
-    telemetry::{caller, context::TraceContext},
+    telemetry::{caller, context::TraceContext, items::Items},
 };
 use tower::{Layer, Service};
 use tracing::field::Empty;
@@ -43,6 +43,12 @@ impl TraceLayer {
             metrics,
             journeys: kit::journey::of_process(),
         }
+    }
+
+    /// A list for what a journey's call carries.
+    fn items(&self, context: &TraceContext) -> Option<Items> {
+        let (keys, journey) = self.journeys.clone().zip(context.journey())?;
+        Some(Items::new(keys, journey))
     }
 
     fn context(&self, name: &str, method: &str, metadata: &HeaderMap) -> TraceContext {
@@ -124,6 +130,13 @@ where
         };
         let started = Instant::now();
         let context = self.layer.context(name, &method, request.headers());
+        if let Some(mut items) = self.layer.items(&context) {
+            let sent = request.headers().get("authorization");
+            if let Some(sent) = sent.and_then(|value| value.to_str().ok()) {
+                items.authorization(sent);
+            }
+            items.record_request(&context.span());
+        }
         let answering = self.inner.call(request);
         let metrics = self.layer.metrics.clone();
         Box::pin(async move {

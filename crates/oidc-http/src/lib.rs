@@ -5,10 +5,20 @@
 
 use std::pin::Pin;
 
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use kit::{net, telemetry::propagation};
+use http::{
+    HeaderMap,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
+use kit::{
+    net,
+    telemetry::{
+        items::{Items, Place},
+        propagation,
+    },
+};
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
 use token_verify::Issuer;
+use tracing::Span;
 
 /// The longest `Retry-After` that is passed on, in seconds.
 const MAX_RETRY_AFTER: u64 = 60;
@@ -53,6 +63,11 @@ impl Backchannel {
         let (parts, body) = request.into_parts();
         let is_safe = parts.method.is_safe();
         let mut headers = parts.headers;
+        // Metadata and keys are no part of a step.
+        let is_told = !is_safe;
+        if is_told {
+            tell_request(&headers, &body);
+        }
         propagation::inject(&mut headers);
         let call = self
             .http
@@ -86,11 +101,31 @@ impl Backchannel {
                 net::ReadError::Http(error) => unreachable(&error),
                 net::ReadError::TooLarge => CallError::TooLarge,
             })?;
+        if is_told && let Some(mut items) = Items::of_current() {
+            items.json(&body);
+            items.record_response(&Span::current());
+        }
         let mut response = HttpResponse::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         Ok(response)
     }
+}
+
+/// Records on the current span what a journey's call carries.
+fn tell_request(headers: &HeaderMap, body: &[u8]) {
+    let Some(mut items) = Items::of_current() else {
+        return;
+    };
+    let value = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(authorization) = value("authorization") {
+        items.authorization(authorization);
+    }
+    if let Some(proof) = value("dpop") {
+        items.value(Place::Header, "DPoP", proof);
+    }
+    items.parameters(Place::Form, body);
+    items.record_request(&Span::current());
 }
 
 fn unreachable(error: &reqwest::Error) -> CallError {

@@ -3,6 +3,7 @@
 //! description of its browser; the UI of the pages.
 
 pub mod body;
+mod carried;
 pub mod client;
 mod connection;
 pub mod cookies;

@@ -25,6 +25,7 @@ use tracing::Span;
 
 use crate::{
     body::meter_body,
+    carried::Carried,
     connection::{self, ResponseBody},
     head, journey, path,
     problem::Problem,
@@ -128,6 +129,8 @@ impl Observe {
             None => (self.policy)(req.method(), req.path()),
         };
         let context = self.context(&req, origin, || request_span(method, &route));
+        let watched = self.journeys.clone().zip(context.journey());
+        let carried = watched.map(|(keys, journey)| Carried::of(&req, keys, journey));
         let called = bounded(refused, req, next);
         let mut response = match origin {
             // The handler enters the span itself once it knows the login.
@@ -141,6 +144,9 @@ impl Observe {
             span.record("otel.status_code", "ERROR");
             let status = status.as_u16();
             context.sync_scope(|| tracing::warn!(method, %route, status, "answered with an error"));
+        }
+        if let Some(carried) = carried {
+            response = carried.record(&span, response);
         }
         stamp(response.headers_mut(), &context);
         self.metrics

@@ -8,6 +8,7 @@ use kit::{
     metrics::{Metrics, Timer},
     net::{ReadError, read_bounded, send_idempotent},
     telemetry::{
+        items::{Items, Place},
         names::{OK, metric, span},
         propagation,
     },
@@ -140,10 +141,18 @@ impl Exchange {
                 .map_err(|_| Status::internal("the client's credentials are not valid metadata"))?;
             self.grpc.clone().exchange(request).await
         };
+        if let Some(items) = Items::of_current() {
+            tell_exchange(items, caller, scope);
+        }
         let answer = grpc_kit::call_idempotent(exchange).await;
         let answer = answer
             .map_err(|status| refused_by_grpc(&status))?
             .into_inner();
+        if let Some(mut items) = Items::of_current() {
+            items.value(Place::Json, "access_token", &answer.access_token);
+            items.value(Place::Json, "issued_token_type", &answer.issued_token_type);
+            items.record_response(&Span::current());
+        }
         check(Answer {
             access_token: answer.access_token,
             token_type: &answer.token_type,
@@ -199,6 +208,12 @@ impl Exchange {
 
     /// The body of a successful answer of the token endpoint to `form`.
     async fn post(&self, form: &[(&str, &str)]) -> Result<Vec<u8>, ExchangeError> {
+        if let Some(mut items) = Items::of_current() {
+            for (name, value) in form {
+                items.value(Place::Form, name, value);
+            }
+            items.record_request(&Span::current());
+        }
         let mut headers = HeaderMap::new();
         propagation::inject(&mut headers);
         let request = self
@@ -213,11 +228,28 @@ impl Exchange {
             .map_err(|e| unreachable(e.into()))?;
         let status = response.status().as_u16();
         let body = read_bounded(response).await.map_err(unreachable)?;
+        if let Some(mut items) = Items::of_current() {
+            items.json(&body);
+            items.record_response(&Span::current());
+        }
         if status != 200 {
             return Err(refused_by_http(status, &body));
         }
         Ok(body)
     }
+}
+
+/// Records what an exchange over gRPC carries.
+fn tell_exchange(mut items: Items, caller: &Caller, scope: &str) {
+    for (name, value) in [
+        ("audience", TARGET),
+        ("scope", scope),
+        ("subject_token", caller.token().expose_secret()),
+        ("subject_token_type", token_type::ACCESS_TOKEN),
+    ] {
+        items.value(Place::Form, name, value);
+    }
+    items.record_request(&Span::current());
 }
 
 /// The span of an exchange.

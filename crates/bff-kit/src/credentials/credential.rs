@@ -1,6 +1,8 @@
 //! What a call to an API brings.
 
 use http::{HeaderMap, HeaderValue, header};
+use kit::telemetry::items::{Items, Place};
+use tracing::Span;
 
 use super::{
     CredentialMethod,
@@ -63,6 +65,23 @@ impl Credential {
         header
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
+    }
+
+    /// Records it on the current span, for a call of a journey.
+    pub(crate) fn tell(&self) {
+        let Some(mut items) = Items::of_current() else {
+            return;
+        };
+        let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+        let own = Place::Header;
+        match &self.content {
+            Content::Token(token) => items.authorization(&text(token.header())),
+            Content::Key(key) => items.value(own, api_key::HEADER.as_str(), &text(key.header())),
+            Content::Statement(value) => {
+                items.value(own, identity_header::HEADER.as_str(), &text(value));
+            }
+        }
+        items.record_request(&Span::current());
     }
 
     /// Puts it on a call over HTTP.

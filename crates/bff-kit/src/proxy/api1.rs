@@ -202,6 +202,7 @@ async fn send(
             }
             call
         };
+        credential.tell();
         api1.connections.call(&make).await
     };
     let answer = sending.instrument(span).await?;

@@ -177,6 +177,7 @@ async fn traced<T>(
         "sso.credential" = credential.method.as_str()
     );
     let calling = async {
+        credential.tell();
         if is_safe {
             grpc_kit::call_idempotent(once).await
         } else {

@@ -33,9 +33,9 @@ pub struct JourneySpan {
 }
 
 impl JourneySpan {
-    /// The value of the attribute `name`.
+    /// The value of the attribute `name`; the last one, if a repeated call set it again.
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        let mut all = self.attributes.iter();
+        let mut all = self.attributes.iter().rev();
         all.find(|(key, _)| key == name)
             .map(|(_, value)| value.as_str())
     }

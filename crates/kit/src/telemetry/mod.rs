@@ -7,6 +7,7 @@ pub mod context;
 mod delivery;
 mod export;
 mod ids;
+pub mod items;
 mod lines;
 pub mod login_trace;
 pub mod names;

@@ -16,7 +16,9 @@ use opentelemetry_sdk::{
 
 use super::{
     delivery::deliver,
-    names::{CALLER, FROM, JOURNEY, OK, OUTCOME, Party, SECTION, SERVICE, STEP, TO, request_of, span_of},
+    names::{
+        CALLER, FROM, JOURNEY, OK, OUTCOME, Party, SECTION, SERVICE, STEP, TO, request_of, span_of,
+    },
     resource_of,
 };
 use crate::journey::{Called, Journey};

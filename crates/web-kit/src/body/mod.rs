@@ -19,6 +19,8 @@ use actix_web::{
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 
+use crate::carried::Carried;
+
 pub use self::error::BodyError;
 pub(crate) use self::meter::{BodyMeter, meter_body};
 
@@ -32,6 +34,8 @@ pub struct Body {
     /// `Content-Length`.
     length: Option<u64>,
     is_json: bool,
+    /// Where a form is told, in a journey.
+    carried: Option<Carried>,
 }
 
 impl Body {
@@ -47,6 +51,14 @@ impl Body {
     /// Reads the whole body, at most `limit` bytes. A body whose `Content-Length` is
     /// larger is refused unread.
     pub async fn read(mut self, limit: usize) -> Result<Bytes, BodyError> {
+        let body = self.read_all(limit).await?;
+        if let Some(carried) = &self.carried {
+            carried.form(&body);
+        }
+        Ok(body)
+    }
+
+    async fn read_all(&mut self, limit: usize) -> Result<Bytes, BodyError> {
         let too_large = BodyError::TooLarge(limit);
         if self.length.is_some_and(|length| length > limit as u64) {
             return Err(too_large);
@@ -92,7 +104,8 @@ impl FromRequest for Body {
             payload: payload.take(),
             meter: req.extensions().get::<Rc<BodyMeter>>().map(Rc::clone),
             length: length.and_then(|length| length.trim().parse().ok()),
-            is_json: is_of(req.headers(), "application/json"),
+            is_json: is_json(req.headers()),
+            carried: Carried::of_request(req).filter(|_| is_form(req.headers())),
         }))
     }
 }
@@ -108,6 +121,11 @@ pub fn mark_client_authenticated(req: &HttpRequest) {
 /// Whether the body is a form (`application/x-www-form-urlencoded`).
 pub fn is_form(headers: &HeaderMap) -> bool {
     is_of(headers, "application/x-www-form-urlencoded")
+}
+
+/// Whether the body is JSON.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    is_of(headers, "application/json")
 }
 
 fn is_of(headers: &HeaderMap, kind: &str) -> bool {

@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use kit::{
     net::{AddressOverrides, Trust},
-    telemetry::propagation,
+    telemetry::{
+        items::{Items, Place},
+        propagation,
+    },
 };
 use reqwest::{Method, StatusCode, header::HeaderMap};
+use tracing::Span;
 use url::Url;
 
 /// How long a client may take to respond.
@@ -41,6 +45,10 @@ impl Sender {
     }
 
     pub(super) async fn post(&self, uri: &Url, logout_token: &str) -> Result<(), Failure> {
+        if let Some(mut items) = Items::of_current() {
+            items.value(Place::Form, "logout_token", logout_token);
+            items.record_request(&Span::current());
+        }
         let mut headers = HeaderMap::new();
         propagation::inject(&mut headers);
         let request = self.reach.request(&self.http, Method::POST, uri);
