@@ -41,7 +41,7 @@ pub(super) enum Unsigned {
 pub(super) async fn claims(token: &str, jwks: &Jwks, types: &[&str]) -> Result<Members, Unsigned> {
     let jwt = UnverifiedJwt::split(token).ok_or(Unsigned::Unreadable)?;
     let header = &jwt.header;
-    if header.typ.is_some() && !types.iter().any(|name| header.is_of_type(name)) {
+    if !header.may_be_of_type(types) {
         return Err(Unsigned::Type);
     }
     jwks.signer(&jwt, &ALGORITHMS).await?;
