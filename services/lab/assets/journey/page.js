@@ -1,11 +1,188 @@
-// Lists the steps of this browser's journey.
+// The page of a journey: follows the stream or opens a recording, and shows the steps as
+// a diagram, as a list, and one of them in the panel.
 
-const list = document.getElementById("twin");
-const source = new EventSource("/journey/events");
-source.addEventListener("end", () => source.close());
-source.addEventListener("step", (event) => {
-  const step = JSON.parse(event.data);
-  const entry = document.createElement("li");
-  entry.textContent = `${step.from} → ${step.to}: ${step.name}`;
-  list.append(entry);
-});
+import { describe, index } from "./detail.js";
+import { Drawing, writeLegend } from "./draw.js";
+import { follow, STATES } from "./feed.js";
+import { listen } from "./keys.js";
+import { layOut } from "./layout.js";
+import { Panel } from "./panel.js";
+import { arrange, MAX_STEPS } from "./steps.js";
+import { takeAway } from "./take_away.js";
+import { Twin } from "./text.js";
+
+/** Steps that arrive together are drawn together, in ms. */
+const GATHER = 60;
+/** After this long without a new step nothing is waited for any more, in ms. */
+const SETTLE = 1200;
+
+const at = (id) => document.getElementById(id);
+const narrow = matchMedia("(max-width: 48rem)");
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+const SAYS = {
+  [STATES.connecting]: "Connecting…",
+  [STATES.live]: "Live",
+  [STATES.none]: "No journey yet",
+  [STATES.ended]: "The journey has ended",
+};
+
+class Page {
+  constructor() {
+    this.root = at("journey");
+    this.scroller = at("diagram");
+    this.steps = new Map();
+    this.arranged = arrange([]);
+    this.chosen = null;
+    this.asList = narrow.matches;
+    this.drawing = new Drawing(this.scroller, { onOpen: (key) => this.choose(key, true) });
+    this.twin = new Twin(at("twin"), { onOpen: (key) => this.choose(key, true) });
+    this.panel = new Panel(at("detail"), { onGo: (key) => this.go(key), onClose: () => this.close() });
+    writeLegend(at("legend"));
+    this.wire();
+    this.state(STATES.connecting);
+    this.stop = follow({ onStep: (step) => this.take(step), onState: (state) => this.state(state) });
+    this.showAs(this.asList);
+  }
+
+  wire() {
+    at("as-diagram").addEventListener("click", () => this.showAs(false));
+    at("as-list").addEventListener("click", () => this.showAs(true));
+    at("larger").addEventListener("click", () => this.larger());
+    at("keys").addEventListener("click", () => at("help").showModal());
+    narrow.addEventListener("change", () => this.showAs(narrow.matches));
+    for (const link of document.querySelectorAll("[data-beside]")) link.addEventListener("click", (event) => beside(event, link));
+    takeAway({
+      steps: () => [...this.steps.values()],
+      settled: () => arrange([...this.steps.values()]),
+      open: (steps, name) => this.replay(steps, name),
+      say: (text) => this.say(text),
+    });
+    listen({
+      larger: () => this.larger(),
+      next: () => this.move(1),
+      former: () => this.move(-1),
+      help: () => at("help").showModal(),
+      leave: () => (this.chosen === null ? this.larger(false) : this.close()),
+    });
+  }
+
+  take(step) {
+    const key = step.span ? `${step.trace ?? ""}/${step.span}` : `seq/${step.seq}`;
+    if (this.steps.size >= MAX_STEPS && !this.steps.has(key)) return;
+    this.steps.set(key, step);
+    this.pending ??= setTimeout(() => this.render(false), GATHER);
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => this.render(true), SETTLE);
+  }
+
+  render(settled) {
+    clearTimeout(this.pending);
+    this.pending = null;
+    const isAtEnd = this.scroller.scrollTop + this.scroller.clientHeight >= this.scroller.scrollHeight - 80;
+    this.arranged = arrange([...this.steps.values()], { settled });
+    this.drawing.show(layOut(this.arranged));
+    this.twin.show(this.arranged);
+    this.twin.reachable(this.asList);
+    this.drawing.select(this.chosen);
+    const isEmpty = this.arranged.messages.length === 0;
+    at("empty").hidden = !isEmpty;
+    at("stage").hidden = isEmpty;
+    at("count").textContent = isEmpty ? "" : `${this.arranged.arrows} arrows${this.steps.size >= MAX_STEPS ? `; only the first ${MAX_STEPS} steps are shown` : ""}`;
+    if (isAtEnd && this.chosen === null) this.scroller.scrollTo({ top: this.scroller.scrollHeight, behavior: calm.matches ? "auto" : "smooth" });
+  }
+
+  state(state) {
+    this.root.dataset.state = state;
+    at("state").textContent = SAYS[state];
+  }
+
+  say(text) {
+    at("said").textContent = text;
+    at("said").hidden = text === "";
+  }
+
+  /** Shows the steps of a file in place of the stream. */
+  replay(steps, name) {
+    this.stop();
+    clearTimeout(this.settling);
+    this.steps = new Map(steps.map((step, place) => [place, step]));
+    this.close();
+    this.root.dataset.state = "recording";
+    at("state").textContent = `Recording: ${name}`;
+    this.render(true);
+    this.scroller.scrollTo({ top: 0 });
+  }
+
+  showAs(asList) {
+    this.asList = asList;
+    this.root.classList.toggle("as-list", asList);
+    at("as-diagram").setAttribute("aria-pressed", String(!asList));
+    at("as-list").setAttribute("aria-pressed", String(asList));
+    this.twin.reachable(asList);
+  }
+
+  message(key) {
+    return this.arranged.messages.find((message) => message.key === key);
+  }
+
+  choose(key, focus) {
+    const message = this.message(key);
+    if (!message) return;
+    const { messages } = this.arranged;
+    this.chosen = key;
+    this.drawing.select(key);
+    this.root.classList.add("has-detail");
+    this.panel.show(describe(message, messages, index(messages)), { focus });
+    if (!this.asList) this.drawing.reveal(key);
+  }
+
+  /** From the panel to another step, whose panel opens. */
+  go(key) {
+    this.drawing.mark(key, false);
+    this.choose(key, true);
+  }
+
+  /** The presenter's next or former step. */
+  move(by) {
+    const { messages } = this.arranged;
+    const now = messages.findIndex((message) => message.key === this.chosen);
+    const next = now < 0 ? (by > 0 ? 0 : messages.length - 1) : Math.min(messages.length - 1, Math.max(0, now + by));
+    if (messages[next]) {
+      this.drawing.mark(messages[next].key, false);
+      this.choose(messages[next].key, false);
+    }
+  }
+
+  close() {
+    const key = this.chosen;
+    this.chosen = null;
+    const had = at("detail").contains(document.activeElement);
+    this.panel.hide();
+    this.drawing.select(null);
+    this.root.classList.remove("has-detail");
+    if (key !== null && had) (this.asList ? this.twin : this.drawing).focus(key);
+  }
+
+  larger(on = !this.root.classList.contains("large")) {
+    this.root.classList.toggle("large", on);
+    document.body.classList.toggle("presents", on);
+    at("larger").setAttribute("aria-pressed", String(on));
+    if (on) document.documentElement.requestFullscreen?.().catch(() => {});
+    else if (document.fullscreenElement) document.exitFullscreen?.().catch(() => {});
+  }
+}
+
+/** Opens the link in a window of its own that takes the right half of the screen. */
+function beside(event, link) {
+  const { availWidth, availHeight, availLeft = 0, availTop = 0 } = screen;
+  if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || availWidth < 1000) return;
+  event.preventDefault();
+  const half = Math.floor(availWidth / 2);
+  // Works where this window is one that a script may move; elsewhere nothing happens.
+  window.moveTo(availLeft, availTop);
+  window.resizeTo(half, availHeight);
+  window.open(link.href, link.target, `popup,left=${availLeft + half},top=${availTop},width=${half},height=${availHeight}`);
+}
+
+new Page();

@@ -1,0 +1,133 @@
+// What the panel of an arrow says, as plain data: facts, rule, parameters with their
+// meaning, cookies, tokens. Pure; panel.js shows it.
+
+import { fingerprint, publicValue } from "./items.js";
+import { cookieAttributes, meaning } from "./meanings.js";
+import { label } from "./parties.js";
+import { rule } from "./rules.js";
+import { describeToken } from "./tokens.js";
+import { oneLine, requestLine } from "./wording.js";
+
+const CHANNELS = {
+  front: "Front channel: through the browser, visible to the user and to extensions",
+  back: "Back channel: directly between two services",
+  store: "Store: the service's own records",
+  inside: "Inside the service",
+};
+
+const PLACES = [
+  ["query", "Parameters in the address"],
+  ["form", "Parameters in the form"],
+  ["json", "Members of the JSON document"],
+  ["header", "Headers"],
+];
+
+/** The most places that are named for one value. */
+const MOST_PLACES = 6;
+
+/** Where each fingerprint occurs: of items and of claims, in the order of the diagram. */
+export function index(messages) {
+  const found = new Map();
+  const note = (print, message, name) => {
+    if (print === null) return;
+    if (!found.has(print)) found.set(print, []);
+    found.get(print).push({ key: message.key, number: message.number, name });
+  };
+  for (const message of messages) {
+    for (const item of message.items) {
+      note(fingerprint(item), message, item.name);
+      const claims = item.claims !== null && typeof item.claims === "object" ? item.claims : {};
+      for (const [name, value] of Object.entries(claims)) note(fingerprint(value), message, `${item.name}.${name}`);
+    }
+  }
+  return found;
+}
+
+/** The other steps with the value of `print`. */
+export function sameAs(found, print, message) {
+  const others = (found.get(print) ?? []).filter((one) => one.key !== message.key && one.number !== null);
+  const once = new Map(others.map((one) => [one.number, one]));
+  return [...once.values()].slice(0, MOST_PLACES);
+}
+
+/** A duration in the unit that reads best. */
+export function duration(micros) {
+  if (!Number.isFinite(micros) || micros < 0) return null;
+  if (micros < 1000) return `${Math.round(micros)} µs`;
+  if (micros < 1_000_000) return `${(micros / 1000).toFixed(micros < 10_000 ? 1 : 0)} ms`;
+  return `${(micros / 1_000_000).toFixed(1)} s`;
+}
+
+function itemRow(item, message, found) {
+  const print = fingerprint(item);
+  return {
+    name: String(item.name ?? ""), value: publicValue(item), print, size: Number.isFinite(item.size) ? item.size : null,
+    meaning: meaning(item), same: print === null ? [] : sameAs(found, print, message),
+  };
+}
+
+function sections(message, found) {
+  const listed = PLACES.map(([place, title]) => ({
+    title: message.kind === "answer" && place === "query" ? "Parameters of the redirect" : title,
+    rows: message.items.filter((item) => item.place === place).map((item) => itemRow(item, message, found)),
+  }));
+  const cookies = message.items.filter((item) => item.place === "cookie").map((item) => ({
+    ...itemRow(item, message, found), attributes: cookieAttributes(item.attributes),
+  }));
+  const sets = message.kind === "answer" ? "Cookies that the browser is to store" : "Cookies that the browser sent";
+  return [...listed, { title: sets, rows: cookies }].filter((section) => section.rows.length > 0);
+}
+
+/** What is written as a heading or elsewhere, so that it is no attribute of its own. */
+const SAID = new Set(["sso.step", "sso.spec", "sso.from", "sso.to", "sso.outcome", "sso.service", "sso.store_commands"]);
+
+function facts(message) {
+  const { step, call, kind } = message;
+  const [method, path] = /^[A-Z]+ \//.test(step.name) ? step.name.split(" ", 2) : [null, null];
+  const both = call && call !== step ? call : null;
+  const plain = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value));
+  const rest = Object.entries({ ...both?.attributes, ...step.attributes }).filter(([name, value]) => !SAID.has(name) && value !== null);
+  return [
+    ["Method", method], ["Path", path],
+    ["Call", path === null && (kind === "request" || kind === "answer") ? requestLine(step) : null],
+    ["Status", Number.isInteger(step.status) ? String(step.status) : null],
+    ["Outcome", step.outcome || null],
+    ["Channel", CHANNELS[message.channel] ?? null],
+    ["Took", duration(step.micros ?? step.end - step.start)],
+    ["Took at the caller", both ? duration(both.micros ?? both.end - both.start) : null],
+    ["Store commands", Number.isFinite(step.store_commands) ? String(step.store_commands) : null],
+    ...rest.slice(0, 20).map(([name, value]) => [name, plain(value).slice(0, 200)]),
+    ["Span", `${both ? `${both.name}, ` : ""}${step.name || "unnamed"}`],
+    ["Trace", step.trace || null],
+  ].filter(([, value]) => value !== null);
+}
+
+/** The other half of the pair: the answer to a request, the request of an answer. */
+function partner(message, messages) {
+  const want = { request: "answer", answer: "request" }[message.kind];
+  const other = want && messages.find((one) => one.kind === want && one.step === message.step);
+  return other ? { key: other.key, number: other.number, kind: want } : null;
+}
+
+function rules(message) {
+  const steps = message.call && message.call !== message.step ? [message.call, message.step] : [message.step];
+  return steps.map(({ name, step, spec }) => ({ words: step, text: rule(name), spec })).filter((one) => one.text || one.words || one.spec);
+}
+
+/** All that the panel says about `message`, one of `messages`. */
+export function describe(message, messages, found = index(messages)) {
+  const { from, to, number } = message;
+  const way = from === to ? label(from) : `${label(from)} → ${label(to)}`;
+  const tokens = message.items.filter((item) => item.place === "token" && item.claims);
+  return {
+    key: message.key, number, way, title: oneLine(message), channel: message.channel, failed: message.failed,
+    rules: rules(message), facts: facts(message), partner: partner(message, messages),
+    note: message.kind === "user" ? "No span records the click itself: the browser's next request shows that it happened." : null,
+    sections: sections(message, found),
+    tokens: tokens.map((item) => ({
+      ...describeToken(item, message, messages), same: fingerprint(item) ? sameAs(found, fingerprint(item), message) : [],
+      size: Number.isFinite(item.size) ? item.size : null,
+    })),
+    opaque: message.items.filter((item) => item.place === "token" && !item.claims).map((item) => itemRow(item, message, found)),
+  };
+}

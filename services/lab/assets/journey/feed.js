@@ -1,0 +1,65 @@
+// The stream of steps from the lab's server.
+
+/** The states of the stream. */
+export const STATES = Object.freeze({ connecting: "connecting", live: "live", none: "none", ended: "ended" });
+
+/** Between two attempts after the server has refused, in ms: the first, and the longest. */
+const FIRST_PAUSE = 2000;
+const LONGEST_PAUSE = 30_000;
+
+/**
+ * Follows the journey of this browser. `onStep(step)` is called for each step, `onState(state)`
+ * for each change. Returns a function that ends it.
+ */
+export function follow({ onStep, onState, url = "/journey/events", open = (at) => new EventSource(at) }) {
+  let source = null;
+  let timer = null;
+  let pause = FIRST_PAUSE;
+  let over = false;
+
+  const stop = (state) => {
+    over = true;
+    clearTimeout(timer);
+    source?.close();
+    if (state) onState(state);
+  };
+  const connect = () => {
+    onState(STATES.connecting);
+    source = open(url);
+    source.addEventListener("open", () => {
+      pause = FIRST_PAUSE;
+      onState(STATES.live);
+    });
+    source.addEventListener("step", (event) => {
+      const step = parse(event.data);
+      if (step) onStep(step);
+    });
+    source.addEventListener("end", () => stop(STATES.ended));
+    source.addEventListener("error", failed);
+  };
+  const failed = () => {
+    if (over) return;
+    // A lost connection comes back by itself, and asks for what it missed (Last-Event-ID).
+    if (source.readyState !== 2) {
+      onState(STATES.connecting);
+      return;
+    }
+    // The server has refused: this browser has no journey, or has none any more.
+    source.close();
+    onState(STATES.none);
+    timer = setTimeout(connect, pause);
+    pause = Math.min(LONGEST_PAUSE, pause * 2);
+  };
+  connect();
+  return () => stop(null);
+}
+
+/** The step of an event's data, or `null`. */
+function parse(data) {
+  try {
+    const step = JSON.parse(data);
+    return step !== null && typeof step === "object" ? step : null;
+  } catch {
+    return null;
+  }
+}

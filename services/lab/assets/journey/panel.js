@@ -1,0 +1,145 @@
+// The panel of an arrow: shows what detail.js says about it.
+
+import { button, element } from "./dom.js";
+
+const code = (text) => element("code", "", text);
+
+/** A meaning with its section. */
+function meant(meaning) {
+  if (!meaning) return null;
+  return element("p", "meaning", meaning.text, meaning.section ? element("span", "section", ` ${meaning.section}`) : null);
+}
+
+export class Panel {
+  /** `onGo(key)` is called for a step that the reader chooses, `onClose()` for the end. */
+  constructor(place, { onGo, onClose }) {
+    this.place = place;
+    this.onGo = onGo;
+    this.onClose = onClose;
+    place.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      this.onClose();
+    });
+  }
+
+  hide() {
+    this.place.hidden = true;
+    this.place.replaceChildren();
+  }
+
+  show(detail, { focus }) {
+    this.place.hidden = false;
+    this.place.className = `detail is-${detail.channel}`;
+    const heading = element("h2", "", detail.number === null ? null : element("span", "number", String(detail.number)), detail.way);
+    heading.tabIndex = -1;
+    const close = button("Close", "plain small", this.onClose);
+    this.place.replaceChildren(
+      element("div", "detail-head", heading, close),
+      element("p", "said mono", detail.title),
+      ...(detail.note ? [element("p", "small muted", detail.note)] : []),
+      ...detail.rules.map(ruleOf),
+      ...this.tokens(detail),
+      ...detail.sections.map((section) => this.section(section)),
+      ...(detail.opaque.length > 0 ? [this.section({ title: "Tokens", rows: detail.opaque })] : []),
+      this.facts(detail),
+    );
+    this.place.scrollTop = 0;
+    if (focus) heading.focus({ preventScroll: true });
+  }
+
+  /** "The same value as in step 5", each step a button. */
+  same(places) {
+    if (places.length === 0) return null;
+    const links = places.flatMap(({ key, number, name }, at) => [
+      at === 0 ? "" : ", ",
+      button(`step ${number}`, "go", () => this.onGo(key)),
+      ` (${name})`,
+    ]);
+    return element("p", "same", "The same value as in ", ...links);
+  }
+
+  section({ title, rows }) {
+    const list = element("dl", "items");
+    for (const row of rows) {
+      const value = row.value === null ? hidden(row) : code(row.value);
+      list.append(
+        element("dt", "", code(row.name)),
+        element("dd", "", element("p", "value", value), attributes(row.attributes), this.same(row.same), meant(row.meaning)),
+      );
+    }
+    return element("section", "", element("h3", "", title), list);
+  }
+
+  tokens(detail) {
+    return detail.tokens.map((token) => {
+      const size = token.size === null ? "" : `, ${token.size} bytes`;
+      return element(
+        "section", "",
+        element("h3", "", code(token.name), " decoded", element("span", "muted small", size)),
+        this.same(token.same),
+        claims(token),
+        token.header.length > 0 ? headerOf(token.header) : null,
+      );
+    });
+  }
+
+  facts(detail) {
+    const list = element("dl", "facts small");
+    for (const [name, value] of detail.facts) list.append(element("dt", "", name), element("dd", "", value));
+    const { partner } = detail;
+    if (partner) {
+      const go = button(`step ${partner.number}`, "go", () => this.onGo(partner.key));
+      list.append(element("dt", "", partner.kind === "answer" ? "Answered in" : "Answers"), element("dd", "", go));
+    }
+    return element("section", "", element("h3", "", "This step"), list);
+  }
+}
+
+function ruleOf({ words, text, spec }) {
+  return element(
+    "div", "rule",
+    element("p", "rule-head", words ? element("strong", "", words) : null, spec ? element("span", "section", spec) : null),
+    text ? element("p", "", text) : null,
+  );
+}
+
+/** A value that is not shown: its fingerprint and its size. */
+function hidden({ print, size }) {
+  const parts = [print === null ? "not shown" : `●${print}`, size === null ? "" : `, ${size} bytes`];
+  return element("span", "", code(parts[0]), parts[1]);
+}
+
+function attributes(list) {
+  if (!list || list.length === 0) return null;
+  const items = list.map(({ attribute, text }) => element("li", "", code(attribute), text ? ` ${text}` : ""));
+  return element("ul", "attributes", ...items);
+}
+
+/** The claims; with the token before beside them where there is one. */
+function claims({ former, rows }) {
+  const [cells, names] = former
+    ? [(row) => [row.before, row.now], [`Before${former.number === null ? "" : `, step ${former.number}`}: ${former.name}`, "Now"]]
+    : [(row) => [row.now], ["Value"]];
+  const heads = ["Claim", ...names].map((text) => {
+    const head = element("th", "", text);
+    head.scope = "col";
+    return head;
+  });
+  const body = rows.map((row) => {
+    const name = element("th", "", code(row.name));
+    name.scope = "row";
+    const values = cells(row).map((text) => element("td", "", text === null ? element("span", "muted", "absent") : code(text)));
+    if (row.changed) values.at(-1).append(element("span", "changed", "changed"));
+    values.at(-1).append(...[meant(row.meaning)].filter(Boolean));
+    return element("tr", row.changed ? "is-changed" : "", name, ...values);
+  });
+  const table = element("table", former ? "claims two" : "claims", element("thead", "", element("tr", "", ...heads)), element("tbody", "", ...body));
+  return table;
+}
+
+function headerOf(rows) {
+  const list = element("dl", "items");
+  for (const row of rows) list.append(element("dt", "", code(row.name)), element("dd", "", element("p", "value", code(row.value ?? "")), meant(row.meaning)));
+  return element("div", "", element("p", "small muted", "Its header"), list);
+}

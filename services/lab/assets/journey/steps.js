@@ -1,0 +1,265 @@
+// From raw steps, which arrive in any order, to an ordered list of messages: arrows,
+// answers, store arrows and notes. Pure: the same steps give the same messages.
+
+import { isFront, isStore, rank } from "./parties.js";
+
+/** The most steps that a page keeps. */
+export const MAX_STEPS = 5000;
+
+/** A step whose caller is still unknown waits this long for it, in µs. */
+const PATIENCE = 1_000_000;
+
+/** Steps nested deeper than this are listed after the exchange, not inside it. */
+const DEEPEST = 200;
+
+/** Requests that every page makes and that are no step of a protocol. */
+const NOISE = /^(GET|HEAD) \/(assets\/|livez|readyz|healthz|metrics|favicon)/;
+
+/** What a person does so that the browser sends a request. */
+const ACTIONS = {
+  "GET /login": "login",
+  "POST /sign-in": "password",
+  "POST /device/sign-in": "password",
+  "POST /consent": "consent",
+  "POST /device": "device_code",
+  "POST /device/answer": "device_answer",
+  "POST /logout": "logout",
+};
+
+/** Both halves of a step's identity: a span's id is unique within its trace. */
+function identity(step) {
+  return step.span ? `${step.trace ?? ""}/${step.span}` : `seq/${step.seq}`;
+}
+
+function parentOf(step) {
+  return step.parent ? `${step.trace ?? ""}/${step.parent}` : null;
+}
+
+/** `raw` with the members that the rest relies on; `null` if it is no step at all. */
+function whole(raw) {
+  if (raw === null || typeof raw !== "object" || Array.isArray(raw)) return null;
+  const number = (value) => (Number.isFinite(value) ? value : 0);
+  const text = (value) => (typeof value === "string" ? value : "");
+  const items = (list) => (Array.isArray(list) ? list.filter((item) => item !== null && typeof item === "object") : []);
+  const start = number(raw.start);
+  const service = text(raw.service) || text(raw.to) || "client";
+  return {
+    ...raw,
+    seq: number(raw.seq), start, end: Math.max(start, number(raw.end)), service,
+    kind: text(raw.kind) || "check", name: text(raw.name), step: text(raw.step), spec: text(raw.spec),
+    outcome: text(raw.outcome), from: text(raw.from) || service, to: text(raw.to) || service,
+    request: items(raw.request), response: items(raw.response),
+    attributes: raw.attributes !== null && typeof raw.attributes === "object" ? raw.attributes : {},
+  };
+}
+
+const byStart = (a, b) => a.start - b.start || b.end - a.end || a.seq - b.seq;
+
+/** The steps by identity, each once: a reconnected stream repeats some. */
+function indexed(raw) {
+  const known = new Map();
+  for (const one of raw) {
+    const step = whole(one);
+    if (step && !(step.kind === "request" && NOISE.test(step.name))) known.set(identity(step), step);
+  }
+  return known;
+}
+
+/** Whether the step sends something to another participant. */
+function calls(step) {
+  return (step.kind === "call" || step.kind === "page") && step.from !== step.to;
+}
+
+/** Whether `step` starts an exchange of its own: the browser sends it, and nothing in a page does. */
+function isTop(step, parent) {
+  if (!parent) return true;
+  return step.kind === "request" && isFront(step.from) && !calls(parent);
+}
+
+/** Whether the steps so far leave open who sent this request. */
+function isPending(step, parent, latest) {
+  return step.kind === "request" && step.from === "client" && step.parent && !parent && latest - step.end < PATIENCE;
+}
+
+/** The exchanges, in order of their start: each is a list of steps that belong together. */
+function exchangesOf(known, children, settled) {
+  const latest = Math.max(0, ...[...known.values()].map((step) => step.end));
+  const units = new Map();
+  for (const step of known.values()) {
+    const parent = known.get(parentOf(step));
+    if (!isTop(step, parent)) {
+      push(children, identity(parent), step);
+    } else if (settled || !isPending(step, parent, latest)) {
+      // What one caller did, whose own span is still open, stays together.
+      const together = step.kind !== "request" && step.parent ? `open ${parentOf(step)}` : identity(step);
+      push(units, together, step);
+    }
+  }
+  for (const list of [...units.values(), ...children.values()]) list.sort(byStart);
+  return [...units.values()].sort((a, b) => byStart(a[0], b[0]));
+}
+
+function push(map, key, value) {
+  const list = map.get(key);
+  if (list) list.push(value);
+  else map.set(key, [value]);
+}
+
+/** Steps whose parents form a circle have no top. They come last, each on its own. */
+function unreached(known, children, units) {
+  const seen = new Set();
+  const stack = units.flat();
+  for (let step = stack.pop(); step; step = stack.pop()) {
+    if (seen.has(step)) continue;
+    seen.add(step);
+    stack.push(...(children.get(identity(step)) ?? []));
+  }
+  return [...known.values()].filter((step) => step.parent && known.has(parentOf(step)) && !seen.has(step)).sort(byStart);
+}
+
+function channel(from, to) {
+  if (isStore(from) || isStore(to)) return "store";
+  return isFront(from) || isFront(to) ? "front" : "back";
+}
+
+export function failed(step) {
+  return (step.outcome !== "" && step.outcome !== "ok") || step.status >= 400;
+}
+
+/** The items of both ends of a call, each once; what the server saw comes first. */
+function union(seen, sent) {
+  const has = new Set(seen.map((item) => `${item.place} ${item.name}`));
+  return [...seen, ...sent.filter((item) => !has.has(`${item.place} ${item.name}`))];
+}
+
+/** Writes messages in the order of the diagram. */
+class Writer {
+  constructor(children) {
+    this.children = children;
+    this.messages = [];
+    this.done = new Set();
+    this.depth = 0;
+    this.deep = [];
+  }
+
+  /** A whole exchange. */
+  exchange(steps) {
+    for (const step of steps) this.write(step, null);
+    for (let next = this.deep.pop(); next; next = this.deep.pop()) this.write(...next);
+  }
+
+  add(step, kind, from, to, more = {}) {
+    this.messages.push({
+      key: `${identity(more.call ?? step)} ${kind}`, kind, from, to, step, call: null, under: null,
+      channel: kind === "note" ? "inside" : channel(from, to), items: [], failed: failed(step), number: null, ...more,
+    });
+  }
+
+  /** `step` and all that it caused. `under` is the step that caused it. */
+  write(step, under) {
+    if (this.done.has(step)) return;
+    this.done.add(step);
+    if (calls(step)) this.call(step);
+    else if (step.kind === "request") this.request(step, under);
+    else if (step.kind === "store" && step.from !== step.to) this.add(step, "store", step.from, step.to, { under, items: step.request });
+    else this.note(step);
+  }
+
+  inside(step, which = () => true) {
+    this.depth += 1;
+    for (const child of this.children.get(identity(step)) ?? []) {
+      if (this.depth > DEEPEST) this.deep.push([child, step]);
+      else if (which(child)) this.write(child, step);
+    }
+    this.depth -= 1;
+  }
+
+  note(step) {
+    this.add(step, "note", step.service, step.service, { items: union(step.request, step.response) });
+    this.inside(step);
+  }
+
+  /** A request as its server saw it: an arrow, what happened inside, the answer. */
+  request(step, under) {
+    // The server names no caller that it does not know; the parent's service is the caller.
+    const from = under && !isFront(step.from) ? under.service : step.from;
+    if (isFront(from)) this.action(step);
+    this.pair(step, null, from, step.to);
+  }
+
+  pair(step, call, from, to) {
+    const sent = call ? union(step.request, call.request) : step.request;
+    const got = call ? union(step.response, call.response) : step.response;
+    const both = { call, failed: failed(step) || (call !== null && failed(call)) };
+    this.add(step, "request", from, to, { ...both, items: sent });
+    if (step !== call) this.inside(step);
+    this.add(step, "answer", to, from, { ...both, items: got, sent });
+  }
+
+  /** A call, with the request that it caused. What else it caused stands before and after. */
+  call(step) {
+    const caused = this.children.get(identity(step)) ?? [];
+    const requests = caused.filter((child) => child.kind === "request");
+    const [first] = requests;
+    const isBefore = (child) => first && child.kind !== "request" && child.start < first.start;
+    this.inside(step, isBefore);
+    // Of several (discovery, or a repeated attempt with a nonce), the last one is the call's own.
+    const own = requests.filter((one) => !/^GET \/(jwks|\.well-known\/)/.test(one.name)).pop() ?? requests.at(-1);
+    for (const request of requests) {
+      this.done.add(request);
+      if (request === own) this.pair(request, step, step.from, step.to);
+      else this.pair(request, null, step.from, request.to);
+    }
+    if (!own) this.pair(step, step, step.from, step.to);
+    this.inside(step);
+  }
+
+  /** What the user did, where the request itself shows it. */
+  action(step) {
+    const action = Object.hasOwn(ACTIONS, step.name) ? ACTIONS[step.name] : null;
+    const header = (name) => step.request.find((item) => item.place === "header" && String(item.name).toLowerCase() === name);
+    const told = header("sec-fetch-mode") || header("sec-fetch-site") || header("sec-fetch-dest");
+    if (!action || (told && header("sec-fetch-user")?.value !== "?1")) return;
+    this.add(step, "user", "user", "browser", { action, failed: false });
+  }
+}
+
+/** The messages of each exchange, gathered: consecutive exchanges of one trace are a group. */
+function grouped(units, writer) {
+  const groups = [];
+  const seen = new Set();
+  for (const unit of units) {
+    const from = writer.messages.length;
+    writer.exchange(unit);
+    if (writer.messages.length === from) continue;
+    const trace = unit[0].trace ?? "";
+    if (groups.at(-1)?.trace !== trace || trace === "") {
+      groups.push({ key: `${identity(unit[0])} group`, trace, continued: seen.has(trace), first: unit[0], from });
+      seen.add(trace);
+    }
+    groups.at(-1).to = writer.messages.length;
+  }
+  return groups;
+}
+
+/** The participants that occur, in the fixed order; those not known in order of appearance. */
+function participantsOf(messages) {
+  const all = new Set(messages.flatMap((message) => [message.from, message.to]));
+  return [...all].sort((a, b) => rank(a) - rank(b));
+}
+
+/**
+ * The messages, groups and participants of `raw`. With `settled`, requests whose caller
+ * never arrived are shown too.
+ */
+export function arrange(raw, { settled = true } = {}) {
+  const known = indexed(raw);
+  const children = new Map();
+  const units = exchangesOf(known, children, settled);
+  const lost = unreached(known, children, units).map((step) => [step]);
+  const writer = new Writer(children);
+  const groups = grouped([...units, ...lost], writer);
+  let number = 0;
+  for (const message of writer.messages) if (message.kind !== "note") message.number = ++number;
+  return { messages: writer.messages, groups, participants: participantsOf(writer.messages), arrows: number };
+}

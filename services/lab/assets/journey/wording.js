@@ -1,0 +1,228 @@
+// The label of each message, in the notation of sequence diagrams of OAuth: the request
+// line with its parameters, the answer with its status, what is saved in a store.
+
+import { fingerprint, publicValue, short } from "./items.js";
+import { label as partyLabel } from "./parties.js";
+
+/** The parameters that a label shows; the panel shows all. */
+const IN_LABEL = new Set([
+  "client_id", "request_uri", "response_type", "scope", "state", "nonce", "code", "error", "prompt", "grant_type",
+  "refresh_token", "subject_token", "resource", "audience", "assertion", "device_code", "user_code", "token", "username",
+]);
+
+const ACTIONS = {
+  login: "Click “Sign in”",
+  password: "Enter name and password",
+  consent: "Answer the consent form",
+  device_code: "Type the device's code",
+  device_answer: "Allow or deny the device",
+  logout: "Click “Sign out”",
+};
+
+const STATUS = {
+  200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden",
+  404: "Not Found", 405: "Method Not Allowed", 409: "Conflict", 413: "Content Too Large", 429: "Too Many Requests",
+  500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
+};
+
+const VERBS = {
+  get: "Load", put: "Save", put_new: "Create", compare_and_swap: "Update", take: "Load, once,", remove: "Delete",
+  increment: "Count", decrement: "Count down", lease: "Lease", release: "Release",
+  add_scored: "Add to index of", remove_scored: "Remove from index of", score: "Look up in index of", range: "List",
+  count_range: "Count", claim: "Claim", admit: "Admit", ping: "Ping",
+};
+
+/** What a store command is about, by the step that needs it. */
+const RECORDS = {
+  "login.pre_session": "pre_session",
+  "callback.check": "pre_session",
+  "callback.session_save": "session",
+  "session.load": "session",
+  "tokens.access_token": "session",
+  "tokens.refresh": "session",
+  "authorize.check": "authorization_session",
+  "login.password": "sign-in attempts",
+  "authorize.code_issue": "authorization_code",
+  "token.client_auth": "used assertion",
+  "token.grant": "grant",
+  "token.introspection": "grant",
+  "device.authorize": "device_code",
+  "device.user_code": "device_code",
+  "device.answer": "device_code",
+  "logout.token_check": "used logout token",
+  "GET /authorize": "authorization_session",
+  "POST /authorize": "authorization_session",
+  "POST /par": "pushed request",
+  "POST /sign-in": "login_session",
+  "POST /consent": "authorization_session",
+  "POST /token": "grant",
+  "POST /revoke": "grant",
+  "POST /logout": "session",
+  "GET /logout": "login_session",
+};
+
+/** What a command is about where the step alone does not say it, by operation. */
+const RECORDS_OF = {
+  "POST /sign-in get": "authorization_session",
+  "token.grant take authorization_code": "authorization_code",
+  "token.grant take refresh_token": "refresh_token",
+  "token.grant compare_and_swap refresh_token": "refresh_token",
+};
+
+/** Where a redirect leads if the answer does not say it. */
+const LEADS_TO = {
+  "GET /login": "/authorize",
+  "GET /authorize": "/callback",
+  "POST /authorize": "/callback",
+  "POST /sign-in": "/callback",
+  "POST /consent": "/callback",
+  "GET /callback": "/",
+};
+
+const own = (table, name) => (Object.hasOwn(table, name) ? table[name] : undefined);
+const named = (items, place) => items.filter((item) => item.place === place);
+
+/** A grant type or another URN without its prefix. */
+function bare(text) {
+  return text.replace(/^urn:ietf:params:oauth:[a-z-]+:/, "");
+}
+
+function pair(item) {
+  return `${item.name}=${item.name === "scope" ? "…" : bare(short(item, 48))}`;
+}
+
+/** The query of `items` as text: the parameters that say most. */
+function query(items) {
+  const shown = items.filter((item) => IN_LABEL.has(item.name)).map(pair);
+  if (items.length === 0) return "";
+  return `?${[...shown, ...(shown.length < items.length ? ["…"] : [])].join("&")}`;
+}
+
+/** The request line without its query. */
+export function requestLine(step) {
+  if (/^[A-Z]+ \//.test(step.name)) return step.name;
+  const grpc = /^(?:[\w.]*\.)?(\w+\/\w+)$/.exec(step.name);
+  if (grpc) return `gRPC ${grpc[1]}`;
+  return step.step || step.name || "Request";
+}
+
+function audience(item) {
+  const aud = item.claims?.aud;
+  const text = Array.isArray(aud) ? aud.join(" ") : aud;
+  return typeof text === "string" ? `${item.name}(aud=${text})` : item.name;
+}
+
+/** The line about the request's credential: the token that it carries, else the header. */
+function credential(items) {
+  const header = items.find((item) => item.place === "header" && /^authorization$/i.test(item.name));
+  const token = items.find((item) => item.place === "token" && item.name === "access_token");
+  const proof = items.some((item) => item.place === "header" && /^dpop$/i.test(item.name));
+  const scheme = proof ? "DPoP" : "Bearer";
+  if (token) return [`Authorization: ${scheme} ${audience(token)}`];
+  if (!header) return [];
+  return [`Authorization: ●${fingerprint(header) ?? ""}`];
+}
+
+function cookiesOf(items, header) {
+  const names = [...new Set(named(items, "cookie").map((item) => item.name))];
+  if (names.length === 0) return [];
+  return [`${header}: ${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""}`];
+}
+
+/** The tokens that a request presents as parameters. */
+function presented(items) {
+  const named = items.filter((item) => item.place === "token" && item.name !== "access_token");
+  return named.length > 0 ? [named.map(audience).join(" ")] : [];
+}
+
+function requestLabel({ step, items }) {
+  const form = named(items, "form");
+  const grant = form.find((item) => item.name === "grant_type");
+  const rest = form.filter((item) => item !== grant && IN_LABEL.has(item.name)).map(pair);
+  const line = `${requestLine(step)}${query(named(items, "query"))}${grant ? ` ${pair(grant)}` : ""}`;
+  return [line, ...(rest.length > 0 ? [rest.join(" ")] : []), ...presented(items), ...credential(items), ...cookiesOf(items, "Cookie")];
+}
+
+/** The path that a redirect leads to, with its query. */
+function location(step, items) {
+  const header = items.find((item) => item.place === "header" && /^location$/i.test(item.name));
+  const said = header && publicValue(header);
+  const path = said ? said.split(/[?#]/)[0].replace(/^https?:\/\/[^/]+(?=\/)/, "") : (own(LEADS_TO, step.name) ?? "");
+  return `${path}${query(named(items, "query"))}`;
+}
+
+function members(items) {
+  const names = [...new Set([...named(items, "token"), ...named(items, "json")].map((item) => item.name))];
+  if (names.length === 0) return "";
+  return `{${names.slice(0, 6).join(", ")}${names.length > 6 ? ", …" : ""}}`;
+}
+
+function errorOf(step, items) {
+  const said = items.find((item) => item.name === "error");
+  const code = (said && publicValue(said)) || (step.outcome !== "ok" ? step.outcome : "");
+  return code ? [code] : [];
+}
+
+function answerLabel({ step, items }) {
+  const status = Number.isInteger(step.status) ? step.status : null;
+  const cookies = cookiesOf(items, "Set-Cookie");
+  if (status !== null && status >= 300 && status < 400) return [`${status} ${location(step, items)}`.trim(), ...cookies];
+  const body = members(items);
+  const isDone = step.attributes["rpc.grpc.status_code"] === 0 || step.outcome === "ok";
+  const word = own(STATUS, status) ?? (isDone ? "OK" : "Answer");
+  const line = status === null ? body || word : `${status} ${body || own(STATUS, status) || ""}`.trim();
+  return [line, ...errorOf(step, items), ...cookies];
+}
+
+function storeLabel({ step, under }) {
+  const operation = step.attributes["db.operation.name"];
+  const said = step.attributes["db.collection.name"];
+  const record = said ?? own(RECORDS_OF, `${under?.name} ${operation} ${under?.attributes["sso.grant"]}`)
+    ?? own(RECORDS_OF, `${under?.name} ${operation}`) ?? own(RECORDS, under?.name) ?? "record";
+  const verb = own(VERBS, operation) ?? (operation ? String(operation) : "Command on");
+  return [`${verb} ${record}`];
+}
+
+function noteLabel({ step }) {
+  const lines = [step.step || step.name || "Step", ...(step.spec ? [step.spec] : [])];
+  return step.outcome !== "" && step.outcome !== "ok" ? [...lines, step.outcome] : lines;
+}
+
+/** The lines of the label of `message`: the first is the main one. */
+export function lines(message) {
+  switch (message.kind) {
+    case "user": return [own(ACTIONS, message.action) ?? "Act"];
+    case "request": return requestLabel(message);
+    case "answer": return answerLabel(message);
+    case "store": return storeLabel(message);
+    default: return noteLabel(message);
+  }
+}
+
+/** The label as one line of text. */
+export function oneLine(message) {
+  return lines(message).join(", ");
+}
+
+const TITLES = {
+  "GET /login": "Login",
+  "GET /callback": "Login",
+  "GET /authorize": "Login",
+  "POST /sign-in": "Login",
+  "POST /logout": "Sign-out",
+  "GET /logout": "Sign-out",
+  "POST /backchannel-logout": "Back-channel logout",
+  "POST /device_authorization": "Device login",
+  "GET /device": "Device login",
+  "GET /session": "Who is signed in",
+  "GET /": "A page",
+};
+
+/** The title of a group of messages. */
+export function groupTitle(group) {
+  const { first } = group;
+  const call = /^[A-Z]+ \/api[12]\//.test(first.name) ? `Call: ${first.name}` : undefined;
+  const title = own(TITLES, first.name) ?? call ?? (first.step || first.name || "Steps");
+  const where = first.kind === "request" ? ` at ${partyLabel(first.to)}` : "";
+  return `${title}${where}${group.continued ? ", continued" : ""}`;
+}
