@@ -50,7 +50,7 @@ test("the text of an arrow is between its ends, and that of a note in its box", 
 test("columns are those of the participants that occur, in the fixed order", () => {
   const { heads } = layout(JOURNEY);
   assert.deepEqual(heads.map((head) => head.party), ["user", "browser", "app1-bff", "app1-store", "idp", "idp-store", "api-1", "api-2"]);
-  heads.forEach((head, at) => assert.ok(at === 0 || head.x - heads[at - 1].x >= SIZE.pitch));
+  heads.forEach((head, at) => assert.ok(at === 0 || head.x - heads[at - 1].x > SIZE.box));
 });
 
 test("what is appended moves no row above it, and no column unless there is a new participant", () => {

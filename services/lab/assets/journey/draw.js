@@ -4,6 +4,11 @@
 import { heads, legend, lifelines, rowNode, spoken } from "./picture.js";
 import { SIZE } from "./layout.js";
 
+/** The least width of the picture, in its own units: that of a login to one app. */
+const NARROWEST = 1200;
+/** The smallest scale. The style sheet enlarges the picture to the width of its place. */
+const SMALLEST = 0.8;
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** A colour's name becomes the page's variable: light, dark and print follow by themselves. */
@@ -64,11 +69,12 @@ export class Drawing {
   /** Shows `layout`. */
   show(layout) {
     const { width, height } = layout;
-    const total = Math.max(width, 1);
-    this.head.setAttribute("viewBox", `0 0 ${total} ${SIZE.head}`);
-    this.body.setAttribute("viewBox", `0 0 ${total} ${height}`);
-    // The style sheet scales the picture by the number of its columns.
-    this.place.dataset.columns = String(Math.min(layout.heads.length, 14));
+    // Few columns stay as large as many, and many shrink no further than can be read.
+    const total = Math.max(width, NARROWEST);
+    for (const [part, tall] of [[this.head, SIZE.head], [this.body, height]]) {
+      part.setAttribute("viewBox", `0 0 ${total} ${tall}`);
+      part.setAttribute("width", String(Math.round(total * SMALLEST)));
+    }
     this.head.replaceChildren(...heads(layout).map(element));
     this.lines.replaceChildren(...lifelines(layout).map(element));
     this.update(layout, total);
@@ -105,7 +111,7 @@ export class Drawing {
     group.setAttribute("class", isNew ? "message new" : "message");
     group.setAttribute("role", "button");
     group.setAttribute("tabindex", "-1");
-    group.setAttribute("aria-label", spoken(row.message));
+    group.setAttribute("aria-label", spoken(row));
     group.dataset.key = row.key;
     group.addEventListener("focus", () => {
       this.mark(row.key, false);
@@ -156,6 +162,11 @@ export class Drawing {
     if (key === null) return;
     this.mark(key, true);
     this.onOpen(key);
+  }
+
+  /** The message in focus, if one is. */
+  focused() {
+    return this.rows.contains(document.activeElement) ? this.current : null;
   }
 
   /** The message `by` places after the current one. */

@@ -8,14 +8,24 @@ import { groupTitle, lines } from "./wording.js";
 
 /** Sizes in px of the picture. */
 export const SIZE = Object.freeze({
-  pitch: 226, main: 14, mainLine: 19, sub: 12.5, subLine: 17, note: 13, noteLine: 18, noteWidth: 208, title: 15,
-  badge: 11, head: 64, box: 150,
+  pitch: 226, main: 15, mainLine: 20, sub: 13, subLine: 18, note: 14, noteLine: 19, noteWidth: 208, title: 15,
+  badge: 11, head: 62, box: 150,
 });
 
 /** The most characters of a label that are laid out. */
 const MAX_LABEL = 400;
 /** Space between a lifeline and a label, at both of its ends. */
-const BESIDE = 16;
+const BESIDE = 15;
+
+/** How wide the space between two neighbours is, in pitches. The browser's messages to an
+    app say most, a user's say least. */
+const SPACES = { "user browser": 0.82, "browser app1-bff": 1.5 };
+
+/** The space between `left` and `right`, of which `left` has the lower rank. */
+function space(left, right) {
+  if (neighbours(left, right)) return (SPACES[`${left} ${right}`] ?? 1) * SIZE.pitch;
+  return (isStore(left) ? 1 : 2) * SIZE.pitch;
+}
 
 /** The x of each column. Two participants that are no neighbours in the fixed order have
     room for a label of two columns, so that no label changes if one comes between them. */
@@ -25,7 +35,7 @@ function columnsOf(participants) {
   let x = participants.length > 0 ? edge(participants[0]) : 0;
   participants.forEach((party, at) => {
     const before = participants[at - 1];
-    if (at > 0) x += (neighbours(before, party) || isStore(before) ? 1 : 2) * SIZE.pitch;
+    if (at > 0) x += space(before, party);
     columns.set(party, x);
   });
   const total = participants.length > 0 ? x + edge(participants.at(-1)) : 0;
@@ -38,9 +48,8 @@ function neighbours(a, b) {
 
 /** The room for the label of an arrow between `from` and `to`. It depends on these two alone. */
 function roomBetween(from, to) {
-  const left = rank(from) < rank(to) ? from : to;
-  const isNear = neighbours(from, to) || rank(from) === rank(to) || isStore(left);
-  return (isNear ? 1 : 2) * SIZE.pitch - 2 * BESIDE;
+  const [left, right] = rank(from) < rank(to) ? [from, to] : [to, from];
+  return (rank(from) === rank(to) ? SIZE.pitch : space(left, right)) - 2 * BESIDE;
 }
 
 /** A block of text below `top`: its lines with their places, and its height. */
@@ -92,9 +101,11 @@ function noteRow(message, columns, top) {
 /** A title across all columns, with a rule below it. */
 function titleRow(group, total, top, first) {
   const y = top + (first ? 22 : 38);
-  const [text] = wrap(groupTitle(group).slice(0, MAX_LABEL), Math.max(total - 12, SIZE.pitch), SIZE.title, "sans", 1);
+  // Bold text is wider.
+  const size = SIZE.title * 1.1;
+  const [text] = wrap(groupTitle(group).slice(0, MAX_LABEL), Math.max(total - 12, SIZE.pitch), size, "sans", 1);
   const label = [{ text, x: 6, y, size: SIZE.title, role: "title" }];
-  const box = { x: 6, y: y - 15, w: width(text, SIZE.title, "sans"), h: 20 };
+  const box = { x: 6, y: y - 15, w: width(text, size, "sans"), h: 20 };
   return { type: "title", key: group.key, top, height: y + 16 - top, label, rule: y + 8, boxes: [box] };
 }
 

@@ -143,15 +143,15 @@ class Page {
     this.choose(key, true);
   }
 
-  /** The presenter's next or former step. */
+  /** The presenter's next or former step: at first the one in focus, or the first of all. */
   move(by) {
     const { messages } = this.arranged;
-    const now = messages.findIndex((message) => message.key === this.chosen);
-    const next = now < 0 ? (by > 0 ? 0 : messages.length - 1) : Math.min(messages.length - 1, Math.max(0, now + by));
-    if (messages[next]) {
-      this.drawing.mark(messages[next].key, false);
-      this.choose(messages[next].key, false);
-    }
+    const from = this.chosen ?? this.drawing.focused();
+    const now = messages.findIndex((message) => message.key === from);
+    const next = this.chosen === null ? Math.max(0, now) : Math.min(messages.length - 1, Math.max(0, now + by));
+    if (!messages[next]) return;
+    this.drawing.mark(messages[next].key, false);
+    this.choose(messages[next].key, false);
   }
 
   close() {

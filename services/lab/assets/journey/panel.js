@@ -7,7 +7,7 @@ const code = (text) => element("code", "", text);
 /** A meaning with its section. */
 function meant(meaning) {
   if (!meaning) return null;
-  return element("p", "meaning", meaning.text, meaning.section ? element("span", "section", ` ${meaning.section}`) : null);
+  return element("p", "meaning", meaning.text, " ", meaning.section ? element("span", "section", meaning.section) : null);
 }
 
 export class Panel {
@@ -36,13 +36,19 @@ export class Panel {
     const close = button("Close", "plain small", this.onClose);
     this.place.replaceChildren(
       element("div", "detail-head", heading, close),
-      element("p", "said mono", detail.title),
-      ...(detail.note ? [element("p", "small muted", detail.note)] : []),
-      ...detail.rules.map(ruleOf),
-      ...this.tokens(detail),
-      ...detail.sections.map((section) => this.section(section)),
-      ...(detail.opaque.length > 0 ? [this.section({ title: "Tokens", rows: detail.opaque })] : []),
-      this.facts(detail),
+      element(
+        "div", "detail-why",
+        element("p", "said mono", detail.title),
+        detail.note ? element("p", "small muted", detail.note) : null,
+        ...detail.rules.map(ruleOf),
+      ),
+      element(
+        "div", "detail-what",
+        ...this.tokens(detail),
+        ...detail.sections.map((section) => this.section(section)),
+        detail.opaque.length > 0 ? this.section({ title: "Tokens", rows: detail.opaque }) : null,
+        this.facts(detail),
+      ),
     );
     this.place.scrollTop = 0;
     if (focus) heading.focus({ preventScroll: true });
@@ -126,16 +132,24 @@ function claims({ former, rows }) {
     head.scope = "col";
     return head;
   });
-  const body = rows.map((row) => {
-    const name = element("th", "", code(row.name));
-    name.scope = "row";
-    const values = cells(row).map((text) => element("td", "", text === null ? element("span", "muted", "absent") : code(text)));
-    if (row.changed) values.at(-1).append(element("span", "changed", "changed"));
-    values.at(-1).append(...[meant(row.meaning)].filter(Boolean));
-    return element("tr", row.changed ? "is-changed" : "", name, ...values);
-  });
+  const body = rows.flatMap((row) => claimRows(row, cells(row)));
   const table = element("table", former ? "claims two" : "claims", element("thead", "", element("tr", "", ...heads)), element("tbody", "", ...body));
-  return table;
+  const changed = rows.filter((row) => row.changed).map((row) => row.name);
+  const summary = former ? element("p", "", "Changed: ", code(changed.join(", ") || "nothing")) : null;
+  return element("div", "token", summary, table);
+}
+
+/** The values of a claim, and below them what it is for. */
+function claimRows(row, values) {
+  const name = element("th", "", code(row.name), row.changed ? element("span", "changed", "changed") : null);
+  name.scope = "row";
+  const cells = values.map((text) => element("td", "", text === null ? element("span", "muted", "absent") : code(text)));
+  const first = element("tr", row.changed ? "is-changed" : "", name, ...cells);
+  if (!row.meaning) return [first];
+  name.rowSpan = 2;
+  const why = element("td", "", meant(row.meaning));
+  why.colSpan = values.length;
+  return [first, element("tr", row.changed ? "why is-changed" : "why", why)];
 }
 
 function headerOf(rows) {

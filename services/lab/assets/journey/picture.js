@@ -4,7 +4,6 @@
 
 import { colour, label } from "./parties.js";
 import { SIZE } from "./layout.js";
-import { oneLine } from "./wording.js";
 
 const MONO = "ui-monospace, 'Cascadia Code', 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace";
 const SANS = "ui-sans-serif, system-ui, 'Segoe UI', 'Helvetica Neue', 'Noto Sans', 'DejaVu Sans', sans-serif";
@@ -22,6 +21,8 @@ const LOOKS = {
   lifeline: { stroke: "@line", "stroke-width": 1.5 },
   rule: { stroke: "@line", "stroke-width": 1.5 },
   title: { fill: "@ink", "font-family": SANS, "font-weight": 700 },
+  // Behind a text that stands across lifelines.
+  cover: { fill: "@sheet" },
   main: { fill: "@ink", "font-family": MONO, "font-weight": 600 },
   sub: { fill: "@muted", "font-family": MONO },
   note: { fill: "@ink", "font-family": SANS },
@@ -39,21 +40,22 @@ const px = (value) => Math.round(value * 10) / 10;
 
 function text(line) {
   const look = line.look ?? line.role;
-  return node("text", { x: px(line.x), y: px(line.y), "font-size": line.size, ...LOOKS[look] }, { text: line.text });
+  // The space is for the accessible name, which has the lines one after the other.
+  return node("text", { x: px(line.x), y: px(line.y), "font-size": line.size, ...LOOKS[look] }, { text: `${line.text} ` });
 }
 
 /** The boxes with the participants' names. */
 export function heads(layout) {
   return layout.heads.map(({ party, x, w, name, role, store }) => {
     const own = `@${colour(party)}`;
-    const box = { x: px(x - w / 2), y: 6, width: w, height: SIZE.head - 14, fill: store ? "@sheet" : own, stroke: own, "stroke-width": 2 };
+    const box = { x: px(x - w / 2), y: 4, width: w, height: SIZE.head - 6, fill: store ? "@sheet" : own, stroke: own, "stroke-width": 2 };
     if (store) box["stroke-dasharray"] = "6 4";
     const ink = store ? own : "@on-accent";
     return node("g", {}, {
       children: [
         node("rect", box),
-        node("text", { x: px(x), y: role ? 28 : 37, ...LOOKS.head, fill: ink }, { text: name }),
-        ...(role ? [node("text", { x: px(x), y: 46, ...LOOKS.role, fill: ink }, { text: role })] : []),
+        node("text", { x: px(x), y: role ? 29 : 38, ...LOOKS.head, fill: ink }, { text: name }),
+        ...(role ? [node("text", { x: px(x), y: 48, ...LOOKS.role, fill: ink }, { text: role })] : []),
       ],
     });
   });
@@ -87,18 +89,23 @@ function labelOf(row) {
   return written.map((one) => text(said && one.text === said ? { ...one, look: "error" } : one));
 }
 
+function cover({ x, y, w, h }) {
+  return node("rect", { x: px(x - 3), y: px(y), width: px(w + 6), height: px(h), ...LOOKS.cover }, { className: "cover" });
+}
+
 function arrow(row) {
   const { message, x1, x2, y, band } = row;
   const ink = CHANNEL[message.channel];
   const way = x2 > x1 ? 1 : -1;
   const end = x2 - way * 2;
   return [
+    cover(row.boxes[0]),
     ...(message.channel === "front" ? [node("rect", { x: px(band.x), y: px(band.y), width: px(band.w), height: px(band.h), fill: ink, "fill-opacity": 0.07 })] : []),
-    ...labelOf(row),
     line(message, x1 + way * SIZE.badge, end - way * (message.channel === "front" ? 10 : 2), y, ink),
     tip(message.channel, px(end), px(y), way, ink),
     node("circle", { cx: px(x1), cy: px(y), r: SIZE.badge, fill: message.failed ? "@bad" : ink }),
-    node("text", { x: px(x1), y: px(y + 4), ...LOOKS.number, ...(message.number > 999 ? { "font-size": 9 } : {}) }, { text: String(message.number ?? "") }),
+    node("text", { x: px(x1), y: px(y + 4), ...LOOKS.number, ...(message.number > 999 ? { "font-size": 9 } : {}) }, { text: `${message.number ?? ""} ` }),
+    ...labelOf(row),
   ];
 }
 
@@ -112,18 +119,18 @@ function note(row) {
   ];
 }
 
-/** What a reader hears at `message`. */
-export function spoken(message) {
-  const number = message.number === null ? "" : `${message.number}. `;
+/** What a reader hears at `row`: what is seen, and before it who sends to whom. */
+export function spoken({ message, label: written }) {
   const way = message.from === message.to ? label(message.from) : `${label(message.from)} to ${label(message.to)}`;
-  return `${number}${way}: ${oneLine(message)}${message.failed ? ". Failed" : ""}`;
+  const number = message.number === null ? "" : `, ${message.number}`;
+  return `${way}${number}: ${written.map((one) => one.text).join(" ")}${message.failed ? ". Failed" : ""}`;
 }
 
 /** The nodes of one row, in a group of its own. */
 export function rowNode(row, total) {
   if (row.type === "title") {
     const rule = node("line", { x1: 0, y1: px(row.rule), x2: px(total), y2: px(row.rule), ...LOOKS.rule });
-    return node("g", {}, { children: [rule, ...row.label.map(text)] });
+    return node("g", {}, { children: [cover(row.boxes[0]), rule, ...row.label.map(text)] });
   }
   const { band, box } = row;
   const at = band ? { x: band.x - 14, y: row.top + 2, width: band.w + 28, height: row.height - 4 } : { x: box.x - 3, y: box.y - 3, width: box.w + 6, height: box.h + 6 };
@@ -132,8 +139,8 @@ export function rowNode(row, total) {
 }
 
 const LEGEND = [
-  ["request", "front", "Front channel: through the browser"],
-  ["request", "back", "Back channel: service to service"],
+  ["request", "front", "Front channel"],
+  ["request", "back", "Back channel"],
   ["answer", "back", "Answer"],
   ["store", "store", "Store"],
 ];

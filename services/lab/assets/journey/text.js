@@ -42,7 +42,7 @@ export class Twin {
     };
     for (const group of arranged.groups) {
       const title = groupTitle(group);
-      keep(group.key, title, () => element("li", "twin-title", element("h3", "", title)));
+      keep(group.key, title, () => element("li", "twin-title", element("h2", "", title)));
       for (const message of arranged.messages.slice(group.from, group.to)) {
         const print = JSON.stringify([message.number, message.from, message.to, message.failed, lines(message)]);
         keep(message.key, print, () => element("li", "", entry(message, this.onOpen)));

@@ -12,7 +12,7 @@ const IN_LABEL = new Set([
 
 const ACTIONS = {
   login: "Click “Sign in”",
-  password: "Enter name and password",
+  password: "Name and password",
   consent: "Answer the consent form",
   device_code: "Type the device's code",
   device_answer: "Allow or deny the device",
@@ -26,7 +26,7 @@ const STATUS = {
 };
 
 const VERBS = {
-  get: "Load", put: "Save", put_new: "Create", compare_and_swap: "Update", take: "Load, once,", remove: "Delete",
+  get: "Load", put: "Save", put_new: "Create", compare_and_swap: "Update", take: "Load", remove: "Delete",
   increment: "Count", decrement: "Count down", lease: "Lease", release: "Release",
   add_scored: "Add to index of", remove_scored: "Remove from index of", score: "Look up in index of", range: "List",
   count_range: "Count", claim: "Claim", admit: "Admit", ping: "Ping",
@@ -124,7 +124,8 @@ function credential(items) {
 }
 
 function cookiesOf(items, header) {
-  const names = [...new Set(named(items, "cookie").map((item) => item.name))];
+  // A login's cookie has a hash in its name.
+  const names = [...new Set(named(items, "cookie").map((item) => String(item.name).replace(/_[0-9a-f]{12,}$/, "_…")))];
   if (names.length === 0) return [];
   return [`${header}: ${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""}`];
 }
@@ -180,7 +181,8 @@ function storeLabel({ step, under }) {
   const record = said ?? own(RECORDS_OF, `${under?.name} ${operation} ${under?.attributes["sso.grant"]}`)
     ?? own(RECORDS_OF, `${under?.name} ${operation}`) ?? own(RECORDS, under?.name) ?? "record";
   const verb = own(VERBS, operation) ?? (operation ? String(operation) : "Command on");
-  return [`${verb} ${record}`];
+  // Read and removed in one step: nobody gets it a second time.
+  return [`${verb} ${record}${operation === "take" ? " once" : ""}`];
 }
 
 function noteLabel({ step }) {
