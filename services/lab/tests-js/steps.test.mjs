@@ -153,6 +153,14 @@ test("unknown names, missing members and circles do not stop it", () => {
   for (const message of messages) assert.equal(typeof oneLine(message), "string");
 });
 
+test("what failed is the answer, or the check inside, and no request", () => {
+  const token = step({ span: "a", kind: "request", from: "client", to: "idp", name: "POST /token", status: 400, outcome: "invalid_grant" });
+  const check = step({ span: "b", parent: "a", name: "token.grant", outcome: "invalid_grant" });
+  const { messages } = arrange([token, check]);
+  assert.deepEqual(messages.map((one) => [one.kind, one.failed]), [["request", false], ["note", true], ["answer", true]]);
+  assert.equal(oneLine(messages[2]), "400 Bad Request, invalid_grant");
+});
+
 test("2,000 steps, and steps nested deeply, are all shown", () => {
   const many = Array.from({ length: 40 }, (_, round) => JOURNEY.map((one) => ({
     ...one, trace: `${round}${one.trace}`, seq: round * 100 + one.seq, start: one.start + round * 1e8, end: one.end + round * 1e8,

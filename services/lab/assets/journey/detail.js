@@ -6,7 +6,7 @@ import { cookieAttributes, meaning } from "./meanings.js";
 import { label } from "./parties.js";
 import { rule } from "./rules.js";
 import { describeToken } from "./tokens.js";
-import { oneLine, requestLine } from "./wording.js";
+import { lines, requestLine } from "./wording.js";
 
 const CHANNELS = {
   front: "Front channel: through the browser, visible to the user and to extensions",
@@ -120,7 +120,7 @@ export function describe(message, messages, found = index(messages)) {
   const way = from === to ? label(from) : `${label(from)} → ${label(to)}`;
   const tokens = message.items.filter((item) => item.place === "token" && item.claims);
   return {
-    key: message.key, number, way, title: oneLine(message), channel: message.channel, failed: message.failed,
+    key: message.key, number, way, title: lines(message), channel: message.channel, failed: message.failed,
     rules: rules(message), facts: facts(message), partner: partner(message, messages),
     note: message.kind === "user" ? "No span records the click itself: the browser's next request shows that it happened." : null,
     sections: sections(message, found),

@@ -38,7 +38,7 @@ export class Panel {
       element("div", "detail-head", heading, close),
       element(
         "div", "detail-why",
-        element("p", "said mono", detail.title),
+        element("p", detail.channel === "inside" ? "said" : "said mono", ...detail.title.map((line) => element("span", "", line))),
         detail.note ? element("p", "small muted", detail.note) : null,
         ...detail.rules.map(ruleOf),
       ),

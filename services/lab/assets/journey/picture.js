@@ -89,6 +89,13 @@ function labelOf(row) {
   return written.map((one) => text(said && one.text === said ? { ...one, look: "error" } : one));
 }
 
+/** Where the number stands: round, and square for what failed. */
+function badge({ failed }, x, y, ink) {
+  const r = SIZE.badge;
+  if (!failed) return node("circle", { cx: x, cy: y, r, fill: ink });
+  return node("rect", { x: px(x - r), y: px(y - r), width: 2 * r, height: 2 * r, fill: "@bad" });
+}
+
 function cover({ x, y, w, h }) {
   return node("rect", { x: px(x - 3), y: px(y), width: px(w + 6), height: px(h), ...LOOKS.cover }, { className: "cover" });
 }
@@ -103,7 +110,7 @@ function arrow(row) {
     ...(message.channel === "front" ? [node("rect", { x: px(band.x), y: px(band.y), width: px(band.w), height: px(band.h), fill: ink, "fill-opacity": 0.07 })] : []),
     line(message, x1 + way * SIZE.badge, end - way * (message.channel === "front" ? 10 : 2), y, ink),
     tip(message.channel, px(end), px(y), way, ink),
-    node("circle", { cx: px(x1), cy: px(y), r: SIZE.badge, fill: message.failed ? "@bad" : ink }),
+    badge(message, px(x1), px(y), ink),
     node("text", { x: px(x1), y: px(y + 4), ...LOOKS.number, ...(message.number > 999 ? { "font-size": 9 } : {}) }, { text: `${message.number ?? ""} ` }),
     ...labelOf(row),
   ];

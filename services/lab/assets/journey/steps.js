@@ -191,7 +191,8 @@ class Writer {
     const sent = call ? union(step.request, call.request) : step.request;
     const got = call ? union(step.response, call.response) : step.response;
     const both = { call, failed: failed(step) || (call !== null && failed(call)) };
-    this.add(step, "request", from, to, { ...both, items: sent });
+    // The answer says that it failed, and the request was like any other.
+    this.add(step, "request", from, to, { ...both, failed: false, items: sent });
     if (step !== call) this.inside(step);
     this.add(step, "answer", to, from, { ...both, items: got, sent });
   }

@@ -6,6 +6,24 @@ import { mermaid } from "./mermaid.js";
 
 const at = (id) => document.getElementById(id);
 
+function closeMenu() {
+  at("take-away").open = false;
+}
+
+/** The menu closes by Escape, and by a click elsewhere. */
+function wireMenu() {
+  const menu = at("take-away");
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    event.stopPropagation();
+    closeMenu();
+    menu.querySelector("summary").focus();
+  });
+  addEventListener("click", (event) => {
+    if (!menu.contains(event.target)) closeMenu();
+  });
+}
+
 /** The name of a file of this moment. */
 function name(ending) {
   return `journey-${new Date().toISOString().slice(0, 19).replace(/[:T]/g, "-")}.${ending}`;
@@ -28,6 +46,7 @@ export function takeAway({ steps, settled, open, say }) {
     "save-recording": () => save(name("json"), new Blob([JSON.stringify(recording(steps()), null, 1)], { type: "application/json" })),
     print: () => print(),
   };
+  wireMenu();
   const run = async (way) => {
     say("");
     try {
@@ -36,9 +55,15 @@ export function takeAway({ steps, settled, open, say }) {
       say(error instanceof DOMException ? "The browser did not allow it." : error.message);
     }
   };
-  for (const [id, way] of Object.entries(ways)) at(id).addEventListener("click", () => run(way));
+  for (const [id, way] of Object.entries(ways)) {
+    at(id).addEventListener("click", () => {
+      closeMenu();
+      run(way);
+    });
+  }
   const read = (file) => run(async () => {
     if (file.size > MAX_RECORDING) throw new Error("This file is too large for a recording.");
+    closeMenu();
     open(readRecording(await file.text()), file.name.slice(0, 60));
   });
   const input = at("open-recording");
