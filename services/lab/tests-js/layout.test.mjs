@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { layOut, SIZE } from "../assets/journey/layout.js";
 import { width, wrap } from "../assets/journey/measure.js";
 import { rowNode } from "../assets/journey/picture.js";
+import { sheetsOf } from "../assets/journey/print.js";
 import { arrange } from "../assets/journey/steps.js";
 import { BFF_LOGIN, JOURNEY } from "./fixture.mjs";
 import { step } from "./support.mjs";
@@ -88,6 +89,15 @@ test("text is wrapped at separators, in as many lines as allowed", () => {
   assert.equal(cut.length, 3);
   assert.ok(cut[2].endsWith("…"));
   for (const line of cut) assert.ok(width(line, 10, "sans") <= 100, line);
+});
+
+test("on paper each row is on one sheet, in its order, and a sheet fits a page", () => {
+  const made = layout([...JOURNEY, ...LONG]);
+  const sheets = sheetsOf(made);
+  assert.ok(sheets.length > 2);
+  assert.deepEqual(sheets.flatMap((sheet) => sheet.rows), made.rows);
+  for (const { height, rows } of sheets) assert.ok(rows.length === 1 || height <= made.width * 0.52);
+  assert.deepEqual(sheetsOf(layout([])), []);
 });
 
 test("the picture is bounded, and every row of it can be drawn", () => {

@@ -44,7 +44,7 @@ export function index(messages) {
 }
 
 /** The other steps with the value of `print`. */
-export function sameAs(found, print, message) {
+function sameAs(found, print, message) {
   const others = (found.get(print) ?? []).filter((one) => one.key !== message.key && one.number !== null);
   const once = new Map(others.map((one) => [one.number, one]));
   return [...once.values()].slice(0, MOST_PLACES);

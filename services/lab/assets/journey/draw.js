@@ -3,33 +3,12 @@
 
 import { heads, legend, lifelines, rowNode, spoken } from "./picture.js";
 import { SIZE } from "./layout.js";
+import { element, svg } from "./svg.js";
 
 /** The least width of the picture, in its own units: that of a login to one app. */
 const NARROWEST = 1200;
 /** The smallest scale. The style sheet enlarges the picture to the width of its place. */
 const SMALLEST = 0.8;
-
-const SVG = "http://www.w3.org/2000/svg";
-
-/** A colour's name becomes the page's variable: light, dark and print follow by themselves. */
-function value(text) {
-  return typeof text === "string" && text.startsWith("@") ? `var(--${text.slice(1)})` : String(text);
-}
-
-function element({ tag, attrs, children = [], text, className }) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, set] of Object.entries(attrs)) made.setAttribute(name, value(set));
-  if (className) made.setAttribute("class", className);
-  if (text !== undefined) made.textContent = text;
-  made.append(...children.map(element));
-  return made;
-}
-
-function svg(className) {
-  const made = document.createElementNS(SVG, "svg");
-  made.setAttribute("class", className);
-  return made;
-}
 
 /** Writes what the kinds of arrows mean into the list `place`. */
 export function writeLegend(place) {

@@ -12,7 +12,7 @@ const SECRET = new Set([
 const LONGEST = 2000;
 
 /** Whether the value of `item` stays hidden. */
-export function isSecret(item) {
+function isSecret(item) {
   return item.place === "cookie" || item.place === "token" || SECRET.has(String(item.name ?? "").toLowerCase());
 }
 

@@ -102,7 +102,7 @@ function noteRow(message, columns, top) {
 function titleRow(group, total, top, first) {
   const y = top + (first ? 22 : 38);
   // Bold text is wider.
-  const size = SIZE.title * 1.1;
+  const size = SIZE.title * 1.14;
   const [text] = wrap(groupTitle(group).slice(0, MAX_LABEL), Math.max(total - 12, SIZE.pitch), size, "sans", 1);
   const label = [{ text, x: 6, y, size: SIZE.title, role: "title" }];
   const box = { x: 6, y: y - 15, w: width(text, size, "sans"), h: 20 };

@@ -8,7 +8,6 @@ const ENTITIES = { "#": "#35;", ";": "#59;", "<": "#lt;", ">": "#gt;", "%": "#37
 
 function escape(text) {
   return String(text)
-    // eslint-disable-next-line no-control-regex
     .replace(/[\u0000-\u001f\u007f\u2028\u2029]+/g, " ")
     .replace(/[#;<>%{}:`\\"&]/g, (character) => ENTITIES[character])
     // The word closes a block.

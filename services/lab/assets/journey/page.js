@@ -7,6 +7,7 @@ import { follow, STATES } from "./feed.js";
 import { listen } from "./keys.js";
 import { layOut } from "./layout.js";
 import { Panel } from "./panel.js";
+import { printIn } from "./print.js";
 import { arrange, MAX_STEPS } from "./steps.js";
 import { takeAway } from "./take_away.js";
 import { Twin } from "./text.js";
@@ -17,7 +18,7 @@ const GATHER = 60;
 const SETTLE = 1200;
 
 const at = (id) => document.getElementById(id);
-const narrow = matchMedia("(max-width: 48rem)");
+const narrow = matchMedia("screen and (max-width: 48rem)");
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 const SAYS = {
@@ -49,7 +50,7 @@ class Page {
     at("as-diagram").addEventListener("click", () => this.showAs(false));
     at("as-list").addEventListener("click", () => this.showAs(true));
     at("larger").addEventListener("click", () => this.larger());
-    at("keys").addEventListener("click", () => at("help").showModal());
+    at("open-help").addEventListener("click", () => at("help").showModal());
     narrow.addEventListener("change", () => this.showAs(narrow.matches));
     for (const link of document.querySelectorAll("[data-beside]")) link.addEventListener("click", (event) => beside(event, link));
     takeAway({
@@ -58,6 +59,7 @@ class Page {
       open: (steps, name) => this.replay(steps, name),
       say: (text) => this.say(text),
     });
+    printIn(at("sheets"), () => layOut(this.arranged));
     listen({
       larger: () => this.larger(),
       next: () => this.move(1),

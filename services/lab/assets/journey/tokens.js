@@ -11,7 +11,7 @@ const MOST_CLAIMS = 60;
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 
 /** A claim as text: a time with its date, a hidden value as its fingerprint. */
-export function claimText(name, value) {
+function claimText(name, value) {
   if (value === undefined) return null;
   const print = fingerprint(value);
   if (print !== null) return `●${print}`;
@@ -41,7 +41,7 @@ function order(names) {
 }
 
 /** The claims of both tokens beside each other. */
-export function compare(before, now) {
+function compare(before, now) {
   const names = order(new Set([...Object.keys(now), ...Object.keys(before ?? {})]));
   return names.map((name) => {
     const [old, value] = [before ? claimText(name, before[name]) : null, claimText(name, now[name])];

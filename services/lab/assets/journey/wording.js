@@ -223,6 +223,8 @@ const TITLES = {
 /** The title of a group of messages. */
 export function groupTitle(group) {
   const { first } = group;
+  // What a service has reported before the request itself, which has not ended yet.
+  if (first.kind === "store" || (first.kind === "check" && first.parent)) return `Part of a request at ${partyLabel(first.service)}`;
   const call = /^[A-Z]+ \/api[12]\//.test(first.name) ? `Call: ${first.name}` : undefined;
   const title = own(TITLES, first.name) ?? call ?? (first.step || first.name || "Steps");
   const where = first.kind === "request" ? ` at ${partyLabel(first.to)}` : "";
