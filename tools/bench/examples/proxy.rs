@@ -29,7 +29,7 @@ const SERVICE: &str = "proxy";
 async fn main() {
     let settings = TelemetrySettings::read(&mut Problems::new()).expect("OTEL_*");
     let telemetry = settings
-        .start(&[SERVICE], LogFormat::Text, &Trust::default())
+        .start(&[SERVICE], LogFormat::Text, &Trust::default(), None)
         .expect("a collector");
     let port = env::var("PORT").ok().and_then(|port| port.parse().ok());
     let api = env::var("API1_URL").expect("API1_URL");
