@@ -253,12 +253,12 @@ fn check_tokens(
         (
             "API1_TOKENS",
             api_1::AUDIENCE,
-            orders.introspection.is_some(),
+            orders.server.introspection.is_some(),
         ),
         (
             "API2_TOKENS",
             api_2::AUDIENCE,
-            inventory.introspection.is_some(),
+            inventory.server.introspection.is_some(),
         ),
     ] {
         if idp.issues_opaque_tokens(audience) && !introspects {
