@@ -325,7 +325,7 @@ mod tests {
         let deployment = Deployment::new(&cli.up, &common, &mut problems);
         let app = deployment.app1(&mut problems).unwrap();
         let api = deployment.api1(&mut problems).unwrap();
-        for issuer in [&app.issuer, &api.issuer] {
+        for issuer in [&app.issuer, &api.server.issuer] {
             assert_eq!(issuer.name(), "https://idp.example.com");
             let token = issuer.reach("https://idp.example.com/token");
             assert_eq!(token, "http://127.0.0.1:8181/token");
