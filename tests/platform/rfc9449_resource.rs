@@ -61,6 +61,25 @@ async fn rfc9449_7_1_a_bound_token_is_taken_with_a_proof_of_its_key() {
     }
 }
 
+/// A HEAD request is served as a GET without its body; its proof names HEAD.
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9449_4_2_the_proof_of_a_head_request_names_head() {
+    let platform = Platform::start().await;
+    let key = new_key();
+    let (machine, token) = bound(&platform, &key, API1).await;
+    let party = Party::my_spa(&platform).with_key(&key);
+    let tokens = party.tokens(&mut party.cli(), &[]).await;
+    let userinfo = format!("{}/userinfo", platform.issuer());
+    let resource = format!("{}/resource", platform.url(Site::Api1));
+    for (machine, url, token) in [
+        (&machine, resource, token),
+        (&party.machine, userinfo, tokens.text("access_token")),
+    ] {
+        let answer = machine.call_bound(Method::HEAD, &url, &token).await;
+        assert_eq!(answer.status, 200, "{url}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rfc9449_7_2_a_bound_token_as_a_bearer_token_is_refused() {
     let platform = Platform::start().await;

@@ -64,9 +64,11 @@ pub mod jwt_type {
     pub const TOKEN_INTROSPECTION: &str = "token-introspection+jwt";
     /// OIDC Core defines none; RFC 7519 §5.1 recommends this.
     pub const JWT: &str = "JWT";
-    /// The types of assertions, where they have one (RFC 7523; the last from its revision):
-    /// a JWT for another purpose is none (RFC 8725 §3.11).
-    pub const ASSERTIONS: [&str; 2] = [JWT, "client-authentication+jwt"];
+    /// The types of a client's authentication, where it has one (RFC 7523; the last from its
+    /// revision): a JWT for another purpose is none (RFC 8725 §3.11).
+    pub const CLIENT_AUTHENTICATION: [&str; 2] = [JWT, "client-authentication+jwt"];
+    /// The types of a grant, likewise.
+    pub const AUTHORIZATION_GRANT: [&str; 2] = [JWT, "authorization-grant+jwt"];
 }
 
 /// The media type of an introspection response as a JWT (RFC 9701 §5).

@@ -13,7 +13,7 @@ use actix_web::{
     web,
 };
 use kit::x509::thumbprint;
-use web_kit::{peer_certificates, problem::Problem};
+use web_kit::{head::method_as_sent, peer_certificates, problem::Problem};
 
 use crate::{
     caller::{Caller, Presented, SentProof, Transport},
@@ -41,7 +41,7 @@ impl FromRequest for Caller {
                 authorization: &sent,
                 proof: (!proofs.is_empty()).then(|| SentProof {
                     values: &proofs,
-                    method: req.method().as_str(),
+                    method: method_as_sent(&req),
                     transport: Transport::Http,
                     path: req.path(),
                 }),

@@ -1,5 +1,6 @@
 //! HEAD is GET without the content (RFC 9110 §9.3.2): routes and guards see a GET, and the
-//! response loses its body at the end.
+//! response loses its body at the end. A proof of the request names the method as it was
+//! sent (RFC 9449 §4.2).
 
 use std::{
     convert::Infallible,
@@ -8,17 +9,31 @@ use std::{
 };
 
 use actix_web::{
+    HttpMessage as _, HttpRequest,
     body::{BodySize, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::Method,
     web::Bytes,
 };
 
+/// Marks a request that was sent as HEAD.
+struct SentAsHead;
+
+/// The method of `req` as the client sent it.
+pub fn method_as_sent(req: &HttpRequest) -> &str {
+    if req.extensions().contains::<SentAsHead>() {
+        "HEAD"
+    } else {
+        req.method().as_str()
+    }
+}
+
 /// Turns a HEAD request into a GET. Returns whether it was a HEAD request.
 pub(crate) fn as_get(req: &mut ServiceRequest) -> bool {
     let is_head = *req.method() == Method::HEAD;
     if is_head {
         req.head_mut().method = Method::GET;
+        req.extensions_mut().insert(SentAsHead);
     }
     is_head
 }

@@ -10,7 +10,7 @@ pub mod cookies;
 pub mod cors;
 pub mod device;
 pub mod failures;
-mod head;
+pub mod head;
 pub mod journey;
 mod observe;
 mod path;

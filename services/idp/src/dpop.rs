@@ -14,6 +14,7 @@ use token_verify::dpop::{
     self, BadProof, HEADER, NONCE_HEADER, Nonces, ProofTarget, UsedProofs, ValidProof,
 };
 use tonic::metadata::{MetadataMap, MetadataValue};
+use web_kit::head::method_as_sent;
 
 use crate::{Idp, derived_key::derived_key, error::OAuthError, records::RecordError};
 
@@ -56,7 +57,7 @@ impl<'r> SentProof<'r> {
         let mtls = idp.mtls.as_ref().map(|mtls| mtls.url.as_str());
         (!values.is_empty()).then(|| Self {
             values,
-            method: req.method().as_str(),
+            method: method_as_sent(req),
             bases: [idp.issuer.as_str()].into_iter().chain(mtls).collect(),
             path,
         })

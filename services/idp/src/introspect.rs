@@ -123,6 +123,12 @@ async fn introspect<'i>(
     client: &'i Client,
     params: &Params,
 ) -> Result<Introspection<'i>, OAuthError> {
+    if client.is_public() {
+        // RFC 7662 §2.1: the caller authenticates.
+        return Err(OAuthError::client(
+            "A public client may not introspect tokens.",
+        ));
+    }
     if client.introspects.is_empty() {
         let why = "This client may not introspect tokens: its configuration names no audience.";
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, why));

@@ -262,13 +262,28 @@ impl<'i> Permit<'i> {
         if !token_id::is_exchanged(subject) {
             return subject.scope.intersect(&self.scope);
         }
+        let reached = self.reached_by_exchange();
         let exchanges = self.idp.settings.exchanges.iter();
         let own = exchanges.filter(|exchange| {
             exchange.client == subject.client_id && subject.aud.contains(&exchange.to)
         });
-        let given = own.flat_map(|exchange| exchange.scopes.values());
-        let given = given.fold(Scope::empty(), |all, scope| all.union(scope));
+        let given = own.fold(Scope::empty(), |all, own| all.union(&own.given(&reached)));
         subject.scope.intersect(&given)
+    }
+
+    /// The permit's scope, with all that exchanges of it, one after another, give.
+    fn reached_by_exchange(&self) -> Scope {
+        let exchanges = &self.idp.settings.exchanges;
+        let mut reached = self.scope.clone();
+        loop {
+            let more = exchanges
+                .iter()
+                .fold(reached.clone(), |all, own| all.union(&own.given(&reached)));
+            if more == reached {
+                return reached;
+            }
+            reached = more;
+        }
     }
 }
 

@@ -88,7 +88,7 @@ fn grant_of(client: &Client, access: PresentedAccess) -> Result<Grant, OAuthErro
     let unsupported = |why: &str| OAuthError::new(ErrorCode::UnsupportedTokenType, why);
     let PresentedAccess { claims, grant, .. } = access;
     if is_exchanged(&claims) {
-        let why = "An exchanged token is revoked with the token that it was exchanged for.";
+        let why = "An exchanged token is revoked with the grant that it stems from; without a grant it expires.";
         return Err(unsupported(why));
     }
     let why = "A token without a grant (client credentials, JWT bearer) cannot be revoked.";

@@ -49,11 +49,12 @@ impl Authorities {
         let now = Duration::from_secs(u64::try_from(now.secs()).unwrap_or(0));
         let now = UnixTime::since_unix_epoch(now);
         let verified = self.0.verify_client_cert(own, intermediates, now);
-        verified.map(drop).map_err(|error| refusal(&error))
+        verified.map(drop).map_err(|error| refusal(own, &error))
     }
 }
 
-fn refusal(error: &Error) -> BadCertificate {
+/// Why `own` is refused.
+fn refusal(own: &CertificateDer<'_>, error: &Error) -> BadCertificate {
     let Error::InvalidCertificate(why) = error else {
         return BadCertificate::Other(error.to_string());
     };
@@ -72,8 +73,14 @@ fn refusal(error: &Error) -> BadCertificate {
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             BadCertificate::Purpose
         }
+        // The TLS library has a code of its own for it, and no words.
+        _ if is_authority(own) => BadCertificate::Authority,
         other => BadCertificate::Other(other.to_string()),
     }
+}
+
+fn is_authority(own: &CertificateDer<'_>) -> bool {
+    x509_parser::parse_x509_certificate(own).is_ok_and(|(_, read)| read.is_ca())
 }
 
 impl fmt::Debug for Authorities {
@@ -146,6 +153,10 @@ mod tests {
         let leaf = client("a", Vec::new()).signed_by(&own, &issuer).unwrap();
         let leaf = leaf.der().to_vec();
         assert_eq!(check(&ca, &[leaf.clone(), signed], NOW), Ok(()));
+        let mut of_ca = client("a", Vec::new());
+        of_ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let chain = [ca.issue(&of_ca)];
+        assert_eq!(check(&ca, &chain, NOW), Err(BadCertificate::Authority));
         let alone = check(&ca, &[leaf], NOW);
         assert_eq!(alone, Err(BadCertificate::UnknownIssuer));
     }

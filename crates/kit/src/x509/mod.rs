@@ -41,6 +41,9 @@ pub enum BadCertificate {
     /// Its extended key usage excludes client authentication.
     #[error("the certificate is not for client authentication (extended key usage)")]
     Purpose,
+    /// Its basic constraints say that it is an authority's own.
+    #[error("the certificate is one of a certificate authority (CA:TRUE), not of a client")]
+    Authority,
     /// Anything else, in the words of the TLS library.
     #[error("the certificate is not acceptable: {0}")]
     Other(String),

@@ -159,7 +159,7 @@ impl Claims {
             jti: needed("jti")?,
             htm: needed("htm")?,
             htu: needed("htu")?,
-            iat: members.needed_seconds("iat")?,
+            iat: members.needed_date("iat")?,
             nonce: text("nonce")?,
             ath: text("ath")?,
         })

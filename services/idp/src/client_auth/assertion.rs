@@ -50,10 +50,10 @@ impl Claims {
             iss: members.needed("iss")?.to_owned(),
             sub: members.needed("sub")?.to_owned(),
             aud: members.audience("aud")?,
-            exp: members.needed_seconds("exp")?,
+            exp: members.needed_date("exp")?,
             jti: members.needed("jti")?.to_owned(),
-            iat: members.seconds("iat")?,
-            nbf: members.seconds("nbf")?,
+            iat: members.date("iat")?,
+            nbf: members.date("nbf")?,
         })
     }
 }
@@ -135,12 +135,13 @@ struct Unverified<'a> {
 }
 
 impl<'a> Unverified<'a> {
-    fn read(assertion: &'a str) -> Result<Self, String> {
+    /// Reads `assertion`, whose type is left out or one of `types`.
+    fn read(assertion: &'a str, types: &[&str]) -> Result<Self, String> {
         if assertion.len() > MAX_LEN {
             return Err("too long".to_owned());
         }
         let jwt = UnverifiedJwt::split(assertion).ok_or("not a signed JWT")?;
-        if !jwt.header.may_be_of_type(&jwt_type::ASSERTIONS) {
+        if !jwt.header.may_be_of_type(types) {
             return Err("its typ is that of a JWT for another purpose".to_owned());
         }
         let checked = jwt.header.algorithm(&ASSERTION_ALGORITHMS);
@@ -164,7 +165,7 @@ pub struct ClientAssertion {
 impl ClientAssertion {
     /// An assertion that `client` sends as its authorization (RFC 7523 §2.1).
     pub async fn of_grant(idp: &Idp, client: &Client, assertion: &str) -> Result<Self, String> {
-        let unverified = Unverified::read(assertion)?;
+        let unverified = Unverified::read(assertion, &jwt_type::AUTHORIZATION_GRANT)?;
         if unverified.claims.iss != client.client_id {
             return Err("its iss is not the client that sends it".to_owned());
         }
@@ -178,9 +179,7 @@ impl ClientAssertion {
     fn checked(idp: &Idp, claims: Claims, endpoints: &[&str]) -> Result<Self, String> {
         let now = idp.now();
         let secs = Timestamp::from_secs;
-        let own = endpoints.iter().map(|path| idp.endpoint(path));
-        let mut own = own.chain([idp.issuer.clone()]);
-        if !own.any(|own| claims.aud.contains(&own)) {
+        if !is_audience(idp, &claims.aud, endpoints) {
             return Err(format!("aud must be {}", idp.issuer));
         }
         if secs(claims.exp) + SKEW <= now {
@@ -215,6 +214,27 @@ impl ClientAssertion {
     }
 }
 
+/// Whether `aud` names this provider: by its issuer, or by the URL of one of `endpoints`
+/// (RFC 7523 §3), also at the mTLS port (RFC 8705 §5).
+fn is_audience(idp: &Idp, aud: &Audience, endpoints: &[&str]) -> bool {
+    let mtls = idp.mtls.as_ref().map(|mtls| mtls.url.as_str());
+    let mut bases = [idp.issuer.as_str()].into_iter().chain(mtls);
+    aud.contains(&idp.issuer)
+        || bases.any(|base| {
+            let mut urls = endpoints.iter().map(|path| format!("{base}{path}"));
+            urls.any(|url| aud.contains(&url))
+        })
+}
+
+/// The endpoints where clients authenticate by an assertion.
+const AUTHENTICATED: [&str; 5] = [
+    "/token",
+    "/par",
+    "/introspect",
+    "/revoke",
+    "/device_authorization",
+];
+
 pub(super) async fn authenticate<'i>(
     idp: &'i Idp,
     named: Option<&str>,
@@ -222,7 +242,8 @@ pub(super) async fn authenticate<'i>(
     from: AddrBucket,
 ) -> Result<&'i Client, OAuthError> {
     let refused = |why: &str| OAuthError::client(format!("client_assertion: {why}."));
-    let Unverified { jwt, claims } = Unverified::read(assertion).map_err(|why| refused(&why))?;
+    let read = Unverified::read(assertion, &jwt_type::CLIENT_AUTHENTICATION);
+    let Unverified { jwt, claims } = read.map_err(|why| refused(&why))?;
     let client = idp
         .settings
         .client(&claims.iss)
@@ -246,7 +267,7 @@ pub(super) async fn authenticate<'i>(
     if named.is_some_and(|named| named != client.client_id) {
         return Err(refused("client_id differs from its iss"));
     }
-    let assertion = ClientAssertion::checked(idp, claims, &["/token", "/par"]);
+    let assertion = ClientAssertion::checked(idp, claims, &AUTHENTICATED);
     let assertion = assertion.map_err(|why| refused(&why))?;
     if assertion.redeem(idp).await? {
         Ok(client)
@@ -269,7 +290,7 @@ mod tests {
         fn any_text_is_an_assertion_of_bounded_length_or_refused(text in ".{0,80}", long in 0..6000_usize) {
             let long = text.clone() + &"x".repeat(long);
             for text in [&text, &long] {
-                prop_assert!(Unverified::read(text).is_err(), "no text is a JWT by chance");
+                prop_assert!(Unverified::read(text, &[]).is_err(), "no text is a JWT by chance");
             }
         }
 
@@ -281,7 +302,7 @@ mod tests {
             let part = |json: serde_json::Value| URL_SAFE_NO_PAD.encode(json.to_string());
             let header = part(serde_json::json!({"alg": "ES256"}));
             let assertion = format!("{header}.{}.x", part(claims));
-            match Unverified::read(&assertion) {
+            match Unverified::read(&assertion, &[]) {
                 Ok(read) => prop_assert_eq!(read.claims.iss, iss),
                 // JSON has no such number.
                 Err(_) => prop_assert!(!exp.is_finite() || assertion.len() > MAX_LEN),
@@ -298,13 +319,13 @@ mod tests {
         });
         let seed = format!("{header}.{}.c2ln", part(claims.clone()));
         fuzz::run_text(&[&seed], |text| {
-            if Unverified::read(text).is_ok() {
+            if Unverified::read(text, &[]).is_ok() {
                 assert!(text.len() <= MAX_LEN && text.split('.').count() == 3);
             }
         });
         fuzz::run(&[claims.to_string()], |claims| {
             let text = format!("{header}.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
-            if let Ok(read) = Unverified::read(&text) {
+            if let Ok(read) = Unverified::read(&text, &[]) {
                 let json: serde_json::Value = serde_json::from_slice(claims).unwrap();
                 assert_eq!(json["iss"], read.claims.iss);
             }

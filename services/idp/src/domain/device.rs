@@ -169,18 +169,17 @@ impl DeviceAuthorization {
             pacing,
             ..self.clone()
         };
-        let Some(pacing) = self.pacing.in_time(now) else {
-            return (PollVerdict::TooEarly, self.pacing.slowed().map(paced));
-        };
-        match login {
-            None => (PollVerdict::Pending, Some(paced(pacing))),
-            Some(login) => {
-                let redeemed = Self {
-                    state: DeviceState::Redeemed,
-                    ..paced(pacing)
-                };
-                (PollVerdict::Allowed(login.clone()), Some(redeemed))
-            }
+        // §3.5: the pace is for a request that is still pending.
+        if let Some(login) = login {
+            let redeemed = Self {
+                state: DeviceState::Redeemed,
+                ..self.clone()
+            };
+            return (PollVerdict::Allowed(login.clone()), Some(redeemed));
+        }
+        match self.pacing.in_time(now) {
+            Some(pacing) => (PollVerdict::Pending, Some(paced(pacing))),
+            None => (PollVerdict::TooEarly, self.pacing.slowed().map(paced)),
         }
     }
 
@@ -318,6 +317,10 @@ mod tests {
         let device = pending().answered(DeviceAnswer::Allow, &login());
         let (verdict, redeemed) = device.poll(at(1));
         assert!(matches!(verdict, PollVerdict::Allowed(login) if login.sub == "alice"));
+        // §3.5: only a pending request is told to slow down.
+        let (_, polled) = pending().poll(at(0));
+        let allowed = polled.unwrap().answered(DeviceAnswer::Allow, &login());
+        assert!(matches!(allowed.poll(at(1)).0, PollVerdict::Allowed(_)));
         let (verdict, changed) = redeemed.unwrap().poll(at(2));
         assert!(matches!(verdict, PollVerdict::Redeemed) && changed.is_none());
         let (verdict, _) = device.poll(at(600));

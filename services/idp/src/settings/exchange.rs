@@ -41,6 +41,17 @@ pub struct Exchange {
     pub scopes: BTreeMap<String, Scope>,
 }
 
+impl Exchange {
+    /// The scope that a token with `scope` gets. What another issuer's scopes are worth
+    /// counts here as given: only that issuer's token says which of them it has.
+    pub fn given(&self, scope: &Scope) -> Scope {
+        let is_foreign = self.issuer.is_some();
+        let given = self.scopes.iter();
+        let given = given.filter(|(from, _)| is_foreign || scope.contains(from));
+        given.fold(Scope::empty(), |all, (_, to)| all.union(to))
+    }
+}
+
 /// RFC 8693 §1.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExchangeMode {

@@ -6,6 +6,7 @@ use oauth_types::claims::Actor;
 use super::{
     refused as subject_refused,
     subject::{self, SubjectToken},
+    unacceptable,
 };
 use crate::{
     Idp,
@@ -66,7 +67,7 @@ async fn of_token(
     if !is_own && !claims.aud.contains(&policy.from) {
         return Err(refused("it is neither this client's nor for its audience"));
     }
-    let permit = Permit::of_token(idp, claims, access.grant.as_ref())?;
+    let permit = Permit::of_token(idp, claims, access.grant.as_ref()).map_err(unacceptable)?;
     Ok(ActingParty {
         sub: permit.subject().to_owned(),
         exp: Some(claims.exp),

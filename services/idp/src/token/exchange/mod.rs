@@ -197,6 +197,14 @@ fn policy_for<'s>(
         .ok_or_else(|| target("This client may not exchange this token for that audience."))
 }
 
+/// The error for a token for which nothing may be issued now (RFC 8693 §2.2.2).
+fn unacceptable(error: OAuthError) -> OAuthError {
+    match error.code {
+        ErrorCode::InvalidGrant => OAuthError::request(error.description),
+        _ => error,
+    }
+}
+
 /// The scope of the subject token, mapped by the policy to scopes of the new audience.
 fn mapped_scope(policy: &Exchange, subject: &SubjectToken<'_>) -> Scope {
     let is_foreign = policy.issuer.is_some();

@@ -5,7 +5,7 @@ use oauth_types::{
     claims::{AccessToken, Actor, Audience, MayAct},
 };
 
-use super::{foreign, refused};
+use super::{foreign, refused, unacceptable};
 use crate::{
     Idp,
     error::OAuthError,
@@ -81,13 +81,13 @@ pub(super) async fn read<'i>(
             act: None,
             may_act: claims.may_act,
             with_email: false,
-            permit: Permit::of_mapped_user(idp, client, user)?,
+            permit: Permit::of_mapped_user(idp, client, user).map_err(unacceptable)?,
             origin: Origin::Client(client.client_id.clone()),
             sign_in: None,
         });
     }
     let PresentedAccess { claims, grant, .. } = own(idp, token, refused).await?;
-    let permit = Permit::of_token(idp, &claims, grant.as_ref())?;
+    let permit = Permit::of_token(idp, &claims, grant.as_ref()).map_err(unacceptable)?;
     let scope = permit.effective_scope(&claims);
     let origin = Origin::of(&claims);
     let AccessToken {
