@@ -92,8 +92,9 @@ function signIn(login) {
   });
   store(LOGIN, posted, 12_000_300, "idp", "get");
   const password = check(LOGIN, posted, 12_000_800, 81_000, "idp", "login.password", "The provider checks a password", "OIDC Core §3.1.2.3");
-  store(LOGIN, password, 12_001_000, "idp", "increment");
-  store(LOGIN, posted, 12_084_000, "idp", "put_new");
+  store(LOGIN, password, 12_001_000, "idp", "count");
+  store(LOGIN, posted, 12_083_000, "idp", "compare_and_swap");
+  store(LOGIN, posted, 12_084_000, "idp", "put");
   const issue = check(LOGIN, posted, 12_087_000, 2400, "idp", "authorize.code_issue", "The provider issues a code", "RFC 6749 §4.1.2", {
     attributes: { "sso.client_id": "app1", "enduser.id": "u-alice" },
   });
@@ -116,8 +117,9 @@ function redeem(callback) {
   const grant = check(LOGIN, served, 12_137_000, 12_000, "idp", "token.grant", "The provider validates the grant and issues tokens", "RFC 6749 §5", {
     attributes: { "sso.client_id": "app1", "sso.grant": "authorization_code" },
   });
-  store(LOGIN, grant, 12_137_400, "idp", "take");
-  store(LOGIN, grant, 12_139_000, "idp", "put");
+  store(LOGIN, grant, 12_137_400, "idp", "get");
+  store(LOGIN, grant, 12_138_200, "idp", "compare_and_swap");
+  store(LOGIN, grant, 12_139_000, "idp", "put_new");
   check(LOGIN, grant, 12_143_000, 900, "idp", "token.sign", "The provider signs a token", "RFC 7515 §5.1", { attributes: { "sso.audience": "https://idp.localhost/userinfo" } });
   check(LOGIN, grant, 12_145_000, 900, "idp", "token.sign", "The provider signs a token", "RFC 7515 §5.1", { attributes: { "sso.audience": "app1" } });
 }
@@ -135,7 +137,7 @@ function finish(login) {
   request(LOGIN, verify, 12_155_000, 800, "client", "idp", "GET /jwks", { step: "A client fetches the provider's keys", spec: "RFC 7517 §5", status: 200 });
   const save = check(LOGIN, callback, 12_162_000, 2600, "app1-bff", "callback.session_save", "The app stores the session, before it sets the cookie", "", { attributes: { "sso.session_mode": "stateful" } });
   store(LOGIN, save, 12_162_500, "app1-bff", "put");
-  store(LOGIN, save, 12_163_600, "app1-bff", "add_scored");
+  store(LOGIN, save, 12_163_600, "app1-bff", "rank");
 }
 
 const SESSION = hidden("cookie", "__Host-session_id", "sid222");
@@ -143,7 +145,7 @@ const LOADS = "The app opens the session of the request's cookies";
 
 function page() {
   const shows = request(PAGE, null, 12_190_000, 2100, "browser", "app1-bff", "GET /", { status: 200, store_commands: 1, request: [SESSION] });
-  const load = check(PAGE, shows, 12_190_300, 700, "app1-bff", "session.load", LOADS, "", { attributes: { "sso.session_mode": "stateful", "sso.cache_hit": false } });
+  const load = check(PAGE, shows, 12_190_300, 700, "app1-bff", "session.load", LOADS, "", { attributes: { "sso.session_mode": "stateful", "sso.cache_hit": "false" } });
   store(PAGE, load, 12_190_500, "app1-bff", "get");
 }
 
@@ -153,7 +155,7 @@ function upstream(report) {
   });
   const api = request(CALL, proxy, 40_032_000, 40_000, "client", "api-1", "GET /report", { step: "A call with an access token", spec: "RFC 6750 §2.1", status: 200 });
   check(CALL, api, 40_032_400, 600, "api-1", "api.token_check", "The API verifies the access token", "RFC 9068 §4", {
-    attributes: { "sso.audience": "https://api-1", "sso.client_id": "app1", "enduser.id": "u-alice", "sso.cache_hit": false },
+    attributes: { "sso.audience": "https://api-1", "sso.client_id": "app1", "enduser.id": "u-alice", "sso.cache_hit": "false" },
   });
   const exchange = call(CALL, api, 40_034_000, 18_000, "api-1", "idp", "api.token_exchange", "API-1 exchanges the user's token for one to API-2", "RFC 8693 §2", {
     attributes: { "sso.audience": "https://api-2", "network.protocol.name": "grpc" },
@@ -161,7 +163,7 @@ function upstream(report) {
   const issued = request(CALL, exchange, 40_036_000, 14_000, "api-1", "idp", "sso.idp.v1.TokenExchange/Exchange", {
     step: "The token exchange request", spec: "RFC 8693 §2.1",
     request: [shown("form", "grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"), shown("form", "audience", "https://api-2"), accessToken("subject_token")],
-    response: [token("access_token", "at2222", EXCHANGED, "at+jwt")], attributes: { "rpc.grpc.status_code": 0 },
+    response: [token("access_token", "at2222", EXCHANGED, "at+jwt")], attributes: { "rpc.grpc.status_code": "0" },
   });
   check(CALL, issued, 40_037_000, 12_000, "idp", "token.grant", "The provider validates the grant and issues tokens", "RFC 6749 §5", {
     attributes: { "sso.grant": "urn:ietf:params:oauth:grant-type:token-exchange", "sso.client_id": "api-1" },
@@ -169,7 +171,7 @@ function upstream(report) {
   const inventory = call(CALL, api, 40_053_000, 15_000, "api-1", "api-2", "api.inventory_call", "API-1 calls API-2 with the exchanged token, or with its own", "RFC 6750 §2.1", {
     request: [token("access_token", "at2222", EXCHANGED, "at+jwt")], attributes: { "rpc.system": "grpc", "rpc.method": "List" },
   });
-  const list = request(CALL, inventory, 40_055_000, 11_000, "client", "api-2", "sso.inventory.v1.Inventory/List", { step: "A call with an access token", spec: "RFC 6750 §2.1", attributes: { "rpc.grpc.status_code": 0 } });
+  const list = request(CALL, inventory, 40_055_000, 11_000, "client", "api-2", "sso.inventory.v1.Inventory/List", { step: "A call with an access token", spec: "RFC 6750 §2.1", attributes: { "rpc.grpc.status_code": "0" } });
   check(CALL, list, 40_055_400, 500, "api-2", "api.token_check", "The API verifies the access token", "RFC 9068 §4", { attributes: { "sso.audience": "https://api-2", "sso.client_id": "api-1", "enduser.id": "u-alice" } });
 }
 
@@ -177,7 +179,7 @@ function report() {
   const asked = request(CALL, null, 40_000_000, 78_000, "browser", "app1-bff", "GET /api1/report", {
     step: "A call with the session's cookie", status: 200, store_commands: 2, request: [SESSION],
   });
-  const load = check(CALL, asked, 40_000_300, 700, "app1-bff", "session.load", LOADS, "", { attributes: { "sso.session_mode": "stateful", "sso.cache_hit": false } });
+  const load = check(CALL, asked, 40_000_300, 700, "app1-bff", "session.load", LOADS, "", { attributes: { "sso.session_mode": "stateful", "sso.cache_hit": "false" } });
   store(CALL, load, 40_000_500, "app1-bff", "get");
   const wanted = check(CALL, asked, 40_001_500, 27_000, "app1-bff", "tokens.access_token", "The app gets an access token for one audience, from the session or by a renewal", "RFC 8707 §2.2", {
     attributes: { "sso.audience": "https://api-1", "sso.token_source": "minted", "sso.session_mode": "stateful" },

@@ -43,7 +43,7 @@ test("every parameter, header and cookie of a login has its meaning", () => {
 test("the panel says which step has the same value: the state that left is the one that came back", () => {
   const [query] = detail("GET /callback", "request").sections.filter((section) => section.title === "Parameters in the address");
   const state = query.rows.find((row) => row.name === "state");
-  assert.deepEqual(state.same.map((one) => one.number), [5, 6, 15]);
+  assert.deepEqual(state.same.map((one) => one.number), [4, 5, 13]);
   assert.equal(state.value, null);
   const idToken = detail("POST /token", "answer").tokens.find((token) => token.name === "id_token");
   assert.equal(idToken.rows.find((row) => row.name === "nonce").now, "●n0nce1");

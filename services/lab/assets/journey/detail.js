@@ -6,7 +6,7 @@ import { cookieAttributes, meaning } from "./meanings.js";
 import { label } from "./parties.js";
 import { rule } from "./rules.js";
 import { describeToken } from "./tokens.js";
-import { lines, requestLine } from "./wording.js";
+import { commandWords, lines, requestLine } from "./wording.js";
 
 const CHANNELS = {
   front: "Front channel: through the browser, visible to the user and to extensions",
@@ -66,6 +66,16 @@ function itemRow(item, message, found) {
   };
 }
 
+/** The commands of an arrow to a store, each with its time. */
+function commandsOf({ commands = [] }) {
+  const rows = commands.map((one) => ({
+    name: commandWords(one), value: [duration(one.step.micros), failureOf(one.step)].filter(Boolean).join(", "), print: null, size: null, meaning: null, same: [],
+  }));
+  return { title: "Commands", rows };
+}
+
+const failureOf = (step) => (step.outcome === "ok" ? "" : step.outcome);
+
 function sections(message, found) {
   const listed = PLACES.map(([place, title]) => ({
     title: message.kind === "answer" && place === "query" ? "Parameters of the redirect" : title,
@@ -75,7 +85,7 @@ function sections(message, found) {
     ...itemRow(item, message, found), attributes: cookieAttributes(item.attributes),
   }));
   const sets = message.kind === "answer" ? "Cookies that the browser is to store" : "Cookies that the browser sent";
-  return [...listed, { title: sets, rows: cookies }].filter((section) => section.rows.length > 0);
+  return [commandsOf(message), ...listed, { title: sets, rows: cookies }].filter((section) => section.rows.length > 0);
 }
 
 /** What is written as a heading or elsewhere, so that it is no attribute of its own. */

@@ -11,8 +11,12 @@ const SECRET = new Set([
 /** The most characters of a value on the page. */
 const LONGEST = 2000;
 
+/** The schemes of a header Authorization, which are all that is shown of it. */
+const SCHEMES = /^(Bearer|DPoP|Basic)$/i;
+
 /** Whether the value of `item` stays hidden. */
 function isSecret(item) {
+  if (item.place === "header" && /^authorization$/i.test(item.name)) return !SCHEMES.test(item.value);
   return item.place === "cookie" || item.place === "token" || SECRET.has(String(item.name ?? "").toLowerCase());
 }
 

@@ -3,7 +3,7 @@
 /** All participants, in the order of their columns. */
 const ORDER = [
   "user", "browser", "app1-bff", "app1-store", "app2-bff", "app2-store", "spa", "terminal",
-  "idp", "idp-store", "api-1", "api-2", "evil", "client",
+  "idp", "idp-store", "api-1", "api-1-store", "api-2", "api-2-store", "evil", "client",
 ];
 
 const KNOWN = {
@@ -18,7 +18,9 @@ const KNOWN = {
   idp: ["IdP", "idp"],
   "idp-store": ["IdP store", "idp"],
   "api-1": ["API-1", "api-1"],
+  "api-1-store": ["API-1 store", "api-1"],
   "api-2": ["API-2", "api-2"],
+  "api-2-store": ["API-2 store", "api-2"],
   evil: ["Attacker", "evil"],
   client: ["Client", "lab"],
 };
@@ -35,7 +37,9 @@ const ROLES = {
   idp: "identity provider",
   "idp-store": "sessions, codes",
   "api-1": "orders",
+  "api-1-store": "orders",
   "api-2": "inventory",
+  "api-2-store": "stock",
   evil: "another site",
 };
 

@@ -12,8 +12,9 @@ const PATIENCE = 1_000_000;
 /** Steps nested deeper than this are listed after the exchange, not inside it. */
 const DEEPEST = 200;
 
-/** Requests that every page makes and that are no step of a protocol. */
-const NOISE = /^(GET|HEAD) \/(assets\/|livez|readyz|healthz|metrics|favicon)/;
+/** Requests that are no step of a protocol: files, probes, the stream by which a page learns
+    that its session has ended, and the way into the journey itself. */
+const NOISE = /^(GET|HEAD) \/(assets\/|docs\/ui\/|readyz|healthz|metrics|favicon|session\/events|lab\/join)/;
 
 /** What a person does so that the browser sends a request. */
 const ACTIONS = {
@@ -60,7 +61,7 @@ function indexed(raw) {
   const known = new Map();
   for (const one of raw) {
     const step = whole(one);
-    if (step && !(step.kind === "request" && NOISE.test(step.name))) known.set(identity(step), step);
+    if (step) known.set(identity(step), step);
   }
   return known;
 }
@@ -79,6 +80,13 @@ function isTop(step, parent) {
 /** Whether the steps so far leave open who sent this request. */
 function isPending(step, parent, latest) {
   return step.kind === "request" && step.from === "client" && step.parent && !parent && latest - step.end < PATIENCE;
+}
+
+/** Whether the exchange is no part of the story: it has steps only of what is left out. */
+function isNoise([first, ...rest]) {
+  if (first.kind === "request") return NOISE.test(first.name);
+  // The stream of events lasts as long as a page, and only then its own span arrives.
+  return first.parent !== null && [first, ...rest].every((step) => step.name === "session.load");
 }
 
 /** The exchanges, in order of their start: each is a list of steps that belong together. */
@@ -122,7 +130,7 @@ function channel(from, to) {
   return isFront(from) || isFront(to) ? "front" : "back";
 }
 
-export function failed(step) {
+function failed(step) {
   return (step.outcome !== "" && step.outcome !== "ok") || step.status >= 400;
 }
 
@@ -144,13 +152,14 @@ class Writer {
 
   /** A whole exchange. */
   exchange(steps) {
+    this.begin = this.messages.length;
     for (const step of steps) this.write(step, null);
     for (let next = this.deep.pop(); next; next = this.deep.pop()) this.write(...next);
   }
 
   add(step, kind, from, to, more = {}) {
     this.messages.push({
-      key: `${identity(more.call ?? step)} ${kind}`, kind, from, to, step, call: null, under: null,
+      key: `${identity(more.call ?? step)} ${kind}`, kind, from, to, step, call: null,
       channel: kind === "note" ? "inside" : channel(from, to), items: [], failed: failed(step), number: null, ...more,
     });
   }
@@ -161,8 +170,20 @@ class Writer {
     this.done.add(step);
     if (calls(step)) this.call(step);
     else if (step.kind === "request") this.request(step, under);
-    else if (step.kind === "store" && step.from !== step.to) this.add(step, "store", step.from, step.to, { under, items: step.request });
+    else if (step.kind === "store" && step.from !== step.to) this.store(step, under);
     else this.note(step);
+  }
+
+  /** A command to a store. Those that follow each other are one arrow. */
+  store(step, under) {
+    const last = this.messages.at(-1);
+    const follows = this.messages.length > this.begin && last.kind === "store" && last.from === step.from && last.to === step.to;
+    if (!follows) {
+      this.add(step, "store", step.from, step.to, { commands: [{ step, under }] });
+      return;
+    }
+    last.commands.push({ step, under });
+    last.failed ||= failed(step);
   }
 
   inside(step, which = () => true) {
@@ -259,7 +280,7 @@ export function arrange(raw, { settled = true } = {}) {
   const units = exchangesOf(known, children, settled);
   const lost = unreached(known, children, units).map((step) => [step]);
   const writer = new Writer(children);
-  const groups = grouped([...units, ...lost], writer);
+  const groups = grouped([...units, ...lost].filter((unit) => !isNoise(unit)), writer);
   let number = 0;
   for (const message of writer.messages) if (message.kind !== "note") message.number = ++number;
   return { messages: writer.messages, groups, participants: participantsOf(writer.messages), arrows: number };

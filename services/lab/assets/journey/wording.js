@@ -25,11 +25,12 @@ const STATUS = {
   500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
 };
 
-const VERBS = {
-  get: "Load", put: "Save", put_new: "Create", compare_and_swap: "Update", take: "Load", remove: "Delete",
-  increment: "Count", decrement: "Count down", lease: "Lease", release: "Release",
-  add_scored: "Add to index of", remove_scored: "Remove from index of", score: "Look up in index of", range: "List",
-  count_range: "Count", claim: "Claim", admit: "Admit", ping: "Ping",
+/** The commands that read or change a record. */
+const VERBS = { get: "Load", put: "Save", put_new: "Create", compare_and_swap: "Update", take: "Load", remove: "Delete" };
+/** The commands that keep count, order and time: a label has them only if there are no others. */
+const UPKEEP = {
+  count: "Count", uncount: "Count down", lease: "Lease", release: "Release", rank: "Add to the index of", unrank: "Remove from the index of",
+  ranked: "List", ranked_at: "Look up in the index of", ranked_count: "Count in the index of", claim: "Claim", admit: "Admit", ping: "Ping",
 };
 
 /** What a store command is about, by the step that needs it. */
@@ -64,8 +65,11 @@ const RECORDS = {
 /** What a command is about where the step alone does not say it, by operation. */
 const RECORDS_OF = {
   "POST /sign-in get": "authorization_session",
-  "token.grant take authorization_code": "authorization_code",
-  "token.grant take refresh_token": "refresh_token",
+  "POST /sign-in compare_and_swap": "authorization_session",
+  "POST /sign-in take": "authorization_session",
+  "POST /sign-in remove": "sign-in attempts",
+  "token.grant get authorization_code": "authorization_code",
+  "token.grant compare_and_swap authorization_code": "authorization_code",
   "token.grant compare_and_swap refresh_token": "refresh_token",
 };
 
@@ -112,15 +116,14 @@ function audience(item) {
   return typeof text === "string" ? `${item.name}(aud=${text})` : item.name;
 }
 
-/** The line about the request's credential: the token that it carries, else the header. */
+/** The line about the request's credential: its scheme, and the token that it carries. */
 function credential(items) {
   const header = items.find((item) => item.place === "header" && /^authorization$/i.test(item.name));
-  const token = items.find((item) => item.place === "token" && item.name === "access_token");
-  const proof = items.some((item) => item.place === "header" && /^dpop$/i.test(item.name));
-  const scheme = proof ? "DPoP" : "Bearer";
-  if (token) return [`Authorization: ${scheme} ${audience(token)}`];
-  if (!header) return [];
-  return [`Authorization: ●${fingerprint(header) ?? ""}`];
+  const token = items.find((item) => item.name === "access_token" && (item.place === "token" || item.place === "header"));
+  const proof = items.some((item) => /^dpop$/i.test(item.name));
+  if (!header && !token) return [];
+  const scheme = (header && publicValue(header)) || (proof ? "DPoP" : "Bearer");
+  return [`Authorization: ${scheme} ${token ? audience(token) : `●${fingerprint(header) ?? ""}`}`];
 }
 
 function cookiesOf(items, header) {
@@ -130,9 +133,11 @@ function cookiesOf(items, header) {
   return [`${header}: ${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""}`];
 }
 
-/** The tokens that a request presents as parameters. */
+/** The tokens that a request is about. How a client authenticates is in the panel. */
+const PRESENTED = new Set(["subject_token", "actor_token", "assertion", "logout_token", "id_token_hint"]);
+
 function presented(items) {
-  const named = items.filter((item) => item.place === "token" && item.name !== "access_token");
+  const named = items.filter((item) => item.place === "token" && PRESENTED.has(item.name));
   return named.length > 0 ? [named.map(audience).join(" ")] : [];
 }
 
@@ -169,20 +174,32 @@ function answerLabel({ step, items }) {
   const cookies = cookiesOf(items, "Set-Cookie");
   if (status !== null && status >= 300 && status < 400) return [`${status} ${location(step, items)}`.trim(), ...cookies];
   const body = members(items);
-  const isDone = step.attributes["rpc.grpc.status_code"] === 0 || step.outcome === "ok";
+  const isDone = String(step.attributes["rpc.grpc.status_code"]) === "0" || step.outcome === "ok";
   const word = own(STATUS, status) ?? (isDone ? "OK" : "Answer");
   const line = status === null ? body || word : `${status} ${body || own(STATUS, status) || ""}`.trim();
   return [line, ...errorOf(step, items), ...cookies];
 }
 
-function storeLabel({ step, under }) {
+/** What one command does, in words. */
+export function commandWords({ step, under }) {
   const operation = step.attributes["db.operation.name"];
   const said = step.attributes["db.collection.name"];
   const record = said ?? own(RECORDS_OF, `${under?.name} ${operation} ${under?.attributes["sso.grant"]}`)
     ?? own(RECORDS_OF, `${under?.name} ${operation}`) ?? own(RECORDS, under?.name) ?? "record";
-  const verb = own(VERBS, operation) ?? (operation ? String(operation) : "Command on");
+  const verb = own(VERBS, operation) ?? own(UPKEEP, operation) ?? (operation ? String(operation) : "Command on");
   // Read and removed in one step: nobody gets it a second time.
-  return [`${verb} ${record}${operation === "take" ? " once" : ""}`];
+  return `${verb} ${record}${operation === "take" ? " once" : ""}`;
+}
+
+/** The most commands that a label names. */
+const MOST_NAMED = 4;
+
+function storeLabel({ commands }) {
+  const main = commands.filter(({ step }) => own(VERBS, step.attributes["db.operation.name"]));
+  const all = new Set((main.length > 0 ? main : commands.slice(0, 1)).map(commandWords));
+  const named = [...all].filter((words) => !all.has(`${words} once`));
+  const shown = named.length > MOST_NAMED ? [...named.slice(0, MOST_NAMED), "…"] : named;
+  return [shown.join(", "), ...(commands.length > 1 ? [`${commands.length} commands`] : [])];
 }
 
 function noteLabel({ step }) {
