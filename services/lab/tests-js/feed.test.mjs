@@ -69,4 +69,7 @@ test("the end of a journey is final", () => {
   source.emit("error");
   assert.equal(seen.states.at(-1), "ended");
   assert.equal(source.readyState, 2);
+  const full = started();
+  full.sources[0].emit("end", '{"reason":"full"}');
+  assert.equal(full.seen.states.at(-1), "full");
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { arrange, MAX_STEPS } from "../assets/journey/steps.js";
+import { arrange, MAX_STEPS, part, partsOf } from "../assets/journey/steps.js";
 import { oneLine } from "../assets/journey/wording.js";
 import { BFF_LOGIN, EXCHANGE, JOURNEY, shuffled } from "./fixture.mjs";
 import { permutations, step, written } from "./support.mjs";
@@ -126,6 +126,17 @@ test("a trace is a group; one that another interrupts goes on in a second group"
   const { groups } = arrange([visit(1, "t1", "a", 0), visit(2, "t2", "b", 10), visit(3, "t1", "c", 20, "a"), visit(4, "t1", "d", 30, "a")]);
   assert.deepEqual(groups.map(({ trace, continued }) => [trace, continued]), [["t1", false], ["t2", false], ["t1", true]]);
   assert.deepEqual(arrange(JOURNEY).groups.length, 3);
+});
+
+test("a part has the messages of its trace alone, with their numbers and participants", () => {
+  const all = arrange(JOURNEY);
+  const parts = partsOf(all);
+  assert.deepEqual(parts.map((one) => one.number), [1, 24, 27]);
+  const shown = parts.map((one) => part(all, one.id));
+  assert.deepEqual(shown.flatMap((one) => one.messages), all.messages);
+  assert.deepEqual(shown[1].participants, ["browser", "app1-bff", "app1-store"]);
+  assert.deepEqual(shown[1].messages.map((one) => one.number), [24, null, 25, 26]);
+  assert.deepEqual(part(all, "unknown").messages, []);
 });
 
 test("commands to a store that follow each other are one arrow, named by what they read and change", () => {

@@ -1,7 +1,7 @@
 // The stream of steps from the lab's server.
 
 /** The states of the stream. */
-export const STATES = Object.freeze({ connecting: "connecting", live: "live", none: "none", ended: "ended" });
+export const STATES = Object.freeze({ connecting: "connecting", live: "live", none: "none", ended: "ended", full: "full" });
 
 /** Between two attempts after the server has refused, in ms: the first, and the longest. */
 const FIRST_PAUSE = 2000;
@@ -34,7 +34,7 @@ export function follow({ onStep, onState, url = "/journey/events", open = (at) =
       const step = parse(event.data);
       if (step) onStep(step);
     });
-    source.addEventListener("end", () => stop(STATES.ended));
+    source.addEventListener("end", (event) => stop(parse(event.data)?.reason === "full" ? STATES.full : STATES.ended));
     source.addEventListener("error", failed);
   };
   const failed = () => {
@@ -54,11 +54,11 @@ export function follow({ onStep, onState, url = "/journey/events", open = (at) =
   return () => stop(null);
 }
 
-/** The step of an event's data, or `null`. */
+/** The object in an event's data, or `null`. */
 function parse(data) {
   try {
-    const step = JSON.parse(data);
-    return step !== null && typeof step === "object" ? step : null;
+    const read = JSON.parse(data);
+    return read !== null && typeof read === "object" ? read : null;
   } catch {
     return null;
   }

@@ -7,6 +7,7 @@ import { follow, STATES } from "./feed.js";
 import { listen } from "./keys.js";
 import { layOut } from "./layout.js";
 import { Panel } from "./panel.js";
+import { Parts } from "./parts.js";
 import { printIn } from "./print.js";
 import { arrange, MAX_STEPS } from "./steps.js";
 import { takeAway } from "./take_away.js";
@@ -26,6 +27,7 @@ const SAYS = {
   [STATES.live]: "Live",
   [STATES.none]: "No journey yet",
   [STATES.ended]: "The journey has ended",
+  [STATES.full]: "The journey has as many steps as fit",
 };
 
 class Page {
@@ -34,6 +36,8 @@ class Page {
     this.scroller = at("diagram");
     this.steps = new Map();
     this.arranged = arrange([]);
+    this.shown = this.arranged;
+    this.parts = new Parts(at("part"), () => this.draw());
     this.chosen = null;
     this.asList = narrow.matches;
     this.drawing = new Drawing(this.scroller, { onOpen: (key) => this.choose(key, true) });
@@ -41,9 +45,17 @@ class Page {
     this.panel = new Panel(at("detail"), { onGo: (key) => this.go(key), onClose: () => this.close() });
     writeLegend(at("legend"));
     this.wire();
-    this.state(STATES.connecting);
-    this.stop = follow({ onStep: (step) => this.take(step), onState: (state) => this.state(state) });
+    this.stop = this.begin();
     this.showAs(this.asList);
+  }
+
+  /** Follows this browser's journey, if it has one. Returns what ends that. */
+  begin() {
+    if (this.root.dataset.started !== "true") {
+      this.state(STATES.none);
+      return () => {};
+    }
+    return follow({ onStep: (step) => this.take(step), onState: (state) => this.state(state) });
   }
 
   wire() {
@@ -55,11 +67,11 @@ class Page {
     for (const link of document.querySelectorAll("[data-beside]")) link.addEventListener("click", (event) => beside(event, link));
     takeAway({
       steps: () => [...this.steps.values()],
-      settled: () => arrange([...this.steps.values()]),
+      settled: () => this.parts.shown(arrange([...this.steps.values()])),
       open: (steps, name) => this.replay(steps, name),
       say: (text) => this.say(text),
     });
-    printIn(at("sheets"), () => layOut(this.arranged));
+    printIn(at("sheets"), () => layOut(this.shown));
     listen({
       larger: () => this.larger(),
       next: () => this.move(1),
@@ -83,15 +95,21 @@ class Page {
     this.pending = null;
     const isAtEnd = this.scroller.scrollTop + this.scroller.clientHeight >= this.scroller.scrollHeight - 80;
     this.arranged = arrange([...this.steps.values()], { settled });
-    this.drawing.show(layOut(this.arranged));
-    this.twin.show(this.arranged);
-    this.twin.reachable(this.asList);
-    this.drawing.select(this.chosen);
+    this.draw();
     const isEmpty = this.arranged.messages.length === 0;
     at("empty").hidden = !isEmpty;
     at("stage").hidden = isEmpty;
     at("count").textContent = isEmpty ? "" : `${this.arranged.arrows} arrows${this.steps.size >= MAX_STEPS ? `; only the first ${MAX_STEPS} steps are shown` : ""}`;
     if (isAtEnd && this.chosen === null) this.scroller.scrollTo({ top: this.scroller.scrollHeight, behavior: calm.matches ? "auto" : "smooth" });
+  }
+
+  /** Draws the chosen part of what is known. */
+  draw() {
+    this.shown = this.parts.shown(this.arranged);
+    this.drawing.show(layOut(this.shown));
+    this.twin.show(this.shown);
+    this.twin.reachable(this.asList);
+    this.drawing.select(this.chosen);
   }
 
   state(state) {
@@ -141,13 +159,17 @@ class Page {
 
   /** From the panel to another step, whose panel opens. */
   go(key) {
+    if (!this.shown.messages.some((message) => message.key === key)) {
+      this.parts.all();
+      this.draw();
+    }
     this.drawing.mark(key, false);
     this.choose(key, true);
   }
 
   /** The presenter's next or former step: at first the one in focus, or the first of all. */
   move(by) {
-    const { messages } = this.arranged;
+    const { messages } = this.shown;
     const from = this.chosen ?? this.drawing.focused();
     const now = messages.findIndex((message) => message.key === from);
     const next = this.chosen === null ? Math.max(0, now) : Math.min(messages.length - 1, Math.max(0, now + by));

@@ -285,3 +285,25 @@ export function arrange(raw, { settled = true } = {}) {
   for (const message of writer.messages) if (message.kind !== "note") message.number = ++number;
   return { messages: writer.messages, groups, participants: participantsOf(writer.messages), arrows: number };
 }
+
+/** What the groups of `arranged` belong to, each once: a trace, with the first of its groups. */
+export function partsOf(arranged) {
+  const parts = new Map();
+  for (const group of arranged.groups) {
+    const id = group.trace || group.key;
+    if (!parts.has(id)) parts.set(id, { id, group, number: arranged.messages[group.from].number });
+  }
+  return [...parts.values()];
+}
+
+/** Only the part `id` of `arranged`, with its numbers and without the columns of the others. */
+export function part(arranged, id) {
+  const messages = [];
+  const groups = [];
+  for (const group of arranged.groups.filter((one) => (one.trace || one.key) === id)) {
+    const from = messages.length;
+    messages.push(...arranged.messages.slice(group.from, group.to));
+    groups.push({ ...group, from, to: messages.length });
+  }
+  return { messages, groups, participants: participantsOf(messages), arrows: messages.filter((one) => one.number !== null).length };
+}

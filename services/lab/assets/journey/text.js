@@ -6,7 +6,12 @@ import { label } from "./parties.js";
 import { groupTitle, lines } from "./wording.js";
 
 /** Words for what the diagram says by shape. */
-const HOW = { request: "", answer: "answer", store: "store", note: "inside", user: "" };
+const HOW = { request: "", answer: "answer", store: "", note: "inside", user: "" };
+
+/** `text` in parts between which a line may break: before each parameter. */
+function broken(text) {
+  return text.split(/(?=[?&])/).flatMap((part, at) => (at === 0 ? [part] : [element("wbr", ""), part]));
+}
 
 function entry(message, onOpen) {
   const [first, ...rest] = lines(message);
@@ -15,7 +20,7 @@ function entry(message, onOpen) {
   const line = element(
     "button", `line is-${message.channel} ${message.failed ? "is-failed" : ""}`,
     element("span", "number", message.number === null ? "" : String(message.number)),
-    element("span", "line-text", element("span", "way", words), element("span", message.kind === "note" ? "label" : "label mono", first),
+    element("span", "line-text", element("span", "way", words), element("span", message.kind === "note" ? "label" : "label mono", ...broken(first)),
       ...rest.map((text) => element("span", message.kind === "note" ? "rest" : "rest mono", text))),
   );
   line.type = "button";

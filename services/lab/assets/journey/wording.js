@@ -123,14 +123,21 @@ function credential(items) {
   const proof = items.some((item) => /^dpop$/i.test(item.name));
   if (!header && !token) return [];
   const scheme = (header && publicValue(header)) || (proof ? "DPoP" : "Bearer");
-  return [`Authorization: ${scheme} ${token ? audience(token) : `●${fingerprint(header) ?? ""}`}`];
+  const print = header && fingerprint(header);
+  return [`Authorization: ${scheme} ${token ? audience(token) : print ? `●${print}` : "…"}`];
 }
 
-function cookiesOf(items, header) {
-  // A login's cookie has a hash in its name.
-  const names = [...new Set(named(items, "cookie").map((item) => String(item.name).replace(/_[0-9a-f]{12,}$/, "_…")))];
+/** The line with the names of cookies. A login's cookie has a hash in its name. */
+function namesOf(cookies, header) {
+  const names = [...new Set(cookies.map((item) => String(item.name).replace(/^(__Host-login_|.*_(?=[0-9a-f]{12})).+$/, "$1…")))];
   if (names.length === 0) return [];
   return [`${header}: ${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""}`];
+}
+
+function cookiesSet(items) {
+  const cookies = named(items, "cookie");
+  const isGone = (item) => item.size === 0;
+  return [...namesOf(cookies.filter((item) => !isGone(item)), "Set-Cookie"), ...namesOf(cookies.filter(isGone), "Delete cookie")];
 }
 
 /** The tokens that a request is about. How a client authenticates is in the panel. */
@@ -146,7 +153,7 @@ function requestLabel({ step, items }) {
   const grant = form.find((item) => item.name === "grant_type");
   const rest = form.filter((item) => item !== grant && IN_LABEL.has(item.name)).map(pair);
   const line = `${requestLine(step)}${query(named(items, "query"))}${grant ? ` ${pair(grant)}` : ""}`;
-  return [line, ...(rest.length > 0 ? [rest.join(" ")] : []), ...presented(items), ...credential(items), ...cookiesOf(items, "Cookie")];
+  return [line, ...(rest.length > 0 ? [rest.join(" ")] : []), ...presented(items), ...credential(items), ...namesOf(named(items, "cookie"), "Cookie")];
 }
 
 /** The path that a redirect leads to, with its query. */
@@ -171,7 +178,7 @@ function errorOf(step, items) {
 
 function answerLabel({ step, items }) {
   const status = Number.isInteger(step.status) ? step.status : null;
-  const cookies = cookiesOf(items, "Set-Cookie");
+  const cookies = cookiesSet(items);
   if (status !== null && status >= 300 && status < 400) return [`${status} ${location(step, items)}`.trim(), ...cookies];
   const body = members(items);
   const isDone = String(step.attributes["rpc.grpc.status_code"]) === "0" || step.outcome === "ok";
@@ -199,7 +206,7 @@ function storeLabel({ commands }) {
   const all = new Set((main.length > 0 ? main : commands.slice(0, 1)).map(commandWords));
   const named = [...all].filter((words) => !all.has(`${words} once`));
   const shown = named.length > MOST_NAMED ? [...named.slice(0, MOST_NAMED), "…"] : named;
-  return [shown.join(", "), ...(commands.length > 1 ? [`${commands.length} commands`] : [])];
+  return [...shown, ...(commands.length > 1 ? [`${commands.length} commands`] : [])];
 }
 
 function noteLabel({ step }) {
