@@ -54,6 +54,9 @@ const PARAMETERS = {
   error_description: ["The reason in words, for developers.", "RFC 6749 §5.2"],
   username: ["The name that the user typed at the provider. No app sees it there.", "OIDC Core §3.1.2.3"],
   password: ["Typed at the provider alone. No app ever gets it.", "OIDC Core §3.1.2.3"],
+  authorization_session: ["Which login this form belongs to. The request itself is kept at the provider.", ""],
+  csrf_token: ["Proves that a page of this site sent the form: another site cannot read it.", ""],
+  redirect_to: ["Where the page goes next.", ""],
   return_to: ["The page of the app to which the login leads.", ""],
 };
 

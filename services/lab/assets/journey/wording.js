@@ -241,6 +241,7 @@ const TITLES = {
   "POST /device_authorization": "Device login",
   "GET /device": "Device login",
   "GET /session": "Who is signed in",
+  "GET /sessions": "The page lists the user's sessions",
   "GET /": "A page",
 };
 
@@ -251,6 +252,10 @@ export function groupTitle(group) {
   if (first.kind === "store" || (first.kind === "check" && first.parent)) return `Part of a request at ${partyLabel(first.service)}`;
   const call = /^[A-Z]+ \/api[12]\//.test(first.name) ? `Call: ${first.name}` : undefined;
   const title = own(TITLES, first.name) ?? call ?? (first.step || first.name || "Steps");
+  // A client that has no backend begins its login here.
+  const client = first.name === "GET /authorize" && first.request.find((item) => item.name === "client_id");
+  const id = client ? publicValue(client) : null;
+  if (id) return `Login of ${id}${group.continued ? ", continued" : ""}`;
   const where = first.kind === "request" ? ` at ${partyLabel(first.to)}` : "";
   return `${title}${where}${group.continued ? ", continued" : ""}`;
 }
