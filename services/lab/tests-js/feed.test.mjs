@@ -1,7 +1,7 @@
 // The stream: its states, and what it does when the server is away or has no journey.
 
 import assert from "node:assert/strict";
-import { mock, test } from "node:test";
+import { test } from "node:test";
 
 import { follow } from "../assets/journey/feed.js";
 
@@ -21,14 +21,20 @@ class Source extends EventTarget {
 function started() {
   const sources = [];
   const seen = { steps: [], states: [] };
+  const waiting = [];
   const stop = follow({
     onStep: (step) => seen.steps.push(step), onState: (state) => seen.states.push(state),
     open: () => {
       sources.push(new Source());
       return sources.at(-1);
     },
+    wait: (run, ms) => {
+      const one = { run, ms };
+      waiting.push(one);
+      return () => waiting.splice(waiting.indexOf(one), 1);
+    },
   });
-  return { sources, seen, stop };
+  return { sources, seen, stop, waiting };
 }
 
 test("steps arrive, and what is no JSON is passed over", () => {
@@ -48,18 +54,20 @@ test("a lost connection is the browser's to mend: no second one is opened", () =
   assert.deepEqual(seen.states, ["connecting", "live", "connecting", "live"]);
 });
 
-test("a refusal means that there is no journey, and is asked about again", () => {
-  mock.timers.enable({ apis: ["setTimeout"] });
-  const { sources, seen, stop } = started();
-  sources[0].readyState = 2;
-  sources[0].emit("error");
+test("a refusal means that there is no journey, and is asked about again, less and less often", () => {
+  const { sources, seen, stop, waiting } = started();
+  const refuse = () => {
+    sources.at(-1).readyState = 2;
+    sources.at(-1).emit("error");
+    return waiting.at(-1).ms;
+  };
+  assert.equal(refuse(), 2000);
   assert.deepEqual(seen.states, ["connecting", "none"]);
-  mock.timers.tick(2000);
+  waiting.pop().run();
   assert.equal(sources.length, 2);
+  assert.equal(refuse(), 4000);
   stop();
-  mock.timers.tick(600_000);
-  assert.equal(sources.length, 2);
-  mock.timers.reset();
+  assert.deepEqual(waiting, []);
 });
 
 test("the end of a journey is final", () => {

@@ -7,19 +7,25 @@ export const STATES = Object.freeze({ connecting: "connecting", live: "live", no
 const FIRST_PAUSE = 2000;
 const LONGEST_PAUSE = 30_000;
 
+/** Calls `run` after `ms`. Returns what prevents that. */
+function later(run, ms) {
+  const timer = setTimeout(run, ms);
+  return () => clearTimeout(timer);
+}
+
 /**
  * Follows the journey of this browser. `onStep(step)` is called for each step, `onState(state)`
  * for each change. Returns a function that ends it.
  */
-export function follow({ onStep, onState, url = "/journey/events", open = (at) => new EventSource(at) }) {
+export function follow({ onStep, onState, url = "/journey/events", open = (at) => new EventSource(at), wait = later }) {
   let source = null;
-  let timer = null;
+  let giveUp = () => {};
   let pause = FIRST_PAUSE;
   let over = false;
 
   const stop = (state) => {
     over = true;
-    clearTimeout(timer);
+    giveUp();
     source?.close();
     if (state) onState(state);
   };
@@ -47,7 +53,7 @@ export function follow({ onStep, onState, url = "/journey/events", open = (at) =
     // The server has refused: this browser has no journey, or has none any more.
     source.close();
     onState(STATES.none);
-    timer = setTimeout(connect, pause);
+    giveUp = wait(connect, pause);
     pause = Math.min(LONGEST_PAUSE, pause * 2);
   };
   connect();
