@@ -91,7 +91,16 @@ test("call and request are one pair of arrows, in each order of arrival", () => 
   }
 });
 
-test("a request whose caller has not arrived waits, and appears at the latest when all is settled", () => {
+test("a step waits for what caused it, and appears at the latest when all is settled", () => {
+  const note = step({ span: "n", parent: "open", name: "token.grant" });
+  const count = (raw, settled) => arrange(raw, { settled }).messages.length;
+  assert.deepEqual([count([note], false), count([note], true)], [0, 1]);
+  assert.equal(count([note, step({ span: "y", start: 300_000, end: 300_001 })], false), 2);
+  const visit = step({ span: "v", parent: "open", kind: "request", from: "browser", name: "GET /authorize" });
+  assert.equal(count([visit], false), 2);
+});
+
+test("a request whose caller has not arrived waits too", () => {
   const request = step({ span: "s", parent: "c", kind: "request", from: "client", to: "idp", name: "POST /token" });
   const call = step({ seq: 2, span: "c", kind: "call", service: "app1-bff", from: "app1-bff", to: "idp", name: "tokens.refresh" });
   const later = step({ seq: 3, span: "z", start: 2_000_000, end: 2_000_001 });
@@ -165,10 +174,11 @@ test("a step that arrives twice is one step; style sheets and probes are none", 
   assert.deepEqual(written([...JOURNEY, ...JOURNEY]), written(JOURNEY));
   const noise = ["GET /assets/{name}", "GET /readyz", "GET /session/events", "GET /lab/join"].map((name, at) => step({ span: `n${at}`, kind: "request", from: "browser", name }));
   const load = step({ span: "l", parent: "n2", name: "session.load" });
-  const read = step({ span: "m", parent: "l", kind: "store", from: "app1-bff", to: "app1-store" });
+  const read = step({ span: "m", parent: "l", kind: "store", from: "app1-bff", to: "app1-store", attributes: { "db.operation.name": "get" } });
   assert.deepEqual(written([...noise, load, read]), []);
   // The stream is open: its own span comes when the page closes.
   assert.deepEqual(written([load, read]), []);
+  assert.deepEqual(written([read]), []);
   assert.equal(written([{ ...load, name: "callback.check" }, read]).length, 2);
 });
 

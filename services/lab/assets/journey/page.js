@@ -9,14 +9,12 @@ import { layOut } from "./layout.js";
 import { Panel } from "./panel.js";
 import { Parts } from "./parts.js";
 import { printIn } from "./print.js";
-import { arrange, MAX_STEPS } from "./steps.js";
+import { arrange, MAX_STEPS, PATIENCE } from "./steps.js";
 import { takeAway } from "./take_away.js";
 import { Twin } from "./text.js";
 
 /** Steps that arrive together are drawn together, in ms. */
 const GATHER = 60;
-/** After this long without a new step nothing is waited for any more, in ms. */
-const SETTLE = 1200;
 
 const at = (id) => document.getElementById(id);
 const narrow = matchMedia("screen and (max-width: 48rem)");
@@ -86,13 +84,16 @@ class Page {
     if (this.steps.size >= MAX_STEPS && !this.steps.has(key)) return;
     this.steps.set(key, step);
     this.pending ??= setTimeout(() => this.render(false), GATHER);
-    clearTimeout(this.settling);
-    this.settling = setTimeout(() => this.render(true), SETTLE);
+    this.settling ??= setTimeout(() => this.render(true), PATIENCE / 1000);
   }
 
   render(settled) {
     clearTimeout(this.pending);
     this.pending = null;
+    if (settled) {
+      clearTimeout(this.settling);
+      this.settling = null;
+    }
     const isAtEnd = this.scroller.scrollTop + this.scroller.clientHeight >= this.scroller.scrollHeight - 80;
     this.arranged = arrange([...this.steps.values()], { settled });
     this.draw();
@@ -125,7 +126,6 @@ class Page {
   /** Shows the steps of a file in place of the stream. */
   replay(steps, name) {
     this.stop();
-    clearTimeout(this.settling);
     this.steps = new Map(steps.map((step, place) => [place, step]));
     this.close();
     this.root.dataset.state = "recording";

@@ -6,8 +6,8 @@ import { isFront, isStore, rank } from "./parties.js";
 /** The most steps that a page keeps. */
 export const MAX_STEPS = 5000;
 
-/** A step whose caller is still unknown waits this long for it, in µs. */
-const PATIENCE = 1_000_000;
+/** A step waits this long for the one that caused it, whose span ends later, in µs. */
+export const PATIENCE = 200_000;
 
 /** Steps nested deeper than this are listed after the exchange, not inside it. */
 const DEEPEST = 200;
@@ -77,16 +77,19 @@ function isTop(step, parent) {
   return step.kind === "request" && isFront(step.from) && !calls(parent);
 }
 
-/** Whether the steps so far leave open who sent this request. */
+/** Whether what caused this step has to arrive yet: then it would stand alone, and move. */
 function isPending(step, parent, latest) {
-  return step.kind === "request" && step.from === "client" && step.parent && !parent && latest - step.end < PATIENCE;
+  const isVisit = step.kind === "request" && isFront(step.from);
+  return step.parent && !parent && !isVisit && latest - step.end < PATIENCE;
 }
 
 /** Whether the exchange is no part of the story: it has steps only of what is left out. */
 function isNoise([first, ...rest]) {
   if (first.kind === "request") return NOISE.test(first.name);
-  // The stream of events lasts as long as a page, and only then its own span arrives.
-  return first.parent !== null && [first, ...rest].every((step) => step.name === "session.load");
+  // A page's stream of events begins by opening the session. It lasts as long as the page,
+  // and only then its own span arrives.
+  const isOpening = (step) => step.name === "session.load" || step.attributes["db.operation.name"] === "get";
+  return first.parent !== null && [first, ...rest].every(isOpening);
 }
 
 /** The exchanges, in order of their start: each is a list of steps that belong together. */
@@ -271,8 +274,7 @@ function participantsOf(messages) {
 }
 
 /**
- * The messages, groups and participants of `raw`. With `settled`, requests whose caller
- * never arrived are shown too.
+ * The messages, groups and participants of `raw`. With `settled`, nothing is waited for.
  */
 export function arrange(raw, { settled = true } = {}) {
   const known = indexed(raw);
