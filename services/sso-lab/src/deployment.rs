@@ -16,7 +16,7 @@ use kit::{
 };
 use token_verify::IssuerArgs;
 
-use crate::{batch::DEMO_ID, cli::UpArgs};
+use crate::{batch::DEMO_ID, cli::UpArgs, consistency::Compared};
 
 /// A service's configuration and its sockets.
 pub(crate) type Service<C> = (C, Listeners);
@@ -29,6 +29,16 @@ pub(crate) struct Services {
     pub(crate) app2: Service<app2_bff::Config>,
     pub(crate) api1: Service<api_1::Config>,
     pub(crate) api2: Service<api_2::Config>,
+}
+
+/// The configurations, as far as they could be read.
+pub(crate) struct Configs {
+    lab: Option<lab::Config>,
+    idp: Option<idp::Config>,
+    app1: Option<app1_bff::Config>,
+    app2: Option<app2_bff::Config>,
+    orders: Option<api_1::Config>,
+    inventory: Option<api_2::Config>,
 }
 
 /// What the services of this process share.
@@ -79,18 +89,43 @@ impl<'a> Deployment<'a> {
         }
     }
 
+    /// Checks the configuration of every service. Errors are added to `problems`.
+    pub(crate) fn check(&self, problems: &mut Problems) -> Configs {
+        let idp = self.idp(problems);
+        let configs = Configs {
+            lab: self.lab(idp.as_ref(), problems),
+            idp,
+            app1: self.app1(problems),
+            app2: self.app2(problems),
+            orders: self.api1(problems),
+            inventory: self.api2(problems),
+        };
+        if let (Some(idp), Some(orders), Some(inventory)) =
+            (&configs.idp, &configs.orders, &configs.inventory)
+        {
+            let bff = &self.args.bff;
+            let compared = Compared {
+                idp,
+                orders,
+                inventory,
+                methods: [&bff.bff_api1_credential, &bff.bff_api2_credential],
+            };
+            compared.check(problems);
+        }
+        configs
+    }
+
     /// Checks the configuration of every service and binds every port, before any
     /// service starts. Errors are added to `problems`.
     pub(crate) fn services(&self, problems: &mut Problems) -> Option<Services> {
-        let idp = self.idp(problems);
-        let lab = self.lab(idp.as_ref(), problems);
-        let app1 = self.app1(problems);
-        let app2 = self.app2(problems);
-        let orders = self.api1(problems);
-        let inventory = self.api2(problems);
-        if let (Some(idp), Some(orders), Some(inventory)) = (&idp, &orders, &inventory) {
-            check_tokens(idp, orders, inventory, problems);
-        }
+        let Configs {
+            lab,
+            idp,
+            app1,
+            app2,
+            orders,
+            inventory,
+        } = self.check(problems);
         // In the order of `Site::ALL`. All are bound, so that every taken port is reported.
         let bound = Listeners::bind(self.common, Site::ALL, problems);
         let [
@@ -239,34 +274,6 @@ impl<'a> Deployment<'a> {
             &self.args.proofs,
             problems,
         )
-    }
-}
-
-/// An API that gets opaque tokens has to introspect them.
-fn check_tokens(
-    idp: &idp::Config,
-    orders: &api_1::Config,
-    inventory: &api_2::Config,
-    problems: &mut Problems,
-) {
-    for (key, audience, introspects) in [
-        (
-            "API1_TOKENS",
-            api_1::AUDIENCE,
-            orders.server.introspection.is_some(),
-        ),
-        (
-            "API2_TOKENS",
-            api_2::AUDIENCE,
-            inventory.server.introspection.is_some(),
-        ),
-    ] {
-        if idp.issues_opaque_tokens(audience) && !introspects {
-            let what = format_args!(
-                "the tokens for {audience} are opaque (access_token_format in IDP_CONFIG): expected introspection"
-            );
-            problems.add(key, what);
-        }
     }
 }
 

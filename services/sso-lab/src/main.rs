@@ -7,6 +7,7 @@ mod batch;
 mod check;
 mod cli;
 mod client;
+mod consistency;
 #[cfg(feature = "up")]
 mod deployment;
 mod device;

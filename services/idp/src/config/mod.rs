@@ -102,6 +102,23 @@ impl Config {
         self.settings.has_opaque_tokens(audience)
     }
 
+    /// Whether `client_id` may get tokens for `audience` by `grant`, the grant's name in the
+    /// configuration.
+    pub fn may_get(&self, client_id: &str, grant: &str, audience: &str) -> bool {
+        let client = self.settings.client(client_id);
+        client.is_some_and(|client| {
+            let grants = client.grants.iter();
+            let mut names = grants.map(|grant| grant.as_str());
+            names.any(|name| name == grant) && client.audiences.iter().any(|own| own == audience)
+        })
+    }
+
+    /// Whether a policy lets `client_id` exchange tokens for ones to `audience`.
+    pub fn may_exchange(&self, client_id: &str, audience: &str) -> bool {
+        let mut exchanges = self.settings.exchanges.iter();
+        exchanges.any(|own| own.client == client_id && own.to == audience)
+    }
+
     /// Connects to the site `public` at `inside`, unless the settings name another
     /// address.
     pub fn reach_at(&mut self, public: &str, inside: &str) {
