@@ -121,7 +121,11 @@ mod tests {
         let without = |name: &str| default.replace(&format!("\"{name}\""), "\"another\"");
         let exchanges = default.replace("client = \"app1\"", "client = \"batch\"");
         for (flags, config, expected) in [
-            (vec!["--bff-api1-credential=refresh"], None::<String>, None::<&str>),
+            (
+                vec!["--bff-api1-credential=refresh"],
+                None::<String>,
+                None::<&str>,
+            ),
             (vec!["--bff-api1-credential=token_exchange"], None, None),
             (
                 vec!["--bff-api1-credential=token_exchange"],

@@ -108,6 +108,7 @@ impl Report {
             })),
             Format::Lines | Format::Failures => {
                 if let Some(why) = stopped {
+                    let why = why.trim_end_matches('.');
                     print(format_args!("Stopped: {why}. No further order was sent."));
                 }
                 if self.unknown > 0 {
@@ -118,7 +119,8 @@ impl Report {
                 }
                 let all = self.done + self.failed + self.unknown;
                 print(format_args!(
-                    "{all} orders in {:.1} s: {} done, {} failed, {} unknown.",
+                    "{all} {} in {:.1} s: {} done, {} failed, {} unknown.",
+                    if all == 1 { "order" } else { "orders" },
                     took.as_secs_f32(),
                     self.done,
                     self.failed,

@@ -192,21 +192,22 @@ pub(super) mod tests {
         pub(in crate::batch) asked: AtomicU32,
         /// The first so many requests fail.
         pub(in crate::batch) away: u32,
-        pub(in crate::batch) refuses: bool,
+        /// Refuses the requests for this audience, or all, with this code.
+        pub(in crate::batch) refuses: Option<(Option<&'static str>, &'static str)>,
     }
 
     impl Fetch for &Counter {
-        async fn fetch(&self, _: &'static str) -> Result<Fetched, ProviderError> {
+        async fn fetch(&self, audience: &'static str) -> Result<Fetched, ProviderError> {
             sleep(Duration::from_millis(10)).await;
             let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
             if number <= self.away {
                 return Err(ProviderError::Unavailable("status 503".into()));
             }
-            if self.refuses {
-                return Err(ProviderError::Refused {
-                    code: "invalid_client".into(),
-                    said: "invalid_client".into(),
-                });
+            if let Some((only, code)) = self.refuses
+                && only.is_none_or(|only| only == audience)
+            {
+                let (code, said) = (code.to_owned(), code.to_owned());
+                return Err(ProviderError::Refused { code, said });
             }
             Ok(Fetched {
                 token: format!("token-{number}").into(),
@@ -270,7 +271,7 @@ pub(super) mod tests {
         assert!(tokens(&gone).0.token(None).await.is_err());
         assert_eq!(gone.asked.load(Ordering::SeqCst), TRIES);
         let refuses = Counter {
-            refuses: true,
+            refuses: Some((None, "invalid_client")),
             ..Counter::default()
         };
         assert!(tokens(&refuses).0.token(None).await.is_err());

@@ -25,6 +25,8 @@ use crate::client::{Deployment, Provider, Said};
 struct Shared<F> {
     tokens: Tokens<F>,
     pace: Pace,
+    /// Why the provider gives no token for this API.
+    refused: OnceLock<String>,
 }
 
 /// What sends an order once.
@@ -72,6 +74,7 @@ impl<S: SendOrder, F: Fetch> Work<S, F> {
         let shared = |from, audience| Shared {
             tokens: Tokens::new(from, audience, Arc::new(SystemClock), backoff),
             pace: Pace::default(),
+            refused: OnceLock::new(),
         };
         Self {
             sender,
@@ -161,18 +164,23 @@ impl<S: SendOrder, F: Fetch> Work<S, F> {
         }
     }
 
-    /// A token for the API. Without one no order can be done, so the work stops.
+    /// A token for the API. If the provider refuses this API alone, the orders of the other
+    /// one go on. Without any token no order can be done, so the work stops.
     async fn token(
         &self,
         shared: &Shared<F>,
         refused: Option<&SecretString>,
     ) -> Result<SecretString, Said> {
-        if let Some(why) = self.why_stopped.get() {
+        if let Some(why) = shared.refused.get().or(self.why_stopped.get()) {
             return Err(Said::new(why));
         }
         shared.tokens.token(refused).await.map_err(|error| {
             let why = error.to_string();
             let said = Said::new(&why);
+            if error.is_about_resource() {
+                let _ = shared.refused.set(why);
+                return said;
+            }
             // The first reason is the one that is told.
             let _ = self.why_stopped.set(why);
             self.stop.cancel();
@@ -324,7 +332,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_token_the_work_stops_at_once() {
         let counter = Counter {
-            refuses: true,
+            refuses: Some((None, "invalid_client")),
             ..Counter::default()
         };
         let script = Script::default();
@@ -337,6 +345,36 @@ mod tests {
         assert!(stopped.unwrap().contains("invalid_client"));
         assert!(script.tokens.lock().is_empty());
         assert!(counter.asked.load(Ordering::SeqCst) <= 4);
+    }
+
+    #[tokio::test]
+    async fn rfc8707_2_where_one_api_is_refused_the_orders_of_the_other_one_go_on() {
+        let counter = Counter {
+            refuses: Some((Some("https://api-2"), "invalid_target")),
+            ..Counter::default()
+        };
+        let script = Script::default();
+        let work = work(&script, &counter);
+        let lines = (1..=20).map(|number| Line {
+            number,
+            order: Ok(Order {
+                api: if number % 2 == 0 {
+                    Api::Inventory
+                } else {
+                    Api::Orders
+                },
+                ..order()
+            }),
+        });
+        let mut done = 0;
+        let report = |worked: &Worked| {
+            let is_done = matches!(worked.outcome, Outcome::Done(_));
+            assert_eq!(is_done, worked.api == Some(Api::Orders));
+            done += u32::from(is_done);
+        };
+        assert_eq!(work.through(stream::iter(lines), 4, report).await, None);
+        assert_eq!(done, 10);
+        assert!(counter.asked.load(Ordering::SeqCst) <= 5, "asked once");
     }
 
     #[tokio::test]

@@ -120,6 +120,15 @@ impl Provider {
 }
 
 impl ProviderError {
+    /// Whether the provider refuses one audience or its scopes, and not the client (RFC 8707
+    /// §2, RFC 6749 §5.2).
+    pub(crate) fn is_about_resource(&self) -> bool {
+        let Self::Refused { code, .. } = self else {
+            return false;
+        };
+        ["invalid_target", "invalid_scope"].contains(&&**code)
+    }
+
     /// The same error, with the `address` of the provider.
     fn at(self, address: &str) -> Self {
         match self {
