@@ -37,9 +37,10 @@ COPY tests/Cargo.toml tests/
 COPY tools/bench/Cargo.toml tools/bench/
 COPY tools/fuzz/Cargo.toml tools/fuzz/
 COPY tools/module-circles/Cargo.toml tools/module-circles/
+COPY tools/tls-testing/Cargo.toml tools/tls-testing/
 RUN find . -type f ! -name 'Cargo.*' ! -path '*/src/lib.rs' ! -path '*/src/main.rs' ! -name build.rs -delete \
-    && mkdir -p testkit/src tests/src tests/platform tests/browser tools/bench/src tools/bench/benches tools/fuzz/src tools/module-circles/src \
-    && touch testkit/src/lib.rs tests/src/lib.rs tests/platform/main.rs tests/browser/main.rs tools/bench/src/lib.rs tools/bench/benches/figures.rs tools/fuzz/src/lib.rs tools/module-circles/src/main.rs \
+    && mkdir -p testkit/src tests/src tests/platform tests/browser tools/bench/src tools/bench/benches tools/fuzz/src tools/module-circles/src tools/tls-testing/src \
+    && touch testkit/src/lib.rs tests/src/lib.rs tests/platform/main.rs tests/browser/main.rs tools/bench/src/lib.rs tools/bench/benches/figures.rs tools/fuzz/src/lib.rs tools/module-circles/src/main.rs tools/tls-testing/src/lib.rs \
     && find . -name lib.rs -exec sh -c 'echo "//! Empty." | tee "$@" >/dev/null' _ {} + \
     && find . \( -name main.rs -o -name build.rs \) -exec sh -c 'printf "//! Empty.\nfn main() { }\n" | tee "$@" >/dev/null' _ {} + \
     && find . -type d -empty -delete

@@ -2,7 +2,6 @@
 
 use std::{
     convert::Infallible,
-    net::{SocketAddr, TcpListener},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -13,20 +12,14 @@ use http::{HeaderValue, Request as HttpRequest, Response};
 use hyper_util::rt::TokioIo;
 use kit::{
     admission::{Admission, Limits},
-    clock::{Clock as _, SystemClock},
-    listeners::Sockets,
     metrics::Metrics,
-    net::client_config,
-    random::OsRandom,
     readiness::Readiness,
     running::Running,
     shutdown::{Drain, Shutdown},
-    tls::{Acceptor, Authority, ClientCertificates, Identity, Issued, PeerCertificates, Protocol},
+    tls::{Issued, PeerCertificates, Protocol},
 };
 use parking_lot::Mutex;
-use rustls::{DEFAULT_VERSIONS, pki_types::ServerName};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use tls_testing::{TlsPort, until_ended};
 use tonic::{
     Request,
     body::Body,
@@ -73,8 +66,7 @@ impl tower::Service<HttpRequest<Body>> for Seen {
 }
 
 struct Served {
-    ca: Authority,
-    address: SocketAddr,
+    port: TlsPort,
     seen: Seen,
     shutdown: Shutdown,
     running: Running,
@@ -82,12 +74,7 @@ struct Served {
 
 impl Served {
     fn new(limits: Limits) -> Self {
-        let ca = Authority::new(SystemClock.now(), &OsRandom).unwrap();
-        let names = ["localhost".to_owned()];
-        let identity = Identity::issued(&ca, &names, SystemClock.now()).unwrap();
-        let tls = Acceptor::new(identity, Protocol::Grpc, ClientCertificates::Requested).unwrap();
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let address = listener.local_addr().unwrap();
+        let (port, sockets) = TlsPort::open(Protocol::Grpc);
         let shutdown = Shutdown::with(Drain::default());
         let server = GrpcServer {
             admission: Admission::new(limits),
@@ -101,15 +88,9 @@ impl Served {
         let seen = Seen::default();
         let mut routes = RoutesBuilder::default();
         routes.add_service(seen.clone());
-        let sockets = Sockets {
-            bound: vec![listener],
-            tls: Some(tls),
-            is_https_only: true,
-        };
         let running = server.serve(sockets, routes).unwrap();
         Self {
-            ca,
-            address,
+            port,
             seen,
             shutdown,
             running,
@@ -118,24 +99,11 @@ impl Served {
 
     /// A new connection.
     fn channel(&self, own: Option<Issued>) -> Channel {
-        let roots = [self.ca.certificate().clone()];
-        let config = client_config(roots, DEFAULT_VERSIONS).unwrap();
-        let mut config = match own {
-            None => config.with_no_client_auth(),
-            Some(Issued { certificate, key }) => config
-                .with_client_auth_cert(vec![certificate], key)
-                .unwrap(),
-        };
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        let (connector, address) = (TlsConnector::from(Arc::new(config)), self.address);
+        let client = self.port.client(own);
         let endpoint = Endpoint::from_static("https://localhost");
         endpoint.connect_with_connector_lazy(tower::service_fn(move |_| {
-            let connector = connector.clone();
-            async move {
-                let tcp = TcpStream::connect(address).await?;
-                let name = ServerName::try_from("localhost").unwrap();
-                std::io::Result::Ok(TokioIo::new(connector.connect(name, tcp).await?))
-            }
+            let client = client.clone();
+            async move { client.connect().await.map(TokioIo::new) }
         }))
     }
 
@@ -159,7 +127,7 @@ impl Served {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_has_the_certificate_of_its_client() {
     let served = Served::new(Limits::default());
-    let own = served.ca.client("batch", &[], SystemClock.now()).unwrap();
+    let own = served.port.certificate("batch");
     let certificate = own.certificate.clone();
     let channel = served.channel(Some(own));
     Served::call(channel.clone()).await;
@@ -174,21 +142,19 @@ async fn a_call_has_the_certificate_of_its_client() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn handshakes_that_stall_delay_no_other_and_are_ended() {
-    use tokio::io::AsyncReadExt as _;
     let limits = Limits {
         tick: Duration::from_millis(20),
         head: 10,
         ..Limits::default()
     };
     let served = Served::new(limits);
-    let mut silent = Vec::new();
+    let mut stalled = Vec::new();
     for _ in 0..20 {
-        silent.push(TcpStream::connect(served.address).await.unwrap());
+        stalled.push(served.port.stalled().await);
     }
     Served::call(served.channel(None)).await;
-    for mut one in silent {
-        let ended = tokio::time::timeout(LONG, one.read(&mut [0; 8])).await;
-        assert!(matches!(ended.unwrap(), Ok(0) | Err(_)));
+    for one in stalled {
+        tokio::time::timeout(LONG, until_ended(one)).await.unwrap();
     }
     served.end().await;
 }

@@ -1,30 +1,23 @@
 //! The server over TLS, called by a real client.
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    sync::Arc,
-    time::Duration,
-};
+use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use kit::{
     admission::{Admission, Limits},
-    clock::{Clock as _, SystemClock},
     listeners::Sockets,
     metrics::Metrics,
-    net::client_config,
-    random::OsRandom,
     readiness::Readiness,
     running::Running,
     shutdown::{Drain, Shutdown},
-    tls::{Acceptor, Authority, ClientCertificates, Identity, Issued, Protocol},
+    tls::{Issued, Protocol},
 };
-use rustls::{DEFAULT_VERSIONS, pki_types::ServerName};
+use tls_testing::{TlsPort, until_ended};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::client::TlsStream;
 
 use crate::{client::TrustedProxies, peer_certificates, server::HttpServer, trace::Origin};
 
@@ -34,8 +27,7 @@ const LONG: Duration = Duration::from_secs(60);
 const BODY: usize = 200 * 1024;
 
 struct Served {
-    ca: Authority,
-    address: SocketAddr,
+    port: TlsPort,
     admission: Admission,
     shutdown: Shutdown,
     running: Running,
@@ -43,12 +35,7 @@ struct Served {
 
 impl Served {
     fn new(limits: Limits, drain: Drain) -> Self {
-        let ca = Authority::new(SystemClock.now(), &OsRandom).unwrap();
-        let names = ["localhost".to_owned()];
-        let identity = Identity::issued(&ca, &names, SystemClock.now()).unwrap();
-        let tls = Acceptor::new(identity, Protocol::Http, ClientCertificates::Requested).unwrap();
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let address = listener.local_addr().unwrap();
+        let (port, sockets) = TlsPort::open(Protocol::Http);
         let shutdown = Shutdown::with(drain);
         let admission = Admission::new(limits);
         let server = HttpServer {
@@ -64,19 +51,13 @@ impl Served {
             admission: admission.clone(),
             metrics_at: Sockets::default(),
         };
-        let sockets = Sockets {
-            bound: vec![listener],
-            tls: Some(tls),
-            is_https_only: true,
-        };
         let running = server.serve(sockets, |cfg| {
             cfg.route("/echo", web::post().to(async |body: web::Bytes| body));
             cfg.route("/who", web::get().to(who));
             cfg.route("/wait", web::get().to(std::future::pending::<HttpResponse>));
         });
         Self {
-            ca,
-            address,
+            port,
             admission,
             shutdown,
             running: running.unwrap(),
@@ -84,18 +65,7 @@ impl Served {
     }
 
     async fn connect(&self, own: Option<Issued>) -> TlsStream<TcpStream> {
-        let roots = [self.ca.certificate().clone()];
-        let config = client_config(roots, DEFAULT_VERSIONS).unwrap();
-        let config = match own {
-            None => config.with_no_client_auth(),
-            Some(Issued { certificate, key }) => config
-                .with_client_auth_cert(vec![certificate], key)
-                .unwrap(),
-        };
-        let tcp = TcpStream::connect(self.address).await.unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
-        let connector = TlsConnector::from(Arc::new(config));
-        connector.connect(name, tcp).await.unwrap()
+        self.port.client(own).connect().await.unwrap()
     }
 
     async fn end(self) {
@@ -143,7 +113,7 @@ async fn a_large_body_passes_both_ways() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handler_sees_the_clients_certificate_in_each_request_of_the_connection() {
     let served = Served::new(Limits::default(), Drain::default());
-    let own = served.ca.client("batch", &[], SystemClock.now()).unwrap();
+    let own = served.port.certificate("batch");
     let expected = format!("{} bytes", own.certificate.len());
     let mut stream = served.connect(Some(own)).await;
     let first = b"GET /who HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -194,11 +164,11 @@ async fn a_handshake_that_stalls_is_ended_and_delays_neither_others_nor_the_end(
         ..Limits::default()
     };
     let served = Served::new(limits, Drain::default());
-    let mut silent = TcpStream::connect(served.address).await.unwrap();
+    let stalled = served.port.stalled().await;
     let answer = ask(served.connect(None).await, "GET /who HTTP/1.1", b"").await;
     assert!(answer.ends_with("nobody"), "{answer}");
-    let ended = tokio::time::timeout(LONG, silent.read(&mut [0; 8])).await;
-    assert!(matches!(ended.unwrap(), Ok(0) | Err(_)));
+    let ended = tokio::time::timeout(LONG, until_ended(stalled));
+    ended.await.unwrap();
     served.end().await;
 
     let drain = Drain {
@@ -206,7 +176,7 @@ async fn a_handshake_that_stalls_is_ended_and_delays_neither_others_nor_the_end(
         ..Drain::default()
     };
     let served = Served::new(Limits::default(), drain);
-    let _silent = TcpStream::connect(served.address).await.unwrap();
+    let _stalled = served.port.stalled().await;
     while served.admission.connections() == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
