@@ -8,7 +8,10 @@ use actix_server::{GracefulShutdownSignal, Server};
 use actix_service::{
     IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config,
 };
-use actix_web::{Error, dev::AppConfig};
+use actix_web::{
+    Error,
+    dev::{AppConfig, Extensions},
+};
 use futures_util::future::Either;
 use kit::{
     admission::{Admission, Connection, Phase},
@@ -66,7 +69,8 @@ where
         let (accept, tls) = (accept.clone(), tls.clone());
         let address = listener.local_addr()?;
         server = server.listen(address.to_string(), listener, move || {
-            let (signal, stopping) = (signal.clone(), signal.clone());
+            let accepted = accept.clone().connections(tls.clone(), signal.clone());
+            let signal = signal.clone();
             let app = factory().into_factory();
             let app = app.map_err(|error| error.into().error_response());
             let http = HttpServiceBuilder::default()
@@ -80,33 +84,52 @@ where
                 // A request whose client has disconnected is cancelled.
                 .h1_allow_half_closed(false)
                 .local_addr(address)
-                .on_connect_ext(|socket: &Socket, data| {
-                    data.insert(Rc::clone(socket.flow()));
-                    if let Some(certificates) = socket.peer_certificates() {
-                        data.insert(certificates);
-                    }
-                })
+                .on_connect_ext(keep_connection)
                 .h1(map_config(app, |()| AppConfig::default()));
-            let (accept, tls) = (accept.clone(), tls.clone());
-            fn_service(move |io: TcpStream| match &tls {
-                None => Either::Left(std::future::ready(accept.plain(io))),
-                Some(tls) => {
-                    let (accept, tls, stopping) = (accept.clone(), tls.clone(), stopping.clone());
-                    Either::Right(Box::pin(
-                        async move { accept.tls(io, &tls, stopping).await },
-                    ))
-                }
-            })
-            .and_then(http)
+            accepted.and_then(http)
         })?;
     }
     Ok(server.run())
 }
 
+/// Keeps in `data` what requests need to know of their connection.
+fn keep_connection(socket: &Socket, data: &mut Extensions) {
+    data.insert(Rc::clone(socket.flow()));
+    if let Some(certificates) = socket.peer_certificates() {
+        data.insert(certificates);
+    }
+}
+
 /// A connection that is ready for requests, and its peer.
-type Accepted = Result<(Socket, Option<SocketAddr>), DispatchError>;
+type Connected = (Socket, Option<SocketAddr>);
+/// The same, or why there is none.
+type Accepted = Result<Connected, DispatchError>;
 
 impl AcceptPolicy {
+    /// The service that makes connections of the sockets of a listener, with TLS if there is
+    /// an acceptor, until the server stops.
+    fn connections(
+        self,
+        tls: Option<Acceptor>,
+        stopping: GracefulShutdownSignal,
+    ) -> impl ServiceFactory<
+        TcpStream,
+        Config = (),
+        Response = Connected,
+        Error = DispatchError,
+        InitError = (),
+    > {
+        fn_service(move |io: TcpStream| match &tls {
+            None => Either::Left(std::future::ready(self.plain(io))),
+            Some(tls) => {
+                let (accept, tls, stopping) = (self.clone(), tls.clone(), stopping.clone());
+                Either::Right(Box::pin(
+                    async move { accept.tls(io, &tls, stopping).await },
+                ))
+            }
+        })
+    }
+
     /// Accepts a connection without TLS.
     fn plain(&self, io: TcpStream) -> Accepted {
         let connection = self.admit(&io)?;
