@@ -8,7 +8,7 @@ use tests::Party;
 use token_verify::testing::TestKey;
 
 use super::{Scene, unused};
-use crate::rfc9449_dpop::{crafted, nonce};
+use crate::rfc9449_proofs::{crafted, nonce};
 
 const ID_TOKEN: &str = "id_token_signing_alg_values_supported";
 const INTROSPECTION: &str = "introspection_signing_alg_values_supported";
