@@ -114,7 +114,7 @@ impl Start<'_> {
     fn lab(&self, site: Site, listeners: Listeners, problems: &mut Problems) -> Started {
         let args = Program::<Nothing>::parse_from(["lab"]);
         let common = self.common(&args.common, problems)?;
-        let config = lab::Config::read(&common, None, problems)?;
+        let config = lab::Config::read(&common, &lab::OwnArgs::default(), None, problems)?;
         let build = match site {
             Site::Spa => lab::spa::build,
             Site::Evil => lab::evil::build,

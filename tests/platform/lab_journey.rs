@@ -305,27 +305,39 @@ async fn the_steps_tell_what_is_sent_and_which_values_are_equal() {
     assert_eq!(before["claims"]["sub"], after["claims"]["sub"]);
 }
 
-/// What an event stream of `cli` at `lab` says until it has said `words`.
-async fn heard(cli: &HeadlessBrowser, lab: &str, after: Option<u64>, words: &str) -> String {
-    let cookie = cookie_at(cli, "lab.localhost", COOKIE).unwrap();
-    let mut request = kit::net::http_client()
-        .get(format!("{lab}/journey/events"))
-        .header("cookie", format!("{COOKIE}={cookie}"));
-    if let Some(after) = after {
-        request = request.header("last-event-id", after.to_string());
+/// An event stream of a browser's journey, as it comes in.
+struct Stream {
+    answer: reqwest::Response,
+    said: String,
+}
+
+impl Stream {
+    /// Opens one at `lab` with the cookie of `cli`, for the steps that follow `after`.
+    async fn open(cli: &HeadlessBrowser, lab: &str, after: usize) -> Self {
+        let cookie = cookie_at(cli, "lab.localhost", COOKIE).unwrap();
+        let request = kit::net::http_client()
+            .get(format!("{lab}/journey/events"))
+            .header("cookie", format!("{COOKIE}={cookie}"))
+            .header("last-event-id", after.to_string());
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        let said = String::new();
+        Self { answer, said }
     }
-    let mut answer = request.send().await.unwrap();
-    assert_eq!(answer.status(), 200);
-    let mut said = String::new();
-    let listening = async {
-        while !said.contains(words) {
-            let chunk = answer.chunk().await.unwrap().expect("more");
-            said += std::str::from_utf8(&chunk).unwrap();
-        }
-    };
-    let in_time = tokio::time::timeout(PATIENCE, listening).await.is_ok();
-    assert!(in_time, "never {words:?}, only {said:?}");
-    said
+
+    /// All that it has said, once it has said `words`.
+    async fn until(&mut self, words: &str) -> &str {
+        let listening = async {
+            while !self.said.contains(words) {
+                let chunk = self.answer.chunk().await.unwrap().expect("more");
+                self.said += std::str::from_utf8(&chunk).unwrap();
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, listening).await.is_ok();
+        assert!(in_time, "never {words:?}, only {:?}", self.said);
+        &self.said
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -336,27 +348,27 @@ async fn the_stream_sends_each_step_once_and_resumes_and_ends_with_the_journey()
     let mut cli = HeadlessBrowser::new();
     begin(&mut cli, &lab).await;
     cli.goto(&app1).await;
-    let said = heard(&cli, &lab, None, "\"name\":\"GET /\"").await;
+    let mut stream = Stream::open(&cli, &lab, 0).await;
+    let said = stream.until("\"name\":\"GET /\"").await;
     assert!(
         said.contains("event: step\nid: 1\ndata: {\"seq\":1,"),
         "{said}"
     );
-    let last = said.matches("event: step\n").count() as u64;
+    let last = said.matches("event: step\n").count();
     cli.goto(&format!("{app1}/login")).await;
-    let rest = heard(&cli, &lab, Some(last), "\"name\":\"GET /login\"").await;
+    let mut resumed = Stream::open(&cli, &lab, last).await;
+    let rest = resumed.until("\"name\":\"GET /login\"").await;
     assert!(rest.contains(&format!("\nid: {}\n", last + 1)), "{rest}");
     assert!(!rest.contains("\nid: 1\n"), "{rest}");
-    let old = cli.second_tab();
     let own = [("origin", &*lab), ("sec-fetch-site", "same-origin")];
-    let ending = heard(
-        &old,
-        &lab,
-        Some(last),
-        "event: end\ndata: {\"reason\":\"ended\"}",
-    );
     let url = format!("{lab}/journey/end");
-    let (_, ended) = tokio::join!(ending, cli.raw(Method::POST, &url, &own, ""));
-    assert_eq!(ended.status, 303);
+    assert_eq!(cli.raw(Method::POST, &url, &own, "").await.status, 303);
+    for mut stream in [stream, resumed] {
+        stream
+            .until("event: end\ndata: {\"reason\":\"ended\"}\n\n")
+            .await;
+        assert!(stream.answer.chunk().await.unwrap().is_none());
+    }
     let gone = get(&mut cli, &format!("{lab}/journey/recording")).await;
     assert_eq!(gone.status, 404, "{}", gone.body);
 }
@@ -447,9 +459,10 @@ async fn a_journey_is_always_sampled_and_a_forged_one_never() {
     begin(&mut cli, &lab).await;
     let others = cookie_at(&cli, "idp.localhost", COOKIE).unwrap();
     for value in ["forged", &*others] {
-        forger.set_cookie("app1.localhost", COOKIE, value);
-        let page = forger.goto(&format!("{app1}/login")).await;
-        assert_eq!(page.status(), 200, "{page}");
+        let cookie = format!("{COOKIE}={value}");
+        let (url, headers) = (format!("{app1}/login"), [("cookie", &*cookie)]);
+        let answer = forger.raw(Method::GET, &url, &headers, "").await;
+        assert_eq!(answer.status, 302, "{}", answer.body);
     }
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let traceparent = format!("00-{trace}-00f067aa0ba902b7-00");

@@ -33,6 +33,14 @@ pub const SERVICES: [&str; 3] = [start::SERVICE, spa::SERVICE, evil::SERVICE];
 /// own.
 const BODY_LIMIT: usize = 1024;
 
+/// Flags and environment of the lab alone.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct OwnArgs {
+    /// Where Jaeger shows the spans of a journey too, for the link of the live diagram
+    #[arg(long, env = "JAEGER_URL", value_name = "URL")]
+    pub jaeger_url: Option<String>,
+}
+
 /// The settings of each site.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -59,9 +67,12 @@ impl Config {
     /// URL of the provider.
     pub fn read(
         common: &Common,
+        own: &OwnArgs,
         idp_issuer: Option<&str>,
         problems: &mut Problems,
     ) -> Option<Self> {
+        let jaeger_url = own.jaeger_url.as_deref().filter(|url| !url.is_empty());
+        let jaeger_url = jaeger_url.map(|url| problems.http_url("JAEGER_URL", url));
         let trusted_proxies = TrustedProxies::read(common, problems);
         let issuer = match idp_issuer {
             Some(text) => problems.issuer("IDP_ISSUER", text),
@@ -75,7 +86,7 @@ impl Config {
             weaknesses: common.weaknesses,
             demo_users: true,
             journeys: common.lab.as_ref().map(|lab| Arc::clone(&lab.keys)),
-            jaeger_url: None,
+            jaeger_url: jaeger_url.flatten(),
         })
     }
 }

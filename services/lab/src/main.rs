@@ -16,6 +16,8 @@ use lab::{Config, Sockets};
 struct Args {
     #[command(flatten)]
     common: CommonArgs,
+    #[command(flatten)]
+    own: lab::OwnArgs,
     /// Issuer of the tokens, exactly as they name it [default: the provider's public URL]
     #[arg(long, env = "IDP_ISSUER", value_name = "URL")]
     idp_issuer: Option<String>,
@@ -25,7 +27,7 @@ struct Args {
 }
 
 fn read(args: &Args, common: &Common, problems: &mut Problems) -> Option<(Config, Sockets)> {
-    let config = Config::read(common, args.idp_issuer.as_deref(), problems);
+    let config = Config::read(common, &args.own, args.idp_issuer.as_deref(), problems);
     let demo_users = problems.switch("DEMO_USERS", &args.demo_users);
     // All are bound, so that every taken port is reported.
     let [start, spa, evil] = Listeners::bind(common, [Site::Lab, Site::Spa, Site::Evil], problems);

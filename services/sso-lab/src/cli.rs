@@ -132,6 +132,9 @@ pub struct UpArgs {
     /// The settings of API-2.
     #[command(flatten)]
     pub api2: api_2::OwnArgs,
+    /// The settings of the lab.
+    #[command(flatten)]
+    pub lab: lab::OwnArgs,
     /// The settings of both APIs for DPoP.
     #[command(flatten)]
     pub proofs: ProofArgs,

@@ -154,7 +154,8 @@ impl<'a> Deployment<'a> {
     }
 
     fn lab(&self, idp: Option<&idp::Config>, problems: &mut Problems) -> Option<lab::Config> {
-        let lab = lab::Config::read(self.common, self.args.idp.issuer.as_deref(), problems)?;
+        let issuer = self.args.idp.issuer.as_deref();
+        let lab = lab::Config::read(self.common, &self.args.lab, issuer, problems)?;
         Some(lab::Config {
             demo_users: idp?.has_demo_users(),
             ..lab
