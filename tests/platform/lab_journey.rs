@@ -7,7 +7,7 @@ use kit::config::{Addresses, Site};
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::{Child, HeadlessBrowser, Otlp, Plan, Processes, binary, free_offset};
-use tests::{ALICE, BOB, sign_in_to};
+use tests::{ALICE, BOB, begin_journey as begin, sign_in_to};
 
 /// How long to wait for what must happen, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -86,20 +86,6 @@ impl OneProcess {
 
     fn url(&self, site: Site) -> String {
         self.addresses.url(site)
-    }
-}
-
-/// Presses the button that begins a journey.
-async fn begin(cli: &mut HeadlessBrowser, lab: &str) {
-    cli.goto(&format!("{lab}/journey")).await;
-    cli.submit_first_form(&[]).await;
-    let page = cli.page();
-    assert_eq!(page.status(), 200, "{page}");
-    assert_eq!(page.url().path(), "/journey", "{page}");
-    for host in ["lab", "app1", "app2", "idp", "spa"] {
-        let host = format!("{host}.localhost");
-        assert!(cookie_at(cli, &host, COOKIE).is_some(), "{host}");
-        assert_eq!(cookie_at(cli, &host, JOIN_COOKIE), None, "{host}");
     }
 }
 

@@ -7,7 +7,7 @@ use kit::config::Site;
 use reqwest::Method;
 use serde_json::json;
 use testkit::{ClientAuth, HeadlessBrowser, Machine, Otlp, Plan, Processes};
-use tests::{ALICE, BOB, Device, sign_in, sign_in_to};
+use tests::{ALICE, BOB, Device, begin_journey, sign_in, sign_in_to};
 
 /// What must not be found anywhere, with what it is.
 #[derive(Default)]
@@ -53,6 +53,7 @@ async fn a_full_run_emits_no_secret(app1: &str, app2: &str) {
     let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let plan = Plan {
         otlp_endpoint: Some(otlp.endpoint().to_owned()),
+        lab: true,
         environment: vec![
             own("RUST_LOG", "debug"),
             own("IDP_DEVICE_INTERVAL", "1s"),
@@ -96,8 +97,16 @@ async fn a_full_run_emits_no_secret(app1: &str, app2: &str) {
             .body;
         secrets.are_not_in("a metric", &metrics);
     }
+    let url = format!("{}/journey/recording", platform.url(Site::Lab));
+    let recording = cli.raw(Method::GET, &url, &[], "").await;
+    assert_eq!(recording.status, 200, "{}", recording.body);
+    secrets.are_not_in("the recording of the journey", &recording.body);
     platform.stop();
     let spans = otlp.spans();
+    for told in ["sso.request", "sso.response"] {
+        let mut spans = spans.iter();
+        assert!(spans.any(|span| span.attribute(told).is_some()), "{told}");
+    }
     for service in ["app1-bff", "app2-bff", "idp", "api-1", "api-2"] {
         assert!(
             spans.iter().any(|span| span.service == service),
@@ -116,9 +125,10 @@ async fn a_full_run_emits_no_secret(app1: &str, app2: &str) {
     }
 }
 
-/// Signs in to both apps as alice, not at the first try, and calls everything.
+/// In a journey, so that spans tell what requests carry: signs in to both apps as alice, not at the first try, and calls everything.
 async fn use_everything(platform: &Processes, secrets: &mut Secrets) -> HeadlessBrowser {
     let mut cli = HeadlessBrowser::new();
+    begin_journey(&mut cli, &platform.url(Site::Lab)).await;
     for site in [Site::App1, Site::App2] {
         let app = platform.url(site);
         cli.goto(&format!("{app}/login")).await;

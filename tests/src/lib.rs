@@ -64,6 +64,21 @@ pub async fn sign_in_to(cli: &mut HeadlessBrowser, app: &str, person: Person) {
     );
 }
 
+/// Presses the button of the lab at `lab` that begins a journey.
+pub async fn begin_journey(cli: &mut HeadlessBrowser, lab: &str) {
+    cli.goto(&format!("{lab}/journey")).await;
+    cli.submit_first_form(&[]).await;
+    let page = cli.page();
+    assert_eq!(page.status(), 200, "{page}");
+    assert_eq!(page.url().path(), "/journey", "{page}");
+    let jar = cli.jar();
+    for site in ["lab", "app1", "app2", "idp", "spa"] {
+        let host = format!("{site}.localhost");
+        assert!(jar.get(&host, "__Host-lab_journey").is_some(), "{host}");
+        assert!(jar.get(&host, "__Host-lab_join").is_none(), "{host}");
+    }
+}
+
 /// What the app says about the session that the browser holds there.
 pub async fn session_at(cli: &mut HeadlessBrowser, app: &str) -> serde_json::Value {
     let answer = cli

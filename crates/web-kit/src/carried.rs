@@ -15,7 +15,7 @@ use kit::{
 };
 use tracing::Span;
 
-use crate::{body::is_json, cookies::Cookies};
+use crate::{content_type::is_json, cookies::Cookies};
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 

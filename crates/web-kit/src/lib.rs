@@ -6,6 +6,7 @@ pub mod body;
 mod carried;
 pub mod client;
 mod connection;
+mod content_type;
 pub mod cookies;
 pub mod cors;
 pub mod device;

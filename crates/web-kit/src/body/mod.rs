@@ -13,13 +13,14 @@ use std::{
 
 use actix_web::{
     FromRequest, HttpMessage as _, HttpRequest, dev,
-    http::header::{self, HeaderMap},
+    http::header,
     web::{Bytes, BytesMut},
 };
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 
-use crate::carried::Carried;
+pub use crate::content_type::is_form;
+use crate::{carried::Carried, content_type::is_json};
 
 pub use self::error::BodyError;
 pub(crate) use self::meter::{BodyMeter, meter_body};
@@ -99,7 +100,8 @@ impl FromRequest for Body {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(req: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
-        let length = text(req.headers(), header::CONTENT_LENGTH);
+        let length = req.headers().get(header::CONTENT_LENGTH);
+        let length = length.and_then(|value| value.to_str().ok());
         ready(Ok(Self {
             payload: payload.take(),
             meter: req.extensions().get::<Rc<BodyMeter>>().map(Rc::clone),
@@ -116,27 +118,6 @@ pub fn mark_client_authenticated(req: &HttpRequest) {
     if let Some(meter) = req.extensions().get::<Rc<BodyMeter>>() {
         meter.mark_authenticated();
     }
-}
-
-/// Whether the body is a form (`application/x-www-form-urlencoded`).
-pub fn is_form(headers: &HeaderMap) -> bool {
-    is_of(headers, "application/x-www-form-urlencoded")
-}
-
-/// Whether the body is JSON.
-pub(crate) fn is_json(headers: &HeaderMap) -> bool {
-    is_of(headers, "application/json")
-}
-
-fn is_of(headers: &HeaderMap, kind: &str) -> bool {
-    let essence = text(headers, header::CONTENT_TYPE)
-        .and_then(|kind| kind.split(';').next())
-        .unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case(kind)
-}
-
-fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use kit::{
 };
 use serde::Deserialize;
 use web_kit::{
+    client::client_addr,
     cookies::Cookies,
     journey::{JOIN, cookie, life},
     ui::Message,
@@ -46,7 +47,8 @@ pub(super) async fn begin(req: HttpRequest, live: Data<LiveDiagram>) -> HttpResp
     }
     live.end(&req);
     let journey = live.keys.begin(&*live.random);
-    live.journeys.begin(journey.tag());
+    live.journeys
+        .begin(journey.tag(), client_addr(&req).bucket());
     let value = live
         .keys
         .cookie(&journey, OWN_COOKIE, live.clock.now(), &*live.random);

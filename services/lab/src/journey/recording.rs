@@ -11,6 +11,7 @@ use std::{
 use kit::{
     clock::{Clock, Timestamp},
     journey::{JourneyTag, LIFE},
+    net::AddrBucket,
     telemetry::JourneySpan,
 };
 use parking_lot::Mutex;
@@ -49,6 +50,8 @@ pub(super) struct Journeys {
 /// One journey's steps.
 pub(super) struct Recording {
     tag: JourneyTag,
+    /// Where its browser is.
+    address: AddrBucket,
     /// Its start, in µs since 1970.
     started: i64,
     /// The last use, in seconds since 1970.
@@ -81,15 +84,16 @@ impl Journeys {
         }
     }
 
-    /// Begins the journey `tag`. If there are too many, the one that was idle longest ends.
-    pub(super) fn begin(&self, tag: JourneyTag) {
+    /// Begins the journey `tag` for a browser at `address`. If there are too many, one ends:
+    /// of the address that has the most, the one that was idle longest.
+    pub(super) fn begin(&self, tag: JourneyTag, address: AddrBucket) {
         let now = self.clock.now();
         let mut known = self.known.lock();
         self.end_old(&mut known, now);
         while known.len() >= MAX_JOURNEYS {
             self.end_idlest(&mut known);
         }
-        known.insert(tag, Arc::new(Recording::new(tag, now)));
+        known.insert(tag, Arc::new(Recording::new(tag, address, now)));
     }
 
     /// The journey `tag`, if it is known. Asking counts as a use.
@@ -139,8 +143,15 @@ impl Journeys {
     }
 
     fn end_idlest(&self, known: &mut HashMap<JourneyTag, Arc<Recording>>) {
-        let all = known.values();
-        let idlest = all.min_by_key(|one| (one.used.load(Ordering::Relaxed), one.started));
+        let mut of_address = HashMap::<_, usize>::new();
+        for one in known.values() {
+            *of_address.entry(one.address).or_default() += 1;
+        }
+        let most = of_address.values().copied().max();
+        let of_most = known
+            .values()
+            .filter(|one| of_address.get(&one.address).copied() == most);
+        let idlest = of_most.min_by_key(|one| (one.used.load(Ordering::Relaxed), one.started));
         if let Some(tag) = idlest.map(|one| one.tag) {
             self.forget(known, tag);
         }
@@ -155,9 +166,10 @@ impl Journeys {
 }
 
 impl Recording {
-    fn new(tag: JourneyTag, now: Timestamp) -> Self {
+    fn new(tag: JourneyTag, address: AddrBucket, now: Timestamp) -> Self {
         Self {
             tag,
+            address,
             started: now.millis() * 1_000,
             used: AtomicI64::new(now.secs()),
             steps: Mutex::default(),
@@ -276,6 +288,7 @@ mod tests {
 
     use super::*;
 
+    const HERE: AddrBucket = AddrBucket::UNKNOWN;
     const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
     fn tag(number: usize) -> JourneyTag {
@@ -300,8 +313,8 @@ mod tests {
     #[test]
     fn a_span_is_a_step_of_its_own_journey_and_of_none_that_is_unknown() {
         let (_, journeys) = journeys();
-        journeys.begin(tag(1));
-        journeys.begin(tag(2));
+        journeys.begin(tag(1), HERE);
+        journeys.begin(tag(2), HERE);
         for number in [1, 3, 1] {
             journeys.record(&span_of(number));
         }
@@ -321,20 +334,33 @@ mod tests {
     fn the_idlest_journey_makes_room() {
         let (clock, journeys) = journeys();
         for number in 0..MAX_JOURNEYS {
-            journeys.begin(tag(number));
+            journeys.begin(tag(number), HERE);
         }
         clock.advance(Duration::from_secs(60));
         journeys.record(&span_of(0));
-        journeys.begin(tag(MAX_JOURNEYS));
+        journeys.begin(tag(MAX_JOURNEYS), HERE);
         assert!(journeys.find(tag(0)).is_some());
         assert_eq!(journeys.known.lock().len(), MAX_JOURNEYS);
     }
 
     #[test]
+    fn an_address_with_many_journeys_ends_its_own_alone() {
+        let (clock, journeys) = journeys();
+        let there = AddrBucket::of("192.0.2.7".parse().unwrap());
+        journeys.begin(tag(0), HERE);
+        clock.advance(Duration::from_secs(60));
+        for number in 1..=2 * MAX_JOURNEYS {
+            journeys.begin(tag(number), there);
+        }
+        assert!(journeys.find(tag(0)).is_some());
+        assert!(journeys.find(tag(1)).is_none());
+    }
+
+    #[test]
     fn a_journey_ends_when_its_user_says_so_or_after_two_hours_without_use() {
         let (clock, journeys) = journeys();
-        journeys.begin(tag(1));
-        journeys.begin(tag(2));
+        journeys.begin(tag(1), HERE);
+        journeys.begin(tag(2), HERE);
         journeys.record(&span_of(1));
         let one = journeys.find(tag(1)).unwrap();
         journeys.end(tag(1));
@@ -348,7 +374,7 @@ mod tests {
     #[test]
     fn a_journey_is_full_after_so_many_steps() {
         let (_, journeys) = journeys();
-        journeys.begin(tag(1));
+        journeys.begin(tag(1), HERE);
         for _ in 0..=MAX_STEPS {
             journeys.record(&span_of(1));
         }
@@ -361,7 +387,7 @@ mod tests {
     #[test]
     fn a_journey_has_so_many_streams_and_a_closed_one_makes_room() {
         let (_, journeys) = journeys();
-        journeys.begin(tag(1));
+        journeys.begin(tag(1), HERE);
         let listen = || journeys.find(tag(1)).unwrap().listen();
         let mut open: Vec<_> = (0..MAX_STREAMS).map_while(|_| listen()).collect();
         assert_eq!(open.len(), MAX_STREAMS);

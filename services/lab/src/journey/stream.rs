@@ -107,6 +107,7 @@ mod tests {
     use kit::{
         clock::SystemClock,
         journey::JourneyTag,
+        net::AddrBucket,
         telemetry::{
             JourneySpan,
             names::{JOURNEY, span},
@@ -127,7 +128,7 @@ mod tests {
     impl World {
         fn new() -> Self {
             let journeys = Journeys::new(Arc::new(SystemClock));
-            journeys.begin(tag());
+            journeys.begin(tag(), AddrBucket::UNKNOWN);
             let shutdown = Shutdown::new();
             Self { journeys, shutdown }
         }

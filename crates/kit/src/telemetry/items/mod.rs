@@ -21,6 +21,8 @@ use crate::journey::{self, Journey, JourneyKeys};
 const MAX_LIST: usize = 4096;
 /// The most bytes of a value that is shown.
 const MAX_VALUE: usize = 256;
+/// The most bytes of a name that is shown; twice as many of a cookie's.
+const MAX_NAME: usize = 40;
 /// The most bytes of a text that is read as JSON.
 pub const MAX_JSON: usize = 32 * 1024;
 
@@ -312,7 +314,15 @@ impl Items {
 }
 
 fn item(place: Place, name: &str) -> Map<String, Value> {
-    let name: String = name.chars().take(64).collect();
+    // Senders choose names too: what looks like none could be a value. The names of cookies
+    // contain hashes, and numbers of parts.
+    let (most, marks) = match place {
+        Place::Cookie => (2 * MAX_NAME, &b"_-."[..]),
+        _ => (MAX_NAME, &b"_-"[..]),
+    };
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || marks.contains(&byte);
+    let is_good = (1..=most).contains(&name.len()) && name.bytes().all(is_name);
+    let name = if is_good { name } else { "(another name)" };
     let mut item = Map::new();
     item.insert("place".to_owned(), place.name().into());
     item.insert("name".to_owned(), name.into());

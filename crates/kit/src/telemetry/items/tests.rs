@@ -127,6 +127,21 @@ fn a_token_is_decoded_and_its_signature_is_not_there() {
 }
 
 #[test]
+fn what_is_no_name_is_not_shown_as_one() {
+    let token = jwt(
+        &json!({ "alg": "ES256" }),
+        &json!({ "sub": "u1", "iss": "http://idp" }),
+    );
+    let items = list(|items| {
+        items.parameters(Place::Query, token.as_bytes());
+        items.parameters(Place::Query, b"a%20b=1&=2&fine=3");
+    });
+    let names: Vec<_> = items.iter().map(|item| item["name"].clone()).collect();
+    let other = "(another name)";
+    assert_eq!(names, [other, other, other, "fine"]);
+}
+
+#[test]
 fn a_list_is_bounded() {
     let items = list(|items| {
         for number in 0..1000 {
