@@ -14,11 +14,12 @@ This page lists every span, attribute and metric. None of them contains a token,
 
 | variable | meaning |
 |---|---|
-| `OTEL_EXPORTER_OTLP_ENDPOINT` | the collector's address (`http://` or `https://`); without it the service records no spans. `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` takes precedence. `https://` trusts the system's certificate authorities and those of `CA_FILE`. Names below `localhost` resolve to loopback |
+| `OTEL_EXPORTER_OTLP_ENDPOINT` | the collector's address (`http://` or `https://`); without it the service records no spans but those of journeys. `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` takes precedence. `https://` trusts the system's certificate authorities and those of `CA_FILE`. Names below `localhost` resolve to loopback |
 | `OTEL_EXPORTER_OTLP_PROTOCOL` | `grpc` (the default) or `http/protobuf` |
 | `OTEL_EXPORTER_OTLP_HEADERS` | headers for the collector: `name=value,…`, with percent-encoded values |
 | `OTEL_EXPORTER_OTLP_TIMEOUT` | timeout of one batch, in milliseconds (default 10000) |
-| `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | the sampler; `parentbased_traceidratio` with `0.01` records one trace in a hundred, and the other requests cost nothing |
+| `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | the sampler; `parentbased_traceidratio` with `0.01` records one trace in a hundred, and the other requests cost nothing. Each request of a journey is recorded |
+| `LAB_OTLP_ENDPOINT` | the lab's address, which gets the spans of journeys ([lab.md](lab.md)), whatever the settings above |
 | `OTEL_METRICS_EXPORTER` | `prometheus` (default): `/metrics` only. `otlp`: also sent to the endpoint, every `OTEL_METRIC_EXPORT_INTERVAL` ms. `none`: same as `prometheus`, because `/metrics` is always available |
 | `OTEL_SDK_DISABLED` | `true` sends no telemetry |
 | `LOG_FORMAT` | `json` writes one object per line. Each line of a request has its `trace_id` and `service`, sampled or not |
