@@ -110,8 +110,9 @@ demo's password); without a client's secret, none of client credentials
 (--state-dir, --client-key-file), none of JWT bearer; without the certificate of
 batch-mtls (--state-dir, --client-certificate-file), none of mTLS; without the
 secret of API-1's client (--api1-client-secret '' turns off the demo's secret), none
-of introspection; without an API key (--api1-key-file), none of API keys. The story is played in the session mode of each app, or in all four
-modes where a login may choose (BFF_SESSION_MODE_CHOICE).
+of introspection; without an API key (--api1-key-file), none of API keys. The story
+is played in the session mode of each app, or in all four modes where a login may
+choose (BFF_SESSION_MODE_CHOICE).
 
 A refresh cannot be seen directly from outside. A code is redeemed for a token of
 one API, so the first call to the other API needs a refresh. The check that an
