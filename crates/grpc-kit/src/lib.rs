@@ -5,6 +5,7 @@ mod call;
 mod methods;
 mod server;
 mod socket;
+mod streams;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -7,8 +7,10 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
+use http::HeaderMap;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use kit::{
     admission::{Admission, Charge, Connection, InFlight, Phase},
@@ -19,11 +21,14 @@ use pin_project_lite::pin_project;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    time::{Sleep, sleep},
 };
 use tonic::{
     Status,
     transport::server::{Connected, TcpConnectInfo},
 };
+
+use crate::streams::OpenCall;
 
 /// The socket.
 pub(crate) struct Socket {
@@ -102,9 +107,13 @@ impl Peer {
         self.connection.begin()
     }
 
+    /// The client's address, for limits.
+    pub(crate) fn bucket(&self) -> AddrBucket {
+        self.connection.bucket().unwrap_or(AddrBucket::UNKNOWN)
+    }
+
     fn charge(&self) -> Charge {
-        let bucket = self.connection.bucket().unwrap_or(AddrBucket::UNKNOWN);
-        self.connection.admission().charge(bucket)
+        self.connection.admission().charge(self.bucket())
     }
 }
 
@@ -219,19 +228,32 @@ where
 }
 
 pin_project! {
-    /// A response body that keeps its call in flight until all of it is sent.
+    /// A response body that keeps its call open until all of it is sent, or its time is up.
     pub(crate) struct ResponseBody<B> {
         #[pin]
         body: B,
         _in_flight: Option<InFlight>,
+        _open: Option<OpenCall>,
+        ends: Option<Pin<Box<Sleep>>>,
     }
 }
 
 impl<B> ResponseBody<B> {
-    pub(crate) const fn new(body: B, in_flight: Option<InFlight>) -> Self {
+    /// `in_flight`: the call, if its connection counts as busy meanwhile.
+    pub(crate) const fn new(body: B, in_flight: Option<InFlight>, open: Option<OpenCall>) -> Self {
         Self {
             body,
             _in_flight: in_flight,
+            _open: open,
+            ends: None,
+        }
+    }
+
+    /// The same, cut off after `life`.
+    pub(crate) fn for_at_most(self, life: Duration) -> Self {
+        Self {
+            ends: Some(Box::pin(sleep(life))),
+            ..self
         }
     }
 }
@@ -244,7 +266,20 @@ impl<B: Body> Body for ResponseBody<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().body.poll_frame(cx)
+        let this = self.project();
+        if let Poll::Ready(frame) = this.body.poll_frame(cx) {
+            return Poll::Ready(frame);
+        }
+        let Some(ends) = this.ends else {
+            return Poll::Pending;
+        };
+        ready!(ends.as_mut().poll(cx));
+        *this.ends = None;
+        let over = Status::unavailable("this stream has lasted long enough: open another one");
+        let mut trailers = HeaderMap::new();
+        // It fails only for a message that is no header.
+        let _ = over.add_header(&mut trailers);
+        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }
 
     fn is_end_stream(&self) -> bool {

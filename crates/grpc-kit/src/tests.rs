@@ -285,3 +285,34 @@ async fn a_connection_that_makes_no_call_is_closed_and_one_that_did_may_wait() {
     drop(health);
     served.end().await;
 }
+
+/// Reflection and health's `Watch` last as long as their client likes: one address may have
+/// some open, and its calls and health checks go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_may_watch_a_few_streams_at_once() {
+    let served = Served::new(Drain::default().notice);
+    let mut open = Vec::new();
+    let refused = loop {
+        let mut reflection = ServerReflectionClient::new(served.channel());
+        let endless = stream::pending::<ServerReflectionRequest>();
+        match reflection.server_reflection_info(endless).await {
+            Ok(watched) => open.push((watched, reflection)),
+            Err(status) => break status,
+        }
+        assert!(open.len() < 100, "no bound");
+    };
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+    let mut health = HealthClient::new(served.channel());
+    let service = INVENTORY.to_owned();
+    let request = HealthCheckRequest { service };
+    health.check(request.clone()).await.unwrap();
+    // What ends makes room.
+    open.clear();
+    let again = async {
+        while health.watch(request.clone()).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, again).await.unwrap();
+    served.end().await;
+}

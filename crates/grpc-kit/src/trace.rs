@@ -8,7 +8,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -17,12 +17,14 @@ use kit::{
     metrics::Metrics,
     telemetry::{caller, context::TraceContext, items::Items},
 };
+use tonic::Status;
 use tower::{Layer, Service};
 use tracing::field::Empty;
 
 use crate::{
     methods::Methods,
     socket::{MeteredBody, Peer, ResponseBody},
+    streams::Streams,
 };
 
 /// Surrounds each call with its span.
@@ -33,6 +35,7 @@ pub(crate) struct TraceLayer {
     metrics: Metrics,
     /// With which journeys are recognized, if this is a lab.
     journeys: Option<Arc<JourneyKeys>>,
+    streams: Arc<Streams>,
 }
 
 impl TraceLayer {
@@ -42,6 +45,7 @@ impl TraceLayer {
             methods,
             metrics,
             journeys: kit::journey::of_process(),
+            streams: Arc::new(Streams::new()),
         }
     }
 
@@ -84,6 +88,11 @@ impl<S> Layer<S> for TraceLayer {
     }
 }
 
+/// The question of supervisors, which is answered at once.
+const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
+/// How long a client may watch before it has to ask again.
+const WATCH: Duration = Duration::from_mins(5);
+
 /// A service whose calls have spans.
 #[derive(Clone, Debug)]
 pub(crate) struct Traced<S> {
@@ -97,6 +106,7 @@ where
     S::Future: Send + 'static,
     S::Error: 'static,
     ResBody: 'static,
+    ResBody: Default,
 {
     type Response = Response<ResponseBody<ResBody>>;
     type Error = S::Error;
@@ -118,14 +128,32 @@ where
         // tonic does not tell a method its URI, which a DPoP proof names.
         let uri = request.uri().clone();
         request.extensions_mut().insert(uri);
-        let in_flight = peer.as_ref().map(Peer::begin);
+        let path = request.uri().path();
+        let named = self.layer.methods.named(path);
+        // Health and reflection: a client may watch them.
+        let is_watch = named.is_none() && path != HEALTH_CHECK;
+        let streams = &self.layer.streams;
+        let kind = if is_watch {
+            &streams.watches
+        } else {
+            &streams.calls
+        };
+        let open = peer.as_ref().map(|peer| kind.open(peer.bucket()));
+        if let Some(None) = open {
+            let full = Status::resource_exhausted("too many calls are open from this address");
+            return Box::pin(async {
+                let refusal = full.into_http::<ResBody>();
+                Ok(refusal.map(|body| ResponseBody::new(body, None, None)))
+            });
+        }
+        let open = open.flatten();
+        let in_flight = peer.as_ref().filter(|_| !is_watch).map(Peer::begin);
         let request = request.map(|body| MeteredBody::new(body, peer.as_ref()));
-        let Some((name, method)) = self.layer.methods.named(request.uri().path()) else {
-            // Health and reflection: a client may watch them for any length of time.
+        let Some((name, method)) = named else {
             let answering = self.inner.call(request);
-            drop(in_flight);
             return Box::pin(async move {
-                Ok(answering.await?.map(|body| ResponseBody::new(body, None)))
+                let answer = answering.await?;
+                Ok(answer.map(|body| ResponseBody::new(body, in_flight, open).for_at_most(WATCH)))
             });
         };
         let started = Instant::now();
@@ -147,7 +175,7 @@ where
                 span.record("otel.status_code", "ERROR");
             }
             metrics.call(name, &method, code, started.elapsed());
-            Ok(response.map(|body| ResponseBody::new(body, in_flight)))
+            Ok(response.map(|body| ResponseBody::new(body, in_flight, open)))
         })
     }
 }
