@@ -199,8 +199,22 @@ impl KeySet {
             keys: Vec<Value>,
         }
         let document: Document = serde_json::from_slice(document)?;
-        let usable = document.keys.iter().filter_map(Key::of).map(Arc::new);
-        Ok(Self(usable.take(MAX_KEYS).collect()))
+        let usable = document.keys.iter().filter_map(|key| {
+            let read = Key::of(key);
+            if read.is_none()
+                && let Some(name) = unreadable(key)
+            {
+                tracing::warn!("a key of a JWK set is left out: its member {name} cannot be read");
+            }
+            read
+        });
+        let usable: Vec<_> = usable.map(Arc::new).take(MAX_KEYS + 1).collect();
+        if usable.len() > MAX_KEYS {
+            tracing::warn!(
+                "a JWK set has more than {MAX_KEYS} usable keys: the others are left out"
+            );
+        }
+        Ok(Self(usable.into_iter().take(MAX_KEYS).collect()))
     }
 
     /// Whether a key supports one of `algorithms`.
@@ -249,6 +263,22 @@ impl KeySet {
         let ids = self.0.iter().map(|key| key.kid.as_deref().unwrap_or("-"));
         ids.collect()
     }
+}
+
+/// The member without which `published` could be read, if that is the one that cannot be
+/// read. A key of an unknown type has none.
+fn unreadable(published: &Value) -> Option<&'static str> {
+    let published = published.as_object()?;
+    let is_read = |without: Option<&str>| {
+        let members = published
+            .iter()
+            .filter(|(name, _)| MEMBERS.contains(&name.as_str()) && Some(name.as_str()) != without);
+        let members = members.map(|(name, value)| (name.clone(), value.clone()));
+        serde_json::from_value::<Jwk>(Value::Object(members.collect())).is_ok()
+    };
+    let mut optional = ["use", "key_ops", "alg", "kid"].into_iter();
+    let named = optional.find(|name| is_read(Some(name)));
+    named.filter(|_| !is_read(None))
 }
 
 #[cfg(test)]

@@ -195,3 +195,16 @@ fn fuzz_key_sets() {
         }
     });
 }
+
+#[test]
+fn the_member_that_makes_a_key_unreadable_is_named() {
+    let key = |change: (&str, Value)| {
+        let mut key = TestKey::es256().jwk("k1");
+        key[change.0] = change.1;
+        unreadable(&key)
+    };
+    assert_eq!(key(("key_ops", json!("verify"))), Some("key_ops"));
+    assert_eq!(key(("kid", json!(1))), Some("kid"));
+    assert_eq!(key(("use", json!("sig"))), None, "it can be read");
+    assert_eq!(key(("kty", json!("XYZ"))), None, "an unknown type");
+}

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Args, builder::FalseyValueParser};
+use clap::Args;
 use kit::config::{Addresses, Problems, Site, TrustArgs, refuse};
 use secrecy::{ExposeSecret as _, SecretString};
 use tonic::{Code, Request, Status, transport::Channel};
@@ -28,7 +28,7 @@ pub struct OperatorArgs {
     )]
     domain: String,
     /// The deployment's services speak TLS
-    #[arg(long, env = "TLS", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TLS", value_parser = kit::config::flag)]
     tls: bool,
     /// The certificate authorities of https.
     #[command(flatten)]

@@ -52,8 +52,7 @@ impl ProviderError {
         match self {
             Self::Unavailable { .. } => "unavailable",
             Self::Throttled { .. } => "throttled",
-            Self::Refused { code } if sounds_like_code(code) => code,
-            Self::Refused { .. } => "refused",
+            Self::Refused { code } => code,
             Self::Invalid(_) => "unusable",
         }
     }
@@ -106,7 +105,12 @@ impl From<CallError> for ProviderError {
 
 impl From<ErrorAnswer> for ProviderError {
     fn from(answer: ErrorAnswer) -> Self {
-        Self::Refused { code: answer.error }
+        // Log lines and pages repeat the code.
+        if sounds_like_code(&answer.error) {
+            Self::Refused { code: answer.error }
+        } else {
+            Self::Invalid("its error code has not the form of one (RFC 6749 §5.2)".to_owned())
+        }
     }
 }
 

@@ -18,6 +18,9 @@ pub(super) const MAX_AGE: Duration = Duration::from_secs(600);
 /// The maximum length of an ID token in bytes.
 const MAX_TOKEN: usize = 64 * 1024;
 
+/// The most characters of a user's name that are kept.
+const MAX_NAME: usize = 256;
+
 /// What a login expects of its ID token.
 pub(crate) struct Expected<'a> {
     /// The nonce of this login.
@@ -66,6 +69,9 @@ enum BadIdToken {
     /// §3.1.3.7, 10.
     #[error("iat: {0}")]
     IssueTime(String),
+    /// RFC 7519 §4.1.5.
+    #[error("nbf: {0}")]
+    NotYet(&'static str),
     /// §3.1.3.7, 11.
     #[error("nonce is not this login's")]
     Nonce,
@@ -112,6 +118,7 @@ impl Provider {
         }
         let issued_at = claims.needed_seconds("iat")?;
         check_issue_time(&self.clock, issued_at).map_err(BadIdToken::IssueTime)?;
+        check_begun(&self.clock, claims.seconds("nbf")?).map_err(BadIdToken::NotYet)?;
         if !same_secret(claims.needed("nonce")?, expected.nonce) {
             return Err(BadIdToken::Nonce);
         }
@@ -121,6 +128,15 @@ impl Provider {
         }
         identity(token, &claims, Timestamp::from_secs(issued_at))
     }
+}
+
+/// RFC 7519 §4.1.5.
+pub(super) fn check_begun(clock: &Arc<dyn Clock>, nbf: Option<i64>) -> Result<(), &'static str> {
+    let begins = nbf.map(Timestamp::from_secs);
+    if begins.is_some_and(|begins| begins > clock.now() + SKEW) {
+        return Err("it is not valid yet");
+    }
+    Ok(())
 }
 
 pub(super) fn check_issue_time(clock: &Arc<dyn Clock>, iat: i64) -> Result<(), String> {
@@ -155,13 +171,21 @@ fn identity(token: &str, claims: &Members, issued_at: Timestamp) -> Result<Ident
     let sub = claims.needed("sub")?.to_owned();
     let name = perhaps("name").or_else(|| perhaps("preferred_username"));
     Ok(Identity {
-        name: name.unwrap_or_else(|| sub.clone()),
+        name: name.map_or_else(|| sub.clone(), shortened),
         email: perhaps("email"),
         sid: perhaps("sid"),
         id_token: token.to_owned(),
         issued_at,
         sub,
     })
+}
+
+/// A name as pages show it. One of any length would not fit in the cookies of a session.
+fn shortened(mut name: String) -> String {
+    if let Some((end, _)) = name.char_indices().nth(MAX_NAME) {
+        name.truncate(end);
+    }
+    name
 }
 
 #[cfg(test)]

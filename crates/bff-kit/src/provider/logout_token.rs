@@ -17,7 +17,7 @@ use tracing::{Instrument as _, Span, field::Empty};
 
 use super::{
     Provider, ProviderError,
-    id_token::{MAX_AGE, check_issue_time},
+    id_token::{MAX_AGE, check_begun, check_issue_time},
     optional,
     signed::{self, Unsigned},
 };
@@ -90,6 +90,9 @@ pub(crate) enum BadLogoutToken {
     /// §2.6, 3.
     #[error("iat: {0}.")]
     IssueTime(String),
+    /// RFC 7519 §4.1.5.
+    #[error("nbf: {0}.")]
+    NotYet(&'static str),
     /// §2.6, 4.
     #[error("There is neither sub nor sid.")]
     Nobody,
@@ -179,6 +182,7 @@ fn check_claims(claims: &Members, parties: &Parties<'_>) -> Result<LogoutToken, 
         return Err(BadLogoutToken::Expired);
     }
     check_issue_time(parties.clock, issued_at).map_err(BadLogoutToken::IssueTime)?;
+    check_begun(parties.clock, claims.seconds("nbf")?).map_err(BadLogoutToken::NotYet)?;
     let event = claims.value("events");
     let event = event.and_then(|events| events.get(BACKCHANNEL_LOGOUT_EVENT));
     if !event.is_some_and(Value::is_object) {
@@ -188,11 +192,19 @@ fn check_claims(claims: &Members, parties: &Parties<'_>) -> Result<LogoutToken, 
     if claims.has("nonce") {
         return Err(BadLogoutToken::Nonce);
     }
-    let sid = claims.text("sid")?;
-    let sub = match sid {
-        // `sid` is enough, so an unreadable `sub` is ignored.
-        Some(_) => optional("a logout token", claims.text("sub")),
-        None => claims.text("sub")?,
+    // One of them is enough: an unreadable or empty one counts as missing beside the other,
+    // as it does in the ID token.
+    let given = |name| {
+        claims
+            .text(name)
+            .map(|text| text.filter(|text| !text.is_empty()))
+    };
+    let (sid, sub) = match (given("sid"), given("sub")) {
+        (Err(bad), Ok(None) | Err(_)) | (Ok(None), Err(bad)) => return Err(bad.into()),
+        (sid, sub) => (
+            optional("a logout token", sid),
+            optional("a logout token", sub),
+        ),
     };
     let subject = match (sid, sub) {
         (Some(sid), _) => Subject::Login(sid.to_owned()),

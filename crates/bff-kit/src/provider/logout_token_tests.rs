@@ -234,11 +234,7 @@ fn what_nobody_reads_of_it_may_have_any_shape_and_what_is_odd_is_named() {
         let fine = scene.with_claims(&json!({ name: as_text.to_string() }));
         assert!(fine.is_ok(), "{name} in digits");
     }
-    for (name, value) in [
-        ("sid", json!(5)),
-        ("jti", json!({})),
-        ("iss", json!([ISSUER])),
-    ] {
+    for (name, value) in [("jti", json!({})), ("iss", json!([ISSUER]))] {
         let refused = scene.with_claims(&json!({ name: value })).unwrap_err();
         assert!(
             refused.to_string().contains(&format!("member {name} ")),
@@ -249,11 +245,32 @@ fn what_nobody_reads_of_it_may_have_any_shape_and_what_is_odd_is_named() {
 
 #[test]
 fn oidc_backchannel_2_6_4_a_session_or_a_user_is_named() {
-    let nobody = json!({"sub": null, "sid": null});
-    assert_eq!(
-        Scene::set().with_claims(&nobody),
-        Err(BadLogoutToken::Nobody)
-    );
+    let scene = Scene::set();
+    for nobody in [
+        json!({"sub": null, "sid": null}),
+        json!({"sub": "", "sid": ""}),
+    ] {
+        let refused = scene.with_claims(&nobody);
+        assert_eq!(refused, Err(BadLogoutToken::Nobody), "{nobody}");
+    }
+    let refused = scene.with_claims(&json!({"sid": 5, "sub": null}));
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("member sid "), "{refused}");
+    // As in the ID token, what is empty or odd counts as missing beside the other one.
+    for sid in [json!(""), json!(5), json!(null)] {
+        let token = scene
+            .with_claims(&json!({"sid": sid, "sub": "u-1"}))
+            .unwrap();
+        assert_eq!(token.subject, Subject::User("u-1".to_owned()), "{sid}");
+    }
+}
+
+#[test]
+fn rfc7519_4_1_5_a_token_that_is_not_valid_yet_is_refused() {
+    let scene = Scene::set();
+    let refused = scene.with_claims(&json!({"nbf": START.secs() + 900}));
+    assert!(matches!(refused, Err(BadLogoutToken::NotYet(_))));
+    assert!(scene.with_claims(&json!({"nbf": START.secs()})).is_ok());
 }
 
 #[test]

@@ -44,8 +44,15 @@ impl Metadata {
         let address = Url::parse(&address).ok();
         // An unreadable endpoint counts as missing; the other ones stay usable.
         let perhaps = |name| {
-            let text = optional("discovery", document.text(name));
-            text.map(ToOwned::to_owned)
+            let text = optional("discovery", document.text(name))?;
+            let url = Url::parse(text).ok();
+            let is_web = url.is_some_and(|url| matches!(url.scheme(), "http" | "https"));
+            if !is_web {
+                tracing::warn!(
+                    "discovery of the identity provider: its member {name} is no web address; it counts as missing"
+                );
+            }
+            is_web.then(|| text.to_owned())
         };
         Ok(Self {
             authorization_endpoint: address

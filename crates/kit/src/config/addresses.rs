@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clap::{Args, builder::FalseyValueParser};
+use clap::Args;
 
 use super::{Problems, Site, Sites};
 use crate::net::is_localhost;
@@ -25,7 +25,7 @@ pub struct AddressArgs {
     #[arg(long, env = "PUBLIC_SCHEME", value_name = "SCHEME")]
     pub public_scheme: Option<String>,
     /// Every service speaks TLS, gRPC too, by certificates of the lab's CA (in STATE_DIR) or of TLS_CERT_FILE
-    #[arg(long, env = "TLS", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TLS", value_parser = super::flag)]
     pub tls: bool,
     /// Adds N to every port, also in the issuer, in redirect URIs and in links
     #[arg(long, env = "PORT_OFFSET", default_value = "0", value_name = "N")]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, builder::FalseyValueParser};
+use clap::Args;
 
 use super::{
     AddressArgs, Addresses, DrainArgs, Lab, LabArgs, Listen, ListenArgs, LoginBudget,
@@ -87,10 +87,10 @@ pub struct CommonArgs {
     #[command(flatten)]
     pub live_diagram: LabArgs,
     /// Allows --weaken and LAB_SECRET, and marks the deployment as a lab; never use it in production
-    #[arg(long, env = "LAB", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "LAB", value_parser = super::flag)]
     pub lab: bool,
     /// Accepts the published secrets and passwords of the demo outside localhost too
-    #[arg(long, env = "DEMO_CREDENTIALS", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "DEMO_CREDENTIALS", value_parser = super::flag)]
     pub demo_credentials: bool,
     /// Switches off a defence, to show the attack that it prevents
     #[arg(

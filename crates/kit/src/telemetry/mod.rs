@@ -103,7 +103,9 @@ impl TelemetrySettings {
             None => Some(
                 Targets::new()
                     .with_default(Level::INFO)
-                    .with_target("actix_server", Level::WARN),
+                    .with_target("actix_server", Level::WARN)
+                    // An error line for each malformed request of a stranger.
+                    .with_target("actix_http::h1::dispatcher", LevelFilter::OFF),
             ),
         };
         Some(Self {

@@ -277,15 +277,17 @@ impl StoreSessions {
     }
 
     /// Ends the sessions of the provider's session `sid`, found by the index entries of
-    /// the user `sub`: for the case that the store has lost the entry under `sid`.
+    /// the user `sub`: for the case that the store has lost the entry under `sid`, or the
+    /// session has none.
     pub(super) async fn end_by_user(&self, sub: &str, sid: &str) -> Result<usize, StoreError> {
         let index = self.records.index();
         let handles = index.of(Whose::User(sub), MAX_LISTED).await?;
         let mut ended = 0;
         for handle in &handles {
             let found = self.records.read(handle).await?;
-            let Some(stored) = found.filter(|one| one.record.about.sid.as_deref() == Some(sid))
-            else {
+            // The session may know no `sid`: its ID token named none.
+            let is_meant = |own: Option<&str>| own.is_none_or(|own| own == sid);
+            let Some(stored) = found.filter(|one| is_meant(one.record.about.sid.as_deref())) else {
                 continue;
             };
             self.records.end(&stored).await?;
