@@ -1,18 +1,21 @@
 //! The lab's live diagram: each browser sees its own journey, step by step, and nothing
 //! secret. The services run in one process, except where a test says otherwise.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use kit::config::{Addresses, Site};
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::{Child, HeadlessBrowser, Otlp, Plan, Processes, binary, free_offset};
-use tests::{ALICE, BOB, begin_journey as begin, sign_in_to};
+use tests::{
+    ALICE, BOB,
+    journey::{begin, get, have_in_order, have_no_secret, item, named, secrets_of, steps_until},
+    sign_in_to,
+};
 
 /// How long to wait for what must happen, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 const COOKIE: &str = "__Host-lab_journey";
-const JOIN_COOKIE: &str = "__Host-lab_join";
 
 /// The steps of app1's login, in the order in which they begin: the sequence of the seed.
 const LOGIN: &[&str] = &[
@@ -92,113 +95,6 @@ impl OneProcess {
 fn cookie_at(cli: &HeadlessBrowser, host: &str, name: &str) -> Option<String> {
     let jar = cli.jar();
     jar.get(host, name).map(|cookie| cookie.value.clone())
-}
-
-async fn get(cli: &mut HeadlessBrowser, url: &str) -> testkit::Response {
-    cli.raw(Method::GET, url, &[], "").await
-}
-
-/// The steps of the browser's journey, once it has each of `last` (service and name).
-async fn steps_until(cli: &mut HeadlessBrowser, lab: &str, last: &[(&str, &str)]) -> Vec<Value> {
-    let mut steps = Vec::new();
-    let looking = async {
-        loop {
-            let answer = get(cli, &format!("{lab}/journey/recording")).await;
-            assert_eq!(answer.status, 200, "{}", answer.body);
-            let found = answer.json().unwrap();
-            steps = found["steps"].as_array().unwrap().clone();
-            let has = |(service, name): &(&str, &str)| named(&steps, service, name).is_some();
-            if last.iter().all(has) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(PATIENCE, looking).await;
-    assert!(
-        in_time.is_ok(),
-        "not all of {last:?} in {:#?}",
-        told(&steps)
-    );
-    steps
-}
-
-fn named<'s>(steps: &'s [Value], service: &str, name: &str) -> Option<&'s Value> {
-    let mut steps = steps.iter();
-    steps.find(|step| step["service"] == service && step["name"] == name)
-}
-
-/// `from to name` of each step, in the order in which they began.
-fn told(steps: &[Value]) -> Vec<String> {
-    let mut steps: Vec<_> = steps.iter().collect();
-    steps.sort_by_key(|step| step["start"].as_u64());
-    let text = |step: &Value, name: &str| step[name].as_str().unwrap().to_owned();
-    let line = |step: &&Value| {
-        let operation = step["attributes"]["db.operation.name"].as_str();
-        let name = operation.map_or_else(|| text(step, "name"), ToOwned::to_owned);
-        format!("{} {} {name}", text(step, "from"), text(step, "to"))
-    };
-    steps.iter().map(line).collect()
-}
-
-/// Checks that the steps have each of `expected`, in this order.
-fn have_in_order(steps: &[Value], expected: &[&str]) {
-    let told = told(steps);
-    let mut rest = told.iter();
-    for step in expected {
-        let found = rest.any(|one| one == step);
-        assert!(found, "{step} is not in its place in {told:#?}");
-    }
-}
-
-/// The item `name` of `list` (`request` or `response`).
-fn item<'s>(step: &'s Value, list: &str, name: &str) -> &'s Value {
-    let items = step[list].as_array().unwrap();
-    let found = items.iter().find(|item| item["name"] == name);
-    found.unwrap_or_else(|| panic!("no {name} in the {list} of {step:#}"))
-}
-
-/// Every secret that the browser had: cookies, and what redirects carried.
-fn secrets_of(cli: &HeadlessBrowser) -> BTreeSet<String> {
-    let mut secrets = BTreeSet::new();
-    for cookie in cli.jar().all() {
-        secrets.insert(cookie.value.clone());
-    }
-    let urls = cli
-        .page()
-        .hops()
-        .iter()
-        .filter_map(testkit::Response::redirect);
-    for url in urls.chain([cli.page().url().clone()]) {
-        let secret = [
-            "state",
-            "code",
-            "nonce",
-            "request_uri",
-            "ticket",
-            "code_challenge",
-        ];
-        let carried = url
-            .query_pairs()
-            .filter(|(name, _)| secret.contains(&&**name));
-        secrets.extend(carried.map(|(_, value)| value.into_owned()));
-    }
-    secrets.retain(|secret| secret.len() > 4);
-    secrets
-}
-
-fn have_no_secret(steps: &[Value], secrets: &BTreeSet<String>) {
-    let text = serde_json::to_string(steps).unwrap();
-    for secret in secrets {
-        assert!(
-            !text.contains(secret.as_str()),
-            "{secret} is in the recording"
-        );
-    }
-    // A JWT's header in base64url begins so.
-    for part in ["eyJ", "wonderland", "builder", "app1-secret"] {
-        assert!(!text.contains(part), "{part} is in the recording");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -316,7 +212,7 @@ impl Stream {
     async fn until(&mut self, words: &str) -> &str {
         let listening = async {
             while !self.said.contains(words) {
-                let chunk = self.answer.chunk().await.unwrap().expect("more");
+                let chunk = self.answer.chunk().await.unwrap().unwrap();
                 self.said += std::str::from_utf8(&chunk).unwrap();
             }
         };

@@ -7,7 +7,7 @@ use kit::config::Site;
 use reqwest::Method;
 use serde_json::json;
 use testkit::{ClientAuth, HeadlessBrowser, Machine, Otlp, Plan, Processes};
-use tests::{ALICE, BOB, Device, begin_journey, sign_in, sign_in_to};
+use tests::{ALICE, BOB, Device, journey, sign_in, sign_in_to};
 
 /// What must not be found anywhere, with what it is.
 #[derive(Default)]
@@ -128,7 +128,7 @@ async fn a_full_run_emits_no_secret(app1: &str, app2: &str) {
 /// In a journey, so that spans tell what requests carry: signs in to both apps as alice, not at the first try, and calls everything.
 async fn use_everything(platform: &Processes, secrets: &mut Secrets) -> HeadlessBrowser {
     let mut cli = HeadlessBrowser::new();
-    begin_journey(&mut cli, &platform.url(Site::Lab)).await;
+    journey::begin(&mut cli, &platform.url(Site::Lab)).await;
     for site in [Site::App1, Site::App2] {
         let app = platform.url(site);
         cli.goto(&format!("{app}/login")).await;

@@ -7,6 +7,7 @@
 )]
 
 mod device;
+pub mod journey;
 pub mod kube;
 pub mod logout;
 pub mod modes;
@@ -62,21 +63,6 @@ pub async fn sign_in_to(cli: &mut HeadlessBrowser, app: &str, person: Person) {
         page.status() == 200 && page.url().as_str().starts_with(app),
         "not home at {app}: {page}"
     );
-}
-
-/// Presses the button of the lab at `lab` that begins a journey.
-pub async fn begin_journey(cli: &mut HeadlessBrowser, lab: &str) {
-    cli.goto(&format!("{lab}/journey")).await;
-    cli.submit_first_form(&[]).await;
-    let page = cli.page();
-    assert_eq!(page.status(), 200, "{page}");
-    assert_eq!(page.url().path(), "/journey", "{page}");
-    let jar = cli.jar();
-    for site in ["lab", "app1", "app2", "idp", "spa"] {
-        let host = format!("{site}.localhost");
-        assert!(jar.get(&host, "__Host-lab_journey").is_some(), "{host}");
-        assert!(jar.get(&host, "__Host-lab_join").is_none(), "{host}");
-    }
 }
 
 /// What the app says about the session that the browser holds there.

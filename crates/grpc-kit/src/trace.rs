@@ -58,9 +58,9 @@ impl TraceLayer {
     fn context(&self, name: &str, method: &str, metadata: &HeaderMap) -> TraceContext {
         let values = |key| metadata.get_all(key).iter().map(HeaderValue::as_bytes);
         let caller = caller(values("traceparent"), values("tracestate"));
-        let called = self.journeys.as_ref().zip(caller.as_ref());
-        let called = called.and_then(|(keys, caller)| keys.of_caller(caller));
-        TraceContext::child(self.service, caller, called, || {
+        let watched = self.journeys.as_ref().zip(caller.as_ref());
+        let watched = watched.and_then(|(keys, caller)| keys.of_caller(caller));
+        TraceContext::child(self.service, caller, watched, || {
             tracing::info_span!(
                 target: "sso",
                 "rpc",

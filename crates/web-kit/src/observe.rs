@@ -190,9 +190,9 @@ impl Observe {
         match origin {
             Origin::Caller => {
                 let caller = caller(header("traceparent"), header("tracestate"));
-                let called = self.journeys.as_ref().zip(caller.as_ref());
-                let called = called.and_then(|(keys, caller)| keys.of_caller(caller));
-                TraceContext::child(self.service, caller, called, span)
+                let watched = self.journeys.as_ref().zip(caller.as_ref());
+                let watched = watched.and_then(|(keys, caller)| keys.of_caller(caller));
+                TraceContext::child(self.service, caller, watched, span)
             }
             Origin::New => TraceContext::root(self.service, self.journey(req), span),
             Origin::Login => {

@@ -74,11 +74,11 @@ impl TraceContext {
     }
 
     /// Continues the trace of `caller` (see [`caller`](super::caller())); starts a
-    /// new trace if there is no caller. `called`: the journey that the caller names.
+    /// new trace if there is no caller. `watched`: the journey that the caller names.
     pub fn child(
         service: &'static str,
         caller: Option<SpanContext>,
-        called: Option<Called>,
+        watched: Option<Called>,
         span: impl FnOnce() -> Span,
     ) -> Self {
         let Some(context) = caller else {
@@ -88,14 +88,14 @@ impl TraceContext {
         if !is_traced() {
             return Self::new(service, None, Kind::Untraced(trace_id));
         }
-        if called.is_none() && !context.is_sampled() {
+        if watched.is_none() && !context.is_sampled() {
             return Self::new(service, None, Kind::Unsampled(context));
         }
         let span = span();
-        let journey = called.as_ref().map(|called| called.journey);
+        let journey = watched.as_ref().map(|watched| watched.journey);
         let mut parent = within(service, journey).with_remote_span_context(context);
-        if let Some(called) = called {
-            parent = parent.with_value(called);
+        if let Some(watched) = watched {
+            parent = parent.with_value(watched);
         }
         let _ = span.set_parent(parent);
         Self::new(service, journey, Kind::Sampled(span, trace_id))

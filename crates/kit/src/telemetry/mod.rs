@@ -26,8 +26,8 @@ use opentelemetry_sdk::{
     Resource,
     metrics::{SdkMeterProvider, reader::MetricReader},
     trace::{
-        BatchConfigBuilder, BatchSpanProcessor, Sampler, SamplingDecision, SdkTracerProvider,
-        ShouldSample as _,
+        BatchConfigBuilder, BatchSpanProcessor, BatchSpanProcessorBuilder, Sampler,
+        SamplingDecision, SdkTracerProvider, ShouldSample as _,
     },
 };
 use parking_lot::Mutex;
@@ -222,7 +222,7 @@ fn provider(
                 all: all
                     .transpose()?
                     .map(BatchSpanProcessor::builder)
-                    .map(|all| all.build()),
+                    .map(BatchSpanProcessorBuilder::build),
                 journeys: journeys.transpose()?.map(|journeys| {
                     let soon = BatchConfigBuilder::default().with_scheduled_delay(LAB_DELAY);
                     BatchSpanProcessor::builder(journeys)

@@ -6,7 +6,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::{
         StatusCode,
-        header::{self, HeaderMap},
+        header::{self, HeaderMap, HeaderValue},
     },
     web::{Data, Query},
 };
@@ -146,7 +146,7 @@ fn next_of(addresses: &Addresses, joined: Option<Site>) -> String {
 /// Whether the request comes from a page of this site. A browser that does not send
 /// `Sec-Fetch-Site` sends `Origin` with a form.
 fn is_own_page(headers: &HeaderMap, own: &str) -> bool {
-    let value = |name: &str| headers.get(name).map(|value| value.as_bytes());
+    let value = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
     match (value("origin"), value("sec-fetch-site")) {
         (Some(origin), None) => origin == own.as_bytes(),
         (Some(origin), Some(site)) => origin == own.as_bytes() && site == b"same-origin",
@@ -171,7 +171,7 @@ fn refusal(status: StatusCode, why: &str) -> HttpResponse {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::{HeaderName, HeaderValue};
+    use actix_web::http::header::HeaderName;
 
     use super::*;
 

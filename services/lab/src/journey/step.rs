@@ -27,6 +27,7 @@ const OWN: [&str; 12] = [
 
 /// One step, as the page receives it.
 #[derive(Debug, PartialEq, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the page's name of the member")]
 pub(super) struct Step<'a> {
     pub(super) seq: usize,
     trace: &'a str,
