@@ -26,7 +26,7 @@ const MAX_STEPS: usize = 5_000;
 /// The most bytes of the steps of one journey.
 const MAX_BYTES: usize = 8 << 20;
 /// The most bytes of the steps of all journeys.
-const MAX_TOTAL: usize = 128 << 20;
+const MAX_TOTAL: i64 = 128 << 20;
 /// The most event streams of one journey.
 const MAX_STREAMS: usize = 8;
 
@@ -43,8 +43,8 @@ pub(super) enum Closed {
 pub(super) struct Journeys {
     clock: Arc<dyn Clock>,
     known: Mutex<HashMap<JourneyTag, Arc<Recording>>>,
-    /// The bytes of all steps.
-    total: AtomicUsize,
+    /// The bytes of all steps. Signed: an end may be subtracted before its last step is added.
+    total: AtomicI64,
 }
 
 /// One journey's steps.
@@ -80,7 +80,7 @@ impl Journeys {
         Self {
             clock,
             known: Mutex::default(),
-            total: AtomicUsize::new(0),
+            total: AtomicI64::new(0),
         }
     }
 
@@ -119,7 +119,7 @@ impl Journeys {
         if !is_shown(span) {
             return;
         }
-        let added = recording.add(span);
+        let added = signed(recording.add(span));
         if self.total.fetch_add(added, Ordering::Relaxed) + added <= MAX_TOTAL {
             return;
         }
@@ -159,7 +159,7 @@ impl Journeys {
 
     fn forget(&self, known: &mut HashMap<JourneyTag, Arc<Recording>>, tag: JourneyTag) {
         if let Some(recording) = known.remove(&tag) {
-            let freed = recording.close();
+            let freed = signed(recording.close());
             self.total.fetch_sub(freed, Ordering::Relaxed);
         }
     }
@@ -193,12 +193,6 @@ impl Recording {
         drop(steps);
         self.changed.send_replace(());
         freed
-    }
-
-    /// Whether it has no step yet.
-    #[cfg(test)]
-    fn is_empty(&self) -> bool {
-        self.steps.lock().texts.is_empty()
     }
 
     /// The whole recording as JSON, in parts.
@@ -277,6 +271,10 @@ impl Drop for Listener {
     }
 }
 
+fn signed(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -323,7 +321,7 @@ mod tests {
         assert_eq!((steps.len(), closed), (2, None));
         assert!(steps[1].contains("\"seq\":2"), "{}", steps[1]);
         assert_eq!(one.after(1, 10).0.len(), 1);
-        assert!(journeys.find(tag(2)).unwrap().is_empty());
+        assert!(journeys.find(tag(2)).unwrap().after(0, 1).0.is_empty());
         assert!(journeys.find(tag(3)).is_none());
         let recording: serde_json::Value = serde_json::from_str(&one.json()).unwrap();
         assert_eq!(recording["steps"].as_array().map(Vec::len), Some(2));
