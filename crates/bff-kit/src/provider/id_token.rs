@@ -19,7 +19,7 @@ pub(super) const MAX_AGE: Duration = Duration::from_secs(600);
 const MAX_TOKEN: usize = 64 * 1024;
 
 /// The most characters of a user's name that are kept.
-const MAX_NAME: usize = 256;
+const MAX_NAME: usize = 2048;
 
 /// What a login expects of its ID token.
 pub(crate) struct Expected<'a> {
