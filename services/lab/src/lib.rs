@@ -4,6 +4,7 @@
 
 pub mod evil;
 mod journey;
+mod scenarios;
 #[cfg(test)]
 mod served;
 pub mod spa;
@@ -21,6 +22,7 @@ use kit::{
     readiness::Readiness,
     running::Running,
 };
+pub use scenarios::Offers;
 use web_kit::{client::TrustedProxies, server::HttpServer, trace};
 
 /// The program's name on the command line.
@@ -56,6 +58,8 @@ pub struct Config {
     pub weaknesses: Weaknesses,
     /// Whether the demo users alice and bob can sign in.
     pub demo_users: bool,
+    /// What the deployment offers to the scenarios.
+    pub offers: Offers,
     /// The keys of the live diagram, if this deployment has one.
     pub journeys: Option<Arc<JourneyKeys>>,
     /// Where the spans of a journey are shown too.
@@ -85,6 +89,7 @@ impl Config {
             trusted_proxies: trusted_proxies?,
             weaknesses: common.weaknesses,
             demo_users: true,
+            offers: Offers::default(),
             journeys: common.lab.as_ref().map(|lab| Arc::clone(&lab.keys)),
             jaeger_url: jaeger_url.flatten(),
         })

@@ -24,11 +24,24 @@ struct Args {
     /// Whether the demo users alice and bob can sign in, for the start page: on or off
     #[arg(long, env = "DEMO_USERS", default_value = "on", value_name = "on|off")]
     demo_users: String,
+    /// What the apps and APIs of this deployment offer to the scenarios: some of choice
+    /// (`BFF_SESSION_MODE_CHOICE`), certificate, api-key, opaque-tokens
+    #[arg(
+        long = "offers",
+        env = "LAB_OFFERS",
+        default_value = "",
+        value_name = "LIST"
+    )]
+    offers: String,
 }
 
 fn read(args: &Args, common: &Common, problems: &mut Problems) -> Option<(Config, Sockets)> {
     let config = Config::read(common, &args.own, args.idp_issuer.as_deref(), problems);
     let demo_users = problems.switch("DEMO_USERS", &args.demo_users);
+    let offers = args
+        .offers
+        .parse()
+        .map_err(|error: String| problems.add("LAB_OFFERS", error));
     // All are bound, so that every taken port is reported.
     let [start, spa, evil] = Listeners::bind(common, [Site::Lab, Site::Spa, Site::Evil], problems);
     let sockets = Sockets {
@@ -38,6 +51,7 @@ fn read(args: &Args, common: &Common, problems: &mut Problems) -> Option<(Config
     };
     let config = Config {
         demo_users: demo_users?,
+        offers: offers.ok()?,
         ..config?
     };
     Some((config, sockets))

@@ -20,6 +20,7 @@ pub(crate) fn config() -> Config {
         trusted_proxies: "".parse().unwrap(),
         weaknesses: Weaknesses::default(),
         demo_users: true,
+        offers: crate::Offers::default(),
         journeys: None,
         jaeger_url: None,
     }

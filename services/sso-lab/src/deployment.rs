@@ -158,6 +158,12 @@ impl<'a> Deployment<'a> {
         let lab = lab::Config::read(self.common, &self.args.lab, issuer, problems)?;
         Some(lab::Config {
             demo_users: idp?.has_demo_users(),
+            offers: lab::Offers {
+                choice: self.args.bff.bff_session_mode_choice == "on",
+                certificate: self.certificates[0].is_some(),
+                api_key: self.args.bff.has_api1_key(),
+                opaque_tokens: idp?.issues_opaque_tokens(api_2::AUDIENCE),
+            },
             ..lab
         })
     }

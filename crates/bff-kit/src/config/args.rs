@@ -308,6 +308,11 @@ impl BffArgs {
         })
     }
 
+    /// Whether the apps have an API key for API-1.
+    pub const fn has_api1_key(&self) -> bool {
+        self.bff_api1_key.is_some() || self.bff_api1_key_file.is_some()
+    }
+
     /// The apps' API key for API-1, which `methods` may need.
     pub(super) fn api_key(
         &self,

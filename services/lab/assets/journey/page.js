@@ -83,6 +83,7 @@ class Page {
     const key = step.span ? `${step.trace ?? ""}/${step.span}` : `seq/${step.seq}`;
     if (this.steps.size >= MAX_STEPS && !this.steps.has(key)) return;
     this.steps.set(key, step);
+    this.root.dispatchEvent(new CustomEvent("journey-step", { detail: step }));
     this.pending ??= setTimeout(() => this.render(false), GATHER);
     this.settling ??= setTimeout(() => this.render(true), PATIENCE / 1000);
   }

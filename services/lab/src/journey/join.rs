@@ -22,7 +22,7 @@ use web_kit::{
     ui::Message,
 };
 
-use super::LiveDiagram;
+use super::{LiveDiagram, then};
 
 /// For whom the lab's own cookie is sealed. It is no service's name, so the lab's own
 /// requests belong to no journey.
@@ -45,18 +45,7 @@ pub(super) async fn begin(req: HttpRequest, live: Data<LiveDiagram>) -> HttpResp
             "Only the lab's own page begins a journey.",
         );
     }
-    live.end(&req);
-    let journey = live.keys.begin(&*live.random);
-    live.journeys
-        .begin(journey.tag(), client_addr(&req).bucket());
-    let value = live
-        .keys
-        .cookie(&journey, OWN_COOKIE, live.clock.now(), &*live.random);
-    let first = next_of(&live.addresses, None);
-    let mut answer = redirect(&first);
-    // It fails only if the cookie cannot be written as a header.
-    let _ = answer.add_cookie(&cookie(COOKIE, value, life()));
-    answer
+    live.begin(&req)
 }
 
 /// `POST /journey/end`: ends the journey of this browser.
@@ -111,6 +100,38 @@ pub(super) async fn ticket(
 }
 
 impl LiveDiagram {
+    /// Begins a journey for the browser of `req`, which in the end opens `page` of this site.
+    pub(crate) fn begin_and_go(&self, req: &HttpRequest, page: &str) -> HttpResponse {
+        if !is_own_page(req.headers(), self.keys.lab_url()) {
+            return refusal(
+                StatusCode::FORBIDDEN,
+                "Only the lab's own page begins a journey.",
+            );
+        }
+        let mut answer = self.begin(req);
+        then::remember(&mut answer, page);
+        answer
+    }
+
+    /// Whether the browser of `req` is in a journey.
+    pub(crate) fn has_journey(&self, req: &HttpRequest) -> bool {
+        self.journey(req).is_some()
+    }
+
+    fn begin(&self, req: &HttpRequest) -> HttpResponse {
+        self.end(req);
+        let journey = self.keys.begin(&*self.random);
+        self.journeys.begin(journey.tag(), client_addr(req).bucket());
+        let value = self
+            .keys
+            .cookie(&journey, OWN_COOKIE, self.clock.now(), &*self.random);
+        let first = next_of(&self.addresses, None);
+        let mut answer = redirect(&first);
+        // It fails only if the cookie cannot be written as a header.
+        let _ = answer.add_cookie(&cookie(COOKIE, value, life()));
+        answer
+    }
+
     /// The journey of this browser, if it goes on.
     pub(super) fn journey(&self, req: &HttpRequest) -> Option<Journey> {
         let journey = self.named(req)?;
@@ -154,7 +175,7 @@ fn is_own_page(headers: &HeaderMap, own: &str) -> bool {
     }
 }
 
-fn redirect(location: &str) -> HttpResponse {
+pub(super) fn redirect(location: &str) -> HttpResponse {
     HttpResponse::SeeOther()
         .insert_header((header::LOCATION, location))
         .insert_header((header::CACHE_CONTROL, "no-store"))

@@ -7,6 +7,7 @@ mod page;
 mod recording;
 mod step;
 mod stream;
+mod then;
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use kit::{
 };
 use web_kit::{body::Body, problem::Problem};
 
-pub(crate) use self::page::file;
+pub(crate) use self::page::{DiagramPage, file};
 use self::{recording::Journeys, stream::EventStream};
 use crate::Config;
 

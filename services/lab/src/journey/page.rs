@@ -8,7 +8,7 @@ use web_kit::ui::{
     rust_embed::{self, EmbeddedFile, RustEmbed},
 };
 
-use super::LiveDiagram;
+use super::{LiveDiagram, join::redirect, then};
 
 #[derive(RustEmbed)]
 #[folder = "assets/journey/"]
@@ -19,10 +19,12 @@ pub(crate) fn file(name: &str) -> Option<EmbeddedFile> {
     Own::get(name)
 }
 
-/// `GET /journey`.
+/// `GET /journey`, or the part of another page that shows the diagram.
 #[derive(Template)]
 #[template(path = "journey/page.html")]
-struct DiagramPage {
+pub(crate) struct DiagramPage {
+    /// Whether it is a part of another page.
+    embedded: bool,
     /// Whether this browser is in a journey.
     started: bool,
     demo_users: bool,
@@ -38,16 +40,43 @@ impl DiagramPage {
 }
 
 pub(super) async fn show(req: HttpRequest, live: Data<LiveDiagram>) -> HttpResponse {
-    let page = DiagramPage {
-        started: live.journey(&req).is_some(),
-        demo_users: live.demo_users,
-        app1_url: live.addresses.link(Site::App1),
-        app2_url: live.addresses.link(Site::App2),
-        jaeger_url: live.jaeger_url.clone(),
-    };
-    // The form that begins a journey leads through all sites.
-    let sites = Site::ALL.into_iter();
-    let sites = sites.filter_map(|site| live.addresses.link(site));
-    let csp = sites.fold(Csp::strict(), |csp, url| csp.form_action(&url));
-    ui::page(Site::Lab, "Live diagram", StatusCode::OK, &page, &csp)
+    if let Some(page) = then::of(&req) {
+        let mut answer = redirect(&page);
+        then::forget(&mut answer);
+        return answer;
+    }
+    let page = live.page(&req, false);
+    ui::page(
+        Site::Lab,
+        "Live diagram",
+        StatusCode::OK,
+        &page,
+        &live.csp(),
+    )
+}
+
+impl LiveDiagram {
+    /// The diagram as a part of another page, which loads `page.js` itself.
+    pub(crate) fn embedded(&self, req: &HttpRequest) -> DiagramPage {
+        self.page(req, true)
+    }
+
+    /// The policy of a page with a form that begins a journey: the form leads through all
+    /// sites.
+    pub(crate) fn csp(&self) -> Csp {
+        let sites = Site::ALL.into_iter();
+        let sites = sites.filter_map(|site| self.addresses.link(site));
+        sites.fold(Csp::strict(), |csp, url| csp.form_action(&url))
+    }
+
+    fn page(&self, req: &HttpRequest, embedded: bool) -> DiagramPage {
+        DiagramPage {
+            embedded,
+            started: self.has_journey(req),
+            demo_users: self.demo_users,
+            app1_url: self.addresses.link(Site::App1),
+            app2_url: self.addresses.link(Site::App2),
+            jaeger_url: self.jaeger_url.clone(),
+        }
+    }
 }

@@ -15,6 +15,7 @@ use web_kit::ui::{self, Site};
 use crate::{
     Config,
     journey::{self, LiveDiagram},
+    scenarios::{self, Scenarios},
 };
 
 /// The site's name in traces and metrics.
@@ -22,23 +23,37 @@ pub const SERVICE: &str = "lab";
 
 /// Starts the site.
 pub fn build(config: &Config, listeners: Listeners, deps: Deps) -> Result<Running, Problems> {
-    let page = Data::new(StartPage::new(config));
-    let live = LiveDiagram::start(config, &deps);
-    crate::serve(SERVICE, config, listeners, deps, move |cfg| {
-        routes(cfg, page.clone(), live.clone());
-    })
+    let routes = site_of(config, &deps);
+    crate::serve(SERVICE, config, listeners, deps, routes)
 }
 
-fn routes(cfg: &mut ServiceConfig, page: Data<StartPage>, live: Option<Arc<LiveDiagram>>) {
+/// The routes of the site.
+pub(crate) fn site_of(
+    config: &Config,
+    deps: &Deps,
+) -> impl Fn(&mut ServiceConfig) + Clone + Send + use<> {
+    let page = Data::new(StartPage::new(config));
+    let live = LiveDiagram::start(config, deps);
+    let live = live.map(|live| (live, Scenarios::new(config)));
+    move |cfg| routes(cfg, page.clone(), live.clone())
+}
+
+/// What there is only with the live diagram.
+type Live = (Arc<LiveDiagram>, Data<Scenarios>);
+
+fn routes(cfg: &mut ServiceConfig, page: Data<StartPage>, live: Option<Live>) {
     let pages = web::scope("")
         .app_data(page)
         .wrap(from_fn(|req, next| ui::error_pages(Site::Lab, req, next)))
         .service(web::resource("/").route(web::get().to(page::show)));
     cfg.configure(page::assets);
     let pages = match live {
-        Some(live) => {
+        Some((live, course)) => {
             journey::calls(cfg, Arc::clone(&live));
-            pages.configure(|cfg| journey::pages(cfg, live))
+            scenarios::calls(cfg, Data::from(Arc::clone(&live)));
+            pages
+                .configure(|cfg| scenarios::pages(cfg, course))
+                .configure(|cfg| journey::pages(cfg, live))
         }
         None => pages,
     };

@@ -12,7 +12,7 @@ use web_kit::ui::{
     rust_embed::{self, RustEmbed},
 };
 
-use crate::{Config, journey};
+use crate::{Config, journey, scenarios};
 
 #[derive(RustEmbed)]
 #[folder = "assets/start/"]
@@ -20,7 +20,10 @@ struct Own;
 
 /// Serves `/assets/…`.
 pub(super) fn assets(cfg: &mut ServiceConfig) {
-    ui::assets_and(cfg, |name| Own::get(name).or_else(|| journey::file(name)));
+    ui::assets_and(cfg, |name| {
+        let own = Own::get(name).or_else(|| journey::file(name));
+        own.or_else(|| scenarios::file(name))
+    });
 }
 
 /// A user of the built-in configuration.

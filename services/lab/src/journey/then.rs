@@ -1,0 +1,57 @@
+//! The page of this site to which a browser goes once it has begun a journey. The way there
+//! leads through the other sites, so the browser keeps it meanwhile.
+
+use actix_web::{HttpRequest, HttpResponse};
+use web_kit::{cookies::Cookies, journey::cookie};
+
+/// It names a page and no person, so it is neither sealed nor secret.
+const COOKIE: &str = "__Host-lab_then";
+/// How long the way may take, in seconds.
+const LIFE: i64 = 60;
+
+/// Lets the browser that gets `answer` go on to `page` in the end.
+pub(super) fn remember(answer: &mut HttpResponse, page: &str) {
+    // It fails only if the cookie cannot be written as a header.
+    let _ = answer.add_cookie(&cookie(COOKIE, page.to_owned(), LIFE));
+}
+
+/// The page to which the browser of `req` goes on.
+pub(super) fn of(req: &HttpRequest) -> Option<String> {
+    let cookies = Cookies::of(req);
+    let page = cookies.get(COOKIE)?;
+    is_own(page).then(|| page.to_owned())
+}
+
+/// Forgets it.
+pub(super) fn forget(answer: &mut HttpResponse) {
+    let _ = answer.add_cookie(&cookie(COOKIE, String::new(), 0));
+}
+
+/// Whether `page` is a page of a scenario.
+fn is_own(page: &str) -> bool {
+    let known =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-/".contains(&byte);
+    page.strip_prefix("/scenarios/")
+        .is_some_and(|rest| rest.len() <= 80 && rest.bytes().all(known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_browser_goes_on_to_a_scenario_of_this_site_alone() {
+        assert!(is_own("/scenarios/bff-login/0"));
+        for foreign in [
+            "",
+            "/",
+            "//evil.localhost",
+            "/journey",
+            "/scenarios/..%2f",
+            "/scenarios/a?b",
+            "http://evil.localhost/scenarios/",
+        ] {
+            assert!(!is_own(foreign), "{foreign}");
+        }
+    }
+}

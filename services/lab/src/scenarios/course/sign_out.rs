@@ -1,0 +1,155 @@
+//! Sign out: everywhere, and how soon it counts.
+
+use kit::{config::Site, telemetry::names::span};
+
+use crate::scenarios::scenario::{
+    Look,
+    Mark::{Answer, Check, Request, Store},
+    Scenario, Section,
+    Way::Open,
+};
+
+pub(super) const SECTION: Section = Section {
+    title: "Sign out",
+    scenarios: &[LOGOUT_EVERYWHERE, AT_ONCE, TOKEN_LIFE],
+};
+
+const LOGOUT_EVERYWHERE: Scenario = Scenario {
+    name: "logout-everywhere",
+    title: "Logout everywhere",
+    sentence: "One sign-out ends the session at the provider, and the provider tells every other app.",
+    about: &[
+        "app1 ends its own session and sends the browser to the provider (RP-Initiated Logout). The provider ends the login session and calls each app of this login with a signed logout token (Back-Channel Logout). No browser is needed for that.",
+    ],
+    look: &[
+        Look(
+            Request("POST /logout"),
+            "At app1: its session leaves the store, its cookie is cleared.",
+        ),
+        Look(
+            Request("GET /logout"),
+            "At the provider, with `id_token_hint`: which session of which user.",
+        ),
+        Look(
+            Request("POST /backchannel-logout"),
+            "From the provider to app2, over the back channel.",
+        ),
+        Look(
+            Check(span::LOGOUT_TOKEN_CHECK),
+            "app2 checks signature, `aud`, `events` and `jti`, and ends its sessions of this login.",
+        ),
+    ],
+    ways: &[
+        Open {
+            label: "First: sign in to app1",
+            site: Site::App1,
+            path: "/login?return_to=/",
+            needs: None,
+            then: "",
+        },
+        Open {
+            label: "Then: sign in to app2",
+            site: Site::App2,
+            path: "/login?return_to=/",
+            needs: None,
+            then: "Leave this window open.",
+        },
+        Open {
+            label: "Sign out at app1",
+            site: Site::App1,
+            path: "/",
+            needs: None,
+            then: "Press `Sign out everywhere`. app2's page says that its session has ended.",
+        },
+    ],
+    see: &["single-sign-on", "revocation-at-once"],
+};
+
+const AT_ONCE: Scenario = Scenario {
+    name: "revocation-at-once",
+    title: "Revocation at once",
+    sentence: "A session in the store ends with its record: the next call is refused.",
+    about: &[
+        "End your login from the outside, at the provider's page of your sessions. The provider revokes its grants and notifies the apps. app1 keeps its sessions in the store (`stateful`): it deletes the record, and the next call finds none.",
+    ],
+    look: &[
+        Look(
+            Request("POST /backchannel-logout"),
+            "The provider tells app1 that this login has ended.",
+        ),
+        Look(
+            Store("Delete session"),
+            "The record is gone, for every replica.",
+        ),
+        Look(
+            Request("GET /api1/data"),
+            "The browser still sends its cookie.",
+        ),
+        Look(
+            Answer("401 Unauthorized"),
+            "No record, no session. API-1 is not asked.",
+        ),
+    ],
+    ways: &[
+        Open {
+            label: "First: sign in to app1",
+            site: Site::App1,
+            path: "/login?return_to=/",
+            needs: None,
+            then: "Press `GET /api1/data`: 200. Leave this window open.",
+        },
+        Open {
+            label: "Then: end the login at the provider",
+            site: Site::Idp,
+            path: "/account",
+            needs: None,
+            then: "Press `Sign out here`. Then press `GET /api1/data` at app1 again: 401.",
+        },
+    ],
+    see: &["session-modes", "revocation-token-life"],
+};
+
+const TOKEN_LIFE: Scenario = Scenario {
+    name: "revocation-token-life",
+    title: "Revocation within a token's life",
+    sentence: "A JWT in the wrong hands works until it expires, at most 15 minutes; only its renewal is refused.",
+    about: &[
+        "The single-page app holds its access token itself, and API-1 checks its signature without asking anybody. End the login at the provider: the refresh token is refused from this moment, the access token is accepted until its `exp`.",
+        "That is the price of not asking. Short lives bound it: 15 minutes by default. Introspection, or a session in the store, avoids it.",
+    ],
+    look: &[
+        Look(
+            Request("GET /resource"),
+            "After the end of the login: still 200.",
+        ),
+        Look(
+            Check(span::TOKEN_CHECK),
+            "Signature, `iss`, `aud`, `exp`: nothing in it depends on the login.",
+        ),
+        Look(
+            Request("POST /token grant_type=refresh_token"),
+            "The page tries to renew.",
+        ),
+        Look(
+            Answer("400 Bad Request"),
+            "`invalid_grant`: the grant has ended with the login.",
+        ),
+    ],
+    ways: &[
+        Open {
+            label: "First: sign in to the single-page app",
+            site: Site::Spa,
+            path: "/",
+            needs: None,
+            then: "Press `Sign in`, then `GET /resource`. Leave this window open.",
+        },
+        Open {
+            label: "Then: end the login at the provider",
+            site: Site::Idp,
+            path: "/account",
+            needs: None,
+            then: "Press `Sign out here`. In the single-page app press `GET /resource`, then `Refresh`.",
+        },
+    ],
+    see: &["revocation-at-once", "opaque-tokens"],
+};
