@@ -38,6 +38,12 @@ impl ListPage {
         ui::asset_url(file, name)
     }
 
+    /// The number in the course of the first scenario of `section`.
+    fn number_of(section: &Section) -> usize {
+        let first = section.scenarios.first();
+        first.and_then(|first| course::find(first.name)).map_or(1, |place| place.number)
+    }
+
     fn first() -> &'static str {
         course::all().next().map_or("", |(_, first)| first.name)
     }
