@@ -47,14 +47,32 @@ function show(answer, ...parts) {
   answer.hidden = false;
 }
 
+/** The same call several times at once: the session renews its token once, for all of them. */
+async function showMany(answer, path, options, times) {
+  // Without this the browser would send one after the other, for its cache.
+  const one = async () => (await request(path, { ...options, cache: "no-store" })).status;
+  const started = performance.now();
+  const statuses = await Promise.all(Array.from({ length: times }, one));
+  const time = `${Math.round(performance.now() - started)} ms`;
+  const counts = [...new Set(statuses)].map((status) => `${status}: ${statuses.filter((other) => other === status).length}`);
+  const line = element("span", "answer-status", counts.join(", "));
+  line.classList.toggle("refused", statuses.some((status) => status >= 400));
+  show(answer, element("p", "answer-line", element("code", "", `${times} × ${options.method} ${path}`), line, element("span", "muted", time)));
+}
+
 async function run(call) {
   const answer = call.closest(".call").querySelector("[data-answer]");
   const button = call.matches("form") ? call.querySelector("button") : call;
   if (button.getAttribute("aria-busy") === "true") return;
   button.setAttribute("aria-busy", "true");
   const [path, options] = optionsOf(call);
+  const times = Number(call.dataset.times ?? 1);
   const started = performance.now();
   try {
+    if (times > 1) {
+      await showMany(answer, path, options, times);
+      return;
+    }
     const response = await request(path, options);
     const text = await response.text();
     const time = `${Math.round(performance.now() - started)} ms`;

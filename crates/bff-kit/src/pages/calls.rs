@@ -65,6 +65,12 @@ impl Call {
         }
     }
 
+    /// Whether the page offers it ten times at once. After a login the session has no token
+    /// for API-2, so the ten calls show that one of them gets it for all.
+    pub(super) fn can_storm(&self) -> bool {
+        self.path == "/api2/data"
+    }
+
     pub(super) fn is_order(&self) -> bool {
         self.method == "POST"
     }
