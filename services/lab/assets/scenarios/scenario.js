@@ -27,12 +27,13 @@ async function isBegun() {
 /** Shows the diagram, which reads the journey. */
 async function follow() {
   page.dataset.begun = "true";
+  diagram.dataset.started = "true";
   await import("./page.js");
 }
 
 /** The window beside begins the journey; this page waits for it. */
 async function waitForJourney() {
-  if (asking || page.dataset.begun === "true") return;
+  if (!diagram || asking || page.dataset.begun === "true") return;
   asking = true;
   for (let waited = 0; waited < PATIENCE; waited += ASK) {
     if (await isBegun()) {

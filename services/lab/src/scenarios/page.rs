@@ -41,7 +41,9 @@ impl ListPage {
     /// The number in the course of the first scenario of `section`.
     fn number_of(section: &Section) -> usize {
         let first = section.scenarios.first();
-        first.and_then(|first| course::find(first.name)).map_or(1, |place| place.number)
+        first
+            .and_then(|first| course::find(first.name))
+            .map_or(1, |place| place.number)
     }
 
     fn first() -> &'static str {

@@ -42,23 +42,37 @@ pub(super) enum Mark {
     Check(&'static str),
     /// A command to a store.
     Store(&'static str),
+    /// A step of the single-page app, by its title in the page's own list. These requests
+    /// carry no cookie, so they belong to no journey.
+    InPage(&'static str),
 }
 
 impl Mark {
     /// The label, as the diagram shows it.
     pub(super) fn label(&self) -> &'static str {
         match self {
-            Self::Request(label) | Self::Answer(label) | Self::Store(label) => label,
+            Self::Request(label)
+            | Self::Answer(label)
+            | Self::Store(label)
+            | Self::InPage(label) => label,
             Self::Check(name) => span_of(name).map_or(name, |span| span.step),
         }
     }
 
-    /// Whether the diagram can show it.
+    /// Whether the single-page app lists it, and the diagram does not.
+    pub(super) const fn is_in_page(&self) -> bool {
+        matches!(self, Self::InPage(_))
+    }
+
+    /// Whether the diagram can show it, or the page its list.
     #[cfg(test)]
     pub(super) fn is_known(&self) -> bool {
         let words = include_str!("../../assets/journey/wording.js");
         match self {
             Self::Check(name) => span_of(name).is_some(),
+            Self::InPage(title) => {
+                include_str!("../../assets/spa/story.js").contains(&format!("title: \"{title}\""))
+            }
             Self::Request(label) => REQUESTS.iter().any(|request| {
                 let call = request
                     .name

@@ -4,7 +4,7 @@ use kit::{config::Site, telemetry::names::span};
 
 use crate::scenarios::scenario::{
     Look,
-    Mark::{Answer, Check, Request},
+    Mark::{Answer, Check, InPage, Request},
     Need, Scenario, Section,
     Way::{Command, Open},
 };
@@ -51,11 +51,11 @@ const TWO_AUDIENCES: Scenario = Scenario {
         ),
     ],
     ways: &[Open {
-        label: "Open app1",
+        label: "A new login at app1",
         site: Site::App1,
-        path: "/login?return_to=/",
+        path: "/login?return_to=/&prompt=login",
         needs: None,
-        then: "Press `GET /api1/data`, then `GET /api2/data`. Press them again: no token is requested.",
+        then: "The session then has a token for API-1 alone. Press `GET /api1/data`, then `GET /api2/data`. Press them again: no token is requested.",
     }],
     see: &["token-exchange-http", "refresh-storm"],
 };
@@ -78,7 +78,7 @@ const EXCHANGE_BY_HTTP: Scenario = Scenario {
             "From API-1 to the provider: `subject_token` is the user's token. API-1 authenticates as a client of its own.",
         ),
         Look(
-            Answer("200 {access_token, …}"),
+            Answer("200 {access_token, expires_in, issued_token_type, scope, token_type}"),
             "Open it: the claims before and after stand side by side. `aud` and `scope` change, `act` is new, `sub` stays.",
         ),
         Look(
@@ -182,24 +182,24 @@ const DPOP: Scenario = Scenario {
     sentence: "The single-page app proves with each request that it holds a key; a copy of its token is of no use elsewhere.",
     about: &[
         "A bearer token is good for whoever has it. The page makes a key that no script can export, and signs a proof for each request (RFC 9449). The provider writes the key's thumbprint into the token (`cnf`).",
-        "The proof names method and URL of this one request, and counts once.",
+        "The proof names method and URL of this one request, and counts once. The page lists its requests itself, under `What happens, step by step`.",
     ],
     look: &[
         Look(
-            Answer("400 Bad Request"),
-            "`use_dpop_nonce`: the provider asks for a proof with its nonce. The page tries again.",
+            Request("GET /authorize"),
+            "Up to here nothing differs from a login with bearer tokens.",
         ),
         Look(
-            Request("POST /token grant_type=authorization_code"),
-            "The header `DPoP` is the proof. `token_type` in the answer is `DPoP`.",
+            InPage("Exchange the code for tokens"),
+            "The header `DPoP` is the proof, made with the provider's nonce. `token_type` in the answer is `DPoP`.",
         ),
         Look(
-            Request("GET /resource"),
-            "The label says `Authorization: DPoP`. A new proof goes with it, which has a hash of the token.",
+            InPage("Call the API with the access token"),
+            "A new proof goes with it, which has a hash of the token. API-1 compares the proof's key with `cnf` in the token.",
         ),
         Look(
-            Check(span::TOKEN_CHECK),
-            "API-1 compares the proof's key with `cnf` in the token.",
+            InPage("Exchange the refresh token for new tokens"),
+            "The refresh token of a public client is bound to the key too.",
         ),
     ],
     ways: &[Open {

@@ -244,7 +244,7 @@ const API_KEY: Scenario = Scenario {
         ),
         Look(
             Check(span::API_KEY_CHECK),
-            "No request to the provider, in this call or before it.",
+            "No token comes with the call, and no provider vouches for the caller.",
         ),
         Look(
             Request("GET /whoami"),

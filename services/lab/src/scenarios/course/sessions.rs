@@ -32,7 +32,7 @@ const SESSION_MODES: Scenario = Scenario {
         ),
         Look(
             Store("Load session"),
-            "Below the check in `stateful`; absent in a call of the other three modes, as long as nothing has changed.",
+            "Below the check in `stateful`; absent in a call in `hybrid` and `stateless`, and in `cached` on Redis, as long as nothing has changed.",
         ),
         Look(
             Request("GET /api1/data"),
@@ -56,7 +56,7 @@ const SESSION_MODES: Scenario = Scenario {
             site: Site::App1,
             path: "/login?return_to=/&mode=cached",
             needs: Some(Need::Choice),
-            then: "The first call reads the store, the second one does not.",
+            then: "The first call reads the store, the second one does not, where the store is Redis. The store in memory announces no changes, so each call reads it.",
         },
         Open {
             label: "hybrid",
@@ -94,6 +94,10 @@ const REFRESH_STORM: Scenario = Scenario {
         Look(
             Request("POST /token grant_type=refresh_token"),
             "Once. Its answer has the access token for `https://api-2` and the next refresh token.",
+        ),
+        Look(
+            Store("Update session"),
+            "The new tokens are saved under a lease, by compare-and-swap. The other calls load them.",
         ),
         Look(
             Check(span::ACCESS_TOKEN),

@@ -4,7 +4,7 @@ use kit::{config::Site, telemetry::names::span};
 
 use crate::scenarios::scenario::{
     Look,
-    Mark::{Answer, Check, Request, Store},
+    Mark::{Answer, Check, InPage, Request, Store},
     Scenario, Section,
     Way::Open,
 };
@@ -134,22 +134,27 @@ const SPA_LOGIN: Scenario = Scenario {
         "The single-page app has no backend. It is a public client: what is in its source is no secret. PKCE (RFC 7636) takes the place of one: only the page that made the verifier can redeem the code.",
         "Its tokens are in the page's memory, where every script of the page can read them. That is what a BFF avoids.",
         "`/userinfo` answers with claims of the user, to whoever brings a live access token with the scope `openid`.",
+        "The page's own requests bring tokens and no cookie, so the diagram does not have them: the page lists them itself, under `What happens, step by step`. The diagram shows where the browser goes.",
     ],
     look: &[
         Look(
             Request("GET /authorize"),
-            "`code_challenge` is the hash of a verifier that stays in the page.",
+            "`code_challenge` is the hash of a verifier that stays in the page. Open the arrow to see both parameters.",
         ),
         Look(
-            Request("POST /token grant_type=authorization_code"),
-            "No client secret: `code_verifier` has to fit the challenge. The first attempt is answered with a nonce for the page's DPoP proof, the second one with tokens.",
+            Check(span::CODE_ISSUE),
+            "The provider keeps the challenge with the code.",
         ),
         Look(
-            Request("GET /userinfo"),
+            InPage("Exchange the code for tokens"),
+            "No client secret: `code_verifier` has to fit the challenge.",
+        ),
+        Look(
+            InPage("Request your profile from the provider"),
             "The access token is the credential, and the answer has `sub`, `name` and `email` of now.",
         ),
         Look(
-            Request("GET /resource"),
+            InPage("Call the API with the access token"),
             "The page calls API-1 across origins. The `id_token` takes no part.",
         ),
     ],

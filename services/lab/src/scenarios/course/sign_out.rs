@@ -4,7 +4,7 @@ use kit::{config::Site, telemetry::names::span};
 
 use crate::scenarios::scenario::{
     Look,
-    Mark::{Answer, Check, Request, Store},
+    Mark::{Answer, Check, InPage, Request},
     Scenario, Section,
     Way::Open,
 };
@@ -78,8 +78,8 @@ const AT_ONCE: Scenario = Scenario {
             "The provider tells app1 that this login has ended.",
         ),
         Look(
-            Store("Delete session"),
-            "The record is gone, for every replica.",
+            Check(span::LOGOUT_TOKEN_CHECK),
+            "Then app1 deletes the record from the store: it is gone for every replica.",
         ),
         Look(
             Request("GET /api1/data"),
@@ -119,20 +119,16 @@ const TOKEN_LIFE: Scenario = Scenario {
     ],
     look: &[
         Look(
-            Request("GET /resource"),
-            "After the end of the login: still 200.",
+            Request("GET /authorize"),
+            "The login begins as any other; at its end the tokens are in the page.",
         ),
         Look(
-            Check(span::TOKEN_CHECK),
-            "Signature, `iss`, `aud`, `exp`: nothing in it depends on the login.",
+            InPage("Call the API with the access token"),
+            "After the end of the login: still 200. API-1 checks signature, `iss`, `aud` and `exp`, and none of these depends on the login.",
         ),
         Look(
-            Request("POST /token grant_type=refresh_token"),
-            "The page tries to renew.",
-        ),
-        Look(
-            Answer("400 Bad Request"),
-            "`invalid_grant`: the grant has ended with the login.",
+            InPage("Exchange the refresh token for new tokens"),
+            "The provider refuses: `invalid_grant`.",
         ),
     ],
     ways: &[
