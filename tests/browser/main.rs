@@ -16,6 +16,7 @@ mod device;
 mod first_light;
 mod modes;
 mod provider_forms;
+mod scenarios;
 mod spa;
 mod tabs;
 mod tls;
