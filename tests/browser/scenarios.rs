@@ -32,7 +32,7 @@ const LOGIN: &[(&str, &str)] = &[
     ("Browser → app1", "GET /callback?code="),
     ("app1 → app1 store", "Load pre_session once"),
     ("app1 → IdP", "POST /token grant_type=authorization_code"),
-    ("IdP → app1", "200 {access_token, id_token"),
+    ("IdP → app1", "id_token"),
     ("app1 → app1 store", "Save session"),
     ("app1 → Browser", "303 /"),
     ("Browser → app1", "GET /"),

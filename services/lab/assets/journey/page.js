@@ -37,6 +37,7 @@ class Page {
     this.shown = this.arranged;
     this.parts = new Parts(at("part"), () => this.draw());
     this.chosen = null;
+    this.isGliding = false;
     this.asList = narrow.matches;
     this.drawing = new Drawing(this.scroller, { onOpen: (key) => this.choose(key, true) });
     this.twin = new Twin(at("twin"), { onOpen: (key) => this.choose(key, true) });
@@ -57,6 +58,9 @@ class Page {
   }
 
   wire() {
+    this.scroller.addEventListener("scrollend", () => {
+      this.isGliding = false;
+    });
     at("as-diagram").addEventListener("click", () => this.showAs(false));
     at("as-list").addEventListener("click", () => this.showAs(true));
     at("larger").addEventListener("click", () => this.larger());
@@ -95,14 +99,20 @@ class Page {
       clearTimeout(this.settling);
       this.settling = null;
     }
-    const isAtEnd = this.scroller.scrollTop + this.scroller.clientHeight >= this.scroller.scrollHeight - 80;
+    const isAtEnd = this.isGliding || this.scroller.scrollTop + this.scroller.clientHeight >= this.scroller.scrollHeight - 80;
     this.arranged = arrange([...this.steps.values()], { settled });
     this.draw();
     const isEmpty = this.arranged.messages.length === 0;
     at("empty").hidden = !isEmpty;
     at("stage").hidden = isEmpty;
     at("count").textContent = isEmpty ? "" : `${this.arranged.arrows} arrows${this.steps.size >= MAX_STEPS ? `; only the first ${MAX_STEPS} steps are shown` : ""}`;
-    if (isAtEnd && this.chosen === null) this.scroller.scrollTo({ top: this.scroller.scrollHeight, behavior: calm.matches ? "auto" : "smooth" });
+    if (isAtEnd && this.chosen === null) this.toEnd();
+  }
+
+  /** Shows the newest part. On its way there the diagram is not at its end yet. */
+  toEnd() {
+    this.isGliding = true;
+    this.scroller.scrollTo({ top: this.scroller.scrollHeight, behavior: calm.matches ? "auto" : "smooth" });
   }
 
   /** Draws the chosen part of what is known. */

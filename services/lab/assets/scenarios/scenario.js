@@ -12,6 +12,7 @@ const PATIENCE = 60_000;
 const at = (id) => document.getElementById(id);
 const page = at("scenario");
 const diagram = at("journey");
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 let asking = false;
 
@@ -31,13 +32,19 @@ async function follow() {
   await import("./page.js");
 }
 
+/** What is started below the fold is seen. */
+function showDiagram() {
+  diagram?.scrollIntoView({ block: "start", behavior: calm.matches ? "auto" : "smooth" });
+}
+
 /** The window beside begins the journey; this page waits for it. */
 async function waitForJourney() {
-  if (!diagram || asking || page.dataset.begun === "true") return;
+  if (!diagram || asking) return;
   asking = true;
   for (let waited = 0; waited < PATIENCE; waited += ASK) {
     if (await isBegun()) {
       await follow();
+      showDiagram();
       break;
     }
     await new Promise((done) => setTimeout(done, ASK));
@@ -49,7 +56,8 @@ function wireStarts() {
   for (const form of document.querySelectorAll("[data-start]")) {
     form.addEventListener("submit", () => {
       openBeside(form.target);
-      waitForJourney();
+      if (page.dataset.begun === "true") showDiagram();
+      else waitForJourney();
     });
   }
 }

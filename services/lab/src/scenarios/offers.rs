@@ -7,6 +7,10 @@ use super::scenario::Need;
 /// What the apps and APIs of this deployment can show. A service of its own does not say it
 /// to the lab, so it is a setting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own about a deployment"
+)]
 pub struct Offers {
     /// A login chooses its session mode and its credentials (`BFF_SESSION_MODE_CHOICE`).
     pub choice: bool,

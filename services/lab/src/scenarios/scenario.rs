@@ -36,7 +36,7 @@ pub(super) struct Look(pub(super) Mark, pub(super) &'static str);
 pub(super) enum Mark {
     /// A request: the method and route, or the gRPC call, with what follows it in the label.
     Request(&'static str),
-    /// The answer to a request.
+    /// The answer to a request. `…` stands for the rest of a list.
     Answer(&'static str),
     /// A check inside a service, by the name of its span.
     Check(&'static str),

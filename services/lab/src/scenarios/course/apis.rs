@@ -78,7 +78,7 @@ const EXCHANGE_BY_HTTP: Scenario = Scenario {
             "From API-1 to the provider: `subject_token` is the user's token. API-1 authenticates as a client of its own.",
         ),
         Look(
-            Answer("200 {access_token, expires_in, issued_token_type, scope, token_type}"),
+            Answer("200 {access_token, …}"),
             "Open it: the claims before and after stand side by side. `aud` and `scope` change, `act` is new, `sub` stays.",
         ),
         Look(
