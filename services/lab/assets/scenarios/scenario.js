@@ -8,6 +8,8 @@ import { pricesOf } from "./prices.js";
 /** How often the page asks whether the journey has begun, and how long, in ms. */
 const ASK = 400;
 const PATIENCE = 60_000;
+/** After this long the diagram has drawn a step, in ms. */
+const DRAWN = 200;
 
 const at = (id) => document.getElementById(id);
 const page = at("scenario");
@@ -43,8 +45,9 @@ async function waitForJourney() {
   asking = true;
   for (let waited = 0; waited < PATIENCE; waited += ASK) {
     if (await isBegun()) {
+      // Before its first arrow the diagram has no height to scroll to.
+      diagram.addEventListener("journey-step", () => setTimeout(showDiagram, DRAWN), { once: true });
       await follow();
-      showDiagram();
       break;
     }
     await new Promise((done) => setTimeout(done, ASK));
