@@ -36,7 +36,7 @@ async function follow() {
 
 /** What is started below the fold is seen. */
 function showDiagram() {
-  diagram?.scrollIntoView({ block: "start", behavior: calm.matches ? "auto" : "smooth" });
+  diagram?.scrollIntoView({ block: "start", behavior: calm.matches || !document.hasFocus() ? "auto" : "smooth" });
 }
 
 /** The window beside begins the journey; this page waits for it. */
