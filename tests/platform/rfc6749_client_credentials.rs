@@ -192,7 +192,7 @@ async fn a_terminal_shows_a_progress_bar_and_what_failed() {
     terminal.type_keys("{\"item\": \"tea-pot\", \"quantity\": 1}\n\x04");
     let (text, code) = terminal.end(SOON).await;
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("1 orders in "), "{text}");
+    assert!(text.contains("1 order in "), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

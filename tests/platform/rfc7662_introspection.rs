@@ -183,6 +183,8 @@ async fn rfc7662_2_1_only_an_authenticated_client_that_may_introspects() {
         ClientAuth::basic("api-1", "wrong"),
         ClientAuth::basic("nobody", "api-1-secret"),
         ClientAuth::post("api-1", "api-1-secret"),
+        // §2.1: the caller authenticates.
+        ClientAuth::public("my_spa"),
     ] {
         let refused = ask(&api1.identified_by(auth)).await;
         assert_eq!(refused.refusal(), invalid_client);
@@ -190,7 +192,6 @@ async fn rfc7662_2_1_only_an_authenticated_client_that_may_introspects() {
     }
     let unauthorized = (400, "unauthorized_client".to_owned());
     for machine in [
-        platform.machine(ClientAuth::public("my_spa")),
         Party::app1(&platform).machine,
         platform.machine(ClientAuth::basic("batch", "batch-secret")),
     ] {

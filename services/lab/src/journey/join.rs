@@ -121,7 +121,8 @@ impl LiveDiagram {
     fn begin(&self, req: &HttpRequest) -> HttpResponse {
         self.end(req);
         let journey = self.keys.begin(&*self.random);
-        self.journeys.begin(journey.tag(), client_addr(req).bucket());
+        self.journeys
+            .begin(journey.tag(), client_addr(req).bucket());
         let value = self
             .keys
             .cookie(&journey, OWN_COOKIE, self.clock.now(), &*self.random);
