@@ -16,6 +16,16 @@ pub enum Audience {
 }
 
 impl Audience {
+    /// The claim `aud` of `members`, which is required.
+    pub fn read(members: &Members) -> Result<Self, BadMember> {
+        let value = members.value("aud").ok_or(BadMember::Missing("aud"))?;
+        let all = members.texts("aud")?;
+        Ok(match value {
+            Value::String(one) => Self::One(one.clone()),
+            _ => Self::Many(all.into_iter().map(str::to_owned).collect()),
+        })
+    }
+
     /// Whether it names `audience`.
     pub fn contains(&self, audience: &str) -> bool {
         match self {
@@ -222,7 +232,7 @@ impl AccessToken {
         let roles = members.texts("roles").unwrap_or_default();
         Ok(Self {
             iss: members.needed("iss")?.to_owned(),
-            aud: members.audience("aud")?,
+            aud: Audience::read(members)?,
             sub: members.needed("sub")?.to_owned(),
             client_id: members.needed("client_id")?.to_owned(),
             iat: members.needed_date("iat")?,

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::{Scope, claims::Audience};
+use crate::Scope;
 
 /// The end of the year 9999. A later date counts as this one, so that no sum with a date
 /// can overflow.
@@ -122,16 +122,6 @@ impl Members {
             _ => None,
         });
         Ok(texts?.unwrap_or_default())
-    }
-
-    /// A required audience (RFC 7519 §4.1.3).
-    pub fn audience(&self, name: &'static str) -> Result<Audience, BadMember> {
-        let value = self.given(name).ok_or(BadMember::Missing(name))?;
-        let texts = self.texts(name)?;
-        Ok(match value {
-            Value::String(one) => Audience::One(one.clone()),
-            _ => Audience::Many(texts.into_iter().map(str::to_owned).collect()),
-        })
     }
 
     /// A scope, as one string (RFC 6749 §3.3) or as a list.

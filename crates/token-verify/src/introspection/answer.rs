@@ -1,7 +1,7 @@
 //! Reads the provider's answers.
 
 use kit::clock::Timestamp;
-use oauth_types::{BadMember, Members, names::jwt_type};
+use oauth_types::{BadMember, Members, claims::Audience, names::jwt_type};
 use serde_json::Value;
 
 use super::cache::Answer;
@@ -69,7 +69,7 @@ pub(super) async fn jwt(
     let signer = jwks.signer(&jwt, &ALGORITHMS).await;
     signer.map_err(|_| Unusable::Signature)?;
     let claims = jwt.members()?;
-    let is_for_us = claims.audience("aud")?.contains(expected.client_id);
+    let is_for_us = Audience::read(&claims)?.contains(expected.client_id);
     if claims.needed("iss")? != expected.issuer || !is_for_us {
         return Err(Unusable::NotForUs);
     }

@@ -51,7 +51,7 @@ impl Claims {
         Ok(Self {
             iss: members.needed("iss")?.to_owned(),
             sub: sub.to_owned(),
-            aud: members.audience("aud")?,
+            aud: Audience::read(members)?,
             exp: members.needed_date("exp")?,
             jti: members.needed("jti")?.to_owned(),
             iat: members.date("iat")?,

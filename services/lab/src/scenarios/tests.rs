@@ -156,7 +156,7 @@ fn every_start_is_a_page_of_the_contract_or_a_command() {
         for way in scenario.ways {
             match way {
                 Way::Open { site, path, .. } => {
-                    assert!(is_in_the_contract(*site, path), "{}: {path}", scenario.name)
+                    assert!(is_in_the_contract(*site, path), "{}: {path}", scenario.name);
                 }
                 Way::Command { text, .. } => assert!(
                     text.contains("cargo run --release") || text.contains("curl "),

@@ -15,6 +15,10 @@ const API1_SECRET: &str = "api-1-secret";
 
 /// What API-1's client and a program with an API key have.
 #[derive(Args, Debug)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the fields name the flags and the variables"
+)]
 pub(super) struct Api1Args {
     /// The secret of API-1's client, which introspects a token; a file is safer [default on localhost: the demo's]
     #[arg(

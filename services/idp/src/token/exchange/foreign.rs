@@ -73,7 +73,7 @@ impl Claims {
     pub(super) fn read(members: &Members) -> Result<Self, BadMember> {
         Ok(Self {
             sub: members.needed("sub")?.to_owned(),
-            aud: members.audience("aud")?,
+            aud: Audience::read(members)?,
             exp: members.needed_date("exp")?,
             nbf: members.date("nbf")?,
             iat: members.date("iat")?,
