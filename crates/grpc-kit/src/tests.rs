@@ -291,20 +291,26 @@ async fn a_connection_that_makes_no_call_is_closed_and_one_that_did_may_wait() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_may_watch_a_few_streams_at_once() {
     let served = Served::new(Drain::default().notice);
+    let service = INVENTORY.to_owned();
+    let request = HealthCheckRequest { service };
     let mut open = Vec::new();
     let refused = loop {
-        let mut reflection = ServerReflectionClient::new(served.channel());
-        let endless = stream::pending::<ServerReflectionRequest>();
-        match reflection.server_reflection_info(endless).await {
-            Ok(watched) => open.push((watched, reflection)),
+        let mut health = HealthClient::new(served.channel());
+        match health.watch(request.clone()).await {
+            Ok(watched) => open.push(watched),
             Err(status) => break status,
         }
         assert!(open.len() < 100, "no bound");
     };
     assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+    let mut reflection = ServerReflectionClient::new(served.channel());
+    let endless = stream::pending::<ServerReflectionRequest>();
+    let refused = reflection
+        .server_reflection_info(endless)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
     let mut health = HealthClient::new(served.channel());
-    let service = INVENTORY.to_owned();
-    let request = HealthCheckRequest { service };
     health.check(request.clone()).await.unwrap();
     // What ends makes room.
     open.clear();
@@ -314,5 +320,29 @@ async fn an_address_may_watch_a_few_streams_at_once() {
         }
     };
     tokio::time::timeout(LONG, again).await.unwrap();
+    served.end().await;
+}
+
+/// A watch that is a connection's first call ends the wait for that call.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_may_watch_longer_than_a_connection_waits_for_its_first_call() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let limits = Limits {
+        head: 1,
+        ..Limits::default()
+    };
+    let served = Served::limited(listener, Drain::default().notice, limits);
+    let mut health = HealthClient::new(served.channel());
+    let service = INVENTORY.to_owned();
+    let watch = health.watch(HealthCheckRequest { service }).await.unwrap();
+    let mut watch = watch.into_inner();
+    let mut last = watch.message().await.unwrap().unwrap();
+    while last.status() != ServingStatus::Serving {
+        let next = tokio::time::timeout(LONG, watch.message()).await.unwrap();
+        last = next.unwrap().unwrap();
+    }
+    // Several sweeps of the limits later it still listens.
+    let next = tokio::time::timeout(Duration::from_secs(4), watch.message()).await;
+    assert!(next.is_err(), "{next:?}");
     served.end().await;
 }

@@ -147,7 +147,9 @@ where
             });
         }
         let open = open.flatten();
-        let in_flight = peer.as_ref().filter(|_| !is_watch).map(Peer::begin);
+        // Each call begins, which ends the wait for a connection's first one; while a client
+        // watches, its connection counts as idle.
+        let in_flight = peer.as_ref().map(Peer::begin).filter(|_| !is_watch);
         let request = request.map(|body| MeteredBody::new(body, peer.as_ref()));
         let Some((name, method)) = named else {
             let answering = self.inner.call(request);

@@ -199,16 +199,18 @@ impl KeySet {
             keys: Vec<Value>,
         }
         let document: Document = serde_json::from_slice(document)?;
+        let mut odd = None;
         let usable = document.keys.iter().filter_map(|key| {
             let read = Key::of(key);
-            if read.is_none()
-                && let Some(name) = unreadable(key)
-            {
-                tracing::warn!("a key of a JWK set is left out: its member {name} cannot be read");
+            if read.is_none() && odd.is_none() {
+                odd = unreadable(key);
             }
             read
         });
         let usable: Vec<_> = usable.map(Arc::new).take(MAX_KEYS + 1).collect();
+        if let Some(name) = odd {
+            tracing::warn!("a key of a JWK set is left out: its member {name} cannot be read");
+        }
         if usable.len() > MAX_KEYS {
             tracing::warn!(
                 "a JWK set has more than {MAX_KEYS} usable keys: the others are left out"

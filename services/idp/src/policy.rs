@@ -8,7 +8,7 @@ use crate::{
     Idp,
     domain::{AuthorizationRequest, Grant},
     error::OAuthError,
-    settings::{Client, GrantType, IDENTITY_SCOPES, Settings, User},
+    settings::{Client, Exchange, GrantType, IDENTITY_SCOPES, Settings, User},
     token_id::{self, Origin},
 };
 
@@ -262,28 +262,38 @@ impl<'i> Permit<'i> {
         if !token_id::is_exchanged(subject) {
             return subject.scope.intersect(&self.scope);
         }
-        let reached = self.reached_by_exchange();
-        let exchanges = self.idp.settings.exchanges.iter();
-        let own = exchanges.filter(|exchange| {
+        let exchanges = exchanges_of(&self.idp.settings, &Origin::of(subject));
+        let reached = reached_by(&exchanges, self.scope.clone());
+        let own = exchanges.into_iter().filter(|exchange| {
             exchange.client == subject.client_id && subject.aud.contains(&exchange.to)
         });
         let given = own.fold(Scope::empty(), |all, own| all.union(&own.given(&reached)));
         subject.scope.intersect(&given)
     }
+}
 
-    /// The permit's scope, with all that exchanges of it, one after another, give.
-    fn reached_by_exchange(&self) -> Scope {
-        let exchanges = &self.idp.settings.exchanges;
-        let mut reached = self.scope.clone();
-        loop {
-            let more = exchanges
-                .iter()
-                .fold(reached.clone(), |all, own| all.union(&own.given(&reached)));
-            if more == reached {
-                return reached;
-            }
-            reached = more;
+/// The policies by which a token of this `origin` can have been exchanged. Those for tokens
+/// of other issuers count for the client that such a token stems from here.
+fn exchanges_of<'s>(settings: &'s Settings, origin: &Origin) -> Vec<&'s Exchange> {
+    let all = settings.exchanges.iter();
+    let may_begin = |own: &&Exchange| match origin {
+        Origin::Client(client) => own.issuer.is_none() || own.client == *client,
+        Origin::Grant(_) => own.issuer.is_none(),
+    };
+    all.filter(may_begin).collect()
+}
+
+/// `scope`, with all that `exchanges`, one after another, give for it.
+fn reached_by(exchanges: &[&Exchange], scope: Scope) -> Scope {
+    let mut reached = scope;
+    loop {
+        let more = exchanges
+            .iter()
+            .fold(reached.clone(), |all, own| all.union(&own.given(&reached)));
+        if more == reached {
+            return reached;
         }
+        reached = more;
     }
 }
 

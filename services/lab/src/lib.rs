@@ -122,6 +122,7 @@ fn serve(
     deps: Deps,
     routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> Result<Running, Problems> {
+    let receives_spans = service == start::SERVICE && config.journeys.is_some();
     let server = HttpServer {
         service,
         metrics: Metrics::new(service)?,
@@ -131,9 +132,10 @@ fn serve(
         trusted_proxies: config.trusted_proxies.clone(),
         trace: |_, _| trace::Origin::New,
         sites: config.addresses.sites(),
-        body_limit: match config.journeys {
-            Some(_) => journey::MAX_EXPORT,
-            None => BODY_LIMIT,
+        body_limit: if receives_spans {
+            journey::MAX_EXPORT
+        } else {
+            BODY_LIMIT
         },
         admission: kit::admission::Admission::of_process(),
         metrics_at: listeners.metrics,

@@ -109,7 +109,7 @@ pub struct UpArgs {
     #[command(flatten)]
     pub common: CommonArgs,
     /// Serves no live diagram, which the one process has on localhost, and elsewhere with --lab
-    #[arg(long, env = "NO_LAB", value_parser = kit::config::flag, conflicts_with = "lab_secret")]
+    #[arg(long, env = "NO_LAB", value_parser = kit::config::flag)]
     pub no_lab: bool,
     /// The settings of the provider.
     #[command(flatten)]

@@ -4,7 +4,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use kit::{
     Deps,
-    config::{Common, Problems},
+    config::{Common, LabArgs, Problems},
     running::Running,
 };
 use launch::Platform;
@@ -33,7 +33,11 @@ pub async fn run(args: &UpArgs) -> ExitCode {
     };
     let built_in = args.idp.config.is_none();
     let mut common = args.common.clone();
-    common.live_diagram.makes_secret = !args.no_lab;
+    if args.no_lab {
+        common.live_diagram = LabArgs::default();
+    } else {
+        common.live_diagram.makes_secret = true;
+    }
     let start = |services, platform| start(services, platform, built_in);
     // Boxed: it holds the settings of all services.
     Box::pin(launch::program("sso-lab", &SERVICES, &common, read, start)).await

@@ -88,7 +88,9 @@ impl TraceContext {
         if !is_traced() {
             return Self::new(service, None, Kind::Untraced(trace_id));
         }
-        if watched.is_none() && !context.is_sampled() {
+        // Without a collector only a journey's spans go anywhere.
+        let is_exported = context.is_sampled() && super::has_collector();
+        if watched.is_none() && !is_exported {
             return Self::new(service, None, Kind::Unsampled(context));
         }
         let span = span();

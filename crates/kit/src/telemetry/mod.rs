@@ -278,6 +278,12 @@ fn flush_metrics() {
     });
 }
 
+/// Whether the spans of this process go to a collector.
+fn has_collector() -> bool {
+    let started = STARTED.get();
+    started.is_none_or(|(otlp, _)| otlp.traces.is_some())
+}
+
 /// Whether a trace with this id that begins here is sampled. The whole process uses one
 /// sampler, so that this decision, made before the first span, agrees with the SDK's.
 fn is_sampled(trace_id: opentelemetry::trace::TraceId) -> bool {

@@ -18,7 +18,7 @@ pub use self::args::Args;
 use crate::{
     Mtls,
     keys::KeySettings,
-    settings::{DEFAULT, Settings},
+    settings::{DEFAULT, GrantType, Settings},
 };
 
 /// Limits on the sessions and grants of one user.
@@ -115,8 +115,12 @@ impl Config {
 
     /// Whether a policy lets `client_id` exchange tokens for ones to `audience`.
     pub fn may_exchange(&self, client_id: &str, audience: &str) -> bool {
+        let client = self.settings.client(client_id);
+        let has_grant = client.is_some_and(|client| client.may(GrantType::TokenExchange));
         let mut exchanges = self.settings.exchanges.iter();
-        exchanges.any(|own| own.client == client_id && own.to == audience)
+        has_grant
+            && exchanges
+                .any(|own| own.client == client_id && own.to == audience && own.issuer.is_none())
     }
 
     /// Connects to the site `public` at `inside`, unless the settings name another

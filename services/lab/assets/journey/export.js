@@ -9,6 +9,10 @@ import { MAX_STEPS } from "./steps.js";
 const MAX_SIDE = 16_000;
 const MAX_AREA = 200_000_000;
 
+/** The members of a step that are texts. */
+const TEXTS = ["trace", "span", "parent", "kind", "service", "from", "to", "name", "step", "spec", "outcome"];
+/** The most items of a list in a recording; the lab's own lists have 4 KiB. */
+const MAX_ITEMS = 200;
 /** The most bytes of a recording that is opened. */
 export const MAX_RECORDING = 20_000_000;
 
@@ -112,7 +116,18 @@ export function readRecording(text) {
   }
   if (read?.version !== 1 || !Array.isArray(read.steps)) throw new Error("This file is no recording of a journey, or of another version.");
   if (read.steps.length > MAX_STEPS) throw new Error(`This recording has more than ${MAX_STEPS} steps.`);
-  return read.steps.filter((step) => step !== null && typeof step === "object").map(withoutSecrets);
+  return read.steps.filter((step) => step !== null && typeof step === "object").map(wellFormed).map(withoutSecrets);
+}
+
+/** The step of a file, which anybody may have written: texts are texts, and lists are short. */
+function wellFormed(step) {
+  const whole = { ...step };
+  for (const name of TEXTS) if (name in whole && typeof whole[name] !== "string") whole[name] = null;
+  for (const name of ["request", "response"]) {
+    const items = Array.isArray(whole[name]) ? whole[name] : [];
+    whole[name] = items.filter((item) => item !== null && typeof item === "object").slice(0, MAX_ITEMS);
+  }
+  return whole;
 }
 
 /** Lets the reader save `blob` as `name`. */

@@ -136,6 +136,8 @@ class Page {
 
   /** Shows the steps of a file in place of the stream. */
   replay(steps, name) {
+    // A file that cannot be arranged leaves the page as it is.
+    arrange(steps, { settled: true });
     this.stop();
     this.steps = new Map(steps.map((step, place) => [place, step]));
     this.close();

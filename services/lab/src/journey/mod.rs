@@ -86,12 +86,7 @@ pub(crate) fn calls(cfg: &mut ServiceConfig, live: Arc<LiveDiagram>) {
 
 /// `GET /journey/events`: each step of this browser's journey, as it arrives.
 async fn events(req: HttpRequest, live: Data<LiveDiagram>) -> Result<HttpResponse, Problem> {
-    let recording = live.recording_of(&req)?;
-    let listener = recording.listen().ok_or_else(|| {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Too many event streams")
-            .detail("Too many pages show this journey. Close some of them.")
-            .retry_after(COME_BACK)
-    })?;
+    let listener = live.listen(&req)?;
     let last = req.headers().get("last-event-id");
     let last = last.and_then(|value| value.to_str().ok()?.parse().ok());
     let stream = EventStream::new(listener, live.shutdown.clone(), last.unwrap_or(0));
@@ -105,11 +100,11 @@ async fn events(req: HttpRequest, live: Data<LiveDiagram>) -> Result<HttpRespons
 
 /// `GET /journey/recording`: all steps so far.
 async fn recording(req: HttpRequest, live: Data<LiveDiagram>) -> Result<HttpResponse, Problem> {
-    let recording = live.recording_of(&req)?;
+    let listener = live.listen(&req)?;
     Ok(HttpResponse::Ok()
         .content_type("application/json")
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .body(recording.json()))
+        .streaming(stream::recording(listener)))
 }
 
 /// `POST /v1/traces`: a service delivers spans (OTLP over HTTP, in protobuf).
@@ -138,12 +133,18 @@ async fn receive(req: HttpRequest, body: Body, live: Data<LiveDiagram>) -> HttpR
 }
 
 impl LiveDiagram {
-    fn recording_of(&self, req: &HttpRequest) -> Result<Arc<recording::Recording>, Problem> {
+    /// One more reader of the journey of this browser.
+    fn listen(&self, req: &HttpRequest) -> Result<recording::Listener, Problem> {
         let journey = self.journey(req);
         let found = journey.and_then(|journey| self.journeys.find(journey.tag()));
-        found.ok_or_else(|| {
+        let found = found.ok_or_else(|| {
             Problem::new(StatusCode::NOT_FOUND, "No journey")
                 .detail("This browser is in no journey. Start one at /journey.")
+        })?;
+        found.listen().ok_or_else(|| {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Too many readers")
+                .detail("Too many pages show this journey. Close some of them.")
+                .retry_after(COME_BACK)
         })
     }
 }

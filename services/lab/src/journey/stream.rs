@@ -1,5 +1,5 @@
-//! One page's event stream (server-sent events, HTML standard §9.2). It reads the journey's
-//! steps from the recording, so a slow reader holds back nothing.
+//! One page's event stream (server-sent events, HTML standard §9.2), and a whole recording.
+//! Both read the journey's steps piece by piece, so a slow reader holds back nothing.
 
 use std::{convert::Infallible, fmt::Write as _, time::Duration};
 
@@ -17,6 +17,30 @@ const BEATS: u32 = 240;
 const PIECE: usize = 64;
 /// When to reconnect, in milliseconds, and a comment that makes a proxy pass on the headers.
 const OPENING: &str = "retry: 1000\n: listening\n\n";
+
+/// All steps so far as one JSON object, piece by piece.
+pub(super) fn recording(listener: Listener) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    let started = listener.recording().started();
+    let head = format!("{{\"version\":1,\"started\":{started},\"steps\":[");
+    unfold(Some((listener, 0, Some(head))), async |rest| {
+        let (listener, sent, head) = rest?;
+        let is_first = head.is_some();
+        let mut piece = head.unwrap_or_default();
+        let (steps, _) = listener.recording().after(sent, PIECE);
+        for (at, step) in steps.iter().enumerate() {
+            if !is_first || at > 0 {
+                piece.push(',');
+            }
+            piece.push_str(step);
+        }
+        if steps.is_empty() {
+            piece.push_str("]}\n");
+            return Some((Ok(Bytes::from(piece)), None));
+        }
+        let sent = sent + steps.len();
+        Some((Ok(Bytes::from(piece)), Some((listener, sent, None))))
+    })
+}
 
 /// The events of one journey for one page.
 pub(super) struct EventStream {
@@ -104,6 +128,7 @@ impl EventStream {
 mod tests {
     use std::sync::Arc;
 
+    use futures_util::StreamExt as _;
     use kit::{
         clock::SystemClock,
         journey::JourneyTag,
@@ -173,12 +198,30 @@ mod tests {
         let world = World::new();
         world.step();
         let mut stream = world.stream(0).await;
-        world.journeys.end(tag());
         assert!(stream.next().await.unwrap().starts_with("event: step\n"));
+        world.step();
+        world.journeys.end(tag());
         let last = stream.next().await;
         let expected = "event: end\ndata: {\"reason\":\"ended\"}\n\n";
         assert_eq!(last.as_deref(), Some(expected));
         assert_eq!(stream.next().await, None);
+    }
+
+    #[actix_web::test]
+    async fn a_recording_is_one_json_object_of_all_steps() {
+        for count in [0, 1, PIECE, 2 * PIECE + 1] {
+            let world = World::new();
+            for _ in 0..count {
+                world.step();
+            }
+            let listener = world.journeys.find(tag()).unwrap().listen().unwrap();
+            let pieces: Vec<_> = recording(listener).map(Result::unwrap).collect().await;
+            assert!(pieces.len() > count / PIECE);
+            let whole: serde_json::Value = serde_json::from_slice(&pieces.concat()).unwrap();
+            let steps = whole["steps"].as_array().unwrap();
+            assert_eq!(steps.len(), count);
+            assert!(steps.iter().zip(1..).all(|(step, seq)| step["seq"] == seq));
+        }
     }
 
     #[actix_web::test]

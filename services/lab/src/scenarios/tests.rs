@@ -242,11 +242,11 @@ async fn what_a_deployment_lacks_has_no_button_and_says_how_to_switch_it_on() {
         let path = format!("/scenarios/{name}");
         let (without, with) = (page("", &path).await.body, page(ALL, &path).await.body);
         assert!(
-            without.contains(switch) && !without.contains("data-start"),
+            without.contains(switch) && !without.contains("data-start>"),
             "{name}"
         );
         assert!(
-            !with.contains("class=\"note lack\"") && with.contains("data-start"),
+            !with.contains("class=\"note lack\"") && with.contains("data-start>"),
             "{name}"
         );
     }

@@ -81,6 +81,9 @@ const CLAIMS: &[&str] = &[
     "sub",
 ];
 
+/// The event of a logout token (OIDC Back-Channel Logout §2.4).
+const BACKCHANNEL_LOGOUT: &str = "http://schemas.openid.net/event/backchannel-logout";
+
 /// Members of a token's header that are shown.
 const HEADER: &[&str] = &["alg", "typ", "kid"];
 
@@ -118,6 +121,8 @@ pub struct Items {
     journey: Journey,
     /// JSON objects, joined by commas.
     list: String,
+    /// Whether an item had no room: further ones are left out unread.
+    is_full: bool,
 }
 
 impl Items {
@@ -127,6 +132,7 @@ impl Items {
             keys,
             journey,
             list: String::new(),
+            is_full: false,
         }
     }
 
@@ -139,18 +145,25 @@ impl Items {
     /// The parameters of a query or of a form.
     pub fn parameters(&mut self, place: Place, encoded: &[u8]) {
         for (name, value) in url::form_urlencoded::parse(encoded) {
+            if self.is_full {
+                return;
+            }
             self.value(place, &name, &value);
         }
     }
 
     /// One parameter, header or member.
     pub fn value(&mut self, place: Place, name: &str, value: &str) {
-        if let Some(token) = self.token(name, value) {
-            return self.push(&token);
+        if self.is_full {
+            return;
         }
         let mut item = item(place, name);
+        // Before anything else: a secret may have the form of a token.
         if HIDDEN.contains(&name) {
             return self.push(&item);
+        }
+        if let Some(token) = self.token(name, value) {
+            return self.push(&token);
         }
         item.insert("size".to_owned(), value.len().into());
         if PUBLIC.contains(&name) && value.len() <= MAX_VALUE {
@@ -175,6 +188,9 @@ impl Items {
     }
 
     fn cookie_with(&mut self, name: &str, value: &str, attributes: Option<&str>) {
+        if self.is_full {
+            return;
+        }
         let mut item = item(Place::Cookie, name);
         item.insert("size".to_owned(), value.len().into());
         if !value.is_empty() {
@@ -225,12 +241,27 @@ impl Items {
             return;
         };
         for (name, value) in members {
-            let text = match value {
-                Value::String(text) => text,
-                other => other.to_string(),
-            };
-            self.value(Place::Json, &name, &text);
+            match value {
+                Value::String(text) => self.value(Place::Json, &name, &text),
+                // Whoever made it may have put anything into it.
+                nested @ (Value::Object(_) | Value::Array(_)) => self.nested(&name, &nested),
+                plain => self.value(Place::Json, &name, &plain.to_string()),
+            }
         }
+    }
+
+    /// A member that is an object or a list: its size and a hash.
+    fn nested(&mut self, name: &str, value: &Value) {
+        if self.is_full {
+            return;
+        }
+        let mut item = item(Place::Json, name);
+        if !HIDDEN.contains(&name) {
+            let text = value.to_string();
+            item.insert("size".to_owned(), text.len().into());
+            self.name(&mut item, text.as_bytes());
+        }
+        self.push(&item);
     }
 
     /// Records the list as what was sent.
@@ -270,7 +301,9 @@ impl Items {
         }
         let header: Map<_, _> = header
             .into_iter()
-            .filter(|(name, value)| HEADER.contains(&name.as_str()) && is_short(value))
+            .filter(|(name, value)| {
+                HEADER.contains(&name.as_str()) && value.is_string() && is_short(value)
+            })
             .collect();
         let claims: Map<_, _> = claims
             .into_iter()
@@ -290,7 +323,7 @@ impl Items {
     }
 
     fn claim(&self, name: &str, value: Value) -> Value {
-        if CLAIMS.contains(&name) && is_short(&value) {
+        if CLAIMS.contains(&name) && is_short(&value) && is_plain(name, &value) {
             return value;
         }
         let text = match value {
@@ -304,6 +337,7 @@ impl Items {
         // Texts, numbers and lists have a JSON form.
         let item = serde_json::to_string(item).unwrap_or_default();
         if self.list.len() + item.len() + 3 > MAX_LIST {
+            self.is_full = true;
             return;
         }
         if !self.list.is_empty() {
@@ -335,6 +369,29 @@ fn decoded(part: &str) -> Option<Map<String, Value>> {
     }
     let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
     serde_json::from_slice(&bytes).ok()
+}
+
+/// Whether `value`, of the claim `name`, contains nothing that the claim's definition does
+/// not name: a text, a number, a list of texts, or an object of known members.
+fn is_plain(name: &str, value: &Value) -> bool {
+    let known: &[&str] = match name {
+        // RFC 8693 §4.1.
+        "act" => &["sub", "iss", "act"],
+        // RFC 9449 §6.1, RFC 8705 §3.1.
+        "cnf" => &["jkt", "x5t#S256"],
+        "events" => &[BACKCHANNEL_LOGOUT],
+        _ => &[],
+    };
+    match value {
+        Value::Object(members) => members.iter().all(|(member, value)| {
+            let is_known = known.contains(&member.as_str());
+            let is_empty = value.as_object().is_some_and(Map::is_empty);
+            is_known
+                && (value.is_string() || is_empty || (member == "act" && is_plain(name, value)))
+        }),
+        Value::Array(all) => all.iter().all(Value::is_string),
+        _ => true,
+    }
 }
 
 fn is_short(value: &Value) -> bool {

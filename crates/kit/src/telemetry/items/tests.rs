@@ -169,3 +169,43 @@ fn fuzz_items() {
         },
     );
 }
+
+#[test]
+fn a_secret_in_the_form_of_a_token_is_not_decoded() {
+    let token = jwt(&json!({"alg": "ES256", "kid": "k"}), &json!({"sub": "s"}));
+    let form = format!("client_secret={token}&password={token}");
+    let items = list(|items| items.parameters(Place::Form, form.as_bytes()));
+    assert_eq!(
+        items[0],
+        json!({ "place": "form", "name": "client_secret" })
+    );
+    assert_eq!(items[1], json!({ "place": "form", "name": "password" }));
+}
+
+#[test]
+fn objects_inside_of_answers_and_claims_are_named_by_a_hash() {
+    let items = list(|items| {
+        let answer = json!({"error": {"detail": "a-secret"}, "scope": ["a-secret"]});
+        items.json(answer.to_string().as_bytes());
+        let claims = json!({
+            "aud": ["https://api-1"], "act": {"sub": "api-1", "act": {"sub": "x"}},
+            "cnf": {"jkt": "k", "more": "a-secret"}, "amr": [{"x": "a-secret"}],
+        });
+        let token = jwt(&json!({"alg": "ES256", "kid": {"x": "a-secret"}}), &claims);
+        items.value(Place::Json, "access_token", &token);
+    });
+    assert!(!json!(items).to_string().contains("a-secret"), "{items:?}");
+    let claims = &items[2]["claims"];
+    assert_eq!(claims["act"]["act"]["sub"], "x");
+    assert_eq!(claims["aud"][0], "https://api-1");
+}
+
+#[test]
+fn what_follows_a_full_list_is_not_read() {
+    let many = "a&".repeat(10_000);
+    let items = list(|items| {
+        items.parameters(Place::Query, many.as_bytes());
+        items.value(Place::Query, "b", "");
+    });
+    assert!(items.iter().all(|item| item["name"] == "a"));
+}
