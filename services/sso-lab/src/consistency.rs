@@ -2,6 +2,7 @@
 //! so a deployment in which every call would fail is refused at the start.
 
 use bff_kit::{CredentialMethod, machine_client_id, mtls_client_id};
+use idp::settings::GrantType;
 use kit::config::Problems;
 
 /// The configurations that are compared, and the methods that both apps use.
@@ -51,12 +52,13 @@ impl Compared<'_> {
 
     /// What `method` lacks for calls to `audience`.
     fn missing(&self, method: CredentialMethod, audience: &str) -> Option<String> {
-        let client = |id: fn(&str) -> String, grant: &str| {
+        let client = |id: fn(&str) -> String, grant: GrantType| {
             let ids = APPS.map(id);
             let mut missing = ids
                 .iter()
                 .filter(|id| !self.idp.may_get(id, grant, audience));
             missing.next().map(|id| {
+                let grant = grant.as_str();
                 format!("needs the client {id} with the grant {grant} and the audience {audience} in IDP_CONFIG")
             })
         };
@@ -69,12 +71,11 @@ impl Compared<'_> {
                     "needs [[exchanges]] of {app} to {audience} in IDP_CONFIG"
                 ))
             }
-            CredentialMethod::ClientCredentials => client(machine_client_id, "client_credentials"),
-            CredentialMethod::JwtBearer => client(
-                machine_client_id,
-                "urn:ietf:params:oauth:grant-type:jwt-bearer",
-            ),
-            CredentialMethod::Mtls => client(mtls_client_id, "client_credentials"),
+            CredentialMethod::ClientCredentials => {
+                client(machine_client_id, GrantType::ClientCredentials)
+            }
+            CredentialMethod::JwtBearer => client(machine_client_id, GrantType::JwtBearer),
+            CredentialMethod::Mtls => client(mtls_client_id, GrantType::ClientCredentials),
             CredentialMethod::ApiKey => {
                 let has_keys = self.orders.api_keys_file.is_some();
                 (!has_keys).then(|| "needs API1_KEYS_FILE: API-1 takes no API keys".to_owned())

@@ -102,14 +102,11 @@ impl Config {
         self.settings.has_opaque_tokens(audience)
     }
 
-    /// Whether `client_id` may get tokens for `audience` by `grant`, the grant's name in the
-    /// configuration.
-    pub fn may_get(&self, client_id: &str, grant: &str, audience: &str) -> bool {
+    /// Whether `client_id` may get tokens for `audience` by `grant`.
+    pub fn may_get(&self, client_id: &str, grant: GrantType, audience: &str) -> bool {
         let client = self.settings.client(client_id);
         client.is_some_and(|client| {
-            let grants = client.grants.iter();
-            let mut names = grants.map(|grant| grant.as_str());
-            names.any(|name| name == grant) && client.audiences.iter().any(|own| own == audience)
+            client.may(grant) && client.audiences.iter().any(|own| own == audience)
         })
     }
 

@@ -46,8 +46,12 @@ impl Exchange {
     /// counts here as given: only that issuer's token says which of them it has.
     pub fn given(&self, scope: &Scope) -> Scope {
         let is_foreign = self.issuer.is_some();
-        let given = self.scopes.iter();
-        let given = given.filter(|(from, _)| is_foreign || scope.contains(from));
+        self.mapped(|from| is_foreign || scope.contains(from))
+    }
+
+    /// The scope that a token gets which `has` the scopes that this policy maps.
+    pub fn mapped(&self, has: impl Fn(&str) -> bool) -> Scope {
+        let given = self.scopes.iter().filter(|(from, _)| has(from));
         given.fold(Scope::empty(), |all, (_, to)| all.union(to))
     }
 }

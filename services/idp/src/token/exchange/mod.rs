@@ -208,9 +208,7 @@ fn unacceptable(error: OAuthError) -> OAuthError {
 /// The scope of the subject token, mapped by the policy to scopes of the new audience.
 fn mapped_scope(policy: &Exchange, subject: &SubjectToken<'_>) -> Scope {
     let is_foreign = policy.issuer.is_some();
-    let has = |scope: &str| subject.scope.contains(scope) || (is_foreign && scope == ANY_SCOPE);
-    let given = policy.scopes.iter().filter(|(from, _)| has(from));
-    given.fold(Scope::empty(), |all, (_, to)| all.union(to))
+    policy.mapped(|from| subject.scope.contains(from) || (is_foreign && from == ANY_SCOPE))
 }
 
 /// The requested part of the mapped scope; all of it if the request names none.
