@@ -155,7 +155,14 @@ where
             let answering = self.inner.call(request);
             return Box::pin(async move {
                 let answer = answering.await?;
-                Ok(answer.map(|body| ResponseBody::new(body, in_flight, open).for_at_most(WATCH)))
+                Ok(answer.map(|body| {
+                    let body = ResponseBody::new(body, in_flight, open);
+                    if is_watch {
+                        body.for_at_most(WATCH)
+                    } else {
+                        body
+                    }
+                }))
             });
         };
         let started = Instant::now();

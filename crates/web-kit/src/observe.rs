@@ -129,8 +129,10 @@ impl Observe {
             None => (self.policy)(req.method(), req.path()),
         };
         let context = self.context(&req, origin, || request_span(method, &route));
-        let watched = self.journeys.clone().zip(context.journey());
-        let carried = watched.map(|(keys, journey)| Carried::of(&req, keys, journey));
+        let carried = context.journey().and_then(|journey| {
+            let keys = Arc::clone(self.journeys.as_ref()?);
+            Some(Carried::of(&req, keys, journey))
+        });
         let called = bounded(refused, req, next);
         let mut response = match origin {
             // The handler enters the span itself once it knows the login.

@@ -157,19 +157,26 @@ impl Items {
         if self.is_full {
             return;
         }
-        let mut item = item(place, name);
-        // Before anything else: a secret may have the form of a token.
-        if HIDDEN.contains(&name) {
-            return self.push(&item);
-        }
-        if let Some(token) = self.token(name, value) {
+        // A secret may have the form of a token.
+        if !HIDDEN.contains(&name)
+            && let Some(token) = self.token(name, value)
+        {
             return self.push(&token);
         }
-        item.insert("size".to_owned(), value.len().into());
-        if PUBLIC.contains(&name) && value.len() <= MAX_VALUE {
-            item.insert("value".to_owned(), value.into());
-        } else {
-            self.name(&mut item, value.as_bytes());
+        let is_shown = PUBLIC.contains(&name) && value.len() <= MAX_VALUE;
+        self.text_item(place, name, value, is_shown);
+    }
+
+    /// A value that is no token: as it is, or else by its size and a hash.
+    fn text_item(&mut self, place: Place, name: &str, value: &str, is_shown: bool) {
+        let mut item = item(place, name);
+        if !HIDDEN.contains(&name) {
+            item.insert("size".to_owned(), value.len().into());
+            if is_shown {
+                item.insert("value".to_owned(), value.into());
+            } else {
+                self.name(&mut item, value.as_bytes());
+            }
         }
         self.push(&item);
     }
@@ -241,27 +248,18 @@ impl Items {
             return;
         };
         for (name, value) in members {
+            if self.is_full {
+                return;
+            }
             match value {
                 Value::String(text) => self.value(Place::Json, &name, &text),
                 // Whoever made it may have put anything into it.
-                nested @ (Value::Object(_) | Value::Array(_)) => self.nested(&name, &nested),
+                nested @ (Value::Object(_) | Value::Array(_)) => {
+                    self.text_item(Place::Json, &name, &nested.to_string(), false);
+                }
                 plain => self.value(Place::Json, &name, &plain.to_string()),
             }
         }
-    }
-
-    /// A member that is an object or a list: its size and a hash.
-    fn nested(&mut self, name: &str, value: &Value) {
-        if self.is_full {
-            return;
-        }
-        let mut item = item(Place::Json, name);
-        if !HIDDEN.contains(&name) {
-            let text = value.to_string();
-            item.insert("size".to_owned(), text.len().into());
-            self.name(&mut item, text.as_bytes());
-        }
-        self.push(&item);
     }
 
     /// Records the list as what was sent.
