@@ -71,20 +71,13 @@ impl Actor {
 
 /// The `may_act` claim: the one party that may act for the subject (RFC 8693 §4.4).
 /// Read from a claim of another shape, it names nobody.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Value")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct MayAct {
     /// The party: at the provider a client_id, or a user's `sub`.
     pub sub: String,
     /// The issuer that names the party so, if it is another one than the token's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
-}
-
-impl From<Value> for MayAct {
-    fn from(value: Value) -> Self {
-        Self::of(&value)
-    }
 }
 
 impl MayAct {

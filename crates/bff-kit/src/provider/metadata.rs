@@ -41,12 +41,10 @@ impl Metadata {
         // `Jwks` reads its value.
         needed("jwks_uri")?;
         let address = needed("authorization_endpoint")?;
-        let address = Url::parse(&address).ok();
         // An unreadable endpoint counts as missing; the other ones stay usable.
         let perhaps = |name| {
             let text = optional("discovery", document.text(name))?;
-            let url = Url::parse(text).ok();
-            let is_web = url.is_some_and(|url| matches!(url.scheme(), "http" | "https"));
+            let is_web = web_address(text).is_some();
             if !is_web {
                 tracing::warn!(
                     "discovery of the identity provider: its member {name} is no web address; it counts as missing"
@@ -55,8 +53,7 @@ impl Metadata {
             is_web.then(|| text.to_owned())
         };
         Ok(Self {
-            authorization_endpoint: address
-                .filter(|url| matches!(url.scheme(), "http" | "https"))
+            authorization_endpoint: web_address(&address)
                 .ok_or("its member authorization_endpoint is no web address")?,
             token_endpoint: needed("token_endpoint")?,
             mtls_token_endpoint: alias(&document, "token_endpoint"),
@@ -71,6 +68,11 @@ impl Metadata {
             .unwrap_or_default(),
         })
     }
+}
+
+fn web_address(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    matches!(url.scheme(), "http" | "https").then_some(url)
 }
 
 /// The endpoint `name` for clients with a certificate (RFC 8705 §5). One that cannot be

@@ -39,12 +39,6 @@ const CHALLENGE: usize = 43;
 
 /// `POST /journey`: begins a journey, in place of the former one of this browser.
 pub(super) async fn begin(req: HttpRequest, live: Data<LiveDiagram>) -> HttpResponse {
-    if !is_own_page(req.headers(), live.keys.lab_url()) {
-        return refusal(
-            StatusCode::FORBIDDEN,
-            "Only the lab's own page begins a journey.",
-        );
-    }
     live.begin(&req)
 }
 
@@ -102,14 +96,10 @@ pub(super) async fn ticket(
 impl LiveDiagram {
     /// Begins a journey for the browser of `req`, which in the end opens `page` of this site.
     pub(crate) fn begin_and_go(&self, req: &HttpRequest, page: &str) -> HttpResponse {
-        if !is_own_page(req.headers(), self.keys.lab_url()) {
-            return refusal(
-                StatusCode::FORBIDDEN,
-                "Only the lab's own page begins a journey.",
-            );
-        }
         let mut answer = self.begin(req);
-        then::remember(&mut answer, page);
+        if answer.status().is_redirection() {
+            then::remember(&mut answer, page);
+        }
         answer
     }
 
@@ -119,6 +109,12 @@ impl LiveDiagram {
     }
 
     fn begin(&self, req: &HttpRequest) -> HttpResponse {
+        if !is_own_page(req.headers(), self.keys.lab_url()) {
+            return refusal(
+                StatusCode::FORBIDDEN,
+                "Only the lab's own page begins a journey.",
+            );
+        }
         self.end(req);
         let journey = self.keys.begin(&*self.random);
         self.journeys
@@ -176,7 +172,8 @@ fn is_own_page(headers: &HeaderMap, own: &str) -> bool {
     }
 }
 
-pub(super) fn redirect(location: &str) -> HttpResponse {
+/// To another page, which does not see where the browser came from.
+pub(crate) fn redirect(location: &str) -> HttpResponse {
     HttpResponse::SeeOther()
         .insert_header((header::LOCATION, location))
         .insert_header((header::CACHE_CONTROL, "no-store"))

@@ -22,6 +22,7 @@ use kit::{
 };
 use web_kit::{body::Body, problem::Problem};
 
+pub(crate) use self::join::redirect;
 pub(crate) use self::page::{DiagramPage, file};
 use self::{recording::Journeys, stream::EventStream};
 use crate::Config;

@@ -21,7 +21,10 @@ use web_kit::ui::Message;
 pub use self::offers::Offers;
 pub(crate) use self::page::file;
 use self::page::{Deployment, ScenarioPage};
-use crate::{Config, journey::LiveDiagram};
+use crate::{
+    Config,
+    journey::{LiveDiagram, redirect},
+};
 
 /// What the routes know of the deployment.
 pub(crate) struct Scenarios {
@@ -132,14 +135,6 @@ impl Scenarios {
         let ways = course::find(name)?.scenario.ways;
         self.deployment().address(ways.get(way)?)
     }
-}
-
-fn redirect(location: &str) -> HttpResponse {
-    HttpResponse::SeeOther()
-        .insert_header((header::LOCATION, location))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header((header::REFERRER_POLICY, "no-referrer"))
-        .finish()
 }
 
 fn unknown() -> HttpResponse {
