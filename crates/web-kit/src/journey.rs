@@ -22,7 +22,7 @@ use kit::{
 use memchr::memmem;
 use serde::Deserialize;
 
-use crate::{cookies::Cookies, ui::Message};
+use crate::{cookies::Cookies, same_site::same_site, ui::Message};
 
 /// Where a browser joins a journey.
 pub const JOIN: &str = "/lab/join";
@@ -113,8 +113,12 @@ impl Joining {
             self.clock.now(),
             &*self.random,
         );
+        let mut own = cookie(COOKIE, value, life());
+        // A weakness for requests of other sites is known only if their requests carry the
+        // journey too.
+        own.set_same_site(same_site(ticket.journey.settings().weaknesses));
         let spent = cookie(JOIN_COOKIE, String::new(), 0);
-        redirect(&ticket.next, &[cookie(COOKIE, value, life()), spent])
+        redirect(&ticket.next, &[own, spent])
     }
 
     fn refusal(&self) -> HttpResponse {

@@ -6,7 +6,7 @@ use kit::config::{Weakness, Weaknesses};
 /// `SameSite` of a session cookie: `Lax`, unless a lab has weakened it. It is
 /// written although Lax is the default: without it, Chromium sends a cookie with
 /// cross-site POSTs in its first two minutes.
-pub const fn same_site(weaknesses: Weaknesses) -> Option<SameSite> {
+pub fn same_site(weaknesses: Weaknesses) -> Option<SameSite> {
     if weaknesses.has(Weakness::SameSiteNone) {
         Some(SameSite::None)
     } else if weaknesses.has(Weakness::SameSiteUnset) {

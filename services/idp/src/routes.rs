@@ -10,7 +10,7 @@ use actix_web::{
     middleware::{Next, from_fn},
     web::{self, Data, ServiceConfig},
 };
-use kit::config::{Addresses, Weakness};
+use kit::config::{Addresses, Weakness, Weaknesses};
 use url::Url;
 use web_kit::{
     cors::cors,
@@ -54,12 +54,12 @@ pub(crate) fn configure(
         sites: ui::sites(addresses),
     });
     let idp = Data::from(idp);
-    let framable = idp.weaknesses.has(Weakness::Framable);
+    let weaknesses = idp.weaknesses;
     move |cfg: &mut ServiceConfig| {
         cfg.app_data(idp.clone())
             .app_data(discovery.clone())
             .app_data(home.clone())
-            .configure(|cfg| pages(cfg, framable))
+            .configure(|cfg| pages(cfg, weaknesses))
             .configure(client_endpoints)
             .configure(|cfg| token_endpoints(cfg, &origins))
             .configure(|cfg| published_documents(cfg, &origins))
@@ -82,11 +82,11 @@ pub(crate) fn configure_mtls(
 }
 
 /// What people see in the browser. Errors are pages.
-fn pages(cfg: &mut ServiceConfig, framable: bool) {
+fn pages(cfg: &mut ServiceConfig, weaknesses: Weaknesses) {
     let page = |path: &str| {
         web::resource(path)
             .wrap(from_fn(|req, next| ui::error_pages(Site::Idp, req, next)))
-            .wrap(from_fn(move |req, next| frame(framable, req, next)))
+            .wrap(from_fn(move |req, next| frame(weaknesses, req, next)))
     };
     cfg.service(
         page("/authorize")
@@ -153,12 +153,12 @@ fn published_documents(cfg: &mut ServiceConfig, origins: &[String]) {
 
 /// The pages forbid framing, unless a weakened lab allows it.
 async fn frame<B: MessageBody>(
-    framable: bool,
+    weaknesses: Weaknesses,
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let mut answered = next.call(req).await?;
-    if framable {
+    if weaknesses.has(Weakness::Framable) {
         ui::let_frame(answered.headers_mut());
     }
     Ok(answered)

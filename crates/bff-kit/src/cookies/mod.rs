@@ -137,18 +137,22 @@ pub(crate) fn bytes(headers: &header::HeaderMap) -> usize {
     lines.map(header::HeaderValue::len).sum()
 }
 
-/// For a weakened lab: sets the weakened `SameSite` on the answer's cookies.
+/// For a lab: sets the weakened `SameSite` on the answer's cookies, if it is weakened.
 pub(crate) async fn weakened<B: MessageBody>(
     weaknesses: Weaknesses,
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let mut answered = next.call(req).await?;
+    let same_site = same_site(weaknesses);
+    if same_site == Some(SameSite::Lax) {
+        return Ok(answered);
+    }
     let answer = answered.response_mut();
     let strong: Vec<_> = answer.cookies().map(Cookie::into_owned).collect();
     answer.headers_mut().remove(header::SET_COOKIE);
     for mut cookie in strong {
-        cookie.set_same_site(same_site(weaknesses));
+        cookie.set_same_site(same_site);
         answer.add_cookie(&cookie)?;
     }
     Ok(answered)

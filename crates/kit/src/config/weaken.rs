@@ -2,6 +2,7 @@
 //! refused outside a lab. The module of a defence asks [`Weaknesses::has`].
 
 use super::Problems;
+use crate::{journey, telemetry::context::TraceContext};
 
 /// A defence that is switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +31,29 @@ pub enum Weakness {
     HostDecides,
     /// A parameter is shown unescaped.
     ReflectedHtml,
+    /// The APIs accept tokens for other audiences.
+    AnyAudience,
+    /// The APIs accept tokens of any type.
+    AnyTokenType,
+    /// The APIs accept unsigned tokens.
+    AlgNone,
+    /// A code is redeemed with any verifier.
+    NoPkceCheck,
+    /// A code without a challenge is redeemed with a verifier.
+    PkceOptional,
+    /// An app accepts an `id_token` with another nonce.
+    NoNonceCheck,
+    /// An app ignores `iss` of a callback (RFC 9207).
+    NoIssuerCheck,
+    /// A rotated refresh token is accepted again.
+    RefreshReuse,
+    /// A session id survives a sign-in.
+    KeepSessionId,
 }
 
 impl Weakness {
     /// All weaknesses.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 21] = [
         Self::SameSiteNone,
         Self::SameSiteUnset,
         Self::NoOriginCheck,
@@ -47,6 +66,15 @@ impl Weakness {
         Self::TrustAnyProxy,
         Self::HostDecides,
         Self::ReflectedHtml,
+        Self::AnyAudience,
+        Self::AnyTokenType,
+        Self::AlgNone,
+        Self::NoPkceCheck,
+        Self::PkceOptional,
+        Self::NoNonceCheck,
+        Self::NoIssuerCheck,
+        Self::RefreshReuse,
+        Self::KeepSessionId,
     ];
 
     /// The name on the command line.
@@ -64,6 +92,15 @@ impl Weakness {
             Self::TrustAnyProxy => "trust-any-proxy",
             Self::HostDecides => "host-decides",
             Self::ReflectedHtml => "reflected-html",
+            Self::AnyAudience => "any-audience",
+            Self::AnyTokenType => "any-token-type",
+            Self::AlgNone => "alg-none",
+            Self::NoPkceCheck => "no-pkce-check",
+            Self::PkceOptional => "pkce-optional",
+            Self::NoNonceCheck => "no-nonce-check",
+            Self::NoIssuerCheck => "no-issuer-check",
+            Self::RefreshReuse => "refresh-reuse",
+            Self::KeepSessionId => "keep-session-id",
         }
     }
 
@@ -98,7 +135,48 @@ impl Weakness {
             Self::ReflectedHtml => {
                 "The home pages of the apps and of the SPA show ?note=... unescaped, and their policy allows inline scripts."
             }
+            Self::AnyAudience => {
+                "The APIs accept an access token that was issued for another audience."
+            }
+            Self::AnyTokenType => {
+                "The APIs do not check the type of a token (typ), so they accept an id_token."
+            }
+            Self::AlgNone => {
+                "The APIs accept a token without a signature whose header says alg: none."
+            }
+            Self::NoPkceCheck => {
+                "The provider does not compare the code_verifier with the code_challenge of the code."
+            }
+            Self::PkceOptional => {
+                "The provider neither requires a code_challenge nor refuses a code_verifier for a code without one."
+            }
+            Self::NoNonceCheck => {
+                "The apps do not compare the nonce of an id_token with that of their login."
+            }
+            Self::NoIssuerCheck => {
+                "The apps do not check the iss parameter of a callback, and take the answer of one provider for that of another."
+            }
+            Self::RefreshReuse => {
+                "The provider accepts a refresh token that was used before, and ends nothing."
+            }
+            Self::KeepSessionId => {
+                "The apps keep the session id that a browser brings to its sign-in."
+            }
         }
+    }
+
+    /// Whether the lab can switch it on for one journey. The others concern requests without
+    /// the journey's cookie (a preflight), or the connection (a proxy).
+    pub const fn fits_a_journey(self) -> bool {
+        !matches!(
+            self,
+            Self::CorsAnyOrigin | Self::TrustAnyProxy | Self::HostDecides
+        )
+    }
+
+    /// The weakness with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == name)
     }
 
     const fn bit(self) -> u32 {
@@ -116,19 +194,53 @@ impl Weakness {
     }
 }
 
-/// The defences that are switched off; none by default.
+/// The defences that are switched off in a process or for a journey; none by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Weaknesses(u32);
 
 impl Weaknesses {
-    /// Whether this defence is switched off.
-    pub const fn has(self, weakness: Weakness) -> bool {
+    /// Whether this defence is switched off: in this process, or for the journey of the
+    /// request that the current task works for.
+    pub fn has(self, weakness: Weakness) -> bool {
+        self.contains(weakness) || Self::of_journey().contains(weakness)
+    }
+
+    /// Whether this defence is one of these.
+    pub const fn contains(self, weakness: Weakness) -> bool {
         self.0 & weakness.bit() != 0
+    }
+
+    /// Those of the journey of the request that the current task works for.
+    pub fn of_journey() -> Self {
+        let journey = TraceContext::current_journey();
+        journey.map_or(Self::default(), |journey| journey.settings().weaknesses)
+    }
+
+    /// Whether requests of this process can be weakened at all.
+    pub fn are_possible(self) -> bool {
+        self.0 != 0 || journey::is_lab()
+    }
+
+    /// These and `others`.
+    #[must_use]
+    pub const fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
     }
 
     /// All that are switched off.
     pub fn iter(self) -> impl Iterator<Item = Weakness> {
-        Weakness::ALL.into_iter().filter(move |one| self.has(*one))
+        let all = Weakness::ALL.into_iter();
+        all.filter(move |one| self.contains(*one))
+    }
+
+    /// As a number, in which each weakness is a bit.
+    pub(crate) const fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    /// From such a number.
+    pub(crate) const fn from_bits(bits: u32) -> Self {
+        Self(bits)
     }
 
     /// Logs a warning for each, so that none stays off by oversight.
@@ -147,8 +259,7 @@ impl Weaknesses {
         let mut read = Self::default();
         let names = names.iter().map(|name| name.trim());
         for name in names.filter(|name| !name.is_empty()) {
-            let known = Weakness::ALL.into_iter().find(|one| one.name() == name);
-            match known {
+            match Weakness::named(name) {
                 Some(weakness) if lab => read.0 |= weakness.bit(),
                 Some(_) => problems.add(
                     "WEAKEN",
@@ -163,7 +274,7 @@ impl Weaknesses {
                 ),
             }
         }
-        if read.has(Weakness::SameSiteNone) && read.has(Weakness::SameSiteUnset) {
+        if read.contains(Weakness::SameSiteNone) && read.contains(Weakness::SameSiteUnset) {
             problems.add(
                 "WEAKEN",
                 "samesite-none and samesite-unset exclude each other",

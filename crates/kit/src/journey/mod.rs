@@ -3,6 +3,7 @@
 //! of a service that calls it. Both are sealed with a key of the lab's secret, so nobody
 //! else can have requests sampled. A process without the secret knows no journeys.
 
+mod settings;
 mod ticket;
 
 use std::sync::{Arc, OnceLock};
@@ -14,6 +15,7 @@ use aws_lc_rs::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use opentelemetry::trace::{SpanContext, TraceId};
 use secrecy::{ExposeSecret as _, SecretString};
+pub use settings::Settings;
 pub use ticket::{TICKET_LIFE, Ticket};
 
 use crate::{
@@ -33,13 +35,14 @@ pub const LIFE: std::time::Duration = std::time::Duration::from_secs(2 * 60 * 60
 pub(crate) const STATE_KEY: &str = "sso-lab";
 const ID_LEN: usize = 16;
 /// The most characters of a sealed journey.
-const MAX_SEALED: usize = 100;
+const MAX_SEALED: usize = 128;
 
 /// One journey. Its id is a secret of the browser and of the services.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Journey {
     id: [u8; ID_LEN],
     tag: JourneyTag,
+    settings: Settings,
 }
 
 /// The journey of a request from another service.
@@ -85,6 +88,16 @@ impl Journey {
     pub const fn tag(&self) -> JourneyTag {
         self.tag
     }
+
+    /// What the lab has set for it.
+    pub const fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// The same journey with other settings.
+    pub const fn with(self, settings: Settings) -> Self {
+        Self { settings, ..self }
+    }
 }
 
 /// The keys of the lab's secret.
@@ -107,6 +120,11 @@ pub fn of_process() -> Option<Arc<JourneyKeys>> {
     KEYS.get().cloned()
 }
 
+/// Whether this process recognizes journeys.
+pub fn is_lab() -> bool {
+    KEYS.get().is_some()
+}
+
 /// From now on this process recognizes journeys.
 pub(crate) fn recognize(keys: &Arc<JourneyKeys>) {
     // A second start of telemetry fails before.
@@ -122,8 +140,8 @@ impl JourneyKeys {
         let masters = [master];
         let export = MacKeys::new(&masters, "lab export v1");
         Self {
-            ids: Keyring::new(&masters, "lab journeys v1"),
-            tickets: Keyring::new(&masters, "lab tickets v1"),
+            ids: Keyring::new(&masters, "lab journeys v2"),
+            tickets: Keyring::new(&masters, "lab tickets v2"),
             fingerprints: MacKeys::new(&masters, "lab fingerprints v1"),
             export: URL_SAFE_NO_PAD.encode(export.code("", b"spans")),
             lab_url: lab_url.to_owned(),
@@ -142,6 +160,7 @@ impl JourneyKeys {
         Journey {
             id,
             tag: JourneyTag(tag),
+            settings: Settings::default(),
         }
     }
 
@@ -163,6 +182,7 @@ impl JourneyKeys {
     pub fn of_cookie(&self, value: &str, service: &str, now: Timestamp) -> Option<Journey> {
         let (journey, expires) = self.open(value, &format!("cookie {service}"))?;
         let expires = i64::from_be_bytes(expires.try_into().ok()?);
+        let journey = journey.with(journey.settings.at(now));
         (now.secs() < expires).then_some(journey)
     }
 
@@ -221,7 +241,7 @@ impl JourneyKeys {
     }
 
     fn seal(&self, journey: &Journey, more: &[u8], context: &str, random: &dyn Random) -> String {
-        let plain = [&journey.id, more].concat();
+        let plain = [&journey.id, &journey.settings.to_bytes()[..], more].concat();
         URL_SAFE_NO_PAD.encode(self.ids.seal(random, context, &plain))
     }
 
@@ -232,8 +252,10 @@ impl JourneyKeys {
         }
         let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let plain = self.ids.open(context, sealed)?;
-        let (id, more) = plain.split_first_chunk()?;
-        Some((self.journey(*id), more.to_vec()))
+        let (id, rest) = plain.split_first_chunk()?;
+        let (settings, more) = rest.split_first_chunk()?;
+        let settings = Settings::from_bytes(settings)?;
+        Some((self.journey(*id).with(settings), more.to_vec()))
     }
 }
 

@@ -8,7 +8,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
-use super::{ID_LEN, Journey, JourneyKeys};
+use super::{ID_LEN, Journey, JourneyKeys, Settings, settings};
 use crate::{clock::Timestamp, random::Random};
 
 /// How long a ticket is accepted, in seconds.
@@ -31,6 +31,7 @@ pub struct Ticket {
 #[derive(Deserialize, Serialize)]
 struct Content {
     id: [u8; ID_LEN],
+    settings: [u8; settings::LEN],
     expires: i64,
     challenge: String,
     next: String,
@@ -47,6 +48,7 @@ impl JourneyKeys {
     ) -> String {
         let content = Content {
             id: ticket.journey.id,
+            settings: ticket.journey.settings.to_bytes(),
             expires: now.secs() + TICKET_LIFE,
             challenge: ticket.challenge.clone(),
             next: ticket.next.clone(),
@@ -64,8 +66,9 @@ impl JourneyKeys {
         let sealed = URL_SAFE_NO_PAD.decode(ticket).ok()?;
         let content = self.tickets.open(service, sealed)?;
         let content: Content = serde_json::from_slice(&content).ok()?;
+        let settings = Settings::from_bytes(&content.settings)?;
         (now.secs() < content.expires).then(|| Ticket {
-            journey: self.journey(content.id),
+            journey: self.journey(content.id).with(settings),
             challenge: content.challenge,
             next: content.next,
         })

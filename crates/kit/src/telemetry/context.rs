@@ -230,6 +230,12 @@ impl TraceContext {
         span.unwrap_or_else(Span::none)
     }
 
+    /// The journey of the request that the current task works for.
+    pub fn current_journey() -> Option<Journey> {
+        let journey = |context: &Option<Self>| context.as_ref()?.journey;
+        CURRENT.try_with(journey).ok().flatten()
+    }
+
     /// The current task's trace context.
     pub fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok().flatten()

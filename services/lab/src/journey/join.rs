@@ -12,7 +12,7 @@ use actix_web::{
 };
 use kit::{
     config::{Addresses, Site},
-    journey::{COOKIE, Journey, Ticket},
+    journey::{COOKIE, Journey, Settings, Ticket},
 };
 use serde::Deserialize;
 use web_kit::{
@@ -116,12 +116,43 @@ impl LiveDiagram {
             );
         }
         self.end(req);
+        self.join(&self.new_journey(req))
+    }
+
+    fn new_journey(&self, req: &HttpRequest) -> Journey {
         let journey = self.keys.begin(&*self.random);
         self.journeys
             .begin(journey.tag(), client_addr(req).bucket());
+        journey
+    }
+
+    /// Changes the settings of the journey of this browser, which then opens `page` of this
+    /// site. A browser that is in no journey begins one.
+    pub(super) fn set_and_go(
+        &self,
+        req: &HttpRequest,
+        settings: impl FnOnce(Settings) -> Settings,
+        page: Option<&str>,
+    ) -> HttpResponse {
+        if !is_own_page(req.headers(), self.keys.lab_url()) {
+            return refusal(
+                StatusCode::FORBIDDEN,
+                "Only the lab's own page changes a journey's settings.",
+            );
+        }
+        let journey = self.journey(req).unwrap_or_else(|| self.new_journey(req));
+        let mut answer = self.join(&journey.with(settings(journey.settings())));
+        if let Some(page) = page {
+            then::remember(&mut answer, page);
+        }
+        answer
+    }
+
+    /// Sends the browser to each service in turn, which it joins as part of `journey`.
+    fn join(&self, journey: &Journey) -> HttpResponse {
         let value = self
             .keys
-            .cookie(&journey, OWN_COOKIE, self.clock.now(), &*self.random);
+            .cookie(journey, OWN_COOKIE, self.clock.now(), &*self.random);
         let first = next_of(&self.addresses, None);
         let mut answer = redirect(&first);
         // It fails only if the cookie cannot be written as a header.

@@ -5,6 +5,7 @@ mod join;
 mod otlp;
 mod page;
 mod recording;
+mod settings;
 mod step;
 mod stream;
 mod then;
@@ -72,6 +73,7 @@ pub(crate) fn pages(cfg: &mut ServiceConfig, live: Arc<LiveDiagram>) {
         .route(web::post().to(join::begin));
     cfg.app_data(Data::from(live))
         .service(diagram)
+        .configure(settings::routes)
         .service(web::resource("/journey/ticket").route(web::get().to(join::ticket)))
         .service(web::resource("/journey/end").route(web::post().to(join::end)));
 }

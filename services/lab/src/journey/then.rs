@@ -27,12 +27,13 @@ pub(super) fn forget(answer: &mut HttpResponse) {
     let _ = answer.add_cookie(&cookie(COOKIE, String::new(), 0));
 }
 
-/// Whether `page` is a page of a scenario.
+/// Whether `page` is a page of this site to which a form may lead.
 fn is_own(page: &str) -> bool {
     let known =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-/".contains(&byte);
-    page.strip_prefix("/scenarios/")
-        .is_some_and(|rest| rest.len() <= 80 && rest.bytes().all(known))
+    let parts = ["/scenarios/", "/attacks/"];
+    let rest = parts.iter().find_map(|part| page.strip_prefix(part));
+    rest.is_some_and(|rest| rest.len() <= 80 && rest.bytes().all(known))
 }
 
 #[cfg(test)]
@@ -41,7 +42,7 @@ mod tests {
 
     #[test]
     fn the_browser_goes_on_to_a_scenario_of_this_site_alone() {
-        assert!(is_own("/scenarios/bff-login/0"));
+        assert!(is_own("/scenarios/bff-login/0") && is_own("/attacks/alg-none"));
         for foreign in [
             "",
             "/",

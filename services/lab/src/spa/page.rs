@@ -6,7 +6,7 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 use askama::Template;
-use kit::config::{Site, Weakness};
+use kit::config::{Site, Weakness, Weaknesses};
 use web_kit::ui::{
     self, Csp,
     rust_embed::{self, EmbeddedFile, RustEmbed},
@@ -49,8 +49,7 @@ pub(super) struct SpaPage {
     api_url: String,
     app1_url: Option<String>,
     lab_url: Option<String>,
-    /// Whether it shows the parameter `note` unescaped, in a weakened lab.
-    reflects: bool,
+    weaknesses: Weaknesses,
 }
 
 impl SpaPage {
@@ -62,8 +61,13 @@ impl SpaPage {
             api_url: addresses.url(Site::Api1),
             app1_url: addresses.link(Site::App1),
             lab_url: addresses.link(Site::Lab),
-            reflects: config.weaknesses.has(Weakness::ReflectedHtml),
+            weaknesses: config.weaknesses,
         }
+    }
+
+    /// Whether it shows the parameter `note` unescaped, in a weakened lab.
+    fn reflects(&self) -> bool {
+        self.weaknesses.has(Weakness::ReflectedHtml)
     }
 
     fn file(name: &str) -> String {
@@ -75,7 +79,7 @@ pub(super) async fn show(page: Data<SpaPage>) -> HttpResponse {
     let csp = Csp::strict()
         .connect_src(&page.issuer)
         .connect_src(&page.api_url);
-    let csp = if page.reflects {
+    let csp = if page.reflects() {
         csp.inline_scripts()
     } else {
         csp

@@ -138,7 +138,7 @@ impl Items {
 
     /// An empty list for the journey that the current task works for; `None` outside one.
     pub fn of_current() -> Option<Self> {
-        let journey = TraceContext::current()?.journey()?;
+        let journey = TraceContext::current_journey()?;
         Some(Self::new(journey::of_process()?, journey))
     }
 
