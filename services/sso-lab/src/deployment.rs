@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 
 use bff_kit::{
-    BffPeerArgs, ClientAuth, ClientKey, CredentialMethod, Keys, OwnArgs as _, Sources,
+    BffArgs, BffPeerArgs, ClientAuth, ClientKey, CredentialMethod, Keys, OwnArgs as _, Sources,
     machine_client_id, machine_key, mtls_identity, spiffe_id,
 };
 use kit::{
@@ -45,6 +45,8 @@ pub(crate) struct Configs {
 pub(crate) struct Deployment<'a> {
     args: &'a UpArgs,
     common: &'a Common,
+    /// The settings of both apps. In a lab a login chooses its mode and its credentials.
+    bff: BffArgs,
     /// The provider, from the view of its clients and of the APIs.
     issuer: IssuerArgs,
     /// The services that both apps call.
@@ -61,6 +63,10 @@ pub(crate) struct Deployment<'a> {
 impl<'a> Deployment<'a> {
     /// Decides what the services share. Errors are added to `problems`.
     pub(crate) fn new(args: &'a UpArgs, common: &'a Common, problems: &mut Problems) -> Self {
+        let bff = BffArgs {
+            may_choose: common.lab.is_some(),
+            ..args.bff.clone()
+        };
         Self {
             args,
             common,
@@ -76,16 +82,17 @@ impl<'a> Deployment<'a> {
             },
             app2_key: args.app2.key(&common.state_dir, &OsRandom, problems),
             machine_keys: [
-                machine_key(&args.app1, &args.bff, &common.state_dir, problems),
-                machine_key(&args.app2, &args.bff, &common.state_dir, problems),
+                machine_key(&args.app1, &bff, &common.state_dir, problems),
+                machine_key(&args.app2, &bff, &common.state_dir, problems),
             ],
             certificates: {
                 let lab = common.mtls.as_ref();
                 [
-                    mtls_identity(&args.app1, &args.bff, common, lab, problems),
-                    mtls_identity(&args.app2, &args.bff, common, lab, problems),
+                    mtls_identity(&args.app1, &bff, common, lab, problems),
+                    mtls_identity(&args.app2, &bff, common, lab, problems),
                 ]
             },
+            bff,
         }
     }
 
@@ -103,7 +110,7 @@ impl<'a> Deployment<'a> {
         if let (Some(idp), Some(orders), Some(inventory)) =
             (&configs.idp, &configs.orders, &configs.inventory)
         {
-            let bff = &self.args.bff;
+            let bff = &self.bff;
             let compared = Compared {
                 idp,
                 orders,
@@ -159,9 +166,9 @@ impl<'a> Deployment<'a> {
         Some(lab::Config {
             demo_users: idp?.has_demo_users(),
             offers: lab::Offers {
-                choice: self.args.bff.bff_session_mode_choice == "on",
+                choice: self.bff.chooses_per_login(),
                 certificate: self.certificates[0].is_some(),
-                api_key: self.args.bff.has_api1_key(),
+                api_key: self.bff.has_api1_key(),
                 opaque_tokens: idp?.issues_opaque_tokens(api_2::AUDIENCE),
             },
             ..lab
@@ -219,7 +226,7 @@ impl<'a> Deployment<'a> {
             common: self.common,
             issuer: &self.issuer,
             peers: &self.app_peers,
-            bff: &self.args.bff,
+            bff: &self.bff,
         }
     }
 
@@ -249,8 +256,8 @@ impl<'a> Deployment<'a> {
     fn identity_callers(&self) -> Option<String> {
         let set = self.args.api1.api1_identity_callers.clone();
         let by_header = CredentialMethod::IdentityHeader.as_str();
-        let bff = &self.args.bff;
-        let is_used = bff.bff_api1_credential == by_header || bff.bff_session_mode_choice == "on";
+        let bff = &self.bff;
+        let is_used = bff.bff_api1_credential == by_header || bff.chooses_per_login();
         set.or_else(|| {
             if !is_used {
                 return None;

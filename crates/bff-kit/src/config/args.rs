@@ -127,7 +127,7 @@ pub fn mtls_identity<O: OwnArgs>(
     let method = method
         .ok()
         .filter(|method: &CredentialMethod| method.needs_certificate());
-    if method.is_none() && bff.bff_session_mode_choice != "on" {
+    if method.is_none() && !bff.chooses_per_login() {
         return None;
     }
     let wanted = mtls::Wanted {
@@ -164,14 +164,12 @@ pub struct BffArgs {
     /// How sessions are kept: stateful, stateless, hybrid or cached [default: app1 stateful, app2 hybrid]
     #[arg(long, env = "BFF_SESSION_MODE", value_name = "MODE")]
     pub bff_session_mode: Option<String>,
-    /// Whether /login?mode= chooses for one session: on or off
-    #[arg(
-        long,
-        env = "BFF_SESSION_MODE_CHOICE",
-        default_value = "off",
-        value_name = "SWITCH"
-    )]
-    pub bff_session_mode_choice: String,
+    /// Whether /login?mode= chooses for one session: on or off [default: on where one process is a lab, else off]
+    #[arg(long, env = "BFF_SESSION_MODE_CHOICE", value_name = "SWITCH")]
+    pub bff_session_mode_choice: Option<String>,
+    /// Whether a login may choose where the setting is absent.
+    #[arg(skip)]
+    pub may_choose: bool,
     /// How long a session lasts without a request
     #[arg(
         long,
@@ -261,7 +259,8 @@ impl Default for BffArgs {
     fn default() -> Self {
         Self {
             bff_session_mode: None,
-            bff_session_mode_choice: "off".to_owned(),
+            bff_session_mode_choice: None,
+            may_choose: false,
             bff_session_idle: "8h".to_owned(),
             bff_session_longest: "7d".to_owned(),
             bff_sessions_per_user: "50".to_owned(),
@@ -280,7 +279,17 @@ impl Default for BffArgs {
 impl BffArgs {
     /// Whether a login may choose its session's mode.
     pub(super) fn mode_choice(&self, problems: &mut Problems) -> Option<bool> {
-        problems.switch("BFF_SESSION_MODE_CHOICE", &self.bff_session_mode_choice)
+        let given = self.bff_session_mode_choice.as_deref();
+        let given = given.filter(|text| !text.is_empty());
+        given.map_or(Some(self.may_choose), |text| {
+            problems.switch("BFF_SESSION_MODE_CHOICE", text)
+        })
+    }
+
+    /// Whether a login may choose its session's mode and its credentials. An unreadable
+    /// setting is reported elsewhere.
+    pub fn chooses_per_login(&self) -> bool {
+        self.mode_choice(&mut Problems::new()).unwrap_or_default()
     }
 
     /// Whether access tokens are bound to the app's key.
@@ -345,7 +354,7 @@ impl BffArgs {
     fn needs_machine(&self) -> bool {
         let set = [&self.bff_api1_credential, &self.bff_api2_credential];
         let mut methods = set.into_iter().filter_map(|text| text.parse().ok());
-        self.bff_session_mode_choice == "on" || methods.any(CredentialMethod::needs_machine)
+        self.chooses_per_login() || methods.any(CredentialMethod::needs_machine)
     }
 
     /// How many sessions one user may have.
