@@ -29,7 +29,7 @@ mod terminal;
 mod tls_front;
 mod wire_tap;
 
-pub use browser::{Browser, BrowserCookie};
+pub use browser::{Browser, BrowserCookie, WindowHandle};
 pub use certificates::{TestCa, TestCertificate, client_certificate, lab_ca};
 pub use child::Child;
 pub use fault_proxy::{FaultProxy, ProxiedCall};

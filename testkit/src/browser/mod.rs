@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use kit::tls::Authority;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+pub use thirtyfour::WindowHandle;
 use thirtyfour::{By, WebDriver, WebElement, prelude::ElementQueryable as _};
 use url::Url;
 
@@ -154,7 +155,11 @@ impl Browser {
             .wait(PATIENCE, Duration::from_millis(30));
         match query.first().await {
             Ok(element) => element.click().await.unwrap(),
-            Err(e) => panic!("no {label:?} at {}: {e}", self.url().await),
+            Err(_) => panic!(
+                "no {label:?} at {}: {}",
+                self.url().await,
+                self.text("body").await
+            ),
         }
     }
 

@@ -103,7 +103,7 @@ const AT_ONCE: Scenario = Scenario {
             site: Site::Idp,
             path: "/account",
             needs: None,
-            then: "Press `Sign out here`. Then press `GET /api1/data` at app1 again: 401.",
+            then: "Press `Sign out here`. app1's page says at once that its session has ended. Then add `/api1/data` to the address in app1's window: 401.",
         },
     ],
     see: &["session-modes", "revocation-token-life"],

@@ -1,0 +1,150 @@
+//! The lab's scenarios in a real browser: each one's button begins the journey and opens the
+//! site in a window of its own, and the diagram shows the arrows of the flow in the order of
+//! the seed's diagrams. Two browsers play at once.
+
+mod apis;
+mod machines;
+mod play;
+mod sessions;
+mod sign_in;
+mod sign_out;
+mod stage;
+
+use std::{fs, path::Path, process::Command};
+
+use kit::config::{Addresses, Site};
+use testkit::{Browser, binary};
+use tests::{ALICE, BOB};
+
+use self::{
+    play::Play,
+    stage::{Stage, start},
+};
+
+/// Plays each of `plays` in a browser of its own, which belongs to `user`.
+async fn play_all(plays: &[&Play], addresses: &Addresses, user: (&str, &str)) {
+    for play in plays {
+        let browser = Browser::start().await;
+        let stage = Stage {
+            browser: &browser,
+            addresses,
+            user,
+        };
+        stage.plays(play).await;
+    }
+}
+
+/// Half of `plays` by alice and half by bob, at once.
+async fn play_by_two(plays: &[&Play], addresses: &Addresses) {
+    let (one, other) = plays.split_at(plays.len() / 2);
+    tokio::join!(
+        play_all(one, addresses, ALICE),
+        play_all(other, addresses, BOB)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_scenario_of_a_lab_as_it_starts_draws_the_arrows_of_its_flow() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_all, addresses) = start(folder.path(), &[], &[]).await;
+    let parts = [
+        sign_in::PLAYS,
+        sessions::PLAYS,
+        apis::PLAYS,
+        machines::PLAYS,
+        sign_out::PLAYS,
+    ];
+    let plays: Vec<_> = parts.into_iter().flatten().collect();
+    play_by_two(&plays, &addresses).await;
+}
+
+/// What `sso-lab` prints with `arguments`.
+fn printed(arguments: &[&str]) -> String {
+    let run = Command::new(binary("sso-lab")).args(arguments).output();
+    let output = run.unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// An API key of app1, in a file of `folder`; its path, and that of API-1's file.
+fn api_key(folder: &Path) -> (String, String) {
+    let state = folder.join("state");
+    let state = state.to_str().unwrap();
+    let (read, write) = ("https://api-1/read", "https://api-1/write");
+    let arguments = [
+        "keys",
+        "api",
+        "add",
+        "--name",
+        "app1",
+        "--scope",
+        read,
+        "--scope",
+        write,
+        "--state-dir",
+        state,
+    ];
+    let key = folder.join("api-key");
+    fs::write(&key, printed(&arguments)).unwrap();
+    (
+        key.to_str().unwrap().to_owned(),
+        format!("{state}/api-1-keys.json"),
+    )
+}
+
+/// The demo's configuration, with opaque tokens for API-2, in a file of `folder`.
+fn opaque(folder: &Path) -> String {
+    let demo = printed(&["config", "print"]);
+    let title = "title = \"Inventory\"";
+    assert!(demo.contains(title), "{demo}");
+    let changed = demo.replace(title, &format!("{title}\naccess_token_format = \"opaque\""));
+    let file = folder.join("opaque.toml");
+    fs::write(&file, changed).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scenario_that_needs_a_setting_draws_its_arrows_where_it_is_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, keys) = api_key(folder.path());
+    let config = opaque(folder.path());
+    let flags = [
+        "--config",
+        &*config,
+        "--api2-tokens",
+        "introspection",
+        "--api1-keys-file",
+        &*keys,
+        "--demo-credentials",
+    ];
+    let environment = [("BFF_API1_KEY_FILE", key), ("LAB", "1".to_owned())];
+    let (_all, addresses) = start(folder.path(), &flags, &environment).await;
+    play_by_two(&[&apis::OPAQUE_TOKENS, &machines::API_KEY], &addresses).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_lead_through_the_diagram_and_through_the_course() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_all, addresses) = start(folder.path(), &[], &[]).await;
+    let browser = Browser::start().await;
+    let stage = Stage {
+        browser: &browser,
+        addresses: &addresses,
+        user: ALICE,
+    };
+    stage.plays(&sign_in::BFF_LOGIN).await;
+    // The plain arrow keys belong to the diagram now; with Shift they lead to the next page.
+    let press = |shift: bool| {
+        format!(
+            "document.body.dispatchEvent(new KeyboardEvent('keydown', {{ bubbles: true, key: 'ArrowRight', shiftKey: {shift}, cancelable: true }}))"
+        )
+    };
+    browser.run(&press(false)).await;
+    browser.find("#detail:not([hidden]) h2").await;
+    browser.run(&press(true)).await;
+    let lab = addresses.url(Site::Lab);
+    browser
+        .until_at(&format!("{lab}/scenarios/single-sign-on"))
+        .await;
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+}

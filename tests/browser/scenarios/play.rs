@@ -1,0 +1,34 @@
+//! What a scenario's play is made of, and the plays of all scenarios that a page starts.
+
+use kit::config::Site;
+
+/// One arrow: from whom to whom, and what its label contains.
+pub type Arrow = (&'static str, &'static str);
+
+/// What the person does.
+pub enum Act {
+    /// Presses the button of the scenario's page with this label, and looks at the window
+    /// that it opens.
+    Start(&'static str),
+    /// Fills the provider's form.
+    SignIn,
+    /// Presses a button or a link of the page beside.
+    Press(&'static str),
+    /// Waits until the first element of this selector has these words.
+    Until(&'static str, &'static str),
+    /// Waits until the window beside shows this site.
+    At(Site),
+    /// Types the address of this path of a site.
+    Open(Site, &'static str),
+    /// Looks at the other window that shows this site.
+    Beside(Site),
+}
+
+/// A scenario, how it is played, and the arrows of its flow in the order of the seed. What
+/// else the diagram has stands between them.
+pub struct Play {
+    /// The scenario's name in the address.
+    pub name: &'static str,
+    pub acts: &'static [Act],
+    pub arrows: &'static [Arrow],
+}

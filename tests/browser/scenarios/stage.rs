@@ -1,0 +1,170 @@
+//! One browser that plays a scenario: the lab's page with the diagram in one window, the
+//! sites in the window beside.
+
+use std::{path::Path, time::Duration};
+
+use kit::config::{Addresses, Site};
+use testkit::{Browser, Child, WindowHandle, binary, free_offset};
+
+use super::play::{Act, Arrow, Play};
+
+/// How long to wait for what must happen, on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+const POLL: Duration = Duration::from_millis(50);
+
+/// All services in one process, as the newcomer starts them, with `more` flags.
+pub async fn start(
+    folder: &Path,
+    more: &[&str],
+    environment: &[(&str, String)],
+) -> (Child, Addresses) {
+    let offset = free_offset(1);
+    let port = offset.to_string();
+    let no_redis = ("REDIS_URL", String::new());
+    let environment: Vec<_> = [no_redis]
+        .iter()
+        .chain(environment)
+        .map(|(name, value)| ((*name).to_owned(), value.clone()))
+        .collect();
+    let log = folder.join("log");
+    let flags = [&["--port-offset", &*port], more].concat();
+    let mut child = Child::spawn(&binary("sso-lab"), &flags, &environment, log);
+    child.until_output("Ctrl-C ends it", PATIENCE).await;
+    (child, Addresses::new("http", "localhost", offset))
+}
+
+/// The page of a scenario, and the user who plays it.
+pub struct Stage<'a> {
+    pub browser: &'a Browser,
+    pub addresses: &'a Addresses,
+    pub user: (&'a str, &'a str),
+}
+
+impl Stage<'_> {
+    /// Plays `play` and waits until the diagram has its arrows.
+    pub async fn plays(&self, play: &Play) {
+        let lab = self.addresses.url(Site::Lab);
+        self.browser
+            .goto(&format!("{lab}/scenarios/{}", play.name))
+            .await;
+        let page = self.browser.driver().window().await.unwrap();
+        for act in play.acts {
+            self.acts(act, &page).await;
+        }
+        assert_eq!(
+            self.complaints().await,
+            Vec::<String>::new(),
+            "{}",
+            play.name
+        );
+        self.look_at(&page).await;
+        self.until_shown(play).await;
+        assert_eq!(
+            self.complaints().await,
+            Vec::<String>::new(),
+            "{}",
+            play.name
+        );
+    }
+
+    async fn acts(&self, act: &Act, page: &WindowHandle) {
+        match act {
+            Act::Start(label) => {
+                self.look_at(page).await;
+                let before = self.windows().await;
+                self.browser.press(label).await;
+                self.look_at_new(&before).await;
+            }
+            Act::SignIn => {
+                self.browser.until_at(&self.addresses.url(Site::Idp)).await;
+                self.browser.fill("username", self.user.0).await;
+                self.browser.fill("password", self.user.1).await;
+                self.browser.press("Sign in").await;
+            }
+            Act::Press(label) => self.browser.press(label).await,
+            Act::Until(css, words) => {
+                self.browser.until_text(css, words).await;
+            }
+            Act::At(site) => self.browser.until_at(&self.addresses.url(*site)).await,
+            Act::Open(site, path) => {
+                let home = self.addresses.url(*site);
+                self.browser.goto(&format!("{home}{path}")).await;
+            }
+            Act::Beside(site) => self.look_at_site(&self.addresses.url(*site)).await,
+        }
+    }
+
+    async fn look_at(&self, window: &WindowHandle) {
+        let driver = self.browser.driver();
+        driver.switch_to_window(window.clone()).await.unwrap();
+    }
+
+    async fn windows(&self) -> Vec<WindowHandle> {
+        self.browser.driver().windows().await.unwrap()
+    }
+
+    /// Looks at the window that is open now and was not `before`: a page of another site has
+    /// a window of its own (Cross-Origin-Opener-Policy).
+    async fn look_at_new(&self, before: &[WindowHandle]) {
+        let open = async {
+            loop {
+                let mut all = self.windows().await.into_iter();
+                if let Some(new) = all.find(|one| !before.contains(one)) {
+                    return new;
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        let new = tokio::time::timeout(PATIENCE, open).await.unwrap();
+        self.look_at(&new).await;
+    }
+
+    async fn look_at_site(&self, url: &str) {
+        for window in self.windows().await {
+            self.look_at(&window).await;
+            if self.browser.url().await.as_str().starts_with(url) {
+                return;
+            }
+        }
+        panic!("no window shows {url}");
+    }
+
+    async fn until_shown(&self, play: &Play) {
+        let complete = async {
+            while missing(&self.arrows().await, play.arrows).is_some() {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, complete).await.is_err() {
+            let told = self.arrows().await;
+            let missing = missing(&told, play.arrows);
+            panic!(
+                "{}: {missing:?} is not in its place in {told:#?}",
+                play.name
+            );
+        }
+    }
+
+    /// The arrows in words: who, and the lines of the label.
+    async fn arrows(&self) -> Vec<(String, String)> {
+        let script = "return [...document.querySelectorAll('#twin .line .line-text')].map((line) => \
+                      [line.querySelector('.way').textContent, line.textContent.slice(line.querySelector('.way').textContent.length)])";
+        serde_json::from_value(self.browser.run(script).await).unwrap()
+    }
+
+    /// What the browser's console has against the pages. An answer that is an error is no
+    /// fault of a page: some scenarios lead to one.
+    async fn complaints(&self) -> Vec<String> {
+        let all = self.browser.complaints().await.into_iter();
+        all.filter(|line| !line.contains("the server responded with a status of 40"))
+            .collect()
+    }
+}
+
+/// The first of `expected` that is not in its place among `told`.
+fn missing(told: &[(String, String)], expected: &'static [Arrow]) -> Option<&'static Arrow> {
+    let mut rest = told.iter();
+    expected.iter().find(|(way, label)| {
+        !rest.any(|(told_way, told)| told_way.starts_with(way) && told.contains(label))
+    })
+}
