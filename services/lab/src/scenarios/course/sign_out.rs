@@ -114,7 +114,7 @@ const TOKEN_LIFE: Scenario = Scenario {
     title: "Revocation within a token's life",
     sentence: "A JWT in the wrong hands works until it expires, at most 15 minutes; only its renewal is refused.",
     about: &[
-        "The single-page app holds its access token itself, and API-1 checks its signature without asking anybody. End the login at the provider: the refresh token is refused from this moment, the access token is accepted until its `exp`.",
+        "The single-page app holds its access token itself, and API-1 checks its signature without asking anybody. End the app's access at the provider: the refresh token is refused from this moment, the access token is accepted until its `exp`.",
         "That is the price of not asking. Short lives bound it: 15 minutes by default. Introspection, or a session in the store, avoids it.",
     ],
     look: &[
@@ -124,7 +124,7 @@ const TOKEN_LIFE: Scenario = Scenario {
         ),
         Look(
             InPage("Call the API with the access token"),
-            "After the end of the login: still 200. API-1 checks signature, `iss`, `aud` and `exp`, and none of these depends on the login.",
+            "After the end of the access: still 200. API-1 checks signature, `iss`, `aud` and `exp`, and none of these depends on the grant.",
         ),
         Look(
             InPage("Exchange the refresh token for new tokens"),
@@ -140,11 +140,11 @@ const TOKEN_LIFE: Scenario = Scenario {
             then: "Press `Sign in`, then `GET /resource`. Leave this window open.",
         },
         Open {
-            label: "Then: end the login at the provider",
+            label: "Then: end its access at the provider",
             site: Site::Idp,
             path: "/account",
             needs: None,
-            then: "Press `Sign out here`. In the single-page app press `GET /resource`, then `Refresh`.",
+            then: "Press `End access`: this app asked for access while you are away (`offline_access`), so a sign-out alone does not end it. In the single-page app press `GET /resource`, then `Refresh`.",
         },
     ],
     see: &["revocation-at-once", "opaque-tokens"],
