@@ -13,6 +13,7 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, Request, Response};
 use kit::{
+    clock::{Clock as _, SystemClock},
     journey::JourneyKeys,
     metrics::Metrics,
     telemetry::{caller, context::TraceContext, items::Items},
@@ -59,7 +60,8 @@ impl TraceLayer {
         let values = |key| metadata.get_all(key).iter().map(HeaderValue::as_bytes);
         let caller = caller(values("traceparent"), values("tracestate"));
         let watched = self.journeys.as_ref().zip(caller.as_ref());
-        let watched = watched.and_then(|(keys, caller)| keys.of_caller(caller));
+        let watched =
+            watched.and_then(|(keys, caller)| keys.of_caller(caller, || SystemClock.now()));
         TraceContext::child(self.service, caller, watched, || {
             tracing::info_span!(
                 target: "sso",

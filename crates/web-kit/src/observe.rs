@@ -193,7 +193,8 @@ impl Observe {
             Origin::Caller => {
                 let caller = caller(header("traceparent"), header("tracestate"));
                 let watched = self.journeys.as_ref().zip(caller.as_ref());
-                let watched = watched.and_then(|(keys, caller)| keys.of_caller(caller));
+                let watched =
+                    watched.and_then(|(keys, caller)| keys.of_caller(caller, || SystemClock.now()));
                 TraceContext::child(self.service, caller, watched, span)
             }
             Origin::New => TraceContext::root(self.service, self.journey(req), span),

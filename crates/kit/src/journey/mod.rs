@@ -3,6 +3,7 @@
 //! of a service that calls it. Both are sealed with a key of the lab's secret, so nobody
 //! else can have requests sampled. A process without the secret knows no journeys.
 
+mod call;
 mod settings;
 mod ticket;
 
@@ -13,7 +14,8 @@ use aws_lc_rs::{
     digest::{SHA256, digest},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use opentelemetry::trace::{SpanContext, TraceId};
+pub(crate) use call::STATE_KEY;
+pub use call::{Called, PASS_LIFE, Pass};
 use secrecy::{ExposeSecret as _, SecretString};
 pub use settings::Settings;
 pub use ticket::{TICKET_LIFE, Ticket};
@@ -31,8 +33,6 @@ pub const MIN_SECRET: usize = 32;
 /// How long a journey lives without use.
 pub const LIFE: std::time::Duration = std::time::Duration::from_secs(2 * 60 * 60);
 
-/// The member of `tracestate` that names the journey of a call.
-pub(crate) const STATE_KEY: &str = "sso-lab";
 const ID_LEN: usize = 16;
 /// The most characters of a sealed journey.
 const MAX_SEALED: usize = 128;
@@ -43,15 +43,6 @@ pub struct Journey {
     id: [u8; ID_LEN],
     tag: JourneyTag,
     settings: Settings,
-}
-
-/// The journey of a request from another service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Called {
-    /// The journey.
-    pub journey: Journey,
-    /// The service that sent the request.
-    pub by: Arc<str>,
 }
 
 /// A hash of a journey's id, which telemetry shows (`sso.journey`).
@@ -186,32 +177,6 @@ impl JourneyKeys {
         (now.secs() < expires).then_some(journey)
     }
 
-    /// The member of `tracestate` for calls of the service `caller` inside the trace
-    /// `trace_id`. It is good for this trace alone, so whoever receives it can add to nothing
-    /// else.
-    pub(crate) fn state(
-        &self,
-        journey: &Journey,
-        caller: &str,
-        trace_id: TraceId,
-        random: &dyn Random,
-    ) -> String {
-        self.seal(
-            journey,
-            caller.as_bytes(),
-            &format!("trace {trace_id}"),
-            random,
-        )
-    }
-
-    /// The journey that the `tracestate` of `caller` names.
-    pub fn of_caller(&self, caller: &SpanContext) -> Option<Called> {
-        let sealed = caller.trace_state().get(STATE_KEY)?;
-        let (journey, by) = self.open(sealed, &format!("trace {}", caller.trace_id()))?;
-        let by = String::from_utf8(by).ok()?.into();
-        Some(Called { journey, by })
-    }
-
     /// The key that a service presents to the lab when it delivers spans.
     pub fn export_key(&self) -> &str {
         &self.export
@@ -267,13 +232,10 @@ pub(crate) fn test_keys() -> JourneyKeys {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry::trace::{SpanId, TraceFlags, TraceState};
-
     use super::*;
     use crate::random::OsRandom;
 
     const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
-    const TRACE: TraceId = TraceId::from_bytes([7; 16]);
 
     #[test]
     fn a_cookie_is_good_for_its_service_its_lab_and_its_time_alone() {
@@ -301,30 +263,6 @@ mod tests {
         for forged in ["", "x", "%%%", &*bent, &*long, &*plain] {
             assert_eq!(keys.of_cookie(forged, "idp", NOW), None, "{forged}");
         }
-    }
-
-    /// A caller in the trace `trace_id` that sends `sealed`.
-    fn caller(trace_id: TraceId, sealed: Option<&str>) -> SpanContext {
-        let members = sealed.map(|sealed| (STATE_KEY, sealed));
-        let state = TraceState::from_key_value(members).unwrap();
-        let span_id = SpanId::from_bytes([1; 8]);
-        SpanContext::new(trace_id, span_id, TraceFlags::SAMPLED, true, state)
-    }
-
-    #[test]
-    fn a_tracestate_names_the_caller_and_is_good_for_its_trace_alone() {
-        let keys = test_keys();
-        let journey = keys.begin(&OsRandom);
-        let sealed = keys.state(&journey, "app1-bff", TRACE, &OsRandom);
-        let by = "app1-bff".into();
-        let expected = Some(Called { journey, by });
-        assert_eq!(keys.of_caller(&caller(TRACE, Some(&sealed))), expected);
-        let other = TraceId::from_bytes([8; 16]);
-        assert_eq!(keys.of_caller(&caller(other, Some(&sealed))), None);
-        assert_eq!(keys.of_caller(&caller(TRACE, None)), None);
-        let cookie = keys.cookie(&journey, "idp", NOW, &OsRandom);
-        assert_eq!(keys.of_caller(&caller(TRACE, Some(&cookie))), None);
-        assert!(sealed.len() <= MAX_SEALED, "{}", sealed.len());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tracing::{Instrument as _, Level, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::{ServiceTag, ids, is_sampled, login_trace::LoginTrace};
-use crate::journey::{Called, Journey};
+use crate::journey::{Called, Journey, Pass};
 
 tokio::task_local! {
     static CURRENT: Option<TraceContext>;
@@ -123,6 +123,12 @@ impl TraceContext {
     pub fn untraced(service: &'static str) -> Self {
         let id = RandomIdGenerator::default().new_trace_id();
         Self::new(service, None, Kind::Untraced(id))
+    }
+
+    /// The trace of the program `service`, which records no spans itself: its calls are part
+    /// of the journey of `pass`.
+    pub fn of_pass(service: &'static str, pass: &Pass) -> Self {
+        Self::new(service, None, Kind::Unsampled(pass.caller()))
     }
 
     const fn new(service: &'static str, journey: Option<Journey>, kind: Kind) -> Self {

@@ -13,6 +13,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::{ServiceTag, context};
 use crate::{
+    clock::{Clock as _, SystemClock},
     journey::{self, Journey},
     random::OsRandom,
 };
@@ -53,7 +54,7 @@ fn inject_journey(context: &Context, call: &mut dyn Injector) {
     let own = context.get::<ServiceTag>().map_or("", |tag| tag.0);
     let span = context.span();
     let span = span.span_context();
-    let sealed = keys.state(journey, own, span.trace_id(), &OsRandom);
+    let sealed = keys.state(journey, own, span.trace_id(), SystemClock.now(), &OsRandom);
     let state = span.trace_state().insert(journey::STATE_KEY, sealed);
     if let Ok(state) = state {
         call.set("tracestate", state.header());
