@@ -35,6 +35,7 @@ impl Watched {
     async fn observe<T>(
         &self,
         operation: &'static str,
+        _key: &str,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let refuses = match operation {

@@ -1,5 +1,5 @@
-//! Every operation is counted, and is a span. A span names the operation and the
-//! store, never a key: keys are derived from bearer secrets.
+//! Every operation is counted, and is a span. A span names the operation, the store and
+//! the kind of the record, never a key: keys are derived from bearer secrets.
 
 use std::{sync::Arc, time::Instant};
 
@@ -31,6 +31,7 @@ impl<S: Store> Traced<S> {
     async fn step<T>(
         &self,
         operation: &'static str,
+        key: &str,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         op_count::add(1);
@@ -41,6 +42,7 @@ impl<S: Store> Traced<S> {
             "otel.status_description" = Empty,
             "db.system.name" = self.store.kind(),
             "db.operation.name" = operation,
+            "db.collection.name" = kind_of(key),
         );
         let outcome = work.instrument(step.clone()).await;
         if let (Some(latency), Some(started)) = (&self.latency, started) {
@@ -53,6 +55,21 @@ impl<S: Store> Traced<S> {
         }
         outcome
     }
+}
+
+/// The kind of the record at `key`: `session` of `bff:app1:session:<id>`, `grant` of
+/// `idp:grant:<id>`. A key of another form has none, because a part of it might be secret.
+fn kind_of(key: &str) -> &str {
+    /// The longest kind.
+    const LONGEST: usize = 32;
+    let of_app = key.strip_prefix("bff:").and_then(|key| key.split_once(':'));
+    let rest = of_app.or_else(|| key.split_once(':'));
+    let kind = rest.and_then(|(_, rest)| Some(rest.split_once(':')?.0));
+    let is_kind = |kind: &&str| {
+        let is_known = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+        kind.len() <= LONGEST && kind.bytes().all(is_known)
+    };
+    kind.filter(is_kind).unwrap_or_default()
 }
 
 crate::wrap_store! {
@@ -163,5 +180,23 @@ mod tests {
         assert!(seen.contains(r#"db.operation.name="take""#), "{seen}");
         assert!(seen.contains(r#"db.system.name="memory""#), "{seen}");
         assert!(!seen.contains("s3cret"), "{seen}");
+    }
+
+    #[test]
+    fn a_span_names_the_kind_of_its_record() {
+        for (key, kind) in [
+            ("bff:app1:session:Fq3_x", "session"),
+            ("bff:app2:logins-user:Fq3_x", "logins-user"),
+            ("bff:app1:budget:logins:3", "budget"),
+            ("idp:authorization:Fq3_x", "authorization"),
+            ("idp:jti:app1:Fq3_x", "jti"),
+            ("api-1:dpop:Fq3_x", "dpop"),
+            ("s3cret", ""),
+            ("idp:s3cret", ""),
+            ("idp:S3cret:x", ""),
+            ("", ""),
+        ] {
+            assert_eq!(kind_of(key), kind, "{key}");
+        }
     }
 }

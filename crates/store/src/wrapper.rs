@@ -2,7 +2,7 @@
 
 /// Implements [`Store`](crate::Store) and its parts for a wrapper of another store.
 /// `$around` is a method of the wrapper. It gets the name of each operation (the one
-/// in spans and metrics) and the operation's future, and returns its result. The last
+/// in spans and metrics), its key and its future, and returns its result. The last
 /// part has the methods of `Store` that the wrapper implements itself.
 #[macro_export]
 macro_rules! wrap_store {
@@ -15,7 +15,7 @@ macro_rules! wrap_store {
             $($own)*
 
             async fn ping(&self) -> Result<(), $crate::StoreError> {
-                self.$around("ping", self.$inner.ping()).await
+                self.$around("ping", "", self.$inner.ping()).await
             }
         }
 
@@ -74,7 +74,9 @@ macro_rules! wrap_store {
     };
     (
         @delegate [$($generics:tt)*] $wrapper:ty, $inner:ident, $around:ident; $part:ident {
-            $($name:literal: $operation:ident($($argument:ident: $kind:ty),*) -> $output:ty;)*
+            $($name:literal: $operation:ident(
+                $key:ident: &str $(, $argument:ident: $kind:ty)*
+            ) -> $output:ty;)*
         }
     ) => {
         #[::async_trait::async_trait]
@@ -82,10 +84,11 @@ macro_rules! wrap_store {
             $(
                 async fn $operation(
                     &self,
-                    $($argument: $kind),*
+                    $key: &str
+                    $(, $argument: $kind)*
                 ) -> Result<$output, $crate::StoreError> {
-                    let operation = self.$inner.$operation($($argument),*);
-                    self.$around($name, operation).await
+                    let operation = self.$inner.$operation($key $(, $argument)*);
+                    self.$around($name, $key, operation).await
                 }
             )*
         }

@@ -29,8 +29,17 @@ pub const JOIN: &str = "/lab/join";
 /// The cookie whose hash a ticket names.
 const JOIN_COOKIE: &str = "__Host-lab_join";
 
+/// Whether the requests of `route` are steps of a journey. The files of a page are none, nor
+/// the stream by which a page learns that its session has ended, nor what belongs to the lab.
+/// This is the one place that says so: their spans, and all inside them, have no journey.
+pub(crate) fn is_step(route: &str) -> bool {
+    let is_file = |under: &str| route.starts_with(under);
+    let others = ["/assets/", "/docs/ui/", "/favicon", "/lab/"];
+    route != "/session/events" && !others.into_iter().any(is_file)
+}
+
 /// The journey of a request to `service` with these headers.
-pub(crate) fn of_cookie(
+pub fn of_cookie(
     keys: &JourneyKeys,
     service: &str,
     now: impl FnOnce() -> Timestamp,
@@ -233,6 +242,28 @@ mod tests {
             let (status, _, cookies) = ask(&format!("{JOIN}?ticket={ticket}"), cookie).await;
             assert_eq!(status, 400);
             assert!(cookies.is_empty(), "{cookies:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_step_of_a_sign_in_is_in_no_journey() {
+        for route in [
+            "/",
+            "/session",
+            "/login",
+            "/callback",
+            "/sessions",
+            "/resource",
+        ] {
+            assert!(is_step(route), "{route}");
+        }
+        for route in [
+            "/session/events",
+            "/assets/{file}",
+            "/docs/ui/{file}",
+            "/lab/pass",
+        ] {
+            assert!(!is_step(route), "{route}");
         }
     }
 

@@ -128,7 +128,7 @@ impl Observe {
             Some(_) => Origin::New,
             None => (self.policy)(req.method(), req.path()),
         };
-        let context = self.context(&req, origin, || request_span(method, &route));
+        let context = self.context(&req, &route, origin, || request_span(method, &route));
         let carried = context.journey().and_then(|journey| {
             let keys = Arc::clone(self.journeys.as_ref()?);
             Some(Carried::of(&req, keys, journey))
@@ -173,7 +173,10 @@ impl Observe {
     }
 
     /// The journey of a browser's request.
-    fn journey(&self, req: &ServiceRequest) -> Option<Journey> {
+    fn journey(&self, req: &ServiceRequest, route: &str) -> Option<Journey> {
+        if !journey::is_step(route) {
+            return None;
+        }
         let (keys, now) = (self.journeys.as_deref()?, || SystemClock.now());
         journey::of_cookie(keys, self.service, now, req.headers())
     }
@@ -182,6 +185,7 @@ impl Observe {
     fn context(
         &self,
         req: &ServiceRequest,
+        route: &str,
         origin: Origin,
         span: impl FnOnce() -> Span,
     ) -> TraceContext {
@@ -197,9 +201,9 @@ impl Observe {
                     watched.and_then(|(keys, caller)| keys.of_caller(caller, || SystemClock.now()));
                 TraceContext::child(self.service, caller, watched, span)
             }
-            Origin::New => TraceContext::root(self.service, self.journey(req), span),
+            Origin::New => TraceContext::root(self.service, self.journey(req, route), span),
             Origin::Login => {
-                let context = TraceContext::deferred(self.service, self.journey(req), span);
+                let context = TraceContext::deferred(self.service, self.journey(req, route), span);
                 req.extensions_mut().insert(RequestTrace(context.clone()));
                 context
             }

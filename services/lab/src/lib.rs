@@ -31,8 +31,8 @@ pub const PROGRAM: &str = "lab";
 /// The names of its sites in traces and metrics.
 pub const SERVICES: [&str; 3] = [start::SERVICE, spa::SERVICE, evil::SERVICE];
 
-/// The most bytes of a request's body. Only the live diagram reads one, with a limit of its
-/// own.
+/// The most bytes of a request's body. Only the live diagram and a page in a
+/// journey send one, with limits of their own.
 const BODY_LIMIT: usize = 1024;
 
 /// Flags and environment of the lab alone.
@@ -122,7 +122,6 @@ fn serve(
     deps: Deps,
     routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> Result<Running, Problems> {
-    let receives_spans = service == start::SERVICE && config.journeys.is_some();
     let server = HttpServer {
         service,
         metrics: Metrics::new(service)?,
@@ -132,10 +131,10 @@ fn serve(
         trusted_proxies: config.trusted_proxies.clone(),
         trace: |_, _| trace::Origin::New,
         sites: config.addresses.sites(),
-        body_limit: if receives_spans {
-            journey::MAX_EXPORT
-        } else {
-            BODY_LIMIT
+        body_limit: match service {
+            start::SERVICE if config.journeys.is_some() => journey::MAX_EXPORT,
+            spa::SERVICE if config.journeys.is_some() => spa::MAX_REPORT,
+            _ => BODY_LIMIT,
         },
         admission: kit::admission::Admission::of_process(),
         metrics_at: listeners.metrics,

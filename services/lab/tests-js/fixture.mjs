@@ -50,9 +50,9 @@ const check = (trace, parent, at, takes, service, name, step, spec, more = {}) =
 const call = (trace, parent, at, takes, service, to, name, step, spec, more = {}) =>
   span(trace, parent, at, takes, "call", service, service, to, name, { step, spec, ...more });
 const STORES = { "app1-bff": "app1-store", idp: "idp-store" };
-const store = (trace, parent, at, service, operation) =>
+const store = (trace, parent, at, service, operation, kind) =>
   span(trace, parent, at, 180, "store", service, service, STORES[service], "store", {
-    step: "One command to the store, or one script", attributes: { "db.system.name": "redis", "db.operation.name": operation },
+    step: "One command to the store, or one script", attributes: { "db.system.name": "redis", "db.operation.name": operation, "db.collection.name": kind },
   });
 
 const AUTHORIZE = [
@@ -72,8 +72,8 @@ function begin() {
       hidden("cookie", LOGIN_COOKIE, "pre111", 43, { attributes: `${COOKIE}; Max-Age=600` })],
   });
   const pre = check(LOGIN, login, 300, 900, "app1-bff", "login.pre_session", "The app makes state, nonce and PKCE verifier and stores them", "RFC 9700 §2.1");
-  store(LOGIN, pre, 420, "app1-bff", "admit");
-  store(LOGIN, pre, 700, "app1-bff", "put");
+  store(LOGIN, pre, 420, "app1-bff", "admit", "budget");
+  store(LOGIN, pre, 700, "app1-bff", "put", "login");
   return login;
 }
 
@@ -83,22 +83,22 @@ function signIn(login) {
     response: [hidden("cookie", "__Host-idp_browser", "br0wse", 43, { attributes: COOKIE })],
   });
   check(LOGIN, authorize, 40_200, 700, "idp", "authorize.check", "The provider checks the authorization request", "RFC 6749 §4.1.1", { attributes: { "sso.client_id": "app1" } });
-  store(LOGIN, authorize, 41_500, "idp", "put");
+  store(LOGIN, authorize, 41_500, "idp", "put", "authorization");
   const posted = request(LOGIN, login, 12_000_000, 92_000, "browser", "idp", "POST /sign-in", {
     step: "The user signs in", spec: "OIDC Core §3.1.2.3", status: 302,
     request: [shown("form", "username", "alice"), hidden("form", "password", "pw0000", 10), hidden("cookie", "__Host-idp_browser", "br0wse")],
     response: [shown("header", "Location", "https://app1.localhost:8082/callback"), ...ANSWER,
       hidden("cookie", "__Host-idp_session", "sess99", 76, { attributes: `${COOKIE}; Max-Age=28800` })],
   });
-  store(LOGIN, posted, 12_000_300, "idp", "get");
+  store(LOGIN, posted, 12_000_300, "idp", "get", "authorization");
   const password = check(LOGIN, posted, 12_000_800, 81_000, "idp", "login.password", "The provider checks a password", "OIDC Core §3.1.2.3");
-  store(LOGIN, password, 12_001_000, "idp", "count");
-  store(LOGIN, posted, 12_083_000, "idp", "compare_and_swap");
-  store(LOGIN, posted, 12_084_000, "idp", "put");
+  store(LOGIN, password, 12_001_000, "idp", "count", "failed");
+  store(LOGIN, posted, 12_083_000, "idp", "compare_and_swap", "authorization");
+  store(LOGIN, posted, 12_084_000, "idp", "put", "login");
   const issue = check(LOGIN, posted, 12_087_000, 2400, "idp", "authorize.code_issue", "The provider issues a code", "RFC 6749 §4.1.2", {
     attributes: { "sso.client_id": "app1", "enduser.id": "u-alice" },
   });
-  store(LOGIN, issue, 12_087_900, "idp", "put");
+  store(LOGIN, issue, 12_087_900, "idp", "put", "code");
 }
 
 function redeem(callback) {
@@ -113,13 +113,13 @@ function redeem(callback) {
       token("id_token", "id1111", ID_TOKEN, "JWT", 702), hidden("json", "refresh_token", "rt1111", 96), shown("json", "token_type", "Bearer"), shown("json", "expires_in", "900")],
   });
   const client = check(LOGIN, served, 12_134_300, 2100, "idp", "token.client_auth", "The provider authenticates the client", "RFC 6749 §2.3", { attributes: { "sso.client_id": "app1" } });
-  store(LOGIN, client, 12_135_000, "idp", "put_new");
+  store(LOGIN, client, 12_135_000, "idp", "put_new", "jti");
   const grant = check(LOGIN, served, 12_137_000, 12_000, "idp", "token.grant", "The provider validates the grant and issues tokens", "RFC 6749 §5", {
     attributes: { "sso.client_id": "app1", "sso.grant": "authorization_code" },
   });
-  store(LOGIN, grant, 12_137_400, "idp", "get");
-  store(LOGIN, grant, 12_138_200, "idp", "compare_and_swap");
-  store(LOGIN, grant, 12_139_000, "idp", "put_new");
+  store(LOGIN, grant, 12_137_400, "idp", "get", "code");
+  store(LOGIN, grant, 12_138_200, "idp", "compare_and_swap", "code");
+  store(LOGIN, grant, 12_139_000, "idp", "put_new", "grant");
   check(LOGIN, grant, 12_143_000, 900, "idp", "token.sign", "The provider signs a token", "RFC 7515 §5.1", { attributes: { "sso.audience": "https://idp.localhost/userinfo" } });
   check(LOGIN, grant, 12_145_000, 900, "idp", "token.sign", "The provider signs a token", "RFC 7515 §5.1", { attributes: { "sso.audience": "app1" } });
 }
@@ -131,13 +131,13 @@ function finish(login) {
     response: [shown("header", "Location", "/"), hidden("cookie", "__Host-session_id", "sid222", 43, { attributes: COOKIE })],
   });
   const state = check(LOGIN, callback, 12_130_300, 900, "app1-bff", "callback.check", "The app checks the authorization response: state, browser and issuer", "RFC 9207 §2.4");
-  store(LOGIN, state, 12_130_600, "app1-bff", "take");
+  store(LOGIN, state, 12_130_600, "app1-bff", "take", "login");
   redeem(callback);
   const verify = check(LOGIN, callback, 12_154_000, 6000, "app1-bff", "callback.id_token_check", "The app verifies the ID token", "OIDC Core §3.1.3.7");
   request(LOGIN, verify, 12_155_000, 800, "client", "idp", "GET /jwks", { step: "A client fetches the provider's keys", spec: "RFC 7517 §5", status: 200 });
   const save = check(LOGIN, callback, 12_162_000, 2600, "app1-bff", "callback.session_save", "The app stores the session, before it sets the cookie", "", { attributes: { "sso.session_mode": "stateful" } });
-  store(LOGIN, save, 12_162_500, "app1-bff", "put");
-  store(LOGIN, save, 12_163_600, "app1-bff", "rank");
+  store(LOGIN, save, 12_162_500, "app1-bff", "put", "session");
+  store(LOGIN, save, 12_163_600, "app1-bff", "rank", "logins-user");
 }
 
 const SESSION = hidden("cookie", "__Host-session_id", "sid222");
@@ -146,7 +146,7 @@ const LOADS = "The app opens the session of the request's cookies";
 function page() {
   const shows = request(PAGE, null, 12_190_000, 2100, "browser", "app1-bff", "GET /", { status: 200, store_commands: 1, request: [SESSION] });
   const load = check(PAGE, shows, 12_190_300, 700, "app1-bff", "session.load", LOADS, "", { attributes: { "sso.session_mode": "stateful", "sso.cache_hit": "false" } });
-  store(PAGE, load, 12_190_500, "app1-bff", "get");
+  store(PAGE, load, 12_190_500, "app1-bff", "get", "session");
 }
 
 function upstream(report) {
@@ -180,7 +180,7 @@ function report() {
     step: "A call with the session's cookie", status: 200, store_commands: 2, request: [SESSION],
   });
   const load = check(CALL, asked, 40_000_300, 700, "app1-bff", "session.load", LOADS, "", { attributes: { "sso.session_mode": "stateful", "sso.cache_hit": "false" } });
-  store(CALL, load, 40_000_500, "app1-bff", "get");
+  store(CALL, load, 40_000_500, "app1-bff", "get", "session");
   const wanted = check(CALL, asked, 40_001_500, 27_000, "app1-bff", "tokens.access_token", "The app gets an access token for one audience, from the session or by a renewal", "RFC 8707 §2.2", {
     attributes: { "sso.audience": "https://api-1", "sso.token_source": "minted", "sso.session_mode": "stateful" },
   });
@@ -190,7 +190,7 @@ function report() {
     request: [shown("form", "grant_type", "refresh_token"), hidden("form", "refresh_token", "rt1111", 96), shown("form", "resource", "https://api-1"), shown("form", "client_id", "app1")],
     response: [accessToken(), hidden("json", "refresh_token", "rt2222", 96), shown("json", "expires_in", "900")],
   });
-  store(CALL, wanted, 40_027_000, "app1-bff", "compare_and_swap");
+  store(CALL, wanted, 40_027_000, "app1-bff", "compare_and_swap", "session");
   upstream(asked);
 }
 

@@ -121,6 +121,25 @@ test("of two attempts in one call the last one is the call's own, and a fetch of
   ]);
 });
 
+test("a script's requests and its page's steps are the browser's, and stand by themselves", () => {
+  const authorize = step({ span: "a", trace: "t", kind: "request", service: "idp", from: "browser", to: "idp", name: "GET /authorize", start: 0, end: 10 });
+  const made = step({ seq: 2, span: "b", trace: "t", parent: "a", service: "spa", from: "browser", to: "browser", name: "page.answer_check", start: 20, end: 21 });
+  const token = step({ seq: 3, span: "c", trace: "t", parent: "a", kind: "request", service: "idp", from: "browser", to: "idp", name: "POST /token", start: 30, end: 40, direct: true });
+  const { messages, groups } = arrange([token, made, authorize], { settled: false });
+  assert.deepEqual(messages.map((one) => [one.kind, one.from, one.to, one.channel]), [
+    ["request", "browser", "idp", "front"], ["answer", "idp", "browser", "front"], ["note", "browser", "browser", "inside"],
+    ["request", "browser", "idp", "back"], ["answer", "idp", "browser", "back"],
+  ]);
+  assert.equal(groups.length, 1);
+});
+
+test("a terminal's request stands by itself, at once, on the back channel", () => {
+  const asked = step({ span: "a", parent: "z", kind: "request", service: "idp", from: "terminal", to: "idp", name: "POST /device_authorization" });
+  const { messages, participants } = arrange([asked], { settled: false });
+  assert.deepEqual(messages.map((one) => [one.from, one.to, one.channel]), [["terminal", "idp", "back"], ["idp", "terminal", "back"]]);
+  assert.deepEqual(participants, ["terminal", "idp"]);
+});
+
 test("front channel, back channel and store are told apart", () => {
   const channels = new Map(arrange(JOURNEY).messages.map((one) => [`${one.from} ${one.to}`, one.channel]));
   assert.equal(channels.get("browser idp"), "front");
@@ -149,17 +168,20 @@ test("a part has the messages of its trace alone, with their numbers and partici
 });
 
 test("commands to a store that follow each other are one arrow, named by what they read and change", () => {
-  const command = (at, operation, under = "a", more = {}) => step({
-    seq: at, span: `c${at}`, parent: under, kind: "store", from: "idp", to: "idp-store", name: "store", start: at, end: at + 1, outcome: "ok", attributes: { "db.operation.name": operation }, ...more,
+  const command = (at, operation, kind, under = "a", more = {}) => step({
+    seq: at, span: `c${at}`, parent: under, kind: "store", from: "idp", to: "idp-store", name: "store", start: at, end: at + 1, outcome: "ok", attributes: { "db.operation.name": operation, "db.collection.name": kind }, ...more,
   });
   const request = step({ span: "a", kind: "request", service: "idp", from: "browser", to: "idp", name: "POST /sign-in", start: 0, end: 90, status: 303 });
   const note = step({ span: "b", parent: "a", name: "authorize.code_issue", start: 50, end: 60 });
   const stores = (all) => arrange(all).messages.filter((one) => one.kind === "store").map((one) => [oneLine(one), one.failed]);
-  assert.deepEqual(stores([request, command(5, "get"), command(6, "count"), command(7, "get"), command(8, "rank"), note, command(51, "put", "b")]), [
+  assert.deepEqual(stores([request, command(5, "get", "authorization"), command(6, "count", "failed"), command(7, "get", "authorization"), command(8, "rank", "logins-of"), note, command(51, "put", "code", "b")]), [
     ["Load authorization_session, 4 commands", false], ["Save authorization_code", false],
   ]);
-  assert.deepEqual(stores([request, command(5, "rank"), command(6, "ranked", "a", { outcome: "error" })]), [["Add to the index of login_session, 2 commands", true]]);
-  assert.deepEqual(stores([request, command(5, "get", "a", { attributes: { "db.operation.name": "get", "db.collection.name": "code" } })]), [["Load code", false]]);
+  assert.deepEqual(stores([request, command(5, "rank", "logins-of"), command(6, "ranked", "logins-of", "a", { outcome: "error" })]), [["Add to the index of login_session, 2 commands", true]]);
+  assert.deepEqual(stores([request, command(5, "get", "note")]), [["Load note", false]]);
+  assert.deepEqual(stores([request, command(5, "get")]), [["Load record", false]]);
+  const ofApp = { service: "app1-bff", from: "app1-bff", to: "app1-store" };
+  assert.deepEqual(stores([request, command(5, "take", "login", "a", ofApp)]), [["Load pre_session once", false]]);
 });
 
 test("a user is drawn only where the browser says that the user acted", () => {
@@ -170,16 +192,8 @@ test("a user is drawn only where the browser says that the user acted", () => {
   assert.equal(login([header("sec-fetch-mode", "no-cors"), header("sec-fetch-dest", "image")]), "request");
 });
 
-test("a step that arrives twice is one step; style sheets and probes are none", () => {
+test("a step that arrives twice is one step", () => {
   assert.deepEqual(written([...JOURNEY, ...JOURNEY]), written(JOURNEY));
-  const noise = ["GET /assets/{name}", "GET /readyz", "GET /session/events", "GET /lab/join"].map((name, at) => step({ span: `n${at}`, kind: "request", from: "browser", name }));
-  const load = step({ span: "l", parent: "n2", name: "session.load" });
-  const read = step({ span: "m", parent: "l", kind: "store", from: "app1-bff", to: "app1-store", attributes: { "db.operation.name": "get" } });
-  assert.deepEqual(written([...noise, load, read]), []);
-  // The stream is open: its own span comes when the page closes.
-  assert.deepEqual(written([load, read]), []);
-  assert.deepEqual(written([read]), []);
-  assert.equal(written([{ ...load, name: "callback.check" }, read]).length, 2);
 });
 
 test("unknown names, missing members and circles do not stop it", () => {

@@ -17,7 +17,7 @@ const SECRET: &str = "LAB_SECRET";
 const ENDPOINT: &str = "LAB_OTLP_ENDPOINT";
 
 /// Flags and environment for the live diagram, of every binary.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Default)]
 #[command(next_help_heading = "Common settings")]
 pub struct LabArgs {
     /// Secret that the lab shares with all services (32 characters or more), for the lab's live diagram; needs --lab
@@ -37,6 +37,17 @@ pub struct LabArgs {
     /// Whether a process without a secret makes one, because it contains all services.
     #[arg(skip)]
     pub makes_secret: bool,
+}
+
+impl std::fmt::Debug for LabArgs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LabArgs")
+            .field("lab_secret", &self.lab_secret.as_ref().map(|_| "[hidden]"))
+            .field("lab_secret_file", &self.lab_secret_file)
+            .field("lab_otlp_endpoint", &self.lab_otlp_endpoint)
+            .field("makes_secret", &self.makes_secret)
+            .finish()
+    }
 }
 
 /// The live diagram, of which this process is a part.
@@ -129,6 +140,7 @@ mod tests {
         assert_eq!(problems, ["LAB_SECRET: is refused without --lab (LAB=1)"]);
         let (_, problems) = read(&with_secret("short-secret"), true, "localhost");
         assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(!format!("{:?}", with_secret(GOOD)).contains(GOOD));
         assert!(problems[0].contains("12 characters") && !problems[0].contains("short"));
     }
 

@@ -314,7 +314,7 @@ fn push_hex(text: &mut String, bytes: &[u8]) {
 }
 
 /// The OpenTelemetry context of a service's first span, which its children inherit.
-fn within(service: &'static str, journey: Option<Journey>) -> Context {
+pub(super) fn within(service: &'static str, journey: Option<Journey>) -> Context {
     let context = Context::new().with_value(ServiceTag(service));
     match journey {
         Some(journey) => context.with_value(journey),

@@ -11,6 +11,7 @@ pub mod items;
 mod lines;
 pub mod login_trace;
 pub mod names;
+pub mod page;
 pub mod propagation;
 mod routed;
 mod sampler;
@@ -135,7 +136,8 @@ impl TelemetrySettings {
             .map_err(|what| Problems::one(settings::ENDPOINT, what))?;
         log(provider.as_ref(), self.lines, format)
             .map_err(|error| Problems::one("telemetry", error))?;
-        if let Some(lab) = lab {
+        if let Some((lab, provider)) = lab.zip(provider.as_ref()) {
+            page::start(provider.tracer("sso-lab"));
             journey::recognize(&lab.keys);
         }
         // A second start fails above.

@@ -39,6 +39,12 @@ const SPANS = {
   "api.identity_check": "The header counts only from a peer whose certificate may state users. From everybody else it is removed.",
   "api.own_token": "The caller brought no token of a user, so API-1 acts as itself.",
   "api.inventory_call": "API-2 sees a token for itself, with the user in sub and API-1 in act.",
+  "page.prepare": "All three are random and made for this one login. The verifier stays in the page; only its hash, the challenge, is sent.",
+  "page.answer_check": "Another state means that somebody else began this login. Another iss means that another provider answered. Then the code is not used.",
+  "page.key": "The browser lets this page sign with the private half, and lets no script read it. The tokens are bound to this key.",
+  "page.id_token_check": "Signature, issuer, audience, lifetime and nonce must all be right. Then, and only then, the page knows who signed in.",
+  "page.keep": "The tokens are in no cookie and in no web storage. They are gone when the page is closed; until then a script in the page can use them.",
+  "page.forget": "The tokens were in the memory of this page only.",
   "store": "One command, done in one step. What is secret is stored as a hash, or sealed.",
 };
 

@@ -12,10 +12,6 @@ export const PATIENCE = 200_000;
 /** Steps nested deeper than this are listed after the exchange, not inside it. */
 const DEEPEST = 200;
 
-/** Requests that are no step of a protocol: files, probes, the stream by which a page learns
-    that its session has ended, and the way into the journey itself. */
-const NOISE = /^(GET|HEAD) \/(assets\/|docs\/ui\/|readyz|healthz|metrics|favicon|session\/events|lab\/join)/;
-
 /** What a person does so that the browser sends a request. */
 const ACTIONS = {
   "GET /login": "login",
@@ -71,25 +67,20 @@ function calls(step) {
   return (step.kind === "call" || step.kind === "page") && step.from !== step.to;
 }
 
-/** Whether `step` starts an exchange of its own: the browser sends it, and nothing in a page does. */
+/** Whether `step` starts an exchange of its own: the browser or a terminal does it. */
 function isTop(step, parent) {
   if (!parent) return true;
-  return step.kind === "request" && isFront(step.from) && !calls(parent);
+  return isOutside(step) && !calls(parent);
+}
+
+/** Whether no service has caused the step: the browser or a terminal sends it, or a page does it. */
+function isOutside(step) {
+  return (step.kind === "request" || step.kind === "check") && (isFront(step.from) || step.from === "terminal");
 }
 
 /** Whether what caused this step has to arrive yet: then it would stand alone, and move. */
 function isPending(step, parent, latest) {
-  const isVisit = step.kind === "request" && isFront(step.from);
-  return step.parent && !parent && !isVisit && latest - step.end < PATIENCE;
-}
-
-/** Whether the exchange is no part of the story: it has steps only of what is left out. */
-function isNoise([first, ...rest]) {
-  if (first.kind === "request") return NOISE.test(first.name);
-  // A page's stream of events begins by opening the session. It lasts as long as the page,
-  // and only then its own span arrives.
-  const isOpening = (step) => step.name === "session.load" || step.attributes["db.operation.name"] === "get";
-  return first.parent !== null && [first, ...rest].every(isOpening);
+  return step.parent && !parent && !isOutside(step) && latest - step.end < PATIENCE;
 }
 
 /** The exchanges, in order of their start: each is a list of steps that belong together. */
@@ -102,7 +93,7 @@ function exchangesOf(known, children, settled) {
       push(children, identity(parent), step);
     } else if (settled || !isPending(step, parent, latest)) {
       // What one caller did, whose own span is still open, stays together.
-      const together = step.kind !== "request" && step.parent ? `open ${parentOf(step)}` : identity(step);
+      const together = step.kind !== "request" && step.parent && !isOutside(step) ? `open ${parentOf(step)}` : identity(step);
       push(units, together, step);
     }
   }
@@ -128,8 +119,10 @@ function unreached(known, children, units) {
   return [...known.values()].filter((step) => step.parent && known.has(parentOf(step)) && !seen.has(step)).sort(byStart);
 }
 
-function channel(from, to) {
+/** A request of a script is as direct as one of a server: it is in no address bar. */
+function channel(step, from, to) {
   if (isStore(from) || isStore(to)) return "store";
+  if (step.direct === true && from !== "user") return "back";
   return isFront(from) || isFront(to) ? "front" : "back";
 }
 
@@ -163,7 +156,7 @@ class Writer {
   add(step, kind, from, to, more = {}) {
     this.messages.push({
       key: `${identity(more.call ?? step)} ${kind}`, kind, from, to, step, call: null,
-      channel: kind === "note" ? "inside" : channel(from, to), items: [], failed: failed(step), number: null, ...more,
+      channel: kind === "note" ? "inside" : channel(step, from, to), items: [], failed: failed(step), number: null, ...more,
     });
   }
 
@@ -199,7 +192,7 @@ class Writer {
   }
 
   note(step) {
-    this.add(step, "note", step.service, step.service, { items: union(step.request, step.response) });
+    this.add(step, "note", step.from, step.from, { items: union(step.request, step.response) });
     this.inside(step);
   }
 
@@ -282,7 +275,7 @@ export function arrange(raw, { settled = true } = {}) {
   const units = exchangesOf(known, children, settled);
   const lost = unreached(known, children, units).map((step) => [step]);
   const writer = new Writer(children);
-  const groups = grouped([...units, ...lost].filter((unit) => !isNoise(unit)), writer);
+  const groups = grouped([...units, ...lost], writer);
   let number = 0;
   for (const message of writer.messages) if (message.kind !== "note") message.number = ++number;
   return { messages: writer.messages, groups, participants: participantsOf(writer.messages), arrows: number };

@@ -33,45 +33,26 @@ const UPKEEP = {
   ranked: "List", ranked_at: "Look up in the index of", ranked_count: "Count in the index of", claim: "Claim", admit: "Admit", ping: "Ping",
 };
 
-/** What a store command is about, by the step that needs it. */
+/** What the kinds of records are called in diagrams of OAuth; another kind is called what it is. */
 const RECORDS = {
-  "login.pre_session": "pre_session",
-  "callback.check": "pre_session",
-  "callback.session_save": "session",
-  "session.load": "session",
-  "tokens.access_token": "session",
-  "tokens.refresh": "session",
-  "authorize.check": "authorization_session",
-  "login.password": "sign-in attempts",
-  "authorize.code_issue": "authorization_code",
-  "token.client_auth": "used assertion",
-  "token.grant": "grant",
-  "token.introspection": "grant",
-  "device.authorize": "device_code",
-  "device.user_code": "device_code",
-  "device.answer": "device_code",
-  "logout.token_check": "used logout token",
-  "GET /authorize": "authorization_session",
-  "POST /authorize": "authorization_session",
-  "POST /par": "pushed request",
-  "POST /sign-in": "login_session",
-  "POST /consent": "authorization_session",
-  "POST /token": "grant",
-  "POST /revoke": "grant",
-  "POST /logout": "session",
-  "GET /logout": "login_session",
+  login: "login_session",
+  "logins-of": "login_session",
+  "login-clients": "login_session",
+  "login-grants": "login_session",
+  authorization: "authorization_session",
+  pushed: "pushed request",
+  code: "authorization_code",
+  device: "device_code",
+  "access-tokens-of": "grant",
+  jti: "used assertion",
+  dpop: "used proof",
+  failed: "sign-in attempts",
+  session: "session",
+  refresh: "session",
+  "logout-token": "used logout token",
 };
-
-/** What a command is about where the step alone does not say it, by operation. */
-const RECORDS_OF = {
-  "POST /sign-in get": "authorization_session",
-  "POST /sign-in compare_and_swap": "authorization_session",
-  "POST /sign-in take": "authorization_session",
-  "POST /sign-in remove": "sign-in attempts",
-  "token.grant get authorization_code": "authorization_code",
-  "token.grant compare_and_swap authorization_code": "authorization_code",
-  "token.grant compare_and_swap refresh_token": "refresh_token",
-};
+/** The app's records that have a name of the provider's. */
+const RECORDS_OF_APP = { login: "pre_session" };
 
 /** Where a redirect leads if the answer does not say it. */
 const LEADS_TO = {
@@ -188,11 +169,11 @@ function answerLabel({ step, items }) {
 }
 
 /** What one command does, in words. */
-export function commandWords({ step, under }) {
+export function commandWords({ step }) {
   const operation = step.attributes["db.operation.name"];
-  const said = step.attributes["db.collection.name"];
-  const record = said ?? own(RECORDS_OF, `${under?.name} ${operation} ${under?.attributes["sso.grant"]}`)
-    ?? own(RECORDS_OF, `${under?.name} ${operation}`) ?? own(RECORDS, under?.name) ?? "record";
+  const kind = step.attributes["db.collection.name"];
+  const ofApp = /-bff$/.test(step.service) ? own(RECORDS_OF_APP, kind) : undefined;
+  const record = ofApp ?? own(RECORDS, kind) ?? (kind ? String(kind) : "record");
   const verb = own(VERBS, operation) ?? own(UPKEEP, operation) ?? (operation ? String(operation) : "Command on");
   // Read and removed in one step: nobody gets it a second time.
   return `${verb} ${record}${operation === "take" ? " once" : ""}`;

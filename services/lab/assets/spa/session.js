@@ -6,6 +6,7 @@
 import * as oauth from "./oauth4webapi.js";
 import { PageError, explain } from "./errors.js";
 import { step } from "./journey.js";
+import * as lab from "./lab.js";
 import * as transit from "./transit.js";
 
 /** The time limit of a response, in milliseconds. */
@@ -81,7 +82,10 @@ export class Session {
       nonce: oauth.generateRandomNonce(),
       verifier: oauth.generateRandomCodeVerifier(),
     };
+    const made = lab.begin();
     const address = await this.#request(login);
+    await lab.enter(login.state);
+    lab.tell("page.prepare", made);
     transit.keep(login);
     return address;
   }
@@ -94,6 +98,7 @@ export class Session {
         "No login waits for this answer in this tab: it was used already, or another tab began it. The code was not used.",
       );
     }
+    await lab.enter(login.state);
     // The page was reloaded meanwhile, so the earlier steps are reported again.
     await this.#request(login);
     step("login.at_provider");
@@ -101,12 +106,15 @@ export class Session {
     const shown = Object.fromEntries(callback.searchParams);
     step("callback.received", { sent: { GET: callback.origin + callback.pathname, ...shown } });
     const answer = await taking("callback.check", { "state that was sent": login.state }, (told) => {
-      const checked = oauth.validateAuthResponse(provider, this.#client, callback, login.state);
+      const checked = lab.checking("page.answer_check", () => (
+        oauth.validateAuthResponse(provider, this.#client, callback, login.state)
+      ));
       told.got = { state: "the same", iss: checked.get("iss") ?? "not sent" };
       return checked;
     });
     const response = await this.#exchange(provider, answer, login);
     await this.#accept(provider, response, login);
+    lab.tell("page.keep");
   }
 
   /** The provider's claims about the user (OIDC Core §5.3). */
@@ -171,6 +179,7 @@ export class Session {
     }
     this.#tokens = this.#claims = this.#used = this.#proofs = this.#thumbprint = null;
     step("logout.forget");
+    lab.tell("page.forget");
     if (!provider?.end_session_endpoint) return null;
     const address = new URL(provider.end_session_endpoint);
     address.searchParams.set("client_id", this.#settings.clientId);
@@ -186,7 +195,7 @@ export class Session {
    */
   async #proven(request) {
     await this.#ownKey();
-    const options = { ...this.#options, DPoP: this.#proofs };
+    const options = { ...this.#options, DPoP: this.#proofs, [oauth.customFetch]: lab.send };
     try {
       return await request(options);
     } catch (error) {
@@ -201,9 +210,11 @@ export class Session {
    */
   async #ownKey() {
     if (this.#proofs) return;
+    const began = lab.begin();
     const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign", "verify"]);
     this.#proofs = oauth.DPoP(this.#client, pair);
     this.#thumbprint = await this.#proofs.calculateThumbprint();
+    lab.tell("page.key", began);
   }
 
   async #provider() {
@@ -272,8 +283,11 @@ export class Session {
   async #accept(provider, response, { nonce }) {
     await taking("callback.id_token_check", { "nonce that was sent": nonce }, async (told) => {
       const expected = { expectedNonce: nonce, requireIdToken: true };
-      const tokens = await oauth.processAuthorizationCodeResponse(provider, this.#client, response, expected);
-      await oauth.validateApplicationLevelSignature(provider, response, this.#options);
+      const tokens = await lab.checking("page.id_token_check", async () => {
+        const tokens = await oauth.processAuthorizationCodeResponse(provider, this.#client, response, expected);
+        await oauth.validateApplicationLevelSignature(provider, response, this.#options);
+        return tokens;
+      });
       this.#tokens = tokens;
       this.#claims = oauth.getValidatedIdTokenClaims(tokens);
       told.got = { ...this.#claims, signature: "holds, by a key of the provider's /jwks" };
@@ -316,7 +330,7 @@ export class Session {
     const sent = { POST: provider.revocation_endpoint, token, client_id: this.#settings.clientId };
     await taking("logout.revoke", sent, async () => {
       const response = await oauth.revocationRequest(
-        provider, this.#client, oauth.None(), token, this.#options,
+        provider, this.#client, oauth.None(), token, { ...this.#options, [oauth.customFetch]: lab.send },
       );
       await oauth.processRevocationResponse(response);
     });

@@ -17,7 +17,7 @@ use kit::{
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::step::{is_shown, step_of};
+use super::step::step_of;
 
 /// The most journeys.
 const MAX_JOURNEYS: usize = 200;
@@ -116,9 +116,6 @@ impl Journeys {
         let Some(recording) = span.journey().and_then(|tag| self.find(tag)) else {
             return;
         };
-        if !is_shown(span) {
-            return;
-        }
         let added = signed(recording.add(span));
         if self.total.fetch_add(added, Ordering::Relaxed) + added <= MAX_TOTAL {
             return;

@@ -25,6 +25,9 @@ const OWN: [&str; 12] = [
     "http.response.status_code",
 ];
 
+/// The browser, as a sender.
+const BROWSER: &str = "browser";
+
 /// One step, as the page receives it.
 #[derive(Debug, PartialEq, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the page's name of the member")]
@@ -44,6 +47,9 @@ pub(super) struct Step<'a> {
     spec: &'a str,
     outcome: &'a str,
     status: Option<u16>,
+    /// Whether a script sent it, and no navigation.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    direct: bool,
     micros: u64,
     store_commands: Option<u32>,
     request: Vec<Value>,
@@ -63,11 +69,6 @@ enum Kind {
     Check,
     /// A command to the store.
     Store,
-}
-
-/// Whether `span` is shown. Style sheets, scripts and pictures are no steps of a sign-in.
-pub(super) fn is_shown(span: &JourneySpan) -> bool {
-    !span.name.starts_with("GET /assets/") && !span.name.starts_with("GET /docs/ui/")
 }
 
 /// The step number `seq`, which `span` tells of.
@@ -93,6 +94,7 @@ pub(super) fn step_of(span: &JourneySpan, seq: usize) -> Step<'_> {
         spec: text(names::SECTION),
         outcome: text(names::OUTCOME),
         status: number(span, "http.response.status_code"),
+        direct: kind == Kind::Request && span.attribute(names::CALLER) == Some(BROWSER),
         micros: span.end.saturating_sub(span.start),
         store_commands: number(span, "sso.store_commands"),
         request: items(text(names::REQUEST_ITEMS)),
@@ -123,6 +125,7 @@ fn parties(span: &JourneySpan, kind: Kind) -> (String, String) {
     let store = || format!("{}-store", own.strip_suffix("-bff").unwrap_or(&own));
     match kind {
         Kind::Request => (sender(span), own),
+        Kind::Check if is_in_page(span) => (BROWSER.to_owned(), BROWSER.to_owned()),
         Kind::Check => (own.clone(), own),
         Kind::Store => (own.clone(), store()),
         Kind::Call => {
@@ -136,6 +139,11 @@ fn parties(span: &JourneySpan, kind: Kind) -> (String, String) {
             (own, to)
         }
     }
+}
+
+/// Whether a page did it, between its requests.
+fn is_in_page(span: &JourneySpan) -> bool {
+    span_of(&span.name).is_some_and(|step| step.from == Party::Browser)
 }
 
 /// Who sent a request: the calling service names itself; the registry knows the others.
@@ -229,6 +237,14 @@ mod tests {
                 way(Kind::Store, "app2-bff", "app2-store"),
             ),
             (
+                span("spa", span::PAGE_KEY, &[("sso.from", "browser")]),
+                way(Kind::Check, "browser", "browser"),
+            ),
+            (
+                span("api-1", "GET /resource", &[("sso.caller", "browser")]),
+                way(Kind::Request, "browser", "api-1"),
+            ),
+            (
                 span("idp", span::STORE, &[("sso.to", "store")]),
                 way(Kind::Store, "idp", "idp-store"),
             ),
@@ -258,6 +274,7 @@ mod tests {
             ],
         );
         let step = serde_json::to_value(step_of(&span, 7)).unwrap();
+        assert!(step["direct"].is_null());
         assert_eq!(step["seq"], 7);
         assert_eq!(step["kind"], "request");
         assert_eq!(step["step"], "The authorization response arrives");
@@ -271,11 +288,5 @@ mod tests {
         assert_eq!(step["response"], serde_json::json!([]));
         let rest = serde_json::json!({ "http.route": "/callback" });
         assert_eq!(step["attributes"], rest);
-    }
-
-    #[test]
-    fn files_of_a_page_are_no_steps() {
-        assert!(!is_shown(&span("app1-bff", "GET /assets/{file}", &[])));
-        assert!(is_shown(&span("app1-bff", "GET /", &[])));
     }
 }

@@ -1,14 +1,17 @@
 //! The single-page app: a public client (RFC 6749 §2.1) that signs in with code and PKCE
 //! and keeps its tokens in the page. It runs in the browser; this module serves its files.
 
+mod journey;
 mod page;
 
 use actix_web::{
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
+pub(crate) use journey::MAX_REPORT;
+use journey::PageJourneys;
 use kit::{Deps, config::Problems, listeners::Listeners, running::Running};
-use page::SpaPage;
+use page::SpaPages;
 use web_kit::ui::{self, Site};
 
 use crate::Config;
@@ -21,13 +24,23 @@ const CALLBACK: &str = "/callback";
 
 /// Starts the site.
 pub fn build(config: &Config, listeners: Listeners, deps: Deps) -> Result<Running, Problems> {
-    let page = Data::new(SpaPage::new(config));
+    let page = Data::new(SpaPages::new(config));
+    let journeys = config.journeys.clone().map(|keys| {
+        Data::new(PageJourneys {
+            keys,
+            clock: deps.clock.clone(),
+            random: deps.random.clone(),
+        })
+    });
     crate::serve(SERVICE, config, listeners, deps, move |cfg| {
+        if let Some(journeys) = &journeys {
+            journey::routes(cfg, journeys.clone());
+        }
         routes(cfg, page.clone());
     })
 }
 
-fn routes(cfg: &mut ServiceConfig, page: Data<SpaPage>) {
+fn routes(cfg: &mut ServiceConfig, page: Data<SpaPages>) {
     let pages = web::scope("")
         .app_data(page)
         .wrap(from_fn(|req, next| ui::error_pages(Site::Spa, req, next)))
@@ -43,7 +56,7 @@ mod tests {
     use crate::served::{ask, config, every_file_is_served, nothing_is_inline};
 
     fn site() -> impl Fn(&mut ServiceConfig) + Clone {
-        let page = Data::new(SpaPage::new(&config()));
+        let page = Data::new(SpaPages::new(&config()));
         move |cfg| routes(cfg, page.clone())
     }
 

@@ -6,7 +6,10 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 use askama::Template;
-use kit::config::{Site, Weakness, Weaknesses};
+use kit::{
+    config::{Site, Weakness, Weaknesses},
+    telemetry::context::TraceContext,
+};
 use web_kit::ui::{
     self, Csp,
     rust_embed::{self, EmbeddedFile, RustEmbed},
@@ -40,7 +43,7 @@ pub(super) fn assets(cfg: &mut ServiceConfig) {
 }
 
 /// The page at `/` and at the callback, which the script distinguishes.
-#[derive(Template)]
+#[derive(Clone, Template)]
 #[template(path = "spa/page.html")]
 pub(super) struct SpaPage {
     issuer: String,
@@ -50,10 +53,29 @@ pub(super) struct SpaPage {
     app1_url: Option<String>,
     lab_url: Option<String>,
     weaknesses: Weaknesses,
+    /// Whether the browser is in a journey of the lab, which then shows what the page does.
+    in_journey: bool,
+}
+
+/// The page, for a browser in a journey and for another one.
+pub(super) struct SpaPages {
+    plain: SpaPage,
+    in_journey: SpaPage,
+}
+
+impl SpaPages {
+    pub(super) fn new(config: &Config) -> Self {
+        let plain = SpaPage::new(config);
+        let in_journey = SpaPage {
+            in_journey: true,
+            ..plain.clone()
+        };
+        Self { plain, in_journey }
+    }
 }
 
 impl SpaPage {
-    pub(super) fn new(config: &Config) -> Self {
+    fn new(config: &Config) -> Self {
         let addresses = &config.addresses;
         Self {
             issuer: config.issuer.clone(),
@@ -62,6 +84,7 @@ impl SpaPage {
             app1_url: addresses.link(Site::App1),
             lab_url: addresses.link(Site::Lab),
             weaknesses: config.weaknesses,
+            in_journey: false,
         }
     }
 
@@ -75,7 +98,11 @@ impl SpaPage {
     }
 }
 
-pub(super) async fn show(page: Data<SpaPage>) -> HttpResponse {
+pub(super) async fn show(pages: Data<SpaPages>) -> HttpResponse {
+    let page = match TraceContext::current_journey() {
+        Some(_) => &pages.in_journey,
+        None => &pages.plain,
+    };
     let csp = Csp::strict()
         .connect_src(&page.issuer)
         .connect_src(&page.api_url);
@@ -84,7 +111,7 @@ pub(super) async fn show(page: Data<SpaPage>) -> HttpResponse {
     } else {
         csp
     };
-    ui::page(Site::Spa, "Home", StatusCode::OK, page.get_ref(), &csp)
+    ui::page(Site::Spa, "Home", StatusCode::OK, page, &csp)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use super::{
     orders::{Api, Order},
     pace::retry_after,
 };
-use crate::client::{Deployment, Said, one_line};
+use crate::client::{Deployment, Said, journey_headers, one_line};
 
 /// What came of an attempt.
 #[derive(Debug, PartialEq, Eq)]
@@ -92,6 +92,7 @@ impl Apis {
         let body = json!({ "item": order.item, "quantity": order.quantity });
         let request = self.http.post(&self.orders).json(&body);
         let request = request.bearer_auth(token.expose_secret());
+        let request = request.headers(journey_headers());
         let response = match send_retry_connect(request).await {
             Ok(response) => response,
             Err(error) => {

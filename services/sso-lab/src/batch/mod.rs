@@ -40,6 +40,11 @@ pub(crate) async fn run(args: &BatchArgs) -> ExitCode {
         Some(plan) if problems.is_empty() => plan,
         _ => return refuse("sso-lab", &problems),
     };
+    let journey = plan.deployment.journey.clone();
+    journey.run(discover_and_play(plan)).await
+}
+
+async fn discover_and_play(plan: Plan) -> ExitCode {
     let provider = match Provider::discover(plan.deployment.issuer.clone()).await {
         Ok(provider) => provider,
         Err(error) => {

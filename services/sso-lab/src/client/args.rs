@@ -9,6 +9,8 @@ use kit::{
 };
 use token_verify::{Issuer, IssuerArgs};
 
+use super::journey::{InJourney, JourneyArgs};
+
 /// Where the deployment is, and how this machine reaches it.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "The deployment")]
@@ -27,6 +29,9 @@ pub(crate) struct DeploymentArgs {
     /// The certificate authorities of https.
     #[command(flatten)]
     trust: TrustArgs,
+    /// The journey of the lab.
+    #[command(flatten)]
+    journey: JourneyArgs,
     // Last: its heading counts for all that follows.
     /// The identity provider.
     #[command(flatten)]
@@ -39,6 +44,8 @@ pub(crate) struct Deployment {
     pub(crate) issuer: Issuer,
     pub(crate) api1: String,
     pub(crate) trust: Trust,
+    /// Which journey its requests belong to.
+    pub(crate) journey: InJourney,
 }
 
 impl DeploymentArgs {
@@ -49,6 +56,7 @@ impl DeploymentArgs {
         state_dir: Option<&Path>,
         problems: &mut Problems,
     ) -> Option<Deployment> {
+        let journey = self.journey.read(problems);
         let addresses = self.addresses.read(problems);
         let trust = self.trust.read_with(state_dir, problems);
         let (addresses, trust) = addresses.zip(trust)?;
@@ -62,6 +70,7 @@ impl DeploymentArgs {
             api1: api1?,
             addresses,
             trust,
+            journey,
         })
     }
 }

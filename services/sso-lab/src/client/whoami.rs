@@ -4,7 +4,7 @@ use kit::net::{self, read_bounded, send_idempotent};
 use oauth_types::Members;
 use serde_json::Value;
 
-use super::{Said, one_line};
+use super::{Said, journey_headers, one_line};
 use crate::output::print;
 
 /// The claims that are shown, in this order.
@@ -25,6 +25,7 @@ pub(crate) async fn print_whoami(
 async fn whoami(http: &reqwest::Client, api: &str, token: &str) -> Result<String, Said> {
     let unreached = |why: &str| Said::new(format!("{api}: {why}"));
     let request = http.get(format!("{api}/whoami")).bearer_auth(token);
+    let request = request.headers(journey_headers());
     let response = send_idempotent(request).await;
     let response = response.map_err(|error| unreached(&net::why(&error)))?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -122,7 +122,8 @@ pub(crate) async fn run(command: &DeviceCommand) -> ExitCode {
         _ => return refuse("sso-lab", &problems),
     };
     let saved = saved.and_then(Result::ok);
-    exit_code(args.sign_in(deployment, saved).await)
+    let journey = deployment.journey.clone();
+    exit_code(journey.run(args.sign_in(deployment, saved)).await)
 }
 
 impl DeviceLoginArgs {

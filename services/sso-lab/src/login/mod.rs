@@ -100,7 +100,8 @@ pub(crate) async fn run(args: &LoginArgs) -> ExitCode {
         Some(read) if problems.is_empty() => read,
         _ => return refuse("sso-lab", &problems),
     };
-    exit_code(args.sign_in(deployment, wait).await)
+    let journey = deployment.journey.clone();
+    exit_code(journey.run(args.sign_in(deployment, wait)).await)
 }
 
 /// A login in progress.

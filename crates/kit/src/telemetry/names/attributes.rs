@@ -35,7 +35,10 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "sso.journey",
         "A hash of the journey's id ([lab.md](lab.md)), on each span of a browser that the lab watches. The next three are on such spans alone",
     ),
-    of("sso.caller", "The service that sent the request"),
+    of(
+        "sso.caller",
+        "The service that sent the request; `terminal` or `browser` for a program or a page that has a value of the lab",
+    ),
     of(
         "sso.request",
         "What was sent, as JSON: parameters, cookies and tokens by name and size; the values of public parameters and of a token's claims, and a short keyed hash of every other value",
@@ -89,6 +92,10 @@ pub const ATTRIBUTES: &[Attribute] = &[
     of(
         "db.operation.name",
         "The store's operation: `get`, `put`, `take`, …",
+    ),
+    of(
+        "db.collection.name",
+        "The kind of the record: `session`, `grant`, …",
     ),
     of("http.request.method", "The request's method"),
     of("http.route", "The route's pattern, never the path"),

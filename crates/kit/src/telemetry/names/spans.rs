@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use super::Party::{self, Api2, Client, Idp, Own, Said, Store};
+use super::Party::{self, Api2, Browser, Client, Idp, Own, Said, Store};
 
 /// One kind of span.
 #[derive(Debug)]
@@ -133,8 +133,20 @@ spans! {
     INVENTORY_CALL = "api.inventory_call",
         "API-1 calls API-2 with the exchanged token, or with its own", "RFC 6750 §2.1", Own => Api2,
         ["rpc.system", "rpc.method", "http.request.method"];
+    PAGE_PREPARE = "page.prepare",
+        "The page makes state, nonce and code_verifier, and the challenge of it", "RFC 7636 §4.1", Browser => Browser, [];
+    PAGE_ANSWER_CHECK = "page.answer_check",
+        "The page checks the authorization response: state and issuer", "RFC 9207 §2.4", Browser => Browser, ["sso.outcome"];
+    PAGE_KEY = "page.key",
+        "The page makes the key of its proofs, which no script can export", "RFC 9449 §4.1", Browser => Browser, [];
+    PAGE_ID_TOKEN_CHECK = "page.id_token_check",
+        "The page verifies the ID token", "OIDC Core §3.1.3.7", Browser => Browser, ["sso.outcome"];
+    PAGE_KEEP = "page.keep",
+        "The page keeps its tokens in memory", "", Browser => Browser, [];
+    PAGE_FORGET = "page.forget",
+        "The page deletes its tokens", "", Browser => Browser, [];
     STORE = "store",
-        "One command to the store, or one script", "", Own => Store, ["db.system.name", "db.operation.name"];
+        "One command to the store, or one script", "", Own => Store, ["db.system.name", "db.operation.name", "db.collection.name"];
 }
 
 /// The span named `name`.
