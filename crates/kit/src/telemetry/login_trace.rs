@@ -70,7 +70,10 @@ mod tests {
     #[test]
     fn the_ids_are_a_hash_of_state() {
         let trace = LoginTrace::of_state("S555");
-        assert_eq!(trace.trace_id.to_string(), "8320a5114131c612af17994ed442ea9e");
+        assert_eq!(
+            trace.trace_id.to_string(),
+            "8320a5114131c612af17994ed442ea9e"
+        );
         assert_eq!(trace.span_id.to_string(), "f527df6c10956ac1");
     }
 

@@ -1,6 +1,7 @@
 // The page of a journey: follows the stream or opens a recording, and shows the steps as
 // a diagram, as a list, and one of them in the panel.
 
+import { openBeside } from "./beside.js";
 import { describe, index } from "./detail.js";
 import { Drawing, writeLegend } from "./draw.js";
 import { follow, STATES } from "./feed.js";
@@ -8,6 +9,7 @@ import { listen } from "./keys.js";
 import { layOut } from "./layout.js";
 import { Panel } from "./panel.js";
 import { Parts } from "./parts.js";
+import { keepGood, wireCopies } from "./pass.js";
 import { printIn } from "./print.js";
 import { arrange, MAX_STEPS, PATIENCE } from "./steps.js";
 import { takeAway } from "./take_away.js";
@@ -54,6 +56,7 @@ class Page {
       this.state(STATES.none);
       return () => {};
     }
+    keepGood(document);
     return follow({ onStep: (step) => this.take(step), onState: (state) => this.state(state) });
   }
 
@@ -66,13 +69,16 @@ class Page {
     at("larger").addEventListener("click", () => this.larger());
     at("open-help").addEventListener("click", () => at("help").showModal());
     narrow.addEventListener("change", () => this.showAs(narrow.matches));
-    for (const link of document.querySelectorAll("[data-beside]")) link.addEventListener("click", (event) => beside(event, link));
+    for (const link of document.querySelectorAll("[data-beside]")) link.addEventListener("click", (event) => {
+      if (event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey) openBeside(link.target);
+    });
     takeAway({
       steps: () => [...this.steps.values()],
       settled: () => this.parts.shown(arrange([...this.steps.values()])),
       open: (steps, name) => this.replay(steps, name),
       say: (text) => this.say(text),
     });
+    wireCopies(this.root, (text) => this.say(text));
     printIn(at("sheets"), () => layOut(this.shown));
     listen({
       larger: () => this.larger(),
@@ -208,18 +214,6 @@ class Page {
     if (on) document.documentElement.requestFullscreen?.().catch(() => {});
     else if (document.fullscreenElement) document.exitFullscreen?.().catch(() => {});
   }
-}
-
-/** Opens the link in a window of its own that takes the right half of the screen. */
-function beside(event, link) {
-  const { availWidth, availHeight, availLeft = 0, availTop = 0 } = screen;
-  if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || availWidth < 1000) return;
-  event.preventDefault();
-  const half = Math.floor(availWidth / 2);
-  // Works where this window is one that a script may move; elsewhere nothing happens.
-  window.moveTo(availLeft, availTop);
-  window.resizeTo(half, availHeight);
-  window.open(link.href, link.target, `popup,left=${availLeft + half},top=${availTop},width=${half},height=${availHeight}`);
 }
 
 new Page();

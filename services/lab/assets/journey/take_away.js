@@ -10,17 +10,16 @@ function closeMenu() {
   at("take-away").open = false;
 }
 
-/** The menu closes by Escape, and by a click elsewhere. */
-function wireMenu() {
-  const menu = at("take-away");
+/** A menu closes by Escape, and by a click elsewhere. */
+function wireMenu(menu) {
   menu.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !menu.open) return;
     event.stopPropagation();
-    closeMenu();
+    menu.open = false;
     menu.querySelector("summary").focus();
   });
   addEventListener("click", (event) => {
-    if (!menu.contains(event.target)) closeMenu();
+    if (!menu.contains(event.target)) menu.open = false;
   });
 }
 
@@ -46,7 +45,7 @@ export function takeAway({ steps, settled, open, say }) {
     "save-recording": () => save(name("json"), new Blob([JSON.stringify(recording(steps()), null, 1)], { type: "application/json" })),
     print: () => print(),
   };
-  wireMenu();
+  for (const menu of at("journey").querySelectorAll("details.menu")) wireMenu(menu);
   const run = async (way) => {
     say("");
     try {

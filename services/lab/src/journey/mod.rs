@@ -8,6 +8,7 @@ mod recording;
 mod settings;
 mod step;
 mod stream;
+mod terminal;
 mod then;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use web_kit::{body::Body, problem::Problem};
 
 pub(crate) use self::join::redirect;
 pub(crate) use self::page::{DiagramPage, file};
+pub(crate) use self::terminal::port_flag;
 use self::{recording::Journeys, stream::EventStream};
 use crate::Config;
 
@@ -82,7 +84,8 @@ pub(crate) fn pages(cfg: &mut ServiceConfig, live: Arc<LiveDiagram>) {
 pub(crate) fn calls(cfg: &mut ServiceConfig, live: Arc<LiveDiagram>) {
     let live = Data::from(live);
     let resource = |path: &str| web::resource(path.to_owned()).app_data(live.clone());
-    cfg.service(resource("/journey/events").route(web::get().to(events)))
+    cfg.service(resource("/journey/terminal").route(web::get().to(terminal::terminal)))
+        .service(resource("/journey/events").route(web::get().to(events)))
         .service(resource("/journey/recording").route(web::get().to(recording)))
         .service(resource("/v1/traces").route(web::post().to(receive)));
 }

@@ -8,7 +8,7 @@ use web_kit::ui::{
     rust_embed::{self, EmbeddedFile, RustEmbed},
 };
 
-use super::{LiveDiagram, join::redirect, then};
+use super::{LiveDiagram, join::redirect, terminal::port_flag, then};
 
 #[derive(RustEmbed)]
 #[folder = "assets/journey/"]
@@ -31,9 +31,21 @@ pub(crate) struct DiagramPage {
     app1_url: Option<String>,
     app2_url: Option<String>,
     jaeger_url: Option<String>,
+    /// The flag of commands that moves the ports.
+    port_flag: String,
 }
 
 impl DiagramPage {
+    /// What a terminal can do in a journey, with what stands before and after the program.
+    const COMMANDS: [(&str, (&str, &str)); 3] = [
+        ("Sign in as a native app", ("", "login")),
+        ("Sign in as a device", ("", "device login")),
+        (
+            "Order as a machine",
+            (r#"echo '{"item":"tea-pot","quantity":1}' | "#, "batch"),
+        ),
+    ];
+
     fn file(name: &str) -> String {
         ui::asset_url(file, name)
     }
@@ -77,6 +89,7 @@ impl LiveDiagram {
             app1_url: self.addresses.link(Site::App1),
             app2_url: self.addresses.link(Site::App2),
             jaeger_url: self.jaeger_url.clone(),
+            port_flag: port_flag(&self.addresses),
         }
     }
 }

@@ -51,7 +51,11 @@ impl Scenarios {
 pub(crate) fn pages(cfg: &mut ServiceConfig, scenarios: Data<Scenarios>) {
     cfg.app_data(scenarios)
         .service(web::resource("/scenarios").route(web::get().to(async || page::list())))
-        .service(web::resource("/scenarios/{name}").route(web::get().to(show)))
+        .service(
+            web::resource("/scenarios/{name}")
+                .route(web::get().to(show))
+                .route(web::post().to(begin)),
+        )
         .service(
             web::resource("/scenarios/{name}/{way}")
                 .route(web::get().to(go_on))
@@ -83,6 +87,14 @@ async fn show(
         diagram,
     );
     page.respond(&live.csp())
+}
+
+/// `POST /scenarios/{name}`: begins a journey, for the commands of the page.
+async fn begin(req: HttpRequest, name: Path<String>, live: Data<LiveDiagram>) -> HttpResponse {
+    match course::find(&name) {
+        None => unknown(),
+        Some(place) => live.begin_and_go(&req, &format!("/scenarios/{}", place.scenario.name)),
+    }
 }
 
 /// `POST /scenarios/{name}/{way}`: opens the page that starts the scenario. A browser that is

@@ -8,13 +8,13 @@ use web_kit::ui::{
     rust_embed::{self, EmbeddedFile, RustEmbed},
 };
 
-use crate::journey::DiagramPage;
+use crate::journey::{DiagramPage, port_flag};
 
 use super::{
     course::{self, Place},
     offers::Offers,
     price,
-    scenario::{Look, Need, Scenario, Section, Way},
+    scenario::{Look, Need, Scenario, Section, Way, command_parts},
 };
 
 #[derive(RustEmbed)]
@@ -101,11 +101,9 @@ enum Kind {
         shown: String,
     },
     /// The deployment has no such site, or lacks what it needs.
-    Unavailable {
-        why: String,
-    },
+    Unavailable { why: String },
     Command {
-        text: String,
+        parts: Vec<(String, Option<&'static str>)>,
     },
 }
 
@@ -150,6 +148,13 @@ impl ScenarioPage {
         ui::asset_url(file, name)
     }
 
+    /// Whether a command is a way to start it.
+    fn has_command(&self) -> bool {
+        self.ways
+            .iter()
+            .any(|way| matches!(way.kind, Kind::Command { .. }))
+    }
+
     /// The page. Its buttons lead to the sites, `csp` says to which.
     pub(super) fn respond(&self, csp: &Csp) -> HttpResponse {
         ui::page(
@@ -184,7 +189,7 @@ impl Deployment<'_> {
                 label,
                 then,
                 kind: Kind::Command {
-                    text: self.filled(text),
+                    parts: command_parts(&self.filled(text)),
                 },
             },
             Way::Open {
@@ -232,14 +237,7 @@ impl Deployment<'_> {
 
     /// A command with the addresses of this deployment.
     fn filled(&self, text: &str) -> String {
-        let offset = self
-            .addresses
-            .port(Site::Lab)
-            .checked_sub(Addresses::default().port(Site::Lab));
-        let offset = match offset {
-            Some(offset @ 1..) => format!(" --port-offset {offset}"),
-            _ => String::new(),
-        };
+        let offset = port_flag(self.addresses);
         let sites = Site::ALL.into_iter();
         sites.fold(text.replace("{offset}", &offset), |text, site| {
             text.replace(

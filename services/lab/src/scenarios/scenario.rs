@@ -42,37 +42,23 @@ pub(super) enum Mark {
     Check(&'static str),
     /// A command to a store.
     Store(&'static str),
-    /// A step of the single-page app, by its title in the page's own list. These requests
-    /// carry no cookie, so they belong to no journey.
-    InPage(&'static str),
 }
 
 impl Mark {
     /// The label, as the diagram shows it.
     pub(super) fn label(&self) -> &'static str {
         match self {
-            Self::Request(label)
-            | Self::Answer(label)
-            | Self::Store(label)
-            | Self::InPage(label) => label,
+            Self::Request(label) | Self::Answer(label) | Self::Store(label) => label,
             Self::Check(name) => span_of(name).map_or(name, |span| span.step),
         }
     }
 
-    /// Whether the single-page app lists it, and the diagram does not.
-    pub(super) const fn is_in_page(&self) -> bool {
-        matches!(self, Self::InPage(_))
-    }
-
-    /// Whether the diagram can show it, or the page its list.
+    /// Whether the diagram can show it.
     #[cfg(test)]
     pub(super) fn is_known(&self) -> bool {
         let words = include_str!("../../assets/journey/wording.js");
         match self {
             Self::Check(name) => span_of(name).is_some(),
-            Self::InPage(title) => {
-                include_str!("../../assets/spa/story.js").contains(&format!("title: \"{title}\""))
-            }
             Self::Request(label) => REQUESTS.iter().any(|request| {
                 let call = request
                     .name
@@ -109,7 +95,8 @@ pub(super) enum Way {
         then: &'static str,
     },
     /// A command for a terminal. `{name}` stands for the address of a site, `{offset}` for
-    /// the flag that moves the ports.
+    /// the flag that moves the ports. `{journey}` is the place of the flag that adds the
+    /// requests of `sso-lab` to the journey, `{headers}` that of the same for curl.
     Command {
         label: &'static str,
         text: &'static str,
@@ -163,6 +150,25 @@ impl Need {
             }
         }
     }
+}
+
+/// A command in parts, each with the kind of what the page's script puts after it.
+pub(super) fn command_parts(text: &str) -> Vec<(String, Option<&'static str>)> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    let slots = [("{journey}", "flag"), ("{headers}", "curl")];
+    let first = |text: &str| {
+        let found = slots
+            .iter()
+            .filter_map(|(slot, kind)| Some((text.find(slot)?, slot.len(), *kind)));
+        found.min()
+    };
+    while let Some((at, length, kind)) = first(rest) {
+        parts.push((rest[..at].to_owned(), Some(kind)));
+        rest = &rest[at + length..];
+    }
+    parts.push((rest.to_owned(), None));
+    parts
 }
 
 /// Text in parts: `true` marks code.

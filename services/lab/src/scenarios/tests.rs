@@ -11,7 +11,7 @@ use kit::{Deps, config::Addresses, journey::JourneyKeys, shutdown::Shutdown};
 
 use super::{
     course::{self, COURSE},
-    scenario::{Look, Mark, Way},
+    scenario::{Look, Mark, Way, command_parts},
     *,
 };
 use crate::served::{self, Answer, ask, every_file_is_served, nothing_is_inline};
@@ -159,9 +159,31 @@ fn every_start_is_a_page_of_the_contract_or_a_command() {
                     assert!(is_in_the_contract(*site, path), "{}: {path}", scenario.name);
                 }
                 Way::Command { text, .. } => assert!(
-                    text.contains("cargo run --release") || text.contains("curl "),
+                    text.contains("cargo run --release") || text.starts_with("curl{headers} "),
                     "{text}"
                 ),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_command_has_places_for_what_adds_it_to_the_journey() {
+    let parts = command_parts("curl{headers} -x y && sso-lab login{journey}");
+    let expected = [
+        ("curl", Some("curl")),
+        (" -x y && sso-lab login", Some("flag")),
+        ("", None),
+    ];
+    assert_eq!(parts, expected.map(|(text, kind)| (text.to_owned(), kind)));
+    assert_eq!(command_parts("ls"), [("ls".to_owned(), None)]);
+    for (_, scenario) in course::all() {
+        for way in scenario.ways {
+            if let Way::Command { text, .. } = way {
+                assert!(
+                    text.contains("{journey}") || text.contains("{headers}"),
+                    "{text}"
+                );
             }
         }
     }
@@ -221,7 +243,7 @@ async fn every_file_that_a_page_names_is_served() {
     ] {
         every_file_is_served(site(&config(ALL)), path).await;
     }
-    for file in ["beside.js", "course.js", "prices.js"] {
+    for file in ["course.js", "prices.js"] {
         assert_eq!(
             page(ALL, &format!("/assets/{file}")).await.status,
             200,

@@ -4,7 +4,7 @@ use kit::{config::Site, telemetry::names::span};
 
 use crate::scenarios::scenario::{
     Look,
-    Mark::{Answer, Check, InPage, Request},
+    Mark::{Answer, Check, Request},
     Need, Scenario, Section,
     Way::{Command, Open},
 };
@@ -168,9 +168,9 @@ const OPAQUE_TOKENS: Scenario = Scenario {
         },
         Command {
             label: "Ask about a token in a terminal",
-            text: "TOKEN=$(curl -s -u batch:batch-secret -d grant_type=client_credentials -d resource=https://api-2 {idp}/token | jq -r .access_token)\n\
-                   curl -s -u api-2:api-2-secret -d token=$TOKEN {idp}/introspect",
-            then: "Works with JWTs too. These requests are in no browser's journey, so they are not in the diagram.",
+            text: "TOKEN=$(curl -s{headers} -u batch:batch-secret -d grant_type=client_credentials -d resource=https://api-2 {idp}/token | jq -r .access_token)\n\
+                   curl -s{headers} -u api-2:api-2-secret -d token=$TOKEN {idp}/introspect",
+            then: "Works with JWTs too.",
         },
     ],
     see: &["id-token-and-access-token", "revocation-token-life"],
@@ -182,23 +182,23 @@ const DPOP: Scenario = Scenario {
     sentence: "The single-page app proves with each request that it holds a key; a copy of its token is of no use elsewhere.",
     about: &[
         "A bearer token is good for whoever has it. The page makes a key that no script can export, and signs a proof for each request (RFC 9449). The provider writes the key's thumbprint into the token (`cnf`).",
-        "The proof names method and URL of this one request, and counts once. The page lists its requests itself, under `What happens, step by step`.",
+        "The proof names method and URL of this one request, and counts once.",
     ],
     look: &[
         Look(
-            Request("GET /authorize"),
+            Check(span::PAGE_KEY),
             "Up to here nothing differs from a login with bearer tokens.",
         ),
         Look(
-            InPage("Exchange the code for tokens"),
+            Request("POST /token grant_type=authorization_code"),
             "The header `DPoP` is the proof, made with the provider's nonce. `token_type` in the answer is `DPoP`.",
         ),
         Look(
-            InPage("Call the API with the access token"),
+            Request("GET /resource"),
             "A new proof goes with it, which has a hash of the token. API-1 compares the proof's key with `cnf` in the token.",
         ),
         Look(
-            InPage("Exchange the refresh token for new tokens"),
+            Request("POST /token grant_type=refresh_token"),
             "The refresh token of a public client is bound to the key too.",
         ),
     ],
@@ -207,7 +207,7 @@ const DPOP: Scenario = Scenario {
         site: Site::Spa,
         path: "/",
         needs: None,
-        then: "Press `Sign in`, then `GET /resource`.",
+        then: "Press `Sign in`, then `GET /resource` and `Refresh`.",
     }],
     see: &["spa-login", "mtls"],
 };

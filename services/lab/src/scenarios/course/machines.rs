@@ -12,6 +12,7 @@ use crate::scenarios::scenario::{
 pub(super) const SECTION: Section = Section {
     title: "Machines and devices",
     scenarios: &[
+        NATIVE_LOGIN,
         DEVICE_LOGIN,
         MACHINE_TO_MACHINE,
         JWT_BEARER,
@@ -22,9 +23,38 @@ pub(super) const SECTION: Section = Section {
     ],
 };
 
-/// What a command line cannot show.
-const IN_NO_JOURNEY: &str =
-    "A terminal is in no browser's journey, so its own requests are not in the diagram.";
+/// Whose requests a command's are.
+const IN_THE_JOURNEY: &str = "In your journey the command has a value that puts its requests into the diagram, with `Terminal` as sender. It is good for 15 minutes, and the page renews it.";
+
+const NATIVE_LOGIN: Scenario = Scenario {
+    name: "native-login",
+    title: "A native app: sign in from the terminal",
+    sentence: "A program opens your browser for the sign-in, and gets the code at a free port of this machine.",
+    about: &[
+        "A native app never shows a form for the password itself (RFC 8252). It opens the user's browser, listens at `127.0.0.1`, and is a public client: PKCE proves that the program which began the login redeems the code.",
+        "The command plays the app. Its browser is yours, so you may be signed in already.",
+    ],
+    look: &[
+        Look(
+            Request("GET /authorize"),
+            "`redirect_uri` is a port of loopback. For native apps the provider accepts any port there (RFC 8252 §7.3).",
+        ),
+        Look(
+            Request("POST /token grant_type=authorization_code"),
+            "From the terminal. No secret: `code_verifier` has to fit the challenge.",
+        ),
+        Look(
+            Request("GET /whoami"),
+            "The program asks API-1 with its own access token. No token is saved.",
+        ),
+    ],
+    ways: &[Command {
+        label: "The native app",
+        text: "cargo run --release -- login{offset}{journey}",
+        then: IN_THE_JOURNEY,
+    }],
+    see: &["spa-login", "device-login"],
+};
 
 const DEVICE_LOGIN: Scenario = Scenario {
     name: "device-login",
@@ -32,9 +62,13 @@ const DEVICE_LOGIN: Scenario = Scenario {
     sentence: "A television shows a short code; the user types it in a browser elsewhere and allows the device.",
     about: &[
         "The device authorization grant (RFC 8628): the device asks for two codes, shows the short one, and polls with the long one. It never sees the password, and the browser never sees the tokens.",
-        "The command plays the device. The diagram shows the browser's part: the page for the code, and the answer.",
+        "The command plays the device: its requests come from the terminal. Yours, for the page with the code and for the answer, come from the browser.",
     ],
     look: &[
+        Look(
+            Request("POST /device_authorization"),
+            "The device gets a long code to poll with, and a short one that it shows.",
+        ),
         Look(
             Request("GET /device"),
             "The user opens the page that the device names.",
@@ -48,15 +82,15 @@ const DEVICE_LOGIN: Scenario = Scenario {
             "The page names the client and what it asks for; the user allows or denies.",
         ),
         Look(
-            Check(span::DEVICE_ANSWER),
-            "The next poll of the device gets its tokens, once.",
+            Request("POST /token grant_type=device_code"),
+            "The device polls. Before the answer it gets `authorization_pending`, after it its tokens, once.",
         ),
     ],
     ways: &[
         Command {
             label: "The device",
-            text: "cargo run --release -- device login{offset}",
-            then: IN_NO_JOURNEY,
+            text: "cargo run --release -- device login{offset}{journey}",
+            then: IN_THE_JOURNEY,
         },
         Open {
             label: "Open the page for the code",
@@ -105,8 +139,8 @@ const MACHINE_TO_MACHINE: Scenario = Scenario {
         },
         Command {
             label: "A nightly job",
-            text: "echo '{\"item\":\"tea-pot\",\"quantity\":1}' | cargo run --release -- batch{offset}",
-            then: IN_NO_JOURNEY,
+            text: "echo '{\"item\":\"tea-pot\",\"quantity\":1}' | cargo run --release -- batch{offset}{journey}",
+            then: IN_THE_JOURNEY,
         },
     ],
     see: &["jwt-bearer", "mtls"],
@@ -148,8 +182,8 @@ const JWT_BEARER: Scenario = Scenario {
         },
         Command {
             label: "A nightly job for alice (the lab runs with --state-dir .state)",
-            text: "echo '{\"item\":\"tea-pot\",\"quantity\":1}' | cargo run --release -- batch --client-id batch-jwt --state-dir .state --as alice{offset}",
-            then: IN_NO_JOURNEY,
+            text: "echo '{\"item\":\"tea-pot\",\"quantity\":1}' | cargo run --release -- batch --client-id batch-jwt --state-dir .state --as alice{offset}{journey}",
+            then: IN_THE_JOURNEY,
         },
     ],
     see: &["machine-to-machine", "token-exchange-by-app"],
@@ -222,8 +256,8 @@ const MTLS: Scenario = Scenario {
         },
         Command {
             label: "A nightly job with a certificate (the lab runs with --state-dir .state)",
-            text: "echo '{\"item\":\"tea-pot\",\"quantity\":1}' | cargo run --release -- batch --client-id batch-mtls --state-dir .state{offset}",
-            then: IN_NO_JOURNEY,
+            text: "echo '{\"item\":\"tea-pot\",\"quantity\":1}' | cargo run --release -- batch --client-id batch-mtls --state-dir .state{offset}{journey}",
+            then: IN_THE_JOURNEY,
         },
     ],
     see: &["dpop", "internal-header"],
@@ -261,8 +295,8 @@ const API_KEY: Scenario = Scenario {
         },
         Command {
             label: "A program with a key",
-            text: "curl -H \"X-API-Key: $KEY\" {api-1}/whoami",
-            then: IN_NO_JOURNEY,
+            text: "curl{headers} -H \"X-API-Key: $KEY\" {api-1}/whoami",
+            then: IN_THE_JOURNEY,
         },
     ],
     see: &["internal-header", "machine-to-machine"],
@@ -300,7 +334,7 @@ const INTERNAL_HEADER: Scenario = Scenario {
         },
         Command {
             label: "Anybody else",
-            text: "curl -i -H 'X-Identity: sub=u-7f3c1e0a52' {api-1}/resource",
+            text: "curl -i{headers} -H 'X-Identity: sub=u-7f3c1e0a52' {api-1}/resource",
             then: "401: without such a certificate the header is removed.",
         },
     ],

@@ -4,7 +4,7 @@ use kit::{config::Site, telemetry::names::span};
 
 use crate::scenarios::scenario::{
     Look,
-    Mark::{Answer, Check, InPage, Request, Store},
+    Mark::{Answer, Check, Request, Store},
     Scenario, Section,
     Way::Open,
 };
@@ -134,7 +134,7 @@ const SPA_LOGIN: Scenario = Scenario {
         "The single-page app has no backend. It is a public client: what is in its source is no secret. PKCE (RFC 7636) takes the place of one: only the page that made the verifier can redeem the code.",
         "Its tokens are in the page's memory, where every script of the page can read them. That is what a BFF avoids.",
         "`/userinfo` answers with claims of the user, to whoever brings a live access token with the scope `openid`.",
-        "The page's own requests bring tokens and no cookie, so the diagram does not have them: the page lists them itself, under `What happens, step by step`. The diagram shows where the browser goes.",
+        "The page's requests come from the browser, by a script and not by a redirect, so their arrows are those of the back channel. What the page checks itself is a note at the browser.",
     ],
     look: &[
         Look(
@@ -142,19 +142,19 @@ const SPA_LOGIN: Scenario = Scenario {
             "`code_challenge` is the hash of a verifier that stays in the page. Open the arrow to see both parameters.",
         ),
         Look(
-            Check(span::CODE_ISSUE),
-            "The provider keeps the challenge with the code.",
+            Check(span::PAGE_ANSWER_CHECK),
+            "The page compares `state` and `iss` before it uses the code.",
         ),
         Look(
-            InPage("Exchange the code for tokens"),
+            Request("POST /token grant_type=authorization_code"),
             "No client secret: `code_verifier` has to fit the challenge.",
         ),
         Look(
-            InPage("Request your profile from the provider"),
+            Request("GET /userinfo"),
             "The access token is the credential, and the answer has `sub`, `name` and `email` of now.",
         ),
         Look(
-            InPage("Call the API with the access token"),
+            Request("GET /resource"),
             "The page calls API-1 across origins. The `id_token` takes no part.",
         ),
     ],

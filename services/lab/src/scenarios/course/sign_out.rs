@@ -4,7 +4,7 @@ use kit::{config::Site, telemetry::names::span};
 
 use crate::scenarios::scenario::{
     Look,
-    Mark::{Answer, Check, InPage, Request},
+    Mark::{Answer, Check, Request},
     Scenario, Section,
     Way::Open,
 };
@@ -123,11 +123,11 @@ const TOKEN_LIFE: Scenario = Scenario {
             "The login begins as any other; at its end the tokens are in the page.",
         ),
         Look(
-            InPage("Call the API with the access token"),
+            Request("GET /resource"),
             "After the end of the access: still 200. API-1 checks signature, `iss`, `aud` and `exp`, and none of these depends on the grant.",
         ),
         Look(
-            InPage("Exchange the refresh token for new tokens"),
+            Request("POST /token grant_type=refresh_token"),
             "The provider refuses: `invalid_grant`.",
         ),
     ],
