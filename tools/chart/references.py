@@ -203,7 +203,8 @@ class Deployment:
             one, _, spec = pod
             words = []
             for container in spec["containers"]:
-                words += [variable.get("value", "") for variable in container.get("env", [])]
+                # JAEGER_URL is a link for browsers.
+                words += [variable.get("value", "") for variable in container.get("env", []) if variable["name"] != "JAEGER_URL"]
                 words += container.get("args", [])
             if any(volume["name"] == "redis" for volume in spec.get("volumes", [])):
                 words += [f"http://{s['metadata']['name']}:6379" for s in self.of("Service") if s["metadata"]["name"].endswith("-redis")]

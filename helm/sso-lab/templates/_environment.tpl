@@ -43,8 +43,22 @@ the variables that end in _FILE name these files.
 {{- end }}
 - {name: DRAIN_NOTICE, value: {{ printf "%ds" ($values.drain.noticeSeconds | int) }}}
 - {name: DRAIN_TIMEOUT, value: {{ printf "%ds" ($values.drain.timeoutSeconds | int) }}}
-{{- with $values.weaken }}
+{{- $isLive := include "sso-lab.liveDiagram" .root }}
+{{- if or $values.weaken $isLive }}
 - {name: LAB, value: "1"}
+{{- end }}
+{{- if $isLive }}
+- {name: LAB_SECRET_FILE, value: /etc/sso-lab/lab/lab-secret}
+{{- if ne .key "lab" }}
+- {name: LAB_OTLP_ENDPOINT, value: "{{ $at }}-lab:8080"}
+{{- else }}
+- {name: LAB_OFFERS, value: {{ include "sso-lab.labOffers" .root | quote }}}
+{{- with $values.lab.liveDiagram.jaegerUrl }}
+- {name: JAEGER_URL, value: {{ . | quote }}}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with $values.weaken }}
 - {name: WEAKEN, value: {{ join "," . | quote }}}
 {{- end }}
 {{- with include "sso-lab.otlpEndpoint" .root }}
@@ -246,6 +260,14 @@ the variables that end in _FILE name these files.
       - {key: api-1-keys.json, path: api-1-keys.json}
 {{- end }}
 {{- end }}
+{{- if include "sso-lab.liveDiagram" .root }}
+- name: lab
+  secret:
+    secretName: {{ include "sso-lab.labSecret" .root }}
+    defaultMode: 0440
+    items:
+      - {key: lab-secret, path: lab-secret}
+{{- end }}
 {{- if include "sso-lab.hasCa" .root }}
 {{ include "sso-lab.caVolume" .root }}
 {{- end }}
@@ -283,6 +305,9 @@ the variables that end in _FILE name these files.
 {{- end }}
 {{- if and (eq .key "api1") .root.Values.api1.keysSecret }}
 - {name: api-keys, mountPath: /etc/sso-lab/api-keys, readOnly: true}
+{{- end }}
+{{- if include "sso-lab.liveDiagram" .root }}
+- {name: lab, mountPath: /etc/sso-lab/lab, readOnly: true}
 {{- end }}
 {{- if include "sso-lab.hasCa" .root }}
 - {name: ca, mountPath: /etc/sso-lab/ca, readOnly: true}

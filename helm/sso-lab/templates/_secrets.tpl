@@ -115,6 +115,9 @@ result is empty if you bring all of them.
 {{- end -}}
 {{- $secrets = append $secrets (dict "name" $name.idp "keys" $keys) -}}
 {{- end -}}
+{{- if and (include "sso-lab.liveDiagram" .) (not .Values.lab.liveDiagram.existingSecret) -}}
+{{- $secrets = append $secrets (dict "name" (include "sso-lab.labSecret" .) "keys" (dict "lab-secret" (dict "kind" "token"))) -}}
+{{- end -}}
 {{- /* No pod mounts the authority. If you bring the Secrets of both services, mTLS needs nothing of it. */ -}}
 {{- $from := include "sso-lab.authority" . -}}
 {{- $mtls := and .Values.mtls.enabled (not (and $brings.idp $brings.api1)) -}}

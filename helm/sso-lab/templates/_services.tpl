@@ -11,11 +11,12 @@ secret  the files mounted from the Secret at /var/lib/sso-lab. A pod stays in
         ContainerCreating until each key exists in the Secret.
 */}}
 {{- define "sso-lab.services" -}}
+{{- $lab := ternary ", lab.http" "" (not (empty (include "sso-lab.liveDiagram" .))) -}}
 idp:
   component: idp
   ports: {http: 8081, grpc: 9081, {{ if .Values.mtls.enabled }}mtls: 8481, {{ end }}metrics: 9101}
   sites: {idp: http}
-  calls: [app1.http, app2.http]
+  calls: [app1.http, app2.http{{ $lab }}]
   store: true
   secret:
     name: {{ include "sso-lab.secretName" (dict "root" . "key" "idp") }}
@@ -25,7 +26,7 @@ app1:
   component: app1-bff
   ports: {http: 8082, metrics: 9102}
   sites: {app1: http}
-  calls: [idp.http, api1.http, api2.grpc{{ if include "sso-lab.appsByMtls" . }}, idp.mtls, api1.mtls{{ end }}]
+  calls: [idp.http, api1.http, api2.grpc{{ if include "sso-lab.appsByMtls" . }}, idp.mtls, api1.mtls{{ end }}{{ $lab }}]
   store: true
   secret:
     name: {{ include "sso-lab.secretName" (dict "root" . "key" "app1") }}
@@ -35,7 +36,7 @@ app2:
   component: app2-bff
   ports: {http: 8083, metrics: 9103}
   sites: {app2: http}
-  calls: [idp.http, api1.http, api2.grpc{{ if include "sso-lab.appsByMtls" . }}, idp.mtls, api1.mtls{{ end }}]
+  calls: [idp.http, api1.http, api2.grpc{{ if include "sso-lab.appsByMtls" . }}, idp.mtls, api1.mtls{{ end }}{{ $lab }}]
   store: true
   secret:
     name: {{ include "sso-lab.secretName" (dict "root" . "key" "app2") }}
@@ -45,7 +46,7 @@ api1:
   component: api-1
   ports: {http: 8084, {{ if .Values.mtls.enabled }}mtls: 8484, {{ end }}metrics: 9104}
   sites: {api1: http}
-  calls: [idp.http, idp.grpc, api2.http, api2.grpc]
+  calls: [idp.http, idp.grpc, api2.http, api2.grpc{{ $lab }}]
   store: true
   secret:
     name: {{ include "sso-lab.secretName" (dict "root" . "key" "api1") }}
@@ -54,7 +55,7 @@ api2:
   component: api-2
   ports: {http: 8085, grpc: 9085, metrics: 9105}
   sites: {api2: http}
-  calls: [idp.http]
+  calls: [idp.http{{ $lab }}]
   store: true
 {{- with include "sso-lab.api2Files" . | fromYamlArray }}
   secret:
@@ -68,6 +69,41 @@ lab:
   sites: {lab: http, spa: spa, evil: evil}
   calls: []
 {{- end }}
+{{- end -}}
+
+{{/*
+Not empty if the lab has the live diagram. Each service then shares a secret with the lab and
+sends it the spans of journeys.
+*/}}
+{{- define "sso-lab.liveDiagram" -}}
+{{- with .Values.lab.liveDiagram -}}
+{{- if .enabled -}}
+{{- if not $.Values.lab.enabled -}}
+{{- fail "lab.liveDiagram.enabled needs lab.enabled" -}}
+{{- end -}}
+{{- $settings := include "sso-lab.settings" (dict "root" $ "key" "lab") | fromYaml -}}
+{{- if or $settings.autoscaling.enabled (gt ($settings.replicas | int) 1) -}}
+{{- fail "lab.liveDiagram.enabled needs one pod of the lab, because it keeps journeys in its memory: set lab.replicas to 1 and lab.autoscaling.enabled to false" -}}
+{{- end -}}
+true
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The Secret that the lab shares with all services. */}}
+{{- define "sso-lab.labSecret" -}}
+{{- default (printf "%s-lab" (include "sso-lab.fullname" .)) .Values.lab.liveDiagram.existingSecret -}}
+{{- end -}}
+
+{{/* What this deployment offers to the scenarios (LAB_OFFERS). */}}
+{{- define "sso-lab.labOffers" -}}
+{{- $offers := list -}}
+{{- if .Values.bff.sessionModeChoice -}}
+{{- $offers = append $offers "choice" -}}
+{{- if include "sso-lab.appsByMtls" . -}}{{- $offers = append $offers "certificate" -}}{{- end -}}
+{{- end -}}
+{{- if eq .Values.api2.tokens "opaque" -}}{{- $offers = append $offers "opaque-tokens" -}}{{- end -}}
+{{- $offers | join "," -}}
 {{- end -}}
 
 {{/* The names under which callers in the cluster reach a service. (dict "root" $ "component" "idp") */}}
