@@ -59,6 +59,13 @@ impl Jar {
         &self.refused
     }
 
+    /// Adds `cookie`, in place of one of the same host, name and path.
+    pub fn put(&mut self, cookie: Cookie) {
+        let key = |one: &Cookie| (one.host.clone(), one.name.clone(), one.path.clone());
+        self.cookies.retain(|old| key(old) != key(&cookie));
+        self.cookies.push(cookie);
+    }
+
     /// Deletes a host's cookie.
     pub fn remove(&mut self, host: &str, name: &str) {
         self.cookies

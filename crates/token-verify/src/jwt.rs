@@ -76,6 +76,11 @@ impl<'a> UnverifiedJwt<'a> {
         })
     }
 
+    /// Whether it says that nobody signed it (RFC 7518 §3.6).
+    pub(crate) fn is_unsigned(&self) -> bool {
+        self.header.alg.eq_ignore_ascii_case("none") && self.signature.is_empty()
+    }
+
     /// The key that the header states (`jwk`). Only for a proof that its sender has the
     /// key (RFC 9449 §4.2): it says nothing about who that is.
     pub(crate) fn embedded_key(&self) -> Option<Value> {

@@ -4,8 +4,13 @@
 use std::sync::Arc;
 
 use kit::{
-    admission::Admission, clock::Clock, config::Sites, listeners::Sockets, metrics::Metrics,
-    readiness::Readiness, shutdown::Shutdown,
+    admission::Admission,
+    clock::Clock,
+    config::{Sites, Weaknesses},
+    listeners::Sockets,
+    metrics::Metrics,
+    readiness::Readiness,
+    shutdown::Shutdown,
 };
 use store::SharedStore;
 use web_kit::{client::TrustedProxies, server::HttpServer, trace};
@@ -47,6 +52,8 @@ pub struct ResourceServer {
     pub sites: Sites,
     /// Proxies whose forwarding header is accepted.
     pub trusted_proxies: TrustedProxies,
+    /// Defences that a lab has switched off.
+    pub weaknesses: Weaknesses,
 }
 
 impl ResourceServer {
@@ -68,6 +75,7 @@ impl ResourceServer {
                 quota: ProofQuota::default(),
                 nonces: self.nonces.clone(),
             })
+            .weakened(self.weaknesses)
     }
 
     /// The server of the HTTP port, and of an mTLS port beside it.

@@ -26,7 +26,7 @@ use aws_lc_rs::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use kit::{
     clock::{Clock, Timestamp},
-    config::Sites,
+    config::{Sites, Weaknesses},
 };
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -268,6 +268,7 @@ impl TestIssuer {
             workers: 1,
             sites: Sites::default(),
             trusted_proxies: TrustedProxies::default(),
+            weaknesses: Weaknesses::default(),
         }
     }
 

@@ -169,6 +169,7 @@ impl Config {
             workers: common.workers,
             sites: addresses.sites(),
             trusted_proxies: trusted_proxies?,
+            weaknesses: common.weaknesses,
         };
         Some(Self {
             server,

@@ -102,6 +102,7 @@ impl Config {
             workers: common.workers,
             sites: addresses.sites(),
             trusted_proxies: trusted_proxies?,
+            weaknesses: common.weaknesses,
         };
         Some(Self { server })
     }

@@ -2,6 +2,7 @@
 //! attacker's site. Each has its own host name, port and HTTP server. They call no other
 //! service. The live diagram keeps its journeys in memory; nothing else is kept.
 
+mod attacks;
 pub mod evil;
 mod journey;
 mod scenarios;
@@ -19,6 +20,7 @@ use kit::{
     journey::JourneyKeys,
     listeners::Listeners,
     metrics::Metrics,
+    net::{AddressOverrides, Trust},
     readiness::Readiness,
     running::Running,
 };
@@ -64,6 +66,10 @@ pub struct Config {
     pub journeys: Option<Arc<JourneyKeys>>,
     /// Where the spans of a journey are shown too.
     pub jaeger_url: Option<String>,
+    /// What the https connections of the attacks trust.
+    pub trust: Trust,
+    /// Services that the attacks reach at another address than their public one.
+    pub reach: AddressOverrides,
 }
 
 impl Config {
@@ -92,6 +98,8 @@ impl Config {
             offers: Offers::default(),
             journeys: common.lab.as_ref().map(|lab| Arc::clone(&lab.keys)),
             jaeger_url: jaeger_url.flatten(),
+            trust: common.trust.clone(),
+            reach: AddressOverrides::default(),
         })
     }
 }

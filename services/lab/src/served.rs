@@ -23,6 +23,8 @@ pub(crate) fn config() -> Config {
         offers: crate::Offers::default(),
         journeys: None,
         jaeger_url: None,
+        trust: kit::net::Trust::default(),
+        reach: kit::net::AddressOverrides::default(),
     }
 }
 

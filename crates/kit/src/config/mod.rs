@@ -14,6 +14,7 @@ mod redis;
 mod sites;
 mod tls;
 mod trust;
+mod waivers;
 mod weaken;
 
 use std::{
@@ -40,6 +41,7 @@ use secrecy::SecretString;
 pub use sites::{Site, Sites};
 pub use tls::{TlsArgs, TlsSettings};
 pub use trust::TrustArgs;
+pub use waivers::Waivers;
 pub use weaken::{Weakness, Weaknesses};
 
 use crate::files;

@@ -160,8 +160,13 @@ impl LiveDiagram {
         answer
     }
 
+    /// Whether `req` comes from a page of this site.
+    pub(crate) fn is_own_page(&self, req: &HttpRequest) -> bool {
+        is_own_page(req.headers(), self.keys.lab_url())
+    }
+
     /// The journey of this browser, if it goes on.
-    pub(super) fn journey(&self, req: &HttpRequest) -> Option<Journey> {
+    pub(crate) fn journey(&self, req: &HttpRequest) -> Option<Journey> {
         let journey = self.named(req)?;
         self.journeys.find(journey.tag()).map(|_| journey)
     }

@@ -14,6 +14,7 @@ use web_kit::ui::{self, Site};
 
 use crate::{
     Config,
+    attacks::{self, AttackContext},
     journey::{self, LiveDiagram},
     scenarios::{self, Scenarios},
 };
@@ -35,7 +36,13 @@ pub(crate) fn site_of(
     let page = Data::new(StartPage::new(config));
     let live = LiveDiagram::start(config, deps);
     let live = live.map(|live| (live, Scenarios::new(config)));
-    move |cfg| routes(cfg, page.clone(), live.clone())
+    let attacks = AttackContext::new(config, deps).map(Data::new);
+    move |cfg| {
+        if let Some(((live, _), attacks)) = live.as_ref().zip(attacks.as_ref()) {
+            attacks::calls(cfg, attacks.clone(), Data::from(Arc::clone(live)));
+        }
+        routes(cfg, page.clone(), live.clone());
+    }
 }
 
 /// What there is only with the live diagram.

@@ -60,6 +60,14 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "The outcome of a step: `ok`, or the failure, as the protocol's error code where one exists. Any other value than `ok` also sets the span's status to error",
     ),
     of(
+        "sso.attack",
+        "The attack that the attacker's program runs ([lab.md](lab.md))",
+    ),
+    of(
+        "sso.weakness",
+        "The weakness of the journey or of the process ([lab.md](lab.md)) that let a request pass whose check had failed",
+    ),
+    of(
         "sso.credential",
         "How the app got the credential of the call: `refresh`, `token_exchange`, `client_credentials`, `jwt_bearer`, `mtls`, `api_key` or `identity_header`",
     ),

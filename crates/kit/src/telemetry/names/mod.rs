@@ -45,6 +45,8 @@ pub const CALLER: &str = "sso.caller";
 pub const REQUEST_ITEMS: &str = "sso.request";
 /// What was answered, in a journey.
 pub const RESPONSE_ITEMS: &str = "sso.response";
+/// The weakness that let a request pass whose check had failed.
+pub const WEAKNESS: &str = "sso.weakness";
 /// The outcome of the step.
 pub const OUTCOME: &str = "sso.outcome";
 /// The outcome of a successful step.

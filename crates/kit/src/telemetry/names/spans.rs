@@ -145,6 +145,9 @@ spans! {
         "The page keeps its tokens in memory", "", Browser => Browser, [];
     PAGE_FORGET = "page.forget",
         "The page deletes its tokens", "", Browser => Browser, [];
+    ATTACK = "attack.program",
+        "A program of the attacker runs an attack of the lab", "RFC 9700 §4", Own => Own,
+        ["sso.attack", "sso.outcome"];
     STORE = "store",
         "One command to the store, or one script", "", Own => Store, ["db.system.name", "db.operation.name", "db.collection.name"];
 }

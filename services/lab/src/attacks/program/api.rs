@@ -1,0 +1,41 @@
+//! What the attacker learns from an API's answer.
+
+use headless_browser::Response;
+use serde_json::Value;
+
+use super::{
+    outcome::{End, NotRun, StoppedBy},
+    person::unexpected,
+};
+
+/// The audience of API-1.
+pub(super) const API1: &str = "https://api-1";
+
+/// How a call of API-1's `/whoami` ended for the attacker, who wanted to be taken for `sub`.
+pub(super) fn end_at_api(
+    answer: &Response,
+    sub: &str,
+    check: &'static str,
+    rule: &'static str,
+) -> Result<End, NotRun> {
+    let said = answer.json().unwrap_or_default();
+    match answer.status {
+        200 if said["sub"] == sub => Ok(End::Succeeded),
+        401 => Ok(End::Stopped(StoppedBy {
+            service: "api-1",
+            check,
+            rule,
+            said: words(&said).to_owned(),
+        })),
+        _ => Err(unexpected(answer)),
+    }
+}
+
+/// The sentence of a problem document (RFC 9457) or of an OAuth error.
+pub(super) fn words(said: &Value) -> &str {
+    let of = |name: &str| said[name].as_str().filter(|text| !text.is_empty());
+    let said = of("detail").or_else(|| of("error_description"));
+    said.or_else(|| of("error"))
+        .or_else(|| of("title"))
+        .unwrap_or_default()
+}
