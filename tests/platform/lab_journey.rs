@@ -66,13 +66,13 @@ const ORDER: &[&str] = &[
 ];
 
 /// All services in one process.
-struct OneProcess {
+pub(crate) struct OneProcess {
     child: Child,
     addresses: Addresses,
 }
 
 impl OneProcess {
-    async fn start(folder: &Path, flags: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(folder: &Path, flags: &[&str], environment: &[(&str, &str)]) -> Self {
         let offset = free_offset(1);
         let port = offset.to_string();
         let flags = [&["--port-offset", &*port], flags].concat();
@@ -87,7 +87,7 @@ impl OneProcess {
         Self { child, addresses }
     }
 
-    fn url(&self, site: Site) -> String {
+    pub(crate) fn url(&self, site: Site) -> String {
         self.addresses.url(site)
     }
 }

@@ -41,6 +41,7 @@ mod identity_header;
 mod idp_restarts;
 mod interop_jaeger;
 mod kube_secrets;
+mod lab_attacks;
 mod lab_journey;
 mod large_cookies;
 mod largest_user;

@@ -79,7 +79,7 @@ pub async fn build(
         auth: config.auth.clone(),
         redirect_uri: format!("{origin}{CALLBACK}"),
     };
-    let provider = Provider::new(provider, &deps, meters.clone());
+    let provider = Provider::new(provider, &deps, meters.clone()).weakened(config.weaknesses);
     let provider = Arc::new(provider.proving(prover));
     let jwks = provider.jwks().clone();
     tokio::spawn(jwks.keep_fresh(deps.shutdown.clone()));

@@ -17,7 +17,7 @@ mod types;
 
 use std::sync::Arc;
 
-use kit::{Deps, clock::Clock, random::Random};
+use kit::{Deps, clock::Clock, config::Weaknesses, random::Random};
 use oauth_types::{BadMember, ErrorCode};
 use oidc_http::Backchannel;
 use openidconnect::{
@@ -61,6 +61,7 @@ pub(crate) struct Provider {
     /// The provider's keys.
     jwks: Arc<Jwks>,
     discovery: OnceCell<Discovery>,
+    weaknesses: Weaknesses,
 }
 
 /// The result of discovery, and the client made from it.
@@ -89,6 +90,7 @@ impl Provider {
             random: deps.random.clone(),
             meters,
             discovery: OnceCell::new(),
+            weaknesses: Weaknesses::default(),
         }
     }
 
@@ -96,6 +98,12 @@ impl Provider {
     #[must_use]
     pub(crate) fn proving(self, prover: Option<Prover>) -> Self {
         Self { prover, ..self }
+    }
+
+    /// Lets pass what a lab has switched off.
+    #[must_use]
+    pub(crate) fn weakened(self, weaknesses: Weaknesses) -> Self {
+        Self { weaknesses, ..self }
     }
 
     /// What proves possession of the app's key, if its tokens are bound to one.

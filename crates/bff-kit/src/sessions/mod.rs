@@ -144,7 +144,16 @@ impl Sessions {
     /// Begins a session under a new id, in the mode of its record.
     pub(crate) async fn begin(&self, record: &Record) -> Result<Begun, SessionError> {
         let id = SessionId::new(&*self.random);
-        self.backing(record.about.mode).begin(&id, record).await
+        self.begin_as(&id, record).await
+    }
+
+    /// The same under the id `id`.
+    pub(crate) async fn begin_as(
+        &self,
+        id: &SessionId,
+        record: &Record,
+    ) -> Result<Begun, SessionError> {
+        self.backing(record.about.mode).begin(id, record).await
     }
 
     /// Calls `handler` with the live session of `req`. Returns the response with all

@@ -1,5 +1,6 @@
 //! The authorization code grant (RFC 6749 §4.1.3, RFC 7636 §4.6).
 
+use kit::config::{Waivers, Weakness, Weaknesses};
 use oauth_types::{Params, TokenResponse, pkce};
 
 use super::new_grant::{self, FirstTokens};
@@ -39,7 +40,7 @@ pub(super) async fn redeem(
         return Err(unknown());
     }
     check_redirect_uri(client, request, params)?;
-    check_pkce(request, params)?;
+    check_pkce(idp.weaknesses, request, params)?;
     check_key(request, binding)?;
     let granted = Granted::by(request, &login.sub);
     let permit = Permit::of_grant(idp, client, &granted)?;
@@ -85,11 +86,16 @@ fn check_redirect_uri(
 }
 
 /// RFC 7636 §4.6; RFC 9700 §2.1.1: a verifier without a challenge is refused too.
-fn check_pkce(request: &AuthorizationRequest, params: &Params) -> Result<(), OAuthError> {
+fn check_pkce(
+    weaknesses: Weaknesses,
+    request: &AuthorizationRequest,
+    params: &Params,
+) -> Result<(), OAuthError> {
+    let waived = |weakness| Waivers::one(weaknesses, weakness);
     match (&request.code_challenge, params.one("code_verifier")?) {
         (None, None) => Ok(()),
         (Some(challenge), Some(verifier)) if pkce::is_verifier(verifier) => {
-            if pkce::matches(verifier, challenge) {
+            if pkce::matches(verifier, challenge) || waived(Weakness::NoPkceCheck) {
                 Ok(())
             } else {
                 Err(OAuthError::grant(
@@ -103,6 +109,7 @@ fn check_pkce(request: &AuthorizationRequest, params: &Params) -> Result<(), OAu
         (Some(_), None) => Err(OAuthError::grant(
             "code_verifier is missing (RFC 7636 section 4.5).",
         )),
+        (None, Some(_)) if waived(Weakness::PkceOptional) => Ok(()),
         (None, Some(_)) => Err(OAuthError::grant(
             "code_verifier without a code_challenge (RFC 9700 section 2.1.1).",
         )),

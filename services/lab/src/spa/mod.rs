@@ -11,6 +11,7 @@ use actix_web::{
 pub(crate) use journey::MAX_REPORT;
 use journey::PageJourneys;
 use kit::{Deps, config::Problems, listeners::Listeners, running::Running};
+pub(crate) use page::CLIENT_ID;
 use page::SpaPages;
 use web_kit::ui::{self, Site};
 

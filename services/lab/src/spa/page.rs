@@ -18,7 +18,7 @@ use web_kit::ui::{
 use crate::Config;
 
 /// The client at the provider: public, PKCE.
-const CLIENT_ID: &str = "my_spa";
+pub(crate) const CLIENT_ID: &str = "my_spa";
 /// The audience of its access tokens.
 const AUDIENCE: &str = "https://api-1";
 /// The scopes that it requests.

@@ -148,6 +148,8 @@ spans! {
     ATTACK = "attack.program",
         "A program of the attacker runs an attack of the lab", "RFC 9700 §4", Own => Own,
         ["sso.attack", "sso.outcome"];
+    ATTACK_CLIENT = "attack.client",
+        "The victim's app asks for tokens; a program of the lab plays its part", "RFC 6749 §2.1", Own => Own, [];
     STORE = "store",
         "One command to the store, or one script", "", Own => Store, ["db.system.name", "db.operation.name", "db.collection.name"];
 }

@@ -83,7 +83,7 @@ pub fn check(
     response_type::check(params)?;
     let state = params.one("state")?.map(str::to_owned);
     let nonce = bounds::nonce(params)?;
-    let code_challenge = pkce::code_challenge(client, params)?;
+    let code_challenge = pkce::code_challenge(client, params, idp.weaknesses)?;
     let dpop_jkt = dpop::key(params, proven)?;
     let (scope, audiences) = requested_access(idp, client, params)?;
     let prompt = prompt::prompts(params)?;

@@ -26,18 +26,14 @@ pub(super) async fn run(stage: &mut Stage<'_>) -> Result<End, NotRun> {
         "calls API-1 with the forged token.",
         format!("API-1 answers {}.", answer.status),
     );
-    end_at_api(
-        &answer,
-        &sub,
-        span::TOKEN_CHECK,
-        "RFC 8725 §3.1: an API accepts only the algorithms that it expects",
-    )
+    let rule = "RFC 8725 §3.1: an API accepts only the algorithms that it expects";
+    end_at_api(&answer, &sub, ("api-1", span::TOKEN_CHECK), rule)
 }
 
 /// Alice's sub, which is no secret: apps and APIs show it.
 async fn victims_sub(stage: &mut Stage<'_>) -> Result<String, NotRun> {
     let app = stage.url(Site::App1, "");
-    stage.victim.sign_in(&app).await?;
+    stage.victim.sign_in(&app, &format!("{app}/login")).await?;
     let session = stage.victim.session(&app).await?;
     let sub = session["user"]["sub"]
         .as_str()

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::outcome::NotRun;
-use crate::Config;
+use crate::{Config, Offers};
 
 /// How many attacks run at the same time.
 const AT_ONCE: usize = 4;
@@ -31,6 +31,7 @@ pub(crate) struct AttackContext {
     pub(super) transport: Transport,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
+    pub(super) offers: Offers,
     demo_users: bool,
     running: Mutex<HashSet<JourneyTag>>,
     slots: Semaphore,
@@ -51,6 +52,7 @@ impl AttackContext {
             },
             clock: Arc::clone(&deps.clock),
             random: Arc::clone(&deps.random),
+            offers: config.offers,
             demo_users: config.demo_users,
             running: Mutex::default(),
             slots: Semaphore::new(AT_ONCE),

@@ -6,10 +6,18 @@
 mod alg_none;
 mod api;
 mod call;
+mod code;
+mod code_injection;
 mod context;
+mod id_token_at_api;
 mod outcome;
 mod person;
+mod pkce_downgrade;
+mod session_fixation;
+mod spa;
 mod stage;
+mod stolen_refresh_token;
+mod wrong_audience;
 
 use kit::{config::Weakness, journey::Journey};
 
@@ -112,7 +120,13 @@ pub(crate) async fn run(
 /// Runs it inside the span of the attacker's program.
 async fn act(attack: Program, stage: &mut Stage<'_>) -> Result<End, NotRun> {
     match attack {
+        Program::CodeInjection => code_injection::run(stage).await,
+        Program::PkceDowngrade => pkce_downgrade::run(stage).await,
+        Program::StolenRefreshToken => stolen_refresh_token::run(stage).await,
+        Program::IdTokenAtApi => id_token_at_api::run(stage).await,
+        Program::WrongAudience => wrong_audience::run(stage).await,
         Program::AlgNone => alg_none::run(stage).await,
+        Program::SessionFixation => session_fixation::run(stage).await,
         _ => Err(NotRun::new("This version has no such attack.")),
     }
 }

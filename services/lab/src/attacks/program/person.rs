@@ -1,14 +1,17 @@
 //! A person with a browser: alice, the victim, or bob, the attacker.
 
-use headless_browser::{Browser, Error, Form, MAX_REDIRECTS, Page, Response};
+use headless_browser::{Browser, Cookie, Error, Form, MAX_REDIRECTS, Page, Response, SameSite};
 use kit::net::why;
 use reqwest::Method;
 use serde_json::Value;
+use url::Url;
 
 use super::outcome::NotRun;
 
 /// The maximum number of the provider's pages in a login, such as sign-in and consent.
 const MAX_PAGES: usize = 4;
+/// The maximum number of redirects between an app and the provider.
+const MAX_HOPS: usize = 4;
 
 /// A person with a browser.
 pub(super) struct Person {
@@ -51,32 +54,64 @@ impl Person {
         answer.map_err(not_reached)
     }
 
-    /// Signs in at the app at `app`.
-    pub(super) async fn sign_in(&mut self, app: &str) -> Result<(), NotRun> {
-        self.open(&format!("{app}/login")).await?;
+    /// Gives the browser the cookie `name` of `host`.
+    pub(super) fn plant(&self, host: &str, name: &str, value: &str) {
+        plant(&self.browser, host, name, value);
+    }
+
+    /// Signs in at the app at `app`, whose login has this address.
+    pub(super) async fn sign_in(&mut self, app: &str, login: &str) -> Result<(), NotRun> {
+        self.open(login).await?;
         self.through_the_pages().await?;
         let page = self.page()?;
         let is_home = page.status() == 200 && page.url().as_str().starts_with(app);
         is_home.then_some(()).ok_or_else(|| unexpected(page.last()))
     }
 
-    /// Fills in the provider's forms until it shows none.
-    pub(super) async fn through_the_pages(&mut self) -> Result<(), NotRun> {
-        for _ in 0..MAX_PAGES {
-            let Some(form) = self.form() else {
-                return Ok(());
+    /// Opens `url` and goes through the provider's pages until a redirect leads to an
+    /// address that begins with `end`, which the browser does not open.
+    pub(super) async fn until(&mut self, url: &str, end: &str) -> Result<Url, NotRun> {
+        let mut next = url.to_owned();
+        for _ in 0..MAX_PAGES + MAX_HOPS {
+            self.browser.goto(&next, 0).await.map_err(not_reached)?;
+            if let Some(form) = self.filled_form()? {
+                self.browser.submit(&form, 0).await.map_err(not_reached)?;
+            }
+            let page = self.page()?;
+            let Some(location) = page.location() else {
+                return Err(unexpected(page.last()));
             };
-            let form = if form.has("password") {
-                let fields = [("username", self.username), ("password", self.password)];
-                let filled = form.fill(&fields);
-                filled.map_err(|error| NotRun::new(error.to_string()))?
-            } else {
-                form
+            if location.as_str().starts_with(end) {
+                return Ok(location);
+            }
+            next = location.into();
+        }
+        Err(unexpected(self.page()?.last()))
+    }
+
+    /// Fills in the provider's forms until it shows none.
+    async fn through_the_pages(&mut self) -> Result<(), NotRun> {
+        for _ in 0..MAX_PAGES {
+            let Some(form) = self.filled_form()? else {
+                return Ok(());
             };
             let submitted = self.browser.submit(&form, MAX_REDIRECTS).await;
             submitted.map_err(not_reached)?;
         }
         Err(unexpected(self.page()?.last()))
+    }
+
+    /// The form of the provider's page, with the name and the password if it asks for them.
+    fn filled_form(&self) -> Result<Option<Form>, NotRun> {
+        let Some(form) = self.form() else {
+            return Ok(None);
+        };
+        if !form.has("password") {
+            return Ok(Some(form));
+        }
+        let filled = form.fill(&[("username", self.username), ("password", self.password)]);
+        let filled = filled.map_err(|error| NotRun::new(error.to_string()));
+        filled.map(Some)
     }
 
     /// The form of the provider's page, if it shows one.
@@ -107,6 +142,14 @@ impl Person {
             let _ = self.browser.submit(&form, MAX_REDIRECTS).await;
         }
     }
+}
+
+/// Gives `browser` the cookie `name` of `host`.
+pub(super) fn plant(browser: &Browser, host: &str, name: &str, value: &str) {
+    let mut cookie = Cookie::new(host, name, value);
+    (cookie.secure, cookie.http_only) = (true, true);
+    cookie.same_site = SameSite::Lax;
+    browser.edit_jar(|jar| jar.put(cookie));
 }
 
 /// The body of `answer` as JSON, if its status is 200.

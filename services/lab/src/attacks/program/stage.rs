@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use headless_browser::{Browser, Cookie, Response};
+use headless_browser::{Browser, Response};
 use kit::{
     config::Site,
     journey::{COOKIE, Journey, Settings},
@@ -14,12 +14,13 @@ use reqwest::{
     header::{HeaderMap, HeaderValue},
 };
 use tracing::field::Empty;
+use url::form_urlencoded;
 
 use super::{
     Program,
     context::AttackContext,
     outcome::{End, NotRun, Outcome, Step, Who},
-    person::{Person, not_reached},
+    person::{Person, not_reached, plant},
 };
 use crate::evil;
 
@@ -65,14 +66,10 @@ impl<'l> Stage<'l> {
         let journey = journey.with(settings);
         let browser = || {
             let browser = Browser::new(lab.transport.clone());
-            browser.edit_jar(|jar| {
-                for (site, service) in BROWSED {
-                    let value = lab.keys.cookie(&journey, service, now, &*lab.random);
-                    let mut cookie = Cookie::new(&lab.addresses.host(site), COOKIE, &value);
-                    (cookie.secure, cookie.http_only) = (true, true);
-                    jar.put(cookie);
-                }
-            });
+            for (site, service) in BROWSED {
+                let value = lab.keys.cookie(&journey, service, now, &*lab.random);
+                plant(&browser, &lab.addresses.host(site), COOKIE, &value);
+            }
             browser
         };
         Self {
@@ -121,6 +118,42 @@ impl<'l> Stage<'l> {
         answer.map_err(not_reached)
     }
 
+    /// Sends a request of the victim's app `service`, whose part the program plays.
+    pub(super) async fn call_as(
+        &mut self,
+        service: &'static str,
+        url: &str,
+        form: &[(&str, &str)],
+    ) -> Result<Response, NotRun> {
+        let context = TraceContext::root(
+            service,
+            Some(self.journey),
+            || tracing::info_span!(target: "sso", span::ATTACK_CLIENT),
+        );
+        context.in_span(self.post(url, form)).await
+    }
+
+    /// Sends a form as the attacker's program.
+    pub(super) async fn post(
+        &mut self,
+        url: &str,
+        form: &[(&str, &str)],
+    ) -> Result<Response, NotRun> {
+        let body = encoded(form);
+        self.call(Method::POST, url, &[FORM], &body).await
+    }
+
+    /// The same outside the journey, so the diagram does not show it.
+    pub(super) async fn post_unseen(
+        &mut self,
+        url: &str,
+        form: &[(&str, &str)],
+    ) -> Result<Response, NotRun> {
+        let body = encoded(form);
+        let answer = self.program.request(Method::POST, url, &[FORM], &body);
+        answer.await.map_err(not_reached)
+    }
+
     /// Calls an API with `token`, as its bearer.
     pub(super) async fn call_api(&mut self, url: &str, token: &str) -> Result<Response, NotRun> {
         let bearer = format!("Bearer {token}");
@@ -145,4 +178,12 @@ impl<'l> Stage<'l> {
         self.attacker.sign_out().await;
         Ok(Outcome::new(self.attack, self.weakened, self.steps, end?))
     }
+}
+
+/// The header of a form.
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+fn encoded(form: &[(&str, &str)]) -> String {
+    let mut encoded = form_urlencoded::Serializer::new(String::new());
+    encoded.extend_pairs(form).finish()
 }
