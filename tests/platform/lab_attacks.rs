@@ -27,6 +27,7 @@ const ATTACKS: &[(&str, &str, &str, &str)] = &[
         "any-audience any-token-type",
     ),
     ("wrong-audience", "api-2", "api.token_check", "any-audience"),
+    ("mix-up", "app1-bff", "callback.check", "no-issuer-check"),
     ("alg-none", "api-1", "api.token_check", "alg-none"),
     (
         "session-fixation",
@@ -152,4 +153,36 @@ async fn only_the_labs_page_starts_an_attack_for_a_browser_in_a_journey() {
     let mut both = [first.status, second.status];
     both.sort_unstable();
     assert_eq!(both, [200, 503]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_attackers_provider_is_there_for_a_journey_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = OneProcess::start(folder.path(), &[], &[]).await;
+    let (app1, evil) = (one.url(Site::App1), one.url(Site::Evil));
+    let login = format!("{app1}/login?provider=attacker");
+    let mut stranger = HeadlessBrowser::new();
+    let refused = stranger.raw(Method::GET, &login, &[], "").await;
+    assert_eq!(refused.status, 400, "{}", refused.body);
+    let mut cli = HeadlessBrowser::new();
+    begin(&mut cli, &one.url(Site::Lab)).await;
+    let request = cli.raw(Method::GET, &login, &[], "").await;
+    let to = request.redirect().expect("the authorization request");
+    assert!(
+        to.as_str()
+            .starts_with(&format!("{evil}/issuer/authorize?")),
+        "{to}"
+    );
+    // No attack is running, so the attacker's server sends nobody on.
+    let answer = cli.raw(Method::GET, to.as_str(), &[], "").await;
+    assert_eq!((answer.status, answer.redirect()), (400, None));
+    let without = OneProcess::start(folder.path(), &["--no-lab"], &[]).await;
+    let login = format!("{}/login?provider=attacker", without.url(Site::App1));
+    assert_eq!(stranger.raw(Method::GET, &login, &[], "").await.status, 400);
+    let metadata = "/issuer/.well-known/openid-configuration";
+    let metadata = format!("{}{metadata}", without.url(Site::Evil));
+    assert_eq!(
+        stranger.raw(Method::GET, &metadata, &[], "").await.status,
+        404
+    );
 }

@@ -50,6 +50,7 @@ async fn a_callback_while_the_provider_is_away_uses_nothing_up() {
                 mode: None,
                 credentials: crate::credentials::Chosen::default(),
                 pushes: false,
+                second_provider: false,
             },
         )
         .await

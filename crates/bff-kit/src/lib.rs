@@ -33,6 +33,7 @@ mod recent_logouts;
 mod return_to;
 mod revocation;
 mod routes;
+mod second_provider;
 mod server_timing;
 mod service;
 mod session_status;

@@ -23,14 +23,17 @@ use crate::{
     params,
     pre_session::{NewLogin, StartLoginError, StartedLogin},
     problems::{provider_failed, store_unreachable},
-    provider::ProviderError,
+    provider::{Provider, ProviderError},
     return_to::ReturnTo,
+    second_provider,
     sessions::{About, Purpose, SessionMode, Sessions},
     state::Bff,
 };
 
 /// The most bytes in `acr_values`.
 const MAX_ACR_VALUES: usize = 256;
+/// Why a login cannot start with another provider.
+const NO_PROVIDER: &str = "This app has no provider of this name.";
 /// What `prompt` may say (OIDC Core §3.1.2.1).
 const PROMPTS: [&str; 4] = ["none", "login", "consent", "select_account"];
 
@@ -47,6 +50,8 @@ struct LoginOptions {
     acr_values: Option<String>,
     mode: Option<SessionMode>,
     credentials: Chosen,
+    /// Whether it asks for the second provider of a lab.
+    second_provider: bool,
 }
 
 impl LoginOptions {
@@ -92,6 +97,7 @@ impl LoginOptions {
                 api1: chosen(API1_CREDENTIAL, &API1)?,
                 api2: chosen(API2_CREDENTIAL, &API2)?,
             },
+            second_provider: second_provider(params.get("provider"))?,
             return_to: return_to.map_err(|e| e.to_string())?,
             prompt,
             max_age: max_age.map_err(|_| "max_age is a number of seconds.")?,
@@ -101,7 +107,10 @@ impl LoginOptions {
 
     /// Whether the browser has to go to the provider even with a live session.
     const fn asks_for_more(&self) -> bool {
-        self.prompt.is_some() || self.max_age.is_some() || self.acr_values.is_some()
+        self.prompt.is_some()
+            || self.max_age.is_some()
+            || self.acr_values.is_some()
+            || self.second_provider
     }
 
     /// Whether the session of `about` is as the login chooses.
@@ -125,6 +134,15 @@ impl LoginOptions {
             .max_age
             .map(|secs| now - Duration::from_secs(secs.into()));
         if fresh { Some(now) } else { max_age }
+    }
+}
+
+/// `provider` of a login.
+fn second_provider(name: Option<&str>) -> Result<bool, String> {
+    match name {
+        None => Ok(false),
+        Some(second_provider::NAME) => Ok(true),
+        Some(_) => Err(NO_PROVIDER.to_owned()),
     }
 }
 
@@ -168,6 +186,9 @@ pub(crate) async fn login(req: HttpRequest, bff: web::Data<Bff>) -> Result<HttpR
     let credentials = bff.sessions.credentials();
     let query = req.query_string();
     let options = LoginOptions::read(query, choice, credentials, bff.weaknesses).map_err(bad)?;
+    if bff.provider_of(options.second_provider).is_none() {
+        return Err(bad(NO_PROVIDER.to_owned()));
+    }
     if let Some(name) = cookies::duplicate(&Cookies::of(&req)) {
         return Ok(web_kit::cookies::duplicate_page(&req, bff.app.site, name));
     }
@@ -208,19 +229,23 @@ async fn to_provider(
     options: &LoginOptions,
     state: &str,
 ) -> Result<(Url, SetCookies), Problem> {
+    let second = options.second_provider;
+    let provider = bff.provider_of(second).unwrap_or(&bff.provider);
     let login = NewLogin {
         return_to: options.return_to.as_str(),
         signed_in_since: options.signed_in_since(bff.clock.now()),
         mode: options.mode,
         credentials: options.credentials,
-        pushes: bff.app.request == RequestBy::Push,
+        pushes: !second && bff.app.request == RequestBy::Push,
+        second_provider: second,
     };
     let saving = bff.pre_sessions.begin(req, state, login);
     let begun = saving.instrument(kit::step!(span::PRE_SESSION)).await;
     let begun = begun.map_err(cannot_start)?;
     let redirect_uri = format!("{}{CALLBACK}", bff.origin(req));
-    let params = request_params(bff, redirect_uri, options, state, &begun);
-    let location = location(bff, params)
+    let client_id = provider.client_id().to_owned();
+    let params = request_params(client_id, redirect_uri, options, state, &begun);
+    let location = location(provider, login.pushes, params)
         .await
         .map_err(|error| provider_failed(&error))?;
     Ok((location, begun.cookies.into()))
@@ -248,7 +273,7 @@ fn redirect(location: &str) -> HttpResponse {
 
 /// The authorization request (OIDC Core §3.1.2.1, RFC 7636 §4.3).
 fn request_params(
-    bff: &Bff,
+    client_id: String,
     redirect_uri: String,
     options: &LoginOptions,
     state: &str,
@@ -256,7 +281,7 @@ fn request_params(
 ) -> Vec<(&'static str, String)> {
     let mut params = vec![
         ("response_type", "code".to_owned()),
-        ("client_id", bff.provider.client_id().to_owned()),
+        ("client_id", client_id),
         ("redirect_uri", redirect_uri),
         ("scope", audiences::scope().to_string()),
         ("state", state.to_owned()),
@@ -277,16 +302,19 @@ fn request_params(
 
 /// The URL of the authorization request. If the request is pushed, the URL contains only
 /// the client's id and the `request_uri` (RFC 9126 §4).
-async fn location(bff: &Bff, params: Vec<(&'static str, String)>) -> Result<Url, ProviderError> {
-    let discovery = bff.provider.discovery().await?;
+async fn location(
+    provider: &Provider,
+    pushes: bool,
+    mut params: Vec<(&'static str, String)>,
+) -> Result<Url, ProviderError> {
+    let discovery = provider.discovery().await?;
     let mut url = discovery.metadata.authorization_endpoint.clone();
-    let params = match bff.app.request {
-        RequestBy::Url => params,
-        RequestBy::Push => vec![
-            ("client_id", bff.provider.client_id().to_owned()),
-            ("request_uri", bff.provider.push(&params).await?),
-        ],
-    };
+    if pushes {
+        params = vec![
+            ("client_id", provider.client_id().to_owned()),
+            ("request_uri", provider.push(&params).await?),
+        ];
+    }
     url.query_pairs_mut().extend_pairs(params);
     Ok(url)
 }

@@ -107,3 +107,17 @@ fn fuzz_what_a_login_asks_for() {
         }
     });
 }
+
+#[test]
+fn another_provider_is_known_by_its_name_alone() {
+    assert!(!read("", true).unwrap().second_provider);
+    let options = read("provider=attacker", false).unwrap();
+    assert!(options.second_provider && options.asks_for_more());
+    for unknown in ["provider=", "provider=idp", "provider=ATTACKER"] {
+        let refused = read(unknown, true);
+        assert!(
+            refused.is_err() || !refused.unwrap().second_provider,
+            "{unknown}"
+        );
+    }
+}

@@ -60,6 +60,9 @@ pub(crate) struct PreSession {
     /// How the session gets credentials, where the login chose that.
     #[serde(default, skip_serializing_if = "Chosen::is_default")]
     pub(crate) credentials: Chosen,
+    /// Whether it is a login with the second provider of a lab.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) second_provider: bool,
     /// What the record is charged to; a record of an older version has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     charge: Option<Charge>,
@@ -81,6 +84,8 @@ pub(crate) struct NewLogin<'a> {
     pub(crate) credentials: Chosen,
     /// Whether its request is pushed to the provider.
     pub(crate) pushes: bool,
+    /// Whether it is a login with the second provider of a lab.
+    pub(crate) second_provider: bool,
 }
 
 /// Why a login cannot start.
@@ -112,6 +117,13 @@ pub(crate) struct Found {
     key: String,
     sealed: Bytes,
     record: PreSession,
+}
+
+impl Found {
+    /// Whether it is a login with the second provider of a lab.
+    pub(crate) const fn is_with_second_provider(&self) -> bool {
+        self.record.second_provider
+    }
 }
 
 /// Why a callback belongs to no login.
@@ -203,6 +215,7 @@ impl PreSessions {
             signed_in_since: login.signed_in_since,
             mode: login.mode,
             credentials: login.credentials,
+            second_provider: login.second_provider,
             charge: None,
             push,
         };

@@ -29,6 +29,7 @@ fn to(return_to: &str) -> NewLogin<'_> {
         mode: None,
         credentials: crate::credentials::Chosen::default(),
         pushes: false,
+        second_provider: false,
     }
 }
 

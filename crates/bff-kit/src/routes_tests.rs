@@ -79,6 +79,7 @@ pub(super) fn setup_at(issuer: Issuer, request: RequestBy) -> Setup {
         request,
     };
     let bff = Bff {
+        second_provider: None,
         weaknesses: kit::config::Weaknesses::default(),
         app,
         addresses: Addresses::default(),

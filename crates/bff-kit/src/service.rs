@@ -22,6 +22,7 @@ use crate::{
     proxy::{MAX_BODY, UpstreamUrls, Upstreams},
     recent_logouts::RecentLogouts,
     routes::{routes, trace_from},
+    second_provider,
     sessions::{SessionParts, SessionSettings, Sessions},
     state::Bff,
     used_logout_tokens::UsedLogoutTokens,
@@ -73,18 +74,32 @@ pub async fn build(
         admission: kit::admission::Admission::of_process(),
         metrics_at: listeners.metrics,
     };
+    let redirect_uri = format!("{origin}{CALLBACK}");
+    let second = config.second_issuer.clone().map(|issuer| {
+        let (id, meters) = (app.client_id, meters.clone());
+        Arc::new(second_provider::provider(
+            issuer,
+            id,
+            &redirect_uri,
+            &deps,
+            meters,
+        ))
+    });
     let provider = ProviderSettings {
         issuer: config.issuer.clone(),
         client_id: app.client_id.to_owned(),
         auth: config.auth.clone(),
-        redirect_uri: format!("{origin}{CALLBACK}"),
+        redirect_uri,
     };
     let provider = Provider::new(provider, &deps, meters.clone()).weakened(config.weaknesses);
     let provider = Arc::new(provider.proving(prover));
     let jwks = provider.jwks().clone();
     tokio::spawn(jwks.keep_fresh(deps.shutdown.clone()));
     let bff = assemble(config, provider.clone(), &store, deps, &masters, meters);
-    let bff = web::Data::new(bff);
+    let bff = web::Data::new(Bff {
+        second_provider: second,
+        ..bff
+    });
     let running = server.serve(listeners.http, move |cfg| {
         let upstreams = web::Data::new(Upstreams::new(&urls));
         routes(cfg, bff.clone(), csrf.clone(), upstreams);
@@ -165,6 +180,7 @@ fn assemble(
         clock: deps.clock,
         random: deps.random,
         provider,
+        second_provider: None,
         pre_sessions,
         sessions: Arc::new(sessions),
         used_logout_tokens,

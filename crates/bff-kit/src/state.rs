@@ -30,6 +30,8 @@ pub(crate) struct Bff {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) provider: Arc<Provider>,
+    /// The attacker's, in a lab.
+    pub(crate) second_provider: Option<Arc<Provider>>,
     pub(crate) pre_sessions: PreSessions,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) used_logout_tokens: UsedLogoutTokens,

@@ -70,6 +70,8 @@ pub struct Config {
     pub trust: Trust,
     /// Services that the attacks reach at another address than their public one.
     pub reach: AddressOverrides,
+    /// What the attacker's authorization server does for running attacks.
+    pub traps: Arc<evil::Traps>,
 }
 
 impl Config {
@@ -100,6 +102,7 @@ impl Config {
             jaeger_url: jaeger_url.flatten(),
             trust: common.trust.clone(),
             reach: AddressOverrides::default(),
+            traps: Arc::default(),
         })
     }
 }
@@ -137,7 +140,11 @@ fn serve(
         shutdown: deps.shutdown,
         workers: config.workers,
         trusted_proxies: config.trusted_proxies.clone(),
-        trace: |_, _| trace::Origin::New,
+        trace: if service == evil::SERVICE {
+            evil::trace
+        } else {
+            |_, _| trace::Origin::New
+        },
         sites: config.addresses.sites(),
         body_limit: match service {
             start::SERVICE if config.journeys.is_some() => journey::MAX_EXPORT,

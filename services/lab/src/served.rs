@@ -1,5 +1,7 @@
 //! Helpers of tests: the responses of a site.
 
+use std::sync::Arc;
+
 use actix_web::{
     App,
     http::{Method, header},
@@ -25,6 +27,7 @@ pub(crate) fn config() -> Config {
         jaeger_url: None,
         trust: kit::net::Trust::default(),
         reach: kit::net::AddressOverrides::default(),
+        traps: Arc::default(),
     }
 }
 

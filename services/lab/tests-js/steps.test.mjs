@@ -215,6 +215,15 @@ test("what failed is the answer, or the check inside, and no request", () => {
   assert.equal(oneLine(messages[2]), "400 Bad Request, invalid_grant");
 });
 
+test("a check that a weakness let pass has failed, and says which weakness", () => {
+  const attributes = { "sso.weakness": "alg-none" };
+  const check = step({ kind: "check", name: "api.token_check", service: "api-1", from: "api-1", to: "api-1", outcome: "ok", attributes });
+  const { messages } = arrange([check]);
+  const note = messages.find((one) => one.kind === "note");
+  assert.equal(note.failed, true);
+  assert.match(oneLine(note), /weakened: alg-none$/);
+});
+
 test("2,000 steps, and steps nested deeply, are all shown", () => {
   const many = Array.from({ length: 40 }, (_, round) => JOURNEY.map((one) => ({
     ...one, trace: `${round}${one.trace}`, seq: round * 100 + one.seq, start: one.start + round * 1e8, end: one.end + round * 1e8,

@@ -19,7 +19,7 @@ use crate::{
     credentials::Chosen,
     params,
     pre_session::{NoLogin, PreSession},
-    provider::{Expected, Grant, Identity, record_outcome},
+    provider::{Expected, Grant, Identity, Provider, ProviderError, record_outcome},
     revocation::revoke,
     sessions::{Record, SessionError, SessionId, SessionMode},
     state::Bff,
@@ -31,8 +31,10 @@ pub(crate) const CALLBACK: &str = "/callback";
 const MAX_VALUE: usize = 2048;
 
 /// The login that the response belongs to, taken from the store.
-struct Taken {
+struct Taken<'b> {
     pre_session: PreSession,
+    /// Where the login began.
+    provider: &'b Provider,
     /// Whether the provider's metadata promises `iss` in each response (RFC 9207 §3).
     iss_promised: bool,
 }
@@ -62,7 +64,7 @@ pub(crate) async fn callback(req: HttpRequest, bff: web::Data<Bff>) -> HttpRespo
         let checking = check(&req, &bff, &params, state).instrument(step);
         let (checked, is_over) = checking.await;
         let finished = match checked {
-            Ok((code, pre_session)) => finish(&req, &bff, code, pre_session).await,
+            Ok((code, taken)) => finish(&req, &bff, code, taken).await,
             Err(error) => Err(error),
         };
         let mut answer = match finished {
@@ -95,18 +97,18 @@ fn duplicate(req: &HttpRequest, state: &str) -> Option<String> {
 
 /// Checks the authorization response. Returns its code and its login, and whether that
 /// login is over: then its cookie is of no more use, even if the check failed.
-async fn check<'p>(
+async fn check<'p, 'b>(
     req: &HttpRequest,
-    bff: &Bff,
+    bff: &'b Bff,
     params: &'p UniqueParams,
     state: &str,
-) -> (Result<(&'p str, PreSession), PageError>, bool) {
+) -> (Result<(&'p str, Taken<'b>), PageError>, bool) {
     let taken = take(req, bff, state).await;
     // A login that is still in the store can be completed, and needs its cookie.
     let is_over = matches!(taken, Ok(_) | Err(PageError::LoginGone));
     let checked = taken.and_then(|taken| {
-        let code = code_of(params, bff, taken.iss_promised)?;
-        Ok((code, taken.pre_session))
+        let code = code_of(params, &taken, bff.weaknesses)?;
+        Ok((code, taken))
     });
     let outcome = checked.as_ref().err().map_or(OK, PageError::outcome);
     Span::current().record("sso.outcome", outcome);
@@ -117,18 +119,28 @@ async fn finish(
     req: &HttpRequest,
     bff: &Bff,
     code: &str,
-    pre_session: PreSession,
+    taken: Taken<'_>,
 ) -> Result<HttpResponse, PageError> {
-    let redeeming = bff.provider.redeem_code(code, &pre_session.verifier);
+    let Taken {
+        pre_session,
+        provider,
+        ..
+    } = taken;
+    let redeeming = provider.redeem_code(code, &pre_session.verifier);
     let grant = redeeming.await.map_err(PageError::Code)?;
     let expected = Expected {
         nonce: &pre_session.nonce,
         signed_in_since: pre_session.signed_in_since,
     };
     let step = kit::step!(span::ID_TOKEN_CHECK, "sso.outcome" = Empty);
-    let identifying = async { record_outcome(bff.provider.identify(&grant, &expected).await) };
+    let identifying = async { record_outcome(provider.identify(&grant, &expected).await) };
     let identity = identifying.instrument(step).await;
     let identity = identity.map_err(PageError::IdToken)?;
+    if pre_session.second_provider {
+        return Err(PageError::IdToken(ProviderError::Invalid(
+            "the second provider has no users here".to_owned(),
+        )));
+    }
     let mode = pre_session.mode.unwrap_or(bff.sessions.settings().mode);
     let chosen = pre_session.credentials;
     let saving = save(req, bff, identity, &grant, (mode, chosen));
@@ -143,28 +155,27 @@ async fn finish(
 
 /// Takes the login of `state` from the store: a state can be used once. The login stays
 /// there while the provider is unreachable, because it could not be completed.
-async fn take(req: &HttpRequest, bff: &Bff, state: &str) -> Result<Taken, PageError> {
+async fn take<'b>(req: &HttpRequest, bff: &'b Bff, state: &str) -> Result<Taken<'b>, PageError> {
     let found = bff.pre_sessions.find(req, state).await?;
-    let discovery = bff
-        .provider
-        .discovery()
-        .await
-        .map_err(PageError::Provider)?;
+    let provider = bff.provider_of(found.is_with_second_provider());
+    let provider = provider.ok_or(PageError::LoginGone)?;
+    let discovery = provider.discovery().await.map_err(PageError::Provider)?;
     let iss_promised = discovery.metadata.iss_promised;
     Ok(Taken {
         pre_session: bff.pre_sessions.take(found).await?,
+        provider,
         iss_promised,
     })
 }
 
-/// The code of the response, if the response comes from the app's provider.
+/// The code of the response, if the response comes from the provider of its login.
 fn code_of<'a>(
     params: &'a UniqueParams,
-    bff: &Bff,
-    iss_promised: bool,
+    taken: &Taken<'_>,
+    weaknesses: Weaknesses,
 ) -> Result<&'a str, PageError> {
-    let (iss, issuer) = (params.get("iss"), bff.provider.issuer());
-    check_issuer(iss, issuer, iss_promised, bff.weaknesses)?;
+    let (iss, issuer) = (params.get("iss"), taken.provider.issuer());
+    check_issuer(iss, issuer, taken.iss_promised, weaknesses)?;
     if let Some(code) = params.get("error") {
         return Err(PageError::Refused(code.chars().take(64).collect()));
     }
@@ -272,5 +283,32 @@ mod tests {
         ] {
             assert!(check_issuer(Some(wrong), ISSUER, false).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn another_issuer_passes_only_where_a_lab_does_not_check_it() {
+        let check = |weaknesses: &[Weakness]| {
+            let weaknesses = weaknesses.iter().copied().collect();
+            check_issuer(Some("http://idp"), "http://evil", false, weaknesses)
+        };
+        assert!(check(&[]).is_err() && check(&[Weakness::NoNonceCheck]).is_err());
+        assert!(check(&[Weakness::NoIssuerCheck]).is_ok());
+    }
+
+    #[test]
+    fn a_session_begins_under_the_browsers_id_only_where_a_lab_keeps_it() {
+        let id = "a".repeat(43);
+        let kept = |cookie: &str, weaknesses: &[Weakness]| {
+            let cookie = format!("{}={cookie}", cookies::SESSION);
+            let request = actix_web::test::TestRequest::default();
+            let request = request.insert_header((header::COOKIE, cookie));
+            let weaknesses = weaknesses.iter().copied().collect();
+            kept_id(&request.to_http_request(), weaknesses)
+        };
+        assert_eq!(kept(&id, &[]), None);
+        assert_eq!(kept(&id, &[Weakness::LoginUnbound]), None);
+        let weakened = [Weakness::KeepSessionId];
+        assert_eq!(kept(&id, &weakened), SessionId::read(&id));
+        assert_eq!(kept("short", &weakened), None);
     }
 }

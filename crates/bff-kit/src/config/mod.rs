@@ -22,6 +22,7 @@ use crate::{
     client_auth::{ClientAuth, ClientKey},
     credentials::CredentialSettings,
     provider::AudienceBy,
+    second_provider,
     sessions::{SessionLifetimes, SessionMode},
 };
 
@@ -75,6 +76,8 @@ pub struct Config {
     pub(crate) credentials: CredentialSettings,
     /// Whether access tokens are bound to a key of the app's own.
     pub dpop: bool,
+    /// A second provider, in a lab.
+    pub(crate) second_issuer: Option<Issuer>,
     /// Where sealing keys are kept.
     pub state_dir: StateDir,
     /// Worker threads.
@@ -162,6 +165,7 @@ impl Config {
                 api_key,
             },
             dpop: dpop?,
+            second_issuer: second_provider::issuer(common),
             state_dir: common.state_dir.clone(),
             workers: common.workers,
             trusted_proxies: trusted_proxies?,

@@ -62,6 +62,8 @@ pub(crate) struct Provider {
     jwks: Arc<Jwks>,
     discovery: OnceCell<Discovery>,
     weaknesses: Weaknesses,
+    /// Who it is in telemetry.
+    party: &'static str,
 }
 
 /// The result of discovery, and the client made from it.
@@ -91,6 +93,7 @@ impl Provider {
             meters,
             discovery: OnceCell::new(),
             weaknesses: Weaknesses::default(),
+            party: "idp",
         }
     }
 
@@ -98,6 +101,12 @@ impl Provider {
     #[must_use]
     pub(crate) fn proving(self, prover: Option<Prover>) -> Self {
         Self { prover, ..self }
+    }
+
+    /// Has the name `party` in telemetry.
+    #[must_use]
+    pub(crate) fn known_as(self, party: &'static str) -> Self {
+        Self { party, ..self }
     }
 
     /// Lets pass what a lab has switched off.

@@ -71,6 +71,7 @@ impl Provider {
         let grant = grant::AUTHORIZATION_CODE;
         let span = kit::step!(
             span::CODE_EXCHANGE,
+            "sso.to" = self.party,
             "sso.grant" = grant,
             "sso.outcome" = Empty
         );

@@ -5,6 +5,7 @@ mod introspection;
 mod jwks;
 mod proofs;
 mod rules;
+mod weakened;
 
 use std::sync::Arc;
 

@@ -151,3 +151,43 @@ async fn used_again(idp: &Idp, code: &Code) -> Result<OAuthError, OAuthError> {
         "The code was used before. Its tokens are revoked.",
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forms::LIMITS;
+
+    /// Whether a code with `challenge` is redeemed with `verifier`.
+    fn passes(challenge: Option<&str>, verifier: Option<&str>, weakened: &[Weakness]) -> bool {
+        let request = serde_json::from_value(serde_json::json!({
+            "client_id": "app1", "redirect_uri": "https://app.example/callback",
+            "scope": "openid", "audiences": [], "prompt": [], "code_challenge": challenge,
+        }));
+        let form = verifier.map_or_else(String::new, |text| format!("code_verifier={text}"));
+        let params = Params::parse(form.as_bytes(), LIMITS).unwrap();
+        let weaknesses = weakened.iter().copied().collect();
+        check_pkce(weaknesses, &request.unwrap(), &params).is_ok()
+    }
+
+    #[test]
+    fn rfc7636_4_6_a_verifier_counts_only_with_its_challenge_unless_a_lab_says_so() {
+        let (own, others) = ("v".repeat(43), "w".repeat(43));
+        let challenge = pkce::challenge(&own);
+        let challenge = Some(&*challenge);
+        assert!(passes(challenge, Some(&own), &[]) && passes(None, None, &[]));
+        let optional = [Weakness::PkceOptional];
+        let unchecked = [Weakness::NoPkceCheck];
+        for (challenge, verifier, opens) in
+            [(challenge, &*others, &unchecked), (None, &*own, &optional)]
+        {
+            assert!(!passes(challenge, Some(verifier), &[]));
+            assert!(passes(challenge, Some(verifier), opens));
+        }
+        assert!(!passes(challenge, Some(&others), &optional));
+        assert!(!passes(None, Some(&own), &unchecked));
+        for weakness in [&optional, &unchecked] {
+            assert!(!passes(challenge, None, weakness));
+            assert!(!passes(challenge, Some("short"), weakness));
+        }
+    }
+}

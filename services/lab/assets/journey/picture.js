@@ -4,6 +4,7 @@
 
 import { colour, label } from "./parties.js";
 import { SIZE } from "./layout.js";
+import { reason } from "./wording.js";
 
 const MONO = "ui-monospace, 'Cascadia Code', 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace";
 const SANS = "ui-sans-serif, system-ui, 'Segoe UI', 'Helvetica Neue', 'Noto Sans', 'DejaVu Sans', sans-serif";
@@ -85,7 +86,7 @@ function line(message, x1, x2, y, ink) {
 /** The last line of a failed message says why, in the colour of errors. */
 function labelOf(row) {
   const { message, label: written } = row;
-  const said = message?.failed && message.step.outcome !== "ok" ? message.step.outcome : null;
+  const said = message?.failed ? reason(message.step) : "";
   return written.map((one) => text(said && one.text === said ? { ...one, look: "error" } : one));
 }
 

@@ -126,8 +126,9 @@ function channel(step, from, to) {
   return isFront(from) || isFront(to) ? "front" : "back";
 }
 
+/** A check that a weakness switched off has failed too. */
 function failed(step) {
-  return (step.outcome !== "" && step.outcome !== "ok") || step.status >= 400;
+  return Boolean(step.attributes["sso.weakness"]) || (step.outcome !== "" && step.outcome !== "ok") || step.status >= 400;
 }
 
 /** The items of both ends of a call, each once; what the server saw comes first. */

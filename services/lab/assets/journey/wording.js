@@ -190,9 +190,17 @@ function storeLabel({ commands }) {
   return [...shown, ...(commands.length > 1 ? [`${commands.length} commands`] : [])];
 }
 
+/** Why a step failed: its outcome, or the weakness that let it pass; empty if it did not fail. */
+export function reason(step) {
+  const weakness = step.attributes["sso.weakness"];
+  if (weakness) return `weakened: ${weakness}`;
+  return step.outcome !== "ok" ? step.outcome : "";
+}
+
 function noteLabel({ step }) {
   const lines = [step.step || step.name || "Step", ...(step.spec ? [step.spec] : [])];
-  return step.outcome !== "" && step.outcome !== "ok" ? [...lines, step.outcome] : lines;
+  const why = reason(step);
+  return why ? [...lines, why] : lines;
 }
 
 /** The lines of the label of `message`: the first is the main one. */

@@ -3,6 +3,7 @@
 
 mod assets;
 mod attack;
+mod issuer;
 mod page;
 mod payload;
 
@@ -11,6 +12,8 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
+pub use issuer::Traps;
+pub(crate) use issuer::trace;
 use kit::{Deps, config::Problems, listeners::Listeners, running::Running};
 use page::PageData;
 use web_kit::ui::{self, Site};
@@ -26,7 +29,12 @@ pub fn build(config: &Config, listeners: Listeners, deps: Deps) -> Result<Runnin
         addresses: config.addresses.clone(),
         weaknesses: config.weaknesses,
     });
+    let (addresses, traps) = (config.addresses.clone(), config.traps.clone());
+    let is_lab = config.journeys.is_some();
     crate::serve(SERVICE, config, listeners, deps, move |cfg| {
+        if is_lab {
+            issuer::routes(cfg, &addresses, traps.clone());
+        }
         routes(cfg, data.clone());
     })
 }

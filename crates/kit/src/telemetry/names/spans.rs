@@ -54,7 +54,7 @@ spans! {
     CALLBACK_CHECK = "callback.check",
         "The app checks the authorization response: state, browser and issuer", "RFC 9207 §2.4", Own => Own, ["sso.outcome"];
     CODE_EXCHANGE = "callback.code_exchange",
-        "The app redeems the code", "RFC 6749 §4.1.3", Own => Idp, ["sso.grant", "sso.outcome"];
+        "The app redeems the code", "RFC 6749 §4.1.3", Own => Said, ["sso.to", "sso.grant", "sso.outcome"];
     ID_TOKEN_CHECK = "callback.id_token_check",
         "The app verifies the ID token", "OIDC Core §3.1.3.7", Own => Own, ["sso.outcome"];
     SESSION_SAVE = "callback.session_save",

@@ -35,23 +35,29 @@ pub(super) async fn inject(stage: &mut Stage<'_>, code: &str) -> Result<End, Not
         "begins a login at app1 and keeps its state.",
         "app1 binds the state, a nonce and a code_verifier to bob's browser.",
     );
-    let mut callback = callback(stage, "")?;
+    let what = "opens app1's callback with the state of this login and with alice's code.";
+    redeem_at_app1(stage, code, &state, what).await
+}
+
+/// The attacker opens app1's callback with `code` and with the `state` of a login of his own.
+pub(super) async fn redeem_at_app1(
+    stage: &mut Stage<'_>,
+    code: &str,
+    state: &str,
+    what: &str,
+) -> Result<End, NotRun> {
     let issuer = stage.lab.issuer.clone();
-    let answer = [("code", code), ("state", &state), ("iss", &issuer)];
-    callback.query_pairs_mut().extend_pairs(answer);
+    let answer = [("code", code), ("state", state), ("iss", &issuer)];
+    let callback = Url::parse_with_params(&stage.url(Site::App1, "/callback"), answer);
+    let callback = callback.map_err(|error| NotRun::new(error.to_string()))?;
     let page = stage.attacker.open(callback.as_str()).await?;
     let status = page.status();
     // Behind the first dot are the names of the app and of the project.
-    let title = page
-        .title()
-        .split(" · ")
-        .next()
-        .unwrap_or_default()
-        .to_owned();
+    let title = page.title();
+    let title = title.split(" · ").next().unwrap_or_default().to_owned();
     let last = page.last().clone();
     let app = stage.url(Site::App1, "");
     let session = stage.attacker.session(&app).await?;
-    let what = "opens app1's callback with the state of this login and with alice's code.";
     if session["authenticated"] == true {
         let name = session["user"]["name"].as_str().unwrap_or_default();
         let result = format!("app1 signs bob's browser in as {name}.");
@@ -86,10 +92,4 @@ fn by_nonce() -> StoppedBy {
         rule: "OIDC Core §3.1.3.7: the app compares the nonce of the ID token with that of its login",
         said: "The nonce is not that of this login.".to_owned(),
     }
-}
-
-/// app1's callback with `query`.
-pub(super) fn callback(stage: &Stage<'_>, query: &str) -> Result<Url, NotRun> {
-    let url = stage.url(Site::App1, &format!("/callback{query}"));
-    Url::parse(&url).map_err(|error| NotRun::new(format!("{url}: {error}.")))
 }

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::outcome::NotRun;
-use crate::{Config, Offers};
+use crate::{Config, Offers, evil::Traps};
 
 /// How many attacks run at the same time.
 const AT_ONCE: usize = 4;
@@ -32,6 +32,7 @@ pub(crate) struct AttackContext {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
     pub(super) offers: Offers,
+    pub(super) traps: Arc<Traps>,
     demo_users: bool,
     running: Mutex<HashSet<JourneyTag>>,
     slots: Semaphore,
@@ -53,6 +54,7 @@ impl AttackContext {
             clock: Arc::clone(&deps.clock),
             random: Arc::clone(&deps.random),
             offers: config.offers,
+            traps: Arc::clone(&config.traps),
             demo_users: config.demo_users,
             running: Mutex::default(),
             slots: Semaphore::new(AT_ONCE),

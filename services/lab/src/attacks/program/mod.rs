@@ -10,6 +10,7 @@ mod code;
 mod code_injection;
 mod context;
 mod id_token_at_api;
+mod mix_up;
 mod outcome;
 mod person;
 mod pkce_downgrade;
@@ -127,6 +128,6 @@ async fn act(attack: Program, stage: &mut Stage<'_>) -> Result<End, NotRun> {
         Program::WrongAudience => wrong_audience::run(stage).await,
         Program::AlgNone => alg_none::run(stage).await,
         Program::SessionFixation => session_fixation::run(stage).await,
-        _ => Err(NotRun::new("This version has no such attack.")),
+        Program::MixUp => mix_up::run(stage).await,
     }
 }

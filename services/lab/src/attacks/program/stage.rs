@@ -6,7 +6,7 @@ use std::time::Duration;
 use headless_browser::{Browser, Response};
 use kit::{
     config::Site,
-    journey::{COOKIE, Journey, Settings},
+    journey::{COOKIE, Journey, JourneyTag, Settings},
     telemetry::{context::TraceContext, names::span, propagation::inject},
 };
 use reqwest::{
@@ -165,6 +165,11 @@ impl<'l> Stage<'l> {
     pub(super) fn note(&mut self, who: Who, what: impl Into<String>, result: impl Into<String>) {
         let (what, result) = (what.into(), result.into());
         self.steps.push(Step { who, what, result });
+    }
+
+    /// The journey that it belongs to.
+    pub(super) const fn journey(&self) -> JourneyTag {
+        self.journey.tag()
     }
 
     /// The address of `path` at `site`.

@@ -1,0 +1,62 @@
+//! A second provider: the attacker's own, of which the app is a client too. Only a lab has
+//! it, for the mix-up attack (RFC 9700 §4.4), and only a request of a journey may ask for it.
+//! A login with it ends before a session begins: the attacker's provider has no users here.
+
+use std::sync::Arc;
+
+use kit::{
+    Deps,
+    config::{Common, Site},
+    telemetry::context::TraceContext,
+};
+use token_verify::Issuer;
+
+use crate::{
+    client_auth::ClientAuth,
+    meters::Meters,
+    provider::{Provider, ProviderSettings},
+    state::Bff,
+};
+
+/// Its name in `provider=` of a login.
+pub(crate) const NAME: &str = "attacker";
+/// Its path at the attacker's site.
+const PATH: &str = "/issuer";
+
+/// The issuer, if this process is part of a lab that has the attacker's site.
+pub(crate) fn issuer(common: &Common) -> Option<Issuer> {
+    common.lab.as_ref()?;
+    let home = common.addresses.link(Site::Evil)?;
+    let name = format!("{home}{PATH}");
+    let issuer = Issuer::new(name.clone(), &name);
+    Some(issuer.trusting(common.trust.clone()))
+}
+
+/// The app as its client, with an id and a secret that belong to this provider alone.
+pub(crate) fn provider(
+    issuer: Issuer,
+    client_id: &str,
+    redirect_uri: &str,
+    deps: &Deps,
+    meters: Meters,
+) -> Provider {
+    let settings = ProviderSettings {
+        issuer,
+        client_id: format!("{client_id}-at-the-attackers"),
+        auth: ClientAuth::SecretBasic(deps.random.token().into()),
+        redirect_uri: redirect_uri.to_owned(),
+    };
+    Provider::new(settings, deps, meters).known_as("evil")
+}
+
+impl Bff {
+    /// The provider of a login: the app's own, or the second one. `None` if there is no
+    /// second one, or the current request is in no journey.
+    pub(crate) fn provider_of(&self, second: bool) -> Option<&Arc<Provider>> {
+        if !second {
+            return Some(&self.provider);
+        }
+        TraceContext::current_journey()?;
+        self.second_provider.as_ref()
+    }
+}
