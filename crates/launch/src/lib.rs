@@ -87,7 +87,7 @@ where
         Ok(telemetry) => telemetry,
         Err(problems) => return refuse(name, &problems),
     };
-    common.weaknesses.warn();
+    common.weaknesses.announce();
     for address in &common.listen.missing {
         tracing::warn!("this machine has no address {address}: nothing listens there");
     }

@@ -1,5 +1,6 @@
-//! A browser's journey at a service: which requests belong to it, and `GET /lab/join`, where
-//! the browser joins it. Both exist only where the process has the lab's secret.
+//! A browser's journey at a service: which requests belong to it, `GET /lab/join`, where the
+//! browser joins it, and `GET /lab/back`, from where it goes back to the lab. They exist only
+//! where the process has the lab's secret.
 
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ use crate::{cookies::Cookies, same_site::same_site, ui::Message};
 
 /// Where a browser joins a journey.
 pub const JOIN: &str = "/lab/join";
+/// From where a browser goes back to the lab: the page to which a login of the lab returns.
+pub const BACK: &str = "/lab/back";
 /// The cookie whose hash a ticket names.
 const JOIN_COOKIE: &str = "__Host-lab_join";
 
@@ -75,10 +78,16 @@ pub(crate) struct Joining {
     pub(crate) random: Arc<dyn Random>,
 }
 
-/// `GET /lab/join`.
-pub(crate) fn routes(cfg: &mut ServiceConfig, joining: web::Data<Joining>) {
-    let join = web::resource(JOIN).app_data(joining);
-    cfg.service(join.route(web::get().to(join_or_ask)));
+/// `GET /lab/join` and `GET /lab/back`.
+pub(crate) fn routes(cfg: &mut ServiceConfig, joining: &web::Data<Joining>) {
+    let resource = |path: &str| web::resource(path.to_owned()).app_data(joining.clone());
+    cfg.service(resource(JOIN).route(web::get().to(join_or_ask)))
+        .service(resource(BACK).route(web::get().to(back)));
+}
+
+/// To the lab, which knows where the browser goes on.
+async fn back(joining: web::Data<Joining>) -> HttpResponse {
+    redirect(&format!("{}/journey", joining.keys.lab_url()), &[])
 }
 
 #[derive(Deserialize)]
@@ -161,7 +170,12 @@ mod tests {
         App,
         test::{TestRequest, call_service, init_service},
     };
-    use kit::{clock::ManualClock, journey::Ticket, random::OsRandom};
+    use kit::{
+        clock::ManualClock,
+        config::Weakness,
+        journey::{Settings, Ticket},
+        random::OsRandom,
+    };
 
     use super::*;
 
@@ -183,7 +197,7 @@ mod tests {
             clock: Arc::new(ManualClock::new(NOW)),
             random: Arc::new(OsRandom),
         });
-        let app = App::new().configure(|cfg| routes(cfg, joining));
+        let app = App::new().configure(|cfg| routes(cfg, &joining));
         let app = init_service(app).await;
         let mut request = TestRequest::get().uri(path);
         if let Some(value) = join_cookie {
@@ -228,6 +242,15 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn the_way_back_leads_to_the_lab_and_nowhere_else() {
+        for path in [BACK, "/lab/back?next=http://evil.localhost"] {
+            let (status, location, cookies) = ask(path, None).await;
+            assert_eq!((status, cookies.len()), (303, 0));
+            assert_eq!(location, "http://lab.localhost:8080/journey");
+        }
+    }
+
+    #[actix_web::test]
     async fn no_link_makes_another_browser_join() {
         let value = "the-attackers-own-value";
         let good = ticket(keys().begin(&OsRandom), value, "app1-bff");
@@ -265,6 +288,26 @@ mod tests {
         ] {
             assert!(!is_step(route), "{route}");
         }
+    }
+
+    #[test]
+    fn a_request_is_weakened_by_its_own_journey_alone_and_for_its_time() {
+        let (keys, mut headers) = (keys(), HeaderMap::new());
+        let weak = Settings {
+            weaknesses: [Weakness::GetOrders].into_iter().collect(),
+            weakened_until: NOW.secs() + 60,
+            explain: false,
+        };
+        let mut at = |journey: Journey, after: i64| {
+            let own = keys.cookie(&journey, "idp", NOW, &OsRandom);
+            headers.insert(header::COOKIE, format!("{COOKIE}={own}").parse().unwrap());
+            let now = || Timestamp::from_secs(NOW.secs() + after);
+            let settings = of_cookie(&keys, "idp", now, &headers).unwrap().settings();
+            settings.weaknesses.contains(Weakness::GetOrders)
+        };
+        let (own, others) = (keys.begin(&OsRandom).with(weak), keys.begin(&OsRandom));
+        assert!(at(own, 0) && at(own, 59));
+        assert!(!at(own, 60) && !at(others, 0));
     }
 
     #[test]

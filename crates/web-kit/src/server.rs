@@ -141,7 +141,7 @@ impl HttpServer {
                 .route("/readyz", web::get().to(readyz))
                 .configure(|cfg| {
                     if let Some(joining) = &joining {
-                        journey::routes(cfg, joining.clone());
+                        journey::routes(cfg, joining);
                     }
                 })
                 .configure(routes.clone())

@@ -1,8 +1,13 @@
 //! Defences that a lab can switch off, to show the attack that each one stops. They are
 //! refused outside a lab. The module of a defence asks [`Weaknesses::has`].
 
+use std::sync::OnceLock;
+
 use super::Problems;
 use crate::{journey, telemetry::context::TraceContext};
+
+/// Those of this process.
+static OF_PROCESS: OnceLock<Weaknesses> = OnceLock::new();
 
 /// A defence that is switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,8 +248,16 @@ impl Weaknesses {
         Self(bits)
     }
 
-    /// Logs a warning for each, so that none stays off by oversight.
-    pub fn warn(self) {
+    /// Those that this process was started with, for its pages.
+    pub fn of_process() -> Self {
+        OF_PROCESS.get().copied().unwrap_or_default()
+    }
+
+    /// Lets each page of this process say what is off, and logs a warning for each, so that
+    /// none stays off by oversight.
+    pub fn announce(self) {
+        // A process is started once.
+        let _ = OF_PROCESS.set(self);
         for weakness in self.iter() {
             tracing::warn!(
                 weakness = weakness.name(),

@@ -13,6 +13,7 @@ mod sites;
 #[cfg(feature = "swagger")]
 pub mod swagger;
 mod time;
+mod weakened;
 
 use std::cell::Cell;
 
@@ -29,11 +30,13 @@ pub use assets::{Source, asset_url, assets, assets_and};
 pub use csp::{Csp, let_frame};
 pub use error_pages::{error_pages, error_pages_around, fallback};
 pub use kit::config::Site;
-use kit::config::Sites;
+use kit::{config::Sites, journey, telemetry::context::TraceContext};
 pub use message::{Message, Way};
 pub use rust_embed;
 pub use sites::{SiteLink, sites};
 pub use time::utc;
+use weakened::Weakened;
+pub use weakened::showing;
 
 thread_local! {
     /// The sites of the deployment whose pages this thread renders. It is set when a worker
@@ -59,6 +62,7 @@ struct Shell<'a> {
     colours: String,
     look: String,
     body: &'a str,
+    weakened: Weakened,
 }
 
 /// A whole page: `body` inside the shell of `site`, with the headers of all pages. The
@@ -82,11 +86,12 @@ pub fn page(
             colours: assets::shared_url("colours.css"),
             look: assets::shared_url("look.css"),
             body: &body,
+            weakened: Weakened::of_request(),
         };
         shell.render()
     });
     match whole {
-        Ok(html) => with_page_headers(status, csp)
+        Ok(html) => with_page_headers(status, &within_journey(csp))
             .insert_header(ContentType::html())
             .body(html),
         Err(error) => {
@@ -95,6 +100,17 @@ pub fn page(
                 .insert_header(ContentType::plaintext())
                 .body("This page could not be made. The service's log says why.\n")
         }
+    }
+}
+
+/// The policy of a page of a journey: its forms may lead to the lab, too, where the way of a
+/// journey's login can end.
+fn within_journey(csp: &Csp) -> Csp {
+    let lab = TraceContext::current_journey().and_then(|_| journey::of_process());
+    let csp = csp.clone();
+    match lab {
+        Some(keys) => csp.form_action(keys.lab_url()),
+        None => csp,
     }
 }
 
