@@ -14,6 +14,7 @@ mod attack_script;
 mod credentials;
 mod device;
 mod first_light;
+mod lab_spa;
 mod modes;
 mod provider_forms;
 mod scenarios;

@@ -87,6 +87,11 @@ impl OneProcess {
         Self { child, addresses }
     }
 
+    /// By how much its ports are moved.
+    pub(crate) fn offset(&self) -> u16 {
+        self.addresses.port(Site::Lab) - Addresses::default().port(Site::Lab)
+    }
+
     pub(crate) fn url(&self, site: Site) -> String {
         self.addresses.url(site)
     }

@@ -43,6 +43,7 @@ mod interop_jaeger;
 mod kube_secrets;
 mod lab_attacks;
 mod lab_journey;
+mod lab_terminal;
 mod large_cookies;
 mod largest_user;
 mod log_lines;

@@ -8,7 +8,7 @@ mod play;
 mod sessions;
 mod sign_in;
 mod sign_out;
-mod stage;
+pub mod stage;
 
 use std::{fs, path::Path, process::Command};
 

@@ -139,25 +139,18 @@ impl Stage<'_> {
 
     async fn until_shown(&self, play: &Play) {
         let complete = async {
-            while missing(&self.arrows().await, play.arrows).is_some() {
+            while missing(&arrows(self.browser).await, play.arrows).is_some() {
                 tokio::time::sleep(POLL).await;
             }
         };
         if tokio::time::timeout(PATIENCE, complete).await.is_err() {
-            let told = self.arrows().await;
+            let told = arrows(self.browser).await;
             let missing = missing(&told, play.arrows);
             panic!(
                 "{}: {missing:?} is not in its place in {told:#?}",
                 play.name
             );
         }
-    }
-
-    /// The arrows in words: who, and the lines of the label.
-    async fn arrows(&self) -> Vec<(String, String)> {
-        let script = "return [...document.querySelectorAll('#twin .line .line-text')].map((line) => \
-                      [line.querySelector('.way').textContent, line.textContent.slice(line.querySelector('.way').textContent.length)])";
-        serde_json::from_value(self.browser.run(script).await).unwrap()
     }
 
     /// What the browser's console has against the pages. An answer that is an error is no
@@ -169,8 +162,15 @@ impl Stage<'_> {
     }
 }
 
+/// The arrows in words: who, and the lines of the label.
+pub async fn arrows(browser: &Browser) -> Vec<(String, String)> {
+    let script = "return [...document.querySelectorAll('#twin .line .line-text')].map((line) => \
+                  [line.querySelector('.way').textContent, line.textContent.slice(line.querySelector('.way').textContent.length)])";
+    serde_json::from_value(browser.run(script).await).unwrap()
+}
+
 /// The first of `expected` that is not in its place among `told`.
-fn missing(told: &[(String, String)], expected: &'static [Arrow]) -> Option<&'static Arrow> {
+pub fn missing<'e>(told: &[(String, String)], expected: &'e [Arrow]) -> Option<&'e Arrow> {
     let mut rest = told.iter();
     expected.iter().find(|(way, label)| {
         !rest.any(|(told_way, told)| told_way.starts_with(way) && told.contains(label))

@@ -1,0 +1,92 @@
+//! The single-page app in a journey of the lab, in a real browser: its own requests and what
+//! it does between them are arrows and notes of the diagram.
+
+use std::time::Duration;
+
+use kit::config::Site;
+use testkit::Browser;
+
+use crate::{
+    alice::sign_in,
+    scenarios::stage::{arrows, missing, start},
+};
+
+/// How long to wait for what must happen, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The diagram of the seed for a public client: from whom to whom, and how the label begins.
+const LOGIN: &[(&str, &str)] = &[
+    ("Browser → SPA", "GET /"),
+    ("Browser", "The page makes state, nonce and code_verifier"),
+    (
+        "Browser → IdP",
+        "GET /authorize?response_type=code&client_id=my_spa",
+    ),
+    ("Browser → IdP", "POST /sign-in"),
+    ("IdP → Browser", "303 /callback?code="),
+    ("Browser → SPA", "GET /callback?code="),
+    ("Browser", "The page checks the authorization response"),
+    ("Browser", "The page makes the key of its proofs"),
+    ("Browser → IdP", "POST /token grant_type=authorization_code"),
+    ("IdP → Browser", "id_token"),
+    ("Browser", "The page verifies the ID token"),
+    ("Browser", "The page keeps its tokens in memory"),
+    ("Browser → IdP", "GET /userinfo"),
+    ("Browser → API-1", "GET /resource"),
+    ("Browser → IdP", "POST /token grant_type=refresh_token"),
+    ("Browser → IdP", "POST /revoke"),
+    ("Browser", "The page deletes its tokens"),
+    ("Browser → IdP", "GET /logout"),
+];
+
+/// Everything that the diagram tells: arrows, and notes with their place.
+async fn told(browser: &Browser) -> Vec<(String, String)> {
+    arrows(browser).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_requests_and_its_own_steps_are_in_the_diagram() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_all, addresses) = start(folder.path(), &[], &[]).await;
+    let (lab, spa) = (addresses.url(Site::Lab), addresses.url(Site::Spa));
+    let browser = Browser::start().await;
+    browser.goto(&format!("{lab}/journey")).await;
+    browser.press("Start a journey").await;
+    browser.find("#terminal").await;
+    browser.goto(&spa).await;
+    browser.press("Sign in").await;
+    sign_in(&browser, &addresses.url(Site::Idp)).await;
+    browser.until_at(&spa).await;
+    browser
+        .until_text("[data-signed-in=true] h1", "Alice")
+        .await;
+    for (label, step) in [
+        ("GET /userinfo", "userinfo.call"),
+        ("GET /resource", "api.call"),
+        ("Refresh", "tokens.refresh"),
+    ] {
+        browser.press(label).await;
+        browser.find(&format!("[data-step='{step}']")).await;
+    }
+    browser.press("Sign out").await;
+    browser.until_at(&spa).await;
+    browser.goto(&format!("{lab}/journey")).await;
+    let complete = async {
+        while missing(&told(&browser).await, LOGIN).is_some() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    if tokio::time::timeout(PATIENCE, complete).await.is_err() {
+        let told = told(&browser).await;
+        panic!(
+            "{:?} is not in its place in {told:#?}",
+            missing(&told, LOGIN)
+        );
+    }
+    let all = told(&browser).await;
+    let hidden = all.iter().find(|(_, label)| label.contains("/lab/"));
+    assert_eq!(hidden, None);
+    // The commands have their value.
+    browser.click("#terminal summary").await;
+    browser.until_text("#terminal code", "--journey ").await;
+}
