@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpResponse, HttpServer, http::StatusCode, web};
 use kit::{random::SeededRandom, state_dir::StateDir};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -25,6 +25,8 @@ pub(super) struct Idp {
     pub(super) document: Mutex<Value>,
     /// Merged into the token endpoint's answer.
     pub(super) answer: Mutex<Value>,
+    /// The status of the token endpoint's answer.
+    pub(super) status: Mutex<u16>,
     pub(super) pushed: Mutex<Form>,
     pub(super) token_calls: Mutex<Vec<Form>>,
     now: i64,
@@ -40,6 +42,7 @@ impl Idp {
             claims: Mutex::new(json!({})),
             document: Mutex::new(json!({})),
             answer: Mutex::new(json!({})),
+            status: Mutex::new(200),
             pushed: Mutex::default(),
             token_calls: Mutex::default(),
             now,
@@ -137,5 +140,6 @@ async fn token(idp: web::Data<Idp>, form: web::Form<Form>) -> HttpResponse {
         "access_token": "A0", "token_type": "Bearer", "expires_in": 900,
         "refresh_token": "R0", "id_token": signing.sign(&claims).unwrap(),
     });
-    HttpResponse::Ok().json(merged(answer, &idp.answer.lock()))
+    let status = StatusCode::from_u16(*idp.status.lock()).unwrap();
+    HttpResponse::build(status).json(merged(answer, &idp.answer.lock()))
 }

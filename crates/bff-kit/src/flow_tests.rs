@@ -186,6 +186,22 @@ async fn oidc_core_3_1_3_7_an_id_token_that_fails_a_check_makes_no_session() {
 }
 
 #[actix_web::test]
+async fn rfc7519_4_1_5_an_id_token_whose_nbf_is_in_the_future_makes_no_session() {
+    let flow = flow(RequestBy::Url);
+    for (nbf, status) in [
+        (START.secs() + 10, StatusCode::SEE_OTHER),
+        (START.secs() + 11, StatusCode::BAD_GATEWAY),
+        (START.secs() + 900, StatusCode::BAD_GATEWAY),
+    ] {
+        *flow.idp.claims.lock() = json!({ "nbf": nbf });
+        let seen = flow.good_answer(&flow.begin("").await).await;
+        assert_eq!(seen.status, status, "{nbf}");
+        let has_session = session_cookie(&seen).is_some();
+        assert_eq!(has_session, status == StatusCode::SEE_OTHER, "{nbf}");
+    }
+}
+
+#[actix_web::test]
 async fn a_fresh_sign_in_that_was_asked_for_is_checked() {
     let flow = flow(RequestBy::Url);
     *flow.idp.claims.lock() = json!({"auth_time": START.secs() - 1000});
@@ -261,6 +277,9 @@ async fn a_new_key_with_a_known_id_is_fetched_once_a_cooldown() {
     assert_eq!(sign_in(&flow).await, StatusCode::SEE_OTHER);
     assert_eq!(*flow.idp.key_fetches.lock(), 3);
 }
+
+#[path = "error_codes_tests.rs"]
+mod error_codes;
 
 #[path = "odd_answers_tests.rs"]
 mod odd_answers;

@@ -18,6 +18,8 @@ mod credentials;
 mod csrf;
 mod events;
 mod home;
+#[cfg(test)]
+mod log_lines;
 mod login;
 mod logout;
 mod meters;

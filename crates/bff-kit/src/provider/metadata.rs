@@ -41,17 +41,7 @@ impl Metadata {
         // `Jwks` reads its value.
         needed("jwks_uri")?;
         let address = needed("authorization_endpoint")?;
-        // An unreadable endpoint counts as missing; the other ones stay usable.
-        let perhaps = |name| {
-            let text = optional("discovery", document.text(name))?;
-            let is_web = web_address(text).is_some();
-            if !is_web {
-                tracing::warn!(
-                    "discovery of the identity provider: its member {name} is no web address; it counts as missing"
-                );
-            }
-            is_web.then(|| text.to_owned())
-        };
+        let perhaps = |name| endpoint("discovery", &document, name);
         Ok(Self {
             authorization_endpoint: web_address(&address)
                 .ok_or("its member authorization_endpoint is no web address")?,
@@ -75,13 +65,32 @@ fn web_address(text: &str) -> Option<Url> {
     matches!(url.scheme(), "http" | "https").then_some(url)
 }
 
-/// The endpoint `name` for clients with a certificate (RFC 8705 §5). One that cannot be
-/// read counts as missing.
+/// The endpoint `name` of `members`, the part `place` of the document. One that cannot be
+/// read counts as missing and is logged by its name; the other ones stay usable.
+fn endpoint(place: &str, members: &Members, name: &'static str) -> Option<String> {
+    let text = optional(place, members.text(name))?;
+    let is_web = web_address(text).is_some();
+    if !is_web {
+        dropped(place, name, "no web address");
+    }
+    is_web.then(|| text.to_owned())
+}
+
+fn dropped(place: &str, name: &str, what: &str) {
+    tracing::warn!(
+        "{place} of the identity provider: its member {name} is {what}; it counts as missing"
+    );
+}
+
+/// The endpoint `name` for clients with a certificate (RFC 8705 §5).
 fn alias(document: &Members, name: &'static str) -> Option<String> {
-    let aliases = document.value("mtls_endpoint_aliases")?;
-    let aliases = Members::of(aliases.clone()).ok()?;
-    let text = optional("mtls_endpoint_aliases", aliases.text(name))?;
-    Some(text.to_owned())
+    const ALIASES: &str = "mtls_endpoint_aliases";
+    let aliases = document.value(ALIASES)?;
+    let Ok(aliases) = Members::of(aliases.clone()) else {
+        dropped("discovery", ALIASES, "no object");
+        return None;
+    };
+    endpoint(ALIASES, &aliases, name)
 }
 
 impl Provider {
@@ -109,6 +118,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::log_lines::LogLines;
 
     const ISSUER: &str = "https://tenant.example.com/";
 
@@ -183,6 +193,51 @@ mod tests {
         ] {
             assert_eq!(of(odd.clone()), None, "{odd}");
         }
+    }
+
+    #[test]
+    fn endpoints_that_are_dropped_are_logged_by_name_and_without_their_values() {
+        let odd = json!({
+            "end_session_endpoint": ["secret"], "revocation_endpoint": "javascript:secret\nx",
+            "grants_endpoint": {"secret": 1}, "pushed_authorization_request_endpoint": "secret",
+            "authorization_response_iss_parameter_supported": "secret",
+        });
+        let aliases = [
+            (
+                json!("secret"),
+                "its member mtls_endpoint_aliases is no object",
+            ),
+            (
+                json!({"token_endpoint": "secret"}),
+                "mtls_endpoint_aliases of the identity provider: its member token_endpoint is no web address",
+            ),
+            (
+                json!({"token_endpoint": 5}),
+                "mtls_endpoint_aliases of the identity provider: its member token_endpoint is not",
+            ),
+        ];
+        for (aliases, said) in aliases {
+            let mut odd = odd.clone();
+            odd["mtls_endpoint_aliases"] = aliases;
+            let lines = LogLines::keep();
+            assert!(read(&odd).is_ok());
+            let text = lines.text();
+            assert!(text.contains(said), "{said}: {text}");
+            for name in odd.as_object().unwrap().keys() {
+                let named = text.lines().filter(|line| line.contains(name.as_str()));
+                assert_eq!(named.count(), 1, "{name}: {text}");
+            }
+            let all = text.lines();
+            assert!(
+                all.clone()
+                    .all(|line| line.ends_with("it counts as missing"))
+            );
+            assert_eq!(all.count(), 6, "{text}");
+            assert!(!text.contains("secret"), "{text}");
+        }
+        let lines = LogLines::keep();
+        assert!(read(&json!({"end_session_endpoint": null})).is_ok());
+        assert_eq!(lines.text(), "", "what is missing is no fault");
     }
 
     #[test]
