@@ -139,6 +139,69 @@ async fn rfc7523_3_a_jti_is_remembered_as_long_as_its_assertion_is_valid() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rfc8705_5_aud_may_be_the_mtls_alias_of_an_endpoint() {
+    let key = TestKey::es256();
+    let header = json!({"alg": "ES256", "kid": "1"});
+    let scene = Scene::set(&config(&json!([key.jwk("1")]), "")).await;
+    let metadata = "/.well-known/openid-configuration";
+    let metadata = scene.machine.get(metadata).await.json();
+    let aliases = metadata["mtls_endpoint_aliases"].as_object().unwrap();
+    let alias = |name: &str| aliases[name].as_str().unwrap();
+    let mtls = alias("token_endpoint").strip_suffix("/token").unwrap();
+    assert_ne!(mtls, scene.platform.issuer());
+    let taken = [
+        json!(alias("token_endpoint")),
+        json!(metadata["token_endpoint"]),
+        json!(["https://elsewhere", alias("token_endpoint")]),
+        json!(alias("introspection_endpoint")),
+        json!(alias("pushed_authorization_request_endpoint")),
+    ];
+    let refused = [
+        json!(mtls),
+        json!(format!("{mtls}/userinfo")),
+        json!(format!("{mtls}/token/")),
+        json!(format!("{mtls}/token?x")),
+        json!(alias("token_endpoint").replace("idp.", "other.")),
+    ];
+    let expected = taken.iter().map(|aud| (aud, 200));
+    let expected = expected.chain(refused.iter().map(|aud| (aud, 401)));
+    for (at, (aud, status)) in expected.enumerate() {
+        let claims = scene.claims(&format!("j{at}"), &json!({ "aud": aud }));
+        let answer = scene.send(&key.sign(&header, &claims)).await;
+        assert_eq!(answer.status, status, "{aud}: {}", answer.body);
+        let names_aud = answer.body.contains("client_assertion: aud must be");
+        assert_eq!(names_aud, status == 401, "{aud}: {}", answer.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc8725_3_11_an_assertion_whose_typ_is_that_of_a_grant_authenticates_nobody() {
+    let key = TestKey::es256();
+    let scene = Scene::set(&config(&json!([key.jwk("1")]), "")).await;
+    for (at, (typ, status)) in [
+        (json!("JWT"), 200),
+        (json!("jwt"), 200),
+        (json!("client-authentication+jwt"), 200),
+        (json!("application/client-authentication+jwt"), 200),
+        (json!("authorization-grant+jwt"), 401),
+        (json!("application/authorization-grant+jwt"), 401),
+        (json!("at+jwt"), 401),
+        (json!("logout+jwt"), 401),
+        (json!("token-introspection+jwt"), 401),
+        (json!("dpop+jwt"), 401),
+        (json!(""), 401),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let header = json!({"alg": "ES256", "kid": "1", "typ": typ});
+        let claims = scene.claims(&format!("j{at}"), &json!({}));
+        let answer = scene.send(&key.sign(&header, &claims)).await;
+        assert_eq!(answer.status, status, "{typ}: {}", answer.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rfc7517_4_5_the_key_matches_by_kid_type_algorithm_and_use() {
     let (ec, rsa) = (TestKey::es256(), TestKey::rs256());
     let mut for_encryption = TestKey::es256().jwk("1");

@@ -207,6 +207,36 @@ async fn rfc7523_3_an_assertion_that_is_not_good_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rfc8725_3_11_the_typ_tells_a_grant_from_an_authentication() {
+    let scene = Scene::start().await;
+    let nobody = scene.machine.identified_by(ClientAuth::public(CLIENT));
+    for (typ, as_grant, as_authentication) in [
+        ("JWT", 200, 200),
+        ("authorization-grant+jwt", 200, 401),
+        ("client-authentication+jwt", 400, 200),
+    ] {
+        let of = |jti: &str| scene.key.sign_as(typ, &scene.claims(jti, &json!({})));
+        let granted = scene.redeem(&of(&format!("g {typ}")), &[]).await;
+        assert_eq!(granted.status, as_grant, "{typ}: {}", granted.body);
+        if as_grant == 400 {
+            assert_eq!(granted.error(), "invalid_grant", "{typ}");
+        }
+        let assertion = of(&format!("a {typ}"));
+        let parameters = [
+            ("grant_type", "client_credentials"),
+            (
+                "client_assertion_type",
+                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            ),
+            ("client_assertion", &*assertion),
+        ];
+        let authenticated = nobody.token(&parameters).await;
+        let said = &authenticated.body;
+        assert_eq!(authenticated.status, as_authentication, "{typ}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rfc7523_3_a_jti_counts_once_whatever_its_assertion_is_sent_for() {
     let scene = Scene::start().await;
     let assertion = scene.assertion("once", &json!({}));

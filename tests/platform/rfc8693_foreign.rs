@@ -30,10 +30,15 @@ struct Scene {
 
 impl Scene {
     async fn start() -> Self {
+        Self::start_with(BUILT_IN).await
+    }
+
+    /// With this configuration in place of the built-in one.
+    async fn start_with(built_in: &str) -> Self {
         let partner = TestIssuer::start_at("partner.localhost", TestKey::es256()).unwrap();
         let issuer = &partner.url;
         let config = file(&format!(
-            r#"{BUILT_IN}{GATEWAY}
+            r#"{built_in}{GATEWAY}
 [[trusted_issuers]]
 issuer = "{issuer}"
 [trusted_issuers.users]
@@ -112,6 +117,20 @@ async fn a_partners_user_becomes_the_user_that_the_configuration_names() {
     assert_eq!(second.claims.claims["act"], act);
     assert_eq!(second.claims.text("sub"), ALICE);
     assert_eq!(second.claims.scopes(), [API2_READ]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partners_token_for_a_disabled_user_is_refused_as_for_one_who_is_not_mapped() {
+    let of_alice = "username = \"alice\"";
+    let disabled = BUILT_IN.replace(of_alice, &format!("{of_alice}\nenabled = false"));
+    assert_ne!(disabled, BUILT_IN);
+    let scene = Scene::start_with(&disabled).await;
+    for subject in ["4711", "4712"] {
+        let token = scene.token(&json!({ "sub": subject }));
+        let gateway = scene.gateway();
+        let refused = gateway.exchange(&token, API1, &[]).await;
+        assert_eq!(refused.unwrap_err(), "invalid_request", "{subject}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
