@@ -42,6 +42,7 @@ mod idp_restarts;
 mod interop_jaeger;
 mod kube_secrets;
 mod lab_attacks;
+mod lab_explain;
 mod lab_journey;
 mod lab_terminal;
 mod large_cookies;

@@ -12,7 +12,11 @@ use kit::{clock::Timestamp, config::Weaknesses, telemetry::names::span};
 use oauth_types::pkce;
 use tracing::Instrument as _;
 use url::Url;
-use web_kit::{problem::Problem, trace::begin_login_trace};
+use web_kit::{
+    explain::{Life, because, before},
+    problem::Problem,
+    trace::begin_login_trace,
+};
 
 use crate::{
     app::RequestBy,
@@ -20,6 +24,7 @@ use crate::{
     callback::CALLBACK,
     cookies::{self, Cookies, SetCookies},
     credentials::{Chosen, CredentialMethod, Credentials},
+    pages::explain,
     params,
     pre_session::{NewLogin, StartLoginError, StartedLogin},
     problems::{provider_failed, store_unreachable},
@@ -207,37 +212,70 @@ async fn start(
     if !options.asks_for_more() {
         let (session, changed) = bff.sessions.open(req, Purpose::USE).await?;
         if session.is_some_and(|session| options.fits(session.about(), &bff.sessions)) {
-            return Ok(changed.add_to(redirect(options.return_to.as_str())));
+            let answer = redirect(options.return_to.as_str());
+            let answer = because(answer, || explain::signed_in_already(&bff.app));
+            return Ok(changed.add_to(answer));
         }
         set = changed;
     }
+    if is_pushed(bff, options)
+        && let Some(page) = before(req, bff.provider.issuer(), || explain::push(&bff.app))
+    {
+        return Ok(set.add_to(page));
+    }
     let answer = match to_provider(req, bff, options, state).await {
-        Ok((location, cookies)) => {
+        Ok(Begun {
+            location,
+            cookies,
+            lives,
+        }) => {
             set.append(cookies);
-            redirect(location.as_str())
+            let again = || req.uri().path_and_query().map(ToString::to_string);
+            because(redirect(location.as_str()), || {
+                explain::request(&bff.app, is_pushed(bff, options), lives, again())
+            })
         }
         Err(problem) => HttpResponse::from_error(problem),
     };
     Ok(set.add_to(answer))
 }
 
-/// Saves the pre-session; returns the authorization request's URL and the cookies that
-/// bind the login to this browser.
+/// The provider of this login.
+fn provider<'a>(bff: &'a Bff, options: &LoginOptions) -> &'a Provider {
+    let chosen = bff.provider_of(options.second_provider);
+    chosen.unwrap_or(&bff.provider)
+}
+
+/// Whether the request is pushed. The attacker's provider takes it in the URL.
+fn is_pushed(bff: &Bff, options: &LoginOptions) -> bool {
+    !options.second_provider && bff.app.request == RequestBy::Push
+}
+
+/// A login on its way to the provider.
+struct Begun {
+    /// The authorization request's URL.
+    location: Url,
+    /// They bind the login to this browser.
+    cookies: SetCookies,
+    /// The remaining lives of what exists now.
+    lives: Vec<Life>,
+}
+
+/// Saves the pre-session and makes the authorization request.
 async fn to_provider(
     req: &HttpRequest,
     bff: &Bff,
     options: &LoginOptions,
     state: &str,
-) -> Result<(Url, SetCookies), Problem> {
-    let second = options.second_provider;
-    let provider = bff.provider_of(second).unwrap_or(&bff.provider);
+) -> Result<Begun, Problem> {
+    let provider = provider(bff, options);
     let login = NewLogin {
         return_to: options.return_to.as_str(),
         signed_in_since: options.signed_in_since(bff.clock.now()),
         mode: options.mode,
         credentials: options.credentials,
-        pushes: !second && bff.app.request == RequestBy::Push,
-        second_provider: second,
+        pushes: is_pushed(bff, options),
+        second_provider: options.second_provider,
     };
     let saving = bff.pre_sessions.begin(req, state, login);
     let begun = saving.instrument(kit::step!(span::PRE_SESSION)).await;
@@ -245,10 +283,16 @@ async fn to_provider(
     let redirect_uri = format!("{}{CALLBACK}", bff.origin(req));
     let client_id = provider.client_id().to_owned();
     let params = request_params(client_id, redirect_uri, options, state, &begun);
-    let location = location(provider, login.pushes, params)
+    let (location, request_uri) = location(bff, options, params)
         .await
         .map_err(|error| provider_failed(&error))?;
-    Ok((location, begun.cookies.into()))
+    let what = "The app's record of this sign-in (state, nonce, code_verifier)";
+    let login = Life::new(what, bff.clock.now(), begun.ends);
+    Ok(Begun {
+        location,
+        cookies: begun.cookies.into(),
+        lives: request_uri.into_iter().chain([login]).collect(),
+    })
 }
 
 fn cannot_start(error: StartLoginError) -> Problem {
@@ -301,22 +345,28 @@ fn request_params(
 }
 
 /// The URL of the authorization request. If the request is pushed, the URL contains only
-/// the client's id and the `request_uri` (RFC 9126 §4).
+/// the client's id and the `request_uri` (RFC 9126 §4), whose life is returned too.
 async fn location(
-    provider: &Provider,
-    pushes: bool,
+    bff: &Bff,
+    options: &LoginOptions,
     mut params: Vec<(&'static str, String)>,
-) -> Result<Url, ProviderError> {
+) -> Result<(Url, Option<Life>), ProviderError> {
+    let provider = provider(bff, options);
     let discovery = provider.discovery().await?;
     let mut url = discovery.metadata.authorization_endpoint.clone();
-    if pushes {
+    let mut life = None;
+    if is_pushed(bff, options) {
+        let now = bff.clock.now();
+        let pushed = provider.push(&params).await?;
+        let ends = pushed.expires_in.map(|expires_in| now + expires_in);
+        life = ends.map(|ends| Life::new("The request_uri", now, ends));
         params = vec![
             ("client_id", provider.client_id().to_owned()),
-            ("request_uri", provider.push(&params).await?),
+            ("request_uri", pushed.request_uri),
         ];
     }
     url.query_pairs_mut().extend_pairs(params);
-    Ok(url)
+    Ok((url, life))
 }
 
 #[cfg(test)]

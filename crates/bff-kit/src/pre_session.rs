@@ -110,6 +110,8 @@ pub(crate) struct StartedLogin {
     pub(crate) verifier: String,
     /// Binds the login to this browser, and removes the oldest ones.
     pub(crate) cookies: Vec<Cookie<'static>>,
+    /// When it ends.
+    pub(crate) ends: Timestamp,
 }
 
 /// A login in progress that this browser began. No `Debug`: it holds secrets.
@@ -230,6 +232,7 @@ impl PreSessions {
             nonce,
             verifier,
             cookies,
+            ends: self.clock.now() + LIFETIME,
         })
     }
 

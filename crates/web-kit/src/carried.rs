@@ -15,7 +15,7 @@ use kit::{
 };
 use tracing::Span;
 
-use crate::{content_type::is_json, cookies::Cookies};
+use crate::{content_type::is_json, cookies::Cookies, journey::CONTINUE_COOKIE};
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 
@@ -39,7 +39,8 @@ impl Carried {
             items.value(Place::Header, "DPoP", proof);
         }
         let cookies = Cookies::in_headers(req.headers());
-        for (name, value) in cookies.all().filter(|(name, _)| *name != COOKIE) {
+        let labs_own = [COOKIE, CONTINUE_COOKIE];
+        for (name, value) in cookies.all().filter(|(name, _)| !labs_own.contains(name)) {
             items.cookie(name, value);
         }
         let carried = Self {

@@ -29,6 +29,8 @@ use crate::{cookies::Cookies, same_site::same_site, ui::Message};
 pub const JOIN: &str = "/lab/join";
 /// From where a browser goes back to the lab: the page to which a login of the lab returns.
 pub const BACK: &str = "/lab/back";
+/// The cookie that lets one request pass a page of explain mode.
+pub(crate) const CONTINUE_COOKIE: &str = "__Host-lab_continue";
 /// The cookie whose hash a ticket names.
 const JOIN_COOKIE: &str = "__Host-lab_join";
 

@@ -10,6 +10,7 @@ mod content_type;
 pub mod cookies;
 pub mod cors;
 pub mod device;
+pub mod explain;
 pub mod failures;
 pub mod head;
 pub mod journey;

@@ -27,7 +27,7 @@ use crate::{
     body::meter_body,
     carried::Carried,
     connection::{self, ResponseBody},
-    head, journey, path,
+    explain, head, journey, path,
     problem::Problem,
     trace::{Origin, RequestTrace, TracePolicy},
 };
@@ -150,10 +150,29 @@ impl Observe {
         if let Some(carried) = carried {
             response = carried.record(&span, response);
         }
+        if let Some(explaining) = context.journey().filter(|own| own.settings().explain) {
+            response = self.explained(explaining, &span, response);
+        }
         stamp(response.headers_mut(), &context);
         self.metrics
             .request(method, route, status.as_u16(), started.elapsed());
         Ok(response)
+    }
+
+    /// `response` in a journey in explain mode.
+    fn explained<B>(
+        &self,
+        journey: Journey,
+        span: &Span,
+        response: ServiceResponse<EitherBody<B, BoxBody>>,
+    ) -> ServiceResponse<EitherBody<B, BoxBody>> {
+        let Some(keys) = self.journeys.clone() else {
+            return response;
+        };
+        let mut response = explain::explained(keys, journey, self.service, span, response);
+        let sent = response.request().clone();
+        explain::clear_pass(sent.headers(), response.headers_mut());
+        response
     }
 
     /// The pattern of the route that `req` takes. Finding it is a walk through
@@ -221,6 +240,7 @@ fn request_span(method: &'static str, route: &str) -> Span {
         "http.request.method" = method,
         "http.route" = route,
         "http.response.status_code" = tracing::field::Empty,
+        "sso.explained" = tracing::field::Empty,
         "sso.outcome" = tracing::field::Empty,
         "sso.store_commands" = tracing::field::Empty,
     )
@@ -256,11 +276,11 @@ fn stamp(headers: &mut HeaderMap, context: &TraceContext) {
 }
 
 /// What is frequent, and no user waits for: health checks, scrapes, and the spans that the
-/// lab receives. Joining a journey is no part of it.
+/// lab receives. Joining a journey is no part of it, nor is leaving a page of explain mode.
 fn is_plumbing(route: &str) -> bool {
     matches!(
         route,
-        "/healthz" | "/readyz" | "/metrics" | "/v1/traces" | journey::JOIN
+        "/healthz" | "/readyz" | "/metrics" | "/v1/traces" | journey::JOIN | explain::GO_ON
     )
 }
 

@@ -15,6 +15,7 @@ use kit::{
 
 use crate::{
     client::TrustedProxies,
+    explain,
     journey::{self, Joining},
     observe::Observe,
     problem::Problem,
@@ -141,6 +142,7 @@ impl HttpServer {
                 .route("/readyz", web::get().to(readyz))
                 .configure(|cfg| {
                     if let Some(joining) = &joining {
+                        explain::routes(cfg, service, Arc::clone(&joining.keys));
                         journey::routes(cfg, joining);
                     }
                 })

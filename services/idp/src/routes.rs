@@ -36,7 +36,7 @@ pub(crate) fn trace(_: &Method, path: &str) -> Origin {
         | "/grants"
         | "/grants/end"
         | introspect::PATH => Origin::Caller,
-        "/authorize" | "/sign-in" | "/consent" => Origin::Login,
+        "/authorize" | authorize::CONTINUE_PATH | "/sign-in" | "/consent" => Origin::Login,
         _ if path.starts_with("/.well-known/") => Origin::Caller,
         _ => Origin::New,
     }
@@ -111,6 +111,10 @@ fn pages(cfg: &mut ServiceConfig, weaknesses: Weaknesses) {
     .service(page(device::SIGN_IN_PATH).route(web::post().to(device::sign_in)))
     .service(page(device::ANSWER_PATH).route(web::post().to(device::answer)))
     .service(page("/").route(web::get().to(home_page)));
+    if kit::journey::is_lab() {
+        let go_on = page(authorize::CONTINUE_PATH);
+        cfg.service(go_on.route(web::post().to(authorize::go_on)));
+    }
 }
 
 /// What clients call from a server.

@@ -234,3 +234,12 @@ test("2,000 steps, and steps nested deeply, are all shown", () => {
   const deep = Array.from({ length: MAX_STEPS }, (_, at) => step({ seq: at, span: `d${at}`, parent: at === 0 ? null : `d${at - 1}`, start: at }));
   assert.equal(arrange(deep).messages.length, MAX_STEPS);
 });
+
+test("a page of explain mode is named at the answer", () => {
+  const request = (more) => step({ kind: "request", service: "idp", from: "browser", to: "idp", name: "GET /authorize", status: 200, ...more });
+  const before = arrange([request({ attributes: { "sso.explained": "before" } })]).messages;
+  assert.equal(oneLine(before[1]), "200 Explain mode waits");
+  const location = { place: "header", name: "Location", value: "http://app1.localhost/callback" };
+  const redirect = arrange([request({ status: 302, response: [location], attributes: { "sso.explained": "redirect" } })]).messages;
+  assert.equal(oneLine(redirect[1]), "302 /callback, Explain mode waits");
+});

@@ -10,13 +10,14 @@ use kit::{
 };
 use oauth_types::{UniqueParams, claims::Audience};
 use tracing::{Instrument as _, Span, field::Empty};
-use web_kit::trace::join_login_trace;
+use web_kit::{explain::because, trace::join_login_trace};
 
 use self::page_error::PageError;
 use crate::{
     audiences::FIRST,
     cookies::{self, Cookies, SetCookies},
     credentials::Chosen,
+    pages::explain,
     params,
     pre_session::{NoLogin, PreSession},
     provider::{Expected, Grant, Identity, Provider, ProviderError, record_outcome},
@@ -150,6 +151,7 @@ async fn finish(
         .insert_header((header::LOCATION, pre_session.return_to))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .finish();
+    let answer = because(answer, || explain::signed_in(&bff.app, mode));
     Ok(cookies.add_to(answer))
 }
 

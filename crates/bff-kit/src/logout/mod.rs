@@ -15,12 +15,15 @@ use utoipa::ToSchema;
 use web_kit::{
     body::{Body, FORM, is_form},
     cookies::duplicate_problem,
+    explain::because,
     problem::Problem,
 };
 
 use self::options::LogoutOptions;
 use crate::{
+    app::App,
     cookies::{self, Cookies},
+    pages::explain,
     revocation::{StillValid, revoke, still_valid},
     sessions::{Ended, Purpose, Session, SessionId},
     state::Bff,
@@ -82,7 +85,7 @@ pub(crate) async fn logout(
         let here = LoggedOut::here(Vec::new());
         let id = cookies.get(cookies::SESSION).and_then(SessionId::read);
         let before = id.and_then(|id| bff.recent_logouts.of(&id.handle(), bff.clock.now()));
-        Ok(here.going_on(before).answer(options.by_script))
+        Ok(here.going_on(before).answer(&bff.app, options.by_script))
     };
     Ok(set.add_to(answer.unwrap_or_else(HttpResponse::from_error)))
 }
@@ -112,7 +115,8 @@ async fn end(
             .add(&handle, redirect_to, bff.clock.now());
     }
     let logged_out = LoggedOut::here(still_valid(&ended)).going_on(at_provider);
-    Ok(ended.cookies.add_to(logged_out.answer(options.by_script)))
+    let answer = logged_out.answer(&bff.app, options.by_script);
+    Ok(ended.cookies.add_to(answer))
 }
 
 fn no_logout(why: String) -> Problem {
@@ -154,7 +158,7 @@ impl LoggedOut {
         }
     }
 
-    fn answer(self, by_script: bool) -> HttpResponse {
+    fn answer(self, app: &App, by_script: bool) -> HttpResponse {
         let mut answer = if by_script {
             HttpResponse::Ok()
         } else {
@@ -167,6 +171,9 @@ impl LoggedOut {
         // The URL contains the id_token.
         answer.insert_header((header::REFERRER_POLICY, "no-referrer"));
         answer.insert_header((header::LOCATION, self.redirect_to));
-        answer.finish()
+        because(answer.finish(), || match self.ends {
+            Scope::App => explain::signed_out_here(app),
+            Scope::Everywhere => explain::sign_out_at_provider(app),
+        })
     }
 }

@@ -4,6 +4,7 @@
 mod assets;
 mod calls;
 mod docs;
+pub(crate) mod explain;
 mod home;
 mod message;
 

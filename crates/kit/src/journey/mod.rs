@@ -4,6 +4,7 @@
 //! else can have requests sampled. A process without the secret knows no journeys.
 
 mod call;
+mod continuation;
 mod settings;
 mod ticket;
 
@@ -97,6 +98,7 @@ pub struct JourneyKeys {
     ids: Keyring,
     tickets: Keyring,
     fingerprints: MacKeys,
+    continuations: MacKeys,
     export: String,
     /// The lab's address, as browsers see it.
     lab_url: String,
@@ -134,6 +136,7 @@ impl JourneyKeys {
             ids: Keyring::new(&masters, "lab journeys v2"),
             tickets: Keyring::new(&masters, "lab tickets v2"),
             fingerprints: MacKeys::new(&masters, "lab fingerprints v1"),
+            continuations: MacKeys::new(&masters, "lab passes v1"),
             export: URL_SAFE_NO_PAD.encode(export.code("", b"spans")),
             lab_url: lab_url.to_owned(),
         }

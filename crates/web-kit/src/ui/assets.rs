@@ -45,7 +45,8 @@ pub fn asset_url(source: Source, name: &str) -> String {
     }
 }
 
-pub(super) fn shared_url(name: &str) -> String {
+/// The address of a file that all sites serve.
+pub(crate) fn shared_url(name: &str) -> String {
     asset_url(Shared::get, name)
 }
 

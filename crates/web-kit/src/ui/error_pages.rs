@@ -170,7 +170,8 @@ fn is_error(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
-fn wants_page(headers: &HeaderMap) -> bool {
+/// Whether the request accepts a page.
+pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
     let accept = headers
         .get_all(header::ACCEPT)
         .filter_map(|value| value.to_str().ok());

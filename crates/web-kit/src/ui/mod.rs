@@ -37,6 +37,7 @@ pub use sites::{SiteLink, sites};
 pub use time::utc;
 use weakened::Weakened;
 pub use weakened::showing;
+pub(crate) use {assets::shared_url, error_pages::wants_page};
 
 thread_local! {
     /// The sites of the deployment whose pages this thread renders. It is set when a worker

@@ -6,8 +6,9 @@ use actix_web::{
 };
 use oauth_types::error::sentence;
 use url::Url;
+use web_kit::explain::because;
 
-use super::checks::Refusal;
+use super::{checks::Refusal, explained};
 use crate::{Idp, domain::AuthorizationRequest, page_error::PageError};
 
 /// Redirects with the refusal of a checked request.
@@ -39,7 +40,8 @@ pub(super) fn refuse(
         ("error", refusal.code.as_str()),
         ("error_description", &description),
     ];
-    redirect(idp, req, redirect_uri, state, &answer)
+    let response = redirect(idp, req, redirect_uri, state, &answer);
+    because(response, || explained::refusal(redirect_uri))
 }
 
 /// Redirects with `answer`, `state` unchanged and `iss` (RFC 9207 §2).

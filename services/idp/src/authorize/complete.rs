@@ -1,10 +1,11 @@
 //! The code (RFC 6749 §4.1.2): random, one-time, at most 60 s.
 
 use actix_web::{HttpRequest, HttpResponse};
-use kit::{step, telemetry::names::span};
+use kit::{clock::Timestamp, step, telemetry::names::span};
 use tracing::Instrument as _;
+use web_kit::explain::{Life, because};
 
-use super::{answer, par};
+use super::{answer, explained, par};
 use crate::{
     Idp, budgets,
     domain::{AuthorizationRequest, Authorized, Code, CodeState, LoginSession},
@@ -48,7 +49,8 @@ pub(super) async fn complete(
         user = login.sub,
         "signed in to a client"
     );
-    Ok(redirect(idp, req, request, &code))
+    let ends = idp.now() + idp.settings.lifetimes.code;
+    Ok(redirect(idp, req, request, &code, Some(ends)))
 }
 
 /// Redirects to the client with the code that the same form got a moment ago. A
@@ -64,12 +66,13 @@ pub(super) async fn repeat(
         .records
         .get::<Code>(&kit::seal::fingerprint(code))
         .await?;
+    let ends = issued.as_ref().map(|code| code.record.redeemable_until);
     let is_used = |code: Stored<Code>| matches!(code.record.state, CodeState::Exchanged);
     if issued.is_some_and(is_used) {
         let client = idp.settings.client(&request.client_id);
         return Err(PageError::sign_in_over(client));
     }
-    Ok(redirect(idp, req, request, code))
+    Ok(redirect(idp, req, request, code, ends))
 }
 
 fn redirect(
@@ -77,9 +80,14 @@ fn redirect(
     req: &HttpRequest,
     request: &AuthorizationRequest,
     code: &str,
+    ends: Option<Timestamp>,
 ) -> HttpResponse {
     let state = request.state.as_deref();
-    answer::redirect(idp, req, &request.redirect_uri, state, &[("code", code)])
+    let response = answer::redirect(idp, req, &request.redirect_uri, state, &[("code", code)]);
+    because(response, || {
+        let life = ends.map(|ends| Life::new("The code", idp.now(), ends));
+        explained::response(idp, req, request, life)
+    })
 }
 
 async fn issue(

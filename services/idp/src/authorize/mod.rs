@@ -10,6 +10,8 @@ mod complete;
 mod consent;
 mod consent_page;
 mod decide;
+mod explained;
+mod go_on;
 mod par;
 mod resubmit;
 mod session_form;
@@ -27,6 +29,7 @@ use client::{find_client, find_redirect_uri};
 pub use consent::endpoint as consent;
 pub use consent_page::{PATH as CONSENT_PATH, consent_groups};
 use decide::{Next, decide};
+pub use go_on::{CONTINUE_PATH, endpoint as go_on};
 use oauth_types::{Params, names::REQUEST_URI_PREFIX};
 use par::Pushed;
 pub use par::{PATH as PAR_PATH, endpoint as par};
@@ -61,7 +64,12 @@ pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, form: AuthorizeForm
     let handled = match Incoming::read(&idp, &req, &form).await {
         Ok(Incoming { client, request }) => {
             let span = join_login_trace_of(&req, request.state());
-            let handling = authorize(&idp, &req, client, request);
+            let handling = async {
+                match explained::arrived(&idp, &req, client, &request) {
+                    Some(page) => Ok(page),
+                    None => authorize(&idp, &req, client, request).await,
+                }
+            };
             handling.instrument(span).await
         }
         Err(error) => Err(error),

@@ -1,7 +1,7 @@
 //! Pushed authorization requests (RFC 9126).
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
-use kit::seal::fingerprint;
+use kit::{clock::Timestamp, seal::fingerprint};
 use oauth_types::{Params, names::REQUEST_URI_PREFIX};
 use serde::Serialize;
 use store::Budget;
@@ -134,6 +134,11 @@ fn of_previous_version(
 }
 
 impl Pushed {
+    /// The latest time to open its page.
+    pub const fn usable_until(&self) -> Timestamp {
+        self.stored.record.usable_until
+    }
+
     /// Records that its sign-in page is shown: the request now lasts as long as
     /// the page, and is charged to the browser's address.
     pub async fn open(

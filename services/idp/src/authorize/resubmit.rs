@@ -5,6 +5,7 @@
 //! cookie, and the password or the session.
 
 use actix_web::{HttpRequest, HttpResponse};
+use web_kit::explain::Pause;
 
 use super::{
     GRACE, answer, complete, consent_page,
@@ -16,6 +17,7 @@ use crate::{
     cookies::{self, with_cookie},
     domain::{Answer, AuthorizationSession, SignedIn},
     page_error::PageError,
+    pages::explain::Done,
     settings::User,
 };
 
@@ -44,6 +46,10 @@ pub(super) async fn sign_in(
     let verdict = decide::after_sign_in(client, request, sub);
     let response = match (verdict, session.answered) {
         (Verdict::Consent, None) => Ok(consent_page::page(idp, client, id, request, sub)),
+        (Verdict::Complete, None) => match Pause::of(req) {
+            Some(pause) => Ok(submission.wait(idp, req, &pause, session, &Done::SignedIn)),
+            None => return Ok(None),
+        },
         (Verdict::Complete, Some(Answer::Code)) => {
             let code = idp.form_secrets.code(id);
             complete::repeat(idp, req, request, &code).await

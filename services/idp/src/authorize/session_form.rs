@@ -2,16 +2,18 @@
 //! must come from the browser that it was shown in, and one submission alone
 //! completes the session.
 
-use actix_web::HttpRequest;
+use actix_web::{HttpRequest, HttpResponse};
 use kit::seal::fingerprint;
 use oauth_types::{Params, secret::same_secret};
+use web_kit::explain::{GoOnForm, Pause};
 
-use super::{GRACE, client::is_registered, complete};
+use super::{GRACE, client::is_registered, complete, explained};
 use crate::{
     Idp, budgets, cookies,
     domain::{Answer, AuthorizationRequest, AuthorizationSession, SignedIn},
     forms::PageForm,
     page_error::PageError,
+    pages::explain::Done,
     records::Stored,
     settings::Client,
 };
@@ -19,6 +21,9 @@ use crate::{
 /// The hidden field that names the authorization session. The id is unguessable
 /// and bound to a cookie, so it is the form's CSRF token too.
 const FIELD: &str = "authorization_session";
+
+/// Where the form of a pause before the code is posted.
+pub const CONTINUE_PATH: &str = "/authorize/continue";
 
 /// A submitted form, with its authorization session.
 pub(super) struct Submission<'i> {
@@ -69,6 +74,27 @@ impl<'i> Submission<'i> {
     /// The session as it was read.
     pub(super) fn session(&self) -> &AuthorizationSession {
         &self.stored.record
+    }
+
+    /// The page at which `session`, as it is now, waits before its code is issued.
+    pub(super) fn wait(
+        &self,
+        idp: &Idp,
+        req: &HttpRequest,
+        pause: &Pause,
+        session: &AuthorizationSession,
+        done: &Done,
+    ) -> HttpResponse {
+        let mut hidden = hidden_fields(self.client, &self.id);
+        if matches!(done, Done::Consented) {
+            hidden.push(("decision".to_owned(), "allow".to_owned()));
+        }
+        let form = GoOnForm {
+            action: CONTINUE_PATH,
+            hidden,
+            leads_to: session.request.redirect_uri.clone(),
+        };
+        explained::code_follows(idp, req, pause, self.client, session, done, form)
     }
 
     /// The session as it is now, changed by a concurrent submission.

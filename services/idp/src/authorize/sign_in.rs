@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use kit::seal::fingerprint;
 use tracing::Instrument as _;
+use web_kit::explain::Pause;
 
 use super::{
     OpenSession, answer,
@@ -19,7 +20,7 @@ use crate::{
     domain::{Answer, AuthorizationRequest, AuthorizationSession, LoginSession, SignedIn},
     forms::PageForm,
     page_error::PageError,
-    pages::{LoginAim, LoginPage},
+    pages::{LoginAim, LoginPage, explain::Done},
     sessions,
     settings::{Client, User},
 };
@@ -77,7 +78,8 @@ async fn sign_in(
     let (login, cookie) = sessions::make(idp, req, known, user, secret);
     // The request is claimed before the session begins: a second submission must
     // not change the browser's session.
-    let Some(claimed) = claim(idp, &submission, &login).await? else {
+    let pause = Pause::of(req);
+    let Some(claimed) = claim(idp, &submission, &login, pause).await? else {
         return after_another(idp, req, &submission, user).await;
     };
     sessions::save(idp, before.as_ref(), &login).await?;
@@ -104,6 +106,8 @@ async fn after_another(
 /// An authorization session that no other submission can answer any more.
 enum Claimed {
     Consent,
+    /// Its reader goes on later (explain mode).
+    Pause(Pause),
     Complete(AuthorizationRequest),
     Refuse(AuthorizationRequest, Refusal),
 }
@@ -113,27 +117,31 @@ async fn claim(
     idp: &Idp,
     submission: &Submission<'_>,
     login: &LoginSession,
+    pause: Option<Pause>,
 ) -> Result<Option<Claimed>, PageError> {
     let session = submission.session();
     let signed_in = SignedIn::by_form(login);
-    match decide::after_sign_in(submission.client, &session.request, &login.sub) {
-        Verdict::Complete => {
+    let linked = async |signed_in, claimed| {
+        let linked = AuthorizationSession {
+            signed_in: Some(signed_in),
+            ..session.clone()
+        };
+        let id = fingerprint(&submission.id);
+        let swapped = idp.records.swap(&id, &submission.stored, &linked).await?;
+        Ok(swapped.then_some(claimed))
+    };
+    let verdict = decide::after_sign_in(submission.client, &session.request, &login.sub);
+    match (verdict, pause) {
+        (Verdict::Complete, None) => {
             let request = submission.finish(idp, signed_in, Answer::Code).await?;
             Ok(request.map(Claimed::Complete))
         }
-        Verdict::Refuse(refusal) => {
+        (Verdict::Complete, Some(pause)) => linked(signed_in, Claimed::Pause(pause)).await,
+        (Verdict::Refuse(refusal), _) => {
             let request = submission.finish(idp, signed_in, Answer::Refusal).await?;
             Ok(request.map(|request| Claimed::Refuse(request, refusal)))
         }
-        Verdict::Consent => {
-            let linked = AuthorizationSession {
-                signed_in: Some(signed_in),
-                ..session.clone()
-            };
-            let id = fingerprint(&submission.id);
-            let swapped = idp.records.swap(&id, &submission.stored, &linked).await?;
-            Ok(swapped.then_some(Claimed::Consent))
-        }
+        (Verdict::Consent, _) => linked(signed_in, Claimed::Consent).await,
     }
 }
 
@@ -149,6 +157,10 @@ async fn respond(
         Claimed::Consent => {
             let request = &submission.session().request;
             Ok(consent_page::page(idp, client, id, request, &login.sub))
+        }
+        Claimed::Pause(pause) => {
+            let session = submission.session();
+            Ok(submission.wait(idp, req, &pause, session, &Done::SignedIn))
         }
         Claimed::Complete(request) => {
             let code = idp.form_secrets.code(id);

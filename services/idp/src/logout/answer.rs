@@ -4,7 +4,11 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, StatusCode, header},
 };
-use web_kit::ui::{Message, Site};
+use url::Url;
+use web_kit::{
+    explain::{because, before},
+    ui::{Message, Site},
+};
 
 use super::{PATH, Scope, request::LogoutRequest};
 use crate::{
@@ -12,7 +16,7 @@ use crate::{
     cookies::{self, with_cookie},
     domain::LoginSession,
     form_token,
-    pages::LogoutPage,
+    pages::{LogoutPage, explain},
 };
 
 /// Asks whether the user wants to sign out.
@@ -36,6 +40,16 @@ pub(super) fn ask(
         client_name: request.client.map(|client| client.name.clone()),
     };
     with_cookie(page.respond(request.redirect_to.as_ref()), &cookie)
+}
+
+/// The page at which the request waits in explain mode.
+pub(super) fn wait(req: &HttpRequest, request: &LogoutRequest<'_>) -> Option<HttpResponse> {
+    let leads_to = request.redirect_to.as_ref().map_or("", Url::as_str);
+    before(req, leads_to, || explain::logout(client_name(request)))
+}
+
+fn client_name<'r>(request: &'r LogoutRequest<'_>) -> Option<&'r str> {
+    request.client.map(|client| &*client.name)
 }
 
 fn what_ended(scope: &Scope<'_>) -> String {
@@ -68,11 +82,12 @@ pub(super) fn signed_out(
             } else {
                 StatusCode::FOUND
             };
-            HttpResponse::build(status)
+            let response = HttpResponse::build(status)
                 .insert_header((header::LOCATION, url.as_str()))
                 .insert_header((header::CACHE_CONTROL, "no-store"))
                 .insert_header((header::REFERRER_POLICY, "no-referrer"))
-                .finish()
+                .finish();
+            because(response, || explain::logged_out(client_name(request)))
         }
         None => Message::new("You are signed out", what_ended(scope))
             .what_to_do("You can close this window or sign in again from an app.")

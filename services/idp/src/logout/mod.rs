@@ -54,6 +54,9 @@ async fn logout(
     if scope.needs_confirmation(&request) && !is_confirmed(req, &params, &scope)? {
         return Ok(answer::ask(idp, req, &request, &scope));
     }
+    if let Some(page) = answer::wait(req, &request) {
+        return Ok(page);
+    }
     let ended = end(idp, &scope).await?;
     // The clients are notified before the browser returns to one of them.
     ended.notified().await;

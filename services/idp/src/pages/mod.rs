@@ -4,6 +4,7 @@
 mod account;
 mod consent;
 mod device;
+pub(crate) mod explain;
 mod home;
 mod login;
 mod logout;

@@ -61,6 +61,7 @@ const REQUESTS = {
   "POST /sign-in": SIGN_IN,
   "POST /device/sign-in": SIGN_IN,
   "POST /consent": "The user decides what the client may do. Without a yes there is no code.",
+  "POST /authorize/continue": "Explain mode has paused before the code. The form names the same authorization session, and only this browser can send it.",
   "GET /logout": "The session at the provider ends, and with it single sign-on.",
   "POST /par": "The client authenticates first. So the provider knows who asks before any browser is involved.",
   "POST /device_authorization": "A device without a browser begins a login that the user finishes elsewhere.",

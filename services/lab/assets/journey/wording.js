@@ -61,6 +61,7 @@ const LEADS_TO = {
   "POST /authorize": "/callback",
   "POST /sign-in": "/callback",
   "POST /consent": "/callback",
+  "POST /authorize/continue": "/callback",
   "GET /callback": "/",
 };
 
@@ -157,10 +158,16 @@ function errorOf(step, items) {
   return code ? [code] : [];
 }
 
+/** That the browser got a page of explain mode in place of the redirect. */
+function explained(step) {
+  return step.attributes["sso.explained"] === "redirect" ? ["Explain mode waits"] : [];
+}
+
 function answerLabel({ step, items }) {
   const status = Number.isInteger(step.status) ? step.status : null;
   const cookies = cookiesSet(items);
-  if (status !== null && status >= 300 && status < 400) return [`${status} ${location(step, items)}`.trim(), ...cookies];
+  if (step.attributes["sso.explained"] === "before") return ["200 Explain mode waits", ...cookies];
+  if (status !== null && status >= 300 && status < 400) return [`${status} ${location(step, items)}`.trim(), ...explained(step), ...cookies];
   const body = members(items);
   const isDone = String(step.attributes["rpc.grpc.status_code"]) === "0" || step.outcome === "ok";
   const word = own(STATUS, status) ?? (isDone ? "OK" : "Answer");

@@ -27,6 +27,10 @@ pub(crate) struct DiagramPage {
     embedded: bool,
     /// Whether this browser is in a journey.
     started: bool,
+    /// Whether its redirects are explained.
+    explained: bool,
+    /// The page on which the switch of explain mode is, if the switch leads back there.
+    then: Option<String>,
     demo_users: bool,
     app1_url: Option<String>,
     app2_url: Option<String>,
@@ -82,14 +86,38 @@ impl LiveDiagram {
     }
 
     fn page(&self, req: &HttpRequest, embedded: bool) -> DiagramPage {
+        let journey = self.journey(req);
         DiagramPage {
             embedded,
-            started: self.has_journey(req),
+            started: journey.is_some(),
+            explained: journey.is_some_and(|journey| journey.settings().explain),
+            then: embedded.then(|| req.path().to_owned()),
             demo_users: self.demo_users,
             app1_url: self.addresses.link(Site::App1),
             app2_url: self.addresses.link(Site::App2),
             jaeger_url: self.jaeger_url.clone(),
             port_flag: port_flag(&self.addresses),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use web_kit::explain::{COOKIES, PARAMETERS};
+
+    use super::*;
+
+    /// The pages of explain mode and the diagram say the same of a parameter.
+    #[test]
+    fn both_say_the_same_of_parameters_and_cookies() {
+        let script = file("meanings.js").unwrap();
+        let script = String::from_utf8_lossy(&script.data).into_owned();
+        for (name, (text, section)) in PARAMETERS {
+            let line = format!("\n  {name}: [\"{text}\", \"{section}\"],\n");
+            assert!(script.contains(&line), "{name}");
+        }
+        for (name, text) in COOKIES {
+            assert!(script.contains(&format!("/, \"{text}\"],\n")), "{name}");
         }
     }
 }

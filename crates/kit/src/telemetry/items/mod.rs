@@ -279,7 +279,7 @@ impl Items {
     }
 
     /// The list as JSON.
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         format!("[{}]", self.list)
     }
 

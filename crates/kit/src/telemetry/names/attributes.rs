@@ -44,6 +44,10 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "What was sent, as JSON: parameters, cookies and tokens by name and size; the values of public parameters and of a token's claims, and a short keyed hash of every other value",
     ),
     of("sso.response", "What was answered, in the same form"),
+    of(
+        "sso.explained",
+        "That the browser got a page of explain mode ([lab.md](lab.md)): `redirect` in place of this redirect, `before` in place of the answer, which then stands in a later span",
+    ),
     of("sso.client_id", "The client's id"),
     of(
         "sso.client_auth",

@@ -158,6 +158,13 @@ pub const REQUESTS: &[Request] = &[
     ),
     of(
         IDP,
+        "POST /authorize/continue",
+        "The user goes on after a pause of explain mode",
+        "",
+        Browser,
+    ),
+    of(
+        IDP,
         "GET /logout",
         "The logout request",
         "RP-Initiated Logout §2",

@@ -1,0 +1,280 @@
+//! Explain mode: each redirect of one browser waits at a page that says what is about to be
+//! sent. The same flows lead to the same end, nobody else waits, and no limit is longer.
+
+use std::{path::Path, time::Duration};
+
+use kit::config::Site;
+use reqwest::Method;
+use testkit::HeadlessBrowser;
+use tests::{
+    ALICE, BOB,
+    journey::{begin, named, secrets_of, steps_until},
+    session_at, sign_in, sign_in_to,
+};
+
+use crate::lab_journey::OneProcess;
+
+const LOGIN: [&str; 2] = [
+    "App 1 sends your browser to the provider",
+    "The provider has received the request of App 1",
+];
+const SIGNED_IN: [&str; 3] = [
+    "You are signed in, and a code comes next",
+    "The provider sends you back to App 1 with a code",
+    "App 1 has signed you in and opens its page",
+];
+
+/// All services, with these changes of the provider's configuration, and a browser whose
+/// redirects are explained.
+async fn start(folder: &Path, changes: &[(&str, &str)]) -> (OneProcess, HeadlessBrowser) {
+    let mut config = idp::settings::DEFAULT.to_owned();
+    for (from, to) in changes {
+        assert!(config.contains(from), "{from}");
+        config = config.replace(from, to);
+    }
+    let file = folder.join("idp.toml");
+    std::fs::write(&file, config).unwrap();
+    let environment = [("IDP_CONFIG", file.to_str().unwrap())];
+    let all = OneProcess::start(folder, &[], &environment).await;
+    let mut cli = HeadlessBrowser::new();
+    begin(&mut cli, &all.url(Site::Lab)).await;
+    let page = cli.press("Explain mode").await;
+    let switch = "value=\"off\"";
+    assert!(
+        page.url().path() == "/journey" && page.source().contains(switch),
+        "{page}"
+    );
+    (all, cli)
+}
+
+/// Checks that the browser waits at the page `title`, which shows no secret.
+fn waits_at(cli: &HeadlessBrowser, title: &str) {
+    let page = cli.page();
+    assert_eq!(page.status(), 200, "{page}");
+    assert!(page.title().starts_with(title), "{title}: {page}");
+    let text = page.text();
+    assert!(text.contains("Explain mode"), "{page}");
+    let mut secrets = secrets_of(cli);
+    for link in page.links() {
+        let all = link.query_pairs().filter(|(name, _)| {
+            let secret = ["state", "code", "nonce", "request_uri", "code_challenge"];
+            secret.contains(&&**name) || name == "id_token_hint"
+        });
+        secrets.extend(all.map(|(_, value)| value.into_owned()));
+    }
+    for secret in secrets {
+        assert!(!text.contains(&secret), "{secret} is shown: {page}");
+    }
+}
+
+/// Presses Continue.
+async fn go_on(cli: &mut HeadlessBrowser) {
+    if cli.page().form_with_button("Continue").is_some() {
+        cli.press("Continue").await;
+    } else {
+        let link = cli.page().links().first().unwrap().to_string();
+        cli.follow(&link).await;
+    }
+}
+
+/// Goes through the pages with these titles.
+async fn through(cli: &mut HeadlessBrowser, titles: &[&str]) {
+    for title in titles {
+        waits_at(cli, title);
+        go_on(cli).await;
+    }
+}
+
+async fn signed_in_at(cli: &mut HeadlessBrowser, app: &str) -> bool {
+    session_at(cli, app).await["authenticated"] == true
+}
+
+/// The steps `name` of the provider, once the journey has `last`.
+async fn issued(cli: &mut HeadlessBrowser, lab: &str, name: &str, last: (&str, &str)) -> usize {
+    let steps = steps_until(cli, lab, &[last]).await;
+    let all = steps.iter().filter(|step| step["name"] == name);
+    all.count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logins_and_a_logout_lead_through_the_pages_to_their_usual_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let (all, mut cli) = start(folder.path(), &[]).await;
+    let (lab, app1, app2) = (all.url(Site::Lab), all.url(Site::App1), all.url(Site::App2));
+
+    cli.goto(&format!("{app1}/login?return_to=/docs")).await;
+    through(&mut cli, &LOGIN).await;
+    sign_in(&mut cli, ALICE).await;
+    waits_at(&cli, SIGNED_IN[0]);
+    let last = ("idp", "POST /sign-in");
+    assert_eq!(
+        issued(&mut cli, &lab, "authorize.code_issue", last).await,
+        0
+    );
+    through(&mut cli, &SIGNED_IN).await;
+    assert_eq!(
+        cli.page().url().as_str(),
+        format!("{app1}/docs"),
+        "{}",
+        cli.page()
+    );
+    assert!(signed_in_at(&mut cli, &app1).await);
+
+    // Single sign-on with a pushed request.
+    cli.goto(&format!("{app2}/login")).await;
+    waits_at(&cli, "App 2 is about to push its sign-in request");
+    let last = ("app2-bff", "GET /login");
+    assert_eq!(issued(&mut cli, &lab, "login.par_push", last).await, 0);
+    go_on(&mut cli).await;
+    waits_at(&cli, "App 2 sends your browser to the provider");
+    assert!(cli.page().text().contains("The request_uri ends at"));
+    go_on(&mut cli).await;
+    waits_at(&cli, "The provider has received the request of App 2");
+    assert!(cli.page().text().contains("this is single sign-on"));
+    let last = ("idp", "POST /par");
+    assert_eq!(
+        issued(&mut cli, &lab, "authorize.code_issue", last).await,
+        1
+    );
+    go_on(&mut cli).await;
+    waits_at(&cli, "The provider sends you back to App 2 with a code");
+    go_on(&mut cli).await;
+    through(&mut cli, &["App 2 has signed you in and opens its page"]).await;
+    assert!(signed_in_at(&mut cli, &app2).await);
+
+    cli.press("Sign out").await;
+    through(
+        &mut cli,
+        &["App 2 sends your browser to the provider to sign out"],
+    )
+    .await;
+    waits_at(&cli, "The provider has received a logout request");
+    assert!(signed_in_at(&mut cli, &app1).await, "it waits");
+    go_on(&mut cli).await;
+    waits_at(&cli, "You are signed out, and return to App 2");
+    go_on(&mut cli).await;
+    assert_eq!(cli.page().url().as_str(), format!("{app2}/"));
+    assert!(!signed_in_at(&mut cli, &app1).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_ends_in_its_own_time_and_the_step_starts_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let short = [("code = \"60s\"", "code = \"3s\"")];
+    let (all, mut cli) = start(folder.path(), &short).await;
+    let app1 = all.url(Site::App1);
+    let code_is_over = async || tokio::time::sleep(Duration::from_millis(3200)).await;
+
+    cli.goto(&format!("{app1}/login")).await;
+    through(&mut cli, &LOGIN).await;
+    sign_in(&mut cli, ALICE).await;
+    // A reader takes time here: no code runs out.
+    code_is_over().await;
+    through(&mut cli, &SIGNED_IN[..1]).await;
+    waits_at(&cli, SIGNED_IN[1]);
+    let page = cli.page();
+    assert!(page.text().contains("The code ends at"), "{page}");
+    assert!(page.source().contains("data-left=\"3\"") || page.source().contains("data-left=\"2\""));
+    code_is_over().await;
+    go_on(&mut cli).await;
+    assert!(cli.page().status() >= 400, "{}", cli.page());
+    assert!(!signed_in_at(&mut cli, &app1).await);
+
+    // Signed in at the provider, so the request itself gets another code.
+    cli.goto(&format!("{app1}/login")).await;
+    through(&mut cli, &LOGIN).await;
+    waits_at(&cli, SIGNED_IN[1]);
+    code_is_over().await;
+    let again = cli.page().links()[1].to_string();
+    assert!(again.contains("/authorize?"), "{again}");
+    cli.follow(&again).await;
+    through(&mut cli, &LOGIN[1..]).await;
+    through(&mut cli, &SIGNED_IN[1..]).await;
+    assert!(signed_in_at(&mut cli, &app1).await, "{}", cli.page());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn consent_and_a_second_submission_wait_too_and_the_code_is_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let (all, mut cli) = start(folder.path(), &[]).await;
+    let app1 = all.url(Site::App1);
+    cli.goto(&format!("{app1}/login?prompt=consent")).await;
+    through(&mut cli, &LOGIN).await;
+    sign_in(&mut cli, ALICE).await;
+    let consent = cli.page().form_with_button("Allow").unwrap();
+    cli.submit(consent, 20).await;
+    waits_at(&cli, "You have allowed it, and a code comes next");
+    let form = cli.first_form();
+    let mut second = cli.second_tab();
+    second.goto(&all.url(Site::Idp)).await;
+    cli.submit(form.clone(), 20).await;
+    second.submit(form, 20).await;
+    waits_at(&cli, SIGNED_IN[1]);
+    let code = |cli: &HeadlessBrowser| cli.page().links()[0].clone();
+    assert_eq!(code(&cli), code(&second), "a double click");
+    through(&mut cli, &SIGNED_IN[1..]).await;
+    assert!(signed_in_at(&mut cli, &app1).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_else_waits_and_no_script() {
+    let folder = tempfile::tempdir().unwrap();
+    let (all, mut cli) = start(folder.path(), &[]).await;
+    let (lab, app1, app2) = (all.url(Site::Lab), all.url(Site::App1), all.url(Site::App2));
+    let (mut plain, mut watched) = (HeadlessBrowser::new(), HeadlessBrowser::new());
+    begin(&mut watched, &lab).await;
+    sign_in_to(&mut plain, &app2, BOB).await;
+    sign_in_to(&mut watched, &app1, BOB).await;
+    let steps = steps_until(&mut watched, &lab, &[("app1-bff", "GET /callback")]).await;
+    assert!(
+        named(&steps, "app1-bff", "GET /login").unwrap()["attributes"]["sso.explained"].is_null()
+    );
+
+    let script = [("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")];
+    let frame = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")];
+    for headers in [&script[..], &frame, &[("accept", "*/*")]] {
+        let answer = cli
+            .raw(Method::GET, &format!("{app1}/login"), headers, "")
+            .await;
+        assert_eq!(answer.status, 302, "{headers:?}: {}", answer.body);
+    }
+    // Off again: the same browser goes straight on.
+    cli.goto(&format!("{lab}/journey")).await;
+    cli.press("Explain mode").await;
+    sign_in_to(&mut cli, &app1, ALICE).await;
+    let steps = steps_until(&mut cli, &lab, &[("app1-bff", "GET /callback")]).await;
+    let login = named(&steps, "app1-bff", "GET /login").unwrap();
+    assert_eq!(login["attributes"]["sso.explained"].as_str(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_page_of_this_site_leads_on_and_only_to_its_own_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let (all, mut cli) = start(folder.path(), &[]).await;
+    let (app2, idp) = (all.url(Site::App2), all.url(Site::Idp));
+    cli.goto(&format!("{app2}/login")).await;
+    let form = cli.first_form();
+    let pass = form.field("pass").unwrap().to_owned();
+    for (site, target) in [
+        (&app2, "/login?return_to=/docs"),
+        (&app2, "//evil.localhost/"),
+        (&app2, "http://evil.localhost/"),
+        (&idp, "/login"),
+    ] {
+        let body = format!("target={target}&pass={pass}");
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let url = format!("{site}/lab/continue");
+        let answer = cli.raw(Method::POST, &url, &headers, &body).await;
+        assert_eq!(answer.status, 400, "{target}: {}", answer.body);
+    }
+    // The pass is spent with the request that it was for.
+    let jar = |cli: &HeadlessBrowser| {
+        let jar = cli.jar();
+        jar.get("app2.localhost", "__Host-lab_continue").is_some()
+    };
+    go_on(&mut cli).await;
+    assert!(!jar(&cli));
+    waits_at(&cli, "App 2 sends your browser to the provider");
+    cli.goto(&format!("{app2}/login")).await;
+    waits_at(&cli, "App 2 is about to push its sign-in request");
+}
