@@ -13,6 +13,7 @@ mod attack_login;
 mod attack_script;
 mod credentials;
 mod device;
+mod explain;
 mod first_light;
 mod lab_spa;
 mod modes;

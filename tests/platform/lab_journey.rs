@@ -82,7 +82,7 @@ impl OneProcess {
             .collect();
         let log = folder.join("log");
         let mut child = Child::spawn(&binary("sso-lab"), &flags, &environment, log);
-        child.until_output("wonderland", PATIENCE).await;
+        child.until_output("Ctrl-C ends it", PATIENCE).await;
         let addresses = Addresses::new("http", "localhost", offset);
         Self { child, addresses }
     }

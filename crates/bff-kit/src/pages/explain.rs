@@ -46,7 +46,7 @@ pub(crate) fn request(
         (
             "Authorization request",
             "RFC 6749 §4.1.1",
-            "It asks for no password itself: the provider does, and says who you are. The request travels in the address that your browser opens next, so everything in it is visible, and none of it is a secret that lets anybody in.",
+            "It never asks for your password: the provider does that, and tells the app who signed in. The request travels in the address that your browser opens next. Everybody at this browser can read it, so nothing in it is enough to sign in.",
         )
     };
     let mut next = vec![

@@ -136,11 +136,13 @@ pub struct Pause {
 impl Pause {
     /// The pause of `req`; `None` if its browser does not wait.
     pub fn of(req: &HttpRequest) -> Option<Self> {
-        let context = TraceContext::current()?;
-        let journey = context.journey()?;
+        // All that it costs a request outside explain mode.
+        let journey = TraceContext::current_journey()?;
         let is_paused = journey.settings().explain && is_navigation(req.headers());
+        let keys = journey::of_process().filter(|_| is_paused)?;
+        let context = TraceContext::current()?;
         Some(Self {
-            keys: journey::of_process().filter(|_| is_paused)?,
+            keys,
             journey,
             service: context.service(),
         })
