@@ -15,6 +15,7 @@ mod credentials;
 mod device;
 mod explain;
 mod first_light;
+mod lab_attacks;
 mod lab_spa;
 mod modes;
 mod provider_forms;

@@ -41,6 +41,7 @@ mod identity_header;
 mod idp_restarts;
 mod interop_jaeger;
 mod kube_secrets;
+mod lab_attack_pages;
 mod lab_attacks;
 mod lab_explain;
 mod lab_journey;

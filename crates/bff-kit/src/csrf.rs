@@ -23,6 +23,7 @@ use futures_util::{future::ready, stream};
 use kit::{
     config::{Weakness, Weaknesses},
     seal::KEY_LEN,
+    telemetry::names::span,
 };
 use oauth_types::secret::same_secret;
 use web_kit::{
@@ -210,6 +211,11 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
 
 /// A page for a person, problem+json for a script.
 fn refused(site: Site, req: &ServiceRequest, refusal: Refusal) -> HttpResponse {
+    // The check itself is a part of each request, and a step only where it refuses.
+    drop(kit::step!(
+        span::FORGERY_CHECK,
+        "sso.outcome" = refusal.outcome()
+    ));
     let reads_pages = Accept::parse(req).is_ok_and(|accept| {
         accept
             .iter()
@@ -226,6 +232,13 @@ fn refused(site: Site, req: &ServiceRequest, refusal: Refusal) -> HttpResponse {
 
 impl Refusal {
     const TITLE: &str = "Request forgery suspected";
+
+    const fn outcome(self) -> &'static str {
+        match self {
+            Self::Foreign => "foreign",
+            Self::NoProof => "no_proof",
+        }
+    }
 
     const fn sentence(self) -> &'static str {
         match self {

@@ -15,7 +15,7 @@ use url::Url;
 use web_kit::{
     explain::{Life, because, before},
     problem::Problem,
-    trace::begin_login_trace,
+    trace::{begin_login_trace, span_of},
 };
 
 use crate::{
@@ -190,7 +190,12 @@ pub(crate) async fn login(req: HttpRequest, bff: web::Data<Bff>) -> Result<HttpR
     let choice = bff.sessions.settings().choice;
     let credentials = bff.sessions.credentials();
     let query = req.query_string();
-    let options = LoginOptions::read(query, choice, credentials, bff.weaknesses).map_err(bad)?;
+    let options = LoginOptions::read(query, choice, credentials, bff.weaknesses);
+    let options = options.map_err(|why| {
+        let refused = || drop(kit::step!(span::LOGIN_CHECK, "sso.outcome" = "refused"));
+        span_of(&req).in_scope(refused);
+        bad(why)
+    })?;
     if bff.provider_of(options.second_provider).is_none() {
         return Err(bad(NO_PROVIDER.to_owned()));
     }

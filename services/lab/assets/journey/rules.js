@@ -7,6 +7,8 @@ const SIGN_IN = "The form belongs to the provider. The password goes to the prov
 
 const SPANS = {
   "login.pre_session": "The app makes a state, a nonce and a code_verifier for this one login. It keeps them in its store and gives the browser a cookie that belongs to them.",
+  "login.request_check": "After the login the browser goes to return_to. Only a path of the app's own is accepted, so that a genuine login ends on no other site.",
+  "request.forgery_check": "Cookies say whose browser it is, and not which page asked. So Origin, Sec-Fetch-Site and a header or form token have to show that a page of the app did.",
   "login.par_push": "The app sends its request to the provider directly and gets a handle. Nobody at the browser reads or changes the parameters.",
   "callback.check": "The answer counts only if its state belongs to this browser's cookie, it was not used before, and iss names the provider that was asked.",
   "callback.code_exchange": "The client authenticates, and shows the code_verifier whose hash it sent before. A stolen code is useless to anybody else.",
@@ -79,6 +81,7 @@ const REQUESTS = {
   "sso.idp.v1.TokenExchange/Exchange": "The exchange by gRPC. Its rules are those of the exchange by HTTP.",
   "GET /api1/data": CALL_WITH_COOKIE,
   "POST /api1/data": `${CALL_WITH_COOKIE} A request that changes something needs a CSRF token too.`,
+  "GET /api1/order": "A GET changes nothing: any page can cause one with a picture. This address exists in a weakened lab alone.",
   "GET /api1/report": CALL_WITH_COOKIE,
   "GET /api1/whoami": CALL_WITH_COOKIE,
   "GET /api2/data": CALL_WITH_COOKIE,

@@ -1,6 +1,251 @@
 //! The attacks: each runs against the real services, first with a defence switched off for
-//! one journey, then with it.
+//! one journey, then with it. A program of the attacker runs some of them; the others happen
+//! in the learner's own browser, by pages of the attacker's site.
 
+mod attack;
+mod callback;
+mod in_browser;
+mod list;
+mod outcomes;
+mod page;
 mod program;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use self::program::{AttackContext, calls};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::StatusCode,
+    middleware::Next,
+    web::{self, Data, Path, ServiceConfig},
+};
+use headless_browser::Transport;
+use kit::{config::Site, journey::JourneyTag};
+use url::form_urlencoded;
+use web_kit::{
+    body::Body,
+    ui::{self, Message},
+};
+
+use self::{
+    attack::{Attack, Defence, InBrowser, Way},
+    outcomes::{Ended, Outcomes},
+    page::{AttackPage, Browser},
+    program::{Program, run},
+};
+pub(crate) use self::{
+    page::file,
+    program::{AttackContext, calls},
+};
+use crate::{
+    Config,
+    journey::{LiveDiagram, redirect},
+};
+
+/// The most bytes of the form.
+const MAX_FORM: usize = 256;
+
+/// What the pages need.
+pub(crate) struct Attacks {
+    config: Config,
+    outcomes: Outcomes,
+    transport: Transport,
+}
+
+impl Attacks {
+    pub(crate) fn new(config: &Config) -> Data<Self> {
+        Data::new(Self {
+            config: config.clone(),
+            outcomes: Outcomes::default(),
+            transport: callback::transport(config),
+        })
+    }
+
+    /// How the latest run of `attack` by the program ended.
+    fn ended(
+        &self,
+        journey: Option<JourneyTag>,
+        attack: &Attack,
+        defence: Defence,
+    ) -> Option<Ended> {
+        let Way::Program(program) = attack.way else {
+            return None;
+        };
+        self.outcomes.of(journey?, program, defence == Defence::Off)
+    }
+}
+
+/// The pages. They belong to a site that has the live diagram.
+pub(crate) fn pages(cfg: &mut ServiceConfig, attacks: Data<Attacks>, lab: Data<AttackContext>) {
+    let resource = |path: &str| web::resource(path.to_owned());
+    cfg.app_data(attacks)
+        .app_data(lab)
+        .service(resource("/attacks").route(web::get().to(list_all)))
+        .service(resource("/attacks/{name}").route(web::get().to(show)))
+        .service(resource("/attacks/{name}/begin").route(web::post().to(begin)))
+        .service(resource("/attacks/{name}/sign-in").route(web::get().to(sign_in)))
+        .service(resource("/attacks/{name}/go").route(web::get().to(go)));
+}
+
+/// Lets each page of the site say what is off for the journey of its browser.
+pub(crate) async fn saying_what_is_off<B: MessageBody + 'static>(
+    live: Data<LiveDiagram>,
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, actix_web::Error> {
+    let settings = live.settings(req.request());
+    ui::showing(settings, next.call(req)).await
+}
+
+/// `GET /attacks`.
+async fn list_all(
+    req: HttpRequest,
+    attacks: Data<Attacks>,
+    live: Data<LiveDiagram>,
+) -> HttpResponse {
+    let evil_url = attacks.config.addresses.link(Site::Evil);
+    page::list(live.settings(&req), evil_url, &live.csp())
+}
+
+/// `GET /attacks/{name}`.
+async fn show(
+    req: HttpRequest,
+    name: Path<String>,
+    attacks: Data<Attacks>,
+    lab: Data<AttackContext>,
+    live: Data<LiveDiagram>,
+) -> HttpResponse {
+    let Some(place) = list::find(&name) else {
+        return unknown();
+    };
+    let browser = Browser {
+        journey: live.journey(&req).map(|journey| journey.tag()),
+        settings: live.settings(&req),
+        diagram: live.embedded(&req),
+    };
+    AttackPage::new(place, &attacks, &lab, browser).respond(&live.csp())
+}
+
+/// `POST /attacks/{name}/begin`: `weakened` says what is off in the run. A browser that is in
+/// no journey begins one.
+async fn begin(
+    req: HttpRequest,
+    name: Path<String>,
+    body: Body,
+    attacks: Data<Attacks>,
+    lab: Data<AttackContext>,
+    live: Data<LiveDiagram>,
+) -> HttpResponse {
+    if !live.is_own_page(&req) {
+        return refusal(
+            StatusCode::FORBIDDEN,
+            "Only the lab's own page starts an attack.",
+        );
+    }
+    let Some(place) = list::find(&name) else {
+        return unknown();
+    };
+    let defence = match body.read(MAX_FORM).await {
+        Ok(form) => defence(&form, place.attack),
+        Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    let Some(defence) = defence else {
+        return refusal(
+            StatusCode::BAD_REQUEST,
+            "The form does not say which defences are off.",
+        );
+    };
+    match place.attack.way {
+        Way::Browser(_) => in_browser::begin(&req, &live, place.attack, defence),
+        Way::Program(program) => {
+            let weakened = defence == Defence::Off;
+            run_program(&req, program, weakened, &attacks, lab, &live).await
+        }
+    }
+}
+
+fn defence(form: &[u8], attack: &Attack) -> Option<Defence> {
+    let mut fields = form_urlencoded::parse(form);
+    let (_, value) = fields.find(|(name, _)| name == "weakened")?;
+    Defence::named(&value).filter(|defence| attack.off_in(*defence).is_some())
+}
+
+/// Runs it, and opens its page again.
+async fn run_program(
+    req: &HttpRequest,
+    program: Program,
+    weakened: bool,
+    attacks: &Attacks,
+    lab: Data<AttackContext>,
+    live: &LiveDiagram,
+) -> HttpResponse {
+    let known = live.journey(req);
+    let journey = known.unwrap_or_else(|| live.new_journey(req));
+    // In a task of its own it ends, and signs out, also if the browser does not wait for it.
+    let running = actix_web::rt::spawn(async move { run(program, &lab, &journey, weakened).await });
+    let Ok(ended) = running.await else {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "The attack broke off.");
+    };
+    attacks
+        .outcomes
+        .keep(journey.tag(), program, weakened, ended);
+    let page = format!("/attacks/{}", program.slug());
+    match known {
+        Some(_) => redirect(&format!("{page}#outcomes")),
+        None => live.join_and_go(&journey, &page),
+    }
+}
+
+/// The attack in the browser of `req`, which is on the way of its run; else the page where it
+/// goes.
+fn on_the_way<'n>(
+    req: &HttpRequest,
+    name: &'n str,
+    live: &LiveDiagram,
+) -> Result<(&'static Attack, &'static InBrowser), HttpResponse> {
+    let Some(place) = list::find(name) else {
+        return Err(unknown());
+    };
+    match &place.attack.way {
+        Way::Browser(way) if live.has_journey(req) => Ok((place.attack, way)),
+        _ => Err(redirect(&format!("/attacks/{name}"))),
+    }
+}
+
+/// `GET /attacks/{name}/sign-in`: on the way of a run, the browser signs in at app1.
+async fn sign_in(
+    req: HttpRequest,
+    name: Path<String>,
+    attacks: Data<Attacks>,
+    live: Data<LiveDiagram>,
+) -> HttpResponse {
+    let found = on_the_way(&req, &name, &live);
+    found.map_or_else(
+        |answer| answer,
+        |(attack, way)| in_browser::sign_in(&attacks, attack, way),
+    )
+}
+
+/// `GET /attacks/{name}/go`: on the way of a run, the attacker's page opens.
+async fn go(
+    req: HttpRequest,
+    name: Path<String>,
+    attacks: Data<Attacks>,
+    live: Data<LiveDiagram>,
+) -> HttpResponse {
+    match on_the_way(&req, &name, &live) {
+        Ok((attack, way)) => in_browser::go(&attacks, attack, way).await,
+        Err(answer) => answer,
+    }
+}
+
+fn unknown() -> HttpResponse {
+    refusal(StatusCode::NOT_FOUND, "There is no attack of this name.")
+}
+
+fn refusal(status: StatusCode, why: &str) -> HttpResponse {
+    Message::new("No attack", why)
+        .way("To the attacks", "/attacks")
+        .respond(Site::Lab, status)
+}

@@ -20,6 +20,8 @@ pub(super) struct Attack {
     pub(super) needs: &'static [Weakness],
     /// Its payload.
     pub(super) payload: Payload,
+    /// The name of its page at the lab, where it is run for one journey.
+    pub(super) at_lab: Option<&'static str>,
     /// The text of each outcome, by name.
     pub(super) outcomes: &'static [(&'static str, &'static str)],
 }
@@ -37,6 +39,7 @@ pub(super) static ALL: [Attack; 8] = [
             Weakness::GetOrders,
         ],
         payload: Payload::Image,
+        at_lab: Some("csrf-image"),
         outcomes: &[(
             "over",
             "The browser has fetched the address, and the response is not an image. This page cannot see whether app1 accepted the order: check your orders there.",
@@ -53,6 +56,7 @@ pub(super) static ALL: [Attack; 8] = [
             Weakness::NoCsrfProof,
         ],
         payload: Payload::FramedForm,
+        at_lab: Some("csrf-form"),
         outcomes: &[(
             "over",
             "The form was sent. The response is in a frame of app1, which this page cannot read: check your orders there.",
@@ -69,6 +73,7 @@ pub(super) static ALL: [Attack; 8] = [
             Weakness::NoCsrfProof,
         ],
         payload: Payload::Form,
+        at_lab: None,
         outcomes: &[(
             "over",
             "The form was sent, and your browser shows the response of app1. This page cannot read it.",
@@ -85,6 +90,7 @@ pub(super) static ALL: [Attack; 8] = [
             Weakness::CorsAnyOrigin,
         ],
         payload: Payload::Fetch,
+        at_lab: None,
         outcomes: &[
             ("read", "app1 allowed this page to read:"),
             ("refused", "The browser gave this page no response of app1."),
@@ -97,6 +103,7 @@ pub(super) static ALL: [Attack; 8] = [
         stopped_by: "A cookie binds each login to the browser that began it. A callback from another browser is refused.",
         needs: &[Weakness::LoginUnbound],
         payload: Payload::Callback,
+        at_lab: Some("login-csrf"),
         outcomes: &[("over", "Your browser opens the attacker's callback URL.")],
     },
     Attack {
@@ -106,6 +113,7 @@ pub(super) static ALL: [Attack; 8] = [
         stopped_by: "The provider's pages forbid framing (frame-ancestors 'none', X-Frame-Options). Browsers also send no SameSite=Lax cookie into a frame of another site, so the provider sees no session.",
         needs: &[Weakness::SameSiteNone, Weakness::Framable],
         payload: Payload::Frame,
+        at_lab: None,
         outcomes: &[
             ("laid", "The trap is set. Click the button for the prize."),
             (
@@ -121,6 +129,7 @@ pub(super) static ALL: [Attack; 8] = [
         stopped_by: "return_to must be a path of app1 that no browser interprets as another host. Anything else is refused before the sign-in begins.",
         needs: &[Weakness::OpenReturnTo],
         payload: Payload::Links,
+        at_lab: Some("open-redirect"),
         outcomes: &[("over", "Your browser follows the link.")],
     },
     Attack {
@@ -130,6 +139,7 @@ pub(super) static ALL: [Attack; 8] = [
         stopped_by: "The pages escape what they show, and their policy forbids inline scripts. In app1 even a script that runs finds no token: none is in the browser. In the SPA it only has to wait for the next call.",
         needs: &[Weakness::ReflectedHtml],
         payload: Payload::Injected,
+        at_lab: Some("xss-app1"),
         outcomes: &[("over", "Your browser follows the link.")],
     },
 ];

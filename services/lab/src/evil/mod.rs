@@ -14,7 +14,12 @@ use actix_web::{
 };
 pub use issuer::Traps;
 pub(crate) use issuer::trace;
-use kit::{Deps, config::Problems, listeners::Listeners, running::Running};
+use kit::{
+    Deps,
+    config::{Problems, Weakness},
+    listeners::Listeners,
+    running::Running,
+};
 use page::PageData;
 use web_kit::ui::{self, Site};
 
@@ -28,6 +33,7 @@ pub fn build(config: &Config, listeners: Listeners, deps: Deps) -> Result<Runnin
     let data = Data::new(PageData {
         addresses: config.addresses.clone(),
         weaknesses: config.weaknesses,
+        diagram_url: (config.journeys.as_ref()).map(|_| config.addresses.url(Site::Lab)),
     });
     let (addresses, traps) = (config.addresses.clone(), config.traps.clone());
     let is_lab = config.journeys.is_some();
@@ -38,6 +44,20 @@ pub fn build(config: &Config, listeners: Listeners, deps: Deps) -> Result<Runnin
         routes(cfg, data.clone());
     })
 }
+
+/// The defences without which the attack of the page `slug` succeeds.
+pub(crate) fn needs(slug: &str) -> &'static [Weakness] {
+    let found = attack::ALL.iter().find(|attack| attack.slug == slug);
+    found.map_or(&[], |attack| attack.needs)
+}
+
+/// The pages at the lab to which the attacker's pages lead.
+#[cfg(test)]
+pub(crate) fn pages_at_lab() -> impl Iterator<Item = &'static str> {
+    attack::ALL.iter().filter_map(|attack| attack.at_lab)
+}
+
+pub(crate) use payload::link_to_spa;
 
 fn routes(cfg: &mut ServiceConfig, data: Data<PageData>) {
     let mut pages = web::scope("")
@@ -56,7 +76,7 @@ fn routes(cfg: &mut ServiceConfig, data: Data<PageData>) {
 #[cfg(test)]
 mod tests {
     use actix_web::http::Method;
-    use kit::config::{Addresses, Weakness, Weaknesses};
+    use kit::config::{Addresses, Weaknesses};
 
     use super::*;
     use crate::served::{ask, every_file_is_served, nothing_is_inline};
@@ -65,6 +85,7 @@ mod tests {
         let data = Data::new(PageData {
             addresses: Addresses::default(),
             weaknesses: weaknesses.iter().copied().collect::<Weaknesses>(),
+            diagram_url: Some("http://lab.localhost:8080".to_owned()),
         });
         move |cfg| routes(cfg, data.clone())
     }
@@ -101,6 +122,26 @@ mod tests {
         assert_eq!(open(&[]).await, 0);
         assert_eq!(open(&[Weakness::Framable]).await, 0);
         assert_eq!(open(&[Weakness::Framable, Weakness::SameSiteNone]).await, 1);
+    }
+
+    #[actix_web::test]
+    async fn each_page_leads_to_the_lab_and_its_diagram() {
+        for attack in &attack::ALL {
+            let page = ask(site(&[]), Method::GET, &format!("/{}", attack.slug)).await;
+            let path = attack
+                .at_lab
+                .map_or_else(|| "/journey".to_owned(), |name| format!("/attacks/{name}"));
+            let link = format!("href=\"http://lab.localhost:8080{path}\"");
+            assert!(page.body.contains(&link), "{}", attack.slug);
+        }
+        for path in ["/", payload::LANDED] {
+            let page = ask(site(&[]), Method::GET, path).await;
+            assert!(
+                page.body
+                    .contains("href=\"http://lab.localhost:8080/attacks"),
+                "{path}"
+            );
+        }
     }
 
     #[actix_web::test]

@@ -22,6 +22,15 @@ const MAX_CALLBACK: usize = 4096;
 pub(super) struct PageData {
     pub(super) addresses: Addresses,
     pub(super) weaknesses: Weaknesses,
+    /// The lab's address, if it has the live diagram.
+    pub(super) diagram_url: Option<String>,
+}
+
+impl PageData {
+    /// The defences that are off: in this process, or for the journey of this request.
+    fn open(&self) -> Weaknesses {
+        self.weaknesses.and(Weaknesses::of_journey())
+    }
 }
 
 /// The page at `/`.
@@ -32,6 +41,7 @@ struct StartPage {
     lab_url: String,
     host: String,
     open: Vec<Weakness>,
+    diagram_url: Option<String>,
 }
 
 impl StartPage {
@@ -54,7 +64,8 @@ pub(super) async fn start(data: Data<PageData>) -> HttpResponse {
             .split_once("://")
             .map_or("", |(_, host)| host)
             .to_owned(),
-        open: data.weaknesses.iter().collect(),
+        open: data.open().iter().collect(),
+        diagram_url: data.diagram_url.clone(),
     };
     ui::page(Site::Evil, "Attacks", StatusCode::OK, &page, &Csp::strict())
 }
@@ -68,6 +79,7 @@ struct AttackPage {
     asks_for_callback: bool,
     app_url: String,
     weaknesses: Weaknesses,
+    diagram_url: Option<String>,
 }
 
 impl AttackPage {
@@ -80,7 +92,17 @@ impl AttackPage {
     /// The defences to switch off, and whether each is off.
     fn needs(&self) -> impl Iterator<Item = (Weakness, bool)> {
         let needs = self.attack.needs.iter();
-        needs.map(|need| (*need, self.weaknesses.has(*need)))
+        needs.map(|need| (*need, self.weaknesses.contains(*need)))
+    }
+
+    /// Its page at the lab, or the live diagram.
+    fn at_lab(&self) -> Option<String> {
+        let lab = self.diagram_url.as_deref()?;
+        let page = self.attack.at_lab;
+        Some(page.map_or_else(
+            || format!("{lab}/journey"),
+            |page| format!("{lab}/attacks/{page}"),
+        ))
     }
 
     fn style_sheet() -> String {
@@ -102,7 +124,8 @@ pub(super) fn attack(attack: &'static Attack, data: &PageData, req: &HttpRequest
         parts: attack.payload.parts(&data.addresses, callback.as_deref()),
         asks_for_callback: attack.payload == Payload::Callback && callback.is_none(),
         app_url: data.addresses.url(Site::App1),
-        weaknesses: data.weaknesses,
+        weaknesses: data.open(),
+        diagram_url: data.diagram_url.clone(),
     };
     let title = attack.title;
     ui::page(Site::Evil, title, StatusCode::OK, &page, &page.parts.csp)
@@ -131,14 +154,19 @@ fn callback_of(req: &HttpRequest, addresses: &Addresses) -> Result<Option<String
 /// The page that an open redirect leads to.
 #[derive(Template)]
 #[template(path = "evil/landed.html")]
-struct LandedPage;
+struct LandedPage {
+    diagram_url: Option<String>,
+}
 
-pub(super) async fn landed() -> HttpResponse {
+pub(super) async fn landed(data: Data<PageData>) -> HttpResponse {
+    let page = LandedPage {
+        diagram_url: data.diagram_url.clone(),
+    };
     ui::page(
         Site::Evil,
         "Redirected",
         StatusCode::OK,
-        &LandedPage,
+        &page,
         &Csp::strict(),
     )
 }

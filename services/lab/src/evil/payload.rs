@@ -209,6 +209,13 @@ fn redirect_links(addresses: &Addresses) -> Vec<Link> {
     spellings.map(link).into()
 }
 
+/// The link that carries the script to the SPA's own script.
+pub(crate) fn link_to_spa(addresses: &Addresses) -> String {
+    let script = assets::text("injected.js").unwrap_or_default();
+    let [_, spa] = injected(addresses, &script);
+    spa.href
+}
+
 /// One link that carries the script to app1's server, and one that carries it
 /// to the SPA's own script.
 fn injected(addresses: &Addresses, script: &str) -> [Link; 2] {

@@ -28,11 +28,12 @@ use super::{LiveDiagram, then};
 /// requests belong to no journey.
 const OWN_COOKIE: &str = "the lab itself";
 /// The services that a browser joins, in this order, with their names in traces.
-const JOINED: [(Site, &str); 4] = [
+const JOINED: [(Site, &str); 5] = [
     (Site::App1, "app1-bff"),
     (Site::App2, "app2-bff"),
     (Site::Idp, "idp"),
     (Site::Spa, "spa"),
+    (Site::Evil, "evil"),
 ];
 /// The length of a challenge, a SHA-256 in base64url.
 const CHALLENGE: usize = 43;
@@ -119,7 +120,8 @@ impl LiveDiagram {
         self.join(&self.new_journey(req))
     }
 
-    fn new_journey(&self, req: &HttpRequest) -> Journey {
+    /// Begins a journey for the browser of `req`, which does not know it yet.
+    pub(crate) fn new_journey(&self, req: &HttpRequest) -> Journey {
         let journey = self.keys.begin(&*self.random);
         self.journeys
             .begin(journey.tag(), client_addr(req).bucket());
@@ -128,7 +130,7 @@ impl LiveDiagram {
 
     /// Changes the settings of the journey of this browser, which then opens `page` of this
     /// site. A browser that is in no journey begins one.
-    pub(super) fn set_and_go(
+    pub(crate) fn set_and_go(
         &self,
         req: &HttpRequest,
         settings: impl FnOnce(Settings) -> Settings,
@@ -141,11 +143,24 @@ impl LiveDiagram {
             );
         }
         let journey = self.journey(req).unwrap_or_else(|| self.new_journey(req));
-        let mut answer = self.join(&journey.with(settings(journey.settings())));
-        if let Some(page) = page {
-            then::remember(&mut answer, page);
+        let journey = journey.with(settings(journey.settings()));
+        match page {
+            Some(page) => self.join_and_go(&journey, page),
+            None => self.join(&journey),
         }
+    }
+
+    /// Lets the browser join `journey`, and then open `page` of this site.
+    pub(crate) fn join_and_go(&self, journey: &Journey, page: &str) -> HttpResponse {
+        let mut answer = self.join(journey);
+        then::remember(&mut answer, page);
         answer
+    }
+
+    /// What the lab has set for the journey of the browser of `req`.
+    pub(crate) fn settings(&self, req: &HttpRequest) -> Settings {
+        let journey = self.journey(req).map(|journey| journey.settings());
+        journey.unwrap_or_default()
     }
 
     /// Sends the browser to each service in turn, which it joins as part of `journey`.
@@ -246,6 +261,7 @@ mod tests {
                 "http://app2.localhost:8083/lab/join",
                 "http://idp.localhost:8081/lab/join",
                 "http://spa.localhost:8086/lab/join",
+                "http://evil.localhost:8087/lab/join",
                 "http://lab.localhost:8080/journey",
             ]
         );

@@ -19,14 +19,21 @@ use actix_web::{
     web::{self, Data, ServiceConfig},
 };
 use kit::{
-    Deps, clock::Clock, config::Addresses, journey::JourneyKeys, random::Random,
-    shutdown::Shutdown, telemetry::deliver_to,
+    Deps,
+    clock::{Clock, Timestamp},
+    config::Addresses,
+    journey::JourneyKeys,
+    random::Random,
+    shutdown::Shutdown,
+    telemetry::deliver_to,
 };
 use web_kit::{body::Body, problem::Problem};
 
 pub(crate) use self::join::redirect;
 pub(crate) use self::page::{DiagramPage, file};
+pub(crate) use self::settings::{MINUTES, weakened};
 pub(crate) use self::terminal::port_flag;
+pub(crate) use self::then::remember_during_login;
 use self::{recording::Journeys, stream::EventStream};
 use crate::Config;
 
@@ -69,11 +76,11 @@ impl LiveDiagram {
 }
 
 /// The pages.
-pub(crate) fn pages(cfg: &mut ServiceConfig, live: Arc<LiveDiagram>) {
+pub(crate) fn pages(cfg: &mut ServiceConfig, live: Data<LiveDiagram>) {
     let diagram = web::resource("/journey")
         .route(web::get().to(page::show))
         .route(web::post().to(join::begin));
-    cfg.app_data(Data::from(live))
+    cfg.app_data(live)
         .service(diagram)
         .configure(settings::routes)
         .service(web::resource("/journey/ticket").route(web::get().to(join::ticket)))
@@ -81,8 +88,7 @@ pub(crate) fn pages(cfg: &mut ServiceConfig, live: Arc<LiveDiagram>) {
 }
 
 /// What scripts and services call.
-pub(crate) fn calls(cfg: &mut ServiceConfig, live: Arc<LiveDiagram>) {
-    let live = Data::from(live);
+pub(crate) fn calls(cfg: &mut ServiceConfig, live: Data<LiveDiagram>) {
     let resource = |path: &str| web::resource(path.to_owned()).app_data(live.clone());
     cfg.service(resource("/journey/terminal").route(web::get().to(terminal::terminal)))
         .service(resource("/journey/events").route(web::get().to(events)))
@@ -139,6 +145,11 @@ async fn receive(req: HttpRequest, body: Body, live: Data<LiveDiagram>) -> HttpR
 }
 
 impl LiveDiagram {
+    /// The time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// One more reader of the journey of this browser.
     fn listen(&self, req: &HttpRequest) -> Result<recording::Listener, Problem> {
         let journey = self.journey(req);

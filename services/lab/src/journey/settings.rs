@@ -8,6 +8,7 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 use kit::{
+    clock::Timestamp,
     config::{Site, Weakness},
     journey::Settings,
 };
@@ -19,7 +20,7 @@ use super::LiveDiagram;
 /// The most bytes of a form.
 const MAX_FORM: usize = 2 * 1024;
 /// How long a defence is off if the form does not say it, in minutes.
-const MINUTES: i64 = 10;
+pub(crate) const MINUTES: i64 = 10;
 /// The longest time, in minutes.
 const MAX_MINUTES: i64 = 30;
 
@@ -27,6 +28,20 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
     use actix_web::web::{post, resource};
     cfg.service(resource("/journey/weaken").route(post().to(weaken)))
         .service(resource("/journey/explain").route(post().to(explain)));
+}
+
+/// The settings `before`, with these defences off for `minutes` from `now` and all others on.
+pub(crate) fn weakened(
+    before: Settings,
+    weaknesses: &[Weakness],
+    now: Timestamp,
+    minutes: i64,
+) -> Settings {
+    Settings {
+        weaknesses: weaknesses.iter().copied().collect(),
+        weakened_until: now.secs() + 60 * minutes,
+        ..before
+    }
 }
 
 /// The form of either.
@@ -42,16 +57,12 @@ struct Form {
 /// `POST /journey/weaken`: `weaken` names a defence and may be there many times; without
 /// any, all defences are on again. `minutes` is the time.
 async fn weaken(req: HttpRequest, body: Body, live: Data<LiveDiagram>) -> HttpResponse {
-    let until = |minutes: Option<i64>| live.clock.now().secs() + 60 * minutes.unwrap_or(MINUTES);
     let form = match Form::read(body).await {
         Ok(form) => form,
         Err(why) => return refusal(&why),
     };
-    let settings = |before: Settings| Settings {
-        weaknesses: form.weaknesses.iter().copied().collect(),
-        weakened_until: until(form.minutes),
-        ..before
-    };
+    let minutes = form.minutes.unwrap_or(MINUTES);
+    let settings = |before| weakened(before, &form.weaknesses, live.clock.now(), minutes);
     live.set_and_go(&req, settings, form.then.as_deref())
 }
 

@@ -5,7 +5,7 @@ mod course;
 mod offers;
 mod page;
 mod price;
-mod scenario;
+pub(crate) mod scenario;
 #[cfg(test)]
 mod tests;
 

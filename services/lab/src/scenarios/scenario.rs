@@ -30,10 +30,10 @@ pub(super) struct Scenario {
 }
 
 /// A place in the diagram, and what is to be seen there.
-pub(super) struct Look(pub(super) Mark, pub(super) &'static str);
+pub(crate) struct Look(pub(crate) Mark, pub(crate) &'static str);
 
 /// What a place in the diagram is called.
-pub(super) enum Mark {
+pub(crate) enum Mark {
     /// A request: the method and route, or the gRPC call, with what follows it in the label.
     Request(&'static str),
     /// The answer to a request. `…` stands for the rest of a list.
@@ -46,7 +46,7 @@ pub(super) enum Mark {
 
 impl Mark {
     /// The label, as the diagram shows it.
-    pub(super) fn label(&self) -> &'static str {
+    pub(crate) fn label(&self) -> &'static str {
         match self {
             Self::Request(label) | Self::Answer(label) | Self::Store(label) => label,
             Self::Check(name) => span_of(name).map_or(name, |span| span.step),
@@ -55,7 +55,7 @@ impl Mark {
 
     /// Whether the diagram can show it.
     #[cfg(test)]
-    pub(super) fn is_known(&self) -> bool {
+    pub(crate) fn is_known(&self) -> bool {
         let words = include_str!("../../assets/journey/wording.js");
         match self {
             Self::Check(name) => span_of(name).is_some(),
@@ -172,7 +172,7 @@ pub(super) fn command_parts(text: &str) -> Vec<(String, Option<&'static str>)> {
 }
 
 /// Text in parts: `true` marks code.
-pub(super) fn parts(text: &'static str) -> impl Iterator<Item = (bool, &'static str)> {
+pub(crate) fn parts(text: &'static str) -> impl Iterator<Item = (bool, &'static str)> {
     let parts = text.split('`').enumerate();
     parts.map(|(at, part)| (at % 2 == 1, part))
 }

@@ -2,8 +2,6 @@
 
 mod page;
 
-use std::sync::Arc;
-
 use actix_web::{
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
@@ -14,7 +12,7 @@ use web_kit::ui::{self, Site};
 
 use crate::{
     Config,
-    attacks::{self, AttackContext},
+    attacks::{self, AttackContext, Attacks},
     journey::{self, LiveDiagram},
     scenarios::{self, Scenarios},
 };
@@ -35,35 +33,47 @@ pub(crate) fn site_of(
 ) -> impl Fn(&mut ServiceConfig) + Clone + Send + use<> {
     let page = Data::new(StartPage::new(config));
     let live = LiveDiagram::start(config, deps);
-    let live = live.map(|live| (live, Scenarios::new(config)));
-    let attacks = AttackContext::new(config, deps).map(Data::new);
-    move |cfg| {
-        if let Some(((live, _), attacks)) = live.as_ref().zip(attacks.as_ref()) {
-            attacks::calls(cfg, attacks.clone(), Data::from(Arc::clone(live)));
-        }
-        routes(cfg, page.clone(), live.clone());
-    }
+    let programs = AttackContext::new(config, deps).map(Data::new);
+    let live = live.zip(programs).map(|(diagram, programs)| Live {
+        diagram: Data::from(diagram),
+        course: Scenarios::new(config),
+        attacks: Attacks::new(config),
+        programs,
+    });
+    move |cfg| routes(cfg, page.clone(), live.clone())
 }
 
 /// What there is only with the live diagram.
-type Live = (Arc<LiveDiagram>, Data<Scenarios>);
+#[derive(Clone)]
+struct Live {
+    diagram: Data<LiveDiagram>,
+    course: Data<Scenarios>,
+    attacks: Data<Attacks>,
+    programs: Data<AttackContext>,
+}
 
 fn routes(cfg: &mut ServiceConfig, page: Data<StartPage>, live: Option<Live>) {
     let pages = web::scope("")
         .app_data(page)
-        .wrap(from_fn(|req, next| ui::error_pages(Site::Lab, req, next)))
         .service(web::resource("/").route(web::get().to(page::show)));
     cfg.configure(page::assets);
-    let pages = match live {
-        Some((live, course)) => {
-            journey::calls(cfg, Arc::clone(&live));
-            scenarios::calls(cfg, Data::from(Arc::clone(&live)));
-            pages
-                .configure(|cfg| scenarios::pages(cfg, course))
-                .configure(|cfg| journey::pages(cfg, live))
-        }
-        None => pages,
+    let Some(live) = live else {
+        cfg.service(pages.wrap(from_fn(|req, next| ui::error_pages(Site::Lab, req, next))));
+        return;
     };
+    let diagram = live.diagram.clone();
+    journey::calls(cfg, live.diagram.clone());
+    scenarios::calls(cfg, live.diagram.clone());
+    attacks::calls(cfg, live.programs.clone(), live.diagram.clone());
+    let pages = pages
+        .configure(|cfg| scenarios::pages(cfg, live.course))
+        .configure(|cfg| attacks::pages(cfg, live.attacks, live.programs))
+        .configure(|cfg| journey::pages(cfg, live.diagram))
+        .wrap(from_fn(|req, next| ui::error_pages(Site::Lab, req, next)))
+        // Around the pages of errors, too.
+        .wrap(from_fn(move |req, next| {
+            attacks::saying_what_is_off(diagram.clone(), req, next)
+        }));
     cfg.service(pages);
 }
 

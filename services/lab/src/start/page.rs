@@ -12,7 +12,7 @@ use web_kit::ui::{
     rust_embed::{self, RustEmbed},
 };
 
-use crate::{Config, journey, scenarios};
+use crate::{Config, attacks, journey, scenarios};
 
 #[derive(RustEmbed)]
 #[folder = "assets/start/"]
@@ -23,6 +23,7 @@ pub(super) fn assets(cfg: &mut ServiceConfig) {
     ui::assets_and(cfg, |name| {
         let own = Own::get(name).or_else(|| journey::file(name));
         own.or_else(|| scenarios::file(name))
+            .or_else(|| attacks::file(name))
     });
 }
 

@@ -95,6 +95,13 @@ pub const REQUESTS: &[Request] = &[
     ),
     of(
         APPS,
+        "GET /api1/order",
+        "A GET that places an order, in a weakened lab",
+        "RFC 9110 §9.2.1",
+        Browser,
+    ),
+    of(
+        APPS,
         "GET /api1/report",
         "A call with the session's cookie",
         "",

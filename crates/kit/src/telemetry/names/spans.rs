@@ -49,6 +49,8 @@ macro_rules! spans {
 spans! {
     PRE_SESSION = "login.pre_session",
         "The app makes state, nonce and PKCE verifier and stores them", "RFC 9700 §2.1", Own => Own, [];
+    LOGIN_CHECK = "login.request_check",
+        "The app refuses a login: return_to leads elsewhere, or an option is wrong", "RFC 9700 §4.11", Own => Own, ["sso.outcome"];
     PAR_PUSH = "login.par_push",
         "The app pushes its authorization request", "RFC 9126 §2", Own => Idp, ["sso.outcome"];
     CALLBACK_CHECK = "callback.check",
@@ -57,6 +59,8 @@ spans! {
         "The app redeems the code", "RFC 6749 §4.1.3", Own => Said, ["sso.to", "sso.grant", "sso.outcome"];
     ID_TOKEN_CHECK = "callback.id_token_check",
         "The app verifies the ID token", "OIDC Core §3.1.3.7", Own => Own, ["sso.outcome"];
+    FORGERY_CHECK = "request.forgery_check",
+        "The app refuses a request: another site sent it, or nothing proves that an own page did", "RFC 6265bis §8.8.1", Own => Own, ["sso.outcome"];
     SESSION_SAVE = "callback.session_save",
         "The app stores the session, before it sets the cookie", "", Own => Own, ["sso.session_mode"];
     SESSION_LOAD = "session.load",

@@ -1,0 +1,99 @@
+// The page of an attack: runs it without leaving the page, and shows how it ended. The
+// buttons that open a window, the keys and the diagram are those of a scenario's page.
+
+import { Watcher } from "./verdict.js";
+
+/** How long after the attacker's request its effect may take, in ms. */
+const EFFECT = 4000;
+
+const page = document.getElementById("scenario");
+const diagram = document.getElementById("journey");
+const running = document.getElementById("running");
+const outcomes = () => document.getElementById("outcomes");
+
+function say(text) {
+  running.textContent = text;
+}
+
+/** Shows how the run `which` ended. */
+function show(which, { succeeded, says }) {
+  const line = outcomes().querySelector(`[data-outcome="${CSS.escape(which)}"] .verdict`);
+  const word = document.createElement("b");
+  word.textContent = succeeded ? "Succeeded." : "Stopped.";
+  line.className = `verdict ${succeeded ? "succeeded" : "stopped"}`;
+  line.replaceChildren(word, ` ${says}`);
+  say("");
+}
+
+/** Runs in this browser are watched in the steps of its journey. */
+function watchRuns() {
+  const watcher = new Watcher(JSON.parse(outcomes().dataset.watch));
+  let which = null;
+  let patience;
+  const end = (verdict) => {
+    clearTimeout(patience);
+    patience = undefined;
+    show(which, verdict);
+    which = null;
+  };
+  for (const form of document.querySelectorAll("[data-start]")) {
+    form.addEventListener("submit", () => {
+      watcher.begin();
+      clearTimeout(patience);
+      patience = undefined;
+      which = form.elements.weakened.value;
+      say("Runs in the window beside.");
+    });
+  }
+  diagram.addEventListener("journey-step", ({ detail }) => {
+    if (which === null) return;
+    watcher.see(detail);
+    const verdict = watcher.verdict();
+    if (verdict) {
+      end(verdict);
+    } else if (watcher.silence()) {
+      patience ??= setTimeout(() => end(watcher.silence()), EFFECT);
+    }
+  });
+}
+
+/** Runs the attack by the program, and puts the outcomes of the new page into this one. */
+async function run(form) {
+  const buttons = document.querySelectorAll("[data-program] button");
+  for (const button of buttons) button.disabled = true;
+  form.querySelector("button").setAttribute("aria-busy", "true");
+  say("The program runs. See its requests in the diagram.");
+  try {
+    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+    const there = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = there.getElementById("outcomes");
+    if (!answer.ok || !fresh) throw new Error(there.querySelector("main p")?.textContent ?? `The lab answered ${answer.status}.`);
+    const now = outcomes().querySelector("[role=status]");
+    now.replaceChildren(...fresh.querySelector("[role=status]").children);
+    say("");
+  } catch (error) {
+    say(`It did not run: ${error.message}`);
+  } finally {
+    for (const button of buttons) {
+      button.disabled = false;
+      button.removeAttribute("aria-busy");
+    }
+  }
+}
+
+function wirePrograms() {
+  for (const form of document.querySelectorAll("[data-program]")) {
+    form.addEventListener("submit", (event) => {
+      // Without a journey the form leads through all sites, and back to this page.
+      if (page.dataset.begun !== "true") {
+        say("Your journey begins, and the program runs.");
+        return;
+      }
+      event.preventDefault();
+      run(form);
+    });
+  }
+}
+
+if (outcomes().dataset.watch) watchRuns();
+else wirePrograms();

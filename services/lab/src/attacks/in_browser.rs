@@ -1,0 +1,115 @@
+//! A run in the learner's browser. Its way: the settings of the journey (`begin`), every
+//! service, a sign-in at app1 (`sign-in`), and then the attacker's page (`go`). Each page of
+//! this site on the way sends the browser on.
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header};
+use askama::Template;
+use kit::config::{Addresses, Site};
+use url::form_urlencoded::byte_serialize;
+use web_kit::{
+    journey::BACK,
+    ui::{self, Csp},
+};
+
+use super::{
+    Attacks,
+    attack::{Attack, Defence, InBrowser, Opens, Session},
+    callback,
+};
+use crate::journey::{LiveDiagram, MINUTES, redirect, remember_during_login, weakened};
+
+/// The age of a sign-in at the provider that is good enough, in seconds: that of any login
+/// session. With this parameter app1 asks the provider although it has a session.
+const ANY_AGE: u32 = 7 * 24 * 60 * 60;
+
+/// Sets the journey for a run, and sends its browser on the way.
+pub(super) fn begin(
+    req: &HttpRequest,
+    live: &LiveDiagram,
+    attack: &Attack,
+    defence: Defence,
+) -> HttpResponse {
+    let off = attack.off_in(defence).unwrap_or_default();
+    let settings = |before| weakened(before, off, live.now(), MINUTES);
+    let next = format!("/attacks/{}/sign-in", attack.name);
+    live.set_and_go(req, settings, Some(&next))
+}
+
+/// `GET /attacks/{name}/sign-in`.
+pub(super) fn sign_in(attacks: &Attacks, attack: &Attack, way: &InBrowser) -> HttpResponse {
+    let go = format!("/attacks/{}/go", attack.name);
+    let app = attacks.config.addresses.url(Site::App1);
+    let fresh = match way.session {
+        Session::None => return redirect(&go),
+        Session::Any => String::new(),
+        Session::New => format!("&max_age={ANY_AGE}"),
+    };
+    let mut answer = redirect(&format!("{app}/login?return_to={BACK}{fresh}"));
+    remember_during_login(&mut answer, &go);
+    answer
+}
+
+/// `GET /attacks/{name}/go`.
+pub(super) async fn go(attacks: &Attacks, attack: &Attack, way: &InBrowser) -> HttpResponse {
+    let addresses = &attacks.config.addresses;
+    let evil = format!("{}/{}", addresses.url(Site::Evil), way.slug);
+    let (address, who) = match way.opens {
+        Opens::Attack(go) => (format!("{evil}?go={go}"), "The attacker's page"),
+        Opens::Spa => (addresses.url(Site::Spa), "The single-page app"),
+        Opens::Callback => {
+            let found = callback::of_bob(&attacks.config, &attacks.transport).await;
+            let Some(callback) = found else {
+                return no_callback(attack);
+            };
+            let callback: String = byte_serialize(callback.as_bytes()).collect();
+            let address = format!("{evil}?go=1&callback={callback}");
+            (address, "The attacker's page")
+        }
+    };
+    let page = GoPage { who, address };
+    let mut answer = ui::page(Site::Lab, who, StatusCode::OK, &page, &Csp::strict());
+    // A navigation of its own: a login's form may lead to the lab, and no further.
+    if let Ok(refresh) = format!("0; url={}", page.address).parse() {
+        let name = header::HeaderName::from_static("refresh");
+        answer.headers_mut().insert(name, refresh);
+    }
+    answer
+}
+
+fn no_callback(attack: &Attack) -> HttpResponse {
+    ui::Message::new(
+        "No callback",
+        "The attacker's program could not sign in as bob at app1, so there is no callback URL to open.",
+    )
+    .what_to_do("See whether app1 and the provider answer, and whether bob's account is as in the demo.")
+    .way("To the attack", format!("/attacks/{}", attack.name))
+    .respond(Site::Lab, StatusCode::BAD_GATEWAY)
+}
+
+/// The page that sends the browser to another site.
+#[derive(Template)]
+#[template(path = "attacks/go.html")]
+struct GoPage {
+    who: &'static str,
+    address: String,
+}
+
+/// Why the attack cannot run in this deployment.
+pub(super) fn unavailable(
+    addresses: &Addresses,
+    demo_users: bool,
+    way: &InBrowser,
+) -> Option<&'static str> {
+    let has = |site| addresses.link(site).is_some();
+    match way.opens {
+        Opens::Spa if !has(Site::Spa) => Some("This deployment has no single-page app."),
+        Opens::Spa => None,
+        _ if !has(Site::App1) || !has(Site::Evil) => {
+            Some("This deployment has no app1, or no site of the attacker.")
+        }
+        Opens::Callback if !demo_users => {
+            Some("The attacker is the demo user bob, who cannot sign in here.")
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,209 @@
+//! The pages: the list of the attacks, and one of each attack.
+
+use actix_web::{HttpResponse, http::StatusCode};
+use askama::Template;
+use kit::{
+    clock::Timestamp,
+    config::{Site, Weakness},
+    journey::{JourneyTag, Settings},
+};
+use web_kit::ui::{
+    self, Csp,
+    rust_embed::{self, EmbeddedFile, RustEmbed},
+    utc,
+};
+
+use super::{
+    Attacks,
+    attack::{Attack, Defence, Opens, Rule, Section, Way},
+    in_browser,
+    list::{self, Place},
+    outcomes::Ended,
+    program::{AttackContext, Outcome},
+};
+use crate::{
+    evil,
+    journey::DiagramPage,
+    scenarios::{self, scenario::Look},
+};
+
+#[derive(RustEmbed)]
+#[folder = "assets/attacks/"]
+struct Own;
+
+/// A file of the pages.
+pub(crate) fn file(name: &str) -> Option<EmbeddedFile> {
+    Own::get(name)
+}
+
+fn url_of(name: &str) -> String {
+    let all = |name: &str| file(name).or_else(|| scenarios::file(name));
+    ui::asset_url(all, name)
+}
+
+/// What is off for the journey of the browser, and until when.
+struct Off {
+    weaknesses: Vec<Weakness>,
+    until: String,
+}
+
+impl Off {
+    fn of(settings: Settings) -> Option<Self> {
+        let weaknesses: Vec<_> = settings.weaknesses.iter().collect();
+        let until = utc(Timestamp::from_secs(settings.weakened_until));
+        (!weaknesses.is_empty()).then_some(Self { weaknesses, until })
+    }
+}
+
+/// `GET /attacks`.
+#[derive(Template)]
+#[template(path = "attacks/list.html")]
+struct ListPage {
+    sections: &'static [Section],
+    off: Option<Off>,
+    then: &'static str,
+    evil_url: Option<String>,
+}
+
+impl ListPage {
+    fn file(name: &str) -> String {
+        url_of(name)
+    }
+
+    /// The number in the list of the first attack of `section`.
+    fn number_of(section: &Section) -> usize {
+        let first = section.attacks.first();
+        first
+            .and_then(|first| list::find(first.name))
+            .map_or(1, |place| place.number)
+    }
+
+    fn first() -> &'static str {
+        list::all().next().map_or("", |(_, first)| first.name)
+    }
+}
+
+/// The list. Its form leads through all sites, `csp` says to which.
+pub(super) fn list(settings: Settings, evil_url: Option<String>, csp: &Csp) -> HttpResponse {
+    let page = ListPage {
+        sections: &list::LIST,
+        off: Off::of(settings),
+        then: "/attacks",
+        evil_url,
+    };
+    ui::page(Site::Lab, "Attacks", StatusCode::OK, &page, csp)
+}
+
+/// `GET /attacks/{name}`.
+#[derive(Template)]
+#[template(path = "attacks/page.html")]
+pub(super) struct AttackPage {
+    place: Place,
+    total: usize,
+    runs: Vec<Run>,
+    unavailable: Option<&'static str>,
+    /// What the script watches for, as JSON; none where a program says how it ended.
+    watch: Option<String>,
+    /// What to do in the window beside.
+    beside: Option<&'static str>,
+    /// The attacker's link that has to be opened in an app's own tab.
+    paste: Option<String>,
+    off: Option<Off>,
+    then: String,
+    link: String,
+    begun: bool,
+    diagram: DiagramPage,
+}
+
+/// A run, and how the latest one ended.
+struct Run {
+    defence: Defence,
+    label: &'static str,
+    /// The defences that are off in it.
+    off: &'static [Weakness],
+    ended: Option<Ended>,
+}
+
+/// What the page shows of this browser.
+pub(super) struct Browser {
+    pub(super) journey: Option<JourneyTag>,
+    pub(super) settings: Settings,
+    pub(super) diagram: DiagramPage,
+}
+
+impl AttackPage {
+    pub(super) fn new(
+        place: Place,
+        attacks: &Attacks,
+        lab: &AttackContext,
+        browser: Browser,
+    ) -> Self {
+        let attack = place.attack;
+        let addresses = &attacks.config.addresses;
+        let runs = Defence::ALL.into_iter().filter_map(|defence| {
+            Some(Run {
+                defence,
+                label: attack.label(defence),
+                off: attack.off_in(defence)?,
+                ended: attacks.ended(browser.journey, attack, defence),
+            })
+        });
+        let way = match &attack.way {
+            Way::Browser(way) => Some(way),
+            Way::Program(_) => None,
+        };
+        let demo_users = attacks.config.demo_users;
+        let pasted = way.filter(|way| way.opens == Opens::Spa);
+        Self {
+            total: list::all().count(),
+            runs: runs.collect(),
+            unavailable: match way {
+                Some(way) => in_browser::unavailable(addresses, demo_users, way),
+                None => lab.unavailable(),
+            },
+            // Texts and numbers have a JSON form.
+            watch: way.map(|way| serde_json::to_string(&way.watch).unwrap_or_default()),
+            beside: way.map(|way| way.then),
+            paste: pasted.map(|_| evil::link_to_spa(addresses)),
+            off: Off::of(browser.settings),
+            then: format!("/attacks/{}", attack.name),
+            link: format!("{}/attacks/{}", addresses.url(Site::Lab), attack.name),
+            begun: browser.journey.is_some(),
+            diagram: browser.diagram,
+            place,
+        }
+    }
+
+    fn file(name: &str) -> String {
+        url_of(name)
+    }
+
+    fn attack(&self) -> &'static Attack {
+        self.place.attack
+    }
+
+    /// The page. Its forms lead to the sites, `csp` says to which.
+    pub(super) fn respond(&self, csp: &Csp) -> HttpResponse {
+        ui::page(Site::Lab, self.attack().title, StatusCode::OK, self, csp)
+    }
+}
+
+impl Run {
+    fn is_weak(&self) -> bool {
+        self.defence != Defence::On
+    }
+
+    /// The steps of `outcome`: who, what they do, and what comes of it.
+    fn steps(outcome: &Outcome) -> impl Iterator<Item = (&'static str, &str, &str)> {
+        outcome.steps.iter().map(|step| {
+            let is_victim = serde_json::to_value(step.who).is_ok_and(|who| who == "victim");
+            let who = if is_victim { "Alice" } else { "The attacker" };
+            (who, &*step.what, &*step.result)
+        })
+    }
+
+    /// What the diagram calls the check `name`.
+    fn check(name: &'static str) -> &'static str {
+        kit::telemetry::names::span_of(name).map_or(name, |span| span.step)
+    }
+}

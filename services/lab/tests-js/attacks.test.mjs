@@ -1,0 +1,67 @@
+// How a run of an attack ended, from the steps of its journey.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Watcher } from "../assets/attacks/verdict.js";
+
+const WATCH = {
+  attacker: ["evil", "GET /image"],
+  signs: [
+    { service: "app1-bff", name: "GET /api1/order", refused: false, succeeded: true, says: "placed" },
+    { service: "app1-bff", name: "GET /api1/order", refused: true, succeeded: false, says: "refused" },
+  ],
+  silence: "no cookie",
+};
+
+const step = (service, name, start, status = 200) => ({ kind: "request", service, name, start, status });
+
+function watching(watch, ...steps) {
+  const watcher = new Watcher(watch);
+  watcher.begin();
+  for (const one of steps) watcher.see(one);
+  return watcher;
+}
+
+test("the status of the request that the attacker caused decides", () => {
+  const attacked = step("evil", "GET /image", 10);
+  const ended = (status) => watching(WATCH, attacked, step("app1-bff", "GET /api1/order", 11, status)).verdict();
+  assert.deepEqual(ended(201), { succeeded: true, says: "placed" });
+  assert.deepEqual(ended(403), { succeeded: false, says: "refused" });
+});
+
+test("steps are in the order of their start, however they arrive", () => {
+  const order = step("app1-bff", "GET /api1/order", 11, 403);
+  assert.equal(watching(WATCH, order).verdict(), null);
+  assert.equal(watching(WATCH, order, step("evil", "GET /image", 10)).verdict().succeeded, false);
+});
+
+test("what came before the attacker's request, or before the run, decides nothing", () => {
+  const before = step("app1-bff", "GET /api1/order", 9, 201);
+  const watcher = watching(WATCH, before, step("evil", "GET /image", 10));
+  assert.equal(watcher.verdict(), null);
+  watcher.see(step("app1-bff", "GET /api1/order", 12, 201));
+  assert.equal(watcher.verdict().succeeded, true);
+  watcher.begin();
+  assert.equal(watcher.verdict(), null);
+  const idle = new Watcher(WATCH);
+  idle.see(step("evil", "GET /image", 10));
+  assert.equal(idle.attacked, undefined);
+});
+
+test("silence says something only after the attacker's request", () => {
+  assert.equal(watching(WATCH).silence(), null);
+  assert.deepEqual(watching(WATCH, step("evil", "GET /image", 10)).silence(), { succeeded: false, says: "no cookie" });
+  assert.equal(watching({ ...WATCH, silence: null }, step("evil", "GET /image", 10)).silence(), null);
+});
+
+test("without a request of the attacker any sign of the run counts, whatever its status", () => {
+  const watch = { attacker: null, signs: [{ service: "spa", name: "GET unmatched", refused: null, succeeded: true, says: "ran" }], silence: null };
+  assert.equal(watching(watch, step("spa", "GET /", 1)).verdict(), null);
+  assert.equal(watching(watch, step("spa", "GET unmatched", 2, 404)).verdict().succeeded, true);
+});
+
+test("checks and store commands are no requests", () => {
+  const check = { ...step("app1-bff", "GET /api1/order", 11), kind: "check" };
+  assert.equal(watching(WATCH, step("evil", "GET /image", 10), check).verdict(), null);
+});
