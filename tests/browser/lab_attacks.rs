@@ -16,8 +16,8 @@ use crate::alice::sign_in;
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Somebody who learns from the lab: all services in one process, and a browser.
-struct Learner {
-    browser: Browser,
+pub struct Learner {
+    pub browser: Browser,
     addresses: Addresses,
     /// The window of the lab's page.
     page: String,
@@ -25,7 +25,7 @@ struct Learner {
 }
 
 impl Learner {
-    async fn start(folder: &Path) -> Self {
+    pub async fn start(folder: &Path) -> Self {
         let offset = free_offset(1);
         let port = offset.to_string();
         let environment = [("REDIS_URL".to_owned(), String::new())];
@@ -41,17 +41,17 @@ impl Learner {
         }
     }
 
-    fn url(&self, site: Site, path: &str) -> String {
+    pub fn url(&self, site: Site, path: &str) -> String {
         format!("{}{path}", self.addresses.url(site))
     }
 
-    async fn opens(&self, attack: &str) {
+    pub async fn opens(&self, attack: &str) {
         let page = self.url(Site::Lab, &format!("/attacks/{attack}"));
         self.browser.goto(&page).await;
     }
 
     /// Presses a button of the page, and goes to the window that it opens.
-    async fn presses(&self, button: &str) {
+    pub async fn presses(&self, button: &str) {
         self.browser.press(button).await;
         let beside = async {
             loop {
@@ -71,19 +71,19 @@ impl Learner {
     }
 
     /// Signs in, in the window beside.
-    async fn signs_in(&self) {
+    pub async fn signs_in(&self) {
         sign_in(&self.browser, &self.url(Site::Idp, "")).await;
     }
 
     /// Closes the window beside, and goes back to the lab's page.
-    async fn comes_back(&self) {
+    pub async fn comes_back(&self) {
         self.browser.driver().close_window().await.unwrap();
         let page = self.page.clone().into();
         self.browser.driver().switch_to_window(page).await.unwrap();
     }
 
     /// What the page says in the end of the run `which`.
-    async fn verdict(&self, which: &str) -> String {
+    pub async fn verdict(&self, which: &str) -> String {
         let line = format!("[data-outcome='{which}'] .verdict b");
         let line = line.as_str();
         let ended = async {
@@ -209,6 +209,13 @@ async fn a_script_runs_in_the_page_of_app1_with_the_defence_off_alone() {
         .until_text(".note.bad", "Tokens found")
         .await;
     assert!(note.contains("Tokens found: 0."), "{note}");
+    let done = async {
+        while learner.browser.run("return window.loot.done").await != true {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, done).await;
+    assert!(in_time.is_ok(), "the script did not run to its end");
     learner.comes_back().await;
     let verdict = learner.verdict("on").await;
     assert!(verdict.starts_with(SUCCEEDED), "{verdict}");
@@ -219,7 +226,8 @@ async fn a_script_runs_in_the_page_of_app1_with_the_defence_off_alone() {
         .until_at(&learner.url(Site::App1, "/?note="))
         .await;
     learner.browser.find("main").await;
-    assert!(!learner.browser.has(".note.bad").await);
+    let loot = learner.browser.run("return typeof window.loot").await;
+    assert_eq!(loot, "undefined");
     learner.comes_back().await;
     let verdict = learner.verdict("off").await;
     assert!(verdict.starts_with(STOPPED), "{verdict}");

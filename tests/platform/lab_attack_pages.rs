@@ -30,10 +30,21 @@ async fn start(folder: &Path, flags: &[&str]) -> (Child, Addresses) {
     (child, Addresses::new("http", "localhost", offset))
 }
 
-/// Presses the button `label` of the attack's page.
+/// Presses the button `label` of the attack's page, until app1 has signed the browser in or
+/// the provider asks.
 async fn press(cli: &mut HeadlessBrowser, lab: &str, attack: &str, label: &str) {
     cli.goto(&format!("{lab}/attacks/{attack}")).await;
-    cli.press(label).await;
+    let page = cli.press(label).await;
+    assert_eq!(
+        page.url().path(),
+        format!("/attacks/{attack}/sign-in"),
+        "{page}"
+    );
+    let login = page
+        .links()
+        .into_iter()
+        .find(|link| link.path() == "/login");
+    cli.goto(login.expect("a link to app1").as_str()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,7 +44,8 @@ pub(super) fn sign_in(attacks: &Attacks, attack: &Attack, way: &InBrowser) -> Ht
         Session::Any => String::new(),
         Session::New => format!("&max_age={ANY_AGE}"),
     };
-    let mut answer = redirect(&format!("{app}/login?return_to={BACK}{fresh}"));
+    // A browser follows twenty redirects at most, and comes here by seventeen.
+    let mut answer = sends_on("app1", format!("{app}/login?return_to={BACK}{fresh}"));
     remember_during_login(&mut answer, &go);
     answer
 }
@@ -66,9 +67,14 @@ pub(super) async fn go(attacks: &Attacks, attack: &Attack, way: &InBrowser) -> H
             (address, "The attacker's page")
         }
     };
+    sends_on(who, address)
+}
+
+/// A page that sends the browser to `address` of another site, where `who` is. It is a
+/// navigation of its own: a form leads to the sites of its page's policy alone.
+fn sends_on(who: &'static str, address: String) -> HttpResponse {
     let page = GoPage { who, address };
     let mut answer = ui::page(Site::Lab, who, StatusCode::OK, &page, &Csp::strict());
-    // A navigation of its own: a login's form may lead to the lab, and no further.
     if let Ok(refresh) = format!("0; url={}", page.address).parse() {
         let name = header::HeaderName::from_static("refresh");
         answer.headers_mut().insert(name, refresh);
