@@ -44,6 +44,7 @@ mod kube_secrets;
 mod lab_attack_pages;
 mod lab_attacks;
 mod lab_explain;
+mod lab_failures;
 mod lab_journey;
 mod lab_terminal;
 mod large_cookies;

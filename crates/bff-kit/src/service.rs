@@ -42,6 +42,7 @@ pub async fn build(
     store: SharedStore,
     deps: Deps,
 ) -> Result<Running, Problems> {
+    let deps = deps.of_service(config.app.service);
     let mut problems = Problems::new();
     let urls = (&*config.api1_url, &*config.api2_grpc_url);
     let mtls = config.credentials.mtls.as_ref();

@@ -15,12 +15,13 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use kit::{
     clock::{Clock as _, SystemClock},
     journey::JourneyKeys,
+    lab_control::{Control, Fault},
     metrics::Metrics,
     telemetry::{caller, context::TraceContext, items::Items},
 };
 use tonic::Status;
 use tower::{Layer, Service};
-use tracing::field::Empty;
+use tracing::{Span, field::Empty};
 
 use crate::{
     methods::Methods,
@@ -36,6 +37,8 @@ pub(crate) struct TraceLayer {
     metrics: Metrics,
     /// With which journeys are recognized, if this is a lab.
     journeys: Option<Arc<JourneyKeys>>,
+    /// The lab's hold on the service, if this is a lab.
+    control: Option<Arc<Control>>,
     streams: Arc<Streams>,
 }
 
@@ -46,6 +49,7 @@ impl TraceLayer {
             methods,
             metrics,
             journeys: kit::journey::of_process(),
+            control: kit::lab_control::of_service(service),
             streams: Arc::new(Streams::new()),
         }
     }
@@ -54,6 +58,20 @@ impl TraceLayer {
     fn items(&self, context: &TraceContext) -> Option<Items> {
         let (keys, journey) = self.journeys.clone().zip(context.journey())?;
         Some(Items::new(keys, journey))
+    }
+
+    /// Names a failure of the lab that every call meets in the call's span. Returns whether
+    /// the service is down.
+    fn meet_faults(&self, span: &Span) -> bool {
+        let Some(control) = &self.control else {
+            return false;
+        };
+        let mut met = [Fault::Down, Fault::ClockSkew].into_iter();
+        let met = met.find(|fault| control.is(*fault));
+        if let Some(fault) = met {
+            span.record("sso.fault", fault.name());
+        }
+        met == Some(Fault::Down)
     }
 
     fn context(&self, name: &str, method: &str, metadata: &HeaderMap) -> TraceContext {
@@ -74,6 +92,7 @@ impl TraceLayer {
                 "rpc.method" = method,
                 "rpc.grpc.status_code" = Empty,
                 "sso.outcome" = Empty,
+                "sso.fault" = Empty,
             )
         })
     }
@@ -176,10 +195,15 @@ where
             }
             items.record_request(&context.span());
         }
-        let answering = self.inner.call(request);
+        let is_down = self.layer.meet_faults(&context.span());
+        let inner = &mut self.inner;
+        let answering = (!is_down).then(|| inner.call(request));
         let metrics = self.layer.metrics.clone();
         Box::pin(async move {
-            let response = context.in_span(answering).await?;
+            let response = match answering {
+                Some(answering) => context.in_span(answering).await?,
+                None => Status::unavailable("the lab has switched this service off").into_http(),
+            };
             let (code, span) = (status_code(response.headers()), context.span());
             span.record("rpc.grpc.status_code", i64::from(code));
             if is_server_error(code) {

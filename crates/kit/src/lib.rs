@@ -9,6 +9,7 @@ pub mod config;
 pub mod files;
 pub mod journey;
 pub mod keyed_locks;
+pub mod lab_control;
 pub mod listeners;
 pub mod metrics;
 pub mod net;
@@ -44,6 +45,15 @@ impl Deps {
             clock: Arc::new(clock::SystemClock),
             random: Arc::new(random::OsRandom),
             shutdown,
+        }
+    }
+
+    /// The same for `service`, whose clock a lab may shift.
+    #[must_use]
+    pub fn of_service(self, service: &str) -> Self {
+        Self {
+            clock: lab_control::clock_of(service, &self.clock),
+            ..self
         }
     }
 }

@@ -36,6 +36,7 @@ use std::sync::Arc;
 use kit::{
     clock::Clock,
     config::{Problems, RedisSettings},
+    lab_control,
     metrics::Metrics,
     telemetry::names::metric,
 };
@@ -56,10 +57,13 @@ pub use self::{
 /// A store that services share.
 pub type SharedStore = Arc<dyn Store>;
 
-/// `store` for one service, whose metrics get the duration of each operation.
+/// `store` for one service, whose metrics get the duration of each operation. In a lab, it
+/// can be switched away for this service.
 pub fn measured(store: &SharedStore, metrics: &Metrics) -> SharedStore {
     let latency = metrics.timer(&metric::STORE);
-    store.timed(latency).unwrap_or_else(|| Arc::clone(store))
+    let control = lab_control::of_service(metrics.service());
+    let own = store.of_service(latency, control);
+    own.unwrap_or_else(|| Arc::clone(store))
 }
 
 /// The operation failed. Callers answer 503 with `Retry-After`.

@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use kit::{clock::Timestamp, metrics::Timer};
+use kit::{clock::Timestamp, lab_control::Control, metrics::Timer};
 
 use crate::{Allowance, Entry, SharedStore, StoreError, Watch, Watcher};
 
@@ -32,10 +32,11 @@ pub trait Store: Values + Counters + Leases + OrderedSets + Budgets + 'static {
         None
     }
 
-    /// The same store; `latency` measures its operations
-    /// ([`measured`](crate::measured)). `None`: this store does not measure them.
-    fn timed(&self, latency: Timer) -> Option<SharedStore> {
-        let _ = latency;
+    /// The same store for one service ([`measured`](crate::measured)): `latency` measures
+    /// its operations, and `control` may say that the store is away. `None`: this store does
+    /// neither.
+    fn of_service(&self, latency: Timer, control: Option<Arc<Control>>) -> Option<SharedStore> {
+        let _ = (latency, control);
         None
     }
 }

@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Instant};
 
 use kit::{
+    lab_control::{Control, Fault},
     metrics::Timer,
     telemetry::names::{OK, span},
 };
@@ -13,10 +14,11 @@ use crate::{SharedStore, Store, StoreError, Watch, Watcher, op_count};
 
 /// A store whose operations are counted ([`op_count`](crate::op_count)), measured for
 /// a service ([`measured`](crate::measured)) and traced as spans (with the names of
-/// OpenTelemetry's database conventions).
+/// OpenTelemetry's database conventions). A lab can switch it away for that service.
 pub struct Traced<S> {
     store: Arc<S>,
     latency: Option<Timer>,
+    control: Option<Arc<Control>>,
 }
 
 impl<S: Store> Traced<S> {
@@ -25,6 +27,7 @@ impl<S: Store> Traced<S> {
         Self {
             store: Arc::new(store),
             latency: None,
+            control: None,
         }
     }
 
@@ -43,8 +46,15 @@ impl<S: Store> Traced<S> {
             "db.system.name" = self.store.kind(),
             "db.operation.name" = operation,
             "db.collection.name" = kind_of(key),
+            "sso.fault" = Empty,
         );
-        let outcome = work.instrument(step.clone()).await;
+        let outcome = if self.is_away() {
+            step.record("sso.fault", Fault::StoreAway.name());
+            let why = "the lab has switched the store away";
+            Err(StoreError::Unreachable(why.to_owned()))
+        } else {
+            work.instrument(step.clone()).await
+        };
         if let (Some(latency), Some(started)) = (&self.latency, started) {
             let how = if outcome.is_ok() { OK } else { "error" };
             latency.record(&[operation, how], started.elapsed());
@@ -54,6 +64,11 @@ impl<S: Store> Traced<S> {
             step.record("otel.status_description", error.to_string());
         }
         outcome
+    }
+
+    fn is_away(&self) -> bool {
+        let control = self.control.as_ref();
+        control.is_some_and(|control| control.is(Fault::StoreAway))
     }
 }
 
@@ -83,10 +98,11 @@ crate::wrap_store! {
         self.store.watch(prefix, watcher)
     }
 
-    fn timed(&self, latency: Timer) -> Option<SharedStore> {
+    fn of_service(&self, latency: Timer, control: Option<Arc<Control>>) -> Option<SharedStore> {
         Some(Arc::new(Self {
             store: Arc::clone(&self.store),
             latency: Some(latency),
+            control,
         }))
     }
 }
@@ -100,7 +116,12 @@ mod tests {
     };
 
     use bytes::Bytes;
-    use kit::{clock::SystemClock, telemetry::names::metric};
+    use kit::{
+        clock::{ManualClock, SystemClock, Timestamp},
+        config::Site,
+        lab_control::Setting,
+        telemetry::names::metric,
+    };
     use tracing::{
         Subscriber,
         field::{Field, Visit},
@@ -165,6 +186,30 @@ mod tests {
         assert_eq!(counts(&services[0], "get", "ok"), "0");
         assert_eq!(counts(&services[1], "get", "ok"), "2");
         assert_eq!(counts(&services[1], "count", "error"), "1");
+    }
+
+    #[tokio::test]
+    async fn the_lab_switches_the_store_away_for_one_service_and_its_time() {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1000)));
+        let control = Control::new("idp", Site::Idp, Arc::<ManualClock>::clone(&clock));
+        let control = Arc::new(control);
+        let metrics = kit::metrics::Metrics::new("idp").unwrap();
+        let timer = || metrics.timer(&metric::STORE);
+        let store = Traced::new(MemoryStore::new(Arc::<ManualClock>::clone(&clock)));
+        let other = store.of_service(timer(), None).unwrap();
+        let store = store.of_service(timer(), Some(Arc::clone(&control)));
+        let store = store.unwrap();
+        let put = || store.put("k", Bytes::from_static(b"v"), Duration::from_mins(1));
+        put().await.unwrap();
+        let setting = Setting::new(Site::Idp, "store-away", Some(5), None);
+        control.set(setting.unwrap());
+        let error = store.get("k").await.unwrap_err();
+        assert!(matches!(error, StoreError::Unreachable(_)), "{error}");
+        store.take("k").await.unwrap_err();
+        store.ping().await.unwrap_err();
+        assert!(other.get("k").await.unwrap().is_some());
+        clock.advance(Duration::from_secs(5));
+        assert!(store.get("k").await.unwrap().is_some(), "nothing was taken");
     }
 
     #[tokio::test]

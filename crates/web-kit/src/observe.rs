@@ -13,10 +13,12 @@ use actix_web::{
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
+    web::Data,
 };
 use kit::{
     clock::{Clock as _, SystemClock},
     journey::{Journey, JourneyKeys},
+    lab_control::{CONTROL, INSPECT},
     metrics::{Metrics, method_name},
     shutdown::Shutdown,
     telemetry::{caller, context::TraceContext},
@@ -27,7 +29,9 @@ use crate::{
     body::meter_body,
     carried::Carried,
     connection::{self, ResponseBody},
-    explain, head, journey, path,
+    explain, head, journey,
+    lab_control::Controlled,
+    path,
     problem::Problem,
     trace::{Origin, RequestTrace, TracePolicy},
 };
@@ -51,6 +55,8 @@ pub(crate) struct Observe {
     shutdown: Shutdown,
     /// With which journeys are recognized, if this is a lab.
     journeys: Option<Arc<JourneyKeys>>,
+    /// The lab's hold on the service, if this is a lab.
+    controlled: Option<Data<Controlled>>,
     /// Paths of routes without parameters, which are their own pattern.
     fixed: RefCell<HashSet<Arc<str>>>,
 }
@@ -64,6 +70,7 @@ impl Observe {
         is_https_only: bool,
         shutdown: Shutdown,
         journeys: Option<Arc<JourneyKeys>>,
+        controlled: Option<Data<Controlled>>,
     ) -> Self {
         Self {
             service,
@@ -73,6 +80,7 @@ impl Observe {
             is_https_only,
             shutdown,
             journeys,
+            controlled,
             fixed: RefCell::default(),
         }
     }
@@ -117,7 +125,7 @@ impl Observe {
         };
         let method = method_name(asked.as_str());
         if is_plumbing(&route) {
-            let mut response = bounded(refused, req, next).await?;
+            let mut response = bounded(refused, None, req, next).await?;
             stamp(
                 response.headers_mut(),
                 &TraceContext::untraced(self.service),
@@ -133,7 +141,15 @@ impl Observe {
             let keys = Arc::clone(self.journeys.as_ref()?);
             Some(Carried::of(&req, keys, journey))
         });
-        let called = bounded(refused, req, next);
+        if let Some(controlled) = &self.controlled {
+            controlled.record(&context.span());
+        }
+        let called = bounded(
+            refused,
+            self.controlled.as_ref().map(Data::get_ref),
+            req,
+            next,
+        );
         let mut response = match origin {
             // The handler enters the span itself once it knows the login.
             Origin::Login => context.scope(called).await?,
@@ -242,14 +258,16 @@ fn request_span(method: &'static str, route: &str) -> Span {
         "http.response.status_code" = tracing::field::Empty,
         "sso.explained" = tracing::field::Empty,
         "sso.outcome" = tracing::field::Empty,
+        "sso.fault" = tracing::field::Empty,
         "sso.store_commands" = tracing::field::Empty,
     )
 }
 
-/// Refuses a misspelled path and headers that are too large; otherwise the inner service
-/// answers.
+/// Refuses a misspelled path and headers that are too large, and everything while the lab
+/// has switched the service off; otherwise the inner service answers.
 async fn bounded<B: MessageBody + 'static>(
     refused: Option<String>,
+    controlled: Option<&Controlled>,
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
@@ -260,6 +278,9 @@ async fn bounded<B: MessageBody + 'static>(
         Problem::new(status, "Headers too large").detail(format!(
             "All headers together may have {MAX_HEADERS} bytes."
         ))
+    } else if let Some(response) = controlled.and_then(|it| it.down(&req)) {
+        let response = response.map_into_right_body();
+        return Ok(ServiceResponse::new(req.into_parts().0, response));
     } else {
         return Ok(next.call(req).await?.map_into_left_body());
     };
@@ -275,13 +296,21 @@ fn stamp(headers: &mut HeaderMap, context: &TraceContext) {
     }
 }
 
-/// What is frequent, and no user waits for: health checks, scrapes, and the spans that the
-/// lab receives. Joining a journey is no part of it, nor is leaving a page of explain mode.
+/// What is frequent, and no user waits for: health checks, scrapes, and what lab and
+/// services say to each other. Joining a journey is no part of it, nor is leaving a page of
+/// explain mode.
 fn is_plumbing(route: &str) -> bool {
-    matches!(
-        route,
-        "/healthz" | "/readyz" | "/metrics" | "/v1/traces" | journey::JOIN | explain::GO_ON
-    )
+    let own = [
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/v1/traces",
+        journey::JOIN,
+        explain::GO_ON,
+        CONTROL,
+        INSPECT,
+    ];
+    own.contains(&route)
 }
 
 fn size_of(headers: &HeaderMap) -> usize {

@@ -17,6 +17,7 @@ use crate::{
     client::TrustedProxies,
     explain,
     journey::{self, Joining},
+    lab_control::{self, Controlled},
     observe::Observe,
     problem::Problem,
     trace::TracePolicy,
@@ -118,6 +119,7 @@ impl HttpServer {
                 random: Arc::new(OsRandom),
             })
         });
+        let controlled = Controlled::of_service(service).map(web::Data::new);
         let app = move || {
             let observe = Rc::new(Observe::new(
                 service,
@@ -127,8 +129,12 @@ impl HttpServer {
                 is_https_only,
                 shutdown.clone(),
                 journeys.clone(),
+                controlled.clone(),
             ));
             ui::deployed(sites);
+            if let Some(controlled) = controlled.clone() {
+                ui::announce(move || controlled.notices());
+            }
             App::new()
                 .app_data(readiness.clone())
                 .app_data(shown.clone())
@@ -144,6 +150,9 @@ impl HttpServer {
                     if let Some(joining) = &joining {
                         explain::routes(cfg, service, Arc::clone(&joining.keys));
                         journey::routes(cfg, joining);
+                    }
+                    if let Some(controlled) = &controlled {
+                        lab_control::routes(cfg, controlled.clone());
                     }
                 })
                 .configure(routes.clone())

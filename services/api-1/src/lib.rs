@@ -88,6 +88,7 @@ pub async fn build(
     store: SharedStore,
     deps: Deps,
 ) -> Result<Running, Problems> {
+    let deps = deps.of_service(SERVICE);
     let metrics = Metrics::new(SERVICE)?;
     let store = store::measured(&store, &metrics);
     let context = Context::new(&config, &store, &metrics, &deps)?;

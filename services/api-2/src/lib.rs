@@ -42,6 +42,7 @@ pub async fn build(
     store: SharedStore,
     deps: Deps,
 ) -> Result<Running, Problems> {
+    let deps = deps.of_service(SERVICE);
     let metrics = Metrics::new(SERVICE)?;
     let store = store::measured(&store, &metrics);
     start(config, listeners, store, &deps, &metrics).map_err(|error| Problems::one(SERVICE, error))

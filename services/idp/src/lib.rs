@@ -26,6 +26,7 @@ mod introspect;
 mod issue;
 mod keys;
 mod known_browsers;
+mod lab_agent;
 mod logout;
 mod meters;
 mod opaque_tokens;
@@ -70,6 +71,7 @@ use kit::{
     Deps,
     clock::{Clock, Timestamp},
     config::{Problems, Weaknesses},
+    lab_control::Control,
     listeners::Listeners,
     metrics::Metrics,
     random::Random,
@@ -162,6 +164,8 @@ struct Idp {
     dpop: Dpop,
     /// Failed authentications of clients and of the operator.
     failures: web_kit::failures::Failures,
+    /// The lab's hold on the provider, if this is a lab.
+    control: Option<Arc<Control>>,
     /// Defences that a lab has switched off.
     weaknesses: Weaknesses,
     /// The clock.
@@ -198,6 +202,7 @@ pub async fn build(
     store: SharedStore,
     deps: Deps,
 ) -> Result<Running, Problems> {
+    let deps = deps.of_service(SERVICE);
     let readiness = Readiness::waiting_for(deps.shutdown.clone(), &["store"]);
     let metrics = Metrics::new(SERVICE)?;
     let server = HttpServer {
@@ -218,6 +223,9 @@ pub async fn build(
     let store = store::measured(&store, &metrics);
     let idp = start::provider(config, store.clone(), &deps, &metrics).await?;
     idp.foreign_keys.keep_fresh(&deps.shutdown);
+    if let Some(control) = &idp.control {
+        control.act_by(Arc::new(lab_agent::LabAgent::new(&idp)));
+    }
     let mut running = Running::new();
     let working = work(
         Arc::clone(&idp),

@@ -13,7 +13,7 @@ use store::SharedStore;
 use web_kit::failures::Failures;
 
 use crate::{
-    Idp,
+    Idp, SERVICE,
     backchannel::Outbox,
     budgets::Budgets,
     client_auth::{AssertionKeys, RegisteredCertificates, name_missing_keys},
@@ -92,6 +92,7 @@ pub(crate) async fn provider(
         mtls: config.mtls,
         dpop,
         failures: Failures::default(),
+        control: kit::lab_control::of_service(SERVICE),
         weaknesses: config.weaknesses,
         clock: Arc::clone(&deps.clock),
         random: Arc::clone(&deps.random),

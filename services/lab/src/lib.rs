@@ -1,9 +1,11 @@
 //! The sites of the lab: the start page with the live diagram, the single-page app and the
 //! attacker's site. Each has its own host name, port and HTTP server. They call no other
-//! service. The live diagram keeps its journeys in memory; nothing else is kept.
+//! service, except that the lab injects failures and its programs attack. The live diagram
+//! keeps its journeys in memory; nothing else is kept.
 
 mod attacks;
 pub mod evil;
+mod failures;
 mod journey;
 mod scenarios;
 #[cfg(test)]
@@ -14,6 +16,7 @@ pub mod start;
 use std::sync::Arc;
 
 use actix_web::web::ServiceConfig;
+pub use failures::Controls;
 use kit::{
     Deps,
     config::{Addresses, Common, Problems, Site, Weaknesses},
@@ -43,6 +46,9 @@ pub struct OwnArgs {
     /// Where Jaeger shows the spans of a journey too, for the link of the live diagram
     #[arg(long, env = "JAEGER_URL", value_name = "URL")]
     pub jaeger_url: Option<String>,
+    /// Where the lab reaches the services to switch failures, as service=URL, separated by commas: idp, app1-bff, app2-bff, api-1, api-2; several of one service, or a name with several addresses, are its replicas [default: the public addresses]
+    #[arg(long, env = "LAB_CONTROLS", value_name = "LIST")]
+    pub lab_controls: Option<String>,
 }
 
 /// The settings of each site.
@@ -72,6 +78,8 @@ pub struct Config {
     pub reach: AddressOverrides,
     /// What the attacker's authorization server does for running attacks.
     pub traps: Arc<evil::Traps>,
+    /// Where the services are controlled.
+    pub controls: Controls,
 }
 
 impl Config {
@@ -85,6 +93,7 @@ impl Config {
     ) -> Option<Self> {
         let jaeger_url = own.jaeger_url.as_deref().filter(|url| !url.is_empty());
         let jaeger_url = jaeger_url.map(|url| problems.http_url("JAEGER_URL", url));
+        let controls = Controls::read(own.lab_controls.as_deref(), &common.addresses, problems);
         let trusted_proxies = TrustedProxies::read(common, problems);
         let issuer = match idp_issuer {
             Some(text) => problems.issuer("IDP_ISSUER", text),
@@ -100,6 +109,7 @@ impl Config {
             offers: Offers::default(),
             journeys: common.lab.as_ref().map(|lab| Arc::clone(&lab.keys)),
             jaeger_url: jaeger_url.flatten(),
+            controls: controls?,
             trust: common.trust.clone(),
             reach: AddressOverrides::default(),
             traps: Arc::default(),

@@ -25,6 +25,7 @@ pub(crate) fn config() -> Config {
         offers: crate::Offers::default(),
         journeys: None,
         jaeger_url: None,
+        controls: crate::Controls::default(),
         trust: kit::net::Trust::default(),
         reach: kit::net::AddressOverrides::default(),
         traps: Arc::default(),

@@ -163,6 +163,7 @@ impl<'a> Deployment<'a> {
     fn lab(&self, idp: Option<&idp::Config>, problems: &mut Problems) -> Option<lab::Config> {
         let issuer = self.args.idp.issuer.as_deref();
         let lab = lab::Config::read(self.common, &self.args.lab, issuer, problems)?;
+        let lab = self.controlled(lab);
         Some(lab::Config {
             demo_users: idp?.has_demo_users(),
             offers: lab::Offers {
@@ -173,6 +174,18 @@ impl<'a> Deployment<'a> {
             },
             ..lab
         })
+    }
+
+    /// The lab reaches the services inside this process, unless it is told where they are.
+    fn controlled(&self, lab: lab::Config) -> lab::Config {
+        if self.args.lab.lab_controls.is_some() {
+            return lab;
+        }
+        let at = |site| local_url(self.common, site);
+        lab::Config {
+            controls: lab::Controls::at(&self.common.addresses, at),
+            ..lab
+        }
     }
 
     fn idp(&self, problems: &mut Problems) -> Option<idp::Config> {

@@ -100,6 +100,7 @@ pub struct JourneyKeys {
     fingerprints: MacKeys,
     continuations: MacKeys,
     export: String,
+    control: String,
     /// The lab's address, as browsers see it.
     lab_url: String,
 }
@@ -132,12 +133,14 @@ impl JourneyKeys {
         master.copy_from_slice(hash.as_ref());
         let masters = [master];
         let export = MacKeys::new(&masters, "lab export v1");
+        let control = MacKeys::new(&masters, "lab control v1");
         Self {
             ids: Keyring::new(&masters, "lab journeys v2"),
             tickets: Keyring::new(&masters, "lab tickets v2"),
             fingerprints: MacKeys::new(&masters, "lab fingerprints v1"),
             continuations: MacKeys::new(&masters, "lab passes v1"),
             export: URL_SAFE_NO_PAD.encode(export.code("", b"spans")),
+            control: URL_SAFE_NO_PAD.encode(control.code("", b"services")),
             lab_url: lab_url.to_owned(),
         }
     }
@@ -190,6 +193,16 @@ impl JourneyKeys {
         verify_slices_are_equal(presented.as_bytes(), self.export.as_bytes()).is_ok()
     }
 
+    /// The key that the lab, or a trainer, presents to a service to control it.
+    pub fn control_key(&self) -> &str {
+        &self.control
+    }
+
+    /// Whether `presented` is that key; the comparison takes constant time.
+    pub fn is_control_key(&self, presented: &str) -> bool {
+        verify_slices_are_equal(presented.as_bytes(), self.control.as_bytes()).is_ok()
+    }
+
     /// The lab's address, as browsers see it.
     pub fn lab_url(&self) -> &str {
         &self.lab_url
@@ -198,8 +211,13 @@ impl JourneyKeys {
     /// A short name of a value that is not shown: equal values of one journey have equal
     /// names, and the value cannot be found by trying others without the key.
     pub fn fingerprint(&self, journey: &Journey, value: &[u8]) -> String {
+        self.fingerprint_in(journey.tag, value)
+    }
+
+    /// The same for the journey that `tag` names.
+    pub fn fingerprint_in(&self, tag: JourneyTag, value: &[u8]) -> String {
         const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-        let code = self.fingerprints.code(&journey.tag.to_string(), value);
+        let code = self.fingerprints.code(&tag.to_string(), value);
         let bits = code
             .iter()
             .take(4)
@@ -273,6 +291,15 @@ mod tests {
         let keys = test_keys();
         assert!(keys.is_export_key(test_keys().export_key()));
         assert!(!keys.is_export_key("") && !keys.is_export_key("guess"));
+    }
+
+    #[test]
+    fn only_the_secrets_own_key_controls_and_it_is_not_the_key_that_exports() {
+        let keys = test_keys();
+        assert!(keys.is_control_key(test_keys().control_key()));
+        assert!(!keys.is_control_key("") && !keys.is_control_key("guess"));
+        assert!(!keys.is_control_key(keys.export_key()));
+        assert!(!keys.is_export_key(keys.control_key()));
     }
 
     #[test]

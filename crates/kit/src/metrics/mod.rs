@@ -24,6 +24,7 @@ use crate::{
 /// One service's instruments.
 #[derive(Clone, Debug)]
 pub struct Metrics {
+    service: &'static str,
     registry: Registry,
     requests: Histogram<f64>,
     calls: Histogram<f64>,
@@ -48,6 +49,7 @@ impl Metrics {
         let provider = meter_provider(service, exporter)?;
         let meter = provider.meter("sso-lab");
         let metrics = Self {
+            service,
             requests: histogram(&meter, &metric::REQUESTS),
             calls: histogram(&meter, &metric::CALLS),
             registry,
@@ -61,6 +63,11 @@ impl Metrics {
             exports.add(&[signal, outcome]);
         });
         Ok(metrics)
+    }
+
+    /// The service whose instruments these are.
+    pub const fn service(&self) -> &'static str {
+        self.service
     }
 
     /// A counter for `metric`.

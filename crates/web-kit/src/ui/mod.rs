@@ -15,7 +15,10 @@ pub mod swagger;
 mod time;
 mod weakened;
 
-use std::cell::Cell;
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 use actix_web::{
     HttpResponse,
@@ -26,8 +29,10 @@ use actix_web::{
 };
 pub use api::{ApiCall, ApiPage};
 use askama::Template;
+pub(crate) use assets::shared_url;
 pub use assets::{Source, asset_url, assets, assets_and};
 pub use csp::{Csp, let_frame};
+pub(crate) use error_pages::wants_page;
 pub use error_pages::{error_pages, error_pages_around, fallback};
 pub use kit::config::Site;
 use kit::{config::Sites, journey, telemetry::context::TraceContext};
@@ -37,17 +42,40 @@ pub use sites::{SiteLink, sites};
 pub use time::utc;
 use weakened::Weakened;
 pub use weakened::showing;
-pub(crate) use {assets::shared_url, error_pages::wants_page};
 
 thread_local! {
     /// The sites of the deployment whose pages this thread renders. It is set when a worker
     /// starts, so that no page needs it as an argument.
     static DEPLOYED: Cell<Sites> = Cell::new(Sites::default());
+    /// What the pages of this thread tell of at their top.
+    static NOTICES: RefCell<Option<Notices>> = const { RefCell::new(None) };
 }
 
 /// The pages that this thread renders link only to these sites.
 pub(crate) fn deployed(sites: Sites) {
     DEPLOYED.set(sites);
+}
+
+type Notices = Rc<dyn Fn() -> Vec<Notice>>;
+
+/// What a page tells of at its top: that a lab has changed something for a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// In a sentence or two.
+    pub text: String,
+    /// Where it can be changed.
+    pub href: String,
+}
+
+/// The pages that this thread renders show what `notices` returns. A worker calls it when it
+/// starts.
+pub fn announce(notices: impl Fn() -> Vec<Notice> + 'static) {
+    NOTICES.set(Some(Rc::new(notices)));
+}
+
+fn notices() -> Vec<Notice> {
+    let source = NOTICES.with_borrow(Clone::clone);
+    source.map(|notices| notices()).unwrap_or_default()
 }
 
 #[derive(Template)]
@@ -62,6 +90,7 @@ struct Shell<'a> {
     favicon: String,
     colours: String,
     look: String,
+    notices: Vec<Notice>,
     body: &'a str,
     weakened: Weakened,
 }
@@ -86,6 +115,7 @@ pub fn page(
             favicon: assets::favicon_url(site),
             colours: assets::shared_url("colours.css"),
             look: assets::shared_url("look.css"),
+            notices: notices(),
             body: &body,
             weakened: Weakened::of_request(),
         };
@@ -186,6 +216,22 @@ mod tests {
         }
         assert!(shown.contains(">app1</li>") && shown.contains(">idp</li>"));
         assert!(!shown.contains("a lab for single sign-on") && !shown.contains("a place to watch"));
+    }
+
+    #[actix_web::test]
+    async fn a_page_shows_notices_and_escapes_them() {
+        let before = html(rendered(Site::Idp, "t", "x")).await;
+        assert!(!before.contains("class=\"notices\""));
+        announce(|| {
+            vec![Notice {
+                text: "The <store> is away.".to_owned(),
+                href: "http://lab.localhost:8080/failures".to_owned(),
+            }]
+        });
+        let shown = html(rendered(Site::Idp, "t", "x")).await;
+        NOTICES.set(None);
+        assert!(shown.contains("The &#60;store&#62; is away."), "{shown}");
+        assert!(shown.contains("href=\"http://lab.localhost:8080/failures\""));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use kit::{
 use loaded::Loaded;
 use parking_lot::RwLock;
 pub use ring::{KeyRecord, KeyState, Timing};
-pub use rotation::RotationError;
+pub use rotation::{Rotated, RotationError};
 use serde::Serialize;
 
 /// How the keys are used.

@@ -1,5 +1,7 @@
 //! `sso.idp.v1.Keys`: lists and rotates signing keys.
 
+use std::sync::Arc;
+
 use sso_proto::idp::{
     KeyState as ListedState, ListKeysRequest, ListKeysResponse, RotateKeysRequest,
     RotateKeysResponse, SigningKey, keys_server::Keys,
@@ -8,8 +10,8 @@ use tonic::{Request, Response, Status};
 
 use super::Service;
 use crate::{
-    audit,
-    keys::{Algorithm, KeyRecord, KeyState, RotationError},
+    Idp, audit,
+    keys::{Algorithm, KeyRecord, KeyState, Rotated, RotationError},
 };
 
 #[tonic::async_trait]
@@ -42,32 +44,42 @@ impl Keys for Service {
             "" => Algorithm::ALL.to_vec(),
             name => vec![name.parse().map_err(Status::invalid_argument)?],
         };
-        let idp = self.idp.clone();
-        // A task of its own: the rotation is whole even if the caller disconnects.
-        let rotating = tokio::spawn(async move {
-            let rotated = idp.keys.rotate(&idp.records, &algorithms, at_once).await?;
-            for one in rotated.iter().filter(|one| one.is_new) {
-                audit::key_rotated(&idp.meters, &one.key, at_once);
-            }
-            let now = idp.now();
-            let keys = rotated
-                .iter()
-                .map(|one| listed(&one.key, one.key.state(now)));
-            Ok(RotateKeysResponse {
-                keys: keys.collect(),
-                made: rotated
-                    .iter()
-                    .filter(|one| one.is_new)
-                    .map(|one| one.key.kid.clone())
-                    .collect(),
-            })
-        });
-        let rotated = rotating.await;
-        let rotated = rotated.map_err(|error| Status::internal(error.to_string()))?;
-        rotated
-            .map(Response::new)
-            .map_err(|error: RotationError| status(&error))
+        let rotating = rotate(Arc::clone(&self.idp), algorithms, at_once).await;
+        let rotated = rotating.map_err(|error| status(&error))?;
+        let now = self.idp.now();
+        let keys = rotated.iter();
+        let keys = keys.map(|one| listed(&one.key, one.key.state(now)));
+        Ok(Response::new(RotateKeysResponse {
+            keys: keys.collect(),
+            made: made(&rotated),
+        }))
     }
+}
+
+/// Rotates the keys of `algorithms`, in a task of its own: the rotation is whole even if the
+/// caller disconnects.
+pub(crate) async fn rotate(
+    idp: Arc<Idp>,
+    algorithms: Vec<Algorithm>,
+    at_once: bool,
+) -> Result<Vec<Rotated>, RotationError> {
+    let rotating = tokio::spawn(async move {
+        let rotated = idp.keys.rotate(&idp.records, &algorithms, at_once).await?;
+        for one in rotated.iter().filter(|one| one.is_new) {
+            audit::key_rotated(&idp.meters, &one.key, at_once);
+        }
+        Ok(rotated)
+    });
+    // A task that panicked made no key.
+    rotating
+        .await
+        .unwrap_or_else(|_| Err(RotationError::Generation))
+}
+
+/// The names of the keys that a rotation made.
+pub(crate) fn made(rotated: &[Rotated]) -> Vec<String> {
+    let new = rotated.iter().filter(|one| one.is_new);
+    new.map(|one| one.key.kid.clone()).collect()
 }
 
 fn listed(key: &KeyRecord, state: KeyState) -> SigningKey {

@@ -6,6 +6,7 @@ mod sessions;
 
 use std::sync::Arc;
 
+pub(crate) use keys::{made, rotate};
 use oauth_types::secret::same_secret;
 use secrecy::{ExposeSecret as _, SecretString};
 use tonic::{Request, Status};

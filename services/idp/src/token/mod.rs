@@ -38,6 +38,9 @@ pub async fn endpoint(
     req: HttpRequest,
     form: ClientForm,
 ) -> Result<HttpResponse, OAuthError> {
+    if let Some(control) = &idp.control {
+        control.delay_token().await;
+    }
     let AuthenticatedForm { client, params } = AuthenticatedForm::read(&idp, &req, &form).await?;
     let name = params
         .one("grant_type")?

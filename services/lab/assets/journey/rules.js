@@ -49,6 +49,7 @@ const SPANS = {
   "page.forget": "The tokens were in the memory of this page only.",
   "attack.program": "The attacker's program acts. It has no key and no password of the services: whatever they accept from it, they would accept from anybody.",
   "attack.client": "The lab plays the part of the victim's app. A public client keeps its tokens in the browser, where a script can copy them.",
+  "fault.delay": "Not part of the protocol: the lab's failure switch lets the answer of the token endpoint wait.",
   "store": "One command, done in one step. What is secret is stored as a hash, or sealed.",
 };
 

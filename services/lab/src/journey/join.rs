@@ -214,7 +214,7 @@ fn next_of(addresses: &Addresses, joined: Option<Site>) -> String {
 
 /// Whether the request comes from a page of this site. A browser that does not send
 /// `Sec-Fetch-Site` sends `Origin` with a form.
-fn is_own_page(headers: &HeaderMap, own: &str) -> bool {
+pub(crate) fn is_own_page(headers: &HeaderMap, own: &str) -> bool {
     let value = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
     match (value("origin"), value("sec-fetch-site")) {
         (Some(origin), None) => origin == own.as_bytes(),

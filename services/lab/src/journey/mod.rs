@@ -29,7 +29,7 @@ use kit::{
 };
 use web_kit::{body::Body, problem::Problem};
 
-pub(crate) use self::join::redirect;
+pub(crate) use self::join::{is_own_page, redirect};
 pub(crate) use self::page::{DiagramPage, file};
 pub(crate) use self::settings::{MINUTES, weakened};
 pub(crate) use self::terminal::port_flag;

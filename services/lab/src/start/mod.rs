@@ -2,6 +2,8 @@
 
 mod page;
 
+use std::sync::Arc;
+
 use actix_web::{
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
@@ -13,6 +15,7 @@ use web_kit::ui::{self, Site};
 use crate::{
     Config,
     attacks::{self, AttackContext, Attacks},
+    failures::{self, Failures},
     journey::{self, LiveDiagram},
     scenarios::{self, Scenarios},
 };
@@ -33,12 +36,18 @@ pub(crate) fn site_of(
 ) -> impl Fn(&mut ServiceConfig) + Clone + Send + use<> {
     let page = Data::new(StartPage::new(config));
     let live = LiveDiagram::start(config, deps);
+    let failures = Failures::new(config);
+    if let Some(failures) = failures.clone() {
+        ui::announce(move || failures.notices());
+    }
     let programs = AttackContext::new(config, deps).map(Data::new);
-    let live = live.zip(programs).map(|(diagram, programs)| Live {
+    let live = live.zip(programs).zip(failures);
+    let live = live.map(|((diagram, programs), failures)| Live {
         diagram: Data::from(diagram),
         course: Scenarios::new(config),
         attacks: Attacks::new(config),
         programs,
+        failures,
     });
     move |cfg| routes(cfg, page.clone(), live.clone())
 }
@@ -50,6 +59,7 @@ struct Live {
     course: Data<Scenarios>,
     attacks: Data<Attacks>,
     programs: Data<AttackContext>,
+    failures: Arc<Failures>,
 }
 
 fn routes(cfg: &mut ServiceConfig, page: Data<StartPage>, live: Option<Live>) {
@@ -61,7 +71,7 @@ fn routes(cfg: &mut ServiceConfig, page: Data<StartPage>, live: Option<Live>) {
         cfg.service(pages.wrap(from_fn(|req, next| ui::error_pages(Site::Lab, req, next))));
         return;
     };
-    let diagram = live.diagram.clone();
+    let (diagram, failures) = (live.diagram.clone(), Arc::clone(&live.failures));
     journey::calls(cfg, live.diagram.clone());
     scenarios::calls(cfg, live.diagram.clone());
     attacks::calls(cfg, live.programs.clone(), live.diagram.clone());
@@ -69,10 +79,14 @@ fn routes(cfg: &mut ServiceConfig, page: Data<StartPage>, live: Option<Live>) {
         .configure(|cfg| scenarios::pages(cfg, live.course))
         .configure(|cfg| attacks::pages(cfg, live.attacks, live.programs))
         .configure(|cfg| journey::pages(cfg, live.diagram))
+        .configure(|cfg| failures::pages(cfg, live.failures))
         .wrap(from_fn(|req, next| ui::error_pages(Site::Lab, req, next)))
         // Around the pages of errors, too.
         .wrap(from_fn(move |req, next| {
             attacks::saying_what_is_off(diagram.clone(), req, next)
+        }))
+        .wrap(from_fn(move |req, next| {
+            failures::refreshed(Some(Arc::clone(&failures)), req, next)
         }));
     cfg.service(pages);
 }

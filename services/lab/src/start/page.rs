@@ -12,7 +12,7 @@ use web_kit::ui::{
     rust_embed::{self, RustEmbed},
 };
 
-use crate::{Config, attacks, journey, scenarios};
+use crate::{Config, attacks, failures, journey, scenarios};
 
 #[derive(RustEmbed)]
 #[folder = "assets/start/"]
@@ -24,6 +24,7 @@ pub(super) fn assets(cfg: &mut ServiceConfig) {
         let own = Own::get(name).or_else(|| journey::file(name));
         own.or_else(|| scenarios::file(name))
             .or_else(|| attacks::file(name))
+            .or_else(|| failures::file(name))
     });
 }
 

@@ -1,13 +1,14 @@
 //! `sso-lab keys`: the keys of a deployment.
 
 mod api;
+mod lab;
 mod signing;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use self::api::ApiCommand;
+use self::{api::ApiCommand, lab::LabKeyArgs};
 use crate::operator::OperatorArgs;
 
 /// The commands for keys.
@@ -41,6 +42,8 @@ pub enum KeysCommand {
     /// API keys for API-1
     #[command(subcommand)]
     Api(ApiCommand),
+    /// Print the key that controls the services of a lab (see docs/lab.md)
+    Lab(LabKeyArgs),
 }
 
 /// Runs the command. The exit code is 0, 1 after a failure, or 2 for bad arguments.
@@ -51,5 +54,6 @@ pub async fn run(command: &KeysCommand) -> ExitCode {
             signing::run_rotate(at, alg.clone().unwrap_or_default(), *now).await
         }
         KeysCommand::Api(command) => api::run(command),
+        KeysCommand::Lab(args) => lab::run(args),
     }
 }

@@ -99,6 +99,10 @@ pub const ATTRIBUTES: &[Attribute] = &[
         "sso.store_commands",
         "The number of commands that the request sent to the store",
     ),
+    of(
+        "sso.fault",
+        "The failure that the lab has switched on, and that this request met: `slow-token`, `store-away`, `clock-skew` or `down` ([lab.md](lab.md))",
+    ),
     of("enduser.id", "The user's `sub`"),
     of("db.system.name", "The store: `redis` or `memory`"),
     of(

@@ -155,7 +155,9 @@ spans! {
     ATTACK_CLIENT = "attack.client",
         "The victim's app asks for tokens; a program of the lab plays its part", "RFC 6749 §2.1", Own => Own, [];
     STORE = "store",
-        "One command to the store, or one script", "", Own => Store, ["db.system.name", "db.operation.name", "db.collection.name"];
+        "One command to the store, or one script", "", Own => Store, ["db.system.name", "db.operation.name", "db.collection.name", "sso.fault"];
+    FAULT_DELAY = "fault.delay",
+        "The lab delays the answer of the token endpoint", "", Own => Own, ["sso.fault"];
 }
 
 /// The span named `name`.

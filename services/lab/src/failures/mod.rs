@@ -1,0 +1,166 @@
+//! The failure switches: a page of the lab that injects failures into the services, each for
+//! a stated time, and what all pages of the lab say about failures that are on.
+
+mod controls;
+mod page;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_web::{
+    Error,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    middleware::Next,
+    web::{self, Data, ServiceConfig},
+};
+use futures_util::future::join_all;
+use kit::{
+    config::Site,
+    journey::JourneyKeys,
+    lab_control::{CONTROL, InForce},
+};
+use parking_lot::Mutex;
+use reqwest::{Client, Method};
+use serde_json::Value;
+use web_kit::ui::Notice;
+
+pub use self::controls::Controls;
+pub(crate) use self::{
+    controls::{Answers, Service},
+    page::file,
+};
+use crate::Config;
+
+/// The page.
+pub(crate) const PATH: &str = "/failures";
+/// How long the services' answers are used again.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What the lab knows of the services' failures, and how it asks for them.
+pub(crate) struct Failures {
+    keys: Arc<JourneyKeys>,
+    controls: Controls,
+    http: Client,
+    known: Mutex<Known>,
+    /// One question at a time.
+    asking: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Known {
+    at: Option<Instant>,
+    states: Vec<State>,
+}
+
+/// What a service says.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    name: &'static str,
+    site: Site,
+    in_force: Vec<InForce>,
+    replicas: usize,
+    failed: Option<String>,
+}
+
+impl Failures {
+    /// The switches, if this process has the lab's secret.
+    pub(crate) fn new(config: &Config) -> Option<Arc<Self>> {
+        Some(Arc::new(Self {
+            keys: config.journeys.clone()?,
+            controls: config.controls.clone(),
+            http: config.trust.http_client(),
+            known: Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// Asks every replica of `service`.
+    pub(crate) async fn ask(
+        &self,
+        service: &Service,
+        request: (Method, &str),
+        body: Option<&Value>,
+    ) -> Answers {
+        let key = self.keys.control_key();
+        service.ask(&self.http, key, request, body).await
+    }
+
+    /// What all services say, at most a second old.
+    async fn states(&self) -> Vec<State> {
+        let fresh = || {
+            let known = self.known.lock();
+            let is_fresh = known.at.is_some_and(|at| at.elapsed() < FRESH);
+            is_fresh.then(|| known.states.clone())
+        };
+        if let Some(states) = fresh() {
+            return states;
+        }
+        let _one = self.asking.lock().await;
+        if let Some(states) = fresh() {
+            return states;
+        }
+        let each = self.controls.services().map(|service| self.state(service));
+        let states = join_all(each).await;
+        let mut known = self.known.lock();
+        known.states.clone_from(&states);
+        known.at = Some(Instant::now());
+        states
+    }
+
+    async fn state(&self, service: &Service) -> State {
+        let answers = self.ask(service, (Method::GET, CONTROL), None).await;
+        State {
+            name: service.name,
+            site: service.site,
+            in_force: answers.in_force(),
+            replicas: answers.said.len(),
+            failed: answers.failed.into_iter().next(),
+        }
+    }
+
+    /// What was known counts no more: something has been switched.
+    fn forget(&self) {
+        self.known.lock().at = None;
+    }
+
+    /// What the lab's pages say about failures that are on.
+    pub(crate) fn notices(&self) -> Vec<Notice> {
+        let known = self.known.lock();
+        let states = known.states.iter();
+        let all = states.flat_map(|state| state.in_force.iter().map(move |on| (state, on)));
+        all.map(|(state, on)| Notice {
+            text: format!(
+                "{}: {} It ends in {} s.",
+                state.site.short_name(),
+                on.sentence,
+                on.seconds()
+            ),
+            href: PATH.to_owned(),
+        })
+        .collect()
+    }
+}
+
+/// The page.
+pub(crate) fn pages(cfg: &mut ServiceConfig, failures: Arc<Failures>) {
+    let page = web::resource(PATH)
+        .app_data(Data::from(failures))
+        .route(web::get().to(page::show))
+        .route(web::post().to(page::switch));
+    cfg.service(page);
+}
+
+/// Asks the services before a page says what is on.
+pub(crate) async fn refreshed<B: MessageBody>(
+    failures: Option<Arc<Failures>>,
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    if let Some(failures) = failures {
+        failures.states().await;
+    }
+    next.call(req).await
+}
