@@ -9,6 +9,7 @@ mod account;
 mod api1_docs;
 mod api_keys;
 mod attack_host;
+mod attack_login_flood;
 mod attack_proof_flood;
 mod attack_settings;
 mod attack_store_flood;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use testkit::{Answer, Child, ClientAuth, Machine, Platform, binary, free_offset};
+use testkit::{Answer, Child, ClientAuth, Machine, Platform, RedisServer, binary, free_offset};
 use token_verify::testing::TestKey;
 
 use crate::receiver::{BUILT_IN, file};
@@ -50,6 +50,23 @@ impl Scene {
         let config = file(config);
         let flags = ["--config", config.path().to_str().unwrap()];
         let platform = Platform::start_with(&flags).await;
+        Self::on(platform, config)
+    }
+
+    /// With its records in `redis`, and at most 100 used assertions of a client.
+    async fn set_with_few_on(redis: &RedisServer, config: &str) -> Self {
+        let config = file(config);
+        let flags = [
+            "--config",
+            config.path().to_str().unwrap(),
+            "--idp-assertions-per-client",
+            "100",
+        ];
+        let platform = Platform::start_with_idp_on(redis, &flags).await;
+        Self::on(platform, config)
+    }
+
+    fn on(platform: Platform, config: tempfile::NamedTempFile) -> Self {
         Self {
             machine: platform.machine(ClientAuth::public("lib")),
             platform,
@@ -75,14 +92,18 @@ impl Scene {
     }
 
     async fn send(&self, assertion: &str) -> Answer {
-        let assertion_type = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-        let parameters = [
-            ("grant_type", "client_credentials"),
-            ("client_assertion_type", assertion_type),
-            ("client_assertion", assertion),
-        ];
-        self.machine.token(&parameters).await
+        send_as(&self.machine, assertion).await
     }
+}
+
+async fn send_as(machine: &Machine, assertion: &str) -> Answer {
+    let assertion_type = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    let parameters = [
+        ("grant_type", "client_credentials"),
+        ("client_assertion_type", assertion_type),
+        ("client_assertion", assertion),
+    ];
+    machine.token(&parameters).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,6 +220,55 @@ async fn rfc8725_3_11_an_assertion_whose_typ_is_that_of_a_grant_authenticates_no
         let answer = scene.send(&key.sign(&header, &claims)).await;
         assert_eq!(answer.status, status, "{typ}: {}", answer.body);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_used_assertions_of_a_client_have_a_bound_in_the_store_and_none_counts_twice() {
+    let (key, other) = (TestKey::es256(), TestKey::es256());
+    let header = json!({"alg": "ES256", "kid": "1"});
+    let both = config(&json!([key.jwk("1")]), "");
+    let second = config(&json!([other.jwk("1")]), "");
+    let at = second.rfind("\n[[clients]]").unwrap();
+    let second = second[at..].replace("\"lib\"", "\"lib2\"");
+    let redis = RedisServer::start();
+    let scene = Scene::set_with_few_on(&redis, &format!("{both}{second}")).await;
+    let hour = json!({"exp": scene.now() + 3600});
+    let sign = |jti: &str| key.sign(&header, &scene.claims(jti, &hour));
+    let first = sign("first");
+    scene.send(&first).await.granted();
+    for n in 1..100 {
+        scene.send(&sign(&n.to_string())).await.granted();
+    }
+    for n in 100..120 {
+        let refused = scene.send(&sign(&n.to_string())).await;
+        let said = (429, "temporarily_unavailable".to_owned());
+        assert_eq!(refused.refusal(), said, "{}", refused.body);
+        let wait: i64 = refused.header("retry-after").unwrap().parse().unwrap();
+        assert!((3600..=3630).contains(&wait), "{wait}");
+    }
+    let kept = || {
+        redis
+            .ask("KEYS sso-lab:idp:jti:lib:*")
+            .matches(":jti:")
+            .count()
+    };
+    assert_eq!(kept(), 100);
+    // Another client is not held up.
+    let mut claims = scene.claims("x", &json!({"iss": "lib2", "sub": "lib2"}));
+    claims["exp"] = json!(scene.now() + 60);
+    let machine = scene.machine.identified_by(ClientAuth::public("lib2"));
+    let theirs = other.sign(&header, &claims);
+    send_as(&machine, &theirs).await.granted();
+    // What was refused for the limit may be sent again later, and what was used may not.
+    scene.platform.advance(Duration::from_secs(3590));
+    let refused = scene.send(&first).await;
+    assert_ne!(refused.status, 200, "{}", refused.body);
+    scene.platform.advance(Duration::from_secs(40));
+    let later = json!({"exp": scene.now() + 3600});
+    let later = key.sign(&header, &scene.claims("100", &later));
+    scene.send(&later).await.granted();
+    let again = scene.send(&later).await;
+    assert_eq!(again.refusal(), (401, "invalid_client".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -302,19 +302,28 @@ impl PreSessions {
         if taken != Some(sealed) {
             return Err(NoLogin::Gone);
         }
-        for (budget, charge) in [(&self.budget, &record.charge), (&self.pushes, &record.push)] {
-            if let Some(charge) = charge
-                && let Err(error) = budget.leave(charge, &key).await
-            {
-                // The entry expires with the record.
-                tracing::warn!("a login that has ended still counts: {error}");
-            }
-        }
+        release(&self.budget, record.charge.as_ref(), &key).await;
         Ok(record)
+    }
+
+    /// The login of `state` has ended in a session. Any other end leaves its pushed request
+    /// charged: anybody can end a login with a made-up code.
+    pub(crate) async fn completed(&self, state: &str, login: &PreSession) {
+        release(&self.pushes, login.push.as_ref(), &self.key(state)).await;
     }
 
     fn key(&self, state: &str) -> String {
         format!("bff:{}:login:{}", self.client_id, fingerprint(state))
+    }
+}
+
+/// Releases the charge of `key`, if there is one.
+async fn release(budget: &Budget, charge: Option<&Charge>, key: &str) {
+    if let Some(charge) = charge
+        && let Err(error) = budget.leave(charge, key).await
+    {
+        // The entry expires with the record.
+        tracing::warn!("a login that has ended still counts: {error}");
     }
 }
 

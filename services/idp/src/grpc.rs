@@ -14,7 +14,7 @@ use web_kit::client::ClientAddr;
 
 use crate::{
     Idp,
-    client_auth::{Presented, authenticate},
+    client_auth::{Cause, Presented, authenticate},
     error::OAuthError,
     forms::LIMITS,
     settings::GrantType,
@@ -49,6 +49,7 @@ impl TokenExchange for Service {
         let presented = Presented {
             authorization,
             certificate: None,
+            cause: Cause::Client,
         };
         let client = authenticate(&self.0, presented, from, &Params::default())
             .await

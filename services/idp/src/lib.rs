@@ -59,7 +59,7 @@ use std::{io, sync::Arc};
 
 use backchannel::Outbox;
 use budgets::Budgets;
-use client_auth::{AssertionKeys, RegisteredCertificates};
+use client_auth::{AssertionKeys, RegisteredCertificates, UsedAssertions};
 pub use config::{Args, Config, OPERATOR_KEY_FILE};
 use config::{DeviceSettings, Quotas};
 use device::UserCodes;
@@ -130,6 +130,8 @@ struct Idp {
     budgets: Budgets,
     /// Limits on the sessions, grants and opaque tokens of one user.
     quotas: Quotas,
+    /// The used assertions of each client, up to a limit.
+    used_assertions: UsedAssertions,
     /// Back-channel logouts to deliver.
     outbox: Outbox,
     /// Metrics.

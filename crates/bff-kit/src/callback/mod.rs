@@ -65,7 +65,7 @@ pub(crate) async fn callback(req: HttpRequest, bff: web::Data<Bff>) -> HttpRespo
         let checking = check(&req, &bff, &params, state).instrument(step);
         let (checked, is_over) = checking.await;
         let finished = match checked {
-            Ok((code, taken)) => finish(&req, &bff, code, taken).await,
+            Ok((code, taken)) => finish(&req, &bff, (code, state), taken).await,
             Err(error) => Err(error),
         };
         let mut answer = match finished {
@@ -119,7 +119,7 @@ async fn check<'p, 'b>(
 async fn finish(
     req: &HttpRequest,
     bff: &Bff,
-    code: &str,
+    (code, state): (&str, &str),
     taken: Taken<'_>,
 ) -> Result<HttpResponse, PageError> {
     let Taken {
@@ -147,6 +147,7 @@ async fn finish(
     let saving = save(req, bff, identity, &grant, (mode, chosen));
     let step = kit::step!(span::SESSION_SAVE, "sso.session_mode" = mode.as_str());
     let cookies = saving.instrument(step).await?;
+    bff.pre_sessions.completed(state, &pre_session).await;
     let answer = HttpResponse::SeeOther()
         .insert_header((header::LOCATION, pre_session.return_to))
         .insert_header((header::CACHE_CONTROL, "no-store"))

@@ -21,7 +21,7 @@ use token_verify::{
 };
 use web_kit::client::AddrBucket;
 
-use super::{FailureKey, too_many};
+use super::{Cause, FailureKey, too_many};
 use crate::{
     Idp,
     error::OAuthError,
@@ -154,10 +154,40 @@ impl<'a> Unverified<'a> {
     }
 }
 
+/// Why an assertion cannot be redeemed.
+#[derive(Debug, thiserror::Error)]
+pub enum RedeemError {
+    /// It counts once.
+    #[error("its jti was used before")]
+    Used,
+    /// The client has used too many lately; the time to wait.
+    #[error("the client has used too many assertions that have not expired")]
+    TooMany(Duration),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl RedeemError {
+    /// The error for the client; `used`: for an assertion that was used before.
+    pub fn respond(self, used: impl FnOnce(&str) -> OAuthError) -> OAuthError {
+        match self {
+            Self::Used => used(&self.to_string()),
+            Self::TooMany(wait) => {
+                let why = "Too many assertions of this client have not expired yet: let them expire sooner, or reuse tokens.";
+                OAuthError::too_early(why, wait)
+            }
+            Self::Store(error) => error.into(),
+        }
+    }
+}
+
 /// A valid assertion of a client, not redeemed yet.
 pub struct ClientAssertion {
     /// Its subject.
     pub sub: String,
+    /// The client.
+    client_id: String,
     /// The key of its `jti` in the store.
     seen: String,
     /// When it is refused anyway.
@@ -203,16 +233,24 @@ impl ClientAssertion {
         }
         Ok(Self {
             seen: format!("idp:jti:{}:{}", claims.iss, fingerprint(&claims.jti)),
+            client_id: claims.iss,
             sub: claims.sub,
             until: secs(claims.exp) + SKEW,
         })
     }
 
-    /// Marks its `jti` as used, whatever it was sent for. Returns whether this call did.
-    pub async fn redeem(self, idp: &Idp) -> Result<bool, StoreError> {
-        let ttl = idp.now().until(self.until).max(Duration::from_secs(1));
+    /// Marks its `jti` as used, whatever it was sent for: of several calls one succeeds.
+    pub async fn redeem(self, idp: &Idp, cause: Cause) -> Result<(), RedeemError> {
+        let (all, now) = (&idp.used_assertions, idp.now());
+        all.admit(&self.client_id, cause, now)
+            .map_err(RedeemError::TooMany)?;
+        let ttl = now.until(self.until).max(Duration::from_secs(1));
         let used = Bytes::from_static(b"1");
-        idp.records.store().put_new(&self.seen, used, ttl).await
+        if !idp.records.store().put_new(&self.seen, used, ttl).await? {
+            return Err(RedeemError::Used);
+        }
+        all.add(&self.client_id, self.until);
+        Ok(())
     }
 }
 
@@ -241,7 +279,7 @@ pub(super) async fn authenticate<'i>(
     idp: &'i Idp,
     named: Option<&str>,
     assertion: &str,
-    from: AddrBucket,
+    (from, cause): (AddrBucket, Cause),
 ) -> Result<&'i Client, OAuthError> {
     let refused = |why: &str| OAuthError::client(format!("client_assertion: {why}."));
     let read = Unverified::read(assertion, &jwt_type::CLIENT_AUTHENTICATION);
@@ -271,11 +309,9 @@ pub(super) async fn authenticate<'i>(
     }
     let assertion = ClientAssertion::checked(idp, claims, &AUTHENTICATED);
     let assertion = assertion.map_err(|why| refused(&why))?;
-    if assertion.redeem(idp).await? {
-        Ok(client)
-    } else {
-        Err(refused("its jti was used before"))
-    }
+    let redeemed = assertion.redeem(idp, cause).await;
+    redeemed.map_err(|error| error.respond(refused))?;
+    Ok(client)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! A form that a client sends, with the client authenticated.
 
 use actix_web::{HttpRequest, http::header};
-use oauth_types::Params;
+use oauth_types::{Params, names::grant};
 use web_kit::{body::mark_client_authenticated, client::client_addr, peer_certificates};
 
-use super::{Presented, authenticate};
+use super::{Cause, Presented, authenticate};
 use crate::{Idp, error::OAuthError, forms::ClientForm, settings::Client};
 
 /// The parameters of a form and the client that sent them.
@@ -26,6 +26,7 @@ impl<'i> AuthenticatedForm<'i> {
         let presented = Presented {
             authorization: authorization(req)?,
             certificate: peer_certificates(req),
+            cause: cause_of(&params)?,
         };
         let client = authenticate(idp, presented, client_addr(req), &params).await?;
         // Anybody can send a public client's id: it authenticates nobody.
@@ -34,6 +35,18 @@ impl<'i> AuthenticatedForm<'i> {
         }
         Ok(Self { client, params })
     }
+}
+
+/// A pushed request and the redemption of a code come from a login at an app, which anybody
+/// can begin, and end with a made-up code.
+fn cause_of(params: &Params) -> Result<Cause, OAuthError> {
+    let pushes = params.has("response_type");
+    let redeems_code = params.one("grant_type")? == Some(grant::AUTHORIZATION_CODE);
+    Ok(if pushes || redeems_code {
+        Cause::Login
+    } else {
+        Cause::Client
+    })
 }
 
 /// The Authorization header, of which there may be one.

@@ -6,6 +6,7 @@ mod certificate;
 mod form;
 mod pki;
 mod self_signed;
+mod used_assertions;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use kit::{
 use oauth_types::{Params, error::sentence, names::client_auth::JWT_BEARER};
 pub use self_signed::RegisteredCertificates;
 use tracing::{Instrument as _, Span, field::Empty};
+pub use used_assertions::{Cause, UsedAssertions};
 use web_kit::client::{AddrBucket, ClientAddr};
 
 use crate::{
@@ -49,6 +51,8 @@ pub struct Presented<'r> {
     pub authorization: Option<&'r str>,
     /// The certificate of its connection, on the mTLS port.
     pub certificate: Option<&'r PeerCertificates>,
+    /// Who makes the client send the request.
+    pub cause: Cause,
 }
 
 /// Authenticates the client of a request to the token endpoint or a similar one.
@@ -119,7 +123,7 @@ async fn by_method<'i>(
                 "client_assertion_type must be {JWT_BEARER}."
             )));
         }
-        return assertion::authenticate(idp, named, assertion, from).await;
+        return assertion::authenticate(idp, named, assertion, (from, presented.cause)).await;
     }
     let Some(id) = named else {
         return Err(OAuthError::client("The request names no client."));

@@ -21,6 +21,8 @@ const KEY_RETIRE_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The range of a quota.
 const QUOTAS: RangeInclusive<usize> = 1..=1000;
+/// The range of the limit on used assertions of a client.
+const ASSERTIONS: RangeInclusive<usize> = 100..=10_000_000;
 
 /// Flags and environment variables of the provider.
 #[derive(ClapArgs, Clone, Debug)]
@@ -112,6 +114,14 @@ pub struct Args {
         value_name = "N"
     )]
     pub opaque_tokens_per_grant: String,
+    /// Most used assertions of one client that have not expired, in one process; beyond that, the client has to wait (100 to 10000000)
+    #[arg(
+        long = "idp-assertions-per-client",
+        env = "IDP_ASSERTIONS_PER_CLIENT",
+        default_value = "50000",
+        value_name = "N"
+    )]
+    pub assertions_per_client: String,
     /// How long the codes of a device's authorization are valid (1s to 1h)
     #[arg(
         long = "idp-device-code-lifetime",
@@ -200,15 +210,18 @@ impl Args {
 
     /// The limits of one user.
     pub(super) fn read_quotas(&self, problems: &mut Problems) -> Option<Quotas> {
-        let mut quota = |key, text: &str| {
+        let mut within = |range: RangeInclusive<usize>, key, text: &str| {
             let quota = problems.parse(key, text)?;
-            if QUOTAS.contains(&quota) {
+            if range.contains(&quota) {
                 return Some(quota);
             }
-            let (least, most) = (QUOTAS.start(), QUOTAS.end());
+            let (least, most) = (range.start(), range.end());
             problems.add(key, format_args!("from {least} to {most}"));
             None
         };
+        let key = "IDP_ASSERTIONS_PER_CLIENT";
+        let assertions = within(ASSERTIONS, key, &self.assertions_per_client);
+        let mut quota = |key, text: &str| within(QUOTAS, key, text);
         let sessions = quota("IDP_SESSIONS_PER_USER", &self.sessions_per_user);
         let grants = quota("IDP_GRANTS_PER_CLIENT", &self.grants_per_client);
         let in_session = quota("IDP_GRANTS_PER_SESSION", &self.grants_per_session);
@@ -218,6 +231,7 @@ impl Args {
             grants: grants?,
             grants_in_session: in_session?,
             opaque_tokens: opaque_tokens?,
+            assertions: assertions?,
         })
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     settings::{DEFAULT, GrantType, Settings},
 };
 
-/// Limits on the sessions and grants of one user.
+/// Limits on the sessions and grants of one user, and on what one client leaves.
 #[derive(Clone, Copy, Debug)]
 pub struct Quotas {
     /// Login sessions.
@@ -33,6 +33,8 @@ pub struct Quotas {
     pub grants_in_session: usize,
     /// Opaque access tokens of one grant.
     pub opaque_tokens: usize,
+    /// Used assertions of one client that have not expired.
+    pub assertions: usize,
 }
 
 /// Times of the device authorization grant (RFC 8628 §3.2).

@@ -6,7 +6,7 @@ use oauth_types::{Params, TokenResponse};
 use super::client_credentials::Target;
 use crate::{
     Idp, audit,
-    client_auth::ClientAssertion,
+    client_auth::{Cause, ClientAssertion},
     error::OAuthError,
     issue::Subject,
     policy::{NOT_FOR_THIS_USER, Permit},
@@ -36,9 +36,8 @@ pub(super) async fn issue(
         Permit::of_named_user(idp, client, user)?
     };
     let target = Target::read(idp, client, &permit, params)?;
-    if !assertion.redeem(idp).await? {
-        return Err(refused("its jti was used before"));
-    }
+    let redeemed = assertion.redeem(idp, Cause::Client).await;
+    redeemed.map_err(|error| error.respond(refused))?;
     let subject = match permit.user() {
         None => Subject::Client,
         Some(user) => {
