@@ -161,6 +161,78 @@ async fn a_denial_submitted_twice_stays_a_denial_and_cannot_become_a_consent() {
     }
 }
 
+/// The page for a form whose sign-in is complete.
+fn assert_done(page: &Page, app: &str) {
+    assert!(page.status() == 200 && page.location().is_none(), "{page}");
+    let text = page.text();
+    assert!(text.contains("You are signed in"), "{text}");
+    assert!(text.contains(&format!("To {app}")), "{text}");
+    assert!(!page.has_form(), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_posted_again_after_the_app_was_reached_says_that_the_sign_in_is_done() {
+    let platform = Platform::start().await;
+    for (site, name) in [(Site::App1, "App 1"), (Site::App2, "App 2")] {
+        let app = platform.url(site);
+        let mut cli = platform.cli();
+        cli.goto(&format!("{app}/login")).await;
+        let form = filled(&cli, ALICE);
+        // Another browser that knows the whole form.
+        let mut stranger = platform.cli();
+        stranger
+            .goto(&format!("{}/account", platform.issuer()))
+            .await;
+        let page = cli.submit(form.clone(), 10).await;
+        assert!(page.url().as_str().starts_with(&app), "{page}");
+        let before = cli.jar().get(HOST, COOKIE).map(|one| one.value.clone());
+        for wait in [0, 10, 31, 16 * 60] {
+            platform.advance(Duration::from_secs(wait));
+            // The back button: the form's page is the provider's.
+            let mut back = cli.second_tab();
+            back.goto(&format!("{}/", platform.issuer())).await;
+            assert_done(back.submit(form.clone(), 10).await, name);
+            let after = cli.jar().get(HOST, COOKIE).map(|one| one.value.clone());
+            assert_eq!(before, after, "no other session");
+            let page = stranger.submit(form.clone(), 0).await;
+            assert!(matches!(page.status(), 400 | 403), "{wait}: {page}");
+            assert!(page.location().is_none(), "{page}");
+            assert!(!is_signed_in(&platform, &stranger).await, "{wait}");
+        }
+        let session = session_at(&mut cli, &app).await;
+        assert_eq!(session["authenticated"], true, "its tokens go on");
+        let data = cli.goto(&format!("{app}/api1/data")).await;
+        assert_eq!(data.status(), 200, "{data}");
+        // Signed out everywhere, the form leads nowhere.
+        let home = cli.goto(&app).await.form_with_button("Sign out everywhere");
+        cli.submit(home.unwrap(), 10).await;
+        let mut back = cli.second_tab();
+        back.goto(&format!("{}/", platform.issuer())).await;
+        let page = back.submit(form, 10).await;
+        assert_eq!(page.status(), 400, "{page}");
+        assert!(!is_signed_in(&platform, &cli).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consent_posted_again_after_its_code_was_redeemed_says_that_the_sign_in_is_done() {
+    let platform = Platform::start().await;
+    let party = Party::demo_rp(&platform);
+    let mut cli = party.cli();
+    cli.goto(&party.authorize_url(&[])).await;
+    tests::sign_in(&mut cli, ALICE).await;
+    let allow = cli.first_form();
+    let redeemed = code(cli.submit(allow.clone(), 0).await, &party);
+    let tokens = party.redeem(&redeemed).await.granted();
+    for wait in [0, 31] {
+        platform.advance(Duration::from_secs(wait));
+        let page = cli.submit(allow.clone(), 0).await;
+        assert_done(page, "Demo relying party");
+    }
+    let refresh = tokens.text("refresh_token");
+    party.machine.refresh(&refresh, &[]).await.granted();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_form_needs_the_same_browser_user_and_password() {
     let platform = Platform::start().await;
@@ -182,8 +254,11 @@ async fn a_repeated_form_needs_the_same_browser_user_and_password() {
     assert_eq!(page.status(), 403, "another browser: {page}");
     code(again.submit(form.clone(), 0).await, &party);
     platform.advance(Duration::from_secs(31));
-    let page = again.submit(form, 0).await;
-    assert_eq!(page.status(), 400, "too late: {page}");
+    let page = again.submit(form.clone(), 0).await;
+    assert_done(page, "App 1");
+    let page = stranger.submit(form, 0).await;
+    assert_eq!(page.status(), 400, "another browser: {page}");
+    assert!(page.header("set-cookie").is_none(), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,7 +273,7 @@ async fn rfc6749_4_1_2_a_code_that_was_redeemed_is_not_issued_again() {
     let first = code(cli.submit(form.clone(), 0).await, &party);
     let tokens = party.redeem(&first).await.granted();
     let page = again.submit(form, 0).await;
-    assert!(page.status() == 400 && page.location().is_none(), "{page}");
+    assert_done(page, "App 1");
     assert!(is_signed_in(&platform, &cli).await);
     let refresh = tokens.text("refresh_token");
     party.machine.refresh(&refresh, &[]).await.granted();

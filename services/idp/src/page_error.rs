@@ -19,7 +19,7 @@ use crate::{
     settings::Client,
 };
 
-/// An error that is shown as a page.
+/// An error that is shown as a page, or a notice in its place.
 #[derive(Clone, Debug)]
 pub struct PageError {
     status: StatusCode,
@@ -113,6 +113,15 @@ impl PageError {
             "Start again from the app.",
         );
         client.map_or(error.clone(), |client| error.back_to(client))
+    }
+
+    /// The form of a sign-in that is complete, or has expired, in a browser that is signed in:
+    /// there is nothing left to do here.
+    pub fn signed_in_already(client: Option<&Client>) -> Self {
+        let happened = "This form was submitted already, or has expired, and this browser is signed in. Nothing was changed.";
+        let todo = "Go on to the app.";
+        let page = Self::new(StatusCode::OK, "You are signed in", happened, todo);
+        client.map_or(page.clone(), |client| page.back_to(client))
     }
 
     /// RFC 8628 §3.3: no device waits with this code any more.

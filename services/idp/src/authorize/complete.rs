@@ -11,6 +11,7 @@ use crate::{
     domain::{AuthorizationRequest, Authorized, Code, CodeState, LoginSession},
     page_error::PageError,
     records::Stored,
+    sessions,
 };
 
 /// Removes the pushed request, if `request` was pushed: when it gets its answer and
@@ -55,12 +56,13 @@ pub(super) async fn complete(
 
 /// Redirects to the client with the code that the same form got a moment ago. A
 /// code that was redeemed meanwhile is not repeated: a second use would revoke
-/// what the first one issued.
+/// what the first one issued. The user, who is signed in by the session `sid`, is then
+/// told so.
 pub(super) async fn repeat(
     idp: &Idp,
     req: &HttpRequest,
     request: &AuthorizationRequest,
-    code: &str,
+    (code, sid): (&str, &str),
 ) -> Result<HttpResponse, PageError> {
     let issued = idp
         .records
@@ -70,7 +72,10 @@ pub(super) async fn repeat(
     let is_used = |code: Stored<Code>| matches!(code.record.state, CodeState::Exchanged);
     if issued.is_some_and(is_used) {
         let client = idp.settings.client(&request.client_id);
-        return Err(PageError::sign_in_over(client));
+        return Err(match sessions::live(idp, sid).await? {
+            Some(_) => PageError::signed_in_already(client),
+            None => PageError::sign_in_over(client),
+        });
     }
     Ok(redirect(idp, req, request, code, ends))
 }

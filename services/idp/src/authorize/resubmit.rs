@@ -52,7 +52,7 @@ pub(super) async fn sign_in(
         },
         (Verdict::Complete, Some(Answer::Code)) => {
             let code = idp.form_secrets.code(id);
-            complete::repeat(idp, req, request, &code).await
+            complete::repeat(idp, req, request, (&code, sid)).await
         }
         (Verdict::Refuse(refusal), Some(Answer::Refusal)) => {
             Ok(answer::refuse_request(idp, req, request, &refusal))
@@ -79,7 +79,8 @@ pub(super) async fn consent(
     match (session.answered, decision) {
         (Some(Answer::Code), Answer::Code) => {
             let code = idp.form_secrets.code(&submission.id);
-            complete::repeat(idp, req, request, &code).await
+            let sid = session.signed_in.as_ref().map_or("", |login| &*login.sid);
+            complete::repeat(idp, req, request, (&code, sid)).await
         }
         (Some(Answer::Refusal), Answer::Refusal) => {
             let denied = consent_page::denied();

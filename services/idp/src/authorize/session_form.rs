@@ -15,6 +15,7 @@ use crate::{
     page_error::PageError,
     pages::explain::Done,
     records::Stored,
+    sessions,
     settings::Client,
 };
 
@@ -49,8 +50,10 @@ impl<'i> Submission<'i> {
             .records
             .get::<AuthorizationSession>(&fingerprint(&id))
             .await?;
-        let stored = stored.ok_or_else(|| PageError::sign_in_over(named))?;
         cookies::none_twice(req)?;
+        let Some(stored) = stored else {
+            return Err(over(idp, req, named).await?);
+        };
         let browser = cookies::read(req, cookies::BROWSER);
         let browser = browser.ok_or_else(PageError::another_browser)?;
         if !same_secret(&stored.record.browser, &fingerprint(&browser)) {
@@ -136,6 +139,20 @@ impl<'i> Submission<'i> {
         }
         Ok(Some(done.request))
     }
+}
+
+/// The page for a form whose authorization session is gone: it was completed some time ago,
+/// or has expired.
+async fn over(
+    idp: &Idp,
+    req: &HttpRequest,
+    client: Option<&Client>,
+) -> Result<PageError, PageError> {
+    let login = sessions::current(idp, req).await?;
+    Ok(match login {
+        Some(_) => PageError::signed_in_already(client),
+        None => PageError::sign_in_over(client),
+    })
 }
 
 /// The hidden fields of the forms. `client_id` serves the error page, after the
