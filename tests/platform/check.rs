@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kit::config::Site;
 use serde_json::{Value, json};
-use testkit::{Child, Plan, Processes, binary, free_offset};
+use testkit::{Child, Plan, Processes, TestCertificate, binary, free_offset};
 
 use crate::api_keys::add;
 
@@ -87,6 +87,19 @@ fn assert_nobody_is_signed_in(platform: &Processes) {
 
 const LOGIN: &str = "app1: signs in with the provider's form";
 const BY_KEY: &str = "api1: takes an API key, and refuses a wrong one";
+const OPAQUE: [&str; 2] = [
+    "api1: refuses an opaque token that was revoked",
+    "api2: refuses an opaque token that was revoked",
+];
+const SELF_SIGNED: &str = "idp: takes a self-signed certificate that is registered for its client";
+const CHOICE: [&str; 2] = [
+    "app1: a login may choose how the app gets its credentials",
+    "app2: a login may choose how the app gets its credentials",
+];
+/// What a deployment with the built-in configuration lacks.
+fn lacking() -> Vec<&'static str> {
+    [&OPAQUE[..], &[SELF_SIGNED]].concat()
+}
 const TOLD: &str = "app2: its session has ended (back-channel logout)";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,7 +125,29 @@ async fn check_plays_all_four_modes_on_replicas_where_a_login_may_choose() {
     );
     // Only its browser can end a stateless session.
     let skipped = checked.steps("skipped");
-    assert_eq!(skipped, [TOLD], "{}", checked.output);
+    let expected = [&lacking()[..], &[TOLD]].concat();
+    assert_eq!(skipped, expected, "{}", checked.output);
+    for (app, machine) in [("app1", "app1-machine"), ("app2", "app2-machine")] {
+        for (step, note) in [
+            (
+                "exchanges the user's token, and the APIs know that it acts for the user",
+                format!("api1: {app} acts for the user; api2: {app} acts for the user"),
+            ),
+            (
+                "calls the APIs for itself, and they know no user",
+                format!("api1: {machine}; api2: {machine}"),
+            ),
+            (
+                "names the user in an assertion, and the APIs know the user by it",
+                format!(
+                    "api1: the user, whom {machine} named; api2: the user, whom {machine} named"
+                ),
+            ),
+        ] {
+            let line = checked.line(&format!("{app}: {step}"));
+            assert_eq!(line["note"], note, "{line}");
+        }
+    }
     let summary = checked.lines.last().unwrap();
     assert_eq!(
         summary["left_behind"],
@@ -145,8 +180,16 @@ async fn check_connects_to_other_addresses_and_reports_each_failure_on_a_line() 
     let checked = check(&platform, &["--connect", first, "--connect", &others]);
     assert_eq!(checked.code, Some(0), "{}", checked.output);
     assert_eq!(checked.scenes(), ["stateful/hybrid"]);
-    // The deployment has no keys.
-    assert_eq!(checked.steps("skipped"), [BY_KEY], "{}", checked.output);
+    // The deployment has no keys, and no login may choose.
+    let expected = [&lacking()[..], &[BY_KEY], &CHOICE].concat();
+    assert_eq!(checked.steps("skipped"), expected, "{}", checked.output);
+    for line in checked
+        .lines
+        .iter()
+        .filter(|line| line["outcome"] == "skipped")
+    {
+        assert_ne!(line["note"], "", "{line}");
+    }
     let story = checked.lines.iter().filter(|line| !line["scene"].is_null());
     assert!(story.count() >= 20, "{}", checked.output);
     // All requests went to the other addresses.
@@ -172,7 +215,8 @@ async fn check_connects_to_other_addresses_and_reports_each_failure_on_a_line() 
 
     let checked = check(&platform, &["--password", ""]);
     assert_eq!(checked.code, Some(0), "{}", checked.output);
-    assert_eq!(checked.steps("skipped"), [BY_KEY, "the signed-in story"]);
+    let expected = [&lacking()[..], &[BY_KEY, "the signed-in story"]].concat();
+    assert_eq!(checked.steps("skipped"), expected);
     assert!(checked.steps("ok").len() >= 20, "{}", checked.output);
 
     let unknown = "api1_0123456789abcdef_0123456789012345678901234567890123456789012";
@@ -260,6 +304,8 @@ async fn check_prints_readable_lines_for_the_one_process() {
     assert_eq!(checked.code, Some(0), "{}", checked.output);
     let lines: Vec<_> = checked.output.lines().collect();
     let (steps, last) = lines.split_at(lines.len() - 2);
+    let is_skipped = |line: &&&str| line.starts_with('–');
+    let (skipped, steps): (Vec<&str>, Vec<&str>) = steps.iter().partition(is_skipped);
     assert!(
         steps
             .iter()
@@ -267,8 +313,9 @@ async fn check_prints_readable_lines_for_the_one_process() {
         "{}",
         checked.output
     );
+    assert_eq!(skipped.len(), lacking().len() + CHOICE.len(), "{skipped:?}");
     assert!(last[0].starts_with("Left behind: 2 orders and 4 reservations"));
-    let summary = format!("{0} ok, 0 failed, 0 skipped.", steps.len());
+    let summary = format!("{} ok, 0 failed, {} skipped.", steps.len(), skipped.len());
     assert!(last[1].ends_with(&summary), "{}", last[1]);
     child.terminate();
     let ended = tokio::task::block_in_place(|| child.wait(SOON));
@@ -282,6 +329,65 @@ async fn check_prints_readable_lines_for_the_one_process() {
         "{said}"
     );
     assert_eq!(checked.steps("ok"), [] as [&str; 0], "{}", checked.output);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_plays_opaque_tokens_and_a_self_signed_certificate_where_there_are_some() {
+    let own = TestCertificate::self_signed("batch-mtls");
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(path("own.pem"), format!("{}{}", own.certificate, own.key)).unwrap();
+    let registered: &'static str = Box::leak(
+        format!(
+            "auth = [\"self_signed_tls_client_auth\"]\ntls_client_certificate_file = \"{}\"",
+            path("own.crt")
+        )
+        .into_boxed_str(),
+    );
+    std::fs::write(path("own.crt"), &own.certificate).unwrap();
+    let platform = Processes::start(&Plan {
+        environment: vec![("API2_TOKENS".to_owned(), "introspection".to_owned())],
+        idp_config: vec![
+            (
+                "auth = [\"tls_client_auth\"]\ntls_client_auth_subject_dn = \"CN=batch-mtls\"",
+                registered,
+            ),
+            (
+                "audience = \"https://api-2\"\ntitle = \"Inventory\"",
+                "audience = \"https://api-2\"\ntitle = \"Inventory\"\naccess_token_format = \"opaque\"",
+            ),
+        ],
+        ..Plan::default()
+    })
+    .await;
+    let lab = platform.state_dir().join("ca.pem").display().to_string();
+    let certificate = [
+        "--client-certificate-file",
+        &path("own.pem"),
+        "--mtls-ca-file",
+        &lab,
+    ];
+    let flags = [&["--password", "", "--timeout", "60s"], &certificate[..]].concat();
+    let checked = check(&platform, &flags);
+    assert_eq!(checked.code, Some(0), "{}", checked.output);
+    let skipped = [OPAQUE[0], BY_KEY, "the signed-in story"];
+    assert_eq!(checked.steps("skipped"), skipped, "{}", checked.output);
+    assert_eq!(checked.line(SELF_SIGNED)["note"], "batch-mtls");
+    let opaque = checked.line(OPAQUE[1])["note"].to_string();
+    assert!(opaque.contains("batch, "), "{opaque}");
+
+    // One that nobody registered is no reason to skip the step.
+    let other = TestCertificate::self_signed("batch-mtls");
+    std::fs::write(
+        path("own.pem"),
+        format!("{}{}", other.certificate, other.key),
+    )
+    .unwrap();
+    let checked = check(&platform, &flags);
+    checked.assert_failed(&[
+        SELF_SIGNED,
+        "api1: takes a bound token from the owner of its certificate alone",
+    ]);
 }
 
 #[test]

@@ -12,9 +12,9 @@ use crate::{keys::Key, refusal::Invalid};
 /// lifetime, which can be as short as a second.
 pub(crate) const SKEW: Duration = Duration::from_secs(5);
 
-/// RFC 8725 §3.1, RFC 9068 §2.1: never `none`, and no HS*, whose "key" would be public.
-pub(crate) const ALGORITHMS: [Algorithm; 3] =
-    [Algorithm::ES256, Algorithm::RS256, Algorithm::EdDSA];
+/// The algorithms of what the provider signs. RFC 8725 §3.1, RFC 9068 §2.1: never `none`,
+/// and no HS*, whose "key" would be public.
+pub const ALGORITHMS: [Algorithm; 3] = [Algorithm::ES256, Algorithm::RS256, Algorithm::EdDSA];
 
 /// The SHA-256 of a token, so the cache holds no bearer secret.
 pub(crate) type Fingerprint = [u8; 32];

@@ -54,6 +54,7 @@ pub enum BadCertificate {
 #[derive(Clone, Debug)]
 pub struct Certificate {
     subject: Name,
+    issuer: Name,
     alternative: Vec<GeneralName>,
     not_before: Timestamp,
     not_after: Timestamp,
@@ -74,6 +75,7 @@ impl Certificate {
         };
         Ok(Self {
             subject: read.subject().clone(),
+            issuer: read.issuer().clone(),
             alternative: alternative.map_or_else(Vec::new, |(_, names)| names.0),
             not_before: secs(validity.not_before),
             not_after: secs(validity.not_after),
@@ -94,6 +96,11 @@ impl Certificate {
     /// Whether its owner has the name `expected`.
     pub fn has(&self, expected: &ExpectedName) -> bool {
         expected.is_in(&self.subject, &self.alternative)
+    }
+
+    /// Whether its issuer is its owner (RFC 5280 §3.2), as in a self-signed one.
+    pub fn is_self_issued(&self) -> bool {
+        self.issuer == self.subject
     }
 
     /// The subject, as text (RFC 4514).

@@ -12,6 +12,7 @@ use kit::{
     random::OsRandom,
     state_dir::StateDir,
     tls::{Authority, KEY_FILE},
+    x509::Certificate,
 };
 use oauth_types::names::grant;
 use url::form_urlencoded;
@@ -116,6 +117,22 @@ impl MtlsClient {
         trust.and(&self.ports).identified_by(self.identity.clone())
     }
 
+    /// `trust` for calls with a new certificate for the client's name, of an authority that
+    /// nobody trusts.
+    pub(crate) fn trust_as_stranger(&self, trust: &Trust) -> Result<Trust, String> {
+        let now = SystemClock.now();
+        let issued = Authority::new(now, &OsRandom).and_then(|ca| ca.client(&self.id, &[], now));
+        let issued = issued.map_err(|error| error.to_string())?;
+        let strangers = ClientIdentity::new(vec![issued.certificate], issued.key)?;
+        Ok(trust.and(&self.ports).identified_by(strangers))
+    }
+
+    /// Whether the certificate is one that no authority issued.
+    pub(crate) fn is_self_signed(&self) -> bool {
+        let read = Certificate::read(self.identity.certificate());
+        read.is_ok_and(|certificate| certificate.is_self_issued())
+    }
+
     /// The form of a request for a token for `audience` (RFC 8705 §2: with the client's
     /// id).
     pub(crate) fn form(&self, audience: &str) -> String {
@@ -179,6 +196,9 @@ mod tests {
         let client = read(&own, "own", Some(&key), None).unwrap().unwrap();
         assert_eq!(client.api1, "https://api.example");
         assert_eq!(client.identity.certificate(), &issued.certificate);
+        assert!(!client.is_self_signed());
+        let stranger = client.trust_as_stranger(&Trust::default()).unwrap();
+        assert_ne!(stranger, client.trust(&Trust::default()));
         let lines = read(&own, "own", None, None).unwrap_err();
         assert!(lines[0].contains("no private key"), "{lines:?}");
         let lines = read(&own, "own", Some(&dir.join("none")), None).unwrap_err();

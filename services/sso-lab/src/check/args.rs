@@ -108,11 +108,13 @@ Steps: without a password, only those that need none (--password '' turns off th
 demo's password); without a client's secret, none of client credentials
 (--client-secret '' turns off the demo's secret); without the key of batch-jwt
 (--state-dir, --client-key-file), none of JWT bearer; without the certificate of
-batch-mtls (--state-dir, --client-certificate-file), none of mTLS; without the
+batch-mtls (--state-dir, --client-certificate-file; a self-signed one has to be
+registered for the client), none of mTLS; without the
 secret of API-1's client (--api1-client-secret '' turns off the demo's secret), none
 of introspection; without an API key (--api1-key-file), none of API keys. The story
 is played in the session mode of each app, or in all four modes where a login may
-choose (BFF_SESSION_MODE_CHOICE).
+choose (BFF_SESSION_MODE_CHOICE); there it also plays the ways in which an app can get
+its credentials. A step that cannot be played is skipped and says why.
 
 A refresh cannot be seen directly from outside. A code is redeemed for a token of
 one API, so the first call to the other API needs a refresh. The check that an
@@ -125,6 +127,11 @@ is in stock, ordering is skipped and does not fail. A user's 101st order removes
 the oldest one, so use a user that exists for the check.
 
 Exit code: 0 if no step has failed, 1 if one has, 2 for a bad argument.";
+
+/// Whether `name` is one of the demo's users, whom the demo's clients may name.
+pub(super) fn is_demo_user(name: &str) -> bool {
+    DEMO.iter().any(|(demo, _)| *demo == name)
+}
 
 /// The user who signs in.
 pub(super) struct User {
@@ -186,7 +193,7 @@ impl CheckArgs {
         let trust = self.trust.read_with(self.key.places().1, problems);
         // batch-jwt may name the demo's users, and always itself.
         let named = user.as_ref().map(|user| user.name.as_str());
-        let named = named.filter(|name| DEMO.iter().any(|(demo, _)| demo == name));
+        let named = named.filter(|name| is_demo_user(name));
         let key_client = self.key.read(DEMO_ID, named, problems);
         let (_, state_dir) = self.key.places();
         let mtls_client = addresses

@@ -1,7 +1,5 @@
 //! A client that acts for itself (client credentials, RFC 6749 §4.4).
 
-use std::time::{Duration, Instant};
-
 use kit::config::Site;
 use oauth_types::secret;
 use reqwest::Method;
@@ -18,12 +16,6 @@ use super::{
     run::Run,
 };
 use crate::batch::ClientCredentials;
-
-/// How long an API may use what it was told before a revocation: the longest
-/// INTROSPECTION_CACHE.
-const REVOCATION: Duration = Duration::from_secs(301);
-/// The pause between two calls.
-const POLL: Duration = Duration::from_millis(250);
 
 pub(super) async fn check(run: &mut Run, plan: &Plan, token_endpoint: &str) {
     for api in APIS {
@@ -42,7 +34,7 @@ pub(super) async fn check(run: &mut Run, plan: &Plan, token_endpoint: &str) {
     }
 }
 
-/// RFC 6749 §4.4: a token without a user, and none to renew it with (§4.4.3).
+/// RFC 6749 §4.4: a token without a user.
 async fn acts_for_itself(
     plan: &Plan,
     client: &ClientCredentials,
@@ -50,6 +42,27 @@ async fn acts_for_itself(
     api: Site,
 ) -> Step {
     let mut browser = Browser::new(&plan.transport);
+    let token = token(&mut browser, client, token_endpoint, api).await?;
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str())];
+    let url = format!("{}/whoami", plan.url(api));
+    let answer = browser.call(Method::GET, &url, &headers, "").await?;
+    let answer = answer.expect(200)?;
+    let who = answer.json()?;
+    let is_itself = who["sub"] == *client.id && who["client_id"] == *client.id;
+    ensure(is_itself && who.get("act").is_none(), || {
+        answer.failure("does not say that the client acts for itself")
+    })?;
+    Ok(Found::new((), client.id.as_str()))
+}
+
+/// A token of `client` for itself at `api`, without one to renew it with (§4.4.3).
+pub(super) async fn token(
+    browser: &mut Browser,
+    client: &ClientCredentials,
+    token_endpoint: &str,
+    api: Site,
+) -> Result<String, Failure> {
     let audience = match api {
         Site::Api2 => "https://api-2",
         _ => "https://api-1",
@@ -72,53 +85,7 @@ async fn acts_for_itself(
     ensure(tokens.get("refresh_token").is_none(), || {
         answer.failure("has a refresh token (RFC 6749 section 4.4.3)")
     })?;
-    let bearer = format!("Bearer {token}");
-    let headers = [("authorization", bearer.as_str())];
-    let url = format!("{}/whoami", plan.url(api));
-    let answer = browser.call(Method::GET, &url, &headers, "").await?;
-    let answer = answer.expect(200)?;
-    let who = answer.json()?;
-    let is_itself = who["sub"] == *client.id && who["client_id"] == *client.id;
-    ensure(is_itself && who.get("act").is_none(), || {
-        answer.failure("does not say that the client acts for itself")
-    })?;
-    if token.contains('.') {
-        return Ok(Found::new((), client.id.as_str()));
-    }
-    ends_by_revocation(plan, &mut browser, (token, &credentials), &url).await?;
-    let note = format!("{}, by an opaque token, which was revoked", client.id);
-    Ok(Found::new((), note))
-}
-
-/// RFC 7009: an API that is sent an opaque `token` asks the provider, so a revocation by the
-/// client with these `credentials` counts soon. `url`: a call that takes the token.
-async fn ends_by_revocation(
-    plan: &Plan,
-    browser: &mut Browser,
-    (token, credentials): (&str, &str),
-    url: &str,
-) -> Result<(), Failure> {
-    let mut form = form_urlencoded::Serializer::new(String::new());
-    form.append_pair("token", token);
-    let headers = [
-        ("content-type", "application/x-www-form-urlencoded"),
-        ("authorization", credentials),
-    ];
-    let revoke = format!("{}/revoke", plan.issuer);
-    let form = form.finish();
-    let revoking = browser.call(Method::POST, &revoke, &headers, &form);
-    revoking.await?.expect(200)?;
-    let bearer = format!("Bearer {token}");
-    let headers = [("authorization", bearer.as_str())];
-    let began = Instant::now();
-    loop {
-        let answer = browser.call(Method::GET, url, &headers, "").await?;
-        match answer.status {
-            401 => return Ok(()),
-            200 if began.elapsed() < REVOCATION => tokio::time::sleep(POLL).await,
-            _ => return Err(answer.failure("still takes a token that was revoked")),
-        }
-    }
+    Ok(token.to_owned())
 }
 
 /// The header `Authorization` of `client`.

@@ -1,8 +1,8 @@
 //! `sso-lab check`: plays a user's story against a deployment, from outside and
 //! over HTTP, and prints the outcome of each step.
 //!
-//! `services`, `provider`, `signed_out`, `apis`, `machine`, `jwt_bearer`, `dpop`, `mtls`,
-//! `identity` and `api_key` need no password; `story` is what a user does. `run` runs the steps.
+//! `services`, `provider`, `signed_out`, `apis`, `machine`, `opaque`, `signed_answer`,
+//! `jwt_bearer`, `dpop`, `mtls`, `identity` and `api_key` need no password; `story` is what a user does. `run` runs the steps.
 
 mod api_key;
 mod apis;
@@ -13,11 +13,13 @@ mod identity;
 mod jwt_bearer;
 mod machine;
 mod mtls;
+mod opaque;
 mod outcome;
 mod provider;
 mod run;
 mod secret_args;
 mod services;
+mod signed_answer;
 mod signed_out;
 mod story;
 
@@ -55,6 +57,8 @@ async fn play(plan: &Plan) -> bool {
     let token_endpoint = metadata["token_endpoint"].as_str().unwrap_or_default();
     apis::check(&mut run, plan).await;
     machine::check(&mut run, plan, token_endpoint).await;
+    opaque::check(&mut run, plan, token_endpoint).await;
+    signed_answer::check(&mut run, plan, &metadata).await;
     jwt_bearer::check(&mut run, plan, token_endpoint).await;
     dpop::check(&mut run, plan, token_endpoint).await;
     mtls::check(&mut run, plan, &metadata).await;

@@ -54,14 +54,17 @@ impl Login<'_> {
     }
 
     /// Begins another session of the user who is signed in to `app`, which gets its
-    /// credentials for API-1 by `method`.
+    /// credentials by the methods `chosen`, each with the field that chooses it.
     pub(super) async fn choose(
         &self,
         browser: &mut Browser,
         app: &App,
-        method: &str,
+        chosen: &[(&str, &str)],
     ) -> Result<(), Failure> {
-        let url = format!("{}&api1_credential={method}", app.login_url());
+        let mut url = app.login_url();
+        for (field, method) in chosen {
+            url.push_str(&format!("&{field}={method}"));
+        }
         let page = no_form(browser.open(&url).await?, self.issuer, app)?;
         self.session(browser, app, &page).await.map(drop)
     }
