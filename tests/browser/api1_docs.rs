@@ -26,7 +26,9 @@ async fn the_page_signs_in_by_itself_and_calls_the_api_with_the_token() {
     browser.goto(&format!("{api1}/docs")).await;
     browser.find(".auth-wrapper .authorize.unlocked").await;
     browser.click(".auth-wrapper .authorize").await;
-    browser.click(".modal-ux .authorize").await;
+    // Of three kinds of credentials, the one that signs in.
+    let sign_in = ".modal-ux .authorize[aria-label='Apply given OAuth2 credentials']";
+    browser.click(sign_in).await;
 
     until_windows(&browser, 2).await;
     let both = browser.driver().windows().await.unwrap();

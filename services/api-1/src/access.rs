@@ -154,6 +154,16 @@ fn lacks(title: &'static str, needed: &str) -> Problem {
 }
 
 /// `GET /whoami`: what the credential of the call was taken to say, never itself.
+#[utoipa::path(
+    get, path = "/whoami", summary = "What the API knows of the caller", tag = "Caller",
+    description = "The claims of the access token, or the name of the API key. It needs no scope.",
+    security(("oauth2" = []), ("dpop" = [], "oauth2" = []), ("api_key" = [])),
+    responses(
+        (status = 200, description = "What the credential says, and never itself"),
+        (status = 400, description = "More than one credential"),
+        (status = 401, description = "No valid access token or API key"),
+    )
+)]
 pub(crate) async fn whoami(access: Access) -> HttpResponse {
     let known = match access {
         Access::Token(caller) => return token_verify::actix::whoami(caller).await,

@@ -60,8 +60,8 @@ pub(crate) struct OrderRequest {
 
 /// `GET /resource`: the caller's orders.
 #[utoipa::path(
-    get, path = "/resource", summary = "List your orders", tag = "Orders", security(("oauth2" = [READ])),
-    responses((status = 200, description = "Your orders"), (status = 401, description = "No valid access token"))
+    get, path = "/resource", summary = "List your orders", tag = "Orders", security(("oauth2" = [READ]), ("dpop" = [], "oauth2" = [READ]), ("api_key" = [])),
+    responses((status = 200, description = "Your orders"), (status = 401, description = "No valid access token or API key"))
 )]
 pub(crate) async fn list(access: Access, context: Data<Context>) -> Result<HttpResponse> {
     access.require_scope(READ)?;
@@ -78,11 +78,11 @@ pub(crate) async fn list(access: Access, context: Data<Context>) -> Result<HttpR
 /// Reserves the stock first; if API-2 refuses, there is no order. If storing the
 /// order fails afterwards, the reservation remains and the log names it.
 #[utoipa::path(
-    post, path = "/resource", summary = "Place an order", tag = "Orders", security(("oauth2" = [WRITE])), request_body = OrderRequest,
+    post, path = "/resource", summary = "Place an order", tag = "Orders", security(("oauth2" = [WRITE]), ("dpop" = [], "oauth2" = [WRITE]), ("api_key" = [])), request_body = OrderRequest,
     description = "Exchanges your token for a token for API-2 and reserves the stock there first.",
     responses(
         (status = 201, description = "Placed"),
-        (status = 401, description = "No valid access token"),
+        (status = 401, description = "No valid access token or API key"),
         (status = 403, description = "The token lacks the required scope"),
         (status = 409, description = "Not enough in stock"),
     )
@@ -118,9 +118,9 @@ pub(crate) async fn place(
 
 /// `GET /report`: orders and stock together.
 #[utoipa::path(
-    get, path = "/report", summary = "Orders and stock together", tag = "Orders", security(("oauth2" = [READ])),
+    get, path = "/report", summary = "Orders and stock together", tag = "Orders", security(("oauth2" = [READ]), ("dpop" = [], "oauth2" = [READ]), ("api_key" = [])),
     description = "Exchanges your token for a token for API-2 and reads the stock there.",
-    responses((status = 200, description = "Orders and stock"), (status = 401, description = "No valid access token"))
+    responses((status = 200, description = "Orders and stock"), (status = 401, description = "No valid access token or API key"))
 )]
 pub(crate) async fn report(access: Access, context: Data<Context>) -> Result<HttpResponse> {
     access.require_scope(READ)?;
