@@ -94,6 +94,7 @@ mod rfc9110_head;
 mod rfc9126_par;
 mod rfc9207_iss;
 mod rfc9449_dpop;
+mod rfc9449_grpc;
 mod rfc9449_proofs;
 mod rfc9449_replicas;
 mod rfc9449_resource;
