@@ -182,7 +182,7 @@ impl Observe {
         span: &Span,
         response: ServiceResponse<EitherBody<B, BoxBody>>,
     ) -> ServiceResponse<EitherBody<B, BoxBody>> {
-        let Some(keys) = self.journeys.clone() else {
+        let Some(keys) = &self.journeys else {
             return response;
         };
         let mut response = explain::explained(keys, journey, self.service, span, response);

@@ -182,7 +182,7 @@ impl Pause {
 
 /// `response` as a page, if it is a redirect that answers a navigation.
 pub(crate) fn explained<B>(
-    keys: Arc<JourneyKeys>,
+    keys: &Arc<JourneyKeys>,
     journey: Journey,
     service: &'static str,
     span: &Span,
@@ -194,7 +194,7 @@ pub(crate) fn explained<B>(
     span.record("sso.explained", "redirect");
     let (req, mut answer) = response.into_parts();
     let said = answer.extensions_mut().remove::<Explanation>();
-    let mut rows = Rows::new(Arc::clone(&keys), journey);
+    let mut rows = Rows::new(Arc::clone(keys), journey);
     rows.redirect(&location, answer.headers());
     let page = Page {
         service,

@@ -27,7 +27,7 @@ fn answered(headers: &[(&str, &str)], answer: HttpResponse) -> HttpResponse {
         req = req.insert_header(*header);
     }
     let response = ServiceResponse::new(req.to_http_request(), answer.map_into_right_body());
-    let response = explained::<BoxBody>(keys(), journey, "idp", &Span::none(), response);
+    let response = explained::<BoxBody>(&keys(), journey, "idp", &Span::none(), response);
     response.into_parts().1.map_into_boxed_body()
 }
 

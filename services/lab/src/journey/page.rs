@@ -22,6 +22,10 @@ pub(crate) fn file(name: &str) -> Option<EmbeddedFile> {
 /// `GET /journey`, or the part of another page that shows the diagram.
 #[derive(Template)]
 #[template(path = "journey/page.html")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the template asks for each by its name"
+)]
 pub(crate) struct DiagramPage {
     /// Whether it is a part of another page.
     embedded: bool,
