@@ -38,6 +38,22 @@ async fn complains_of_nothing(browser: &Browser) {
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 }
 
+/// Waits until the diagram, in its words for screen readers, has all of `labels`.
+async fn is_drawn(browser: &Browser, labels: &[&str]) {
+    let words = "return document.getElementById('twin').textContent";
+    let drawn = async {
+        loop {
+            let told = browser.run(words).await.to_string();
+            if labels.iter().all(|label| told.contains(label)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, drawn).await.is_ok();
+    assert!(in_time, "{}", browser.run(words).await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_switch_explains_each_redirect_and_a_life_that_runs_out_ends_continue() {
     let folder = tempfile::tempdir().unwrap();
@@ -89,7 +105,7 @@ async fn the_switch_explains_each_redirect_and_a_life_that_runs_out_ends_continu
     complains_of_nothing(&browser).await;
 
     browser.goto(&format!("{lab}/journey")).await;
-    browser.until_text("#twin", "200 Explain mode waits").await;
+    is_drawn(&browser, &["200 Explain mode waits", "302 /authorize"]).await;
     browser.click("#explain-mode").await;
     browser.find("#explain-mode[aria-pressed=false]").await;
     browser.goto(&format!("{app1}/login")).await;
