@@ -240,7 +240,7 @@ impl Verifier {
                 Some(self.signer(&jwt).await?)
             }
         };
-        let claims = claims(&jwt, waivers)?;
+        let claims = claims(&jwt, *waivers)?;
         let verified = Verified::read(&claims, key).map_err(Invalid::from)?;
         // RFC 9068 §4: `iss` must match exactly, `aud` must contain this audience.
         if verified.claims().iss != self.jwks.owner() {
@@ -286,7 +286,7 @@ fn check_type(header: &UnverifiedHeader, waivers: &mut Waivers) -> Result<(), In
 
 /// The claims of `jwt`. One that is no access token and passes all the same has another
 /// client's name for it, and no id.
-fn claims(jwt: &UnverifiedJwt<'_>, waivers: &Waivers) -> Result<Members, Invalid> {
+fn claims(jwt: &UnverifiedJwt<'_>, waivers: Waivers) -> Result<Members, Invalid> {
     if !waivers.are_used() {
         return Ok(jwt.members()?);
     }

@@ -68,6 +68,14 @@ macro_rules! step {
     };
 }
 
+/// A span that begins a trace of its own: for [`TraceContext::root`](context::TraceContext).
+#[macro_export]
+macro_rules! root_step {
+    ($name:expr $(, $($fields:tt)*)?) => {
+        ::tracing::info_span!(target: "sso", $name $(, $($fields)*)?)
+    };
+}
+
 /// The running exporters, until [`Telemetry::flush`].
 #[derive(Default)]
 pub struct Telemetry {

@@ -29,25 +29,25 @@ pub(super) async fn request_of(stage: &mut Stage<'_>, who: Who) -> Result<Url, N
 /// Puts `code` into a login that the attacker has begun at app1.
 pub(super) async fn inject(stage: &mut Stage<'_>, code: &str) -> Result<End, NotRun> {
     let own = request_of(stage, Who::Attacker).await?;
-    let state = parameter(&own, "state").unwrap_or_default();
+    let own_state = parameter(&own, "state").unwrap_or_default();
     stage.note(
         Who::Attacker,
         "begins a login at app1 and keeps its state.",
         "app1 binds the state, a nonce and a code_verifier to bob's browser.",
     );
     let what = "opens app1's callback with the state of this login and with alice's code.";
-    redeem_at_app1(stage, code, &state, what).await
+    redeem_at_app1(stage, code, &own_state, what).await
 }
 
 /// The attacker opens app1's callback with `code` and with the `state` of a login of his own.
 pub(super) async fn redeem_at_app1(
     stage: &mut Stage<'_>,
     code: &str,
-    state: &str,
+    own_state: &str,
     what: &str,
 ) -> Result<End, NotRun> {
     let issuer = stage.lab.issuer.clone();
-    let answer = [("code", code), ("state", state), ("iss", &issuer)];
+    let answer = [("code", code), ("state", own_state), ("iss", &issuer)];
     let callback = Url::parse_with_params(&stage.url(Site::App1, "/callback"), answer);
     let callback = callback.map_err(|error| NotRun::new(error.to_string()))?;
     let page = stage.attacker.open(callback.as_str()).await?;

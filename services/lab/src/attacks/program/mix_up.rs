@@ -19,7 +19,7 @@ pub(super) async fn run(stage: &mut Stage<'_>) -> Result<End, NotRun> {
             "app1 pushes its authorization request here (RFC 9126), so the attacker cannot send it on to another browser.",
         ));
     }
-    let state = parameter(&own, "state").unwrap_or_default();
+    let own_state = parameter(&own, "state").unwrap_or_default();
     stage.note(
         Who::Attacker,
         "begins a login of his own at app1 and keeps its authorization request: code_challenge, nonce and state.",
@@ -54,7 +54,7 @@ pub(super) async fn run(stage: &mut Stage<'_>) -> Result<End, NotRun> {
         "app1 takes it for the answer of the attacker's provider and sends the code to his token endpoint.",
     );
     let what = "opens app1's callback with this code and with the state of his own login.";
-    redeem_at_app1(stage, &code, &state, what).await
+    redeem_at_app1(stage, &code, &own_state, what).await
 }
 
 fn by_issuer() -> StoppedBy {

@@ -115,7 +115,7 @@ pub(crate) async fn run(
         drop(context);
         stage.end(end).await
     };
-    lab.bounded(journey, work).await
+    Box::pin(lab.bounded(journey, work)).await
 }
 
 /// Runs it inside the span of the attacker's program.

@@ -26,14 +26,14 @@ pub(super) struct Tokens {
 /// Alice signs in at the single-page app, which gets these tokens.
 pub(super) async fn sign_in(stage: &mut Stage<'_>) -> Result<Tokens, NotRun> {
     let random = &*stage.lab.random;
-    let (verifier, state) = (random.token(), random.id());
+    let (verifier, own_state) = (random.token(), random.id());
     let redirect_uri = stage.url(Site::Spa, "/callback");
     let request = [
         ("client_id", CLIENT_ID),
         ("redirect_uri", &*redirect_uri),
         ("response_type", "code"),
         ("scope", "openid offline_access https://api-1/read"),
-        ("state", &*state),
+        ("state", &*own_state),
         ("code_challenge", &*pkce::challenge(&verifier)),
         ("code_challenge_method", pkce::S256),
     ];

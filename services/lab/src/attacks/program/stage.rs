@@ -7,6 +7,7 @@ use headless_browser::{Browser, Response};
 use kit::{
     config::Site,
     journey::{COOKIE, Journey, JourneyTag, Settings},
+    root_step,
     telemetry::{context::TraceContext, names::span, propagation::inject},
 };
 use reqwest::{
@@ -88,12 +89,7 @@ impl<'l> Stage<'l> {
     pub(super) fn context(&self) -> TraceContext {
         let attack = self.attack.slug();
         TraceContext::root(evil::SERVICE, Some(self.journey), || {
-            tracing::info_span!(
-                target: "sso",
-                span::ATTACK,
-                "sso.attack" = attack,
-                "sso.outcome" = Empty
-            )
+            root_step!(span::ATTACK, "sso.attack" = attack, "sso.outcome" = Empty)
         })
     }
 
@@ -125,11 +121,8 @@ impl<'l> Stage<'l> {
         url: &str,
         form: &[(&str, &str)],
     ) -> Result<Response, NotRun> {
-        let context = TraceContext::root(
-            service,
-            Some(self.journey),
-            || tracing::info_span!(target: "sso", span::ATTACK_CLIENT),
-        );
+        let span = || root_step!(span::ATTACK_CLIENT);
+        let context = TraceContext::root(service, Some(self.journey), span);
         context.in_span(self.post(url, form)).await
     }
 
