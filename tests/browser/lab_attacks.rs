@@ -121,6 +121,17 @@ impl Learner {
         }
     }
 
+    /// Waits until the attacker's script has looked everywhere.
+    async fn until_loot_is_complete(&self) {
+        let done = async {
+            while self.browser.run("return window.loot?.done").await != true {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, done).await;
+        assert!(in_time.is_ok(), "the script did not run to its end");
+    }
+
     /// What app1 says at `path`, in the window that is shown.
     async fn asks_app1(&self, path: &str) -> Value {
         self.browser.goto(&self.url(Site::App1, "")).await;
@@ -209,13 +220,7 @@ async fn a_script_runs_in_the_page_of_app1_with_the_defence_off_alone() {
         .until_text(".note.bad", "Tokens found")
         .await;
     assert!(note.contains("Tokens found: 0."), "{note}");
-    let done = async {
-        while learner.browser.run("return window.loot.done").await != true {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(PATIENCE, done).await;
-    assert!(in_time.is_ok(), "the script did not run to its end");
+    learner.until_loot_is_complete().await;
     learner.comes_back().await;
     let verdict = learner.verdict("on").await;
     assert!(verdict.starts_with(SUCCEEDED), "{verdict}");
@@ -231,6 +236,44 @@ async fn a_script_runs_in_the_page_of_app1_with_the_defence_off_alone() {
     learner.comes_back().await;
     let verdict = learner.verdict("off").await;
     assert!(verdict.starts_with(STOPPED), "{verdict}");
+    learner.has_no_complaint().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_script_takes_the_token_of_the_single_page_app() {
+    let folder = tempfile::tempdir().unwrap();
+    let learner = Learner::start(folder.path()).await;
+    learner.opens("xss-spa").await;
+    let link = learner.browser.text(".paste code").await;
+    learner.presses("Run with the defence off").await;
+    learner.browser.press("Sign in").await;
+    learner.signs_in().await;
+    learner.browser.until_text("main", "Alice").await;
+    // Only what follows the # changes: the page stays, and its tokens with it.
+    learner.browser.goto(&link).await;
+    learner.until_loot_is_complete().await;
+    learner.browser.click("[data-action='list']").await;
+    // The access token, and the proofs that go with it.
+    let counts =
+        "return /Tokens found: [1-9]/.test(document.querySelector('.note.bad')?.innerText)";
+    let finds = async {
+        while learner.browser.run(counts).await != true {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, finds).await;
+    assert!(in_time.is_ok(), "the script found no token");
+    learner.comes_back().await;
+    let verdict = learner.verdict("on").await;
+    assert!(verdict.starts_with(SUCCEEDED), "{verdict}");
+
+    learner.presses("Run with the defence on").await;
+    learner.browser.press("Sign in").await;
+    learner.browser.until_text("main", "Alice").await;
+    learner.browser.goto(&link).await;
+    let loot = learner.browser.run("return typeof window.loot").await;
+    assert_eq!(loot, "undefined");
+    learner.comes_back().await;
     learner.has_no_complaint().await;
 }
 

@@ -27,7 +27,8 @@ function show(which, { succeeded, says }) {
 
 /** Runs in this browser are watched in the steps of its journey. */
 function watchRuns() {
-  const watcher = new Watcher(JSON.parse(outcomes().dataset.watch));
+  const watch = JSON.parse(outcomes().dataset.watch);
+  const watcher = new Watcher(watch);
   let which = null;
   let patience;
   const end = (verdict) => {
@@ -42,7 +43,7 @@ function watchRuns() {
       clearTimeout(patience);
       patience = undefined;
       which = form.elements.weakened.value;
-      say("Runs in the window beside.");
+      say(`Runs in the window beside.${watch.attacker ? "" : " This page hears of the script only if it runs."}`);
     });
   }
   diagram.addEventListener("journey-step", ({ detail }) => {

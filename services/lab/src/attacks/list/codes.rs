@@ -106,7 +106,7 @@ const MIX_UP: Attack = Attack {
         ),
         Look(
             Check(span::CALLBACK_CHECK),
-            "With the defence on the answer ends here, and the code leaves the app for nowhere.",
+            "With the defence on the answer ends here, and the code stays with app1.",
         ),
     ],
     way: Way::Program(Program::MixUp),
@@ -130,7 +130,7 @@ const SESSION_FIXATION: Attack = Attack {
     look: &[
         Look(
             Request("GET /login"),
-            "Alice's browser brings a session cookie that the attacker chose.",
+            "Alice's browser brings a session cookie that the attacker chose. No such session exists so far.",
         ),
         Look(
             Check(span::SESSION_SAVE),

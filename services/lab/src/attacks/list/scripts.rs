@@ -91,7 +91,7 @@ const XSS_SPA: Attack = Attack {
         ),
         Look(
             Request("GET /resource"),
-            "With the defence off the red note above the page counts one token found after this call.",
+            "With the defence off the red note above the page counts what the script finds after this call: the access token, and the proofs that go with it.",
         ),
     ],
     way: Way::Browser(InBrowser {

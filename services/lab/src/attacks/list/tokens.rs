@@ -26,22 +26,22 @@ pub(super) const SECTION: Section = Section {
 const STOLEN_REFRESH_TOKEN: Attack = Attack {
     name: "stolen-refresh-token",
     title: "A stolen refresh token",
-    does: "The attacker has a refresh token of alice that her client has used before. He redeems it again, to get tokens as long as the grant lives.",
-    takes: "One refresh token, from a backup or a log, and what the client needs to authenticate.",
+    does: "The attacker has a copy of alice's refresh token, which her single-page app has used since. He redeems it again, to get tokens as long as the grant lives.",
+    takes: "One refresh token, by a script in the page or from a backup of the browser. The single-page app is a public client, so there is no secret that he lacks.",
     stopped_by: &[
         Rule(
             "Each refresh replaces the refresh token. One that is used again shows that two parties have it, so the whole grant ends.",
             "RFC 9700 §4.14.2",
         ),
         Rule(
-            "A refresh token is bound to its client, and that has to authenticate.",
-            "RFC 6749 §10.4",
+            "Refresh tokens of public clients are replaced with each use, or bound to a key.",
+            "RFC 9700 §2.2.2",
         ),
     ],
     look: &[
         Look(
             Request("POST /token grant_type=refresh_token"),
-            "Open both: the fingerprint of `refresh_token` is the same.",
+            "The attacker's brings a `refresh_token` that alice's app has brought before: compare the fingerprints.",
         ),
         Look(
             Check(span::GRANT),
@@ -90,8 +90,8 @@ const ID_TOKEN_AT_API: Attack = Attack {
 const WRONG_AUDIENCE: Attack = Attack {
     name: "wrong-audience",
     title: "A token for another API",
-    does: "A service that gets a token of alice for itself sends it on to another API, and acts there as alice. Without an audience every API could act at every other one.",
-    takes: "An access token of alice for API-2: its operator sees one with each call.",
+    does: "An access token of alice for API-1 leaks there, and the attacker sends it to API-2. Without an audience every API's leak would open every other one.",
+    takes: "An access token of alice for API-1, from a log of that API. Its operator sees one with each call.",
     stopped_by: &[
         Rule(
             "Each access token names its audience, and an API accepts only its own.",
@@ -105,11 +105,11 @@ const WRONG_AUDIENCE: Attack = Attack {
     look: &[
         Look(
             Request("GET /whoami"),
-            "Open it: `aud` of the token is `https://api-2`.",
+            "The attacker's call of API-2. Open it: `aud` of the token is `https://api-1`.",
         ),
         Look(
             Check(span::TOKEN_CHECK),
-            "With the defence on API-1 compares `aud` with its own name, and refuses.",
+            "With the defence on API-2 compares `aud` with its own name, and refuses.",
         ),
         Look(
             Answer("401 Unauthorized"),
