@@ -16,8 +16,8 @@ use crate::alice::sign_in;
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Somebody who learns from the lab: all services in one process, and a browser.
-pub struct Learner {
-    pub browser: Browser,
+struct Learner {
+    browser: Browser,
     addresses: Addresses,
     /// The window of the lab's page.
     page: String,
@@ -25,7 +25,7 @@ pub struct Learner {
 }
 
 impl Learner {
-    pub async fn start(folder: &Path) -> Self {
+    async fn start(folder: &Path) -> Self {
         let offset = free_offset(1);
         let port = offset.to_string();
         let environment = [("REDIS_URL".to_owned(), String::new())];
@@ -41,17 +41,17 @@ impl Learner {
         }
     }
 
-    pub fn url(&self, site: Site, path: &str) -> String {
+    fn url(&self, site: Site, path: &str) -> String {
         format!("{}{path}", self.addresses.url(site))
     }
 
-    pub async fn opens(&self, attack: &str) {
+    async fn opens(&self, attack: &str) {
         let page = self.url(Site::Lab, &format!("/attacks/{attack}"));
         self.browser.goto(&page).await;
     }
 
     /// Presses a button of the page, and goes to the window that it opens.
-    pub async fn presses(&self, button: &str) {
+    async fn presses(&self, button: &str) {
         self.browser.press(button).await;
         let beside = async {
             loop {
@@ -71,19 +71,19 @@ impl Learner {
     }
 
     /// Signs in, in the window beside.
-    pub async fn signs_in(&self) {
+    async fn signs_in(&self) {
         sign_in(&self.browser, &self.url(Site::Idp, "")).await;
     }
 
     /// Closes the window beside, and goes back to the lab's page.
-    pub async fn comes_back(&self) {
+    async fn comes_back(&self) {
         self.browser.driver().close_window().await.unwrap();
         let page = self.page.clone().into();
         self.browser.driver().switch_to_window(page).await.unwrap();
     }
 
     /// What the page says in the end of the run `which`.
-    pub async fn verdict(&self, which: &str) -> String {
+    async fn verdict(&self, which: &str) -> String {
         let line = format!("[data-outcome='{which}'] .verdict b");
         let line = line.as_str();
         let ended = async {

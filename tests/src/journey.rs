@@ -17,7 +17,7 @@ pub async fn begin(cli: &mut HeadlessBrowser, lab: &str) {
     assert_eq!(page.status(), 200, "{page}");
     assert_eq!(page.url().path(), "/journey", "{page}");
     let jar = cli.jar();
-    for site in ["lab", "app1", "app2", "idp", "spa"] {
+    for site in ["lab", "app1", "app2", "idp", "spa", "evil"] {
         let host = format!("{site}.localhost");
         assert!(jar.get(&host, "__Host-lab_journey").is_some(), "{host}");
         assert!(jar.get(&host, "__Host-lab_join").is_none(), "{host}");
