@@ -39,11 +39,6 @@ const LOGIN: &[(&str, &str)] = &[
     ("Browser → IdP", "GET /logout"),
 ];
 
-/// Everything that the diagram tells: arrows, and notes with their place.
-async fn told(browser: &Browser) -> Vec<(String, String)> {
-    arrows(browser).await
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pages_requests_and_its_own_steps_are_in_the_diagram() {
     let folder = tempfile::tempdir().unwrap();
@@ -69,24 +64,31 @@ async fn the_pages_requests_and_its_own_steps_are_in_the_diagram() {
         browser.find(&format!("[data-step='{step}']")).await;
     }
     browser.press("Sign out").await;
-    browser.until_at(&spa).await;
+    // The page is loaded anew after the provider's sign-out.
+    browser.find("#no-story:not([hidden])").await;
     browser.goto(&format!("{lab}/journey")).await;
     let complete = async {
-        while missing(&told(&browser).await, LOGIN).is_some() {
+        while missing(&arrows(&browser).await, LOGIN).is_some() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
     if tokio::time::timeout(PATIENCE, complete).await.is_err() {
-        let told = told(&browser).await;
+        let told = arrows(&browser).await;
         panic!(
             "{:?} is not in its place in {told:#?}",
             missing(&told, LOGIN)
         );
     }
-    let all = told(&browser).await;
+    let all = arrows(&browser).await;
     let hidden = all.iter().find(|(_, label)| label.contains("/lab/"));
     assert_eq!(hidden, None);
+    let complaints = browser.complaints().await;
+    // The provider asks for its nonce once.
+    let others = complaints.iter().filter(|one| !one.contains("/token"));
+    assert_eq!(others.collect::<Vec<_>>(), Vec::<&String>::new());
     // The commands have their value.
     browser.click("#terminal summary").await;
-    browser.until_text("#terminal code", "--journey ").await;
+    browser
+        .until_text("#terminal code", "export LAB_JOURNEY=")
+        .await;
 }

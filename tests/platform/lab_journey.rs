@@ -261,6 +261,32 @@ async fn the_stream_sends_each_step_once_and_resumes_and_ends_with_the_journey()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_a_journeys_end_no_service_has_a_cookie_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = OneProcess::start(folder.path(), &[], &[]).await;
+    let lab = all.url(Site::Lab);
+    let mut cli = HeadlessBrowser::new();
+    begin(&mut cli, &lab).await;
+    let own = [("origin", &*lab), ("sec-fetch-site", "same-origin")];
+    let url = format!("{lab}/journey/end");
+    let answer = cli.raw(Method::POST, &url, &own, "").await;
+    let first = answer.redirect().unwrap();
+    let page = cli.goto(first.as_str()).await;
+    assert_eq!(
+        (page.status(), page.url().path()),
+        (200, "/journey"),
+        "{page}"
+    );
+    for site in ["lab", "app1", "app2", "idp", "spa"] {
+        let held = cookie_at(&cli, &format!("{site}.localhost"), COOKIE);
+        assert_eq!(held, None, "{site}");
+    }
+    assert_eq!(cookie_at(&cli, "lab.localhost", "__Host-lab_leaving"), None);
+    // A new one begins as ever.
+    begin(&mut cli, &lab).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_joins_or_reads_another_browsers_journey() {
     let folder = tempfile::tempdir().unwrap();
     let all = OneProcess::start(folder.path(), &[], &[]).await;

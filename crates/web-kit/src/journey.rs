@@ -127,6 +127,11 @@ impl Joining {
         let Some(ticket) = ticket.filter(|ticket| own.as_ref() == Some(&ticket.challenge)) else {
             return self.refusal();
         };
+        let spent = cookie(JOIN_COOKIE, String::new(), 0);
+        if ticket.leaves {
+            let gone = cookie(COOKIE, String::new(), 0);
+            return redirect(&ticket.next, &[gone, spent]);
+        }
         let value = self.keys.cookie(
             &ticket.journey,
             self.service,
@@ -137,7 +142,6 @@ impl Joining {
         // A weakness for requests of other sites is known only if their requests carry the
         // journey too.
         own.set_same_site(same_site(ticket.journey.settings().weaknesses));
-        let spent = cookie(JOIN_COOKIE, String::new(), 0);
         redirect(&ticket.next, &[own, spent])
     }
 
@@ -220,6 +224,7 @@ mod tests {
             journey,
             challenge: seal::fingerprint(value),
             next: NEXT.to_owned(),
+            leaves: false,
         };
         keys().ticket(&ticket, service, NOW, &OsRandom)
     }
@@ -250,6 +255,22 @@ mod tests {
             assert_eq!((status, cookies.len()), (303, 0));
             assert_eq!(location, "http://lab.localhost:8080/journey");
         }
+    }
+
+    #[actix_web::test]
+    async fn a_browser_leaves_the_journey_that_has_ended() {
+        let ticket = Ticket {
+            journey: keys().begin(&OsRandom),
+            challenge: seal::fingerprint("own"),
+            next: NEXT.to_owned(),
+            leaves: true,
+        };
+        let ticket = keys().ticket(&ticket, "app1-bff", NOW, &OsRandom);
+        let path = format!("{JOIN}?ticket={ticket}");
+        let (status, location, cookies) = ask(&path, Some("own")).await;
+        assert_eq!((status, &*location), (303, NEXT));
+        assert!(cookies.contains(&(COOKIE.to_owned(), String::new())));
+        assert_eq!(ask(&path, Some("another")).await.0, 400);
     }
 
     #[actix_web::test]

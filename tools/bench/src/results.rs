@@ -222,6 +222,53 @@ pub struct Latency {
     pub cpu_micros: f64,
 }
 
+/// A run of `scripts/bench journeys`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Journeys {
+    /// When and where.
+    pub machine: Machine,
+    /// How the programs were built.
+    pub profile: String,
+    /// Journeys at a time, each with an open event stream.
+    pub journeys: usize,
+    /// Seconds of sign-ins.
+    pub seconds: u64,
+    /// Sign-ins each second, as asked for.
+    pub rate: u32,
+    /// Each deployment.
+    pub runs: Vec<JourneyRun>,
+}
+
+/// The live diagram of one deployment under load.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct JourneyRun {
+    /// The deployment.
+    pub name: String,
+    /// Sign-ins.
+    pub sign_ins: usize,
+    /// How many there were in a second.
+    pub rate: f64,
+    /// Steps that arrived.
+    pub steps: usize,
+    /// Of these each sign-in had so many, without commands to stores.
+    pub steps_of_sign_in: usize,
+    /// Steps that did not arrive.
+    pub lost: usize,
+    /// From the end of a span to its arrival at the reader.
+    pub delays: Delays,
+}
+
+/// How late something is.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct Delays {
+    /// Half of them are earlier, in milliseconds.
+    pub p50_ms: f64,
+    /// All but one of a hundred are.
+    pub p99_ms: f64,
+    /// The latest.
+    pub max_ms: f64,
+}
+
 /// Calls and connections of `examples/connection` before those that count.
 pub const WARM_UP: usize = 100;
 

@@ -26,6 +26,8 @@ pub struct Ticket {
     pub challenge: String,
     /// Where the browser goes next. The lab chooses it, and nothing else can.
     pub next: String,
+    /// Whether the browser leaves the journey here, which has ended.
+    pub leaves: bool,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -35,6 +37,8 @@ struct Content {
     expires: i64,
     challenge: String,
     next: String,
+    #[serde(default)]
+    leaves: bool,
 }
 
 impl JourneyKeys {
@@ -52,6 +56,7 @@ impl JourneyKeys {
             expires: now.secs() + TICKET_LIFE,
             challenge: ticket.challenge.clone(),
             next: ticket.next.clone(),
+            leaves: ticket.leaves,
         };
         // Numbers and texts have a JSON form.
         let content = serde_json::to_vec(&content).unwrap_or_default();
@@ -71,6 +76,7 @@ impl JourneyKeys {
             journey: self.journey(content.id).with(settings),
             challenge: content.challenge,
             next: content.next,
+            leaves: content.leaves,
         })
     }
 }
@@ -89,6 +95,7 @@ mod tests {
             journey: keys.begin(&OsRandom),
             challenge: "c".repeat(43),
             next: "http://lab.localhost:8080/journey".to_owned(),
+            leaves: true,
         };
         let sealed = keys.ticket(&ticket, "idp", NOW, &OsRandom);
         let open = |service: &str, after: i64| {

@@ -41,7 +41,13 @@ export class Guest {
     const { state, seconds, now } = await answer.json();
     this.#state = state;
     this.#until = this.#now() + seconds * 1000;
-    this.#offset = now - this.#now() * 1000;
+    this.#offset = now - this.#arrived(answer.url) * 1000;
+  }
+
+  /** When the answer of `url` arrived at the browser: this page may have been busy then. */
+  #arrived(url) {
+    const timings = globalThis.performance?.getEntriesByName?.(url, "resource") ?? [];
+    return timings.at(-1)?.responseStart || this.#now();
   }
 
   /** The headers that make a request part of the journey; none without a pass. */

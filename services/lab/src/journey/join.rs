@@ -35,6 +35,9 @@ const JOINED: [(Site, &str); 5] = [
     (Site::Spa, "spa"),
     (Site::Evil, "evil"),
 ];
+/// The cookie of a browser on its way out of a journey, for as many seconds as that takes.
+const LEAVING: &str = "__Host-lab_leaving";
+const LEAVING_LIFE: i64 = 60;
 /// The length of a challenge, a SHA-256 in base64url.
 const CHALLENGE: usize = 43;
 
@@ -52,9 +55,26 @@ pub(super) async fn end(req: HttpRequest, live: Data<LiveDiagram>) -> HttpRespon
         );
     }
     live.end(&req);
-    let mut answer = redirect("/journey");
-    let _ = answer.add_cookie(&cookie(COOKIE, String::new(), 0));
+    if live.named(&req).is_none() {
+        return redirect("/journey");
+    }
+    // The services' cookies go too: the browser visits each, and the lab's own page last.
+    let mut answer = redirect(&next_of(&live.addresses, None));
+    let _ = answer.add_cookie(&cookie(LEAVING, String::from("1"), LEAVING_LIFE));
     answer
+}
+
+/// Whether the browser of `req` is on its way out of a journey.
+pub(super) fn is_leaving(req: &HttpRequest) -> bool {
+    Cookies::of(req).get(LEAVING).is_some()
+}
+
+/// The browser has left its journey: nothing of it stays here.
+pub(super) fn forget(answer: &mut HttpResponse) {
+    for name in [COOKIE, LEAVING] {
+        // It fails only if the cookie cannot be written as a header.
+        let _ = answer.add_cookie(&cookie(name, String::new(), 0));
+    }
 }
 
 #[derive(Deserialize)]
@@ -80,10 +100,17 @@ pub(super) async fn ticket(
             "The service's request cannot be read.",
         );
     }
-    let Some(journey) = live.journey(&req) else {
+    let leaves = is_leaving(&req);
+    let journey = if leaves {
+        live.named(&req)
+    } else {
+        live.journey(&req)
+    };
+    let Some(journey) = journey else {
         return refusal(StatusCode::BAD_REQUEST, "This browser is in no journey.");
     };
     let ticket = Ticket {
+        leaves,
         journey,
         challenge: asked.challenge.clone(),
         next: next_of(&live.addresses, Some(*site)),
@@ -170,8 +197,9 @@ impl LiveDiagram {
             .cookie(journey, OWN_COOKIE, self.clock.now(), &*self.random);
         let first = next_of(&self.addresses, None);
         let mut answer = redirect(&first);
-        // It fails only if the cookie cannot be written as a header.
+        // They fail only if a cookie cannot be written as a header.
         let _ = answer.add_cookie(&cookie(COOKIE, value, life()));
+        let _ = answer.add_cookie(&cookie(LEAVING, String::new(), 0));
         answer
     }
 

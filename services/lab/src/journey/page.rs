@@ -8,7 +8,12 @@ use web_kit::ui::{
     rust_embed::{self, EmbeddedFile, RustEmbed},
 };
 
-use super::{LiveDiagram, join::redirect, terminal::port_flag, then};
+use super::{
+    LiveDiagram,
+    join::{forget, is_leaving, redirect},
+    terminal::port_flag,
+    then,
+};
 
 #[derive(RustEmbed)]
 #[folder = "assets/journey/"]
@@ -45,12 +50,13 @@ pub(crate) struct DiagramPage {
 
 impl DiagramPage {
     /// What a terminal can do in a journey, with what stands before and after the program.
-    const COMMANDS: [(&str, (&str, &str)); 3] = [
-        ("Sign in as a native app", ("", "login")),
-        ("Sign in as a device", ("", "device login")),
+    const COMMANDS: [(&str, &str, &str); 3] = [
+        ("Sign in as a native app", "", "login"),
+        ("Sign in as a device", "", "device login"),
         (
             "Order as a machine",
-            (r#"echo '{"item":"tea-pot","quantity":1}' | "#, "batch"),
+            r#"echo '{"item":"tea-pot","quantity":1}' | "#,
+            "batch",
         ),
     ];
 
@@ -66,13 +72,17 @@ pub(super) async fn show(req: HttpRequest, live: Data<LiveDiagram>) -> HttpRespo
         return answer;
     }
     let page = live.page(&req, false);
-    ui::page(
+    let mut answer = ui::page(
         Site::Lab,
         "Live diagram",
         StatusCode::OK,
         &page,
         &live.csp(),
-    )
+    );
+    if is_leaving(&req) {
+        forget(&mut answer);
+    }
+    answer
 }
 
 impl LiveDiagram {
@@ -107,6 +117,7 @@ impl LiveDiagram {
 
 #[cfg(test)]
 mod tests {
+    use kit::telemetry::items::PUBLIC;
     use web_kit::explain::{COOKIES, PARAMETERS};
 
     use super::*;
@@ -122,6 +133,20 @@ mod tests {
         }
         for (name, text) in COOKIES {
             assert!(script.contains(&format!("/, \"{text}\"],\n")), "{name}");
+        }
+    }
+
+    /// The services decide what is shown; the page's list is for files that it opens.
+    #[test]
+    fn what_the_page_hides_in_any_file_is_public_nowhere() {
+        let script = Own::get("items.js").unwrap().data.to_vec();
+        let script = String::from_utf8(script).unwrap();
+        let list = script.split_once("new Set([").unwrap().1;
+        let list = list.split_once("])").unwrap().0;
+        let hidden: Vec<_> = list.split('"').skip(1).step_by(2).collect();
+        assert!(hidden.contains(&"code_verifier"), "{hidden:?}");
+        for name in hidden {
+            assert!(!PUBLIC.contains(&name), "{name}");
         }
     }
 }

@@ -20,8 +20,10 @@ const HOLDER: &str = "terminal";
 
 #[derive(Serialize)]
 struct Given {
-    /// For the commands of `sso-lab`.
+    /// For a command of `sso-lab`.
     flag: String,
+    /// For all commands of a terminal.
+    variable: String,
     /// The same for curl.
     curl: String,
     /// For how many seconds it is good.
@@ -45,6 +47,7 @@ pub(super) async fn terminal(
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(Given {
             flag: format!("--journey {pass}"),
+            variable: format!("LAB_JOURNEY={pass}"),
             curl: format!("-H 'traceparent: {parent}' -H 'tracestate: {state}'"),
             seconds: PASS_LIFE,
         }))

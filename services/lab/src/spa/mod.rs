@@ -45,7 +45,8 @@ fn routes(cfg: &mut ServiceConfig, page: Data<SpaPages>) {
     let pages = web::scope("")
         .app_data(page)
         .wrap(from_fn(|req, next| ui::error_pages(Site::Spa, req, next)))
-        .service(web::resource(["/", CALLBACK]).route(web::get().to(page::show)));
+        .service(web::resource("/").route(web::get().to(page::show)))
+        .service(web::resource(CALLBACK).route(web::get().to(page::show)));
     cfg.configure(page::assets).service(pages);
 }
 

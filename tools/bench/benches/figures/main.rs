@@ -1,6 +1,7 @@
 //! Measurements with the real programs: what calls cost (`calls`), each way by
 //! which an app gets a credential (`credentials`), introspection (`introspection`), mTLS
-//! (`mtls`), and how much memory the programs take (`memory`). `scripts/bench` runs it.
+//! (`mtls`), the live diagram under load (`journeys`), and how much memory the programs take
+//! (`memory`). `scripts/bench` runs it.
 #![expect(
     clippy::print_stdout,
     clippy::expect_used,
@@ -10,6 +11,7 @@
 mod calls;
 mod cpu;
 mod credentials;
+mod journeys;
 mod lab;
 mod latency;
 mod machine;
@@ -33,6 +35,7 @@ enum What {
     Calls(calls::Args),
     Credentials(credentials::Args),
     Introspection(latency::Args),
+    Journeys(journeys::Args),
     Memory,
     Mtls(latency::Args),
 }
@@ -43,6 +46,7 @@ async fn main() {
         What::Calls(args) => calls::run(args).await,
         What::Credentials(args) => credentials::run(args).await,
         What::Introspection(args) => latency::introspection::run(&args).await,
+        What::Journeys(args) => journeys::run(&args).await,
         What::Memory => memory::run().await,
         What::Mtls(args) => latency::mtls::run(&args).await,
     }

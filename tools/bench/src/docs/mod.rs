@@ -3,6 +3,7 @@
 use std::{fs, io, path::PathBuf};
 
 pub mod credentials;
+pub mod journeys;
 pub mod latency;
 pub mod operations;
 pub mod sessions;
@@ -17,7 +18,7 @@ struct Page {
     figures: fn() -> io::Result<String>,
 }
 
-const PAGES: [Page; 5] = [
+const PAGES: [Page; 6] = [
     Page {
         name: "sessions.md",
         figures: sessions::tables,
@@ -29,6 +30,10 @@ const PAGES: [Page; 5] = [
     Page {
         name: "credentials.md",
         figures: credentials::tables,
+    },
+    Page {
+        name: "lab.md",
+        figures: journeys::table,
     },
     Page {
         name: "introspection.md",

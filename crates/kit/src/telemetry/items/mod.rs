@@ -27,7 +27,7 @@ const MAX_NAME: usize = 40;
 pub const MAX_JSON: usize = 32 * 1024;
 
 /// Parameters and members of protocol messages whose values are public.
-const PUBLIC: &[&str] = &[
+pub const PUBLIC: &[&str] = &[
     "acr_values",
     "active",
     "audience",

@@ -26,7 +26,7 @@ This page lists every span, attribute and metric. None of them contains a token,
 
 An invalid value (a misspelt sampler, a ratio above 1, an address without `http://`) stops the service at the start: the error names the variable, and the exit code is 2. A collector that does not answer delays no request: the service logs `does not accept telemetry` with the address and the error, at the first failure and then every ten minutes, and `sso_telemetry_exports_total` counts the lost batches.
 
-Each response carries its trace id in the header `Trace-Id`. A login is one trace, from `/login` through the provider's form to `/callback`. Services propagate W3C Trace Context to each other and ignore a browser's.
+Each response carries its trace id in the header `Trace-Id`. A login is one trace, from `/login` through the provider's form to `/callback`. Services propagate W3C Trace Context to each other. Where a browser's own request begins a trace, its trace headers are ignored.
 
 ";
 
