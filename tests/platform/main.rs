@@ -46,6 +46,7 @@ mod lab_attack_pages;
 mod lab_attacks;
 mod lab_explain;
 mod lab_failures;
+mod lab_inspector;
 mod lab_journey;
 mod lab_terminal;
 mod large_cookies;

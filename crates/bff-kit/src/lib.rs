@@ -18,6 +18,7 @@ mod credentials;
 mod csrf;
 mod events;
 mod home;
+mod lab_agent;
 #[cfg(test)]
 mod log_lines;
 mod login;

@@ -15,6 +15,7 @@ use crate::{
     config::Config,
     credentials::Credentials,
     csrf::Csrf,
+    lab_agent,
     meters::Meters,
     pre_session::PreSessions,
     prover::Prover,
@@ -168,7 +169,8 @@ fn assemble(
         settings,
         meters: &meters,
     };
-    let sessions = Sessions::new(&parts, keyring);
+    let sessions = Arc::new(Sessions::new(&parts, keyring));
+    lab_agent::act(config.app, &sessions);
     let used_logout_tokens = UsedLogoutTokens::new(store.clone(), client_id);
     let keyring = keyring("login");
     let budget = config.login_budget;
@@ -183,7 +185,7 @@ fn assemble(
         provider,
         second_provider: None,
         pre_sessions,
-        sessions: Arc::new(sessions),
+        sessions,
         used_logout_tokens,
         recent_logouts: RecentLogouts::default(),
         meters,

@@ -81,6 +81,7 @@ use kit::{
     x509::Authorities,
 };
 use known_browsers::KnownBrowsers;
+use lab_agent::{LabAgent, Watched};
 use meters::Meters;
 use passwords::Passwords;
 pub use passwords::hash as hash_password;
@@ -168,6 +169,8 @@ struct Idp {
     failures: web_kit::failures::Failures,
     /// The lab's hold on the provider, if this is a lab.
     control: Option<Arc<Control>>,
+    /// The login sessions of journeys, if this is a lab.
+    watched: Watched,
     /// Defences that a lab has switched off.
     weaknesses: Weaknesses,
     /// The clock.
@@ -226,7 +229,7 @@ pub async fn build(
     let idp = start::provider(config, store.clone(), &deps, &metrics).await?;
     idp.foreign_keys.keep_fresh(&deps.shutdown);
     if let Some(control) = &idp.control {
-        control.act_by(Arc::new(lab_agent::LabAgent::new(&idp)));
+        control.act_by(Arc::new(LabAgent::new(&idp)));
     }
     let mut running = Running::new();
     let working = work(

@@ -6,6 +6,7 @@
 mod attacks;
 pub mod evil;
 mod failures;
+mod inspector;
 mod journey;
 mod scenarios;
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod id;
 mod in_cookies;
 mod in_store;
 mod index;
+mod inspected;
 mod mode;
 mod observers;
 mod record;
@@ -40,6 +41,7 @@ use self::{
     id::RecordKeys,
     in_cookies::CookieSessions,
     in_store::StoreSessions,
+    inspected::Inspected,
     observers::{Observer, Observers},
     records::Records,
     session::Wanted,
@@ -80,6 +82,8 @@ pub(crate) struct Sessions {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     settings: SessionSettings,
+    /// The sessions of journeys, if this is a lab.
+    inspected: Inspected,
 }
 
 impl Sessions {
@@ -123,6 +127,7 @@ impl Sessions {
             clock: deps.clock.clone(),
             random: deps.random.clone(),
             settings,
+            inspected: Inspected::new(),
         }
     }
 
@@ -193,6 +198,7 @@ impl Sessions {
         let opening = self.find(req, purpose, &mut set).instrument(span.clone());
         let mut session = opening.await?;
         if let Some(session) = &mut session {
+            self.inspected.remember(session);
             let about = session.about();
             span.record("sso.session_mode", about.mode.as_str());
             span.record("enduser.id", about.user.sub.as_str());

@@ -25,6 +25,13 @@ pub(super) struct Stored {
     raw: Bytes,
 }
 
+impl Stored {
+    /// The size of the sealed record, in bytes.
+    pub(super) fn size(&self) -> usize {
+        self.raw.len()
+    }
+}
+
 /// All records of one app.
 pub(super) struct Records {
     store: Arc<dyn Values>,

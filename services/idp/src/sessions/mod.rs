@@ -42,7 +42,10 @@ pub async fn stored(
         login.is_live() && login.has_secret(secret) && enabled(&login.sub)
     });
     match found {
-        Some(stored) if is_listed(idp, &stored.record).await? => Ok(Some(stored)),
+        Some(stored) if is_listed(idp, &stored.record).await? => {
+            idp.watched.remember(&stored.record.sid);
+            Ok(Some(stored))
+        }
         _ => Ok(None),
     }
 }
@@ -105,6 +108,7 @@ pub async fn save(
     before: Option<&Stored<LoginSession>>,
     session: &LoginSession,
 ) -> Result<(), ChangeError> {
+    idp.watched.remember(&session.sid);
     let Some(before) = before else {
         return begin(idp, session).await;
     };

@@ -99,6 +99,11 @@ impl Controls {
 }
 
 impl Service {
+    /// Its site.
+    pub(crate) const fn site(&self) -> Site {
+        self.site
+    }
+
     /// Sends a request to every replica, with the key of the lab's secret.
     pub(crate) async fn ask(
         &self,

@@ -77,6 +77,11 @@ impl Failures {
         }))
     }
 
+    /// The service `name`, if the deployment has it.
+    pub(crate) fn service(&self, name: &str) -> Option<&Service> {
+        self.controls.named(name)
+    }
+
     /// Asks every replica of `service`.
     pub(crate) async fn ask(
         &self,

@@ -22,7 +22,7 @@ use kit::{
     Deps,
     clock::{Clock, Timestamp},
     config::Addresses,
-    journey::JourneyKeys,
+    journey::{JourneyKeys, JourneyTag},
     random::Random,
     shutdown::Shutdown,
     telemetry::deliver_to,
@@ -148,6 +148,13 @@ impl LiveDiagram {
     /// The time.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The journey of this browser, and its steps so far, each as JSON.
+    pub(crate) fn steps_of(&self, req: &HttpRequest) -> Option<(JourneyTag, Vec<Arc<str>>)> {
+        let tag = self.journey(req)?.tag();
+        let (steps, _) = self.journeys.find(tag)?.after(0, usize::MAX);
+        Some((tag, steps))
     }
 
     /// One more reader of the journey of this browser.

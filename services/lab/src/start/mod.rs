@@ -16,6 +16,7 @@ use crate::{
     Config,
     attacks::{self, AttackContext, Attacks},
     failures::{self, Failures},
+    inspector,
     journey::{self, LiveDiagram},
     scenarios::{self, Scenarios},
 };
@@ -79,6 +80,7 @@ fn routes(cfg: &mut ServiceConfig, page: Data<StartPage>, live: Option<Live>) {
         .configure(|cfg| scenarios::pages(cfg, live.course))
         .configure(|cfg| attacks::pages(cfg, live.attacks, live.programs))
         .configure(|cfg| journey::pages(cfg, live.diagram))
+        .configure(|cfg| inspector::pages(cfg, Arc::clone(&live.failures)))
         .configure(|cfg| failures::pages(cfg, live.failures))
         .wrap(from_fn(|req, next| ui::error_pages(Site::Lab, req, next)))
         // Around the pages of errors, too.

@@ -12,7 +12,7 @@ use web_kit::ui::{
     rust_embed::{self, RustEmbed},
 };
 
-use crate::{Config, attacks, failures, journey, scenarios};
+use crate::{Config, attacks, failures, inspector, journey, scenarios};
 
 #[derive(RustEmbed)]
 #[folder = "assets/start/"]
@@ -25,6 +25,7 @@ pub(super) fn assets(cfg: &mut ServiceConfig) {
         own.or_else(|| scenarios::file(name))
             .or_else(|| attacks::file(name))
             .or_else(|| failures::file(name))
+            .or_else(|| inspector::file(name))
     });
 }
 
