@@ -85,7 +85,7 @@ impl Fault {
                 default: 3,
             }),
             Self::ClockSkew => Some(Amount {
-                what: "shift in seconds, negative for a slow clock",
+                what: "shift in seconds",
                 least: -3600,
                 most: 3600,
                 default: 120,

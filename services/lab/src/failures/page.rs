@@ -96,7 +96,7 @@ const SWITCHES: [(&str, &str, &[Site], &str); 6] = [
         "Clock skew",
         Fault::ClockSkew.name(),
         &[Site::Idp, Site::App1, Site::App2, Site::Api1, Site::Api2],
-        "A fast provider issues tokens from the future: apps and APIs refuse them beyond a few seconds. An API whose clock is fast takes valid tokens for expired.",
+        "A fast provider issues tokens from the future: apps and APIs refuse them beyond a few seconds. An API whose clock is fast takes valid tokens for expired. A negative shift makes a slow clock.",
     ),
     (
         "Provider down",
