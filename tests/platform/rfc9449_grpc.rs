@@ -58,10 +58,10 @@ async fn taken(grpc: &str, token: &Arc<str>, proof: &Arc<str>) -> usize {
             InventoryClient::new(channel).list(request).await
         })
     });
-    let mut taken = 0;
+    let mut successes = 0;
     for call in calls.collect::<Vec<_>>() {
         match call.await.unwrap() {
-            Ok(_) => taken += 1,
+            Ok(_) => successes += 1,
             // On a busy machine a store may answer too late: not taken either.
             Err(refused) => assert!(
                 matches!(refused.code(), Code::Unauthenticated | Code::Unavailable),
@@ -69,5 +69,5 @@ async fn taken(grpc: &str, token: &Arc<str>, proof: &Arc<str>) -> usize {
             ),
         }
     }
-    taken
+    successes
 }

@@ -63,7 +63,7 @@ impl Login<'_> {
     ) -> Result<(), Failure> {
         let mut url = app.login_url();
         for (field, method) in chosen {
-            url.push_str(&format!("&{field}={method}"));
+            url.extend(["&", field, "=", method]);
         }
         let page = no_form(browser.open(&url).await?, self.issuer, app)?;
         self.session(browser, app, &page).await.map(drop)
