@@ -69,8 +69,7 @@ impl Observe {
         body_limit: usize,
         is_https_only: bool,
         shutdown: Shutdown,
-        journeys: Option<Arc<JourneyKeys>>,
-        controlled: Option<Data<Controlled>>,
+        (journeys, controlled): (Option<Arc<JourneyKeys>>, Option<Data<Controlled>>),
     ) -> Self {
         Self {
             service,

@@ -128,8 +128,7 @@ impl HttpServer {
                 limit,
                 is_https_only,
                 shutdown.clone(),
-                journeys.clone(),
-                controlled.clone(),
+                (journeys.clone(), controlled.clone()),
             ));
             ui::deployed(sites);
             if let Some(controlled) = controlled.clone() {
