@@ -71,9 +71,7 @@ pub(crate) async fn rotate(
         Ok(rotated)
     });
     // A task that panicked made no key.
-    rotating
-        .await
-        .unwrap_or_else(|_| Err(RotationError::Generation))
+    rotating.await.unwrap_or(Err(RotationError::Generation))
 }
 
 /// The names of the keys that a rotation made.
