@@ -37,12 +37,12 @@ pub struct PageStep {
     pub outcome: Option<&'static str>,
 }
 
-/// Makes a span of `step`, which a page of `service` did after the span `caller`.
-pub fn record(service: &'static str, caller: &SpanContext, called: &Called, step: PageStep) {
+/// Makes a span of `step`, which `page`, a page of `service`, did after the span `after`.
+pub fn record(service: &'static str, after: &SpanContext, page: &Called, step: PageStep) {
     let Some(tracer) = TRACER.get() else {
         return;
     };
-    let parent = within(service, Some(called.journey)).with_remote_span_context(caller.clone());
+    let parent = within(service, Some(page.journey)).with_remote_span_context(after.clone());
     let outcome = step.outcome.map(|outcome| KeyValue::new(OUTCOME, outcome));
     let builder = tracer
         .span_builder(step.name)

@@ -59,7 +59,7 @@ pub(super) struct PageJourneys {
     pub(super) random: Arc<dyn Random>,
 }
 
-pub(super) fn routes(cfg: &mut ServiceConfig, journeys: Data<PageJourneys>) {
+pub(super) fn routes(cfg: &mut ServiceConfig, journeys: &Data<PageJourneys>) {
     let resource = |path: &str| web::resource(path.to_owned()).app_data(journeys.clone());
     cfg.service(resource("/lab/pass").route(web::get().to(pass)))
         .service(resource("/lab/steps").route(web::post().to(steps)));
@@ -126,10 +126,10 @@ async fn steps(req: HttpRequest, body: Body, journeys: Data<PageJourneys>) -> Ht
         values.map(HeaderValue::as_bytes)
     };
     let caller = caller(header("traceparent"), header("tracestate"));
-    let called = caller.as_ref();
-    let called = called.and_then(|caller| journeys.keys.of_caller(caller, || now));
-    let called = called.filter(|called| &*called.by == HOLDER && !is_of_another_site(&req));
-    let Some((caller, called)) = caller.zip(called) else {
+    let page = caller.as_ref();
+    let page = page.and_then(|caller| journeys.keys.of_caller(caller, || now));
+    let page = page.filter(|page| &*page.by == HOLDER && !is_of_another_site(&req));
+    let Some((caller, page)) = caller.zip(page) else {
         return refusal(StatusCode::FORBIDDEN, "Only a page in a journey reports.");
     };
     let body = match body.read(MAX_REPORT).await {
@@ -141,7 +141,7 @@ async fn steps(req: HttpRequest, body: Body, journeys: Data<PageJourneys>) -> Ht
         return refusal(StatusCode::BAD_REQUEST, "The report names an unknown step.");
     };
     for step in told {
-        record(SERVICE, &caller, &called, step);
+        record(SERVICE, &caller, &page, step);
     }
     HttpResponse::NoContent().finish()
 }

@@ -35,7 +35,7 @@ pub fn build(config: &Config, listeners: Listeners, deps: Deps) -> Result<Runnin
     });
     crate::serve(SERVICE, config, listeners, deps, move |cfg| {
         if let Some(journeys) = &journeys {
-            journey::routes(cfg, journeys.clone());
+            journey::routes(cfg, journeys);
         }
         routes(cfg, page.clone());
     })
