@@ -41,7 +41,7 @@ pub(crate) async fn run(args: &BatchArgs) -> ExitCode {
         _ => return refuse("sso-lab", &problems),
     };
     let journey = plan.deployment.journey.clone();
-    journey.run(discover_and_play(plan)).await
+    journey.run(Box::pin(discover_and_play(plan))).await
 }
 
 async fn discover_and_play(plan: Plan) -> ExitCode {

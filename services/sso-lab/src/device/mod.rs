@@ -123,7 +123,7 @@ pub(crate) async fn run(command: &DeviceCommand) -> ExitCode {
     };
     let saved = saved.and_then(Result::ok);
     let journey = deployment.journey.clone();
-    exit_code(journey.run(args.sign_in(deployment, saved)).await)
+    exit_code(journey.run(Box::pin(args.sign_in(deployment, saved))).await)
 }
 
 impl DeviceLoginArgs {

@@ -101,7 +101,7 @@ pub(crate) async fn run(args: &LoginArgs) -> ExitCode {
         _ => return refuse("sso-lab", &problems),
     };
     let journey = deployment.journey.clone();
-    exit_code(journey.run(args.sign_in(deployment, wait)).await)
+    exit_code(journey.run(Box::pin(args.sign_in(deployment, wait))).await)
 }
 
 /// A login in progress.
