@@ -40,6 +40,8 @@ const SERVICES: [(&str, Site); 6] = [
 /// The one process.
 const ALL_IN_ONE: [(&str, Site); 1] = [("sso-lab", Site::Lab)];
 const COOKIE: &str = "__Host-lab_journey";
+/// The session of app1.
+const SESSION: &str = "__Host-session_id";
 
 /// Measures whether the live diagram loses steps, and how late they are.
 #[derive(clap::Args)]
@@ -111,7 +113,7 @@ async fn deployment(name: &str, programs: &[(&str, Site)], args: &Args) -> Journ
     let folder = tempfile::tempdir().expect("a folder");
     let offset = free_offset(1);
     let addresses = Addresses::new("http", "localhost", offset);
-    let mut environment: Vec<_> = ONE_USER.iter().map(|name| own(name, "100000")).collect();
+    let mut environment: Vec<_> = ONE_USER.iter().map(|name| own(name, "1000")).collect();
     environment.push(own("LOGIN_BUDGET", "102400"));
     environment.push(own("LOGIN_BUDGET_PER_ADDRESS", "25600"));
     let mut store = None;
@@ -164,6 +166,8 @@ async fn round(addresses: &Addresses, args: &Args, seen: &mut Seen) {
         while began.elapsed() < Duration::from_secs(args.seconds) {
             tokio::time::sleep_until(next.into()).await;
             next += pause;
+            // The app has forgotten the browser, and the provider knows the user.
+            one.browser.forget_cookie("app1.localhost", SESSION);
             sign_in(&mut one.browser, &addresses.url(Site::App1)).await;
             count += 1;
         }
@@ -221,7 +225,7 @@ impl Watched {
         let url = format!("{}/journey/recording", addresses.url(Site::Lab));
         let answer = self.browser.try_get(&url).await;
         let recording: Value = answer
-            .and_then(|answer| answer.json())
+            .and_then(|answer| answer.json().ok())
             .expect("a recording");
         recording["steps"].as_array().map_or(0, Vec::len)
     }
