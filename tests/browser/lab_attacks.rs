@@ -116,9 +116,9 @@ impl Learner {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        if tokio::time::timeout(PATIENCE, is_there).await.is_err() {
-            panic!("not all of {words:?} in {:#?}", self.arrows().await);
-        }
+        let in_time = tokio::time::timeout(PATIENCE, is_there).await;
+        let arrows = self.arrows().await;
+        assert!(in_time.is_ok(), "not all of {words:?} in {arrows:#?}");
     }
 
     /// Waits until the attacker's script has looked everywhere.

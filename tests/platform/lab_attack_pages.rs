@@ -44,7 +44,7 @@ async fn press(cli: &mut HeadlessBrowser, lab: &str, attack: &str, label: &str) 
         .links()
         .into_iter()
         .find(|link| link.path() == "/login");
-    cli.goto(login.expect("a link to app1").as_str()).await;
+    cli.goto(login.unwrap().as_str()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

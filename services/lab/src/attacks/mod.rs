@@ -197,19 +197,33 @@ async fn run_program(
     }
 }
 
-/// The attack in the browser of `req`, which is on the way of its run; else the page where it
-/// goes.
-fn on_the_way<'n>(
+/// Why a browser is on no run's way.
+enum Lost {
+    /// There is no such attack.
+    Unknown,
+    /// It is in no journey, or the attack is a program's: it begins at this page.
+    ToPage(String),
+}
+
+/// The attack on whose way the browser of `req` is.
+fn on_the_way(
     req: &HttpRequest,
-    name: &'n str,
+    name: &str,
     live: &LiveDiagram,
-) -> Result<(&'static Attack, &'static InBrowser), HttpResponse> {
-    let Some(place) = list::find(name) else {
-        return Err(unknown());
-    };
+) -> Result<(&'static Attack, &'static InBrowser), Lost> {
+    let place = list::find(name).ok_or(Lost::Unknown)?;
     match &place.attack.way {
         Way::Browser(way) if live.has_journey(req) => Ok((place.attack, way)),
-        _ => Err(redirect(&format!("/attacks/{name}"))),
+        _ => Err(Lost::ToPage(format!("/attacks/{name}"))),
+    }
+}
+
+impl Lost {
+    fn respond(self) -> HttpResponse {
+        match self {
+            Self::Unknown => unknown(),
+            Self::ToPage(page) => redirect(&page),
+        }
     }
 }
 
@@ -220,11 +234,10 @@ async fn sign_in(
     attacks: Data<Attacks>,
     live: Data<LiveDiagram>,
 ) -> HttpResponse {
-    let found = on_the_way(&req, &name, &live);
-    found.map_or_else(
-        |answer| answer,
-        |(attack, way)| in_browser::sign_in(&attacks, attack, way),
-    )
+    match on_the_way(&req, &name, &live) {
+        Ok((attack, way)) => in_browser::sign_in(&attacks, attack, way),
+        Err(lost) => lost.respond(),
+    }
 }
 
 /// `GET /attacks/{name}/go`: on the way of a run, the attacker's page opens.
@@ -236,7 +249,7 @@ async fn go(
 ) -> HttpResponse {
     match on_the_way(&req, &name, &live) {
         Ok((attack, way)) => in_browser::go(&attacks, attack, way).await,
-        Err(answer) => answer,
+        Err(lost) => lost.respond(),
     }
 }
 

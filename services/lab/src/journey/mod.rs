@@ -88,7 +88,7 @@ pub(crate) fn pages(cfg: &mut ServiceConfig, live: Data<LiveDiagram>) {
 }
 
 /// What scripts and services call.
-pub(crate) fn calls(cfg: &mut ServiceConfig, live: Data<LiveDiagram>) {
+pub(crate) fn calls(cfg: &mut ServiceConfig, live: &Data<LiveDiagram>) {
     let resource = |path: &str| web::resource(path.to_owned()).app_data(live.clone());
     cfg.service(resource("/journey/terminal").route(web::get().to(terminal::terminal)))
         .service(resource("/journey/events").route(web::get().to(events)))

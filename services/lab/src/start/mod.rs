@@ -73,7 +73,7 @@ fn routes(cfg: &mut ServiceConfig, page: Data<StartPage>, live: Option<Live>) {
         return;
     };
     let (diagram, failures) = (live.diagram.clone(), Arc::clone(&live.failures));
-    journey::calls(cfg, live.diagram.clone());
+    journey::calls(cfg, &live.diagram);
     scenarios::calls(cfg, live.diagram.clone());
     attacks::calls(cfg, live.programs.clone(), live.diagram.clone());
     let pages = pages
