@@ -22,6 +22,7 @@ pub mod shutdown;
 pub mod state_dir;
 pub mod telemetry;
 pub mod tls;
+pub mod weakness;
 pub mod x509;
 
 use std::sync::Arc;

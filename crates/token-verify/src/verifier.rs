@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use kit::telemetry::Waivers;
 use kit::{
     bounded_cache::BoundedCache,
     clock::{Clock, Timestamp},
-    config::{Waivers, Weakness, Weaknesses},
+    config::{Weakness, Weaknesses},
     metrics::{Counter, Metrics},
     shutdown::Shutdown,
     telemetry::names::metric,

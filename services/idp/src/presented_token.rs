@@ -1,7 +1,8 @@
 //! Classifies a presented token: its type, whether its grant is active, and whether it
 //! is the newest of its family. Each endpoint accepts what it needs.
 
-use kit::config::{Waivers, Weakness};
+use kit::config::Weakness;
+use kit::telemetry::Waivers;
 use oauth_types::claims::AccessToken;
 
 use crate::{

@@ -155,8 +155,8 @@ impl Browser {
             .wait(PATIENCE, Duration::from_millis(30));
         match query.first().await {
             Ok(element) => element.click().await.unwrap(),
-            Err(_) => panic!(
-                "no {label:?} at {}: {}",
+            Err(e) => panic!(
+                "no {label:?} at {} ({e}): {}",
                 self.url().await,
                 self.text("body").await
             ),

@@ -4,8 +4,9 @@
 mod page_error;
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use kit::telemetry::Waivers;
 use kit::{
-    config::{Waivers, Weakness, Weaknesses},
+    config::{Weakness, Weaknesses},
     telemetry::names::{OK, span},
 };
 use oauth_types::{UniqueParams, claims::Audience};

@@ -3,9 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use kit::telemetry::Waivers;
 use kit::{
     clock::{Clock, Timestamp},
-    config::{Waivers, Weakness},
+    config::Weakness,
 };
 use oauth_types::{BadMember, Members, names::jwt_type, secret::same_secret};
 

@@ -189,7 +189,7 @@ impl CommonArgs {
             }
             None => trust,
         };
-        let weaknesses = Weaknesses::read(&self.weaken, self.lab, problems);
+        let weaknesses = super::weaken::read(&self.weaken, self.lab, problems);
         let live_diagram = addresses.as_ref().and_then(|addresses| {
             self.live_diagram
                 .read(self.lab, addresses, &OsRandom, problems)

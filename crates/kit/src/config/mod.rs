@@ -14,7 +14,6 @@ mod redis;
 mod sites;
 mod tls;
 mod trust;
-mod waivers;
 mod weaken;
 
 use std::{
@@ -27,6 +26,7 @@ use std::{
     time::Duration,
 };
 
+pub use crate::weakness::{Weakness, Weaknesses};
 pub use addresses::{AddressArgs, Addresses};
 pub use command_line::parse_args;
 pub use common::{Common, CommonArgs};
@@ -41,8 +41,6 @@ use secrecy::SecretString;
 pub use sites::{Site, Sites};
 pub use tls::{TlsArgs, TlsSettings};
 pub use trust::TrustArgs;
-pub use waivers::Waivers;
-pub use weaken::{Weakness, Weaknesses};
 
 use crate::files;
 

@@ -169,8 +169,8 @@ fn context(trace_id: TraceId) -> String {
 mod tests {
     use super::{super::test_keys, *};
     use crate::{
-        config::{Weakness, Weaknesses},
         random::OsRandom,
+        weakness::{Weakness, Weaknesses},
     };
 
     const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);

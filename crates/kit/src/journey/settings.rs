@@ -1,7 +1,7 @@
 //! What the lab has set for one journey. The settings travel with the journey, sealed, so
 //! each replica of each service knows them and none keeps them.
 
-use crate::{clock::Timestamp, config::Weaknesses};
+use crate::{clock::Timestamp, weakness::Weaknesses};
 
 /// The length of settings in bytes.
 pub(super) const LEN: usize = 13;
@@ -51,7 +51,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Weakness;
+    use crate::weakness::Weakness;
 
     #[test]
     fn settings_are_read_as_they_were_written() {

@@ -16,6 +16,7 @@ pub mod propagation;
 mod routed;
 mod sampler;
 mod settings;
+mod waivers;
 
 use std::{io::IsTerminal as _, sync::OnceLock, time::Duration};
 
@@ -43,6 +44,7 @@ use tracing_subscriber::{
     layer::SubscriberExt as _,
     util::{SubscriberInitExt as _, TryInitError},
 };
+pub use waivers::Waivers;
 
 use crate::{
     config::{Lab, Problems},

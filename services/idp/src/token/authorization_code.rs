@@ -1,6 +1,7 @@
 //! The authorization code grant (RFC 6749 §4.1.3, RFC 7636 §4.6).
 
-use kit::config::{Waivers, Weakness, Weaknesses};
+use kit::config::{Weakness, Weaknesses};
+use kit::telemetry::Waivers;
 use oauth_types::{Params, TokenResponse, pkce};
 
 use super::new_grant::{self, FirstTokens};

@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use bench::{
@@ -12,7 +12,10 @@ use bench::{
     results::{self, Delays, JourneyRun, Journeys},
 };
 use futures_util::future::join_all;
-use kit::config::{Addresses, Site};
+use kit::{
+    clock::{Clock as _, SystemClock},
+    config::{Addresses, Site},
+};
 use serde_json::Value;
 use testkit::{Child, HeadlessBrowser, free_offset};
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -235,8 +238,8 @@ impl Watched {
 async fn read(mut answer: reqwest::Response, sender: mpsc::UnboundedSender<Arrival>) {
     let mut rest = Vec::new();
     while let Ok(Some(chunk)) = answer.chunk().await {
-        let now = SystemTime::now();
-        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = u64::try_from(SystemClock.now().millis()).unwrap_or_default();
+        let now = Duration::from_millis(now);
         rest.extend_from_slice(&chunk);
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = rest.drain(..=end).collect();

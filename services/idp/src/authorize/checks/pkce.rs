@@ -1,7 +1,8 @@
 //! RFC 7636 §4.3, RFC 9700 §2.1.1: PKCE with S256 only, required unless a
 //! confidential client is configured otherwise.
 
-use kit::config::{Waivers, Weakness, Weaknesses};
+use kit::config::{Weakness, Weaknesses};
+use kit::telemetry::Waivers;
 use oauth_types::{ErrorCode, Params, pkce};
 
 use super::Refusal;

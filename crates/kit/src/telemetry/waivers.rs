@@ -1,11 +1,33 @@
-//! Checks that have failed and let their request pass all the same, because a lab has
-//! switched their defence off.
+//! Which defences are off for the current request, and checks that have failed and let their
+//! request pass all the same for that reason.
 
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use super::{Weakness, Weaknesses};
-use crate::telemetry::names::WEAKNESS;
+use super::{context::TraceContext, names::WEAKNESS};
+use crate::{
+    journey,
+    weakness::{Weakness, Weaknesses},
+};
+
+impl Weaknesses {
+    /// Whether this defence is switched off: in this process, or for the journey of the
+    /// request that the current task works for.
+    pub fn has(self, weakness: Weakness) -> bool {
+        self.contains(weakness) || Self::of_journey().contains(weakness)
+    }
+
+    /// Those of the journey of the request that the current task works for.
+    pub fn of_journey() -> Self {
+        let journey = TraceContext::current_journey();
+        journey.map_or(Self::default(), |journey| journey.settings().weaknesses)
+    }
+
+    /// Whether requests of this process can be weakened at all.
+    pub fn are_possible(self) -> bool {
+        self != Self::default() || journey::is_lab()
+    }
+}
 
 /// The failed checks of one request that let it pass. A check asks only when it has failed,
 /// so a request that passes every check pays nothing.
