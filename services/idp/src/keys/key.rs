@@ -181,7 +181,7 @@ impl Seed {
             io::Error::new(io::ErrorKind::InvalidData, what)
         };
         let created = created(&text);
-        let der = pem::parse(text).map_err(|e| bad(&e.to_string()))?;
+        let der = pem::parse(text).map_err(|_| bad("not PEM (RFC 7468)"))?;
         let der = der.into_contents();
         Ok(Self {
             key: SigningKey::parse(algorithm, &der).map_err(|e| bad(&e))?,

@@ -119,9 +119,14 @@ fn of_pem(path: &std::path::Path) -> Result<Vec<Vec<u8>>, CertificatesError> {
     };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let bytes = files::read_from(file, MAX_FILE).map_err(unreadable)?;
-    let wrong =
-        |error: pem::PemError| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
-    let all = pem::parse_many(&bytes).map_err(|error| unreadable(wrong(error)))?;
+    // The library's own words quote the text.
+    let wrong = |_| {
+        unreadable(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "not PEM (RFC 7468)",
+        ))
+    };
+    let all = pem::parse_many(&bytes).map_err(wrong)?;
     let all = all.into_iter().filter(|one| one.tag() == "CERTIFICATE");
     Ok(all.map(pem::Pem::into_contents).collect())
 }

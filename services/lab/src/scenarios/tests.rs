@@ -159,7 +159,9 @@ fn every_start_is_a_page_of_the_contract_or_a_command() {
                     assert!(is_in_the_contract(*site, path), "{}: {path}", scenario.name);
                 }
                 Way::Command { text, .. } => assert!(
-                    text.contains("cargo run --release") || text.starts_with("curl{headers} "),
+                    text.contains("cargo run --release")
+                        || (text.contains("curl ") || text.contains("curl{headers}"))
+                            && text.contains("{headers}"),
                     "{text}"
                 ),
             }

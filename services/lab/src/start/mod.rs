@@ -38,9 +38,6 @@ pub(crate) fn site_of(
     let page = Data::new(StartPage::new(config));
     let live = LiveDiagram::start(config, deps);
     let failures = Failures::new(config);
-    if let Some(failures) = failures.clone() {
-        ui::announce(move || failures.notices());
-    }
     let programs = AttackContext::new(config, deps).map(Data::new);
     let live = live.zip(programs).zip(failures);
     let live = live.map(|((diagram, programs), failures)| Live {
@@ -73,6 +70,8 @@ fn routes(cfg: &mut ServiceConfig, page: Data<StartPage>, live: Option<Live>) {
         return;
     };
     let (diagram, failures) = (live.diagram.clone(), Arc::clone(&live.failures));
+    let noticed = Arc::clone(&failures);
+    ui::announce(move || noticed.notices());
     journey::calls(cfg, &live.diagram);
     scenarios::calls(cfg, live.diagram.clone());
     attacks::calls(cfg, live.programs.clone(), live.diagram.clone());

@@ -146,6 +146,17 @@ fn rfc8705_2_2_2_a_certificate_is_registered_in_x5c_or_in_a_file() {
 }
 
 #[test]
+fn an_error_about_a_damaged_file_shows_no_part_of_it() {
+    let secret = "x".repeat(2000);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let damaged = format!("-----BEGIN {secret}-----\nAAAA\n-----END CERTIFICATE-----\n");
+    std::fs::write(file.path(), damaged).unwrap();
+    let error = CertificateSource::Pem(file.path().to_owned()).read();
+    let error = error.unwrap_err().to_string();
+    assert!(error.ends_with("not PEM (RFC 7468)"), "{error}");
+}
+
+#[test]
 fn a_key_that_signs_assertions_is_still_needed_beside_a_certificate() {
     let both = "auth = [\"private_key_jwt\", \"self_signed_tls_client_auth\"]";
     let x5c = STANDARD.encode(&issued().certificate);
