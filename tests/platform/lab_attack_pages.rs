@@ -160,7 +160,6 @@ async fn the_attackers_pages_are_steps_of_the_journey_and_lead_back() {
     have_in_order(
         &steps,
         &[
-            "browser app1-bff GET /lab/back",
             "browser evil GET /return-to",
             "browser app1-bff GET /login",
             "app1-bff app1-bff login.request_check",

@@ -33,8 +33,8 @@ const TWO_AUDIENCES: Play = Play {
         ),
         ("app1 → IdP", "resource=https://api-2"),
         ("IdP, inside", "The provider authenticates the client"),
-        ("IdP → IdP store", "Update refresh_token"),
-        ("IdP → app1", "200 {access_token, expires_in, refresh_token"),
+        ("IdP → IdP store", "Update grant"),
+        ("IdP → app1", "refresh_token"),
         ("app1 → app1 store", "Update session"),
         (
             "app1 → API-2",
@@ -70,8 +70,8 @@ const EXCHANGE_BY_HTTP: Play = Play {
         ),
         ("API-2, inside", "The API verifies the access token"),
         ("API-2 → API-1", "200 {items}"),
-        ("API-1 → app1", "200 {orders, stock}"),
-        ("app1 → Browser", "200 {orders, stock}"),
+        ("API-1 → app1", "stock"),
+        ("app1 → Browser", "stock"),
     ],
 };
 
@@ -119,6 +119,9 @@ const DPOP: Play = Play {
         ("Browser → IdP", "POST /sign-in"),
         ("IdP → Browser", "303 /callback?code="),
         ("Browser → SPA", "GET /"),
+        ("Browser → IdP", "POST /token grant_type=authorization_code"),
+        ("Browser → API-1", "GET /resourceAuthorization: DPoP"),
+        ("API-1, inside", "The API verifies the access token"),
     ],
 };
 
@@ -138,7 +141,7 @@ pub const OPAQUE_TOKENS: Play = Play {
         ("app1 → API-2", "gRPC Inventory/List"),
         ("API-2, inside", "The API verifies the access token"),
         ("API-2 → IdP", "POST /introspect"),
-        ("IdP → API-2", "200 {acr, active, aud"),
+        ("IdP → API-2", "active"),
         ("API-2 → app1", "OK"),
         ("app1 → Browser", "200 {items}"),
     ],

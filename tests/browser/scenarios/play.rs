@@ -16,8 +16,8 @@ pub enum Act {
     Press(&'static str),
     /// Waits until the first element of this selector has these words.
     Until(&'static str, &'static str),
-    /// Waits until no element of this selector is left.
-    UntilGone(&'static str),
+    /// Presses the buttons of this label, one after the other, until none is left.
+    PressEach(&'static str),
     /// Waits until the window beside shows this site.
     At(Site),
     /// Types the address of this path of a site.

@@ -25,7 +25,7 @@ const LOGOUT_EVERYWHERE: Play = Play {
         ("User → Browser", "Click “Sign out”"),
         ("Browser → app1", "POST /logout"),
         ("app1 → app1 store", "Delete session"),
-        ("app1 → Browser", "200 {ends, redirect_to"),
+        ("app1 → Browser", "redirect_to"),
         ("Browser → IdP", "GET /logout?client_id=app1"),
         (
             "IdP → app2",
@@ -78,8 +78,7 @@ const TOKEN_LIFE: Play = Play {
         Until("#story", "Call the API"),
         Start("Then: end its access at the provider"),
         At(Site::Idp),
-        Press("End access"),
-        UntilGone("h3"),
+        PressEach("End access"),
         Beside(Site::Spa),
         Press("Refresh"),
         Until("#error", "no longer accepts"),
@@ -88,5 +87,7 @@ const TOKEN_LIFE: Play = Play {
         ("Browser → IdP", "GET /authorize?client_id=my_spa"),
         ("IdP → Browser", "303 /callback?code="),
         ("Browser → IdP", "POST /account"),
+        ("Browser → IdP", "POST /token grant_type=refresh_token"),
+        ("IdP → Browser", "invalid_grant"),
     ],
 };

@@ -85,13 +85,11 @@ impl Stage<'_> {
             Act::Until(css, words) => {
                 self.browser.until_text(css, words).await;
             }
-            Act::UntilGone(css) => {
-                let gone = async {
-                    while self.browser.has(css).await {
-                        tokio::time::sleep(POLL).await;
-                    }
-                };
-                tokio::time::timeout(PATIENCE, gone).await.unwrap();
+            Act::PressEach(label) => {
+                self.browser.press(label).await;
+                while self.browser.text("body").await.contains(label) {
+                    self.browser.press(label).await;
+                }
             }
             Act::At(site) => self.browser.until_at(&self.addresses.url(*site)).await,
             Act::Open(site, path) => {
