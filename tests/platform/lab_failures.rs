@@ -87,7 +87,7 @@ async fn a_service_that_is_down_answers_503_and_comes_back_by_itself() {
     let mut lab = Lab::start().await;
     for site in [Site::Idp, Site::Api1, Site::Api2] {
         let state = lab
-            .set(site, json!({ "fault": "down", "seconds": 2 }))
+            .set(site, json!({ "fault": "down", "seconds": 5 }))
             .await;
         assert_eq!(state["in_force"][0]["fault"], "down");
         let since = Instant::now();

@@ -8,6 +8,9 @@ use tonic::{
     metadata::{MetadataValue, errors::InvalidMetadataValue},
 };
 
+/// The most repeats of a call that its peer did not process.
+const REPEATS: usize = 2;
+
 /// A call with `message` and `authorization: credentials`, which no log shows. Make it
 /// inside the call's span, which becomes the parent of the callee's span.
 pub fn authorized<T>(message: T, credentials: &str) -> Result<Request<T>, InvalidMetadataValue> {
@@ -26,30 +29,37 @@ pub fn peer_certificates<T>(request: &Request<T>) -> Option<&PeerCertificates> {
     request.extensions().get()
 }
 
-/// Makes `call`, and repeats it once if the peer certainly did not process it
+/// Makes `call`, and repeats it if the peer certainly did not process it
 /// (RFC 9113 §6.8, §8.7). A draining server closes connections while calls are on
-/// their way to it; the repeat opens a new connection. It is safe for any call.
+/// their way to it; a repeat opens a new connection. It is safe for any call.
+///
+/// There are two repeats at most: the first may still meet the connection that has ended,
+/// and is then taken back from its queue.
 pub async fn call_retry_unprocessed<T>(
     call: impl AsyncFn() -> Result<T, Status>,
 ) -> Result<T, Status> {
-    once_more(call, is_of_unprocessed).await
+    let mut outcome = call().await;
+    for _ in 0..REPEATS {
+        match outcome {
+            Err(status) if is_because(&status, is_of_unprocessed) => outcome = call().await,
+            done => return done,
+        }
+    }
+    outcome
 }
 
 /// Makes the idempotent `call` (RFC 9110 §9.2.2), and repeats it once if its
 /// connection broke before the answer.
 pub async fn call_idempotent<T>(call: impl AsyncFn() -> Result<T, Status>) -> Result<T, Status> {
     let is_of_connection = <dyn Error>::is::<hyper::Error>;
-    once_more(call, is_of_connection).await
-}
-
-async fn once_more<T>(
-    call: impl AsyncFn() -> Result<T, Status>,
-    is_worth_it: fn(&(dyn Error + 'static)) -> bool,
-) -> Result<T, Status> {
     match call().await {
-        Err(status) if kit::net::causes(&status).any(is_worth_it) => call().await,
+        Err(status) if is_because(&status, is_of_connection) => call().await,
         outcome => outcome,
     }
+}
+
+fn is_because(status: &Status, is_cause: fn(&(dyn Error + 'static)) -> bool) -> bool {
+    kit::net::causes(status).any(is_cause)
 }
 
 /// Whether the call was never sent, or the peer says that it did not process the
