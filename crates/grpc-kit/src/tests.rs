@@ -197,6 +197,11 @@ fn end_at_first_call(listener: &TcpListener, last_words: &[u8]) {
         }
     }
     peer.write_all(last_words).unwrap();
+    // Closed with unread bytes, a connection is reset, and a reset may overtake the last
+    // words (RFC 1122 §4.2.2.13).
+    peer.shutdown(std::net::Shutdown::Write).unwrap();
+    peer.set_read_timeout(Some(LONG)).unwrap();
+    let _ = peer.read_to_end(&mut Vec::new());
 }
 
 /// Asks for the health of a server that ends its first connection with
