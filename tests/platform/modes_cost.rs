@@ -10,8 +10,9 @@ use tests::{ALICE, in_modes, modes::in_mode, sign_in_to};
 
 /// Calls to the APIs that are counted.
 const CALLS: u64 = 1000;
-/// Next to nothing.
-const FEW: u64 = 10;
+/// Next to nothing: a periodic job of the idle system (some 11 commands) may fall into one
+/// of the two windows alone. The answers' own count is exact.
+const FEW: u64 = 30;
 /// Tabs that make them at once.
 const TABS: u64 = 4;
 /// The shortest time over which the idle system is watched.
