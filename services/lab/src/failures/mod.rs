@@ -160,12 +160,10 @@ pub(crate) fn pages(cfg: &mut ServiceConfig, failures: Arc<Failures>) {
 
 /// Asks the services before a page says what is on.
 pub(crate) async fn refreshed<B: MessageBody>(
-    failures: Option<Arc<Failures>>,
+    failures: Arc<Failures>,
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    if let Some(failures) = failures {
-        failures.states().await;
-    }
+    failures.states().await;
     next.call(req).await
 }

@@ -87,7 +87,7 @@ fn routes(cfg: &mut ServiceConfig, page: Data<StartPage>, live: Option<Live>) {
             attacks::saying_what_is_off(diagram.clone(), req, next)
         }))
         .wrap(from_fn(move |req, next| {
-            failures::refreshed(Some(Arc::clone(&failures)), req, next)
+            failures::refreshed(Arc::clone(&failures), req, next)
         }));
     cfg.service(pages);
 }
