@@ -6,7 +6,10 @@ use std::{
     sync::atomic::{AtomicU16, Ordering},
 };
 
-use kit::config::{Addresses, Site};
+use kit::{
+    config::{Addresses, Site},
+    net::is_bad_port,
+};
 
 /// Distance between the ports of two replicas.
 pub(super) const STRIDE: u16 = 100;
@@ -32,7 +35,8 @@ pub fn binary(name: &str) -> PathBuf {
     path
 }
 
-/// An offset at which all ports of a platform with `replicas` are free.
+/// An offset at which all ports of a platform with `replicas` are free, and browsers open
+/// each.
 pub fn free_offset(replicas: u16) -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Other test processes may search at the same time, so each starts elsewhere.
@@ -49,7 +53,7 @@ pub fn free_offset(replicas: u16) -> u16 {
         let mut all = ports
             .flatten()
             .flat_map(|port| (0..=replicas).map(move |n| port + n * STRIDE));
-        if all.all(is_free) {
+        if all.all(|port| !is_bad_port(port) && is_free(port)) {
             return offset;
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 
 use super::{Problems, Site, Sites};
-use crate::net::is_localhost;
+use crate::net::{is_bad_port, is_localhost};
 
 /// The maximum port offset.
 pub(super) const MAX_OFFSET: u16 = 50_000;
@@ -43,11 +43,18 @@ impl AddressArgs {
             return None;
         }
         let scheme = scheme?;
-        Some(match (self.tls, &self.public_scheme) {
+        let addresses = match (self.tls, &self.public_scheme) {
             (false, _) => Addresses::new(scheme, &self.domain, offset),
             (true, None) => Addresses::over_tls(&self.domain, offset),
             (true, Some(_)) => Addresses::over_tls(&self.domain, offset).behind_proxy(),
-        })
+        };
+        if let Some(site) = addresses.site_at_a_bad_port() {
+            let url = addresses.url(site);
+            let what = format_args!("{offset} makes {url}, a port that browsers refuse to open");
+            problems.add("PORT_OFFSET", what);
+            return None;
+        }
+        Some(addresses)
     }
 
     /// Checks the domain and the scheme, which is returned.
@@ -144,6 +151,12 @@ impl Addresses {
             tls: true,
             ..Self::new("https", domain, offset)
         }
+    }
+
+    /// A site whose public port browsers refuse to open.
+    fn site_at_a_bad_port(&self) -> Option<Site> {
+        let is_bad = |site: &&Site| self.has_ports && is_bad_port(self.port(**site));
+        Site::ALL.iter().find(is_bad).copied()
     }
 
     /// The same services behind a proxy: browsers see them at port 443.
@@ -320,11 +333,20 @@ mod tests {
     }
 
     fn read(domain: &str, public_scheme: Option<&str>, tls: bool) -> Option<Addresses> {
+        read_at("1000", domain, public_scheme, tls)
+    }
+
+    fn read_at(
+        port_offset: &str,
+        domain: &str,
+        public_scheme: Option<&str>,
+        tls: bool,
+    ) -> Option<Addresses> {
         let args = AddressArgs {
             domain: domain.to_owned(),
             public_scheme: public_scheme.map(ToOwned::to_owned),
             tls,
-            port_offset: "1000".to_owned(),
+            port_offset: port_offset.to_owned(),
         };
         let mut problems = Problems::new();
         let addresses = args.read(&mut problems);
@@ -339,6 +361,16 @@ mod tests {
         assert!(read("example.com", Some("https"), false).is_some());
         assert!(read("team.localhost", None, false).is_some());
         assert_eq!(read("notlocalhost", Some("http"), false), None);
+    }
+
+    #[test]
+    fn an_offset_to_a_port_that_browsers_refuse_is_an_error() {
+        let lab = Addresses::default().port(Site::Lab);
+        let offset = (10_080 - lab).to_string();
+        assert_eq!(read_at(&offset, "localhost", None, false), None);
+        assert_eq!(read_at(&offset, "localhost", None, true), None);
+        let proxied = read_at(&offset, "example.com", Some("https"), true);
+        assert_eq!(proxied.unwrap().url(Site::Lab), "https://lab.example.com");
     }
 
     #[test]

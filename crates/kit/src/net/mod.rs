@@ -2,6 +2,7 @@
 //! carries the trace context (`telemetry::propagation`).
 
 mod address_overrides;
+mod bad_port;
 mod bucket;
 mod identity;
 mod resolve;
@@ -15,6 +16,7 @@ use std::{
 };
 
 pub use address_overrides::AddressOverrides;
+pub use bad_port::is_bad_port;
 pub use bucket::{AddrBucket, network};
 pub use identity::ClientIdentity;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};

@@ -6,7 +6,7 @@ use std::{convert::Infallible, io, net::Ipv4Addr, sync::Arc};
 use http::{HeaderValue, Method, StatusCode, header};
 use hyper::{Request, Response, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use kit::net::CONNECT_TIMEOUT;
+use kit::net::{CONNECT_TIMEOUT, is_bad_port};
 use oauth_types::{UniqueParams, params::Limits, secret::same_secret};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -49,11 +49,18 @@ pub(crate) struct Callback {
 }
 
 impl Callback {
-    /// Opens a free port.
+    /// Opens a free port that browsers open too.
     pub(crate) async fn open() -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let port = listener.local_addr()?.port();
-        Ok(Self { listener, port })
+        let mut refused = Vec::new();
+        loop {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+            let port = listener.local_addr()?.port();
+            if !is_bad_port(port) {
+                return Ok(Self { listener, port });
+            }
+            // Held until another port is found, so that the system gives each port once.
+            refused.push(listener);
+        }
     }
 
     /// The redirect URI.
