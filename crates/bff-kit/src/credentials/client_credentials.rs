@@ -7,7 +7,7 @@ use oauth_types::names::grant;
 use parking_lot::Mutex;
 use tracing::{Instrument as _, field::Empty};
 
-use super::OwnClient;
+use super::clients::OwnClient;
 use crate::{
     audiences::Audience,
     bearer::Bearer,

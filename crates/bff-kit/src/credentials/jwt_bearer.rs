@@ -6,7 +6,7 @@ use kit::telemetry::names::span;
 use oauth_types::names::grant;
 use tracing::{Instrument as _, field::Empty};
 
-use super::{Machine, OwnClient};
+use super::clients::{Machine, OwnClient};
 use crate::{
     audiences::Audience,
     provider::{Grant, ProviderError},

@@ -7,7 +7,7 @@
 
 mod api_key;
 mod client_credentials;
-mod credential;
+mod clients;
 mod identity_header;
 mod jwt_bearer;
 mod method;
@@ -18,21 +18,43 @@ mod user_token;
 
 use std::{sync::Arc, time::Duration};
 
-use kit::clock::Clock;
-use oauth_types::claims::AccessToken;
-
-use self::client_credentials::SharedToken;
-pub(crate) use self::{
-    api_key::ApiKey, credential::Credential, identity_header::alternative_names, method::Origin,
-    user_token::UserToken,
+use http::{HeaderMap, HeaderValue, header};
+use kit::{
+    clock::Clock,
+    telemetry::items::{Items, Place},
 };
-pub use self::{identity_header::spiffe_id, method::CredentialMethod, mtls::mtls_client_id};
+use oauth_types::claims::AccessToken;
+use tracing::Span;
+
+use self::clients::{Client, Machine, OwnClient};
+pub(crate) use self::{
+    api_key::ApiKey, identity_header::alternative_names, method::Origin, user_token::UserToken,
+};
+pub use self::{
+    clients::machine_client_id, identity_header::spiffe_id, method::CredentialMethod,
+    mtls::mtls_client_id,
+};
 use crate::{
     audiences::{Audience, PerApi},
     bearer::Bearer,
     client_auth::{ClientAuth, ClientKey, MtlsPeers},
-    provider::{AsClient, AudienceBy, Grant, Provider, ProviderError},
+    provider::{AudienceBy, Grant, Provider, ProviderError},
 };
+
+/// The credential of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Credential {
+    /// How the app got it.
+    pub(crate) method: CredentialMethod,
+    content: Content,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Content {
+    Token(Bearer),
+    Key(ApiKey),
+    Statement(HeaderValue),
+}
 
 /// What a login has chosen for its session; `None`: what the app is set to.
 pub(crate) type Chosen = PerApi<Option<CredentialMethod>>;
@@ -63,62 +85,71 @@ pub(crate) struct Credentials {
     api_key: Option<ApiKey>,
 }
 
-/// A client of the app's own at the provider, which acts for the app and not for a user
-/// who signed in.
-struct OwnClient {
-    provider: Arc<Provider>,
-    client_id: String,
-    auth: ClientAuth,
-    audience_by: AudienceBy,
-    clock: Arc<dyn Clock>,
-    /// A token that ends this soon is replaced.
-    margin: Duration,
-    shared: PerApi<SharedToken>,
-}
-
-/// The app's machine identity: it signs assertions with its key.
-struct Machine {
-    own: OwnClient,
-    key: ClientKey,
-}
-
-/// A client that asks the token endpoint.
-struct Client<'a> {
-    provider: &'a Provider,
-    identity: AsClient<'a>,
-    audience_by: AudienceBy,
-}
-
-/// The id of the machine identity of the app `client_id`.
-pub fn machine_client_id(client_id: &str) -> String {
-    format!("{client_id}-machine")
-}
-
-impl Client<'_> {
-    /// An access token for `audience` by `grant`; `params` makes its own parameters anew
-    /// for each request.
-    async fn request(
-        self,
-        grant: &'static str,
-        audience: &Audience,
-        params: impl Fn() -> Result<Vec<(&'static str, String)>, ProviderError>,
-    ) -> Result<Grant, ProviderError> {
-        let by = self.audience_by.params(audience.uri);
-        let all = || -> Result<Vec<_>, ProviderError> { Ok([by.clone(), params()?].concat()) };
-        self.provider.request_token(self.identity, grant, all).await
-    }
-}
-
-impl OwnClient {
-    fn at_provider(&self) -> Client<'_> {
-        Client {
-            provider: &self.provider,
-            identity: AsClient {
-                id: &self.client_id,
-                auth: &self.auth,
-            },
-            audience_by: self.audience_by,
+impl Credential {
+    /// An access token (RFC 6750 §2.1).
+    pub(crate) const fn of_token(method: CredentialMethod, token: Bearer) -> Self {
+        Self {
+            method,
+            content: Content::Token(token),
         }
+    }
+
+    /// An API key.
+    const fn of_key(key: ApiKey) -> Self {
+        Self {
+            method: CredentialMethod::ApiKey,
+            content: Content::Key(key),
+        }
+    }
+
+    /// The app's word that the user is the one of this header.
+    const fn of_statement(value: HeaderValue) -> Self {
+        Self {
+            method: CredentialMethod::IdentityHeader,
+            content: Content::Statement(value),
+        }
+    }
+
+    /// The access token, where it is one: after a refusal there may be another one.
+    pub(crate) const fn token(&self) -> Option<&Bearer> {
+        match &self.content {
+            Content::Token(token) => Some(token),
+            Content::Key(_) | Content::Statement(_) => None,
+        }
+    }
+
+    /// The value of `authorization`; empty where it is no token.
+    pub(crate) fn authorization(&self) -> &str {
+        let header = self.token().map(Bearer::header);
+        header
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    /// Records it on the current span, for a call of a journey.
+    pub(crate) fn tell(&self) {
+        let Some(mut items) = Items::of_current() else {
+            return;
+        };
+        let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+        let own = Place::Header;
+        match &self.content {
+            Content::Token(token) => items.authorization(&text(token.header())),
+            Content::Key(key) => items.value(own, api_key::HEADER.as_str(), &text(key.header())),
+            Content::Statement(value) => {
+                items.value(own, identity_header::HEADER.as_str(), &text(value));
+            }
+        }
+        items.record_request(&Span::current());
+    }
+
+    /// Puts it on a call over HTTP.
+    pub(crate) fn put_on(&self, headers: &mut HeaderMap) {
+        match &self.content {
+            Content::Token(token) => headers.insert(header::AUTHORIZATION, token.header().clone()),
+            Content::Key(key) => headers.insert(api_key::HEADER, key.header().clone()),
+            Content::Statement(value) => headers.insert(identity_header::HEADER, value.clone()),
+        };
     }
 }
 

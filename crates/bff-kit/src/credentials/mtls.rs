@@ -3,7 +3,7 @@
 //! token is bound to the certificate, and the calls go to API-1's mTLS port. Whoever steals
 //! the token has no key for the handshake. Sessions share it as with `client_credentials`.
 
-use super::{Credentials, OwnClient};
+use super::{Credentials, clients::OwnClient};
 use crate::provider::ProviderError;
 
 /// The id of the client with a certificate of the app `client_id`.

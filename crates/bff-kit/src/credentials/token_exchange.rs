@@ -7,7 +7,7 @@ use kit::telemetry::names::span;
 use oauth_types::names::{grant, token_type};
 use tracing::{Instrument as _, field::Empty};
 
-use super::Client;
+use super::clients::Client;
 use crate::{
     audiences::Audience,
     bearer::Bearer,

@@ -8,7 +8,7 @@ mod connections;
 mod connector;
 mod error;
 mod invalidations;
-mod operations;
+mod opening;
 mod scripts;
 mod sentinels;
 mod server;
@@ -18,53 +18,28 @@ mod topology;
 
 use std::{sync::Arc, time::Duration};
 
-use kit::{
-    config::{Problems, RedisSettings},
-    net::Trust,
-};
-use redis::{FromRedisValue, RedisConnectionInfo};
-use secrecy::ExposeSecret as _;
-use tokio::runtime::Handle;
+use async_trait::async_trait;
+use bytes::Bytes;
+use kit::clock::Timestamp;
+use redis::FromRedisValue;
 
+pub use self::opening::Options;
 use self::{
-    address::{Address, Kind},
     call::Call,
     cluster::{Cluster, Routed},
-    connections::{Connections, Layout},
-    connector::Connector,
+    connections::Connections,
     invalidations::Invalidations,
     scripts::Scripts,
     sentinels::Sentinels,
-    server::{Role, Server},
+    server::Server,
 };
-use crate::StoreError;
+use crate::{
+    Allowance, Budgets, Counters, Entry, Leases, OrderedSets, OverflowPolicy, Store, StoreError,
+    Values, Watch, Watcher, ordered, ttl::millis,
+};
 
 /// The prefix of every key, so that a Redis can be shared.
 const PREFIX: &str = "sso-lab:";
-
-/// How a [`RedisStore`] reaches Redis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// How long an operation waits for a connection where it finds none.
-    pub connect: Duration,
-    /// How long a command waits for its reply.
-    pub response: Duration,
-    /// How many connections the runtimes of several threads share. A runtime of one
-    /// thread has a connection of its own.
-    pub shared_connections: usize,
-}
-
-impl Default for Options {
-    /// 2 s to connect, 1 s for a reply, a shared connection for each core.
-    fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            connect: Duration::from_secs(2),
-            response: Duration::from_secs(1),
-            shared_connections: cores,
-        }
-    }
-}
 
 /// A store that all replicas share.
 ///
@@ -87,48 +62,6 @@ enum Servers {
 }
 
 impl RedisStore {
-    /// The Redis at `url`, without further settings: see [`RedisStore::open`].
-    pub fn new(url: &str, options: Options) -> Result<Self, Problems> {
-        Self::open(&RedisSettings::at(url), options)
-    }
-
-    /// The Redis of `settings`: a server, the master that sentinels name, or a
-    /// cluster. It connects at the first operation: a runtime of one thread by
-    /// itself, all others on the runtime that this is called in. An error does not
-    /// contain the URL.
-    pub fn open(settings: &RedisSettings, options: Options) -> Result<Self, Problems> {
-        let mut problems = Problems::new();
-        let trust = settings
-            .ca
-            .as_deref()
-            .map_or(Ok(Trust::default()), Trust::in_pem);
-        let trust = trust.map_err(|what| problems.add("REDIS_CA_FILE", what));
-        let address = address::parse(settings.url.expose_secret());
-        let address = address.map_err(|what| problems.add("REDIS_URL", what));
-        let (Ok(trust), Ok(address)) = (trust, address) else {
-            return Err(problems);
-        };
-        let layout = Layout {
-            shared: options.shared_connections,
-            home: Handle::try_current().ok(),
-            connect: options.connect,
-        };
-        let connector = Connector::new(
-            address.tls.then_some(&trust),
-            address.settings.clone(),
-            options.connect,
-            options.response,
-        );
-        let connector = connector.map_err(|what| Problems::one("REDIS_URL", what))?;
-        let servers = servers(address, settings, &connector, &layout)?;
-        let servers = Arc::new(servers);
-        Ok(Self {
-            invalidations: Invalidations::new(Arc::clone(&servers), &connector, layout.home),
-            servers,
-            scripts: Scripts::new(),
-        })
-    }
-
     async fn run<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, StoreError> {
         match &*self.servers {
             Servers::One(connections) => connections.run(&call, |server| server).await,
@@ -152,31 +85,177 @@ impl RedisStore {
     }
 }
 
-fn servers(
-    address: Address,
-    settings: &RedisSettings,
-    connector: &Connector,
-    layout: &Layout,
-) -> Result<Servers, Problems> {
-    Ok(match address.kind {
-        Kind::Single(node) => {
-            let server = Server::new(connector, &node, Role::Any, layout.size());
-            let server = server.map_err(|error| Problems::one("REDIS_URL", error))?;
-            Servers::One(Connections::new(server, layout.clone()))
-        }
-        Kind::Sentinel { sentinels, master } => {
-            let mut own = RedisConnectionInfo::default().set_skip_set_lib_name();
-            if let Some(password) = &settings.sentinel_password {
-                own = own.set_password(password.expose_secret());
-            }
-            let servers = (connector.clone(), layout.size());
-            let sentinels =
-                Sentinels::new(connector.with_settings(own), sentinels, master, servers);
-            Servers::Sentinels(Connections::new(sentinels, layout.clone()))
-        }
-        Kind::Cluster(seeds) => {
-            let cluster = Cluster::new(connector.clone(), seeds);
-            Servers::Cluster(Connections::new(cluster, layout.clone()))
-        }
-    })
+#[async_trait]
+impl Store for RedisStore {
+    fn kind(&self) -> &'static str {
+        "redis"
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.probe().await
+    }
+
+    fn watch(&self, prefix: &str, watcher: Arc<dyn Watcher>) -> Option<Watch> {
+        Some(self.invalidations.watch(prefix, watcher))
+    }
+}
+
+#[async_trait]
+impl Values for RedisStore {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        self.run(Call::read("GET", key)).await
+    }
+
+    async fn put(&self, key: &str, value: Bytes, ttl: Duration) -> Result<(), StoreError> {
+        let set = Call::change("SET", key).arg(&value[..]);
+        self.run(set.arg("PX").arg(millis(ttl))).await
+    }
+
+    async fn put_new(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, StoreError> {
+        let set = Call::change("SET", key).arg(&value[..]);
+        let set = set.arg("PX").arg(millis(ttl)).arg("NX");
+        let answer: Option<String> = self.run(set).await?;
+        Ok(answer.is_some())
+    }
+
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: &[u8],
+        new: Bytes,
+        ttl: Duration,
+    ) -> Result<bool, StoreError> {
+        let swap = Call::script(&self.scripts.compare_and_swap, key).arg(expected);
+        self.run(swap.arg(&new[..]).arg(millis(ttl))).await
+    }
+
+    async fn take(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        self.run(Call::change("GETDEL", key)).await
+    }
+
+    async fn remove(&self, key: &str) -> Result<bool, StoreError> {
+        self.run(Call::change("DEL", key)).await
+    }
+}
+
+#[async_trait]
+impl Counters for RedisStore {
+    async fn increment(&self, key: &str, ttl: Duration) -> Result<u64, StoreError> {
+        let increment = Call::script(&self.scripts.increment, key);
+        self.run(increment.arg(millis(ttl))).await
+    }
+
+    async fn decrement(&self, key: &str) -> Result<(), StoreError> {
+        let decrement = Call::script(&self.scripts.decrement, key);
+        self.run::<bool>(decrement).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl Leases for RedisStore {
+    async fn lease(&self, key: &str, holder: &str, ttl: Duration) -> Result<bool, StoreError> {
+        let lease = Call::script(&self.scripts.lease, key);
+        self.run(lease.arg(holder).arg(millis(ttl))).await
+    }
+
+    async fn release(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
+        let release = Call::script(&self.scripts.release, key);
+        self.run(release.arg(holder)).await
+    }
+}
+
+#[async_trait]
+impl OrderedSets for RedisStore {
+    async fn add_scored(
+        &self,
+        key: &str,
+        member: &str,
+        at: Timestamp,
+        ttl: Duration,
+    ) -> Result<u64, StoreError> {
+        ordered::check(member)?;
+        let add = Call::script(&self.scripts.add_scored, key);
+        self.run(add.arg(at.millis()).arg(member).arg(millis(ttl)))
+            .await
+    }
+
+    async fn remove_scored(&self, key: &str, member: &str) -> Result<bool, StoreError> {
+        self.run(Call::change("ZREM", key).arg(member)).await
+    }
+
+    async fn score(&self, key: &str, member: &str) -> Result<Option<Timestamp>, StoreError> {
+        let score: Option<f64> = self.run(Call::read("ZSCORE", key).arg(member)).await?;
+        Ok(score.map(timestamp))
+    }
+
+    async fn range(
+        &self,
+        key: &str,
+        from: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let range = Call::read("ZRANGEBYSCORE", key).arg(from.millis());
+        let range = range.arg("+inf").arg("WITHSCORES");
+        let range = range.arg("LIMIT").arg(0).arg(at_most(limit));
+        let members: Vec<(String, f64)> = self.run(range).await?;
+        Ok(members
+            .into_iter()
+            .map(|(member, score)| (member, timestamp(score)))
+            .collect())
+    }
+
+    async fn count_range(&self, key: &str, from: Timestamp) -> Result<u64, StoreError> {
+        let count = Call::read("ZCOUNT", key);
+        self.run(count.arg(from.millis()).arg("+inf")).await
+    }
+
+    async fn claim(
+        &self,
+        key: &str,
+        due: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        let claim = Call::script(&self.scripts.claim, key).arg(due.millis());
+        self.run(claim.arg(until.millis()).arg(at_most(limit)))
+            .await
+    }
+}
+
+#[async_trait]
+impl Budgets for RedisStore {
+    async fn admit(
+        &self,
+        key: &str,
+        entry: &Entry,
+        (now, ends): (Timestamp, Timestamp),
+        allowance: &Allowance,
+    ) -> Result<Option<Vec<Entry>>, StoreError> {
+        let refuses = allowance.overflow == OverflowPolicy::Refuse;
+        let admit = Call::script(&self.scripts.admit, key)
+            .arg(now.millis())
+            .arg(entry.member()?)
+            .arg(ends.millis())
+            .arg(millis(now.until(ends)))
+            .arg(allowance.per_owner)
+            .arg(allowance.total)
+            .arg(u8::from(refuses));
+        let evicted: Option<Vec<String>> = self.run(admit).await?;
+        Ok(evicted.map(|members| members.iter().filter_map(|m| m.parse().ok()).collect()))
+    }
+}
+
+/// A limit as Redis takes it.
+fn at_most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// A score is a double, which holds whole milliseconds exactly until far beyond the
+/// year 200,000.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "scores are whole milliseconds; beyond the range it saturates"
+)]
+fn timestamp(score: f64) -> Timestamp {
+    Timestamp::from_millis(score as i64)
 }

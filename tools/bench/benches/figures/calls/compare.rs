@@ -8,13 +8,10 @@ use std::path::Path;
 use testkit::HeadlessBrowser;
 
 use super::{
-    environment::{Environment, Tested, cookies},
+    environment::{Environment, Tested, sent_after_sign_in},
     wrk::Load,
 };
-use crate::{
-    cpu::Meter,
-    programs::{own_builds, sign_in},
-};
+use crate::{cpu::Meter, programs::own_builds};
 
 /// Rounds that are measured, for each mode, where no number is given.
 pub const ROUNDS: usize = 12;
@@ -58,13 +55,7 @@ async fn ratio(
     let first = environment.app_in(first, mode).await;
     let second = environment.replica_in(second, mode).await;
     let mut browser = HeadlessBrowser::new();
-    sign_in(&mut browser, &environment.app_url()).await;
-    // The second call brings the cookies that the first one set.
-    for _ in 0..2 {
-        let call = format!("{}/api1/data", environment.app_url());
-        browser.goto(&call).await;
-    }
-    let sent = cookies(&browser);
+    let sent = sent_after_sign_in(&mut browser, &environment.app_url()).await;
     let mut sums = (0.0, 0.0);
     for pair in 0..PAIRS.0 + PAIRS.1 {
         let of_first = micros(environment, &first, &sent, load);

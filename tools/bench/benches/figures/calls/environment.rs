@@ -9,7 +9,7 @@ use testkit::{Child, HeadlessBrowser, Otlp, free_offset};
 
 use super::nginx;
 use crate::programs::{
-    ONE_USER, binary, flags, free_port, own, own_builds, redis, until_open, until_ready,
+    ONE_USER, binary, flags, free_port, own, own_builds, redis, sign_in, until_open, until_ready,
 };
 
 /// How far the ports of a second replica are from those of the first.
@@ -96,16 +96,36 @@ impl Environment {
         self.app_at(folder, mode, LISTEN_OFFSET).await
     }
 
+    /// The build in `folder`, whose instructions valgrind counts into files in `profiles`.
+    pub async fn counted_app(&self, folder: &Path, mode: &str, profiles: &Path) -> Tested {
+        let program = folder.join("app1-bff").display().to_string();
+        let out = profiles.join("%p").display().to_string();
+        let out = format!("--callgrind-out-file={out}");
+        let before = ["--tool=callgrind".to_owned(), out, program];
+        self.spawn_app(Path::new("valgrind"), &before, mode, 0).await
+    }
+
     async fn app_at(&self, folder: &Path, mode: &str, listen_offset: u16) -> Tested {
+        let program = folder.join("app1-bff");
+        self.spawn_app(&program, &[], mode, listen_offset).await
+    }
+
+    /// Starts `program` with the arguments `before` and the app's own.
+    async fn spawn_app(
+        &self,
+        program: &Path,
+        before: &[String],
+        mode: &str,
+        listen_offset: u16,
+    ) -> Tested {
         let mut environment = self.environment();
         environment.push(own("BFF_SESSION_MODE", mode));
         environment.extend(ONE_USER.map(|name| own(name, "1000")));
         environment.push(own("REDIS_URL", &self.redis_url));
         environment.push(own("LISTEN_OFFSET", &listen_offset.to_string()));
-        let flags = flags(self.folder.path(), self.offset);
+        let flags = [before, &flags(self.folder.path(), self.offset)].concat();
         let log = self.folder.path().join(format!("app-{listen_offset}.log"));
-        let program = folder.join("app1-bff");
-        let process = Child::spawn(&program, &flags, &environment, log);
+        let process = Child::spawn(program, &flags, &environment, log);
         let port = self.addresses.port(Site::App1) + listen_offset;
         until_ready(&format!("http://127.0.0.1:{port}")).await;
         Tested {
@@ -154,6 +174,16 @@ impl Environment {
             own("OTEL_TRACES_SAMPLER_ARG", "0.01"),
         ]
     }
+}
+
+/// Signs in at the app and returns the cookies of the calls that follow.
+pub async fn sent_after_sign_in(browser: &mut HeadlessBrowser, app: &str) -> String {
+    sign_in(browser, app).await;
+    // The second call brings the cookies that the first one set.
+    for _ in 0..2 {
+        browser.goto(&format!("{app}/api1/data")).await;
+    }
+    cookies(browser)
 }
 
 /// The cookies that the browser sends with a call to API-1.

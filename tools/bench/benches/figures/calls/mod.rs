@@ -4,6 +4,7 @@
 
 mod compare;
 mod environment;
+mod instructions;
 mod nginx;
 mod renewals;
 mod rounds;
@@ -41,6 +42,9 @@ pub struct Args {
     /// requests per CPU-second that this build answers for one of that build
     #[arg(long, value_name = "FOLDER")]
     compare: Option<PathBuf>,
+    /// With `--compare`, counts the instructions of a call instead, by valgrind
+    #[arg(long, requires = "compare")]
+    instructions: bool,
     /// Rounds of `--compare`: both builds start anew for each
     #[arg(long, default_value_t = compare::ROUNDS)]
     restarts: usize,
@@ -54,6 +58,10 @@ pub async fn run(args: Args) {
     };
     let environment = Environment::start("15m").await;
     if let Some(other) = &args.compare {
+        if args.instructions {
+            instructions::run(&environment, other, &args.modes).await;
+            return;
+        }
         let burst = Load { seconds: 1, ..load };
         compare::run(&environment, other, &args.modes, burst, args.restarts).await;
         return;
