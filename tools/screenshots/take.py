@@ -6,8 +6,11 @@ import argparse
 import pathlib
 import sys
 import time
+import urllib.request
 
+import states
 from browser import Browser
+from states import SETTLED
 
 SIZES = [(1280, 720), (1920, 1080), (390, 844)]
 SCHEMES = ["light", "dark"]
@@ -16,8 +19,6 @@ HOSTS = {"lab": 8080, "idp": 8081, "app1": 8082, "app2": 8083, "api1": 8084, "ap
 BEFORE = ["lab/", "idp/", "idp/account", "app1/", "app2/", "spa/", "evil/", "api1/", "api2/", "lab/journey", "idp/device", "app1/nothing"]
 # In a journey, with a session at app1.
 AFTER = ["lab/", "lab/journey", "lab/scenarios", "lab/attacks", "lab/failures", "lab/journey/inspector", "app1/", "app1/docs", "idp/account", "idp/device", "lab/nothing"]
-# Time for a page's scripts to show what they have, in seconds.
-SETTLED = 0.7
 
 
 class Pages:
@@ -32,18 +33,34 @@ class Pages:
         return f"http://{host}.localhost:{HOSTS[host] + self.offset}/{path}"
 
     def take(self, name, page):
+        """The page at an address, loaded anew for each picture."""
+        part = page.strip("/").replace("/", "-")
+        self._each(f"{name}-{part}", lambda: self.browser.open(self.url(page)))
+
+    def take_state(self, name):
+        """The page that is open, as it is: a reload would show another state."""
+        self._each(f"state-{name}", lambda: None)
+
+    def _each(self, name, before):
         for width, height in SIZES:
             for scheme in SCHEMES:
                 self.browser.look(width, height, scheme)
-                self.browser.open(self.url(page))
+                before()
                 time.sleep(SETTLED)
-                file = f"{name}-{page.strip('/').replace('/', '-') or 'home'}-{width}-{scheme}.png"
+                file = f"{name}-{width}-{scheme}.png"
                 self.browser.picture(self.folder / file)
                 if (more := self.browser.overflow()) > 0:
                     self.faults.append(f"{file}: {more} px wider than the window")
-        # The status of a page that is not there is no fault of the page.
-        lines = [line for line in self.browser.complaints() if "status of 404" not in line]
-        self.faults += [f"{page}: {line}" for line in lines]
+        # The status of a page that is meant to be an error is no fault of the page.
+        statuses = ("status of 400", "status of 404")
+        lines = self.browser.complaints()
+        self.faults += [f"{name}: {line}" for line in lines if not any(one in line for one in statuses)]
+
+    def loopback(self, host, path):
+        """A request to a service, for a system that does not resolve its name."""
+        port = HOSTS[host] + self.offset
+        name = f"{host}.localhost:{port}"
+        return urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"host": name})
 
     def links(self, page, part):
         """The pages below `part` to which `page` links."""
@@ -62,6 +79,13 @@ class Pages:
         self.browser.fill("password", "wonderland")
         self.browser.press("Sign in")
         self.browser.until("no greeting", "return document.querySelector('h1')?.textContent.includes('Alice')")
+
+
+def all_pages(pages):
+    """The pages of somebody who is signed in, in a journey."""
+    more = pages.links("lab/scenarios", "/scenarios/") + pages.links("lab/attacks", "/attacks/")
+    for page in AFTER + more:
+        pages.take("after", page)
 
 
 def readme_picture(pages, file):
@@ -86,6 +110,7 @@ def main():
     parser.add_argument("--offset", type=int, required=True)
     parser.add_argument("--folder", type=pathlib.Path)
     parser.add_argument("--readme", type=pathlib.Path)
+    parser.add_argument("--states", action="store_true")
     wanted = parser.parse_args()
     faults = []
     if wanted.readme:
@@ -98,14 +123,14 @@ def main():
         browser = Browser()
         try:
             pages = Pages(browser, wanted.folder, wanted.offset)
-            for page in BEFORE:
+            for page in [] if wanted.states else BEFORE:
                 pages.take("before", page)
+            states.sign_in(pages)
             pages.sign_in()
-            for page in AFTER:
-                pages.take("after", page)
-            more = pages.links("lab/scenarios", "/scenarios/") + pages.links("lab/attacks", "/attacks/")
-            for page in more:
-                pages.take("after", page)
+            if not wanted.states:
+                all_pages(pages)
+            for take in states.STATES:
+                take(pages)
             faults = pages.faults
         finally:
             browser.close()

@@ -90,7 +90,7 @@ const SWITCHES: [(&str, &str, &[Site], &str); 6] = [
         "Rotated key",
         ROTATED_KEY,
         &[Site::Idp],
-        "The provider signs with a new key at once and withdraws the old one, as sso-lab keys rotate --now does. Look at the kid of the next token, and how apps and APIs fetch /jwks again. It has no end.",
+        "The provider signs with a new key at once and withdraws the old one, as an immediate rotation by sso-lab keys rotate does. Look at the kid of the next token, and how apps and APIs fetch /jwks again. It has no end.",
     ),
     (
         "Clock skew",
