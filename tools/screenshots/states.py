@@ -99,8 +99,9 @@ def explain(pages):
         off?.click();
         return Boolean(off);""")
     browser.until("not on", "return document.querySelector('#explain-mode[aria-pressed=true]') !== null")
-    browser.open(pages.url("app1/login?return_to=/"))
-    for step in ["authorize", "next"]:
+    # app2: at app1 this browser is signed in, and would see one step alone.
+    browser.open(pages.url("app2/login?return_to=/"))
+    for step in ["push", "authorize", "received", "code", "signed-in"]:
         browser.until("no explanation", "return document.querySelector('#continue') !== null")
         pages.take_state(f"explain-{step}")
         browser.run("document.querySelector('#continue').click()")
