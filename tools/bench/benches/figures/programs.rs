@@ -9,8 +9,8 @@ use std::{
 
 use testkit::{Child, HeadlessBrowser};
 
-/// How long a process gets to be ready.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a process gets to be ready, also under valgrind on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Settings that limit what one user may have: all that is measured is alice's.
 pub const ONE_USER: [&str; 4] = [
