@@ -159,6 +159,16 @@ impl Resolve for BrowserResolver {
     }
 }
 
+/// Resolves every name to this address.
+pub(crate) struct FixedResolver(pub(crate) IpAddr);
+
+impl Resolve for FixedResolver {
+    fn resolve(&self, _: Name) -> Resolving {
+        let address = SocketAddr::new(self.0, 0);
+        Box::pin(async move { Ok(Box::new(std::iter::once(address)) as Addrs) })
+    }
+}
+
 /// Resolves names as [`resolve`] does.
 pub struct LocalhostResolver;
 

@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    net::IpAddr,
     sync::{Arc, LazyLock},
     time::Duration,
 };
@@ -21,8 +22,8 @@ use tokio_util::either::Either;
 use tonic::transport::{Channel, Endpoint, Uri};
 
 use super::{
-    BrowserResolver, CALL_TIMEOUT, CONNECT_TIMEOUT, ClientIdentity, IDLE, LocalhostResolver,
-    connect,
+    BrowserResolver, CALL_TIMEOUT, CONNECT_TIMEOUT, ClientIdentity, FixedResolver, IDLE,
+    LocalhostResolver, connect,
 };
 use crate::pem;
 
@@ -110,6 +111,12 @@ impl Trust {
     /// certificate authority it reaches peers only by plain http.
     pub fn http_client(&self) -> reqwest::Client {
         self.client(&Arc::new(LocalhostResolver))
+    }
+
+    /// The HTTP client that connects to `address`, whatever the name in the URL is: it
+    /// reaches one replica of several behind a name, also behind the certificate of the name.
+    pub fn http_client_at(&self, address: IpAddr) -> reqwest::Client {
+        self.client(&Arc::new(FixedResolver(address)))
     }
 
     /// The HTTP client of a program that takes a browser's part: like browsers, it looks

@@ -20,7 +20,7 @@ use crate::{
     admission::{Admission, Limits},
     certified_key::certified_key,
     clock::{Clock as _, SystemClock, Timestamp},
-    net::client_config,
+    net::{Trust, client_config, why},
     random::OsRandom,
     state_dir::StateDir,
 };

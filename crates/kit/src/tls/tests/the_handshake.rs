@@ -17,7 +17,7 @@ impl Served {
 
     async fn limited(protocol: Protocol, clients: ClientCertificates, limits: Limits) -> Self {
         let ca = authority();
-        let names = names(&["localhost"]);
+        let names = names(&["localhost", "idp.test"]);
         let identity = Identity::issued(&ca, &names, SystemClock.now()).unwrap();
         Self {
             ca,
@@ -236,4 +236,30 @@ async fn a_handshake_has_the_time_of_a_requests_head() {
         assert_eq!(ended.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
     }
     sweep.abort();
+}
+
+#[tokio::test]
+async fn one_replica_behind_a_name_is_reached_by_the_certificate_of_the_name() {
+    const OK: &[u8] = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
+    let served = Served::new(Protocol::Http, ClientCertificates::Ignored).await;
+    let address = served.listener.local_addr().unwrap();
+    let trust = Trust::default().with_root(served.ca.certificate());
+    let client = trust.http_client_at(address.ip());
+    let ask = async |name: &str| {
+        let url = format!("https://{name}:{}/", address.port());
+        let answered = async {
+            let (io, peer) = served.listener.accept().await.unwrap();
+            let connection = served.admission.connect(peer.ip(), false).unwrap();
+            let mut stream = served.acceptor.accept(io, &connection).await?;
+            let _ = stream.read(&mut [0; 4096]).await?;
+            stream.write_all(OK).await?;
+            stream.shutdown().await
+        };
+        let (answer, _) = tokio::join!(client.get(&url).send(), answered);
+        answer.map(|answer| answer.status().as_u16())
+    };
+    // Nobody can resolve this name.
+    assert_eq!(ask("idp.test").await.unwrap(), 204);
+    let error = ask("other.test").await.unwrap_err();
+    assert!(why(&error).contains("not trusted"), "{}", why(&error));
 }
