@@ -104,16 +104,8 @@ impl Controlled {
         format!("{}{PAGE}", self.keys.lab_url())
     }
 
-    /// Only who has the key of the lab's secret goes on.
     fn check(&self, req: &HttpRequest) -> Result<(), Problem> {
-        let sent = req.headers().get(header::AUTHORIZATION);
-        let sent = sent.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        if sent.is_some_and(|key| self.keys.is_control_key(key)) {
-            return Ok(());
-        }
-        let problem = Problem::new(StatusCode::UNAUTHORIZED, "Not the lab")
-            .detail("This needs the key that `sso-lab keys lab` prints, as a bearer token.");
-        Err(problem.www_authenticate("Bearer".to_owned()))
+        check_key(req, &self.keys)
     }
 
     fn state(&self) -> HttpResponse {
@@ -132,6 +124,18 @@ impl Controlled {
             actions: if signs { &[ROTATED_KEY] } else { &[] },
         })
     }
+}
+
+/// Only who has the control key of the lab's secret goes on.
+pub fn check_key(req: &HttpRequest, keys: &JourneyKeys) -> Result<(), Problem> {
+    let sent = req.headers().get(header::AUTHORIZATION);
+    let sent = sent.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    if sent.is_some_and(|key| keys.is_control_key(key)) {
+        return Ok(());
+    }
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, "Not the lab")
+        .detail("This needs the key that `sso-lab keys lab` prints, as a bearer token.");
+    Err(problem.www_authenticate("Bearer".to_owned()))
 }
 
 /// What the control endpoint answers.

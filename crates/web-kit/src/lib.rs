@@ -14,7 +14,7 @@ pub mod explain;
 pub mod failures;
 pub mod head;
 pub mod journey;
-mod lab_control;
+pub mod lab_control;
 mod observe;
 mod path;
 pub mod problem;

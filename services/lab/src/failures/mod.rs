@@ -3,6 +3,8 @@
 
 mod controls;
 mod page;
+mod replicas;
+mod rest;
 
 use std::{
     sync::Arc,
@@ -20,17 +22,20 @@ use futures_util::future::join_all;
 use kit::{
     config::Site,
     journey::JourneyKeys,
-    lab_control::{CONTROL, InForce},
+    lab_control::{CONTROL, Fault, ROTATED_KEY},
 };
 use parking_lot::Mutex;
-use reqwest::{Client, Method};
+use reqwest::Method;
 use serde_json::Value;
 use web_kit::ui::Notice;
 
 pub use self::controls::Controls;
+use self::replicas::{Clients, Held};
 pub(crate) use self::{
-    controls::{Answers, Service},
+    controls::Service,
     page::file,
+    replicas::{Answers, Asked},
+    rest::calls,
 };
 use crate::Config;
 
@@ -43,7 +48,7 @@ const FRESH: Duration = Duration::from_secs(1);
 pub(crate) struct Failures {
     keys: Arc<JourneyKeys>,
     controls: Controls,
-    http: Client,
+    clients: Clients,
     known: Mutex<Known>,
     /// One question at a time.
     asking: tokio::sync::Mutex<()>,
@@ -60,18 +65,22 @@ struct Known {
 pub(crate) struct State {
     name: &'static str,
     site: Site,
-    in_force: Vec<InForce>,
+    in_force: Vec<Held>,
+    /// How many replicas it has.
     replicas: usize,
-    failed: Option<String>,
+    /// Why one of them did not answer.
+    problem: Option<String>,
 }
 
 impl Failures {
     /// The switches, if this process has the lab's secret.
     pub(crate) fn new(config: &Config) -> Option<Arc<Self>> {
+        let keys = config.journeys.clone()?;
+        let clients = Clients::new(config.trust.clone(), keys.control_key());
         Some(Arc::new(Self {
-            keys: config.journeys.clone()?,
+            keys,
             controls: config.controls.clone(),
-            http: config.trust.http_client(),
+            clients,
             known: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
         }))
@@ -83,14 +92,39 @@ impl Failures {
     }
 
     /// Asks every replica of `service`.
-    pub(crate) async fn ask(
-        &self,
-        service: &Service,
-        request: (Method, &str),
-        body: Option<&Value>,
-    ) -> Answers {
-        let key = self.keys.control_key();
-        service.ask(&self.http, key, request, body).await
+    pub(crate) async fn ask(&self, service: &Service, asked: &Asked) -> Answers {
+        self.clients.ask_all(service.urls(), asked).await
+    }
+
+    /// Has `service` do what `body` says: each replica, or for new signing keys, which are in
+    /// the store, one replica.
+    async fn set(&self, service: &Service, body: Value) -> Answers {
+        let is_rotation = body["fault"] == ROTATED_KEY;
+        let asked = Asked {
+            method: Method::POST,
+            path: CONTROL.to_owned(),
+            body: Some(body),
+        };
+        let answers = if is_rotation {
+            self.clients.ask_one(service.urls(), &asked).await
+        } else {
+            self.ask(service, &asked).await
+        };
+        self.forget();
+        answers
+    }
+
+    /// Switches `fault` of `service` off, or all of its failures.
+    async fn end(&self, service: &Service, fault: Option<Fault>) -> Answers {
+        let query = fault.map_or_else(String::new, |fault| format!("?fault={}", fault.name()));
+        let asked = Asked {
+            method: Method::DELETE,
+            path: format!("{CONTROL}{query}"),
+            body: None,
+        };
+        let answers = self.ask(service, &asked).await;
+        self.forget();
+        answers
     }
 
     /// What all services say, at most a second old.
@@ -116,13 +150,13 @@ impl Failures {
     }
 
     async fn state(&self, service: &Service) -> State {
-        let answers = self.ask(service, (Method::GET, CONTROL), None).await;
+        let answers = self.ask(service, &Asked::get(CONTROL)).await;
         State {
             name: service.name,
             site: service.site,
             in_force: answers.in_force(),
-            replicas: answers.said.len(),
-            failed: answers.failed.into_iter().next(),
+            replicas: answers.replicas(),
+            problem: answers.problem("answered"),
         }
     }
 
@@ -138,14 +172,26 @@ impl Failures {
         let all = states.flat_map(|state| state.in_force.iter().map(move |on| (state, on)));
         all.map(|(state, on)| Notice {
             text: format!(
-                "{}: {} It ends in {} s.",
+                "{}: {}{} It ends in {} s.",
                 state.site.short_name(),
-                on.sentence,
-                on.seconds()
+                on.failure.sentence,
+                state.part(on),
+                on.failure.seconds()
             ),
             href: PATH.to_owned(),
         })
         .collect()
+    }
+}
+
+impl State {
+    /// Says at how many replicas `held` is on, if not at all of them.
+    fn part(&self, held: &Held) -> String {
+        let (on, all) = (held.replicas, self.replicas);
+        if on == all {
+            return String::new();
+        }
+        format!(" This holds for {on} of {all} replicas.")
     }
 }
 

@@ -4,9 +4,8 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use askama::Template;
 use kit::{
     config::Site,
-    lab_control::{Amount, CONTROL, DEFAULT_SECONDS, Fault, InForce, ROTATED_KEY, SECONDS},
+    lab_control::{Amount, DEFAULT_SECONDS, Fault, InForce, ROTATED_KEY, SECONDS},
 };
-use reqwest::Method;
 use serde_json::json;
 use url::form_urlencoded;
 use web_kit::{
@@ -48,6 +47,8 @@ struct On {
     service: &'static str,
     site: Site,
     failure: InForce,
+    /// At how many replicas, if not at all.
+    part: String,
 }
 
 #[derive(Template)]
@@ -116,10 +117,11 @@ const SWITCHES: [(&str, &str, &[Site], &str); 6] = [
 pub(super) async fn show(failures: Data<Failures>) -> HttpResponse {
     let states = failures.states().await;
     let on = states.iter().flat_map(|state| {
-        state.in_force.iter().map(|failure| On {
+        state.in_force.iter().map(|held| On {
             service: state.name,
             site: state.site,
-            failure: failure.clone(),
+            failure: held.failure.clone(),
+            part: state.part(held),
         })
     });
     let page = Page {
@@ -196,9 +198,8 @@ pub(super) async fn switch(req: HttpRequest, body: Body, failures: Data<Failures
     let Some(answers) = failures.switch(&form).await else {
         return refusal(StatusCode::BAD_REQUEST, "There is no such service.");
     };
-    failures.forget();
-    match answers.failed.first() {
-        Some(why) => refusal(StatusCode::BAD_GATEWAY, why),
+    match answers.problem("did so") {
+        Some(why) => refusal(StatusCode::BAD_GATEWAY, &why),
         None => redirect(PATH),
     }
 }
@@ -207,20 +208,14 @@ impl Failures {
     async fn switch(&self, form: &Form) -> Option<Answers> {
         let service = self.controls.named(&form.service)?;
         if form.off {
-            // Of a name that is no failure, the service says so.
-            let fault = Fault::named(&form.fault).map_or("unknown", Fault::name);
-            let path = format!("{CONTROL}?fault={fault}");
-            return Some(self.ask(service, (Method::DELETE, &path), None).await);
+            return Some(self.end(service, Fault::named(&form.fault)).await);
         }
         let body = if form.fault == ROTATED_KEY {
             json!({ "fault": ROTATED_KEY })
         } else {
             json!({ "fault": form.fault, "seconds": form.seconds, "amount": form.amount })
         };
-        Some(
-            self.ask(service, (Method::POST, CONTROL), Some(&body))
-                .await,
-        )
+        Some(self.set(service, body).await)
     }
 }
 
@@ -240,7 +235,7 @@ mod tests {
             site,
             in_force: Vec::new(),
             replicas: 1,
-            failed: None,
+            problem: None,
         }
     }
 
@@ -294,6 +289,7 @@ mod tests {
                 service: "idp",
                 site: Site::Idp,
                 failure,
+                part: " This holds for 1 of 2 replicas.".to_owned(),
             }],
             switches: switches(&states),
             states,
@@ -301,5 +297,6 @@ mod tests {
         let html = page.render().unwrap();
         assert!(html.contains("data-remaining=\"41500\"") && html.contains("42 s"));
         assert!(html.contains("&#60;b&#62;") && !html.contains("style="));
+        assert!(html.contains("1 of 2 replicas"), "{html}");
     }
 }

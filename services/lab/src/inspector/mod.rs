@@ -14,7 +14,6 @@ use actix_web::{
 use askama::Template;
 use futures_util::future::join_all;
 use kit::{config::Site, journey::JourneyTag, lab_control::INSPECT};
-use reqwest::Method;
 use serde_json::Value;
 use web_kit::ui::{
     self, Csp, Message,
@@ -22,7 +21,10 @@ use web_kit::ui::{
 };
 
 use self::sheets::Sheet;
-use crate::{failures::Failures, journey::LiveDiagram};
+use crate::{
+    failures::{Asked, Failures},
+    journey::LiveDiagram,
+};
 
 /// The services that keep something for a browser.
 const KEEPERS: [&str; 3] = ["app1-bff", "app2-bff", "idp"];
@@ -92,9 +94,9 @@ async fn ask(
 ) -> Option<Result<(Site, Value), String>> {
     let service = failures.service(name)?;
     let path = format!("{INSPECT}?journey={tag}");
-    let answers = failures.ask(service, (Method::GET, &path), None).await;
+    let answers = failures.ask(service, &Asked::get(path)).await;
     let site = service.site();
-    let why = answers.failed.into_iter().next();
+    let why = answers.problem("answered");
     let why = why.unwrap_or_else(|| "It does not answer.".to_owned());
     let said = most(answers.said);
     Some(

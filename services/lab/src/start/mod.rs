@@ -75,6 +75,7 @@ fn routes(cfg: &mut ServiceConfig, page: Data<StartPage>, live: Option<Live>) {
     journey::calls(cfg, &live.diagram);
     scenarios::calls(cfg, live.diagram.clone());
     attacks::calls(cfg, live.programs.clone(), live.diagram.clone());
+    failures::calls(cfg, Arc::clone(&live.failures));
     let pages = pages
         .configure(|cfg| scenarios::pages(cfg, live.course))
         .configure(|cfg| attacks::pages(cfg, live.attacks, live.programs))

@@ -1,0 +1,100 @@
+//! The failure switches by REST, for all replicas of a service: `/lab/control/<service>` of
+//! the lab takes the same requests, with the same key, as `/lab/control` of each service.
+
+use std::sync::Arc;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web::{self, Data, Path, Query, ServiceConfig},
+};
+use kit::lab_control::{CONTROL, Fault};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use web_kit::{body::Body, lab_control::check_key, problem::Problem};
+
+use super::{Answers, Asked, Failures, Service};
+
+/// The most bytes of a request.
+const MAX_BODY: usize = 1024;
+
+/// What a trainer's programs call.
+pub(crate) fn calls(cfg: &mut ServiceConfig, failures: Arc<Failures>) {
+    let control = web::resource(format!("{CONTROL}/{{service}}"))
+        .app_data(Data::from(failures))
+        .route(web::get().to(show))
+        .route(web::post().to(set))
+        .route(web::delete().to(end));
+    cfg.service(control);
+}
+
+/// What is on, and what can be switched, at each replica.
+async fn show(
+    req: HttpRequest,
+    name: Path<String>,
+    failures: Data<Failures>,
+) -> Result<HttpResponse, Problem> {
+    let service = failures.known(&req, &name)?;
+    let answers = failures.ask(service, &Asked::get(CONTROL)).await;
+    answered(service, &answers)
+}
+
+/// Switches a failure on at each replica, or has the signing keys rotated.
+async fn set(
+    req: HttpRequest,
+    name: Path<String>,
+    body: Body,
+    failures: Data<Failures>,
+) -> Result<HttpResponse, Problem> {
+    let service = failures.known(&req, &name)?;
+    let body = body.authenticated().read(MAX_BODY).await?;
+    let body: Value = serde_json::from_slice(&body).map_err(|error| refused(error.to_string()))?;
+    answered(service, &failures.set(service, body).await)
+}
+
+#[derive(Deserialize)]
+struct Ended {
+    fault: Option<String>,
+}
+
+/// Switches a failure off at each replica, or all of them.
+async fn end(
+    req: HttpRequest,
+    name: Path<String>,
+    ended: Query<Ended>,
+    failures: Data<Failures>,
+) -> Result<HttpResponse, Problem> {
+    let service = failures.known(&req, &name)?;
+    let fault = ended.fault.as_deref();
+    let fault = fault.map(|name| Fault::named(name).ok_or(name)).transpose();
+    let fault = fault.map_err(|name| refused(format!("There is no failure {name:?}.")))?;
+    answered(service, &failures.end(service, fault).await)
+}
+
+impl Failures {
+    /// The service of a request that has the key of the lab's secret.
+    fn known(&self, req: &HttpRequest, name: &str) -> Result<&Service, Problem> {
+        check_key(req, &self.keys)?;
+        self.service(name).ok_or_else(|| {
+            let why = format!("The deployment has no service {name:?} that the lab controls.");
+            Problem::new(StatusCode::NOT_FOUND, "No such service").detail(why)
+        })
+    }
+}
+
+fn answered(service: &Service, answers: &Answers) -> Result<HttpResponse, Problem> {
+    let Some(why) = answers.problem("did so") else {
+        let said = json!({ "service": service.name, "replicas": answers.said });
+        return Ok(HttpResponse::Ok()
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .json(said));
+    };
+    if answers.is_refused() {
+        return Err(refused(why));
+    }
+    Err(Problem::new(StatusCode::BAD_GATEWAY, "Not at every replica").detail(why))
+}
+
+fn refused(why: String) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "Refused").detail(why)
+}
