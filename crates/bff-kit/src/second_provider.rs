@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use kit::{
     Deps,
-    config::{Common, Site},
+    config::{Common, Problems, Site},
     telemetry::context::TraceContext,
 };
 use token_verify::Issuer;
 
 use crate::{
     client_auth::ClientAuth,
+    config::BffPeerArgs,
     meters::Meters,
     provider::{Provider, ProviderSettings},
     state::Bff,
@@ -23,12 +24,20 @@ pub(crate) const NAME: &str = "attacker";
 /// Its path at the attacker's site.
 const PATH: &str = "/issuer";
 
-/// The issuer, if this process is part of a lab that has the attacker's site.
-pub(crate) fn issuer(common: &Common) -> Option<Issuer> {
+/// The issuer, if this process is part of a lab that has the attacker's site; what is wrong
+/// goes to `problems`.
+pub(crate) fn issuer(
+    common: &Common,
+    peers: &BffPeerArgs,
+    problems: &mut Problems,
+) -> Option<Issuer> {
     common.lab.as_ref()?;
     let home = common.addresses.link(Site::Evil)?;
-    let name = format!("{home}{PATH}");
-    let issuer = Issuer::new(name.clone(), &name);
+    let inside = match &peers.evil_internal_url {
+        Some(text) => problems.http_url("EVIL_INTERNAL_URL", text)?,
+        None => home.clone(),
+    };
+    let issuer = Issuer::new(format!("{home}{PATH}"), &format!("{inside}{PATH}"));
     Some(issuer.trusting(common.trust.clone()))
 }
 

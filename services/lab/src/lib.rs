@@ -50,6 +50,9 @@ pub struct OwnArgs {
     /// Where the lab reaches the services to switch failures, as service=URL, separated by commas: idp, app1-bff, app2-bff, api-1, api-2; several of one service, or a name with several addresses, are its replicas [default: the public addresses]
     #[arg(long, env = "LAB_CONTROLS", value_name = "LIST")]
     pub lab_controls: Option<String>,
+    /// Where the programs of the lab's attacks reach the sites, as host:port=host:port, separated by commas: a public address, and one to connect to (https://host:port for TLS) [default: the public addresses]
+    #[arg(long, env = "LAB_CONNECT", value_name = "LIST")]
+    pub lab_connect: Option<String>,
 }
 
 /// The settings of each site.
@@ -95,6 +98,8 @@ impl Config {
         let jaeger_url = own.jaeger_url.as_deref().filter(|url| !url.is_empty());
         let jaeger_url = jaeger_url.map(|url| problems.http_url("JAEGER_URL", url));
         let controls = Controls::read(own.lab_controls.as_deref(), &common.addresses, problems);
+        let reach = own.lab_connect.as_deref().unwrap_or_default();
+        let reach: Option<AddressOverrides> = problems.parse("LAB_CONNECT", reach);
         let trusted_proxies = TrustedProxies::read(common, problems);
         let issuer = match idp_issuer {
             Some(text) => problems.issuer("IDP_ISSUER", text),
@@ -112,7 +117,7 @@ impl Config {
             jaeger_url: jaeger_url.flatten(),
             controls: controls?,
             trust: common.trust.clone(),
-            reach: AddressOverrides::default(),
+            reach: reach?,
             traps: Arc::default(),
         })
     }

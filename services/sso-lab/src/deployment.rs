@@ -79,6 +79,7 @@ impl<'a> Deployment<'a> {
                 api2_grpc_url: local_grpc_url(common, Site::Api2),
                 api1_mtls_url: local_mtls_url(common, Site::Api1),
                 idp_mtls_internal_url: local_mtls_url(common, Site::Idp),
+                evil_internal_url: Some(local_url(common, Site::Evil)),
             },
             app2_key: args.app2.key(&common.state_dir, &OsRandom, problems),
             machine_keys: [

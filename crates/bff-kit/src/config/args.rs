@@ -155,6 +155,9 @@ pub struct BffPeerArgs {
     /// Address at which the apps reach the identity provider's mTLS port, for the method mtls [default: as its metadata says]
     #[arg(long, env = "IDP_MTLS_INTERNAL_URL", value_name = "URL")]
     pub idp_mtls_internal_url: Option<String>,
+    /// Address at which the apps of a lab reach the attacker's site, whose authorization server is their second provider [default: its public URL]
+    #[arg(long, env = "EVIL_INTERNAL_URL", value_name = "URL")]
+    pub evil_internal_url: Option<String>,
 }
 
 /// How the apps keep sessions and renew tokens.

@@ -140,6 +140,7 @@ impl Config {
             peers.api1_mtls_url.as_deref(),
             peers.idp_mtls_internal_url.as_deref(),
         );
+        let second_issuer = second_provider::issuer(common, peers, problems);
         let mtls = mtls::peers(keys.mtls, issuer.as_ref(), ports, addresses, problems);
         let trusted_proxies = TrustedProxies::read(common, problems);
         Some(Self {
@@ -165,7 +166,7 @@ impl Config {
                 api_key,
             },
             dpop: dpop?,
-            second_issuer: second_provider::issuer(common),
+            second_issuer,
             state_dir: common.state_dir.clone(),
             workers: common.workers,
             trusted_proxies: trusted_proxies?,
