@@ -42,7 +42,7 @@ pub use machine::{
 };
 pub use otlp::{Otlp, SpanRecord};
 pub use platform::Platform;
-pub use processes::{Plan, Processes, binary, free_offset};
+pub use processes::{LAB_SECRET, Plan, Processes, binary, free_offset};
 pub use rcgen;
 pub use store::test_redis::{RedisCluster, RedisSentinels, RedisServer, RedisUser};
 pub use terminal::Terminal;

@@ -12,7 +12,10 @@ mod probes;
 
 use std::{collections::BTreeMap, net::TcpListener, path::PathBuf, time::Duration};
 
-use kit::config::{Addresses, Site};
+use kit::{
+    config::{Addresses, Site},
+    lab_control::CONTROLLED,
+};
 use store::test_redis::{RedisServer, RedisUser};
 use tempfile::TempDir;
 
@@ -27,6 +30,8 @@ use crate::{Child, FaultProxy, TlsFront, WireTap, wire_tap::Rotation};
 
 /// Timeout for all services to become ready on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The lab's secret of all processes, with [`Plan::lab`].
+pub const LAB_SECRET: &str = "a secret of the lab, for all processes";
 /// Timeout of a drain.
 const DRAIN: Duration = Duration::from_secs(15);
 
@@ -98,7 +103,7 @@ impl Processes {
             .filter(|_| plan.tapped_redis)
             .map(|redis| WireTap::in_front_of(loopback(redis.port())));
         let folder = tempfile::tempdir().unwrap();
-        let replicas = u16::try_from(plan.replicas.max(1)).unwrap();
+        let replicas = replicas(plan);
         let offset = free_offset(replicas);
         let addresses = Addresses::new("http", "localhost", offset);
         let idp = loopback(addresses.port(Site::Idp));
@@ -280,12 +285,12 @@ impl Processes {
             environment.extend(self.over_tls(front));
         }
         if plan.lab {
-            let secret = "a secret of the lab, for all processes";
             let lab = self.addresses.url(Site::Lab);
             environment.extend([
                 own("LAB", "1"),
-                own("LAB_SECRET", secret),
+                own("LAB_SECRET", LAB_SECRET),
                 own("LAB_OTLP_ENDPOINT", &lab),
+                own("LAB_CONTROLS", &self.controls(plan)),
             ]);
         }
         environment.extend(plan.environment.iter().cloned());
@@ -297,6 +302,15 @@ impl Processes {
             folder: self.folder.path().to_owned(),
             port: self.addresses.port(site) + listen_offset,
         }
+    }
+
+    /// Every replica of the services that the lab controls.
+    fn controls(&self, plan: &Plan) -> String {
+        let each = CONTROLLED.into_iter().flat_map(|(name, site)| {
+            let numbers = 1..=count(site, replicas(plan), plan);
+            numbers.map(move |number| format!("{name}={}", self.replica_url(site, number)))
+        });
+        each.collect::<Vec<_>>().join(",")
     }
 
     /// The Redis URL of `site`'s processes, with the service's own user.
@@ -353,6 +367,11 @@ impl Processes {
             self.output()
         );
     }
+}
+
+/// The number of processes of each service with replicas.
+fn replicas(plan: &Plan) -> u16 {
+    u16::try_from(plan.replicas.max(1)).unwrap()
 }
 
 /// The number of processes that serve `site`.

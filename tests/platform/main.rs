@@ -48,6 +48,7 @@ mod lab_explain;
 mod lab_failures;
 mod lab_inspector;
 mod lab_journey;
+mod lab_replicas;
 mod lab_terminal;
 mod large_cookies;
 mod largest_user;

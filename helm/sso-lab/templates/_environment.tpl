@@ -8,10 +8,6 @@ the variables that end in _FILE name these files.
 {{- $values := .root.Values -}}
 {{- $at := printf "%s://%s" (include "sso-lab.ownScheme" .root) (include "sso-lab.fullname" .root) -}}
 {{- $isBff := has .key (list "app1" "app2") -}}
-{{- $sites := list -}}
-{{- range include "sso-lab.services" .root | fromYaml -}}
-{{- $sites = concat $sites (keys .sites) -}}
-{{- end -}}
 - {name: BIND, value: 0.0.0.0}
 # /metrics has a port of its own, so it is not reachable through a site.
 - {name: METRICS_PORT, value: {{ .service.ports.metrics | int | quote }}}
@@ -23,7 +19,7 @@ the variables that end in _FILE name these files.
 {{ . }}
 {{- end }}
 # Pages link to deployed sites only.
-- {name: SITES, value: {{ sortAlpha $sites | join "," | quote }}}
+- {name: SITES, value: {{ include "sso-lab.sites" .root | fromJsonArray | join "," | quote }}}
 {{- if eq .key "lab" }}
 - {name: DEMO_USERS, value: {{ ternary "on" "off" (and $values.idp.users.demo (not $values.idp.users.existingSecret)) | quote }}}
 {{- end }}
@@ -53,6 +49,10 @@ the variables that end in _FILE name these files.
 - {name: LAB_OTLP_ENDPOINT, value: "{{ $at }}-lab:8080"}
 {{- else }}
 - {name: LAB_OFFERS, value: {{ include "sso-lab.labOffers" .root | quote }}}
+# Each name stands for all pods of its service, so a failure is switched at all of them.
+- {name: LAB_CONTROLS, value: {{ include "sso-lab.labControls" .root | quote }}}
+# The programs of attacks use the public names and connect to the Services.
+- {name: LAB_CONNECT, value: {{ include "sso-lab.connect" (dict "root" .root "sites" (list "idp" "app1" "app2" "api1" "api2" "evil") "mtls" false) | quote }}}
 {{- with $values.lab.liveDiagram.jaegerUrl }}
 - {name: JAEGER_URL, value: {{ . | quote }}}
 {{- end }}
@@ -93,7 +93,7 @@ the variables that end in _FILE name these files.
 - {name: IDP_SIGNING_ALG, value: {{ $values.idp.signingAlg }}}
 - {name: IDP_OPERATOR_KEY_FILE, value: /var/lib/sso-lab/operator.key}
 # Logout notices use the apps' public names and connect to their Services.
-- {name: IDP_CONNECT, value: {{ include "sso-lab.connect" (dict "root" .root "keys" (list "app1" "app2")) | quote }}}
+- {name: IDP_CONNECT, value: {{ include "sso-lab.connect" (dict "root" .root "sites" (list "app1" "app2") "mtls" false) | quote }}}
 {{- else if ne .key "lab" }}
 # Connections go to the Service. Tokens must still name the public issuer.
 - {name: IDP_INTERNAL_URL, value: "{{ $at }}-idp:8081"}
@@ -167,6 +167,10 @@ the variables that end in _FILE name these files.
 - {name: BFF_API1_CREDENTIAL, value: {{ $values.bff.api1Credential }}}
 - {name: BFF_API2_CREDENTIAL, value: {{ $values.bff.api2Credential }}}
 - {name: BFF_SESSION_MODE_CHOICE, value: {{ ternary "on" "off" $values.bff.sessionModeChoice | quote }}}
+{{- if $isLive }}
+# The attacker's authorization server, the second provider in the mix-up attack.
+- {name: EVIL_INTERNAL_URL, value: "{{ $at }}-lab:8087"}
+{{- end }}
 - {name: BFF_DPOP, value: {{ ternary "on" "off" $values.bff.dpop | quote }}}
 {{- end }}
 {{- with .settings.extraEnv }}

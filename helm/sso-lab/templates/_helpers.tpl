@@ -100,20 +100,25 @@ https://{{ .site }}.{{ $values.domain }}
 {{- end -}}
 {{- end -}}
 
-{{/* `host:port=host:port` for each site: the public address and the Service's. (dict "root" $ "keys" (list "app1" …)) */}}
+{{/*
+`host:port=host:port` for each site: the public address and the Service's; with `mtls` also
+that of its mTLS port. (dict "root" $ "sites" (list "app1" …) "mtls" true)
+*/}}
 {{- define "sso-lab.connect" -}}
 {{- $root := .root -}}
 {{- $services := include "sso-lab.services" $root | fromYaml -}}
 {{- $pairs := list -}}
-{{- range $key := .keys -}}
-{{- with get $services $key -}}
-{{- $component := .component -}}
-{{- range $site, $port := .sites -}}
-{{- $number := get (get $services $key).ports $port | int -}}
+{{- $sites := .sites -}}
+{{- $withMtls := .mtls -}}
+{{- range $key, $service := $services -}}
+{{- $component := $service.component -}}
+{{- range $site, $port := $service.sites -}}
+{{- if has $site $sites -}}
+{{- $number := get $service.ports $port | int -}}
 {{- $public := ternary 443 $number (eq $root.Values.publicScheme "https") | int -}}
 {{- $scheme := ternary "https://" "" $root.Values.tls.enabled -}}
 {{- $pairs = append $pairs (printf "%s.%s:%d=%s%s-%s:%d" $site $root.Values.domain $public $scheme (include "sso-lab.fullname" $root) $component $number) -}}
-{{- with (get $services $key).ports.mtls -}}
+{{- with $withMtls | ternary $service.ports.mtls 0 -}}
 {{- $pairs = append $pairs (printf "%s.%s:%d=https://%s-%s:%d" $site $root.Values.domain (. | int) (include "sso-lab.fullname" $root) $component (. | int)) -}}
 {{- end -}}
 {{- end -}}

@@ -11,7 +11,8 @@ secret  the files mounted from the Secret at /var/lib/sso-lab. A pod stays in
         ContainerCreating until each key exists in the Secret.
 */}}
 {{- define "sso-lab.services" -}}
-{{- $lab := ternary ", lab.http" "" (not (empty (include "sso-lab.liveDiagram" .))) -}}
+{{- $isLive := include "sso-lab.liveDiagram" . -}}
+{{- $lab := ternary ", lab.http" "" (not (empty $isLive)) -}}
 idp:
   component: idp
   ports: {http: 8081, grpc: 9081, {{ if .Values.mtls.enabled }}mtls: 8481, {{ end }}metrics: 9101}
@@ -26,7 +27,7 @@ app1:
   component: app1-bff
   ports: {http: 8082, metrics: 9102}
   sites: {app1: http}
-  calls: [idp.http, api1.http, api2.grpc{{ if include "sso-lab.appsByMtls" . }}, idp.mtls, api1.mtls{{ end }}{{ $lab }}]
+  calls: [idp.http, api1.http, api2.grpc{{ if include "sso-lab.appsByMtls" . }}, idp.mtls, api1.mtls{{ end }}{{ $lab }}{{ if $isLive }}, lab.evil{{ end }}]
   store: true
   secret:
     name: {{ include "sso-lab.secretName" (dict "root" . "key" "app1") }}
@@ -36,7 +37,7 @@ app2:
   component: app2-bff
   ports: {http: 8083, metrics: 9103}
   sites: {app2: http}
-  calls: [idp.http, api1.http, api2.grpc{{ if include "sso-lab.appsByMtls" . }}, idp.mtls, api1.mtls{{ end }}{{ $lab }}]
+  calls: [idp.http, api1.http, api2.grpc{{ if include "sso-lab.appsByMtls" . }}, idp.mtls, api1.mtls{{ end }}{{ $lab }}{{ if $isLive }}, lab.evil{{ end }}]
   store: true
   secret:
     name: {{ include "sso-lab.secretName" (dict "root" . "key" "app2") }}
@@ -67,8 +68,18 @@ lab:
   component: lab
   ports: {http: 8080, spa: 8086, evil: 8087, metrics: 9100, metrics-spa: 9106, metrics-evil: 9107}
   sites: {lab: http, spa: spa, evil: evil}
-  calls: []
+  # It switches failures, inspects, and its programs attack.
+  calls: [{{ if $isLive }}idp.http, app1.http, app2.http, api1.http, api2.http, lab.evil{{ end }}]
 {{- end }}
+{{- end -}}
+
+{{/* The sites of all services, sorted. */}}
+{{- define "sso-lab.sites" -}}
+{{- $sites := list -}}
+{{- range include "sso-lab.services" . | fromYaml -}}
+{{- $sites = concat $sites (keys .sites) -}}
+{{- end -}}
+{{- $sites | sortAlpha | toJson -}}
 {{- end -}}
 
 {{/*
@@ -93,6 +104,29 @@ true
 {{/* The Secret that the lab shares with all services. */}}
 {{- define "sso-lab.labSecret" -}}
 {{- default (printf "%s-lab" (include "sso-lab.fullname" .)) .Values.lab.liveDiagram.existingSecret -}}
+{{- end -}}
+
+{{/*
+The name that stands for every pod of a service, where the lab controls it; empty: it has none.
+(dict "root" $ "component" "idp")
+*/}}
+{{- define "sso-lab.podsName" -}}
+{{- if and (include "sso-lab.liveDiagram" .root) (ne .component "lab") -}}
+{{- printf "%s-%s-pods" (include "sso-lab.fullname" .root) .component -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Where the lab reaches every pod of each service (LAB_CONTROLS). */}}
+{{- define "sso-lab.labControls" -}}
+{{- $root := . -}}
+{{- $controls := list -}}
+{{- range include "sso-lab.services" . | fromYaml -}}
+{{- $at := include "sso-lab.podsName" (dict "root" $root "component" .component) -}}
+{{- if $at -}}
+{{- $controls = append $controls (printf "%s=%s://%s:%d" .component (include "sso-lab.ownScheme" $root) $at (.ports.http | int)) -}}
+{{- end -}}
+{{- end -}}
+{{- $controls | join "," -}}
 {{- end -}}
 
 {{/* What this deployment offers to the scenarios (LAB_OFFERS). */}}

@@ -24,13 +24,16 @@ authority, `ca.pem`. (dict "root" $ "component" "idp") */}}
 {{- end -}}
 {{- end -}}
 
-{{/* A service's certificate for the Job, as JSON. It names the sites, the Service, and a name
-that all services share, for Prometheus. (dict "root" $ "service" (dict …)) */}}
+{{/* A service's certificate for the Job, as JSON. It names the sites, the Service, the
+name of all pods, and a name that all services share, for Prometheus. (dict "root" $ "service" (dict …)) */}}
 {{- define "sso-lab.tlsCertificate" -}}
 {{- $domain := .root.Values.domain -}}
 {{- $names := list -}}
 {{- range $site, $port := .service.sites -}}{{- $names = append $names (printf "%s.%s" $site $domain) -}}{{- end -}}
 {{- $names = concat $names (include "sso-lab.serviceNames" (dict "root" .root "component" .service.component) | fromJsonArray) -}}
+{{- with include "sso-lab.podsName" (dict "root" .root "component" .service.component) -}}
+{{- $names = append $names . -}}
+{{- end -}}
 {{- $names = append $names (include "sso-lab.fullname" .root) | uniq -}}
 {{- dict "kind" "server-certificate" "from" (include "sso-lab.authority" .root) "names" $names | toJson -}}
 {{- end -}}

@@ -184,6 +184,24 @@ spec:
       appProtocol: {{ include "sso-lab.ownScheme" $root }}
     {{- end }}
 {{- end }}
+{{- with include "sso-lab.podsName" (dict "root" $root "component" $component) }}
+---
+# The addresses of all ready pods, for the lab, which switches failures at each of them.
+apiVersion: v1
+kind: Service
+metadata:
+  {{- include "sso-lab.metadata" (merge (dict "name" .) $about) | nindent 2 }}
+spec:
+  clusterIP: None
+  selector:
+    {{- include "sso-lab.selectorLabels" $about | nindent 4 }}
+  ports:
+    - name: http
+      port: {{ $.service.ports.http | int }}
+      targetPort: http
+      protocol: TCP
+      appProtocol: {{ include "sso-lab.ownScheme" $root }}
+{{- end }}
 {{- if $settings.pdb.enabled }}
 ---
 apiVersion: policy/v1
