@@ -7,7 +7,11 @@ The secrets Job talks to a small API server that knows Secrets and the Job's Rol
 is then there each pod gets its files, at paths of its own; names of Services become ports of
 loopback. Redis is this machine's, started as the chart starts it. Then the story that
 `helm test` plays has to pass, and each service has to end by itself when it is told to.
-What is not tried: images, the kubelet, policies, routes.
+Where the lab controls the services, each has two replicas, at addresses of loopback that stand
+for those of its pods (one with TLS, where names are what certificates are for): the lab's
+switches have to reach both, and its programs have to attack, at the public names, which lead
+nowhere here.
+What is not tried: images, the kubelet, policies, routes, the cluster's names.
 """
 
 import base64
@@ -28,10 +32,13 @@ import urllib.error
 import urllib.request
 
 from manifests import pod_template, read
+from rehearsed_lab import Lab
 
 # How long everything has to get ready, and a service to end.
 READY_S, END_S = 90, 30
 TOKEN = "rehearsal"
+# The addresses of a service's pods.
+REPLICAS = ("127.0.0.1", "127.0.0.2")
 
 
 class Cluster:
@@ -116,7 +123,7 @@ def free_offset():
         sockets = []
         try:
             for port in wanted:
-                sockets.append(socket.create_server(("127.0.0.1", port + offset)))
+                sockets += [socket.create_server((host, port + offset)) for host in REPLICAS]
             return offset
         except OSError:
             continue
@@ -137,6 +144,10 @@ class Rehearsal:
         with socket.create_server(("127.0.0.1", 0)) as one:
             self.redis_port = one.getsockname()[1]
         self.running = []
+        # The names that stand for all pods of a service.
+        self.of_pods = {one["metadata"]["name"] for one in self.objects if one["kind"] == "Service" and one["metadata"]["name"].endswith("-pods")}
+        self.is_tls = any(port.get("appProtocol") == "https" and port["name"] == "http" for port in self.ports())
+        self.hosts = REPLICAS if self.of_pods and not self.is_tls else REPLICAS[:1]
         for one in self.objects:
             if one["kind"] == "Secret":
                 data = {key: base64.b64encode(value.encode()).decode() for key, value in one["stringData"].items()}
@@ -188,6 +199,9 @@ class Rehearsal:
     def configs_text(self, key):
         return next(data[key] for data in self.configs.values() if key in (data or {}))
 
+    def ports(self):
+        return [port for one in self.objects if one["kind"] == "Service" for port in one["spec"]["ports"]]
+
     # --- pods -------------------------------------------------------------------------
 
     def pods(self):
@@ -199,9 +213,15 @@ class Rehearsal:
         def port(match):
             number = int(match[3])
             # A certificate is good for the service's names, and not for the address.
-            site = match[2].removesuffix("-bff").replace("-", "")
-            host = f"{site}.localhost" if match[1] == "https://" else "127.0.0.1"
+            host = f"{site_of(match[2])}.localhost" if match[1] == "https://" else "127.0.0.1"
             return f"{match[1]}{host}:{self.redis_port if number == 6379 else number + self.offset}"
+        def pods(match):
+            if match[3] not in self.of_pods:
+                raise SystemExit(f"{match[0]}: there is no such Service")
+            site = site_of(match[1])
+            hosts = [f"{site}.localhost"] if match[2] == "https" else self.hosts
+            return ",".join(f"{match[1]}={match[2]}://{host}:{int(match[4]) + self.offset}" for host in hosts)
+        text = re.sub(r"([a-z0-9-]+)=(https?)://([a-z0-9-]+-pods):(\d+)", pods, text)
         text = re.sub(r"(?m)^port 6379$", f"port {self.redis_port}", text)
         text = re.sub(r"(?m)^bind .*$", "bind 127.0.0.1", text)
         text = re.sub(r"(?<![\w/])/(etc/sso-lab|var/lib/sso-lab|etc/redis|run/secrets|data)\b", rf"{root}/\1", text)
@@ -241,7 +261,7 @@ class Rehearsal:
                 elif not secret.get("optional"):
                     raise SystemExit(f"{item['key']} of {secret} is not there: the pod would wait for good")
 
-    def command(self, name, one, more):
+    def command(self, name, one, more, host="127.0.0.1"):
         _, spec = pod_template(one)
         container = spec["containers"][0]
         root = self.files(name, spec)
@@ -253,7 +273,7 @@ class Rehearsal:
             variable["name"]: self.here(variable["value"], root)
             for variable in container.get("env", []) if not variable["name"].startswith("OTEL_")
         }
-        environment |= {"PATH": os.environ["PATH"], "BIND": "127.0.0.1", "LISTEN_OFFSET": str(self.offset)}
+        environment |= {"PATH": os.environ["PATH"], "BIND": host, "LISTEN_OFFSET": str(self.offset)}
         # A check's own addresses are public names, which it is to reach elsewhere.
         return [self.here(word, root) for word in words], environment
 
@@ -266,8 +286,8 @@ class Rehearsal:
             raise SystemExit(f"{name} ended with {ran.returncode}\n{ran.stdout}{ran.stderr}")
         return ran.stdout
 
-    def start(self, name, one):
-        words, environment = self.command(name, one, [])
+    def start(self, name, one, host="127.0.0.1"):
+        words, environment = self.command(name, one, [], host)
         log = open(os.path.join(self.home, f"{name}.log"), "w", encoding="utf-8")  # ends with the process
         process = subprocess.Popen(words, env=environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         self.running.append((name, process, log))
@@ -306,22 +326,39 @@ class Rehearsal:
         for one in self.objects:
             if one["kind"] == "Deployment" and not one["metadata"]["name"].endswith("-jaeger"):
                 container = pod_template(one)[1]["containers"][0]
-                name = container["name"]
-                self.start(name, one)
                 probe = container["readinessProbe"]["httpGet"]
                 port = next(port["containerPort"] for port in container["ports"] if port["name"] == probe["port"])
                 scheme = probe.get("scheme", "HTTP").lower()
-                probes[name] = f"{scheme}://127.0.0.1:{port + self.offset}{probe['path']}"
+                hosts = self.hosts if f"{one['metadata']['name']}-pods" in self.of_pods else REPLICAS[:1]
+                for number, host in enumerate(hosts, 1):
+                    name = container["name"] if number == 1 else f"{container['name']}-{number}"
+                    self.start(name, one, host)
+                    probes[name] = f"{scheme}://{host}:{port + self.offset}{probe['path']}"
         until = time.monotonic() + READY_S
         for name, probe in probes.items():
             self.ready(name, probe, until)
         check = next(one for one in self.objects if one["kind"] == "Pod")
         story = self.once("check", check)
+        lab = self.lab().play() if self.of_pods else "no lab"
         for name, process, _ in reversed(self.running):
             process.send_signal(signal.SIGTERM)
             if process.wait(END_S) != 0:
                 raise SystemExit(f"{name} ended with {process.returncode}:\n{self.tail(name)}")
-        return len(probes), next(line for line in reversed(story.splitlines()) if " steps " in line)
+        return len(probes), next(line for line in reversed(story.splitlines()) if " steps " in line), lab
+
+    def lab(self):
+        """The lab, for who has its secret, as a browser on the machine of a kind cluster reaches it."""
+        secret = next(data["data"]["lab-secret"] for data in self.cluster.secrets.values() if "lab-secret" in data["data"])
+        environment = {"PATH": os.environ["PATH"], "LAB_SECRET": base64.b64decode(secret).decode()}
+        words = [os.path.join(self.binaries, "sso-lab"), "keys", "lab"]
+        key = subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+        scheme = "https" if self.is_tls else "http"
+        services = {}
+        for one in self.objects:
+            if one["metadata"]["name"] in self.of_pods:
+                component = one["metadata"]["labels"]["app.kubernetes.io/component"]
+                services[component] = f"{scheme}://{site_of(component)}.localhost:{one['spec']['ports'][0]['port']}"
+        return Lab(f"{scheme}://lab.localhost:8080", key, services, self.hosts, self.offset)
 
     def stop(self):
         for _, process, log in reversed(self.running):
@@ -329,6 +366,10 @@ class Rehearsal:
                 process.kill()
                 process.wait()
             log.close()
+
+
+def site_of(component):
+    return component.removesuffix("-bff").replace("-", "")
 
 
 # Somebody's own users; nobody signs in as them here.
@@ -348,10 +389,10 @@ def main(binaries, *paths):
         with tempfile.TemporaryDirectory() as home:
             rehearsal = Rehearsal(os.path.abspath(binaries), path, home)
             try:
-                services, story = rehearsal.play()
+                pods, story, lab = rehearsal.play()
             finally:
                 rehearsal.stop()
-        print(f"   {os.path.basename(path)}: the Job twice, {services} services, the check: {story}")
+        print(f"   {os.path.basename(path)}: the Job twice, {pods} pods, the check: {story}; {lab}")
 
 
 if __name__ == "__main__":
