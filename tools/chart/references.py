@@ -176,6 +176,26 @@ class Deployment:
                     if port not in ports:
                         self.wrong(one, f"leads to {name}:{port}, which is not there")
 
+    def lab(self):
+        """The lab controls services by names that stand for all of their pods, and only where
+        all of them share its secret."""
+        controlled, secret = [], []
+        for one, _, spec in self.pods:
+            environment = {v["name"]: v.get("value", "") for v in spec["containers"][0].get("env", [])}
+            if "LAB_SECRET_FILE" in environment:
+                secret.append(one["metadata"]["name"])
+            for name in {"LAB_CONTROLS", "LAB_CONNECT", "EVIL_INTERNAL_URL"} & set(environment):
+                if "LAB_SECRET_FILE" not in environment:
+                    self.wrong(one, f"{name} without the lab's secret")
+            controlled += INSIDE.findall(environment.get("LAB_CONTROLS", ""))
+        for name, _ in controlled:
+            service = self.by_name.get(("Service", name))
+            if service and service["spec"].get("clusterIP") != "None":
+                self.wrong(service, "stands for one pod at a time, and the lab controls all of them")
+            pod = service and self.selected(service["spec"]["selector"])[0][0]
+            if pod and pod["metadata"]["name"] not in secret:
+                self.wrong(pod, "is controlled by the lab and does not know its secret")
+
     # --- arrows -----------------------------------------------------------------------
 
     def allows(self, pod, direction, other, port):
@@ -240,7 +260,7 @@ class Deployment:
     def check(self):
         for check in (
             self.nothing_secret, self.restricted, self.mounts, self.services,
-            self.selectors, self.routes, self.arrows,
+            self.selectors, self.routes, self.lab, self.arrows,
         ):
             check()
         return self.problems

@@ -126,4 +126,4 @@ class Lab:
         self.inspector()
         if not programs:
             raise SystemExit("the lab has no attack of a program")
-        return f"switches of {len(self.services)} services at {len(self.hosts)} replicas each, {programs} attacks of programs"
+        return f"switches of {len(self.services)} services (replicas of each: {len(self.hosts)}), {programs} attacks of programs"
