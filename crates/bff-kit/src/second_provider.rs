@@ -13,7 +13,6 @@ use token_verify::Issuer;
 
 use crate::{
     client_auth::ClientAuth,
-    config::BffPeerArgs,
     meters::Meters,
     provider::{Provider, ProviderSettings},
     state::Bff,
@@ -24,16 +23,16 @@ pub(crate) const NAME: &str = "attacker";
 /// Its path at the attacker's site.
 const PATH: &str = "/issuer";
 
-/// The issuer, if this process is part of a lab that has the attacker's site; what is wrong
-/// goes to `problems`.
+/// The issuer, if this process is part of a lab that has the attacker's site, which is reached
+/// at `inside` if that is set; what is wrong goes to `problems`.
 pub(crate) fn issuer(
     common: &Common,
-    peers: &BffPeerArgs,
+    inside: Option<&str>,
     problems: &mut Problems,
 ) -> Option<Issuer> {
     common.lab.as_ref()?;
     let home = common.addresses.link(Site::Evil)?;
-    let inside = match &peers.evil_internal_url {
+    let inside = match inside {
         Some(text) => problems.http_url("EVIL_INTERNAL_URL", text)?,
         None => home.clone(),
     };
@@ -67,5 +66,51 @@ impl Bff {
         }
         TraceContext::current_journey()?;
         self.second_provider.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use kit::config::CommonArgs;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Args {
+        #[command(flatten)]
+        common: CommonArgs,
+    }
+
+    fn read(flags: &[&str], inside: Option<&str>) -> (Option<Issuer>, usize) {
+        let args = Args::parse_from([&["app"], flags].concat());
+        let mut problems = Problems::new();
+        let common = args.common.read(&mut problems).unwrap();
+        let issuer = issuer(&common, inside, &mut problems);
+        (issuer, problems.lines().len())
+    }
+
+    const LAB: [&str; 2] = ["--lab", "--lab-secret=0123456789abcdef0123456789abcdef"];
+
+    #[test]
+    fn it_keeps_its_public_name_wherever_the_app_reaches_it() {
+        let token = |inside| {
+            let (issuer, problems) = read(&LAB, inside);
+            assert_eq!(problems, 0);
+            let issuer = issuer.unwrap();
+            assert_eq!(issuer.name(), "http://evil.localhost:8087/issuer");
+            issuer.reach(&issuer.below("/token"))
+        };
+        assert_eq!(token(None), "http://evil.localhost:8087/issuer/token");
+        let inside = Some("http://sso-lab-lab:8087/");
+        assert_eq!(token(inside), "http://sso-lab-lab:8087/issuer/token");
+    }
+
+    #[test]
+    fn without_a_lab_or_the_attackers_site_there_is_none() {
+        assert_eq!(read(&[], Some("http://lab:8087")), (None, 0));
+        let alone = [LAB[0], LAB[1], "--sites=app1,idp"];
+        assert_eq!(read(&alone, None), (None, 0));
+        assert_eq!(read(&LAB, Some("lab")), (None, 1));
     }
 }

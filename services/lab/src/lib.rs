@@ -176,7 +176,41 @@ fn serve(
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+    use kit::config::CommonArgs;
+    use reqwest::Method;
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Args {
+        #[command(flatten)]
+        common: CommonArgs,
+        #[command(flatten)]
+        own: OwnArgs,
+    }
+
+    fn read(flags: &[&str]) -> (Option<Config>, Vec<String>) {
+        let args = Args::parse_from([&["lab"], flags].concat());
+        let mut problems = Problems::new();
+        let common = args.common.read(&mut problems).unwrap();
+        let config = Config::read(&common, &args.own, None, &mut problems);
+        (config, problems.lines().to_vec())
+    }
+
+    #[test]
+    fn attacks_use_public_names_and_connect_where_the_setting_says() {
+        let (config, problems) = read(&["--lab-connect=app1.localhost:8082=sso-lab-app1-bff:80"]);
+        assert!(problems.is_empty(), "{problems:?}");
+        let reach = config.unwrap().reach;
+        let url = "http://app1.localhost:8082/login".parse().unwrap();
+        let request = reach.request(&kit::net::http_client(), Method::GET, &url);
+        let request = request.build().unwrap();
+        assert_eq!(request.url().as_str(), "http://sso-lab-app1-bff/login");
+        assert_eq!(request.headers()["host"], "app1.localhost:8082");
+        let (config, problems) = read(&["--lab-connect=app1"]);
+        assert!(config.is_none() && problems[0].starts_with("LAB_CONNECT"));
+    }
 
     #[actix_web::test]
     async fn each_site_is_ready_at_once_and_ends_with_the_drain() {

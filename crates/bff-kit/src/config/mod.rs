@@ -140,7 +140,8 @@ impl Config {
             peers.api1_mtls_url.as_deref(),
             peers.idp_mtls_internal_url.as_deref(),
         );
-        let second_issuer = second_provider::issuer(common, peers, problems);
+        let second_issuer =
+            second_provider::issuer(common, peers.evil_internal_url.as_deref(), problems);
         let mtls = mtls::peers(keys.mtls, issuer.as_ref(), ports, addresses, problems);
         let trusted_proxies = TrustedProxies::read(common, problems);
         Some(Self {
