@@ -156,6 +156,11 @@ async fn from_the_page_a_switch_reaches_both_replicas_and_the_inspector_asks_bot
     for number in NUMBERS {
         assert_eq!(lab.on(Site::App2, number).await, ["clock-skew"]);
     }
+    let answer = lab.press("service=app2-bff&fault=nothing&off=1").await;
+    assert_eq!(answer.status, 400, "{}", answer.body);
+    for number in NUMBERS {
+        assert_eq!(lab.on(Site::App2, number).await, ["clock-skew"]);
+    }
     let page = lab.page().await;
     assert!(page.contains("app2 has 2 replicas"), "{page}");
     assert!(!page.contains("This holds for"), "{page}");

@@ -195,8 +195,9 @@ pub(super) async fn switch(req: HttpRequest, body: Body, failures: Data<Failures
         Ok(form) => form,
         Err(why) => return refusal(StatusCode::BAD_REQUEST, &why),
     };
-    let Some(answers) = failures.switch(&form).await else {
-        return refusal(StatusCode::BAD_REQUEST, "There is no such service.");
+    let answers = match failures.switch(&form).await {
+        Ok(answers) => answers,
+        Err(why) => return refusal(StatusCode::BAD_REQUEST, why),
     };
     match answers.problem("did so") {
         Some(why) => refusal(StatusCode::BAD_GATEWAY, &why),
@@ -205,17 +206,19 @@ pub(super) async fn switch(req: HttpRequest, body: Body, failures: Data<Failures
 }
 
 impl Failures {
-    async fn switch(&self, form: &Form) -> Option<Answers> {
-        let service = self.controls.named(&form.service)?;
+    async fn switch(&self, form: &Form) -> Result<Answers, &'static str> {
+        let service = self.controls.named(&form.service);
+        let service = service.ok_or("There is no such service.")?;
         if form.off {
-            return Some(self.end(service, Fault::named(&form.fault)).await);
+            let fault = Fault::named(&form.fault).ok_or("There is no such failure.")?;
+            return Ok(self.end(service, Some(fault)).await);
         }
         let body = if form.fault == ROTATED_KEY {
             json!({ "fault": ROTATED_KEY })
         } else {
             json!({ "fault": form.fault, "seconds": form.seconds, "amount": form.amount })
         };
-        Some(self.set(service, body).await)
+        Ok(self.set(service, body).await)
     }
 }
 
