@@ -95,6 +95,7 @@ mod rfc9068_access_tokens;
 mod rfc9110_head;
 mod rfc9126_par;
 mod rfc9207_iss;
+mod rfc9449_bounds;
 mod rfc9449_dpop;
 mod rfc9449_grpc;
 mod rfc9449_proofs;

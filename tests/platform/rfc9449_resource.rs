@@ -8,8 +8,7 @@ use kit::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
-use sso_proto::inventory::{ListRequest, inventory_client::InventoryClient};
-use testkit::{Answer, ClientAuth, Machine, Platform, ProofKey, ProofRequest, tampered};
+use testkit::{Answer, ClientAuth, Machine, Platform, ProofKey, tampered};
 use tests::{
     Party, new_key,
     words::{API1, API2},
@@ -19,10 +18,9 @@ use token_verify::{
     testing::{TestKey, b64},
     thumbprint::thumbprint,
 };
-use tonic::{Code, Request, Status};
 
 /// A bound token of `batch` for `audience`, and the program that holds its key.
-async fn bound(platform: &Platform, key: &ProofKey, audience: &str) -> (Machine, String) {
+pub async fn bound(platform: &Platform, key: &ProofKey, audience: &str) -> (Machine, String) {
     let machine = platform.machine(ClientAuth::basic("batch", "batch-secret"));
     let machine = machine.with_key(key);
     let wanted = [("grant_type", "client_credentials"), ("resource", audience)];
@@ -324,54 +322,6 @@ async fn rfc9449_11_1_a_proof_counts_once_at_a_resource_however_many_use_it() {
         }
     }
     assert_eq!(taken, 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn rfc9449_7_a_grpc_call_is_proven_with_the_public_url_and_the_path_of_the_method() {
-    let platform = Platform::start().await;
-    let key = new_key();
-    let (_, token) = bound(&platform, &key, API2).await;
-    let grpc = platform.grpc_url(Site::Api2);
-    let channel = kit::net::Trust::default().grpc_channel(&grpc).unwrap();
-    let random: &dyn Random = &OsRandom;
-    let proof = |url: &str, method: &str| {
-        let request = ProofRequest {
-            method,
-            url,
-            token: Some(&token),
-            nonce: None,
-        };
-        key.proof(&request, platform.clock().now(), random).unwrap()
-    };
-    let list = async |scheme: &str, proof: Option<String>| -> Result<usize, Status> {
-        let mut request = Request::new(ListRequest {});
-        let metadata = request.metadata_mut();
-        let authorization = format!("{scheme} {token}");
-        metadata.insert("authorization", authorization.parse().unwrap());
-        if let Some(proof) = proof {
-            metadata.insert("dpop", proof.parse().unwrap());
-        }
-        let listed = InventoryClient::new(channel.clone()).list(request).await?;
-        Ok(listed.into_inner().items.len())
-    };
-    let own = format!("{grpc}/sso.inventory.v1.Inventory/List");
-    assert!(list("DPoP", Some(proof(&own, "POST"))).await.unwrap() > 0);
-    let used = proof(&own, "POST");
-    list("DPoP", Some(used.clone())).await.unwrap();
-    let other_method = format!("{grpc}/sso.inventory.v1.Inventory/Reserve");
-    let by_http = format!("{}/resource", platform.url(Site::Api2));
-    for (scheme, proof) in [
-        ("DPoP", Some(used)),
-        ("DPoP", Some(proof(&other_method, "POST"))),
-        ("DPoP", Some(proof(&by_http, "POST"))),
-        ("DPoP", Some(proof(&own, "GET"))),
-        ("DPoP", None),
-        ("Bearer", None),
-        ("Bearer", Some(proof(&own, "POST"))),
-    ] {
-        let refused = list(scheme, proof).await.unwrap_err();
-        assert_eq!(refused.code(), Code::Unauthenticated, "{scheme}: {refused}");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -42,6 +42,11 @@ impl Timestamp {
     }
 }
 
+/// The time to wait in whole seconds, rounded up, as `Retry-After` counts (RFC 9110 §10.2.3).
+pub fn whole_secs(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX)
+}
+
 impl Add<Duration> for Timestamp {
     type Output = Self;
     fn add(self, by: Duration) -> Self {

@@ -11,6 +11,7 @@ pub mod journey;
 pub mod keyed_locks;
 pub mod lab_control;
 pub mod listeners;
+pub mod live_counts;
 pub mod metrics;
 pub mod net;
 pub mod pem;

@@ -12,7 +12,7 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
-use kit::x509::thumbprint;
+use kit::{clock::whole_secs, x509::thumbprint};
 use web_kit::{head::method_as_sent, peer_certificates, problem::Problem};
 
 use crate::{
@@ -68,13 +68,12 @@ impl Refused {
             Refusal::NoKeys | Refusal::NoIntrospection | Refusal::NoStore => {
                 "Access tokens cannot be verified"
             }
-            Refusal::TooManyProofs => "Too many calls",
+            Refusal::TooManyProofs(_) => "Too many calls",
         };
         let problem = Problem::new(self.status_code(), title).detail(self.to_string());
-        let problem = if self.why().is_unknown() {
-            problem.retry_after(1)
-        } else {
-            problem
+        let problem = match self.why().wait() {
+            Some(wait) => problem.retry_after(whole_secs(wait)),
+            None => problem,
         };
         let problem = match self.nonce() {
             Some(nonce) => problem.dpop_nonce(nonce),
@@ -96,7 +95,7 @@ impl ResponseError for Refused {
             Refusal::NoKeys | Refusal::NoIntrospection | Refusal::NoStore => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Refusal::TooManyProofs => StatusCode::TOO_MANY_REQUESTS,
+            Refusal::TooManyProofs(_) => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 

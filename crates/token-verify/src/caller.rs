@@ -138,7 +138,7 @@ impl Verifier {
         step.record("sso.binding", Confirmation::bound_to(bound));
         let proof = || self.check_proof(presented.proof, token);
         if let Some(proof) = possession::prove(scheme, bound, proof, presented.certificate)? {
-            self.use_up(&proof, &verified.claims().sub).await?;
+            self.use_up(&proof, verified.claims()).await?;
         }
         Ok(Caller {
             verified,
@@ -170,14 +170,18 @@ impl Verifier {
     }
 
     /// RFC 9449 §11.1: no proof counts twice, at whichever replica.
-    async fn use_up(&self, proof: &ValidProof, sub: &str) -> Result<(), Refusal> {
+    async fn use_up(&self, proof: &ValidProof, token: &AccessToken) -> Result<(), Refusal> {
         let Some(settings) = self.proofs() else {
             return Err(BadProof::Missing.into());
         };
-        if !settings.quota.admits(sub, self.now()) {
-            return Err(Refusal::TooManyProofs);
+        let (quota, now) = (&settings.quota, self.now());
+        let entered = quota.enter(token, proof, now);
+        entered.map_err(Refusal::TooManyProofs)?;
+        let marked = settings.used.mark(proof, now).await;
+        if !matches!(marked, Ok(true)) {
+            quota.leave(token, proof);
         }
-        match settings.used.mark(proof, self.now()).await {
+        match marked {
             Ok(true) => Ok(()),
             Ok(false) => Err(BadProof::Replayed.into()),
             Err(error) => {
@@ -203,7 +207,7 @@ fn outcome_of(why: &Refusal) -> &'static str {
         (Refusal::NoKeys, _) => "no_keys",
         (Refusal::NoIntrospection, _) => "no_introspection",
         (Refusal::NoStore, _) => "no_store",
-        (Refusal::TooManyProofs, _) => "throttled",
+        (Refusal::TooManyProofs(_), _) => "throttled",
         (_, Some(code)) => code.as_str(),
         (_, None) => "no_token",
     }

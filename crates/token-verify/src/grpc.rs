@@ -51,7 +51,7 @@ impl From<Refused> for Status {
             }
             Refusal::InsufficientScope(_) => Code::PermissionDenied,
             Refusal::NoKeys | Refusal::NoIntrospection | Refusal::NoStore => Code::Unavailable,
-            Refusal::TooManyProofs => Code::ResourceExhausted,
+            Refusal::TooManyProofs(_) => Code::ResourceExhausted,
         };
         with_nonce(Self::new(code, refused.to_string()), refused.nonce())
     }

@@ -3,8 +3,10 @@
 use std::{
     fmt::{self, Write as _},
     sync::Arc,
+    time::Duration,
 };
 
+use kit::clock::whole_secs;
 use oauth_types::{BadMember, ErrorCode, error::sentence};
 
 use crate::{
@@ -91,8 +93,9 @@ pub enum Refusal {
     NoIntrospection,
     /// Used proofs cannot be looked up: 503.
     NoStore,
-    /// The subject has used too many proofs in a short time: 429.
-    TooManyProofs,
+    /// Too many used proofs of the client for the user have not expired: 429, with the time
+    /// to wait.
+    TooManyProofs(Duration),
 }
 
 impl Refusal {
@@ -100,8 +103,17 @@ impl Refusal {
     pub const fn is_unknown(&self) -> bool {
         matches!(
             self,
-            Self::NoKeys | Self::NoIntrospection | Self::NoStore | Self::TooManyProofs
+            Self::NoKeys | Self::NoIntrospection | Self::NoStore | Self::TooManyProofs(_)
         )
+    }
+
+    /// The time after which the caller may try again, if trying again can help.
+    pub fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::TooManyProofs(wait) => Some(*wait),
+            unknown if unknown.is_unknown() => Some(Duration::from_secs(1)),
+            _ => None,
+        }
     }
 
     /// The protocol's error code, if there is one.
@@ -111,7 +123,7 @@ impl Refusal {
             | Self::NoKeys
             | Self::NoIntrospection
             | Self::NoStore
-            | Self::TooManyProofs => None,
+            | Self::TooManyProofs(_) => None,
             Self::BadRequest(_) => Some(ErrorCode::InvalidRequest),
             Self::Invalid(_) => Some(ErrorCode::InvalidToken),
             Self::Proof(why) => Some(why.code()),
@@ -135,7 +147,12 @@ impl fmt::Display for Refusal {
                 f.write_str("the issuer cannot be asked about the token at the moment")
             }
             Self::NoStore => f.write_str("DPoP proofs cannot be checked at the moment"),
-            Self::TooManyProofs => f.write_str("too many calls with DPoP proofs in a short time"),
+            Self::TooManyProofs(wait) => write!(
+                f,
+                "too many DPoP proofs of this client for this user have not expired yet: \
+                 wait {} s, and then call less often",
+                whole_secs(*wait)
+            ),
         }
     }
 }
@@ -289,8 +306,9 @@ mod unit {
             Refusal::NoKeys,
             Refusal::NoIntrospection,
             Refusal::NoStore,
-            Refusal::TooManyProofs,
+            Refusal::TooManyProofs(Duration::from_millis(1500)),
         ] {
+            assert!(why.wait().is_some());
             assert!(why.is_unknown());
             assert_eq!(challenge(why), None);
         }

@@ -46,6 +46,8 @@ pub struct ResourceServer {
     pub grpc_url: Option<String>,
     /// The nonces that it requires in DPoP proofs; none: it requires none.
     pub nonces: Option<Nonces>,
+    /// The most used DPoP proofs of one caller that have not expired.
+    pub proofs_per_caller: usize,
     /// Worker threads.
     pub workers: usize,
     /// The sites of the deployment.
@@ -72,7 +74,7 @@ impl ResourceServer {
                 mtls_url: self.mtls_url.clone(),
                 grpc_url: self.grpc_url.clone(),
                 used: UsedProofs::new(Arc::clone(store), &used),
-                quota: ProofQuota::default(),
+                quota: ProofQuota::of(self.proofs_per_caller),
                 nonces: self.nonces.clone(),
             })
             .weakened(self.weaknesses)

@@ -265,6 +265,7 @@ impl TestIssuer {
             mtls_url: None,
             grpc_url: None,
             nonces: None,
+            proofs_per_caller: 100,
             workers: 1,
             sites: Sites::default(),
             trusted_proxies: TrustedProxies::default(),

@@ -56,7 +56,7 @@ pub struct ProofSettings {
     pub grpc_url: Option<String>,
     /// The proofs that were used.
     pub used: UsedProofs,
-    /// How many of one subject.
+    /// How many of one caller.
     pub quota: ProofQuota,
     /// The nonces that it requires in proofs; none: it requires none.
     pub nonces: Option<Nonces>,

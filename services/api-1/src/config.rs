@@ -151,6 +151,7 @@ impl Config {
         let introspection = introspection.read(SERVICE, check, secret, problems);
         let cors_origins = own.origins(common, problems);
         let nonces = proofs.nonces(AUDIENCE, problems);
+        let proofs_per_caller = proofs.per_caller(problems);
         let identity = CallersSettings {
             names: own.api1_identity_callers.as_deref(),
             scope: own.api1_identity_scope.as_deref(),
@@ -166,6 +167,7 @@ impl Config {
             mtls_url: mtls_url.filter(|_| common.mtls.is_some()),
             grpc_url: None,
             nonces,
+            proofs_per_caller: proofs_per_caller?,
             workers: common.workers,
             sites: addresses.sites(),
             trusted_proxies: trusted_proxies?,

@@ -78,6 +78,7 @@ impl Config {
         problems: &mut Problems,
     ) -> Option<Self> {
         let nonces = proofs.nonces(AUDIENCE, problems);
+        let proofs_per_caller = proofs.per_caller(problems);
         let issuer = issuer.read(common, problems);
         let trusted_proxies = TrustedProxies::read(common, problems);
         let check = ("API2_TOKENS", own.api2_tokens.as_str());
@@ -99,6 +100,7 @@ impl Config {
             mtls_url: None,
             grpc_url: addresses.grpc_url(Site::Api2),
             nonces,
+            proofs_per_caller: proofs_per_caller?,
             workers: common.workers,
             sites: addresses.sites(),
             trusted_proxies: trusted_proxies?,

@@ -10,6 +10,7 @@ use actix_web::{
     web,
 };
 use kit::{
+    clock::whole_secs,
     step,
     telemetry::{
         context::in_current_trace,
@@ -246,6 +247,5 @@ async fn check_password(
 }
 
 fn too_early(wait: Duration) -> Reason {
-    let seconds = wait.as_millis().div_ceil(1000).try_into();
-    Reason::TooEarly(seconds.unwrap_or(1))
+    Reason::TooEarly(whole_secs(wait))
 }

@@ -2,21 +2,30 @@
 //! requests, in gRPC calls, and with an access token at userinfo. Each proof needs a nonce
 //! of the provider, and counts once.
 
+use std::time::Duration;
+
 use actix_web::{HttpRequest, HttpResponseBuilder, http::header::HeaderValue};
 use aws_lc_rs::hmac;
 use kit::{
     config::{Addresses, Site},
     seal::KEY_LEN,
 };
-use oauth_types::error::sentence;
-use store::{Charge, Owner, SharedStore, cost};
+use oauth_types::{claims::AccessToken, error::sentence};
+use store::{Charge, Owner, SharedStore, StoreError, cost};
 use token_verify::dpop::{
     self, BadProof, HEADER, NONCE_HEADER, Nonces, ProofTarget, UsedProofs, ValidProof,
 };
 use tonic::metadata::{MetadataMap, MetadataValue};
 use web_kit::head::method_as_sent;
 
-use crate::{Idp, derived_key::derived_key, error::OAuthError, records::RecordError};
+use crate::{
+    Idp,
+    derived_key::derived_key,
+    error::OAuthError,
+    records::RecordError,
+    settings::Client,
+    used_once::{Cause, UsedOnce},
+};
 
 /// The prefix of used proofs in the store.
 const USED: &str = "idp:dpop:";
@@ -25,17 +34,26 @@ const USED: &str = "idp:dpop:";
 pub struct Dpop {
     nonces: Nonces,
     used: UsedProofs,
+    /// Those of clients that are known, which the store keeps.
+    kept: UsedOnce,
     /// The public URL of the gRPC services, without a path.
     grpc_url: Option<String>,
 }
 
 impl Dpop {
     /// With nonces of a key derived from `master`, which all replicas share.
-    pub fn new(master: &[u8; KEY_LEN], store: &SharedStore, addresses: &Addresses) -> Self {
+    /// A client may leave `most` used proofs in the store.
+    pub fn new(
+        master: &[u8; KEY_LEN],
+        store: &SharedStore,
+        addresses: &Addresses,
+        most: usize,
+    ) -> Self {
         let key: hmac::Key = derived_key(master, "sso-lab dpop nonce v1");
         Self {
             nonces: Nonces::new(key),
             used: UsedProofs::new(SharedStore::clone(store), USED),
+            kept: UsedOnce::new(most),
             grpc_url: addresses.grpc_url(Site::Idp),
         }
     }
@@ -89,26 +107,76 @@ impl<'r> SentProof<'r> {
     }
 }
 
-/// Marks `proof` as used. Returns whether this call did: one command to the store. Anybody
-/// can make proofs, so that of a sender who has not authenticated is charged to `charged`.
-pub async fn use_up(
-    idp: &Idp,
-    proof: &ValidProof,
-    charged: Option<Owner>,
-) -> Result<bool, RecordError> {
-    let used = &idp.dpop.used;
-    if !used.mark(proof, idp.now()).await? {
-        return Ok(false);
+/// Who leaves a used proof in the store: anybody can make proofs, so each is counted.
+pub enum Sender {
+    /// Nobody who has authenticated: charged in a budget in the store.
+    Stranger(Owner),
+    /// Who is known by credentials of its own, by name: counted in this process.
+    Known(String, Cause),
+}
+
+impl Sender {
+    /// A client that has authenticated.
+    pub fn client(client: &Client, cause: Cause) -> Self {
+        Self::Known(format!("client {}", client.client_id), cause)
     }
-    if let Some(owner) = charged {
+
+    /// The holder of an access token.
+    pub fn holder(token: &AccessToken) -> Self {
+        let name = format!("holder {} {}", token.client_id, token.sub);
+        Self::Known(name, Cause::Client)
+    }
+}
+
+/// Why a valid proof cannot be used.
+#[derive(Debug)]
+pub enum NotUsable {
+    /// It was used before.
+    Replayed,
+    /// Its sender has used too many; the time to wait.
+    TooMany(Duration),
+    /// The store failed.
+    Records(RecordError),
+}
+
+impl NotUsable {
+    /// What a sender with too many has to know.
+    pub const TOO_MANY: &str = "Too many DPoP proofs of this client have not expired yet: send fewer requests, or reuse tokens.";
+
+    /// The error for the client.
+    pub fn respond(self, idp: &Idp) -> OAuthError {
+        match self {
+            Self::Replayed => refused(idp, BadProof::Replayed),
+            Self::TooMany(wait) => OAuthError::too_early(Self::TOO_MANY, wait),
+            Self::Records(error) => error.into(),
+        }
+    }
+}
+
+/// Uses `proof` up: one command to the store, and for a stranger those of the budget.
+pub async fn use_up(idp: &Idp, proof: &ValidProof, sender: Sender) -> Result<(), NotUsable> {
+    let (used, kept, now) = (&idp.dpop.used, &idp.dpop.kept, idp.now());
+    if let Sender::Known(name, cause) = &sender {
+        let entered = kept.enter(name, *cause, proof.until(), now);
+        entered.map_err(NotUsable::TooMany)?;
+    }
+    let marked = used.mark(proof, now).await;
+    if let Sender::Known(name, _) = &sender
+        && !matches!(marked, Ok(true))
+    {
+        kept.leave(name, proof.until());
+    }
+    let records = |error: StoreError| NotUsable::Records(error.into());
+    if !marked.map_err(records)? {
+        return Err(NotUsable::Replayed);
+    }
+    if let Sender::Stranger(owner) = sender {
         let key = used.key(proof);
         let charge = Charge::new(owner, cost(&key, 1));
-        idp.budgets
-            .proofs
-            .enter(&charge, &key, proof.until())
-            .await?;
+        let entered = idp.budgets.proofs.enter(&charge, &key, proof.until());
+        entered.await.map_err(records)?;
     }
-    Ok(true)
+    Ok(())
 }
 
 /// The present nonce.

@@ -6,6 +6,7 @@ use actix_web::{
     HttpResponse, ResponseError,
     http::{StatusCode, header},
 };
+use kit::clock::whole_secs;
 use oauth_types::{ErrorBody, ErrorCode, params::BadParams};
 use web_kit::body::BodyError;
 
@@ -158,7 +159,7 @@ impl ResponseError for OAuthError {
                 response.insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"sso-lab\""));
             }
             ErrorCode::TemporarilyUnavailable => {
-                let seconds = self.wait.map_or(1, |wait| wait.as_millis().div_ceil(1000));
+                let seconds = self.wait.map_or(1, whole_secs);
                 response.insert_header((header::RETRY_AFTER, seconds.to_string()));
             }
             _ => {}

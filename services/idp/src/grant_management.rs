@@ -42,7 +42,8 @@ pub async fn list(
     req: HttpRequest,
     form: ClientForm,
 ) -> Result<HttpResponse, OAuthError> {
-    let AuthenticatedForm { client, params } = AuthenticatedForm::read(&idp, &req, &form).await?;
+    let AuthenticatedForm { client, params, .. } =
+        AuthenticatedForm::read(&idp, &req, &form).await?;
     let current = presented_grant(&idp, client, &params).await?;
     let ids =
         session_index::grants_of_user(&idp, &client.client_id, &current.sub, MAX_LISTED).await?;
@@ -72,7 +73,8 @@ pub async fn end(
     req: HttpRequest,
     form: ClientForm,
 ) -> Result<HttpResponse, OAuthError> {
-    let AuthenticatedForm { client, params } = AuthenticatedForm::read(&idp, &req, &form).await?;
+    let AuthenticatedForm { client, params, .. } =
+        AuthenticatedForm::read(&idp, &req, &form).await?;
     let current = presented_grant(&idp, client, &params).await?;
     let id = params
         .one("id")?

@@ -14,12 +14,13 @@ use web_kit::client::ClientAddr;
 
 use crate::{
     Idp,
-    client_auth::{Cause, Presented, authenticate},
+    client_auth::{Presented, authenticate},
     error::OAuthError,
     forms::LIMITS,
     settings::GrantType,
     token::{exchange, run_grant},
     token_binding::TokenBinding,
+    used_once::Cause,
 };
 
 /// The path of the method.

@@ -92,7 +92,8 @@ pub async fn endpoint(
     req: HttpRequest,
     form: ClientForm,
 ) -> Result<HttpResponse, OAuthError> {
-    let AuthenticatedForm { client, params } = AuthenticatedForm::read(&idp, &req, &form).await?;
+    let AuthenticatedForm { client, params, .. } =
+        AuthenticatedForm::read(&idp, &req, &form).await?;
     let span = step!(
         span::INTROSPECTION,
         "sso.client_id" = client.client_id,

@@ -52,6 +52,7 @@ mod throttle;
 mod token;
 mod token_binding;
 mod token_id;
+mod used_once;
 mod userinfo;
 mod worker;
 
@@ -59,7 +60,7 @@ use std::{io, sync::Arc};
 
 use backchannel::Outbox;
 use budgets::Budgets;
-use client_auth::{AssertionKeys, RegisteredCertificates, UsedAssertions};
+use client_auth::{AssertionKeys, RegisteredCertificates};
 pub use config::{Args, Config, OPERATOR_KEY_FILE};
 use config::{DeviceSettings, Quotas};
 use device::UserCodes;
@@ -99,6 +100,7 @@ use store::SharedStore;
 use throttle::{CounterKeys, Delays};
 use token::ForeignKeys;
 use tonic::service::RoutesBuilder;
+use used_once::UsedOnce;
 use web_kit::server::HttpServer;
 
 /// The name of the service in traces and metrics.
@@ -132,7 +134,7 @@ struct Idp {
     /// Limits on the sessions, grants and opaque tokens of one user.
     quotas: Quotas,
     /// The used assertions of each client, up to a limit.
-    used_assertions: UsedAssertions,
+    used_assertions: UsedOnce,
     /// Back-channel logouts to deliver.
     outbox: Outbox,
     /// Metrics.

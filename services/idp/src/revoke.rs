@@ -30,7 +30,8 @@ pub async fn endpoint(
     req: HttpRequest,
     form: ClientForm,
 ) -> Result<HttpResponse, OAuthError> {
-    let AuthenticatedForm { client, params } = AuthenticatedForm::read(&idp, &req, &form).await?;
+    let AuthenticatedForm { client, params, .. } =
+        AuthenticatedForm::read(&idp, &req, &form).await?;
     let token = params
         .one("token")?
         .ok_or_else(|| OAuthError::request("token is missing (RFC 7009 section 2.1)."))?;

@@ -16,7 +16,7 @@ use crate::{
     Idp, SERVICE,
     backchannel::Outbox,
     budgets::Budgets,
-    client_auth::{AssertionKeys, RegisteredCertificates, UsedAssertions, name_missing_keys},
+    client_auth::{AssertionKeys, RegisteredCertificates, name_missing_keys},
     config::Config,
     device::UserCodes,
     dpop::Dpop,
@@ -31,6 +31,7 @@ use crate::{
     settings::Settings,
     throttle::{CounterKeys, Delays},
     token::ForeignKeys,
+    used_once::UsedOnce,
 };
 
 /// The kind of a store in this process.
@@ -49,7 +50,12 @@ pub(crate) async fn provider(
     meters::show_ages(metrics, keys.clone(), Arc::clone(&deps.clock));
     let login_budget = (config.login_budget.in_all, config.login_budget.per_address);
     let budgets = Budgets::new(&store, &deps.clock, login_budget);
-    let dpop = Dpop::new(&loaded.refresh, &store, &config.addresses);
+    let dpop = Dpop::new(
+        &loaded.refresh,
+        &store,
+        &config.addresses,
+        config.quotas.proofs,
+    );
     let records = Records::new(store, Arc::clone(&deps.clock), loaded.records);
     if records.store().kind() == MEMORY {
         // Nothing to wait for: tokens are signed from the first request on.
@@ -75,7 +81,7 @@ pub(crate) async fn provider(
         settings: config.settings,
         records,
         budgets,
-        used_assertions: UsedAssertions::new(config.quotas.assertions),
+        used_assertions: UsedOnce::new(config.quotas.assertions),
         quotas: config.quotas,
         outbox,
         meters,

@@ -4,8 +4,6 @@
 use actix_web::HttpRequest;
 use kit::{tls::PeerCertificates, x509::thumbprint};
 use oauth_types::claims::Confirmation;
-use store::Owner;
-use token_verify::dpop::BadProof;
 use tonic::metadata::MetadataMap;
 use web_kit::peer_certificates;
 
@@ -13,9 +11,10 @@ use crate::{
     Idp, budgets,
     client_auth::not_by_mtls,
     domain::Grant,
-    dpop::{self, SentProof},
+    dpop::{self, Sender, SentProof},
     error::OAuthError,
     settings::Client,
+    used_once::Cause,
 };
 
 /// What the tokens of one response are bound to.
@@ -31,12 +30,12 @@ impl TokenBinding {
     /// to bind its tokens is refused without.
     pub async fn of_request(
         idp: &Idp,
-        client: &Client,
+        (client, cause): (&Client, Cause),
         req: &HttpRequest,
         path: &str,
     ) -> Result<Self, OAuthError> {
         let certified = Self::of_certificate(idp, client, peer_certificates(req))?;
-        let proven = Self::offered(idp, client, req, path).await?;
+        let proven = Self::offered(idp, (client, cause), req, path).await?;
         Ok(certified.and(proven.required(client)?))
     }
 
@@ -48,9 +47,9 @@ impl TokenBinding {
         path: &str,
     ) -> Result<Self, OAuthError> {
         let certified = Self::of_certificate(idp, client, None)?;
-        // Its client has authenticated.
+        let sender = Sender::client(client, Cause::Client);
         let proof = SentProof::of_call(idp, metadata, path);
-        let proven = Self::of_proof(idp, proof, None).await?;
+        let proven = Self::of_proof(idp, proof, sender).await?;
         Ok(certified.and(proven.required(client)?))
     }
 
@@ -84,28 +83,31 @@ impl TokenBinding {
     /// does.
     pub async fn offered(
         idp: &Idp,
-        client: &Client,
+        (client, cause): (&Client, Cause),
         req: &HttpRequest,
         path: &str,
     ) -> Result<Self, OAuthError> {
         let proof = SentProof::of_request(idp, req, path);
-        let charged = client.is_public().then(|| budgets::sender(req));
-        Self::of_proof(idp, proof, charged).await
+        let sender = if client.is_public() {
+            Sender::Stranger(budgets::sender(req))
+        } else {
+            Sender::client(client, cause)
+        };
+        Self::of_proof(idp, proof, sender).await
     }
 
     async fn of_proof(
         idp: &Idp,
         proof: Option<SentProof<'_>>,
-        charged: Option<Owner>,
+        sender: Sender,
     ) -> Result<Self, OAuthError> {
         let Some(proof) = proof else {
             return Ok(Self::BEARER);
         };
-        let refused = |why| dpop::refused(idp, why);
-        let valid = proof.check(idp, None).map_err(refused)?;
-        if !dpop::use_up(idp, &valid, charged).await? {
-            return Err(refused(BadProof::Replayed));
-        }
+        let valid = proof.check(idp, None);
+        let valid = valid.map_err(|why| dpop::refused(idp, why))?;
+        let used = dpop::use_up(idp, &valid, sender).await;
+        used.map_err(|why| why.respond(idp))?;
         Ok(Self(Some(Confirmation::of_key(valid.jkt))))
     }
 

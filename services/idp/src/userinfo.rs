@@ -1,12 +1,14 @@
 //! Userinfo (OIDC Core §5.3): any live token whose grant holds `openid`.
 
+use std::time::Duration;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
     web,
 };
-use kit::x509::thumbprint;
-use oauth_types::{claims::Confirmation, error::sentence, params::BadParams};
+use kit::{clock::whole_secs, x509::thumbprint};
+use oauth_types::{claims::AccessToken, error::sentence, params::BadParams};
 use serde::Serialize;
 use token_verify::{
     Scheme,
@@ -17,7 +19,7 @@ use web_kit::{peer_certificates, problem::Problem};
 
 use crate::{
     Idp,
-    dpop::{self, SentProof},
+    dpop::{self, NotUsable, Sender, SentProof},
     forms::ClientForm,
     issue::PersonClaims,
     policy::Permit,
@@ -50,7 +52,7 @@ pub async fn endpoint(
         Err(InvalidToken::Records(error)) => return Err(store_unavailable(error)),
         Err(invalid) => return Err(invalid_token(&invalid.to_string())),
     };
-    check_possession(&idp, &req, (scheme, &token), access.claims.cnf.as_ref()).await?;
+    check_possession(&idp, &req, (scheme, &token), &access.claims).await?;
     // The client of the grant: an exchanged token may have another one.
     let grant = access.grant.ok_or_else(no_openid)?;
     let ended = || invalid_token("its grant has ended");
@@ -77,25 +79,26 @@ async fn check_possession(
     idp: &Idp,
     req: &HttpRequest,
     (scheme, token): (Scheme, &str),
-    bound: Option<&Confirmation>,
+    access: &AccessToken,
 ) -> Result<(), Problem> {
     let proof = || {
         let sent = SentProof::of_request(idp, req, PATH).ok_or(BadProof::Missing)?;
         sent.check(idp, Some(token))
     };
     let certificate = peer_certificates(req).map(|peer| thumbprint(peer.own()));
-    let proven = prove(scheme, bound, proof, certificate.as_deref());
+    let proven = prove(scheme, access.cnf.as_ref(), proof, certificate.as_deref());
     let proof = proven.map_err(|why| match why {
         NotProven::NotBound => invalid_token("it is bound to no key"),
         NotProven::Proof(why) => bad_proof(idp, why),
         NotProven::Unproven(why) => invalid_token(&why.to_string()),
     })?;
     let Some(proof) = proof else { return Ok(()) };
-    match dpop::use_up(idp, &proof, None).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(bad_proof(idp, BadProof::Replayed)),
-        Err(error) => Err(store_unavailable(error)),
-    }
+    let used = dpop::use_up(idp, &proof, Sender::holder(access)).await;
+    used.map_err(|why| match why {
+        NotUsable::Replayed => bad_proof(idp, BadProof::Replayed),
+        NotUsable::TooMany(wait) => too_many(wait),
+        NotUsable::Records(error) => store_unavailable(error),
+    })
 }
 
 /// RFC 6750 §2.1 and §2.2, RFC 9449 §7.1: the scheme and the token, in the header or in a
@@ -184,6 +187,12 @@ fn challenge_with(error: &str, why: &str, more: &str) -> String {
         sentence(why),
         algs()
     )
+}
+
+fn too_many(wait: Duration) -> Problem {
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too many calls")
+        .detail(NotUsable::TOO_MANY)
+        .retry_after(whole_secs(wait))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]

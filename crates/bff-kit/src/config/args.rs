@@ -363,11 +363,6 @@ impl BffArgs {
     /// How many sessions one user may have.
     pub(super) fn per_user(&self, problems: &mut Problems) -> Option<usize> {
         const KEY: &str = "BFF_SESSIONS_PER_USER";
-        let per_user = problems.parse(KEY, &self.bff_sessions_per_user);
-        if per_user.is_some_and(|per_user| !PER_USER.contains(&per_user)) {
-            let (least, most) = (PER_USER.start(), PER_USER.end());
-            problems.add(KEY, format_args!("from {least} to {most}"));
-        }
-        per_user
+        problems.number(KEY, &self.bff_sessions_per_user, &PER_USER)
     }
 }

@@ -20,6 +20,7 @@ use std::{
     any::Any,
     fmt,
     num::{IntErrorKind, ParseIntError},
+    ops::RangeInclusive,
     path::Path,
     process::ExitCode,
     str::FromStr,
@@ -106,6 +107,22 @@ impl Problems {
         text.parse()
             .map_err(|error| self.add(key, format_args!("{text:?}: {}", reason(&error))))
             .ok()
+    }
+
+    /// A whole number within `range`.
+    pub fn number(
+        &mut self,
+        key: &str,
+        text: &str,
+        range: &RangeInclusive<usize>,
+    ) -> Option<usize> {
+        let number = self.parse(key, text)?;
+        if range.contains(&number) {
+            return Some(number);
+        }
+        let (least, most) = (range.start(), range.end());
+        self.add(key, format_args!("from {least} to {most}"));
+        None
     }
 
     /// Whether `text` is `on` or `off`.

@@ -1,6 +1,7 @@
-//! The setting of resource servers: whether they require nonces.
+//! The settings of resource servers: whether they require nonces, and how many used proofs
+//! they keep.
 
-use std::path::PathBuf;
+use std::{ops::RangeInclusive, path::PathBuf};
 
 use aws_lc_rs::hmac;
 use clap::Args;
@@ -12,9 +13,11 @@ use super::Nonces;
 /// The least characters of the key.
 const MIN_KEY: usize = 32;
 const KEY: &str = "API_DPOP_NONCE_KEY";
+/// The range of the limit on used proofs.
+const PER_CALLER: RangeInclusive<usize> = 100..=10_000_000;
 
 /// Settings of the APIs for DPoP.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "DPoP")]
 pub struct ProofArgs {
     /// Key of the nonces that the APIs require in DPoP proofs, at least 32 characters, the same at all replicas; without a key they require none
@@ -28,9 +31,23 @@ pub struct ProofArgs {
     /// File that holds API_DPOP_NONCE_KEY
     #[arg(long, env = "API_DPOP_NONCE_KEY_FILE", value_name = "FILE")]
     pub api_dpop_nonce_key_file: Option<PathBuf>,
+    /// Most used DPoP proofs of one client with the tokens of one user that have not expired, in one process of an API; beyond that, the client has to wait (100 to 10000000)
+    #[arg(
+        long,
+        env = "API_DPOP_PROOFS_PER_CALLER",
+        default_value = "60000",
+        value_name = "N"
+    )]
+    pub api_dpop_proofs_per_caller: String,
 }
 
 impl ProofArgs {
+    /// The most used proofs of one caller. Errors are added to `problems`.
+    pub fn per_caller(&self, problems: &mut Problems) -> Option<usize> {
+        let text = &self.api_dpop_proofs_per_caller;
+        problems.number("API_DPOP_PROOFS_PER_CALLER", text, &PER_CALLER)
+    }
+
     /// The nonces of the resource server for `audience`; none: it requires none. Errors are
     /// added to `problems`.
     pub fn nonces(&self, audience: &str, problems: &mut Problems) -> Option<Nonces> {
@@ -61,6 +78,7 @@ mod tests {
         let args = ProofArgs {
             api_dpop_nonce_key: key.map(str::to_owned),
             api_dpop_nonce_key_file: None,
+            api_dpop_proofs_per_caller: "100".to_owned(),
         };
         let mut problems = Problems::new();
         let nonces = args.nonces(audience, &mut problems);

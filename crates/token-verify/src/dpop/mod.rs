@@ -1,6 +1,6 @@
 //! DPoP (RFC 9449): a client proves with each request that it holds the private key to
 //! which its tokens are bound. [`check`] is the server's side, [`ProofKey`] the client's.
-//! A server remembers proofs until they expire ([`UsedProofs`]), so many of one subject
+//! A server remembers proofs until they expire ([`UsedProofs`]), so many of one caller
 //! ([`ProofQuota`]), and may give out nonces, so that a proof cannot be made in advance
 //! ([`Nonces`]).
 

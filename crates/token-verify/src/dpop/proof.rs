@@ -24,6 +24,7 @@ const MAX_AGE: Duration = Duration::from_secs(60);
 const SKEW: Duration = Duration::from_secs(10);
 /// How long a used proof is kept at most: for as long as it could be used again, which is
 /// longest with a nonce of the next window.
+#[cfg(test)]
 pub(crate) const KEPT: Duration = Duration::from_secs(360);
 /// How far a client's clock may be off where a nonce tells the time.
 const CLOCK_ERROR: Duration = Duration::from_secs(30 * 60);

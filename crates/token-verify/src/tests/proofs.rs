@@ -26,7 +26,7 @@ struct Resource {
 }
 
 impl Resource {
-    async fn new(most: u32) -> Self {
+    async fn new(most: usize) -> Self {
         let world = World::new(TestKey::es256()).await;
         let store = store::open(None, world.clock.clone()).unwrap();
         let verifier = Verifier::new(AUDIENCE, Arc::clone(&world.jwks), world.clock.clone());
@@ -95,14 +95,22 @@ async fn the_holder_of_a_token_can_write_so_many_proofs_and_nobody_else_is_refus
     let resource = Resource::new(3).await;
     let (alices, bobs) = (new_key(), new_key());
     let alice = resource.token("alice", &alices);
-    for n in 0..6 {
-        let called = resource.call_proven(&alice, &alices).await;
+    let first = proof(&alices, &alice, &resource);
+    resource.call(&alice, &first).await.unwrap();
+    // What leaves no record takes no room.
+    for _ in 0..6 {
+        let replayed = resource.call(&alice, &first).await.unwrap_err();
+        assert_eq!(replayed.why(), &Refusal::Proof(BadProof::Replayed));
+    }
+    for n in 1..6 {
+        let (called, operations) = counted(resource.call_proven(&alice, &alices)).await;
         if n < 3 {
             called.unwrap();
             continue;
         }
+        assert_eq!(operations, 0);
         let refused = called.unwrap_err();
-        assert_eq!(refused.why(), &Refusal::TooManyProofs);
+        assert!(matches!(refused.why(), Refusal::TooManyProofs(_)));
         assert_eq!(refused.challenge(), None);
         assert_eq!(Status::from(refused).code(), Code::ResourceExhausted);
     }

@@ -39,7 +39,11 @@ pub async fn endpoint(
     req: HttpRequest,
     form: ClientForm,
 ) -> Result<HttpResponse, OAuthError> {
-    let AuthenticatedForm { client, params } = AuthenticatedForm::read(&idp, &req, &form).await?;
+    let AuthenticatedForm {
+        client,
+        params,
+        cause,
+    } = AuthenticatedForm::read(&idp, &req, &form).await?;
     if params.has("request_uri") {
         return Err(OAuthError::request(
             "request_uri is not accepted here (RFC 9126 section 2.1).",
@@ -52,7 +56,7 @@ pub async fn endpoint(
         ));
     }
     let uri = find_redirect_uri(client, &params).map_err(OAuthError::request)?;
-    let proven = TokenBinding::offered(&idp, client, &req, PATH).await?;
+    let proven = TokenBinding::offered(&idp, (client, cause), &req, PATH).await?;
     let request = check_in_span(&idp, client, &params, uri, &proven)?;
     let id = idp.random.token();
     let lifetimes = &idp.settings.lifetimes;

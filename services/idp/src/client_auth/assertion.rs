@@ -21,11 +21,12 @@ use token_verify::{
 };
 use web_kit::client::AddrBucket;
 
-use super::{Cause, FailureKey, too_many};
+use super::{FailureKey, too_many};
 use crate::{
     Idp,
     error::OAuthError,
     settings::{ASSERTION_ALGORITHMS, AuthMethod, Client, ClientKeys, Settings},
+    used_once::Cause,
 };
 
 /// The most characters of an assertion.
@@ -242,15 +243,19 @@ impl ClientAssertion {
     /// Marks its `jti` as used, whatever it was sent for: of several calls one succeeds.
     pub async fn redeem(self, idp: &Idp, cause: Cause) -> Result<(), RedeemError> {
         let (all, now) = (&idp.used_assertions, idp.now());
-        all.admit(&self.client_id, cause, now)
+        all.enter(&self.client_id, cause, self.until, now)
             .map_err(RedeemError::TooMany)?;
         let ttl = now.until(self.until).max(Duration::from_secs(1));
         let used = Bytes::from_static(b"1");
-        if !idp.records.store().put_new(&self.seen, used, ttl).await? {
-            return Err(RedeemError::Used);
+        let written = idp.records.store().put_new(&self.seen, used, ttl).await;
+        if !matches!(written, Ok(true)) {
+            all.leave(&self.client_id, self.until);
         }
-        all.add(&self.client_id, self.until);
-        Ok(())
+        if written? {
+            Ok(())
+        } else {
+            Err(RedeemError::Used)
+        }
     }
 }
 

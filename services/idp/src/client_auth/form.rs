@@ -4,8 +4,8 @@ use actix_web::{HttpRequest, http::header};
 use oauth_types::{Params, names::grant};
 use web_kit::{body::mark_client_authenticated, client::client_addr, peer_certificates};
 
-use super::{Cause, Presented, authenticate};
-use crate::{Idp, error::OAuthError, forms::ClientForm, settings::Client};
+use super::{Presented, authenticate};
+use crate::{Idp, error::OAuthError, forms::ClientForm, settings::Client, used_once::Cause};
 
 /// The parameters of a form and the client that sent them.
 pub struct AuthenticatedForm<'i> {
@@ -13,6 +13,8 @@ pub struct AuthenticatedForm<'i> {
     pub client: &'i Client,
     /// The parameters.
     pub params: Params,
+    /// Who makes the client send it.
+    pub cause: Cause,
 }
 
 impl<'i> AuthenticatedForm<'i> {
@@ -23,17 +25,22 @@ impl<'i> AuthenticatedForm<'i> {
         form: &ClientForm,
     ) -> Result<Self, OAuthError> {
         let params = form.params()?;
+        let cause = cause_of(&params)?;
         let presented = Presented {
             authorization: authorization(req)?,
             certificate: peer_certificates(req),
-            cause: cause_of(&params)?,
+            cause,
         };
         let client = authenticate(idp, presented, client_addr(req), &params).await?;
         // Anybody can send a public client's id: it authenticates nobody.
         if !client.is_public() {
             mark_client_authenticated(req);
         }
-        Ok(Self { client, params })
+        Ok(Self {
+            client,
+            params,
+            cause,
+        })
     }
 }
 

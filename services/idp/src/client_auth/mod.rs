@@ -6,7 +6,6 @@ mod certificate;
 mod form;
 mod pki;
 mod self_signed;
-mod used_assertions;
 
 use std::time::Duration;
 
@@ -21,13 +20,13 @@ use kit::{
 use oauth_types::{Params, error::sentence, names::client_auth::JWT_BEARER};
 pub use self_signed::RegisteredCertificates;
 use tracing::{Instrument as _, Span, field::Empty};
-pub use used_assertions::{Cause, UsedAssertions};
 use web_kit::client::{AddrBucket, ClientAddr};
 
 use crate::{
     Idp,
     error::OAuthError,
     settings::{AuthMethod, Client},
+    used_once::Cause,
 };
 
 /// Whose secret is being guessed, for `web_kit::failures`.

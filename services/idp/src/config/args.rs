@@ -21,8 +21,8 @@ const KEY_RETIRE_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The range of a quota.
 const QUOTAS: RangeInclusive<usize> = 1..=1000;
-/// The range of the limit on used assertions of a client.
-const ASSERTIONS: RangeInclusive<usize> = 100..=10_000_000;
+/// The range of the limits on used assertions and used DPoP proofs of a client.
+const USED: RangeInclusive<usize> = 100..=10_000_000;
 
 /// Flags and environment variables of the provider.
 #[derive(ClapArgs, Clone, Debug)]
@@ -122,6 +122,14 @@ pub struct Args {
         value_name = "N"
     )]
     pub assertions_per_client: String,
+    /// Most used DPoP proofs of one authenticated client, or of one client with the tokens of one user, that have not expired, in one process; beyond that, the client has to wait (100 to 10000000)
+    #[arg(
+        long = "idp-dpop-proofs-per-client",
+        env = "IDP_DPOP_PROOFS_PER_CLIENT",
+        default_value = "50000",
+        value_name = "N"
+    )]
+    pub dpop_proofs_per_client: String,
     /// How long the codes of a device's authorization are valid (1s to 1h)
     #[arg(
         long = "idp-device-code-lifetime",
@@ -210,18 +218,10 @@ impl Args {
 
     /// The limits of one user.
     pub(super) fn read_quotas(&self, problems: &mut Problems) -> Option<Quotas> {
-        let mut within = |range: RangeInclusive<usize>, key, text: &str| {
-            let quota = problems.parse(key, text)?;
-            if range.contains(&quota) {
-                return Some(quota);
-            }
-            let (least, most) = (range.start(), range.end());
-            problems.add(key, format_args!("from {least} to {most}"));
-            None
-        };
-        let key = "IDP_ASSERTIONS_PER_CLIENT";
-        let assertions = within(ASSERTIONS, key, &self.assertions_per_client);
-        let mut quota = |key, text: &str| within(QUOTAS, key, text);
+        let mut used = |key, text: &str| problems.number(key, text, &USED);
+        let assertions = used("IDP_ASSERTIONS_PER_CLIENT", &self.assertions_per_client);
+        let proofs = used("IDP_DPOP_PROOFS_PER_CLIENT", &self.dpop_proofs_per_client);
+        let mut quota = |key, text: &str| problems.number(key, text, &QUOTAS);
         let sessions = quota("IDP_SESSIONS_PER_USER", &self.sessions_per_user);
         let grants = quota("IDP_GRANTS_PER_CLIENT", &self.grants_per_client);
         let in_session = quota("IDP_GRANTS_PER_SESSION", &self.grants_per_session);
@@ -232,6 +232,7 @@ impl Args {
             grants_in_session: in_session?,
             opaque_tokens: opaque_tokens?,
             assertions: assertions?,
+            proofs: proofs?,
         })
     }
 }

@@ -35,6 +35,8 @@ pub struct Quotas {
     pub opaque_tokens: usize,
     /// Used assertions of one client that have not expired.
     pub assertions: usize,
+    /// Used DPoP proofs of one client that have not expired.
+    pub proofs: usize,
 }
 
 /// Times of the device authorization grant (RFC 8628 §3.2).

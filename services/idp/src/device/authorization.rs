@@ -41,7 +41,8 @@ pub async fn endpoint(
     req: HttpRequest,
     form: ClientForm,
 ) -> Result<HttpResponse, OAuthError> {
-    let AuthenticatedForm { client, params } = AuthenticatedForm::read(&idp, &req, &form).await?;
+    let AuthenticatedForm { client, params, .. } =
+        AuthenticatedForm::read(&idp, &req, &form).await?;
     if !client.may(GrantType::DeviceCode) {
         let why = "This client may not use the device authorization grant.";
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, why));

@@ -9,6 +9,7 @@ use actix_web::{
     web,
 };
 use kit::{
+    clock::whole_secs,
     step,
     telemetry::names::{OK, span},
 };
@@ -160,7 +161,7 @@ fn form(
             None,
         ),
         Some(Refused::TooEarly(wait)) => {
-            let seconds = wait.as_millis().div_ceil(1000);
+            let seconds = whole_secs(*wait);
             let problem = format!("Too many wrong codes. Try again in {seconds} s.");
             (StatusCode::TOO_MANY_REQUESTS, Some(problem), Some(seconds))
         }

@@ -7,6 +7,7 @@ mod sessions;
 use std::sync::Arc;
 
 pub(crate) use keys::{made, rotate};
+use kit::clock::whole_secs;
 use oauth_types::secret::same_secret;
 use secrecy::{ExposeSecret as _, SecretString};
 use tonic::{Request, Status};
@@ -48,7 +49,7 @@ impl Service {
                 ))
             }
             Err(wait) => {
-                let seconds = wait.as_millis().div_ceil(1000);
+                let seconds = whole_secs(wait);
                 Err(Status::resource_exhausted(format!(
                     "too many wrong keys from this address: try again in {seconds} s"
                 )))

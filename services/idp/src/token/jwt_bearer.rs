@@ -6,12 +6,13 @@ use oauth_types::{Params, TokenResponse};
 use super::client_credentials::Target;
 use crate::{
     Idp, audit,
-    client_auth::{Cause, ClientAssertion},
+    client_auth::ClientAssertion,
     error::OAuthError,
     issue::Subject,
     policy::{NOT_FOR_THIS_USER, Permit},
     settings::Client,
     token_binding::TokenBinding,
+    used_once::Cause,
 };
 
 pub(super) async fn issue(

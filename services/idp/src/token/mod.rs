@@ -41,7 +41,11 @@ pub async fn endpoint(
     if let Some(control) = &idp.control {
         control.delay_token().await;
     }
-    let AuthenticatedForm { client, params } = AuthenticatedForm::read(&idp, &req, &form).await?;
+    let AuthenticatedForm {
+        client,
+        params,
+        cause,
+    } = AuthenticatedForm::read(&idp, &req, &form).await?;
     let name = params
         .one("grant_type")?
         .ok_or_else(|| OAuthError::request("grant_type is missing."))?;
@@ -52,7 +56,7 @@ pub async fn endpoint(
         )
     })?;
     let issuing = async {
-        let binding = TokenBinding::of_request(&idp, client, &req, PATH).await?;
+        let binding = TokenBinding::of_request(&idp, (client, cause), &req, PATH).await?;
         dispatch(&idp, client, grant, &params, &binding).await
     };
     let tokens = run_grant(&idp, client, grant, issuing).await?;
