@@ -35,6 +35,35 @@ async fn pending_logout_notices_survive_a_restart() {
     assert_eq!(told[0].token().text("sid"), sid(&tokens.id));
 }
 
+/// The process that knows the user as disabled ends as soon as it is ready.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_was_disabled_for_a_moment_has_no_session_and_no_grant_of_before() {
+    let port = free_port();
+    let config = telling(port);
+    let mut provider = Provider::start(&config).await;
+    let app = Receiver::at(port).await;
+    let (mut alice, mut bob) = (browser(), browser());
+    let alices = provider.tokens(&mut alice, ALICE).await;
+    let bobs = provider.tokens(&mut bob, BOB).await;
+    let of_alice = "username = \"alice\"";
+    let disabled = config.replace(of_alice, &format!("{of_alice}\nenabled = false"));
+    assert_ne!(disabled, config);
+    for config in [&disabled, &config] {
+        provider.stop();
+        provider.start_again(config).await;
+    }
+    let told = app.told(1).await;
+    assert_eq!(told[0].token().text("sid"), sid(&alices.id));
+    assert!(!provider.is_signed_in(&mut alice).await);
+    let refused = provider.machine().refresh(&alices.refresh, &[]).await;
+    assert_eq!(refused.error(), "invalid_grant", "offline access ends too");
+    provider.tokens(&mut browser(), ALICE).await;
+    // Nobody else has noticed anything.
+    assert!(provider.is_signed_in(&mut bob).await);
+    let renewed = provider.machine().refresh(&bobs.refresh, &[]).await;
+    assert_eq!(renewed.status, 200, "{}", renewed.body);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_changed_in_the_configuration_is_signed_out_everywhere() {
     let port = free_port();

@@ -16,7 +16,9 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Works until the drain. Every process runs one worker; each item of work is claimed
 /// in the store by one of them.
 pub async fn run(idp: Arc<Idp>, shutdown: Shutdown) {
-    let (mut was_well, mut compared) = (true, false);
+    // Also if the drain begins meanwhile: who was disabled for a moment has nothing of before.
+    let mut compared = changed_users::end_sessions(&idp).await.is_ok();
+    let mut was_well = true;
     let mut counted = None;
     let work = async {
         loop {
