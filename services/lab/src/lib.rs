@@ -8,6 +8,7 @@ pub mod evil;
 mod failures;
 mod inspector;
 mod journey;
+mod own_form;
 mod scenarios;
 #[cfg(test)]
 mod served;

@@ -4,7 +4,10 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header};
 use askama::Template;
-use kit::config::{Addresses, Site};
+use kit::{
+    config::{Addresses, Site},
+    net::AddrBucket,
+};
 use url::form_urlencoded::byte_serialize;
 use web_kit::{
     journey::BACK,
@@ -12,7 +15,7 @@ use web_kit::{
 };
 
 use super::{
-    Attacks,
+    AttackContext, Attacks,
     attack::{Attack, Defence, InBrowser, Opens, Session},
     callback,
 };
@@ -51,15 +54,23 @@ pub(super) fn sign_in(attacks: &Attacks, attack: &Attack, way: &InBrowser) -> Ht
 }
 
 /// `GET /attacks/{name}/go`.
-pub(super) async fn go(attacks: &Attacks, attack: &Attack, way: &InBrowser) -> HttpResponse {
+pub(super) async fn go(
+    attacks: &Attacks,
+    (lab, from): (&AttackContext, AddrBucket),
+    attack: &Attack,
+    way: &InBrowser,
+) -> HttpResponse {
     let addresses = &attacks.config.addresses;
     let evil = format!("{}/{}", addresses.url(Site::Evil), way.slug);
     let (address, who) = match way.opens {
         Opens::Attack(go) => (format!("{evil}?go={go}"), "The attacker's page"),
         Opens::Spa => (addresses.url(Site::Spa), "The single-page app"),
         Opens::Callback => {
-            let found = callback::of_bob(&attacks.config, &attacks.transport).await;
-            let Some(callback) = found else {
+            let Ok(_slot) = lab.slot(from) else {
+                return too_many(attack);
+            };
+            let login = async { Ok(callback::of_bob(&attacks.config, &attacks.transport).await) };
+            let Ok(Some(callback)) = AttackContext::in_time(login).await else {
                 return no_callback(attack);
             };
             let callback: String = byte_serialize(callback.as_bytes()).collect();
@@ -79,6 +90,17 @@ fn sends_on(who: &'static str, address: String) -> HttpResponse {
         let name = header::HeaderName::from_static("refresh");
         answer.headers_mut().insert(name, refresh);
     }
+    answer
+}
+
+fn too_many(attack: &Attack) -> HttpResponse {
+    let why = "Several other attacks are running.";
+    let message = ui::Message::new("No callback", why)
+        .what_to_do("Try again in a few seconds.")
+        .way("To the attack", format!("/attacks/{}", attack.name));
+    let mut answer = message.respond(Site::Lab, StatusCode::SERVICE_UNAVAILABLE);
+    let soon = header::HeaderValue::from_static("5");
+    answer.headers_mut().insert(header::RETRY_AFTER, soon);
     answer
 }
 

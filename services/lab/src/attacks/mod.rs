@@ -22,9 +22,10 @@ use actix_web::{
 };
 use headless_browser::Transport;
 use kit::{config::Site, journey::JourneyTag};
-use url::form_urlencoded;
+use oauth_types::Params;
 use web_kit::{
     body::Body,
+    client::client_addr,
     ui::{self, Message},
 };
 
@@ -41,6 +42,7 @@ pub(crate) use self::{
 use crate::{
     Config,
     journey::{LiveDiagram, redirect},
+    own_form::{self, BadForm},
 };
 
 /// The most bytes of the form.
@@ -146,9 +148,10 @@ async fn begin(
     let Some(place) = list::find(&name) else {
         return unknown();
     };
-    let defence = match body.read(MAX_FORM).await {
-        Ok(form) => defence(&form, place.attack),
-        Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.to_string()),
+    let form = own_form::read(&req, body, MAX_FORM).await;
+    let defence = match form.and_then(|form| defence(&form, place.attack)) {
+        Ok(defence) => defence,
+        Err(bad) => return refusal(bad.status(), &bad.to_string()),
     };
     let Some(defence) = defence else {
         return refusal(
@@ -165,10 +168,9 @@ async fn begin(
     }
 }
 
-fn defence(form: &[u8], attack: &Attack) -> Option<Defence> {
-    let mut fields = form_urlencoded::parse(form);
-    let (_, value) = fields.find(|(name, _)| name == "weakened")?;
-    Defence::named(&value).filter(|defence| attack.off_in(*defence).is_some())
+fn defence(form: &Params, attack: &Attack) -> Result<Option<Defence>, BadForm> {
+    let named = form.one("weakened")?.and_then(Defence::named);
+    Ok(named.filter(|defence| attack.off_in(*defence).is_some()))
 }
 
 /// Runs it, and opens its page again.
@@ -182,8 +184,10 @@ async fn run_program(
 ) -> HttpResponse {
     let known = live.journey(req);
     let journey = known.unwrap_or_else(|| live.new_journey(req));
+    let from = client_addr(req).bucket();
     // In a task of its own it ends, and signs out, also if the browser does not wait for it.
-    let running = actix_web::rt::spawn(async move { run(program, &lab, &journey, weakened).await });
+    let running =
+        actix_web::rt::spawn(async move { run(program, &lab, (&journey, from), weakened).await });
     let Ok(ended) = running.await else {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "The attack broke off.");
     };
@@ -245,10 +249,12 @@ async fn go(
     req: HttpRequest,
     name: Path<String>,
     attacks: Data<Attacks>,
+    lab: Data<AttackContext>,
     live: Data<LiveDiagram>,
 ) -> HttpResponse {
+    let from = client_addr(&req).bucket();
     match on_the_way(&req, &name, &live) {
-        Ok((attack, way)) => in_browser::go(&attacks, attack, way).await,
+        Ok((attack, way)) => in_browser::go(&attacks, (&lab, from), attack, way).await,
         Err(lost) => lost.respond(),
     }
 }

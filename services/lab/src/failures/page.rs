@@ -189,7 +189,7 @@ pub(super) async fn switch(req: HttpRequest, body: Body, failures: Data<Failures
     }
     let form = match body.read(MAX_FORM).await {
         Ok(body) => Form::of(&body),
-        Err(error) => Err(error.to_string()),
+        Err(error) => return refusal(error.status(), &error.to_string()),
     };
     let form = match form {
         Ok(form) => form,

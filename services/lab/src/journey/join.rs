@@ -163,11 +163,8 @@ impl LiveDiagram {
         settings: impl FnOnce(Settings) -> Settings,
         page: Option<&str>,
     ) -> HttpResponse {
-        if !is_own_page(req.headers(), self.keys.lab_url()) {
-            return refusal(
-                StatusCode::FORBIDDEN,
-                "Only the lab's own page changes a journey's settings.",
-            );
+        if !self.is_own_page(req) {
+            return foreign_settings();
         }
         let journey = self.journey(req).unwrap_or_else(|| self.new_journey(req));
         let journey = journey.with(settings(journey.settings()));
@@ -225,6 +222,14 @@ impl LiveDiagram {
             self.journeys.end(journey.tag());
         }
     }
+}
+
+/// Another page asks for settings of a journey.
+pub(super) fn foreign_settings() -> HttpResponse {
+    refusal(
+        StatusCode::FORBIDDEN,
+        "Only the lab's own page changes a journey's settings.",
+    )
 }
 
 /// Where the browser goes after `joined`: to the next service that this deployment has, in

@@ -91,7 +91,7 @@ impl Journeys {
         let mut known = self.known.lock();
         self.end_old(&mut known, now);
         while known.len() >= MAX_JOURNEYS {
-            self.end_idlest(&mut known);
+            self.end_idlest(&mut known, |_| 1);
         }
         known.insert(tag, Arc::new(Recording::new(tag, address, now)));
     }
@@ -122,7 +122,7 @@ impl Journeys {
         }
         let mut known = self.known.lock();
         while self.total.load(Ordering::Relaxed) > MAX_TOTAL && known.len() > 1 {
-            self.end_idlest(&mut known);
+            self.end_idlest(&mut known, Recording::bytes);
         }
     }
 
@@ -139,10 +139,16 @@ impl Journeys {
         }
     }
 
-    fn end_idlest(&self, known: &mut HashMap<JourneyTag, Arc<Recording>>) {
+    /// Ends one journey of the address that has the most, by what each journey takes: the
+    /// one that was idle longest.
+    fn end_idlest(
+        &self,
+        known: &mut HashMap<JourneyTag, Arc<Recording>>,
+        takes: impl Fn(&Recording) -> usize,
+    ) {
         let mut of_address = HashMap::<_, usize>::new();
         for one in known.values() {
-            *of_address.entry(one.address).or_default() += 1;
+            *of_address.entry(one.address).or_default() += takes(one);
         }
         let most = of_address.values().copied().max();
         let of_most = known
@@ -201,6 +207,11 @@ impl Recording {
         let found: Vec<_> = rest.map(Arc::clone).collect();
         let closed = steps.closed.filter(|_| found.is_empty());
         (found, closed)
+    }
+
+    /// The bytes of its steps.
+    fn bytes(&self) -> usize {
+        self.steps.lock().bytes
     }
 
     /// When the journey began, in microseconds since 1970.
@@ -266,121 +277,4 @@ fn signed(bytes: usize) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use kit::{
-        clock::ManualClock,
-        telemetry::names::{JOURNEY, span},
-    };
-
-    use super::*;
-
-    const HERE: AddrBucket = AddrBucket::UNKNOWN;
-    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
-
-    fn tag(number: usize) -> JourneyTag {
-        format!("{number:032x}").parse().unwrap()
-    }
-
-    fn span_of(number: usize) -> JourneySpan {
-        JourneySpan {
-            service: "app1-bff".to_owned(),
-            name: span::ID_TOKEN_CHECK.to_owned(),
-            attributes: vec![(JOURNEY.to_owned(), tag(number).to_string())],
-            ..JourneySpan::default()
-        }
-    }
-
-    fn journeys() -> (Arc<ManualClock>, Journeys) {
-        let clock = Arc::new(ManualClock::new(NOW));
-        let journeys = Journeys::new(Arc::<ManualClock>::clone(&clock));
-        (clock, journeys)
-    }
-
-    #[test]
-    fn a_span_is_a_step_of_its_own_journey_and_of_none_that_is_unknown() {
-        let (_, journeys) = journeys();
-        journeys.begin(tag(1), HERE);
-        journeys.begin(tag(2), HERE);
-        for number in [1, 3, 1] {
-            journeys.record(&span_of(number));
-        }
-        let one = journeys.find(tag(1)).unwrap();
-        let (steps, closed) = one.after(0, 10);
-        assert_eq!((steps.len(), closed), (2, None));
-        assert!(steps[1].contains("\"seq\":2"), "{}", steps[1]);
-        assert_eq!(one.after(1, 10).0.len(), 1);
-        assert!(journeys.find(tag(2)).unwrap().after(0, 1).0.is_empty());
-        assert!(journeys.find(tag(3)).is_none());
-        assert_eq!(one.started(), NOW.millis() * 1_000);
-    }
-
-    #[test]
-    fn the_idlest_journey_makes_room() {
-        let (clock, journeys) = journeys();
-        for number in 0..MAX_JOURNEYS {
-            journeys.begin(tag(number), HERE);
-        }
-        clock.advance(Duration::from_secs(60));
-        journeys.record(&span_of(0));
-        journeys.begin(tag(MAX_JOURNEYS), HERE);
-        assert!(journeys.find(tag(0)).is_some());
-        assert_eq!(journeys.known.lock().len(), MAX_JOURNEYS);
-    }
-
-    #[test]
-    fn an_address_with_many_journeys_ends_its_own_alone() {
-        let (clock, journeys) = journeys();
-        let there = AddrBucket::of("192.0.2.7".parse().unwrap());
-        journeys.begin(tag(0), HERE);
-        clock.advance(Duration::from_secs(60));
-        for number in 1..=2 * MAX_JOURNEYS {
-            // Of two that began together either may end first.
-            clock.advance(Duration::from_millis(1));
-            journeys.begin(tag(number), there);
-        }
-        assert!(journeys.find(tag(0)).is_some());
-        assert!(journeys.find(tag(1)).is_none());
-    }
-
-    #[test]
-    fn a_journey_ends_when_its_user_says_so_or_after_two_hours_without_use() {
-        let (clock, journeys) = journeys();
-        journeys.begin(tag(1), HERE);
-        journeys.begin(tag(2), HERE);
-        journeys.record(&span_of(1));
-        let one = journeys.find(tag(1)).unwrap();
-        journeys.end(tag(1));
-        assert_eq!(one.after(1, 10), (Vec::new(), Some(Closed::Ended)));
-        assert_eq!(journeys.total.load(Ordering::Relaxed), 0);
-        assert!(journeys.find(tag(1)).is_none());
-        clock.advance(LIFE);
-        assert!(journeys.find(tag(2)).is_none());
-    }
-
-    #[test]
-    fn a_journey_is_full_after_so_many_steps() {
-        let (_, journeys) = journeys();
-        journeys.begin(tag(1), HERE);
-        for _ in 0..=MAX_STEPS {
-            journeys.record(&span_of(1));
-        }
-        let one = journeys.find(tag(1)).unwrap();
-        let all = one.after(0, usize::MAX);
-        assert_eq!((all.0.len(), all.1), (MAX_STEPS, None));
-        assert_eq!(one.after(MAX_STEPS, 1).1, Some(Closed::Full));
-    }
-
-    #[test]
-    fn a_journey_has_so_many_streams_and_a_closed_one_makes_room() {
-        let (_, journeys) = journeys();
-        journeys.begin(tag(1), HERE);
-        let listen = || journeys.find(tag(1)).unwrap().listen();
-        let mut open: Vec<_> = (0..MAX_STREAMS).map_while(|_| listen()).collect();
-        assert_eq!(open.len(), MAX_STREAMS);
-        assert!(listen().is_none());
-        open.pop();
-        assert!(listen().is_some());
-    }
-}
+mod tests;

@@ -4,7 +4,6 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::StatusCode,
     web::{Data, ServiceConfig},
 };
 use kit::{
@@ -12,10 +11,11 @@ use kit::{
     config::{Site, Weakness},
     journey::Settings,
 };
-use url::form_urlencoded;
+use oauth_types::Params;
 use web_kit::{body::Body, ui::Message};
 
-use super::LiveDiagram;
+use super::{LiveDiagram, join::foreign_settings, then};
+use crate::own_form::{self, BadForm};
 
 /// The most bytes of a form.
 const MAX_FORM: usize = 2 * 1024;
@@ -23,6 +23,8 @@ const MAX_FORM: usize = 2 * 1024;
 pub(crate) const MINUTES: i64 = 10;
 /// The longest time, in minutes.
 const MAX_MINUTES: i64 = 30;
+/// Why a form does not switch explain mode.
+const NO_EXPLAIN: &str = "The form does not say explain=on or explain=off.";
 
 pub(super) fn routes(cfg: &mut ServiceConfig) {
     use actix_web::web::{post, resource};
@@ -57,9 +59,9 @@ struct Form {
 /// `POST /journey/weaken`: `weaken` names a defence and may be there many times; without
 /// any, all defences are on again. `minutes` is the time.
 async fn weaken(req: HttpRequest, body: Body, live: Data<LiveDiagram>) -> HttpResponse {
-    let form = match Form::read(body).await {
+    let form = match Form::read(&req, body, &live).await {
         Ok(form) => form,
-        Err(why) => return refusal(&why),
+        Err(refusal) => return refusal,
     };
     let minutes = form.minutes.unwrap_or(MINUTES);
     let settings = |before| weakened(before, &form.weaknesses, live.clock.now(), minutes);
@@ -68,80 +70,102 @@ async fn weaken(req: HttpRequest, body: Body, live: Data<LiveDiagram>) -> HttpRe
 
 /// `POST /journey/explain`: `explain` is `on` or `off`.
 async fn explain(req: HttpRequest, body: Body, live: Data<LiveDiagram>) -> HttpResponse {
-    let form = match Form::read(body).await {
+    let form = match Form::read(&req, body, &live).await {
         Ok(form) => form,
-        Err(why) => return refusal(&why),
+        Err(refusal) => return refusal,
     };
     let Some(explain) = form.explain else {
-        return refusal("The form does not say explain=on or explain=off.");
+        return refusal(&BadForm::Field(NO_EXPLAIN.to_owned()));
     };
     let settings = |before: Settings| Settings { explain, ..before };
     live.set_and_go(&req, settings, form.then.as_deref())
 }
 
 impl Form {
-    async fn read(body: Body) -> Result<Self, String> {
-        let body = body.read(MAX_FORM).await;
-        Self::of(&body.map_err(|error| error.to_string())?)
+    /// The form of this site's own page. One of another page is refused before its body is
+    /// read.
+    async fn read(req: &HttpRequest, body: Body, live: &LiveDiagram) -> Result<Self, HttpResponse> {
+        if !live.is_own_page(req) {
+            return Err(foreign_settings());
+        }
+        let params = own_form::read(req, body, MAX_FORM).await;
+        let form = params.and_then(|params| Self::of(&params));
+        form.map_err(|bad| refusal(&bad))
     }
 
-    fn of(body: &[u8]) -> Result<Self, String> {
-        let mut form = Self::default();
-        for (name, value) in form_urlencoded::parse(body) {
-            match &*name {
-                "weaken" => form.weaknesses.push(weakness(&value)?),
-                "minutes" => form.minutes = Some(minutes(&value)?),
-                "explain" => form.explain = Some(value == "on"),
-                "then" => form.then = Some(value.into_owned()),
-                _ => {}
-            }
+    fn of(params: &Params) -> Result<Self, BadForm> {
+        let then = params.one("then")?.map(str::to_owned);
+        let strange = then.as_deref().is_some_and(|page| !then::is_own(page));
+        if strange {
+            let why = "then is no page of this site to which a form leads.";
+            return Err(BadForm::Field(why.to_owned()));
         }
-        Ok(form)
+        let explain = params.one("explain")?.map(|text| match text {
+            "on" => Ok(true),
+            "off" => Ok(false),
+            _ => Err(BadForm::Field(NO_EXPLAIN.to_owned())),
+        });
+        Ok(Self {
+            weaknesses: params
+                .all("weaken")
+                .map(weakness)
+                .collect::<Result<_, _>>()?,
+            minutes: params.one("minutes")?.map(minutes).transpose()?,
+            explain: explain.transpose()?,
+            then,
+        })
     }
 }
 
-fn weakness(name: &str) -> Result<Weakness, String> {
+fn weakness(name: &str) -> Result<Weakness, BadForm> {
     let known = Weakness::named(name).filter(|one| one.fits_a_journey());
     known.ok_or_else(|| {
         let all = Weakness::ALL.into_iter().filter(|one| one.fits_a_journey());
         let names: Vec<_> = all.map(Weakness::name).collect();
-        format!(
+        BadForm::Field(format!(
             "A journey can be weakened by {}, and by nothing else.",
             names.join(", ")
-        )
+        ))
     })
 }
 
-fn minutes(text: &str) -> Result<i64, String> {
+fn minutes(text: &str) -> Result<i64, BadForm> {
     let minutes = text.parse().ok();
     let minutes = minutes.filter(|minutes| (1..=MAX_MINUTES).contains(minutes));
-    minutes.ok_or_else(|| format!("minutes is a number from 1 to {MAX_MINUTES}."))
+    minutes.ok_or_else(|| {
+        let why = format!("minutes is a number from 1 to {MAX_MINUTES}.");
+        BadForm::Field(why)
+    })
 }
 
-fn refusal(why: &str) -> HttpResponse {
-    Message::new("Setting refused", why)
+fn refusal(bad: &BadForm) -> HttpResponse {
+    Message::new("Setting refused", bad.to_string())
         .way("To the live diagram", "/journey")
-        .respond(Site::Lab, StatusCode::BAD_REQUEST)
+        .respond(Site::Lab, bad.status())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn form(text: &str) -> Result<Form, BadForm> {
+        let fields = url::form_urlencoded::parse(text.as_bytes());
+        Form::of(&fields.into_owned().collect())
+    }
+
     #[test]
     fn a_form_names_weaknesses_their_time_and_the_next_page() {
-        let form =
-            Form::of(b"weaken=alg-none&weaken=any-audience&minutes=5&then=/attacks/alg-none");
+        let long = "weaken=alg-none&weaken=any-audience&minutes=5&then=/attacks/alg-none";
         let expected = Form {
             weaknesses: vec![Weakness::AlgNone, Weakness::AnyAudience],
             minutes: Some(5),
             explain: None,
             then: Some("/attacks/alg-none".to_owned()),
         };
-        assert_eq!(form, Ok(expected));
-        assert_eq!(Form::of(b""), Ok(Form::default()));
-        assert_eq!(Form::of(b"explain=on").unwrap().explain, Some(true));
-        assert_eq!(Form::of(b"explain=off").unwrap().explain, Some(false));
+        assert_eq!(form(long).unwrap(), expected);
+        assert_eq!(form("").unwrap(), Form::default());
+        assert_eq!(form("explain=on").unwrap().explain, Some(true));
+        assert_eq!(form("explain=off").unwrap().explain, Some(false));
     }
 
     #[test]
@@ -153,8 +177,14 @@ mod tests {
             "minutes=0",
             "minutes=31",
             "minutes=x",
+            "minutes=5&minutes=30",
+            "explain=yes",
+            "explain=on&explain=off",
+            "then=http://evil.localhost:8087",
+            "then=/attacks/x;%20Domain=localhost",
+            "then=/attacks/a&then=/attacks/b",
         ] {
-            assert!(Form::of(wrong.as_bytes()).is_err(), "{wrong}");
+            assert!(form(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn forget(answer: &mut HttpResponse) {
 }
 
 /// Whether `page` is a page of this site to which a form may lead.
-fn is_own(page: &str) -> bool {
+pub(super) fn is_own(page: &str) -> bool {
     let known =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-/".contains(&byte);
     let parts = ["/scenarios", "/attacks"];

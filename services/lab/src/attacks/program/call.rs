@@ -6,11 +6,10 @@ use actix_web::{
     http::{StatusCode, header},
     web::{self, Data, Path, ServiceConfig},
 };
-use url::form_urlencoded;
-use web_kit::{body::Body, problem::Problem};
+use web_kit::{body::Body, client::client_addr, problem::Problem};
 
 use super::{AttackContext, Program, run};
-use crate::journey::LiveDiagram;
+use crate::{journey::LiveDiagram, own_form};
 
 /// The most bytes of the form.
 const MAX_FORM: usize = 256;
@@ -53,12 +52,13 @@ async fn answered(
         let why = "This browser is in no journey. Start one first.";
         return Err(refused(StatusCode::CONFLICT, why));
     };
-    let form = body.read(MAX_FORM).await;
-    let form = form.map_err(|error| refused(StatusCode::BAD_REQUEST, &error.to_string()))?;
-    let mut fields = form_urlencoded::parse(&form);
-    let weakened = fields.any(|(name, value)| name == "weakened" && value == "on");
+    let form = own_form::read(req, body, MAX_FORM).await;
+    let weakened = form.and_then(|form| Ok(form.one("weakened")? == Some("on")));
+    let weakened = weakened.map_err(|bad| refused(bad.status(), &bad.to_string()))?;
+    let from = client_addr(req).bucket();
     // In a task of its own it ends, and signs out, also if the page does not wait for it.
-    let running = actix_web::rt::spawn(async move { run(attack, &lab, &journey, weakened).await });
+    let running =
+        actix_web::rt::spawn(async move { run(attack, &lab, (&journey, from), weakened).await });
     let failed = |why: &str| refused(StatusCode::SERVICE_UNAVAILABLE, why);
     let ended = running.await.map_err(|_| failed("The attack broke off."))?;
     let outcome = ended.map_err(|why| failed(&why.to_string()))?;

@@ -1,6 +1,10 @@
 //! What the attacks need of the lab, and how many run at a time.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use headless_browser::Transport;
 use kit::{
@@ -8,16 +12,19 @@ use kit::{
     clock::Clock,
     config::Addresses,
     journey::{Journey, JourneyKeys, JourneyTag},
+    net::AddrBucket,
     random::Random,
 };
 use parking_lot::Mutex;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 
 use super::outcome::NotRun;
 use crate::{Config, Offers, evil::Traps};
 
 /// How many attacks run at the same time.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
+/// How many of them one address may have.
+const OF_ADDRESS: usize = 4;
 /// How long an attack may take.
 const DEADLINE: Duration = Duration::from_secs(20);
 /// How long one request may take.
@@ -35,7 +42,7 @@ pub(crate) struct AttackContext {
     pub(super) traps: Arc<Traps>,
     demo_users: bool,
     running: Mutex<HashSet<JourneyTag>>,
-    slots: Semaphore,
+    slots: Slots,
 }
 
 impl AttackContext {
@@ -57,7 +64,7 @@ impl AttackContext {
             traps: Arc::clone(&config.traps),
             demo_users: config.demo_users,
             running: Mutex::default(),
-            slots: Semaphore::new(AT_ONCE),
+            slots: Slots::default(),
         })
     }
 
@@ -68,10 +75,11 @@ impl AttackContext {
         )
     }
 
-    /// Runs `attack`, the only one of `journey`, within its deadline.
+    /// Runs `attack`, the only one of `journey`, for a browser at `from`.
     pub(super) async fn bounded<T>(
         &self,
         journey: &Journey,
+        from: AddrBucket,
         attack: impl Future<Output = Result<T, NotRun>>,
     ) -> Result<T, NotRun> {
         if let Some(why) = self.unavailable() {
@@ -82,18 +90,64 @@ impl AttackContext {
                 "An attack of this journey is running. Wait until it has ended.",
             ));
         };
-        let Ok(_slot) = self.slots.try_acquire() else {
-            return Err(NotRun::new(
-                "Several other attacks are running. Try again in a few seconds.",
-            ));
-        };
+        let _slot = self.slot(from)?;
+        attack.await
+    }
+
+    /// Room for one more attack of a browser at `from`.
+    pub(crate) fn slot(&self, from: AddrBucket) -> Result<Slot<'_>, NotRun> {
+        let slot = self.slots.take(from);
+        slot.ok_or_else(|| {
+            NotRun::new("Several other attacks are running. Try again in a few seconds.")
+        })
+    }
+
+    /// What `work` gives within the deadline of an attack.
+    pub(crate) async fn in_time<T>(
+        work: impl Future<Output = Result<T, NotRun>>,
+    ) -> Result<T, NotRun> {
         let late = || NotRun::new(format!("It did not end within {} s.", DEADLINE.as_secs()));
-        timeout(DEADLINE, attack).await.map_err(|_| late())?
+        timeout(DEADLINE, work).await.map_err(|_| late())?
     }
 
     fn begin(&self, journey: JourneyTag) -> Option<Running<'_>> {
         let is_first = self.running.lock().insert(journey);
         is_first.then_some(Running { lab: self, journey })
+    }
+}
+
+/// The attacks that are running, by the address of the browser that started them.
+#[derive(Default)]
+struct Slots(Mutex<HashMap<AddrBucket, usize>>);
+
+/// The room of one attack; it ends with this value.
+pub(crate) struct Slot<'s> {
+    slots: &'s Slots,
+    from: AddrBucket,
+}
+
+impl Slots {
+    fn take(&self, from: AddrBucket) -> Option<Slot<'_>> {
+        let mut running = self.0.lock();
+        let all: usize = running.values().sum();
+        let own = running.get(&from).copied().unwrap_or_default();
+        if all >= AT_ONCE || own >= OF_ADDRESS {
+            return None;
+        }
+        running.insert(from, own + 1);
+        Some(Slot { slots: self, from })
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        let mut running = self.slots.0.lock();
+        if let Some(own) = running.get_mut(&self.from) {
+            *own -= 1;
+            if *own == 0 {
+                running.remove(&self.from);
+            }
+        }
     }
 }
 
@@ -106,5 +160,27 @@ struct Running<'l> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.lab.running.lock().remove(&self.journey);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_leaves_room_for_the_attacks_of_others_and_all_together_have_a_bound() {
+        let slots = Slots::default();
+        let address = |last: u8| AddrBucket::of([192, 0, 2, last].into());
+        let take =
+            |last, most| -> Vec<_> { (0..most).map_while(|_| slots.take(address(last))).collect() };
+        let mut own = take(1, AT_ONCE);
+        assert_eq!(own.len(), OF_ADDRESS);
+        let others = take(2, AT_ONCE);
+        assert_eq!(others.len(), AT_ONCE - OF_ADDRESS);
+        assert!(slots.take(address(3)).is_none());
+        own.pop();
+        assert!(slots.take(address(3)).is_some());
+        drop((own, others));
+        assert!(slots.0.lock().is_empty());
     }
 }

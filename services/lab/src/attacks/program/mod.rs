@@ -20,7 +20,7 @@ mod stage;
 mod stolen_refresh_token;
 mod wrong_audience;
 
-use kit::{config::Weakness, journey::Journey};
+use kit::{config::Weakness, journey::Journey, net::AddrBucket};
 
 pub(crate) use self::{
     call::calls,
@@ -97,25 +97,26 @@ impl Program {
     }
 }
 
-/// Runs `attack` as part of `journey`; with `weakened` its defences are off for the requests
+/// Runs `attack` as part of `journey`, for a browser at `from`; with `weakened` its defences are off for the requests
 /// of this run alone.
 pub(crate) async fn run(
     attack: Program,
     lab: &AttackContext,
-    journey: &Journey,
+    (journey, from): (&Journey, AddrBucket),
     weakened: bool,
 ) -> Result<Outcome, NotRun> {
     let work = async {
         let mut stage = Stage::new(lab, journey, attack, weakened);
         let context = stage.context();
-        let end = context.in_span(act(attack, &mut stage)).await;
+        let end = context.in_span(AttackContext::in_time(act(attack, &mut stage)));
+        let end = end.await;
         if let Ok(end) = &end {
             end.record(&context.span());
         }
         drop(context);
         stage.end(end).await
     };
-    Box::pin(lab.bounded(journey, work)).await
+    Box::pin(lab.bounded(journey, from, work)).await
 }
 
 /// Runs it inside the span of the attacker's program.

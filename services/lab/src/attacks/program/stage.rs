@@ -14,6 +14,7 @@ use reqwest::{
     Method,
     header::{HeaderMap, HeaderValue},
 };
+use tokio::time::timeout;
 use tracing::field::Empty;
 use url::form_urlencoded;
 
@@ -27,6 +28,8 @@ use crate::evil;
 
 /// How long the defences of a run stay off.
 const WEAKENED: Duration = Duration::from_secs(60);
+/// How long the sign-outs after a run may take.
+const SIGN_OUT: Duration = Duration::from_secs(10);
 /// The services that know a journey by a cookie, with their names in traces.
 const BROWSED: [(Site, &str); 5] = [
     (Site::App1, "app1-bff"),
@@ -172,8 +175,12 @@ impl<'l> Stage<'l> {
 
     /// Ends it: the sessions that it made are signed out.
     pub(super) async fn end(mut self, end: Result<End, NotRun>) -> Result<Outcome, NotRun> {
-        self.victim.sign_out().await;
-        self.attacker.sign_out().await;
+        let signing_out = async {
+            self.victim.sign_out().await;
+            self.attacker.sign_out().await;
+        };
+        // A session that is left ends with its time.
+        let _ = timeout(SIGN_OUT, signing_out).await;
         Ok(Outcome::new(self.attack, self.weakened, self.steps, end?))
     }
 }

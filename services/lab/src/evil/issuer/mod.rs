@@ -18,6 +18,7 @@ use kit::{
     journey::JourneyTag,
     telemetry::context::TraceContext,
 };
+use oauth_types::{ErrorBody, ErrorCode};
 use serde_json::json;
 use url::{Url, form_urlencoded};
 use web_kit::{body::Body, trace::Origin, ui::Message};
@@ -104,7 +105,13 @@ fn with_state(request: &Url, state: &str) -> Url {
 
 /// The token endpoint: it keeps the code, and answers that it is of no use.
 async fn token(body: Body, traps: Data<Traps>) -> HttpResponse {
-    let form = body.read(MAX_FORM).await.unwrap_or_default();
+    let form = match body.read(MAX_FORM).await {
+        Ok(form) => form,
+        Err(error) => {
+            let said = ErrorBody::new(ErrorCode::InvalidRequest, &error.to_string());
+            return HttpResponse::build(error.status()).json(said);
+        }
+    };
     let code = form_urlencoded::parse(&form).find(|(name, _)| name == "code");
     if let Some(((_, code), journey)) = code.zip(journey()) {
         traps.keep(journey, &code);
