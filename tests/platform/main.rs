@@ -49,6 +49,7 @@ mod lab_failures;
 mod lab_inspector;
 mod lab_journey;
 mod lab_replicas;
+mod lab_odd_inputs;
 mod lab_terminal;
 mod large_cookies;
 mod largest_user;

@@ -15,6 +15,7 @@ use hyper::body::{Body, Bytes, Frame, SizeHint};
 use kit::{
     admission::{Admission, Charge, Connection, InFlight, Phase},
     net::AddrBucket,
+    shares::Share,
     tls::{Acceptor, PeerCertificates, ServerStream},
 };
 use pin_project_lite::pin_project;
@@ -27,8 +28,6 @@ use tonic::{
     Status,
     transport::server::{Connected, TcpConnectInfo},
 };
-
-use crate::streams::OpenCall;
 
 /// The socket.
 pub(crate) struct Socket {
@@ -233,14 +232,14 @@ pin_project! {
         #[pin]
         body: B,
         _in_flight: Option<InFlight>,
-        _open: Option<OpenCall>,
+        _open: Option<Share>,
         ends: Option<Pin<Box<Sleep>>>,
     }
 }
 
 impl<B> ResponseBody<B> {
     /// `in_flight`: the call, if its connection counts as busy meanwhile.
-    pub(crate) const fn new(body: B, in_flight: Option<InFlight>, open: Option<OpenCall>) -> Self {
+    pub(crate) const fn new(body: B, in_flight: Option<InFlight>, open: Option<Share>) -> Self {
         Self {
             body,
             _in_flight: in_flight,

@@ -159,7 +159,7 @@ where
         } else {
             &streams.calls
         };
-        let open = peer.as_ref().map(|peer| kind.open(peer.bucket()));
+        let open = peer.as_ref().map(|peer| kind.take(peer.bucket()));
         if let Some(None) = open {
             let full = Status::resource_exhausted("too many calls are open from this address");
             return Box::pin(async {

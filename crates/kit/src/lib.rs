@@ -19,6 +19,7 @@ pub mod random;
 pub mod readiness;
 pub mod running;
 pub mod seal;
+pub mod shares;
 pub mod shutdown;
 pub mod state_dir;
 pub mod telemetry;

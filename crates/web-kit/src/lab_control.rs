@@ -16,7 +16,7 @@ use kit::{
         Agent, Amount, CONTROL, Control, Fault, INSPECT, InForce, ROTATED_KEY, Setting, of_service,
     },
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tracing::Span;
 
 use crate::{
@@ -208,12 +208,9 @@ struct Ended {
 }
 
 /// `DELETE /lab/control`: switches `fault` off, or all failures.
-async fn end(
-    req: HttpRequest,
-    ended: Query<Ended>,
-    controlled: Data<Controlled>,
-) -> Result<HttpResponse, Problem> {
+async fn end(req: HttpRequest, controlled: Data<Controlled>) -> Result<HttpResponse, Problem> {
     controlled.check(&req)?;
+    let ended: Ended = query(&req)?;
     let fault = ended.fault.as_deref();
     let known = fault.map(|name| Fault::named(name).ok_or(name)).transpose();
     let known = known.map_err(|name| refused(format!("There is no failure {name:?}.")))?;
@@ -229,16 +226,24 @@ struct Inspected {
 /// `GET /lab/inspect`: what the service keeps for one journey.
 async fn inspected(
     req: HttpRequest,
-    asked: Query<Inspected>,
     controlled: Data<Controlled>,
 ) -> Result<HttpResponse, Problem> {
     controlled.check(&req)?;
+    let asked: Inspected = query(&req)?;
     let tag: Result<JourneyTag, ()> = asked.journey.parse();
     let tag = tag.map_err(|()| refused("journey is no hash of a journey.".to_owned()))?;
     let Some(agent) = controlled.control.agent() else {
         return Err(refused("This service keeps nothing.".to_owned()));
     };
     Ok(answer(&agent.inspect(tag).await))
+}
+
+/// The query of `req`, which is read after the key.
+fn query<T: DeserializeOwned>(req: &HttpRequest) -> Result<T, Problem> {
+    let query = Query::from_query(req.query_string());
+    query
+        .map(Query::into_inner)
+        .map_err(|error| refused(error.to_string()))
 }
 
 fn answer(body: &impl Serialize) -> HttpResponse {

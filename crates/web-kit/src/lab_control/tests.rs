@@ -55,6 +55,8 @@ async fn without_the_key_nothing_is_said_or_done() {
         (Method::GET, CONTROL),
         (Method::POST, CONTROL),
         (Method::DELETE, CONTROL),
+        (Method::DELETE, "/lab/control?fault=down&fault=down"),
+        (Method::GET, INSPECT),
         (
             Method::GET,
             "/lab/inspect?journey=00112233445566778899aabbccddeeff",

@@ -27,7 +27,7 @@ use kit::{
     shutdown::Shutdown,
     telemetry::deliver_to,
 };
-use web_kit::{body::Body, problem::Problem};
+use web_kit::{body::Body, client::client_addr, problem::Problem};
 
 pub(crate) use self::join::{is_own_page, redirect};
 pub(crate) use self::page::{DiagramPage, file};
@@ -165,9 +165,10 @@ impl LiveDiagram {
             Problem::new(StatusCode::NOT_FOUND, "No journey")
                 .detail("This browser is in no journey. Start one at /journey.")
         })?;
-        found.listen().ok_or_else(|| {
+        let listener = self.journeys.listen(found, client_addr(req).bucket());
+        listener.ok_or_else(|| {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Too many readers")
-                .detail("Too many pages show this journey. Close some of them.")
+                .detail("Too many pages show this journey, or journeys at your address. Close some of them.")
                 .retry_after(COME_BACK)
         })
     }

@@ -12,6 +12,7 @@ use kit::{
     clock::{Clock, Timestamp},
     journey::{JourneyTag, LIFE},
     net::AddrBucket,
+    shares::{Bounds, Share, Shares},
     telemetry::JourneySpan,
 };
 use parking_lot::Mutex;
@@ -29,6 +30,12 @@ const MAX_BYTES: usize = 8 << 20;
 const MAX_TOTAL: i64 = 128 << 20;
 /// The most event streams of one journey.
 const MAX_STREAMS: usize = 8;
+/// The event streams of all journeys: an address, such as a class, leaves room for others.
+const STREAMS: Bounds = Bounds {
+    of_one: 256,
+    together: 768,
+    always: 4,
+};
 
 /// Why no more steps follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +50,8 @@ pub(super) enum Closed {
 pub(super) struct Journeys {
     clock: Arc<dyn Clock>,
     known: Mutex<HashMap<JourneyTag, Arc<Recording>>>,
+    /// The open event streams, by the address of their reader.
+    streams: Shares,
     /// The bytes of all steps. Signed: an end may be subtracted before its last step is added.
     total: AtomicI64,
 }
@@ -73,6 +82,7 @@ struct Steps {
 pub(super) struct Listener {
     recording: Arc<Recording>,
     changed: watch::Receiver<()>,
+    _share: Share,
 }
 
 impl Journeys {
@@ -80,6 +90,7 @@ impl Journeys {
         Self {
             clock,
             known: Mutex::default(),
+            streams: Shares::new(STREAMS),
             total: AtomicI64::new(0),
         }
     }
@@ -104,6 +115,12 @@ impl Journeys {
         let found = known.get(&tag)?;
         found.used.store(now.secs(), Ordering::Relaxed);
         Some(Arc::clone(found))
+    }
+
+    /// One more event stream of `recording` for a reader at `from`, unless there are too many
+    /// of the journey, of the address or together.
+    pub(super) fn listen(&self, recording: Arc<Recording>, from: AddrBucket) -> Option<Listener> {
+        recording.listen(self.streams.take(from)?)
     }
 
     /// Ends the journey `tag`: its steps are forgotten.
@@ -219,13 +236,14 @@ impl Recording {
         self.started
     }
 
-    /// One more event stream, unless there are too many.
-    pub(super) fn listen(self: Arc<Self>) -> Option<Listener> {
+    /// One more event stream, unless the journey has too many.
+    fn listen(self: Arc<Self>, share: Share) -> Option<Listener> {
         let open = self.streams.fetch_add(1, Ordering::AcqRel);
         // Its end counts it down.
         let listener = Listener {
             changed: self.changed.subscribe(),
             recording: self,
+            _share: share,
         };
         (open < MAX_STREAMS).then_some(listener)
     }

@@ -166,8 +166,13 @@ mod tests {
             });
         }
 
+        fn listener(&self) -> Listener {
+            let found = self.journeys.find(tag()).unwrap();
+            self.journeys.listen(found, AddrBucket::UNKNOWN).unwrap()
+        }
+
         async fn stream(&self, after: usize) -> EventStream {
-            let listener = self.journeys.find(tag()).unwrap().listen().unwrap();
+            let listener = self.listener();
             let mut stream = EventStream::new(listener, self.shutdown.clone(), after);
             assert_eq!(stream.next().await.as_deref(), Some(OPENING));
             stream
@@ -214,7 +219,7 @@ mod tests {
             for _ in 0..count {
                 world.step();
             }
-            let listener = world.journeys.find(tag()).unwrap().listen().unwrap();
+            let listener = world.listener();
             let pieces: Vec<_> = recording(listener).map(Result::unwrap).collect().await;
             assert!(pieces.len() > count / PIECE);
             let whole: serde_json::Value = serde_json::from_slice(&pieces.concat()).unwrap();

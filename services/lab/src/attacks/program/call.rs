@@ -13,6 +13,8 @@ use crate::{journey::LiveDiagram, own_form};
 
 /// The most bytes of the form.
 const MAX_FORM: usize = 256;
+/// When an attack that could not run may be tried again, in seconds.
+const SOON: u64 = 5;
 
 /// What scripts call.
 pub(crate) fn calls(cfg: &mut ServiceConfig, lab: Data<AttackContext>, live: Data<LiveDiagram>) {
@@ -59,7 +61,7 @@ async fn answered(
     // In a task of its own it ends, and signs out, also if the page does not wait for it.
     let running =
         actix_web::rt::spawn(async move { run(attack, &lab, (&journey, from), weakened).await });
-    let failed = |why: &str| refused(StatusCode::SERVICE_UNAVAILABLE, why);
+    let failed = |why: &str| refused(StatusCode::SERVICE_UNAVAILABLE, why).retry_after(SOON);
     let ended = running.await.map_err(|_| failed("The attack broke off."))?;
     let outcome = ended.map_err(|why| failed(&why.to_string()))?;
     Ok(HttpResponse::Ok()

@@ -1,10 +1,6 @@
 //! What the attacks need of the lab, and how many run at a time.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use headless_browser::Transport;
 use kit::{
@@ -14,6 +10,7 @@ use kit::{
     journey::{Journey, JourneyKeys, JourneyTag},
     net::AddrBucket,
     random::Random,
+    shares::{Bounds, Share, Shares},
 };
 use parking_lot::Mutex;
 use tokio::time::timeout;
@@ -22,9 +19,11 @@ use super::outcome::NotRun;
 use crate::{Config, Offers, evil::Traps};
 
 /// How many attacks run at the same time.
-const AT_ONCE: usize = 8;
-/// How many of them one address may have.
-const OF_ADDRESS: usize = 4;
+const AT_ONCE: Bounds = Bounds {
+    of_one: 4,
+    together: 8,
+    always: 0,
+};
 /// How long an attack may take.
 const DEADLINE: Duration = Duration::from_secs(20);
 /// How long one request may take.
@@ -42,7 +41,7 @@ pub(crate) struct AttackContext {
     pub(super) traps: Arc<Traps>,
     demo_users: bool,
     running: Mutex<HashSet<JourneyTag>>,
-    slots: Slots,
+    slots: Shares,
 }
 
 impl AttackContext {
@@ -64,7 +63,7 @@ impl AttackContext {
             traps: Arc::clone(&config.traps),
             demo_users: config.demo_users,
             running: Mutex::default(),
-            slots: Slots::default(),
+            slots: Shares::new(AT_ONCE),
         })
     }
 
@@ -95,7 +94,7 @@ impl AttackContext {
     }
 
     /// Room for one more attack of a browser at `from`.
-    pub(crate) fn slot(&self, from: AddrBucket) -> Result<Slot<'_>, NotRun> {
+    pub(crate) fn slot(&self, from: AddrBucket) -> Result<Share, NotRun> {
         let slot = self.slots.take(from);
         slot.ok_or_else(|| {
             NotRun::new("Several other attacks are running. Try again in a few seconds.")
@@ -116,41 +115,6 @@ impl AttackContext {
     }
 }
 
-/// The attacks that are running, by the address of the browser that started them.
-#[derive(Default)]
-struct Slots(Mutex<HashMap<AddrBucket, usize>>);
-
-/// The room of one attack; it ends with this value.
-pub(crate) struct Slot<'s> {
-    slots: &'s Slots,
-    from: AddrBucket,
-}
-
-impl Slots {
-    fn take(&self, from: AddrBucket) -> Option<Slot<'_>> {
-        let mut running = self.0.lock();
-        let all: usize = running.values().sum();
-        let own = running.get(&from).copied().unwrap_or_default();
-        if all >= AT_ONCE || own >= OF_ADDRESS {
-            return None;
-        }
-        running.insert(from, own + 1);
-        Some(Slot { slots: self, from })
-    }
-}
-
-impl Drop for Slot<'_> {
-    fn drop(&mut self) {
-        let mut running = self.slots.0.lock();
-        if let Some(own) = running.get_mut(&self.from) {
-            *own -= 1;
-            if *own == 0 {
-                running.remove(&self.from);
-            }
-        }
-    }
-}
-
 /// An attack of a journey that is running.
 struct Running<'l> {
     lab: &'l AttackContext,
@@ -165,22 +129,41 @@ impl Drop for Running<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use kit::shutdown::Shutdown;
 
-    #[test]
-    fn one_address_leaves_room_for_the_attacks_of_others_and_all_together_have_a_bound() {
-        let slots = Slots::default();
+    use super::*;
+    use crate::served;
+
+    #[tokio::test]
+    async fn an_address_has_a_few_attacks_at_a_time_and_leaves_room_for_others() {
+        let keys = Arc::new(JourneyKeys::new(
+            &"a lab of a test".into(),
+            "http://lab.localhost:8080",
+        ));
+        let config = Config {
+            journeys: Some(Arc::clone(&keys)),
+            ..served::config()
+        };
+        let deps = Deps::system(Shutdown::new());
+        let lab = AttackContext::new(&config, &deps).unwrap();
         let address = |last: u8| AddrBucket::of([192, 0, 2, last].into());
-        let take =
-            |last, most| -> Vec<_> { (0..most).map_while(|_| slots.take(address(last))).collect() };
-        let mut own = take(1, AT_ONCE);
-        assert_eq!(own.len(), OF_ADDRESS);
-        let others = take(2, AT_ONCE);
-        assert_eq!(others.len(), AT_ONCE - OF_ADDRESS);
-        assert!(slots.take(address(3)).is_none());
+        let run = async |from| {
+            let journey = keys.begin(&*deps.random);
+            lab.bounded(&journey, from, async { Ok(()) }).await
+        };
+        let mut own: Vec<_> = (0..AT_ONCE.of_one)
+            .map(|_| lab.slot(address(1)).unwrap())
+            .collect();
+        assert!(run(address(1)).await.is_err());
+        assert!(lab.slot(address(1)).is_err());
+        assert!(run(address(2)).await.is_ok());
+        let others: Vec<_> = (0..AT_ONCE.of_one)
+            .map(|_| lab.slot(address(2)).unwrap())
+            .collect();
+        assert!(run(address(3)).await.is_err(), "all together have a bound");
         own.pop();
-        assert!(slots.take(address(3)).is_some());
+        assert!(run(address(3)).await.is_ok());
         drop((own, others));
-        assert!(slots.0.lock().is_empty());
+        assert!(run(address(1)).await.is_ok());
     }
 }
