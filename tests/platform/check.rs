@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kit::config::Site;
 use serde_json::{Value, json};
-use testkit::{Child, Plan, Processes, TestCertificate, binary, free_offset};
+use testkit::{Child, Plan, Processes, binary, free_offset};
 
 use crate::api_keys::add;
 
@@ -13,9 +13,9 @@ const LONG: Duration = Duration::from_secs(240);
 const SOON: Duration = Duration::from_secs(30);
 
 /// The result of a run of the command.
-struct Checked {
-    code: Option<i32>,
-    output: String,
+pub(crate) struct Checked {
+    pub(crate) code: Option<i32>,
+    pub(crate) output: String,
     /// Its lines, if its output is JSON.
     lines: Vec<Value>,
 }
@@ -35,7 +35,7 @@ fn run(flags: &[&str]) -> Checked {
 }
 
 /// The command for `platform`, as JSON.
-fn check(platform: &Processes, flags: &[&str]) -> Checked {
+pub(crate) fn check(platform: &Processes, flags: &[&str]) -> Checked {
     let offset = platform.addresses().port(Site::Lab) - 8080;
     let (offset, state) = (offset.to_string(), platform.state_dir());
     let state = state.to_str().unwrap();
@@ -45,12 +45,12 @@ fn check(platform: &Processes, flags: &[&str]) -> Checked {
 
 impl Checked {
     /// The steps that ended so, of all scenes.
-    fn steps(&self, outcome: &str) -> Vec<&str> {
+    pub(crate) fn steps(&self, outcome: &str) -> Vec<&str> {
         let lines = self.lines.iter().filter(|line| line["outcome"] == outcome);
         lines.filter_map(|line| line["step"].as_str()).collect()
     }
 
-    fn line(&self, step: &str) -> &Value {
+    pub(crate) fn line(&self, step: &str) -> &Value {
         let found = self.lines.iter().find(|line| line["step"] == step);
         found.unwrap_or_else(|| panic!("no step {step:?}: {}", self.output))
     }
@@ -65,7 +65,7 @@ impl Checked {
         scenes
     }
 
-    fn assert_failed(&self, expected: &[&str]) {
+    pub(crate) fn assert_failed(&self, expected: &[&str]) {
         assert_eq!(self.code, Some(1), "{}", self.output);
         assert_eq!(self.steps("failed"), expected, "{}", self.output);
     }
@@ -86,12 +86,13 @@ fn assert_nobody_is_signed_in(platform: &Processes) {
 }
 
 const LOGIN: &str = "app1: signs in with the provider's form";
-const BY_KEY: &str = "api1: takes an API key, and refuses a wrong one";
-const OPAQUE: [&str; 2] = [
+pub(crate) const BY_KEY: &str = "api1: takes an API key, and refuses a wrong one";
+pub(crate) const OPAQUE: [&str; 2] = [
     "api1: refuses an opaque token that was revoked",
     "api2: refuses an opaque token that was revoked",
 ];
-const SELF_SIGNED: &str = "idp: takes a self-signed certificate that is registered for its client";
+pub(crate) const SELF_SIGNED: &str =
+    "idp: takes a self-signed certificate that is registered for its client";
 const CHOICE: [&str; 2] = [
     "app1: a login may choose how the app gets its credentials",
     "app2: a login may choose how the app gets its credentials",
@@ -330,65 +331,6 @@ async fn check_prints_readable_lines_for_the_one_process() {
         "{said}"
     );
     assert_eq!(checked.steps("ok"), [] as [&str; 0], "{}", checked.output);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn check_plays_opaque_tokens_and_a_self_signed_certificate_where_there_are_some() {
-    let own = TestCertificate::self_signed("batch-mtls");
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).display().to_string();
-    std::fs::write(path("own.pem"), format!("{}{}", own.certificate, own.key)).unwrap();
-    let registered: &'static str = Box::leak(
-        format!(
-            "auth = [\"self_signed_tls_client_auth\"]\ntls_client_certificate_file = \"{}\"",
-            path("own.crt")
-        )
-        .into_boxed_str(),
-    );
-    std::fs::write(path("own.crt"), &own.certificate).unwrap();
-    let platform = Processes::start(&Plan {
-        environment: vec![("API2_TOKENS".to_owned(), "introspection".to_owned())],
-        idp_config: vec![
-            (
-                "auth = [\"tls_client_auth\"]\ntls_client_auth_subject_dn = \"CN=batch-mtls\"",
-                registered,
-            ),
-            (
-                "audience = \"https://api-2\"\ntitle = \"Inventory\"",
-                "audience = \"https://api-2\"\ntitle = \"Inventory\"\naccess_token_format = \"opaque\"",
-            ),
-        ],
-        ..Plan::default()
-    })
-    .await;
-    let lab = platform.state_dir().join("ca.pem").display().to_string();
-    let certificate = [
-        "--client-certificate-file",
-        &path("own.pem"),
-        "--mtls-ca-file",
-        &lab,
-    ];
-    let flags = [&["--password", "", "--timeout", "60s"], &certificate[..]].concat();
-    let checked = check(&platform, &flags);
-    assert_eq!(checked.code, Some(0), "{}", checked.output);
-    let skipped = [OPAQUE[0], BY_KEY, "the signed-in story"];
-    assert_eq!(checked.steps("skipped"), skipped, "{}", checked.output);
-    assert_eq!(checked.line(SELF_SIGNED)["note"], "batch-mtls");
-    let opaque = checked.line(OPAQUE[1])["note"].to_string();
-    assert!(opaque.contains("batch, "), "{opaque}");
-
-    // One that nobody registered is no reason to skip the step.
-    let other = TestCertificate::self_signed("batch-mtls");
-    std::fs::write(
-        path("own.pem"),
-        format!("{}{}", other.certificate, other.key),
-    )
-    .unwrap();
-    let checked = check(&platform, &flags);
-    checked.assert_failed(&[
-        SELF_SIGNED,
-        "api1: takes a bound token from the owner of its certificate alone",
-    ]);
 }
 
 #[test]

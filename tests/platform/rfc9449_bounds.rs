@@ -111,8 +111,8 @@ async fn rfc9449_11_1_userinfo_counts_the_proofs_of_a_client_with_one_users_toke
     let other = Party::demo_rp(&platform).with_key(&new_key());
     let of_other = other.tokens(&mut other.cli(), &[]).await;
     let of_other = of_other.text("access_token");
-    let taken = other.machine.call_bound(Method::GET, &userinfo, &of_other);
-    taken.await.granted();
+    let call_of_other = other.machine.call_bound(Method::GET, &userinfo, &of_other);
+    call_of_other.await.granted();
     wait(&platform, &refused);
     call().await.granted();
 }

@@ -7,7 +7,7 @@ use kit::{
     tls::{CERTIFICATE_FILE, Certificates},
 };
 
-use crate::{deployment::local_url, output};
+use crate::{inside::local_url, output};
 
 /// The interval of the readiness checks.
 const POLL: Duration = Duration::from_millis(10);

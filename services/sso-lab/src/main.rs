@@ -12,6 +12,7 @@ mod consistency;
 mod deployment;
 mod device;
 mod hash_password;
+mod inside;
 mod keys;
 mod login;
 mod operator;

@@ -177,7 +177,7 @@ fn form(
     };
     let mut response = with_cookie(page.respond(status), &cookie);
     if let Some(seconds) = retry {
-        let value = header::HeaderValue::from(u64::try_from(seconds).unwrap_or(1));
+        let value = header::HeaderValue::from(seconds);
         response.headers_mut().insert(header::RETRY_AFTER, value);
     }
     response

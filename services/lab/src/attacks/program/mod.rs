@@ -97,8 +97,8 @@ impl Program {
     }
 }
 
-/// Runs `attack` as part of `journey`, for a browser at `from`; with `weakened` its defences are off for the requests
-/// of this run alone.
+/// Runs `attack` as part of `journey`, for a browser at `from`; with `weakened` its defences
+/// are off for the requests of this run alone.
 pub(crate) async fn run(
     attack: Program,
     lab: &AttackContext,
@@ -108,8 +108,8 @@ pub(crate) async fn run(
     let work = async {
         let mut stage = Stage::new(lab, journey, attack, weakened);
         let context = stage.context();
-        let end = context.in_span(AttackContext::in_time(act(attack, &mut stage)));
-        let end = end.await;
+        let acting = AttackContext::in_time(act(attack, &mut stage));
+        let end = context.in_span(Box::pin(acting)).await;
         if let Ok(end) = &end {
             end.record(&context.span());
         }
