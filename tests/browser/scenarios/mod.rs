@@ -3,23 +3,61 @@
 //! the seed's diagrams. Two browsers play at once.
 
 mod apis;
+mod command;
 mod machines;
 mod play;
 mod sessions;
 mod sign_in;
 mod sign_out;
 pub mod stage;
+mod terminal;
 
-use std::{fs, path::Path, process::Command};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use kit::config::{Addresses, Site};
-use testkit::{Browser, binary};
+use testkit::{Browser, HeadlessBrowser, binary};
 use tests::{ALICE, BOB};
 
 use self::{
     play::Play,
     stage::{Stage, start},
 };
+pub use self::{
+    sessions::SESSION_MODES,
+    sign_in::{BFF_LOGIN, SPA_LOGIN},
+};
+
+/// The plays of a lab as it starts.
+const AS_IT_STARTS: [&[Play]; 6] = [
+    sign_in::PLAYS,
+    sessions::PLAYS,
+    apis::PLAYS,
+    machines::PLAYS,
+    sign_out::PLAYS,
+    terminal::PLAYS,
+];
+
+/// The plays that need a setting.
+const WITH_A_SETTING: [&Play; 2] = [&apis::OPAQUE_TOKENS, &machines::API_KEY];
+
+/// The scenarios whose page starts something: the others answer a question.
+async fn that_start_something(addresses: &Addresses) -> BTreeSet<String> {
+    let list = format!("{}/scenarios", addresses.url(Site::Lab));
+    let mut cli = HeadlessBrowser::new();
+    let links = cli.goto(&list).await.links();
+    let pages = links
+        .iter()
+        .filter(|link| link.as_str().starts_with(&format!("{list}/")));
+    let pages: BTreeSet<_> = pages.map(ToString::to_string).collect();
+    let mut names = BTreeSet::new();
+    for page in pages {
+        if cli.goto(&page).await.source().contains("id=\"start\"") {
+            let name = page.rsplit('/').next().unwrap_or_default();
+            names.insert(name.to_owned());
+        }
+    }
+    names
+}
 
 /// Plays each of `plays` in a browser of its own, which belongs to `user`.
 async fn play_all(plays: &[&Play], addresses: &Addresses, user: (&str, &str)) {
@@ -47,14 +85,10 @@ async fn play_by_two(plays: &[&Play], addresses: &Addresses) {
 async fn each_scenario_of_a_lab_as_it_starts_draws_the_arrows_of_its_flow() {
     let folder = tempfile::tempdir().unwrap();
     let (_all, addresses) = start(folder.path(), &[], &[]).await;
-    let parts = [
-        sign_in::PLAYS,
-        sessions::PLAYS,
-        apis::PLAYS,
-        machines::PLAYS,
-        sign_out::PLAYS,
-    ];
-    let plays: Vec<_> = parts.into_iter().flatten().collect();
+    let plays: Vec<_> = AS_IT_STARTS.into_iter().flatten().collect();
+    let all = plays.iter().chain(&WITH_A_SETTING);
+    let names: BTreeSet<_> = all.map(|play| play.name.to_owned()).collect();
+    assert_eq!(names, that_start_something(&addresses).await);
     play_by_two(&plays, &addresses).await;
 }
 
@@ -119,7 +153,7 @@ async fn a_scenario_that_needs_a_setting_draws_its_arrows_where_it_is_set() {
     ];
     let environment = [("BFF_API1_KEY_FILE", key), ("LAB", "1".to_owned())];
     let (_all, addresses) = start(folder.path(), &flags, &environment).await;
-    play_by_two(&[&apis::OPAQUE_TOKENS, &machines::API_KEY], &addresses).await;
+    play_by_two(&WITH_A_SETTING, &addresses).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,10 @@ pub enum Act {
     Start(&'static str),
     /// Fills the provider's form.
     SignIn,
+    /// Fills the provider's form, and is greeted by this app.
+    SignInTo(Site),
+    /// Is greeted by this app.
+    Home(Site),
     /// Presses a button or a link of the page beside.
     Press(&'static str),
     /// Waits until the first element of this selector has these words.
@@ -24,6 +28,16 @@ pub enum Act {
     Open(Site, &'static str),
     /// Looks at the other window that shows this site.
     Beside(Site),
+    /// Runs the command of the scenario's page with this label in a terminal.
+    Run(&'static str),
+    /// Waits until the terminal shows these words.
+    Shown(&'static str),
+    /// Opens, in a window beside, the address in the terminal that contains this.
+    OpenShown(&'static str),
+    /// Types the code of a device that the terminal shows.
+    TypeShownCode,
+    /// Waits until the command has ended well, after it showed these words.
+    Ends(&'static str),
 }
 
 /// A scenario, how it is played, and the arrows of its flow in the order of the seed. What

@@ -6,28 +6,23 @@ use super::play::{Act::*, Play};
 
 pub const PLAYS: &[Play] = &[SESSION_MODES, REFRESH_STORM];
 
-const SESSION_MODES: Play = Play {
+pub const SESSION_MODES: Play = Play {
     name: "session-modes",
     acts: &[
         Start("stateful"),
-        SignIn,
-        At(Site::App1),
-        Until("h1", "Hello"),
+        SignInTo(Site::App1),
         Press("GET /api1/data"),
         Until(".answer-status", "200"),
         Start("cached"),
-        At(Site::App1),
-        Until("h1", "Hello"),
+        Home(Site::App1),
         Press("GET /api1/data"),
         Until(".answer-status", "200"),
         Start("hybrid"),
-        At(Site::App1),
-        Until("h1", "Hello"),
+        Home(Site::App1),
         Press("GET /api1/data"),
         Until(".answer-status", "200"),
         Start("stateless"),
-        At(Site::App1),
-        Until("h1", "Hello"),
+        Home(Site::App1),
         Press("GET /api1/data"),
         Until(".answer-status", "200"),
     ],
@@ -72,12 +67,9 @@ const REFRESH_STORM: Play = Play {
     name: "refresh-storm",
     acts: &[
         Start("First: a new login at app1"),
-        SignIn,
-        At(Site::App1),
-        Until("h1", "Hello"),
+        SignInTo(Site::App1),
         Start("Then: ten calls at once"),
-        At(Site::App1),
-        Until("h1", "Hello"),
+        Home(Site::App1),
         Press("Ten at once"),
         Until(".answer-status", "200"),
     ],

@@ -8,12 +8,7 @@ pub const PLAYS: &[Play] = &[BFF_LOGIN, SINGLE_SIGN_ON, FRESH_SIGN_IN, SPA_LOGIN
 
 pub const BFF_LOGIN: Play = Play {
     name: "bff-login",
-    acts: &[
-        Start("Sign in to app1"),
-        SignIn,
-        At(Site::App1),
-        Until("h1", "Hello"),
-    ],
+    acts: &[Start("Sign in to app1"), SignInTo(Site::App1)],
     arrows: &[
         ("User → Browser", "Click “Sign in”"),
         ("Browser → app1", "GET /login"),
@@ -45,12 +40,9 @@ const SINGLE_SIGN_ON: Play = Play {
     name: "single-sign-on",
     acts: &[
         Start("First: sign in to app1"),
-        SignIn,
-        At(Site::App1),
-        Until("h1", "Hello"),
+        SignInTo(Site::App1),
         Start("Branch 1: open app2"),
-        At(Site::App2),
-        Until("h1", "Hello"),
+        Home(Site::App2),
     ],
     arrows: &[
         ("IdP → Browser", "Set-Cookie: __Host-idp_session"),
@@ -82,13 +74,9 @@ const FRESH_SIGN_IN: Play = Play {
     name: "single-sign-on",
     acts: &[
         Start("First: sign in to app1"),
-        SignIn,
-        At(Site::App1),
-        Until("h1", "Hello"),
+        SignInTo(Site::App1),
         Start("Branch 3: app2 with prompt=login"),
-        SignIn,
-        At(Site::App2),
-        Until("h1", "Hello"),
+        SignInTo(Site::App2),
     ],
     arrows: &[
         ("IdP → Browser", "Set-Cookie: __Host-idp_session"),
@@ -122,15 +110,13 @@ const FRESH_SIGN_IN: Play = Play {
     ],
 };
 
-const SPA_LOGIN: Play = Play {
+pub const SPA_LOGIN: Play = Play {
     name: "spa-login",
     acts: &[
         Start("Open the single-page app"),
         At(Site::Spa),
         Press("Sign in"),
-        SignIn,
-        At(Site::Spa),
-        Until("[data-signed-in=true] h1", "Hello"),
+        SignInTo(Site::Spa),
         Press("/userinfo"),
         Until("#story", "Request your profile"),
         Press("GET /resource"),

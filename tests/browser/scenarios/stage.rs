@@ -6,11 +6,14 @@ use std::{path::Path, time::Duration};
 use kit::config::{Addresses, Site};
 use testkit::{Browser, Child, WindowHandle, binary, free_offset};
 
-use super::play::{Act, Arrow, Play};
+use super::{
+    command::{Command, is_user_code},
+    play::{Act, Arrow, Play},
+};
 
 /// How long to wait for what must happen, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(40);
-const POLL: Duration = Duration::from_millis(50);
+pub const POLL: Duration = Duration::from_millis(50);
 
 /// All services in one process, as the newcomer starts them, with `more` flags.
 pub async fn start(
@@ -40,6 +43,13 @@ pub struct Stage<'a> {
     pub user: (&'a str, &'a str),
 }
 
+/// What a play has opened.
+struct Scene {
+    /// The window of the scenario's page.
+    page: WindowHandle,
+    command: Option<Command>,
+}
+
 impl Stage<'_> {
     /// Plays `play` and waits until the diagram has its arrows.
     pub async fn plays(&self, play: &Play) {
@@ -47,40 +57,31 @@ impl Stage<'_> {
         self.browser
             .goto(&format!("{lab}/scenarios/{}", play.name))
             .await;
-        let page = self.browser.driver().window().await.unwrap();
+        let mut scene = Scene {
+            page: self.browser.driver().window().await.unwrap(),
+            command: None,
+        };
         for act in play.acts {
-            self.acts(act, &page).await;
+            self.acts(act, &mut scene).await;
         }
-        assert_eq!(
-            self.complaints().await,
-            Vec::<String>::new(),
-            "{}",
-            play.name
-        );
-        self.look_at(&page).await;
+        self.has_no_complaint(play.name).await;
+        self.look_at(&scene.page).await;
         self.until_shown(play).await;
-        assert_eq!(
-            self.complaints().await,
-            Vec::<String>::new(),
-            "{}",
-            play.name
-        );
+        self.has_no_complaint(play.name).await;
     }
 
-    async fn acts(&self, act: &Act, page: &WindowHandle) {
+    async fn acts(&self, act: &Act, scene: &mut Scene) {
         match act {
             Act::Start(label) => {
-                self.look_at(page).await;
-                let before = self.windows().await;
-                self.browser.press(label).await;
-                self.look_at_new(&before).await;
+                self.look_at(&scene.page).await;
+                self.opens(label).await;
             }
-            Act::SignIn => {
-                self.browser.until_at(&self.addresses.url(Site::Idp)).await;
-                self.browser.fill("username", self.user.0).await;
-                self.browser.fill("password", self.user.1).await;
-                self.browser.press("Sign in").await;
+            Act::SignIn => self.signs_in().await,
+            Act::SignInTo(site) => {
+                self.signs_in().await;
+                self.is_home(*site).await;
             }
+            Act::Home(site) => self.is_home(*site).await,
             Act::Press(label) => self.browser.press(label).await,
             Act::Until(css, words) => {
                 self.browser.until_text(css, words).await;
@@ -97,12 +98,52 @@ impl Stage<'_> {
                 self.browser.goto(&format!("{home}{path}")).await;
             }
             Act::Beside(site) => self.look_at_site(&self.addresses.url(*site)).await,
+            Act::Run(label) => scene.command = Some(Command::of_page(self.browser, label).await),
+            Act::Shown(words) => scene.command().shows(words).await,
+            Act::OpenShown(part) => {
+                let address = scene.command().word(|word| word.contains(part));
+                let driver = self.browser.driver();
+                let window = driver.new_window().await.unwrap();
+                self.look_at(&window).await;
+                self.browser.goto(&address).await;
+            }
+            Act::TypeShownCode => {
+                let code = scene.command().word(is_user_code);
+                self.browser.fill("user_code", &code).await;
+            }
+            Act::Ends(words) => scene.command.take().unwrap().ends(words).await,
         }
+    }
+
+    /// Fills the provider's form.
+    async fn signs_in(&self) {
+        self.browser.until_at(&self.addresses.url(Site::Idp)).await;
+        self.browser.fill("username", self.user.0).await;
+        self.browser.fill("password", self.user.1).await;
+        self.browser.press("Sign in").await;
+    }
+
+    /// Is greeted by the app `site`.
+    async fn is_home(&self, site: Site) {
+        self.browser.until_at(&self.addresses.url(site)).await;
+        let greeting = match site {
+            // Its page has a heading for each state, and shows one.
+            Site::Spa => "[data-signed-in=true] h1",
+            _ => "h1",
+        };
+        self.browser.until_text(greeting, "Hello").await;
     }
 
     async fn look_at(&self, window: &WindowHandle) {
         let driver = self.browser.driver();
         driver.switch_to_window(window.clone()).await.unwrap();
+    }
+
+    /// Presses this button of the shown page, and looks at the window that it opens.
+    pub async fn opens(&self, label: &str) {
+        let before = self.windows().await;
+        self.browser.press(label).await;
+        self.look_at_new(&before).await;
     }
 
     async fn windows(&self) -> Vec<WindowHandle> {
@@ -151,12 +192,18 @@ impl Stage<'_> {
         }
     }
 
-    /// What the browser's console has against the pages. An answer that is an error is no
-    /// fault of a page: some scenarios lead to one.
-    async fn complaints(&self) -> Vec<String> {
-        let all = self.browser.complaints().await.into_iter();
-        all.filter(|line| !line.contains("the server responded with a status of 40"))
-            .collect()
+    /// The browser's console has nothing against the pages of the scenario `name`. An answer
+    /// that is an error is no fault of a page: some scenarios lead to one.
+    async fn has_no_complaint(&self, name: &str) {
+        let mut all = self.browser.complaints().await;
+        all.retain(|line| !line.contains("the server responded with a status of 40"));
+        assert_eq!(all, Vec::<String>::new(), "{name}");
+    }
+}
+
+impl Scene {
+    fn command(&mut self) -> &mut Command {
+        self.command.as_mut().unwrap()
     }
 }
 
