@@ -255,20 +255,20 @@ async fn only_a_page_of_this_site_leads_on_and_only_to_its_own_address() {
     let (app2, idp) = (all.url(Site::App2), all.url(Site::Idp));
     cli.goto(&format!("{app2}/login")).await;
     let form = cli.first_form();
-    let pass = form.field("pass").unwrap().to_owned();
+    let continuation = form.field("continuation").unwrap().to_owned();
     for (site, target) in [
         (&app2, "/login?return_to=/docs"),
         (&app2, "//evil.localhost/"),
         (&app2, "http://evil.localhost/"),
         (&idp, "/login"),
     ] {
-        let body = format!("target={target}&pass={pass}");
+        let body = format!("target={target}&continuation={continuation}");
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         let url = format!("{site}/lab/continue");
         let answer = cli.raw(Method::POST, &url, &headers, &body).await;
         assert_eq!(answer.status, 400, "{target}: {}", answer.body);
     }
-    // The pass is spent with the request that it was for.
+    // The continuation is spent with the request that it was for.
     let jar = |cli: &HeadlessBrowser| {
         let jar = cli.jar();
         jar.get("app2.localhost", "__Host-lab_continue").is_some()

@@ -186,7 +186,7 @@ impl Observe {
         };
         let mut response = explain::explained(keys, journey, self.service, span, response);
         let sent = response.request().clone();
-        explain::clear_pass(sent.headers(), response.headers_mut());
+        explain::clear_continuation(sent.headers(), response.headers_mut());
         response
     }
 

@@ -1,5 +1,5 @@
 //! `POST /lab/continue`: the browser goes on to the address at which it waited. A cookie
-//! lets that one request pass; it reaches no check of the protocol, and is gone with the
+//! with a continuation lets that one request go on; it reaches no check of the protocol, and is gone with the
 //! answer.
 
 use std::sync::Arc;
@@ -27,12 +27,12 @@ use crate::{
 /// Where the form is posted.
 pub(crate) const GO_ON: &str = "/lab/continue";
 /// How long the browser may take to follow, in seconds.
-const PASS_LIFE: i64 = 30;
-/// The most bytes of the form: a percent-encoded address and a pass.
+const LIFE: i64 = 30;
+/// The most bytes of the form: a percent-encoded address and a continuation.
 const MAX_FORM: usize = 3 * MAX_TARGET + 256;
 
 const TARGET: &str = "target";
-const PASS: &str = "pass";
+const CONTINUATION: &str = "continuation";
 
 /// What the route needs.
 struct GoingOn {
@@ -51,19 +51,24 @@ pub(crate) fn routes(cfg: &mut ServiceConfig, service: &'static str, keys: Arc<J
 pub(super) fn fields(keys: &JourneyKeys, service: &str, target: &str) -> Vec<(String, String)> {
     vec![
         (TARGET.to_owned(), target.to_owned()),
-        (PASS.to_owned(), keys.continuation(service, target)),
+        (CONTINUATION.to_owned(), keys.continuation(service, target)),
     ]
 }
 
-/// Whether `req` has the pass for `target`.
-pub(super) fn has_pass(req: &HttpRequest, keys: &JourneyKeys, service: &str, target: &str) -> bool {
+/// Whether `req` has the continuation for `target`.
+pub(super) fn is_continued(
+    req: &HttpRequest,
+    keys: &JourneyKeys,
+    service: &str,
+    target: &str,
+) -> bool {
     let cookies = Cookies::of(req);
-    let pass = cookies.get(CONTINUE_COOKIE);
-    pass.is_some_and(|pass| keys.is_continuation(pass, service, target))
+    let sent = cookies.get(CONTINUE_COOKIE);
+    sent.is_some_and(|sent| keys.is_continuation(sent, service, target))
 }
 
-/// Takes the pass from a browser that has sent one: the next request waits again.
-pub(crate) fn clear_pass(sent: &HeaderMap, answer: &mut HeaderMap) {
+/// Takes the continuation from a browser that has sent one: the next request waits again.
+pub(crate) fn clear_continuation(sent: &HeaderMap, answer: &mut HeaderMap) {
     let mut lines = sent.get_all(header::COOKIE);
     let has =
         |line: &HeaderValue| memmem::find(line.as_bytes(), CONTINUE_COOKIE.as_bytes()).is_some();
@@ -82,23 +87,23 @@ async fn go_on(body: Body, going_on: Data<GoingOn>) -> HttpResponse {
         let mut fields = form_urlencoded::parse(&body);
         fields.find_map(|(own, value)| (own == name).then(|| value.into_owned()))
     };
-    let (target, pass) = (field(TARGET), field(PASS));
-    let sent = target.zip(pass).filter(|(target, pass)| {
+    let (target, continuation) = (field(TARGET), field(CONTINUATION));
+    let sent = target.zip(continuation).filter(|(target, continuation)| {
         // A path of this site: nothing that a browser reads as another host.
         let is_path = target.starts_with('/') && !target.starts_with("//");
         is_path
             && going_on
                 .keys
-                .is_continuation(pass, going_on.service, target)
+                .is_continuation(continuation, going_on.service, target)
     });
-    let Some((target, pass)) = sent else {
+    let Some((target, continuation)) = sent else {
         return going_on.refusal();
     };
     HttpResponse::SeeOther()
         .insert_header((header::LOCATION, target))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((header::REFERRER_POLICY, "no-referrer"))
-        .cookie(cookie(CONTINUE_COOKIE, pass, PASS_LIFE))
+        .cookie(cookie(CONTINUE_COOKIE, continuation, LIFE))
         .finish()
 }
 

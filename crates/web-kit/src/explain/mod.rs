@@ -21,8 +21,8 @@ use actix_web::{
         header::{self, HeaderMap, HeaderValue},
     },
 };
-use go_on::has_pass;
-pub(crate) use go_on::{GO_ON, clear_pass, routes};
+use go_on::is_continued;
+pub(crate) use go_on::{GO_ON, clear_continuation, routes};
 use kit::{
     clock::Timestamp,
     journey::{self, Journey, JourneyKeys},
@@ -113,7 +113,7 @@ pub fn before(
 ) -> Option<HttpResponse> {
     let pause = Pause::of(req).filter(|_| req.method() == Method::GET)?;
     let target = req.uri().path_and_query()?.as_str();
-    if target.len() > MAX_TARGET || has_pass(req, &pause.keys, pause.service, target) {
+    if target.len() > MAX_TARGET || is_continued(req, &pause.keys, pause.service, target) {
         return None;
     }
     let form = GoOnForm {

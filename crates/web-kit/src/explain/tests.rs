@@ -127,7 +127,7 @@ fn other_answers_and_other_requests_stay_as_they_are() {
 }
 
 #[actix_web::test]
-async fn continue_leads_to_the_address_of_its_pass_alone() {
+async fn continue_leads_to_the_address_of_its_continuation_alone() {
     let app = App::new().configure(|cfg| routes(cfg, "idp", keys()));
     let app = init_service(app).await;
     let target = "/authorize?state=1&x=%20";
