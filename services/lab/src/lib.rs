@@ -4,6 +4,7 @@
 //! keeps its journeys in memory; nothing else is kept.
 
 mod attacks;
+mod course;
 pub mod evil;
 mod failures;
 mod inspector;

@@ -4,13 +4,7 @@ use kit::config::Weakness;
 use serde::Serialize;
 
 use super::program::Program;
-use crate::{evil, scenarios::scenario::Look};
-
-/// A part of the list.
-pub(super) struct Section {
-    pub(super) title: &'static str,
-    pub(super) attacks: &'static [Attack],
-}
+use crate::{course::InCourse, evil, scenarios::scenario::Look};
 
 /// One attack. In its texts, a part between backticks is code.
 pub(super) struct Attack {
@@ -127,6 +121,12 @@ impl Defence {
             Self::Partly => "Partly off",
             Self::On => "Defence on",
         }
+    }
+}
+
+impl InCourse for Attack {
+    fn name(&self) -> &'static str {
+        self.name
     }
 }
 

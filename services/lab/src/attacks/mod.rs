@@ -31,6 +31,7 @@ use web_kit::{
 
 use self::{
     attack::{Attack, Defence, InBrowser, Way},
+    list::LIST,
     outcomes::{Ended, Outcomes},
     page::{AttackPage, Browser},
     program::{Program, run},
@@ -118,7 +119,7 @@ async fn show(
     lab: Data<AttackContext>,
     live: Data<LiveDiagram>,
 ) -> HttpResponse {
-    let Some(place) = list::find(&name) else {
+    let Some(place) = LIST.find(&name) else {
         return unknown();
     };
     let browser = Browser {
@@ -145,11 +146,11 @@ async fn begin(
             "Only the lab's own page starts an attack.",
         );
     }
-    let Some(place) = list::find(&name) else {
+    let Some(place) = LIST.find(&name) else {
         return unknown();
     };
     let form = own_form::read(&req, body, MAX_FORM).await;
-    let defence = match form.and_then(|form| defence(&form, place.attack)) {
+    let defence = match form.and_then(|form| defence(&form, place.page)) {
         Ok(defence) => defence,
         Err(bad) => return refusal(bad.status(), &bad.to_string()),
     };
@@ -159,8 +160,8 @@ async fn begin(
             "The form does not say which defences are off.",
         );
     };
-    match place.attack.way {
-        Way::Browser(_) => in_browser::begin(&req, &live, place.attack, defence),
+    match place.page.way {
+        Way::Browser(_) => in_browser::begin(&req, &live, place.page, defence),
         Way::Program(program) => {
             let weakened = defence == Defence::Off;
             run_program(&req, program, weakened, &attacks, lab, &live).await
@@ -215,9 +216,9 @@ fn on_the_way(
     name: &str,
     live: &LiveDiagram,
 ) -> Result<(&'static Attack, &'static InBrowser), Lost> {
-    let place = list::find(name).ok_or(Lost::Unknown)?;
-    match &place.attack.way {
-        Way::Browser(way) if live.has_journey(req) => Ok((place.attack, way)),
+    let place = LIST.find(name).ok_or(Lost::Unknown)?;
+    match &place.page.way {
+        Way::Browser(way) if live.has_journey(req) => Ok((place.page, way)),
         _ => Err(Lost::ToPage(format!("/attacks/{name}"))),
     }
 }

@@ -15,13 +15,14 @@ use web_kit::ui::{
 
 use super::{
     Attacks,
-    attack::{Attack, Defence, Opens, Rule, Section, Way},
+    attack::{Attack, Defence, Opens, Rule, Way},
     in_browser,
-    list::{self, Place},
+    list::LIST,
     outcomes::Ended,
     program::{AttackContext, Outcome},
 };
 use crate::{
+    course::{Course, Place},
     evil,
     journey::DiagramPage,
     scenarios::{self, scenario::Look},
@@ -59,7 +60,7 @@ impl Off {
 #[derive(Template)]
 #[template(path = "attacks/list.html")]
 struct ListPage {
-    sections: &'static [Section],
+    course: &'static Course<Attack>,
     off: Option<Off>,
     then: &'static str,
     evil_url: Option<String>,
@@ -69,24 +70,12 @@ impl ListPage {
     fn file(name: &str) -> String {
         url_of(name)
     }
-
-    /// The number in the list of the first attack of `section`.
-    fn number_of(section: &Section) -> usize {
-        let first = section.attacks.first();
-        first
-            .and_then(|first| list::find(first.name))
-            .map_or(1, |place| place.number)
-    }
-
-    fn first() -> &'static str {
-        list::all().next().map_or("", |(_, first)| first.name)
-    }
 }
 
 /// The list. Its form leads through all sites, `csp` says to which.
 pub(super) fn list(settings: Settings, evil_url: Option<String>, csp: &Csp) -> HttpResponse {
     let page = ListPage {
-        sections: &list::LIST,
+        course: &LIST,
         off: Off::of(settings),
         then: "/attacks",
         evil_url,
@@ -98,8 +87,7 @@ pub(super) fn list(settings: Settings, evil_url: Option<String>, csp: &Csp) -> H
 #[derive(Template)]
 #[template(path = "attacks/page.html")]
 pub(super) struct AttackPage {
-    place: Place,
-    total: usize,
+    place: Place<Attack>,
     runs: Vec<Run>,
     unavailable: Option<&'static str>,
     /// What the script watches for, as JSON; none where a program says how it ended.
@@ -133,12 +121,12 @@ pub(super) struct Browser {
 
 impl AttackPage {
     pub(super) fn new(
-        place: Place,
+        place: Place<Attack>,
         attacks: &Attacks,
         lab: &AttackContext,
         browser: Browser,
     ) -> Self {
-        let attack = place.attack;
+        let attack = place.page;
         let addresses = &attacks.config.addresses;
         let runs = Defence::ALL.into_iter().filter_map(|defence| {
             Some(Run {
@@ -155,7 +143,6 @@ impl AttackPage {
         let demo_users = attacks.config.demo_users;
         let pasted = way.filter(|way| way.opens == Opens::Spa);
         Self {
-            total: list::all().count(),
             runs: runs.collect(),
             unavailable: match way {
                 Some(way) => in_browser::unavailable(addresses, demo_users, way),
@@ -179,7 +166,7 @@ impl AttackPage {
     }
 
     fn attack(&self) -> &'static Attack {
-        self.place.attack
+        self.place.page
     }
 
     /// The page. Its forms lead to the sites, `csp` says to which.

@@ -22,6 +22,7 @@ use super::{
     *,
 };
 use crate::{
+    course::tests::names_are_good,
     evil,
     scenarios::scenario::Look,
     served::{self, Answer, ask, every_file_is_served, nothing_is_inline},
@@ -47,29 +48,18 @@ async fn page(path: &str) -> Answer {
 }
 
 fn names() -> Vec<&'static str> {
-    list::all().map(|(_, attack)| attack.name).collect()
+    LIST.all().map(|(_, attack)| attack.name).collect()
 }
 
 #[test]
-fn before_and_next_form_one_chain_through_all_attacks() {
-    let names = names();
-    let mut seen = Vec::new();
-    let mut at = Some(names[0]);
-    while let Some(name) = at {
-        let place = list::find(name).unwrap();
-        assert_eq!(place.number, seen.len() + 1);
-        assert_eq!(place.before.map(|before| before.name), seen.last().copied());
-        seen.push(name);
-        at = place.next.map(|next| next.name);
-    }
-    assert_eq!(seen, names);
-    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+fn names_are_good_in_addresses() {
+    names_are_good(&LIST);
 }
 
 #[test]
 fn each_program_and_each_page_of_the_attacker_has_its_attack() {
     let programs: BTreeSet<_> = Program::ALL.map(Program::slug).into();
-    let listed = list::all().filter_map(|(_, attack)| match attack.way {
+    let listed = LIST.all().filter_map(|(_, attack)| match attack.way {
         Way::Program(program) => {
             assert_eq!(attack.name, program.slug());
             Some(attack.name)
@@ -78,20 +68,15 @@ fn each_program_and_each_page_of_the_attacker_has_its_attack() {
     });
     assert_eq!(listed.collect::<BTreeSet<_>>(), programs);
     for name in evil::pages_at_lab() {
-        let place = list::find(name).unwrap();
-        assert!(matches!(place.attack.way, Way::Browser(_)), "{name}");
+        let place = LIST.find(name).unwrap();
+        assert!(matches!(place.page.way, Way::Browser(_)), "{name}");
     }
 }
 
 #[test]
 fn an_attack_has_what_its_page_needs() {
-    for (_, attack) in list::all() {
+    for (_, attack) in LIST.all() {
         let name = attack.name;
-        assert!(
-            name.bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
-            "{name}"
-        );
         assert_eq!(
             attack.does.matches(['.', '?']).count(),
             2,
@@ -120,7 +105,7 @@ fn an_attack_has_what_its_page_needs() {
 
 #[test]
 fn a_partly_weakened_run_weakens_some_of_what_the_attack_needs() {
-    for (_, attack) in list::all() {
+    for (_, attack) in LIST.all() {
         assert_eq!(attack.off_in(Defence::On), Some(&[][..]));
         if let Some(off) = attack.off_in(Defence::Partly) {
             assert!(!off.is_empty() && off.len() < attack.needs().len());
@@ -356,8 +341,8 @@ async fn the_way_of_a_run_begins_at_its_page() {
         page.contains("<code>http://spa.localhost:8086/#note="),
         "{page}"
     );
-    let spa = list::find("xss-spa").unwrap();
-    assert!(matches!(&spa.attack.way, Way::Browser(way) if way.opens == Opens::Spa));
+    let spa = LIST.find("xss-spa").unwrap();
+    assert!(matches!(&spa.page.way, Way::Browser(way) if way.opens == Opens::Spa));
 }
 
 #[actix_web::test]
@@ -383,8 +368,8 @@ async fn weakened_settings_end_with_their_time() {
 
 #[test]
 fn what_a_page_watches_for_is_in_its_json() {
-    let place = list::find("csrf-image").unwrap();
-    let Way::Browser(way) = &place.attack.way else {
+    let place = LIST.find("csrf-image").unwrap();
+    let Way::Browser(way) = &place.page.way else {
         panic!("it runs in the browser");
     };
     let watch = serde_json::to_value(&way.watch).unwrap();

@@ -18,6 +18,7 @@ use kit::config::Site;
 use serde::Serialize;
 use web_kit::ui::Message;
 
+use self::course::COURSE;
 pub use self::offers::Offers;
 pub(crate) use self::page::file;
 use self::page::{Deployment, ScenarioPage};
@@ -76,7 +77,7 @@ async fn show(
     scenarios: Data<Scenarios>,
     live: Data<LiveDiagram>,
 ) -> HttpResponse {
-    let Some(place) = course::find(&name) else {
+    let Some(place) = COURSE.find(&name) else {
         return unknown();
     };
     let diagram = live.embedded(&req);
@@ -91,9 +92,9 @@ async fn show(
 
 /// `POST /scenarios/{name}`: begins a journey, for the commands of the page.
 async fn begin(req: HttpRequest, name: Path<String>, live: Data<LiveDiagram>) -> HttpResponse {
-    match course::find(&name) {
+    match COURSE.find(&name) {
         None => unknown(),
-        Some(place) => live.begin_and_go(&req, &format!("/scenarios/{}", place.scenario.name)),
+        Some(place) => live.begin_and_go(&req, &format!("/scenarios/{}", place.page.name)),
     }
 }
 
@@ -144,7 +145,7 @@ async fn begun(req: HttpRequest, live: Data<LiveDiagram>) -> impl Responder {
 impl Scenarios {
     /// The page that `way` of the scenario `name` opens.
     fn address(&self, name: &str, way: usize) -> Option<String> {
-        let ways = course::find(name)?.scenario.ways;
+        let ways = COURSE.find(name)?.page.ways;
         self.deployment().address(ways.get(way)?)
     }
 }

@@ -8,13 +8,16 @@ use web_kit::ui::{
     rust_embed::{self, EmbeddedFile, RustEmbed},
 };
 
-use crate::journey::{DiagramPage, port_flag};
+use crate::{
+    course::{Course, Place},
+    journey::{DiagramPage, port_flag},
+};
 
 use super::{
-    course::{self, Place},
+    course::{COURSE, PRICES},
     offers::Offers,
     price,
-    scenario::{Look, Need, Scenario, Section, Way, command_parts},
+    scenario::{Look, Need, Scenario, Way, command_parts},
 };
 
 #[derive(RustEmbed)]
@@ -30,32 +33,18 @@ pub(crate) fn file(name: &str) -> Option<EmbeddedFile> {
 #[derive(Template)]
 #[template(path = "scenarios/list.html")]
 struct ListPage {
-    sections: &'static [Section],
+    course: &'static Course<Scenario>,
 }
 
 impl ListPage {
     fn file(name: &str) -> String {
         ui::asset_url(file, name)
     }
-
-    /// The number in the course of the first scenario of `section`.
-    fn number_of(section: &Section) -> usize {
-        let first = section.scenarios.first();
-        first
-            .and_then(|first| course::find(first.name))
-            .map_or(1, |place| place.number)
-    }
-
-    fn first() -> &'static str {
-        course::all().next().map_or("", |(_, first)| first.name)
-    }
 }
 
 /// The list.
 pub(super) fn list() -> HttpResponse {
-    let page = ListPage {
-        sections: &course::COURSE,
-    };
+    let page = ListPage { course: &COURSE };
     ui::page(
         Site::Lab,
         "Scenarios",
@@ -69,8 +58,7 @@ pub(super) fn list() -> HttpResponse {
 #[derive(Template)]
 #[template(path = "scenarios/page.html")]
 pub(super) struct ScenarioPage {
-    place: Place,
-    total: usize,
+    place: Place<Scenario>,
     ways: Vec<ShownWay>,
     /// What this deployment lacks, each with the commands that switch it on.
     lacks: Vec<(Need, String)>,
@@ -116,21 +104,20 @@ pub(super) struct Deployment<'a> {
 
 impl ScenarioPage {
     pub(super) fn new(
-        place: Place,
+        place: Place<Scenario>,
         at: &Deployment<'_>,
         begun: bool,
         diagram: DiagramPage,
     ) -> Self {
-        let scenario = place.scenario;
+        let scenario = place.page;
         let ways = scenario.ways.iter().enumerate();
-        let see = scenario.see.iter().filter_map(|name| course::find(name));
+        let see = scenario.see.iter().filter_map(|name| COURSE.find(name));
         Self {
-            total: course::all().count(),
             ways: ways
                 .map(|(at_, way)| at.shown(scenario, at_, way))
                 .collect(),
             lacks: at.lacks(scenario),
-            see: see.map(|found| found.scenario).collect(),
+            see: see.map(|found| found.page).collect(),
             link: format!(
                 "{}/scenarios/{}",
                 at.addresses.url(Site::Lab),
@@ -138,7 +125,7 @@ impl ScenarioPage {
             ),
             demo_users: at.demo_users,
             begun,
-            prices: (scenario.name == course::PRICES).then_some(&price::MODES),
+            prices: (scenario.name == PRICES).then_some(&price::MODES),
             diagram: (!scenario.ways.is_empty()).then_some(diagram),
             place,
         }
@@ -157,13 +144,7 @@ impl ScenarioPage {
 
     /// The page. Its buttons lead to the sites, `csp` says to which.
     pub(super) fn respond(&self, csp: &Csp) -> HttpResponse {
-        ui::page(
-            Site::Lab,
-            self.place.scenario.title,
-            StatusCode::OK,
-            self,
-            csp,
-        )
+        ui::page(Site::Lab, self.place.page.title, StatusCode::OK, self, csp)
     }
 }
 

@@ -4,13 +4,7 @@
 use kit::telemetry::names::REQUESTS;
 use kit::{config::Site, telemetry::names::span_of};
 
-/// A part of the course.
-pub(super) struct Section {
-    /// Its heading.
-    pub(super) title: &'static str,
-    /// Its scenarios, in order.
-    pub(super) scenarios: &'static [Scenario],
-}
+use crate::course::InCourse;
 
 /// One page of the course. In its texts, a part between backticks is code.
 pub(super) struct Scenario {
@@ -27,6 +21,12 @@ pub(super) struct Scenario {
     pub(super) ways: &'static [Way],
     /// The scenarios that show it too.
     pub(super) see: &'static [&'static str],
+}
+
+impl InCourse for Scenario {
+    fn name(&self) -> &'static str {
+        self.name
+    }
 }
 
 /// A place in the diagram, and what is to be seen there.

@@ -1,6 +1,6 @@
 //! The course as a whole, and its pages.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use actix_web::{
     App,
@@ -10,11 +10,13 @@ use actix_web::{
 use kit::{Deps, config::Addresses, journey::JourneyKeys, shutdown::Shutdown};
 
 use super::{
-    course::{self, COURSE},
     scenario::{Look, Mark, Way, command_parts},
     *,
 };
-use crate::served::{self, Answer, ask, every_file_is_served, nothing_is_inline};
+use crate::{
+    course::tests::names_are_good,
+    served::{self, Answer, ask, every_file_is_served, nothing_is_inline},
+};
 
 /// A lab with the live diagram and these offers.
 fn config(offers: &str) -> Config {
@@ -38,24 +40,18 @@ async fn page(offers: &str, path: &str) -> Answer {
 }
 
 fn names() -> Vec<&'static str> {
-    course::all().map(|(_, scenario)| scenario.name).collect()
+    COURSE.all().map(|(_, scenario)| scenario.name).collect()
 }
 
 #[test]
-fn before_and_next_form_one_chain_through_all_scenarios() {
-    let names = names();
-    let mut seen = Vec::new();
-    let mut at = Some(names[0]);
-    while let Some(name) = at {
-        let place = course::find(name).unwrap();
-        assert_eq!(place.number, seen.len() + 1);
-        assert_eq!(place.before.map(|before| before.name), seen.last().copied());
-        seen.push(name);
-        at = place.next.map(|next| next.name);
-    }
-    assert_eq!(seen, names);
-    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
-    let sections: Vec<_> = COURSE.iter().map(|section| section.title).collect();
+fn names_are_good_and_no_route_of_the_course() {
+    names_are_good(&COURSE);
+    assert!(!names().contains(&"begun"));
+}
+
+#[test]
+fn the_sections_are_in_the_order_of_the_course() {
+    let sections: Vec<_> = COURSE.0.iter().map(|section| section.title).collect();
     assert_eq!(
         sections,
         [
@@ -70,20 +66,8 @@ fn before_and_next_form_one_chain_through_all_scenarios() {
 }
 
 #[test]
-fn a_name_is_fit_for_an_address_and_no_route_of_its_own() {
-    for name in names() {
-        assert!(
-            name.bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'),
-            "{name}"
-        );
-        assert_ne!(name, "begun");
-    }
-}
-
-#[test]
 fn a_scenario_has_what_its_page_needs() {
-    for (section, scenario) in course::all() {
+    for (section, scenario) in COURSE.all() {
         let name = scenario.name;
         assert!(
             scenario.sentence.ends_with('.') && !scenario.about.is_empty(),
@@ -92,7 +76,7 @@ fn a_scenario_has_what_its_page_needs() {
         assert!(!scenario.see.is_empty(), "{name}");
         for other in scenario.see {
             assert!(
-                *other != name && course::find(other).is_some(),
+                *other != name && COURSE.find(other).is_some(),
                 "{name}: {other}"
             );
         }
@@ -101,7 +85,7 @@ fn a_scenario_has_what_its_page_needs() {
                 scenario.ways.is_empty() && scenario.look.is_empty(),
                 "{name}"
             );
-            let shows = |other: &&str| !course::find(other).unwrap().scenario.ways.is_empty();
+            let shows = |other: &&str| !COURSE.find(other).unwrap().page.ways.is_empty();
             assert!(scenario.see.iter().any(shows), "{name}");
         } else {
             assert!((3..=5).contains(&scenario.look.len()), "{name}");
@@ -119,7 +103,7 @@ fn a_scenario_has_what_its_page_needs() {
 
 #[test]
 fn each_point_names_a_label_of_the_diagram() {
-    for (_, scenario) in course::all() {
+    for (_, scenario) in COURSE.all() {
         for Look(mark, _) in scenario.look {
             assert!(mark.is_known(), "{}: {}", scenario.name, mark.label());
         }
@@ -152,7 +136,7 @@ fn is_in_the_contract(site: Site, path: &str) -> bool {
 
 #[test]
 fn every_start_is_a_page_of_the_contract_or_a_command() {
-    for (_, scenario) in course::all() {
+    for (_, scenario) in COURSE.all() {
         for way in scenario.ways {
             match way {
                 Way::Open { site, path, .. } => {
@@ -179,7 +163,7 @@ fn a_command_has_places_for_what_adds_it_to_the_journey() {
     ];
     assert_eq!(parts, expected.map(|(text, kind)| (text.to_owned(), kind)));
     assert_eq!(command_parts("ls"), [("ls".to_owned(), None)]);
-    for (_, scenario) in course::all() {
+    for (_, scenario) in COURSE.all() {
         for way in scenario.ways {
             if let Way::Command { text, .. } = way {
                 assert!(
@@ -210,7 +194,7 @@ async fn every_scenario_renders_with_everything_and_with_nothing_on_offer() {
                 let has_diagram = answer.body.contains(&format!("id={id}"));
                 assert_eq!(
                     has_diagram,
-                    !course::find(name).unwrap().scenario.ways.is_empty(),
+                    !COURSE.find(name).unwrap().page.ways.is_empty(),
                     "{name}"
                 );
             }

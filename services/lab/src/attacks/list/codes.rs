@@ -4,18 +4,19 @@ use kit::telemetry::names::span;
 
 use crate::{
     attacks::{
-        attack::{Attack, Rule, Section, Way},
+        attack::{Attack, Rule, Way},
         program::Program,
     },
+    course::Section,
     scenarios::scenario::{
         Look,
         Mark::{Check, Request},
     },
 };
 
-pub(super) const SECTION: Section = Section {
+pub(super) const SECTION: Section<Attack> = Section {
     title: "On the login, by a program",
-    attacks: &[CODE_INJECTION, PKCE_DOWNGRADE, MIX_UP, SESSION_FIXATION],
+    pages: &[CODE_INJECTION, PKCE_DOWNGRADE, MIX_UP, SESSION_FIXATION],
 };
 
 const REDEEMED: &str = "POST /token grant_type=authorization_code";

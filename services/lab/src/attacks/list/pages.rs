@@ -3,16 +3,17 @@
 use kit::{config::Weakness, telemetry::names::span};
 
 use crate::{
-    attacks::attack::{Attack, InBrowser, Opens, Rule, Section, Session, Sign, Watch, Way},
+    attacks::attack::{Attack, InBrowser, Opens, Rule, Session, Sign, Watch, Way},
+    course::Section,
     scenarios::scenario::{
         Look,
         Mark::{Answer, Check, Request},
     },
 };
 
-pub(super) const SECTION: Section = Section {
+pub(super) const SECTION: Section<Attack> = Section {
     title: "By another site's page",
-    attacks: &[CSRF_IMAGE, CSRF_FORM, LOGIN_CSRF, OPEN_REDIRECT],
+    pages: &[CSRF_IMAGE, CSRF_FORM, LOGIN_CSRF, OPEN_REDIRECT],
 };
 
 const COOKIE: Rule = Rule(

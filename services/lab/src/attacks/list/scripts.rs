@@ -1,16 +1,17 @@
 //! Attacks by a script in an app's page.
 
 use crate::{
-    attacks::attack::{Attack, InBrowser, Opens, Rule, Section, Session, Sign, Watch, Way},
+    attacks::attack::{Attack, InBrowser, Opens, Rule, Session, Sign, Watch, Way},
+    course::Section,
     scenarios::scenario::{
         Look,
         Mark::{Answer, Request},
     },
 };
 
-pub(super) const SECTION: Section = Section {
+pub(super) const SECTION: Section<Attack> = Section {
     title: "By a script in the app's page",
-    attacks: &[XSS_APP1, XSS_SPA],
+    pages: &[XSS_APP1, XSS_SPA],
 };
 
 const ESCAPED: Rule = Rule(

@@ -4,18 +4,19 @@ use kit::telemetry::names::span;
 
 use crate::{
     attacks::{
-        attack::{Attack, Rule, Section, Way},
+        attack::{Attack, Rule, Way},
         program::Program,
     },
+    course::Section,
     scenarios::scenario::{
         Look,
         Mark::{Answer, Check, Request},
     },
 };
 
-pub(super) const SECTION: Section = Section {
+pub(super) const SECTION: Section<Attack> = Section {
     title: "With a token, by a program",
-    attacks: &[
+    pages: &[
         STOLEN_REFRESH_TOKEN,
         ID_TOKEN_AT_API,
         WRONG_AUDIENCE,

@@ -2,16 +2,19 @@
 
 use kit::{config::Site, telemetry::names::span};
 
-use crate::scenarios::scenario::{
-    Look,
-    Mark::{Answer, Check, Request},
-    Need, Scenario, Section,
-    Way::{Command, Open},
+use crate::{
+    course::Section,
+    scenarios::scenario::{
+        Look,
+        Mark::{Answer, Check, Request},
+        Need, Scenario,
+        Way::{Command, Open},
+    },
 };
 
-pub(super) const SECTION: Section = Section {
+pub(super) const SECTION: Section<Scenario> = Section {
     title: "Tokens for APIs",
-    scenarios: &[
+    pages: &[
         TWO_AUDIENCES,
         EXCHANGE_BY_HTTP,
         EXCHANGE_BY_GRPC,

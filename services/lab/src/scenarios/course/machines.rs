@@ -2,16 +2,19 @@
 
 use kit::{config::Site, telemetry::names::span};
 
-use crate::scenarios::scenario::{
-    Look,
-    Mark::{Check, Request, Store},
-    Need, Scenario, Section,
-    Way::{Command, Open},
+use crate::{
+    course::Section,
+    scenarios::scenario::{
+        Look,
+        Mark::{Check, Request, Store},
+        Need, Scenario,
+        Way::{Command, Open},
+    },
 };
 
-pub(super) const SECTION: Section = Section {
+pub(super) const SECTION: Section<Scenario> = Section {
     title: "Machines and devices",
-    scenarios: &[
+    pages: &[
         NATIVE_LOGIN,
         DEVICE_LOGIN,
         MACHINE_TO_MACHINE,

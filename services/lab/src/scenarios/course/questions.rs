@@ -1,10 +1,10 @@
 //! Questions that learners ask, each with the scenarios that show the answer.
 
-use crate::scenarios::scenario::{Scenario, Section};
+use crate::{course::Section, scenarios::scenario::Scenario};
 
-pub(super) const SECTION: Section = Section {
+pub(super) const SECTION: Section<Scenario> = Section {
     title: "Questions",
-    scenarios: &[
+    pages: &[
         question(
             "oidc-and-oauth",
             "What does OIDC add to OAuth 2.0?",

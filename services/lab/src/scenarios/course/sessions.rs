@@ -2,16 +2,19 @@
 
 use kit::{config::Site, telemetry::names::span};
 
-use crate::scenarios::scenario::{
-    Look,
-    Mark::{Check, Request, Store},
-    Need, Scenario, Section,
-    Way::Open,
+use crate::{
+    course::Section,
+    scenarios::scenario::{
+        Look,
+        Mark::{Check, Request, Store},
+        Need, Scenario,
+        Way::Open,
+    },
 };
 
-pub(super) const SECTION: Section = Section {
+pub(super) const SECTION: Section<Scenario> = Section {
     title: "Sessions",
-    scenarios: &[SESSION_MODES, REFRESH_STORM],
+    pages: &[SESSION_MODES, REFRESH_STORM],
 };
 
 /// The scenario whose page has the table of prices.

@@ -2,16 +2,19 @@
 
 use kit::{config::Site, telemetry::names::span};
 
-use crate::scenarios::scenario::{
-    Look,
-    Mark::{Answer, Check, Request, Store},
-    Scenario, Section,
-    Way::Open,
+use crate::{
+    course::Section,
+    scenarios::scenario::{
+        Look,
+        Mark::{Answer, Check, Request, Store},
+        Scenario,
+        Way::Open,
+    },
 };
 
-pub(super) const SECTION: Section = Section {
+pub(super) const SECTION: Section<Scenario> = Section {
     title: "Sign in",
-    scenarios: &[BFF_LOGIN, SINGLE_SIGN_ON, SPA_LOGIN],
+    pages: &[BFF_LOGIN, SINGLE_SIGN_ON, SPA_LOGIN],
 };
 
 const BFF_LOGIN: Scenario = Scenario {

@@ -2,16 +2,19 @@
 
 use kit::{config::Site, telemetry::names::span};
 
-use crate::scenarios::scenario::{
-    Look,
-    Mark::{Answer, Check, Request},
-    Scenario, Section,
-    Way::Open,
+use crate::{
+    course::Section,
+    scenarios::scenario::{
+        Look,
+        Mark::{Answer, Check, Request},
+        Scenario,
+        Way::Open,
+    },
 };
 
-pub(super) const SECTION: Section = Section {
+pub(super) const SECTION: Section<Scenario> = Section {
     title: "Sign out",
-    scenarios: &[LOGOUT_EVERYWHERE, AT_ONCE, TOKEN_LIFE],
+    pages: &[LOGOUT_EVERYWHERE, AT_ONCE, TOKEN_LIFE],
 };
 
 const LOGOUT_EVERYWHERE: Scenario = Scenario {
