@@ -82,20 +82,29 @@ impl Learner {
         self.browser.driver().switch_to_window(page).await.unwrap();
     }
 
-    /// What the page says in the end of the run `which`.
-    async fn verdict(&self, which: &str) -> String {
-        let line = format!("[data-outcome='{which}'] .verdict b");
-        let line = line.as_str();
+    /// Back at the lab's page, the run `which` has this verdict, and still has it when the
+    /// page is loaded again.
+    async fn sees_the_end(&self, which: &str, word: &str) {
+        self.comes_back().await;
+        self.has_verdict(which, word).await;
+        self.browser.driver().refresh().await.unwrap();
+        self.has_verdict(which, word).await;
+    }
+
+    /// Waits until the page says how the run `which` ended: by `word`.
+    async fn has_verdict(&self, which: &str, word: &str) {
+        let line = format!("[data-outcome='{which}'] .verdict");
+        let end = format!("{line} b");
         let ended = async {
-            while !self.browser.has(line).await {
+            while !self.browser.has(&end).await {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
         let in_time = tokio::time::timeout(PATIENCE, ended).await;
         let steps = self.arrows().await;
         assert!(in_time.is_ok(), "no verdict after {steps:#?}");
-        let line = format!("[data-outcome='{which}'] .verdict");
-        self.browser.text(&line).await
+        let verdict = self.browser.text(&line).await;
+        assert!(verdict.starts_with(word), "{which}: {verdict}");
     }
 
     /// Each line of the diagram, in words.
@@ -188,9 +197,7 @@ async fn plays_an_order(attack: &str, request: &str) {
         assert_eq!(learner.orders().await, orders, "{which}");
         let banner = learner.browser.has("aside.weakened").await;
         assert_eq!(banner, which != "off", "{which}");
-        learner.comes_back().await;
-        let verdict = learner.verdict(which).await;
-        assert!(verdict.starts_with(word), "{which}: {verdict}");
+        learner.sees_the_end(which, word).await;
     }
     learner
         .sees(&[step(span::FORGERY_CHECK), "403 Forbidden", request])
@@ -221,9 +228,7 @@ async fn a_script_runs_in_the_page_of_app1_with_the_defence_off_alone() {
         .await;
     assert!(note.contains("Tokens found: 0."), "{note}");
     learner.until_loot_is_complete().await;
-    learner.comes_back().await;
-    let verdict = learner.verdict("on").await;
-    assert!(verdict.starts_with(SUCCEEDED), "{verdict}");
+    learner.sees_the_end("on", SUCCEEDED).await;
 
     learner.presses("Run with the defence on").await;
     learner
@@ -233,9 +238,7 @@ async fn a_script_runs_in_the_page_of_app1_with_the_defence_off_alone() {
     learner.browser.find("main").await;
     let loot = learner.browser.run("return typeof window.loot").await;
     assert_eq!(loot, "undefined");
-    learner.comes_back().await;
-    let verdict = learner.verdict("off").await;
-    assert!(verdict.starts_with(STOPPED), "{verdict}");
+    learner.sees_the_end("off", STOPPED).await;
     learner.has_no_complaint().await;
 }
 
@@ -263,9 +266,7 @@ async fn the_same_script_takes_the_token_of_the_single_page_app() {
     };
     let in_time = tokio::time::timeout(PATIENCE, finds).await;
     assert!(in_time.is_ok(), "the script found no token");
-    learner.comes_back().await;
-    let verdict = learner.verdict("on").await;
-    assert!(verdict.starts_with(SUCCEEDED), "{verdict}");
+    learner.sees_the_end("on", SUCCEEDED).await;
 
     learner.presses("Run with the defence on").await;
     learner.browser.press("Sign in").await;
@@ -288,18 +289,14 @@ async fn a_sign_in_ends_on_the_attackers_site_with_the_defence_off_alone() {
         .browser
         .until_at(&learner.url(Site::Evil, "/landed"))
         .await;
-    learner.comes_back().await;
-    let verdict = learner.verdict("on").await;
-    assert!(verdict.starts_with(SUCCEEDED), "{verdict}");
+    learner.sees_the_end("on", SUCCEEDED).await;
 
     learner.presses("Run with the defence on").await;
     learner
         .browser
         .until_text("main", "return_to has to be a path")
         .await;
-    learner.comes_back().await;
-    let verdict = learner.verdict("off").await;
-    assert!(verdict.starts_with(STOPPED), "{verdict}");
+    learner.sees_the_end("off", STOPPED).await;
     learner.sees(&[step(span::LOGIN_CHECK)]).await;
     learner.has_no_complaint().await;
 }
@@ -325,9 +322,7 @@ async fn the_attackers_callback_signs_alice_in_as_bob_with_the_defence_off_alone
             .starts_with("Alice"),
         "{session}"
     );
-    learner.comes_back().await;
-    let verdict = learner.verdict("off").await;
-    assert!(verdict.starts_with(STOPPED), "{verdict}");
+    learner.sees_the_end("off", STOPPED).await;
 
     learner.presses("Run with the defence off").await;
     learner.browser.until_text("h1", "Bob").await;
@@ -336,9 +331,7 @@ async fn the_attackers_callback_signs_alice_in_as_bob_with_the_defence_off_alone
         session["user"]["name"].as_str().unwrap().starts_with("Bob"),
         "{session}"
     );
-    learner.comes_back().await;
-    let verdict = learner.verdict("on").await;
-    assert!(verdict.starts_with(SUCCEEDED), "{verdict}");
+    learner.sees_the_end("on", SUCCEEDED).await;
     learner.has_no_complaint().await;
 }
 
@@ -349,13 +342,11 @@ async fn a_programs_attack_runs_by_its_button_and_the_diagram_shows_the_check() 
     learner.opens("alg-none").await;
     // The first run begins the journey, and comes back to the page.
     learner.browser.press("Run with the defence off").await;
-    let verdict = learner.verdict("on").await;
-    assert!(verdict.starts_with(SUCCEEDED), "{verdict}");
+    learner.has_verdict("on", SUCCEEDED).await;
     // The second one does not leave the page.
     learner.browser.run("window.here = true").await;
     learner.browser.press("Run with the defence on").await;
-    let verdict = learner.verdict("off").await;
-    assert!(verdict.starts_with("Stopped by api-1"), "{verdict}");
+    learner.has_verdict("off", "Stopped by api-1").await;
     assert_eq!(learner.browser.run("return window.here").await, true);
     learner
         .sees(&[step(span::TOKEN_CHECK), "401 Unauthorized"])

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Watcher } from "../assets/attacks/verdict.js";
+import { EFFECT, Watcher } from "../assets/attacks/verdict.js";
 
 const WATCH = {
   attacker: ["evil", "GET /image"],
@@ -47,6 +47,29 @@ test("what came before the attacker's request, or before the run, decides nothin
   const idle = new Watcher(WATCH);
   idle.see(step("evil", "GET /image", 10));
   assert.equal(idle.attacked, undefined);
+});
+
+test("of a former run only the steps in its time count", () => {
+  const steps = [
+    step("evil", "GET /image", 10), step("app1-bff", "GET /api1/order", 11, 201),
+    step("evil", "GET /image", 20), step("app1-bff", "GET /api1/order", 21, 403),
+  ];
+  const ended = (time) => {
+    const watcher = new Watcher(WATCH, time);
+    for (const one of steps) watcher.see(one);
+    return watcher.verdict();
+  };
+  assert.equal(ended({ from: 5, until: 15 }).says, "placed");
+  assert.equal(ended({ from: 15, until: null }).says, "refused");
+  assert.equal(ended({ from: 5, until: 11 }), null);
+  assert.equal(ended({ from: 22, until: null }), null);
+});
+
+test("what this browser does after a silence decides nothing", () => {
+  const late = step("app1-bff", "GET /api1/order", 10 + EFFECT, 201);
+  assert.equal(watching(WATCH, step("evil", "GET /image", 10), late).verdict(), null);
+  const open = { ...WATCH, silence: null };
+  assert.equal(watching(open, step("evil", "GET /image", 10), late).verdict().succeeded, true);
 });
 
 test("silence says something only after the attacker's request", () => {

@@ -1,10 +1,10 @@
 // The page of an attack: runs it without leaving the page, and shows how it ended. The
 // buttons that open a window, the keys and the diagram are those of a scenario's page.
 
-import { Watcher } from "./verdict.js";
+import { EFFECT, Watcher } from "./verdict.js";
 
-/** How long after the attacker's request its effect may take, in ms. */
-const EFFECT = 4000;
+/** The steps of a former run arrive within this time, in ms. */
+const SETTLED = 500;
 
 const page = document.getElementById("scenario");
 const diagram = document.getElementById("journey");
@@ -25,36 +25,46 @@ function show(which, { succeeded, says }) {
   say("");
 }
 
+/** Watches the run `which`. Returns what takes its steps, and what ends that. */
+function watchRun(which, watcher) {
+  let patience;
+  let over = false;
+  const end = (verdict) => {
+    clearTimeout(patience);
+    show(which, verdict);
+  };
+  const see = (step) => {
+    if (over) return;
+    watcher.see(step);
+    const verdict = watcher.verdict();
+    if (verdict) {
+      over = true;
+      end(verdict);
+    } else if (watcher.silence()) {
+      const left = (watcher.attacked.start + EFFECT) / 1000 - Date.now();
+      patience ??= setTimeout(() => end(watcher.silence()), Math.min(EFFECT / 1000, Math.max(SETTLED, left)));
+    }
+  };
+  return { see, stop: () => clearTimeout(patience) };
+}
+
 /** Runs in this browser are watched in the steps of its journey. */
 function watchRuns() {
   const watch = JSON.parse(outcomes().dataset.watch);
-  const watcher = new Watcher(watch);
-  let which = null;
-  let patience;
-  const end = (verdict) => {
-    clearTimeout(patience);
-    patience = undefined;
-    show(which, verdict);
-    which = null;
-  };
+  const former = JSON.parse(outcomes().dataset.former);
+  // The stream begins with the first step of the journey, so it has those of former runs.
+  let runs = former.map(({ which, ...time }) => watchRun(which, new Watcher(watch, time)));
   for (const form of document.querySelectorAll("[data-start]")) {
     form.addEventListener("submit", () => {
+      for (const run of runs) run.stop();
+      const watcher = new Watcher(watch);
       watcher.begin();
-      clearTimeout(patience);
-      patience = undefined;
-      which = form.elements.weakened.value;
+      runs = [watchRun(form.elements.weakened.value, watcher)];
       say(`Runs in the window beside.${watch.attacker ? "" : " This page hears of the script only if it runs."}`);
     });
   }
   diagram.addEventListener("journey-step", ({ detail }) => {
-    if (which === null) return;
-    watcher.see(detail);
-    const verdict = watcher.verdict();
-    if (verdict) {
-      end(verdict);
-    } else if (watcher.silence()) {
-      patience ??= setTimeout(() => end(watcher.silence()), EFFECT);
-    }
+    for (const run of runs) run.see(detail);
   });
 }
 

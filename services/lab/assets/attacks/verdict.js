@@ -1,26 +1,33 @@
 // How a run in this browser ended, from the steps of its journey. Pure.
 
+/** How long after the attacker's request its effect may take, in µs. */
+export const EFFECT = 4_000_000;
+
 const is = (step, [service, name]) => step.kind === "request" && step.service === service && step.name === name;
 
 /** Watches one run. `watch` is what the page knows of the attack: attacker, signs, silence. */
 export class Watcher {
   #watch;
   #steps = [];
-  #begun = false;
+  #time;
 
-  constructor(watch) {
+  /** `time`: of a former run, `from` when and `until` when its steps began, in µs. */
+  constructor(watch, time = null) {
     this.#watch = watch;
+    this.#time = time;
   }
 
   /** A run begins: what happened before it decides nothing. */
   begin() {
     this.#steps = [];
-    this.#begun = true;
+    this.#time = { from: 0, until: null };
   }
 
   /** Takes a step of the journey. */
   see(step) {
-    if (this.#begun && step.kind === "request") this.#steps.push(step);
+    if (!this.#time || step.kind !== "request") return;
+    const { from, until } = this.#time;
+    if (step.start >= from && step.start < (until ?? Infinity)) this.#steps.push(step);
   }
 
   /** The attacker's request of this run, or `undefined`. */
@@ -31,11 +38,14 @@ export class Watcher {
 
   /** How the run ended: `{ succeeded, says }`, or `null` while that is open. */
   verdict() {
-    const from = this.#watch.attacker ? this.attacked?.start : 0;
+    const { attacker, signs, silence } = this.#watch;
+    const from = attacker ? this.attacked?.start : 0;
     if (from === undefined) return null;
-    const after = this.#steps.filter((step) => step.start >= from);
+    // After a silence the run is over, whatever this browser does then.
+    const until = silence ? from + EFFECT : Infinity;
+    const after = this.#steps.filter((step) => step.start >= from && step.start < until);
     for (const step of after) {
-      const sign = this.#watch.signs.find(
+      const sign = signs.find(
         (one) => is(step, [one.service, one.name]) && (one.refused ?? step.status >= 400) === step.status >= 400,
       );
       if (sign) return { succeeded: sign.succeeded, says: sign.says };

@@ -1,6 +1,9 @@
 //! What an attack's page is made of. All text is data; the pages render it.
 
-use kit::config::Weakness;
+use kit::{
+    config::{Weakness, Weaknesses},
+    journey::Settings,
+};
 use serde::Serialize;
 
 use super::program::Program;
@@ -147,6 +150,17 @@ impl Attack {
             (Defence::Partly, Way::Browser(attack)) => attack.partly.map(|(_, off)| off),
             (Defence::Partly, Way::Program(_)) => None,
         }
+    }
+
+    /// The run in which just these defences are off.
+    pub(super) fn defence_in(&self, settings: Settings) -> Option<Defence> {
+        let is_so = |defence: &Defence| {
+            let off = self.off_in(*defence);
+            off.is_some_and(|off| {
+                off.iter().copied().collect::<Weaknesses>() == settings.weaknesses
+            })
+        };
+        Defence::ALL.into_iter().find(is_so)
     }
 
     /// The text of the button of a run.

@@ -9,6 +9,7 @@ mod list;
 mod outcomes;
 mod page;
 mod program;
+mod runs;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +36,7 @@ use self::{
     outcomes::{Ended, Outcomes},
     page::{AttackPage, Browser},
     program::{Program, run},
+    runs::{Former, Runs},
 };
 pub(crate) use self::{
     page::file,
@@ -53,6 +55,7 @@ const MAX_FORM: usize = 256;
 pub(crate) struct Attacks {
     config: Config,
     outcomes: Outcomes,
+    runs: Runs,
     transport: Transport,
 }
 
@@ -61,6 +64,7 @@ impl Attacks {
         Data::new(Self {
             config: config.clone(),
             outcomes: Outcomes::default(),
+            runs: Runs::default(),
             transport: callback::transport(config),
         })
     }
@@ -76,6 +80,11 @@ impl Attacks {
             return None;
         };
         self.outcomes.of(journey?, program, defence == Defence::Off)
+    }
+
+    /// The runs of `attack` in the browser of `journey`.
+    fn former(&self, journey: Option<JourneyTag>, attack: &Attack) -> Vec<Former> {
+        journey.map_or_else(Vec::new, |journey| self.runs.of(journey, attack.name))
     }
 }
 
@@ -255,7 +264,18 @@ async fn go(
 ) -> HttpResponse {
     let from = client_addr(&req).bucket();
     match on_the_way(&req, &name, &live) {
-        Ok((attack, way)) => in_browser::go(&attacks, (&lab, from), attack, way).await,
+        Ok((attack, way)) => {
+            let journey = live.journey(&req).map(|journey| journey.tag());
+            // The settings have come along: they say which run it is.
+            if let (Some(journey), Some(defence)) =
+                (journey, attack.defence_in(live.settings(&req)))
+            {
+                attacks
+                    .runs
+                    .begin(journey, attack.name, defence, live.now());
+            }
+            in_browser::go(&attacks, (&lab, from), attack, way).await
+        }
         Err(lost) => lost.respond(),
     }
 }

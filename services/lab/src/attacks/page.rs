@@ -92,6 +92,8 @@ pub(super) struct AttackPage {
     unavailable: Option<&'static str>,
     /// What the script watches for, as JSON; none where a program says how it ended.
     watch: Option<String>,
+    /// The runs in this browser whose end the script reads from the steps, as JSON.
+    former: String,
     /// What to do in the window beside.
     beside: Option<&'static str>,
     /// The attacker's link that has to be opened in an app's own tab.
@@ -110,6 +112,8 @@ struct Run {
     /// The defences that are off in it.
     off: &'static [Weakness],
     ended: Option<Ended>,
+    /// Whether it ran in this browser.
+    has_begun: bool,
 }
 
 /// What the page shows of this browser.
@@ -128,12 +132,14 @@ impl AttackPage {
     ) -> Self {
         let attack = place.page;
         let addresses = &attacks.config.addresses;
+        let former = attacks.former(browser.journey, attack);
         let runs = Defence::ALL.into_iter().filter_map(|defence| {
             Some(Run {
                 defence,
                 label: attack.label(defence),
                 off: attack.off_in(defence)?,
                 ended: attacks.ended(browser.journey, attack, defence),
+                has_begun: former.iter().any(|run| run.which == defence.value()),
             })
         });
         let way = match &attack.way {
@@ -150,6 +156,7 @@ impl AttackPage {
             },
             // Texts and numbers have a JSON form.
             watch: way.map(|way| serde_json::to_string(&way.watch).unwrap_or_default()),
+            former: serde_json::to_string(&former).unwrap_or_default(),
             beside: way.map(|way| way.then),
             paste: pasted.map(|_| evil::link_to_spa(addresses)),
             off: Off::of(browser.settings),
