@@ -195,6 +195,70 @@ async fn a_code_ends_in_its_own_time_and_the_step_starts_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_loaded_again_has_the_same_code_and_then_starts_the_step_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let short = [("code = \"60s\"", "code = \"6s\"")];
+    let (all, mut cli) = start(folder.path(), &short).await;
+    let (app1, app2, idp) = (all.url(Site::App1), all.url(Site::App2), all.url(Site::Idp));
+    let link = |cli: &HeadlessBrowser| cli.page().links()[0].to_string();
+    let over = "This step is over";
+
+    // After a form, whose page is loaded again by the same form.
+    cli.goto(&format!("{app1}/login")).await;
+    through(&mut cli, &LOGIN).await;
+    sign_in(&mut cli, ALICE).await;
+    let form = cli.page().form_with_button("Continue").unwrap();
+    cli.submit(form.clone(), 20).await;
+    let first = link(&cli);
+    cli.submit(form.clone(), 20).await;
+    waits_at(&cli, SIGNED_IN[1]);
+    assert_eq!(link(&cli), first);
+    assert!(cli.page().text().contains("The code ends at"));
+    through(&mut cli, &SIGNED_IN[1..]).await;
+    assert!(signed_in_at(&mut cli, &app1).await);
+
+    // Single sign-on with a pushed request, which counts once.
+    let mut stranger = HeadlessBrowser::new();
+    begin(&mut stranger, &all.url(Site::Lab)).await;
+    stranger.press("Explain mode").await;
+    cli.goto(&format!("{app2}/login")).await;
+    go_on(&mut cli).await;
+    let request = link(&cli);
+    assert!(
+        request.starts_with(&format!("{idp}/authorize?")),
+        "{request}"
+    );
+    go_on(&mut cli).await;
+    go_on(&mut cli).await;
+    let code = "The provider sends you back to App 2 with a code";
+    waits_at(&cli, code);
+    let first = link(&cli);
+    stranger.goto(&request).await;
+    let page = stranger.page();
+    assert!(page.title().starts_with("This sign-in has ended"), "{page}");
+    cli.goto(&request).await;
+    waits_at(&cli, code);
+    assert_eq!(link(&cli), first);
+    tokio::time::sleep(Duration::from_millis(6200)).await;
+    cli.goto(&request).await;
+    let page = cli.page();
+    assert!(page.title().starts_with(over), "{page}");
+    assert!(link(&cli).starts_with(&app2), "{page}");
+    cli.submit(form, 20).await;
+    assert!(cli.page().title().starts_with(over), "{}", cli.page());
+    cli.goto(&format!("{app2}/login")).await;
+    for _ in 0..3 {
+        go_on(&mut cli).await;
+    }
+    through(
+        &mut cli,
+        &[code, "App 2 has signed you in and opens its page"],
+    )
+    .await;
+    assert!(signed_in_at(&mut cli, &app2).await, "{}", cli.page());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn consent_and_a_second_submission_wait_too_and_the_code_is_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let (all, mut cli) = start(folder.path(), &[]).await;

@@ -29,6 +29,11 @@ impl FormSecrets {
         self.derived(&["code", id])
     }
 
+    /// The code that the pushed request whose record is `id` leads to.
+    pub fn code_of_pushed(&self, id: &str) -> String {
+        self.derived(&["code of pushed request", id])
+    }
+
     /// The secret of the login session `sid` that the form `id` began or continued at the
     /// time `at`.
     pub fn session(&self, id: &str, sid: &str, at: Timestamp) -> String {
@@ -53,6 +58,7 @@ mod tests {
         let all = [
             secrets.code("a"),
             secrets.code("b"),
+            secrets.code_of_pushed("a"),
             secrets.session("a", "s", at(1)),
             secrets.session("a", "t", at(1)),
             secrets.session("a", "s", at(2)),

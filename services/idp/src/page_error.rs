@@ -103,6 +103,15 @@ impl PageError {
         .back_to(client)
     }
 
+    /// A page of explain mode was loaded again, in a browser that is signed in, and what it
+    /// led on with counts no more.
+    pub fn step_over(client: Option<&Client>) -> Self {
+        let happened = "The request of this page has its answer. A code counts once and for a short time, so what the page led on with was used, or has ended.";
+        let todo = "Start the step again at the app. You are signed in here, so it gets a new code without a form.";
+        let error = Self::new(StatusCode::BAD_REQUEST, "This step is over", happened, todo);
+        client.map_or(error.clone(), |client| error.back_to(client))
+    }
+
     /// There is no such authorization session: completed, expired, or unknown.
     pub fn sign_in_over(client: Option<&Client>) -> Self {
         let happened = "It was completed already, perhaps in another tab, or took too long.";

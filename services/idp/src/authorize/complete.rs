@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse};
 use kit::{clock::Timestamp, step, telemetry::names::span};
 use tracing::Instrument as _;
-use web_kit::explain::{Life, because};
+use web_kit::explain::{self, Life, because};
 
 use super::{answer, explained, par};
 use crate::{
@@ -68,6 +68,12 @@ pub(super) async fn repeat(
         .records
         .get::<Code>(&kit::seal::fingerprint(code))
         .await?;
+    if issued.is_none() && explain::is_on() {
+        // The page would lead on to nothing.
+        return Err(PageError::step_over(
+            idp.settings.client(&request.client_id),
+        ));
+    }
     let ends = issued.as_ref().map(|code| code.record.redeemable_until);
     let is_used = |code: Stored<Code>| matches!(code.record.state, CodeState::Exchanged);
     if issued.is_some_and(is_used) {

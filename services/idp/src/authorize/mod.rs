@@ -13,6 +13,7 @@ mod decide;
 mod explained;
 mod go_on;
 mod par;
+mod reload;
 mod resubmit;
 mod session_form;
 mod sign_in;
@@ -33,6 +34,7 @@ pub use go_on::{CONTINUE_PATH, endpoint as go_on};
 use oauth_types::{Params, names::REQUEST_URI_PREFIX};
 use par::Pushed;
 pub use par::{PATH as PAR_PATH, endpoint as par};
+use reload::Answered;
 pub use sign_in::{PATH as SIGN_IN_PATH, endpoint as sign_in};
 use tracing::Instrument as _;
 use web_kit::trace::join_login_trace;
@@ -62,28 +64,24 @@ pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, form: AuthorizeForm
         return redirect;
     }
     let handled = match Incoming::read(&idp, &req, &form).await {
-        Ok(Incoming { client, request }) => {
-            let span = join_login_trace_of(&req, request.state());
-            let handling = async {
-                match explained::arrived(&idp, &req, client, &request) {
-                    Some(page) => Ok(page),
-                    None => authorize(&idp, &req, client, request).await,
-                }
-            };
-            handling.instrument(span).await
+        Ok(incoming) => {
+            let span = join_login_trace_of(&req, incoming.state());
+            incoming.respond(&idp, &req).instrument(span).await
         }
         Err(error) => Err(error),
     };
     handled.unwrap_or_else(|error| error.page(&req))
 }
 
-/// An authorization request that has not been checked yet.
-struct Incoming<'i> {
-    client: &'i Client,
-    request: IncomingRequest,
+/// What a browser brings.
+enum Incoming<'i> {
+    /// A request of this client.
+    Request(&'i Client, IncomingRequest),
+    /// A pushed request that has its answer: a page of explain mode was loaded again.
+    Answered(Answered),
 }
 
-/// How the client sent the request.
+/// How the client sent a request.
 enum IncomingRequest {
     /// As parameters, which are not checked yet.
     Params(Params),
@@ -109,12 +107,33 @@ impl<'i> Incoming<'i> {
         let request = match pushed {
             None => IncomingRequest::Params(params),
             Some(request_uri) => {
-                let pushed = par::find(idp, client, request_uri).await?;
-                let gone = || PageError::pushed_request_gone(client);
-                IncomingRequest::Pushed(Box::new(pushed.ok_or_else(gone)?))
+                let Some(pushed) = par::find(idp, client, request_uri).await? else {
+                    let answered = reload::find(idp, req, client, request_uri).await?;
+                    return Ok(Self::Answered(answered));
+                };
+                IncomingRequest::Pushed(Box::new(pushed))
             }
         };
-        Ok(Self { client, request })
+        Ok(Self::Request(client, request))
+    }
+
+    fn state(&self) -> Option<&str> {
+        match self {
+            Self::Request(_, request) => request.state(),
+            Self::Answered(answered) => answered.request.state.as_deref(),
+        }
+    }
+
+    async fn respond(self, idp: &Idp, req: &HttpRequest) -> Result<HttpResponse, PageError> {
+        match self {
+            Self::Answered(answered) => answered.respond(idp, req).await,
+            Self::Request(client, request) => {
+                match explained::arrived(idp, req, client, &request) {
+                    Some(page) => Ok(page),
+                    None => authorize(idp, req, client, request).await,
+                }
+            }
+        }
     }
 }
 
@@ -161,7 +180,8 @@ async fn authorize(
         }
         Next::Complete(login) => {
             complete::consume_pushed(idp, &request).await?;
-            complete::complete(idp, req, &request, &login, idp.random.token()).await
+            let code = reload::code(idp, &request);
+            complete::complete(idp, req, &request, &login, code).await
         }
         Next::Consent(login) => {
             let open = OpenSession::begin(idp, req, request, Some(&login)).await?;

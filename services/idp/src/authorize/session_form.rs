@@ -5,7 +5,7 @@
 use actix_web::{HttpRequest, HttpResponse};
 use kit::seal::fingerprint;
 use oauth_types::{Params, secret::same_secret};
-use web_kit::explain::{GoOnForm, Pause};
+use web_kit::explain::{self, GoOnForm, Pause};
 
 use super::{GRACE, client::is_registered, complete, explained};
 use crate::{
@@ -110,7 +110,8 @@ impl<'i> Submission<'i> {
     }
 
     /// Completes the authorization session. `None` if a concurrent submission has
-    /// done so. The answer is remembered for [`GRACE`].
+    /// done so. The answer is remembered for [`GRACE`]; in explain mode for as long as its
+    /// code counts, because the browser waits with it at a page that can be loaded again.
     pub(super) async fn finish(
         &self,
         idp: &Idp,
@@ -119,10 +120,15 @@ impl<'i> Submission<'i> {
     ) -> Result<Option<AuthorizationRequest>, PageError> {
         let id = fingerprint(&self.id);
         let read = &self.stored;
+        let remembered = if explain::is_on() {
+            GRACE.max(idp.settings.lifetimes.code)
+        } else {
+            GRACE
+        };
         let done = AuthorizationSession {
             signed_in: Some(signed_in),
             answered: Some(answer),
-            expires_at: idp.now() + GRACE,
+            expires_at: idp.now() + remembered,
             charge: None,
             ..read.record.clone()
         };
@@ -150,6 +156,7 @@ async fn over(
 ) -> Result<PageError, PageError> {
     let login = sessions::current(idp, req).await?;
     Ok(match login {
+        Some(_) if explain::is_on() => PageError::step_over(client),
         Some(_) => PageError::signed_in_already(client),
         None => PageError::sign_in_over(client),
     })

@@ -1,0 +1,71 @@
+//! A reload of the page at which explain mode waits with the code of a pushed request. The
+//! request counts once (RFC 9126 §2.2) and is gone. Its code is derived (`form_secrets`), so
+//! the same page is shown again for as long as the code counts.
+
+use actix_web::{HttpRequest, HttpResponse};
+use kit::seal::fingerprint;
+use oauth_types::names::REQUEST_URI_PREFIX;
+use web_kit::explain;
+
+use super::complete;
+use crate::{
+    Idp,
+    domain::{AuthorizationRequest, Code, CodeState},
+    page_error::PageError,
+    sessions,
+    settings::Client,
+};
+
+/// A code for the answer to `request`.
+pub(super) fn code(idp: &Idp, request: &AuthorizationRequest) -> String {
+    match &request.pushed {
+        Some(id) if explain::is_on() => idp.form_secrets.code_of_pushed(id),
+        _ => idp.random.token(),
+    }
+}
+
+/// A pushed request that has its code.
+pub(super) struct Answered {
+    pub(super) request: AuthorizationRequest,
+    code: String,
+    sid: String,
+}
+
+/// The answered request of `client`, which is gone, if this browser is the one that got the
+/// answer, and if the answer still leads on.
+pub(super) async fn find(
+    idp: &Idp,
+    req: &HttpRequest,
+    client: &Client,
+    request_uri: &str,
+) -> Result<Answered, PageError> {
+    let gone = || PageError::pushed_request_gone(client);
+    let id = request_uri.strip_prefix(REQUEST_URI_PREFIX);
+    let id = id.filter(|_| explain::is_on()).ok_or_else(gone)?;
+    let login = sessions::current(idp, req).await?.ok_or_else(gone)?;
+    let code = idp.form_secrets.code_of_pushed(&fingerprint(id));
+    let issued = idp.records.get::<Code>(&fingerprint(&code)).await?;
+    let issued = issued.map(|stored| stored.record);
+    match issued.filter(|issued| issued.client_id == client.client_id) {
+        Some(Code {
+            state: CodeState::Pending(authorized),
+            ..
+        }) if authorized.login.sid == login.sid => Ok(Answered {
+            request: authorized.request,
+            code,
+            sid: login.sid,
+        }),
+        _ => Err(PageError::step_over(Some(client))),
+    }
+}
+
+impl Answered {
+    /// The answer once more.
+    pub(super) async fn respond(
+        &self,
+        idp: &Idp,
+        req: &HttpRequest,
+    ) -> Result<HttpResponse, PageError> {
+        complete::repeat(idp, req, &self.request, (&self.code, &self.sid)).await
+    }
+}
