@@ -4,6 +4,7 @@
     reason = "a helper that cannot go on fails the test that called it"
 )]
 
+mod accessibility;
 mod alice;
 mod api1_docs;
 mod attack_click;

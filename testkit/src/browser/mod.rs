@@ -1,5 +1,6 @@
 //! A real Chromium, one for each test, with a profile of its own.
 
+mod axe;
 mod driver;
 mod nss;
 
@@ -223,6 +224,15 @@ impl Browser {
             .collect()
     }
 
+    /// Deletes all cookies of all hosts.
+    pub async fn forget_cookies(&self) {
+        self.session
+            .cdp()
+            .send_raw("Network.clearBrowserCookies", json!({}))
+            .await
+            .unwrap();
+    }
+
     /// The cookies of a host.
     pub async fn cookies_of(&self, host: &str) -> Vec<BrowserCookie> {
         let mut cookies = self.cookies().await;
@@ -282,6 +292,23 @@ impl Browser {
             .filter(|entry| matches!(entry.level.as_str(), "SEVERE" | "WARNING"));
         bad.map(|entry| format!("{}: {}", entry.level, entry.message))
             .collect()
+    }
+
+    /// What axe-core finds in the page: for each finding the rule, the element, and how to
+    /// mend it.
+    pub async fn accessibility_findings(&self) -> Vec<String> {
+        axe::findings(&self.session).await
+    }
+
+    /// Sets the size of the window, in CSS pixels.
+    pub async fn resize(&self, width: u32, height: u32) {
+        let size =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.session
+            .cdp()
+            .send_raw("Emulation.setDeviceMetricsOverride", size)
+            .await
+            .unwrap();
     }
 
     /// Sets the preferred colour scheme, dark or light.
