@@ -93,6 +93,9 @@ async fn the_switch_explains_each_redirect_and_a_life_that_runs_out_ends_continu
     past(&browser, "App 2 is about to push its sign-in request").await;
     past(&browser, "App 2 sends your browser to the provider").await;
     past(&browser, "The provider has received the request of App 2").await;
+    // The pushed request counts once, and its page is loaded again.
+    browser.until_text("h1", "back to App 2 with a code").await;
+    browser.driver().refresh().await.unwrap();
     past(&browser, "back to App 2 with a code").await;
     past(&browser, "App 2 has signed you in").await;
     is_home(&browser, &app2).await;

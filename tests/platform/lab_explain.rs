@@ -194,16 +194,16 @@ async fn a_code_ends_in_its_own_time_and_the_step_starts_again() {
     assert!(signed_in_at(&mut cli, &app1).await, "{}", cli.page());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_is_loaded_again_has_the_same_code_and_then_starts_the_step_anew() {
-    let folder = tempfile::tempdir().unwrap();
-    let short = [("code = \"60s\"", "code = \"6s\"")];
-    let (all, mut cli) = start(folder.path(), &short).await;
-    let (app1, app2, idp) = (all.url(Site::App1), all.url(Site::App2), all.url(Site::Idp));
-    let link = |cli: &HeadlessBrowser| cli.page().links()[0].to_string();
-    let over = "This step is over";
+/// Where the first link of the shown page leads.
+fn link(cli: &HeadlessBrowser) -> String {
+    cli.page().links()[0].to_string()
+}
 
-    // After a form, whose page is loaded again by the same form.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_is_loaded_again_has_the_same_code_until_the_app_has_redeemed_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (all, mut cli) = start(folder.path(), &[]).await;
+    let app1 = all.url(Site::App1);
     cli.goto(&format!("{app1}/login")).await;
     through(&mut cli, &LOGIN).await;
     sign_in(&mut cli, ALICE).await;
@@ -216,11 +216,27 @@ async fn a_page_that_is_loaded_again_has_the_same_code_and_then_starts_the_step_
     assert!(cli.page().text().contains("The code ends at"));
     through(&mut cli, &SIGNED_IN[1..]).await;
     assert!(signed_in_at(&mut cli, &app1).await);
+    // A reload is a request of the provider's own page.
+    cli.goto(&all.url(Site::Idp)).await;
+    cli.submit(form, 20).await;
+    let page = cli.page();
+    assert!(page.title().starts_with("You are signed in"), "{page}");
+    assert!(link(&cli).starts_with(&app1), "{}", cli.page());
+}
 
-    // Single sign-on with a pushed request, which counts once.
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9126_2_2_a_pushed_request_counts_once_and_its_page_that_is_loaded_again_has_its_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let short = [("code = \"60s\"", "code = \"6s\"")];
+    let (all, mut cli) = start(folder.path(), &short).await;
+    let (app2, idp) = (all.url(Site::App2), all.url(Site::Idp));
+    let code = "The provider sends you back to App 2 with a code";
     let mut stranger = HeadlessBrowser::new();
     begin(&mut stranger, &all.url(Site::Lab)).await;
     stranger.press("Explain mode").await;
+    cli.goto(&format!("{idp}/account")).await;
+    sign_in(&mut cli, ALICE).await;
+
     cli.goto(&format!("{app2}/login")).await;
     go_on(&mut cli).await;
     let request = link(&cli);
@@ -230,32 +246,29 @@ async fn a_page_that_is_loaded_again_has_the_same_code_and_then_starts_the_step_
     );
     go_on(&mut cli).await;
     go_on(&mut cli).await;
-    let code = "The provider sends you back to App 2 with a code";
     waits_at(&cli, code);
     let first = link(&cli);
-    stranger.goto(&request).await;
-    let page = stranger.page();
+    let page = stranger.goto(&request).await;
     assert!(page.title().starts_with("This sign-in has ended"), "{page}");
     cli.goto(&request).await;
     waits_at(&cli, code);
     assert_eq!(link(&cli), first);
     tokio::time::sleep(Duration::from_millis(6200)).await;
-    cli.goto(&request).await;
-    let page = cli.page();
-    assert!(page.title().starts_with(over), "{page}");
-    assert!(link(&cli).starts_with(&app2), "{page}");
-    cli.submit(form, 20).await;
-    assert!(cli.page().title().starts_with(over), "{}", cli.page());
+    let page = cli.goto(&request).await;
+    assert!(page.title().starts_with("This step is over"), "{page}");
+    assert!(link(&cli).starts_with(&app2), "{}", cli.page());
+
+    // The step anew. What its page led on with is redeemed in the end.
     cli.goto(&format!("{app2}/login")).await;
-    for _ in 0..3 {
-        go_on(&mut cli).await;
-    }
-    through(
-        &mut cli,
-        &[code, "App 2 has signed you in and opens its page"],
-    )
-    .await;
+    go_on(&mut cli).await;
+    let request = link(&cli);
+    go_on(&mut cli).await;
+    go_on(&mut cli).await;
+    let titles = [code, "App 2 has signed you in and opens its page"];
+    through(&mut cli, &titles).await;
     assert!(signed_in_at(&mut cli, &app2).await, "{}", cli.page());
+    let page = cli.goto(&request).await;
+    assert!(page.title().starts_with("You are signed in"), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -106,7 +106,7 @@ impl PageError {
     /// A page of explain mode was loaded again, in a browser that is signed in, and what it
     /// led on with counts no more.
     pub fn step_over(client: Option<&Client>) -> Self {
-        let happened = "The request of this page has its answer. A code counts once and for a short time, so what the page led on with was used, or has ended.";
+        let happened = "The request of this page was answered, or has expired. A code counts for a short time, and what the page led on with has ended.";
         let todo = "Start the step again at the app. You are signed in here, so it gets a new code without a form.";
         let error = Self::new(StatusCode::BAD_REQUEST, "This step is over", happened, todo);
         client.map_or(error.clone(), |client| error.back_to(client))

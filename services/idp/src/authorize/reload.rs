@@ -55,6 +55,10 @@ pub(super) async fn find(
             code,
             sid: login.sid,
         }),
+        Some(Code {
+            state: CodeState::Exchanged,
+            ..
+        }) => Err(PageError::signed_in_already(Some(client))),
         _ => Err(PageError::step_over(Some(client))),
     }
 }
