@@ -120,7 +120,7 @@ impl<'i> Incoming<'i> {
     fn state(&self) -> Option<&str> {
         match self {
             Self::Request(_, request) => request.state(),
-            Self::Answered(answered) => answered.request.state.as_deref(),
+            Self::Answered(answered) => answered.state(),
         }
     }
 

@@ -10,7 +10,7 @@ use web_kit::explain;
 use super::complete;
 use crate::{
     Idp,
-    domain::{AuthorizationRequest, Code, CodeState},
+    domain::{AuthorizationRequest, Authorized, Code, CodeState},
     page_error::PageError,
     sessions,
     settings::Client,
@@ -26,9 +26,8 @@ pub(super) fn code(idp: &Idp, request: &AuthorizationRequest) -> String {
 
 /// A pushed request that has its code.
 pub(super) struct Answered {
-    pub(super) request: AuthorizationRequest,
+    authorized: Box<Authorized>,
     code: String,
-    sid: String,
 }
 
 /// The answered request of `client`, which is gone, if this browser is the one that got the
@@ -50,11 +49,7 @@ pub(super) async fn find(
         Some(Code {
             state: CodeState::Pending(authorized),
             ..
-        }) if authorized.login.sid == login.sid => Ok(Answered {
-            request: authorized.request,
-            code,
-            sid: login.sid,
-        }),
+        }) if authorized.login.sid == login.sid => Ok(Answered { authorized, code }),
         Some(Code {
             state: CodeState::Exchanged,
             ..
@@ -64,12 +59,17 @@ pub(super) async fn find(
 }
 
 impl Answered {
+    pub(super) fn state(&self) -> Option<&str> {
+        self.authorized.request.state.as_deref()
+    }
+
     /// The answer once more.
     pub(super) async fn respond(
         &self,
         idp: &Idp,
         req: &HttpRequest,
     ) -> Result<HttpResponse, PageError> {
-        complete::repeat(idp, req, &self.request, (&self.code, &self.sid)).await
+        let Authorized { request, login } = &*self.authorized;
+        complete::repeat(idp, req, request, (&self.code, &login.sid)).await
     }
 }
