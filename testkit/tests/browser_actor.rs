@@ -89,3 +89,15 @@ async fn it_sees_cookies_that_scripts_do_not_and_hears_the_policy_being_violated
     drop(browser);
     assert!(processes_with(&profile).is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn axe_core_names_the_rule_and_the_element_of_each_finding() {
+    let browser = Browser::start().await;
+    let page = "data:text/html,<html lang=en><title>T</title><main><h1>H</h1><p id=faint style='color:%23bbb'>Faint</p><a id=small style='font-size:8px;display:block' href=/x>x</a><a style='font-size:8px;display:block' href=/y>y</a></main>";
+    browser.goto(page).await;
+    let findings = browser.accessibility_findings().await;
+    for start in ["color-contrast at #faint: ", "target-size at #small: "] {
+        let found = findings.iter().any(|one| one.starts_with(start));
+        assert!(found, "{start}: {findings:#?}");
+    }
+}

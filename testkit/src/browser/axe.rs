@@ -32,27 +32,29 @@ const RUN: &str = "const done = arguments[arguments.length - 1];
         ({ violations }) => done(violations.flatMap((rule) => rule.nodes.map((node) => line(rule, node)))),
         (error) => done([`axe-core failed: ${error}`]));";
 
-static SCRIPT: LazyLock<String> = LazyLock::new(|| {
+/// The script, or what to do so that there is one.
+static SCRIPT: LazyLock<Result<String, String>> = LazyLock::new(|| {
     let file = env::var_os("AXE").map_or_else(installed, PathBuf::from);
-    let script = fs::read_to_string(&file);
-    let script = script.unwrap_or_else(|e| {
-        panic!(
-            "no axe-core: run scripts/axe, which installs it, or name its file by AXE ({}: {e})",
-            file.display()
+    let script = fs::read_to_string(&file).map_err(|e| {
+        let file = file.display();
+        format!(
+            "no axe-core: run scripts/axe, which installs it, or name its file by AXE ({file}: {e})"
         )
-    });
+    })?;
     let (wanted, found) = (wanted(), script.lines().next().unwrap_or_default());
-    assert!(
-        found.ends_with(&format!(" v{wanted}")),
-        "{} is {found:?} and not {wanted}: run scripts/axe",
-        file.display()
-    );
-    script
+    if !found.ends_with(&format!(" v{wanted}")) {
+        let file = file.display();
+        return Err(format!(
+            "{file} is {found:?} and not {wanted}: run scripts/axe"
+        ));
+    }
+    Ok(script)
 });
 
 /// Where `scripts/axe` puts it.
 fn installed() -> PathBuf {
-    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = env::var_os("XDG_CACHE_HOME").filter(|cache| !cache.is_empty());
+    let cache = cache.map(PathBuf::from);
     let cache = cache.unwrap_or_else(|| {
         let home = env::var_os("HOME").unwrap_or_default();
         PathBuf::from(home).join(".cache")
@@ -73,7 +75,8 @@ pub(super) async fn findings(session: &WebDriver) -> Vec<String> {
         .execute("return typeof axe === 'object'", vec![])
         .await;
     if there.unwrap().json() != &json!(true) {
-        session.execute(SCRIPT.as_str(), vec![]).await.unwrap();
+        let script = SCRIPT.as_ref().unwrap_or_else(|todo| panic!("{todo}"));
+        session.execute(script.as_str(), vec![]).await.unwrap();
     }
     let found = session.execute_async(RUN, vec![json!(TAGS)]).await.unwrap();
     found.convert().unwrap()
