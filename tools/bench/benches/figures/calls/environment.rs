@@ -102,7 +102,8 @@ impl Environment {
         let out = profiles.join("%p").display().to_string();
         let out = format!("--callgrind-out-file={out}");
         let before = ["--tool=callgrind".to_owned(), out, program];
-        self.spawn_app(Path::new("valgrind"), &before, mode, 0).await
+        self.spawn_app(Path::new("valgrind"), &before, mode, 0)
+            .await
     }
 
     async fn app_at(&self, folder: &Path, mode: &str, listen_offset: u16) -> Tested {
