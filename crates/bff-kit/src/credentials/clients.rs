@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use kit::clock::Clock;
 
-use super::client_credentials::SharedToken;
+use super::shared_token::SharedToken;
 use crate::{
     audiences::{Audience, PerApi},
     client_auth::{ClientAuth, ClientKey},

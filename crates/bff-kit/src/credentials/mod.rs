@@ -13,6 +13,7 @@ mod jwt_bearer;
 mod method;
 mod mtls;
 pub(crate) mod refresh;
+mod shared_token;
 mod token_exchange;
 mod user_token;
 
