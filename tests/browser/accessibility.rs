@@ -220,7 +220,15 @@ async fn the_pages_of_apps_and_provider_pass_axe_before_and_after_a_sign_in() {
         .until_text("[data-signed-in=true] h1", "Alice")
         .await;
     tour.looks_at("spa signed in").await;
+    asks_for_consent(&mut tour).await;
+    tour.visits(Site::Idp, "/account").await;
+    tour.visits(Site::Idp, "/logout").await;
+    tour.ends();
+}
 
+/// The provider's questions to a user who is signed in: of a client, and of a device.
+async fn asks_for_consent(tour: &mut Tour) {
+    let idp = tour.url(Site::Idp, "");
     let pkce = Pkce::new();
     let consent = format!(
         "/authorize?response_type=code&client_id=sso-lab-cli&redirect_uri=http://127.0.0.1:1/callback&scope=openid%20https://api-1/read&state=s&code_challenge={}&code_challenge_method=S256",
@@ -238,9 +246,6 @@ async fn the_pages_of_apps_and_provider_pass_axe_before_and_after_a_sign_in() {
     tour.browser.press("Allow").await;
     tour.browser.until_text("h1", "Device connected").await;
     tour.looks_at("idp device connected").await;
-    tour.visits(Site::Idp, "/account").await;
-    tour.visits(Site::Idp, "/logout").await;
-    tour.ends();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,9 @@ use tests::{
 
 use crate::lab_journey::OneProcess;
 
+/// Codes that are valid for 6 s.
+const SHORT: [(&str, &str); 1] = [("code = \"60s\"", "code = \"6s\"")];
+
 const LOGIN: [&str; 2] = [
     "App 1 sends your browser to the provider",
     "The provider has received the request of App 1",
@@ -160,10 +163,8 @@ async fn logins_and_a_logout_lead_through_the_pages_to_their_usual_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_ends_in_its_own_time_and_the_step_starts_again() {
     let folder = tempfile::tempdir().unwrap();
-    let short = [("code = \"60s\"", "code = \"6s\"")];
-    let (all, mut cli) = start(folder.path(), &short).await;
+    let (all, mut cli) = start(folder.path(), &SHORT).await;
     let app1 = all.url(Site::App1);
-    let code_is_over = async || tokio::time::sleep(Duration::from_millis(6200)).await;
 
     cli.goto(&format!("{app1}/login")).await;
     through(&mut cli, &LOGIN).await;
@@ -192,6 +193,12 @@ async fn a_code_ends_in_its_own_time_and_the_step_starts_again() {
     through(&mut cli, &LOGIN[1..]).await;
     through(&mut cli, &SIGNED_IN[1..]).await;
     assert!(signed_in_at(&mut cli, &app1).await, "{}", cli.page());
+}
+
+/// Waits until a code of [`SHORT`] has expired: its life is the store's time too, which no test
+/// sets in a real process.
+async fn code_is_over() {
+    tokio::time::sleep(Duration::from_millis(6200)).await;
 }
 
 /// Where the first link of the shown page leads.
@@ -224,51 +231,82 @@ async fn a_form_that_is_loaded_again_has_the_same_code_until_the_app_has_redeeme
     assert!(link(&cli).starts_with(&app1), "{}", cli.page());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn rfc9126_2_2_a_pushed_request_counts_once_and_its_page_that_is_loaded_again_has_its_code() {
-    let folder = tempfile::tempdir().unwrap();
-    let short = [("code = \"60s\"", "code = \"6s\"")];
-    let (all, mut cli) = start(folder.path(), &short).await;
-    let (app2, idp) = (all.url(Site::App2), all.url(Site::Idp));
-    let code = "The provider sends you back to App 2 with a code";
-    let mut stranger = HeadlessBrowser::new();
-    begin(&mut stranger, &all.url(Site::Lab)).await;
-    stranger.press("Explain mode").await;
-    cli.goto(&format!("{idp}/account")).await;
-    sign_in(&mut cli, ALICE).await;
+const CODE_FOR_APP2: &str = "The provider sends you back to App 2 with a code";
 
-    cli.goto(&format!("{app2}/login")).await;
-    go_on(&mut cli).await;
-    let request = link(&cli);
+/// Begins the login of app2 for a user who is signed in at the provider, up to the page that
+/// has the code. Returns the address of the authorization request.
+async fn up_to_the_code(cli: &mut HeadlessBrowser, all: &OneProcess) -> String {
+    cli.goto(&format!("{}/login", all.url(Site::App2))).await;
+    go_on(cli).await;
+    let request = link(cli);
+    let idp = all.url(Site::Idp);
     assert!(
         request.starts_with(&format!("{idp}/authorize?")),
         "{request}"
     );
-    go_on(&mut cli).await;
-    go_on(&mut cli).await;
-    waits_at(&cli, code);
-    let first = link(&cli);
-    let page = stranger.goto(&request).await;
-    assert!(page.title().starts_with("This sign-in has ended"), "{page}");
-    cli.goto(&request).await;
-    waits_at(&cli, code);
-    assert_eq!(link(&cli), first);
-    tokio::time::sleep(Duration::from_millis(6200)).await;
-    let page = cli.goto(&request).await;
-    assert!(page.title().starts_with("This step is over"), "{page}");
-    assert!(link(&cli).starts_with(&app2), "{}", cli.page());
+    go_on(cli).await;
+    go_on(cli).await;
+    waits_at(cli, CODE_FOR_APP2);
+    request
+}
 
-    // The step anew. What its page led on with is redeemed in the end.
-    cli.goto(&format!("{app2}/login")).await;
-    go_on(&mut cli).await;
-    let request = link(&cli);
-    go_on(&mut cli).await;
-    go_on(&mut cli).await;
-    let titles = [code, "App 2 has signed you in and opens its page"];
+/// Another browser, in explain mode; `user` signs in there at the provider.
+async fn other_browser(all: &OneProcess, user: Option<tests::Person>) -> HeadlessBrowser {
+    let mut other = HeadlessBrowser::new();
+    begin(&mut other, &all.url(Site::Lab)).await;
+    other.press("Explain mode").await;
+    if let Some(user) = user {
+        other.goto(&format!("{}/account", all.url(Site::Idp))).await;
+        sign_in(&mut other, user).await;
+    }
+    other
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9126_2_2_a_pushed_request_counts_once_and_its_page_that_is_loaded_again_has_its_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let (all, mut cli) = start(folder.path(), &[]).await;
+    let (app2, idp) = (all.url(Site::App2), all.url(Site::Idp));
+    cli.goto(&format!("{idp}/account")).await;
+    sign_in(&mut cli, ALICE).await;
+    let request = up_to_the_code(&mut cli, &all).await;
+    let first = link(&cli);
+
+    // The code is for this login session alone, not for another one of the same user.
+    let ended = "This sign-in has ended";
+    let over = "This step is over";
+    for (user, title) in [(None, ended), (Some(BOB), over), (Some(ALICE), over)] {
+        let mut other = other_browser(&all, user).await;
+        let page = other.goto(&request).await;
+        assert!(page.title().starts_with(title), "{user:?}: {page}");
+        assert!(!page.source().contains("code="), "{user:?}: {page}");
+    }
+    cli.goto(&request).await;
+    waits_at(&cli, CODE_FOR_APP2);
+    assert_eq!(link(&cli), first);
+
+    let titles = [CODE_FOR_APP2, "App 2 has signed you in and opens its page"];
     through(&mut cli, &titles).await;
     assert!(signed_in_at(&mut cli, &app2).await, "{}", cli.page());
     let page = cli.goto(&request).await;
     assert!(page.title().starts_with("You are signed in"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_a_code_that_has_expired_leads_to_the_app_when_it_is_loaded_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (all, mut cli) = start(folder.path(), &SHORT).await;
+    cli.goto(&format!("{}/account", all.url(Site::Idp))).await;
+    sign_in(&mut cli, ALICE).await;
+    let request = up_to_the_code(&mut cli, &all).await;
+    code_is_over().await;
+    let page = cli.goto(&request).await;
+    assert!(page.title().starts_with("This step is over"), "{page}");
+    assert!(
+        link(&cli).starts_with(&all.url(Site::App2)),
+        "{}",
+        cli.page()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

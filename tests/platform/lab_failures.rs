@@ -221,7 +221,7 @@ async fn the_labs_page_switches_and_every_page_it_concerns_says_so() {
     assert!(cli.page().source().contains("No failure is switched on"));
     let wrong = "service=app2-bff&fault=down&seconds=300";
     let answer = cli.raw(Method::POST, &page, &own, wrong).await;
-    assert_eq!(answer.status, 502, "{}", answer.body);
+    assert_eq!(answer.status, 400, "{}", answer.body);
     assert_eq!(lab.status(Site::App2, "/").await, 200);
 }
 

@@ -10,6 +10,92 @@ use crate::lab_journey::OneProcess;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
+/// Path, content type and body of a form, and the status of the answer.
+type Row = (&'static str, &'static str, &'static str, u16);
+
+/// Forms whose fields or types the lab refuses, and two that it takes.
+const FORMS: [Row; 21] = [
+    (
+        "/journey/weaken",
+        FORM,
+        "weaken=alg-none&minutes=5&minutes=6",
+        400,
+    ),
+    ("/journey/weaken", FORM, "weaken=%FF", 400),
+    (
+        "/journey/weaken",
+        FORM,
+        "then=/attacks/x;%20Domain=localhost",
+        400,
+    ),
+    ("/journey/weaken", FORM, "then=/attacks/a%0d%0aX:%20y", 400),
+    (
+        "/journey/weaken",
+        FORM,
+        "then=https://evil.example/attacks",
+        400,
+    ),
+    ("/journey/explain", FORM, "", 400),
+    ("/journey/explain", FORM, "explain=maybe", 400),
+    ("/journey/explain", FORM, "explain=on&explain=off", 400),
+    ("/journey/explain", "text/plain", "explain=on", 415),
+    (
+        "/journey/explain",
+        "application/json",
+        "{\"explain\":true}",
+        415,
+    ),
+    (
+        "/attacks/csrf-image/begin",
+        FORM,
+        "weakened=on&weakened=off",
+        400,
+    ),
+    ("/attacks/csrf-image/begin", FORM, "weakened=perhaps", 400),
+    (
+        "/attacks/alg-none/run",
+        FORM,
+        "weakened=on&weakened=on",
+        400,
+    ),
+    ("/attacks/nothing/run", FORM, "weakened=on", 404),
+    (
+        "/failures",
+        FORM,
+        "service=idp&fault=down&service=api-1",
+        400,
+    ),
+    (
+        "/failures",
+        FORM,
+        "service=idp&fault=down&seconds=long",
+        400,
+    ),
+    (
+        "/failures",
+        FORM,
+        "service=idp&fault=down&seconds=9999",
+        400,
+    ),
+    ("/failures", FORM, "service=idp&fault=%FF", 400),
+    ("/failures", "text/plain", "service=idp&fault=down", 415),
+    ("/journey/weaken", FORM, "weaken=alg-none&minutes=5", 303),
+    (
+        "/journey/explain",
+        FORM,
+        "explain=off&then=/attacks/alg-none",
+        303,
+    ),
+];
+
+/// Where a form of 3000 bytes is too long.
+const BOUNDED: [&str; 4] = [
+    "/journey/weaken",
+    "/attacks/csrf-image/begin",
+    "/attacks/alg-none/run",
+    "/failures",
+];
+
 /// Posts `body` as the lab's own page does, but for its `kind`.
 async fn post(
     cli: &mut HeadlessBrowser,
@@ -31,63 +117,8 @@ async fn a_form_that_says_a_field_twice_or_something_else_is_refused() {
     let mut cli = HeadlessBrowser::new();
     begin(&mut cli, &lab).await;
     let long = "x".repeat(3000);
-    for (path, kind, body, status) in [
-        (
-            "/journey/weaken",
-            FORM,
-            "weaken=alg-none&minutes=5&minutes=6",
-            400,
-        ),
-        ("/journey/weaken", FORM, "weaken=%FF", 400),
-        (
-            "/journey/weaken",
-            FORM,
-            "then=/attacks/x;%20Domain=localhost",
-            400,
-        ),
-        ("/journey/weaken", FORM, "then=/attacks/a%0d%0aX:%20y", 400),
-        (
-            "/journey/weaken",
-            FORM,
-            "then=https://evil.example/attacks",
-            400,
-        ),
-        ("/journey/weaken", FORM, &*long, 413),
-        ("/journey/explain", FORM, "", 400),
-        ("/journey/explain", FORM, "explain=maybe", 400),
-        ("/journey/explain", FORM, "explain=on&explain=off", 400),
-        ("/journey/explain", "text/plain", "explain=on", 415),
-        (
-            "/journey/explain",
-            "application/json",
-            "{\"explain\":true}",
-            415,
-        ),
-        (
-            "/attacks/csrf-image/begin",
-            FORM,
-            "weakened=on&weakened=off",
-            400,
-        ),
-        ("/attacks/csrf-image/begin", FORM, "weakened=perhaps", 400),
-        ("/attacks/csrf-image/begin", FORM, &*long, 413),
-        (
-            "/attacks/alg-none/run",
-            FORM,
-            "weakened=on&weakened=on",
-            400,
-        ),
-        ("/attacks/alg-none/run", FORM, &*long, 413),
-        ("/attacks/nothing/run", FORM, "weakened=on", 404),
-        ("/failures", FORM, &*long, 413),
-        ("/journey/weaken", FORM, "weaken=alg-none&minutes=5", 303),
-        (
-            "/journey/explain",
-            FORM,
-            "explain=off&then=/attacks/alg-none",
-            303,
-        ),
-    ] {
+    let too_long = BOUNDED.map(|path| (path, FORM, &*long, 413));
+    for (path, kind, body, status) in too_long.into_iter().chain(FORMS) {
         let answer = post(&mut cli, &lab, path, kind, body).await;
         assert_eq!(answer.status, status, "{path} {body}: {}", answer.body);
         if status != 303 {

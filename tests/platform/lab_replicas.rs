@@ -130,6 +130,10 @@ async fn by_rest_what_is_wrong_is_refused_and_a_replica_that_is_away_is_named() 
     let detail = said["detail"].as_str().unwrap();
     assert!(detail.starts_with("1 of 2 replicas did so."), "{detail}");
     assert_eq!(lab.on(Site::App1, 1).await, ["store-away"]);
+    let misspelt = "app1-bff?falt=store-away";
+    let answer = lab.all_of(Method::DELETE, misspelt, &json!({})).await;
+    assert_eq!(answer.status, 400, "{}", answer.body);
+    assert_eq!(lab.on(Site::App1, 1).await, ["store-away"]);
     let answer = lab
         .press("service=app1-bff&fault=store-away&seconds=300")
         .await;
@@ -143,6 +147,10 @@ async fn by_rest_what_is_wrong_is_refused_and_a_replica_that_is_away_is_named() 
         let answer = lab.all_of(method, "idp", &json!({})).await;
         assert_eq!(answer.status, 401, "{}", answer.body);
     }
+    // The key comes before the query.
+    let repeated = "idp?fault=a&fault=b";
+    let answer = lab.all_of(Method::DELETE, repeated, &json!({})).await;
+    assert_eq!(answer.status, 401, "{}", answer.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -202,19 +202,26 @@ async fn rotate(agent: Option<&Arc<dyn Agent>>) -> Result<HttpResponse, Problem>
     Ok(answer(&Rotated { new_keys: rotated? }))
 }
 
+/// The query of a request that switches failures off.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Ended {
     fault: Option<String>,
+}
+
+/// The failure that a request to switch failures off names in its query; `None` if it names
+/// none, which stands for all. A caller checks the key first.
+pub fn ended_fault(req: &HttpRequest) -> Result<Option<Fault>, Problem> {
+    let ended: Ended = query(req)?;
+    let fault = ended.fault.as_deref();
+    let known = fault.map(|name| Fault::named(name).ok_or(name)).transpose();
+    known.map_err(|name| refused(format!("There is no failure {name:?}.")))
 }
 
 /// `DELETE /lab/control`: switches `fault` off, or all failures.
 async fn end(req: HttpRequest, controlled: Data<Controlled>) -> Result<HttpResponse, Problem> {
     controlled.check(&req)?;
-    let ended: Ended = query(&req)?;
-    let fault = ended.fault.as_deref();
-    let known = fault.map(|name| Fault::named(name).ok_or(name)).transpose();
-    let known = known.map_err(|name| refused(format!("There is no failure {name:?}.")))?;
-    controlled.control.end(known);
+    controlled.control.end(ended_fault(&req)?);
     Ok(controlled.state())
 }
 
@@ -252,7 +259,8 @@ fn answer(body: &impl Serialize) -> HttpResponse {
         .json(body)
 }
 
-fn refused(why: String) -> Problem {
+/// The answer to a request that asks for what cannot be switched.
+pub fn refused(why: String) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "Refused").detail(why)
 }
 

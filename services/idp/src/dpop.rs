@@ -161,10 +161,10 @@ pub async fn use_up(idp: &Idp, proof: &ValidProof, sender: Sender) -> Result<(),
         entered.map_err(NotUsable::TooMany)?;
     }
     let marked = used.mark(proof, now).await;
-    if let Sender::Known(name, _) = &sender
+    if let Sender::Known(name, cause) = &sender
         && !matches!(marked, Ok(true))
     {
-        kept.leave(name, proof.until());
+        kept.leave(name, *cause, proof.until());
     }
     let records = |error: StoreError| NotUsable::Records(error.into());
     if !marked.map_err(records)? {

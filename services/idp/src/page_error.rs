@@ -103,11 +103,12 @@ impl PageError {
         .back_to(client)
     }
 
-    /// A page of explain mode was loaded again, in a browser that is signed in, and what it
-    /// led on with counts no more.
+    /// A page of explain mode was loaded again, in a browser that is signed in, after its
+    /// code or its request has expired.
     pub fn step_over(client: Option<&Client>) -> Self {
-        let happened = "The request of this page was answered, or has expired. A code counts for a short time, and what the page led on with has ended.";
-        let todo = "Start the step again at the app. You are signed in here, so it gets a new code without a form.";
+        let happened =
+            "This request was answered, or has expired. A code is valid for a short time only.";
+        let todo = "Start again at the app. You are still signed in here.";
         let error = Self::new(StatusCode::BAD_REQUEST, "This step is over", happened, todo);
         client.map_or(error.clone(), |client| error.back_to(client))
     }
@@ -124,10 +125,10 @@ impl PageError {
         client.map_or(error.clone(), |client| error.back_to(client))
     }
 
-    /// The form of a sign-in that is complete, or has expired, in a browser that is signed in:
-    /// there is nothing left to do here.
+    /// The form or the request of a sign-in that is complete, or has expired, in a browser that
+    /// is signed in: there is nothing left to do here.
     pub fn signed_in_already(client: Option<&Client>) -> Self {
-        let happened = "This form was submitted already, or has expired, and this browser is signed in. Nothing was changed.";
+        let happened = "This sign-in was completed already, or has expired, and this browser is signed in. Nothing was changed.";
         let todo = "Go on to the app.";
         let page = Self::new(StatusCode::OK, "You are signed in", happened, todo);
         client.map_or(page.clone(), |client| page.back_to(client))

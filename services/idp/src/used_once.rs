@@ -10,7 +10,7 @@ use kit::{clock::Timestamp, live_counts::LiveCounts};
 /// Who makes a client send a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cause {
-    /// Anybody who opens the login of an app. These have half of the limit, so that
+    /// Anybody who opens the login of an app. Logins have half of the limit, so that
     /// strangers never stop the client's other requests.
     Login,
     /// The client itself.
@@ -23,6 +23,8 @@ pub struct UsedOnce {
     /// The most of one client.
     most: usize,
     kept: LiveCounts,
+    /// Those of logins once more.
+    of_logins: LiveCounts,
 }
 
 impl UsedOnce {
@@ -31,6 +33,7 @@ impl UsedOnce {
         Self {
             most,
             kept: LiveCounts::new(),
+            of_logins: LiveCounts::new(),
         }
     }
 
@@ -43,16 +46,27 @@ impl UsedOnce {
         end: Timestamp,
         now: Timestamp,
     ) -> Result<(), Duration> {
-        let most = match cause {
-            Cause::Login => self.most.div_ceil(2),
-            Cause::Client => self.most,
-        };
-        self.kept.enter(client, most, end, now)
+        if cause == Cause::Login {
+            let half = self.most.div_ceil(2);
+            self.of_logins.enter(client, half, end, now)?;
+        }
+        let entered = self.kept.enter(client, self.most, end, now);
+        if entered.is_err() {
+            self.leave_logins(client, cause, end);
+        }
+        entered
     }
 
     /// Takes back one that left no record until `end`.
-    pub fn leave(&self, client: &str, end: Timestamp) {
+    pub fn leave(&self, client: &str, cause: Cause, end: Timestamp) {
         self.kept.leave(client, end);
+        self.leave_logins(client, cause, end);
+    }
+
+    fn leave_logins(&self, client: &str, cause: Cause, end: Timestamp) {
+        if cause == Cause::Login {
+            self.of_logins.leave(client, end);
+        }
     }
 }
 
@@ -66,18 +80,32 @@ mod tests {
         let used = UsedOnce::new(4);
         let enter = |cause, now| used.enter("app2", cause, at(now + 70), at(now));
         let (login, client) = (Cause::Login, Cause::Client);
-        for cause in [login, client] {
+        for cause in [client, login, login] {
             assert_eq!(enter(cause, 1000), Ok(()));
         }
         let wait = |secs| Err(Duration::from_secs(secs));
         assert_eq!(enter(login, 1000), wait(80));
-        for _ in 0..2 {
-            assert_eq!(enter(client, 1000), Ok(()));
-        }
+        assert_eq!(enter(client, 1000), Ok(()));
         assert_eq!(enter(client, 1010), wait(70));
-        used.leave("app2", at(1070));
-        assert_eq!(enter(login, 1010), wait(70));
+        used.leave("app2", client, at(1070));
+        assert_eq!(enter(login, 1010), wait(70), "logins have their half");
+        used.leave("app2", login, at(1070));
+        assert_eq!(enter(login, 1010), Ok(()));
         assert_eq!(enter(client, 1010), Ok(()));
+        assert_eq!(enter(client, 1010), wait(70));
         assert_eq!(enter(login, 1080), Ok(()));
+    }
+
+    #[test]
+    fn a_clients_own_requests_do_not_stop_its_logins_below_the_limit() {
+        let at = Timestamp::from_secs;
+        let used = UsedOnce::new(4);
+        let enter = |cause| used.enter("app2", cause, at(1070), at(1000));
+        for cause in [Cause::Client, Cause::Client, Cause::Client, Cause::Login] {
+            assert_eq!(enter(cause), Ok(()));
+        }
+        assert!(enter(Cause::Login).is_err());
+        used.leave("app2", Cause::Client, at(1070));
+        assert_eq!(enter(Cause::Login), Ok(()), "a refused login took no room");
     }
 }

@@ -17,7 +17,11 @@ const EVERY: Duration = Duration::from_secs(1);
 /// in the store by one of them.
 pub async fn run(idp: Arc<Idp>, shutdown: Shutdown) {
     // Also if the drain begins meanwhile: who was disabled for a moment has nothing of before.
-    let mut compared = changed_users::end_sessions(&idp).await.is_ok();
+    let first = changed_users::end_sessions(&idp).await;
+    if let Err(error) = &first {
+        tracing::warn!("sessions of changed users are not ended yet: {error}");
+    }
+    let mut compared = first.is_ok();
     let mut was_well = true;
     let mut counted = None;
     let work = async {

@@ -39,8 +39,8 @@ impl BadForm {
     }
 }
 
-/// The fields of the form that `req` brings, whose `body` has at most `most` bytes. Nobody
-/// sends a body without a form: then it has no fields.
+/// The fields of the form that `req` brings, whose `body` has at most `most` bytes. A
+/// request without a body has no fields.
 pub(crate) async fn read(req: &HttpRequest, body: Body, most: usize) -> Result<Params, BadForm> {
     let body = body.read(most).await?;
     if !body.is_empty() && !is_form(req.headers()) {

@@ -18,7 +18,7 @@ const step = (service, name, start, status = 200) => ({ kind: "request", service
 
 function watching(watch, ...steps) {
   const watcher = new Watcher(watch);
-  watcher.begin();
+  watcher.begin(0);
   for (const one of steps) watcher.see(one);
   return watcher;
 }
@@ -42,11 +42,21 @@ test("what came before the attacker's request, or before the run, decides nothin
   assert.equal(watcher.verdict(), null);
   watcher.see(step("app1-bff", "GET /api1/order", 12, 201));
   assert.equal(watcher.verdict().succeeded, true);
-  watcher.begin();
+  watcher.begin(13);
   assert.equal(watcher.verdict(), null);
   const idle = new Watcher(WATCH);
   idle.see(step("evil", "GET /image", 10));
   assert.equal(idle.attacked, undefined);
+});
+
+test("steps of a former run that arrive after the new one has begun decide nothing", () => {
+  const watcher = new Watcher(WATCH);
+  watcher.begin(15);
+  for (const late of [step("evil", "GET /image", 10), step("app1-bff", "GET /api1/order", 11, 201)]) watcher.see(late);
+  assert.equal(watcher.attacked, undefined);
+  assert.equal(watcher.verdict(), null);
+  for (const own of [step("evil", "GET /image", 15), step("app1-bff", "GET /api1/order", 16, 403)]) watcher.see(own);
+  assert.deepEqual(watcher.verdict(), { succeeded: false, says: "refused" });
 });
 
 test("of a former run only the steps in its time count", () => {

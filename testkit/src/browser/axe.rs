@@ -62,7 +62,7 @@ fn installed() -> PathBuf {
     cache.join("sso-lab/tools/axe/node_modules/axe-core/axe.min.js")
 }
 
-/// The version of the lock file.
+/// The version that `package.json` names.
 fn wanted() -> String {
     let package: serde_json::Value = serde_json::from_str(PACKAGE).unwrap();
     let version = package["dependencies"]["axe-core"].as_str();

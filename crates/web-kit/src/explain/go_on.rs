@@ -1,6 +1,6 @@
 //! `POST /lab/continue`: the browser goes on to the address at which it waited. A cookie
-//! with a continuation lets that one request go on; it reaches no check of the protocol, and is gone with the
-//! answer.
+//! with a continuation lets that one request go on. It reaches no check of the protocol, and
+//! the answer deletes it.
 
 use std::sync::Arc;
 
@@ -33,6 +33,10 @@ const MAX_FORM: usize = 3 * MAX_TARGET + 256;
 
 const TARGET: &str = "target";
 const CONTINUATION: &str = "continuation";
+
+/// Why a form without a good continuation is refused.
+const CHANGED: &str =
+    "The form of this page was changed, or the lab was started again since it was shown.";
 
 /// What the route needs.
 struct GoingOn {
@@ -82,7 +86,10 @@ pub(crate) fn clear_continuation(sent: &HeaderMap, answer: &mut HeaderMap) {
 }
 
 async fn go_on(body: Body, going_on: Data<GoingOn>) -> HttpResponse {
-    let body = body.read(MAX_FORM).await.unwrap_or_default();
+    let body = match body.read(MAX_FORM).await {
+        Ok(body) => body,
+        Err(error) => return going_on.refusal(error.status(), &error.to_string()),
+    };
     let field = |name: &str| {
         let mut fields = form_urlencoded::parse(&body);
         fields.find_map(|(own, value)| (own == name).then(|| value.into_owned()))
@@ -97,7 +104,7 @@ async fn go_on(body: Body, going_on: Data<GoingOn>) -> HttpResponse {
                 .is_continuation(continuation, going_on.service, target)
     });
     let Some((target, continuation)) = sent else {
-        return going_on.refusal();
+        return going_on.refusal(StatusCode::BAD_REQUEST, CHANGED);
     };
     HttpResponse::SeeOther()
         .insert_header((header::LOCATION, target))
@@ -108,16 +115,11 @@ async fn go_on(body: Body, going_on: Data<GoingOn>) -> HttpResponse {
 }
 
 impl GoingOn {
-    fn refusal(&self) -> HttpResponse {
-        Message::new(
-            "This page does not lead on",
-            "The form of this page was changed, or the lab was started again since it was shown.",
-        )
-        .what_to_do("Start the step again.")
-        .way("To the start", "/")
-        .respond(
-            super::sender::site_of(self.service).unwrap_or(Site::Lab),
-            StatusCode::BAD_REQUEST,
-        )
+    fn refusal(&self, status: StatusCode, why: &str) -> HttpResponse {
+        let site = super::sender::site_of(self.service).unwrap_or(Site::Lab);
+        Message::new("This page does not lead on", why)
+            .what_to_do("Start the step again.")
+            .way("To the start", "/")
+            .respond(site, status)
     }
 }

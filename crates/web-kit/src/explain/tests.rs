@@ -144,6 +144,10 @@ async fn continue_leads_to_the_address_of_its_continuation_alone() {
         let location = answer.headers().get(header::LOCATION);
         assert_eq!(location.is_some_and(|to| to == target), status == 303);
     }
+    let long = go_on::fields(&keys(), "idp", &"/".repeat(2 * MAX_TARGET));
+    let req = TestRequest::post().uri(GO_ON).set_form(&long);
+    let answer = call_service(&app, req.to_request()).await;
+    assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
 }
 
 #[actix_web::test]

@@ -119,9 +119,14 @@ async fn what_cannot_be_switched_is_refused_in_a_sentence() {
         assert_eq!(status, 400, "{body}");
         assert!(said["detail"].is_string(), "{said}");
     }
-    let path = "/lab/control?fault=nonsense";
-    let (status, _) = ask(&controlled, (Method::DELETE, path), key, "").await;
-    assert_eq!(status, 400);
+    let setting = Setting::new(Site::Idp, "down", Some(20), None);
+    controlled.control.set(setting.unwrap());
+    for query in ["fault=nonsense", "falt=down", "fault=down&fault=down"] {
+        let path = format!("{CONTROL}?{query}");
+        let (status, said) = ask(&controlled, (Method::DELETE, &path), key, "").await;
+        assert_eq!(status, 400, "{query}: {said}");
+        assert!(controlled.control.is(Fault::Down), "{query}");
+    }
     let path = "/lab/inspect?journey=short";
     let (status, _) = ask(&controlled, (Method::GET, path), key, "").await;
     assert_eq!(status, 400);

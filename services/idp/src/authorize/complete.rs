@@ -1,9 +1,10 @@
-//! The code (RFC 6749 §4.1.2): random, one-time, at most 60 s.
+//! The code (RFC 6749 §4.1.2): one-time, at most 60 s. It is random, or derived from a secret
+//! of the request, so that the answer to a form or to a pushed request can be repeated.
 
 use actix_web::{HttpRequest, HttpResponse};
 use kit::{clock::Timestamp, step, telemetry::names::span};
 use tracing::Instrument as _;
-use web_kit::explain::{self, Life, because};
+use web_kit::explain::{Life, because};
 
 use super::{answer, explained, par};
 use crate::{
@@ -68,12 +69,6 @@ pub(super) async fn repeat(
         .records
         .get::<Code>(&kit::seal::fingerprint(code))
         .await?;
-    if issued.is_none() && explain::is_on() {
-        // The page would lead on to nothing.
-        return Err(PageError::step_over(
-            idp.settings.client(&request.client_id),
-        ));
-    }
     let ends = issued.as_ref().map(|code| code.record.redeemable_until);
     let is_used = |code: Stored<Code>| matches!(code.record.state, CodeState::Exchanged);
     if issued.is_some_and(is_used) {

@@ -121,7 +121,7 @@ impl<'i> Submission<'i> {
         let id = fingerprint(&self.id);
         let read = &self.stored;
         let remembered = if explain::is_on() {
-            GRACE.max(idp.settings.lifetimes.code)
+            idp.settings.lifetimes.code
         } else {
             GRACE
         };

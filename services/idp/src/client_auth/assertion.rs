@@ -249,7 +249,7 @@ impl ClientAssertion {
         let used = Bytes::from_static(b"1");
         let written = idp.records.store().put_new(&self.seen, used, ttl).await;
         if !matches!(written, Ok(true)) {
-            all.leave(&self.client_id, self.until);
+            all.leave(&self.client_id, cause, self.until);
         }
         if written? {
             Ok(())

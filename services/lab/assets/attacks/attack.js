@@ -5,6 +5,8 @@ import { EFFECT, Watcher } from "./verdict.js";
 
 /** The steps of a former run arrive within this time, in ms. */
 const SETTLED = 500;
+/** When this script began, by the browser's clock, in ms. */
+const OPENED = performance.now();
 
 const page = document.getElementById("scenario");
 const diagram = document.getElementById("journey");
@@ -13,6 +15,11 @@ const outcomes = () => document.getElementById("outcomes");
 
 function say(text) {
   running.textContent = text;
+}
+
+/** The time by the lab's clock, in µs, as the start of a step: at most as much too early as the page took to arrive. */
+function labTime() {
+  return Number(outcomes().dataset.made) + (performance.now() - OPENED) * 1000;
 }
 
 /** Shows how the run `which` ended. */
@@ -58,7 +65,8 @@ function watchRuns() {
     form.addEventListener("submit", () => {
       for (const run of runs) run.stop();
       const watcher = new Watcher(watch);
-      watcher.begin();
+      // The stream may still repeat the steps of former runs.
+      watcher.begin(labTime());
       runs = [watchRun(form.elements.weakened.value, watcher)];
       say(`Runs in the window beside.${watch.attacker ? "" : " This page hears of the script only if it runs."}`);
     });

@@ -17,10 +17,10 @@ export class Watcher {
     this.#time = time;
   }
 
-  /** A run begins: what happened before it decides nothing. */
-  begin() {
+  /** A run begins at `from`, in µs: what happened before it decides nothing, whenever it arrives. */
+  begin(from) {
     this.#steps = [];
-    this.#time = { from: 0, until: null };
+    this.#time = { from, until: null };
   }
 
   /** Takes a step of the journey. */

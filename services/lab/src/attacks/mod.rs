@@ -135,6 +135,7 @@ async fn show(
         journey: live.journey(&req).map(|journey| journey.tag()),
         settings: live.settings(&req),
         diagram: live.embedded(&req),
+        now: live.now(),
     };
     AttackPage::new(place, &attacks, &lab, browser).respond(&live.csp())
 }
@@ -262,22 +263,23 @@ async fn go(
     lab: Data<AttackContext>,
     live: Data<LiveDiagram>,
 ) -> HttpResponse {
+    let (attack, way) = match on_the_way(&req, &name, &live) {
+        Ok(found) => found,
+        Err(lost) => return lost.respond(),
+    };
     let from = client_addr(&req).bucket();
-    match on_the_way(&req, &name, &live) {
-        Ok((attack, way)) => {
-            let journey = live.journey(&req).map(|journey| journey.tag());
-            // The settings have come along: they say which run it is.
-            if let (Some(journey), Some(defence)) =
-                (journey, attack.defence_in(live.settings(&req)))
-            {
-                attacks
-                    .runs
-                    .begin(journey, attack.name, defence, live.now());
-            }
-            in_browser::go(&attacks, (&lab, from), attack, way).await
-        }
-        Err(lost) => lost.respond(),
+    let journey = live.journey(&req).map(|journey| journey.tag());
+    // The settings have come along: they say which run it is.
+    let defence = attack.defence_in(live.settings(&req));
+    let answer = in_browser::go(&attacks, (&lab, from), attack, way).await;
+    // Nothing of the attack happens before the browser has the page that sends it on.
+    if answer.status().is_success()
+        && let (Some(journey), Some(defence)) = (journey, defence)
+    {
+        let runs = &attacks.runs;
+        runs.begin(journey, attack.name, defence, live.now());
     }
+    answer
 }
 
 fn unknown() -> HttpResponse {

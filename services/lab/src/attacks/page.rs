@@ -20,6 +20,7 @@ use super::{
     list::LIST,
     outcomes::Ended,
     program::{AttackContext, Outcome},
+    runs::micros,
 };
 use crate::{
     course::{Course, Place},
@@ -94,6 +95,8 @@ pub(super) struct AttackPage {
     watch: Option<String>,
     /// The runs in this browser whose end the script reads from the steps, as JSON.
     former: String,
+    /// When this page was made, in microseconds since 1970: the script's clock begins there.
+    made: i64,
     /// What to do in the window beside.
     beside: Option<&'static str>,
     /// The attacker's link that has to be opened in an app's own tab.
@@ -121,6 +124,7 @@ pub(super) struct Browser {
     pub(super) journey: Option<JourneyTag>,
     pub(super) settings: Settings,
     pub(super) diagram: DiagramPage,
+    pub(super) now: Timestamp,
 }
 
 impl AttackPage {
@@ -157,6 +161,7 @@ impl AttackPage {
             // Texts and numbers have a JSON form.
             watch: way.map(|way| serde_json::to_string(&way.watch).unwrap_or_default()),
             former: serde_json::to_string(&former).unwrap_or_default(),
+            made: micros(browser.now),
             beside: way.map(|way| way.then),
             paste: pasted.map(|_| evil::link_to_spa(addresses)),
             off: Off::of(browser.settings),

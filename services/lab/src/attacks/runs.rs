@@ -32,6 +32,11 @@ pub(super) struct Former {
     until: Option<i64>,
 }
 
+/// `time` as the start of a step.
+pub(super) const fn micros(time: Timestamp) -> i64 {
+    time.millis() * 1_000
+}
+
 impl Default for Runs {
     fn default() -> Self {
         Self(Mutex::new(BoundedCache::new(MOST)))
@@ -49,7 +54,7 @@ impl Runs {
         let begun = Begun {
             attack,
             defence,
-            at: now.millis() * 1_000,
+            at: micros(now),
         };
         let mut known = self.0.lock();
         let Some(runs) = known.get_mut(&journey) else {

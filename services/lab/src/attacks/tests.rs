@@ -294,6 +294,21 @@ async fn a_run_weakens_the_journey_signs_in_and_opens_the_attackers_page() {
 }
 
 #[actix_web::test]
+async fn a_run_has_begun_only_if_its_browser_is_sent_on() {
+    let reach = "app1.localhost:8082=127.0.0.1:1".parse().unwrap();
+    let config = Config { reach, ..config() };
+    let app = init_service(App::new().configure(site(&config))).await;
+    for (name, status) in [("login-csrf", 502), ("csrf-image", 200)] {
+        let begun = seen(&app, press(OWN, name, "weakened=on", "")).await;
+        let (path, journey) = (format!("/attacks/{name}"), begun.journey());
+        let go = seen(&app, get(&format!("{path}/go"), &journey)).await;
+        assert_eq!(go.status, status, "{name}");
+        let page = seen(&app, get(&path, &journey)).await.body;
+        assert_eq!(page.contains("data-former=\"[]\""), status != 200, "{page}");
+    }
+}
+
+#[actix_web::test]
 async fn a_run_needs_the_labs_own_page_a_known_attack_and_a_known_setting() {
     let app = init_service(App::new().configure(site(&config()))).await;
     for (origin, name, form, status) in [

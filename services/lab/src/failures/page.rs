@@ -6,8 +6,8 @@ use kit::{
     config::Site,
     lab_control::{Amount, DEFAULT_SECONDS, Fault, InForce, ROTATED_KEY, SECONDS},
 };
+use oauth_types::Params;
 use serde_json::json;
-use url::form_urlencoded;
 use web_kit::{
     body::Body,
     ui::{
@@ -17,7 +17,10 @@ use web_kit::{
 };
 
 use super::{Answers, Failures, PATH, State};
-use crate::journey::{is_own_page, redirect};
+use crate::{
+    journey::{is_own_page, redirect},
+    own_form::{self, BadForm},
+};
 
 /// The most bytes of a form.
 const MAX_FORM: usize = 1024;
@@ -150,7 +153,7 @@ fn switches(states: &[State]) -> Vec<Switch> {
 }
 
 /// What the form says.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 struct Form {
     service: String,
     fault: String,
@@ -160,25 +163,21 @@ struct Form {
 }
 
 impl Form {
-    fn of(body: &[u8]) -> Result<Self, String> {
-        let mut form = Self::default();
-        for (name, value) in form_urlencoded::parse(body) {
-            match &*name {
-                "service" => form.service = value.into_owned(),
-                "fault" => form.fault = value.into_owned(),
-                "seconds" => form.seconds = Some(number("seconds", &value)?),
-                "amount" => form.amount = Some(number("amount", &value)?),
-                "off" => form.off = true,
-                _ => {}
-            }
-        }
-        Ok(form)
+    fn of(params: &Params) -> Result<Self, BadForm> {
+        Ok(Self {
+            service: params.one("service")?.unwrap_or_default().to_owned(),
+            fault: params.one("fault")?.unwrap_or_default().to_owned(),
+            seconds: number(params, "seconds")?,
+            amount: number(params, "amount")?,
+            off: params.one("off")?.is_some(),
+        })
     }
 }
 
-fn number(name: &str, value: &str) -> Result<i64, String> {
-    let number = value.trim().parse();
-    number.map_err(|_| format!("{name} is a whole number."))
+fn number(params: &Params, name: &'static str) -> Result<Option<i64>, BadForm> {
+    let text = params.one(name)?;
+    let number = text.map(|text| text.trim().parse::<i64>()).transpose();
+    number.map_err(|_| BadForm::Field(format!("{name} is a whole number.")))
 }
 
 /// `POST /failures`: switches a failure of one service on or off, and shows the page again.
@@ -187,19 +186,17 @@ pub(super) async fn switch(req: HttpRequest, body: Body, failures: Data<Failures
         let why = "Only the lab's own page switches failures.";
         return refusal(StatusCode::FORBIDDEN, why);
     }
-    let form = match body.read(MAX_FORM).await {
-        Ok(body) => Form::of(&body),
-        Err(error) => return refusal(error.status(), &error.to_string()),
-    };
-    let form = match form {
+    let params = own_form::read(&req, body, MAX_FORM).await;
+    let form = match params.and_then(|params| Form::of(&params)) {
         Ok(form) => form,
-        Err(why) => return refusal(StatusCode::BAD_REQUEST, &why),
+        Err(bad) => return refusal(bad.status(), &bad.to_string()),
     };
     let answers = match failures.switch(&form).await {
         Ok(answers) => answers,
         Err(why) => return refusal(StatusCode::BAD_REQUEST, why),
     };
     match answers.problem("did so") {
+        Some(why) if answers.is_refused() => refusal(StatusCode::BAD_REQUEST, &why),
         Some(why) => refusal(StatusCode::BAD_GATEWAY, &why),
         None => redirect(PATH),
     }
@@ -230,6 +227,8 @@ fn refusal(status: StatusCode, why: &str) -> HttpResponse {
 
 #[cfg(test)]
 mod tests {
+    use oauth_types::params::Limits;
+
     use super::*;
 
     fn state(site: Site, name: &'static str) -> State {
@@ -263,9 +262,17 @@ mod tests {
         assert_eq!(services[..], [("idp", "idp"), ("app1-bff", "app1")]);
     }
 
+    fn form(text: &str) -> Result<Form, BadForm> {
+        let limits = Limits {
+            bytes: MAX_FORM,
+            count: 8,
+        };
+        Form::of(&Params::parse(text.as_bytes(), limits).unwrap())
+    }
+
     #[test]
     fn a_form_is_read() {
-        let form = Form::of(b"service=idp&fault=clock-skew&seconds=10&amount=-5");
+        let read = form("service=idp&fault=clock-skew&seconds=10&amount=-5").unwrap();
         let expected = Form {
             service: "idp".to_owned(),
             fault: "clock-skew".to_owned(),
@@ -273,9 +280,12 @@ mod tests {
             amount: Some(-5),
             off: false,
         };
-        assert_eq!(form, Ok(expected));
-        assert!(Form::of(b"service=idp&fault=down&off=1").unwrap().off);
-        Form::of(b"seconds=long").unwrap_err();
+        assert_eq!(read, expected);
+        assert!(form("service=idp&fault=down&off=1").unwrap().off);
+        for refused in ["seconds=long", "amount=1.5", "service=idp&service=api-1"] {
+            let bad = form(refused).unwrap_err();
+            assert_eq!(bad.status(), StatusCode::BAD_REQUEST, "{refused}");
+        }
     }
 
     #[test]

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
-    web::{self, Data, Path, Query, ServiceConfig},
+    web::{self, Data, Path, ServiceConfig},
 };
-use kit::lab_control::{CONTROL, Fault};
-use serde::Deserialize;
+use kit::lab_control::CONTROL;
 use serde_json::{Value, json};
-use web_kit::{body::Body, lab_control::check_key, problem::Problem};
+use web_kit::{
+    body::Body,
+    lab_control::{check_key, ended_fault, refused},
+    problem::Problem,
+};
 
 use super::{Answers, Asked, Failures, Service};
 
@@ -52,22 +55,14 @@ async fn set(
     answered(service, &failures.set(service, body).await)
 }
 
-#[derive(Deserialize)]
-struct Ended {
-    fault: Option<String>,
-}
-
 /// Switches a failure off at each replica, or all of them.
 async fn end(
     req: HttpRequest,
     name: Path<String>,
-    ended: Query<Ended>,
     failures: Data<Failures>,
 ) -> Result<HttpResponse, Problem> {
     let service = failures.known(&req, &name)?;
-    let fault = ended.fault.as_deref();
-    let fault = fault.map(|name| Fault::named(name).ok_or(name)).transpose();
-    let fault = fault.map_err(|name| refused(format!("There is no failure {name:?}.")))?;
+    let fault = ended_fault(&req)?;
     answered(service, &failures.end(service, fault).await)
 }
 
@@ -93,8 +88,4 @@ fn answered(service: &Service, answers: &Answers) -> Result<HttpResponse, Proble
         return Err(refused(why));
     }
     Err(Problem::new(StatusCode::BAD_GATEWAY, "Not at every replica").detail(why))
-}
-
-fn refused(why: String) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "Refused").detail(why)
 }
