@@ -4,8 +4,14 @@ use std::sync::Arc;
 
 use actix_web::web;
 use kit::{
-    Deps, config::Problems, listeners::Listeners, metrics::Metrics, readiness::Readiness,
-    running::Running, seal::Keyring,
+    Deps,
+    admission::Admission,
+    config::Problems,
+    listeners::{Listeners, Sockets},
+    metrics::Metrics,
+    readiness::Readiness,
+    running::Running,
+    seal::Keyring,
 };
 use store::SharedStore;
 use web_kit::server::HttpServer;
@@ -63,29 +69,12 @@ pub async fn build(
     let readiness = Readiness::waiting_for(deps.shutdown.clone(), &["store", "idp"]);
     let metrics = Metrics::new(app.service)?;
     let (store, meters) = (store::measured(&store, &metrics), Meters::new(&metrics));
-    let server = HttpServer {
-        service: app.service,
-        metrics,
-        readiness: readiness.clone(),
-        shutdown: deps.shutdown.clone(),
-        workers: config.workers,
-        trusted_proxies: config.trusted_proxies.clone(),
-        trace: trace_from,
-        sites: config.addresses.sites(),
-        body_limit: MAX_BODY,
-        admission: kit::admission::Admission::of_process(),
-        metrics_at: listeners.metrics,
-    };
+    let server = http_server(&config, listeners.metrics, metrics, (&readiness, &deps));
     let redirect_uri = format!("{origin}{CALLBACK}");
     let second = config.second_issuer.clone().map(|issuer| {
         let (id, meters) = (app.client_id, meters.clone());
-        Arc::new(second_provider::provider(
-            issuer,
-            id,
-            &redirect_uri,
-            &deps,
-            meters,
-        ))
+        let second = second_provider::provider(issuer, id, &redirect_uri, &deps, meters);
+        Arc::new(second)
     });
     let provider = ProviderSettings {
         issuer: config.issuer.clone(),
@@ -109,6 +98,28 @@ pub async fn build(
     let running = running.map_err(|error| Problems::one(app.service, error))?;
     tokio::spawn(get_ready(readiness, store, provider));
     Ok(running)
+}
+
+/// The server of the app's pages and calls; `metrics_at` has the sockets for metrics alone.
+fn http_server(
+    config: &Config,
+    metrics_at: Sockets,
+    metrics: Metrics,
+    (readiness, deps): (&Readiness, &Deps),
+) -> HttpServer {
+    HttpServer {
+        service: config.app.service,
+        metrics,
+        readiness: readiness.clone(),
+        shutdown: deps.shutdown.clone(),
+        workers: config.workers,
+        trusted_proxies: config.trusted_proxies.clone(),
+        trace: trace_from,
+        sites: config.addresses.sites(),
+        body_limit: MAX_BODY,
+        admission: Admission::of_process(),
+        metrics_at,
+    }
 }
 
 /// What proves possession of the app's key, if its tokens are bound to one. What is wrong

@@ -54,10 +54,17 @@ impl TraceLayer {
         }
     }
 
-    /// A list for what a journey's call carries.
-    fn items(&self, context: &TraceContext) -> Option<Items> {
-        let (keys, journey) = self.journeys.clone().zip(context.journey())?;
-        Some(Items::new(keys, journey))
+    /// Records what a call of a journey carries.
+    fn record_request(&self, context: &TraceContext, metadata: &HeaderMap) {
+        let Some((keys, journey)) = self.journeys.clone().zip(context.journey()) else {
+            return;
+        };
+        let mut items = Items::new(keys, journey);
+        let sent = metadata.get("authorization");
+        if let Some(sent) = sent.and_then(|value| value.to_str().ok()) {
+            items.authorization(sent);
+        }
+        items.record_request(&context.span());
     }
 
     /// Names a failure of the lab that every call meets in the call's span. Returns whether
@@ -139,16 +146,7 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let peer = request.extensions().get::<Peer>().cloned();
-        if let Some(peer) = &peer {
-            // tonic's own sockets set this too.
-            request.extensions_mut().insert(peer.tcp.clone());
-            if let Some(certificates) = &peer.certificates {
-                request.extensions_mut().insert(certificates.clone());
-            }
-        }
-        // tonic does not tell a method its URI, which a DPoP proof names.
-        let uri = request.uri().clone();
-        request.extensions_mut().insert(uri);
+        tell_methods(&mut request, peer.as_ref());
         let path = request.uri().path();
         let named = self.layer.methods.named(path);
         // Health and reflection: a client may watch them.
@@ -188,13 +186,7 @@ where
         };
         let started = Instant::now();
         let context = self.layer.context(name, &method, request.headers());
-        if let Some(mut items) = self.layer.items(&context) {
-            let sent = request.headers().get("authorization");
-            if let Some(sent) = sent.and_then(|value| value.to_str().ok()) {
-                items.authorization(sent);
-            }
-            items.record_request(&context.span());
-        }
+        self.layer.record_request(&context, request.headers());
         let is_down = self.layer.meet_faults(&context.span());
         let inner = &mut self.inner;
         let answering = (!is_down).then(|| inner.call(request));
@@ -212,6 +204,22 @@ where
             metrics.call(name, &method, code, started.elapsed());
             Ok(response.map(|body| ResponseBody::new(body, in_flight, open)))
         })
+    }
+}
+
+/// Puts into the extensions of `request` what methods read there.
+fn tell_methods<B>(request: &mut Request<B>, peer: Option<&Peer>) {
+    // tonic does not tell a method its URI, which a DPoP proof names.
+    let uri = request.uri().clone();
+    let extensions = request.extensions_mut();
+    extensions.insert(uri);
+    let Some(peer) = peer else {
+        return;
+    };
+    // tonic's own sockets set this too.
+    extensions.insert(peer.tcp.clone());
+    if let Some(certificates) = &peer.certificates {
+        extensions.insert(certificates.clone());
     }
 }
 

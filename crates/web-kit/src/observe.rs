@@ -155,13 +155,7 @@ impl Observe {
             Origin::Caller | Origin::New => context.in_span(called).await?,
         };
         let (status, span) = (response.status(), context.span());
-        // Signed: of others the span layer makes text.
-        span.record("http.response.status_code", i64::from(status.as_u16()));
-        if status.is_server_error() {
-            span.record("otel.status_code", "ERROR");
-            let status = status.as_u16();
-            context.sync_scope(|| tracing::warn!(method, %route, status, "answered with an error"));
-        }
+        record_status(&context, status, (method, &*route));
         if let Some(carried) = carried {
             response = carried.record(&span, response);
         }
@@ -285,6 +279,18 @@ async fn bounded<B: MessageBody + 'static>(
     };
     let response = problem.error_response().map_into_right_body();
     Ok(ServiceResponse::new(req.into_parts().0, response))
+}
+
+/// Records the status of the answer to `method` on `route`; logs a server error.
+fn record_status(context: &TraceContext, status: StatusCode, (method, route): (&str, &str)) {
+    let span = context.span();
+    // Signed: of others the span layer makes text.
+    span.record("http.response.status_code", i64::from(status.as_u16()));
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+        let status = status.as_u16();
+        context.sync_scope(|| tracing::warn!(method, route, status, "answered with an error"));
+    }
 }
 
 /// Sets `Trace-Id` and `X-Content-Type-Options`.

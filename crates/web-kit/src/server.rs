@@ -4,6 +4,7 @@ use std::{io, rc::Rc, sync::Arc};
 
 use actix_web::{
     App, HttpResponse, Responder, ResponseError as _,
+    dev::Server,
     http::{StatusCode, header},
     middleware::from_fn,
     web,
@@ -145,38 +146,57 @@ impl HttpServer {
                 .default_service(web::to(nothing_here))
                 .route("/healthz", web::get().to(async || "ok\n"))
                 .route("/readyz", web::get().to(readyz))
-                .configure(|cfg| {
-                    if let Some(joining) = &joining {
-                        explain::routes(cfg, service, Arc::clone(&joining.keys));
-                        journey::routes(cfg, joining);
-                    }
-                    if let Some(controlled) = &controlled {
-                        lab_control::routes(cfg, controlled.clone());
-                    }
-                })
+                .configure(|cfg| lab_routes(cfg, joining.as_ref(), controlled.as_ref()))
                 .configure(routes.clone())
         };
         let server = server(app, listeners, self.workers, &accept)?;
         let sweep = accept.admission.sweep();
-        let handle = server.handle();
-        let shutdown = self.shutdown;
+        let serving = until_stopped(server, service, self.shutdown);
         let mut running = Running::new();
         running.push(tokio::spawn(async move {
-            let stopping = async {
-                // Until then `/readyz` answers 503 on a new connection.
-                shutdown.time_to_stop().await;
-                handle.stop(true).await;
-            };
             tokio::select! {
-                (ended, ()) = async { tokio::join!(server, stopping) } => ended,
+                ended = serving => ended,
                 () = sweep => Ok(()),
-                () = shutdown.time_is_up() => {
-                    tracing::warn!(service, "requests that are still open are left");
-                    Ok(())
-                }
             }
         }));
         Ok(running)
+    }
+}
+
+/// Runs `server` until the shutdown has it stop, at most for the time of the shutdown.
+async fn until_stopped(
+    server: Server,
+    service: &'static str,
+    shutdown: Shutdown,
+) -> io::Result<()> {
+    let handle = server.handle();
+    let stopping = async {
+        // Until then `/readyz` answers 503 on a new connection.
+        shutdown.time_to_stop().await;
+        handle.stop(true).await;
+    };
+    tokio::select! {
+        (ended, ()) = async { tokio::join!(server, stopping) } => ended,
+        () = shutdown.time_is_up() => {
+            tracing::warn!(service, "requests that are still open are left");
+            Ok(())
+        }
+    }
+}
+
+/// What every service has in a lab: the ways into a journey, explain mode, and the control
+/// endpoint.
+fn lab_routes(
+    cfg: &mut web::ServiceConfig,
+    joining: Option<&web::Data<Joining>>,
+    controlled: Option<&web::Data<Controlled>>,
+) {
+    if let Some(joining) = joining {
+        explain::routes(cfg, joining.service, Arc::clone(&joining.keys));
+        journey::routes(cfg, joining);
+    }
+    if let Some(controlled) = controlled {
+        lab_control::routes(cfg, controlled.clone());
     }
 }
 

@@ -152,11 +152,7 @@ impl Config {
         let cors_origins = own.origins(common, problems);
         let nonces = proofs.nonces(AUDIENCE, problems);
         let proofs_per_caller = proofs.per_caller(problems);
-        let identity = CallersSettings {
-            names: own.api1_identity_callers.as_deref(),
-            scope: own.api1_identity_scope.as_deref(),
-        };
-        let identity_callers = identity.read(common, problems);
+        let identity_callers = own.identity().read(common, problems);
         let mtls_url = addresses.mtls_url(Site::Api1);
         let server = ResourceServer {
             service: SERVICE,
@@ -210,6 +206,14 @@ impl OwnArgs {
             self.api1_client_secret_file.as_deref(),
         );
         common.secret_or_demo("API1_CLIENT_SECRET", given, DEMO_SECRET, problems)
+    }
+
+    /// Who may state users, not checked yet.
+    fn identity(&self) -> CallersSettings<'_> {
+        CallersSettings {
+            names: self.api1_identity_callers.as_deref(),
+            scope: self.api1_identity_scope.as_deref(),
+        }
     }
 
     fn origins(&self, common: &Common, problems: &mut Problems) -> Option<Vec<String>> {

@@ -250,23 +250,29 @@ pub async fn build(
     let http = server.serve(listeners.http, routes);
     running.extend(http.map_err(|e| Problems::one("HTTP", e))?);
     if !listeners.grpc.is_empty() {
-        let server = grpc_kit::GrpcServer {
-            service: SERVICE,
-            metrics,
-            names: if operator_key.is_some() {
-                &GRPC_OPERATED
-            } else {
-                &GRPC
-            },
-            admission: kit::admission::Admission::of_process(),
-            descriptors: sso_proto::DESCRIPTORS,
-            readiness,
-            shutdown: deps.shutdown,
-        };
+        let server = grpc_server(metrics, readiness, &deps, operator_key.is_some());
         let grpc = server.serve(listeners.grpc, grpc_services(idp, operator_key));
         running.extend(grpc.map_err(|e| Problems::one("gRPC", e))?);
     }
     Ok(running)
+}
+
+/// The server of the gRPC services; `operated` adds those that need the operator's key.
+fn grpc_server(
+    metrics: Metrics,
+    readiness: Readiness,
+    deps: &Deps,
+    operated: bool,
+) -> grpc_kit::GrpcServer {
+    grpc_kit::GrpcServer {
+        service: SERVICE,
+        metrics,
+        names: if operated { &GRPC_OPERATED } else { &GRPC },
+        admission: kit::admission::Admission::of_process(),
+        descriptors: sso_proto::DESCRIPTORS,
+        readiness,
+        shutdown: deps.shutdown.clone(),
+    }
 }
 
 /// Waits for the store and the keys in it, then does the provider's own work until the

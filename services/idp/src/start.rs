@@ -50,12 +50,8 @@ pub(crate) async fn provider(
     meters::show_ages(metrics, keys.clone(), Arc::clone(&deps.clock));
     let login_budget = (config.login_budget.in_all, config.login_budget.per_address);
     let budgets = Budgets::new(&store, &deps.clock, login_budget);
-    let dpop = Dpop::new(
-        &loaded.refresh,
-        &store,
-        &config.addresses,
-        config.quotas.proofs,
-    );
+    let (addresses, proofs) = (&config.addresses, config.quotas.proofs);
+    let dpop = Dpop::new(&loaded.refresh, &store, addresses, proofs);
     let records = Records::new(store, Arc::clone(&deps.clock), loaded.records);
     if records.store().kind() == MEMORY {
         // Nothing to wait for: tokens are signed from the first request on.
@@ -63,13 +59,7 @@ pub(crate) async fn provider(
         read.map_err(|error| Problems::one("keys", error))?;
     }
     let foreign_keys = ForeignKeys::new(&config.settings, &config.trust, &deps.clock);
-    let outbox = Outbox::new(
-        (records.clone(), keys.clone(), config.issuer.clone()),
-        (Arc::clone(&deps.clock), Arc::clone(&deps.random)),
-        &config.settings,
-        (config.connect, &config.trust),
-        meters.clone(),
-    );
+    let outbox = outbox(&config, deps, (&records, &keys), &meters);
     let passwords = passwords(&config.settings, config.demo_credentials);
     name_missing_keys(&config.settings);
     name_unknown_users(&config.settings);
@@ -106,6 +96,22 @@ pub(crate) async fn provider(
         clock: Arc::clone(&deps.clock),
         random: Arc::clone(&deps.random),
     }))
+}
+
+/// The logout tokens that apps have not taken yet.
+fn outbox(
+    config: &Config,
+    deps: &Deps,
+    (records, keys): (&Records, &Keys),
+    meters: &Meters,
+) -> Outbox {
+    Outbox::new(
+        (records.clone(), keys.clone(), config.issuer.clone()),
+        (Arc::clone(&deps.clock), Arc::clone(&deps.random)),
+        &config.settings,
+        (config.connect.clone(), &config.trust),
+        meters.clone(),
+    )
 }
 
 fn passwords(settings: &Settings, demo_credentials: bool) -> Passwords {
