@@ -159,11 +159,7 @@ where
         };
         let open = peer.as_ref().map(|peer| kind.take(peer.bucket()));
         if let Some(None) = open {
-            let full = Status::resource_exhausted("too many calls are open from this address");
-            return Box::pin(async {
-                let refusal = full.into_http::<ResBody>();
-                Ok(refusal.map(|body| ResponseBody::new(body, None, None)))
-            });
+            return Box::pin(async { Ok(too_many_calls()) });
         }
         let open = open.flatten();
         // Each call begins, which ends the wait for a connection's first one; while a client
@@ -205,6 +201,13 @@ where
             Ok(response.map(|body| ResponseBody::new(body, in_flight, open)))
         })
     }
+}
+
+/// The answer to a call of an address that has too many open.
+fn too_many_calls<B: Default>() -> Response<ResponseBody<B>> {
+    let full = Status::resource_exhausted("too many calls are open from this address");
+    full.into_http::<B>()
+        .map(|body| ResponseBody::new(body, None, None))
 }
 
 /// Puts into the extensions of `request` what methods read there.

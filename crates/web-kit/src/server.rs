@@ -10,8 +10,9 @@ use actix_web::{
     web,
 };
 use kit::{
-    admission::Admission, clock::SystemClock, config::Sites, listeners::Sockets, metrics::Metrics,
-    random::OsRandom, readiness::Readiness, running::Running, shutdown::Shutdown,
+    admission::Admission, clock::SystemClock, config::Sites, journey::JourneyKeys,
+    listeners::Sockets, metrics::Metrics, random::OsRandom, readiness::Readiness, running::Running,
+    shutdown::Shutdown,
 };
 
 use crate::{
@@ -112,14 +113,7 @@ impl HttpServer {
         let sites = self.sites;
         let shutdown = self.shutdown.clone();
         let journeys = kit::journey::of_process();
-        let joining = journeys.clone().map(|keys| {
-            web::Data::new(Joining {
-                service,
-                keys,
-                clock: Arc::new(SystemClock),
-                random: Arc::new(OsRandom),
-            })
-        });
+        let joining = journeys.clone().map(|keys| joining(service, keys));
         let controlled = Controlled::of_service(service).map(web::Data::new);
         let app = move || {
             let observe = Rc::new(Observe::new(
@@ -161,6 +155,16 @@ impl HttpServer {
         }));
         Ok(running)
     }
+}
+
+/// What the ways into a journey need.
+fn joining(service: &'static str, keys: Arc<JourneyKeys>) -> web::Data<Joining> {
+    web::Data::new(Joining {
+        service,
+        keys,
+        clock: Arc::new(SystemClock),
+        random: Arc::new(OsRandom),
+    })
 }
 
 /// Runs `server` until the shutdown has it stop, at most for the time of the shutdown.
