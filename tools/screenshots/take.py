@@ -52,7 +52,7 @@ class Pages:
                 if (more := self.browser.overflow()) > 0:
                     self.faults.append(f"{file}: {more} px wider than the window")
         # The status of a page that is meant to be an error is no fault of the page.
-        statuses = ("status of 400", "status of 404")
+        statuses = ("status of 400", "status of 401", "status of 404")
         lines = self.browser.complaints()
         self.faults += [f"{name}: {line}" for line in lines if not any(one in line for one in statuses)]
 
