@@ -84,11 +84,13 @@ class Browser:
             return Boolean(field);""", name, value)
 
     def look(self, width, height, scheme):
-        """Sets the size of the window and the colour scheme."""
+        """Sets the size of the window and the colour scheme. Without motion, so that a picture
+        shows the end of each transition."""
         self._devtools("Emulation.setDeviceMetricsOverride", {
             "width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})
-        scheme = {"name": "prefers-color-scheme", "value": scheme}
-        self._devtools("Emulation.setEmulatedMedia", {"features": [scheme]})
+        self._devtools("Emulation.setEmulatedMedia", {"features": [
+            {"name": "prefers-color-scheme", "value": scheme},
+            {"name": "prefers-reduced-motion", "value": "reduce"}]})
 
     def overflow(self):
         """By how many pixels the page is wider than the window."""

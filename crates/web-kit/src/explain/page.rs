@@ -76,11 +76,14 @@ impl Page {
 impl Body<'_> {
     /// What a parameter's value is called.
     fn hidden(row: &Row) -> String {
-        let print = row.fingerprint.as_deref().unwrap_or_default();
-        match row.size {
-            Some(size) if print.is_empty() => format!("{size} characters"),
-            Some(size) => format!("●{print}, {size} characters"),
-            None => "not shown".to_owned(),
+        let Some(size) = row.size else {
+            return "not shown".to_owned();
+        };
+        let plural = if size == 1 { "" } else { "s" };
+        let size = format!("{size} character{plural}");
+        match row.fingerprint.as_deref() {
+            Some(print) if !print.is_empty() => format!("●{print}, {size}"),
+            _ => size,
         }
     }
 
