@@ -102,6 +102,22 @@ pub(crate) fn cookie_at(cli: &HeadlessBrowser, host: &str, name: &str) -> Option
     jar.get(host, name).map(|cookie| cookie.value.clone())
 }
 
+/// The requests of the login at `app` are one trace, also in a lab.
+fn is_one_trace(steps: &[Value], app: &str) {
+    let requests = [
+        (app, "GET /login"),
+        ("idp", "GET /authorize"),
+        ("idp", "POST /sign-in"),
+        (app, "GET /callback"),
+    ];
+    let traces = requests.map(|(service, name)| {
+        let step = named(steps, service, name);
+        step.unwrap_or_else(|| panic!("{service} {name}"))["trace"].as_str()
+    });
+    assert!(traces[0].is_some());
+    assert_eq!(traces, [traces[0]; 4]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_browsers_at_once_see_their_own_logins_step_by_step() {
     let folder = tempfile::tempdir().unwrap();
@@ -118,6 +134,8 @@ async fn two_browsers_at_once_see_their_own_logins_step_by_step() {
     let second = steps_until(&mut other, &lab, &[("app2-bff", "GET /callback")]).await;
     have_in_order(&first, LOGIN);
     have_in_order(&second, PUSHED_LOGIN);
+    is_one_trace(&first, "app1-bff");
+    is_one_trace(&second, "app2-bff");
     for (steps, cli, others) in [(&first, &one, "app2"), (&second, &other, "app1")] {
         let foreign = steps.iter().find(|step| step.to_string().contains(others));
         assert_eq!(foreign, None);

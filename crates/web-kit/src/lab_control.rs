@@ -17,7 +17,6 @@ use kit::{
     },
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tracing::Span;
 
 use crate::{
     body::Body,
@@ -70,12 +69,10 @@ impl Controlled {
         .collect()
     }
 
-    /// Names the failures that every request meets in the request's span.
-    pub(crate) fn record(&self, span: &Span) {
+    /// The failure that every request meets, for the request's span.
+    pub(crate) fn met(&self) -> Option<Fault> {
         let mut met = [Fault::Down, Fault::ClockSkew].into_iter();
-        if let Some(fault) = met.find(|fault| self.control.is(*fault)) {
-            span.record("sso.fault", fault.name());
-        }
+        met.find(|fault| self.control.is(*fault))
     }
 
     /// The answer to `req` while the service is switched off. Files of pages are served.

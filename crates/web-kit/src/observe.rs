@@ -140,9 +140,7 @@ impl Observe {
             let keys = Arc::clone(self.journeys.as_ref()?);
             Some(Carried::of(&req, keys, journey))
         });
-        if let Some(controlled) = &self.controlled {
-            controlled.record(&context.span());
-        }
+        let met = self.controlled.as_ref().and_then(|own| own.met());
         let called = bounded(
             refused,
             self.controlled.as_ref().map(Data::get_ref),
@@ -154,7 +152,11 @@ impl Observe {
             Origin::Login => context.scope(called).await?,
             Origin::Caller | Origin::New => context.in_span(called).await?,
         };
+        // Not before: the first use of the span fixes the trace that a login's request joins.
         let (status, span) = (response.status(), context.span());
+        if let Some(fault) = met {
+            span.record("sso.fault", fault.name());
+        }
         record_status(&context, status, (method, &*route));
         if let Some(carried) = carried {
             response = carried.record(&span, response);
