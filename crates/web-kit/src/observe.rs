@@ -157,7 +157,7 @@ impl Observe {
         if let Some(fault) = met {
             span.record("sso.fault", fault.name());
         }
-        record_status(&context, status, (method, &*route));
+        record_status(&context, &span, status, (method, &*route));
         if let Some(carried) = carried {
             response = carried.record(&span, response);
         }
@@ -284,8 +284,12 @@ async fn bounded<B: MessageBody + 'static>(
 }
 
 /// Records the status of the answer to `method` on `route`; logs a server error.
-fn record_status(context: &TraceContext, status: StatusCode, (method, route): (&str, &str)) {
-    let span = context.span();
+fn record_status(
+    context: &TraceContext,
+    span: &Span,
+    status: StatusCode,
+    (method, route): (&str, &str),
+) {
     // Signed: of others the span layer makes text.
     span.record("http.response.status_code", i64::from(status.as_u16()));
     if status.is_server_error() {
