@@ -235,7 +235,7 @@ fn client(idle: usize, forwarded: Option<&str>, trust: &Trust) -> reqwest::Clien
     }
     reqwest::Client::builder()
         .default_headers(headers)
-        .tls_certs_merge(trust.certificates())
+        .tls_backend_preconfigured(trust.https())
         .redirect(reqwest::redirect::Policy::none())
         .pool_max_idle_per_host(idle)
         .no_proxy()

@@ -1,12 +1,9 @@
 //! Strangers who flood the provider and the APIs with DPoP proofs (RFC 9449 §11): what a used
 //! proof leaves in the store has a budget, and the proofs of others are taken.
 
-use kit::{
-    config::Site,
-    random::{OsRandom, Random},
-};
+use kit::config::Site;
 use reqwest::Method;
-use testkit::{ClientAuth, Platform, ProofKey, ProofRequest, RedisServer};
+use testkit::{ClientAuth, Platform, RedisServer};
 use tests::{Party, new_key};
 use tokio::task::JoinSet;
 
@@ -32,7 +29,7 @@ async fn flood(platform: &Platform, address: &str, count: usize) {
     let key = new_key();
     let form = [("grant_type", "refresh_token"), ("refresh_token", "x")];
     let url = format!("{}/token", platform.issuer());
-    let without = proof(platform, &key, &url, (None, None));
+    let without = tests::proof(platform, &key, ("POST", &url), (None, None));
     let headers = [("dpop", &*without)];
     let asked = stranger.post_with("/token", &form, &headers).await;
     let nonce = asked.header("dpop-nonce").unwrap().to_owned();
@@ -41,7 +38,7 @@ async fn flood(platform: &Platform, address: &str, count: usize) {
         if tasks.len() == AT_ONCE {
             tasks.join_next().await.unwrap().unwrap();
         }
-        let proof = proof(platform, &key, &url, (None, Some(&nonce)));
+        let proof = tests::proof(platform, &key, ("POST", &url), (None, Some(&nonce)));
         let (stranger, address) = (stranger.clone(), address.to_owned());
         tasks.spawn(async move {
             let headers = [("dpop", &*proof), ("x-forwarded-for", &*address)];
@@ -50,23 +47,6 @@ async fn flood(platform: &Platform, address: &str, count: usize) {
         });
     }
     tasks.join_all().await;
-}
-
-fn proof(
-    platform: &Platform,
-    key: &ProofKey,
-    url: &str,
-    (token, nonce): (Option<&str>, Option<&str>),
-) -> String {
-    let method = if token.is_some() { "GET" } else { "POST" };
-    let request = ProofRequest {
-        method,
-        url,
-        token,
-        nonce,
-    };
-    let random: &dyn Random = &OsRandom;
-    key.proof(&request, platform.clock().now(), random).unwrap()
 }
 
 fn used_proofs(redis: &RedisServer, service: &str) -> usize {
@@ -104,12 +84,13 @@ async fn rfc9449_11_1_proofs_of_nobody_known_leave_nothing() {
     let nobody = platform.machine(ClientAuth::basic("batch", "wrong"));
     let api = format!("{}/resource", platform.url(Site::Api1));
     for _ in 0..3 {
-        let proof_of = |url: &str, token| proof(&platform, &key, url, (token, None));
-        let at_provider = proof_of(&url, None);
+        let proof_of =
+            |method, url: &str, token| tests::proof(&platform, &key, (method, url), (token, None));
+        let at_provider = proof_of("POST", &url, None);
         let headers = [("dpop", &*at_provider)];
         let refused = nobody.post_with("/token", &form, &headers).await;
         assert_eq!(refused.error(), "invalid_client");
-        let at_api = proof_of(&api, Some("a.b.c"));
+        let at_api = proof_of("GET", &api, Some("a.b.c"));
         let headers = [("authorization", "DPoP a.b.c"), ("dpop", &*at_api)];
         let refused = nobody.call_with(Method::GET, &api, &headers).await;
         assert_eq!(refused.status, 401);

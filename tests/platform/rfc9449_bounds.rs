@@ -3,13 +3,10 @@
 
 use std::time::Duration;
 
-use kit::{
-    config::Site,
-    random::{OsRandom, Random},
-};
+use kit::config::Site;
 use reqwest::Method;
 use sso_proto::inventory::{ListRequest, inventory_client::InventoryClient};
-use testkit::{Answer, ClientAuth, Machine, Platform, ProofKey, ProofRequest, RedisServer};
+use testkit::{Answer, ClientAuth, Machine, Platform, ProofKey, RedisServer};
 use tests::{
     Party, new_key,
     words::{API1, API2},
@@ -53,7 +50,8 @@ async fn rfc9449_11_1_a_clients_used_proofs_have_a_bound_at_the_provider_on_both
         let platform = provider(redis).await;
         let url = format!("{}/token", platform.issuer());
         let (key, machine) = (new_key(), batch(&platform));
-        let proof = |nonce: Option<&str>| proof_of(&platform, &key, ("POST", &url), (None, nonce));
+        let proof =
+            |nonce: Option<&str>| tests::proof(&platform, &key, ("POST", &url), (None, nonce));
         let send = async |proof: &str| {
             let headers = [("dpop", proof)];
             machine.post_with("/token", &CREDENTIALS, &headers).await
@@ -179,7 +177,7 @@ impl Caller {
     async fn list(&self, platform: &Platform) -> Result<(), Status> {
         let grpc = platform.grpc_url(Site::Api2);
         let url = format!("{grpc}/sso.inventory.v1.Inventory/List");
-        let proof = proof_of(
+        let proof = tests::proof(
             platform,
             &self.key,
             ("POST", &url),
@@ -194,22 +192,6 @@ impl Caller {
         let listed = InventoryClient::new(channel).list(request).await;
         listed.map(drop)
     }
-}
-
-fn proof_of(
-    platform: &Platform,
-    key: &ProofKey,
-    (method, url): (&str, &str),
-    (token, nonce): (Option<&str>, Option<&str>),
-) -> String {
-    let request = ProofRequest {
-        method,
-        url,
-        token,
-        nonce,
-    };
-    let random: &dyn Random = &OsRandom;
-    key.proof(&request, platform.clock().now(), random).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use kit::{
     random::{OsRandom, Random},
 };
 use serde_json::{Value, json};
-use testkit::{ClientAuth, Machine, Platform, ProofKey, ProofRequest, RedisServer};
+use testkit::{ClientAuth, Machine, Platform, ProofKey, RedisServer};
 use tests::new_key;
 use token_verify::testing::TestKey;
 
@@ -20,15 +20,8 @@ pub fn batch(platform: &Platform) -> Machine {
 
 /// A proof for the token endpoint, with `nonce`.
 fn proof(platform: &Platform, key: &ProofKey, nonce: Option<&str>) -> String {
-    let request = ProofRequest {
-        method: "POST",
-        url: &format!("{}/token", platform.issuer()),
-        token: None,
-        nonce,
-    };
-    let random: &dyn Random = &OsRandom;
-    let proof = key.proof(&request, platform.clock().now(), random);
-    proof.unwrap()
+    let url = format!("{}/token", platform.issuer());
+    tests::proof(platform, key, ("POST", &url), (None, nonce))
 }
 
 /// The nonce that the provider gives out now.

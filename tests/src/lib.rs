@@ -21,7 +21,7 @@ use kit::{
     random::{OsRandom, Random},
 };
 pub use party::Party;
-use testkit::{HeadlessBrowser, Platform, ProofKey};
+use testkit::{HeadlessBrowser, Platform, ProofKey, ProofRequest};
 
 /// Who signs in: user name and password.
 pub type Person = (&'static str, &'static str);
@@ -46,6 +46,25 @@ pub fn own_addresses(platform: &Platform) -> Vec<(String, String)> {
 pub fn new_key() -> ProofKey {
     let random: &dyn Random = &OsRandom;
     ProofKey::generate(random).expect("a key")
+}
+
+/// A proof with `key` for a request with this method and URL, and with the access token and
+/// the nonce that it needs.
+pub fn proof(
+    platform: &Platform,
+    key: &ProofKey,
+    (method, url): (&str, &str),
+    (token, nonce): (Option<&str>, Option<&str>),
+) -> String {
+    let request = ProofRequest {
+        method,
+        url,
+        token,
+        nonce,
+    };
+    let random: &dyn Random = &OsRandom;
+    let proof = key.proof(&request, platform.clock().now(), random);
+    proof.expect("a proof")
 }
 
 /// Fills the login form that is shown.

@@ -19,7 +19,7 @@ use kit::{
     random::OsRandom,
     tls::{Acceptor, Authority, ClientCertificates, Identity, Issued, Protocol},
 };
-use rustls::{DEFAULT_VERSIONS, pki_types::ServerName};
+use rustls::{DEFAULT_VERSIONS, RootCertStore, pki_types::ServerName};
 use tokio::{io::AsyncReadExt as _, net::TcpStream};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -69,8 +69,9 @@ impl TlsPort {
 
     /// A client with the certificate `own`, or without one.
     pub fn client(&self, own: Option<Issued>) -> TlsClient {
-        let roots = [self.ca.certificate().clone()];
-        let config = client_config(roots, DEFAULT_VERSIONS).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(self.ca.certificate().clone()).unwrap();
+        let config = client_config(roots, DEFAULT_VERSIONS);
         let mut config = match own {
             None => config.with_no_client_auth(),
             Some(Issued { certificate, key }) => config

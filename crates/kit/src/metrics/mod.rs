@@ -104,10 +104,11 @@ impl Metrics {
 
     /// Records an HTTP request. `route` is a pattern, never a path.
     pub fn request(&self, method: &str, route: Arc<str>, status: u16, took: Duration) {
+        // Sorted by name: the SDK stores attributes in another order a second time.
         let attributes = [
             KeyValue::new("http.request.method", method_name(method)),
-            KeyValue::new("http.route", route),
             KeyValue::new("http.response.status_code", i64::from(status)),
+            KeyValue::new("http.route", route),
         ];
         self.requests.record(took.as_secs_f64(), &attributes);
     }
@@ -116,9 +117,9 @@ impl Metrics {
     /// text from the caller.
     pub fn call(&self, service: &'static str, method: &str, code: u8, took: Duration) {
         let attributes = [
-            KeyValue::new("rpc.service", service),
-            KeyValue::new("rpc.method", method.to_owned()),
             KeyValue::new("rpc.grpc.status_code", i64::from(code)),
+            KeyValue::new("rpc.method", method.to_owned()),
+            KeyValue::new("rpc.service", service),
         ];
         self.calls.record(took.as_secs_f64(), &attributes);
     }

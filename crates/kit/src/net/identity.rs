@@ -2,19 +2,16 @@
 
 use std::{fmt, sync::Arc};
 
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{
+    pki_types::{CertificateDer, PrivateKeyDer},
+    sign::{CertifiedKey, SingleCertAndKey},
+};
 
 use crate::{certified_key::certified_key, pem};
 
 /// A client's certificate, its chain, and its private key. Its `Debug` shows no key.
 #[derive(Clone)]
-pub struct ClientIdentity(Arc<Inner>);
-
-struct Inner {
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-    http: reqwest::Identity,
-}
+pub struct ClientIdentity(Arc<CertifiedKey>);
 
 impl ClientIdentity {
     /// The certificate and its chain in `certificate` (PEM, its own first) and its private
@@ -33,39 +30,19 @@ impl ClientIdentity {
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
     ) -> Result<Self, String> {
-        let checked = certified_key(chain.clone(), key.clone_key());
-        checked.map_err(|why| format!("certificate and key do not fit: {why}"))?;
-        let mut text = pem::encode(label(&key), key.secret_der());
-        for one in &chain {
-            text += &pem::encode("CERTIFICATE", one);
-        }
-        let http = reqwest::Identity::from_pem(text.as_bytes());
-        let http = http.map_err(|why| format!("the key cannot be used: {why}"))?;
-        Ok(Self(Arc::new(Inner { chain, key, http })))
+        let own = certified_key(chain, key);
+        let own = own.map_err(|why| format!("certificate and key do not fit: {why}"))?;
+        Ok(Self(own))
     }
 
     /// The client's own certificate.
     pub fn certificate(&self) -> &CertificateDer<'static> {
-        &self.0.chain[0]
+        &self.0.cert[0]
     }
 
-    /// The chain and the key, for TLS.
-    pub(super) fn parts(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-        (self.0.chain.clone(), self.0.key.clone_key())
-    }
-
-    /// The same for the HTTP client.
-    pub(super) fn http(&self) -> reqwest::Identity {
-        self.0.http.clone()
-    }
-}
-
-/// The label of a key's PEM text (RFC 7468 §10, RFC 5915 §4, RFC 8017 appendix A).
-const fn label(key: &PrivateKeyDer<'_>) -> &'static str {
-    match key {
-        PrivateKeyDer::Pkcs1(_) => "RSA PRIVATE KEY",
-        PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",
-        _ => "PRIVATE KEY",
+    /// Presents the certificate to every server that asks for one.
+    pub(super) fn resolver(&self) -> Arc<SingleCertAndKey> {
+        Arc::new(SingleCertAndKey::from(Arc::clone(&self.0)))
     }
 }
 
@@ -77,7 +54,7 @@ impl fmt::Debug for ClientIdentity {
 
 impl PartialEq for ClientIdentity {
     fn eq(&self, other: &Self) -> bool {
-        self.0.chain == other.0.chain
+        self.0.cert == other.0.cert
     }
 }
 

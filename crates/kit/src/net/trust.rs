@@ -4,7 +4,7 @@
 use std::{
     io,
     net::IpAddr,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, OnceLock},
     time::Duration,
 };
 
@@ -27,23 +27,66 @@ use super::{
 };
 use crate::pem;
 
-/// The system's certificate authorities, read once because that takes milliseconds.
-static SYSTEM: LazyLock<Vec<CertificateDer<'static>>> =
-    LazyLock::new(|| rustls_native_certs::load_native_certs().certs);
+/// The system's certificate authorities, read once: that takes milliseconds, and they take
+/// 130 KB.
+static SYSTEM: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    Arc::new(roots)
+});
 
 /// Certificates that are trusted in addition to the system's, and the certificate that
-/// servers get if they ask for one.
+/// servers get if they ask for one. Clones share the set of trusted certificates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
-    roots: Arc<[CertificateDer<'static>]>,
+    roots: Arc<Roots>,
     identity: Option<ClientIdentity>,
 }
+
+/// The additional certificates, and the set of all that are trusted once it is needed.
+#[derive(Debug, Default)]
+struct Roots {
+    added: Vec<CertificateDer<'static>>,
+    all: OnceLock<Arc<RootCertStore>>,
+}
+
+impl Roots {
+    fn all(&self) -> Arc<RootCertStore> {
+        if self.added.is_empty() {
+            return Arc::clone(&SYSTEM);
+        }
+        let all = self.all.get_or_init(|| {
+            let mut roots = (**SYSTEM).clone();
+            roots.add_parsable_certificates(self.added.iter().cloned());
+            Arc::new(roots)
+        });
+        Arc::clone(all)
+    }
+}
+
+impl FromIterator<CertificateDer<'static>> for Roots {
+    fn from_iter<I: IntoIterator<Item = CertificateDer<'static>>>(added: I) -> Self {
+        Self {
+            added: added.into_iter().collect(),
+            all: OnceLock::new(),
+        }
+    }
+}
+
+impl PartialEq for Roots {
+    fn eq(&self, other: &Self) -> bool {
+        self.added == other.added
+    }
+}
+
+impl Eq for Roots {}
 
 impl Trust {
     /// The certificates in `text` (PEM): at least one, each usable as a root.
     pub fn in_pem(text: &[u8]) -> Result<Self, String> {
+        let added = pem::authorities(text)?.into_iter().collect();
         Ok(Self {
-            roots: pem::authorities(text)?.into(),
+            roots: Arc::new(added),
             identity: None,
         })
     }
@@ -51,10 +94,7 @@ impl Trust {
     /// The same, and the certificates that `other` trusts.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
-        Self {
-            roots: self.roots.iter().chain(&*other.roots).cloned().collect(),
-            identity: self.identity.clone(),
-        }
+        self.with(&other.roots.added)
     }
 
     /// The same for clients that authenticate by a certificate (mTLS): servers that ask for
@@ -70,35 +110,40 @@ impl Trust {
     /// The same, and `root`, the certificate of an authority.
     #[must_use]
     pub fn with_root(&self, root: &CertificateDer<'static>) -> Self {
+        self.with(std::slice::from_ref(root))
+    }
+
+    fn with(&self, more: &[CertificateDer<'static>]) -> Self {
+        let added = self.roots.added.iter().chain(more).cloned().collect();
         Self {
-            roots: self.roots.iter().chain([root]).cloned().collect(),
+            roots: Arc::new(added),
             identity: self.identity.clone(),
         }
     }
 
-    /// A TLS connector that offers `protocols` (ALPN). `None` if no certificate authority
-    /// is trusted.
-    pub fn connector(&self, protocols: &[&[u8]]) -> Option<TlsConnector> {
-        let roots = SYSTEM.iter().chain(self.roots.iter()).cloned();
-        let builder = client_config(roots, DEFAULT_VERSIONS)?;
+    /// The TLS configuration of a client that offers `protocols` (ALPN). Without a trusted
+    /// certificate authority no server's certificate is valid.
+    fn client_config(&self, protocols: &[&[u8]]) -> ClientConfig {
+        let roots = self.roots.all();
+        if roots.is_empty() {
+            tracing::warn!("no certificate authority is trusted, so no https peer can be reached");
+        }
+        let builder = client_config(roots, DEFAULT_VERSIONS);
         let mut config = match &self.identity {
             None => builder.with_no_client_auth(),
-            Some(identity) => {
-                let (chain, key) = identity.parts();
-                // They fit, so there is no error.
-                builder.with_client_auth_cert(chain, key).ok()?
-            }
+            Some(identity) => builder.with_client_cert_resolver(identity.resolver()),
         };
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-        Some(TlsConnector::from(Arc::new(config)))
+        config
     }
 
     /// All trusted certificate authorities as PEM, for a library that reads such a file
     /// instead of the system's. `None` if there are none.
     pub fn roots_in_pem(&self) -> Option<String> {
+        let system = rustls_native_certs::load_native_certs().certs;
         let mut roots = RootCertStore::empty();
         let mut text = String::new();
-        for one in SYSTEM.iter().chain(self.roots.iter()) {
+        for one in system.iter().chain(&self.roots.added) {
             if roots.add(one.clone()).is_ok() {
                 text += &pem::encode("CERTIFICATE", one);
             }
@@ -127,37 +172,23 @@ impl Trust {
 
     #[expect(clippy::expect_used, reason = "fails only without a TLS backend")]
     fn client<R: Resolve + 'static>(&self, resolver: &Arc<R>) -> reqwest::Client {
-        let builder = || {
-            reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .connect_timeout(CONNECT_TIMEOUT)
-                .timeout(CALL_TIMEOUT)
-                .pool_idle_timeout(IDLE)
-                .tcp_nodelay(true)
-                .no_proxy()
-                .dns_resolver(Arc::clone(resolver))
-        };
-        let builder = || match &self.identity {
-            Some(identity) => builder().identity(identity.http()),
-            None => builder(),
-        };
-        let client = builder().tls_certs_merge(self.certificates()).build();
-        let client = client.or_else(|error| {
-            tracing::warn!(
-                "no certificate authority can be used, so no https peer can be reached: {error}"
-            );
-            builder().tls_certs_only([]).build()
-        });
-        client.expect("an HTTP client")
+        reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(CALL_TIMEOUT)
+            .pool_idle_timeout(IDLE)
+            .tcp_nodelay(true)
+            .no_proxy()
+            .dns_resolver(Arc::clone(resolver))
+            .tls_backend_preconfigured(self.https())
+            .build()
+            .expect("an HTTP client")
     }
 
-    /// The certificates in the HTTP client's type.
-    pub fn certificates(&self) -> Vec<reqwest::Certificate> {
-        let read = self
-            .roots
-            .iter()
-            .map(|one| reqwest::Certificate::from_der(one));
-        read.filter_map(Result::ok).collect()
+    /// The TLS configuration of the HTTP client, in the type that it takes. It speaks
+    /// HTTP/1.1.
+    pub fn https(&self) -> ClientConfig {
+        self.client_config(&[b"http/1.1"])
     }
 
     /// A gRPC channel to `url`, which connects at the first call and reconnects after a
@@ -195,38 +226,37 @@ impl Trust {
 
     /// Makes TLS connections that offer `protocols` (ALPN).
     pub fn tls(&self, protocols: &[&[u8]]) -> Tls {
-        Tls(self.connector(protocols))
+        Tls(Arc::new(self.client_config(protocols)).into())
     }
 }
 
 /// The TLS configuration of a client that trusts `roots` alone and speaks `versions`, up to
-/// the client's own certificate. Unreadable certificates are skipped; `None` if none is left.
+/// the client's own certificate.
+#[expect(
+    clippy::expect_used,
+    reason = "fails only for versions without a cipher suite"
+)]
 pub fn client_config(
-    roots: impl IntoIterator<Item = CertificateDer<'static>>,
+    roots: impl Into<Arc<RootCertStore>>,
     versions: &[&'static SupportedProtocolVersion],
-) -> Option<ConfigBuilder<ClientConfig, WantsClientCert>> {
-    let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(roots);
-    if store.is_empty() {
-        return None;
-    }
+) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions);
-    Some(config.ok()?.with_root_certificates(store))
+    ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .expect("TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
 }
 
 /// Makes TLS connections.
 #[derive(Clone)]
-pub struct Tls(Option<TlsConnector>);
+pub struct Tls(TlsConnector);
 
 impl Tls {
     /// Connects to `host` and verifies its certificate for that name.
     pub async fn connect(&self, host: &str, port: u16) -> io::Result<TlsStream<TcpStream>> {
-        let nobody = || io::Error::other("no certificate authority is trusted: see CA_FILE");
-        let connector = self.0.as_ref().ok_or_else(nobody)?;
         let name = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
-        connector.connect(name, connect(host, port).await?).await
+        self.0.connect(name, connect(host, port).await?).await
     }
 }
 

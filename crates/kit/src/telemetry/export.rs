@@ -103,14 +103,14 @@ fn headers(target: &Target) -> HashMap<String, String> {
 /// A client for the threads of the SDK, which have no tokio runtime.
 fn http_client(target: &Target, trust: &Trust) -> Result<reqwest::blocking::Client, String> {
     let timeout = target.timeout;
-    let certificates = trust.certificates();
+    let tls = trust.https();
     let build = move || {
         reqwest::blocking::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(timeout)
             .no_proxy()
             .dns_resolver(Arc::new(LocalhostResolver))
-            .tls_certs_merge(certificates)
+            .tls_backend_preconfigured(tls)
             .build()
     };
     // It has its own runtime, which cannot be created inside another one.

@@ -26,7 +26,7 @@ pub(crate) use export::count_exports;
 use opentelemetry::{KeyValue, trace::TracerProvider as _};
 use opentelemetry_sdk::{
     Resource,
-    metrics::{SdkMeterProvider, reader::MetricReader},
+    metrics::{Instrument, SdkMeterProvider, Stream, reader::MetricReader},
     trace::{
         BatchConfigBuilder, BatchSpanProcessor, BatchSpanProcessorBuilder, Sampler,
         SamplingDecision, SdkTracerProvider, ShouldSample as _,
@@ -262,6 +262,7 @@ pub(crate) fn meter_provider(
 ) -> Result<SdkMeterProvider, Problems> {
     let builder = SdkMeterProvider::builder()
         .with_reader(reader)
+        .with_view(only_its_series)
         .with_resource(resource_of(service));
     let started = STARTED.get();
     let target = started.and_then(|(otlp, trust)| Some((otlp.metrics.as_ref()?, trust)));
@@ -273,6 +274,18 @@ pub(crate) fn meter_provider(
     let provider = builder.with_reader(exporter).build();
     EXPORTING.lock().push(provider.clone());
     Ok(provider)
+}
+
+/// Makes room for the series that the registry lists. The SDK would make room for 2,000
+/// series of each instrument, which is 130 KB that the first series spread out over.
+fn only_its_series(instrument: &Instrument) -> Option<Stream> {
+    let metric = names::METRICS
+        .iter()
+        .find(|metric| metric.name == instrument.name())?;
+    Stream::builder()
+        .with_cardinality_limit(metric.series())
+        .build()
+        .ok()
 }
 
 /// Sends the unsent metrics of all services at once. It blocks, for at most 5 s (a

@@ -3,7 +3,7 @@
 use std::{fs, net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
 use rustls::{
-    HandshakeKind, SignatureScheme, SupportedProtocolVersion,
+    HandshakeKind, RootCertStore, SignatureScheme, SupportedProtocolVersion,
     client::{ResolvesClientCert, Resumption},
     pki_types::ServerName,
     sign::CertifiedKey,

@@ -81,7 +81,9 @@ pub(super) async fn repeat(
     Ok(redirect(idp, req, request, code, ends))
 }
 
-fn redirect(
+/// Redirects to the client with `code`, which ends at `ends`. In explain mode a page says
+/// so first.
+pub(super) fn redirect(
     idp: &Idp,
     req: &HttpRequest,
     request: &AuthorizationRequest,

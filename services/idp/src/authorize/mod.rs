@@ -126,7 +126,7 @@ impl<'i> Incoming<'i> {
 
     async fn respond(self, idp: &Idp, req: &HttpRequest) -> Result<HttpResponse, PageError> {
         match self {
-            Self::Answered(answered) => answered.respond(idp, req).await,
+            Self::Answered(answered) => Ok(answered.respond(idp, req)),
             Self::Request(client, request) => {
                 match explained::arrived(idp, req, client, &request) {
                     Some(page) => Ok(page),

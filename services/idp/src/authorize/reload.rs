@@ -3,7 +3,7 @@
 //! the same page is shown again for as long as the code counts.
 
 use actix_web::{HttpRequest, HttpResponse};
-use kit::seal::fingerprint;
+use kit::{clock::Timestamp, seal::fingerprint};
 use oauth_types::names::REQUEST_URI_PREFIX;
 use web_kit::explain;
 
@@ -28,6 +28,8 @@ pub(super) fn code(idp: &Idp, request: &AuthorizationRequest) -> String {
 pub(super) struct Answered {
     authorized: Box<Authorized>,
     code: String,
+    /// When the code ends.
+    ends: Timestamp,
 }
 
 /// The answered request of `client`, which is gone, if this browser is the one that got the
@@ -48,8 +50,13 @@ pub(super) async fn find(
     match issued.filter(|issued| issued.client_id == client.client_id) {
         Some(Code {
             state: CodeState::Pending(authorized),
+            redeemable_until: ends,
             ..
-        }) if authorized.login.sid == login.sid => Ok(Answered { authorized, code }),
+        }) if authorized.login.sid == login.sid => Ok(Answered {
+            authorized,
+            code,
+            ends,
+        }),
         Some(Code {
             state: CodeState::Exchanged,
             ..
@@ -64,12 +71,13 @@ impl Answered {
     }
 
     /// The answer once more.
-    pub(super) async fn respond(
-        &self,
-        idp: &Idp,
-        req: &HttpRequest,
-    ) -> Result<HttpResponse, PageError> {
-        let Authorized { request, login } = &*self.authorized;
-        complete::repeat(idp, req, request, (&self.code, &login.sid)).await
+    pub(super) fn respond(&self, idp: &Idp, req: &HttpRequest) -> HttpResponse {
+        complete::redirect(
+            idp,
+            req,
+            &self.authorized.request,
+            &self.code,
+            Some(self.ends),
+        )
     }
 }

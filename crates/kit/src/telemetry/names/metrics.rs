@@ -56,7 +56,21 @@ impl Metric {
         };
         format!("{}{unit}{total}", self.name.replace('.', "_"))
     }
+
+    /// How many series a service can have of it: every combination of the labels' values,
+    /// or [`OPEN_SERIES`] if a label has routes or methods.
+    pub fn series(&self) -> usize {
+        let values = self.labels.iter().map(|label| label.values.len());
+        match values.product() {
+            0 => OPEN_SERIES,
+            count => count,
+        }
+    }
 }
+
+/// The most series of a metric with the service's own routes or methods. `idp` has the most
+/// routes; all of its methods, routes and statuses together come to about half of this.
+const OPEN_SERIES: usize = 800;
 
 const FAST: &[f64] = &[
     0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0,

@@ -77,8 +77,9 @@ fn client(
     version: &'static SupportedProtocolVersion,
     own: Option<Arc<CertifiedKey>>,
 ) -> TlsConnector {
-    let roots = [served.ca.certificate().clone()];
-    let config = client_config(roots, &[version]).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(served.ca.certificate().clone()).unwrap();
+    let config = client_config(roots, &[version]);
     let mut config = match own {
         None => config.with_no_client_auth(),
         Some(own) => config.with_client_cert_resolver(Arc::new(Presents(own))),
