@@ -12,6 +12,7 @@ const WATCH = {
     { service: "app1-bff", name: "GET /api1/order", refused: true, succeeded: false, says: "refused" },
   ],
   silence: "no cookie",
+  blocked: "third-party cookies",
 };
 
 const step = (service, name, start, status = 200) => ({ kind: "request", service, name, start, status });
@@ -26,8 +27,8 @@ function watching(watch, ...steps) {
 test("the status of the request that the attacker caused decides", () => {
   const attacked = step("evil", "GET /image", 10);
   const ended = (status) => watching(WATCH, attacked, step("app1-bff", "GET /api1/order", 11, status)).verdict();
-  assert.deepEqual(ended(201), { succeeded: true, says: "placed" });
-  assert.deepEqual(ended(403), { succeeded: false, says: "refused" });
+  assert.deepEqual(ended(201), { succeeded: true, isBlocked: false, says: "placed" });
+  assert.deepEqual(ended(403), { succeeded: false, isBlocked: false, says: "refused" });
 });
 
 test("steps are in the order of their start, however they arrive", () => {
@@ -56,7 +57,7 @@ test("steps of a former run that arrive after the new one has begun decide nothi
   assert.equal(watcher.attacked, undefined);
   assert.equal(watcher.verdict(), null);
   for (const own of [step("evil", "GET /image", 15), step("app1-bff", "GET /api1/order", 16, 403)]) watcher.see(own);
-  assert.deepEqual(watcher.verdict(), { succeeded: false, says: "refused" });
+  assert.deepEqual(watcher.verdict(), { succeeded: false, isBlocked: false, says: "refused" });
 });
 
 test("of a former run only the steps in its time count", () => {
@@ -65,7 +66,7 @@ test("of a former run only the steps in its time count", () => {
     step("evil", "GET /image", 20), step("app1-bff", "GET /api1/order", 21, 403),
   ];
   const ended = (time) => {
-    const watcher = new Watcher(WATCH, time);
+    const watcher = new Watcher(WATCH, { time });
     for (const one of steps) watcher.see(one);
     return watcher.verdict();
   };
@@ -84,7 +85,7 @@ test("what this browser does after a silence decides nothing", () => {
 
 test("silence says something only after the attacker's request", () => {
   assert.equal(watching(WATCH).silence(), null);
-  assert.deepEqual(watching(WATCH, step("evil", "GET /image", 10)).silence(), { succeeded: false, says: "no cookie" });
+  assert.deepEqual(watching(WATCH, step("evil", "GET /image", 10)).silence(), { succeeded: false, isBlocked: false, says: "no cookie" });
   assert.equal(watching({ ...WATCH, silence: null }, step("evil", "GET /image", 10)).silence(), null);
 });
 
@@ -92,6 +93,25 @@ test("without a request of the attacker any sign of the run counts, whatever its
   const watch = { attacker: null, signs: [{ service: "spa", name: "GET unmatched", refused: null, succeeded: true, says: "ran" }], silence: null };
   assert.equal(watching(watch, step("spa", "GET /", 1)).verdict(), null);
   assert.equal(watching(watch, step("spa", "GET unmatched", 2, 404)).verdict().succeeded, true);
+});
+
+test("with the defence off, silence means that the browser has blocked the cookie", () => {
+  const silenceOf = (watch, isWeakened) => {
+    const watcher = new Watcher(watch, { isWeakened });
+    watcher.begin(0);
+    watcher.see(step("evil", "GET /image", 10));
+    return watcher.silence();
+  };
+  assert.deepEqual(silenceOf(WATCH, true), { succeeded: false, isBlocked: true, says: "third-party cookies" });
+  assert.equal(silenceOf(WATCH, false).says, "no cookie");
+  assert.equal(silenceOf({ ...WATCH, blocked: null }, true).says, "no cookie");
+});
+
+test("what a page reports of itself decides a run, too", () => {
+  const watch = { attacker: null, signs: [{ service: "spa", name: "page.note", refused: null, succeeded: false, says: "text" }], silence: null, blocked: null };
+  const told = { kind: "check", service: "spa", name: "page.note", start: 3 };
+  assert.equal(watching(watch, { ...told, name: "page.keep" }).verdict(), null);
+  assert.deepEqual(watching(watch, told).verdict(), { succeeded: false, isBlocked: false, says: "text" });
 });
 
 test("checks and store commands are no requests", () => {

@@ -23,11 +23,11 @@ function labTime() {
 }
 
 /** Shows how the run `which` ended. */
-function show(which, { succeeded, says }) {
+function show(which, { succeeded, isBlocked, says }) {
   const line = outcomes().querySelector(`[data-outcome="${CSS.escape(which)}"] .verdict`);
   const word = document.createElement("b");
-  word.textContent = succeeded ? "Succeeded." : "Stopped.";
-  line.className = `verdict ${succeeded ? "succeeded" : "stopped"}`;
+  word.textContent = succeeded ? "Succeeded." : isBlocked ? "Blocked by your browser." : "Stopped.";
+  line.className = `verdict ${succeeded ? "succeeded" : isBlocked ? "blocked" : "stopped"}`;
   line.replaceChildren(word, ` ${says}`);
   say("");
 }
@@ -55,20 +55,24 @@ function watchRun(which, watcher) {
   return { see, stop: () => clearTimeout(patience) };
 }
 
+/** Whether a defence is off in the run `which`. */
+const isWeakened = (which) => which !== "off";
+
 /** Runs in this browser are watched in the steps of its journey. */
 function watchRuns() {
   const watch = JSON.parse(outcomes().dataset.watch);
   const former = JSON.parse(outcomes().dataset.former);
   // The stream begins with the first step of the journey, so it has those of former runs.
-  let runs = former.map(({ which, ...time }) => watchRun(which, new Watcher(watch, time)));
+  let runs = former.map(({ which, ...time }) => watchRun(which, new Watcher(watch, { time, isWeakened: isWeakened(which) })));
   for (const form of document.querySelectorAll("[data-start]")) {
     form.addEventListener("submit", () => {
       for (const run of runs) run.stop();
-      const watcher = new Watcher(watch);
+      const which = form.elements.weakened.value;
+      const watcher = new Watcher(watch, { isWeakened: isWeakened(which) });
       // The stream may still repeat the steps of former runs.
       watcher.begin(labTime());
-      runs = [watchRun(form.elements.weakened.value, watcher)];
-      say(`Runs in the window beside.${watch.attacker ? "" : " This page hears of the script only if it runs."}`);
+      runs = [watchRun(which, watcher)];
+      say("Runs in the window beside. The end appears here.");
     });
   }
   diagram.addEventListener("journey-step", ({ detail }) => {

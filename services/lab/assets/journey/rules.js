@@ -47,6 +47,7 @@ const SPANS = {
   "page.id_token_check": "Signature, issuer, audience, lifetime and nonce must all be right. Then, and only then, the page knows who signed in.",
   "page.keep": "The tokens are in no cookie and in no web storage. They are gone when the page is closed; until then a script in the page can use them.",
   "page.forget": "The tokens were in the memory of this page only.",
+  "page.note": "Text of an address stays text: a page that made elements of it would run whatever the link contains.",
   "attack.program": "The attacker's program acts. It has no key and no password of the services: whatever they accept from it, they would accept from anybody.",
   "attack.client": "The lab plays the part of the victim's app. A public client keeps its tokens in the browser, where a script can copy them.",
   "fault.delay": "Not part of the protocol: the lab's failure switch lets the answer of the token endpoint wait.",

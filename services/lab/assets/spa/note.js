@@ -1,11 +1,15 @@
-// The vulnerability of a weakened lab: text of the URL becomes HTML.
+// Shows the parameter `note` of the address as text, and reports that in a journey of the lab.
+
+import * as lab from "./lab.js";
+import { noteOf } from "./address.js";
 
 const note = document.getElementById("note");
 
 function show() {
-  const said = new URLSearchParams(location.search || location.hash.slice(1)).get("note");
+  const said = noteOf(location);
   note.hidden = said === null;
-  note.innerHTML = said ?? "";
+  note.textContent = said ?? "";
+  if (said !== null) lab.tell("page.note");
 }
 
 addEventListener("hashchange", show);

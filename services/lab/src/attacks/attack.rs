@@ -81,6 +81,9 @@ pub(super) struct Watch {
     pub(super) signs: &'static [Sign],
     /// What it means that no sign appears.
     pub(super) silence: Option<&'static str>,
+    /// The same in a run whose cookie any site's request should carry: then the browser, and
+    /// no defence, has kept it back.
+    pub(super) blocked: Option<&'static str>,
 }
 
 /// A step of the journey that shows how a run ended.
@@ -161,6 +164,11 @@ impl Attack {
             })
         };
         Defence::ALL.into_iter().find(is_so)
+    }
+
+    /// Whether its first run needs a browser that sends cookies with other sites' requests.
+    pub(super) fn needs_third_party_cookies(&self) -> bool {
+        self.needs().contains(&Weakness::SameSiteNone)
     }
 
     /// The text of the button of a run.

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     course::{Course, Place},
     evil,
-    journey::DiagramPage,
+    journey::{DiagramPage, MAX_MINUTES, MINUTES},
     scenarios::{self, scenario::Look},
 };
 
@@ -68,6 +68,14 @@ struct ListPage {
 }
 
 impl ListPage {
+    /// What a journey can be weakened by, and whether each is off in it now.
+    fn choices(off: &Option<Off>) -> impl Iterator<Item = (Weakness, bool)> {
+        let off = off.as_ref().map_or(&[][..], |off| &off.weaknesses);
+        let all = Weakness::ALL.into_iter();
+        let fit = all.filter(|one| one.fits_a_journey());
+        fit.map(|one| (one, off.contains(&one)))
+    }
+
     fn file(name: &str) -> String {
         url_of(name)
     }
@@ -104,6 +112,8 @@ pub(super) struct AttackPage {
     off: Option<Off>,
     then: String,
     link: String,
+    /// The attacker's site, for a browser's settings.
+    evil_host: Option<String>,
     begun: bool,
     diagram: DiagramPage,
 }
@@ -167,6 +177,7 @@ impl AttackPage {
             off: Off::of(browser.settings),
             then: format!("/attacks/{}", attack.name),
             link: format!("{}/attacks/{}", addresses.url(Site::Lab), attack.name),
+            evil_host: host_of(addresses.link(Site::Evil)),
             begun: browser.journey.is_some(),
             diagram: browser.diagram,
             place,
@@ -187,6 +198,12 @@ impl AttackPage {
     }
 }
 
+/// The host in `url`, without its port.
+fn host_of(url: Option<String>) -> Option<String> {
+    let url = url::Url::parse(&url?).ok()?;
+    url.host_str().map(str::to_owned)
+}
+
 impl Run {
     fn is_weak(&self) -> bool {
         self.defence != Defence::On
@@ -204,5 +221,53 @@ impl Run {
     /// What the diagram calls the check `name`.
     fn check(name: &'static str) -> &'static str {
         kit::telemetry::names::span_of(name).map_or(name, |span| span.step)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(weaknesses: Vec<Weakness>) -> String {
+        let off = (!weaknesses.is_empty()).then(|| Off {
+            weaknesses,
+            until: "12:00".to_owned(),
+        });
+        let page = ListPage {
+            course: &LIST,
+            off,
+            then: "/attacks",
+            evil_url: None,
+        };
+        let page = page.render().unwrap();
+        let (_, settings) = page.split_once("id=\"settings\"").unwrap();
+        settings.to_owned()
+    }
+
+    #[test]
+    fn a_form_of_the_list_switches_each_defence_of_a_journey_off_for_a_stated_time() {
+        let form = settings(vec![Weakness::AlgNone]);
+        for part in [
+            "<form method=\"post\" action=\"/journey/weaken\" class=\"weaken\">",
+            "name=\"minutes\" type=\"number\" min=\"1\" max=\"30\" value=\"10\" required",
+            "name=\"then\" value=\"/attacks\"",
+        ] {
+            assert!(form.contains(part), "{part}");
+        }
+        for one in Weakness::ALL {
+            let name = one.name();
+            let choice = format!("name=\"weaken\" value=\"{name}\"");
+            assert_eq!(form.contains(&choice), one.fits_a_journey(), "{name}");
+            let is_marked = form.contains(&format!("{choice} checked"));
+            assert_eq!(is_marked, one == Weakness::AlgNone, "{name}");
+        }
+        assert!(!settings(Vec::new()).contains(" checked"));
+    }
+
+    #[test]
+    fn a_browsers_setting_names_the_host_alone() {
+        let host = host_of(Some("http://evil.localhost:8087".to_owned()));
+        assert_eq!(host.as_deref(), Some("evil.localhost"));
+        assert_eq!(host_of(None), None);
     }
 }

@@ -22,7 +22,7 @@ const MAX_FORM: usize = 2 * 1024;
 /// How long a defence is off if the form does not say it, in minutes.
 pub(crate) const MINUTES: i64 = 10;
 /// The longest time, in minutes.
-const MAX_MINUTES: i64 = 30;
+pub(crate) const MAX_MINUTES: i64 = 30;
 /// Why a form does not switch explain mode.
 const NO_EXPLAIN: &str = "The form does not say explain=on or explain=off.";
 

@@ -43,13 +43,14 @@ const REFUSED: &str = "refused";
 
 /// What a page may report, and whether the step has an outcome. Nothing else of a report is
 /// passed on.
-const REPORTED: [(&str, bool); 6] = [
+const REPORTED: [(&str, bool); 7] = [
     (span::PAGE_PREPARE, false),
     (span::PAGE_ANSWER_CHECK, true),
     (span::PAGE_KEY, false),
     (span::PAGE_ID_TOKEN_CHECK, true),
     (span::PAGE_KEEP, false),
     (span::PAGE_FORGET, false),
+    (span::PAGE_NOTE, false),
 ];
 
 /// What the routes need.

@@ -88,7 +88,7 @@ impl SpaPage {
         }
     }
 
-    /// Whether it shows the parameter `note` unescaped, in a weakened lab.
+    /// Whether it shows the parameter `note` as HTML, in a weakened lab.
     fn reflects(&self) -> bool {
         self.weaknesses.has(Weakness::ReflectedHtml)
     }
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn no_script_writes_html_runs_text_or_keeps_a_token() {
         // But for the hole that is there to be shown.
-        let scripts = Own::iter().filter(|name| name.ends_with(".js") && name != "note.js");
+        let scripts = Own::iter().filter(|name| name.ends_with(".js") && name != "note_html.js");
         for name in scripts {
             let script = script(&name);
             for way in [

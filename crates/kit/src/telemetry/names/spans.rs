@@ -149,6 +149,8 @@ spans! {
         "The page keeps its tokens in memory", "", Browser => Browser, [];
     PAGE_FORGET = "page.forget",
         "The page deletes its tokens", "", Browser => Browser, [];
+    PAGE_NOTE = "page.note",
+        "The page shows a parameter of its address as text", "RFC 6819 §5.3.2", Browser => Browser, [];
     ATTACK = "attack.program",
         "A program of the attacker runs an attack of the lab", "RFC 9700 §4", Own => Own,
         ["sso.attack", "sso.outcome"];

@@ -77,6 +77,9 @@ const CSRF_IMAGE: Attack = Attack {
             silence: Some(
                 "The browser sent no cookie of app1 with the picture (SameSite=Lax). So app1 saw no session, and the request is not part of your journey.",
             ),
+            blocked: Some(
+                "Your browser blocks third-party cookies: it sent no cookie of app1 with the picture, although the cookie says SameSite=None. Allow them for the attacker's site, and run it again.",
+            ),
         },
         partly: Some((
             "Run with the cookie alone weakened",
@@ -137,6 +140,9 @@ const CSRF_FORM: Attack = Attack {
             ],
             silence: Some(
                 "The browser sent no cookie of app1 with the form (SameSite=Lax). So app1 saw no session, and the request is not part of your journey.",
+            ),
+            blocked: Some(
+                "Your browser blocks third-party cookies: it sent no cookie of app1 with the form, although the cookie says SameSite=None. Allow them for the attacker's site, and run it again.",
             ),
         },
         partly: Some((
@@ -199,6 +205,7 @@ const LOGIN_CSRF: Attack = Attack {
                 },
             ],
             silence: None,
+            blocked: None,
         },
         partly: None,
         then: "Sign in as alice, if the provider asks. Then a program signs in as bob, and the attacker's page opens with the callback URL that it kept.",
@@ -230,7 +237,7 @@ const OPEN_REDIRECT: Attack = Attack {
             "With the defence on app1 refuses it here, and the provider is not even asked.",
         ),
         Look(
-            Answer("302 Found"),
+            Answer("302 /landed"),
             "With the defence off `Location` is the attacker's site: see the arrow to the attacker that follows.",
         ),
     ],
@@ -257,6 +264,7 @@ const OPEN_REDIRECT: Attack = Attack {
                 },
             ],
             silence: None,
+            blocked: None,
         },
         partly: None,
         then: "Sign in as alice, if the provider asks. Then the attacker's page opens, and clicks its first link.",

@@ -1,11 +1,13 @@
 //! Attacks by a script in an app's page.
 
+use kit::telemetry::names::span;
+
 use crate::{
     attacks::attack::{Attack, InBrowser, Opens, Rule, Session, Sign, Watch, Way},
     course::Section,
     scenarios::scenario::{
         Look,
-        Mark::{Answer, Request},
+        Mark::{Answer, Check, Request},
     },
 };
 
@@ -66,6 +68,7 @@ const XSS_APP1: Attack = Attack {
             silence: Some(
                 "The script did not run: the page shows it as text, and its policy forbids inline scripts.",
             ),
+            blocked: None,
         },
         partly: None,
         then: "Sign in as alice, if the provider asks. Then the attacker's page opens, and clicks its link to app1. A red note there says what the script has found.",
@@ -88,7 +91,11 @@ const XSS_SPA: Attack = Attack {
     look: &[
         Look(
             Request("GET /authorize"),
-            "The sign-in of the single-page app, as always. The attack itself is in the page, where no server sees it.",
+            "The sign-in of the single-page app, as always. The attacker's link changes what follows `#` in the address, which no browser sends to a server.",
+        ),
+        Look(
+            Check(span::PAGE_NOTE),
+            "With the defence on: the page itself reports that it shows the link's text, and the script stays text.",
         ),
         Look(
             Request("GET /resource"),
@@ -101,14 +108,24 @@ const XSS_SPA: Attack = Attack {
         session: Session::None,
         watch: Watch {
             attacker: None,
-            signs: &[Sign {
-                service: "spa",
-                name: "GET unmatched",
-                refused: None,
-                succeeded: true,
-                says: "The script runs in the page of the single-page app: it searches the app's addresses. Press a button there that calls the API, and it finds the token.",
-            }],
+            signs: &[
+                Sign {
+                    service: "spa",
+                    name: "GET unmatched",
+                    refused: None,
+                    succeeded: true,
+                    says: "The script runs in the page of the single-page app: it searches the app's addresses. Press a button there that calls the API, and it finds the token.",
+                },
+                Sign {
+                    service: "spa",
+                    name: span::PAGE_NOTE,
+                    refused: None,
+                    succeeded: false,
+                    says: "The single-page app shows the attacker's script as text. Nothing of it runs.",
+                },
+            ],
             silence: None,
+            blocked: None,
         },
         partly: None,
         then: "Press `Sign in` there. Then open the attacker's link, which is below, in that tab: copy it, and paste it into its address bar. Press `GET /resource`, and read the red note.",

@@ -49,7 +49,7 @@ const STOLEN_REFRESH_TOKEN: Attack = Attack {
             "With the defence on the provider sees that it was used before, refuses it and ends the grant: alice's own token ends with it.",
         ),
         Look(
-            Answer("400 Bad Request"),
+            Answer("400 {error, error_description}"),
             "`invalid_grant`, and nothing else: the answer does not say why.",
         ),
     ],
