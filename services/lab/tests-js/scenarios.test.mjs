@@ -35,6 +35,21 @@ test("the window beside takes the right half, and a narrow screen has none", () 
   assert.equal(halves({ availWidth: 999, availHeight: 700 }), null);
 });
 
+test("a further window leaves the first one in sight", () => {
+  const screen = { availWidth: 1280, availHeight: 720 };
+  const right = (more) => Object.fromEntries(halves(screen, more).right.split(",").slice(1).map((pair) => pair.split("=")).map(([name, value]) => [name, Number(value)]));
+  // The second press of one button: lower, and further right.
+  assert.deepEqual(right({ again: 1 }), { left: 676, top: 36, width: 604, height: 684 });
+  // The second step leaves the upper part of the first window, the third one all of the second.
+  const [second, third] = [right({ row: 1 }), right({ row: 2 })];
+  assert.deepEqual(second, { left: 640, top: 324, width: 640, height: 396 });
+  assert.equal(third.top + third.height, second.top);
+  for (let again = 0; again < 40; again += 1) {
+    const { left, top, width, height } = right({ row: 1, again });
+    assert.ok(left + width <= 1280 && top + height <= 1280 && width > 400 && height >= 198, `${again}`);
+  }
+});
+
 const cookie = (name, size) => ({ place: "cookie", name, size, fingerprint: "aaaaaa" });
 const call = (span, start, more = {}) =>
   step({ span, start, kind: "request", service: "app1-bff", from: "browser", to: "app1-bff", name: "GET /api1/data", status: 200, micros: 900, store_commands: 1, request: [cookie("__Host-session_id", 43)], ...more });

@@ -56,9 +56,11 @@ async function waitForJourney() {
 }
 
 function wireStarts() {
+  // The steps of a scenario have windows of their own; the runs of an attack follow each other.
+  const steps = [...document.querySelectorAll(".way [data-start]")];
   for (const form of document.querySelectorAll("[data-start]")) {
     form.addEventListener("submit", () => {
-      openBeside(form.target);
+      openBeside(form.target, Math.max(0, steps.indexOf(form)));
       if (page.dataset.begun === "true") showDiagram();
       else waitForJourney();
     });

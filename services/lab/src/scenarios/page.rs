@@ -70,8 +70,7 @@ pub(super) struct ScenarioPage {
     begun: bool,
     /// The table of the session modes, on the page that compares them.
     prices: Option<&'static [price::Mode]>,
-    /// The live diagram; none where nothing is started.
-    diagram: Option<DiagramPage>,
+    diagram: DiagramPage,
 }
 
 /// A way to start the scenario, as the page shows it.
@@ -93,6 +92,15 @@ enum Kind {
     Command {
         parts: Vec<(String, Option<&'static str>)>,
     },
+}
+
+impl Kind {
+    /// The deployment lacks what a way needs. The page says below how to switch it on.
+    fn lacking() -> Self {
+        Self::Unavailable {
+            why: "Not in this deployment: see below.".to_owned(),
+        }
+    }
 }
 
 /// What the pages know of the deployment.
@@ -126,13 +134,19 @@ impl ScenarioPage {
             demo_users: at.demo_users,
             begun,
             prices: (scenario.name == PRICES).then_some(&price::MODES),
-            diagram: (!scenario.ways.is_empty()).then_some(diagram),
+            diagram,
             place,
         }
     }
 
     fn file(name: &str) -> String {
         ui::asset_url(file, name)
+    }
+
+    /// How many ways open a page.
+    fn pages_to_open(&self) -> usize {
+        let opens = |way: &&ShownWay| matches!(way.kind, Kind::Open { .. });
+        self.ways.iter().filter(opens).count()
     }
 
     /// Whether a command is a way to start it.
@@ -157,20 +171,34 @@ impl Deployment<'_> {
         else {
             return None;
         };
-        if needs.is_some_and(|need| !self.offers.have(need)) {
+        if !self.has(*needs) {
             return None;
         }
         let home = self.addresses.link(*site)?;
         Some(format!("{home}{path}"))
     }
 
+    /// Whether it offers what a way needs.
+    fn has(&self, needs: Option<Need>) -> bool {
+        needs.is_none_or(|need| self.offers.have(need))
+    }
+
     fn shown(&self, scenario: &Scenario, at: usize, way: &Way) -> ShownWay {
         match way {
-            Way::Command { label, text, then } => ShownWay {
+            Way::Command {
+                label,
+                text,
+                needs,
+                then,
+            } => ShownWay {
                 label,
                 then,
-                kind: Kind::Command {
-                    parts: command_parts(&self.filled(text)),
+                kind: if self.has(*needs) {
+                    Kind::Command {
+                        parts: command_parts(&self.filled(text)),
+                    }
+                } else {
+                    Kind::lacking()
                 },
             },
             Way::Open {
@@ -193,9 +221,7 @@ impl Deployment<'_> {
                         why: format!("This deployment has no {}.", site.short_name()),
                     }
                 } else {
-                    Kind::Unavailable {
-                        why: "Not in this deployment: see below.".to_owned(),
-                    }
+                    Kind::lacking()
                 },
             },
         }
@@ -204,13 +230,11 @@ impl Deployment<'_> {
     fn lacks(&self, scenario: &Scenario) -> Vec<(Need, String)> {
         let mut lacks: Vec<(Need, String)> = Vec::new();
         for way in scenario.ways {
-            if let Way::Open {
-                needs: Some(need), ..
-            } = way
-                && !self.offers.have(*need)
-                && !lacks.iter().any(|(known, _)| known == need)
+            if let Some(need) = way.needs()
+                && !self.offers.have(need)
+                && !lacks.iter().any(|(known, _)| *known == need)
             {
-                lacks.push((*need, self.filled(need.switch_on())));
+                lacks.push((need, self.filled(need.switch_on())));
             }
         }
         lacks

@@ -100,8 +100,19 @@ pub(super) enum Way {
     Command {
         label: &'static str,
         text: &'static str,
+        /// What the deployment must offer for it.
+        needs: Option<Need>,
         then: &'static str,
     },
+}
+
+impl Way {
+    /// What the deployment must offer for it.
+    pub(super) const fn needs(&self) -> Option<Need> {
+        match self {
+            Self::Open { needs, .. } | Self::Command { needs, .. } => *needs,
+        }
+    }
 }
 
 /// What not every deployment offers.

@@ -67,7 +67,7 @@ fn the_sections_are_in_the_order_of_the_course() {
 
 #[test]
 fn a_scenario_has_what_its_page_needs() {
-    for (section, scenario) in COURSE.all() {
+    for (_, scenario) in COURSE.all() {
         let name = scenario.name;
         assert!(
             scenario.sentence.ends_with('.') && !scenario.about.is_empty(),
@@ -80,17 +80,8 @@ fn a_scenario_has_what_its_page_needs() {
                 "{name}: {other}"
             );
         }
-        if section == "Questions" {
-            assert!(
-                scenario.ways.is_empty() && scenario.look.is_empty(),
-                "{name}"
-            );
-            let shows = |other: &&str| !COURSE.find(other).unwrap().page.ways.is_empty();
-            assert!(scenario.see.iter().any(shows), "{name}");
-        } else {
-            assert!((3..=5).contains(&scenario.look.len()), "{name}");
-            assert!(!scenario.ways.is_empty(), "{name}");
-        }
+        assert!((3..=5).contains(&scenario.look.len()), "{name}");
+        assert!(!scenario.ways.is_empty(), "{name}");
         let texts = scenario
             .about
             .iter()
@@ -190,16 +181,36 @@ async fn every_scenario_renders_with_everything_and_with_nothing_on_offer() {
                     && !answer.body.contains("{idp}"),
                 "{name}"
             );
-            for id in ["\"stage\"", "\"twin\""] {
-                let has_diagram = answer.body.contains(&format!("id={id}"));
-                assert_eq!(
-                    has_diagram,
-                    !COURSE.find(name).unwrap().page.ways.is_empty(),
-                    "{name}"
-                );
+            for id in ["id=\"stage\"", "id=\"twin\"", "id=\"start\""] {
+                assert!(answer.body.contains(id), "{name}: {id}");
             }
         }
     }
+}
+
+#[actix_web::test]
+async fn a_figure_of_the_prices_has_the_heading_of_its_column_on_a_narrow_screen() {
+    let page = page(ALL, "/scenarios/session-modes").await.body;
+    let (_, table) = page.split_once("id=\"prices\"").unwrap();
+    let headings = table.split("<th scope=\"col\">").skip(2);
+    for heading in headings.filter_map(|rest| rest.split('<').next()) {
+        let label = format!("data-label=\"{heading}\"");
+        assert_eq!(table.matches(&label).count(), 4, "{heading}");
+    }
+}
+
+#[actix_web::test]
+async fn a_page_says_of_windows_only_where_a_button_opens_one() {
+    let command_alone = page(ALL, "/scenarios/native-login").await.body;
+    assert!(!command_alone.contains("in a new window") && !command_alone.contains("first button"));
+    assert!(
+        page(ALL, "/scenarios/bff-login")
+            .await
+            .body
+            .contains("A second press opens another one")
+    );
+    let several = page(ALL, "/scenarios/revocation-at-once").await.body;
+    assert!(several.contains("so that the first window stays in sight"));
 }
 
 #[actix_web::test]
@@ -258,6 +269,8 @@ async fn what_a_deployment_lacks_has_no_button_and_says_how_to_switch_it_on() {
             "{name}"
         );
     }
+    let key = page("", "/scenarios/api-key").await.body;
+    assert!(!key.contains("X-API-Key: "), "no command without a key");
     let start = ask(site(&config("")), Method::POST, "/scenarios/mtls/0").await;
     assert_eq!(start.status, 404);
 }
@@ -297,7 +310,7 @@ async fn a_browser_without_a_journey_begins_one_first_and_only_by_the_labs_own_p
     for nothing in [
         "/scenarios/bff-login/7",
         "/scenarios/nothing/0",
-        "/scenarios/oidc-and-sso/0",
+        "/scenarios/oidc-and-sso/9",
     ] {
         assert_eq!(press(OWN, nothing, "").await.0, 404, "{nothing}");
     }

@@ -173,6 +173,7 @@ const OPAQUE_TOKENS: Scenario = Scenario {
             label: "Ask about a token in a terminal",
             text: "TOKEN=$(curl -s{headers} -u batch:batch-secret -d grant_type=client_credentials -d resource=https://api-2 {idp}/token | jq -r .access_token)\n\
                    curl -s{headers} -u api-2:api-2-secret -d token=$TOKEN {idp}/introspect",
+            needs: None,
             then: "Works with JWTs too.",
         },
     ],

@@ -54,6 +54,7 @@ const NATIVE_LOGIN: Scenario = Scenario {
     ways: &[Command {
         label: "The native app",
         text: "cargo run --release -- login{offset}{journey}",
+        needs: None,
         then: IN_THE_JOURNEY,
     }],
     see: &["spa-login", "device-login"],
@@ -93,6 +94,7 @@ const DEVICE_LOGIN: Scenario = Scenario {
         Command {
             label: "The device",
             text: "cargo run --release -- device login{offset}{journey}",
+            needs: None,
             then: IN_THE_JOURNEY,
         },
         Open {
@@ -143,6 +145,7 @@ const MACHINE_TO_MACHINE: Scenario = Scenario {
         Command {
             label: "A nightly job",
             text: "echo '{\"item\":\"tea-pot\",\"quantity\":1}' | cargo run --release -- batch{offset}{journey}",
+            needs: None,
             then: IN_THE_JOURNEY,
         },
     ],
@@ -186,6 +189,7 @@ const JWT_BEARER: Scenario = Scenario {
         Command {
             label: "A nightly job for alice (the lab runs with --state-dir .state)",
             text: "echo '{\"item\":\"tea-pot\",\"quantity\":1}' | cargo run --release -- batch --client-id batch-jwt --state-dir .state --as alice{offset}{journey}",
+            needs: None,
             then: IN_THE_JOURNEY,
         },
     ],
@@ -260,6 +264,7 @@ const MTLS: Scenario = Scenario {
         Command {
             label: "A nightly job with a certificate (the lab runs with --state-dir .state)",
             text: "echo '{\"item\":\"tea-pot\",\"quantity\":1}' | cargo run --release -- batch --client-id batch-mtls --state-dir .state{offset}{journey}",
+            needs: None,
             then: IN_THE_JOURNEY,
         },
     ],
@@ -298,8 +303,9 @@ const API_KEY: Scenario = Scenario {
         },
         Command {
             label: "A program with a key",
-            text: "curl{headers} -H \"X-API-Key: $KEY\" {api-1}/whoami",
-            then: IN_THE_JOURNEY,
+            text: "curl{headers} -H \"X-API-Key: $(cat api-key)\" {api-1}/whoami",
+            needs: Some(Need::ApiKey),
+            then: "The file `api-key` has the key with which this lab was started: run the command in the same folder, or write the path of the file.",
         },
     ],
     see: &["internal-header", "machine-to-machine"],
@@ -338,6 +344,7 @@ const INTERNAL_HEADER: Scenario = Scenario {
         Command {
             label: "Anybody else",
             text: "curl -i{headers} -H 'X-Identity: sub=u-7f3c1e0a52' {api-1}/resource",
+            needs: None,
             then: "401: without such a certificate the header is removed.",
         },
     ],

@@ -93,7 +93,6 @@ const REFRESH_STORM: Scenario = Scenario {
             Request("GET /api2/data"),
             "Ten requests of the browser, nearly at the same time.",
         ),
-        Look(Store("Lease session"), "One call takes the lease."),
         Look(
             Request("POST /token grant_type=refresh_token"),
             "Once. Its answer has the access token for `https://api-2` and the next refresh token.",
@@ -104,7 +103,11 @@ const REFRESH_STORM: Scenario = Scenario {
         ),
         Look(
             Check(span::ACCESS_TOKEN),
-            "In ten calls: `sso.token_source` is a renewal in one of them.",
+            "In ten calls: `sso.token_source` is a renewal in one of them, and the nine others wait for it.",
+        ),
+        Look(
+            Request("gRPC Inventory/List"),
+            "Ten calls of API-2, all with the one new access token: compare the fingerprints.",
         ),
     ],
     ways: &[
