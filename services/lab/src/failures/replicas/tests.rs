@@ -106,7 +106,7 @@ async fn a_refusal_is_told_from_a_replica_that_is_away() {
     assert!(answers.is_refused());
     let said = answers.problem("did so").unwrap();
     assert!(said.starts_with("0 of 2 replicas did so. 127.0.0.1"));
-    assert!(said.ends_with(": No. (400)."), "{said}");
+    assert!(said.ends_with(": No (400)."), "{said}");
     let one = clients().ask_each(&found[2..], Vec::new(), &post()).await;
     assert!(!one.is_refused() && one.replicas() == 1);
     assert!(!one.problem("did so").unwrap().contains("replicas"));
