@@ -18,11 +18,12 @@ class Source extends EventTarget {
   }
 }
 
-function started() {
+function started(isKnown = async () => true) {
   const sources = [];
   const seen = { steps: [], states: [] };
   const waiting = [];
   const stop = follow({
+    isKnown,
     onStep: (step) => seen.steps.push(step), onState: (state) => seen.states.push(state),
     open: () => {
       sources.push(new Source());
@@ -54,20 +55,48 @@ test("a lost connection is the browser's to mend: no second one is opened", () =
   assert.deepEqual(seen.states, ["connecting", "live", "connecting", "live"]);
 });
 
-test("a refusal means that there is no journey, and is asked about again, less and less often", () => {
-  const { sources, seen, stop, waiting } = started();
-  const refuse = () => {
-    sources.at(-1).readyState = 2;
-    sources.at(-1).emit("error");
-    return waiting.at(-1).ms;
-  };
-  assert.equal(refuse(), 2000);
+/** The server refuses the stream, and what that leads to has happened. */
+async function refuse({ sources, waiting }) {
+  sources.at(-1).readyState = 2;
+  sources.at(-1).emit("error");
+  await new Promise((done) => setImmediate(done));
+  return waiting.at(-1)?.ms;
+}
+
+test("a refusal of a journey that the lab knows is asked about again, less and less often", async () => {
+  const all = started();
+  const { sources, seen, stop, waiting } = all;
+  assert.equal(await refuse(all), 2000);
   assert.deepEqual(seen.states, ["connecting", "none"]);
   waiting.pop().run();
   assert.equal(sources.length, 2);
-  assert.equal(refuse(), 4000);
+  assert.equal(await refuse(all), 4000);
   stop();
   assert.deepEqual(waiting, []);
+});
+
+test("a lab that was started again does not know the journey: the page says so and asks no more", async () => {
+  const all = started(async () => false);
+  all.sources[0].emit("open");
+  await refuse(all);
+  assert.deepEqual(all.seen.states, ["connecting", "live", "gone"]);
+  assert.deepEqual([all.waiting.length, all.sources.length], [0, 1]);
+});
+
+test("while the lab does not answer, the page goes on asking", async () => {
+  const all = started(async () => null);
+  assert.equal(await refuse(all), 2000);
+  assert.equal(all.seen.states.at(-1), "none");
+});
+
+test("what ends while the lab is asked stays ended", async () => {
+  let say;
+  const all = started(() => new Promise((done) => { say = done; }));
+  await refuse(all);
+  all.stop();
+  say(false);
+  await new Promise((done) => setImmediate(done));
+  assert.deepEqual(all.seen.states, ["connecting"]);
 });
 
 test("the end of a journey is final", () => {

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { layOut, SIZE } from "../assets/journey/layout.js";
+import { badgeWidth, layOut, SIZE } from "../assets/journey/layout.js";
 import { width, wrap } from "../assets/journey/measure.js";
 import { rowNode } from "../assets/journey/picture.js";
-import { sheetsOf } from "../assets/journey/print.js";
+import { onPaper, sheetsOf } from "../assets/journey/print.js";
 import { arrange } from "../assets/journey/steps.js";
 import { BFF_LOGIN, JOURNEY } from "./fixture.mjs";
 import { step } from "./support.mjs";
@@ -98,6 +98,28 @@ test("on paper each row is on one sheet, in its order, and a sheet fits a page",
   assert.deepEqual(sheets.flatMap((sheet) => sheet.rows), made.rows);
   for (const { height, rows } of sheets) assert.ok(rows.length === 1 || height <= made.width * 0.52);
   assert.deepEqual(sheetsOf(layout([])), []);
+});
+
+test("on paper a piece has its own lifelines alone, so that their text is large", () => {
+  const all = arrange(JOURNEY);
+  assert.equal(all.participants.length, 8);
+  const made = onPaper(all);
+  assert.deepEqual(made.map(({ heads }) => heads.length), [6, 6]);
+  const rows = (layouts) => layouts.flatMap((one) => one.rows.map((row) => row.key));
+  assert.deepEqual(rows(made), rows([layout(JOURNEY)]));
+  for (const one of made) mustBeSound(one);
+});
+
+test("a number of any length is inside its badge, and the badge beside its label", () => {
+  const many = Array.from({ length: 600 }, (_, at) => step({ seq: at, span: `s${at}`, kind: "request", from: "browser", to: "app1-bff", name: "GET /session", start: at, status: 200 }));
+  const made = layout(many);
+  mustBeSound({ ...made, rows: made.rows.slice(0, 9) });
+  mustBeSound({ ...made, rows: made.rows.slice(195, 225) });
+  mustBeSound({ ...made, rows: made.rows.slice(-30) });
+  for (const row of made.rows.filter((one) => one.type === "arrow")) {
+    const text = String(row.message.number);
+    assert.ok(badgeWidth(row.message.number) >= width(text, 11.5, "sans") + 2 || text.length < 3, text);
+  }
 });
 
 test("the picture is bounded, and every row of it can be drawn", () => {

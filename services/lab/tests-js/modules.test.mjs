@@ -42,7 +42,7 @@ test("the page has every element that a module looks for, each id once, and noth
   const ids = [...page.matchAll(/ id="([\w-]+)"/g)].map(([, id]) => id);
   assert.equal(new Set(ids).size, ids.length);
   const menu = [...modules.get("take_away.js").matchAll(/^ {4}(?:"([\w-]+)"|(print)): /gm)].map(([, quoted, plain]) => quoted ?? plain);
-  assert.equal(menu.length, 6);
+  assert.equal(menu.length, 7);
   const wanted = [...modules.values()].flatMap((text) => [...text.matchAll(/\bat\("([\w-]+)"\)/g)].map(([, id]) => id));
   assert.deepEqual([...new Set([...wanted, ...menu])].filter((id) => !ids.includes(id)), []);
   assert.ok(!/style=|<style| on\w+=|<script(?![^>]* src=)/.test(page));

@@ -10,7 +10,7 @@ import { layOut } from "../assets/journey/layout.js";
 import { cookieAttributes, meaning } from "../assets/journey/meanings.js";
 import { mermaid } from "../assets/journey/mermaid.js";
 import { COLOURS } from "../assets/journey/picture.js";
-import { rule } from "../assets/journey/rules.js";
+import { rule, ruleOf } from "../assets/journey/rules.js";
 import { arrange } from "../assets/journey/steps.js";
 import { oneLine } from "../assets/journey/wording.js";
 import { JOURNEY } from "./fixture.mjs";
@@ -76,6 +76,57 @@ test("the panel has method, path, status, duration, store commands, rule and sec
   const called = detail("POST /token", "request");
   assert.deepEqual(called.rules.map((one) => one.words), ["The app redeems the code", "The token request"]);
   assert.equal(called.partner.kind, "answer");
+});
+
+test("the provider and the APIs do not count their commands: those below the request are counted, and the service's own alone", () => {
+  const facts = (name, kind) => Object.fromEntries(detail(name, kind).facts);
+  assert.equal(facts("POST /token", "answer")["Store commands"], "4");
+  assert.equal(facts("POST /token", "request")["Store commands"], "4");
+  assert.equal(facts("sso.inventory.v1.Inventory/List", "answer")["Store commands"], "0");
+  const command = (span, parent, service) => step({ span, parent, kind: "store", service, from: service, to: `${service}-store`, name: "store" });
+  const nested = arrange([
+    step({ span: "a", kind: "request", service: "api-1", from: "client", to: "api-1", name: "GET /report" }), command("b", "a", "api-1"),
+    step({ span: "c", parent: "a", kind: "request", service: "api-2", from: "client", to: "api-2", name: "GET /resource" }), command("d", "c", "api-2"), command("e", "c", "api-2"),
+    step({ span: "f", parent: "a", kind: "request", service: "spa", from: "client", to: "spa", name: "GET /x" }),
+  ]).messages;
+  const cost = (name) => Object.fromEntries(describe(nested.find((one) => one.kind === "answer" && one.step.name === name), nested).facts)["Store commands"];
+  assert.deepEqual(["GET /report", "GET /resource", "GET /x"].map(cost), ["1", "2", undefined]);
+});
+
+test("the token endpoint has a sentence for each grant type, and a code is named where there is one", () => {
+  const said = (value) => ruleOf(step({ name: "POST /token", request: value ? [{ place: "form", name: "grant_type", value }] : [] }));
+  const urn = "urn:ietf:params:oauth:grant-type:";
+  const grants = ["authorization_code", "refresh_token", "client_credentials", `${urn}token-exchange`, `${urn}jwt-bearer`, `${urn}device_code`];
+  assert.equal(new Set(grants.map(said)).size, grants.length);
+  for (const grant of grants) assert.ok(said(grant).startsWith(`${rule("POST /token")} Here `), grant);
+  assert.deepEqual(grants.filter((grant) => /Here a code becomes tokens/.test(said(grant))), ["authorization_code"]);
+  for (const odd of [undefined, "constructor", "password"]) assert.equal(said(odd), rule("POST /token"));
+});
+
+test("a check's sentence stands once in the panel, and its section with the rule", () => {
+  const made = detail("login.pre_session", "note");
+  assert.deepEqual(made.title, ["The app makes state, nonce and PKCE verifier and stores them"]);
+  assert.deepEqual(made.rules.map(({ words, spec }) => [words, spec]), [["", "RFC 9700 §2.1"]]);
+});
+
+test("every arrow and check of a journey has a sentence and a section, a page and the store too", () => {
+  const pages = arrange([
+    step({ span: "1", kind: "request", service: "app1-bff", from: "browser", to: "app1-bff", name: "GET /" }),
+    step({ span: "2", kind: "request", service: "app1-bff", from: "browser", to: "app1-bff", name: "GET /sessions", start: 20 }),
+    step({ span: "3", kind: "request", service: "app1-bff", from: "browser", to: "app1-bff", name: "GET /api1/report", step: "A call", start: 30 }),
+    step({ span: "4", parent: "3", service: "app1-bff", from: "app1-bff", to: "app1-bff", name: "session.load", start: 31 }),
+    step({ span: "5", parent: "4", kind: "store", service: "app1-bff", from: "app1-bff", to: "app1-store", name: "store", start: 32 }),
+  ]).messages;
+  for (const all of [messages, pages]) {
+    for (const message of all) {
+      const [last] = describe(message, all).rules.slice(-1);
+      assert.ok(last?.text && last.spec, `${message.step.name} ${message.kind}`);
+    }
+  }
+});
+
+test("what API-1 knows a caller by has a meaning", () => {
+  for (const name of ["X-API-Key", "x-identity"]) assert.ok(meaning({ place: "header", name }).text);
 });
 
 test("durations have the unit that reads best", () => {

@@ -64,7 +64,7 @@ test("an exchange is nested: the API's call ends after the calls that it makes",
   const place = (pattern) => lines.findIndex((line) => pattern.test(line));
   const order = [
     /browser → app1-bff: GET \/api1\/report/, /app1-bff → idp: POST \/token grant_type=refresh_token/, /app1-bff → api-1: GET \/report/,
-    /api-1 → idp: gRPC TokenExchange\/Exchange grant_type=token-exchange/, /idp → api-1: \{access_token\}/, /api-1 → api-2: gRPC Inventory\/List/,
+    /api-1 → idp: gRPC TokenExchange\/Exchange grant_type=token-exchange/, /idp → api-1: OK \{access_token\}/, /api-1 → api-2: gRPC Inventory\/List/,
     /api-2 → api-1: OK/, /api-1 → app1-bff: 200/, /app1-bff → browser: 200/,
   ].map(place);
   assert.ok(order.every((one, at) => one >= 0 && (at === 0 || one > order[at - 1])), `${order}\n${lines.join("\n")}`);

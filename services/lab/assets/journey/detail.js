@@ -3,8 +3,9 @@
 
 import { fingerprint, publicValue } from "./items.js";
 import { cookieAttributes, meaning } from "./meanings.js";
-import { label } from "./parties.js";
-import { rule } from "./rules.js";
+import { hasStore, label } from "./parties.js";
+import { ruleOf, sectionOf } from "./rules.js";
+import { ancestors, identity } from "./steps.js";
 import { describeToken } from "./tokens.js";
 import { commandWords, lines, requestLine } from "./wording.js";
 
@@ -91,8 +92,27 @@ function sections(message, found) {
 /** What is written as a heading or elsewhere, so that it is no attribute of its own. */
 const SAID = new Set(["sso.step", "sso.spec", "sso.from", "sso.to", "sso.outcome", "sso.service", "sso.store_commands"]);
 
-function facts(message) {
+/**
+ * How many store commands the service of `step` sent because of it: what the service has
+ * counted, or the commands below the step in the diagram; `null` for a service without a store.
+ */
+function storeCommands(step, messages) {
+  if (Number.isFinite(step.store_commands)) return step.store_commands;
+  if (step.kind !== "request" || !hasStore(step.service)) return null;
+  const known = stepsOf(messages);
+  const sent = messages.flatMap((message) => message.commands ?? []).map((command) => command.step);
+  return sent.filter((command) => command.service === step.service && ancestors(command, known).includes(step)).length;
+}
+
+/** The steps of `messages` by identity. */
+function stepsOf(messages) {
+  const all = messages.flatMap((message) => [message.step, message.call, ...(message.commands ?? []).map((command) => command.step)]);
+  return new Map(all.filter(Boolean).map((step) => [identity(step), step]));
+}
+
+function facts(message, messages) {
   const { step, call, kind } = message;
+  const commands = storeCommands(step, messages);
   const [method, path] = /^[A-Z]+ \//.test(step.name) ? step.name.split(" ", 2) : [null, null];
   const both = call && call !== step ? call : null;
   const plain = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value));
@@ -105,7 +125,7 @@ function facts(message) {
     ["Channel", CHANNELS[message.channel] ?? null],
     ["Took", duration(step.micros ?? step.end - step.start)],
     ["Took at the caller", both ? duration(both.micros ?? both.end - both.start) : null],
-    ["Store commands", Number.isFinite(step.store_commands) ? String(step.store_commands) : null],
+    ["Store commands", commands === null ? null : String(commands)],
     ...rest.slice(0, 20).map(([name, value]) => [name, plain(value).slice(0, 200)]),
     ["Span", `${both ? `${both.name}, ` : ""}${step.name || "unnamed"}`],
     ["Trace", step.trace || null],
@@ -119,9 +139,18 @@ function partner(message, messages) {
   return other ? { key: other.key, number: other.number, kind: want } : null;
 }
 
+/** What a title says already is not said again. */
 function rules(message) {
   const steps = message.call && message.call !== message.step ? [message.call, message.step] : [message.step];
-  return steps.map(({ name, step, spec }) => ({ words: step, text: rule(name), spec })).filter((one) => one.text || one.words || one.spec);
+  const [title] = lines(message);
+  const all = steps.map((step) => ({ words: step.step === title ? "" : step.step, text: ruleOf(step), spec: sectionOf(step) }));
+  return all.filter((one) => one.text || one.words || one.spec);
+}
+
+/** The lines of the label. A check's section stands at its rule. */
+function titleOf(message) {
+  const all = lines(message);
+  return message.kind === "note" ? all.filter((line, at) => at === 0 || line !== message.step.spec) : all;
 }
 
 /** All that the panel says about `message`, one of `messages`. */
@@ -130,8 +159,8 @@ export function describe(message, messages, found = index(messages)) {
   const way = from === to ? label(from) : `${label(from)} → ${label(to)}`;
   const tokens = message.items.filter((item) => item.place === "token" && item.claims);
   return {
-    key: message.key, number, way, title: lines(message), channel: message.channel, failed: message.failed,
-    rules: rules(message), facts: facts(message), partner: partner(message, messages),
+    key: message.key, number, way, title: titleOf(message), channel: message.channel, failed: message.failed,
+    rules: rules(message), facts: facts(message, messages), partner: partner(message, messages),
     note: message.kind === "user" ? "No span records the click itself: the browser's next request shows that it happened." : null,
     sections: sections(message, found),
     tokens: tokens.map((item) => ({

@@ -1,5 +1,6 @@
 // The diagram as a file: SVG with its colours in it, PNG made from that, the recording.
 
+import { dataOf } from "./file.js";
 import { withoutSecrets } from "./items.js";
 import { SIZE } from "./layout.js";
 import { COLOURS, heads, legend, lifelines, rowNode } from "./picture.js";
@@ -106,13 +107,13 @@ export function recording(steps) {
   return { version: 1, started: Number.isFinite(started) ? started : 0, steps: kept };
 }
 
-/** The steps of the recording `text`. An error says in a sentence what is wrong. */
+/** The steps of the recording `text`, JSON or a page that has it. An error says in a sentence what is wrong. */
 export function readRecording(text) {
   let read;
   try {
-    read = JSON.parse(text);
+    read = JSON.parse(dataOf(text));
   } catch {
-    throw new Error("This file is no recording: it is not JSON.");
+    throw new Error("This file is no recording: it is not JSON, and no page of a recording.");
   }
   if (read?.version !== 1 || !Array.isArray(read.steps)) throw new Error("This file is no recording of a journey, or of another version.");
   if (read.steps.length > MAX_STEPS) throw new Error(`This recording has more than ${MAX_STEPS} steps.`);

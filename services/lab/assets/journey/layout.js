@@ -9,7 +9,7 @@ import { groupTitle, lines } from "./wording.js";
 /** Sizes in px of the picture. */
 export const SIZE = Object.freeze({
   pitch: 226, main: 15, mainLine: 20, sub: 13, subLine: 18, note: 14, noteLine: 19, noteWidth: 208, title: 15,
-  badge: 11, head: 62, box: 150,
+  badge: 11, digit: 8, head: 62, box: 150,
 });
 
 /** The most characters of a label that are laid out. */
@@ -68,17 +68,24 @@ function block(texts, x, top, room) {
   return { lines: made, box: { x, y: top, w: widest, h: y - top } };
 }
 
+/** The width of the badge of `number`: a circle for two digits, and longer for more. */
+export function badgeWidth(number) {
+  return 2 * SIZE.badge + SIZE.digit * Math.max(0, String(number ?? "").length - 2);
+}
+
 /** An arrow with its label above it, and its number at its start. */
 function arrowRow(message, columns, top) {
   const x1 = columns.get(message.from);
   const x2 = columns.get(message.to);
   const left = Math.min(x1, x2);
   const text = block(lines(message), left + BESIDE, top + 6, roomBetween(message.from, message.to));
-  const y = text.box.y + text.box.h + 8;
+  const half = badgeWidth(message.number) / 2;
+  // A long number reaches below the label.
+  const y = text.box.y + text.box.h + (half > SIZE.badge ? SIZE.badge : 8);
   return {
     type: "arrow", key: message.key, message, top, height: y + 20 - top, x1, x2, y, label: text.lines,
     band: { x: left, y: top + 3, w: Math.abs(x2 - x1), h: y + 14 - top },
-    boxes: [text.box, { x: x1 - SIZE.badge, y: y - SIZE.badge, w: 2 * SIZE.badge, h: 2 * SIZE.badge }],
+    boxes: [text.box, { x: x1 - half, y: y - SIZE.badge, w: 2 * half, h: 2 * SIZE.badge }],
   };
 }
 

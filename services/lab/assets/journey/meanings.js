@@ -74,6 +74,8 @@ const HEADERS = {
   "sec-fetch-user": ["Whether the user caused this navigation. The browser sets it.", "Fetch Metadata §2.4"],
   "sec-fetch-mode": ["What kind of request it is. The browser sets it.", "Fetch Metadata §2.2"],
   "sec-fetch-dest": ["What the answer is for. The browser sets it.", "Fetch Metadata §2.1"],
+  "x-api-key": ["A key of API-1 that names a program, and no user. Only its hash is stored there.", "RFC 6819 §5.1.4.1.3"],
+  "x-identity": ["Who the user is, as the caller states it. API-1 believes it only from a peer whose certificate may state users.", "RFC 7239 §8.1"],
   traceparent: ["The trace to which the request belongs.", "W3C Trace Context §3.2"],
 };
 

@@ -4,9 +4,11 @@
 import { openBeside } from "./beside.js";
 import { describe, index } from "./detail.js";
 import { Drawing, writeLegend } from "./draw.js";
+import { readRecording } from "./export.js";
 import { follow, STATES } from "./feed.js";
 import { listen } from "./keys.js";
 import { layOut } from "./layout.js";
+import { isAtEnd, windowMoves } from "./newest.js";
 import { Panel } from "./panel.js";
 import { Parts } from "./parts.js";
 import { keepGood, wireCopies } from "./pass.js";
@@ -26,8 +28,14 @@ const SAYS = {
   [STATES.connecting]: "Connecting…",
   [STATES.live]: "Live",
   [STATES.none]: "No journey yet",
+  [STATES.gone]: "The lab was restarted",
   [STATES.ended]: "The journey has ended",
   [STATES.full]: "The journey has as many steps as fit",
+};
+
+/** What a reader does then. */
+const TELLS = {
+  [STATES.gone]: "The lab was restarted, and keeps journeys in its memory only: this one gets no more arrows. Take it away, or begin a new journey.",
 };
 
 class Page {
@@ -52,6 +60,7 @@ class Page {
 
   /** Follows this browser's journey, if it has one. Returns what ends that. */
   begin() {
+    if (this.root.dataset.recorded === "true") return this.opened();
     if (this.root.dataset.started !== "true") {
       this.state(STATES.none);
       return () => {};
@@ -60,8 +69,22 @@ class Page {
     return follow({ onStep: (step) => this.take(step), onState: (state) => this.state(state) });
   }
 
+  /** Shows the recording that is in this page, if it has one. */
+  opened() {
+    const kept = document.querySelector('script[type="application/json"]');
+    // The page is whole only after this.
+    if (kept) queueMicrotask(() => {
+      try {
+        this.replay(readRecording(kept.textContent), startOf(kept.textContent));
+      } catch (error) {
+        this.say(error.message);
+      }
+    });
+    return () => {};
+  }
+
   wire() {
-    this.scroller.addEventListener("scrollend", () => {
+    for (const place of [this.scroller, at("twin")]) place.addEventListener("scrollend", () => {
       this.isGliding = false;
     });
     at("as-diagram").addEventListener("click", () => this.showAs(false));
@@ -79,7 +102,7 @@ class Page {
       say: (text) => this.say(text),
     });
     wireCopies(this.root, (text) => this.say(text));
-    printIn(at("sheets"), () => layOut(this.shown));
+    printIn(at("sheets"), () => this.shown);
     listen({
       larger: () => this.larger(),
       next: () => this.move(1),
@@ -105,20 +128,28 @@ class Page {
       clearTimeout(this.settling);
       this.settling = null;
     }
-    const isAtEnd = this.isGliding || this.scroller.scrollTop + this.scroller.clientHeight >= this.scroller.scrollHeight - 80;
+    const follows = this.isGliding || isAtEnd(this.asList ? at("twin") : this.scroller);
+    const wasEmpty = at("stage").hidden;
     this.arranged = arrange([...this.steps.values()], { settled });
     this.draw();
     const isEmpty = this.arranged.messages.length === 0;
     at("empty").hidden = !isEmpty;
     at("stage").hidden = isEmpty;
     at("count").textContent = isEmpty ? "" : `${this.arranged.arrows} arrows${this.steps.size >= MAX_STEPS ? `; only the first ${MAX_STEPS} steps are shown` : ""}`;
-    if (isAtEnd && this.chosen === null) this.toEnd();
+    if (follows && !isEmpty && this.chosen === null) this.toEnd(wasEmpty);
   }
 
   /** Shows the newest part. On its way there the diagram is not at its end yet. */
-  toEnd() {
+  toEnd(isFirst) {
+    const hasFocus = document.hasFocus();
+    // A window that is not in use may be drawn too rarely for a movement.
+    const behavior = calm.matches || !hasFocus ? "auto" : "smooth";
+    const place = this.asList ? at("twin") : this.scroller;
     this.isGliding = true;
-    this.scroller.scrollTo({ top: this.scroller.scrollHeight, behavior: calm.matches ? "auto" : "smooth" });
+    place.scrollTo({ top: place.scrollHeight, behavior });
+    if (windowMoves({ isPart: this.root.dataset.part === "true", isFirst, hasFocus })) {
+      at("stage").scrollIntoView({ block: narrow.matches ? "end" : "start", behavior });
+    }
   }
 
   /** Draws the chosen part of what is known. */
@@ -133,6 +164,7 @@ class Page {
   state(state) {
     this.root.dataset.state = state;
     at("state").textContent = SAYS[state];
+    if (TELLS[state]) this.say(TELLS[state]);
   }
 
   say(text) {
@@ -149,7 +181,9 @@ class Page {
     this.close();
     this.root.dataset.state = "recording";
     at("state").textContent = `Recording: ${name}`;
+    at("stage").hidden = true;
     this.render(true);
+    this.isGliding = false;
     this.scroller.scrollTo({ top: 0 });
   }
 
@@ -173,6 +207,8 @@ class Page {
     this.drawing.select(key);
     this.root.classList.add("has-detail");
     this.panel.show(describe(message, messages, index(messages)), { focus });
+    // The stage is as high as the window, so that arrow and panel are in it together.
+    if (!narrow.matches) at("stage").scrollIntoView({ block: "nearest" });
     if (!this.asList) this.drawing.reveal(key);
   }
 
@@ -214,6 +250,13 @@ class Page {
     if (on) document.documentElement.requestFullscreen?.().catch(() => {});
     else if (document.fullscreenElement) document.exitFullscreen?.().catch(() => {});
   }
+}
+
+/** When the recording `text` begins, as its name. */
+function startOf(text) {
+  const { started } = JSON.parse(text);
+  const isTime = Number.isFinite(started) && Math.abs(started) < 8.64e18;
+  return isTime ? `${new Date(started / 1000).toISOString().slice(0, 16).replace("T", " ")} UTC` : "of an unknown time";
 }
 
 new Page();

@@ -102,11 +102,13 @@ export class Panel {
   }
 }
 
+/** A rule: its title, the sentence, and in its own line at the end the section. */
 function ruleOf({ words, text, spec }) {
   return element(
     "div", "rule",
-    element("p", "rule-head", words ? element("strong", "", words) : null, spec ? element("span", "section", spec) : null),
+    words ? element("p", "", element("strong", "", words)) : null,
     text ? element("p", "", text) : null,
+    spec ? element("p", "section", spec) : null,
   );
 }
 
@@ -139,11 +141,16 @@ function claims({ former, rows }) {
   return element("div", "token", summary, table);
 }
 
+/** `text` in parts between which a line may break: after the separators of addresses. */
+function breakable(text) {
+  return text.split(/(?<=[/.,_-](?![/.,_-]))/).flatMap((part, at) => (at === 0 ? [part] : [element("wbr", ""), part]));
+}
+
 /** The values of a claim, and below them what it is for. */
 function claimRows(row, values) {
   const name = element("th", "", code(row.name), row.changed ? element("span", "changed", "changed") : null);
   name.scope = "row";
-  const cells = values.map((text) => element("td", "", text === null ? element("span", "muted", "absent") : code(text)));
+  const cells = values.map((text) => element("td", "", text === null ? element("span", "muted", "absent") : element("code", "", ...breakable(text))));
   const first = element("tr", row.changed ? "is-changed" : "", name, ...cells);
   if (!row.meaning) return [first];
   name.rowSpan = 2;

@@ -68,6 +68,16 @@ export function isStore(party) {
   return String(party).endsWith("-store") || party === "store";
 }
 
+/** Whether the service `party` has a store of its own. */
+export function hasStore(party) {
+  return Object.hasOwn(KNOWN, storeOf(party));
+}
+
+/** The store of the service `party`. */
+function storeOf(party) {
+  return `${String(party).replace(/-bff$/, "")}-store`;
+}
+
 /** Whether `party` is on the user's side of the front channel. */
 export function isFront(party) {
   return party === "user" || party === "browser";

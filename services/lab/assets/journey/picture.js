@@ -3,7 +3,7 @@
 // part is here, once, as SVG presentation attributes; `@name` is a colour of colours.css.
 
 import { colour, label } from "./parties.js";
-import { SIZE } from "./layout.js";
+import { badgeWidth, SIZE } from "./layout.js";
 import { reason } from "./wording.js";
 
 const MONO = "ui-monospace, 'Cascadia Code', 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace";
@@ -91,10 +91,11 @@ function labelOf(row) {
 }
 
 /** Where the number stands: round, and square for what failed. */
-function badge({ failed }, x, y, ink) {
+function badge({ failed, number }, x, y, ink) {
   const r = SIZE.badge;
-  if (!failed) return node("circle", { cx: x, cy: y, r, fill: ink });
-  return node("rect", { x: px(x - r), y: px(y - r), width: 2 * r, height: 2 * r, fill: "@bad" });
+  const width = badgeWidth(number);
+  const box = { x: px(x - width / 2), y: px(y - r), width, height: 2 * r };
+  return node("rect", failed ? { ...box, fill: "@bad" } : { ...box, rx: r, fill: ink });
 }
 
 function cover({ x, y, w, h }) {
@@ -109,10 +110,10 @@ function arrow(row) {
   return [
     cover(row.boxes[0]),
     ...(message.channel === "front" ? [node("rect", { x: px(band.x), y: px(band.y), width: px(band.w), height: px(band.h), fill: ink, "fill-opacity": 0.07 })] : []),
-    line(message, x1 + way * SIZE.badge, end - way * (message.channel === "front" ? 10 : 2), y, ink),
+    line(message, x1 + (way * badgeWidth(message.number)) / 2, end - way * (message.channel === "front" ? 10 : 2), y, ink),
     tip(message.channel, px(end), px(y), way, ink),
     badge(message, px(x1), px(y), ink),
-    node("text", { x: px(x1), y: px(y + 4), ...LOOKS.number, ...(message.number > 999 ? { "font-size": 9 } : {}) }, { text: `${message.number ?? ""} ` }),
+    node("text", { x: px(x1), y: px(y + 4), ...LOOKS.number }, { text: `${message.number ?? ""} ` }),
     ...labelOf(row),
   ];
 }

@@ -1,11 +1,14 @@
 // The diagram on paper: in sheets that no page breaks, each with the names at its top.
 
-import { SIZE } from "./layout.js";
+import { layOut, SIZE } from "./layout.js";
 import { heads, lifelines, rowNode } from "./picture.js";
+import { pieces } from "./steps.js";
 import { element, svg } from "./svg.js";
 
 /** The height of a sheet, as a part of its width: one fits a page across, two a page along. */
 const SHAPE = 0.52;
+/** The most lifelines of a sheet, where one group has no more: then its text is as large as a book's. */
+const COLUMNS = 6;
 
 /** The rows of each sheet. A row that is higher than a sheet has one of its own. */
 export function sheetsOf(layout) {
@@ -37,11 +40,16 @@ function sheetPicture(layout, { top, height, rows }) {
   return made;
 }
 
-/** Fills `place` with the sheets of `layout()` while the page is printed. */
-export function printIn(place, layout) {
+/** The layouts of `arranged` on paper: lifelines that a piece does not need take no room. */
+export function onPaper(arranged) {
+  return pieces(arranged, COLUMNS).map(layOut);
+}
+
+/** Fills `place` with the sheets of `shown()`, which is arranged, while the page is printed. */
+export function printIn(place, shown) {
   addEventListener("beforeprint", () => {
-    const now = layout();
-    place.replaceChildren(...sheetsOf(now).map((sheet) => sheetPicture(now, sheet)));
+    const sheets = onPaper(shown()).flatMap((layout) => sheetsOf(layout).map((sheet) => sheetPicture(layout, sheet)));
+    place.replaceChildren(...sheets);
   });
   addEventListener("afterprint", () => place.replaceChildren());
 }

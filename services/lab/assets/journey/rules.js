@@ -59,7 +59,9 @@ const REQUESTS = {
   "GET /callback": "The address carries a code and a state. Neither of them is of use without the cookie of this browser.",
   "POST /logout": "Signing out changes something, so it is a form with a CSRF token and no link.",
   "POST /backchannel-logout": "The provider calls the app directly. The app ends every session that the token names.",
+  "GET /": "The page itself needs no token. The app reads the cookie to know which page it shows: that of a visitor, or that of a user.",
   "GET /session": "The page learns who is signed in, and no token.",
+  "GET /sessions": "The user sees on which browsers the app has a session, and can end each. The page gets descriptions, and no session id.",
   "GET /authorize": "Everything here is visible in the address. So it holds no secret: state, nonce and the challenge are useless to others.",
   "POST /authorize": "The same request as by GET, for parameters that are too long for an address.",
   "POST /sign-in": SIGN_IN,
@@ -72,7 +74,7 @@ const REQUESTS = {
   "GET /device": "The user opens this page on another device.",
   "POST /device": "The user types the code that the device shows.",
   "POST /device/answer": "The user allows or denies exactly this device.",
-  "POST /token": "The back channel: only the client and the provider see this request. Here a code becomes tokens.",
+  "POST /token": "The back channel: only the client and the provider see this request.",
   "POST /revoke": "The answer is the same whether the token existed or not.",
   "POST /introspect": "Only a client that may ask gets an answer.",
   "GET /userinfo": "Claims about the user, current at this moment, for whoever holds an access token with the scope openid.",
@@ -98,9 +100,52 @@ const REQUESTS = {
   "sso.inventory.v1.Inventory/WhoAmI": CALL_WITH_TOKEN,
 };
 
+/** What each grant type of the token endpoint does: the request line is the same for all. */
+const GRANTS = {
+  authorization_code: "Here a code becomes tokens. It is redeemed once, by the client to which it was issued.",
+  refresh_token: "Here a refresh token gets a new access token, without the user. A new refresh token takes its place.",
+  client_credentials: "Here the client asks for a token of its own. No user is involved.",
+  "urn:ietf:params:oauth:grant-type:token-exchange": "Here a token for one audience becomes a token for another.",
+  "urn:ietf:params:oauth:grant-type:jwt-bearer": "Here a statement that the client has signed becomes an access token.",
+  "urn:ietf:params:oauth:grant-type:device_code": "Here the device asks whether the user has answered. After a yes, its code becomes tokens, once.",
+};
+
+/** The sections of steps for which the registry has none: what says the same of any service. */
+const SECTIONS = {
+  store: "RFC 6819 §5.1.4.1.3",
+  "session.load": "RFC 6265 §8.4",
+  "callback.session_save": "RFC 6265 §8.4",
+  "api.key_check": "RFC 6819 §5.1.4.1.3",
+  "api.identity_check": "RFC 7239 §8.1",
+  "page.keep": "RFC 6819 §5.1.6",
+  "page.forget": "RFC 6819 §5.1.6",
+  "GET /": "RFC 9110 §9.3.1",
+  "GET /session": "RFC 9110 §9.3.1",
+  "GET /sessions": "RFC 9110 §9.3.1",
+  "GET /api1/data": "RFC 6265 §5.4",
+  "POST /api1/data": "RFC 6265 §5.4",
+  "GET /api1/report": "RFC 6265 §5.4",
+  "GET /api1/whoami": "RFC 6265 §5.4",
+  "GET /api2/data": "RFC 6265 §5.4",
+  "POST /api2/data": "RFC 6265 §5.4",
+  "GET /api2/whoami": "RFC 6265 §5.4",
+};
+
 const find = (table, name) => (Object.hasOwn(table, name) ? table[name] : null);
 
 /** The rule of the span `name`, or `null`. */
 export function rule(name) {
   return find(SPANS, name) ?? find(REQUESTS, name);
+}
+
+/** The rule of `step`: that of its name, and at the token endpoint that of its grant type. */
+export function ruleOf(step) {
+  const said = rule(step.name);
+  const grant = step.name === "POST /token" ? step.request.find((item) => item.name === "grant_type")?.value : undefined;
+  return [said, find(GRANTS, grant)].filter(Boolean).join(" ") || null;
+}
+
+/** The section of `step`: the registry's, or one that says the same for any HTTP server. */
+export function sectionOf(step) {
+  return step.spec || find(SECTIONS, step.name) || "";
 }

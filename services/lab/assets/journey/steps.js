@@ -24,7 +24,7 @@ const ACTIONS = {
 };
 
 /** Both halves of a step's identity: a span's id is unique within its trace. */
-function identity(step) {
+export function identity(step) {
   return step.span ? `${step.trace ?? ""}/${step.span}` : `seq/${step.seq}`;
 }
 
@@ -48,6 +48,13 @@ function whole(raw) {
     request: items(raw.request), response: items(raw.response),
     attributes: raw.attributes !== null && typeof raw.attributes === "object" ? raw.attributes : {},
   };
+}
+
+/** What caused `step`, as far as `known` has it, which finds a step by its identity: the next one first. */
+export function ancestors(step, known) {
+  const found = [];
+  for (let at = known.get(parentOf(step)); at && found.length < DEEPEST && !found.includes(at); at = known.get(parentOf(at))) found.push(at);
+  return found;
 }
 
 const byStart = (a, b) => a.start - b.start || b.end - a.end || a.seq - b.seq;
@@ -294,9 +301,25 @@ export function partsOf(arranged) {
 
 /** Only the part `id` of `arranged`, with its numbers and without the columns of the others. */
 export function part(arranged, id) {
+  return only(arranged, arranged.groups.filter((one) => (one.trace || one.key) === id));
+}
+
+/** `arranged` in pieces of groups that follow each other, each with its own columns: at most `most`, unless one group has more. */
+export function pieces(arranged, most) {
+  const found = [];
+  for (const group of arranged.groups) {
+    const joined = [...(found.at(-1) ?? []), group];
+    if (found.length > 0 && only(arranged, joined).participants.length <= most) found[found.length - 1] = joined;
+    else found.push([group]);
+  }
+  return found.map((groups) => only(arranged, groups));
+}
+
+/** The groups `wanted` of `arranged` alone. */
+function only(arranged, wanted) {
   const messages = [];
   const groups = [];
-  for (const group of arranged.groups.filter((one) => (one.trace || one.key) === id)) {
+  for (const group of wanted) {
     const from = messages.length;
     messages.push(...arranged.messages.slice(group.from, group.to));
     groups.push({ ...group, from, to: messages.length });

@@ -1,6 +1,7 @@
 // The menu for taking the journey along: files of the diagram, and recordings to open.
 
 import { coloursOf, MAX_RECORDING, pngOf, readRecording, recording, save, svgFile } from "./export.js";
+import { pageOf } from "./file.js";
 import { layOut } from "./layout.js";
 import { mermaid } from "./mermaid.js";
 
@@ -43,6 +44,7 @@ export function takeAway({ steps, settled, open, say }) {
       say("The Mermaid text is in the clipboard.");
     },
     "save-recording": () => save(name("json"), new Blob([JSON.stringify(recording(steps()), null, 1)], { type: "application/json" })),
+    "save-page": async () => save(name("html"), new Blob([await pageOf(recording(steps()))], { type: "text/html" })),
     print: () => print(),
   };
   for (const menu of at("journey").querySelectorAll("details.menu")) wireMenu(menu);
@@ -55,7 +57,8 @@ export function takeAway({ steps, settled, open, say }) {
     }
   };
   for (const [id, way] of Object.entries(ways)) {
-    at(id).addEventListener("click", () => {
+    // The page of a recording has no lab that gives it another page.
+    at(id)?.addEventListener("click", () => {
       closeMenu();
       run(way);
     });

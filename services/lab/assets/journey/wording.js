@@ -25,6 +25,12 @@ const STATUS = {
   500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
 };
 
+/** The statuses of gRPC, by their numbers. */
+const GRPC_STATUS = [
+  "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED",
+  "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
+];
+
 /** The commands that read or change a record. */
 const VERBS = { get: "Load", put: "Save", put_new: "Create", compare_and_swap: "Update", take: "Load", remove: "Delete" };
 /** The commands that keep count, order and time: a label has them only if there are no others. */
@@ -163,15 +169,22 @@ function explained(step) {
   return step.attributes["sso.explained"] === "redirect" ? ["Explain mode waits"] : [];
 }
 
+/** The status of an answer by gRPC, which has no number that readers know; empty for others. */
+function grpcStatus(step) {
+  const code = step.attributes["rpc.grpc.status_code"];
+  if (code === undefined || code === null || code === "") return "";
+  return GRPC_STATUS[Number(code)] ?? `gRPC status ${String(code).slice(0, 20)}`;
+}
+
 function answerLabel({ step, items }) {
   const status = Number.isInteger(step.status) ? step.status : null;
   const cookies = cookiesSet(items);
   if (step.attributes["sso.explained"] === "before") return ["200 Explain mode waits", ...cookies];
   if (status !== null && status >= 300 && status < 400) return [`${status} ${location(step, items)}`.trim(), ...explained(step), ...cookies];
   const body = members(items);
-  const isDone = String(step.attributes["rpc.grpc.status_code"]) === "0" || step.outcome === "ok";
-  const word = own(STATUS, status) ?? (isDone ? "OK" : "Answer");
-  const line = status === null ? body || word : `${status} ${body || own(STATUS, status) || ""}`.trim();
+  const grpc = grpcStatus(step);
+  const word = grpc || (step.outcome === "ok" ? "OK" : "Answer");
+  const line = status === null ? (grpc ? `${grpc} ${body}`.trim() : body || word) : `${status} ${body || own(STATUS, status) || ""}`.trim();
   return [line, ...errorOf(step, items), ...cookies];
 }
 

@@ -83,6 +83,7 @@ pub(crate) fn pages(cfg: &mut ServiceConfig, live: Data<LiveDiagram>) {
     cfg.app_data(live)
         .service(diagram)
         .configure(settings::routes)
+        .service(web::resource("/journey/viewer").route(web::get().to(page::viewer)))
         .service(web::resource("/journey/ticket").route(web::get().to(join::ticket)))
         .service(web::resource("/journey/end").route(web::post().to(join::end)));
 }

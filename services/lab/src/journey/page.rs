@@ -34,6 +34,8 @@ pub(crate) fn file(name: &str) -> Option<EmbeddedFile> {
 pub(crate) struct DiagramPage {
     /// Whether it is a part of another page.
     embedded: bool,
+    /// Whether it shows a recording in place of a journey, and needs no lab.
+    recorded: bool,
     /// Whether this browser is in a journey.
     started: bool,
     /// Whether its redirects are explained.
@@ -63,6 +65,21 @@ impl DiagramPage {
     fn file(name: &str) -> String {
         ui::asset_url(file, name)
     }
+
+    const fn recorded() -> Self {
+        Self {
+            embedded: false,
+            recorded: true,
+            started: false,
+            explained: false,
+            then: None,
+            demo_users: false,
+            app1_url: None,
+            app2_url: None,
+            jaeger_url: None,
+            port_flag: String::new(),
+        }
+    }
 }
 
 pub(super) async fn show(req: HttpRequest, live: Data<LiveDiagram>) -> HttpResponse {
@@ -85,6 +102,19 @@ pub(super) async fn show(req: HttpRequest, live: Data<LiveDiagram>) -> HttpRespo
     answer
 }
 
+/// `GET /journey/viewer`: the page of a recording. The live page puts a recording, styles and
+/// scripts into its text, so that the file needs no lab: nothing in it is of one browser.
+pub(super) async fn viewer() -> HttpResponse {
+    let (title, csp) = ("Recording", Csp::strict());
+    ui::page(
+        Site::Lab,
+        title,
+        StatusCode::OK,
+        &DiagramPage::recorded(),
+        &csp,
+    )
+}
+
 impl LiveDiagram {
     /// The diagram as a part of another page, which loads `page.js` itself.
     pub(crate) fn embedded(&self, req: &HttpRequest) -> DiagramPage {
@@ -103,6 +133,7 @@ impl LiveDiagram {
         let journey = self.journey(req);
         DiagramPage {
             embedded,
+            recorded: false,
             started: journey.is_some(),
             explained: journey.is_some_and(|journey| journey.settings().explain),
             then: embedded.then(|| req.path().to_owned()),
@@ -134,6 +165,24 @@ mod tests {
         for (name, text) in COOKIES {
             assert!(script.contains(&format!("/, \"{text}\"],\n")), "{name}");
         }
+    }
+
+    /// It becomes a file that anybody may get.
+    #[test]
+    fn the_page_of_a_recording_has_no_form_no_link_and_nothing_of_a_browser() {
+        let html = DiagramPage::recorded().render().unwrap();
+        assert!(
+            !html.contains(" action=") && !html.contains("<a "),
+            "{html}"
+        );
+        assert!(!html.contains("data-pass") && !html.contains("save-page"));
+        assert!(html.contains("id=\"stage\"") && html.contains("id=\"open-recording\""));
+        assert!(html.contains("data-recorded=\"true\""));
+        let script = format!(
+            "<script type=\"module\" src=\"{}\">",
+            DiagramPage::file("page.js")
+        );
+        assert!(html.ends_with(&format!("{script}</script>")), "{html}");
     }
 
     /// The services decide what is shown; the page's list is for files that it opens.
