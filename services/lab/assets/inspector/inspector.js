@@ -1,14 +1,9 @@
 // Counts down what ends. "Look again" asks the services anew.
 
+import { words } from "./lives.js";
+
 const began = performance.now();
 const all = [...document.querySelectorAll("[data-left]")];
-
-function words(seconds) {
-  const hours = Math.floor(seconds / 3600);
-  const minutes = Math.floor(seconds / 60) % 60;
-  if (hours > 0) return `${hours} h ${minutes} min`;
-  return minutes > 0 ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;
-}
 
 function show() {
   const gone = performance.now() - began;

@@ -34,11 +34,13 @@ impl Row {
     /// How long it goes on, in words.
     pub(super) fn left(&self) -> String {
         let seconds = self.remaining_ms.unwrap_or_default().div_ceil(1000);
-        let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-        match (hours, minutes) {
-            (0, 0) => format!("{seconds} s"),
-            (0, _) => format!("{minutes} min {} s", seconds % 60),
-            _ => format!("{hours} h {minutes} min"),
+        let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+        let rest = seconds % 60;
+        match (days, hours, minutes) {
+            (0, 0, 0) => format!("{rest} s"),
+            (0, 0, _) => format!("{minutes} min {rest} s"),
+            (0, ..) => format!("{hours} h {minutes} min {rest} s"),
+            _ => format!("{days} d {hours} h {minutes} min"),
         }
     }
 }
@@ -302,9 +304,16 @@ mod tests {
         let idle = row(&sheets, "Who and how long", "ends without use");
         assert_eq!(idle.left(), "1 min 1 s");
         let latest = row(&sheets, "Who and how long", "ends at the latest");
-        assert_eq!(latest.left(), "2 h 1 min");
+        assert_eq!(latest.left(), "2 h 1 min 0 s");
         let others = &sheets[0].tables.last().unwrap().rows;
         assert_eq!(others.len(), 1, "the parts that are there: {others:?}");
+    }
+
+    #[test]
+    fn a_long_life_is_in_days() {
+        let left = |millis: u64| lasts("ends", &json!(millis)).left();
+        assert_eq!(left((7 * 86_400 - 60) * 1000), "6 d 23 h 59 min");
+        assert_eq!(left(86_399_000), "23 h 59 min 59 s");
     }
 
     #[test]
