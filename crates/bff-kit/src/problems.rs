@@ -39,7 +39,7 @@ pub(crate) fn provider_failed(error: &ProviderError) -> Problem {
                 ),
             )
         }
-        ProviderError::Invalid(_) => Problem::new(
+        ProviderError::Invalid(_) | ProviderError::OutOfTime(_) => Problem::new(
             StatusCode::BAD_GATEWAY,
             "Invalid response from the identity provider",
         )

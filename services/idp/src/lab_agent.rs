@@ -85,7 +85,7 @@ impl Agent for LabAgent {
             let signing = idp.keys.listed();
             let signing: Vec<_> = signing
                 .iter()
-                .map(|(key, state)| shown.key(key, *state))
+                .map(|(key, state)| key_shown(key, *state, idp.keys.now()))
                 .collect();
             let login = shown.login(&idp).await;
             let login = login.unwrap_or_else(|error| json!({ "error": error.to_string() }));
@@ -93,6 +93,28 @@ impl Agent for LabAgent {
         };
         inspecting.boxed()
     }
+}
+
+/// A signing key, by the clock of the keys. Everybody can read all of it at `/jwks`.
+fn key_shown(key: &KeyRecord, state: KeyState, now: Timestamp) -> Value {
+    let state = match state {
+        KeyState::Next => "next",
+        KeyState::Signing => "signing",
+        KeyState::Retired => "retired",
+        KeyState::Withdrawn => "withdrawn",
+    };
+    json!({
+        "kid": key.kid,
+        "alg": key.algorithm.as_str(),
+        "state": state,
+        "created_at": key.created_at.map(Timestamp::secs),
+        "published_ms": key.published_until.map(|until| left(now, until)),
+    })
+}
+
+/// The milliseconds from `now` to `end`.
+fn left(now: Timestamp, end: Timestamp) -> u64 {
+    u64::try_from(now.until(end).as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How values are shown to one journey.
@@ -109,25 +131,7 @@ impl Shown {
 
     /// How long something goes on, in milliseconds; zero once it has ended.
     fn left(&self, end: Timestamp) -> u64 {
-        let left = self.now.until(end).as_millis();
-        u64::try_from(left).unwrap_or(u64::MAX)
-    }
-
-    /// A signing key. Everybody can read all of it at `/jwks`.
-    fn key(&self, key: &KeyRecord, state: KeyState) -> Value {
-        let state = match state {
-            KeyState::Next => "next",
-            KeyState::Signing => "signing",
-            KeyState::Retired => "retired",
-            KeyState::Withdrawn => "withdrawn",
-        };
-        json!({
-            "kid": key.kid,
-            "alg": key.algorithm.as_str(),
-            "state": state,
-            "created_at": key.created_at.map(Timestamp::secs),
-            "published_ms": key.published_until.map(|until| self.left(until)),
-        })
+        left(self.now, end)
     }
 
     async fn login(&self, idp: &Idp) -> Result<Value, RecordError> {

@@ -209,6 +209,8 @@ pub async fn build(
     store: SharedStore,
     deps: Deps,
 ) -> Result<Running, Problems> {
+    // Which key signs is a matter of the record that all replicas share: no failure shifts it.
+    let key_clock = Arc::clone(&deps.clock);
     let deps = deps.of_service(SERVICE);
     let readiness = Readiness::waiting_for(deps.shutdown.clone(), &["store"]);
     let metrics = Metrics::new(SERVICE)?;
@@ -228,7 +230,7 @@ pub async fn build(
     let addresses = config.addresses.clone();
     let operator_key = config.operator_key.clone();
     let store = store::measured(&store, &metrics);
-    let idp = start::provider(config, store.clone(), &deps, &metrics).await?;
+    let idp = start::provider(config, store.clone(), (&deps, key_clock), &metrics).await?;
     idp.foreign_keys.keep_fresh(&deps.shutdown);
     if let Some(control) = &idp.control {
         control.act_by(Arc::new(LabAgent::new(&idp)));

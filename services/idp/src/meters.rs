@@ -9,7 +9,6 @@ use std::{
 };
 
 use kit::{
-    clock::Clock,
     metrics::{Counter, Metrics},
     telemetry::names::{Metric, metric},
 };
@@ -131,9 +130,9 @@ impl Meters {
 }
 
 /// Shows the age of each key that signs, if known.
-pub fn show_ages(metrics: &Metrics, keys: Keys, clock: Arc<dyn Clock>) {
+pub fn show_ages(metrics: &Metrics, keys: Keys) {
     metrics.gauge(&metric::KEY_AGE, move || {
-        let now = clock.now();
+        let now = keys.now();
         let created = keys.created();
         created
             .into_iter()

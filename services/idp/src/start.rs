@@ -4,6 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use kit::{
     Deps,
+    clock::Clock,
     config::Problems,
     metrics::Metrics,
     seal::{KEY_LEN, Keyring},
@@ -37,17 +38,17 @@ use crate::{
 /// The kind of a store in this process.
 const MEMORY: &str = "memory";
 
-/// The provider of `config`.
+/// The provider of `config`. Its keys change by `key_clock`.
 pub(crate) async fn provider(
     config: Config,
     store: SharedStore,
-    deps: &Deps,
+    (deps, key_clock): (&Deps, Arc<dyn Clock>),
     metrics: &Metrics,
 ) -> Result<Arc<Idp>, Problems> {
-    let loaded = keys_of(&config, deps).await?;
+    let loaded = keys_of(&config, deps, key_clock).await?;
     let meters = Meters::new(metrics);
     let keys = loaded.signing;
-    meters::show_ages(metrics, keys.clone(), Arc::clone(&deps.clock));
+    meters::show_ages(metrics, keys.clone());
     let login_budget = (config.login_budget.in_all, config.login_budget.per_address);
     let budgets = Budgets::new(&store, &deps.clock, login_budget);
     let (addresses, proofs) = (&config.addresses, config.quotas.proofs);
@@ -120,12 +121,16 @@ fn passwords(settings: &Settings, demo_credentials: bool) -> Passwords {
 }
 
 /// The keys in the state directory. Reading and generating them blocks.
-async fn keys_of(config: &Config, deps: &Deps) -> Result<KeyMaterial, Problems> {
+async fn keys_of(
+    config: &Config,
+    deps: &Deps,
+    key_clock: Arc<dyn Clock>,
+) -> Result<KeyMaterial, Problems> {
     let state_dir = config.state_dir.clone();
     let settings = config.keys;
     let longest = config.settings.lifetimes.longest_record();
     let deps = deps.clone();
-    let load = move || load_keys(&state_dir, settings, longest, &deps);
+    let load = move || load_keys(&state_dir, settings, longest, (&deps, key_clock));
     tokio::task::spawn_blocking(load)
         .await
         .map_err(|error| Problems::one("keys", error))?
@@ -155,7 +160,7 @@ fn load_keys(
     state_dir: &StateDir,
     settings: KeySettings,
     longest: Duration,
-    deps: &Deps,
+    (deps, key_clock): (&Deps, Arc<dyn Clock>),
 ) -> io::Result<KeyMaterial> {
     let (clock, random) = (&deps.clock, &deps.random);
     let records = records::load_keys(state_dir, longest, clock.now(), &**random)?;
@@ -166,7 +171,7 @@ fn load_keys(
             state_dir,
             settings,
             Keyring::new(&sealing, "idp signing keys"),
-            Arc::clone(clock),
+            key_clock,
             Arc::clone(random),
         )?,
         refresh: state_dir.sealing_key(records::OLDER, &**random)?,

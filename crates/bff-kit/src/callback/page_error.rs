@@ -165,8 +165,8 @@ impl PageError {
             Self::Refused(code) => refused(code),
             Self::Code(error) if error.is_refused_as(ErrorCode::InvalidGrant) => PageText::new(
                 BAD,
-                "The code has expired",
-                "The identity provider's code has expired or has been used already. It is valid for at most a minute.",
+                "The code was refused",
+                "The identity provider refused the code: it has expired (it is valid for at most a minute), has been used already, or belongs to another login, whose code_verifier this app does not have.",
             ),
             Self::Code(error) | Self::IdToken(error) | Self::Provider(error) => provider(&error),
             Self::FitsNoCookie(_) => PageText::new(
@@ -252,6 +252,13 @@ fn provider(error: &ProviderError) -> PageText {
             StatusCode::BAD_GATEWAY,
             "Invalid response from the identity provider",
             "The identity provider's response failed this app's checks.",
+        ),
+        ProviderError::OutOfTime(why) => PageText::new(
+            StatusCode::BAD_GATEWAY,
+            "The ID token is not valid now",
+            format!(
+                "By this app's clock, the identity provider's ID token is not valid at this time: {why}. The two clocks may differ."
+            ),
         ),
     }
 }

@@ -35,6 +35,9 @@ pub(crate) enum ProviderError {
     /// The response breaks the protocol, or is not for this app.
     #[error("the provider's answer is no good: {0}")]
     Invalid(String),
+    /// The ID token is not valid at this time, by this app's clock.
+    #[error("the provider's ID token is out of time: {0}")]
+    OutOfTime(String),
 }
 
 impl ProviderError {
@@ -53,7 +56,7 @@ impl ProviderError {
             Self::Unavailable { .. } => "unavailable",
             Self::Throttled { .. } => "throttled",
             Self::Refused { code } => code,
-            Self::Invalid(_) => "unusable",
+            Self::Invalid(_) | Self::OutOfTime(_) => "unusable",
         }
     }
 
@@ -63,7 +66,7 @@ impl ProviderError {
             Self::Unavailable { .. } | Self::Throttled { .. } => "unavailable",
             _ if self.is_refused_as(ErrorCode::InvalidGrant) => ErrorCode::InvalidGrant.as_str(),
             Self::Refused { .. } => "refused",
-            Self::Invalid(_) => "unusable",
+            Self::Invalid(_) | Self::OutOfTime(_) => "unusable",
         }
     }
 

@@ -96,6 +96,9 @@ impl Provider {
         let checked = self.check_id_token(token, expected).await;
         checked.map_err(|error| match error {
             BadIdToken::Unsigned(Unsigned::NoKeys) => ProviderError::no_keys(),
+            error @ (BadIdToken::Expired | BadIdToken::IssueTime(_) | BadIdToken::NotYet(_)) => {
+                ProviderError::OutOfTime(error.to_string())
+            }
             error => ProviderError::Invalid(format!("id_token: {error}")),
         })
     }

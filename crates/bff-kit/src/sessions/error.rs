@@ -75,7 +75,11 @@ impl TokenError {
             | Self::Provider(ProviderError::Unavailable { .. } | ProviderError::Throttled { .. }) => {
                 true
             }
-            Self::Provider(ProviderError::Refused { .. } | ProviderError::Invalid(_))
+            Self::Provider(
+                ProviderError::Refused { .. }
+                | ProviderError::Invalid(_)
+                | ProviderError::OutOfTime(_),
+            )
             | Self::WrongAudience
             | Self::NoRefreshToken
             | Self::TookTooLong => false,

@@ -82,7 +82,10 @@ impl Keys {
         })))
     }
 
-    fn now(&self) -> Timestamp {
+    /// The time by which keys change. In a lab it goes on while the provider's clock is
+    /// shifted: else a provider whose clock is slow would have no key that signs yet, and a
+    /// key that it made while fast would sign only later.
+    pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
 

@@ -46,7 +46,7 @@ impl Keys for Service {
         };
         let rotating = rotate(Arc::clone(&self.idp), algorithms, at_once).await;
         let rotated = rotating.map_err(|error| status(&error))?;
-        let now = self.idp.now();
+        let now = self.idp.keys.now();
         let keys = rotated.iter();
         let keys = keys.map(|one| listed(&one.key, one.key.state(now)));
         Ok(Response::new(RotateKeysResponse {
