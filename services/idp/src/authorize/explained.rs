@@ -56,7 +56,7 @@ pub(super) fn arrived(
             code: idp.settings.lifetimes.code,
             lives,
             stands_for,
-            again: origin(&leads_to).filter(|_| is_pushed),
+            again: start_of(client, &leads_to).filter(|_| is_pushed),
         })
     })
 }
@@ -100,7 +100,7 @@ pub(super) fn code_follows(
     let lives = vec![Life::new(what, idp.now(), session.expires_at)];
     let code = idp.settings.lifetimes.code;
     let said = Explanation {
-        again: origin(to),
+        again: start_of(client, to),
         ..explain::code_follows(done, &client.name, &host(to), code, lives)
     };
     pause.after_form(req, said, form)
@@ -119,13 +119,23 @@ pub(super) fn response(
     let is_repeatable = *req.method() == Method::GET && request.pushed.is_none();
     let again = req.uri().path_and_query().map(ToString::to_string);
     let again = again.filter(|_| is_repeatable);
-    let again = again.or_else(|| origin(&request.redirect_uri));
+    let start = || start_of(client?, &request.redirect_uri);
+    let again = again.or_else(start);
     explain::code(name, life.into_iter().collect(), again)
 }
 
 /// What the authorization response with an error to `redirect_uri` says.
 pub(super) fn refusal(redirect_uri: &str) -> Explanation {
     explain::refusal(&host(redirect_uri))
+}
+
+/// Where a sign-in at `client` begins: at the address that it has registered for that, else
+/// at the site of `redirect_uri`.
+fn start_of(client: &Client, redirect_uri: &str) -> Option<String> {
+    let registered = client.initiate_login_uri.as_ref();
+    registered
+        .map(ToString::to_string)
+        .or_else(|| origin(redirect_uri))
 }
 
 /// Where the user starts again: the origin of a registered address, if it is a web site's.

@@ -36,6 +36,8 @@ pub struct Client {
     pub redirect_uris: Vec<String>,
     /// Where a browser may be redirected after logout; compared as strings.
     pub post_logout_redirect_uris: Vec<String>,
+    /// Where a sign-in at it begins (OIDC Core §4).
+    pub initiate_login_uri: Option<Url>,
     /// Where it is notified of the end of a login session (Back-Channel Logout §2.2).
     pub backchannel_logout_uri: Option<Url>,
     /// Its audiences, the default first. Without any it can only sign users in.

@@ -25,7 +25,7 @@ impl Reader<'_> {
             self.named(&key("grants"), &table.grants, GrantType::named)
         };
         self.bounded(key("client_id"), &table.client_id, MAX_CLIENT_ID);
-        let backchannel_logout_uri = self.client_uris(key, &grants, &table);
+        let [backchannel_logout_uri, initiate_login_uri] = self.client_uris(key, &grants, &table);
         self.known_audiences(&key("audiences"), &table.audiences, resources);
         self.known_audiences(&key("introspects"), &table.introspects, resources);
         let secret = self.client_secret(key, &auth, &table);
@@ -54,6 +54,7 @@ impl Reader<'_> {
             jwt_bearer_users: table.jwt_bearer_users,
             redirect_uris: table.redirect_uris,
             post_logout_redirect_uris: table.post_logout_redirect_uris,
+            initiate_login_uri,
             backchannel_logout_uri,
             audiences: table.audiences,
             introspects: table.introspects,
@@ -96,13 +97,14 @@ impl Reader<'_> {
         keys
     }
 
-    /// Checks the URIs of a client. Returns the one for back-channel logout.
+    /// Checks the URIs of a client. Returns the one for back-channel logout, and the one where
+    /// a sign-in begins.
     fn client_uris(
         &mut self,
         key: impl Fn(&str) -> String,
         grants: &[GrantType],
         table: &ClientTable,
-    ) -> Option<Url> {
+    ) -> [Option<Url>; 2] {
         self.uris(&key("redirect_uris"), &table.redirect_uris);
         let after_logout = &table.post_logout_redirect_uris;
         self.uris(&key("post_logout_redirect_uris"), after_logout);
@@ -120,7 +122,11 @@ impl Reader<'_> {
                 "the authorization_code grant needs one",
             );
         }
-        backchannel.into_iter().next()
+        let begins = self.uris(
+            &key("initiate_login_uri"),
+            table.initiate_login_uri.as_slice(),
+        );
+        [backchannel, begins].map(|found| found.into_iter().next())
     }
 
     fn known_audiences(&mut self, key: &str, audiences: &[String], resources: &[Resource]) {

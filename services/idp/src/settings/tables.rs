@@ -95,6 +95,7 @@ pub(super) struct ClientTable {
     pub(super) redirect_uris: Vec<String>,
     #[serde(default)]
     pub(super) post_logout_redirect_uris: Vec<String>,
+    pub(super) initiate_login_uri: Option<String>,
     pub(super) backchannel_logout_uri: Option<String>,
     // Always fulfilled: each logout token has a `sid`.
     #[serde(default)]

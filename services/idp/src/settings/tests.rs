@@ -158,7 +158,7 @@ fn users_hashes_have_a_few_costs_at_most_and_each_is_bounded() {
 }
 
 #[test]
-fn addresses_for_logout_keep_to_the_rules_of_redirect_uris() {
+fn a_clients_other_addresses_keep_to_the_rules_of_redirect_uris() {
     let settings = parse(DEFAULT).unwrap();
     let app1 = settings.client("app1").unwrap();
     assert_eq!(
@@ -171,11 +171,13 @@ fn addresses_for_logout_keep_to_the_rules_of_redirect_uris() {
     let text = DEFAULT
         .replace("[\"${app1}/\"]", "[\"http://x.example/\"]")
         .replace("\"${app1}/backchannel-logout\"", "\"https://x/#f\"")
+        .replace("\"${app2}/login\"", "\"http://x.example/login\"")
         .replace("backchannel_logout_uri = \"${app2}", "# \"");
     let errors = parse(&text).unwrap_err();
     let all = errors.join("\n");
-    assert_eq!(errors.len(), 3, "{all}");
+    assert_eq!(errors.len(), 4, "{all}");
     for key in [
+        "clients[app2].initiate_login_uri: ",
         "clients[app1].post_logout_redirect_uris: ",
         "clients[app1].backchannel_logout_uri: ",
         "clients[app2].backchannel_logout_session_required: ",
