@@ -7,7 +7,11 @@ use kit::config::Site;
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::{Child, HeadlessBrowser, Response, binary};
-use tests::journey::{begin, get, have_in_order, named, steps_until};
+use tests::{
+    ALICE,
+    journey::{begin, get, have_in_order, named, steps_until},
+    sign_in_to,
+};
 
 use crate::lab_journey::OneProcess;
 
@@ -121,6 +125,47 @@ async fn curl_is_in_the_journey_by_two_headers_and_a_changed_value_is_not() {
     let steps = steps_until(&mut cli, &lab, &[("idp", "POST /token")]).await;
     have_in_order(&steps, &["terminal idp POST /token"]);
     assert_eq!(named(&steps, "idp", "POST /revoke"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_step_of_a_call_without_a_token_says_what_it_brought_instead() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("api-1-keys.json");
+    let key = crate::api_keys::add(&file, "app", &["--scope", "https://api-1/read"]);
+    let flags = [
+        "--api1-keys-file",
+        file.to_str().unwrap(),
+        "--bff-api1-credential",
+        "api_key",
+        "--bff-api1-key",
+        &key,
+    ];
+    let all = OneProcess::start(folder.path(), &flags, &[]).await;
+    let (lab, app1) = (all.url(Site::Lab), all.url(Site::App1));
+    let mut cli = HeadlessBrowser::new();
+    begin(&mut cli, &lab).await;
+    sign_in_to(&mut cli, &app1, ALICE).await;
+    assert_eq!(cli.fetch_get("/api1/data").await.status, 200);
+    let last = [("app1-bff", "proxy.upstream"), ("api-1", "GET /resource")];
+    let steps = steps_until(&mut cli, &lab, &last).await;
+    let said = [
+        "The app calls an API with its API key",
+        "A call with an API key",
+    ];
+    for ((service, name), said) in last.into_iter().zip(said) {
+        let step = named(&steps, service, name).unwrap();
+        assert_eq!(step["step"], said, "{step:#}");
+        assert_eq!(step["attributes"]["sso.credential"], "api_key");
+    }
+    let sent = named(&steps, "api-1", "GET /resource").unwrap()["request"].as_array();
+    let sent = sent
+        .unwrap()
+        .iter()
+        .find(|item| item["name"] == "x-api-key");
+    let sent = sent.unwrap();
+    assert_eq!(sent["size"], key.len(), "{sent}");
+    assert_eq!(sent["value"], Value::Null, "{sent}");
+    assert!(!serde_json::to_string(&steps).unwrap().contains(&key));
 }
 
 /// A request of the page at the SPA's server.

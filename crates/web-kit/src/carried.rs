@@ -18,6 +18,8 @@ use tracing::Span;
 use crate::{content_type::is_json, cookies::Cookies, journey::CONTINUE_COOKIE};
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
+/// The headers that bring a credential in place of an access token.
+const OTHER_CREDENTIALS: [&str; 2] = ["x-api-key", "x-identity"];
 
 /// The items of a request, which its body adds to when it is read.
 #[derive(Clone)]
@@ -37,6 +39,11 @@ impl Carried {
         }
         if let Some(proof) = text(req.headers().get(DPOP)) {
             items.value(Place::Header, "DPoP", proof);
+        }
+        for name in OTHER_CREDENTIALS {
+            if let Some(value) = text(req.headers().get(name)) {
+                items.value(Place::Header, name, value);
+            }
         }
         let cookies = Cookies::in_headers(req.headers());
         let labs_own = [COOKIE, CONTINUE_COOKIE];

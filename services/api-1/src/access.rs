@@ -6,9 +6,10 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use actix_web::{
     Error, FromRequest, HttpRequest, HttpResponse, dev::Payload, http::StatusCode, web::Data,
 };
+use kit::telemetry::names::{API_KEY, CREDENTIAL, IDENTITY_HEADER};
 use serde_json::json;
 use token_verify::Caller;
-use web_kit::{client::client_addr, problem::Problem};
+use web_kit::{client::client_addr, problem::Problem, trace};
 
 use crate::{
     AUDIENCE,
@@ -59,10 +60,19 @@ impl CallerChecks {
         let keys = keys.filter(|_| req.headers().contains_key(HEADER));
         let is_alone = keys.is_none() && !has_token(req);
         if let Some(stated) = self.identity.caller(req, is_alone) {
+            tell(req, IDENTITY_HEADER);
             return Some(by_identity(&self.identity, stated));
         }
-        keys.map(|keys| by_key(keys, req))
+        keys.map(|keys| {
+            tell(req, API_KEY);
+            by_key(keys, req)
+        })
     }
+}
+
+/// Says in the request's span what the call brought in place of an access token.
+fn tell(req: &HttpRequest, credential: &'static str) {
+    trace::span_of(req).record(CREDENTIAL, credential);
 }
 
 fn has_token(req: &HttpRequest) -> bool {

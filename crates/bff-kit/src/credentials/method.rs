@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use kit::telemetry::names::{API_KEY, IDENTITY_HEADER};
 use serde::{Deserialize, Serialize};
 
 use super::user_token::UserToken;
@@ -64,8 +65,8 @@ impl CredentialMethod {
             Self::ClientCredentials => "client_credentials",
             Self::JwtBearer => "jwt_bearer",
             Self::Mtls => "mtls",
-            Self::ApiKey => "api_key",
-            Self::IdentityHeader => "identity_header",
+            Self::ApiKey => API_KEY,
+            Self::IdentityHeader => IDENTITY_HEADER,
         }
     }
 

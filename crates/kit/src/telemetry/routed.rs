@@ -17,7 +17,8 @@ use opentelemetry_sdk::{
 use super::{
     delivery::deliver,
     names::{
-        CALLER, FROM, JOURNEY, OK, OUTCOME, Party, SECTION, SERVICE, STEP, TO, request_of, span_of,
+        CALLER, CREDENTIAL, FROM, JOURNEY, OK, OUTCOME, Party, SECTION, SERVICE, STEP, TO,
+        request_of, span_of, without_token,
     },
     resource_of,
 };
@@ -131,6 +132,15 @@ fn text_of(span: &SpanData, key: &str) -> Option<String> {
     Some(found.value.as_str().into_owned())
 }
 
+type Said = (&'static str, &'static str, Party, Party);
+
+/// `said` of a span, or what it is if its `sso.credential` is no access token.
+fn by_credential(span: &SpanData, said: Said) -> Said {
+    let credential = text_of(span, CREDENTIAL);
+    let other = credential.and_then(|credential| without_token(said.0, &credential));
+    other.map_or(said, |step| (step, "", said.2, said.3))
+}
+
 /// Adds the registry's attributes for the name of `span`, and derives its status from its
 /// outcome.
 fn describe(span: &mut SpanData, service: &'static str) {
@@ -145,6 +155,7 @@ fn describe(span: &mut SpanData, service: &'static str) {
         None => request_of(service, &span.name)
             .map(|request| (request.step, request.section, request.from, Party::Own)),
     };
+    let said = said.map(|said| by_credential(span, said));
     let mut say = |key: &'static str, value: &'static str| {
         span.attributes.push(KeyValue::new(key, value));
     };

@@ -7,6 +7,7 @@
 //! (`routed`).
 
 mod attributes;
+mod credentials;
 #[cfg(test)]
 mod deploy_tests;
 mod docs;
@@ -18,6 +19,7 @@ mod tests;
 
 pub use self::{
     attributes::{ATTRIBUTES, Attribute},
+    credentials::{API_KEY, CALLS, Call, IDENTITY_HEADER, without_token},
     docs::markdown,
     metrics::{Kind, Label, METRICS, Metric, metric},
     requests::{REQUESTS, Request, request_of},
@@ -47,6 +49,8 @@ pub const REQUEST_ITEMS: &str = "sso.request";
 pub const RESPONSE_ITEMS: &str = "sso.response";
 /// The weakness that let a request pass whose check had failed.
 pub const WEAKNESS: &str = "sso.weakness";
+/// How the credential of a call was got.
+pub const CREDENTIAL: &str = "sso.credential";
 /// The outcome of the step.
 pub const OUTCOME: &str = "sso.outcome";
 /// The outcome of a successful step.

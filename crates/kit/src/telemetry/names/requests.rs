@@ -42,6 +42,9 @@ const fn of(
     }
 }
 
+/// The step of a call to an API.
+pub(super) const WITH_TOKEN: &str = "A call with an access token";
+
 /// All requests that are steps of the protocol.
 pub const REQUESTS: &[Request] = &[
     of(
@@ -292,70 +295,70 @@ pub const REQUESTS: &[Request] = &[
     of(
         API1,
         "GET /resource",
-        "A call with an access token",
+        WITH_TOKEN,
         "RFC 6750 §2.1",
         Client,
     ),
     of(
         API1,
         "POST /resource",
-        "A call with an access token",
+        WITH_TOKEN,
         "RFC 6750 §2.1",
         Client,
     ),
     of(
         API1,
         "GET /report",
-        "A call with an access token",
+        WITH_TOKEN,
         "RFC 6750 §2.1",
         Client,
     ),
     of(
         API1,
         "GET /whoami",
-        "A call with an access token",
+        WITH_TOKEN,
         "RFC 6750 §2.1",
         Client,
     ),
     of(
         API2,
         "GET /resource",
-        "A call with an access token",
+        WITH_TOKEN,
         "RFC 6750 §2.1",
         Client,
     ),
     of(
         API2,
         "POST /resource",
-        "A call with an access token",
+        WITH_TOKEN,
         "RFC 6750 §2.1",
         Client,
     ),
     of(
         API2,
         "GET /whoami",
-        "A call with an access token",
+        WITH_TOKEN,
         "RFC 6750 §2.1",
         Client,
     ),
     of(
         API2,
         "sso.inventory.v1.Inventory/List",
-        "A call with an access token",
+        WITH_TOKEN,
         "RFC 6750 §2.1",
         Client,
     ),
     of(
         API2,
         "sso.inventory.v1.Inventory/Reserve",
-        "A call with an access token",
+        WITH_TOKEN,
         "RFC 6750 §2.1",
         Client,
     ),
     of(
         API2,
         "sso.inventory.v1.Inventory/WhoAmI",
-        "A call with an access token",
+        WITH_TOKEN,
         "RFC 6750 §2.1",
         Client,
     ),
