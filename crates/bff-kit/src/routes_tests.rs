@@ -80,6 +80,7 @@ pub(super) fn setup_at(issuer: Issuer, request: RequestBy) -> Setup {
     };
     let bff = Bff {
         second_provider: None,
+        control: None,
         weaknesses: kit::config::Weaknesses::default(),
         app,
         addresses: Addresses::default(),

@@ -7,6 +7,7 @@ use kit::{
     Deps,
     admission::Admission,
     config::Problems,
+    lab_control,
     listeners::{Listeners, Sockets},
     metrics::Metrics,
     readiness::Readiness,
@@ -83,12 +84,15 @@ pub async fn build(
         redirect_uri,
     };
     let provider = Provider::new(provider, &deps, meters.clone()).weakened(config.weaknesses);
+    let control = lab_control::of_service(app.service);
+    let provider = provider.heard_by(control.clone());
     let provider = Arc::new(provider.proving(prover));
     let jwks = provider.jwks().clone();
     tokio::spawn(jwks.keep_fresh(deps.shutdown.clone()));
     let bff = assemble(config, provider.clone(), &store, deps, &masters, meters);
     let bff = web::Data::new(Bff {
         second_provider: second,
+        control,
         ..bff
     });
     let running = server.serve(listeners.http, move |cfg| {
@@ -195,6 +199,7 @@ fn assemble(
         random: deps.random,
         provider,
         second_provider: None,
+        control: None,
         pre_sessions,
         sessions,
         used_logout_tokens,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use kit::{
     clock::Clock,
-    config::{Addresses, Weakness, Weaknesses},
+    config::{Addresses, Site, Weakness, Weaknesses},
+    lab_control::{Control, FAILURES},
     random::Random,
 };
 
@@ -32,6 +33,8 @@ pub(crate) struct Bff {
     pub(crate) provider: Arc<Provider>,
     /// The attacker's, in a lab.
     pub(crate) second_provider: Option<Arc<Provider>>,
+    /// The lab's hold on the app, in a lab.
+    pub(crate) control: Option<Arc<Control>>,
     pub(crate) pre_sessions: PreSessions,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) used_logout_tokens: UsedLogoutTokens,
@@ -50,6 +53,14 @@ impl Bff {
         let token = credential.token().filter(|token| token.is_bound())?;
         let prover = self.provider.prover()?;
         Some(prover.of_calls(server, token.token()))
+    }
+
+    /// The API at `site` has answered with these headers, which in a lab tell of its failures.
+    pub(crate) fn hear(&self, site: Site, headers: &http::HeaderMap) {
+        if let Some(control) = &self.control {
+            let told = headers.get(FAILURES);
+            control.hear(site, told.map(http::HeaderValue::as_bytes));
+        }
     }
 
     /// The app's own origin. It comes from the configuration: a client can write any

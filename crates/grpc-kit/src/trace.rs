@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use kit::{
     clock::{Clock as _, SystemClock},
     journey::JourneyKeys,
-    lab_control::{Control, Fault},
+    lab_control::{Control, FAILURES, Fault},
     metrics::Metrics,
     telemetry::{caller, context::TraceContext, items::Items},
 };
@@ -79,6 +79,12 @@ impl TraceLayer {
             span.record("sso.fault", fault.name());
         }
         met == Some(Fault::Down)
+    }
+
+    /// What the answer says of the service's failures, in a lab that has switched some on.
+    fn told(&self) -> Option<HeaderValue> {
+        let told = self.control.as_ref()?.told()?;
+        HeaderValue::try_from(told).ok()
     }
 
     fn context(&self, name: &str, method: &str, metadata: &HeaderMap) -> TraceContext {
@@ -186,12 +192,16 @@ where
         let is_down = self.layer.meet_faults(&context.span());
         let inner = &mut self.inner;
         let answering = (!is_down).then(|| inner.call(request));
+        let told = self.layer.told();
         let metrics = self.layer.metrics.clone();
         Box::pin(async move {
-            let response = match answering {
+            let mut response = match answering {
                 Some(answering) => context.in_span(answering).await?,
                 None => Status::unavailable("the lab has switched this service off").into_http(),
             };
+            if let Some(told) = told {
+                response.headers_mut().insert(FAILURES, told);
+            }
             let (code, span) = (status_code(response.headers()), context.span());
             span.record("rpc.grpc.status_code", i64::from(code));
             if is_server_error(code) {

@@ -3,13 +3,15 @@
 //! the address of the connection changes: `iss` and the metadata's issuer are still
 //! compared with the issuer.
 
-use std::pin::Pin;
+use std::{pin::Pin, sync::Arc};
 
 use http::{
-    HeaderMap,
+    HeaderMap, HeaderValue,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
 use kit::{
+    config::Site,
+    lab_control::{Control, FAILURES},
     net,
     telemetry::{
         items::{Items, Place},
@@ -28,6 +30,8 @@ const MAX_RETRY_AFTER: u64 = 60;
 pub struct Backchannel {
     http: reqwest::Client,
     issuer: Issuer,
+    /// The lab's hold on the calling service, which hears of the provider's failures.
+    hearer: Option<Arc<Control>>,
 }
 
 /// Why a call got no response of the protocol.
@@ -55,7 +59,14 @@ impl Backchannel {
         Self {
             http: issuer.http_client(),
             issuer,
+            hearer: None,
         }
+    }
+
+    /// In a lab: `hearer` remembers the failures that the provider's answers tell of.
+    #[must_use]
+    pub fn heard_by(self, hearer: Option<Arc<Control>>) -> Self {
+        Self { hearer, ..self }
     }
 
     /// One call, within the time that `kit::net` allows.
@@ -79,6 +90,10 @@ impl Backchannel {
             net::send_retry_connect(call).await
         };
         let answer = answer.map_err(|error| unreachable(&error))?;
+        if let Some(hearer) = &self.hearer {
+            let told = answer.headers().get(FAILURES);
+            hearer.hear(Site::Idp, told.map(HeaderValue::as_bytes));
+        }
         let status = answer.status();
         if status.is_server_error() || status == http::StatusCode::TOO_MANY_REQUESTS {
             let said = answer

@@ -25,7 +25,7 @@ const MAX_ORDER_REQUEST: usize = 4 * 1024;
 
 /// The routes of the API; pages of `origins` may call them from a browser.
 pub(crate) fn routes(cfg: &mut ServiceConfig, origins: &[String]) {
-    let shared = |path: &str| web::resource(path).wrap(cors(origins));
+    let shared = |path: &str| web::resource(path).wrap(cors(path, origins));
     cfg.service(
         shared("/resource")
             .route(web::get().to(list))

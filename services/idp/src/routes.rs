@@ -132,7 +132,7 @@ fn client_endpoints(cfg: &mut ServiceConfig) {
 
 /// What public clients call with their tokens, from the browser as well (CORS).
 fn token_endpoints(cfg: &mut ServiceConfig, origins: &[String]) {
-    let shared = |path: &str| web::resource(path).wrap(cors(origins));
+    let shared = |path: &str| web::resource(path).wrap(cors(path, origins));
     cfg.service(shared(token::PATH).route(web::post().to(token::endpoint)))
         .service(shared("/revoke").route(web::post().to(revoke::endpoint)))
         .service(
@@ -144,7 +144,7 @@ fn token_endpoints(cfg: &mut ServiceConfig, origins: &[String]) {
 
 /// What the pages of public clients read as well (CORS).
 fn published_documents(cfg: &mut ServiceConfig, origins: &[String]) {
-    let shared = |path: &str| web::resource(path).wrap(cors(origins));
+    let shared = |path: &str| web::resource(path).wrap(cors(path, origins));
     cfg.service(shared("/jwks").route(web::get().to(discovery::jwks)))
         .service(
             shared("/.well-known/openid-configuration").route(web::get().to(discovery::endpoint)),

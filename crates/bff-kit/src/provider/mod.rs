@@ -17,7 +17,7 @@ mod types;
 
 use std::sync::Arc;
 
-use kit::{Deps, clock::Clock, config::Weaknesses, random::Random};
+use kit::{Deps, clock::Clock, config::Weaknesses, lab_control::Control, random::Random};
 use oauth_types::{BadMember, ErrorCode};
 use oidc_http::Backchannel;
 use openidconnect::{
@@ -101,6 +101,16 @@ impl Provider {
     #[must_use]
     pub(crate) fn proving(self, prover: Option<Prover>) -> Self {
         Self { prover, ..self }
+    }
+
+    /// In a lab: `hearer` remembers the failures that the provider's answers tell of.
+    #[must_use]
+    pub(crate) fn heard_by(self, hearer: Option<Arc<Control>>) -> Self {
+        let backchannel = self.backchannel.heard_by(hearer);
+        Self {
+            backchannel,
+            ..self
+        }
     }
 
     /// Has the name `party` in telemetry.

@@ -6,7 +6,7 @@ use actix_web::{
     web::{self, Bytes},
 };
 use http::{HeaderValue, Method, header};
-use kit::telemetry::names::span;
+use kit::{config::Site, telemetry::names::span};
 use token_verify::dpop;
 use tracing::Instrument as _;
 use web_kit::{body::Body, problem::Problem};
@@ -206,6 +206,7 @@ async fn send(
         api1.connections.call(&make).await
     };
     let answer = sending.instrument(span).await?;
+    bff.hear(Site::Api1, &answer.headers);
     let has_new_nonce = prover.is_some_and(|own| own.learn(&answer.headers));
     Ok((answer, has_new_nonce))
 }

@@ -1,7 +1,7 @@
 //! `/api2/data`: calls to API-2, JSON for the browser and gRPC to the API.
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
-use kit::telemetry::names::span;
+use kit::{config::Site, telemetry::names::span};
 use serde_json::{Value, json};
 use sso_proto::inventory::{
     ListRequest, ReserveRequest, WhoAmIRequest, inventory_client::InventoryClient,
@@ -41,8 +41,7 @@ pub(crate) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let calling = bff.sessions.with_session(&req, CALL, async |session| {
         let call = async |mut client: Client, request: Request<()>| {
-            let listed = client.list(request.map(|()| ListRequest {})).await;
-            listed.map(Response::into_inner)
+            client.list(request.map(|()| ListRequest {})).await
         };
         let listed = call_api2(&req, &bff, &upstreams, session, (LIST, call)).await?;
         let items: Vec<_> = listed
@@ -79,8 +78,7 @@ pub(crate) async fn reserve(
                 item: item.clone(),
                 quantity,
             };
-            let reserved = client.reserve(request.map(|()| reservation)).await;
-            reserved.map(Response::into_inner)
+            client.reserve(request.map(|()| reservation)).await
         };
         let reserved = call_api2(&req, &bff, &upstreams, session, (RESERVE, call)).await?;
         let reserved = json!({
@@ -106,8 +104,7 @@ pub(crate) async fn whoami(
 ) -> Result<HttpResponse, Problem> {
     let calling = bff.sessions.with_session(&req, CALL, async |session| {
         let call = async |mut client: Client, request: Request<()>| {
-            let told = client.who_am_i(request.map(|()| WhoAmIRequest {})).await;
-            told.map(Response::into_inner)
+            client.who_am_i(request.map(|()| WhoAmIRequest {})).await
         };
         let told = call_api2(&req, &bff, &upstreams, session, (WHO_AM_I, call)).await?;
         let mut said = json!({
@@ -136,7 +133,10 @@ async fn call_api2<T>(
     bff: &Bff,
     upstreams: &Upstreams,
     session: &mut Session,
-    (path, call): (&str, impl AsyncFn(Client, Request<()>) -> Result<T, Status>),
+    (path, call): (
+        &str,
+        impl AsyncFn(Client, Request<()>) -> Result<Response<T>, Status>,
+    ),
 ) -> Result<T, Problem> {
     let send = async |credential: &Credential| {
         let prover = bff.call_prover(Server::Api2, credential);
@@ -145,12 +145,19 @@ async fn call_api2<T>(
             call(upstreams.api2.clone(), request).await
         };
         let outcome = traced(req.method().is_safe(), credential, once).await;
+        bff.hear(
+            Site::Api2,
+            match &outcome {
+                Ok(answer) => answer.metadata().as_ref(),
+                Err(status) => status.metadata().as_ref(),
+            },
+        );
         let refused = outcome.as_ref().err().filter(|status| is_refusal(status));
         let learnt = refused.zip(prover).is_some_and(|(status, prover)| {
             let headers = status.metadata().clone().into_headers();
             prover.learn(&headers)
         });
-        Ok((outcome, learnt))
+        Ok((outcome.map(Response::into_inner), learnt))
     };
     let is_refused = |outcome: &Result<T, Status>| outcome.as_ref().is_err_and(is_refusal);
     let outcome = with_credential(bff, req, session, &API2, send, is_refused).await?;

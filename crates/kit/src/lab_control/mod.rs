@@ -4,6 +4,7 @@
 
 mod clock;
 mod fault;
+mod heard;
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +20,11 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
 
-pub use self::fault::{Amount, DEFAULT_SECONDS, Fault, SECONDS, Setting};
+pub use self::{
+    fault::{Amount, DEFAULT_SECONDS, Fault, SECONDS, Setting},
+    heard::FAILURES,
+};
+use self::heard::Heard;
 use crate::{
     clock::{Clock, SystemClock},
     config::Site,
@@ -61,6 +66,8 @@ pub struct Control {
     site: Site,
     clock: Arc<dyn Clock>,
     switches: [Switch; Fault::ALL.len()],
+    /// The failures of the services that it calls.
+    heard: Heard,
     agent: OnceLock<Arc<dyn Agent>>,
 }
 
@@ -85,6 +92,17 @@ pub struct InForce {
 }
 
 impl InForce {
+    /// `fault`, which goes on for `left` milliseconds; `None` if that is no time.
+    fn new(fault: Fault, amount: i64, left: i64) -> Option<Self> {
+        let remaining_ms = u64::try_from(left).ok().filter(|left| *left > 0)?;
+        Some(Self {
+            fault: fault.name().to_owned(),
+            amount,
+            remaining_ms,
+            sentence: fault.sentence(amount),
+        })
+    }
+
     /// How long it goes on, in seconds, rounded up.
     pub const fn seconds(&self) -> u64 {
         self.remaining_ms.div_ceil(1000)
@@ -123,6 +141,7 @@ impl Control {
             site,
             clock,
             switches: std::array::from_fn(|_| Switch::default()),
+            heard: Heard::default(),
             agent: OnceLock::new(),
         }
     }
@@ -195,16 +214,30 @@ impl Control {
         let state = |fault: Fault| {
             let amount = self.amount(fault)?;
             let until = self.switches[fault as usize].until.load(Ordering::Acquire);
-            let remaining = until.saturating_sub(self.clock.now().millis());
-            let remaining_ms = u64::try_from(remaining).ok().filter(|left| *left > 0)?;
-            Some(InForce {
-                fault: fault.name().to_owned(),
-                amount,
-                remaining_ms,
-                sentence: fault.sentence(amount),
-            })
+            let left = until.saturating_sub(self.clock.now().millis());
+            InForce::new(fault, amount, left)
         };
         Fault::ALL.into_iter().filter_map(state).collect()
+    }
+
+    /// What the answers of the service say of its failures, as the value of [`FAILURES`];
+    /// `None` while there is none.
+    pub fn told(&self) -> Option<String> {
+        if !Fault::ALL.into_iter().any(|fault| self.is(fault)) {
+            return None;
+        }
+        Some(heard::written(&self.in_force()))
+    }
+
+    /// The service at `site` has answered this one, with this value of [`FAILURES`] or
+    /// without one.
+    pub fn hear(&self, site: Site, told: Option<&[u8]>) {
+        self.heard.hear(site, told, self.clock.now());
+    }
+
+    /// The failures of the services that this one has called, as far as their answers told.
+    pub fn heard(&self) -> Vec<(Site, InForce)> {
+        self.heard.in_force(self.clock.now())
     }
 
     /// Waits before an answer of the token endpoint, as long as it is slow. The wait is a
