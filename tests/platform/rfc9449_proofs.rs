@@ -7,6 +7,7 @@ use kit::{
     config::Site,
     random::{OsRandom, Random},
 };
+use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::{ClientAuth, Machine, Platform, ProofKey, RedisServer};
 use tests::new_key;
@@ -22,6 +23,32 @@ pub fn batch(platform: &Platform) -> Machine {
 fn proof(platform: &Platform, key: &ProofKey, nonce: Option<&str>) -> String {
     let url = format!("{}/token", platform.issuer());
     tests::proof(platform, key, ("POST", &url), (None, nonce))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9449_8_2_discovery_gives_a_page_the_nonce_of_its_first_proof() {
+    let platform = Platform::start().await;
+    let (idp, spa) = (platform.url(Site::Idp), platform.url(Site::Spa));
+    let url = format!("{idp}/.well-known/openid-configuration");
+    let from = [("origin", &*spa)];
+    let found = platform.cli().raw(Method::GET, &url, &from, "").await;
+    let exposed = found.header("access-control-expose-headers").unwrap();
+    assert!(exposed.contains("dpop-nonce"), "{exposed}");
+    let given = found.header("dpop-nonce").unwrap();
+    assert_eq!(given, nonce(&platform).await);
+    // As long as a cache may keep the answer, the nonce is good.
+    assert_eq!(found.header("cache-control"), Some("public, max-age=60"));
+    platform.advance(Duration::from_secs(60));
+    let key = new_key();
+    let form = "grant_type=client_credentials";
+    let headers = [
+        ("authorization", "Basic YmF0Y2g6YmF0Y2gtc2VjcmV0"),
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("dpop", &*proof(&platform, &key, Some(given))),
+    ];
+    let url = format!("{idp}/token");
+    let answer = platform.cli().raw(Method::POST, &url, &headers, form).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
 /// The nonce that the provider gives out now.

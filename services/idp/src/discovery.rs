@@ -1,7 +1,11 @@
 //! Discovery (OIDC Discovery §3, RFC 8414 §2), generated from the code and the
 //! configuration.
 
-use actix_web::{HttpResponse, http::header, web};
+use actix_web::{
+    HttpResponse,
+    http::header::{self, HeaderName, HeaderValue},
+    web,
+};
 use oauth_types::pkce;
 use serde_json::{Value, json};
 use token_verify::dpop;
@@ -27,9 +31,16 @@ impl Discovery {
     }
 }
 
-/// `GET /.well-known/openid-configuration` and `…/oauth-authorization-server`.
-pub async fn endpoint(discovery: web::Data<Discovery>) -> HttpResponse {
-    document(&discovery.0)
+/// `GET /.well-known/openid-configuration` and `…/oauth-authorization-server`. It also gives
+/// out a nonce for proofs (RFC 9449 §8.2), so that a client's first request for tokens can
+/// have one. The nonce is good for longer than the answer is cached.
+pub async fn endpoint(idp: web::Data<Idp>, discovery: web::Data<Discovery>) -> HttpResponse {
+    let mut answer = document(&discovery.0);
+    if let Ok(nonce) = HeaderValue::try_from(crate::dpop::nonce(&idp)) {
+        let name = HeaderName::from_static(dpop::NONCE_HEADER);
+        answer.headers_mut().insert(name, nonce);
+    }
+    answer
 }
 
 /// `GET /jwks` (RFC 7517 §5).

@@ -26,7 +26,7 @@ async function taking(name, sent, work) {
     step(name, told);
     return value;
   } catch (error) {
-    const refused = explain(error, name);
+    const refused = await explain(error, name);
     step(name, { ...told, refused });
     throw new PageError(refused, { cause: error });
   }
@@ -38,6 +38,8 @@ export class Session {
   #client;
   #options;
   #metadata = null;
+  /** The answer of discovery. */
+  #discovered = null;
   #tokens = null;
   #claims = null;
   #used = null;
@@ -213,6 +215,8 @@ export class Session {
     const began = lab.begin();
     const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign", "verify"]);
     this.#proofs = oauth.DPoP(this.#client, pair);
+    // Discovery has told the provider's nonce (RFC 9449 §8.2), so the first proof has it.
+    if (this.#discovered) this.#proofs.cacheNonce(this.#discovered, new URL(this.#metadata.token_endpoint));
     this.#thumbprint = await this.#proofs.calculateThumbprint();
     lab.tell("page.key", began);
   }
@@ -224,6 +228,7 @@ export class Session {
     this.#metadata = await taking("login.discovery", sent, async (told) => {
       const response = await oauth.discoveryRequest(issuer, this.#options);
       const found = await oauth.processDiscoveryResponse(issuer, response);
+      this.#discovered = response;
       const { authorization_endpoint, token_endpoint, userinfo_endpoint, jwks_uri } = found;
       told.got = { issuer: found.issuer, authorization_endpoint, token_endpoint, userinfo_endpoint, jwks_uri };
       return found;
