@@ -59,11 +59,8 @@ impl Controlled {
     pub(crate) fn notices(&self) -> Vec<Notice> {
         let on = self.control.in_force().into_iter();
         on.map(|on| Notice {
-            text: format!(
-                "Switched by the lab: {} It ends in {} s.",
-                on.sentence,
-                on.seconds()
-            ),
+            text: format!("Switched by the lab: {}", on.sentence),
+            remaining_ms: on.remaining_ms,
             href: self.page(),
         })
         .collect()

@@ -34,6 +34,7 @@ use crate::{
     path,
     problem::Problem,
     trace::{Origin, RequestTrace, TracePolicy},
+    ui,
 };
 
 /// The maximum size of a request's headers together, in bytes.
@@ -307,9 +308,9 @@ fn stamp(headers: &mut HeaderMap, context: &TraceContext) {
     }
 }
 
-/// What is frequent, and no user waits for: health checks, scrapes, and what lab and
-/// services say to each other. Joining a journey is no part of it, nor is leaving a page of
-/// explain mode.
+/// What is frequent, and no user waits for: health checks, scrapes, what lab and services say
+/// to each other, and what open pages ask about failures. Joining a journey is no part of it,
+/// nor is leaving a page of explain mode.
 fn is_plumbing(route: &str) -> bool {
     let own = [
         "/healthz",
@@ -320,6 +321,7 @@ fn is_plumbing(route: &str) -> bool {
         explain::GO_ON,
         CONTROL,
         INSPECT,
+        ui::NOTICES,
     ];
     own.contains(&route)
 }

@@ -9,16 +9,14 @@ mod colours_tests;
 mod csp;
 mod error_pages;
 mod message;
+mod notices;
 mod sites;
 #[cfg(feature = "swagger")]
 pub mod swagger;
 mod time;
 mod weakened;
 
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-};
+use std::cell::Cell;
 
 use actix_web::{
     HttpResponse,
@@ -37,6 +35,7 @@ pub use error_pages::{error_pages, error_pages_around, fallback};
 pub use kit::config::Site;
 use kit::{config::Sites, journey, telemetry::context::TraceContext};
 pub use message::{Message, Way};
+pub use notices::{NOTICES, Notice, announce, announce_and_watch};
 pub use rust_embed;
 pub use sites::{SiteLink, sites};
 pub use time::utc;
@@ -47,35 +46,11 @@ thread_local! {
     /// The sites of the deployment whose pages this thread renders. It is set when a worker
     /// starts, so that no page needs it as an argument.
     static DEPLOYED: Cell<Sites> = Cell::new(Sites::default());
-    /// What the pages of this thread tell of at their top.
-    static NOTICES: RefCell<Option<Notices>> = const { RefCell::new(None) };
 }
 
 /// The pages that this thread renders link only to these sites.
 pub(crate) fn deployed(sites: Sites) {
     DEPLOYED.set(sites);
-}
-
-type Notices = Rc<dyn Fn() -> Vec<Notice>>;
-
-/// What a page tells of at its top: that a lab has changed something for a time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// In a sentence or two.
-    pub text: String,
-    /// Where it can be changed.
-    pub href: String,
-}
-
-/// The pages that this thread renders show what `notices` returns. A worker calls it when it
-/// starts.
-pub fn announce(notices: impl Fn() -> Vec<Notice> + 'static) {
-    NOTICES.set(Some(Rc::new(notices)));
-}
-
-fn notices() -> Vec<Notice> {
-    let source = NOTICES.with_borrow(Clone::clone);
-    source.map(|notices| notices()).unwrap_or_default()
 }
 
 #[derive(Template)]
@@ -91,6 +66,10 @@ struct Shell<'a> {
     colours: String,
     look: String,
     notices: Vec<Notice>,
+    /// Where the page asks for later notices.
+    watched: Option<&'static str>,
+    /// The script that counts the notices down.
+    ticking: String,
     body: &'a str,
     weakened: Weakened,
 }
@@ -106,6 +85,7 @@ pub fn page(
 ) -> HttpResponse {
     let whole = body.render().and_then(|body| {
         let sites = DEPLOYED.get();
+        let (notices, watched) = notices::now();
         let line = Site::ALL.into_iter();
         let shell = Shell {
             site,
@@ -115,7 +95,9 @@ pub fn page(
             favicon: assets::favicon_url(site),
             colours: assets::shared_url("colours.css"),
             look: assets::shared_url("look.css"),
-            notices: notices(),
+            notices,
+            watched,
+            ticking: assets::shared_url("notices.js"),
             body: &body,
             weakened: Weakened::of_request(),
         };
@@ -225,13 +207,26 @@ mod tests {
         announce(|| {
             vec![Notice {
                 text: "The <store> is away.".to_owned(),
+                remaining_ms: 41_500,
                 href: "http://lab.localhost:8080/failures".to_owned(),
             }]
         });
         let shown = html(rendered(Site::Idp, "t", "x")).await;
-        NOTICES.set(None);
+        notices::none();
         assert!(shown.contains("The &#60;store&#62; is away."), "{shown}");
         assert!(shown.contains("href=\"http://lab.localhost:8080/failures\""));
+        assert!(shown.contains("data-remaining=\"41500\"") && shown.contains("It ends in 42 s."));
+        assert!(shown.contains("/assets/notices.js?v=") && !shown.contains("data-watch"));
+    }
+
+    #[actix_web::test]
+    async fn a_page_that_watches_has_a_place_for_what_begins_later() {
+        announce_and_watch(Vec::new);
+        let shown = html(rendered(Site::Lab, "t", "x")).await;
+        notices::none();
+        let place = "aria-live=\"polite\" data-watch=\"/lab/notices\" hidden>";
+        assert!(shown.contains(place), "{shown}");
+        assert!(shown.contains("/assets/notices.js?v="));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use web_kit::{
     },
 };
 
-use super::{Answers, Failures, PATH, State};
+use super::{Answers, Failures, PATH, Rotation, State};
 use crate::{
     journey::{is_own_page, redirect},
     own_form::{self, BadForm},
@@ -60,6 +60,7 @@ struct Page {
     on: Vec<On>,
     switches: Vec<Switch>,
     states: Vec<State>,
+    rotation: Option<Rotation>,
 }
 
 impl Page {
@@ -131,6 +132,7 @@ pub(super) async fn show(failures: Data<Failures>) -> HttpResponse {
         on: on.collect(),
         switches: switches(&states),
         states,
+        rotation: failures.rotation(),
     };
     ui::page(Site::Lab, "Failures", StatusCode::OK, &page, &Csp::strict())
 }
@@ -227,6 +229,7 @@ fn refusal(status: StatusCode, why: &str) -> HttpResponse {
 
 #[cfg(test)]
 mod tests {
+    use kit::clock::Timestamp;
     use oauth_types::params::Limits;
 
     use super::*;
@@ -306,10 +309,16 @@ mod tests {
             }],
             switches: switches(&states),
             states,
+            rotation: Some(Rotation {
+                site: Site::Idp,
+                at: Timestamp::from_secs(1_800_000_000),
+                kids: vec!["new-1".to_owned(), "new-2".to_owned()],
+            }),
         };
         let html = page.render().unwrap();
         assert!(html.contains("data-remaining=\"41500\"") && html.contains("42 s"));
         assert!(html.contains("&#60;b&#62;") && !html.contains("style="));
         assert!(html.contains("1 of 2 replicas"), "{html}");
+        assert!(html.contains("2027-01-15 08:00:00 UTC") && html.contains("<code>new-2</code>"));
     }
 }

@@ -14,6 +14,7 @@ use web_kit::{
     body::Body,
     lab_control::{check_key, ended_fault, refused},
     problem::Problem,
+    ui::NOTICES,
 };
 
 use super::{Answers, Asked, Failures, Service};
@@ -23,12 +24,24 @@ const MAX_BODY: usize = 1024;
 
 /// What a trainer's programs call.
 pub(crate) fn calls(cfg: &mut ServiceConfig, failures: Arc<Failures>) {
+    let failures = Data::from(failures);
+    let notices = web::resource(NOTICES).app_data(failures.clone());
+    cfg.service(notices.route(web::get().to(self::notices)));
     let control = web::resource(format!("{CONTROL}/{{service}}"))
-        .app_data(Data::from(failures))
+        .app_data(failures)
         .route(web::get().to(show))
         .route(web::post().to(set))
         .route(web::delete().to(end));
     cfg.service(control);
+}
+
+/// `GET /lab/notices`: what is on, for the lab's pages that are open. The services are asked
+/// once a second at most, however many pages ask.
+async fn notices(failures: Data<Failures>) -> HttpResponse {
+    failures.states().await;
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(json!({ "notices": failures.notices() }))
 }
 
 /// What is on, and what can be switched, at each replica.

@@ -37,7 +37,7 @@ pub(crate) fn site_of(
 ) -> impl Fn(&mut ServiceConfig) + Clone + Send + use<> {
     let page = Data::new(StartPage::new(config));
     let live = LiveDiagram::start(config, deps);
-    let failures = Failures::new(config);
+    let failures = Failures::new(config, &deps.clock);
     let programs = AttackContext::new(config, deps).map(Data::new);
     let live = live.zip(programs).zip(failures);
     let live = live.map(|((diagram, programs), failures)| Live {
@@ -71,7 +71,7 @@ fn routes(cfg: &mut ServiceConfig, page: Data<StartPage>, live: Option<Live>) {
     };
     let (diagram, failures) = (live.diagram.clone(), Arc::clone(&live.failures));
     let noticed = Arc::clone(&failures);
-    ui::announce(move || noticed.notices());
+    ui::announce_and_watch(move || noticed.notices());
     journey::calls(cfg, &live.diagram);
     scenarios::calls(cfg, live.diagram.clone());
     attacks::calls(cfg, live.programs.clone(), live.diagram.clone());
