@@ -149,6 +149,119 @@ async fn failures_have_their_effect_until_they_are_switched_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_slow_provider_signs_and_an_app_says_that_its_id_token_has_ended() {
+    let mut lab = Lab::start().await;
+    let (start, app1) = (lab.url(Site::Lab), lab.url(Site::App1));
+    let slow = json!({ "fault": "clock-skew", "seconds": 300, "amount": -3600 });
+    for is_rotated in [false, true] {
+        if is_rotated {
+            lab.set(Site::Idp, json!({ "fault": "rotated-key" })).await;
+        }
+        lab.set(Site::Idp, slow.clone()).await;
+        let mut cli = HeadlessBrowser::new();
+        begin(&mut cli, &start).await;
+        cli.goto(&format!("{app1}/login")).await;
+        sign_in(&mut cli, ALICE).await;
+        let page = cli.page();
+        assert_eq!(page.status(), 502, "{page}");
+        assert!(
+            page.title().starts_with("The ID token is not valid now"),
+            "{page}"
+        );
+        let source = page.source();
+        assert!(source.contains("exp is in the past"), "{page}");
+        let why = "Switched by the lab at idp: The service&#39;s clock is 3600 s slow.";
+        assert!(source.contains(why), "{page}");
+        let token = ("idp", "POST /token");
+        let steps = steps_until(&mut cli, &start, &[token]).await;
+        let token = named(&steps, token.0, token.1).unwrap();
+        assert_eq!(token["status"], 200, "{is_rotated}: {token:#}");
+        lab.end(Site::Idp).await;
+    }
+    let mut cli = HeadlessBrowser::new();
+    sign_in_to(&mut cli, &app1, ALICE).await;
+    cli.goto(&app1).await;
+    let page = cli.page();
+    assert!(!page.source().contains("Switched by the lab"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_of_the_single_page_app_reads_why_a_service_is_down() {
+    let mut lab = Lab::start().await;
+    let (spa, evil) = (lab.url(Site::Spa), lab.url(Site::Evil));
+    let shared = [
+        (Site::Idp, Method::POST, "/token"),
+        (Site::Idp, Method::GET, "/jwks"),
+        (Site::Api1, Method::GET, "/resource"),
+    ];
+    for (site, method, path) in shared {
+        let url = format!("{}{path}", lab.url(site));
+        lab.set(site, json!({ "fault": "down", "seconds": 300 }))
+            .await;
+        let from = [("origin", &*spa)];
+        let down = lab.trainer.raw(method.clone(), &url, &from, "").await;
+        assert_eq!(down.status, 503, "{path}");
+        let allowed = "access-control-allow-origin";
+        assert_eq!(down.header(allowed), Some(&*spa), "{path}");
+        let said = down.json().unwrap();
+        assert_eq!(said["title"], "Switched off by the lab", "{path}");
+        let told = down.header("lab-failures").unwrap();
+        assert!(told.starts_with("down;0;"), "{told}");
+        let exposed = down.header("access-control-expose-headers").unwrap();
+        assert!(exposed.contains("lab-failures"), "{exposed}");
+        let asked = [from[0], ("access-control-request-method", method.as_str())];
+        let preflight = lab.trainer.raw(Method::OPTIONS, &url, &asked, "").await;
+        assert_eq!(preflight.status, 200, "{path}");
+        let from = [("origin", &*evil)];
+        let foreign = lab.trainer.raw(method, &url, &from, "").await;
+        assert_eq!((foreign.status, foreign.header(allowed)), (503, None));
+        lab.end(site).await;
+        let from = [("origin", &*spa)];
+        let up = lab.trainer.raw(Method::GET, &url, &from, "").await;
+        assert_eq!(up.header("lab-failures"), None, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_of_an_app_tell_of_the_failures_of_the_apis_that_it_has_called() {
+    let mut lab = Lab::start().await;
+    let (app1, app2) = (lab.url(Site::App1), lab.url(Site::App2));
+    let mut cli = HeadlessBrowser::new();
+    sign_in_to(&mut cli, &app1, ALICE).await;
+    let away = json!({ "fault": "store-away", "seconds": 300 });
+    let down = json!({ "fault": "down", "seconds": 300 });
+    for (api, failure, call, said) in [
+        (
+            Site::Api1,
+            away,
+            "/api1/data",
+            "at api-1: The service cannot reach its store.",
+        ),
+        (
+            Site::Api2,
+            down,
+            "/api2/data",
+            "at api-2: The service answers every request with 503.",
+        ),
+    ] {
+        lab.set(api, failure).await;
+        cli.goto(&app1).await;
+        assert!(!cli.page().source().contains(said), "it has called nothing");
+        let answer = cli.fetch_get(call).await;
+        assert!(answer.status >= 500, "{call}: {}", answer.status);
+        cli.goto(&app1).await;
+        assert!(cli.page().source().contains(said), "{}", cli.page());
+        let other = get(&mut cli, &app2).await;
+        assert!(!other.body.contains(said), "app2 has called nothing");
+        lab.end(api).await;
+        let answer = cli.fetch_get(call).await;
+        assert_eq!(answer.status, 200, "{call}: {}", answer.body);
+        cli.goto(&app1).await;
+        assert!(!cli.page().source().contains(said), "{}", cli.page());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_diagram_says_which_failure_a_request_met() {
     let mut lab = Lab::start().await;
     let (start, app1) = (lab.url(Site::Lab), lab.url(Site::App1));

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError as _,
     dev::ServiceRequest,
-    http::{StatusCode, header},
+    http::{
+        StatusCode,
+        header::{self, HeaderValue},
+    },
     web::{self, Data, Query, ServiceConfig},
 };
 use kit::{
@@ -55,15 +58,24 @@ impl Controlled {
         Some(Self { control, keys })
     }
 
-    /// What the service's pages say about failures that are on.
+    /// What the service's pages say about failures that are on: its own, and those of the
+    /// services that it has called.
     pub(crate) fn notices(&self) -> Vec<Notice> {
-        let on = self.control.in_force().into_iter();
-        on.map(|on| Notice {
-            text: format!("Switched by the lab: {}", on.sentence),
+        let notice = |at: &str, on: &InForce| Notice {
+            text: format!("Switched by the lab{at}: {}", on.sentence),
             remaining_ms: on.remaining_ms,
             href: self.page(),
-        })
-        .collect()
+        };
+        let (own, heard) = (self.control.in_force(), self.control.heard());
+        let own = own.iter().map(|on| notice("", on));
+        let heard = heard.iter();
+        let heard = heard.map(|(site, on)| notice(&format!(" at {}", site.short_name()), on));
+        own.chain(heard).collect()
+    }
+
+    /// What an answer says of the service's failures; `None` while there is none.
+    pub(crate) fn told(&self) -> Option<HeaderValue> {
+        HeaderValue::try_from(self.control.told()?).ok()
     }
 
     /// The failure that every request meets, for the request's span.

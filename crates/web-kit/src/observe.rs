@@ -18,7 +18,7 @@ use actix_web::{
 use kit::{
     clock::{Clock as _, SystemClock},
     journey::{Journey, JourneyKeys},
-    lab_control::{CONTROL, INSPECT},
+    lab_control::{CONTROL, FAILURES, INSPECT},
     metrics::{Metrics, method_name},
     shutdown::Shutdown,
     telemetry::{caller, context::TraceContext},
@@ -29,7 +29,7 @@ use crate::{
     body::meter_body,
     carried::Carried,
     connection::{self, ResponseBody},
-    explain, head, journey,
+    cors, explain, head, journey,
     lab_control::Controlled,
     path,
     problem::Problem,
@@ -44,6 +44,7 @@ const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 /// For a year (RFC 6797 §6.1). Other hosts of the domain are not ours to decide about.
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
+const TOLD: HeaderName = HeaderName::from_static(FAILURES);
 
 /// What the middleware needs, one for each worker.
 pub(crate) struct Observe {
@@ -165,6 +166,9 @@ impl Observe {
         if let Some(explaining) = context.journey().filter(|own| own.settings().explain) {
             response = self.explained(explaining, &span, response);
         }
+        if let Some(told) = self.controlled.as_ref().and_then(|own| own.told()) {
+            response.headers_mut().insert(TOLD, told);
+        }
         stamp(response.headers_mut(), &context);
         self.metrics
             .request(method, route, status.as_u16(), started.elapsed());
@@ -252,6 +256,7 @@ fn request_span(method: &'static str, route: &str) -> Span {
         "http.request.method" = method,
         "http.route" = route,
         "http.response.status_code" = tracing::field::Empty,
+        "sso.credential" = tracing::field::Empty,
         "sso.explained" = tracing::field::Empty,
         "sso.outcome" = tracing::field::Empty,
         "sso.fault" = tracing::field::Empty,
@@ -275,8 +280,8 @@ async fn bounded<B: MessageBody + 'static>(
             "All headers together may have {MAX_HEADERS} bytes."
         ))
     } else if let Some(response) = controlled.and_then(|it| it.down(&req)) {
-        let response = response.map_into_right_body();
-        return Ok(ServiceResponse::new(req.into_parts().0, response));
+        let answered = cors::instead(req, response).await?;
+        return Ok(answered.map_into_right_body());
     } else {
         return Ok(next.call(req).await?.map_into_left_body());
     };
