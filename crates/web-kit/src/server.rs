@@ -17,7 +17,7 @@ use kit::{
 
 use crate::{
     client::TrustedProxies,
-    explain,
+    explain::{self, site_of},
     journey::{self, Joining},
     lab_control::{self, Controlled},
     observe::Observe,
@@ -140,6 +140,11 @@ impl HttpServer {
                 .default_service(web::to(nothing_here))
                 .route("/healthz", web::get().to(async || "ok\n"))
                 .route("/readyz", web::get().to(readyz))
+                .configure(|cfg| {
+                    if let Some(site) = site_of(service) {
+                        ui::icon(cfg, site);
+                    }
+                })
                 .configure(|cfg| lab_routes(cfg, joining.as_ref(), controlled.as_ref()))
                 .configure(routes.clone())
         };

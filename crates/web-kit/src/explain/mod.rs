@@ -31,6 +31,7 @@ use kit::{
 pub use meanings::{COOKIES, Meaning, PARAMETERS};
 use page::{Page, Way};
 use rows::Rows;
+pub(crate) use sender::site_of;
 use tracing::Span;
 
 use crate::{trace, ui::wants_page};

@@ -3,7 +3,7 @@
 use kit::config::Site;
 
 /// The site of `service`.
-pub(super) fn site_of(service: &str) -> Option<Site> {
+pub(crate) fn site_of(service: &str) -> Option<Site> {
     let name = service.strip_suffix("-bff").unwrap_or(service);
     Site::ALL.into_iter().find(|site| site.short_name() == name)
 }

@@ -80,6 +80,14 @@ fn hash_of(file: &EmbeddedFile) -> String {
     hex
 }
 
+/// Serves the icon of `site` where browsers look for it if a page names none, or if what they
+/// show is no page.
+pub(crate) fn icon(cfg: &mut ServiceConfig, site: Site) {
+    let serve =
+        move |request: HttpRequest| async move { answer(|_| None, &favicon_name(site), &request) };
+    cfg.route("/favicon.ico", web::get().to(serve));
+}
+
 fn answer(own: Source, name: &str, request: &HttpRequest) -> HttpResponse {
     let icon = || {
         Site::ALL
@@ -178,6 +186,20 @@ mod tests {
                 std::fs::read(format!("{}/assets/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
             assert_eq!(body, on_disk);
         }
+    }
+
+    #[actix_web::test]
+    async fn the_icon_is_also_where_browsers_look_for_it() {
+        let app = App::new().configure(|cfg| icon(cfg, Site::App1));
+        let app = test::init_service(app).await;
+        let request = test::TestRequest::get().uri("/favicon.ico").to_request();
+        let response = test::call_service(&app, request).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers().get("cache-control").unwrap(), "no-cache");
+        let kind = response.headers().get(header::CONTENT_TYPE).unwrap();
+        assert_eq!(kind, "image/svg+xml");
+        let (_, _, _, of_pages) = fetch(&favicon_url(Site::App1)).await;
+        assert_eq!(test::read_body(response).await, of_pages);
     }
 
     #[actix_web::test]

@@ -27,8 +27,8 @@ use actix_web::{
 };
 pub use api::{ApiCall, ApiPage};
 use askama::Template;
-pub(crate) use assets::shared_url;
 pub use assets::{Source, asset_url, assets, assets_and};
+pub(crate) use assets::{icon, shared_url};
 pub use csp::{Csp, let_frame};
 pub(crate) use error_pages::wants_page;
 pub use error_pages::{error_pages, error_pages_around, fallback};
