@@ -80,7 +80,7 @@ function row({ text, remaining_ms: remaining, href }) {
   const ends = make("span", "ends", ending(remaining));
   ends.setAttribute("role", "timer");
   const line = document.createElement("p");
-  line.append(make("span", "said", text), " ", ends, " ", Object.assign(make("a", "", "Change it"), { href }));
+  line.append(make("span", "", text), " ", ends, " ", Object.assign(make("a", "", "Change it"), { href }));
   return line;
 }
 

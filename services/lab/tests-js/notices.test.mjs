@@ -67,3 +67,9 @@ test("while the lab does not answer it is asked less and less often, at most onc
   await next();
   assert.equal(seen.pauses.at(-1), 3000);
 });
+
+test("the page of the switches counts the rows of its own list, and leaves the notices to their script", () => {
+  const list = readFileSync(new URL("../assets/failures/failures.js", import.meta.url), "utf8");
+  const selectors = [...list.matchAll(/querySelectorAll\("([^"]+)"\)/g)].map(([, selector]) => selector);
+  assert.deepEqual(selectors, [".in-force [data-remaining]"]);
+});

@@ -1,7 +1,7 @@
 // Counts down what is in force. The service ends it by itself; the page only shows that.
 
 const began = performance.now();
-const rows = [...document.querySelectorAll("[data-remaining]")];
+const rows = [...document.querySelectorAll(".in-force [data-remaining]")];
 
 function show() {
   const gone = performance.now() - began;

@@ -143,7 +143,7 @@ function claims({ former, rows }) {
 
 /** `text` in parts between which a line may break: after the separators of addresses. */
 function breakable(text) {
-  return text.split(/(?<=[/.,_-](?![/.,_-]))/).flatMap((part, at) => (at === 0 ? [part] : [element("wbr", ""), part]));
+  return text.split(/(?<=[/,](?![/,]))/).flatMap((part, at) => (at === 0 ? [part] : [element("wbr", ""), part]));
 }
 
 /** The values of a claim, and below them what it is for. */
