@@ -55,14 +55,17 @@ fn text(common: &Common, built_in: bool) -> String {
         format!("  {:<34} {what}{others}\n", addresses.url(site))
     };
     let mut text = String::from("\nsso-lab is ready.\n\n");
-    text += &line(Site::App1, "App 1: start here, and sign in");
-    text += &line(Site::App2, "App 2: then here, and you are signed in");
+    text += &line(Site::Lab, lab(common));
+    text += &line(Site::App1, "App 1");
+    text += &line(
+        Site::App2,
+        "App 2: after a sign-in at app 1 you are signed in here",
+    );
     text += &line(Site::Idp, "Identity provider");
     text += &line(Site::Api1, "API-1, orders");
     text += &line(Site::Api2, "API-2, inventory");
     text += &line(Site::Spa, "Single-page app: tokens in the browser");
     text += &line(Site::Evil, "The attacker's site");
-    text += &line(Site::Lab, "The lab: what runs where");
     if built_in {
         text += "\n  alice / wonderland   manager\n  bob / builder        clerk\n";
         if !addresses.is_localhost() {
@@ -75,6 +78,15 @@ fn text(common: &Common, built_in: bool) -> String {
     }
     text += "\nCtrl-C ends it.\n";
     text
+}
+
+/// What the lab is good for: it draws each step of a sign-in where it has the live diagram.
+fn lab(common: &Common) -> &'static str {
+    if common.lab.is_some() {
+        "The lab: start here, and watch your own login"
+    } else {
+        "The lab: what runs where"
+    }
 }
 
 /// Where the certificate of the lab's CA is.
@@ -98,7 +110,9 @@ mod tests {
     use crate::cli::Cli;
 
     fn shown(flags: &[&str], built_in: bool) -> String {
-        let cli = Cli::parse_from([&["sso-lab"], flags].concat());
+        let mut cli = Cli::parse_from([&["sso-lab"], flags].concat());
+        // As `up` does without --no-lab.
+        cli.up.common.live_diagram.makes_secret = true;
         let common = cli
             .up
             .common
@@ -123,6 +137,17 @@ mod tests {
         }
         assert!(text.contains("alice / wonderland"));
         assert!(!shown(&["--mtls", "off"], true).contains("mTLS"));
+    }
+
+    #[test]
+    fn a_newcomer_is_led_to_the_live_diagram_first() {
+        let text = shown(&[], true);
+        let first = text.lines().find(|line| line.contains("http://")).unwrap();
+        assert!(first.contains("http://lab.localhost:8080"), "{first}");
+        assert!(first.contains("start here, and watch your own login"));
+        assert_eq!(text.matches("start here").count(), 1);
+        let public = ["--domain", "example.com", "--public-scheme", "https"];
+        assert!(!shown(&public, true).contains("start here"));
     }
 
     #[test]

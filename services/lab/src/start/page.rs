@@ -99,7 +99,9 @@ pub(super) async fn show(page: Data<StartPage>) -> HttpResponse {
 
 #[cfg(test)]
 mod tests {
-    use kit::config::Addresses;
+    use std::sync::Arc;
+
+    use kit::{config::Addresses, journey::JourneyKeys};
 
     use super::*;
     use crate::served;
@@ -117,6 +119,23 @@ mod tests {
             assert!(page(true).contains(demo), "{demo}");
             assert!(!page(false).contains(demo), "{demo}");
         }
+    }
+
+    #[test]
+    fn the_live_diagram_is_the_first_way_on_where_there_is_one() {
+        let base = served::config();
+        let first = |config: &Config| {
+            let html = StartPage::new(config).render().unwrap();
+            let button = html.split("<a class=\"button big").nth(1).unwrap();
+            button.split("</a>").next().unwrap().to_owned()
+        };
+        assert!(first(&base).ends_with("Start with app1"));
+        let keys = JourneyKeys::new(&"a lab of a test".into(), &base.addresses.url(Site::Lab));
+        let live = Config {
+            journeys: Some(Arc::new(keys)),
+            ..base
+        };
+        assert!(first(&live).ends_with("Watch your own login"));
     }
 
     #[test]
