@@ -102,6 +102,7 @@ async fn the_labs_pages_pass_axe() {
         "/",
         "/journey",
         "/journey/inspector",
+        "/journey/viewer",
         "/scenarios",
         "/scenarios/device-login",
         "/scenarios/oidc-and-sso",
