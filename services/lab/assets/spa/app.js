@@ -1,6 +1,8 @@
 // The page: its buttons, what they show, and the list of steps.
 
+import { element } from "./dom.js";
 import { explain } from "./errors.js";
+import { failuresInForce } from "./failures.js";
 import { onStep } from "./journey.js";
 import { Session } from "./session.js";
 import { write } from "./story.js";
@@ -37,6 +39,14 @@ function say(sentence) {
   failure.hidden = !sentence;
 }
 
+/** What the lab has let fail may be why a call failed: another site's answer may not say it to this page. */
+async function showFailures() {
+  const place = document.getElementById("failures");
+  const sentences = await failuresInForce(page.dataset.lab === "true");
+  place.replaceChildren(...sentences.map((text) => element("li", "", text)));
+  place.parentElement.hidden = sentences.length === 0;
+}
+
 const ACTIONS = {
   async signIn() {
     location.assign(await session.begin());
@@ -71,7 +81,8 @@ async function run(work, button) {
   try {
     await work();
   } catch (error) {
-    say(explain(error));
+    say(await explain(error));
+    showFailures();
   } finally {
     running = false;
     button?.removeAttribute("aria-busy");
@@ -88,6 +99,7 @@ for (const control of document.querySelectorAll("[data-action]")) {
 }
 
 render();
+showFailures();
 if (location.pathname === "/callback") {
   const callback = new URL(location.href);
   // Removes the code from the address bar and the history first.

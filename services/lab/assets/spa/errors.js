@@ -1,6 +1,7 @@
 // Sentences about errors, for people.
 
 import * as oauth from "./oauth4webapi.js";
+import { unavailability } from "./unavailable.js";
 
 /** An error that this page itself found. */
 export class PageError extends Error {}
@@ -28,8 +29,10 @@ const REFUSED_GRANTS = {
 };
 
 /** The sentence for `error`, which happened in the step `name`. */
-export function explain(error, name) {
+export async function explain(error, name) {
   if (error instanceof PageError) return error.message;
+  const unavailable = await unavailability(error);
+  if (unavailable) return unavailable;
   if (error instanceof oauth.AuthorizationResponseError) {
     return AT_THE_PROVIDER[error.error] ?? `The provider refused the login (${error.error}).`;
   }

@@ -1,8 +1,11 @@
 //! The single-page app: a public client (RFC 6749 §2.1) that signs in with code and PKCE
 //! and keeps its tokens in the page. It runs in the browser; this module serves its files.
 
+mod failures;
 mod journey;
 mod page;
+
+use std::sync::Arc;
 
 use actix_web::{
     middleware::from_fn,
@@ -15,7 +18,7 @@ pub(crate) use page::CLIENT_ID;
 use page::SpaPages;
 use web_kit::ui::{self, Site};
 
-use crate::Config;
+use crate::{Config, failures::Failures};
 
 /// The site's name in traces and metrics.
 pub const SERVICE: &str = "spa";
@@ -33,7 +36,11 @@ pub fn build(config: &Config, listeners: Listeners, deps: Deps) -> Result<Runnin
             random: deps.random.clone(),
         })
     });
+    let failures = Failures::new(config, &deps.clock);
     crate::serve(SERVICE, config, listeners, deps, move |cfg| {
+        if let Some(failures) = &failures {
+            failures::routes(cfg, Arc::clone(failures));
+        }
         if let Some(journeys) = &journeys {
             journey::routes(cfg, journeys);
         }

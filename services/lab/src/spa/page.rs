@@ -53,6 +53,8 @@ pub(super) struct SpaPage {
     app1_url: Option<String>,
     lab_url: Option<String>,
     weaknesses: Weaknesses,
+    /// Whether the process knows what the lab lets fail.
+    is_lab: bool,
     /// Whether the browser is in a journey of the lab, which then shows what the page does.
     in_journey: bool,
 }
@@ -84,6 +86,7 @@ impl SpaPage {
             app1_url: addresses.link(Site::App1),
             lab_url: addresses.link(Site::Lab),
             weaknesses: config.weaknesses,
+            is_lab: config.journeys.is_some(),
             in_journey: false,
         }
     }
