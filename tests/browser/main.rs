@@ -18,6 +18,7 @@ mod explain;
 mod first_light;
 mod lab_attacks;
 mod lab_spa;
+mod labels;
 mod live_page;
 mod modes;
 mod provider_forms;

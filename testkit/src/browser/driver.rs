@@ -58,8 +58,9 @@ async fn announced_port(child: &mut Child) -> Option<String> {
     }
 }
 
-/// Opens a browser with the profile folder `profile`.
-pub(super) async fn open(driver: &str, profile: &Path) -> WebDriver {
+/// Opens a browser with the profile folder `profile`, which blocks third-party cookies or
+/// not.
+pub(super) async fn open(driver: &str, profile: &Path, blocks_cookies: bool) -> WebDriver {
     let mut wanted = DesiredCapabilities::chrome();
     wanted
         .set_binary(
@@ -90,8 +91,10 @@ pub(super) async fn open(driver: &str, profile: &Path) -> WebDriver {
     }
     // Debian's Chromium blocks third-party cookies. Chrome sends them, and a test
     // must not pass only because the browser blocks them.
-    let cookies =
-        json!({ "profile.cookie_controls_mode": 0, "profile.block_third_party_cookies": false });
+    let cookies = json!({
+        "profile.cookie_controls_mode": u8::from(blocks_cookies),
+        "profile.block_third_party_cookies": blocks_cookies,
+    });
     wanted.add_experimental_option("prefs", cookies).unwrap();
     wanted
         .set_browser_log_level(LoggingPrefsLogLevel::All)

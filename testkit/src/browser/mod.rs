@@ -50,7 +50,12 @@ pub struct BrowserCookie {
 impl Browser {
     /// Starts it.
     pub async fn start() -> Self {
-        Self::start_in(tempfile::tempdir().unwrap(), &[]).await
+        Self::start_in(tempfile::tempdir().unwrap(), &[], false).await
+    }
+
+    /// Starts it as Debian's Chromium is: it sends no third-party cookie.
+    pub async fn start_blocking_third_party_cookies() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), &[], true).await
     }
 
     /// Starts it with `ca` among its certificate authorities, as a user adds one. It checks
@@ -58,13 +63,17 @@ impl Browser {
     pub async fn start_trusting(ca: &Authority) -> Self {
         let profile = tempfile::tempdir().unwrap();
         let environment = nss::home_trusting(profile.path(), ca);
-        Self::start_in(profile, &environment).await
+        Self::start_in(profile, &environment, false).await
     }
 
-    async fn start_in(profile: TempDir, environment: &[(String, String)]) -> Self {
+    async fn start_in(
+        profile: TempDir,
+        environment: &[(String, String)],
+        blocks_cookies: bool,
+    ) -> Self {
         let log = tempfile::tempdir().unwrap();
         let (driver, address) = driver::start(log.path(), environment).await;
-        let session = driver::open(&address, profile.path()).await;
+        let session = driver::open(&address, profile.path(), blocks_cookies).await;
         Self {
             session,
             _driver: driver,

@@ -105,6 +105,8 @@ const DPOP: Play = Play {
         SignInTo(Site::Spa),
         Press("GET /resource"),
         Until("#story", "Call the API"),
+        Press("Refresh"),
+        Until("#story", "Exchange the refresh token"),
     ],
     arrows: &[
         ("Browser → IdP", "GET /authorize?client_id=my_spa"),

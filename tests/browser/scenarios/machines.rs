@@ -112,6 +112,8 @@ const INTERNAL_HEADER: Play = Play {
     acts: &[
         Start("app1 by an internal header"),
         SignInTo(Site::App1),
+        Press("GET /api1/data"),
+        Until(".answer-status", "200"),
         Press("GET /api1/whoami"),
         Until(".answer-status", "200"),
     ],
@@ -129,6 +131,8 @@ pub const API_KEY: Play = Play {
     acts: &[
         Start("app1 by its API key"),
         SignInTo(Site::App1),
+        Press("GET /api1/data"),
+        Until(".answer-status", "200"),
         Press("GET /api1/whoami"),
         Until(".answer-status", "200"),
     ],

@@ -6,13 +6,19 @@ mod apis;
 mod command;
 mod machines;
 mod play;
+mod questions;
 mod sessions;
 mod sign_in;
 mod sign_out;
 pub mod stage;
 mod terminal;
 
-use std::{collections::BTreeSet, fs, path::Path, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    process::Command,
+};
 
 use kit::config::{Addresses, Site};
 use testkit::{Browser, HeadlessBrowser, binary};
@@ -28,19 +34,20 @@ pub use self::{
 };
 
 /// The plays of a lab as it starts.
-const AS_IT_STARTS: [&[Play]; 6] = [
+const AS_IT_STARTS: [&[Play]; 7] = [
     sign_in::PLAYS,
     sessions::PLAYS,
     apis::PLAYS,
     machines::PLAYS,
     sign_out::PLAYS,
     terminal::PLAYS,
+    questions::PLAYS,
 ];
 
 /// The plays that need a setting.
 const WITH_A_SETTING: [&Play; 2] = [&apis::OPAQUE_TOKENS, &machines::API_KEY];
 
-/// The scenarios whose page starts something: the others answer a question.
+/// The scenarios whose page starts something: all of them.
 async fn that_start_something(addresses: &Addresses) -> BTreeSet<String> {
     let list = format!("{}/scenarios", addresses.url(Site::Lab));
     let mut cli = HeadlessBrowser::new();
@@ -59,8 +66,19 @@ async fn that_start_something(addresses: &Addresses) -> BTreeSet<String> {
     names
 }
 
+/// The labels of each scenario's page that no play of it has shown.
+type Unseen = BTreeMap<&'static str, BTreeSet<String>>;
+
+/// A label that one play has shown is seen.
+fn after(mut unseen: Unseen, name: &'static str, labels: BTreeSet<String>) -> Unseen {
+    let rest = unseen.entry(name).or_insert_with(|| labels.clone());
+    rest.retain(|label| labels.contains(label));
+    unseen
+}
+
 /// Plays each of `plays` in a browser of its own, which belongs to `user`.
-async fn play_all(plays: &[&Play], addresses: &Addresses, user: (&str, &str)) {
+async fn play_all(plays: &[&Play], addresses: &Addresses, user: (&str, &str)) -> Unseen {
+    let mut unseen = Unseen::new();
     for play in plays {
         let browser = Browser::start().await;
         let stage = Stage {
@@ -68,17 +86,25 @@ async fn play_all(plays: &[&Play], addresses: &Addresses, user: (&str, &str)) {
             addresses,
             user,
         };
-        stage.plays(play).await;
+        let labels = stage.plays(play).await;
+        unseen = after(unseen, play.name, labels);
     }
+    unseen
 }
 
-/// Half of `plays` by alice and half by bob, at once.
+/// Half of `plays` by alice and half by bob, at once. Each label of each page is that of an
+/// arrow which one of them has shown.
 async fn play_by_two(plays: &[&Play], addresses: &Addresses) {
     let (one, other) = plays.split_at(plays.len() / 2);
-    tokio::join!(
+    let (mut unseen, others) = tokio::join!(
         play_all(one, addresses, ALICE),
         play_all(other, addresses, BOB)
     );
+    for (name, labels) in others {
+        unseen = after(unseen, name, labels);
+    }
+    unseen.retain(|_, labels| !labels.is_empty());
+    assert!(unseen.is_empty(), "labels without an arrow: {unseen:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! One browser that plays a scenario: the lab's page with the diagram in one window, the
 //! sites in the window beside.
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use kit::config::{Addresses, Site};
 use testkit::{Browser, Child, WindowHandle, binary, free_offset};
@@ -10,6 +10,7 @@ use super::{
     command::{Command, is_user_code},
     play::{Act, Arrow, Play},
 };
+use crate::labels::without_a_line;
 
 /// How long to wait for what must happen, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(40);
@@ -51,8 +52,9 @@ struct Scene {
 }
 
 impl Stage<'_> {
-    /// Plays `play` and waits until the diagram has its arrows.
-    pub async fn plays(&self, play: &Play) {
+    /// Plays `play` and waits until the diagram has its arrows. Returns the labels of the page
+    /// that no arrow has.
+    pub async fn plays(&self, play: &Play) -> BTreeSet<String> {
         let lab = self.addresses.url(Site::Lab);
         self.browser
             .goto(&format!("{lab}/scenarios/{}", play.name))
@@ -68,6 +70,7 @@ impl Stage<'_> {
         self.look_at(&scene.page).await;
         self.until_shown(play).await;
         self.has_no_complaint(play.name).await;
+        without_a_line(self.browser, 0).await
     }
 
     async fn acts(&self, act: &Act, scene: &mut Scene) {

@@ -1,170 +1,21 @@
 //! The attacks of the lab by their buttons, in a real browser: each succeeds with the defence
-//! off, for this journey alone, and is stopped with it on.
+//! off, for this journey alone, and is stopped with it on. Each label of its page is that of
+//! an arrow which these runs have drawn.
 
-use std::{path::Path, time::Duration};
+mod learner;
+
+use std::time::Duration;
 
 use kit::{
-    config::{Addresses, Site},
+    config::Site,
     telemetry::names::{span, span_of},
 };
-use serde_json::{Value, json};
-use testkit::{Browser, Child, binary, free_offset};
+use testkit::Browser;
 
-use crate::alice::sign_in;
+use self::learner::Learner;
 
-/// How long to wait for what must happen, on a busy machine.
+/// How long a script may take, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(40);
-
-/// Somebody who learns from the lab: all services in one process, and a browser.
-struct Learner {
-    browser: Browser,
-    addresses: Addresses,
-    /// The window of the lab's page.
-    page: String,
-    _all: Child,
-}
-
-impl Learner {
-    async fn start(folder: &Path) -> Self {
-        let offset = free_offset(1);
-        let port = offset.to_string();
-        let environment = [("REDIS_URL".to_owned(), String::new())];
-        let flags = ["--port-offset", &*port];
-        let mut all = Child::spawn(&binary("sso-lab"), &flags, &environment, folder.join("log"));
-        all.until_output("wonderland", PATIENCE).await;
-        let browser = Browser::start().await;
-        Self {
-            page: browser.driver().window().await.unwrap().to_string(),
-            addresses: Addresses::new("http", "localhost", offset),
-            browser,
-            _all: all,
-        }
-    }
-
-    fn url(&self, site: Site, path: &str) -> String {
-        format!("{}{path}", self.addresses.url(site))
-    }
-
-    async fn opens(&self, attack: &str) {
-        let page = self.url(Site::Lab, &format!("/attacks/{attack}"));
-        self.browser.goto(&page).await;
-    }
-
-    /// Presses a button of the page, and goes to the window that it opens.
-    async fn presses(&self, button: &str) {
-        self.browser.press(button).await;
-        let beside = async {
-            loop {
-                let all = self.browser.driver().windows().await.unwrap();
-                if let Some(other) = all.into_iter().find(|one| one.to_string() != self.page) {
-                    return other;
-                }
-                tokio::time::sleep(Duration::from_millis(30)).await;
-            }
-        };
-        let beside = tokio::time::timeout(PATIENCE, beside).await.unwrap();
-        self.browser
-            .driver()
-            .switch_to_window(beside)
-            .await
-            .unwrap();
-    }
-
-    /// Signs in, in the window beside.
-    async fn signs_in(&self) {
-        sign_in(&self.browser, &self.url(Site::Idp, "")).await;
-    }
-
-    /// Closes the window beside, and goes back to the lab's page.
-    async fn comes_back(&self) {
-        self.browser.driver().close_window().await.unwrap();
-        let page = self.page.clone().into();
-        self.browser.driver().switch_to_window(page).await.unwrap();
-    }
-
-    /// Back at the lab's page, the run `which` has this verdict, and still has it when the
-    /// page is loaded again.
-    async fn sees_the_end(&self, which: &str, word: &str) {
-        self.comes_back().await;
-        self.has_verdict(which, word).await;
-        self.browser.driver().refresh().await.unwrap();
-        self.has_verdict(which, word).await;
-    }
-
-    /// Waits until the page says how the run `which` ended: by `word`.
-    async fn has_verdict(&self, which: &str, word: &str) {
-        let line = format!("[data-outcome='{which}'] .verdict");
-        let end = format!("{line} b");
-        let ended = async {
-            while !self.browser.has(&end).await {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(PATIENCE, ended).await;
-        let steps = self.arrows().await;
-        assert!(in_time.is_ok(), "no verdict after {steps:#?}");
-        let verdict = self.browser.text(&line).await;
-        assert!(verdict.starts_with(word), "{which}: {verdict}");
-    }
-
-    /// Each line of the diagram, in words.
-    async fn arrows(&self) -> Vec<String> {
-        let script = "return [...document.querySelectorAll('#twin .line .line-text')].map((line) => line.textContent)";
-        serde_json::from_value(self.browser.run(script).await).unwrap()
-    }
-
-    /// Waits until the diagram has a line with each of `words`.
-    async fn sees(&self, words: &[&str]) {
-        let is_there = async {
-            loop {
-                let arrows = self.arrows().await;
-                let has = |word: &&str| arrows.iter().any(|line| line.contains(*word));
-                if words.iter().all(has) {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(PATIENCE, is_there).await;
-        let arrows = self.arrows().await;
-        assert!(in_time.is_ok(), "not all of {words:?} in {arrows:#?}");
-    }
-
-    /// Waits until the attacker's script has looked everywhere.
-    async fn until_loot_is_complete(&self) {
-        let done = async {
-            while self.browser.run("return window.loot?.done").await != true {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(PATIENCE, done).await;
-        assert!(in_time.is_ok(), "the script did not run to its end");
-    }
-
-    /// What app1 says at `path`, in the window that is shown.
-    async fn asks_app1(&self, path: &str) -> Value {
-        self.browser.goto(&self.url(Site::App1, "")).await;
-        let (status, _, body) = self.browser.fetch(path, json!({})).await;
-        assert_eq!(status, 200, "{path}: {body}");
-        serde_json::from_str(&body).unwrap()
-    }
-
-    async fn orders(&self) -> usize {
-        let orders = self.asks_app1("/api1/data").await;
-        orders["orders"].as_array().map_or(0, Vec::len)
-    }
-
-    /// The lab's pages have no error and no violation of their policy.
-    async fn has_no_complaint(&self) {
-        let lab = self.url(Site::Lab, "");
-        let complaints = self.browser.complaints().await;
-        let of_lab: Vec<_> = complaints
-            .iter()
-            .filter(|line| line.contains(&lab))
-            .collect();
-        assert!(of_lab.is_empty(), "{of_lab:?}");
-    }
-}
 
 /// What the diagram calls the check `name`.
 fn step(name: &str) -> &'static str {
@@ -202,6 +53,7 @@ async fn plays_an_order(attack: &str, request: &str) {
     learner
         .sees(&[step(span::FORGERY_CHECK), "403 Forbidden", request])
         .await;
+    learner.sees_each_label(attack, 0).await;
     learner.has_no_complaint().await;
 }
 
@@ -239,6 +91,7 @@ async fn a_script_runs_in_the_page_of_app1_with_the_defence_off_alone() {
     let loot = learner.browser.run("return typeof window.loot").await;
     assert_eq!(loot, "undefined");
     learner.sees_the_end("off", STOPPED).await;
+    learner.sees_each_label("xss-app1", 0).await;
     learner.has_no_complaint().await;
 }
 
@@ -272,9 +125,11 @@ async fn the_same_script_takes_the_token_of_the_single_page_app() {
     learner.browser.press("Sign in").await;
     learner.browser.until_text("main", "Alice").await;
     learner.browser.goto(&link).await;
+    learner.browser.until_text("#note", "onerror").await;
     let loot = learner.browser.run("return typeof window.loot").await;
     assert_eq!(loot, "undefined");
-    learner.comes_back().await;
+    learner.sees_the_end("off", STOPPED).await;
+    learner.sees_each_label("xss-spa", 0).await;
     learner.has_no_complaint().await;
 }
 
@@ -298,6 +153,7 @@ async fn a_sign_in_ends_on_the_attackers_site_with_the_defence_off_alone() {
         .await;
     learner.sees_the_end("off", STOPPED).await;
     learner.sees(&[step(span::LOGIN_CHECK)]).await;
+    learner.sees_each_label("open-redirect", 0).await;
     learner.has_no_complaint().await;
 }
 
@@ -332,6 +188,7 @@ async fn the_attackers_callback_signs_alice_in_as_bob_with_the_defence_off_alone
         "{session}"
     );
     learner.sees_the_end("on", SUCCEEDED).await;
+    learner.sees_each_label("login-csrf", 0).await;
     learner.has_no_complaint().await;
 }
 
@@ -356,4 +213,60 @@ async fn a_programs_attack_runs_by_its_button_and_the_diagram_shows_the_check() 
         "her own requests are not weakened"
     );
     learner.has_no_complaint().await;
+}
+
+/// The attacks that a program runs.
+const PROGRAMS: [&str; 8] = [
+    "code-injection",
+    "pkce-downgrade",
+    "mix-up",
+    "session-fixation",
+    "stolen-refresh-token",
+    "id-token-at-api",
+    "wrong-audience",
+    "alg-none",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_runs_of_each_program_draw_the_arrows_that_its_page_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let learner = Learner::start(folder.path()).await;
+    for attack in PROGRAMS {
+        learner.opens(attack).await;
+        let before = learner.lines().await;
+        learner.browser.press("Run with the defence off").await;
+        learner.has_verdict("on", SUCCEEDED).await;
+        learner.browser.press("Run with the defence on").await;
+        learner.has_verdict("off", "Stopped by").await;
+        learner.sees_each_label(attack, before).await;
+    }
+    learner.has_no_complaint().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_without_third_party_cookies_is_named_as_what_stopped_a_weakened_run() {
+    const BLOCKED: &str = "Blocked by your browser.";
+    for attack in ["csrf-image", "csrf-form"] {
+        let folder = tempfile::tempdir().unwrap();
+        let browser = Browser::start_blocking_third_party_cookies().await;
+        let learner = Learner::with(folder.path(), browser).await;
+        learner.opens(attack).await;
+        let hint = learner.browser.text("#third-party").await;
+        assert!(hint.contains("chrome://settings/cookies"), "{hint}");
+        let off = "Run with the defence off";
+        let partly = "Run with the cookie alone weakened";
+        for (button, which, word) in [
+            (off, "on", BLOCKED),
+            (partly, "partly", BLOCKED),
+            ("Run with the defence on", "off", STOPPED),
+        ] {
+            learner.presses(button).await;
+            if which == "on" {
+                learner.signs_in().await;
+            }
+            let outcome = "[data-outcome='over']:not([hidden])";
+            learner.browser.find(outcome).await;
+            learner.sees_the_end(which, word).await;
+        }
+    }
 }

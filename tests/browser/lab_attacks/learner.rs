@@ -1,0 +1,188 @@
+//! Somebody who learns from the lab's attacks.
+
+use std::{path::Path, time::Duration};
+
+use kit::config::{Addresses, Site};
+use serde_json::{Value, json};
+use testkit::{Browser, Child, binary, free_offset};
+
+use crate::{
+    alice::sign_in,
+    labels::{lines, without_a_line},
+};
+
+/// How long to wait for what must happen, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Somebody who learns from the lab: all services in one process, and a browser.
+pub struct Learner {
+    pub browser: Browser,
+    addresses: Addresses,
+    /// The window of the lab's page.
+    page: String,
+    _all: Child,
+}
+
+impl Learner {
+    pub async fn start(folder: &Path) -> Self {
+        Self::with(folder, Browser::start().await).await
+    }
+
+    /// The same with another browser.
+    pub async fn with(folder: &Path, browser: Browser) -> Self {
+        let offset = free_offset(1);
+        let port = offset.to_string();
+        let environment = [("REDIS_URL".to_owned(), String::new())];
+        let flags = ["--port-offset", &*port];
+        let mut all = Child::spawn(&binary("sso-lab"), &flags, &environment, folder.join("log"));
+        all.until_output("wonderland", PATIENCE).await;
+        Self {
+            page: browser.driver().window().await.unwrap().to_string(),
+            addresses: Addresses::new("http", "localhost", offset),
+            browser,
+            _all: all,
+        }
+    }
+
+    pub fn url(&self, site: Site, path: &str) -> String {
+        format!("{}{path}", self.addresses.url(site))
+    }
+
+    pub async fn opens(&self, attack: &str) {
+        let page = self.url(Site::Lab, &format!("/attacks/{attack}"));
+        self.browser.goto(&page).await;
+    }
+
+    /// Presses a button of the page, and goes to the window that it opens.
+    pub async fn presses(&self, button: &str) {
+        self.browser.press(button).await;
+        let beside = async {
+            loop {
+                let all = self.browser.driver().windows().await.unwrap();
+                if let Some(other) = all.into_iter().find(|one| one.to_string() != self.page) {
+                    return other;
+                }
+                tokio::time::sleep(Duration::from_millis(30)).await;
+            }
+        };
+        let beside = tokio::time::timeout(PATIENCE, beside).await.unwrap();
+        self.browser
+            .driver()
+            .switch_to_window(beside)
+            .await
+            .unwrap();
+    }
+
+    /// Signs in, in the window beside.
+    pub async fn signs_in(&self) {
+        sign_in(&self.browser, &self.url(Site::Idp, "")).await;
+    }
+
+    /// Closes the window beside, and goes back to the lab's page.
+    pub async fn comes_back(&self) {
+        self.browser.driver().close_window().await.unwrap();
+        let page = self.page.clone().into();
+        self.browser.driver().switch_to_window(page).await.unwrap();
+    }
+
+    /// Back at the lab's page, the run `which` has this verdict, and still has it when the
+    /// page is loaded again.
+    pub async fn sees_the_end(&self, which: &str, word: &str) {
+        self.comes_back().await;
+        self.has_verdict(which, word).await;
+        self.browser.driver().refresh().await.unwrap();
+        self.has_verdict(which, word).await;
+    }
+
+    /// Waits until the page says how the run `which` ended: by `word`.
+    pub async fn has_verdict(&self, which: &str, word: &str) {
+        let line = format!("[data-outcome='{which}'] .verdict");
+        let end = format!("{line} b");
+        let ended = async {
+            while !self.browser.has(&end).await {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, ended).await;
+        let steps = self.arrows().await;
+        assert!(in_time.is_ok(), "no verdict after {steps:#?}");
+        let verdict = self.browser.text(&line).await;
+        assert!(verdict.starts_with(word), "{which}: {verdict}");
+    }
+
+    /// Each line of the diagram, in words.
+    pub async fn arrows(&self) -> Vec<String> {
+        let script = "return [...document.querySelectorAll('#twin .line .line-text')].map((line) => line.textContent)";
+        serde_json::from_value(self.browser.run(script).await).unwrap()
+    }
+
+    /// Waits until the diagram has a line with each of `words`.
+    pub async fn sees(&self, words: &[&str]) {
+        let is_there = async {
+            loop {
+                let arrows = self.arrows().await;
+                let has = |word: &&str| arrows.iter().any(|line| line.contains(*word));
+                if words.iter().all(has) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, is_there).await;
+        let arrows = self.arrows().await;
+        assert!(in_time.is_ok(), "not all of {words:?} in {arrows:#?}");
+    }
+
+    /// Waits until the attacker's script has looked everywhere.
+    pub async fn until_loot_is_complete(&self) {
+        let done = async {
+            while self.browser.run("return window.loot?.done").await != true {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, done).await;
+        assert!(in_time.is_ok(), "the script did not run to its end");
+    }
+
+    /// What app1 says at `path`, in the window that is shown.
+    pub async fn asks_app1(&self, path: &str) -> Value {
+        self.browser.goto(&self.url(Site::App1, "")).await;
+        let (status, _, body) = self.browser.fetch(path, json!({})).await;
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    pub async fn orders(&self) -> usize {
+        let orders = self.asks_app1("/api1/data").await;
+        orders["orders"].as_array().map_or(0, Vec::len)
+    }
+
+    /// The lab's pages have no error and no violation of their policy.
+    pub async fn has_no_complaint(&self) {
+        let lab = self.url(Site::Lab, "");
+        let complaints = self.browser.complaints().await;
+        let of_lab: Vec<_> = complaints
+            .iter()
+            .filter(|line| line.contains(&lab))
+            .collect();
+        assert!(of_lab.is_empty(), "{of_lab:?}");
+    }
+
+    /// The number of lines in the diagram, for `sees_each_label`.
+    pub async fn lines(&self) -> u64 {
+        lines(&self.browser).await
+    }
+
+    /// Waits until each label of the page is that of a line after the first `skipped` ones.
+    pub async fn sees_each_label(&self, attack: &str, skipped: u64) {
+        let seen = async {
+            while !without_a_line(&self.browser, skipped).await.is_empty() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, seen).await.is_err() {
+            let unseen = without_a_line(&self.browser, skipped).await;
+            panic!("{attack}: {unseen:?} in {:#?}", self.arrows().await);
+        }
+    }
+}
