@@ -261,7 +261,7 @@ async fn nobody_joins_or_reads_another_browsers_journey() {
     // A browser without a journey gets no ticket, and no other service's name leads away.
     let page = victim.goto(&format!("{app1}/lab/join")).await;
     assert_eq!(page.status(), 400, "{page}");
-    for service in ["lab", "api-1", "http://evil.localhost"] {
+    for service in ["lab", "api-3", "http://evil.localhost"] {
         let challenge = "c".repeat(43);
         let url = format!("{lab}/journey/ticket?service={service}&challenge={challenge}");
         assert_eq!(get(&mut attacker, &url).await.status, 400, "{service}");

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use actix_web::http::Method;
 use kit::{
     admission::Admission,
     clock::Clock,
@@ -22,6 +23,8 @@ use crate::{
     verifier::{ProofSettings, Verifier},
 };
 
+/// The pages of the APIs, for people.
+const PAGES: [&str; 2] = ["/", "/docs"];
 /// The maximum size of a request's body in bytes.
 const BODY_LIMIT: usize = 16 * 1024;
 /// What a resource server is ready with.
@@ -95,7 +98,7 @@ impl ResourceServer {
             shutdown: shutdown.clone(),
             workers: self.workers,
             trusted_proxies: self.trusted_proxies.clone(),
-            trace: |_, _| trace::Origin::Caller,
+            trace: trace_from,
             sites: self.sites,
             body_limit: BODY_LIMIT,
             admission: Admission::of_process(),
@@ -123,4 +126,14 @@ pub async fn reach(
         .until_reached(by_issuer, || verifier.reach())
         .await;
     verifier.keep_fresh(shutdown).await;
+}
+
+/// Where the trace of a request begins: that of a call at its caller; that of a page here, so
+/// that the page is part of its browser's journey.
+fn trace_from(_: &Method, path: &str) -> trace::Origin {
+    if PAGES.contains(&path) {
+        trace::Origin::New
+    } else {
+        trace::Origin::Caller
+    }
 }

@@ -23,7 +23,7 @@ use kit::{
 use memchr::memmem;
 use serde::Deserialize;
 
-use crate::{cookies::Cookies, same_site::same_site, ui::Message};
+use crate::{asking, cookies::Cookies, same_site::same_site, ui::Message};
 
 /// Where a browser joins a journey.
 pub const JOIN: &str = "/lab/join";
@@ -128,9 +128,11 @@ impl Joining {
             return self.refusal();
         };
         let spent = cookie(JOIN_COOKIE, String::new(), 0);
+        let page = asking::page_of(self.service, req.headers());
+        let next = page.unwrap_or(&ticket.next);
         if ticket.leaves {
             let gone = cookie(COOKIE, String::new(), 0);
-            return redirect(&ticket.next, &[gone, spent]);
+            return redirect(next, &[gone, spent]);
         }
         let value = self.keys.cookie(
             &ticket.journey,
@@ -142,7 +144,7 @@ impl Joining {
         // A weakness for requests of other sites is known only if their requests carry the
         // journey too.
         own.set_same_site(same_site(ticket.journey.settings().weaknesses));
-        redirect(&ticket.next, &[own, spent])
+        redirect(next, &[own, spent])
     }
 
     fn refusal(&self) -> HttpResponse {
@@ -157,7 +159,7 @@ impl Joining {
     }
 }
 
-fn redirect(location: &str, cookies: &[Cookie<'_>]) -> HttpResponse {
+pub(crate) fn redirect(location: &str, cookies: &[Cookie<'_>]) -> HttpResponse {
     let mut answer = HttpResponse::SeeOther();
     answer
         .insert_header((header::LOCATION, location))

@@ -26,6 +26,7 @@ use kit::{
 use tracing::Span;
 
 use crate::{
+    asking,
     body::meter_body,
     carried::Carried,
     connection::{self, ResponseBody},
@@ -57,6 +58,8 @@ pub(crate) struct Observe {
     shutdown: Shutdown,
     /// With which journeys are recognized, if this is a lab.
     journeys: Option<Arc<JourneyKeys>>,
+    /// Whether the pages ask the lab for the journey of their browser.
+    asks: bool,
     /// The lab's hold on the service, if this is a lab.
     controlled: Option<Data<Controlled>>,
     /// Paths of routes without parameters, which are their own pattern.
@@ -80,6 +83,7 @@ impl Observe {
             body_limit,
             is_https_only,
             shutdown,
+            asks: journeys.is_some() && asking::asks(service),
             journeys,
             controlled,
             fixed: RefCell::default(),
@@ -132,6 +136,12 @@ impl Observe {
                 &TraceContext::untraced(self.service),
             );
             return Ok(response);
+        }
+        if self.asks
+            && let Some(asking) = asking::ask_first(&req)
+        {
+            let asking = asking.map_into_right_body();
+            return Ok(ServiceResponse::new(req.into_parts().0, asking));
         }
         let origin = match refused {
             Some(_) => Origin::New,

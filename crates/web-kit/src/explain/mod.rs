@@ -242,7 +242,7 @@ fn elsewhere(service: &str) -> Explanation {
 
 /// Whether a person's browser opens a page, in the whole window (Fetch Metadata §2). A
 /// browser that sends no such headers says in `Accept` that it wants a page.
-fn is_navigation(headers: &HeaderMap) -> bool {
+pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
     let value = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
     match (value("sec-fetch-mode"), value("sec-fetch-dest")) {
         (None, None) => wants_page(headers),

@@ -35,6 +35,9 @@ const JOINED: [(Site, &str); 5] = [
     (Site::Spa, "spa"),
     (Site::Evil, "evil"),
 ];
+/// The services whose pages ask when they are opened: a browser follows 20 redirects in a row
+/// (Fetch §4.4), and the others need most of them.
+const ASKING: [(Site, &str); 2] = [(Site::Api1, "api-1"), (Site::Api2, "api-2")];
 /// The cookie of a browser on its way out of a journey, for as many seconds as that takes.
 const LEAVING: &str = "__Host-lab_leaving";
 const LEAVING_LIFE: i64 = 60;
@@ -89,7 +92,8 @@ pub(super) async fn ticket(
     asked: Query<Asked>,
     live: Data<LiveDiagram>,
 ) -> HttpResponse {
-    let known = JOINED.iter().find(|(_, name)| *name == asked.service);
+    let mut all = JOINED.iter().chain(&ASKING);
+    let known = all.find(|(_, name)| *name == asked.service);
     let home = known.and_then(|(site, _)| live.addresses.link(*site));
     let (Some((site, service)), Some(home)) = (known, home) else {
         return refusal(StatusCode::BAD_REQUEST, "No such service asks for tickets.");
@@ -100,11 +104,14 @@ pub(super) async fn ticket(
             "The service's request cannot be read.",
         );
     }
-    let leaves = is_leaving(&req);
-    let journey = if leaves {
-        live.named(&req)
+    let is_asking = ASKING.iter().any(|(one, _)| one == site);
+    let (journey, leaves) = if is_leaving(&req) {
+        (live.named(&req), true)
+    } else if is_asking && !live.has_journey(&req) {
+        // The page is shown all the same, and a cookie of an earlier journey goes.
+        (Some(live.keys.begin(&*live.random)), true)
     } else {
-        live.journey(&req)
+        (live.journey(&req), false)
     };
     let Some(journey) = journey else {
         return refusal(StatusCode::BAD_REQUEST, "This browser is in no journey.");
@@ -113,7 +120,11 @@ pub(super) async fn ticket(
         leaves,
         journey,
         challenge: asked.challenge.clone(),
-        next: next_of(&live.addresses, Some(*site)),
+        next: if is_asking {
+            format!("{home}/")
+        } else {
+            next_of(&live.addresses, Some(*site))
+        },
     };
     let ticket = live
         .keys
