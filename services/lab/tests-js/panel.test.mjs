@@ -10,7 +10,7 @@ import { layOut } from "../assets/journey/layout.js";
 import { cookieAttributes, meaning } from "../assets/journey/meanings.js";
 import { mermaid } from "../assets/journey/mermaid.js";
 import { COLOURS } from "../assets/journey/picture.js";
-import { rule, ruleOf } from "../assets/journey/rules.js";
+import { rule, ruleOf, sectionOf } from "../assets/journey/rules.js";
 import { arrange } from "../assets/journey/steps.js";
 import { oneLine } from "../assets/journey/wording.js";
 import { JOURNEY } from "./fixture.mjs";
@@ -101,6 +101,17 @@ test("the token endpoint has a sentence for each grant type, and a code is named
   for (const grant of grants) assert.ok(said(grant).startsWith(`${rule("POST /token")} Here `), grant);
   assert.deepEqual(grants.filter((grant) => /Here a code becomes tokens/.test(said(grant))), ["authorization_code"]);
   for (const odd of [undefined, "constructor", "password"]) assert.equal(said(odd), rule("POST /token"));
+});
+
+test("a call to an API without an access token says what it brings in its place", () => {
+  const call = (name, credential) => step({ name, spec: "", attributes: { "sso.credential": credential } });
+  for (const name of ["proxy.upstream", "GET /resource"]) {
+    const [key, header] = ["api_key", "identity_header"].map((credential) => call(name, credential));
+    assert.match(ruleOf(key), /^The call brings an API key /);
+    assert.match(ruleOf(header), /^The call states who the user is/);
+    assert.ok(sectionOf(key) && sectionOf(header));
+    for (const other of ["refresh", "constructor", undefined]) assert.equal(ruleOf(call(name, other)), rule(name));
+  }
 });
 
 test("a check's sentence stands once in the panel, and its section with the rule", () => {

@@ -110,6 +110,18 @@ const GRANTS = {
   "urn:ietf:params:oauth:grant-type:device_code": "Here the device asks whether the user has answered. After a yes, its code becomes tokens, once.",
 };
 
+/** A call to an API whose credential is no access token, with the section of what the API does. */
+const CREDENTIALS = {
+  api_key: {
+    text: "The call brings an API key in place of an access token. API-1 knows the program by it, and no user. The browser's cookies stay behind.",
+    section: "RFC 6819 §5.1.4.1.3",
+  },
+  identity_header: {
+    text: "The call states who the user is, and brings no token. API-1 believes it of a peer whose certificate it has listed. The browser's cookies stay behind.",
+    section: "RFC 7239 §8.1",
+  },
+};
+
 /** The sections of steps for which the registry has none: what says the same of any service. */
 const SECTIONS = {
   store: "RFC 6819 §5.1.4.1.3",
@@ -138,14 +150,16 @@ export function rule(name) {
   return find(SPANS, name) ?? find(REQUESTS, name);
 }
 
-/** The rule of `step`: that of its name, and at the token endpoint that of its grant type. */
+const credentialOf = (step) => find(CREDENTIALS, step.attributes["sso.credential"]);
+
+/** The rule of `step`: that of its credential or of its name, and at the token endpoint that of its grant type. */
 export function ruleOf(step) {
-  const said = rule(step.name);
+  const said = credentialOf(step)?.text ?? rule(step.name);
   const grant = step.name === "POST /token" ? step.request.find((item) => item.name === "grant_type")?.value : undefined;
   return [said, find(GRANTS, grant)].filter(Boolean).join(" ") || null;
 }
 
 /** The section of `step`: the registry's, or one that says the same for any HTTP server. */
 export function sectionOf(step) {
-  return step.spec || find(SECTIONS, step.name) || "";
+  return step.spec || credentialOf(step)?.section || find(SECTIONS, step.name) || "";
 }
