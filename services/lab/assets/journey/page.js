@@ -164,7 +164,9 @@ class Page {
   state(state) {
     this.root.dataset.state = state;
     at("state").textContent = SAYS[state];
-    if (TELLS[state]) this.say(TELLS[state]);
+    if (!TELLS[state]) return;
+    this.say(TELLS[state]);
+    at("said").scrollIntoView({ block: "nearest" });
   }
 
   say(text) {
