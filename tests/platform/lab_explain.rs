@@ -109,6 +109,10 @@ async fn logins_and_a_logout_lead_through_the_pages_to_their_usual_ends() {
     through(&mut cli, &LOGIN).await;
     sign_in(&mut cli, ALICE).await;
     waits_at(&cli, SIGNED_IN[0]);
+    // After a form the step starts again with a new sign-in of the app.
+    let links = cli.page().links();
+    let is_login = |link: &url::Url| link.as_str() == format!("{app1}/login");
+    assert!(links.iter().any(is_login), "{links:?}");
     let last = ("idp", "POST /sign-in");
     assert_eq!(
         issued(&mut cli, &lab, "authorize.code_issue", last).await,
@@ -193,27 +197,6 @@ async fn a_code_ends_in_its_own_time_and_the_step_starts_again() {
     through(&mut cli, &LOGIN[1..]).await;
     through(&mut cli, &SIGNED_IN[1..]).await;
     assert!(signed_in_at(&mut cli, &app1).await, "{}", cli.page());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_step_after_a_form_starts_again_with_a_new_sign_in_of_the_app() {
-    let folder = tempfile::tempdir().unwrap();
-    let (all, mut cli) = start(folder.path(), &[]).await;
-    let login = format!("{}/login", all.url(Site::App1));
-    cli.goto(&login).await;
-    through(&mut cli, &LOGIN).await;
-    sign_in(&mut cli, ALICE).await;
-    let starts_again = |cli: &HeadlessBrowser| {
-        let links = cli.page().links();
-        assert!(links.iter().any(|link| link.as_str() == login), "{links:?}");
-    };
-    waits_at(&cli, SIGNED_IN[0]);
-    starts_again(&cli);
-    go_on(&mut cli).await;
-    waits_at(&cli, SIGNED_IN[1]);
-    starts_again(&cli);
-    cli.follow(&login).await;
-    waits_at(&cli, LOGIN[0]);
 }
 
 /// Waits until a code of [`SHORT`] has expired: its life is the store's time too, which no test

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use kit::{
     clock::{Clock as _, SystemClock},
     journey::JourneyKeys,
@@ -82,9 +82,10 @@ impl TraceLayer {
     }
 
     /// What the answer says of the service's failures, in a lab that has switched some on.
-    fn told(&self) -> Option<HeaderValue> {
+    fn told(&self) -> Option<(HeaderName, HeaderValue)> {
         let told = self.control.as_ref()?.told()?;
-        HeaderValue::try_from(told).ok()
+        let told = HeaderValue::try_from(told).ok()?;
+        Some((HeaderName::from_static(FAILURES), told))
     }
 
     fn context(&self, name: &str, method: &str, metadata: &HeaderMap) -> TraceContext {
@@ -199,9 +200,7 @@ where
                 Some(answering) => context.in_span(answering).await?,
                 None => Status::unavailable("the lab has switched this service off").into_http(),
             };
-            if let Some(told) = told {
-                response.headers_mut().insert(FAILURES, told);
-            }
+            response.headers_mut().extend(told);
             let (code, span) = (status_code(response.headers()), context.span());
             span.record("rpc.grpc.status_code", i64::from(code));
             if is_server_error(code) {

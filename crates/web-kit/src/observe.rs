@@ -5,7 +5,7 @@
 use std::{cell::RefCell, collections::HashSet, rc::Rc, sync::Arc, time::Instant};
 
 use actix_web::{
-    Error, HttpMessage as _, ResponseError as _,
+    Error, HttpMessage as _, HttpResponse, ResponseError as _,
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
@@ -99,7 +99,10 @@ impl Observe {
         let meter = meter_body(&mut req, self.body_limit);
         let asked = req.method().clone();
         let is_head = head::as_get(&mut req);
-        let response = self.observed(&asked, req, next).await?;
+        let response = match self.asking(&req) {
+            Some(asking) => ServiceResponse::new(req.into_parts().0, asking),
+            None => self.observed(&asked, req, next).await?,
+        };
         let mut response = head::without_body(response, is_head);
         if self.is_https_only {
             let headers = response.headers_mut();
@@ -136,12 +139,6 @@ impl Observe {
                 &TraceContext::untraced(self.service),
             );
             return Ok(response);
-        }
-        if self.asks
-            && let Some(asking) = asking::ask_first(&req)
-        {
-            let asking = asking.map_into_right_body();
-            return Ok(ServiceResponse::new(req.into_parts().0, asking));
         }
         let origin = match refused {
             Some(_) => Origin::New,
@@ -183,6 +180,12 @@ impl Observe {
         self.metrics
             .request(method, route, status.as_u16(), started.elapsed());
         Ok(response)
+    }
+
+    /// The answer to `req` if it opens a page that first asks the lab for its journey.
+    fn asking<B>(&self, req: &ServiceRequest) -> Option<HttpResponse<EitherBody<B, BoxBody>>> {
+        let asking = self.asks.then(|| asking::ask_first(req))?;
+        asking.map(HttpResponse::map_into_right_body)
     }
 
     /// `response` in a journey in explain mode.

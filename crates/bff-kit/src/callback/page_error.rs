@@ -280,6 +280,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_code_that_was_refused_may_belong_to_another_login() {
+        let refused = ProviderError::Refused {
+            code: ErrorCode::InvalidGrant.as_str().to_owned(),
+        };
+        let text = PageError::Code(refused).text();
+        assert_eq!(text.title, "The code was refused");
+        let said = &text.what_happened;
+        assert!(
+            said.contains("expired") && said.contains("code_verifier"),
+            "{said}"
+        );
+    }
+
+    #[test]
     fn each_error_has_its_status() {
         let away = || ProviderError::Unavailable {
             why: "refused".into(),
