@@ -91,3 +91,37 @@ async fn the_pages_requests_and_its_own_steps_are_in_the_diagram() {
         .until_text("#terminal code", "export LAB_JOURNEY=")
         .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_tells_of_a_failure_that_the_lab_has_switched_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_all, addresses) = start(folder.path(), &[], &[]).await;
+    let (lab, spa) = (addresses.url(Site::Lab), addresses.url(Site::Spa));
+    let browser = Browser::start().await;
+    browser.goto(&spa).await;
+    browser.press("Sign in").await;
+    sign_in(&browser, &addresses.url(Site::Idp)).await;
+    browser
+        .until_text("[data-signed-in=true] h1", "Alice")
+        .await;
+    let page = browser.driver().window().await.unwrap();
+    let beside = browser.driver().new_tab().await.unwrap();
+    browser.driver().switch_to_window(beside).await.unwrap();
+    browser.goto(&format!("{lab}/failures")).await;
+    let switch = "return fetch('/failures', { method: 'POST', body: new URLSearchParams({ \
+        service: 'idp', fault: 'store-away', seconds: 60 }) }).then((answer) => answer.ok)";
+    assert_eq!(browser.run(switch).await, true);
+    browser.driver().close_window().await.unwrap();
+    browser.driver().switch_to_window(page).await.unwrap();
+    browser.press("Refresh").await;
+    let error = browser
+        .until_text("#error", "temporarily unavailable (503)")
+        .await;
+    assert!(error.contains("It says: "), "{error}");
+    browser.until_text("#failures", "idp: ").await;
+    // None of the login's one-time values is in the page as a whole.
+    let longest = "return Math.max(...[...document.querySelectorAll('#story dt')] \
+        .filter((name) => /^(code|state|nonce|code_verifier)( |$)/.test(name.textContent)) \
+        .map((name) => name.nextElementSibling.textContent.length))";
+    assert!(browser.run(longest).await.as_f64().unwrap() < 40.0);
+}

@@ -270,3 +270,35 @@ async fn a_browser_without_third_party_cookies_is_named_as_what_stopped_a_weaken
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_switches_a_defence_off_for_the_own_journey_and_on_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let learner = Learner::start(folder.path()).await;
+    let (browser, list) = (&learner.browser, learner.url(Site::Lab, "/attacks"));
+    browser.goto(&list).await;
+    browser.click("[value='get-orders']").await;
+    browser
+        .run("document.getElementById('minutes').value = '1'")
+        .await;
+    browser.press("Set for my journey").await;
+    browser.find("aside.weakened").await;
+    let settings = browser.until_text("#settings", "get-orders").await;
+    assert!(settings.contains("Until "), "{settings}");
+    assert_eq!(browser.url().await.as_str(), list);
+    let marked =
+        "return [...document.querySelectorAll('[name=weaken]:checked')].map((one) => one.value)";
+    assert_eq!(browser.run(marked).await, serde_json::json!(["get-orders"]));
+    browser
+        .goto(&learner.url(Site::App1, "/login?return_to=/"))
+        .await;
+    browser.find("aside.weakened").await;
+    browser.goto(&list).await;
+    // The line about weakened defences covers the lower edge, so the form is scrolled up.
+    let form = "document.querySelector('#settings form').scrollIntoView({ block: 'center', behavior: 'instant' })";
+    browser.run(form).await;
+    browser.click("#settings form button").await;
+    browser.until_text("#settings", "every defence is on").await;
+    assert!(!browser.has("aside.weakened").await);
+    learner.has_no_complaint().await;
+}

@@ -39,12 +39,19 @@ function say(sentence) {
   failure.hidden = !sentence;
 }
 
+/** The server's answer about failures is a second old at most; while one is shown, it is asked again. In ms. */
+const FRESH = 1200;
+const AGAIN = 5000;
+let asking = null;
+
 /** What the lab has let fail may be why a call failed: another site's answer may not say it to this page. */
-async function showFailures() {
+async function showFailures(again = AGAIN) {
   const place = document.getElementById("failures");
   const sentences = await failuresInForce(page.dataset.lab === "true");
   place.replaceChildren(...sentences.map((text) => element("li", "", text)));
   place.parentElement.hidden = sentences.length === 0;
+  clearTimeout(asking);
+  if (sentences.length > 0 || again === FRESH) asking = setTimeout(showFailures, again);
 }
 
 const ACTIONS = {
@@ -82,7 +89,7 @@ async function run(work, button) {
     await work();
   } catch (error) {
     say(await explain(error));
-    showFailures();
+    showFailures(FRESH);
   } finally {
     running = false;
     button?.removeAttribute("aria-busy");
