@@ -69,8 +69,8 @@ struct ListPage {
 
 impl ListPage {
     /// What a journey can be weakened by, and whether each is off in it now.
-    fn choices(off: &Option<Off>) -> impl Iterator<Item = (Weakness, bool)> {
-        let off = off.as_ref().map_or(&[][..], |off| &off.weaknesses);
+    fn choices(&self) -> impl Iterator<Item = (Weakness, bool)> {
+        let off = self.off.as_ref().map_or(&[][..], |off| &off.weaknesses);
         let all = Weakness::ALL.into_iter();
         let fit = all.filter(|one| one.fits_a_journey());
         fit.map(|one| (one, off.contains(&one)))
