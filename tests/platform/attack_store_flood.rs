@@ -160,6 +160,37 @@ async fn many_networks_with_one_login_each_do_not_close_app2s_login() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_many_addresses_leaves_a_login_at_each_app_its_time() {
+    let redis = RedisServer::start_small(12);
+    for redis in [None, Some(&redis)] {
+        let platform = Platform::start_on(redis, &PROXY).await;
+        let url = Party::my_spa(&platform).authorize_url(&[]);
+        let far: Vec<_> = (0..1000)
+            .map(|n| format!("77.{}.{}.3", n / 250, n % 250))
+            .collect();
+        assert_taken(&flood(1000, &far, |http| http.get(&url)).await);
+        finish(half_way(&platform, "198.51.100.4").await).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_uses_up_its_share_takes_no_login_of_a_class() {
+    let platform = Platform::start_on(None, &PROXY).await;
+    let mut class = Vec::new();
+    for _ in 0..40 {
+        class.extend(half_way(&platform, "198.51.100.200").await);
+    }
+    let party = Party::my_spa(&platform);
+    // The longest that is taken.
+    let long = "s".repeat(1400);
+    let url = party.authorize_url(&[("state", &long)]);
+    // The budget puts this address beside the class.
+    let one = ["77.1.2.3".to_owned()];
+    assert_taken(&flood(300, &one, |http| http.get(&url)).await);
+    finish(class).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_class_of_40_behind_one_address_signs_in_at_once() {
     let platform = Platform::start_on(None, &PROXY).await;
     let (app1, app2) = (platform.url(Site::App1), platform.url(Site::App2));

@@ -171,13 +171,18 @@ pub struct Allowance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OverflowPolicy {
     /// It is admitted and others are evicted: the owner's own entries that end first
-    /// and, if the total is exceeded, those of the network with most entries, and in
-    /// it of the owner with most.
+    /// and, if the total is exceeded, those of the network whose entries cost most, and
+    /// in it of the owner whose entries cost most. Networks with at most [`FEW`] entries
+    /// count as equal: if there are no others, the entry that ends first is evicted.
     Evict,
-    /// It is refused, unless only the total is exceeded, and another network has more
-    /// entries or no network has more than one: then one of those is evicted.
+    /// It is refused, unless only the total is exceeded, and the entries of another
+    /// network cost more or no network has more than [`FEW`]: then others are evicted.
     Refuse,
 }
+
+/// The entries that a network always may have: one login at an app that pushes its requests
+/// has two. Otherwise a flood of many addresses with one entry each would evict that login.
+pub(crate) const FEW: usize = 2;
 
 /// The entries of `held` (ordered by their ends, all in the future) that are evicted
 /// so that `new` fits, as ascending indices. `None`: `new` is refused.
@@ -210,23 +215,31 @@ pub(crate) fn make_room(
         let left = || held.iter().enumerate().filter(|(at, _)| !gone[*at]);
         let (mut networks, mut owners) = (HashMap::new(), HashMap::new());
         for charge in left().map(|(_, charge)| charge).chain([new]) {
-            *networks.entry(&charge.owner.network).or_insert(0) += 1;
-            *owners.entry(&charge.owner).or_insert(0) += 1;
+            let (entries, cost) = networks.entry(&charge.owner.network).or_insert((0, 0));
+            (*entries, *cost) = (*entries + 1, *cost + charge.cost);
+            *owners.entry(&charge.owner).or_insert(0) += charge.cost;
         }
-        let most = networks.values().copied().max().unwrap_or(0);
-        let refuses = allowance.overflow == OverflowPolicy::Refuse;
-        // A flood of many networks with one entry each must not keep everybody else out.
-        if refuses && most > 1 && networks[&new.owner.network] >= most {
+        let many = networks.values().filter(|(entries, _)| *entries > FEW);
+        let most = many.map(|(_, cost)| *cost).max();
+        let has_most = |charge: &Charge| match (most, networks[&charge.owner.network]) {
+            (None, _) => true,
+            (Some(most), (entries, cost)) => entries > FEW && cost == most,
+        };
+        if allowance.overflow == OverflowPolicy::Refuse && most.is_some() && has_most(new) {
             return None;
         }
-        let Some((_, first)) = left().find(|(_, c)| networks[&c.owner.network] == most) else {
+        let Some((at, first)) = left().find(|(_, charge)| has_most(charge)) else {
             break;
         };
-        let network = &first.owner.network;
-        let of_network = || left().filter(|(_, c)| c.owner.network == *network);
-        let most = of_network().map(|(_, c)| owners[&c.owner]).max();
-        let Some((at, charge)) = of_network().find(|(_, c)| Some(owners[&c.owner]) == most) else {
-            break;
+        let (at, charge) = match most {
+            None => (at, first),
+            Some(_) => {
+                let network = &first.owner.network;
+                let of_network = || left().filter(|(_, c)| c.owner.network == *network);
+                let most = of_network().map(|(_, c)| owners[&c.owner]).max();
+                let found = of_network().find(|(_, c)| Some(owners[&c.owner]) == most);
+                found.unwrap_or((at, first))
+            }
         };
         total -= charge.cost;
         gone[at] = true;

@@ -12,8 +12,9 @@ use kit::clock::{Clock, Timestamp};
 use crate::{Allowance, Charge, Entry, OverflowPolicy, Owner, SharedStore, StoreError};
 
 /// The number of sets of a budget. Each has its part of the total, which must be
-/// several owners' share. Adding an entry reads all others of its set.
-const SHARDS: u64 = 4;
+/// several owners' share: then one owner who takes the whole share evicts nobody else.
+/// Adding an entry reads all others of its set.
+const SHARDS: u64 = 2;
 /// The bytes that Redis needs for a key besides its name and its value, and for the
 /// entry in the budget besides the key's name (measured; both stores are similar).
 const OVERHEAD: u64 = 330;
@@ -38,7 +39,7 @@ pub struct Budget {
 
 impl Budget {
     /// A budget of `total` bytes. One owner gets at most `per_owner` bytes, and at most
-    /// a quarter. Its keys begin with `prefix`.
+    /// half. Its keys begin with `prefix`.
     pub fn new(
         store: SharedStore,
         clock: Arc<dyn Clock>,

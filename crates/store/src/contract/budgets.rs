@@ -66,35 +66,85 @@ pub(super) async fn an_owner_over_its_limit_loses_its_entries_that_end_first(
     Ok(())
 }
 
-pub(super) async fn a_full_budget_evicts_from_the_network_and_owner_with_most_entries(
+pub(super) async fn a_full_budget_evicts_from_the_network_and_owner_whose_entries_cost_most(
     store: &impl Store,
 ) -> Result<(), StoreError> {
-    // In network `b` no owner has more entries than `a` and `c`; the network has.
+    // In network `b` no owner has more entries than `a`; the network has.
     let names = [
-        "a-1", "b1-1", "b1-2", "b2-1", "c-1", "d-1", "e-1", "f-1", "g-1",
+        "a-1", "b1-1", "b1-2", "b2-1", "a-2", "c-1", "d-1", "e-1", "f-1",
     ];
-    let five = allowance(30, 50, OverflowPolicy::Evict);
-    let gone = enter(store, "budget-full", &names, five).await?;
-    assert_eq!(gone[..5], [""; 5]);
+    let six = allowance(30, 60, OverflowPolicy::Evict);
+    let gone = enter(store, "budget-full", &names, six).await?;
+    assert_eq!(gone[..6], [""; 6]);
     assert_eq!(
-        gone[5..7],
-        ["b1-1", "b1-2"],
+        gone[6], "b1-1",
         "the network with most, in it the owner with most"
     );
     assert_eq!(
         gone[7..],
-        ["a-1", "b2-1"],
-        "all have one: the entry that ends first"
+        ["a-1", "b1-2"],
+        "each has at most two: the entry that ends first"
     );
-    let refuse = allowance(30, 50, OverflowPolicy::Refuse);
+    let refuse = allowance(30, 60, OverflowPolicy::Refuse);
     let gone = enter(store, "budget-full-refuse", &names, refuse).await?;
     assert_eq!(
-        gone[5..],
-        ["b1-1", "b1-2", "a-1", "b2-1"],
-        "a network's first entry finds room"
+        gone[6..],
+        ["b1-1", "a-1", "b1-2"],
+        "a network's first entries find room"
     );
-    let gone = enter(store, "budget-full-refuse", &["g-2"], refuse).await?;
-    assert_eq!(gone, ["!"], "no network has more");
+    let gone = enter(store, "budget-full-refuse", &["f-2", "f-3"], refuse).await?;
+    assert_eq!(gone, ["b2-1", "!"], "no network has more");
+    Ok(())
+}
+
+pub(super) async fn few_large_entries_count_for_more_than_many_small_ones(
+    store: &impl Store,
+) -> Result<(), StoreError> {
+    const KEY: &str = "budget-large";
+    let all = allowance(200, 300, OverflowPolicy::Evict);
+    let class: Vec<_> = (0..12).map(|n| format!("c-{n}")).collect();
+    let class: Vec<_> = class.iter().map(String::as_str).collect();
+    enter(store, KEY, &class, all).await?;
+    for n in 0..40 {
+        let mut large = entry(&format!("x-{n}"));
+        large.charge = Charge::new(Owner::new("x", "x"), 50);
+        let gone = store.admit(KEY, &large, (NOW, NOW + LONG + LONG), &all);
+        let gone = gone.await?.unwrap_or_default();
+        assert!(gone.iter().all(|gone| gone.name.starts_with('x')), "{n}");
+    }
+    Ok(())
+}
+
+pub(super) async fn a_flood_of_many_networks_leaves_a_login_of_two_entries_its_time(
+    store: &impl Store,
+) -> Result<(), StoreError> {
+    const KEY: &str = "budget-networks";
+    let twenty = allowance(100, 200, OverflowPolicy::Evict);
+    let at = |milliseconds| NOW + LONG + std::time::Duration::from_millis(milliseconds);
+    let flood = async |addresses: std::ops::Range<u64>| -> Result<Vec<Entry>, StoreError> {
+        let mut gone = Vec::new();
+        for n in addresses {
+            let network = format!("n{n}");
+            let one = Entry {
+                charge: Charge::new(Owner::new(&network, &network), 10),
+                name: network,
+            };
+            let evicted = store.admit(KEY, &one, (NOW, at(n)), &twenty).await?;
+            gone.extend(evicted.unwrap_or_default());
+        }
+        Ok(gone)
+    };
+    flood(0..30).await?;
+    for name in ["h-1", "h-2"] {
+        let times = (NOW, at(30));
+        store.admit(KEY, &entry(name), times, &twenty).await?;
+    }
+    let gone = flood(31..46).await?;
+    assert_eq!(gone.len(), 15);
+    assert!(
+        gone.iter().all(|gone| gone.name.starts_with('n')),
+        "{gone:?}"
+    );
     Ok(())
 }
 

@@ -35,7 +35,7 @@ use self::{
 };
 use crate::{
     Allowance, Budgets, Counters, Entry, Leases, OrderedSets, OverflowPolicy, Store, StoreError,
-    Values, Watch, Watcher, ordered, ttl::millis,
+    Values, Watch, Watcher, admission::FEW, ordered, ttl::millis,
 };
 
 /// The prefix of every key, so that a Redis can be shared.
@@ -239,7 +239,8 @@ impl Budgets for RedisStore {
             .arg(millis(now.until(ends)))
             .arg(allowance.per_owner)
             .arg(allowance.total)
-            .arg(u8::from(refuses));
+            .arg(u8::from(refuses))
+            .arg(FEW);
         let evicted: Option<Vec<String>> = self.run(admit).await?;
         Ok(evicted.map(|members| members.iter().filter_map(|m| m.parse().ok()).collect()))
     }

@@ -60,7 +60,7 @@ return due";
 const ADMIT: &str = r"
 local key, own_member = KEYS[1], ARGV[2]
 local per_owner, in_all = tonumber(ARGV[5]), tonumber(ARGV[6])
-local refuses = ARGV[7] == '1'
+local refuses, few = ARGV[7] == '1', tonumber(ARGV[8])
 local function parts(member)
   return string.match(member, '^(([^.|]*)%.[^.|]*)%.(%d+)|')
 end
@@ -69,13 +69,15 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', ARGV[1])) do
 end
 local owner, network, own = parts(own_member)
 own = tonumber(own)
-local total, held, networks = own, {}, { [network] = 1 }
+local total, held, networks = own, {}, { [network] = { entries = 1, cost = own } }
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', '+inf')) do
   local o, n, cost = parts(member)
   if o and member ~= own_member then
     cost = tonumber(cost)
     held[#held + 1] = { member = member, owner = o, network = n, cost = cost }
-    networks[n] = (networks[n] or 0) + 1
+    networks[n] = networks[n] or { entries = 0, cost = 0 }
+    networks[n].entries = networks[n].entries + 1
+    networks[n].cost = networks[n].cost + cost
     total = total + cost
     if o == owner then own = own + cost end
   end
@@ -85,10 +87,12 @@ local gone = {}
 local function evict(at)
   local entry = table.remove(held, at)
   gone[#gone + 1] = entry.member
-  networks[entry.network] = networks[entry.network] - 1
+  networks[entry.network].entries = networks[entry.network].entries - 1
+  networks[entry.network].cost = networks[entry.network].cost - entry.cost
   total = total - entry.cost
   return entry
 end
+local own_cost = tonumber(string.match(own_member, '^[^|]*%.(%d+)|'))
 local at = 1
 while own > per_owner and held[at] do
   if held[at].owner == owner then
@@ -98,25 +102,32 @@ while own > per_owner and held[at] do
   end
 end
 while total > in_all do
-  local most, from = 0, nil
-  for _, count in pairs(networks) do if count > most then most = count end end
-  if refuses and most > 1 and networks[network] >= most then return false end
-  for _, entry in ipairs(held) do
-    if networks[entry.network] == most then from = entry.network break end
+  local most = 0
+  for _, n in pairs(networks) do
+    if n.entries > few and n.cost > most then most = n.cost end
+  end
+  local function has_most(n) return most == 0 or (n.entries > few and n.cost == most) end
+  if refuses and most > 0 and has_most(networks[network]) then return false end
+  local from, first = nil, nil
+  for position, entry in ipairs(held) do
+    if has_most(networks[entry.network]) then from, first = entry.network, position break end
   end
   if not from then break end
-  local owners, top = { [owner] = 1 }, 0
-  for _, entry in ipairs(held) do
-    if entry.network == from then
-      owners[entry.owner] = (owners[entry.owner] or 0) + 1
+  if most > 0 then
+    local owners, top = { [owner] = own_cost }, 0
+    for _, entry in ipairs(held) do
+      if entry.network == from then
+        owners[entry.owner] = (owners[entry.owner] or 0) + entry.cost
+      end
+    end
+    for _, entry in ipairs(held) do
+      if entry.network == from and owners[entry.owner] > top then top = owners[entry.owner] end
+    end
+    for position, entry in ipairs(held) do
+      if entry.network == from and owners[entry.owner] == top then first = position break end
     end
   end
-  for _, entry in ipairs(held) do
-    if entry.network == from and owners[entry.owner] > top then top = owners[entry.owner] end
-  end
-  for position, entry in ipairs(held) do
-    if entry.network == from and owners[entry.owner] == top then evict(position) break end
-  end
+  evict(first)
 end
 for _, member in ipairs(gone) do redis.call('ZREM', key, member) end
 redis.call('ZADD', key, ARGV[3], own_member)
