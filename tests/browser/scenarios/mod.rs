@@ -70,7 +70,7 @@ async fn that_start_something(addresses: &Addresses) -> BTreeSet<String> {
 type Unseen = BTreeMap<&'static str, BTreeSet<String>>;
 
 /// A label that one play has shown is seen.
-fn after(mut unseen: Unseen, name: &'static str, labels: BTreeSet<String>) -> Unseen {
+fn after(mut unseen: Unseen, name: &'static str, labels: &BTreeSet<String>) -> Unseen {
     let rest = unseen.entry(name).or_insert_with(|| labels.clone());
     rest.retain(|label| labels.contains(label));
     unseen
@@ -87,7 +87,7 @@ async fn play_all(plays: &[&Play], addresses: &Addresses, user: (&str, &str)) ->
             user,
         };
         let labels = stage.plays(play).await;
-        unseen = after(unseen, play.name, labels);
+        unseen = after(unseen, play.name, &labels);
     }
     unseen
 }
@@ -101,7 +101,7 @@ async fn play_by_two(plays: &[&Play], addresses: &Addresses) {
         play_all(other, addresses, BOB)
     );
     for (name, labels) in others {
-        unseen = after(unseen, name, labels);
+        unseen = after(unseen, name, &labels);
     }
     unseen.retain(|_, labels| !labels.is_empty());
     assert!(unseen.is_empty(), "labels without an arrow: {unseen:#?}");
