@@ -62,7 +62,7 @@ pub fn file(name: &str) -> HttpResponse {
         .insert_header((header::CACHE_CONTROL, "public, max-age=3600"))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .body(match file.bytes {
-            Cow::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+            Cow::Borrowed(bytes) => Bytes::from_static(bytes),
             Cow::Owned(bytes) => Bytes::from(bytes),
         })
 }
