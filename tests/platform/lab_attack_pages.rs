@@ -92,12 +92,8 @@ async fn a_defence_is_off_for_one_browser_alone() {
         assert!(own.body.contains("<code>get-orders</code>"), "{site:?}");
         assert!(!others.body.contains(BANNER), "{site:?}");
     }
-    let api1 = url(Site::Api1);
-    for page in [
-        format!("{api1}/"),
-        format!("{api1}/docs"),
-        format!("{}/", url(Site::Api2)),
-    ] {
+    for (site, path) in [(Site::Api1, "/"), (Site::Api1, "/docs"), (Site::Api2, "/")] {
+        let page = url(site) + path;
         let own = one.goto(&page).await;
         assert_eq!((own.status(), own.url().as_str()), (200, &*page));
         assert!(own.source().contains(BANNER), "{own}");

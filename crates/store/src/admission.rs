@@ -180,9 +180,9 @@ pub enum OverflowPolicy {
     Refuse,
 }
 
-/// The entries that a network always may have: one login at an app that pushes its requests
-/// has two. Otherwise a flood of many addresses with one entry each would evict that login.
-pub(crate) const FEW: usize = 2;
+/// The entries that a network may have before it is told from others. A flood of many
+/// networks with one small entry each must not evict a network's only login.
+pub(crate) const FEW: usize = 1;
 
 /// The entries of `held` (ordered by their ends, all in the future) that are evicted
 /// so that `new` fits, as ascending indices. `None`: `new` is refused.
@@ -212,39 +212,67 @@ pub(crate) fn make_room(
         total -= charge.cost;
     }
     while total > allowance.total {
-        let left = || held.iter().enumerate().filter(|(at, _)| !gone[*at]);
-        let (mut networks, mut owners) = (HashMap::new(), HashMap::new());
-        for charge in left().map(|(_, charge)| charge).chain([new]) {
-            let (entries, cost) = networks.entry(&charge.owner.network).or_insert((0, 0));
-            (*entries, *cost) = (*entries + 1, *cost + charge.cost);
-            *owners.entry(&charge.owner).or_insert(0) += charge.cost;
-        }
-        let many = networks.values().filter(|(entries, _)| *entries > FEW);
-        let most = many.map(|(_, cost)| *cost).max();
-        let has_most = |charge: &Charge| match (most, networks[&charge.owner.network]) {
-            (None, _) => true,
-            (Some(most), (entries, cost)) => entries > FEW && cost == most,
-        };
-        if allowance.overflow == OverflowPolicy::Refuse && most.is_some() && has_most(new) {
+        let left = held.iter().enumerate().filter(|(at, _)| !gone[*at]);
+        let left: Vec<(usize, &Charge)> = left.collect();
+        let most = Most::of(&left, new);
+        if allowance.overflow == OverflowPolicy::Refuse && most.is_newcomer(new) {
             return None;
         }
-        let Some((at, first)) = left().find(|(_, charge)| has_most(charge)) else {
-            break;
-        };
-        let (at, charge) = match most {
-            None => (at, first),
-            Some(_) => {
-                let network = &first.owner.network;
-                let of_network = || left().filter(|(_, c)| c.owner.network == *network);
-                let most = of_network().map(|(_, c)| owners[&c.owner]).max();
-                let found = of_network().find(|(_, c)| Some(owners[&c.owner]) == most);
-                found.unwrap_or((at, first))
-            }
-        };
-        total -= charge.cost;
+        let Some(at) = most.first(&left) else { break };
+        total -= held[at].cost;
         gone[at] = true;
     }
     Some((0..held.len()).filter(|at| gone[*at]).collect())
+}
+
+/// What the entries of each network and of each owner cost, a new entry included.
+struct Most<'c> {
+    networks: HashMap<&'c str, (usize, u64)>,
+    owners: HashMap<&'c Owner, u64>,
+    /// The highest cost of a network with more than [`FEW`] entries.
+    highest: Option<u64>,
+}
+
+impl<'c> Most<'c> {
+    fn of(left: &[(usize, &'c Charge)], new: &'c Charge) -> Self {
+        let (mut networks, mut owners) = (HashMap::new(), HashMap::new());
+        for charge in left.iter().map(|(_, charge)| *charge).chain([new]) {
+            let of_network = networks.entry(&*charge.owner.network).or_insert((0, 0));
+            *of_network = (of_network.0 + 1, of_network.1 + charge.cost);
+            *owners.entry(&charge.owner).or_insert(0) += charge.cost;
+        }
+        let many = networks.values().filter(|(entries, _)| *entries > FEW);
+        let highest = many.map(|(_, cost)| *cost).max();
+        Self {
+            networks,
+            owners,
+            highest,
+        }
+    }
+
+    /// Whether the network of `charge` is the one to lose an entry.
+    fn has(&self, charge: &Charge) -> bool {
+        let (entries, cost) = self.networks[&*charge.owner.network];
+        self.highest
+            .is_none_or(|highest| entries > FEW && cost == highest)
+    }
+
+    fn is_newcomer(&self, new: &Charge) -> bool {
+        self.highest.is_some() && self.has(new)
+    }
+
+    /// The index of the entry that goes first.
+    fn first(&self, left: &[(usize, &Charge)]) -> Option<usize> {
+        let (at, first) = left.iter().find(|(_, charge)| self.has(charge))?;
+        if self.highest.is_none() {
+            return Some(*at);
+        }
+        let network = &first.owner.network;
+        let of_network = || left.iter().filter(|(_, c)| c.owner.network == *network);
+        let most = of_network().map(|(_, c)| self.owners[&c.owner]).max();
+        let found = of_network().find(|(_, c)| Some(self.owners[&c.owner]) == most);
+        found.map(|(at, _)| *at)
+    }
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ use kit::clock::{Clock, Timestamp};
 
 use crate::{Allowance, Charge, Entry, OverflowPolicy, Owner, SharedStore, StoreError};
 
-/// The number of sets of a budget. Each has its part of the total, which must be
-/// several owners' share: then one owner who takes the whole share evicts nobody else.
-/// Adding an entry reads all others of its set.
+/// The number of sets of a budget. Each has its part of the total. One owner gets half of
+/// a set at most, so that one who takes all of it evicts nobody else. Adding an entry reads
+/// all others of its set.
 const SHARDS: u64 = 2;
 /// The bytes that Redis needs for a key besides its name and its value, and for the
 /// entry in the budget besides the key's name (measured; both stores are similar).
@@ -39,7 +39,7 @@ pub struct Budget {
 
 impl Budget {
     /// A budget of `total` bytes. One owner gets at most `per_owner` bytes, and at most
-    /// half. Its keys begin with `prefix`.
+    /// half of the owner's set. Its keys begin with `prefix`.
     pub fn new(
         store: SharedStore,
         clock: Arc<dyn Clock>,
@@ -54,7 +54,7 @@ impl Budget {
             prefix: prefix.to_owned(),
             shards: SHARDS,
             allowance: Allowance {
-                per_owner: per_owner.min(total),
+                per_owner: per_owner.min(total / 2),
                 total,
                 overflow,
             },

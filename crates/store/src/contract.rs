@@ -80,7 +80,7 @@ pub async fn check<S: Store>(store: Arc<S>, time: Time<'_>) -> Result<(), StoreE
     budgets::a_full_budget_evicts_from_the_network_and_owner_whose_entries_cost_most(&*store)
         .await?;
     budgets::few_large_entries_count_for_more_than_many_small_ones(&*store).await?;
-    budgets::a_flood_of_many_networks_leaves_a_login_of_two_entries_its_time(&*store).await?;
+    budgets::a_flood_of_many_networks_leaves_a_large_entry_its_time(&*store).await?;
     budgets::a_flood_evicts_its_own_entries_only(&*store).await?;
     budgets::ended_and_removed_entries_do_not_count(&*store).await?;
     budgets::concurrent_entries_do_not_exceed_the_limit(&store).await?;

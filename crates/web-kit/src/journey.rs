@@ -2,6 +2,8 @@
 //! browser joins it, and `GET /lab/back`, from where it goes back to the lab. They exist only
 //! where the process has the lab's secret.
 
+pub(crate) mod asking;
+
 use std::sync::Arc;
 
 use actix_web::{
@@ -23,7 +25,7 @@ use kit::{
 use memchr::memmem;
 use serde::Deserialize;
 
-use crate::{asking, cookies::Cookies, same_site::same_site, ui::Message};
+use crate::{cookies::Cookies, same_site::same_site, ui::Message};
 
 /// Where a browser joins a journey.
 pub const JOIN: &str = "/lab/join";

@@ -2,7 +2,6 @@
 //! traces; CORS, problem+json, request bodies, cookies; the client's address and a
 //! description of its browser; the UI of the pages.
 
-mod asking;
 pub mod body;
 mod carried;
 pub mod client;

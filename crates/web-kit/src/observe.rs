@@ -26,11 +26,11 @@ use kit::{
 use tracing::Span;
 
 use crate::{
-    asking,
     body::meter_body,
     carried::Carried,
     connection::{self, ResponseBody},
-    cors, explain, head, journey,
+    cors, explain, head,
+    journey::{self, asking},
     lab_control::Controlled,
     path,
     problem::Problem,

@@ -29,6 +29,9 @@ pub struct Budgets {
     pub pushed: Budget,
     /// Codes and answered devices, by user.
     pub codes: Budget,
+    /// Pushed requests whose page a browser has opened, by address. The browser's login has
+    /// an entry in `requests` too: in one budget it would be an address with two.
+    pub opened: Budget,
     /// Used DPoP proofs of public clients, by address.
     pub proofs: Budget,
 }
@@ -45,13 +48,14 @@ impl Budgets {
         let of_each = |prefix: &str, most: u64| {
             Budget::of_each(Arc::clone(store), Arc::clone(clock), prefix, most)
         };
-        let of_addresses = |prefix: &str| {
+        let of_addresses = |prefix: &str, limits: (u64, u64)| {
             let (store, clock) = (Arc::clone(store), Arc::clone(clock));
-            Budget::new(store, clock, prefix, requests, OverflowPolicy::Evict)
+            Budget::new(store, clock, prefix, limits, OverflowPolicy::Evict)
         };
         Self {
-            requests: of_addresses("idp:budget:requests"),
-            proofs: of_addresses("idp:budget:proofs"),
+            requests: of_addresses("idp:budget:requests", requests),
+            opened: of_addresses("idp:budget:opened", (requests.0 / 2, requests.1)),
+            proofs: of_addresses("idp:budget:proofs", requests),
             // A stranger can make an app push a request, so all of these together are
             // part of what strangers may write.
             pushed: of_each("idp:budget:pushed", requests.0 / 2),

@@ -20,11 +20,11 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
 
+use self::heard::Heard;
 pub use self::{
     fault::{Amount, DEFAULT_SECONDS, Fault, SECONDS, Setting},
     heard::FAILURES,
 };
-use self::heard::Heard;
 use crate::{
     clock::{Clock, SystemClock},
     config::Site,

@@ -16,10 +16,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     body::{BoxBody, EitherBody},
     dev::ServiceResponse,
-    http::{
-        Method, StatusCode,
-        header::{self, HeaderMap, HeaderValue},
-    },
+    http::{Method, StatusCode, header},
 };
 use go_on::is_continued;
 pub(crate) use go_on::{GO_ON, clear_continuation, routes};
@@ -34,7 +31,7 @@ use rows::Rows;
 pub(crate) use sender::site_of;
 use tracing::Span;
 
-use crate::{trace, ui::wants_page};
+use crate::{trace, ui::is_navigation};
 
 /// The longest address, in bytes, at which a browser waits.
 const MAX_TARGET: usize = 8 * 1024;
@@ -237,15 +234,5 @@ fn elsewhere(service: &str) -> Explanation {
         step: "Redirect",
         section: "RFC 9110 §15.4",
         ..Explanation::default()
-    }
-}
-
-/// Whether a person's browser opens a page, in the whole window (Fetch Metadata §2). A
-/// browser that sends no such headers says in `Accept` that it wants a page.
-pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
-    let value = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
-    match (value("sec-fetch-mode"), value("sec-fetch-dest")) {
-        (None, None) => wants_page(headers),
-        sent => sent == (Some(b"navigate"), Some(b"document")),
     }
 }

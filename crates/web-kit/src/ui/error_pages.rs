@@ -7,7 +7,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::{
         StatusCode,
-        header::{self, HeaderMap, HeaderName},
+        header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
     web,
@@ -181,6 +181,16 @@ pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
             .next()
             .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html"))
     })
+}
+
+/// Whether a person's browser opens a page, in the whole window (Fetch Metadata §2). A
+/// browser that sends no such headers says in `Accept` that it wants a page.
+pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
+    let value = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
+    match (value("sec-fetch-mode"), value("sec-fetch-dest")) {
+        (None, None) => wants_page(headers),
+        sent => sent == (Some(b"navigate"), Some(b"document")),
+    }
 }
 
 fn content_type(headers: &HeaderMap) -> &str {

@@ -170,7 +170,7 @@ impl Pushed {
         }
         let former = budget_of(idp, client, before);
         budgets::leave::<PushedRequest>(former, before.charge.as_ref(), &id).await;
-        budgets::enter(&idp.records, &idp.budgets.requests, &charge, &id, &opened).await
+        budgets::enter(&idp.records, &idp.budgets.opened, &charge, &id, &opened).await
     }
 }
 
@@ -186,7 +186,7 @@ pub async fn consume(idp: &Idp, client: &Client, id: &str) -> Result<bool, Recor
 
 fn budget_of<'i>(idp: &'i Idp, client: &Client, pushed: &PushedRequest) -> &'i Budget {
     if pushed.opened {
-        &idp.budgets.requests
+        &idp.budgets.opened
     } else {
         idp.budgets.of_client(client)
     }

@@ -184,7 +184,10 @@ impl Clients {
         Err(Failed {
             status: Some(status),
             is_unsent: false,
-            ..Failed::unsent(place(), format!("{} ({})", detail.trim_end_matches('.'), status.as_u16()))
+            ..Failed::unsent(
+                place(),
+                format!("{} ({})", detail.trim_end_matches('.'), status.as_u16()),
+            )
         })
     }
 }

@@ -6,11 +6,8 @@ use actix_web::{
     http::{Method, header::HeaderMap},
 };
 
-use crate::{
-    cookies::Cookies,
-    explain::is_navigation,
-    journey::{JOIN, cookie, redirect},
-};
+use super::{JOIN, cookie, redirect};
+use crate::{cookies::Cookies, ui::is_navigation};
 
 /// The services that a browser does not join with the others, because of the bound on
 /// redirects in a row (Fetch §4.4): each of their pages asks for the journey when it is opened.
