@@ -109,7 +109,7 @@ async fn the_page_tells_of_a_failure_that_the_lab_has_switched_on() {
     browser.driver().switch_to_window(beside).await.unwrap();
     browser.goto(&format!("{lab}/failures")).await;
     let switch = "return fetch('/failures', { method: 'POST', body: new URLSearchParams({ \
-        service: 'idp', fault: 'store-away', seconds: 60 }) }).then((answer) => answer.ok)";
+        service: 'idp', fault: 'store-away', seconds: 300 }) }).then((answer) => answer.ok)";
     assert_eq!(browser.run(switch).await, true);
     browser.driver().close_window().await.unwrap();
     browser.driver().switch_to_window(page).await.unwrap();

@@ -93,12 +93,15 @@ async fn the_newest_arrow_is_in_the_window_and_a_failure_is_told_of_while_it_las
     let page = teacher.url(Site::Lab, "/failures");
     teacher.opens_beside(&page).await;
     let switch = "return fetch('/failures', { method: 'POST', body: new URLSearchParams({ \
-        service: 'api-2', fault: 'down', seconds: 8 }) }).then((answer) => answer.ok)";
+        service: 'api-2', fault: 'down', seconds: 120 }) }).then((answer) => answer.ok)";
     assert_eq!(teacher.browser.run(switch).await, true);
     teacher.comes_back().await;
     let told = "const { hidden, innerText } = document.getElementById('notices'); \
-        return !hidden && /api-2: .* It ends in \\d s\\./s.test(innerText)";
+        return !hidden && /api-2: .* It ends in \\d+ s\\./s.test(innerText)";
     teacher.sees(told).await;
+    let off = "return fetch('/failures', { method: 'POST', body: new URLSearchParams({ \
+        service: 'api-2', fault: 'down', off: 1 }) }).then((answer) => answer.ok)";
+    assert_eq!(teacher.browser.run(off).await, true);
     teacher
         .sees("return document.getElementById('notices').hidden")
         .await;

@@ -18,13 +18,16 @@ struct Answer {
 
 /// Asks for `url` as a browser does, with these `Cookie` headers.
 async fn get(url: &str, lines: &[&[u8]]) -> Answer {
+    send(kit::net::http_client().get(url), lines).await
+}
+
+async fn send(request: reqwest::RequestBuilder, lines: &[&[u8]]) -> Answer {
     let mut headers = HeaderMap::new();
     headers.insert("accept", HeaderValue::from_static("text/html"));
     for line in lines {
         headers.append(COOKIE, HeaderValue::from_bytes(line).unwrap());
     }
-    let request = kit::net::http_client().get(url).headers(headers);
-    let answer = request.send().await.unwrap();
+    let answer = request.headers(headers).send().await.unwrap();
     let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
     let headers = answer.headers().clone();
     Answer {
@@ -103,6 +106,18 @@ async fn a_duplicate_cookie_at_the_provider_is_named_on_an_error_page() {
         get(url, &[&no_text]).await.names(SESSION);
         let browsers = format!("{BROWSER}=a; {BROWSER}=b");
         get(url, &[browsers.as_bytes()]).await.names(BROWSER);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_duplicate_cookie_is_named_where_a_form_of_the_provider_is_posted() {
+    let platform = Platform::start().await;
+    let twice = format!("{BROWSER}=a; {BROWSER}=b");
+    for path in ["/sign-in", "/consent"] {
+        let url = format!("{}{path}", platform.issuer());
+        let form = [("username", "alice"), ("password", "wonderland")];
+        let request = kit::net::http_client().post(url).form(&form);
+        send(request, &[twice.as_bytes()]).await.names(BROWSER);
     }
 }
 

@@ -60,6 +60,9 @@ impl IssuerArgs {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
     name: String,
+    /// The name as URLs of it are written once a library has parsed them: the host in lower
+    /// case, and without the default port.
+    normal: String,
     internal: String,
     trust: Trust,
 }
@@ -73,8 +76,10 @@ struct Discovery {
 impl Issuer {
     /// The issuer `name`, reachable at `internal`.
     pub fn new(name: impl Into<String>, internal: &str) -> Self {
+        let name = name.into();
         Self {
-            name: name.into(),
+            normal: url::Url::parse(&name).map_or_else(|_| name.clone(), String::from),
+            name,
             internal: internal.trim_end_matches('/').to_owned(),
             trust: Trust::default(),
         }
@@ -111,11 +116,13 @@ impl Issuer {
     /// The address at which this service reaches `public`, an address of the issuer.
     /// Other addresses are returned unchanged.
     pub fn reach(&self, public: &str) -> String {
-        match public.strip_prefix(base(&self.name)) {
-            Some(path) if path.is_empty() || path.starts_with(['/', '?']) => {
-                format!("{}{path}", self.internal)
-            }
-            _ => public.to_owned(),
+        let below = |name| {
+            let path = public.strip_prefix(base(name))?;
+            (path.is_empty() || path.starts_with(['/', '?'])).then_some(path)
+        };
+        match below(&self.name).or_else(|| below(&self.normal)) {
+            Some(path) => format!("{}{path}", self.internal),
+            None => public.to_owned(),
         }
     }
 
@@ -197,6 +204,22 @@ mod unit {
             issuer.reach("https://idp.example/jwks"),
             "http://idp.cluster:8081/jwks"
         );
+    }
+
+    #[test]
+    fn an_issuers_address_is_its_own_in_the_normal_form_of_urls_too() {
+        for name in [
+            "https://tenant.example:443/",
+            "https://tenant.example:443",
+            "https://Tenant.Example/x",
+        ] {
+            let issuer = Issuer::new(name, "http://idp.cluster:8081");
+            let parsed = url::Url::parse(&issuer.below("/token")).unwrap();
+            for address in [issuer.below("/token"), parsed.into()] {
+                let reached = issuer.reach(&address);
+                assert_eq!(reached, "http://idp.cluster:8081/token", "{address}");
+            }
+        }
     }
 
     #[test]

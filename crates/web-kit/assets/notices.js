@@ -45,7 +45,7 @@ class Notices {
   constructor(place) {
     this.place = place;
     this.read([...place.children].map((row) => Number(row.dataset.remaining)));
-    this.print = null;
+    this.print = printOf([...place.children].map((row) => ({ text: row.firstElementChild.textContent, href: row.querySelector("a").getAttribute("href") })));
     setInterval(() => this.tick(), 250);
   }
 
@@ -64,7 +64,7 @@ class Notices {
   }
 
   show(list) {
-    const print = JSON.stringify(list.map(({ text, href }) => [text, href]));
+    const print = printOf(list);
     // The same notices stay, so that nothing is announced twice.
     if (print !== this.print) this.place.replaceChildren(...list.map(row));
     this.print = print;
@@ -72,6 +72,11 @@ class Notices {
     this.read(list.map((one) => one.remaining_ms));
     this.tick();
   }
+}
+
+/** What tells one list of notices from another. */
+function printOf(list) {
+  return JSON.stringify(list.map(({ text, href }) => [text, href]));
 }
 
 /** The line of a notice, as the server writes it. */

@@ -15,7 +15,11 @@ use kit::{
 };
 use tracing::Span;
 
-use crate::{content_type::is_json, cookies::Cookies, journey::CONTINUE_COOKIE};
+use crate::{
+    content_type::is_json,
+    cookies::Cookies,
+    journey::{CONTINUE_COOKIE, asking::ASKED_COOKIE},
+};
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 /// The headers that bring a credential in place of an access token.
@@ -46,7 +50,7 @@ impl Carried {
             }
         }
         let cookies = Cookies::in_headers(req.headers());
-        let labs_own = [COOKIE, CONTINUE_COOKIE];
+        let labs_own = [COOKIE, CONTINUE_COOKIE, ASKED_COOKIE];
         for (name, value) in cookies.all().filter(|(name, _)| !labs_own.contains(name)) {
             items.cookie(name, value);
         }

@@ -38,7 +38,7 @@ fn share(path: &str, origins: &[String]) {
 }
 
 /// `response` to `req`, which no route answers, with the headers that the answer of its route
-/// would have, and a preflight as the route answers it: so the script that called reads why.
+/// would have, and a preflight as the route answers it: so the calling script can read the reason.
 pub(crate) async fn instead(
     req: ServiceRequest,
     response: HttpResponse,

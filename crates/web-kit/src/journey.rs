@@ -127,7 +127,8 @@ impl Joining {
         let own = Cookies::of(req).get(JOIN_COOKIE).map(seal::fingerprint);
         // Hashes: how long a comparison takes says nothing about the cookie.
         let Some(ticket) = ticket.filter(|ticket| own.as_ref() == Some(&ticket.challenge)) else {
-            return self.refusal();
+            let page = asking::without_journey(self.service, req.headers());
+            return page.unwrap_or_else(|| self.refusal());
         };
         let spent = cookie(JOIN_COOKIE, String::new(), 0);
         let page = asking::page_of(self.service, req.headers());

@@ -100,7 +100,12 @@ impl Observe {
         let asked = req.method().clone();
         let is_head = head::as_get(&mut req);
         let response = match self.asking(&req) {
-            Some(asking) => ServiceResponse::new(req.into_parts().0, asking),
+            Some(asking) => {
+                let mut response = ServiceResponse::new(req.into_parts().0, asking);
+                let context = TraceContext::untraced(self.service);
+                stamp(response.headers_mut(), &context, None);
+                response
+            }
             None => self.observed(&asked, req, next).await?,
         };
         let mut response = head::without_body(response, is_head);
@@ -134,10 +139,8 @@ impl Observe {
         let method = method_name(asked.as_str());
         if is_plumbing(&route) {
             let mut response = bounded(refused, None, req, next).await?;
-            stamp(
-                response.headers_mut(),
-                &TraceContext::untraced(self.service),
-            );
+            let context = TraceContext::untraced(self.service);
+            stamp(response.headers_mut(), &context, None);
             return Ok(response);
         }
         let origin = match refused {
@@ -173,10 +176,8 @@ impl Observe {
         if let Some(explaining) = context.journey().filter(|own| own.settings().explain) {
             response = self.explained(explaining, &span, response);
         }
-        if let Some(told) = self.controlled.as_ref().and_then(|own| own.told()) {
-            response.headers_mut().insert(TOLD, told);
-        }
-        stamp(response.headers_mut(), &context);
+        let told = self.controlled.as_ref().and_then(|own| own.told());
+        stamp(response.headers_mut(), &context, told);
         self.metrics
             .request(method, route, status.as_u16(), started.elapsed());
         Ok(response)
@@ -318,8 +319,11 @@ fn record_status(
     }
 }
 
-/// Sets `Trace-Id` and `X-Content-Type-Options`.
-fn stamp(headers: &mut HeaderMap, context: &TraceContext) {
+/// Sets `Trace-Id`, `X-Content-Type-Options` and, in a lab, the failures in force.
+fn stamp(headers: &mut HeaderMap, context: &TraceContext, told: Option<HeaderValue>) {
+    if let Some(told) = told {
+        headers.insert(TOLD, told);
+    }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     if let Ok(id) = HeaderValue::try_from(context.trace_id()) {
         headers.insert(TRACE_ID, id);
@@ -340,6 +344,7 @@ fn is_plumbing(route: &str) -> bool {
         CONTROL,
         INSPECT,
         ui::NOTICES,
+        ui::PAGE_FAILURES,
     ];
     own.contains(&route)
 }

@@ -140,11 +140,7 @@ impl HttpServer {
                 .default_service(web::to(nothing_here))
                 .route("/healthz", web::get().to(async || "ok\n"))
                 .route("/readyz", web::get().to(readyz))
-                .configure(|cfg| {
-                    if let Some(site) = site_of(service) {
-                        ui::icon(cfg, site);
-                    }
-                })
+                .configure(|cfg| ui::icon(cfg, site_of(service)))
                 .configure(|cfg| lab_routes(cfg, joining.as_ref(), controlled.as_ref()))
                 .configure(routes.clone())
         };

@@ -119,7 +119,10 @@ impl<const LIMIT: usize, const OWN: bool> FromRequest for BrowserForm<LIMIT, OWN
         Box::pin(async move {
             let read = match body {
                 Some(body) => body.await.map_err(PageError::from),
-                None => Err(PageError::another_browser()),
+                // Two cookies count as none: the page then names the cookie.
+                None => Err(cookies::none_twice(&req)
+                    .err()
+                    .unwrap_or_else(PageError::another_browser)),
             };
             read.map(Self).map_err(|error| page(error.page(&req)))
         })

@@ -279,7 +279,7 @@ async fn a_form_switches_a_defence_off_for_the_own_journey_and_on_again() {
     browser.goto(&list).await;
     browser.click("[value='get-orders']").await;
     browser
-        .run("document.getElementById('minutes').value = '1'")
+        .run("document.getElementById('minutes').value = '5'")
         .await;
     browser.press("Set for my journey").await;
     browser.find("aside.weakened").await;

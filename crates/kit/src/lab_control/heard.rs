@@ -23,7 +23,7 @@ struct One {
 
 impl Heard {
     /// `site` has answered at `now`, with this value of [`FAILURES`] or without one. What it
-    /// told before counts no more. A value that is no service's is left out.
+    /// told before counts no more. A value that no service writes is ignored.
     pub(super) fn hear(&self, site: Site, told: Option<&[u8]>, now: Timestamp) {
         let mut all = self.0.lock();
         if told.is_none() && all.is_empty() {

@@ -92,7 +92,7 @@ pub struct InForce {
 }
 
 impl InForce {
-    /// `fault`, which goes on for `left` milliseconds; `None` if that is no time.
+    /// `fault`, which goes on for `left` milliseconds; `None` if `left` is not positive.
     fn new(fault: Fault, amount: i64, left: i64) -> Option<Self> {
         let remaining_ms = u64::try_from(left).ok().filter(|left| *left > 0)?;
         Some(Self {

@@ -56,7 +56,7 @@ return due";
 /// `network.owner.cost|name`.
 ///
 /// ARGV: now, the member, its end, milliseconds, allowance per owner, allowance in
-/// total, 1 to refuse what exceeds them.
+/// total, 1 to refuse what exceeds them, and how many entries are [`FEW`](crate::admission::FEW).
 const ADMIT: &str = r"
 local key, own_member = KEYS[1], ARGV[2]
 local per_owner, in_all = tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -69,6 +69,7 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', ARGV[1])) do
 end
 local owner, network, own = parts(own_member)
 own = tonumber(own)
+local own_cost = own
 local total, held, networks = own, {}, { [network] = { entries = 1, cost = own } }
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', '+inf')) do
   local o, n, cost = parts(member)
@@ -92,7 +93,6 @@ local function evict(at)
   total = total - entry.cost
   return entry
 end
-local own_cost = tonumber(string.match(own_member, '^[^|]*%.(%d+)|'))
 local at = 1
 while own > per_owner and held[at] do
   if held[at].owner == owner then
@@ -102,18 +102,18 @@ while own > per_owner and held[at] do
   end
 end
 while total > in_all do
-  local most = 0
+  local most = -1
   for _, n in pairs(networks) do
     if n.entries > few and n.cost > most then most = n.cost end
   end
-  local function has_most(n) return most == 0 or (n.entries > few and n.cost == most) end
-  if refuses and most > 0 and has_most(networks[network]) then return false end
+  local function has_most(n) return most < 0 or (n.entries > few and n.cost == most) end
+  if refuses and most >= 0 and has_most(networks[network]) then return false end
   local from, first = nil, nil
   for position, entry in ipairs(held) do
     if has_most(networks[entry.network]) then from, first = entry.network, position break end
   end
   if not from then break end
-  if most > 0 then
+  if most >= 0 then
     local owners, top = { [owner] = own_cost }, 0
     for _, entry in ipairs(held) do
       if entry.network == from then

@@ -14,8 +14,9 @@ use kit::admission::InFlight;
 use pin_project_lite::pin_project;
 
 /// The most bytes that the server takes at once. It copies them into the connection's
-/// buffer, and takes more while that has less than 32 KiB: a client that reads slowly holds
-/// about 48 KiB of an answer, however large the answer is.
+/// buffer, and takes more while that has less than 32 KiB. Of a file, which is part of the
+/// program, a client that reads slowly holds about 48 KiB; a page that was made for it lives
+/// until its last piece is taken.
 const PIECE: usize = 16 * 1024;
 
 pin_project! {

@@ -15,8 +15,8 @@ const ASKING: [&str; 2] = ["api-1", "api-2"];
 /// Their pages.
 const PAGES: [&str; 2] = ["/", "/docs"];
 /// The cookie that names the page for which the service has asked, and for how many seconds.
-const ASKED_COOKIE: &str = "__Host-lab_page";
-const ASKED_LIFE: i64 = 5;
+pub(crate) const ASKED_COOKIE: &str = "__Host-lab_page";
+const ASKED_LIFE: i64 = 30;
 
 /// Whether the pages of `service` ask which journey their browser is in.
 pub(crate) fn asks(service: &str) -> bool {
@@ -34,6 +34,14 @@ pub(crate) fn ask_first(req: &ServiceRequest) -> Option<HttpResponse> {
     }
     let asked = cookie(ASKED_COOKIE, page.to_owned(), ASKED_LIFE);
     Some(redirect(JOIN, &[asked]))
+}
+
+/// Sends a browser whose ticket is not accepted to its page all the same: another tab has
+/// asked meanwhile, or the browser stores no cookies. The query keeps the page from asking
+/// again.
+pub(super) fn without_journey(service: &str, headers: &HeaderMap) -> Option<HttpResponse> {
+    let page = asks(service).then(|| asked_for(headers).unwrap_or(PAGES[0]))?;
+    Some(redirect(&format!("{page}?journey=unknown"), &[]))
 }
 
 /// The page for which `service` has asked.
@@ -78,6 +86,24 @@ mod tests {
             let [mode, dest] = NAVIGATION;
             assert_eq!(asked(page, &[mode, dest, ("cookie", &back)]), None);
         }
+    }
+
+    #[test]
+    fn a_page_whose_ticket_is_not_accepted_is_shown_without_a_journey() {
+        let to = |service: &str, value: &str| {
+            let request = TestRequest::default();
+            let cookie = format!("{ASKED_COOKIE}={value}");
+            let request = request.insert_header((header::COOKIE, cookie));
+            let request = request.to_http_request();
+            let answer = without_journey(service, request.headers())?;
+            let to = answer.headers().get(header::LOCATION).unwrap().clone();
+            Some(to.to_str().unwrap().to_owned())
+        };
+        let shown = to("api-1", "/docs").unwrap();
+        assert_eq!(shown, "/docs?journey=unknown");
+        assert_eq!(asked(&shown, &NAVIGATION), None, "it asks no second time");
+        assert_eq!(to("api-2", "//evil").unwrap(), "/?journey=unknown");
+        assert_eq!(to("idp", "/docs"), None);
     }
 
     #[test]

@@ -81,8 +81,9 @@ fn hash_of(file: &EmbeddedFile) -> String {
 }
 
 /// Serves the icon of `site` where browsers look for it if a page names none, or if what they
-/// show is no page.
-pub(crate) fn icon(cfg: &mut ServiceConfig, site: Site) {
+/// show is no page. A service without a site has none.
+pub(crate) fn icon(cfg: &mut ServiceConfig, site: Option<Site>) {
+    let Some(site) = site else { return };
     let serve =
         move |request: HttpRequest| async move { answer(|_| None, &favicon_name(site), &request) };
     cfg.route("/favicon.ico", web::get().to(serve));
@@ -190,7 +191,7 @@ mod tests {
 
     #[actix_web::test]
     async fn the_icon_is_also_where_browsers_look_for_it() {
-        let app = App::new().configure(|cfg| icon(cfg, Site::App1));
+        let app = App::new().configure(|cfg| icon(cfg, Some(Site::App1)));
         let app = test::init_service(app).await;
         let request = test::TestRequest::get().uri("/favicon.ico").to_request();
         let response = test::call_service(&app, request).await;

@@ -35,7 +35,7 @@ pub(crate) use error_pages::{is_navigation, wants_page};
 pub use kit::config::Site;
 use kit::{config::Sites, journey, telemetry::context::TraceContext};
 pub use message::{Message, Way};
-pub use notices::{NOTICES, Notice, announce, announce_and_watch};
+pub use notices::{NOTICES, Notice, PAGE_FAILURES, announce, announce_and_watch};
 pub use rust_embed;
 pub use sites::{SiteLink, sites};
 pub use time::utc;

@@ -6,6 +6,8 @@ use serde::Serialize;
 
 /// Where the lab's own pages ask what has begun and what has ended since.
 pub const NOTICES: &str = "/lab/notices";
+/// Where the single-page app asks its own server what the lab lets fail.
+pub const PAGE_FAILURES: &str = "/lab/failures";
 
 thread_local! {
     /// What the pages of this thread tell of.

@@ -28,14 +28,14 @@ const SAYS = {
   [STATES.connecting]: "Connecting…",
   [STATES.live]: "Live",
   [STATES.none]: "No journey yet",
-  [STATES.gone]: "The lab was restarted",
+  [STATES.gone]: "The journey is unknown",
   [STATES.ended]: "The journey has ended",
   [STATES.full]: "The journey has as many steps as fit",
 };
 
 /** What a reader does then. */
 const TELLS = {
-  [STATES.gone]: "The lab was restarted, and keeps journeys in its memory only: this one gets no more arrows. Take it away, or begin a new journey.",
+  [STATES.gone]: "The lab does not know this journey any more: it was restarted, or the journey has ended. The diagram gets no more arrows. Take it away, or begin a new journey.",
 };
 
 class Page {

@@ -44,7 +44,7 @@ const FRESH = 1200;
 const AGAIN = 5000;
 let asking = null;
 
-/** What the lab has let fail may be why a call failed: another site's answer may not say it to this page. */
+/** What the lab has let fail may be why a call failed: a service that does not answer cannot say it. */
 async function showFailures(again = AGAIN) {
   const place = document.getElementById("failures");
   const sentences = await failuresInForce(page.dataset.lab === "true");

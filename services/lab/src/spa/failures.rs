@@ -1,5 +1,5 @@
-//! What the lab has let fail, for the page: the answers of other sites may not say it to a
-//! script (CORS), so its own server does.
+//! What the lab has let fail, for the page: a service that does not answer cannot say it, so
+//! the page's own server does.
 
 use std::sync::Arc;
 
@@ -11,6 +11,8 @@ use actix_web::{
 };
 use serde::Serialize;
 
+use web_kit::ui::PAGE_FAILURES;
+
 use crate::failures::{Failures, refreshed};
 
 #[derive(Serialize)]
@@ -20,7 +22,7 @@ struct InForce {
 
 pub(super) fn routes(cfg: &mut ServiceConfig, failures: Arc<Failures>) {
     let known = Data::from(Arc::clone(&failures));
-    let resource = web::resource("/lab/failures").app_data(known);
+    let resource = web::resource(PAGE_FAILURES).app_data(known);
     let asked = from_fn(move |req, next| refreshed(Arc::clone(&failures), req, next));
     cfg.service(resource.route(web::get().to(show)).wrap(asked));
 }

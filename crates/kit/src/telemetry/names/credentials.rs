@@ -1,5 +1,5 @@
-//! What a call to an API is if it brings no access token: the attribute `sso.credential` of
-//! its span says so.
+//! The names of calls to an API that bring no access token, by the attribute
+//! `sso.credential` of the span.
 
 use super::requests::WITH_TOKEN;
 

@@ -53,7 +53,7 @@ pub fn markdown() -> String {
             ],
         );
     }
-    page.push_str("\n## Requests\n\nEach server makes a span for a request: `METHOD /route` with `http.*` attributes, or `service/method` with `rpc.*` attributes. An app's request span has `sso.store_commands`. An API's request span has `sso.outcome` if the access token was valid but did not allow the call, and `sso.credential` if the call brought no access token. In a lab, the span of a request that met a failure that the lab has switched on has `sso.fault`. The requests in this table are steps of the protocol; their spans also have `sso.step`, `sso.spec`, `sso.from` and `sso.to` (the service itself).\n\n| service | span | step | section | from |\n|---|---|---|---|---|\n");
+    page.push_str("\n## Requests\n\nEach server makes a span for a request: `METHOD /route` with `http.*` attributes, or `service/method` with `rpc.*` attributes. An app's request span has `sso.store_commands`. An API's request span has `sso.outcome` if the access token was valid but did not allow the call, and `sso.credential` if the call brought an API key or an identity header. In a lab, the span of a request that met a failure that the lab has switched on has `sso.fault`. The requests in this table are steps of the protocol; their spans also have `sso.step`, `sso.spec`, `sso.from` and `sso.to` (the service itself).\n\n| service | span | step | section | from |\n|---|---|---|---|---|\n");
     for request in REQUESTS {
         row(
             &mut page,
