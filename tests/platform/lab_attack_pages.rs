@@ -1,34 +1,19 @@
 //! The attacks of the lab without a screen: a defence is off for one browser alone, and only
 //! where there is a lab.
 
-use std::{path::Path, time::Duration};
-
-use kit::config::{Addresses, Site};
+use kit::config::Site;
 use reqwest::Method;
-use testkit::{Child, HeadlessBrowser, binary, free_offset};
+use testkit::HeadlessBrowser;
 use tests::{
-    ALICE, BOB,
+    ALICE, BOB, all_in_one,
     journey::{get, have_in_order, named, steps_until},
     sign_in, sign_in_to,
 };
 
-/// How long to wait for what must happen, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// What only a weakened app does by a GET.
 const ORDER: &str = "/api1/order?item=chess-set&quantity=1";
 /// How the line begins that says what is off.
 const BANNER: &str = "<aside class=\"weakened\"";
-
-async fn start(folder: &Path, flags: &[&str]) -> (Child, Addresses) {
-    let offset = free_offset(1);
-    let port = offset.to_string();
-    let flags = [&["--port-offset", &*port], flags].concat();
-    let environment = [("REDIS_URL".to_owned(), String::new())];
-    let log = folder.join("log");
-    let mut child = Child::spawn(&binary("sso-lab"), &flags, &environment, log);
-    child.until_output("wonderland", PATIENCE).await;
-    (child, Addresses::new("http", "localhost", offset))
-}
 
 /// Presses the button `label` of the attack's page, until app1 has signed the browser in or
 /// the provider asks.
@@ -50,7 +35,7 @@ async fn press(cli: &mut HeadlessBrowser, lab: &str, attack: &str, label: &str) 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_defence_is_off_for_one_browser_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let (_all, addresses) = start(folder.path(), &[]).await;
+    let (_all, addresses) = all_in_one(folder.path(), &[]).await;
     let url = |site| addresses.url(site);
     let (lab, app1) = (url(Site::Lab), url(Site::App1));
     let (mut one, mut other) = (HeadlessBrowser::new(), HeadlessBrowser::new());
@@ -117,7 +102,7 @@ async fn a_defence_is_off_for_one_browser_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_labs_own_page_switches_a_defence_off() {
     let folder = tempfile::tempdir().unwrap();
-    let (_all, addresses) = start(folder.path(), &[]).await;
+    let (_all, addresses) = all_in_one(folder.path(), &[]).await;
     let lab = addresses.url(Site::Lab);
     let mut cli = HeadlessBrowser::new();
     tests::journey::begin(&mut cli, &lab).await;
@@ -145,7 +130,7 @@ async fn only_the_labs_own_page_switches_a_defence_off() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_attackers_pages_are_steps_of_the_journey_and_lead_back() {
     let folder = tempfile::tempdir().unwrap();
-    let (_all, addresses) = start(folder.path(), &[]).await;
+    let (_all, addresses) = all_in_one(folder.path(), &[]).await;
     let (lab, evil) = (addresses.url(Site::Lab), addresses.url(Site::Evil));
     let mut cli = HeadlessBrowser::new();
     press(&mut cli, &lab, "open-redirect", "Run with the defence off").await;
@@ -181,7 +166,7 @@ async fn the_attackers_pages_are_steps_of_the_journey_and_lead_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_lab_there_is_no_attack_and_no_way_back() {
     let folder = tempfile::tempdir().unwrap();
-    let (_all, addresses) = start(folder.path(), &["--no-lab"]).await;
+    let (_all, addresses) = all_in_one(folder.path(), &["--no-lab"]).await;
     let mut cli = HeadlessBrowser::new();
     for (site, path) in [
         (Site::Lab, "/attacks"),
@@ -199,7 +184,7 @@ async fn without_a_lab_there_is_no_attack_and_no_way_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_weakened_process_says_so_on_each_page_to_everybody() {
     let folder = tempfile::tempdir().unwrap();
-    let (_all, addresses) = start(folder.path(), &["--lab", "--weaken", "framable"]).await;
+    let (_all, addresses) = all_in_one(folder.path(), &["--lab", "--weaken", "framable"]).await;
     let mut cli = HeadlessBrowser::new();
     for site in [Site::Lab, Site::App1, Site::Idp, Site::Evil] {
         let page = get(&mut cli, &addresses.url(site)).await.body;

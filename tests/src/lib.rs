@@ -6,6 +6,7 @@
     reason = "a helper that cannot go on fails the test that called it"
 )]
 
+mod all_in_one;
 mod device;
 pub mod journey;
 pub mod kube;
@@ -15,6 +16,7 @@ mod party;
 pub mod trace;
 pub mod words;
 
+pub use all_in_one::all_in_one;
 pub use device::Device;
 use kit::{
     config::Site,

@@ -6,7 +6,7 @@ use actix_web::HttpRequest;
 use kit::{
     clock::Clock,
     config::{Addresses, Site, Weakness, Weaknesses},
-    lab_control::{Control, FAILURES},
+    lab_control::Control,
     random::Random,
 };
 
@@ -58,8 +58,7 @@ impl Bff {
     /// The API at `site` has answered with these headers, which in a lab tell of its failures.
     pub(crate) fn hear(&self, site: Site, headers: &http::HeaderMap) {
         if let Some(control) = &self.control {
-            let told = headers.get(FAILURES);
-            control.hear(site, told.map(http::HeaderValue::as_bytes));
+            control.hear(site, headers);
         }
     }
 

@@ -6,12 +6,12 @@
 use std::{pin::Pin, sync::Arc};
 
 use http::{
-    HeaderMap, HeaderValue,
+    HeaderMap,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
 use kit::{
     config::Site,
-    lab_control::{Control, FAILURES},
+    lab_control::Control,
     net,
     telemetry::{
         items::{Items, Place},
@@ -91,8 +91,7 @@ impl Backchannel {
         };
         let answer = answer.map_err(|error| unreachable(&error))?;
         if let Some(hearer) = &self.hearer {
-            let told = answer.headers().get(FAILURES);
-            hearer.hear(Site::Idp, told.map(HeaderValue::as_bytes));
+            hearer.hear(Site::Idp, answer.headers());
         }
         let status = answer.status();
         if status.is_server_error() || status == http::StatusCode::TOO_MANY_REQUESTS {

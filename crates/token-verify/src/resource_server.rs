@@ -14,7 +14,7 @@ use kit::{
     shutdown::Shutdown,
 };
 use store::SharedStore;
-use web_kit::{client::TrustedProxies, server::HttpServer, trace};
+use web_kit::{client::TrustedProxies, journey::asking::PAGES, server::HttpServer, trace};
 
 use crate::{
     dpop::{Nonces, ProofQuota, UsedProofs},
@@ -23,8 +23,6 @@ use crate::{
     verifier::{ProofSettings, Verifier},
 };
 
-/// The pages of the APIs, for people.
-const PAGES: [&str; 2] = ["/", "/docs"];
 /// The maximum size of a request's body in bytes.
 const BODY_LIMIT: usize = 16 * 1024;
 /// What a resource server is ready with.

@@ -2,7 +2,7 @@
 //! browser joins it, and `GET /lab/back`, from where it goes back to the lab. They exist only
 //! where the process has the lab's secret.
 
-pub(crate) mod asking;
+pub mod asking;
 
 use std::sync::Arc;
 

@@ -4,7 +4,8 @@ use std::{path::Path, time::Duration};
 
 use kit::config::{Addresses, Site};
 use serde_json::{Value, json};
-use testkit::{Browser, Child, binary, free_offset};
+use testkit::{Browser, Child};
+use tests::all_in_one;
 
 use crate::{
     alice::sign_in,
@@ -30,15 +31,10 @@ impl Learner {
 
     /// The same with another browser.
     pub async fn with(folder: &Path, browser: Browser) -> Self {
-        let offset = free_offset(1);
-        let port = offset.to_string();
-        let environment = [("REDIS_URL".to_owned(), String::new())];
-        let flags = ["--port-offset", &*port];
-        let mut all = Child::spawn(&binary("sso-lab"), &flags, &environment, folder.join("log"));
-        all.until_output("wonderland", PATIENCE).await;
+        let (all, addresses) = all_in_one(folder, &[]).await;
         Self {
             page: browser.driver().window().await.unwrap().to_string(),
-            addresses: Addresses::new("http", "localhost", offset),
+            addresses,
             browser,
             _all: all,
         }

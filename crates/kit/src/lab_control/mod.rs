@@ -16,6 +16,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
+use http::{HeaderMap, HeaderValue};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
@@ -229,9 +230,10 @@ impl Control {
         Some(heard::written(&self.in_force()))
     }
 
-    /// The service at `site` has answered this one, with this value of [`FAILURES`] or
-    /// without one.
-    pub fn hear(&self, site: Site, told: Option<&[u8]>) {
+    /// The service at `site` has answered this one with these headers: [`FAILURES`] is among
+    /// them, or it has none.
+    pub fn hear(&self, site: Site, headers: &HeaderMap) {
+        let told = headers.get(FAILURES).map(HeaderValue::as_bytes);
         self.heard.hear(site, told, self.clock.now());
     }
 

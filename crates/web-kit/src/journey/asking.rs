@@ -5,22 +5,23 @@ use actix_web::{
     dev::ServiceRequest,
     http::{Method, header::HeaderMap},
 };
+use kit::config::Site;
 
 use super::{JOIN, cookie, redirect};
 use crate::{cookies::Cookies, ui::is_navigation};
 
 /// The services that a browser does not join with the others, because of the bound on
 /// redirects in a row (Fetch §4.4): each of their pages asks for the journey when it is opened.
-const ASKING: [&str; 2] = ["api-1", "api-2"];
-/// Their pages.
-const PAGES: [&str; 2] = ["/", "/docs"];
+pub const ASKING: [(Site, &str); 2] = [(Site::Api1, "api-1"), (Site::Api2, "api-2")];
+/// Their pages, for people.
+pub const PAGES: [&str; 2] = ["/", "/docs"];
 /// The cookie that names the page for which the service has asked, and for how many seconds.
 pub(crate) const ASKED_COOKIE: &str = "__Host-lab_page";
 const ASKED_LIFE: i64 = 30;
 
 /// Whether the pages of `service` ask which journey their browser is in.
 pub(crate) fn asks(service: &str) -> bool {
-    ASKING.contains(&service)
+    ASKING.iter().any(|(_, asking)| *asking == service)
 }
 
 /// Sends a browser that opens a page of such a service by way of the lab, which knows its

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use web_kit::{
     client::client_addr,
     cookies::Cookies,
-    journey::{JOIN, cookie, life},
+    journey::{JOIN, asking::ASKING, cookie, life},
     ui::Message,
 };
 
@@ -35,9 +35,6 @@ const JOINED: [(Site, &str); 5] = [
     (Site::Spa, "spa"),
     (Site::Evil, "evil"),
 ];
-/// The services whose pages ask when they are opened: a browser follows 20 redirects in a row
-/// (Fetch §4.4), and the others need most of them.
-const ASKING: [(Site, &str); 2] = [(Site::Api1, "api-1"), (Site::Api2, "api-2")];
 /// The cookie of a browser on its way out of a journey, for as many seconds as that takes.
 const LEAVING: &str = "__Host-lab_leaving";
 const LEAVING_LIFE: i64 = 60;

@@ -10,7 +10,6 @@ use actix_web::{
     web::{self, Data, ServiceConfig},
 };
 use serde::Serialize;
-
 use web_kit::ui::PAGE_FAILURES;
 
 use crate::failures::{Failures, refreshed};
