@@ -116,6 +116,7 @@ async fn rfc7523_3_clock_skew_and_a_fixed_hour_of_lifetime_are_accepted() {
         json!({"iat": now + 5, "nbf": now + 5, "exp": now + 5 + 600}),
         json!({"iat": now + 8, "exp": now + 8 + 3600}),
         json!({"iat": f64::from(u32::try_from(now).unwrap()) + 0.5, "exp": f64::from(u32::try_from(now).unwrap()) + 60.5}),
+        json!({"iat": now.to_string(), "exp": (now + 60).to_string()}),
     ];
     for (at, change) in taken.iter().enumerate() {
         let claims = scene.claims(&format!("j{at}"), change);

@@ -41,6 +41,33 @@ fn rfc9068_2_2_claims_in_another_shape_count_as_left_out_where_a_token_can_do_wi
 }
 
 #[test]
+fn rfc7519_2_a_date_is_a_number_or_its_digits_and_nothing_else() {
+    let dates = |value: Value| {
+        let token = read(&json!({"exp": value, "iat": value, "auth_time": value}))?;
+        Some((token.exp, token.iat, token.auth_time))
+    };
+    for date in [
+        json!(1_795_867_747),
+        json!(1_795_867_747.5),
+        json!("1795867747"),
+        json!("1795867747.5"),
+    ] {
+        let read = 1_795_867_747;
+        assert_eq!(dates(date.clone()), Some((read, read, Some(read))), "{date}");
+    }
+    for odd in [
+        json!("2026-11-28T12:00:00Z"),
+        json!("NaN"),
+        json!("inf"),
+        json!("-1"),
+        json!(true),
+        json!([1]),
+    ] {
+        assert_eq!(dates(odd.clone()), None, "{odd}");
+    }
+}
+
+#[test]
 fn rights_and_who_acts_have_to_be_certain() {
     let scope = |value| read(&json!({ "scope": value })).map(|token| token.scope.to_string());
     assert_eq!(scope(json!(["x", "y"])).as_deref(), Some("x y"));

@@ -90,8 +90,9 @@ impl Members {
         })
     }
 
-    /// Whole seconds, also as digits in a string: a duration, or a date in what a provider
-    /// sends. Decimals are cut off, so they never prolong a token's life.
+    /// Whole seconds: a duration, or a date (RFC 7519 §2, `NumericDate`), as a number or as
+    /// its digits in a string. Decimals are cut off, so they never prolong a token's life.
+    /// The result is limited, so that no sum with it can overflow.
     pub fn seconds(&self, name: &'static str) -> Result<Option<i64>, BadMember> {
         self.as_kind(name, "a number of seconds", whole_seconds)
     }
@@ -99,19 +100,6 @@ impl Members {
     /// Like [`seconds`](Self::seconds), for a required member.
     pub fn needed_seconds(&self, name: &'static str) -> Result<i64, BadMember> {
         self.seconds(name)?.ok_or(BadMember::Missing(name))
-    }
-
-    /// A date in a token that somebody presents (RFC 7519 §2): a number, without its
-    /// decimals.
-    pub fn date(&self, name: &'static str) -> Result<Option<i64>, BadMember> {
-        self.as_kind(name, "a number of seconds", |value| {
-            value.as_number().and_then(|_| whole_seconds(value))
-        })
-    }
-
-    /// Like [`date`](Self::date), for a required member.
-    pub fn needed_date(&self, name: &'static str) -> Result<i64, BadMember> {
-        self.date(name)?.ok_or(BadMember::Missing(name))
     }
 
     /// One string or a list of strings (RFC 7519 §4.1.3).
@@ -237,10 +225,6 @@ mod tests {
             };
             assert_eq!(read, Err(error), "{odd}");
         }
-        let dates = members(json!({"n": "3599", "exact": 3599.9, "none": null}));
-        assert!(dates.date("n").is_err(), "RFC 7519 section 2: a number");
-        assert_eq!(dates.date("exact"), Ok(Some(3599)));
-        assert_eq!(dates.date("none"), Ok(None));
         assert_eq!(members(json!({ "n": null })).seconds("n"), Ok(None));
         let missing = members(json!({})).needed_seconds("n");
         assert_eq!(missing, Err(BadMember::Missing("n")));

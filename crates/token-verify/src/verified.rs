@@ -37,7 +37,7 @@ impl Verified {
     /// active.
     pub(crate) fn read(claims: &Members, key: Option<Arc<Key>>) -> Result<Self, BadMember> {
         Ok(Self {
-            not_before: claims.date("nbf")?,
+            not_before: claims.seconds("nbf")?,
             claims: AccessToken::read(claims)?,
             key,
         })

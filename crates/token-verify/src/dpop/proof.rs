@@ -160,7 +160,7 @@ impl Claims {
             jti: needed("jti")?,
             htm: needed("htm")?,
             htu: needed("htu")?,
-            iat: members.needed_date("iat")?,
+            iat: members.needed_seconds("iat")?,
             nonce: text("nonce")?,
             ath: text("ath")?,
         })

@@ -73,7 +73,7 @@ pub(super) async fn jwt(
     if claims.needed("iss")? != expected.issuer || !is_for_us {
         return Err(Unusable::NotForUs);
     }
-    let iat = claims.needed_date("iat")?;
+    let iat = claims.needed_seconds("iat")?;
     if iat > (now + SKEW).secs() || iat < now.secs() - MAX_AGE {
         return Err(Unusable::NotOfNow);
     }

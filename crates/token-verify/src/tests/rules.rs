@@ -225,6 +225,24 @@ async fn rfc7519_2_dates_may_have_decimals() {
 }
 
 #[tokio::test]
+async fn a_date_may_be_its_digits_in_a_string() {
+    let world = World::new(TestKey::es256()).await;
+    let mut claims = world.issuer.claims(AUDIENCE, SCOPE);
+    for name in ["iat", "nbf", "auth_time"] {
+        claims[name] = json!("1800000000");
+    }
+    claims["exp"] = json!("1800000300.5");
+    let token = world.issuer.key.sign(&world.issuer.header(), &claims);
+    let verified = world.verifier.verify(&token).await.unwrap();
+    assert_eq!(verified.claims().auth_time, Some(1_800_000_000));
+    world.clock.advance(Duration::from_secs(300));
+    assert_eq!(world.refusal(&token).await, Invalid::Expired);
+    let world = World::new(TestKey::es256()).await;
+    let ahead = json!("1800000006");
+    assert_eq!(world.with_claim("nbf", ahead).await, Invalid::NotYet);
+}
+
+#[tokio::test]
 async fn rfc7519_4_1_4_exp_counts_by_our_clock_to_the_second() {
     let world = World::new(TestKey::es256()).await;
     let token = world.token();

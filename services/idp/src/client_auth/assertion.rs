@@ -53,10 +53,10 @@ impl Claims {
             iss: members.needed("iss")?.to_owned(),
             sub: sub.to_owned(),
             aud: Audience::read(members)?,
-            exp: members.needed_date("exp")?,
+            exp: members.needed_seconds("exp")?,
             jti: members.needed("jti")?.to_owned(),
-            iat: members.date("iat")?,
-            nbf: members.date("nbf")?,
+            iat: members.seconds("iat")?,
+            nbf: members.seconds("nbf")?,
         })
     }
 }

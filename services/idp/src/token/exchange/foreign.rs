@@ -74,9 +74,9 @@ impl Claims {
         Ok(Self {
             sub: members.needed("sub")?.to_owned(),
             aud: Audience::read(members)?,
-            exp: members.needed_date("exp")?,
-            nbf: members.date("nbf")?,
-            iat: members.date("iat")?,
+            exp: members.needed_seconds("exp")?,
+            nbf: members.seconds("nbf")?,
+            iat: members.seconds("iat")?,
             scope: members.scope("scope")?.unwrap_or_default(),
             may_act: MayAct::read(members),
             has_actor: members.has_value("act"),
