@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_types::{BadMember, Members};
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, IgnoredAny},
+    de::{DeserializeOwned, Error as _, IgnoredAny},
 };
 use serde_json::Value;
 
@@ -16,7 +16,8 @@ pub struct UnverifiedHeader {
     pub alg: String,
     /// The type that it claims.
     pub typ: Option<String>,
-    /// The id of the key that it claims.
+    /// The id of the key that it claims, as [`key_id`] reads it.
+    #[serde(default, deserialize_with = "stated_key_id")]
     pub kid: Option<String>,
     /// Whether it names extensions that must be understood (RFC 7515 §4.1.11).
     #[serde(default, rename = "crit", deserialize_with = "is_present")]
@@ -26,6 +27,22 @@ pub struct UnverifiedHeader {
 /// Whatever the value is, `null` included.
 fn is_present<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(value).map(|_| true)
+}
+
+/// The key id `kid` (RFC 7517 §4.5): a text. Some signers write a whole number, whose digits
+/// count as the text, in their keys and in their JWTs alike.
+pub(crate) fn key_id(kid: Value) -> Option<String> {
+    match kid {
+        Value::String(text) => Some(text),
+        Value::Number(number) if !number.is_f64() => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn stated_key_id<'de, D: Deserializer<'de>>(kid: D) -> Result<Option<String>, D::Error> {
+    let stated = Option::<Value>::deserialize(kid)?;
+    let read = |kid| key_id(kid).ok_or_else(|| D::Error::custom("kid is not a string"));
+    stated.map(read).transpose()
 }
 
 impl UnverifiedHeader {

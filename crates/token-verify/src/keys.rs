@@ -9,10 +9,10 @@ use jsonwebtoken::{
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse},
 };
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
-    jwt::{UnverifiedHeader, UnverifiedJwt},
+    jwt::{UnverifiedHeader, UnverifiedJwt, key_id},
     thumbprint::thumbprint,
 };
 
@@ -138,10 +138,8 @@ impl Key {
     /// Parses a published key. `None` if the key is not for verifying signatures or has
     /// a type that is not allowed, such as a symmetric key.
     pub(crate) fn of(published: &Value) -> Option<Self> {
-        let read = published.as_object()?.iter();
-        let read = read.filter(|(name, _)| MEMBERS.contains(&name.as_str()));
-        let read = read.map(|(name, value)| (name.clone(), value.clone()));
-        let jwk: Jwk = serde_json::from_value(Value::Object(read.collect())).ok()?;
+        let read = read_members(published, None)?;
+        let jwk: Jwk = serde_json::from_value(read.into()).ok()?;
         if !is_for_signatures(&jwk) {
             return None;
         }
@@ -166,6 +164,24 @@ impl Key {
             jwk: published.clone(),
         })
     }
+}
+
+/// The members of `published` that are read, but for `without`. A key id may be a number,
+/// one key operation need not be in a list, and what is no operation is none.
+fn read_members(published: &Value, without: Option<&str>) -> Option<Map<String, Value>> {
+    let mut members = published.as_object()?.clone();
+    members.retain(|name, _| MEMBERS.contains(&name.as_str()) && Some(name.as_str()) != without);
+    if let Some(kid) = members.get_mut("kid")
+        && let Some(text) = key_id(kid.clone())
+    {
+        *kid = Value::String(text);
+    }
+    match members.get_mut("key_ops") {
+        Some(Value::Array(all)) => all.retain(Value::is_string),
+        Some(one @ Value::String(_)) => *one = Value::Array(vec![one.clone()]),
+        _ => {}
+    }
+    Some(members)
 }
 
 /// RFC 7517 §4.2, §4.3.
@@ -270,13 +286,9 @@ impl KeySet {
 /// The member without which `published` could be read, if that is the one that cannot be
 /// read. A key of an unknown type has none.
 fn unreadable(published: &Value) -> Option<&'static str> {
-    let published = published.as_object()?;
-    let is_read = |without: Option<&str>| {
-        let members = published
-            .iter()
-            .filter(|(name, _)| MEMBERS.contains(&name.as_str()) && Some(name.as_str()) != without);
-        let members = members.map(|(name, value)| (name.clone(), value.clone()));
-        serde_json::from_value::<Jwk>(Value::Object(members.collect())).is_ok()
+    let is_read = |without| {
+        let members = read_members(published, without).map(Value::Object);
+        members.is_some_and(|members| serde_json::from_value::<Jwk>(members).is_ok())
     };
     let mut optional = ["use", "key_ops", "alg", "kid"].into_iter();
     let named = optional.find(|name| is_read(Some(name)));

@@ -53,6 +53,73 @@ fn one_strange_key_does_not_take_the_others_with_it() {
 }
 
 #[test]
+fn key_operations_are_a_list_or_one_text() {
+    let is_taken = |key_ops: Value| {
+        let mut key = TestKey::es256().jwk("k");
+        key["key_ops"] = key_ops;
+        let others = json!([
+            TestKey::es256().jwk("before"),
+            key,
+            TestKey::es256().jwk("after")
+        ]);
+        let ids = set(&others).ids().join(" ");
+        assert!(ids.starts_with("before") && ids.ends_with("after"), "{ids}");
+        ids == "before k after"
+    };
+    for verifies in [
+        json!(null),
+        json!("verify"),
+        json!(["verify"]),
+        json!(["sign", "verify"]),
+        json!(["verify", 5, "x"]),
+    ] {
+        assert!(is_taken(verifies.clone()), "{verifies}");
+    }
+    for other in [
+        json!("encrypt"),
+        json!([5]),
+        json!({"verify": true}),
+        json!(7),
+    ] {
+        assert!(!is_taken(other.clone()), "{other}");
+    }
+}
+
+#[test]
+fn rfc7517_4_5_a_key_id_that_is_a_whole_number_is_its_digits() {
+    let (signer, other) = (TestKey::es256(), TestKey::es256());
+    for (id, text) in [
+        (json!(17), "17"),
+        (json!(0), "0"),
+        (json!(-1), "-1"),
+        (json!(u64::MAX), "18446744073709551615"),
+    ] {
+        let mut numbered = signer.jwk("1");
+        numbered["kid"] = id.clone();
+        let keys = json!([other.jwk("1"), numbered, signer.jwk("other")]);
+        assert_eq!(set(&keys).ids(), ["1", text, "other"]);
+        let header = json!({"alg": "ES256", "kid": id});
+        for token in [
+            signed(&signer, Some(text)),
+            signer.sign(&header, &json!({})),
+        ] {
+            assert_eq!(check(&keys, &token), Ok(()), "{id}");
+        }
+        let stranger = other.sign(&header, &json!({}));
+        assert_eq!(check(&keys, &stranger), Err(NoSigner::Signature), "{id}");
+    }
+    for odd in [json!(1.5), json!(["1"]), json!({}), json!(true)] {
+        let token = signer.sign(&json!({"alg": "ES256", "kid": odd}), &json!({}));
+        assert!(UnverifiedJwt::split(&token).is_none(), "{odd}");
+        let mut key = signer.jwk("1");
+        key["kid"] = odd.clone();
+        assert_eq!(set(&json!([key, other.jwk("2")])).ids(), ["2"], "{odd}");
+    }
+    let unnamed = signer.sign(&json!({"alg": "ES256", "kid": null}), &json!({}));
+    assert_eq!(check(&json!([signer.jwk("1")]), &unnamed), Ok(()));
+}
+
+#[test]
 fn the_set_is_bounded() {
     let keys: Vec<_> = (0..MAX_KEYS + 9)
         .map(|n| json!({"kty": "EC", "crv": "P-256", "x": X, "y": Y, "kid": n.to_string()}))
@@ -203,8 +270,9 @@ fn the_member_that_makes_a_key_unreadable_is_named() {
         key[change.0] = change.1;
         unreadable(&key)
     };
-    assert_eq!(key(("key_ops", json!("verify"))), Some("key_ops"));
-    assert_eq!(key(("kid", json!(1))), Some("kid"));
+    assert_eq!(key(("key_ops", json!({"verify": true}))), Some("key_ops"));
+    assert_eq!(key(("kid", json!([1]))), Some("kid"));
+    assert_eq!(key(("kid", json!(1))), None, "it can be read");
     assert_eq!(key(("use", json!("sig"))), None, "it can be read");
     assert_eq!(key(("kty", json!("XYZ"))), None, "an unknown type");
 }
