@@ -18,14 +18,14 @@ fn ended(program: &str, flags: &[&str], environment: &[(String, String)]) -> (St
     Child::run_to_end(&binary(program), flags, environment, SOON)
 }
 
-/// Every variable that the help of `program` names, set to nothing.
-fn nothing_in_each(program: &str, subcommand: &[&str]) -> Vec<(String, String)> {
+/// Every variable that the help of `program` names, set to `nothing`.
+fn nothing_in_each(program: &str, subcommand: &[&str], nothing: &str) -> Vec<(String, String)> {
     let (help, code) = ended(program, &[subcommand, &["--help"]].concat(), &[]);
     assert_eq!(code, Some(0), "{help}");
     let named = help.split("[env: ").skip(1);
     let mut all: Vec<_> = named
         .filter_map(|rest| rest.split(['=', ']']).next())
-        .map(|name| (name.to_owned(), String::new()))
+        .map(|name| (name.to_owned(), nothing.to_owned()))
         .collect();
     all.dedup();
     all
@@ -33,8 +33,11 @@ fn nothing_in_each(program: &str, subcommand: &[&str]) -> Vec<(String, String)> 
 
 #[test]
 fn an_environment_variable_set_to_nothing_counts_as_unset_for_every_setting_of_every_binary() {
-    for program in BINARIES {
-        let nothing = nothing_in_each(program, &[]);
+    for (program, nothing) in BINARIES
+        .iter()
+        .flat_map(|name| ["", " \t "].map(|it| (*name, it)))
+    {
+        let nothing = nothing_in_each(program, &[], nothing);
         assert!(nothing.len() > 12, "{program}: {nothing:?}");
         // One flag is wrong, so that the program ends: nothing else is.
         let (said, code) = ended(program, &["--workers", "0"], &nothing);
@@ -56,7 +59,7 @@ fn an_environment_variable_set_to_nothing_counts_as_unset_for_every_setting_of_e
         (&["login"], &["--timeout", "never"], "--timeout: "),
         (&["batch"], &["--tries", "0"], "--tries: "),
     ] {
-        let nothing = nothing_in_each("sso-lab", subcommand);
+        let nothing = nothing_in_each("sso-lab", subcommand, " ");
         assert!(!nothing.is_empty(), "{subcommand:?}");
         let (said, code) = ended("sso-lab", &[subcommand, wrong].concat(), &nothing);
         assert_eq!(code, Some(2), "{said}");

@@ -1,19 +1,23 @@
-//! The command line of every binary. An empty environment variable counts as unset, for
-//! every setting: compose files, unit files and charts often cannot unset one.
+//! The command line of every binary. An environment variable that is empty, or white space
+//! alone, counts as unset, for every setting: compose files, unit files and charts often
+//! cannot unset one.
 
 use std::ffi::{OsStr, OsString};
 
 use clap::{Arg, Command, Parser, error::ErrorKind};
 
+use super::is_blank;
+
 /// Reads the command line and the environment. Ends the process if they are invalid (exit
 /// code 2), and after help and version.
 pub fn parse_args<P: Parser>() -> P {
     let arguments: Vec<_> = std::env::args_os().collect();
-    read(&arguments, is_empty).unwrap_or_else(|error| error.exit())
+    read(&arguments, counts_as_unset).unwrap_or_else(|error| error.exit())
 }
 
-fn is_empty(variable: &OsStr) -> bool {
-    std::env::var_os(variable).is_some_and(|value| value.is_empty())
+fn counts_as_unset(variable: &OsStr) -> bool {
+    let value = std::env::var_os(variable);
+    value.is_some_and(|value| value.to_str().is_some_and(is_blank))
 }
 
 /// Reads `arguments`; `ignored` variables count as unset.
@@ -23,7 +27,7 @@ fn read<P: Parser>(arguments: &[OsString], ignored: fn(&OsStr) -> bool) -> Resul
         Ok(mut matches) => {
             P::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
         }
-        // Help lists every variable, the empty ones too.
+        // Help lists every variable, the blank ones too.
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {
             let shown = P::command().try_get_matches_from(arguments);
             Err(shown.err().unwrap_or(error))

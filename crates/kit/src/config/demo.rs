@@ -5,7 +5,7 @@ use std::path::Path;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Common, Problems};
+use super::{Common, Problems, secret_length};
 
 /// The secrets of the demo's clients.
 pub const SECRETS: [&str; 5] = [
@@ -31,15 +31,14 @@ impl Common {
 
     /// Refuses a client's secret outside localhost if it is published or too short.
     pub fn check_client_secret(&self, key: &str, secret: &SecretString, problems: &mut Problems) {
-        let secret = secret.expose_secret();
         if self.addresses.is_localhost() {
             return;
         }
-        if SECRETS.contains(&secret) {
+        if SECRETS.contains(&secret.expose_secret()) {
             if !self.demo_credentials {
                 problems.add(key, "this is the demo's published secret: outside localhost it is accepted only with --demo-credentials");
             }
-        } else if secret.chars().count() < MIN_SECRET {
+        } else if secret_length(secret) < MIN_SECRET {
             let what = format_args!(
                 "at least {MIN_SECRET} characters outside localhost, for example from `openssl rand -hex 32`"
             );
@@ -114,6 +113,8 @@ mod tests {
             ("?", false),
             ("0123456789abcde", false),
             ("0123456789abcdef", true),
+            (" 0123456789abcde\t", false),
+            ("  0123456789 abcdef  ", true),
         ] {
             assert!(is_taken(&at("localhost", false), secret));
             for demo in [false, true] {

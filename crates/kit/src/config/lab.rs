@@ -4,10 +4,10 @@
 use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use url::Url;
 
-use super::{Addresses, Problems, Site};
+use super::{Addresses, Problems, Site, secret_length};
 use crate::{
     journey::{JourneyKeys, MIN_SECRET},
     random::Random,
@@ -75,7 +75,7 @@ impl LabArgs {
             problems.add(SECRET, "is refused without --lab (LAB=1)");
         }
         if let Some(given) = &given {
-            let length = given.expose_secret().chars().count();
+            let length = secret_length(given);
             if length < MIN_SECRET {
                 let what = format_args!("{length} characters: {MIN_SECRET} or more are expected");
                 problems.add(SECRET, what);

@@ -38,7 +38,7 @@ pub use listen::{Listen, ListenArgs};
 pub use login_budget::{LoginBudget, LoginBudgetArgs};
 pub use mtls::{Mtls, MtlsArgs};
 pub use redis::{RedisArgs, RedisSettings};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 pub use sites::{Site, Sites};
 pub use tls::{TlsArgs, TlsSettings};
 pub use trust::TrustArgs;
@@ -217,7 +217,7 @@ impl Problems {
     }
 
     fn not_empty(&mut self, key: &str, secret: &str) -> Option<SecretString> {
-        if secret.is_empty() {
+        if is_blank(secret) {
             self.add(key, "the secret is empty");
             return None;
         }
@@ -231,14 +231,20 @@ impl Problems {
         value: Option<&str>,
         file: Option<&Path>,
     ) -> Option<SecretString> {
+        // A key of a configuration file is in lower case, a variable in upper case.
+        let suffix = if key.ends_with(|last: char| last.is_ascii_lowercase()) {
+            "_file"
+        } else {
+            "_FILE"
+        };
         match (value, file) {
             (Some(_), Some(_)) => {
-                self.add(key, format_args!("given twice: {key} and {key}_FILE"));
+                self.add(key, format_args!("given twice: {key} and {key}{suffix}"));
                 None
             }
             (Some(value), None) => self.not_empty(key, value),
             (None, Some(file)) => {
-                let key = format!("{key}_FILE");
+                let key = format!("{key}{suffix}");
                 match files::read_text(file) {
                     Ok(text) => self.not_empty(&key, &files::line(text)),
                     Err(e) => {
@@ -250,6 +256,17 @@ impl Problems {
             (None, None) => None,
         }
     }
+}
+
+/// Whether `text` is empty or white space alone.
+pub(crate) fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
+/// The length of a secret in characters, for the check that it is long enough. White space
+/// around it does not count: it is a slip of whoever wrote the secret down.
+pub fn secret_length(secret: &SecretString) -> usize {
+    secret.expose_secret().trim().chars().count()
 }
 
 impl fmt::Display for Problems {

@@ -1,3 +1,5 @@
+use std::fs;
+
 use super::*;
 
 #[test]
@@ -58,12 +60,22 @@ fn rfc8414_3_our_own_issuer_has_no_path_nor_a_slash_at_its_end() {
 }
 
 #[test]
-fn an_empty_secret_is_none() {
-    let mut problems = Problems::new();
-    assert!(problems.secret("A", Some(""), None).is_none());
-    let file = tempfile::NamedTempFile::new().unwrap();
-    assert!(problems.secret("B", None, Some(file.path())).is_none());
-    assert_eq!(problems.lines().len(), 2);
+fn an_empty_secret_is_none_and_white_space_makes_none() {
+    for blank in ["", " ", "\t                \u{a0}\n"] {
+        let mut problems = Problems::new();
+        assert!(problems.secret("A", Some(blank), None).is_none());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), blank).unwrap();
+        assert!(problems.secret("B", None, Some(file.path())).is_none());
+        let name = "x.toml: clients[a].secret";
+        assert!(problems.secret(name, None, Some(file.path())).is_none());
+        let lines = [
+            "A: the secret is empty",
+            "B_FILE: the secret is empty",
+            "x.toml: clients[a].secret_file: the secret is empty",
+        ];
+        assert_eq!(problems.lines(), lines, "{blank:?}");
+    }
 }
 
 #[test]

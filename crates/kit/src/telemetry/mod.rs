@@ -47,7 +47,7 @@ use tracing_subscriber::{
 pub use waivers::Waivers;
 
 use crate::{
-    config::{Lab, Problems},
+    config::{Lab, Problems, is_blank},
     journey,
     net::Trust,
 };
@@ -212,7 +212,7 @@ impl Telemetry {
 }
 
 fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    std::env::var(name).ok().filter(|value| !is_blank(value))
 }
 
 fn provider(

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue};
 use opentelemetry_sdk::trace::Sampler;
 use url::Url;
 
-use crate::config::{Lab, Problems};
+use crate::config::{Lab, Problems, is_blank};
 
 /// The common variable for the endpoint of both signals.
 pub(super) const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -115,7 +115,7 @@ pub(super) struct Settings {
     pub(super) sampler: Sampler,
 }
 
-/// Reads a variable; an empty one counts as unset.
+/// Reads a variable; a blank one counts as unset.
 struct Reader<'a> {
     variable: &'a dyn Fn(&str) -> Option<String>,
     problems: &'a mut Problems,
@@ -167,7 +167,7 @@ impl Settings {
 
 impl Reader<'_> {
     fn get(&self, name: &str) -> Option<String> {
-        (self.variable)(name).filter(|value| !value.is_empty())
+        (self.variable)(name).filter(|value| !is_blank(value))
     }
 
     /// The signal's own variable, or the common one, with its name.

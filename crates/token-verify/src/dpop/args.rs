@@ -5,7 +5,7 @@ use std::{ops::RangeInclusive, path::PathBuf};
 
 use aws_lc_rs::hmac;
 use clap::Args;
-use kit::config::Problems;
+use kit::config::{Problems, secret_length};
 use secrecy::ExposeSecret as _;
 
 use super::Nonces;
@@ -53,8 +53,7 @@ impl ProofArgs {
     pub fn nonces(&self, audience: &str, problems: &mut Problems) -> Option<Nonces> {
         let file = self.api_dpop_nonce_key_file.as_deref();
         let key = problems.secret(KEY, self.api_dpop_nonce_key.as_deref(), file)?;
-        let key = key.expose_secret();
-        if key.len() < MIN_KEY {
+        if secret_length(&key) < MIN_KEY {
             let why = format_args!(
                 "at least {MIN_KEY} characters, for example from `openssl rand -hex 32`"
             );
@@ -62,7 +61,7 @@ impl ProofArgs {
             return None;
         }
         // Each resource server has a key of its own.
-        let master = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+        let master = hmac::Key::new(hmac::HMAC_SHA256, key.expose_secret().as_bytes());
         let own = hmac::sign(&master, audience.as_bytes());
         Some(Nonces::new(hmac::Key::new(hmac::HMAC_SHA256, own.as_ref())))
     }

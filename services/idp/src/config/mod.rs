@@ -5,13 +5,13 @@ mod args;
 use std::{path::PathBuf, time::Duration};
 
 use kit::{
-    config::{Addresses, Common, LoginBudget, Problems, Site, Weaknesses},
+    config::{Addresses, Common, LoginBudget, Problems, Site, Weaknesses, secret_length},
     files,
     net::{AddressOverrides, Trust},
     random::Random,
     state_dir::StateDir,
 };
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use web_kit::client::TrustedProxies;
 
 pub use self::args::Args;
@@ -217,7 +217,7 @@ fn settings_of(args: &Args, common: &Common, problems: &mut Problems) -> Option<
 }
 
 fn check_operator_key(name: &str, key: Option<&SecretString>, problems: &mut Problems) {
-    if key.is_some_and(|key| key.expose_secret().len() < MIN_OPERATOR_KEY) {
+    if key.is_some_and(|key| secret_length(key) < MIN_OPERATOR_KEY) {
         let what = format_args!(
             "at least {MIN_OPERATOR_KEY} characters, for example from `openssl rand -hex 32`"
         );

@@ -4,10 +4,9 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use kit::{
-    config::{Problems, refuse},
+    config::{Problems, refuse, secret_length},
     journey::{JourneyKeys, MIN_SECRET},
 };
-use secrecy::ExposeSecret as _;
 
 use crate::output::print;
 
@@ -34,8 +33,7 @@ pub(super) fn run(args: &LabKeyArgs) -> ExitCode {
     let mut problems = Problems::new();
     let file = args.lab_secret_file.as_deref();
     let secret = problems.secret(SECRET, args.lab_secret.as_deref(), file);
-    let long_enough = |length: usize| length >= MIN_SECRET;
-    let secret = secret.filter(|secret| long_enough(secret.expose_secret().chars().count()));
+    let secret = secret.filter(|secret| secret_length(secret) >= MIN_SECRET);
     let Some(secret) = secret else {
         let what = format_args!("the lab's secret is expected, {MIN_SECRET} characters or more");
         problems.add(SECRET, what);

@@ -24,7 +24,7 @@ const TO: (&str, &str) = (ENDPOINT, "http://jaeger.localhost:4317");
 
 #[test]
 fn nothing_is_sent_unless_an_endpoint_is_set() {
-    for unset in [&[][..], &[(ENDPOINT, "")]] {
+    for unset in [&[][..], &[(ENDPOINT, "")], &[(ENDPOINT, " \t")]] {
         let settings = read(unset).unwrap();
         assert!(settings.traces.is_none() && settings.metrics.is_none());
     }
