@@ -13,7 +13,7 @@ use oauth_types::pkce;
 use tracing::Instrument as _;
 use url::Url;
 use web_kit::{
-    explain::{Life, because, before},
+    explain::{TimeLeft, pause_page, with_explanation},
     problem::Problem,
     trace::{begin_login_trace, span_of},
 };
@@ -60,8 +60,8 @@ struct LoginOptions {
 }
 
 impl LoginOptions {
-    /// `choice`: whether a login may choose its session's mode, and how that gets its
-    /// `credentials`.
+    /// `choice`: whether a login may choose its session's mode. `credentials` says which
+    /// credential methods it may choose.
     fn read(
         query: &str,
         choice: bool,
@@ -118,7 +118,8 @@ impl LoginOptions {
             || self.second_provider
     }
 
-    /// Whether the session of `about` is as the login chooses.
+    /// Whether the session of `about` has the mode and the credential methods that the
+    /// login asks for.
     fn fits(&self, about: &About, sessions: &Sessions) -> bool {
         let is_got_by = |audience: &'static Audience| {
             let method = sessions.credentials().method(about.credentials, audience);
@@ -142,7 +143,7 @@ impl LoginOptions {
     }
 }
 
-/// `provider` of a login.
+/// Whether the parameter `provider` names the second provider of a lab.
 fn second_provider(name: Option<&str>) -> Result<bool, String> {
     match name {
         None => Ok(false),
@@ -218,26 +219,26 @@ async fn start(
         let (session, changed) = bff.sessions.open(req, Purpose::USE).await?;
         if session.is_some_and(|session| options.fits(session.about(), &bff.sessions)) {
             let answer = redirect(options.return_to.as_str());
-            let answer = because(answer, || explain::signed_in_already(&bff.app));
+            let answer = with_explanation(answer, || explain::signed_in_already(&bff.app));
             return Ok(changed.add_to(answer));
         }
         set = changed;
     }
     if is_pushed(bff, options)
-        && let Some(page) = before(req, bff.provider.issuer(), || explain::push(&bff.app))
+        && let Some(page) = pause_page(req, bff.provider.issuer(), || explain::push(&bff.app))
     {
         return Ok(set.add_to(page));
     }
     let answer = match to_provider(req, bff, options, state).await {
-        Ok(Begun {
+        Ok(AuthorizationRedirect {
             location,
             cookies,
-            lives,
+            times_left,
         }) => {
             set.append(cookies);
             let again = || req.uri().path_and_query().map(ToString::to_string);
-            because(redirect(location.as_str()), || {
-                explain::request(&bff.app, is_pushed(bff, options), lives, again())
+            with_explanation(redirect(location.as_str()), || {
+                explain::request(&bff.app, is_pushed(bff, options), times_left, again())
             })
         }
         Err(problem) => HttpResponse::from_error(problem),
@@ -256,14 +257,14 @@ fn is_pushed(bff: &Bff, options: &LoginOptions) -> bool {
     !options.second_provider && bff.app.request == RequestBy::Push
 }
 
-/// A login on its way to the provider.
-struct Begun {
+/// The redirect to the provider.
+struct AuthorizationRedirect {
     /// The authorization request's URL.
     location: Url,
-    /// They bind the login to this browser.
+    /// The cookies that bind the login to this browser.
     cookies: SetCookies,
-    /// The remaining lives of what exists now.
-    lives: Vec<Life>,
+    /// How long the pre-session, and a pushed request, remain valid.
+    times_left: Vec<TimeLeft>,
 }
 
 /// Saves the pre-session and makes the authorization request.
@@ -272,7 +273,7 @@ async fn to_provider(
     bff: &Bff,
     options: &LoginOptions,
     state: &str,
-) -> Result<Begun, Problem> {
+) -> Result<AuthorizationRedirect, Problem> {
     let provider = provider(bff, options);
     let login = NewLogin {
         return_to: options.return_to.as_str(),
@@ -283,20 +284,20 @@ async fn to_provider(
         second_provider: options.second_provider,
     };
     let saving = bff.pre_sessions.begin(req, state, login);
-    let begun = saving.instrument(kit::step!(span::PRE_SESSION)).await;
-    let begun = begun.map_err(cannot_start)?;
+    let started = saving.instrument(kit::step!(span::PRE_SESSION)).await;
+    let started = started.map_err(cannot_start)?;
     let redirect_uri = format!("{}{CALLBACK}", bff.origin(req));
     let client_id = provider.client_id().to_owned();
-    let params = request_params(client_id, redirect_uri, options, state, &begun);
+    let params = request_params(client_id, redirect_uri, options, state, &started);
     let (location, request_uri) = location(bff, options, params)
         .await
         .map_err(|error| provider_failed(&error))?;
     let what = "The app's record of this sign-in (state, nonce, code_verifier)";
-    let login = Life::new(what, bff.clock.now(), begun.ends);
-    Ok(Begun {
+    let login = TimeLeft::new(what, bff.clock.now(), started.ends);
+    Ok(AuthorizationRedirect {
         location,
-        cookies: begun.cookies.into(),
-        lives: request_uri.into_iter().chain([login]).collect(),
+        cookies: started.cookies.into(),
+        times_left: request_uri.into_iter().chain([login]).collect(),
     })
 }
 
@@ -326,7 +327,7 @@ fn request_params(
     redirect_uri: String,
     options: &LoginOptions,
     state: &str,
-    begun: &StartedLogin,
+    started: &StartedLogin,
 ) -> Vec<(&'static str, String)> {
     let mut params = vec![
         ("response_type", "code".to_owned()),
@@ -334,8 +335,8 @@ fn request_params(
         ("redirect_uri", redirect_uri),
         ("scope", audiences::scope().to_string()),
         ("state", state.to_owned()),
-        ("nonce", begun.nonce.clone()),
-        ("code_challenge", pkce::challenge(&begun.verifier)),
+        ("nonce", started.nonce.clone()),
+        ("code_challenge", pkce::challenge(&started.verifier)),
         ("code_challenge_method", pkce::S256.to_owned()),
     ];
     params.extend(options.prompt.clone().map(|prompt| ("prompt", prompt)));
@@ -350,28 +351,29 @@ fn request_params(
 }
 
 /// The URL of the authorization request. If the request is pushed, the URL contains only
-/// the client's id and the `request_uri` (RFC 9126 §4), whose life is returned too.
+/// the client's id and the `request_uri` (RFC 9126 §4). Also returns how long the
+/// `request_uri` remains valid.
 async fn location(
     bff: &Bff,
     options: &LoginOptions,
     mut params: Vec<(&'static str, String)>,
-) -> Result<(Url, Option<Life>), ProviderError> {
+) -> Result<(Url, Option<TimeLeft>), ProviderError> {
     let provider = provider(bff, options);
     let discovery = provider.discovery().await?;
     let mut url = discovery.metadata.authorization_endpoint.clone();
-    let mut life = None;
+    let mut time_left = None;
     if is_pushed(bff, options) {
         let now = bff.clock.now();
         let pushed = provider.push(&params).await?;
         let ends = pushed.expires_in.map(|expires_in| now + expires_in);
-        life = ends.map(|ends| Life::new("The request_uri", now, ends));
+        time_left = ends.map(|ends| TimeLeft::new("The request_uri", now, ends));
         params = vec![
             ("client_id", provider.client_id().to_owned()),
             ("request_uri", pushed.request_uri),
         ];
     }
     url.query_pairs_mut().extend_pairs(params);
-    Ok((url, life))
+    Ok((url, time_left))
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ pub async fn build(
     };
     let provider = Provider::new(provider, &deps, meters.clone()).weakened(config.weaknesses);
     let control = lab_control::of_service(app.service);
-    let provider = provider.heard_by(control.clone());
+    let provider = provider.noting_failures_in(control.clone());
     let provider = Arc::new(provider.proving(prover));
     let jwks = provider.jwks().clone();
     tokio::spawn(jwks.keep_fresh(deps.shutdown.clone()));

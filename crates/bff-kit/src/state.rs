@@ -55,10 +55,10 @@ impl Bff {
         Some(prover.of_calls(server, token.token()))
     }
 
-    /// The API at `site` has answered with these headers, which in a lab tell of its failures.
-    pub(crate) fn hear(&self, site: Site, headers: &http::HeaderMap) {
+    /// In a lab: remembers the failures that the API at `site` names in its answer.
+    pub(crate) fn note_failures(&self, site: Site, headers: &http::HeaderMap) {
         if let Some(control) = &self.control {
-            control.hear(site, headers);
+            control.note_peer_failures(site, headers);
         }
     }
 

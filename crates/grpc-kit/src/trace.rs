@@ -81,11 +81,11 @@ impl TraceLayer {
         met == Some(Fault::Down)
     }
 
-    /// What the answer says of the service's failures, in a lab that has switched some on.
-    fn told(&self) -> Option<(HeaderName, HeaderValue)> {
-        let told = self.control.as_ref()?.told()?;
-        let told = HeaderValue::try_from(told).ok()?;
-        Some((HeaderName::from_static(FAILURES), told))
+    /// The header that names the service's failures, if a lab has switched some on.
+    fn failures_header(&self) -> Option<(HeaderName, HeaderValue)> {
+        let value = self.control.as_ref()?.failures_value()?;
+        let value = HeaderValue::try_from(value).ok()?;
+        Some((HeaderName::from_static(FAILURES), value))
     }
 
     fn context(&self, name: &str, method: &str, metadata: &HeaderMap) -> TraceContext {
@@ -153,7 +153,7 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let peer = request.extensions().get::<Peer>().cloned();
-        tell_methods(&mut request, peer.as_ref());
+        insert_for_methods(&mut request, peer.as_ref());
         let path = request.uri().path();
         let named = self.layer.methods.named(path);
         // Health and reflection: a client may watch them.
@@ -193,14 +193,14 @@ where
         let is_down = self.layer.meet_faults(&context.span());
         let inner = &mut self.inner;
         let answering = (!is_down).then(|| inner.call(request));
-        let told = self.layer.told();
+        let failures = self.layer.failures_header();
         let metrics = self.layer.metrics.clone();
         Box::pin(async move {
             let mut response = match answering {
                 Some(answering) => context.in_span(answering).await?,
                 None => Status::unavailable("the lab has switched this service off").into_http(),
             };
-            response.headers_mut().extend(told);
+            response.headers_mut().extend(failures);
             let (code, span) = (status_code(response.headers()), context.span());
             span.record("rpc.grpc.status_code", i64::from(code));
             if is_server_error(code) {
@@ -220,7 +220,7 @@ fn too_many_calls<B: Default>() -> Response<ResponseBody<B>> {
 }
 
 /// Puts into the extensions of `request` what methods read there.
-fn tell_methods<B>(request: &mut Request<B>, peer: Option<&Peer>) {
+fn insert_for_methods<B>(request: &mut Request<B>, peer: Option<&Peer>) {
     // tonic does not tell a method its URI, which a DPoP proof names.
     let uri = request.uri().clone();
     let extensions = request.extensions_mut();

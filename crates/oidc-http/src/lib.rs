@@ -30,8 +30,8 @@ const MAX_RETRY_AFTER: u64 = 60;
 pub struct Backchannel {
     http: reqwest::Client,
     issuer: Issuer,
-    /// The lab's hold on the calling service, which hears of the provider's failures.
-    hearer: Option<Arc<Control>>,
+    /// In a lab: remembers the failures that the provider names in its answers.
+    control: Option<Arc<Control>>,
 }
 
 /// Why a call got no response of the protocol.
@@ -59,14 +59,14 @@ impl Backchannel {
         Self {
             http: issuer.http_client(),
             issuer,
-            hearer: None,
+            control: None,
         }
     }
 
-    /// In a lab: `hearer` remembers the failures that the provider's answers tell of.
+    /// In a lab: `control` remembers the failures that the provider names in its answers.
     #[must_use]
-    pub fn heard_by(self, hearer: Option<Arc<Control>>) -> Self {
-        Self { hearer, ..self }
+    pub fn noting_failures_in(self, control: Option<Arc<Control>>) -> Self {
+        Self { control, ..self }
     }
 
     /// One call, within the time that `kit::net` allows.
@@ -75,9 +75,9 @@ impl Backchannel {
         let is_safe = parts.method.is_safe();
         let mut headers = parts.headers;
         // Metadata and keys are no part of a step.
-        let is_told = !is_safe;
-        if is_told {
-            tell_request(&headers, &body);
+        let is_recorded = !is_safe;
+        if is_recorded {
+            record_request(&headers, &body);
         }
         propagation::inject(&mut headers);
         let call = self
@@ -90,8 +90,8 @@ impl Backchannel {
             net::send_retry_connect(call).await
         };
         let answer = answer.map_err(|error| unreachable(&error))?;
-        if let Some(hearer) = &self.hearer {
-            hearer.hear(Site::Idp, answer.headers());
+        if let Some(control) = &self.control {
+            control.note_peer_failures(Site::Idp, answer.headers());
         }
         let status = answer.status();
         if status.is_server_error() || status == http::StatusCode::TOO_MANY_REQUESTS {
@@ -115,7 +115,7 @@ impl Backchannel {
                 net::ReadError::Http(error) => unreachable(&error),
                 net::ReadError::TooLarge => CallError::TooLarge,
             })?;
-        if is_told && let Some(mut items) = Items::of_current() {
+        if is_recorded && let Some(mut items) = Items::of_current() {
             items.json(&body);
             items.record_response(&Span::current());
         }
@@ -127,7 +127,7 @@ impl Backchannel {
 }
 
 /// Records on the current span what a journey's call carries.
-fn tell_request(headers: &HeaderMap, body: &[u8]) {
+fn record_request(headers: &HeaderMap, body: &[u8]) {
     let Some(mut items) = Items::of_current() else {
         return;
     };

@@ -66,16 +66,16 @@ impl Controlled {
             remaining_ms: on.remaining_ms,
             href: self.page(),
         };
-        let (own, heard) = (self.control.in_force(), self.control.heard());
+        let (own, peers) = (self.control.in_force(), self.control.peer_failures());
         let own = own.iter().map(|on| notice("", on));
-        let heard = heard.iter();
-        let heard = heard.map(|(site, on)| notice(&format!(" at {}", site.short_name()), on));
-        own.chain(heard).collect()
+        let peers = peers.iter();
+        let peers = peers.map(|(site, on)| notice(&format!(" at {}", site.short_name()), on));
+        own.chain(peers).collect()
     }
 
-    /// What an answer says of the service's failures; `None` while there is none.
-    pub(crate) fn told(&self) -> Option<HeaderValue> {
-        HeaderValue::try_from(self.control.told()?).ok()
+    /// The value of the header that names the service's failures; `None` while there is none.
+    pub(crate) fn failures_value(&self) -> Option<HeaderValue> {
+        HeaderValue::try_from(self.control.failures_value()?).ok()
     }
 
     /// The failure that every request meets, for the request's span.

@@ -45,7 +45,7 @@ const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 /// For a year (RFC 6797 §6.1). Other hosts of the domain are not ours to decide about.
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
-const TOLD: HeaderName = HeaderName::from_static(FAILURES);
+const LAB_FAILURES: HeaderName = HeaderName::from_static(FAILURES);
 
 /// What the middleware needs, one for each worker.
 pub(crate) struct Observe {
@@ -56,7 +56,7 @@ pub(crate) struct Observe {
     /// Whether responses tell browsers to use nothing but https.
     is_https_only: bool,
     shutdown: Shutdown,
-    /// With which journeys are recognized, if this is a lab.
+    /// The keys by which journeys are recognized, if this is a lab.
     journeys: Option<Arc<JourneyKeys>>,
     /// Whether the pages ask the lab for the journey of their browser.
     asks: bool,
@@ -176,8 +176,9 @@ impl Observe {
         if let Some(explaining) = context.journey().filter(|own| own.settings().explain) {
             response = self.explained(explaining, &span, response);
         }
-        let told = self.controlled.as_ref().and_then(|own| own.told());
-        stamp(response.headers_mut(), &context, told);
+        let failures = self.controlled.as_ref();
+        let failures = failures.and_then(|own| own.failures_value());
+        stamp(response.headers_mut(), &context, failures);
         self.metrics
             .request(method, route, status.as_u16(), started.elapsed());
         Ok(response)
@@ -320,9 +321,9 @@ fn record_status(
 }
 
 /// Sets `Trace-Id`, `X-Content-Type-Options` and, in a lab, the failures in force.
-fn stamp(headers: &mut HeaderMap, context: &TraceContext, told: Option<HeaderValue>) {
-    if let Some(told) = told {
-        headers.insert(TOLD, told);
+fn stamp(headers: &mut HeaderMap, context: &TraceContext, failures: Option<HeaderValue>) {
+    if let Some(failures) = failures {
+        headers.insert(LAB_FAILURES, failures);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     if let Ok(id) = HeaderValue::try_from(context.trace_id()) {

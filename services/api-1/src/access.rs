@@ -60,18 +60,19 @@ impl CallerChecks {
         let keys = keys.filter(|_| req.headers().contains_key(HEADER));
         let is_alone = keys.is_none() && !has_token(req);
         if let Some(stated) = self.identity.caller(req, is_alone) {
-            tell(req, IDENTITY_HEADER);
+            record_credential(req, IDENTITY_HEADER);
             return Some(by_identity(&self.identity, stated));
         }
         keys.map(|keys| {
-            tell(req, API_KEY);
+            record_credential(req, API_KEY);
             by_key(keys, req)
         })
     }
 }
 
-/// Says in the request's span what the call brought in place of an access token.
-fn tell(req: &HttpRequest, credential: &'static str) {
+/// Records in the request's span the kind of credential that the call has in place of an
+/// access token.
+fn record_credential(req: &HttpRequest, credential: &'static str) {
     trace::span_of(req).record(CREDENTIAL, credential);
 }
 

@@ -142,7 +142,7 @@ impl Exchange {
             self.grpc.clone().exchange(request).await
         };
         if let Some(items) = Items::of_current() {
-            tell_exchange(items, caller, scope);
+            record_exchange(items, caller, scope);
         }
         let answer = grpc_kit::call_idempotent(exchange).await;
         let answer = answer
@@ -240,7 +240,7 @@ impl Exchange {
 }
 
 /// Records what an exchange over gRPC carries.
-fn tell_exchange(mut items: Items, caller: &Caller, scope: &str) {
+fn record_exchange(mut items: Items, caller: &Caller, scope: &str) {
     for (name, value) in [
         ("audience", TARGET),
         ("scope", scope),

@@ -81,12 +81,12 @@ impl inventory_server::Inventory for InventoryService {
         request: Request<WhoAmIRequest>,
     ) -> Result<Response<WhoAmIResponse>, Status> {
         let caller = self.verifier.grpc_caller(&request).await?;
-        Ok(Response::new(told(caller.claims())))
+        Ok(Response::new(who_am_i(caller.claims())))
     }
 }
 
-/// What the token was taken to say, never the token itself.
-fn told(claims: &AccessToken) -> WhoAmIResponse {
+/// The claims as the service reads them, without the token itself.
+fn who_am_i(claims: &AccessToken) -> WhoAmIResponse {
     let aud = match &claims.aud {
         Audience::One(one) => vec![one.clone()],
         Audience::Many(many) => many.clone(),

@@ -11,7 +11,7 @@ use kit::{
 };
 use oauth_types::{UniqueParams, claims::Audience};
 use tracing::{Instrument as _, Span, field::Empty};
-use web_kit::{explain::because, trace::join_login_trace};
+use web_kit::{explain::with_explanation, trace::join_login_trace};
 
 use self::page_error::PageError;
 use crate::{
@@ -98,7 +98,7 @@ fn duplicate(req: &HttpRequest, state: &str) -> Option<String> {
 }
 
 /// Checks the authorization response. Returns its code and its login, and whether that
-/// login is over: then its cookie is of no more use, even if the check failed.
+/// login is over: then its cookie can be removed, even if the check failed.
 async fn check<'p, 'b>(
     req: &HttpRequest,
     bff: &'b Bff,
@@ -153,7 +153,7 @@ async fn finish(
         .insert_header((header::LOCATION, pre_session.return_to))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .finish();
-    let answer = because(answer, || explain::signed_in(&bff.app, mode));
+    let answer = with_explanation(answer, || explain::signed_in(&bff.app, mode));
     Ok(cookies.add_to(answer))
 }
 
@@ -240,11 +240,12 @@ async fn save(
     Ok(set)
 }
 
-/// The id that the browser brings, if a lab has sessions begin under it.
+/// The session id in the browser's cookie, if the weakness `keep-session-id` of a lab lets
+/// the new session begin under it.
 fn kept_id(req: &HttpRequest, weaknesses: Weaknesses) -> Option<SessionId> {
     let cookies = Cookies::of(req);
-    let brought = SessionId::read(cookies.get(cookies::SESSION)?)?;
-    Waivers::one(weaknesses, Weakness::KeepSessionId).then_some(brought)
+    let id = SessionId::read(cookies.get(cookies::SESSION)?)?;
+    Waivers::one(weaknesses, Weakness::KeepSessionId).then_some(id)
 }
 
 impl From<NoLogin> for PageError {

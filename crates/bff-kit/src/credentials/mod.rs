@@ -128,7 +128,7 @@ impl Credential {
     }
 
     /// Records it on the current span, for a call of a journey.
-    pub(crate) fn tell(&self) {
+    pub(crate) fn record_on_span(&self) {
         let Some(mut items) = Items::of_current() else {
             return;
         };

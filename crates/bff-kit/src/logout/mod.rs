@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use web_kit::{
     body::{Body, FORM, is_form},
     cookies::duplicate_problem,
-    explain::because,
+    explain::with_explanation,
     problem::Problem,
 };
 
@@ -171,7 +171,7 @@ impl LoggedOut {
         // The URL contains the id_token.
         answer.insert_header((header::REFERRER_POLICY, "no-referrer"));
         answer.insert_header((header::LOCATION, self.redirect_to));
-        because(answer.finish(), || match self.ends {
+        with_explanation(answer.finish(), || match self.ends {
             Scope::App => explain::signed_out_here(app),
             Scope::Everywhere => explain::sign_out_at_provider(app),
         })

@@ -1,6 +1,6 @@
 //! What the app's redirects say in explain mode.
 
-use web_kit::explain::{Explanation, Life};
+use web_kit::explain::{Explanation, TimeLeft};
 
 use crate::{app::App, sessions::SessionMode};
 
@@ -32,7 +32,7 @@ pub(crate) fn push(app: &App) -> Explanation {
 pub(crate) fn request(
     app: &App,
     is_pushed: bool,
-    lives: Vec<Life>,
+    times_left: Vec<TimeLeft>,
     again: Option<String>,
 ) -> Explanation {
     let name = app.name;
@@ -62,7 +62,7 @@ pub(crate) fn request(
         step,
         section,
         next,
-        lives,
+        times_left,
         again,
         ..Explanation::default()
     }

@@ -103,10 +103,10 @@ impl Provider {
         Self { prover, ..self }
     }
 
-    /// In a lab: `hearer` remembers the failures that the provider's answers tell of.
+    /// In a lab: `control` remembers the failures that the provider names in its answers.
     #[must_use]
-    pub(crate) fn heard_by(self, hearer: Option<Arc<Control>>) -> Self {
-        let backchannel = self.backchannel.heard_by(hearer);
+    pub(crate) fn noting_failures_in(self, control: Option<Arc<Control>>) -> Self {
+        let backchannel = self.backchannel.noting_failures_in(control);
         Self {
             backchannel,
             ..self

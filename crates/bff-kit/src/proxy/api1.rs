@@ -202,11 +202,11 @@ async fn send(
             }
             call
         };
-        credential.tell();
+        credential.record_on_span();
         api1.connections.call(&make).await
     };
     let answer = sending.instrument(span).await?;
-    bff.hear(Site::Api1, &answer.headers);
+    bff.note_failures(Site::Api1, &answer.headers);
     let has_new_nonce = prover.is_some_and(|own| own.learn(&answer.headers));
     Ok((answer, has_new_nonce))
 }

@@ -145,7 +145,7 @@ async fn call_api2<T>(
             call(upstreams.api2.clone(), request).await
         };
         let outcome = traced(req.method().is_safe(), credential, once).await;
-        bff.hear(
+        bff.note_failures(
             Site::Api2,
             match &outcome {
                 Ok(answer) => answer.metadata().as_ref(),
@@ -184,7 +184,7 @@ async fn traced<T>(
         "sso.credential" = credential.method.as_str()
     );
     let calling = async {
-        credential.tell();
+        credential.record_on_span();
         if is_safe {
             grpc_kit::call_idempotent(once).await
         } else {

@@ -4,7 +4,7 @@
 
 mod clock;
 mod fault;
-mod heard;
+mod peer_failures;
 
 use std::{
     collections::BTreeMap,
@@ -21,10 +21,10 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
 
-use self::heard::Heard;
+use self::peer_failures::PeerFailures;
 pub use self::{
     fault::{Amount, DEFAULT_SECONDS, Fault, SECONDS, Setting},
-    heard::FAILURES,
+    peer_failures::FAILURES,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -68,7 +68,7 @@ pub struct Control {
     clock: Arc<dyn Clock>,
     switches: [Switch; Fault::ALL.len()],
     /// The failures of the services that it calls.
-    heard: Heard,
+    peers: PeerFailures,
     agent: OnceLock<Arc<dyn Agent>>,
 }
 
@@ -142,7 +142,7 @@ impl Control {
             site,
             clock,
             switches: std::array::from_fn(|_| Switch::default()),
-            heard: Heard::default(),
+            peers: PeerFailures::default(),
             agent: OnceLock::new(),
         }
     }
@@ -223,23 +223,22 @@ impl Control {
 
     /// What the answers of the service say of its failures, as the value of [`FAILURES`];
     /// `None` while there is none.
-    pub fn told(&self) -> Option<String> {
+    pub fn failures_value(&self) -> Option<String> {
         if !Fault::ALL.into_iter().any(|fault| self.is(fault)) {
             return None;
         }
-        Some(heard::written(&self.in_force()))
+        Some(peer_failures::written(&self.in_force()))
     }
 
-    /// The service at `site` has answered this one with these headers: [`FAILURES`] is among
-    /// them, or it has none.
-    pub fn hear(&self, site: Site, headers: &HeaderMap) {
-        let told = headers.get(FAILURES).map(HeaderValue::as_bytes);
-        self.heard.hear(site, told, self.clock.now());
+    /// Remembers the failures that the service at `site` names in the headers of its answer.
+    pub fn note_peer_failures(&self, site: Site, headers: &HeaderMap) {
+        let value = headers.get(FAILURES).map(HeaderValue::as_bytes);
+        self.peers.replace(site, value, self.clock.now());
     }
 
-    /// The failures of the services that this one has called, as far as their answers told.
-    pub fn heard(&self) -> Vec<(Site, InForce)> {
-        self.heard.in_force(self.clock.now())
+    /// The failures of the services that this one has called, by their answers.
+    pub fn peer_failures(&self) -> Vec<(Site, InForce)> {
+        self.peers.in_force(self.clock.now())
     }
 
     /// Waits before an answer of the token endpoint, as long as it is slow. The wait is a

@@ -155,12 +155,12 @@ pub const PARAMETERS: &[(&str, Meaning)] = &[
         "error",
         (
             "Why the request was refused, as one of the codes that the specification lists.",
-            "RFC 6749 §5.2",
+            "RFC 6749 §4.1.2.1, §5.2",
         ),
     ),
     (
         "error_description",
-        ("The reason in words, for developers.", "RFC 6749 §5.2"),
+        ("The reason in words, for developers.", "RFC 6749 §4.1.2.1, §5.2"),
     ),
     (
         "return_to",

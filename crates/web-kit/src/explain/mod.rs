@@ -1,6 +1,8 @@
 //! Explain mode of a journey: each redirect of the browser becomes a page that says what is
-//! about to be sent, to whom and why, with a link that goes on. Where a service is about to
-//! issue something whose time runs, the browser waits before that ([`before`], [`Pause`]). All of it exists only in requests of a journey that has explain mode on.
+//! about to be sent, to whom and why, with a link that continues ([`with_explanation`]). Where
+//! a service is about to issue something that expires soon, such as a code, the browser waits
+//! first ([`pause_page`], [`Pause`]). Both happen only in requests of a journey that has
+//! explain mode on.
 
 mod go_on;
 mod meanings;
@@ -49,25 +51,25 @@ pub struct Explanation {
     pub section: &'static str,
     /// What happens after Continue, one sentence each.
     pub next: Vec<String>,
-    /// What has an end, and is needed to go on.
-    pub lives: Vec<Life>,
+    /// The time left of each thing that the next step needs and that expires.
+    pub times_left: Vec<TimeLeft>,
     /// Where the step begins anew: a path of this site, or a configured address.
     pub again: Option<String>,
     /// Parameters that a handle stands for.
     pub stands_for: Vec<(&'static str, String)>,
 }
 
-/// The remaining life of something that exists already.
+/// How long something that exists already remains valid.
 #[derive(Clone, Debug)]
-pub struct Life {
+pub struct TimeLeft {
     /// What it is, such as `The code`.
     pub what: &'static str,
     ends: Timestamp,
     left: Duration,
 }
 
-impl Life {
-    /// The life of `what`, which ends at `ends`.
+impl TimeLeft {
+    /// Of `what`, which expires at `ends`.
     pub fn new(what: &'static str, now: Timestamp, ends: Timestamp) -> Self {
         Self {
             what,
@@ -93,8 +95,12 @@ pub fn is_on() -> bool {
     TraceContext::current_journey().is_some_and(|journey| journey.settings().explain)
 }
 
-/// `answer`, a redirect, with what its page says in explain mode.
-pub fn because(mut answer: HttpResponse, say: impl FnOnce() -> Explanation) -> HttpResponse {
+/// `answer`, a redirect. In explain mode a page with the explanation that `say` makes takes
+/// its place.
+pub fn with_explanation(
+    mut answer: HttpResponse,
+    say: impl FnOnce() -> Explanation,
+) -> HttpResponse {
     if is_on() {
         answer.extensions_mut().insert(say());
     }
@@ -104,7 +110,7 @@ pub fn because(mut answer: HttpResponse, say: impl FnOnce() -> Explanation) -> H
 /// The page at which the navigation `req` waits before the service works on it; `None` if it
 /// does not wait. Continue repeats the same request. `leads_to`: the address to which its
 /// answer may redirect.
-pub fn before(
+pub fn pause_page(
     req: &HttpRequest,
     leads_to: &str,
     say: impl FnOnce() -> Explanation,

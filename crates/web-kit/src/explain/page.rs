@@ -6,7 +6,7 @@ use kit::config::Site;
 use url::Url;
 
 use super::{
-    Explanation, GoOnForm, Life,
+    Explanation, GoOnForm, TimeLeft,
     rows::{Row, Rows},
     sender::{site_at, site_of},
 };
@@ -87,12 +87,12 @@ impl Body<'_> {
         }
     }
 
-    fn end(life: &Life) -> String {
-        ui::utc(life.ends)
+    fn end(time: &TimeLeft) -> String {
+        ui::utc(time.ends)
     }
 
-    fn left(life: &Life) -> u64 {
-        life.left.as_secs()
+    fn left(time: &TimeLeft) -> u64 {
+        time.left.as_secs()
     }
 
     const fn is_waiting(&self) -> bool {

@@ -58,7 +58,7 @@ async fn a_redirect_becomes_a_page_with_the_same_address_and_cookies() {
     let said = Explanation {
         title: "A title <b>".to_owned(),
         next: vec!["What follows".to_owned()],
-        lives: vec![Life::new(
+        times_left: vec![TimeLeft::new(
             "The code",
             Timestamp::from_secs(1_800_000_002),
             ends,
@@ -153,7 +153,7 @@ async fn continue_leads_to_the_address_of_its_continuation_alone() {
 #[actix_web::test]
 async fn outside_explain_mode_nothing_waits() {
     let waits = async |req: HttpRequest| {
-        let page = before(&req, "", Explanation::default);
+        let page = pause_page(&req, "", Explanation::default);
         HttpResponse::Ok().body(page.is_some().to_string())
     };
     let app = init_service(App::new().default_service(web::to(waits))).await;

@@ -6,7 +6,7 @@ use actix_web::{
 };
 use oauth_types::error::sentence;
 use url::Url;
-use web_kit::explain::because;
+use web_kit::explain::with_explanation;
 
 use super::{checks::Refusal, explained};
 use crate::{Idp, domain::AuthorizationRequest, page_error::PageError};
@@ -41,7 +41,7 @@ pub(super) fn refuse(
         ("error_description", &description),
     ];
     let response = redirect(idp, req, redirect_uri, state, &answer);
-    because(response, || explained::refusal(redirect_uri))
+    with_explanation(response, || explained::refusal(redirect_uri))
 }
 
 /// Redirects with `answer`, `state` unchanged and `iss` (RFC 9207 §2).

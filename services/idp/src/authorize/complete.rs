@@ -4,7 +4,7 @@
 use actix_web::{HttpRequest, HttpResponse};
 use kit::{clock::Timestamp, step, telemetry::names::span};
 use tracing::Instrument as _;
-use web_kit::explain::{Life, because};
+use web_kit::explain::{TimeLeft, with_explanation};
 
 use super::{answer, explained, par};
 use crate::{
@@ -92,9 +92,9 @@ pub(super) fn redirect(
 ) -> HttpResponse {
     let state = request.state.as_deref();
     let response = answer::redirect(idp, req, &request.redirect_uri, state, &[("code", code)]);
-    because(response, || {
-        let life = ends.map(|ends| Life::new("The code", idp.now(), ends));
-        explained::response(idp, req, request, life)
+    with_explanation(response, || {
+        let time_left = ends.map(|ends| TimeLeft::new("The code", idp.now(), ends));
+        explained::response(idp, req, request, time_left)
     })
 }
 

@@ -4,7 +4,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::Method};
 use url::Url;
-use web_kit::explain::{Explanation, GoOnForm, Life, Pause, before};
+use web_kit::explain::{Explanation, GoOnForm, Pause, TimeLeft, pause_page};
 
 use super::IncomingRequest;
 use crate::{
@@ -28,11 +28,11 @@ pub(super) fn arrived(
             uri.unwrap_or_default().to_owned()
         }
     };
-    before(req, &leads_to, || {
-        let (prompt, lives, stands_for) = match request {
+    pause_page(req, &leads_to, || {
+        let (prompt, times_left, stands_for) = match request {
             IncomingRequest::Pushed(pushed) => (
                 pushed.request.prompt.clone(),
-                vec![Life::new(
+                vec![TimeLeft::new(
                     "The request_uri",
                     idp.now(),
                     pushed.usable_until(),
@@ -54,7 +54,7 @@ pub(super) fn arrived(
             asks_consent: !client.first_party || prompt.iter().any(|one| one == "consent"),
             prompt: &prompt,
             code: idp.settings.lifetimes.code,
-            lives,
+            times_left,
             stands_for,
             again: start_of(client, &leads_to).filter(|_| is_pushed),
         })
@@ -97,11 +97,11 @@ pub(super) fn code_follows(
 ) -> HttpResponse {
     let to = &session.request.redirect_uri;
     let what = "This sign-in at the provider";
-    let lives = vec![Life::new(what, idp.now(), session.expires_at)];
+    let times_left = vec![TimeLeft::new(what, idp.now(), session.expires_at)];
     let code = idp.settings.lifetimes.code;
     let said = Explanation {
         again: start_of(client, to),
-        ..explain::code_follows(done, &client.name, &host(to), code, lives)
+        ..explain::code_follows(done, &client.name, &host(to), code, times_left)
     };
     pause.after_form(req, said, form)
 }
@@ -111,7 +111,7 @@ pub(super) fn response(
     idp: &Idp,
     req: &HttpRequest,
     request: &AuthorizationRequest,
-    life: Option<Life>,
+    time_left: Option<TimeLeft>,
 ) -> Explanation {
     let client = idp.settings.client(&request.client_id);
     let name = client.map_or(&*request.client_id, |client| &client.name);
@@ -121,7 +121,7 @@ pub(super) fn response(
     let again = again.filter(|_| is_repeatable);
     let start = || start_of(client?, &request.redirect_uri);
     let again = again.or_else(start);
-    explain::code(name, life.into_iter().collect(), again)
+    explain::code(name, time_left.into_iter().collect(), again)
 }
 
 /// What the authorization response with an error to `redirect_uri` says.

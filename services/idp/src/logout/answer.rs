@@ -6,7 +6,7 @@ use actix_web::{
 };
 use url::Url;
 use web_kit::{
-    explain::{because, before},
+    explain::{pause_page, with_explanation},
     ui::{Message, Site},
 };
 
@@ -45,7 +45,7 @@ pub(super) fn ask(
 /// The page at which the request waits in explain mode.
 pub(super) fn wait(req: &HttpRequest, request: &LogoutRequest<'_>) -> Option<HttpResponse> {
     let leads_to = request.redirect_to.as_ref().map_or("", Url::as_str);
-    before(req, leads_to, || explain::logout(client_name(request)))
+    pause_page(req, leads_to, || explain::logout(client_name(request)))
 }
 
 fn client_name<'r>(request: &'r LogoutRequest<'_>) -> Option<&'r str> {
@@ -87,7 +87,7 @@ pub(super) fn signed_out(
                 .insert_header((header::CACHE_CONTROL, "no-store"))
                 .insert_header((header::REFERRER_POLICY, "no-referrer"))
                 .finish();
-            because(response, || explain::logged_out(client_name(request)))
+            with_explanation(response, || explain::logged_out(client_name(request)))
         }
         None => Message::new("You are signed out", what_ended(scope))
             .what_to_do("You can close this window or sign in again from an app.")

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use web_kit::explain::{Explanation, Life};
+use web_kit::explain::{Explanation, TimeLeft};
 
 /// An authorization request that has arrived.
 pub(crate) struct ArrivedRequest<'r> {
@@ -19,7 +19,7 @@ pub(crate) struct ArrivedRequest<'r> {
     /// How long a code is valid.
     pub code: Duration,
     /// The remaining life of the pushed request.
-    pub lives: Vec<Life>,
+    pub times_left: Vec<TimeLeft>,
     /// What the pushed request says.
     pub stands_for: Vec<(&'static str, String)>,
     /// Where it begins anew.
@@ -55,7 +55,7 @@ pub(crate) fn arrived(request: ArrivedRequest<'_>) -> Explanation {
             "RFC 6749 §4.1.1"
         },
         next,
-        lives: request.lives,
+        times_left: request.times_left,
         again: request.again,
         stands_for: request.stands_for,
     }
@@ -96,7 +96,7 @@ pub(crate) fn code_follows(
     client: &str,
     host: &str,
     code: Duration,
-    lives: Vec<Life>,
+    times_left: Vec<TimeLeft>,
 ) -> Explanation {
     let (title, why) = match done {
         Done::SignedIn => (
@@ -123,13 +123,13 @@ pub(crate) fn code_follows(
                 "The provider sends your browser to {host}, with code, state and iss in the address."
             ),
         ],
-        lives,
+        times_left,
         ..Explanation::default()
     }
 }
 
 /// An authorization response with a code.
-pub(crate) fn code(client: &str, lives: Vec<Life>, again: Option<String>) -> Explanation {
+pub(crate) fn code(client: &str, times_left: Vec<TimeLeft>, again: Option<String>) -> Explanation {
     Explanation {
         title: format!("The provider sends you back to {client} with a code"),
         why: format!(
@@ -142,7 +142,7 @@ pub(crate) fn code(client: &str, lives: Vec<Life>, again: Option<String>) -> Exp
             format!("{client} sends code and code_verifier to the provider's token endpoint. That request does not pass through your browser."),
             "The provider checks client, redirect_uri, code_verifier and time, and issues an ID token, an access token and a refresh token.".to_owned(),
         ],
-        lives,
+        times_left,
         again,
         ..Explanation::default()
     }
