@@ -1,4 +1,4 @@
-# Shared by the scripts; source it with `set -euo pipefail` set.
+# Shared by the scripts; source it with `set -euo pipefail` set. It answers --help for them.
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 # Tools that are built once and kept between runs, outside the source tree.
@@ -12,6 +12,10 @@ refuse() {
     printf '%s: %s\n' "$(basename "$0")" "$*" >&2
     exit 2
 }
+
+# Prints the comment at the head of the script that sources this file.
+usage() { sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0"; }
+case "${1:-}" in -h | --help) usage && exit 0 ;; esac
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
