@@ -39,7 +39,7 @@ pub struct Verifier {
     /// The verified tokens, because checking a signature costs more than the rest of a
     /// request.
     seen: Mutex<BoundedCache<Fingerprint, Arc<Verified>>>,
-    /// Asks the issuer instead.
+    /// Set if the issuer is asked about each token; otherwise tokens are verified here.
     introspection: Option<Introspection>,
     checks: Option<Counter>,
     proofs: Option<ProofSettings>,
@@ -56,19 +56,19 @@ pub struct ProofSettings {
     pub grpc_url: Option<String>,
     /// The proofs that were used.
     pub used: UsedProofs,
-    /// How many of one caller.
+    /// How many used proofs of one caller are kept.
     pub quota: ProofQuota,
-    /// The nonces that it requires in proofs; none: it requires none.
+    /// The nonces that it requires in proofs; `None`: it requires none.
     pub nonces: Option<Nonces>,
 }
 
-/// The issuer is not reached, or not as this service needs it.
+/// Why the issuer cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReached {
     /// Its keys could not be fetched.
     #[error(transparent)]
     Keys(#[from] FetchError),
-    /// It does not answer introspection requests.
+    /// It does not answer introspection requests of this service.
     #[error(transparent)]
     Introspection(#[from] NoIntrospection),
 }
@@ -111,7 +111,8 @@ impl Verifier {
         }
     }
 
-    /// Reaches the issuer as each check will.
+    /// Fetches the issuer's keys and, if tokens are introspected, introspects once. An error
+    /// means that no token could be checked.
     pub async fn reach(&self) -> Result<(), NotReached> {
         self.jwks.refresh().await?;
         if let Some(introspection) = &self.introspection {
@@ -134,13 +135,13 @@ impl Verifier {
         }
     }
 
-    /// Lets pass what a lab has switched off.
+    /// Skips the checks that a lab has switched off.
     #[must_use]
     pub fn weakened(self, weaknesses: Weaknesses) -> Self {
         Self { weaknesses, ..self }
     }
 
-    /// What it needs to accept proofs, if it does.
+    /// The settings for proofs, if it accepts them.
     pub(crate) const fn proofs(&self) -> Option<&ProofSettings> {
         self.proofs.as_ref()
     }
@@ -220,7 +221,7 @@ impl Verifier {
         let mut waivers = Waivers::new(self.weaknesses);
         let verified = Arc::new(self.verify_uncached(token, &mut waivers).await?);
         waivers.record();
-        // The token of a weakened request stays invalid for all others.
+        // A token that only a weakness let pass stays invalid for all other requests.
         if !waivers.are_used() {
             self.seen.lock().insert(fingerprint, Arc::clone(&verified));
         }
@@ -285,8 +286,8 @@ fn check_type(header: &UnverifiedHeader, waivers: &mut Waivers) -> Result<(), In
     }
 }
 
-/// The claims of `jwt`. One that is no access token and passes all the same has another
-/// client's name for it, and no id.
+/// The claims of `jwt`. A JWT of another type, which passes only by a weakness, has neither
+/// `client_id` nor `jti`: its `azp` or `aud` stands in for the client, and "none" for the id.
 fn claims(jwt: &UnverifiedJwt<'_>, waivers: Waivers) -> Result<Members, Invalid> {
     if !waivers.are_used() {
         return Ok(jwt.members()?);

@@ -185,7 +185,7 @@ fn refresh_token<'i>(
 ) -> Option<ActiveToken<'i>> {
     let grant = &refresh.grant.record;
     let can_be_redeemed = match refresh.verdict {
-        RefreshVerdict::Current | RefreshVerdict::Replayed { .. } => true,
+        RefreshVerdict::Current | RefreshVerdict::Repeated { .. } => true,
         RefreshVerdict::Reused | RefreshVerdict::Expired => false,
     };
     let is_own = grant.client_id == client.client_id && client.may(GrantType::RefreshToken);
@@ -212,18 +212,21 @@ fn username<'i>(permit: &Permit<'i>) -> Option<&'i str> {
     is_granted.then_some(&user.username)
 }
 
-/// RFC 9701 §4: whether the header Accept prefers the JWT to JSON.
+/// RFC 9701 §4: whether the header Accept names the JWT, and prefers it to JSON, which the
+/// most specific of its ranges decides (RFC 9110 §12.5.1).
 fn prefers_jwt(req: &HttpRequest) -> bool {
     let Ok(accept) = header::Accept::parse(req) else {
         return false;
     };
-    let quality = |media_type: &str| {
-        let mut items = accept.iter();
-        let named = items.find(|one| one.item.essence_str().eq_ignore_ascii_case(media_type));
+    let quality = |ranges: &[&str]| {
+        let named = ranges.iter().find_map(|range| {
+            let mut items = accept.iter();
+            items.find(|one| one.item.essence_str().eq_ignore_ascii_case(range))
+        });
         named.map_or(Quality::ZERO, |one| one.quality)
     };
-    let jwt = quality(JWT_MEDIA_TYPE);
-    jwt > Quality::ZERO && jwt >= quality("application/json")
+    let jwt = quality(&[JWT_MEDIA_TYPE]);
+    jwt > Quality::ZERO && jwt >= quality(&["application/json", "application/*", "*/*"])
 }
 
 async fn signed(
@@ -251,6 +254,36 @@ mod tests {
     use actix_web::test::TestRequest;
 
     use super::*;
+
+    #[test]
+    fn rfc9701_4_the_jwt_is_named_and_preferred() {
+        let prefers = |accept: &str| {
+            let req = TestRequest::default().insert_header((header::ACCEPT, accept));
+            prefers_jwt(&req.to_http_request())
+        };
+        for jwt in [
+            "application/token-introspection+jwt",
+            "APPLICATION/TOKEN-INTROSPECTION+JWT, */*",
+            "application/json, application/token-introspection+jwt",
+            "application/json;q=0.5, application/token-introspection+jwt",
+            "*/*;q=0.1, application/token-introspection+jwt;q=0.9",
+            "*/*, application/json;q=0.1, application/token-introspection+jwt;q=0.9",
+        ] {
+            assert!(prefers(jwt), "{jwt}");
+        }
+        for json in [
+            "",
+            "*/*",
+            "application/*",
+            "application/json",
+            "application/token-introspection+jwt;q=0",
+            "application/token-introspection+jwt;q=0.5, */*",
+            "application/token-introspection+jwt;q=0.5, application/*;q=0.8",
+            "application/json, application/token-introspection+jwt;q=0.9",
+        ] {
+            assert!(!prefers(json), "{json}");
+        }
+    }
 
     #[test]
     fn fuzz_the_header_accept() {

@@ -103,7 +103,7 @@ impl Credential {
         }
     }
 
-    /// The app's word that the user is the one of this header.
+    /// The header by which the app states the user.
     const fn of_statement(value: HeaderValue) -> Self {
         Self {
             method: CredentialMethod::IdentityHeader,
@@ -111,7 +111,7 @@ impl Credential {
         }
     }
 
-    /// The access token, where it is one: after a refusal there may be another one.
+    /// The access token, if the credential is one: after a refusal the app can get another.
     pub(crate) const fn token(&self) -> Option<&Bearer> {
         match &self.content {
             Content::Token(token) => Some(token),
@@ -252,8 +252,8 @@ impl Credentials {
         }
     }
 
-    /// A credential that the session of the user `sub` does not keep, for `audience` and
-    /// another one than `rejected`.
+    /// A credential for `audience` that is not kept with the session of the user `sub`, and
+    /// that differs from `rejected`.
     pub(crate) async fn beside_session(
         &self,
         method: CredentialMethod,
@@ -267,7 +267,7 @@ impl Credentials {
         self.of_app(method, audience, rejected).await
     }
 
-    /// A credential of the app itself for `audience`, another one than `rejected`.
+    /// A credential of the app itself for `audience` that differs from `rejected`.
     async fn of_app(
         &self,
         method: CredentialMethod,

@@ -169,8 +169,8 @@ async fn relay(
     pass_on(answer)
 }
 
-/// Makes `call` to a path of API-1. Returns the answer, and whether API-1 gave out a new nonce for
-/// proofs with it.
+/// Makes `call` to a path of API-1. Returns the answer, and whether it has a new nonce for
+/// proofs.
 async fn send(
     bff: &Bff,
     upstreams: &Upstreams,
@@ -212,7 +212,7 @@ async fn send(
 }
 
 /// The API's response, for the browser. A 401 and most server errors become a problem
-/// response of the app; 502 to 504 are the API's own about its upstreams, and pass.
+/// response of the app. 502 to 504 are passed on: the API reports its own upstreams by them.
 pub(super) fn pass_on(answer: Answer) -> Result<HttpResponse, Problem> {
     let status = answer.status.as_u16();
     match status {

@@ -41,12 +41,13 @@ struct Api1 {
     paths: Api1Paths,
 }
 
-/// The same, before there are connections.
+/// The address of one of API-1's ports, before there are connections.
 #[derive(Clone, Debug)]
 struct Api1Port {
     target: Target,
     paths: Api1Paths,
-    /// Who vouches for it over https, and the certificate that it gets.
+    /// The certificate authorities that verify it over https, and the certificate that the
+    /// app presents.
     trust: Trust,
 }
 
@@ -61,9 +62,9 @@ struct Api1Paths {
 /// A path of API-1.
 #[derive(Clone, Debug)]
 struct ApiPath {
-    /// At its public URL.
+    /// The path of the public URL, which proofs name.
     path: &'static str,
-    /// Where the app reaches it.
+    /// The address to which the app sends calls.
     uri: Uri,
 }
 
@@ -93,7 +94,7 @@ impl UpstreamUrls {
             }) => Api1Port::read("API1_MTLS_URL", api1_url, trust, problems).map(Some),
             None => Some(None),
         };
-        // Each worker parses it again, and would fail there.
+        // Each worker parses the address again and cannot report an error there.
         let is_http = ["http://", "https://"]
             .iter()
             .any(|scheme| api2.starts_with(scheme));
@@ -114,10 +115,10 @@ impl UpstreamUrls {
     }
 }
 
-/// What an API answers to `send` with the session's credential for `audience`; `send` also
-/// says whether the API gave out a new nonce for proofs. A call that `is_refused` is sent once
-/// more with such a nonce (RFC 9449 §9), and once more with a new access token: keys or
-/// clocks may have changed.
+/// Makes a call by `send` with the session's credential for `audience`, and returns the
+/// answer. `send` also says whether the API gave out a new nonce for proofs. A call that
+/// `is_refused` is sent once more with such a nonce (RFC 9449 §9), and once more with a new
+/// access token: keys or clocks may have changed.
 async fn with_credential<T>(
     bff: &Bff,
     req: &HttpRequest,

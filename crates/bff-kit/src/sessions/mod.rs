@@ -152,7 +152,7 @@ impl Sessions {
         self.begin_as(&id, record).await
     }
 
-    /// The same under the id `id`.
+    /// Begins a session under the id `id`.
     pub(crate) async fn begin_as(
         &self,
         id: &SessionId,
@@ -244,8 +244,8 @@ impl Sessions {
         Ok(None)
     }
 
-    /// The credential for a call to `audience`, another one than `rejected`. The session
-    /// gets the cookies that change.
+    /// A credential for a call to `audience` that differs from `rejected`. Cookies that change
+    /// are collected in the session.
     pub(crate) async fn credential(
         &self,
         req: &HttpRequest,
@@ -269,12 +269,12 @@ impl Sessions {
         let sub = &session.about().user.sub;
         let credentials = &self.credentials;
         let getting = credentials.beside_session(method, sub, audience, rejected.as_ref());
-        // The session goes on whatever the provider says of the app.
+        // An error about the app's own credential does not end the session.
         getting.await.map_err(TokenError::Provider)
     }
 
     /// An access token for the call: the one that the session has, or a new one by its
-    /// refresh token. The session gets the cookies that change.
+    /// refresh token. Cookies that change are collected in the session.
     async fn access_token(
         &self,
         req: &HttpRequest,

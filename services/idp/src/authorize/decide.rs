@@ -40,15 +40,15 @@ pub(super) fn decide(
             refuse(ErrorCode::ConsentRequired, "The user has to consent.")
         }
         Some(login) => match after_sign_in(client, request, &login.sub) {
-            Verdict::Refuse(refusal) => Next::Refuse(refusal),
-            Verdict::Consent => Next::Consent(login),
-            Verdict::Complete => Next::Complete(login),
+            AfterSignIn::Refuse(refusal) => Next::Refuse(refusal),
+            AfterSignIn::Consent => Next::Consent(login),
+            AfterSignIn::Complete => Next::Complete(login),
         },
     }
 }
 
-/// The next step for a user who is signed in.
-pub(super) enum Verdict {
+/// The next step once the user is signed in.
+pub(super) enum AfterSignIn {
     /// Redirect with an error.
     Refuse(Refusal),
     /// The user has to consent.
@@ -58,15 +58,19 @@ pub(super) enum Verdict {
 }
 
 /// The next step for the signed-in user `sub`.
-pub(super) fn after_sign_in(client: &Client, request: &AuthorizationRequest, sub: &str) -> Verdict {
+pub(super) fn after_sign_in(
+    client: &Client,
+    request: &AuthorizationRequest,
+    sub: &str,
+) -> AfterSignIn {
     if !is_expected(request, sub) {
         let why = "The user who signed in is not the one that id_token_hint names.";
-        return Verdict::Refuse(Refusal::new(ErrorCode::LoginRequired, why));
+        return AfterSignIn::Refuse(Refusal::new(ErrorCode::LoginRequired, why));
     }
     if needs_consent(client, request) {
-        Verdict::Consent
+        AfterSignIn::Consent
     } else {
-        Verdict::Complete
+        AfterSignIn::Complete
     }
 }
 

@@ -6,7 +6,7 @@ use tracing::Instrument as _;
 pub use super::session_form::CONTINUE_PATH;
 use super::{
     consent,
-    decide::{self, Verdict},
+    decide::{self, AfterSignIn},
     join_login_trace_of,
     session_form::Submission,
 };
@@ -32,10 +32,10 @@ async fn go_on(
     let login = consent::signed_in(idp, req, submission).await?;
     let request = &submission.session().request;
     match decide::after_sign_in(submission.client, request, &login.sub) {
-        Verdict::Complete => {}
+        AfterSignIn::Complete => {}
         // The same form as on the consent page.
-        Verdict::Consent if submission.params.one("decision") == Ok(Some("allow")) => {}
-        Verdict::Consent | Verdict::Refuse(_) => {
+        AfterSignIn::Consent if submission.params.one("decision") == Ok(Some("allow")) => {}
+        AfterSignIn::Consent | AfterSignIn::Refuse(_) => {
             return Err(PageError::sign_in_over(Some(submission.client)));
         }
     }

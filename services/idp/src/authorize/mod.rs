@@ -73,19 +73,19 @@ pub async fn endpoint(idp: web::Data<Idp>, req: HttpRequest, form: AuthorizeForm
     handled.unwrap_or_else(|error| error.page(&req))
 }
 
-/// What a browser brings.
+/// An authorization request, as the browser sent it.
 enum Incoming<'i> {
-    /// A request of this client.
+    /// A request of this client that has no answer yet.
     Request(&'i Client, IncomingRequest),
     /// A pushed request that has its answer: a page of explain mode was loaded again.
     Answered(Answered),
 }
 
-/// How the client sent a request.
+/// The parameters of a request, by the way in which the client sent them.
 enum IncomingRequest {
-    /// As parameters, which are not checked yet.
+    /// Parameters of this request, which are not checked yet.
     Params(Params),
-    /// Pushed (RFC 9126), and checked at that time.
+    /// A request that the client has pushed (RFC 9126). It was checked at that time.
     Pushed(Box<Pushed>),
 }
 
@@ -157,7 +157,7 @@ async fn authorize(
         IncomingRequest::Params(params) => {
             let redirect_uri =
                 find_redirect_uri(client, &params).map_err(PageError::redirect_uri)?;
-            // A browser brings no proof.
+            // A browser sends no proof of a key.
             let proven = TokenBinding::BEARER;
             match check_in_span(idp, client, &params, redirect_uri, &proven) {
                 Ok(request) => (request, None),

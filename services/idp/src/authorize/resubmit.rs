@@ -9,7 +9,7 @@ use web_kit::explain::Pause;
 
 use super::{
     GRACE, answer, complete, consent_page,
-    decide::{self, Verdict},
+    decide::{self, AfterSignIn},
     session_form::Submission,
 };
 use crate::{
@@ -45,16 +45,16 @@ pub(super) async fn sign_in(
     let (client, id, request) = (submission.client, &submission.id, &session.request);
     let verdict = decide::after_sign_in(client, request, sub);
     let response = match (verdict, session.answered) {
-        (Verdict::Consent, None) => Ok(consent_page::page(idp, client, id, request, sub)),
-        (Verdict::Complete, None) => match Pause::of(req) {
+        (AfterSignIn::Consent, None) => Ok(consent_page::page(idp, client, id, request, sub)),
+        (AfterSignIn::Complete, None) => match Pause::of(req) {
             Some(pause) => Ok(submission.wait(idp, req, &pause, session, &Done::SignedIn)),
             None => return Ok(None),
         },
-        (Verdict::Complete, Some(Answer::Code)) => {
+        (AfterSignIn::Complete, Some(Answer::Code)) => {
             let code = idp.form_secrets.code(id);
             complete::repeat(idp, req, request, (&code, sid)).await
         }
-        (Verdict::Refuse(refusal), Some(Answer::Refusal)) => {
+        (AfterSignIn::Refuse(refusal), Some(Answer::Refusal)) => {
             Ok(answer::refuse_request(idp, req, request, &refusal))
         }
         _ => return Ok(None),

@@ -9,7 +9,7 @@ use super::{
     OpenSession, answer,
     checks::Refusal,
     complete, consent_page,
-    decide::{self, Verdict},
+    decide::{self, AfterSignIn},
     join_login_trace_of, resubmit,
     session_form::{Submission, hidden_fields},
 };
@@ -132,16 +132,16 @@ async fn claim(
     };
     let verdict = decide::after_sign_in(submission.client, &session.request, &login.sub);
     match (verdict, pause) {
-        (Verdict::Complete, None) => {
+        (AfterSignIn::Complete, None) => {
             let request = submission.finish(idp, signed_in, Answer::Code).await?;
             Ok(request.map(Claimed::Complete))
         }
-        (Verdict::Complete, Some(pause)) => linked(signed_in, Claimed::Pause(pause)).await,
-        (Verdict::Refuse(refusal), _) => {
+        (AfterSignIn::Complete, Some(pause)) => linked(signed_in, Claimed::Pause(pause)).await,
+        (AfterSignIn::Refuse(refusal), _) => {
             let request = submission.finish(idp, signed_in, Answer::Refusal).await?;
             Ok(request.map(|request| Claimed::Refuse(request, refusal)))
         }
-        (Verdict::Consent, _) => linked(signed_in, Claimed::Consent).await,
+        (AfterSignIn::Consent, _) => linked(signed_in, Claimed::Consent).await,
     }
 }
 

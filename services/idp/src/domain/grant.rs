@@ -106,17 +106,18 @@ pub struct Refresh {
     replaced: Vec<(u32, Timestamp)>,
 }
 
-/// Whether a genuine refresh token of some generation may be redeemed.
+/// Whether a refresh token that the provider issued may be redeemed, by its generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshVerdict {
     /// It is the current one.
     Current,
-    /// It was replaced within the grace period: the response may have been lost.
-    Replayed {
+    /// It was replaced, and the grace period has not passed: the client may have lost the
+    /// response, so it gets the successor again.
+    Repeated {
         /// The successor.
         successor: u32,
     },
-    /// It was replaced before that: somebody else has it.
+    /// It was replaced, and the grace period has passed: somebody else may have it.
     Reused,
     /// Its family has expired.
     Expired,
@@ -144,7 +145,7 @@ impl Refresh {
             .iter()
             .find(|(generation, _)| *generation == presented);
         match replaced {
-            Some((generation, at)) if *at + grace > now => RefreshVerdict::Replayed {
+            Some((generation, at)) if *at + grace > now => RefreshVerdict::Repeated {
                 successor: generation + 1,
             },
             _ => RefreshVerdict::Reused,
@@ -189,7 +190,7 @@ mod tests {
         let refresh = Refresh::until(at(1000)).rotated(at(100));
         assert_eq!(
             refresh.judge(0, at(129), GRACE),
-            RefreshVerdict::Replayed { successor: 1 }
+            RefreshVerdict::Repeated { successor: 1 }
         );
         assert_eq!(refresh.judge(1, at(129), GRACE), RefreshVerdict::Current);
     }
@@ -214,7 +215,7 @@ mod tests {
         assert_eq!(refresh.replaced.len(), MAX_REPLACED);
         assert_eq!(
             refresh.judge(99, at(99), GRACE),
-            RefreshVerdict::Replayed { successor: 100 }
+            RefreshVerdict::Repeated { successor: 100 }
         );
         assert_eq!(refresh.judge(3, at(99), GRACE), RefreshVerdict::Reused);
     }

@@ -113,9 +113,9 @@ pub async fn run_grant(
     result
 }
 
-/// Whether the error is part of the protocol's usual course: that is no line each time. A
-/// device asks until its user has answered (RFC 8628 §3.5), and the first proof of a client
-/// has no nonce (RFC 9449 §8).
+/// Whether the error is a normal step of the protocol, which is not logged: a device asks
+/// until its user has answered (RFC 8628 §3.5), and the first proof of a client has no nonce
+/// (RFC 9449 §8).
 const fn is_usual(code: ErrorCode) -> bool {
     matches!(
         code,

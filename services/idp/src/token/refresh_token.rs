@@ -92,7 +92,7 @@ async fn rotate(
     refresh: &Refresh,
 ) -> Result<Option<u32>, RecordError> {
     match presented.verdict {
-        RefreshVerdict::Replayed { successor } => return Ok(Some(successor)),
+        RefreshVerdict::Repeated { successor } => return Ok(Some(successor)),
         _ if !client.rotate_refresh_tokens => return Ok(Some(presented.generation)),
         _ => {}
     }

@@ -50,11 +50,11 @@ const PAGE: usize = 100;
 pub(crate) struct StoreSessions {
     pub(super) records: Arc<Records>,
     refresher: Arc<Refresher>,
-    /// If a session can be `cached`.
+    /// Set if the app allows `cached` sessions.
     cached: Option<Cached>,
     hybrid: Hybrid,
     observers: Arc<Observers>,
-    /// How many sessions one user has at most.
+    /// The most sessions of one user.
     per_user: usize,
 }
 
@@ -243,15 +243,15 @@ impl StoreSessions {
             Ok::<_, StoreError>(())
         };
         if let Err(error) = ending.await {
-            // The next login ends them.
-            tracing::warn!("a user's surplus sessions go on for now: {error}");
+            // The user's next login ends them.
+            tracing::warn!("a user's sessions above the quota were not ended: {error}");
         }
         ended
     }
 
     /// Ends all sessions of `whose`, by a logout token that the provider issued at
     /// `logout_at`; returns how many. A login that is being completed at this moment finds
-    /// the mark. If one session cannot be ended, the others still are.
+    /// the mark of the logout. If one session cannot be ended, the others still are.
     pub(super) async fn end_all(
         &self,
         whose: Whose<'_>,
