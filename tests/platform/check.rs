@@ -8,7 +8,7 @@ use testkit::{Child, Plan, Processes, binary, free_offset};
 
 use crate::api_keys::add;
 
-/// The limit of a story in four modes, with a debug build on a busy machine.
+/// The limit of a user's flows in four modes, with a debug build on a busy machine.
 const LONG: Duration = Duration::from_secs(240);
 const SOON: Duration = Duration::from_secs(30);
 
@@ -191,8 +191,8 @@ async fn check_connects_to_other_addresses_and_reports_each_failure_on_a_line() 
     {
         assert_ne!(line["note"], "", "{line}");
     }
-    let story = checked.lines.iter().filter(|line| !line["scene"].is_null());
-    assert!(story.count() >= 20, "{}", checked.output);
+    let steps = checked.lines.iter().filter(|line| !line["scene"].is_null());
+    assert!(steps.count() >= 20, "{}", checked.output);
     // All requests went to the other addresses.
     for site in [Site::App1, Site::App2, Site::Api1] {
         let said = platform.tap(site).requests();
@@ -216,7 +216,7 @@ async fn check_connects_to_other_addresses_and_reports_each_failure_on_a_line() 
 
     let checked = check(&platform, &["--password", ""]);
     assert_eq!(checked.code, Some(0), "{}", checked.output);
-    let expected = [&lacking()[..], &[BY_KEY, "the signed-in story"]].concat();
+    let expected = [&lacking()[..], &[BY_KEY, "the flows of a signed-in user"]].concat();
     assert_eq!(checked.steps("skipped"), expected);
     assert!(checked.steps("ok").len() >= 20, "{}", checked.output);
 

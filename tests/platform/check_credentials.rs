@@ -44,7 +44,7 @@ async fn check_plays_opaque_tokens_and_a_self_signed_certificate_where_there_are
     let flags = [&["--password", "", "--timeout", "60s"], &certificate[..]].concat();
     let checked = check(&platform, &flags);
     assert_eq!(checked.code, Some(0), "{}", checked.output);
-    let skipped = [OPAQUE[0], BY_KEY, "the signed-in story"];
+    let skipped = [OPAQUE[0], BY_KEY, "the flows of a signed-in user"];
     assert_eq!(checked.steps("skipped"), skipped, "{}", checked.output);
     assert_eq!(checked.line(SELF_SIGNED)["note"], "batch-mtls");
     let opaque = checked.line(OPAQUE[1])["note"].to_string();

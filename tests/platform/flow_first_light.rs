@@ -1,4 +1,4 @@
-//! Alice's story without JavaScript: the separate binaries, two replicas of
+//! Alice's flows without JavaScript: the separate binaries, two replicas of
 //! each that has sessions, one Redis, every request to the next replica.
 
 use kit::config::Site;

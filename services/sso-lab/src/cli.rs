@@ -37,8 +37,8 @@ pub struct Cli {
 
 /// The command line of sso-lab, for a deployment that runs elsewhere.
 ///
-/// Plays a user's story against it, signs in from the terminal, works through orders
-/// without a user, creates its secrets on Kubernetes, lists and ends its users'
+/// Checks it by the flows of a user, signs in from the terminal, places orders without a
+/// user, creates its secrets on Kubernetes, lists and ends its users'
 /// sessions. (This binary was built without `up`, which starts everything in one
 /// process.)
 #[cfg(not(feature = "up"))]
@@ -150,7 +150,7 @@ Examples:
   sso-lab config print > my.toml            a configuration of your own
   sso-lab config hash-password              the hash of a password, for that file
   sso-lab --config my.toml
-  sso-lab check                             plays a user's story against the running lab
+  sso-lab check                             runs a user's flows against the running lab
   sso-lab login                             signs you in, in your browser
   sso-lab device login                      signs you in, by a code on another device
   sso-lab batch orders.jsonl                places orders, without a user

@@ -22,7 +22,7 @@ use crate::batch::{
 /// The demo's users with their public passwords.
 const DEMO: [(&str, &str); 2] = [("alice", "wonderland"), ("bob", "builder")];
 
-/// Play a user's story against a running deployment, from outside
+/// Run a user's flows against a running deployment, from outside
 ///
 /// Over HTTP, as a browser without JavaScript: health, discovery, keys and refusals;
 /// with a user's password also login, single sign-on, both APIs through both apps, an
@@ -111,10 +111,10 @@ demo's password); without a client's secret, none of client credentials
 batch-mtls (--state-dir, --client-certificate-file; a self-signed one has to be
 registered for the client), none of mTLS; without the
 secret of API-1's client (--api1-client-secret '' turns off the demo's secret), none
-of introspection; without an API key (--api1-key-file), none of API keys. The story
-is played in the session mode of each app, or in all four modes where a login may
-choose (BFF_SESSION_MODE_CHOICE); there it also plays the ways in which an app can get
-its credentials. A step that cannot be played is skipped and says why.
+of introspection; without an API key (--api1-key-file), none of API keys. A user's flows
+run in the session mode of each app, or in all four modes where a login may choose
+(BFF_SESSION_MODE_CHOICE); there they also run with each way in which an app can get
+its credentials. A step that cannot run is skipped and says why.
 
 A refresh cannot be seen directly from outside. A code is redeemed for a token of
 one API, so the first call to the other API needs a refresh. The check that an

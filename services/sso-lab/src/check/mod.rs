@@ -1,8 +1,9 @@
-//! `sso-lab check`: plays a user's story against a deployment, from outside and
+//! `sso-lab check`: runs a user's flows against a deployment, from outside and
 //! over HTTP, and prints the outcome of each step.
 //!
 //! `services`, `provider`, `signed_out`, `apis`, `machine`, `opaque`, `signed_answer`,
-//! `jwt_bearer`, `dpop`, `mtls`, `identity` and `api_key` need no password; `story` is what a user does. `run` runs the steps.
+//! `jwt_bearer`, `dpop`, `mtls`, `identity` and `api_key` need no
+//! password; `user_flows` needs that of a user. `run` runs the steps.
 
 mod api_key;
 mod apis;
@@ -21,7 +22,7 @@ mod secret_args;
 mod services;
 mod signed_answer;
 mod signed_out;
-mod story;
+mod user_flows;
 
 use std::process::ExitCode;
 
@@ -42,15 +43,15 @@ pub async fn run(args: &CheckArgs) -> ExitCode {
         Some(plan) if problems.is_empty() => plan,
         _ => return refuse("sso-lab", &problems),
     };
-    if play(&plan).await {
+    if run_all(&plan).await {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
 }
 
-/// Plays all steps. Returns whether none has failed.
-async fn play(plan: &Plan) -> bool {
+/// Runs all steps. Returns whether none has failed.
+async fn run_all(plan: &Plan) -> bool {
     let mut run = Run::new(plan.as_json, plan.transport.timeout);
     services::check(&mut run, plan).await;
     let metadata = provider::check(&mut run, plan).await;
@@ -70,12 +71,15 @@ async fn play(plan: &Plan) -> bool {
     }
     let left = match &plan.user {
         None => {
-            run.skip("the signed-in story", "no password given (--password-file)");
+            run.skip(
+                "the flows of a signed-in user",
+                "no password given (--password-file)",
+            );
             String::new()
         }
         Some(user) => {
             let about = [about.remove(0), about.remove(0)];
-            story::check(&mut run, plan, user, &about).await
+            user_flows::check(&mut run, plan, user, &about).await
         }
     };
     run.end(&left)

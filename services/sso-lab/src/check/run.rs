@@ -20,7 +20,7 @@ pub(super) struct Run {
     as_json: bool,
     timeout: Duration,
     began: Instant,
-    /// The session mode in which the steps are played, where it matters.
+    /// The session mode in which the steps run, where it matters.
     scene: String,
     /// The names of the successful steps.
     good: BTreeSet<String>,
@@ -67,7 +67,7 @@ impl Run {
         }
     }
 
-    /// The steps from here on are played in this scene.
+    /// The steps from here on run in this scene.
     pub(super) fn scene(&mut self, scene: &str) {
         scene.clone_into(&mut self.scene);
     }

@@ -98,13 +98,13 @@ pub(super) async fn check(
         let needs: Vec<_> = way.apis.iter().copied().map(ready).collect();
         let mut needs: Vec<_> = needs.iter().map(String::as_str).collect();
         needs.push(login);
-        run.step(&name, &needs, way.play(app, signing_in, browser))
+        run.step(&name, &needs, way.check(app, signing_in, browser))
             .await;
     }
 }
 
 impl Way {
-    async fn play(&self, app: &App, login: &Login<'_>, browser: &mut Browser) -> Step {
+    async fn check(&self, app: &App, login: &Login<'_>, browser: &mut Browser) -> Step {
         let url = format!("{}/session", app.url);
         let session = browser.get(&url).await?.expect(200)?.json()?;
         let user = session["user"]["sub"].as_str().unwrap_or_default();

@@ -1,5 +1,5 @@
 //! A public client of the provider, by hand: the code flow with PKCE (RFC 6749 §4.1,
-//! RFC 7636) in the browser of the story.
+//! RFC 7636) in the user's browser.
 
 use kit::random::{OsRandom, Random};
 use oauth_types::pkce;

@@ -38,7 +38,7 @@ pub(super) async fn check(run: &mut Run, scene: &Scene<'_>, browser: &mut Browse
                 client: PublicClient::new(plan, CLIENT, redirect_uri, SCOPE),
                 resource_server,
             };
-            let step = introspection.play(browser, sub);
+            let step = introspection.check(browser, sub);
             run.step(NAME, &[LOGIN, &ready(Site::Api1)], step).await;
         }
     }
@@ -50,7 +50,7 @@ struct Introspection<'a> {
 }
 
 impl Introspection<'_> {
-    async fn play(mut self, browser: &mut Browser, sub: &str) -> Step {
+    async fn check(mut self, browser: &mut Browser, sub: &str) -> Step {
         let token = self.token(browser).await?;
         let before = self.introspect(&token).await?;
         let live = before.json()?;

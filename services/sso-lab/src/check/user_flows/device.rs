@@ -1,5 +1,5 @@
 //! A device without a browser of its own (RFC 8628): its user allows it access in the
-//! browser of the story.
+//! user's browser.
 
 use kit::config::Site;
 use reqwest::Method;

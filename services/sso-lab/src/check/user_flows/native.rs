@@ -1,4 +1,4 @@
-//! A native app (RFC 8252), as `sso-lab login` is one: the browser of the story brings the
+//! A native app (RFC 8252), as `sso-lab login` is one: the user's browser brings the
 //! answer to a free port of loopback.
 
 use kit::config::Site;

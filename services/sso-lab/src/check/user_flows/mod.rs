@@ -1,5 +1,5 @@
-//! A user's story: signs in once, uses both apps and both APIs, a native app and a device,
-//! ends a session, signs out everywhere. It is played once in the apps' own session modes,
+//! A user's flows: signs in once, uses both apps and both APIs, a native app and a device,
+//! ends a session, signs out everywhere. They run once in the apps' own session modes,
 //! or once in each of the four modes where a login may choose.
 
 mod calls;
@@ -30,7 +30,7 @@ use super::{
 /// The pause between two polls of a condition.
 const POLL: Duration = Duration::from_millis(100);
 
-/// One round of the story.
+/// One round of the flows.
 struct Scene<'p> {
     plan: &'p Plan,
     /// app1 and app2, with their session modes.
@@ -95,7 +95,7 @@ impl fmt::Display for Left {
     }
 }
 
-/// Plays the story. Returns what it leaves behind.
+/// Runs the flows. Returns what it leaves behind.
 pub(super) async fn check(run: &mut Run, plan: &Plan, user: &User, about: &[About; 2]) -> String {
     let mut left = Left::default();
     for scene in scenes(plan, about) {
@@ -105,7 +105,7 @@ pub(super) async fn check(run: &mut Run, plan: &Plan, user: &User, about: &[Abou
         } else {
             run.scene(&format!("{}/{}", first.mode, second.mode));
         }
-        scene.play(run, user, &mut left).await;
+        scene.check(run, user, &mut left).await;
     }
     run.scene("");
     left.to_string()
@@ -134,7 +134,7 @@ fn scenes<'p>(plan: &'p Plan, about: &[About; 2]) -> Vec<Scene<'p>> {
 }
 
 impl Scene<'_> {
-    async fn play(&self, run: &mut Run, user: &User, left: &mut Left) {
+    async fn check(&self, run: &mut Run, user: &User, left: &mut Left) {
         let [first, second] = &self.apps;
         let mut browser = Browser::new(&self.plan.transport);
         let (idp, app1, app2) = (ready(Site::Idp), ready(first.site), ready(second.site));
