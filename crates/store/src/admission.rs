@@ -211,67 +211,104 @@ pub(crate) fn make_room(
         own -= charge.cost;
         total -= charge.cost;
     }
-    while total > allowance.total {
-        let left = held.iter().enumerate().filter(|(at, _)| !gone[*at]);
-        let left: Vec<(usize, &Charge)> = left.collect();
-        let most = Most::of(&left, new);
-        if allowance.overflow == OverflowPolicy::Refuse && most.is_newcomer(new) {
-            return None;
+    if total > allowance.total {
+        let mut counted = Counted::of(held, new, &gone);
+        while total > allowance.total {
+            if allowance.overflow == OverflowPolicy::Refuse && counted.is_newcomer() {
+                return None;
+            }
+            let Some(at) = counted.first(&gone) else {
+                break;
+            };
+            gone[at] = true;
+            total -= held[at].cost;
+            counted.subtract(at, held[at].cost);
         }
-        let Some(at) = most.first(&left) else { break };
-        total -= held[at].cost;
-        gone[at] = true;
     }
     Some((0..held.len()).filter(|at| gone[*at]).collect())
 }
 
-/// What the entries of each network and of each owner cost, a new entry included.
-struct Most<'c> {
-    networks: HashMap<&'c str, (usize, u64)>,
-    owners: HashMap<&'c Owner, u64>,
-    /// The highest cost of a network with more than [`FEW`] entries.
-    highest: Option<u64>,
+/// What the entries of each network and of each owner cost, a new entry included. They are
+/// counted once, under numbers, and each eviction is subtracted: a budget that has become
+/// smaller evicts thousands.
+struct Counted {
+    /// The network and the owner of each entry; at the end, those of the new one.
+    parties: Vec<(usize, usize)>,
+    /// Entries and cost.
+    networks: Vec<(usize, u64)>,
+    owners: Vec<u64>,
 }
 
-impl<'c> Most<'c> {
-    fn of(left: &[(usize, &'c Charge)], new: &'c Charge) -> Self {
+impl Counted {
+    fn of(held: &[Charge], new: &Charge, gone: &[bool]) -> Self {
         let (mut networks, mut owners) = (HashMap::new(), HashMap::new());
-        for charge in left.iter().map(|(_, charge)| *charge).chain([new]) {
-            let of_network = networks.entry(&*charge.owner.network).or_insert((0, 0));
-            *of_network = (of_network.0 + 1, of_network.1 + charge.cost);
-            *owners.entry(&charge.owner).or_insert(0) += charge.cost;
+        let mut counted = Self {
+            parties: Vec::with_capacity(held.len() + 1),
+            networks: Vec::new(),
+            owners: Vec::new(),
+        };
+        for (at, charge) in held.iter().chain([new]).enumerate() {
+            let next = networks.len();
+            let network = *networks.entry(&*charge.owner.network).or_insert(next);
+            let next = owners.len();
+            let owner = *owners.entry(&charge.owner).or_insert(next);
+            counted.parties.push((network, owner));
+            counted.networks.resize(networks.len(), (0, 0));
+            counted.owners.resize(owners.len(), 0);
+            if !gone.get(at).is_some_and(|gone| *gone) {
+                counted.networks[network].0 += 1;
+                counted.networks[network].1 += charge.cost;
+                counted.owners[owner] += charge.cost;
+            }
         }
-        let many = networks.values().filter(|(entries, _)| *entries > FEW);
-        let highest = many.map(|(_, cost)| *cost).max();
-        Self {
-            networks,
-            owners,
-            highest,
-        }
+        counted
     }
 
-    /// Whether the network of `charge` is the one to lose an entry.
-    fn has(&self, charge: &Charge) -> bool {
-        let (entries, cost) = self.networks[&*charge.owner.network];
-        self.highest
-            .is_none_or(|highest| entries > FEW && cost == highest)
+    fn subtract(&mut self, at: usize, cost: u64) {
+        let (network, owner) = self.parties[at];
+        self.networks[network].0 -= 1;
+        self.networks[network].1 -= cost;
+        self.owners[owner] -= cost;
     }
 
-    fn is_newcomer(&self, new: &Charge) -> bool {
-        self.highest.is_some() && self.has(new)
+    /// The highest cost of a network with more than [`FEW`] entries.
+    fn highest(&self) -> Option<u64> {
+        let many = self.networks.iter().filter(|(entries, _)| *entries > FEW);
+        many.map(|(_, cost)| *cost).max()
     }
 
-    /// The index of the entry that goes first.
-    fn first(&self, left: &[(usize, &Charge)]) -> Option<usize> {
-        let (at, first) = left.iter().find(|(_, charge)| self.has(charge))?;
-        if self.highest.is_none() {
-            return Some(*at);
+    /// Whether `network` is one to lose an entry.
+    fn has(&self, network: usize, highest: Option<u64>) -> bool {
+        let (entries, cost) = self.networks[network];
+        highest.is_none_or(|highest| entries > FEW && cost == highest)
+    }
+
+    /// Whether the new entry's network is the one whose entries cost most.
+    fn is_newcomer(&self) -> bool {
+        let new = self.parties.last();
+        let highest = self.highest();
+        highest.is_some() && new.is_some_and(|(network, _)| self.has(*network, highest))
+    }
+
+    /// The index of the entry that goes first, of those that are not `gone`.
+    fn first(&self, gone: &[bool]) -> Option<usize> {
+        let highest = self.highest();
+        let left = |at: &usize| !gone[*at];
+        let mut left = (0..gone.len()).filter(left);
+        let first = left.find(|at| self.has(self.parties[*at].0, highest))?;
+        if highest.is_none() {
+            return Some(first);
         }
-        let network = &first.owner.network;
-        let of_network = || left.iter().filter(|(_, c)| c.owner.network == *network);
-        let most = of_network().map(|(_, c)| self.owners[&c.owner]).max();
-        let found = of_network().find(|(_, c)| Some(self.owners[&c.owner]) == most);
-        found.map(|(at, _)| *at)
+        let network = self.parties[first].0;
+        // The first of those that cost most.
+        let mut most = (first, 0);
+        for at in [first].into_iter().chain(left) {
+            let (own, owner) = self.parties[at];
+            if own == network && self.owners[owner] > most.1 {
+                most = (at, self.owners[owner]);
+            }
+        }
+        Some(most.0)
     }
 }
 

@@ -83,6 +83,7 @@ pub async fn check<S: Store>(store: Arc<S>, time: Time<'_>) -> Result<(), StoreE
     budgets::a_flood_of_many_networks_leaves_a_large_entry_its_time(&*store).await?;
     budgets::a_flood_evicts_its_own_entries_only(&*store).await?;
     budgets::ended_and_removed_entries_do_not_count(&*store).await?;
+    budgets::any_entries_are_evicted_by_the_one_rule(&*store).await?;
     budgets::concurrent_entries_do_not_exceed_the_limit(&store).await?;
     expiry::a_ttl_of_zero_expires_at_once(&*store, time).await?;
     // Concurrently, so that the suite waits only once for a store with its own clock.

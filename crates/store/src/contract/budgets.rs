@@ -3,7 +3,9 @@
 use kit::clock::Timestamp;
 
 use super::{CONTENDERS, LONG, contend};
-use crate::{Allowance, Charge, Entry, OverflowPolicy, Owner, Store, StoreError};
+use crate::{
+    Allowance, Charge, Entry, OverflowPolicy, Owner, Store, StoreError, admission::make_room,
+};
 use std::sync::Arc;
 
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -182,6 +184,53 @@ pub(super) async fn ended_and_removed_entries_do_not_count(
     for name in ["a-4", "a-5"] {
         let gone = store.admit(KEY, &entry(name), times, &two).await?;
         assert_eq!(gone, Some(Vec::new()), "{name}: the others have ended");
+    }
+    Ok(())
+}
+
+/// Random entries, and now and then a budget that has become smaller, so that many are
+/// evicted at once: the store does what [`make_room`] says.
+pub(super) async fn any_entries_are_evicted_by_the_one_rule(
+    store: &impl Store,
+) -> Result<(), StoreError> {
+    for overflow in [OverflowPolicy::Evict, OverflowPolicy::Refuse] {
+        let key = format!("budget-any-{overflow:?}");
+        let (mut held, mut random): (Vec<Entry>, u64) = (Vec::new(), 7);
+        for n in 0..300_u64 {
+            // Knuth's generator: its high bits are even enough.
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let of = |shift: u32, most: u64| (random >> shift) % most;
+            let network = format!("n{}", of(40, 5 + n / 10));
+            let owner = Owner::new(&network, &format!("o{}", of(46, 3)));
+            let new = Entry {
+                charge: Charge::new(owner, 10 * (1 + of(52, 4))),
+                name: n.to_string(),
+            };
+            let total = if n % 60 == 59 { 200 } else { 900 };
+            let limits = allowance(total / 3, total, overflow);
+            let charges: Vec<_> = held.iter().map(|entry| entry.charge.clone()).collect();
+            let expected = make_room(&charges, &new.charge, &limits);
+            let times = (NOW, NOW + LONG + std::time::Duration::from_millis(n));
+            let gone = store.admit(&key, &new, times, &limits).await?;
+            let names = |all: &[Entry]| {
+                let mut names: Vec<_> = all.iter().map(|entry| entry.name.clone()).collect();
+                names.sort();
+                names
+            };
+            let expected: Option<Vec<Entry>> =
+                expected.map(|all| all.into_iter().map(|at| held[at].clone()).collect());
+            assert_eq!(
+                gone.as_deref().map(names),
+                expected.as_deref().map(names),
+                "{n}"
+            );
+            if let Some(gone) = gone {
+                held.retain(|entry| !gone.contains(entry));
+                held.push(new);
+            }
+        }
     }
     Ok(())
 }

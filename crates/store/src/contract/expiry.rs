@@ -43,7 +43,31 @@ pub(super) async fn everything_expires(
     store: &impl Store,
     time: Time<'_>,
 ) -> Result<(), StoreError> {
-    // The ttl of the last write applies, whichever operation wrote.
+    write_twice(store).await?;
+    for key in [
+        "exp-put",
+        "exp-put-shorter",
+        "exp-new",
+        "exp-cas-shorter",
+        "exp-lease",
+    ] {
+        assert!(store.get(key).await?.is_some(), "{key} before its end");
+    }
+
+    time.pass(SHORT).await;
+
+    for key in ["exp-put-shorter", "exp-cas-shorter", "exp-cas-failed"] {
+        assert_eq!(store.get(key).await?, None, "{key} after its end");
+    }
+    for key in ["exp-put-longer", "exp-cas-longer"] {
+        assert!(store.get(key).await?.is_some(), "{key} was extended");
+    }
+    each_operation_finds_nothing(store).await
+}
+
+/// The ttl of the last write applies, whichever operation wrote; but a counter keeps its
+/// first: its period does not move with each increment.
+async fn write_twice(store: &impl Store) -> Result<(), StoreError> {
     store.put("exp-put", bytes("x"), SHORT).await?;
     store.put("exp-put-longer", bytes("x"), SHORT).await?;
     store.put("exp-put-longer", bytes("x"), LONG).await?;
@@ -67,31 +91,17 @@ pub(super) async fn everything_expires(
     store.lease("exp-lease", "you", LONG).await?;
     store.lease("exp-lease-longer", "me", SHORT).await?;
     store.lease("exp-lease-longer", "me", LONG).await?;
-    // A counter keeps its first ttl: its period does not move with each increment.
     store.increment("exp-count", SHORT).await?;
     assert_eq!(
         store.increment("exp-count", LONG).await?,
         2,
         "counted in one period"
     );
-    for key in [
-        "exp-put",
-        "exp-put-shorter",
-        "exp-new",
-        "exp-cas-shorter",
-        "exp-lease",
-    ] {
-        assert!(store.get(key).await?.is_some(), "{key} before its end");
-    }
+    Ok(())
+}
 
-    time.pass(SHORT).await;
-
-    for key in ["exp-put-shorter", "exp-cas-shorter", "exp-cas-failed"] {
-        assert_eq!(store.get(key).await?, None, "{key} after its end");
-    }
-    for key in ["exp-put-longer", "exp-cas-longer"] {
-        assert!(store.get(key).await?.is_some(), "{key} was extended");
-    }
+/// Of what [`write_twice`] wrote and has expired.
+async fn each_operation_finds_nothing(store: &impl Store) -> Result<(), StoreError> {
     assert_eq!(store.take("exp-put").await?, None, "take after the end");
     assert!(!store.remove("exp-new").await?, "remove after the end");
     assert!(

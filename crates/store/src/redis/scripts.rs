@@ -67,66 +67,72 @@ end
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', ARGV[1])) do
   redis.call('ZREM', key, member)
 end
-local owner, network, own = parts(own_member)
+local own_owner, own_network, own = parts(own_member)
 own = tonumber(own)
-local own_cost = own
-local total, held, networks = own, {}, { [network] = { entries = 1, cost = own } }
+local own_cost, total = own, own
+-- The entries that are held, a list for each part: a table for each entry costs more.
+local members, owners, networks, costs = {}, {}, {}, {}
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', '+inf')) do
-  local o, n, cost = parts(member)
-  if o and member ~= own_member then
-    cost = tonumber(cost)
-    held[#held + 1] = { member = member, owner = o, network = n, cost = cost }
-    networks[n] = networks[n] or { entries = 0, cost = 0 }
-    networks[n].entries = networks[n].entries + 1
-    networks[n].cost = networks[n].cost + cost
-    total = total + cost
-    if o == owner then own = own + cost end
+  local owner, network, cost = parts(member)
+  if owner and member ~= own_member then
+    local at = #members + 1
+    members[at], owners[at], networks[at], costs[at] = member, owner, network, tonumber(cost)
+    total = total + costs[at]
+    if owner == own_owner then own = own + costs[at] end
   end
 end
 if own > per_owner and refuses then return false end
-local gone = {}
+local gone, is_gone = {}, {}
 local function evict(at)
-  local entry = table.remove(held, at)
-  gone[#gone + 1] = entry.member
-  networks[entry.network].entries = networks[entry.network].entries - 1
-  networks[entry.network].cost = networks[entry.network].cost - entry.cost
-  total = total - entry.cost
-  return entry
+  gone[#gone + 1] = members[at]
+  is_gone[at] = true
+  total = total - costs[at]
 end
-local at = 1
-while own > per_owner and held[at] do
-  if held[at].owner == owner then
-    own = own - evict(at).cost
-  else
-    at = at + 1
+for at = 1, #members do
+  if own <= per_owner then break end
+  if owners[at] == own_owner then
+    own = own - costs[at]
+    evict(at)
+  end
+end
+-- What the entries of each network and owner cost: counted once, then each eviction is
+-- subtracted.
+local entries, of_network, of_owner = {}, {}, {}
+local function count(network, owner, number, cost)
+  entries[network] = (entries[network] or 0) + number
+  of_network[network] = (of_network[network] or 0) + cost
+  of_owner[owner] = (of_owner[owner] or 0) + cost
+end
+if total > in_all then
+  count(own_network, own_owner, 1, own_cost)
+  for at = 1, #members do
+    if not is_gone[at] then count(networks[at], owners[at], 1, costs[at]) end
   end
 end
 while total > in_all do
   local most = -1
-  for _, n in pairs(networks) do
-    if n.entries > few and n.cost > most then most = n.cost end
+  for network, cost in pairs(of_network) do
+    if entries[network] > few and cost > most then most = cost end
   end
-  local function has_most(n) return most < 0 or (n.entries > few and n.cost == most) end
-  if refuses and most >= 0 and has_most(networks[network]) then return false end
-  local from, first = nil, nil
-  for position, entry in ipairs(held) do
-    if has_most(networks[entry.network]) then from, first = entry.network, position break end
+  local function has_most(network)
+    return most < 0 or (entries[network] > few and of_network[network] == most)
   end
-  if not from then break end
-  if most >= 0 then
-    local owners, top = { [owner] = own_cost }, 0
-    for _, entry in ipairs(held) do
-      if entry.network == from then
-        owners[entry.owner] = (owners[entry.owner] or 0) + entry.cost
+  if refuses and most >= 0 and has_most(own_network) then return false end
+  local first, top = nil, 0
+  for at = 1, #members do
+    if not is_gone[at] then
+      if not first then
+        if has_most(networks[at]) then
+          first, top = at, of_owner[owners[at]]
+          if most < 0 then break end
+        end
+      elseif networks[at] == networks[first] and of_owner[owners[at]] > top then
+        first, top = at, of_owner[owners[at]]
       end
     end
-    for _, entry in ipairs(held) do
-      if entry.network == from and owners[entry.owner] > top then top = owners[entry.owner] end
-    end
-    for position, entry in ipairs(held) do
-      if entry.network == from and owners[entry.owner] == top then first = position break end
-    end
   end
+  if not first then break end
+  count(networks[first], owners[first], -1, -costs[first])
   evict(first)
 end
 for _, member in ipairs(gone) do redis.call('ZREM', key, member) end
