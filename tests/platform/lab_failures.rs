@@ -170,7 +170,7 @@ async fn a_slow_provider_signs_and_an_app_says_that_its_id_token_has_ended() {
         );
         let source = page.source();
         assert!(source.contains("exp is in the past"), "{page}");
-        let why = "Switched by the lab at idp: The service&#39;s clock is 3600 s slow.";
+        let why = "Switched by the lab at idp: The service&#39;s clock is 3600\u{a0}s slow.";
         assert!(source.contains(why), "{page}");
         let token = ("idp", "POST /token");
         let steps = steps_until(&mut cli, &start, &[token]).await;

@@ -10,7 +10,7 @@ const SHORT = 15;
 /** Whole seconds in words: `9 min 58 s left`. */
 function words(seconds) {
   const minutes = Math.floor(seconds / 60);
-  return `${minutes > 0 ? `${minutes} min ` : ""}${seconds % 60} s left`;
+  return `${minutes > 0 ? `${minutes}\u00a0min ` : ""}${seconds % 60}\u00a0s left`;
 }
 
 function end(what) {

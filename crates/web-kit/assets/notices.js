@@ -9,7 +9,7 @@ const MOST = 40;
 
 /** What is said of a notice that ends in `ms`. */
 export function ending(ms) {
-  return ms > 0 ? `It ends in ${Math.ceil(ms / 1000)} s.` : "It has ended.";
+  return ms > 0 ? `It ends in ${Math.ceil(ms / 1000)}\u00a0s.` : "It has ended.";
 }
 
 /** The notices in what the lab has answered: texts, and links to http alone. */

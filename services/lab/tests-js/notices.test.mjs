@@ -10,7 +10,7 @@ const { ending, noticesOf, watch } = await import(`data:text/javascript,${encode
 const notice = (more) => ({ text: "idp: down.", remaining_ms: 5000, href: "/failures", ...more });
 
 test("a notice counts down in whole seconds to its end", () => {
-  assert.deepEqual([41_500, 1, 0, -5].map(ending), ["It ends in 42 s.", "It ends in 1 s.", "It has ended.", "It has ended."]);
+  assert.deepEqual([41_500, 1, 0, -5].map(ending), ["It ends in 42\u00a0s.", "It ends in 1\u00a0s.", "It has ended.", "It has ended."]);
 });
 
 test("what is no notice is passed over, and no link leads to a script", () => {

@@ -69,7 +69,7 @@ test("the same token again is not compared with itself", () => {
 test("the panel has method, path, status, duration, store commands, rule and section", () => {
   const made = detail("GET /login", "answer");
   const facts = Object.fromEntries(made.facts);
-  assert.deepEqual([facts.Method, facts.Path, facts.Status, facts.Took, facts["Store commands"]], ["GET", "/login", "302", "3.2 ms", "2"]);
+  assert.deepEqual([facts.Method, facts.Path, facts.Status, facts.Took, facts["Store commands"]], ["GET", "/login", "302", "3.2\u00a0ms", "2"]);
   assert.equal(made.rules[0].spec, "OIDC Core §3.1.2.1");
   const cookie = made.sections.find((section) => /Cookies/.test(section.title)).rows[0];
   assert.deepEqual(cookie.attributes.map((one) => one.attribute), ["HttpOnly", "Secure", "SameSite=Lax", "Path=/", "Max-Age=600"]);
@@ -141,7 +141,7 @@ test("what API-1 knows a caller by has a meaning", () => {
 });
 
 test("durations have the unit that reads best", () => {
-  assert.deepEqual([12, 3200, 45_000, 2_500_000, -1, undefined].map(duration), ["12 µs", "3.2 ms", "45 ms", "2.5 s", null, null]);
+  assert.deepEqual([12, 3200, 45_000, 2_500_000, -1, undefined].map(duration), ["12\u00a0µs", "3.2\u00a0ms", "45\u00a0ms", "2.5\u00a0s", null, null]);
 });
 
 test("cookie attributes are told apart, with what each does", () => {

@@ -160,7 +160,10 @@ pub const PARAMETERS: &[(&str, Meaning)] = &[
     ),
     (
         "error_description",
-        ("The reason in words, for developers.", "RFC 6749 §4.1.2.1, §5.2"),
+        (
+            "The reason in words, for developers.",
+            "RFC 6749 §4.1.2.1, §5.2",
+        ),
     ),
     (
         "return_to",

@@ -11,7 +11,7 @@ use super::{JOIN, cookie, redirect};
 use crate::{cookies::Cookies, ui::is_navigation};
 
 /// The services that a browser does not join with the others, because of the bound on
-/// redirects in a row (Fetch §4.4): each of their pages asks for the journey when it is opened.
+/// redirects in a row (Fetch standard, HTTP-redirect fetch): each of their pages asks for the journey when it is opened.
 pub const ASKING: [(Site, &str); 2] = [(Site::Api1, "api-1"), (Site::Api2, "api-2")];
 /// Their pages, for people.
 pub const PAGES: [&str; 2] = ["/", "/docs"];

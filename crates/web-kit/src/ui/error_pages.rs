@@ -37,9 +37,7 @@ fn not_found(site: Site, request: &HttpRequest) -> HttpResponse {
     if wants_page(request.headers()) {
         of_status(site, StatusCode::NOT_FOUND, None, trace::id_of(request))
     } else {
-        Problem::new(StatusCode::NOT_FOUND, "Not found")
-            .detail("There is nothing at this address.")
-            .error_response()
+        Problem::not_found().error_response()
     }
 }
 

@@ -14,6 +14,7 @@ mod sites;
 #[cfg(feature = "swagger")]
 pub mod swagger;
 mod time;
+mod units;
 mod weakened;
 
 use std::cell::Cell;
@@ -39,6 +40,7 @@ pub use notices::{NOTICES, Notice, PAGE_FAILURES, announce, announce_and_watch};
 pub use rust_embed;
 pub use sites::{SiteLink, sites};
 pub use time::utc;
+pub use units::unbroken;
 use weakened::Weakened;
 pub use weakened::showing;
 
@@ -215,7 +217,9 @@ mod tests {
         notices::none();
         assert!(shown.contains("The &#60;store&#62; is away."), "{shown}");
         assert!(shown.contains("href=\"http://lab.localhost:8080/failures\""));
-        assert!(shown.contains("data-remaining=\"41500\"") && shown.contains("It ends in 42 s."));
+        assert!(
+            shown.contains("data-remaining=\"41500\"") && shown.contains("It ends in 42&nbsp;s.")
+        );
         assert!(shown.contains("/assets/notices.js?v=") && !shown.contains("data-watch"));
     }
 

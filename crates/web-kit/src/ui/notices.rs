@@ -4,6 +4,8 @@ use std::{cell::RefCell, rc::Rc};
 
 use serde::Serialize;
 
+use super::unbroken;
+
 /// Where the lab's own pages ask what has begun and what has ended since.
 pub const NOTICES: &str = "/lab/notices";
 /// Where the single-page app asks its own server what the lab lets fail.
@@ -62,7 +64,11 @@ pub(super) fn now() -> (Vec<Notice>, Option<&'static str>) {
         return (Vec::new(), None);
     };
     let watched = announced.is_watched.then_some(NOTICES);
-    ((announced.notices)(), watched)
+    let notices = (announced.notices)().into_iter().map(|notice| Notice {
+        text: unbroken(&notice.text),
+        ..notice
+    });
+    (notices.collect(), watched)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ function show() {
   for (const row of rows) {
     const left = Number(row.dataset.remaining) - gone;
     if (left > 0) {
-      row.querySelector(".seconds").textContent = `${Math.ceil(left / 1000)} s`;
+      row.querySelector(".seconds").textContent = `${Math.ceil(left / 1000)}\u00a0s`;
     } else if (!row.classList.contains("over")) {
       row.classList.add("over");
       row.querySelector(".remaining").textContent = "It has ended.";

@@ -5,8 +5,8 @@ export function words(seconds) {
   const days = Math.floor(seconds / 86_400);
   const hours = Math.floor(seconds / 3600) % 24;
   const minutes = Math.floor(seconds / 60) % 60;
-  const rest = `${seconds % 60} s`;
-  if (days > 0) return `${days} d ${hours} h ${minutes} min`;
-  if (hours > 0) return `${hours} h ${minutes} min ${rest}`;
-  return minutes > 0 ? `${minutes} min ${rest}` : rest;
+  const rest = `${seconds % 60}\u00a0s`;
+  if (days > 0) return `${days}\u00a0d ${hours}\u00a0h ${minutes}\u00a0min`;
+  if (hours > 0) return `${hours}\u00a0h ${minutes}\u00a0min ${rest}`;
+  return minutes > 0 ? `${minutes}\u00a0min ${rest}` : rest;
 }

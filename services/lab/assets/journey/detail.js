@@ -54,9 +54,9 @@ function sameAs(found, print, message) {
 /** A duration in the unit that reads best. */
 export function duration(micros) {
   if (!Number.isFinite(micros) || micros < 0) return null;
-  if (micros < 1000) return `${Math.round(micros)} µs`;
-  if (micros < 1_000_000) return `${(micros / 1000).toFixed(micros < 10_000 ? 1 : 0)} ms`;
-  return `${(micros / 1_000_000).toFixed(1)} s`;
+  if (micros < 1000) return `${Math.round(micros)}\u00a0µs`;
+  if (micros < 1_000_000) return `${(micros / 1000).toFixed(micros < 10_000 ? 1 : 0)}\u00a0ms`;
+  return `${(micros / 1_000_000).toFixed(1)}\u00a0s`;
 }
 
 function itemRow(item, message, found) {

@@ -79,7 +79,7 @@ export class Panel {
 
   tokens(detail) {
     return detail.tokens.map((token) => {
-      const size = token.size === null ? "" : `, ${token.size} bytes`;
+      const size = token.size === null ? "" : `, ${token.size}\u00a0bytes`;
       return element(
         "section", "",
         element("h3", "", code(token.name), " decoded", element("span", "muted small", size)),
@@ -114,7 +114,7 @@ function ruleOf({ words, text, spec }) {
 
 /** A value that is not shown: its fingerprint and its size. */
 function hidden({ print, size }) {
-  const parts = [print === null ? "not shown" : `●${print}`, size === null ? "" : `, ${size} bytes`];
+  const parts = [print === null ? "not shown" : `●${print}`, size === null ? "" : `, ${size}\u00a0bytes`];
   return element("span", "", code(parts[0]), parts[1]);
 }
 

@@ -108,9 +108,9 @@ function wirePrices() {
         row.querySelector(`[data-price="${name}"]`).textContent = text;
       };
       if (!row) continue;
-      write("bytes", `${price.bytes} bytes`);
+      write("bytes", `${price.bytes}\u00a0bytes`);
       write("commands", price.commands === null ? "unknown" : String(price.commands));
-      write("micros", `${price.micros} µs`);
+      write("micros", `${price.micros}\u00a0µs`);
     }
   };
   diagram.addEventListener("journey-step", ({ detail }) => {

@@ -28,7 +28,7 @@ use kit::{
 use parking_lot::Mutex;
 use reqwest::Method;
 use serde_json::Value;
-use web_kit::ui::Notice;
+use web_kit::ui::{Notice, unbroken};
 
 pub use self::controls::Controls;
 use self::replicas::{Clients, Held};
@@ -215,12 +215,13 @@ impl Failures {
         let all = states.flat_map(|state| state.in_force.iter().map(move |on| (state, on)));
         let all = all.filter(|(_, on)| on.failure.remaining_ms > age);
         all.map(|(state, on)| Notice {
-            text: format!(
+            // As in the page, which compares it with what it shows.
+            text: unbroken(&format!(
                 "{}: {}{}",
                 state.site.short_name(),
                 on.failure.sentence,
                 state.part(on),
-            ),
+            )),
             remaining_ms: on.failure.remaining_ms - age,
             href: PATH.to_owned(),
         })

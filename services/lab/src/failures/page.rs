@@ -316,7 +316,7 @@ mod tests {
             }),
         };
         let html = page.render().unwrap();
-        assert!(html.contains("data-remaining=\"41500\"") && html.contains("42 s"));
+        assert!(html.contains("data-remaining=\"41500\"") && html.contains("42&nbsp;s"));
         assert!(html.contains("&#60;b&#62;") && !html.contains("style="));
         assert!(html.contains("1 of 2 replicas"), "{html}");
         assert!(html.contains("2027-01-15 08:00:00 UTC") && html.contains("<code>new-2</code>"));

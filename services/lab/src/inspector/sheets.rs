@@ -37,10 +37,10 @@ impl Row {
         let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
         let rest = seconds % 60;
         match (days, hours, minutes) {
-            (0, 0, 0) => format!("{rest} s"),
-            (0, 0, _) => format!("{minutes} min {rest} s"),
-            (0, ..) => format!("{hours} h {minutes} min {rest} s"),
-            _ => format!("{days} d {hours} h {minutes} min"),
+            (0, 0, 0) => format!("{rest}\u{a0}s"),
+            (0, 0, _) => format!("{minutes}\u{a0}min {rest}\u{a0}s"),
+            (0, ..) => format!("{hours}\u{a0}h {minutes}\u{a0}min {rest}\u{a0}s"),
+            _ => format!("{days}\u{a0}d {hours}\u{a0}h {minutes}\u{a0}min"),
         }
     }
 }
@@ -113,7 +113,7 @@ fn record(session: &Value) -> Vec<Table> {
     let bytes = session["sealed_bytes"].as_u64().unwrap_or_default();
     let stored = vec![
         print("key", &session["key"]),
-        plain("value", format!("sealed, {bytes} bytes")),
+        plain("value", format!("sealed, {bytes}\u{a0}bytes")),
     ];
     let secrets = vec![
         hidden("refresh token", &session["refresh_token"]),
@@ -245,7 +245,7 @@ fn hidden(name: &'static str, value: &Value) -> Row {
 
 fn hidden_text(fingerprint: &str, size: Option<u64>) -> String {
     match size {
-        Some(size) => format!("●{fingerprint}, {size} bytes"),
+        Some(size) => format!("●{fingerprint}, {size}\u{a0}bytes"),
         None => format!("●{fingerprint}"),
     }
 }
@@ -296,15 +296,18 @@ mod tests {
         let sheets = of_service(Site::App1, &json!({ "session": session }));
         assert_eq!(
             row(&sheets, "In the store", "value").text,
-            "sealed, 2048 bytes"
+            "sealed, 2048\u{a0}bytes"
         );
         assert_eq!(row(&sheets, "In the store", "key").text, "●cccccc");
         let ends = row(&sheets, "Access token for https://api-1", "ends");
-        assert_eq!((ends.remaining_ms, &*ends.left()), (Some(5_000), "5 s"));
+        assert_eq!(
+            (ends.remaining_ms, &*ends.left()),
+            (Some(5_000), "5\u{a0}s")
+        );
         let idle = row(&sheets, "Who and how long", "ends without use");
-        assert_eq!(idle.left(), "1 min 1 s");
+        assert_eq!(idle.left(), "1\u{a0}min 1\u{a0}s");
         let latest = row(&sheets, "Who and how long", "ends at the latest");
-        assert_eq!(latest.left(), "2 h 1 min 0 s");
+        assert_eq!(latest.left(), "2\u{a0}h 1\u{a0}min 0\u{a0}s");
         let others = &sheets[0].tables.last().unwrap().rows;
         assert_eq!(others.len(), 1, "the parts that are there: {others:?}");
     }
@@ -312,8 +315,11 @@ mod tests {
     #[test]
     fn a_long_life_is_in_days() {
         let left = |millis: u64| lasts("ends", &json!(millis)).left();
-        assert_eq!(left((7 * 86_400 - 60) * 1000), "6 d 23 h 59 min");
-        assert_eq!(left(86_399_000), "23 h 59 min 59 s");
+        assert_eq!(
+            left((7 * 86_400 - 60) * 1000),
+            "6\u{a0}d 23\u{a0}h 59\u{a0}min"
+        );
+        assert_eq!(left(86_399_000), "23\u{a0}h 59\u{a0}min 59\u{a0}s");
     }
 
     #[test]

@@ -142,7 +142,7 @@ spans! {
     PAGE_ANSWER_CHECK = "page.answer_check",
         "The page checks the authorization response: state and issuer", "RFC 9207 §2.4", Browser => Browser, ["sso.outcome"];
     PAGE_KEY = "page.key",
-        "The page makes the key of its proofs, which no script can export", "RFC 9449 §4.1", Browser => Browser, [];
+        "The page makes the key of its proofs, which no script can export", "RFC 9449 §11.4", Browser => Browser, [];
     PAGE_ID_TOKEN_CHECK = "page.id_token_check",
         "The page verifies the ID token", "OIDC Core §3.1.3.7", Browser => Browser, ["sso.outcome"];
     PAGE_KEEP = "page.keep",
@@ -150,7 +150,7 @@ spans! {
     PAGE_FORGET = "page.forget",
         "The page deletes its tokens", "", Browser => Browser, [];
     PAGE_NOTE = "page.note",
-        "The page shows a parameter of its address as text", "RFC 6819 §5.3.2", Browser => Browser, [];
+        "The page shows a parameter of its address as text", "RFC 9449 §11.4", Browser => Browser, [];
     ATTACK = "attack.program",
         "A program of the attacker runs an attack of the lab", "RFC 9700 §4", Own => Own,
         ["sso.attack", "sso.outcome"];

@@ -121,7 +121,7 @@ const SESSION_FIXATION: Attack = Attack {
     stopped_by: &[
         Rule(
             "Each sign-in makes a session under a new random id. The former one ends.",
-            "OIDC Core §16.20",
+            "RFC 6265 §8.4",
         ),
         Rule(
             "The cookie's name begins with `__Host-`, so that no sibling site can set it.",

@@ -18,11 +18,11 @@ pub(super) const SECTION: Section<Attack> = Section {
 
 const ESCAPED: Rule = Rule(
     "The page escapes what it shows, so a parameter stays text.",
-    "RFC 6819 §5.3.2",
+    "RFC 9449 §11.4",
 );
 const POLICY: Rule = Rule(
     "Its policy forbids inline scripts (`Content-Security-Policy: script-src 'self'`), so a hole in the first defence does not run anything.",
-    "RFC 9700 §4.16",
+    "RFC 9449 §11.4",
 );
 
 const XSS_APP1: Attack = Attack {
@@ -35,7 +35,7 @@ const XSS_APP1: Attack = Attack {
         POLICY,
         Rule(
             "Even a script that runs finds no token: all of them are in the backend, and the cookie is HttpOnly.",
-            "RFC 6265bis §5.7",
+            "RFC 6265bis §4.1.2.6",
         ),
     ],
     look: &[
