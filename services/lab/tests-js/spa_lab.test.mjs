@@ -56,6 +56,52 @@ test("a report has a name, times by the server's clock and an outcome, and nothi
   assert.deepEqual(JSON.parse(init.body), [{ name: "page.id_token_check", at: 1_800_000_000_005_000, took: 2500, ok: false }]);
 });
 
+test("a page whose server answers late asks for the time again, a few times at most", async () => {
+  const { asked, fetch } = server();
+  const clock = (delays) => {
+    let now = 0;
+    let at = 0;
+    return {
+      now: () => now,
+      // The server's clock shows 1 800 000 000 000 000 µs when the page's shows 0.
+      fetch: async (url, init) => {
+        const answer = await fetch(url, init);
+        if (url === "/lab/steps") return answer;
+        const { before, after } = delays[Math.min(at++, delays.length - 1)];
+        const body = await answer.json();
+        body.now += (now + before) * 1000;
+        now += before + after;
+        return new Response(JSON.stringify(body));
+      },
+    };
+  };
+  const toldAt = async (delays) => {
+    asked.length = 0;
+    const guest = new Guest(IDS, clock(delays));
+    await guest.renew();
+    const passes = asked.length;
+    await guest.tell("page.key", 1000);
+    return [passes, JSON.parse(asked.at(-1).init.body)[0].at - 1_800_000_001_000_000];
+  };
+  assert.deepEqual(await toldAt([{ before: 1, after: 1 }]), [1, 0]);
+  assert.deepEqual(await toldAt([{ before: 2, after: 90 }, { before: 1, after: 1 }]), [2, 0]);
+  const [passes, error] = await toldAt([{ before: 0, after: 80 }, { before: 60, after: 2 }, { before: 30, after: 30 }]);
+  assert.equal(passes, 2, "both answers together leave 2 ms open");
+  assert.ok(Math.abs(error) <= 1000, `${error} µs`);
+  assert.deepEqual((await toldAt([{ before: 40, after: 40 }]))[0], 5);
+});
+
+test("the browser's own times of the request count, if it has them", async () => {
+  const { asked, fetch } = server();
+  let now = 1000;
+  const timing = (url, since) => ({ sent: since + 1, came: since + 3 });
+  const guest = new Guest(IDS, { fetch, now: () => (now += 50), timing });
+  await guest.renew();
+  // The clock is at 1100 when the page asks, so the middle is at 1102.
+  await guest.tell("page.key", 1102);
+  assert.equal(JSON.parse(asked.at(-1).init.body)[0].at, 1_800_000_000_000_000);
+});
+
 test("a refused pass leaves the page without one", async () => {
   const guest = new Guest(IDS, { fetch: server({ status: 404 }).fetch, now: () => 1000 });
   await assert.rejects(guest.renew(), /no pass: 404/);

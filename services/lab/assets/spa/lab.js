@@ -6,6 +6,12 @@
 const MARGIN = 60_000;
 /** The time limit of a call to the own server, in ms. */
 const PATIENCE = 2000;
+/**
+ * A request that takes so long, in ms, tells the server's time too roughly: a step of the page
+ * would stand on the wrong side of a request. The page then asks again, so many times at most.
+ */
+const EXACT = 4;
+const SAMPLES = 5;
 
 const isInJourney = () => globalThis.document?.getElementById("spa")?.dataset.inJourney === "true";
 const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -17,6 +23,13 @@ export async function traceOf(state) {
   return { trace: hex(hash.slice(0, 16)), span: hex(hash.slice(16, 24)) };
 }
 
+/** The times of the request for `url` that began after `asked`; `null` if the browser has none yet. */
+function timingOf(url, asked) {
+  const timings = globalThis.performance?.getEntriesByName?.(url, "resource") ?? [];
+  const { requestStart: sent, responseStart: came } = timings.findLast((one) => one.startTime >= asked) ?? {};
+  return sent > 0 && came > 0 ? { sent, came } : null;
+}
+
 /** The page's part of one login: its trace and the pass for it. */
 export class Guest {
   #ids;
@@ -26,28 +39,38 @@ export class Guest {
   #until = 0;
   /** What the server's clock shows when this page's clock shows 0, in µs. */
   #offset = 0;
+  /** When a request left the browser and when its answer came: this page may have been busy. */
+  #timing;
 
-  constructor(ids, { fetch = (...all) => globalThis.fetch(...all), now = () => performance.now() } = {}) {
+  constructor(ids, { fetch = (...all) => globalThis.fetch(...all), now = () => performance.now(), timing = timingOf } = {}) {
     this.#ids = ids;
     this.#fetch = fetch;
     this.#now = now;
+    this.#timing = timing;
   }
 
   /** Gets a pass, unless there is one that is good for a while. */
   async renew() {
     if (this.#now() < this.#until - MARGIN) return;
+    // The server read its clock between `sent` and `came`: the more answers, the less is open.
+    let [least, most] = [-Infinity, Infinity];
+    for (let sample = 0; sample < SAMPLES && most - least > EXACT * 1000; sample += 1) {
+      const { sent, came, now } = await this.#ask();
+      least = Math.max(least, now - came * 1000);
+      most = Math.min(most, now - sent * 1000);
+    }
+    this.#offset = (least + most) / 2;
+  }
+
+  /** Gets a pass, with the server's time and the page's times around it. */
+  async #ask() {
+    const asked = this.#now();
     const answer = await this.#fetch(`/lab/pass?trace=${this.#ids.trace}`, { signal: AbortSignal.timeout(PATIENCE) });
     if (!answer.ok) throw new Error(`no pass: ${answer.status}`);
     const { state, seconds, now } = await answer.json();
     this.#state = state;
     this.#until = this.#now() + seconds * 1000;
-    this.#offset = now - this.#arrived(answer.url) * 1000;
-  }
-
-  /** When the answer of `url` arrived at the browser: this page may have been busy then. */
-  #arrived(url) {
-    const timings = globalThis.performance?.getEntriesByName?.(url, "resource") ?? [];
-    return timings.at(-1)?.responseStart || this.#now();
+    return { ...(this.#timing(answer.url, asked) ?? { sent: asked, came: this.#now() }), now };
   }
 
   /** The headers that make a request part of the journey; none without a pass. */
