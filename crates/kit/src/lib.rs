@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod files;
 pub mod journey;
+pub mod json;
 pub mod keyed_locks;
 pub mod lab_control;
 pub mod listeners;

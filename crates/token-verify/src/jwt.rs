@@ -123,7 +123,7 @@ impl<'a> UnverifiedJwt<'a> {
 }
 
 fn json<T: DeserializeOwned>(part: &str) -> Option<T> {
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+    kit::json::object(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
 
 #[cfg(test)]
@@ -133,6 +133,24 @@ mod tests {
     fn header(typ: Option<&str>) -> UnverifiedHeader {
         let header = serde_json::json!({ "alg": "ES256", "typ": typ });
         serde_json::from_value(header).unwrap()
+    }
+
+    #[test]
+    fn rfc7515_4_the_header_is_an_object_and_never_an_array_of_its_members() {
+        let split = |header: &str| {
+            let token = format!("{}.e30.AA", URL_SAFE_NO_PAD.encode(header));
+            UnverifiedJwt::split(&token).map(|jwt| jwt.header.alg)
+        };
+        assert_eq!(split(r#"{"alg":"ES256"}"#).as_deref(), Some("ES256"));
+        for wrong in [
+            r#"["ES256"]"#,
+            r#"["ES256","k1","JWT",null]"#,
+            "[]",
+            "null",
+            "5",
+        ] {
+            assert_eq!(split(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -25,8 +25,12 @@ struct Target {
 
 impl Target {
     fn of(text: &str) -> Option<Self> {
+        if !text.bytes().all(is_of_a_uri) {
+            return None;
+        }
         let url = Url::parse(text).ok()?;
-        if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() {
+        let is_web = matches!(url.scheme(), "http" | "https");
+        if !is_web || !url.username().is_empty() || url.password().is_some() {
             return None;
         }
         Some(Self {
@@ -66,6 +70,16 @@ fn normalised(path: &str) -> String {
     normal
 }
 
+/// Whether a URI may contain `byte` (RFC 3986 §2). The parser is that of browsers: it removes
+/// tabs and line ends, takes `\` for `/`, and encodes the other ones.
+const fn is_of_a_uri(byte: u8) -> bool {
+    byte.is_ascii_graphic()
+        && !matches!(
+            byte,
+            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'
+        )
+}
+
 /// RFC 3986 §2.3.
 const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
@@ -101,6 +115,11 @@ mod tests {
             "https://api.example:8443/orders/1",
             "https://api.example.evil.example/orders/1",
             "https://user@api.example/orders/1",
+            "https://:secret@api.example/orders/1",
+            "https:\\\\api.example\\orders\\1",
+            "https://api.example/or\tders/1",
+            " https://api.example/orders/1",
+            "https://api.example/orders/1\n",
             "https://evil.example/https://api.example/orders/1",
             "/orders/1",
             "orders/1",

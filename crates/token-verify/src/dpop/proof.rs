@@ -98,6 +98,12 @@ pub enum BadProof {
     /// `iat` is too far in the past.
     #[error("the proof is too old (iat)")]
     Old,
+    /// `exp`, which a proof may have (RFC 7519 §4.1.4).
+    #[error("the proof has expired (exp)")]
+    Expired,
+    /// `nbf`, which a proof may have (RFC 7519 §4.1.5).
+    #[error("the proof is not valid yet (nbf)")]
+    NotYet,
     /// `iat` is in the future.
     #[error("the proof is from the future (iat): the client's clock is ahead")]
     Early,
@@ -148,6 +154,8 @@ struct Claims {
     htm: String,
     htu: String,
     iat: i64,
+    exp: Option<i64>,
+    nbf: Option<i64>,
     nonce: Option<String>,
     ath: Option<String>,
 }
@@ -161,6 +169,8 @@ impl Claims {
             htm: needed("htm")?,
             htu: needed("htu")?,
             iat: members.needed_seconds("iat")?,
+            exp: members.seconds("exp")?,
+            nbf: members.seconds("nbf")?,
             nonce: text("nonce")?,
             ath: text("ath")?,
         })
@@ -242,30 +252,47 @@ fn signer(jwt: &UnverifiedJwt<'_>) -> Result<Key, BadProof> {
     }
 }
 
-/// Until when the proof is accepted, by `iat`.
+/// Until when the proof is accepted, by the client's clock.
 fn by_clock(claims: &Claims, now: Timestamp) -> Result<Timestamp, BadProof> {
-    let made = Timestamp::from_secs(claims.iat);
-    if made > now + SKEW {
-        return Err(BadProof::Early);
-    }
-    if made.until(now) > MAX_AGE {
-        return Err(BadProof::Old);
-    }
-    Ok(made + MAX_AGE + Duration::from_secs(1))
+    check_times(claims, now, MAX_AGE, SKEW)?;
+    Ok(Timestamp::from_secs(claims.iat) + MAX_AGE + Duration::from_secs(1))
 }
 
 /// Until when the proof is accepted, by its nonce: the client's clock may be wrong (§8), by
 /// [`CLOCK_ERROR`] at most.
 fn by_nonce(own: &Nonces, claims: &Claims, now: Timestamp) -> Result<Timestamp, BadProof> {
     let nonce = claims.nonce.as_deref().ok_or(BadProof::NoNonce)?;
+    check_times(claims, now, CLOCK_ERROR, CLOCK_ERROR)?;
+    own.accepted_until(nonce, now).ok_or(BadProof::StaleNonce)
+}
+
+/// The times of a proof that may be `oldest` old, made by a clock that may be wrong by `skew`.
+fn check_times(
+    claims: &Claims,
+    now: Timestamp,
+    oldest: Duration,
+    skew: Duration,
+) -> Result<(), BadProof> {
     let made = Timestamp::from_secs(claims.iat);
-    if made > now + CLOCK_ERROR {
+    if made > now + skew {
         return Err(BadProof::Early);
     }
-    if made.until(now) > CLOCK_ERROR {
+    if made.until(now) > oldest {
         return Err(BadProof::Old);
     }
-    own.accepted_until(nonce, now).ok_or(BadProof::StaleNonce)
+    if claims
+        .nbf
+        .is_some_and(|nbf| Timestamp::from_secs(nbf) > now + skew)
+    {
+        return Err(BadProof::NotYet);
+    }
+    if claims
+        .exp
+        .is_some_and(|exp| Timestamp::from_secs(exp) + skew <= now)
+    {
+        return Err(BadProof::Expired);
+    }
+    Ok(())
 }
 
 /// `ath` of `token` (§4.2).

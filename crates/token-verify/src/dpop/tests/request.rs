@@ -135,6 +135,23 @@ fn rfc9449_4_3_11_it_was_made_just_now() {
 }
 
 #[test]
+fn rfc7519_4_1_4_a_proof_that_names_its_time_counts_within_it() {
+    for (times, expected) in [
+        (json!({"exp": 60, "nbf": 0}), None),
+        (json!({"exp": -9, "nbf": 10}), None),
+        (json!({"exp": -10}), Some(BadProof::Expired)),
+        (json!({"exp": -3600}), Some(BadProof::Expired)),
+        (json!({"nbf": 11}), Some(BadProof::NotYet)),
+        (json!({"nbf": 3600}), Some(BadProof::NotYet)),
+    ] {
+        let ahead = |name: &str| times.get(name).and_then(Value::as_i64);
+        let at = |name| ahead(name).map(|ahead| START.secs() + ahead);
+        let times = json!({"exp": at("exp"), "nbf": at("nbf")});
+        assert_eq!(with_claims(&times), expected, "{times}");
+    }
+}
+
+#[test]
 fn rfc9449_4_3_12_it_has_the_hash_of_the_access_token() {
     let target = ProofTarget {
         token: Some(TOKEN),
