@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(read(Site::Api1, "slow-token;3;10"), []);
         assert_eq!(read(Site::Api1, "down;0;10, down;0;20").len(), 1);
         let peers = PeerFailures::default();
-        let long = "down;0;10,".repeat(MAX_TOLD);
+        let long = "down;0;10,".repeat(MAX_VALUE);
         for odd in [long.as_bytes(), b"\xff"] {
             peers.replace(Site::Idp, Some(odd), NOW);
             assert_eq!(peers.in_force(NOW), []);
