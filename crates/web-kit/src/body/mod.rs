@@ -17,6 +17,7 @@ use actix_web::{
     web::{Bytes, BytesMut},
 };
 use futures_util::StreamExt as _;
+use kit::json;
 use serde::de::DeserializeOwned;
 
 pub use crate::content_type::is_form;
@@ -80,13 +81,13 @@ impl Body {
         Ok(whole.freeze())
     }
 
-    /// Reads the body as JSON (`Content-Type: application/json`).
+    /// Reads the body as a JSON object (`Content-Type: application/json`).
     pub async fn json<T: DeserializeOwned>(self, limit: usize) -> Result<T, BodyError> {
         if !self.is_json {
             return Err(BodyError::NotJson);
         }
         let body = self.read(limit).await?;
-        serde_json::from_slice(&body).map_err(BodyError::Json)
+        json::object(&body).map_err(BodyError::Json)
     }
 
     fn failed(&self) -> BodyError {

@@ -6,6 +6,7 @@ use std::{
     thread,
 };
 
+use kit::json;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -111,7 +112,7 @@ impl<R: BufRead> Lines<R> {
             let order = match line {
                 Err(TooLong) => Err(format!("the line is longer than {MAX_LINE} bytes")),
                 Ok(line) if line.trim_ascii().is_empty() => continue,
-                Ok(line) => serde_json::from_slice(&line)
+                Ok(line) => json::object(&line)
                     .map_err(|error| one_line(&format!("this is no order: {error}"))),
             };
             let number = self.number;
@@ -201,6 +202,7 @@ mod tests {
     fn what_is_no_order_is_one_failed_line_and_the_next_line_counts() {
         for wrong in [
             "[]",
+            r#"["api-1","x",1]"#,
             "{}",
             r#"{"item":"x"}"#,
             r#"{"item":"x","quantity":-1}"#,
