@@ -119,6 +119,27 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_the_provider_could_not_know_is_refused() {
+        for (setting, flag) in [
+            ("BFF_API1_CREDENTIAL", "--bff-api1-credential"),
+            ("BFF_API2_CREDENTIAL", "--bff-api2-credential"),
+        ] {
+            for method in ["client_credentials", "jwt_bearer"] {
+                let problems = read(&[flag, method]).unwrap_err();
+                let said =
+                    format!("{setting}: {method} needs the app's key: APP1_MACHINE_KEY_FILE");
+                let lines = problems.lines();
+                assert!(lines.len() == 1 && lines[0].starts_with(&said), "{lines:?}");
+                let file = ["--app1-machine-key-file", "/nowhere.pem", flag, method];
+                let problems = read(&file).unwrap_err();
+                let lines = problems.lines();
+                assert!(lines[0].starts_with("APP1_MACHINE_KEY_FILE: "), "{lines:?}");
+            }
+            assert!(read(&[flag, "token_exchange"]).is_ok());
+        }
+    }
+
+    #[test]
     fn stateful_is_its_default_and_its_own_setting_wins() {
         assert_eq!(read(&[]).unwrap().mode, SessionMode::Stateful);
         let both = [

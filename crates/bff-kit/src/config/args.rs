@@ -83,12 +83,34 @@ impl<O: OwnArgs> AppArgs<O> {
         // Without a state directory, the CA of this process is nobody else's.
         let lab = common.mtls.as_ref();
         let lab = lab.filter(|_| common.state_dir.path("").is_some());
+        self.check_machine_key(common, problems);
         let keys = Keys {
             auth: self.own.client_auth(common, problems),
             machine: machine_key(&self.own, &self.bff, &common.state_dir, problems),
             mtls: mtls_identity(&self.own, &self.bff, common, lab, problems),
         };
         Config::read(&self.own, sources, keys, problems)
+    }
+
+    /// A key that this process made for itself would be unknown to the provider, which is
+    /// another process.
+    fn check_machine_key(&self, common: &Common, problems: &mut Problems) {
+        let (file, path) = self.own.machine_key_file();
+        if path.is_some() || common.state_dir.path("").is_some() {
+            return;
+        }
+        for (setting, name) in [
+            ("BFF_API1_CREDENTIAL", &self.bff.bff_api1_credential),
+            ("BFF_API2_CREDENTIAL", &self.bff.bff_api2_credential),
+        ] {
+            let method = name.parse::<CredentialMethod>();
+            if method.is_ok_and(CredentialMethod::needs_machine) {
+                let what = format_args!(
+                    "{name} needs the app's key: {file}, or --state-dir, where the provider finds its public half"
+                );
+                problems.add(setting, what);
+            }
+        }
     }
 }
 
