@@ -75,6 +75,8 @@ fn refusal(own: &CertificateDer<'_>, error: &Error) -> BadCertificate {
         }
         // The TLS library has a code of its own for it, and no words.
         _ if is_authority(own) => BadCertificate::Authority,
+        // The path validation's own name for it, without those of the types around it.
+        CertificateError::Other(why) => BadCertificate::Other(why.to_string()),
         other => BadCertificate::Other(other.to_string()),
     }
 }
@@ -157,6 +159,13 @@ mod tests {
         of_ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let chain = [ca.issue(&of_ca)];
         assert_eq!(check(&ca, &chain, NOW), Err(BadCertificate::Authority));
+        let leaf_key = KeyPair::generate().unwrap();
+        let of_leaf = client("b", Vec::new());
+        let leaf_as_issuer = Issuer::new(client("a", Vec::new()), own);
+        let below = of_leaf.signed_by(&leaf_key, &leaf_as_issuer).unwrap();
+        let chain = [below.der().to_vec(), leaf.clone()];
+        let no_authority = BadCertificate::Other("EndEntityUsedAsCa".to_owned());
+        assert_eq!(check(&ca, &chain, NOW), Err(no_authority));
         let alone = check(&ca, &[leaf], NOW);
         assert_eq!(alone, Err(BadCertificate::UnknownIssuer));
     }

@@ -113,8 +113,8 @@ impl File {
                 "{unknown:?}: the scopes of API-1 are {READ} and {WRITE}"
             ));
         }
-        if scope.is_empty() || life.is_zero() || life > LONGEST {
-            return refuse("a key needs a scope, and lives for 366 days at most".to_owned());
+        if scope.is_empty() || life.as_secs() == 0 || life > LONGEST {
+            return refuse("a key needs a scope, and lives from 1 second to 366 days".to_owned());
         }
         let scope = scope.iter().map(String::as_str).collect();
         let key = NewKey::make(name, scope, (now, now + life), random);
