@@ -104,6 +104,8 @@ class Browser:
     def picture(self, file, clip=None):
         """Writes the whole page, or `clip` of it, as PNG."""
         if clip is None:
+            # Else what sticks to the window's edge is in the picture where it is now.
+            self.run("scrollTo({top: 0, behavior: 'instant'})")
             clip = self.run("""return {x: 0, y: 0, width: innerWidth, scale: 1,
                 height: Math.min(5000, Math.max(document.documentElement.scrollHeight, innerHeight))}""")
         taken = self._devtools("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})

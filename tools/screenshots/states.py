@@ -64,7 +64,7 @@ def spa(pages):
 
 
 def attack(pages):
-    """An attack's results, and what another page says of the defence that is off."""
+    """An attack's results, and what the lab and another page say of a defence that is off."""
     browser = pages.browser
     browser.look(1280, 720, "light")
     browser.open(pages.url("lab/attacks/alg-none"))
@@ -72,10 +72,19 @@ def attack(pages):
         browser.press(button)
         time.sleep(4 * SETTLED)
         pages.take_state("attack-" + button.split()[-1])
-    browser.press("Run with the defence off")
-    time.sleep(SETTLED)
+    # A program's run weakens its own requests alone; the form weakens those of the browser.
+    browser.open(pages.url("lab/attacks"))
+    browser.until("no choice", """const choice = document.querySelector("[name=weaken][value=alg-none]");
+        choice?.click();
+        return Boolean(choice);""")
+    browser.press("Set for my journey")
+    browser.until("not set", "return document.querySelector('.weakened') !== null")
+    pages.take_state("weakened-lab")
     browser.open(pages.url("app1/"))
     pages.take_state("weakened-app1")
+    browser.open(pages.url("lab/attacks"))
+    browser.press("Switch on again")
+    browser.until("still off", "return document.querySelector('.weakened') === null")
 
 
 def failure(pages):
