@@ -143,7 +143,7 @@ async fn a_restarted_redis_still_lists_revokes_and_signs_out(mode: &str) {
     assert_eq!(scene.signed_in(&mut alices[1]).await, [true; 2]);
     assert_eq!(scene.operator.list("").await.len(), EACH - 1);
     let log = &scene.platform.output()["idp"];
-    assert!(!log.contains("has lost a part"), "{log}");
+    assert!(!log.contains("has lost one of two keys"), "{log}");
 }
 
 in_modes!([stateful hybrid] [a_restarted_redis_still_lists_revokes_and_signs_out]);
@@ -151,7 +151,8 @@ in_modes!([stateful hybrid] [a_restarted_redis_still_lists_revokes_and_signs_out
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_loses_half_of_a_write_is_detected_and_logged_at_the_start() {
     let mut platform = Processes::start(&Plan::default()).await;
-    let noticed = |platform: &Processes| platform.output()["idp"].contains("has lost a part");
+    let noticed =
+        |platform: &Processes| platform.output()["idp"].contains("has lost one of two keys");
     let written = async {
         while platform.redis().ask("EXISTS sso-lab:idp:probe-value") != ":1\r\n" {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -151,7 +151,7 @@ impl Joining {
     }
 
     fn refusal(&self) -> HttpResponse {
-        tracing::info!("a browser brings a ticket that is not its own, or no longer good");
+        tracing::info!("a browser sent a ticket that is not its own or has expired");
         Message::new(
             "Ticket not accepted",
             "This link lets a browser join a journey of the lab. It works once, for a minute, in the browser that asked for it.",

@@ -201,7 +201,8 @@ async fn set(
 
 async fn rotate(agent: Option<&Arc<dyn Agent>>) -> Result<HttpResponse, Problem> {
     let rotating = agent.and_then(|agent| agent.rotate_keys());
-    let rotating = rotating.ok_or_else(|| refused("This service signs nothing.".to_owned()))?;
+    let rotating =
+        rotating.ok_or_else(|| refused("This service has no signing keys.".to_owned()))?;
     let rotated = rotating.await.map_err(|why| {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Keys not rotated").detail(why)
     });
@@ -246,7 +247,7 @@ async fn inspected(
     let tag: Result<JourneyTag, ()> = asked.journey.parse();
     let tag = tag.map_err(|()| refused("journey is no hash of a journey.".to_owned()))?;
     let Some(agent) = controlled.control.agent() else {
-        return Err(refused("This service keeps nothing.".to_owned()));
+        return Err(refused("This service has no data to inspect.".to_owned()));
     };
     Ok(answer(&agent.inspect(tag).await))
 }

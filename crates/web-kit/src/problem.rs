@@ -43,6 +43,12 @@ impl Problem {
         }
     }
 
+    /// The answer to an address that no route serves.
+    pub(crate) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "Not found")
+            .detail("No page or endpoint has this address.")
+    }
+
     /// What happened this time, in a sentence that helps.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {

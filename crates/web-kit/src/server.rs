@@ -137,7 +137,7 @@ impl HttpServer {
                     unreadable(StatusCode::BAD_REQUEST, "The query cannot be read", &e)
                 }))
                 .wrap(from_fn(move |req, next| observe.clone().around(req, next)))
-                .default_service(web::to(nothing_here))
+                .default_service(web::to(not_found))
                 .route("/healthz", web::get().to(async || "ok\n"))
                 .route("/readyz", web::get().to(readyz))
                 .configure(|cfg| ui::icon(cfg, site_of(service)))
@@ -183,7 +183,7 @@ async fn until_stopped(
     tokio::select! {
         (ended, ()) = async { tokio::join!(server, stopping) } => ended,
         () = shutdown.time_is_up() => {
-            tracing::warn!(service, "requests that are still open are left");
+            tracing::warn!(service, "the drain is over; requests that are still open are abandoned");
             Ok(())
         }
     }
@@ -224,10 +224,8 @@ async fn metrics_text(metrics: web::Data<Metrics>) -> impl Responder {
         .body(metrics.text())
 }
 
-async fn nothing_here() -> HttpResponse {
-    Problem::new(StatusCode::NOT_FOUND, "Not found")
-        .detail("There is nothing at this address.")
-        .error_response()
+async fn not_found() -> HttpResponse {
+    Problem::not_found().error_response()
 }
 
 fn unreadable(

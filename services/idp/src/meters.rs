@@ -108,13 +108,13 @@ impl Meters {
         }
     }
 
-    /// Counts a record that the list by which it is ended lacks.
+    /// Counts a record without its entry in the index that revocation uses.
     pub fn unlisted(&self, what: Unlisted) {
         let kind = what.label();
         self.unlisted.add(&[kind]);
         tracing::error!(
             kind,
-            "the store has lost a part of what was written together; the rest ends"
+            "the store has lost one of two keys that were written together; the other one ends"
         );
     }
 

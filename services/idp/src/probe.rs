@@ -1,4 +1,4 @@
-//! Checks whether the store has lost a part of what was written together.
+//! Checks whether the store keeps two keys that were written together.
 //!
 //! A Redis that drops a part of its append-only file at its start, a restored backup
 //! or a failover can leave a record that no list contains. Affected sessions and

@@ -131,7 +131,7 @@ async fn end_at_provider(bff: &Bff, req: &HttpRequest, ended: &Ended) -> Option<
     match bff.provider.end_session_url(id_token, &back_to).await {
         Ok(url) => url,
         Err(error) => {
-            tracing::warn!("a logout ends this app's session alone: {error}");
+            tracing::warn!("a logout ended only this app's session: {error}");
             None
         }
     }

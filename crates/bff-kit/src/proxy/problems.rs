@@ -15,7 +15,7 @@ impl From<UpstreamError> for Problem {
     fn from(error: UpstreamError) -> Self {
         tracing::warn!("an API call failed: {error}");
         match error {
-            UpstreamError::Unreachable(_) => away("Nothing was done: try again."),
+            UpstreamError::Unreachable(_) => away("The call was not sent. Try again."),
             UpstreamError::TimedOut => late(),
             UpstreamError::Broken(_) => Self::new(StatusCode::BAD_GATEWAY, "API connection lost")
                 .detail(format!("The connection to the API broke. {NOT_KNOWN}")),

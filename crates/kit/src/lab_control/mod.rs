@@ -52,7 +52,7 @@ pub const CONTROLLED: [(&str, Site); 5] = [
 /// What a service itself does for the lab.
 pub trait Agent: Send + Sync {
     /// Replaces the signing keys now, and returns the names of the new ones. `None`: the
-    /// service signs nothing.
+    /// service has no signing keys.
     fn rotate_keys(&self) -> Option<BoxFuture<'_, Result<Vec<String>, String>>> {
         None
     }

@@ -113,7 +113,7 @@ async fn what_cannot_be_switched_is_refused_in_a_sentence() {
         r#"{"fault":"down","seconds":301}"#,
         r#"{"fault":"down","seconds":"5"}"#,
         r#"{"fault":"down","more":1}"#,
-        // No agent: this service signs nothing.
+        // No agent: this service has no signing keys.
         r#"{"fault":"rotated-key"}"#,
     ] {
         let (status, said) = ask(&controlled, (Method::POST, CONTROL), key, body).await;

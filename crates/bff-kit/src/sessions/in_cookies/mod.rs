@@ -1,5 +1,5 @@
 //! Sessions in their browsers' cookies (`stateless`): who is signed in and the
-//! refresh token, both sealed, and the access tokens. The app keeps nothing.
+//! refresh token, both sealed, and the access tokens. The app stores no session.
 
 mod refresh;
 
