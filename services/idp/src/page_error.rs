@@ -87,15 +87,17 @@ impl PageError {
         }
     }
 
-    /// RFC 9126 §2.2: the pushed request is used, expired, or another client's.
-    pub fn pushed_request_gone(client: &Client) -> Self {
+    /// RFC 9126 §2.2: the pushed request is used, expired, or another client's. The back
+    /// button leads here too, from the app in which the user is signed in by now.
+    pub fn pushed_request_gone(client: &Client, is_signed_in: bool) -> Self {
         let happened = "The app's sign-in request was used already, or has expired.";
-        let error = Self::new(
-            StatusCode::BAD_REQUEST,
-            "This sign-in has ended",
-            happened,
-            "Start again from the app.",
-        );
+        let todo = if is_signed_in {
+            "This browser is signed in. Go on to the app."
+        } else {
+            "Start again from the app."
+        };
+        let title = "This sign-in has ended";
+        let error = Self::new(StatusCode::BAD_REQUEST, title, happened, todo);
         Self {
             code: Some(ErrorCode::InvalidRequestUri),
             ..error

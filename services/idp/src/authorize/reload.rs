@@ -1,6 +1,7 @@
-//! A reload of the page at which explain mode waits with the code of a pushed request. The
-//! request counts once (RFC 9126 §2.2) and is gone. Its code is derived (`form_secrets`), so
-//! the same page is shown again for as long as the code counts.
+//! A pushed request that is opened again, by a reload or by the back button. It counts once
+//! (RFC 9126 §2.2) and is gone: the page says so, and whether the browser is signed in. Where
+//! explain mode waits with its code, the code is derived (`form_secrets`), so the same page
+//! is shown again for as long as the code counts.
 
 use actix_web::{HttpRequest, HttpResponse};
 use kit::{clock::Timestamp, seal::fingerprint};
@@ -40,10 +41,11 @@ pub(super) async fn find(
     client: &Client,
     request_uri: &str,
 ) -> Result<Answered, PageError> {
-    let gone = || PageError::pushed_request_gone(client);
+    let login = sessions::current(idp, req).await?;
+    let login = login.ok_or_else(|| PageError::pushed_request_gone(client, false))?;
     let id = request_uri.strip_prefix(REQUEST_URI_PREFIX);
-    let id = id.filter(|_| explain::is_on()).ok_or_else(gone)?;
-    let login = sessions::current(idp, req).await?.ok_or_else(gone)?;
+    let id = id.filter(|_| explain::is_on());
+    let id = id.ok_or_else(|| PageError::pushed_request_gone(client, true))?;
     let code = idp.form_secrets.code_of_pushed(&fingerprint(id));
     let issued = idp.records.get::<Code>(&fingerprint(&code)).await?;
     let issued = issued.map(|stored| stored.record);
