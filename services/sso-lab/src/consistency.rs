@@ -24,10 +24,13 @@ impl Compared<'_> {
         let settings = ["BFF_API1_CREDENTIAL", "BFF_API2_CREDENTIAL"];
         let audiences = [api_1::AUDIENCE, api_2::AUDIENCE];
         for ((setting, audience), name) in settings.into_iter().zip(audiences).zip(self.methods) {
-            // Each app has refused an unknown method.
-            let Ok(method) = name.parse() else {
+            // Each app has refused an unknown method, and one that the API does not take.
+            let Ok(method) = name.parse::<CredentialMethod>() else {
                 continue;
             };
+            if !method.is_taken_at(audience) {
+                continue;
+            }
             if let Some(what) = self.missing(method, audience) {
                 problems.add(setting, format_args!("{name} {what}"));
             }
@@ -114,6 +117,21 @@ mod tests {
         let deployment = Deployment::new(&cli.up, &common, &mut problems);
         deployment.check(&mut problems);
         problems.lines().to_vec()
+    }
+
+    #[test]
+    fn a_method_that_the_api_does_not_take_is_refused_with_one_sentence() {
+        for method in ["mtls", "identity_header", "api_key"] {
+            let mut flags = vec![format!("--bff-api2-credential={method}")];
+            flags.push("--bff-api1-key=api1_x".to_owned());
+            let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+            let errors = errors(&flags, None);
+            let why = format!("BFF_API2_CREDENTIAL: {method}: https://api-2 ");
+            assert!(
+                errors.len() == 1 && errors[0].starts_with(&why),
+                "{errors:?}"
+            );
+        }
     }
 
     #[test]

@@ -123,8 +123,13 @@ impl CredentialMethod {
 
     /// Whether `audience` takes such a credential.
     pub(crate) fn suits(self, audience: &'static Audience) -> bool {
+        self.is_taken_at(audience.uri)
+    }
+
+    /// Whether the API of `audience` takes such a credential.
+    pub fn is_taken_at(self, audience: &str) -> bool {
         let is_for_api1 = self.needs_certificate() || self == Self::ApiKey;
-        !is_for_api1 || *audience == API1
+        !is_for_api1 || audience == API1.uri
     }
 
     /// Why `audience` does not take it, in a sentence.

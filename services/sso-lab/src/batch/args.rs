@@ -203,7 +203,8 @@ impl BatchArgs {
             }
             _ => None,
         };
-        if mtls.is_none() && id == MTLS_DEMO_ID {
+        // Unless it was said what is wrong with the one that is given.
+        if mtls.is_none() && id == MTLS_DEMO_ID && problems.lines().len() == before {
             let what = "batch-mtls needs its certificate, or --state-dir with the CA of the \
                         deployment on this machine";
             problems.add("BATCH_CLIENT_CERTIFICATE_FILE", what);
