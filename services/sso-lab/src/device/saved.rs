@@ -42,13 +42,24 @@ struct Content {
 
 /// A sign-in in a file.
 pub(super) struct SavedLogin {
+    /// As the user named it.
     file: PathBuf,
+    /// What is replaced at a renewal: the file itself, where the user named a link to it. A
+    /// file in the link's place would leave the refresh token of before in the other one,
+    /// and its reuse ends the sign-in.
+    target: PathBuf,
 }
 
 impl SavedLogin {
     /// In `file`, whose directory has to exist.
     pub(super) fn at(file: PathBuf) -> Result<Self, SavedError> {
-        let saved = Self { file };
+        let target = if file.is_symlink() {
+            // A link to nothing is replaced: there is no token elsewhere.
+            fs::canonicalize(&file).unwrap_or_else(|_| file.clone())
+        } else {
+            file.clone()
+        };
+        let saved = Self { file, target };
         if saved.file.file_name().is_none() {
             return Err(saved.failed(io::ErrorKind::IsADirectory.into()));
         }
@@ -104,10 +115,11 @@ impl SavedLogin {
             refresh_token: refresh_token.to_owned(),
         };
         let json = serde_json::to_vec(&content).map_err(|error| self.failed(error.into()))?;
-        let name = self.file.file_name().unwrap_or_default().to_string_lossy();
+        let name = self.target.file_name().unwrap_or_default();
+        let name = name.to_string_lossy();
         let draft = format!(".{name}.{}", std::process::id());
         let draft = self.directory().join(draft);
-        let written = write_new(&draft, &json).and_then(|()| fs::rename(&draft, &self.file));
+        let written = write_new(&draft, &json).and_then(|()| fs::rename(&draft, &self.target));
         written.map_err(|error| {
             // What is there of it is of no use.
             let _ = fs::remove_file(&draft);
@@ -116,7 +128,7 @@ impl SavedLogin {
     }
 
     fn directory(&self) -> &Path {
-        match self.file.parent() {
+        match self.target.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         }
@@ -156,6 +168,23 @@ mod tests {
 
     fn mode(file: &Path) -> u32 {
         fs::metadata(file).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_link_stays_and_the_file_that_it_names_is_renewed() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = saved(&folder);
+        real.store(ISSUER, "tv", "r-1").unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("login", &link).unwrap();
+        let linked = SavedLogin::at(link.clone()).ok().unwrap();
+        assert_eq!(linked.file(), link);
+        linked.store(ISSUER, "tv", "r-2").unwrap();
+        assert!(link.is_symlink());
+        for place in [&real, &linked] {
+            let loaded = place.load(ISSUER, "tv").unwrap();
+            assert_eq!(loaded.as_deref(), Some("r-2"));
+        }
     }
 
     #[test]
