@@ -240,7 +240,8 @@ mod tests {
             opened: true,
             charge,
         };
-        // The stored record has a version and a MAC beside it (`records::authentic`).
+        // The stored record also has a version and an authentication code
+        // (`records::authentic`).
         let sealing = 60;
         for json in [
             serde_json::to_vec(&session).unwrap(),

@@ -1,7 +1,8 @@
-//! Authenticates records. A record has a MAC over its text and its key in the store:
-//! whoever can write the store can neither forge a record nor move one to another key.
+//! Authenticates records. A record has an authentication code (an HMAC) over its text and
+//! its key in the store: whoever can write the store can neither forge a record nor move
+//! one to another key.
 //! It remains JSON that the previous version reads: `{"mac":"<43 characters>","v":1,…}`,
-//! where the MAC covers everything after it.
+//! where the code (`mac`) covers everything after it.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use serde::Serialize;
 
 /// The beginning of a record.
 const PREFIX: &[u8] = br#"{"mac":""#;
-/// The characters of a MAC in base64url.
+/// The characters of an authentication code in base64url.
 const MAC: usize = 43;
 /// Between the MAC and the members of the record.
 const SEPARATOR: &[u8] = br#"","#;
@@ -24,12 +25,13 @@ const TEXT: usize = PREFIX.len() + MAC + SEPARATOR.len();
 #[derive(Debug)]
 pub struct Authenticity {
     keys: MacKeys,
-    /// Until then records without a MAC are accepted, as the previous version wrote them.
+    /// Until then records without an authentication code are accepted, as the previous
+    /// version wrote them.
     unsigned_until: Option<Timestamp>,
 }
 
 impl Authenticity {
-    /// With keys derived from `masters`, newest first. Records without a MAC are accepted
+    /// With keys derived from `masters`, newest first. Records without a code are accepted
     /// before `unsigned_until`; never if that is `None`.
     pub fn new(masters: &[[u8; KEY_LEN]], unsigned_until: Option<Timestamp>) -> Self {
         Self {
@@ -68,7 +70,7 @@ impl Authenticity {
     }
 }
 
-/// The MAC and the text; `None` without a MAC.
+/// The authentication code and the text; `None` without a code.
 fn split(raw: &[u8]) -> Option<([u8; MAC_LEN], &[u8])> {
     let rest = raw.strip_prefix(PREFIX)?;
     let (mac, rest) = rest.split_at_checked(MAC)?;

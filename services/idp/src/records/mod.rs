@@ -178,12 +178,15 @@ impl Records {
             .max(Duration::from_millis(1))
     }
 
-    /// A record of another version, one without a valid MAC, or an expired one counts as
-    /// absent.
+    /// A record of another version, one without a valid authentication code, or an expired
+    /// one counts as absent.
     fn read<T: Record>(&self, key: &str, raw: Bytes) -> Option<Stored<T>> {
         let now = self.clock.now();
         if !self.authenticity.verify(key, &raw, now) {
-            tracing::warn!(kind = T::KIND, "a record without a valid MAC is ignored");
+            tracing::warn!(
+                kind = T::KIND,
+                "a record without a valid authentication code is ignored"
+            );
             return None;
         }
         let read: Read<T> = serde_json::from_slice(&raw).ok()?;

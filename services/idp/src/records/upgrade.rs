@@ -1,4 +1,5 @@
-//! The keys that authenticate records, and how long records without a MAC are accepted.
+//! The keys that authenticate records, and how long records without an authentication code
+//! are accepted.
 //!
 //! A deployment that began with this version has no such records and never accepts them.
 //! A deployment that began with the previous version has them until they expire, and
@@ -52,7 +53,7 @@ pub fn load_keys(
     if let Some(until) = until.filter(|until| now < *until) {
         tracing::warn!(
             until = until.secs(),
-            "records of the previous version are accepted without a MAC; write {NEVER:?} to {UPGRADED} to end this"
+            "records of the previous version are accepted without an authentication code; write {NEVER:?} to {UPGRADED} to end this"
         );
     }
     Ok(Authenticity::new(&keys, until))
