@@ -5,7 +5,7 @@ use std::path::Path;
 
 use kit::config::{Addresses, Site};
 use testkit::{Browser, Child, ClientAuth, Machine, Pkce};
-use tests::{ALICE, Device};
+use tests::{ALICE, Device, all_in_one};
 
 use crate::{
     alice::{is_home, sign_in},
@@ -27,7 +27,7 @@ struct Tour {
 
 impl Tour {
     async fn start(folder: &Path) -> Self {
-        let (all, addresses) = stage::start(folder, &[], &[]).await;
+        let (all, addresses) = all_in_one(folder, &[]).await;
         Self {
             browser: Browser::start().await,
             addresses,

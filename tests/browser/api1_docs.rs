@@ -5,17 +5,13 @@ use std::time::Duration;
 
 use kit::config::Site;
 use testkit::{Browser, Platform};
-use tests::ALICE;
+use tests::{ALICE, wait::comes_true};
 
 /// Waits until the browser has `count` windows.
 async fn until_windows(browser: &Browser, count: usize) {
-    let there = async {
-        while browser.driver().windows().await.unwrap().len() != count {
-            tokio::time::sleep(Duration::from_millis(30)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(Duration::from_secs(15), there).await;
-    assert!(in_time.is_ok(), "never {count} windows");
+    let has_so_many = async || browser.driver().windows().await.unwrap().len() == count;
+    let in_time = comes_true(Duration::from_secs(15), has_so_many).await;
+    assert!(in_time, "never {count} windows");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,10 @@
 //! Clickjacking: the provider's consent page in a frame under another button.
 
+use std::time::Duration;
+
 use kit::config::{Site, Weakness};
 use testkit::Platform;
+use tests::wait::comes_true;
 
 use crate::victim::Victim;
 
@@ -33,13 +36,9 @@ async fn rfc9700_4_16_clickjacking_gives_consent_where_the_provider_can_be_frame
     victim.browser.driver().enter_default_frame().await.unwrap();
     press_the_prize(&victim).await;
     victim.until_outcome("taken").await;
-    let given = async {
-        while !consent_was_given(&victim.platform) {
-            tokio::time::sleep(std::time::Duration::from_millis(30)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(std::time::Duration::from_secs(15), given).await;
-    assert!(in_time.is_ok(), "the click gave no consent");
+    let given = async || consent_was_given(&victim.platform);
+    let in_time = comes_true(Duration::from_secs(15), given).await;
+    assert!(in_time, "the click gave no consent");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,12 +1,17 @@
 //! The lesson of the seed's first diagram: a script that gets into an app's page
 //! finds no token there, and the same script in the SPA's page finds them all.
 
+use std::time::Duration;
+
 use kit::config::{Site, Weakness};
 use reqwest::Method;
-use serde_json::Value;
 use testkit::HeadlessBrowser;
+use tests::wait::until_some;
 
-use crate::victim::Victim;
+use crate::{
+    script::{until_loot_is_complete, until_true},
+    victim::Victim,
+};
 
 /// The attacker's links, with the same script in each.
 struct Links {
@@ -29,17 +34,6 @@ impl Links {
     }
 }
 
-/// Waits until the script has looked everywhere.
-async fn until_done(victim: &Victim) {
-    let done = async {
-        while victim.browser.run("return window.loot?.done").await != true {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(std::time::Duration::from_secs(30), done).await;
-    assert!(in_time.is_ok(), "the script did not run to its end");
-}
-
 /// All that it has found, in one text.
 async fn loot(victim: &Victim) -> String {
     let loot = victim.browser.run("return JSON.stringify(loot)").await;
@@ -53,14 +47,9 @@ async fn press_every_call(victim: &Victim) {
         return calls.length";
     let calls = victim.browser.run(press).await.as_u64().unwrap();
     assert!(calls >= 5, "{calls} calls");
-    for _ in 0..200 {
-        let sent = victim.browser.run("return loot.sent.length").await;
-        if sent.as_u64().unwrap() >= calls {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    panic!("the script did not hear {calls} calls");
+    let heard = format!("return loot.sent.length >= {calls}");
+    let else_why = format!("the script did not hear {calls} calls");
+    until_true(&victim.browser, &heard, &else_why).await;
 }
 
 /// What must not be found: tokens, and what the app's cookies hold.
@@ -85,7 +74,7 @@ async fn a_script_in_an_apps_page_reads_neither_token_nor_cookie() {
     // app1 keeps its session in the store, app2 its access tokens in cookies.
     for link in [&links.app1, &links.app2] {
         victim.browser.goto(link).await;
-        until_done(&victim).await;
+        until_loot_is_complete(&victim.browser).await;
         press_every_call(&victim).await;
         let loot = loot(&victim).await;
         // It is in the page, and may do there what the page may do.
@@ -110,18 +99,15 @@ async fn the_same_script_in_the_spas_page_takes_the_access_token_away() {
     victim.is_known_at(Site::Spa).await;
     // Only what stands after the # changes: the page stays, and its tokens with it.
     victim.browser.goto(&links.spa).await;
-    until_done(&victim).await;
+    until_loot_is_complete(&victim.browser).await;
     victim.browser.click("[data-action='list']").await;
     let heard = "return loot.sent.map(sent => /(?:bearer|dpop) (\\S+)/i.exec(sent)?.[1]).find(Boolean) ?? null";
-    let mut token = Value::Null;
-    for _ in 0..200 {
-        token = victim.browser.run(heard).await;
-        if token.is_string() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    let token = token.as_str().expect("the script heard the token");
+    let heard = async || {
+        let token = victim.browser.run(heard).await;
+        token.as_str().map(str::to_owned)
+    };
+    let token = until_some(Duration::from_secs(20), heard).await;
+    let token = token.expect("the script heard the token");
     // On the attacker's own machine it lacks its key, which no script can read (RFC 9449). In
     // the page the script can go on to use both.
     let url = format!("{}/resource", victim.url(Site::Api1));

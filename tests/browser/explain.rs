@@ -3,7 +3,8 @@
 use std::{path::Path, time::Duration};
 
 use kit::config::{Addresses, Site};
-use testkit::{Browser, Child, binary, free_offset};
+use testkit::{Browser, Child};
+use tests::{all_in_one, wait::comes_true};
 
 use crate::alice::{is_home, sign_in};
 
@@ -15,17 +16,7 @@ async fn start(folder: &Path) -> (Child, Addresses) {
     let config = idp::settings::DEFAULT.replace("code = \"60s\"", "code = \"6s\"");
     let file = folder.join("idp.toml");
     std::fs::write(&file, config).unwrap();
-    let offset = free_offset(1);
-    let port = offset.to_string();
-    let environment = [
-        ("REDIS_URL".to_owned(), String::new()),
-        ("IDP_CONFIG".to_owned(), file.to_str().unwrap().to_owned()),
-    ];
-    let log = folder.join("log");
-    let flags = ["--port-offset", &*port];
-    let mut child = Child::spawn(&binary("sso-lab"), &flags, &environment, log);
-    child.until_output("Ctrl-C ends it", PATIENCE).await;
-    (child, Addresses::new("http", "localhost", offset))
+    all_in_one(folder, &["--config", file.to_str().unwrap()]).await
 }
 
 /// Waits at the page `title` and goes on.
@@ -41,16 +32,11 @@ async fn complains_of_nothing(browser: &Browser) {
 /// Waits until the diagram, in its words for screen readers, has all of `labels`.
 async fn is_drawn(browser: &Browser, labels: &[&str]) {
     let words = "return document.getElementById('twin').textContent";
-    let drawn = async {
-        loop {
-            let told = browser.run(words).await.to_string();
-            if labels.iter().all(|label| told.contains(label)) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+    let is_drawn = async || {
+        let told = browser.run(words).await.to_string();
+        labels.iter().all(|label| told.contains(label))
     };
-    let in_time = tokio::time::timeout(PATIENCE, drawn).await.is_ok();
+    let in_time = comes_true(PATIENCE, is_drawn).await;
     assert!(in_time, "{}", browser.run(words).await);
 }
 

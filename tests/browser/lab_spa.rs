@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use kit::config::Site;
 use testkit::Browser;
+use tests::{all_in_one, wait::comes_true};
 
 use crate::{
     alice::sign_in,
-    scenarios::stage::{arrows, missing, start},
+    scenarios::stage::{arrows, missing},
 };
 
 /// How long to wait for what must happen, on a busy machine.
@@ -41,7 +42,7 @@ const LOGIN: &[(&str, &str)] = &[
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pages_requests_and_its_own_steps_are_in_the_diagram() {
     let folder = tempfile::tempdir().unwrap();
-    let (_all, addresses) = start(folder.path(), &[], &[]).await;
+    let (_all, addresses) = all_in_one(folder.path(), &[]).await;
     let (lab, spa) = (addresses.url(Site::Lab), addresses.url(Site::Spa));
     let browser = Browser::start().await;
     browser.goto(&format!("{lab}/journey")).await;
@@ -66,12 +67,8 @@ async fn the_pages_requests_and_its_own_steps_are_in_the_diagram() {
     // The page is loaded anew after the provider's sign-out.
     browser.find("#no-story:not([hidden])").await;
     browser.goto(&format!("{lab}/journey")).await;
-    let complete = async {
-        while missing(&arrows(&browser).await, LOGIN).is_some() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    if tokio::time::timeout(PATIENCE, complete).await.is_err() {
+    let is_complete = async || missing(&arrows(&browser).await, LOGIN).is_none();
+    if !comes_true(PATIENCE, is_complete).await {
         let told = arrows(&browser).await;
         panic!(
             "{:?} is not in its place in {told:#?}",
@@ -95,7 +92,7 @@ async fn the_pages_requests_and_its_own_steps_are_in_the_diagram() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_tells_of_a_failure_that_the_lab_has_switched_on() {
     let folder = tempfile::tempdir().unwrap();
-    let (_all, addresses) = start(folder.path(), &[], &[]).await;
+    let (_all, addresses) = all_in_one(folder.path(), &[]).await;
     let (lab, spa) = (addresses.url(Site::Lab), addresses.url(Site::Spa));
     let browser = Browser::start().await;
     browser.goto(&spa).await;

@@ -1,16 +1,13 @@
 //! The page of the live diagram, as a teacher shows it: the newest arrow is in the window, a
 //! failure is told of while it lasts, and the recording opens when nothing runs any more.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use kit::config::{Addresses, Site};
 use testkit::{Browser, Child};
 use tests::all_in_one;
 
-use crate::alice::sign_in;
-
-/// How long to wait for what must happen, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(40);
+use crate::{alice::sign_in, script::until_true};
 
 /// Somebody in a journey: all services in one process, the live page, and a window beside it.
 struct Teacher {
@@ -66,13 +63,7 @@ impl Teacher {
 
     /// Waits until `script` returns `true`.
     async fn sees(&self, script: &str) {
-        let seen = async {
-            while self.browser.run(script).await != true {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(PATIENCE, seen).await;
-        assert!(in_time.is_ok(), "{script}");
+        until_true(&self.browser, script, script).await;
     }
 }
 

@@ -23,6 +23,7 @@ mod live_page;
 mod modes;
 mod provider_forms;
 mod scenarios;
+mod script;
 mod spa;
 mod tabs;
 mod tls;

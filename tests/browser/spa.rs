@@ -59,6 +59,23 @@ impl Story {
         self.browser.until_text(name, "Alice").await;
     }
 
+    /// Begins a login, and stays where its page has the link to the provider.
+    async fn stops_before_the_redirect(&self) {
+        self.browser.press("Stop before the redirect").await;
+        self.browser.find("#onward:not([hidden])").await;
+    }
+
+    /// The `state` of a login that stops there.
+    async fn state_of_a_login_that_stops(&self) -> String {
+        self.stops_before_the_redirect().await;
+        let link = "return document.querySelector('#onward a').href";
+        let link = self.browser.run(link).await;
+        let link: url::Url = link.as_str().unwrap().parse().unwrap();
+        let mut pairs = link.query_pairs();
+        let (_, state) = pairs.find(|(name, _)| name == "state").unwrap();
+        state.into_owned()
+    }
+
     /// The steps on the page, by name.
     async fn steps(&self) -> Vec<String> {
         let script =
@@ -294,17 +311,7 @@ async fn a_callback_that_does_not_match_shows_an_error_page_and_its_code_is_not_
     ];
     for (query, sentence) in cases {
         browser.goto(spa).await;
-        browser.press("Stop before the redirect").await;
-        browser.find("#onward:not([hidden])").await;
-        let link = browser
-            .run("return document.querySelector('#onward a').href")
-            .await;
-        let link: url::Url = link.as_str().unwrap().parse().unwrap();
-        let state = link
-            .query_pairs()
-            .find(|(name, _)| name == "state")
-            .unwrap()
-            .1;
+        let state = story.state_of_a_login_that_stops().await;
         let query = query
             .replace("{state}", &state)
             .replace("{issuer}", &issuer);
@@ -337,8 +344,7 @@ async fn an_id_token_of_another_nonce_and_a_code_of_another_verifier_sign_nobody
     ] {
         let story = Story::begin().await;
         let browser = &story.browser;
-        browser.press("Stop before the redirect").await;
-        browser.find("#onward:not([hidden])").await;
+        story.stops_before_the_redirect().await;
         let change = format!(
             "const login = JSON.parse(sessionStorage.getItem('login'));
              login.{kept} = [...login.{kept}].reverse().join('');

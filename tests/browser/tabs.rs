@@ -6,7 +6,7 @@ use kit::config::Site;
 use reqwest::Method;
 use serde_json::json;
 use testkit::{Browser, HeadlessBrowser, Platform};
-use tests::{ALICE, in_modes, session_at, sign_in_to};
+use tests::{ALICE, in_modes, session_at, sign_in_to, wait::comes_true};
 
 use crate::alice::{begin, is_home, sign_in};
 
@@ -146,13 +146,8 @@ async fn two_tabs_share_one_stream_and_the_second_takes_over() {
     browser.driver().switch_to_window(first).await.unwrap();
     browser.driver().close_window().await.unwrap();
     browser.driver().switch_to_window(second).await.unwrap();
-    let taken_over = async {
-        while streams(&platform) < 2 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(PATIENCE, taken_over).await;
-    assert!(in_time.is_ok(), "the second tab holds the stream now");
+    let in_time = comes_true(PATIENCE, async || streams(&platform) >= 2).await;
+    assert!(in_time, "the second tab holds the stream now");
 
     // Ended elsewhere: this tab hears it by its own stream.
     let mut elsewhere = platform.cli();
@@ -204,13 +199,9 @@ async fn the_page_lists_the_persons_sessions_and_ends_one() {
     signs_in(&browser, &platform, &app1).await;
     browser.find("#sessions li:nth-of-type(2)").await;
     browser.click("#sessions li:nth-of-type(2) button").await;
-    let one_left = async {
-        while browser.has("#sessions li:nth-of-type(2)").await {
-            tokio::time::sleep(Duration::from_millis(30)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(PATIENCE, one_left).await;
-    assert!(in_time.is_ok(), "it stays in the list");
+    let one_left = async || !browser.has("#sessions li:nth-of-type(2)").await;
+    let in_time = comes_true(PATIENCE, one_left).await;
+    assert!(in_time, "it stays in the list");
     let there = session_at(&mut elsewhere, &app1).await;
     assert_eq!(there["authenticated"], false);
     assert!(browser.text("#sessions").await.contains("current"));

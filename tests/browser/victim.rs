@@ -1,11 +1,11 @@
 //! A person in a real Chromium who is signed in to app1, and meets an attacker.
 
-use std::time::Duration;
-
 use kit::config::{Site, Weakness};
 use serde_json::{Value, json};
 use testkit::{Browser, Platform};
 use tests::ALICE;
+
+use crate::script::until_true;
 
 /// Alice and the platform that she uses.
 pub struct Victim {
@@ -42,13 +42,8 @@ impl Victim {
         self.browser.press("Sign in").await;
         // Pages come and go until she is back, so no element is held.
         let greeted = "return [...document.querySelectorAll('h1')].some(h1 => h1.innerText.startsWith('Hello, Alice'))";
-        let home = async {
-            while self.browser.run(greeted).await != true {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(Duration::from_secs(20), home).await;
-        assert!(in_time.is_ok(), "{site:?} does not greet her");
+        let else_why = format!("{site:?} does not greet her");
+        until_true(&self.browser, greeted, &else_why).await;
     }
 
     /// What browsers see of `site`.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use kit::config::Weakness;
-use testkit::{Child, binary, free_offset};
+use testkit::{Child, binary};
+use tests::all_in_one_with;
 
 /// What a start may take in a debug build on a busy machine.
 const SOON: Duration = Duration::from_secs(30);
@@ -64,20 +65,10 @@ fn the_environment_can_weaken_no_more_than_flags() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_weakened_lab_lists_the_disabled_defences_when_it_starts() {
-    let offset = free_offset(1).to_string();
+    let folder = tempfile::tempdir().unwrap();
     let weaken = "framable,get-orders";
-    let (mut child, _folder) = start(
-        "sso-lab",
-        &["--lab", "--port-offset", &offset],
-        &[("WEAKEN", weaken), ("RUST_LOG", "warn")],
-    );
-    let started = async {
-        while !child.output().contains("wonderland") {
-            assert!(child.ended().is_none(), "it ended: {}", child.output());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    assert!(tokio::time::timeout(SOON, started).await.is_ok());
+    let environment = [("WEAKEN", weaken), ("RUST_LOG", "warn")];
+    let (mut child, _) = all_in_one_with(folder.path(), &["--lab"], &environment).await;
     let said = child.output();
     for weakness in Weakness::ALL {
         let named = said.contains(weakness.sentence());

@@ -307,8 +307,8 @@ async fn a_service_drains_without_store_and_provider() {
 async fn in_one_process_an_open_request_completes_through_all_services() {
     use std::io::{Read as _, Write as _};
     let folder = tempfile::tempdir().unwrap();
-    let (mut child, offset) = crate::ways_to_run::one_process(folder.path()).await;
-    let app = format!("http://app1.localhost:{}", 8082 + offset);
+    let (mut child, addresses) = tests::all_in_one(folder.path(), &[]).await;
+    let app = addresses.url(Site::App1);
     let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app, ALICE).await;
     let jar = cli.jar();
@@ -317,7 +317,7 @@ async fn in_one_process_an_open_request_completes_through_all_services() {
         .map(|cookie| format!("{}={}", cookie.name, cookie.value));
     let cookies = cookies.collect::<Vec<_>>().join("; ");
 
-    let place = ("127.0.0.1", 8082 + offset);
+    let place = ("127.0.0.1", addresses.port(Site::App1));
     let mut order = TcpStream::connect(place).unwrap();
     let head = format!(
         "POST /api1/data HTTP/1.1\r\nHost: app1.localhost:{}\r\nCookie: {cookies}\r\nX-CSRF: 1\r\n\

@@ -7,12 +7,10 @@ use std::{
     time::Duration,
 };
 
-use kit::admission::Admission;
+use kit::{admission::Admission, config::Site};
 use serde_json::json;
 use testkit::HeadlessBrowser;
-use tests::{ALICE, sign_in_to};
-
-use crate::ways_to_run::one_process;
+use tests::{ALICE, all_in_one, offset_of, sign_in_to};
 
 /// How many stall at once.
 const STALLED: usize = 2000;
@@ -121,8 +119,8 @@ async fn two_thousand_stalled_clients_leave_memory_flat_and_a_user_is_served() {
     // Both ends are here: this raises the limit of open files as the services do.
     Admission::of_process();
     let folder = tempfile::tempdir().unwrap();
-    let (child, offset) = one_process(folder.path()).await;
-    let app1 = format!("http://app1.localhost:{}", 8082 + offset);
+    let (child, addresses) = all_in_one(folder.path(), &[]).await;
+    let (offset, app1) = (offset_of(&addresses), addresses.url(Site::App1));
     alice_is_served(&app1).await;
     let before = resident(child.pid());
 

@@ -4,8 +4,7 @@
 #![cfg(target_os = "linux")]
 
 use testkit::{Plan, Processes};
-
-use crate::ways_to_run::one_process;
+use tests::all_in_one;
 
 /// The most of heap and stacks that a service has at rest in a debug build: three
 /// times what it is.
@@ -40,6 +39,6 @@ async fn a_process_at_rest_takes_little_memory_of_its_own() {
     }
     drop(platform);
     let folder = tempfile::tempdir().unwrap();
-    let (child, _) = one_process(folder.path()).await;
+    let (child, _) = all_in_one(folder.path(), &[]).await;
     is_small("sso-lab", child.pid(), MOST_OF_ONE_PROCESS);
 }

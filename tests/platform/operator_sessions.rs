@@ -7,8 +7,8 @@ use sso_proto::idp::{
     EndSessionsRequest, ListSessionsRequest, ListSessionsResponse, end_sessions_request::Which,
     sessions_client::SessionsClient,
 };
-use testkit::{Child, HeadlessBrowser, Platform, binary, free_offset};
-use tests::{ALICE, Party, session_at, sign_in_to};
+use testkit::{Child, HeadlessBrowser, Platform, binary};
+use tests::{ALICE, Party, all_in_one, offset_of, session_at, sign_in_to};
 use tonic::{Code, Request, Status, transport::Channel};
 
 /// The operator's key, for those who start a provider with one.
@@ -143,25 +143,15 @@ fn sso_lab(flags: &[&str], folder: &Path) -> (Option<i32>, String) {
 async fn the_command_line_finds_the_operator_key_of_the_one_process() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
-    let (state_dir, offset) = (state.to_str().unwrap(), free_offset(1));
-    let offset_text = offset.to_string();
-    let place = ["--state-dir", state_dir, "--port-offset", &offset_text];
-    let up = [&["up"], &place[..]].concat();
-    let environment = [("REDIS_URL".to_owned(), String::new())];
-    let log = folder.path().join("up.log");
-    let child = Child::spawn(&binary("sso-lab"), &up, &environment, log);
-    let ready = async {
-        while !child.output().contains("wonderland") {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(Duration::from_secs(30), ready).await;
-    assert!(in_time.is_ok(), "{}", child.output());
+    let at = ["--state-dir", state.to_str().unwrap()];
+    let (_child, addresses) = all_in_one(folder.path(), &at).await;
+    let offset = offset_of(&addresses).to_string();
+    let place = [&at[..], &["--port-offset", &offset]].concat();
     let key = std::fs::metadata(state.join("operator.key")).unwrap();
     let mode = std::os::unix::fs::PermissionsExt::mode(&key.permissions());
     assert_eq!(mode & 0o777, 0o600);
 
-    let app1 = format!("http://app1.localhost:{}", 8082 + offset);
+    let app1 = addresses.url(Site::App1);
     let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app1, ALICE).await;
     assert_eq!(session_at(&mut cli, &app1).await["authenticated"], true);
@@ -191,8 +181,7 @@ async fn the_command_line_finds_the_operator_key_of_the_one_process() {
         "wrong",
         "--port-offset",
     ];
-    let (code, said) = tokio::task::block_in_place(|| {
-        sso_lab(&[&wrong[..], &[&offset_text]].concat(), folder.path())
-    });
+    let (code, said) =
+        tokio::task::block_in_place(|| sso_lab(&[&wrong[..], &[&offset]].concat(), folder.path()));
     assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
 }

@@ -11,25 +11,17 @@ use std::{
 use kit::{
     admission::{Admission, Limits},
     clock::{Clock as _, SystemClock, Timestamp},
+    config::Site,
     net::Trust,
     random::OsRandom,
     tls::{Acceptor, Authority, ClientCertificates, Identity, Protocol},
 };
 use testkit::{Child, binary, free_offset};
+use tests::{all_in_one, offset_of};
 use tokio::net::TcpListener;
 
 /// What a good start may take in a debug build on a busy machine.
 const SOON: Duration = Duration::from_secs(60);
-
-/// `sso-lab` with these flags, and what it printed until it was ready.
-async fn one_process(folder: &Path, flags: &[&str]) -> (Child, u16) {
-    let offset = free_offset(1);
-    let offset_text = offset.to_string();
-    let flags = [&["up", "--port-offset", &offset_text], flags].concat();
-    let mut child = start("sso-lab", &flags, &[], folder);
-    child.until_output("wonderland", SOON).await;
-    (child, offset)
-}
 
 fn start(program: &str, flags: &[&str], environment: &[(String, String)], folder: &Path) -> Child {
     let log = folder.join(format!("{program}.log"));
@@ -51,9 +43,10 @@ fn command(flags: &[&str]) -> (String, Option<i32>) {
 async fn one_process_over_tls_serves_other_programs_and_its_own_commands() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state").display().to_string();
-    let (child, offset) = one_process(folder.path(), &["--tls", "--state-dir", &state]).await;
+    let (child, addresses) = all_in_one(folder.path(), &["--tls", "--state-dir", &state]).await;
+    let offset = offset_of(&addresses);
     let table = child.output();
-    let issuer = format!("https://idp.localhost:{}", 8081 + offset);
+    let issuer = addresses.url(Site::Idp);
     assert!(table.contains(&issuer), "{table}");
     let ca = format!("{state}/ca.pem");
     assert!(table.contains(&ca), "{table}");
@@ -94,7 +87,8 @@ async fn rfc9325_3_1_1_tls_1_2_and_1_3_are_offered_and_nothing_older() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state").display().to_string();
     let flags = ["--tls", "--state-dir", &state];
-    let (_child, offset) = one_process(folder.path(), &flags).await;
+    let (_child, addresses) = all_in_one(folder.path(), &flags).await;
+    let offset = offset_of(&addresses);
     let ca = format!("{state}/ca.pem");
     for (port, name, protocol) in [
         (8081, "idp.localhost", "http/1.1"),
@@ -203,8 +197,8 @@ async fn certificate_files_of_ones_own_serve_a_domain_of_ones_own() {
         &key,
     ];
     // Ready: the services reached each other inside the process.
-    let (_child, offset) = one_process(folder.path(), &flags).await;
-    let port = 8082 + offset;
+    let (_child, addresses) = all_in_one(folder.path(), &flags).await;
+    let port = addresses.port(Site::App1);
     let resolve = format!("app1.sso.example:{port}:127.0.0.1");
     let url = format!("https://app1.sso.example:{port}/login");
     let (said, code) = run(
@@ -215,7 +209,7 @@ async fn certificate_files_of_ones_own_serve_a_domain_of_ones_own() {
     let said = said.to_ascii_lowercase();
     let issuer = format!(
         "location: https://idp.sso.example:{}/authorize?",
-        8081 + offset
+        addresses.port(Site::Idp)
     );
     assert!(said.contains(&issuer), "{said}");
     assert!(

@@ -1,13 +1,11 @@
 //! Traces as a receiver gets them: who is whose parent, across processes and
 //! through the browser.
 
-use std::time::Duration;
-
 use kit::config::Site;
 use serde_json::json;
-use testkit::{Child, HeadlessBrowser, Otlp, Plan, Processes, SpanRecord, binary, free_offset};
+use testkit::{HeadlessBrowser, Otlp, Plan, Processes, SpanRecord};
 use tests::{
-    ALICE, sign_in,
+    ALICE, all_in_one_with, sign_in,
     trace::{PATIENCE, Trace},
 };
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -163,36 +161,14 @@ async fn a_browsers_traceparent_is_not_taken_over() {
     }
 }
 
-/// Everything in one process, once it says that it is ready.
-async fn one_process(environment: &[(&str, &str)], folder: &std::path::Path) -> (Child, u16) {
-    let offset = free_offset(1);
-    let environment: Vec<_> = [("REDIS_URL", "")]
-        .iter()
-        .chain(environment)
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
-    let flags = ["--port-offset".to_owned(), offset.to_string()];
-    let log = folder.join("log");
-    let child = Child::spawn(&binary("sso-lab"), &flags, &environment, log);
-    let ready = async {
-        while !child.output().contains("is ready") {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(PATIENCE, ready).await;
-    assert!(in_time.is_ok(), "never ready: {}", child.output());
-    (child, offset)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn in_one_process_each_services_spans_keep_their_own_service_name() {
     let otlp = Otlp::start().await;
     let folder = tempfile::tempdir().unwrap();
     let endpoint = [("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.endpoint())];
-    let (_child, offset) = one_process(&endpoint, folder.path()).await;
+    let (_child, addresses) = all_in_one_with(folder.path(), &[], &endpoint).await;
     let mut cli = HeadlessBrowser::new();
-    let app1 = format!("http://app1.localhost:{}", 8082 + offset);
-    tests::sign_in_to(&mut cli, &app1, ALICE).await;
+    tests::sign_in_to(&mut cli, &addresses.url(Site::App1), ALICE).await;
     let order = json!({ "item": "chess-set", "quantity": 1 });
     let answer = cli.fetch_post("/api1/data", &order).await;
     let trace_id = answer.header("trace-id").expect("Trace-Id").to_owned();
@@ -218,10 +194,9 @@ async fn spans_are_sent_by_http_protobuf_too() {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
     ];
-    let (_child, offset) = one_process(&environment, folder.path()).await;
+    let (_child, addresses) = all_in_one_with(folder.path(), &[], &environment).await;
     let mut cli = HeadlessBrowser::new();
-    cli.goto(&format!("http://app1.localhost:{}/", 8082 + offset))
-        .await;
+    cli.goto(&addresses.url(Site::App1)).await;
     let received = async {
         let (stream, _) = listener.accept().await.unwrap();
         let mut head = String::new();

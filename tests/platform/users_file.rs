@@ -2,8 +2,9 @@
 
 use std::{fs, process::Command, time::Duration};
 
-use testkit::{Child, HeadlessBrowser, binary, free_offset};
-use tests::{session_at, sign_in_to};
+use kit::config::Site;
+use testkit::{Child, HeadlessBrowser, binary};
+use tests::{all_in_one_with, session_at, sign_in_to};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -39,31 +40,24 @@ async fn hash_password_prints_a_hash_that_the_provider_accepts() {
     );
     fs::create_dir(path("state")).unwrap();
     fs::write(path("state/users.toml"), users).unwrap();
-    let offset = free_offset(1).to_string();
     let (config, state) = (path("idp.toml"), path("state"));
     let flags = [
-        "--port-offset",
-        &offset,
         "--config",
         config.to_str().unwrap(),
         "--state-dir",
         state.to_str().unwrap(),
     ];
     let environment = [
-        ("REDIS_URL".to_owned(), String::new()),
-        ("APP1_CLIENT_SECRET".to_owned(), "app1-secret".to_owned()),
-        ("API1_CLIENT_SECRET".to_owned(), "api-1-secret".to_owned()),
+        ("APP1_CLIENT_SECRET", "app1-secret"),
+        ("API1_CLIENT_SECRET", "api-1-secret"),
     ];
-    let mut child = Child::spawn(&binary("sso-lab"), &flags, &environment, path("up.log"));
-    let port = 8082 + offset.parse::<u16>().unwrap();
-    child.until_output("sso-lab is ready", SOON).await;
-    let app1 = format!("http://app1.localhost:{port}");
+    let (_child, addresses) = all_in_one_with(folder.path(), &flags, &environment).await;
+    let app1 = addresses.url(Site::App1);
     let mut cli = HeadlessBrowser::new();
     sign_in_to(&mut cli, &app1, ("dodo", "Brillig 4 o'clock")).await;
     assert_eq!(session_at(&mut cli, &app1).await["user"]["sub"], "u-1");
     // The lab's start page does not list the demo users: they do not exist here.
-    let lab = format!("http://lab.localhost:{}", port - 2);
-    let page = cli.goto(&lab).await;
+    let page = cli.goto(&addresses.url(Site::Lab)).await;
     assert_eq!(page.status(), 200);
     assert!(!page.text().contains("alice") && !page.text().contains("wonderland"));
 }

@@ -3,7 +3,7 @@
 use std::{net::TcpListener, path::Path, time::Duration};
 
 use testkit::{Child, HeadlessBrowser, RedisServer, binary, free_offset};
-use tests::{ALICE, session_at, sign_in_to};
+use tests::{ALICE, all_in_one, offset_of, session_at, sign_in_to, wait::comes_true};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -22,19 +22,11 @@ fn run(program: &str, flags: &[&str], folder: &Path) -> Child {
     )
 }
 
-/// Everything in one process that is ready, and how far its ports are moved.
-pub async fn one_process(folder: &Path) -> (Child, u16) {
-    let offset = free_offset(1);
-    let flags = ["--port-offset", &offset.to_string()];
-    let mut child = run("sso-lab", &flags, folder);
-    child.until_output("wonderland", SOON).await;
-    (child, offset)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn one_process_is_ready_when_it_prints_its_table_and_sigterm_ends_it_with_0() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut child, offset) = one_process(folder.path()).await;
+    let (mut child, addresses) = all_in_one(folder.path(), &[]).await;
+    let offset = offset_of(&addresses);
     let table = child.output();
     let http = kit::net::http_client();
     for (label, port) in [
@@ -211,20 +203,15 @@ async fn a_redis_that_is_not_up_yet_is_awaited_and_logged() {
         assert_eq!(said, ServingStatus::NotServing, "{port}");
     }
     redis.restart();
-    let ready = async {
-        for (_, port) in &children {
-            while get(*port, "/readyz").await.0 != 200 {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        }
-        for port in [9081, 9085] {
-            while health(port + offset).await != ServingStatus::Serving {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        }
-    };
-    let in_time = tokio::time::timeout(SOON, ready).await;
-    assert!(in_time.is_ok(), "not ready once Redis was there");
+    for (_, port) in &children {
+        let is_ready = async || get(*port, "/readyz").await.0 == 200;
+        let in_time = comes_true(SOON, is_ready).await;
+        assert!(in_time, "{port}: not ready once Redis was there");
+    }
+    for port in [9081, 9085] {
+        let serves = async || health(port + offset).await == ServingStatus::Serving;
+        assert!(comes_true(SOON, serves).await, "{port}: does not serve");
+    }
     for (child, _) in &children {
         child.terminate();
     }
@@ -303,16 +290,12 @@ async fn with_redis_and_a_state_directory_sessions_outlive_the_process() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_public_domain_is_https_and_issuer_and_links_follow() {
     let folder = tempfile::tempdir().unwrap();
-    let offset = free_offset(1);
-    let offset_text = offset.to_string();
     let flags = ["--domain", "sso.example", "--public-scheme", "https"];
-    let flags = [
-        &flags[..],
-        &["--demo-credentials", "--port-offset", &offset_text],
-    ]
-    .concat();
-    let mut child = run("sso-lab", &flags, folder.path());
-    child.until_output("https://app1.sso.example", SOON).await;
+    let flags = [&flags[..], &["--demo-credentials"]].concat();
+    let (child, addresses) = all_in_one(folder.path(), &flags).await;
+    let table = child.output();
+    assert!(table.contains("https://app1.sso.example"), "{table}");
+    let offset = offset_of(&addresses);
     let http = kit::net::http_client();
     let at = |port: u16, path: &str| http.get(format!("http://127.0.0.1:{}{path}", port + offset));
     let document = at(8081, "/.well-known/openid-configuration")

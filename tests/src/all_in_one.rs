@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use kit::config::Addresses;
+use kit::config::{Addresses, Site};
 use testkit::{Child, binary, free_offset};
 
 /// How long a start may take, in a debug build on a busy machine.
@@ -11,12 +11,35 @@ const SOON: Duration = Duration::from_secs(60);
 /// All services in one process with these further flags, ready and without Redis, and their
 /// addresses. The log is in `folder`.
 pub async fn all_in_one(folder: &Path, flags: &[&str]) -> (Child, Addresses) {
+    all_in_one_with(folder, flags, &[]).await
+}
+
+/// The same with these further variables of the environment.
+pub async fn all_in_one_with(
+    folder: &Path,
+    flags: &[&str],
+    environment: &[(&str, &str)],
+) -> (Child, Addresses) {
     let offset = free_offset(1);
     let port = offset.to_string();
+    let scheme = if flags.contains(&"--tls") {
+        "https"
+    } else {
+        "http"
+    };
     let flags = [&["--port-offset", &*port], flags].concat();
-    let environment = [("REDIS_URL".to_owned(), String::new())];
+    let environment = [("REDIS_URL", "")].iter().chain(environment);
+    let environment: Vec<_> = environment
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
     let log = folder.join("log");
     let mut child = Child::spawn(&binary("sso-lab"), &flags, &environment, log);
-    child.until_output("wonderland", SOON).await;
-    (child, Addresses::new("http", "localhost", offset))
+    child.until_output("Ctrl-C ends it", SOON).await;
+    (child, Addresses::new(scheme, "localhost", offset))
+}
+
+/// By how much these ports are moved.
+#[must_use]
+pub fn offset_of(addresses: &Addresses) -> u16 {
+    addresses.port(Site::Lab) - Addresses::default().port(Site::Lab)
 }

@@ -14,9 +14,10 @@ pub mod logout;
 pub mod modes;
 mod party;
 pub mod trace;
+pub mod wait;
 pub mod words;
 
-pub use all_in_one::all_in_one;
+pub use all_in_one::{all_in_one, all_in_one_with, offset_of};
 pub use device::Device;
 use kit::{
     config::Site,

@@ -5,11 +5,15 @@ use std::{path::Path, time::Duration};
 use kit::config::{Addresses, Site};
 use serde_json::{Value, json};
 use testkit::{Browser, Child};
-use tests::all_in_one;
+use tests::{
+    all_in_one,
+    wait::{comes_true, until_some},
+};
 
 use crate::{
     alice::sign_in,
     labels::{lines, without_a_line},
+    script::until_loot_is_complete,
 };
 
 /// How long to wait for what must happen, on a busy machine.
@@ -52,16 +56,11 @@ impl Learner {
     /// Presses a button of the page, and goes to the window that it opens.
     pub async fn presses(&self, button: &str) {
         self.browser.press(button).await;
-        let beside = async {
-            loop {
-                let all = self.browser.driver().windows().await.unwrap();
-                if let Some(other) = all.into_iter().find(|one| one.to_string() != self.page) {
-                    return other;
-                }
-                tokio::time::sleep(Duration::from_millis(30)).await;
-            }
+        let beside = async || {
+            let all = self.browser.driver().windows().await.unwrap();
+            all.into_iter().find(|one| one.to_string() != self.page)
         };
-        let beside = tokio::time::timeout(PATIENCE, beside).await.unwrap();
+        let beside = until_some(PATIENCE, beside).await.unwrap();
         self.browser
             .driver()
             .switch_to_window(beside)
@@ -94,14 +93,9 @@ impl Learner {
     pub async fn has_verdict(&self, which: &str, word: &str) {
         let line = format!("[data-outcome='{which}'] .verdict");
         let end = format!("{line} b");
-        let ended = async {
-            while !self.browser.has(&end).await {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(PATIENCE, ended).await;
+        let in_time = comes_true(PATIENCE, async || self.browser.has(&end).await).await;
         let steps = self.arrows().await;
-        assert!(in_time.is_ok(), "no verdict after {steps:#?}");
+        assert!(in_time, "no verdict after {steps:#?}");
         let verdict = self.browser.text(&line).await;
         assert!(verdict.starts_with(word), "{which}: {verdict}");
     }
@@ -114,30 +108,19 @@ impl Learner {
 
     /// Waits until the diagram has a line with each of `words`.
     pub async fn sees(&self, words: &[&str]) {
-        let is_there = async {
-            loop {
-                let arrows = self.arrows().await;
-                let has = |word: &&str| arrows.iter().any(|line| line.contains(*word));
-                if words.iter().all(has) {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+        let is_there = async || {
+            let arrows = self.arrows().await;
+            let has = |word: &&str| arrows.iter().any(|line| line.contains(*word));
+            words.iter().all(has)
         };
-        let in_time = tokio::time::timeout(PATIENCE, is_there).await;
+        let in_time = comes_true(PATIENCE, is_there).await;
         let arrows = self.arrows().await;
-        assert!(in_time.is_ok(), "not all of {words:?} in {arrows:#?}");
+        assert!(in_time, "not all of {words:?} in {arrows:#?}");
     }
 
     /// Waits until the attacker's script has looked everywhere.
     pub async fn until_loot_is_complete(&self) {
-        let done = async {
-            while self.browser.run("return window.loot?.done").await != true {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(PATIENCE, done).await;
-        assert!(in_time.is_ok(), "the script did not run to its end");
+        until_loot_is_complete(&self.browser).await;
     }
 
     /// What app1 says at `path`, in the window that is shown.
@@ -171,12 +154,8 @@ impl Learner {
 
     /// Waits until each label of the page is that of a line after the first `skipped` ones.
     pub async fn sees_each_label(&self, attack: &str, skipped: u64) {
-        let seen = async {
-            while !without_a_line(&self.browser, skipped).await.is_empty() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        if tokio::time::timeout(PATIENCE, seen).await.is_err() {
+        let seen = async || without_a_line(&self.browser, skipped).await.is_empty();
+        if !comes_true(PATIENCE, seen).await {
             let unseen = without_a_line(&self.browser, skipped).await;
             panic!("{attack}: {unseen:?} in {:#?}", self.arrows().await);
         }

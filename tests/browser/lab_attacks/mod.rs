@@ -4,8 +4,6 @@
 
 mod learner;
 
-use std::time::Duration;
-
 use kit::{
     config::Site,
     telemetry::names::{span, span_of},
@@ -13,9 +11,7 @@ use kit::{
 use testkit::Browser;
 
 use self::learner::Learner;
-
-/// How long a script may take, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(40);
+use crate::script::until_true;
 
 /// What the diagram calls the check `name`.
 fn step(name: &str) -> &'static str {
@@ -112,13 +108,7 @@ async fn the_same_script_takes_the_token_of_the_single_page_app() {
     // The access token, and the proofs that go with it.
     let counts =
         "return /Tokens found: [1-9]/.test(document.querySelector('.note.bad')?.innerText)";
-    let finds = async {
-        while learner.browser.run(counts).await != true {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(PATIENCE, finds).await;
-    assert!(in_time.is_ok(), "the script found no token");
+    until_true(&learner.browser, counts, "the script found no token").await;
     learner.sees_the_end("on", SUCCEEDED).await;
 
     learner.presses("Run with the defence on").await;

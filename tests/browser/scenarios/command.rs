@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 use testkit::{Browser, Terminal, binary};
+use tests::wait::until_some;
 
 use super::stage::PATIENCE;
 
@@ -24,16 +25,12 @@ impl Command {
         let text = format!("return {way}.querySelector('code').textContent");
         let is_filled =
             |text: &str| text.contains(" --journey ") || text.contains(" -H 'traceparent: ");
-        let filled = async {
-            loop {
-                let text = browser.run(&text).await;
-                if let Some(text) = text.as_str().filter(|text| is_filled(text)) {
-                    return text.to_owned();
-                }
-                tokio::time::sleep(super::stage::POLL).await;
-            }
+        let filled = async || {
+            let text = browser.run(&text).await;
+            let text = text.as_str().filter(|text| is_filled(text));
+            text.map(str::to_owned)
         };
-        let filled = tokio::time::timeout(PATIENCE, filled).await.unwrap();
+        let filled = until_some(PATIENCE, filled).await.unwrap();
         assert!(filled.contains(PROGRAM), "{filled}");
         let program = format!("'{}'", binary("sso-lab").display());
         let command = filled.replace(PROGRAM, &program);

@@ -22,12 +22,9 @@ use std::{
 
 use kit::config::{Addresses, Site};
 use testkit::{Browser, HeadlessBrowser, binary};
-use tests::{ALICE, BOB};
+use tests::{ALICE, BOB, all_in_one, all_in_one_with};
 
-use self::{
-    play::Play,
-    stage::{Stage, start},
-};
+use self::{play::Play, stage::Stage};
 pub use self::{
     sessions::SESSION_MODES,
     sign_in::{BFF_LOGIN, SPA_LOGIN},
@@ -110,7 +107,7 @@ async fn play_by_two(plays: &[&Play], addresses: &Addresses) {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_scenario_of_a_lab_as_it_starts_draws_the_arrows_of_its_flow() {
     let folder = tempfile::tempdir().unwrap();
-    let (_all, addresses) = start(folder.path(), &[], &[]).await;
+    let (_all, addresses) = all_in_one(folder.path(), &[]).await;
     let plays: Vec<_> = AS_IT_STARTS.into_iter().flatten().collect();
     let all = plays.iter().chain(&WITH_A_SETTING);
     let names: BTreeSet<_> = all.map(|play| play.name.to_owned()).collect();
@@ -177,15 +174,15 @@ async fn a_scenario_that_needs_a_setting_draws_its_arrows_where_it_is_set() {
         &*keys,
         "--demo-credentials",
     ];
-    let environment = [("BFF_API1_KEY_FILE", key), ("LAB", "1".to_owned())];
-    let (_all, addresses) = start(folder.path(), &flags, &environment).await;
+    let environment = [("BFF_API1_KEY_FILE", &*key), ("LAB", "1")];
+    let (_all, addresses) = all_in_one_with(folder.path(), &flags, &environment).await;
     play_by_two(&WITH_A_SETTING, &addresses).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_lead_through_the_diagram_and_through_the_course() {
     let folder = tempfile::tempdir().unwrap();
-    let (_all, addresses) = start(folder.path(), &[], &[]).await;
+    let (_all, addresses) = all_in_one(folder.path(), &[]).await;
     let browser = Browser::start().await;
     let stage = Stage {
         browser: &browser,

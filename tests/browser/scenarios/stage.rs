@@ -1,10 +1,11 @@
 //! One browser that plays a scenario: the lab's page with the diagram in one window, the
 //! sites in the window beside.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use kit::config::{Addresses, Site};
-use testkit::{Browser, Child, WindowHandle, binary, free_offset};
+use testkit::{Browser, WindowHandle};
+use tests::wait::{comes_true, until_some};
 
 use super::{
     command::{Command, is_user_code},
@@ -14,28 +15,6 @@ use crate::labels::without_a_line;
 
 /// How long to wait for what must happen, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(40);
-pub const POLL: Duration = Duration::from_millis(50);
-
-/// All services in one process, as the newcomer starts them, with `more` flags.
-pub async fn start(
-    folder: &Path,
-    more: &[&str],
-    environment: &[(&str, String)],
-) -> (Child, Addresses) {
-    let offset = free_offset(1);
-    let port = offset.to_string();
-    let no_redis = ("REDIS_URL", String::new());
-    let environment: Vec<_> = [no_redis]
-        .iter()
-        .chain(environment)
-        .map(|(name, value)| ((*name).to_owned(), value.clone()))
-        .collect();
-    let log = folder.join("log");
-    let flags = [&["--port-offset", &*port], more].concat();
-    let mut child = Child::spawn(&binary("sso-lab"), &flags, &environment, log);
-    child.until_output("Ctrl-C ends it", PATIENCE).await;
-    (child, Addresses::new("http", "localhost", offset))
-}
 
 /// The page of a scenario, and the user who plays it.
 pub struct Stage<'a> {
@@ -156,16 +135,11 @@ impl Stage<'_> {
     /// Looks at the window that is open now and was not `before`: a page of another site has
     /// a window of its own (Cross-Origin-Opener-Policy).
     async fn look_at_new(&self, before: &[WindowHandle]) {
-        let open = async {
-            loop {
-                let mut all = self.windows().await.into_iter();
-                if let Some(new) = all.find(|one| !before.contains(one)) {
-                    return new;
-                }
-                tokio::time::sleep(POLL).await;
-            }
+        let open = async || {
+            let mut all = self.windows().await.into_iter();
+            all.find(|one| !before.contains(one))
         };
-        let new = tokio::time::timeout(PATIENCE, open).await.unwrap();
+        let new = until_some(PATIENCE, open).await.unwrap();
         self.look_at(&new).await;
     }
 
@@ -180,12 +154,8 @@ impl Stage<'_> {
     }
 
     async fn until_shown(&self, play: &Play) {
-        let complete = async {
-            while missing(&arrows(self.browser).await, play.arrows).is_some() {
-                tokio::time::sleep(POLL).await;
-            }
-        };
-        if tokio::time::timeout(PATIENCE, complete).await.is_err() {
+        let is_complete = async || missing(&arrows(self.browser).await, play.arrows).is_none();
+        if !comes_true(PATIENCE, is_complete).await {
             let told = arrows(self.browser).await;
             let missing = missing(&told, play.arrows);
             panic!(
