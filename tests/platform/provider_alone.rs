@@ -6,7 +6,7 @@ use std::{path::PathBuf, time::Duration};
 use testkit::{
     Child, ClientAuth, HeadlessBrowser, Machine, Pkce, RedisServer, binary, free_offset,
 };
-use tests::{Person, sign_in};
+use tests::{Person, sign_in, wait::comes_true};
 use url::Url;
 
 /// Where the answers to `demo_rp` go.
@@ -26,6 +26,13 @@ pub struct Tokens {
     pub id: String,
     pub refresh: String,
     pub access: String,
+}
+
+/// `config` with alice disabled.
+pub fn with_alice_disabled(config: &str) -> String {
+    let of_alice = "username = \"alice\"";
+    assert!(config.contains(of_alice));
+    config.replace(of_alice, &format!("{of_alice}\nenabled = false"))
 }
 
 impl Provider {
@@ -63,19 +70,19 @@ impl Provider {
         let child = Child::spawn(&binary("idp"), &flags, &environment, self.path("log"));
         let http = kit::net::http_client();
         let url = format!("{}/readyz", self.issuer());
-        let ready = async {
-            while !http
-                .get(&url)
-                .send()
-                .await
-                .is_ok_and(|a| a.status().is_success())
-            {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+        let is_ready = async || {
+            let answer = http.get(&url).send().await;
+            answer.is_ok_and(|answer| answer.status().is_success())
         };
-        let in_time = tokio::time::timeout(PATIENCE, ready).await;
-        assert!(in_time.is_ok(), "{}", child.output());
+        let in_time = comes_true(PATIENCE, is_ready).await;
+        assert!(in_time, "{}", child.output());
         self.child = Some(child);
+    }
+
+    /// Ends it, and starts it again with `config`.
+    pub async fn restart(&mut self, config: &str) {
+        self.stop();
+        self.start_again(config).await;
     }
 
     /// Ends it; gives what it logged.

@@ -7,6 +7,7 @@ use token_verify::testing::{TestIssuer, TestKey};
 
 use crate::{
     exchanging::{Exchanged, Exchanger, JWT},
+    provider_alone::with_alice_disabled,
     receiver::{BUILT_IN, file},
 };
 
@@ -121,10 +122,7 @@ async fn a_partners_user_becomes_the_user_that_the_configuration_names() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partners_token_for_a_disabled_user_is_refused_as_for_one_who_is_not_mapped() {
-    let of_alice = "username = \"alice\"";
-    let disabled = BUILT_IN.replace(of_alice, &format!("{of_alice}\nenabled = false"));
-    assert_ne!(disabled, BUILT_IN);
-    let scene = Scene::start_with(&disabled).await;
+    let scene = Scene::start_with(&with_alice_disabled(BUILT_IN)).await;
     for subject in ["4711", "4712"] {
         let token = scene.token(&json!({ "sub": subject }));
         let gateway = scene.gateway();
