@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use kit::config::Site;
 use serde_json::{Value, json};
-use testkit::{Child, Plan, Processes, binary, free_offset};
+use testkit::{Child, Plan, Processes, binary};
+use tests::{all_in_one, offset_of};
 
 use crate::api_keys::add;
 
@@ -36,8 +37,8 @@ fn run(flags: &[&str]) -> Checked {
 
 /// The command for `platform`, as JSON.
 pub(crate) fn check(platform: &Processes, flags: &[&str]) -> Checked {
-    let offset = platform.addresses().port(Site::Lab) - 8080;
-    let (offset, state) = (offset.to_string(), platform.state_dir());
+    let offset = offset_of(platform.addresses()).to_string();
+    let state = platform.state_dir();
     let state = state.to_str().unwrap();
     let own = ["--json", "--port-offset", &offset, "--state-dir", state];
     run(&[&own, flags].concat())
@@ -166,8 +167,8 @@ async fn check_plays_all_four_modes_on_replicas_where_a_login_may_choose() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn check_connects_to_other_addresses_and_reports_each_failure_on_a_line() {
-    let mut platform = Processes::start(&Plan::default()).await;
+async fn check_connects_to_other_addresses() {
+    let platform = Processes::start(&Plan::default()).await;
     let ways: Vec<_> = [Site::Idp, Site::App1, Site::App2, Site::Api1, Site::Api2]
         .into_iter()
         .map(|site| {
@@ -198,8 +199,20 @@ async fn check_connects_to_other_addresses_and_reports_each_failure_on_a_line() 
         let said = platform.tap(site).requests();
         assert!(!said.contains("sso-lab-check"), "{site:?}: {said}");
     }
+}
 
-    let checked = check(&platform, &["--password", "jabberwocky"]);
+#[tokio::test(flavor = "multi_thread")]
+async fn check_reports_each_failure_on_a_line_and_skips_what_depends_on_it() {
+    let mut platform = Processes::start(&Plan::default()).await;
+    a_wrong_password_fails_the_login(&platform);
+    an_empty_password_skips_the_flows_of_a_user(&platform);
+    an_unknown_api_key_fails(&platform);
+    platform.kill("api-2");
+    a_service_that_is_away_fails(&platform);
+}
+
+fn a_wrong_password_fails_the_login(platform: &Processes) {
+    let checked = check(platform, &["--password", "jabberwocky"]);
     checked.assert_failed(&[LOGIN]);
     let line = checked.line(LOGIN);
     let note = line["note"].as_str().unwrap();
@@ -213,22 +226,27 @@ async fn check_connects_to_other_addresses_and_reports_each_failure_on_a_line() 
         "{}",
         checked.output
     );
+}
 
-    let checked = check(&platform, &["--password", ""]);
+fn an_empty_password_skips_the_flows_of_a_user(platform: &Processes) {
+    let checked = check(platform, &["--password", ""]);
     assert_eq!(checked.code, Some(0), "{}", checked.output);
     let expected = [&lacking()[..], &[BY_KEY, "the flows of a signed-in user"]].concat();
     assert_eq!(checked.steps("skipped"), expected);
     assert!(checked.steps("ok").len() >= 20, "{}", checked.output);
+}
 
+fn an_unknown_api_key_fails(platform: &Processes) {
     let unknown = "api1_0123456789abcdef_0123456789012345678901234567890123456789012";
-    let checked = check(&platform, &["--password", "", "--api1-key", unknown]);
+    let checked = check(platform, &["--password", "", "--api1-key", unknown]);
     checked.assert_failed(&[BY_KEY]);
     let why = checked.line(BY_KEY)["note"].to_string();
     assert!(why.contains("401 came instead of 200"), "{why}");
     assert!(!checked.output.contains(unknown), "{}", checked.output);
+}
 
-    platform.kill("api-2");
-    let checked = check(&platform, &["--timeout", "30s"]);
+fn a_service_that_is_away_fails(platform: &Processes) {
+    let checked = check(platform, &["--timeout", "30s"]);
     checked.assert_failed(&["api2 is alive and ready"]);
     assert_eq!(checked.line(LOGIN)["outcome"], "ok");
     assert_eq!(checked.line("app1: lists orders at API-1")["outcome"], "ok");
@@ -236,7 +254,7 @@ async fn check_connects_to_other_addresses_and_reports_each_failure_on_a_line() 
     assert_eq!(stock["note"], "needs: api2 is alive and ready");
     assert_eq!(checked.line(TOLD)["outcome"], "ok", "{}", checked.output);
     // A check that cannot reach API-2 notices the failure through the apps.
-    let checked = check(&platform, &["--timeout", "30s", "--without", "api2"]);
+    let checked = check(platform, &["--timeout", "30s", "--without", "api2"]);
     checked.assert_failed(&[
         "app1: lists stock at API-2, over gRPC",
         "app2: lists stock at API-2, over gRPC",
@@ -281,25 +299,16 @@ async fn a_weakened_and_a_misconfigured_deployment_fail_at_the_right_steps() {
 #[tokio::test(flavor = "multi_thread")]
 async fn check_prints_readable_lines_for_the_one_process() {
     let folder = tempfile::tempdir().unwrap();
-    let offset = free_offset(1).to_string();
-    let environment = [("REDIS_URL".to_owned(), String::new())];
-    let log = folder.path().join("log");
     let state = folder.path().join("state");
     let state = state.to_str().unwrap();
     let keys = folder.path().join("api-1-keys.json");
     let key = folder.path().join("key");
     std::fs::write(&key, add(&keys, "till", &[])).unwrap();
+    let keys = ["--api1-keys-file", keys.to_str().unwrap()];
+    let started = [&["--state-dir", state], &keys[..]].concat();
+    let (mut child, addresses) = all_in_one(folder.path(), &started).await;
+    let offset = offset_of(&addresses).to_string();
     let flags = ["--port-offset", &offset, "--state-dir", state];
-    let with_keys = ["--api1-keys-file", keys.to_str().unwrap()];
-    let started = [&flags[..], &with_keys].concat();
-    let mut child = Child::spawn(&binary("sso-lab"), &started, &environment, log);
-    let ready = async {
-        while !child.output().contains("wonderland") {
-            assert!(child.ended().is_none(), "{}", child.output());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    assert!(tokio::time::timeout(SOON, ready).await.is_ok());
     let bob = ["--user", "bob", "--api1-key-file", key.to_str().unwrap()];
     let checked = run(&[&flags[..], &bob].concat());
     assert_eq!(checked.code, Some(0), "{}", checked.output);

@@ -1,10 +1,16 @@
 //! What people's files and environments bring: the kinds that every setting and
 //! every file has in common.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
+use kit::config::Site;
 use testkit::{Child, HeadlessBrowser, binary, free_offset};
-use tests::{ALICE, BOB, session_at, sign_in_to};
+use tests::{ALICE, BOB, Person, all_in_one_with, session_at, sign_in_to};
 
 /// What a start may take in a debug build on a busy machine.
 const SOON: Duration = Duration::from_secs(60);
@@ -93,30 +99,45 @@ fn mark(path: &Path) {
     save_marked(path, &fs::read_to_string(path).unwrap());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn rfc3629_6_a_byte_order_mark_in_a_file_is_ignored() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
-    let text = |name: &str| path(name).to_str().unwrap().to_owned();
+const DODO: Person = ("dodo", "Brillig 4 o'clock");
+
+/// The files of `folder` for [`up_with_marked_files`], all as an editor saves them, and
+/// the environment that names them.
+fn marked_files(folder: &Path) -> Vec<(String, String)> {
+    let path = |name: &str| folder.join(name);
     fs::create_dir(path("state")).unwrap();
-    save_marked(&path("password"), "Brillig 4 o'clock\n");
-    let password = text("password");
+    save_marked(&path("password"), &format!("{}\n", DODO.1));
+    let password = path("password").display().to_string();
     let flags = ["config", "hash-password", "--password-file", &password];
     let (hash, code) = tokio::task::block_in_place(|| ended("sso-lab", &flags, &[]));
     assert_eq!(code, Some(0), "{hash}");
-    save_marked(
-        &path("state/users.toml"),
-        &format!(
-            "[[users]]\nsub = \"u-1\"\nusername = \"dodo\"\nname = \"Dodo\"\nemail = \"d@example.com\"\npassword_hash = \"{}\"\n",
-            hash.trim()
-        ),
+    let users = format!(
+        "[[users]]\nsub = \"u-1\"\nusername = {:?}\nname = \"Dodo\"\nemail = \"d@example.com\"\npassword_hash = {:?}\n",
+        DODO.0,
+        hash.trim()
     );
-    save_marked(&path("state/app1-at-idp"), "a-secret-of-app1's\n");
-    save_marked(&path("app1"), "a-secret-of-app1's\n");
-    save_marked(
-        &path("state/operator.key"),
-        "0123456789abcdef0123456789abcdef\n",
-    );
+    for (file, text) in [
+        ("state/users.toml", &*users),
+        ("state/app1-at-idp", "a-secret-of-app1's\n"),
+        ("app1", "a-secret-of-app1's\n"),
+        ("state/operator.key", "0123456789abcdef0123456789abcdef\n"),
+        ("idp.toml", &configuration()),
+    ] {
+        save_marked(&path(file), text);
+    }
+    let file = |variable: &str, name: &str| {
+        let path = path(name).display().to_string();
+        (variable.to_owned(), path)
+    };
+    vec![
+        file("APP1_CLIENT_SECRET_FILE", "app1"),
+        file("STATE_DIR", "state"),
+        file("IDP_CONFIG", "idp.toml"),
+    ]
+}
+
+/// The built-in configuration with its users and the secret of app1 in files of their own.
+fn configuration() -> String {
     let printed = Command::new(binary("sso-lab"))
         .args(["config", "print"])
         .output();
@@ -124,60 +145,60 @@ async fn rfc3629_6_a_byte_order_mark_in_a_file_is_ignored() {
     let (rest, _) = printed.split_once("[[users]]").unwrap();
     let config = rest.replace("secret = \"app1-secret\"", "secret_file = \"app1-at-idp\"");
     assert_ne!(config, rest);
-    save_marked(
-        &path("idp.toml"),
-        &format!("users_file = \"users.toml\"\n{config}"),
-    );
+    format!("users_file = \"users.toml\"\n{config}")
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc3629_6_a_byte_order_mark_in_a_file_is_ignored() {
+    let folder = tempfile::tempdir().unwrap();
     let offset = free_offset(1);
-    let (offset_text, state, config) = (offset.to_string(), text("state"), text("idp.toml"));
-    let environment = [
-        ("REDIS_URL".to_owned(), String::new()),
-        ("APP1_CLIENT_SECRET_FILE".to_owned(), text("app1")),
-        ("API1_CLIENT_SECRET".to_owned(), "api-1-secret".to_owned()),
-        ("PORT_OFFSET".to_owned(), offset_text),
-        ("STATE_DIR".to_owned(), state),
-        ("IDP_CONFIG".to_owned(), config),
-    ];
+    let mut environment = marked_files(folder.path());
+    let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    environment.extend([
+        own("REDIS_URL", ""),
+        own("API1_CLIENT_SECRET", "api-1-secret"),
+        own("PORT_OFFSET", &offset.to_string()),
+    ]);
     // The second start finds the keys that the first one made, and an editor has touched them.
     for start in 0..2 {
-        let log = path(&format!("log{start}"));
-        let mut child = Child::spawn(&binary("sso-lab"), &["up"], &environment, log);
-        child.until_output("sso-lab is ready", SOON).await;
-        for (app, port) in [("app1", 8082), ("app2", 8083)] {
-            let app = format!("http://{app}.localhost:{}", port + offset);
-            let mut cli = HeadlessBrowser::new();
-            sign_in_to(&mut cli, &app, ("dodo", "Brillig 4 o'clock")).await;
-            assert_eq!(session_at(&mut cli, &app).await["user"]["sub"], "u-1");
-        }
-        let (listed, code) =
-            tokio::task::block_in_place(|| ended("sso-lab", &["sessions", "list"], &environment));
-        assert!(code == Some(0) && listed.contains("dodo"), "{listed}");
-        child.terminate();
-        child.wait(SOON).unwrap();
+        let log = folder.path().join(format!("log{start}"));
+        up_with_marked_files(&environment, offset, log).await;
         for key in [
             "idp-es256.pem",
             "idp-rs256.pem",
             "idp-eddsa.pem",
             "app2-client.pem",
         ] {
-            mark(&path("state").join(key));
+            mark(&folder.path().join("state").join(key));
         }
     }
 }
 
+/// Starts and ends all services, whose user and operator are those of the files.
+async fn up_with_marked_files(environment: &[(String, String)], offset: u16, log: PathBuf) {
+    let mut child = Child::spawn(&binary("sso-lab"), &["up"], environment, log);
+    child.until_output("sso-lab is ready", SOON).await;
+    for (app, port) in [("app1", 8082), ("app2", 8083)] {
+        let app = format!("http://{app}.localhost:{}", port + offset);
+        let mut cli = HeadlessBrowser::new();
+        sign_in_to(&mut cli, &app, DODO).await;
+        assert_eq!(session_at(&mut cli, &app).await["user"]["sub"], "u-1");
+    }
+    let list = || ended("sso-lab", &["sessions", "list"], environment);
+    let (listed, code) = tokio::task::block_in_place(list);
+    assert!(code == Some(0) && listed.contains(DODO.0), "{listed}");
+    child.terminate();
+    child.wait(SOON).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_labs_with_different_domains_share_no_session_in_one_browser() {
-    let folder = tempfile::tempdir().unwrap();
     let mut labs = Vec::new();
     for domain in ["localhost", "two.localhost"] {
-        let offset = free_offset(1);
-        let flags = format!("--port-offset={offset}");
-        let log = folder.path().join(domain);
-        let environment = [("DOMAIN".to_owned(), domain.to_owned())];
-        let mut child = Child::spawn(&binary("sso-lab"), &[flags], &environment, log);
-        child.until_output("sso-lab is ready", SOON).await;
-        let app1 = format!("http://app1.{domain}:{}", 8082 + offset);
+        let folder = tempfile::tempdir().unwrap();
+        let environment = [("DOMAIN", domain)];
+        let (child, addresses) = all_in_one_with(folder.path(), &[], &environment).await;
+        let app1 = format!("http://app1.{domain}:{}", addresses.port(Site::App1));
         assert!(child.output().contains(&app1), "{}", child.output());
         labs.push((child, app1));
     }

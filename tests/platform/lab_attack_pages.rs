@@ -1,9 +1,9 @@
 //! The attacks of the lab without a screen: a defence is off for one browser alone, and only
 //! where there is a lab.
 
-use kit::config::Site;
+use kit::config::{Addresses, Site};
 use reqwest::Method;
-use testkit::HeadlessBrowser;
+use testkit::{HeadlessBrowser, SameSite};
 use tests::{
     ALICE, BOB, all_in_one,
     journey::{get, have_in_order, named, steps_until},
@@ -51,16 +51,39 @@ async fn a_defence_is_off_for_one_browser_alone() {
     );
     let attackers = format!("0; url={}/image?go=1", url(Site::Evil));
     assert_eq!(page.header("refresh"), Some(&*attackers));
-    let same_site = |cli: &HeadlessBrowser| {
-        let jar = cli.jar();
-        jar.get("app1.localhost", "__Host-session_id")
-            .map(|cookie| cookie.same_site)
-    };
     assert_ne!(same_site(&one), same_site(&other));
 
     let order = format!("{app1}{ORDER}");
     assert_eq!(get(&mut one, &order).await.status, 201);
     assert_eq!(get(&mut other, &order).await.status, 404);
+    each_page_says_it_to_one_alone(&addresses, &mut one, &mut other).await;
+
+    press(&mut one, &lab, "csrf-image", "Run with the defence on").await;
+    assert_eq!(
+        one.page().url().path(),
+        "/attacks/csrf-image/go",
+        "{}",
+        one.page()
+    );
+    assert_eq!(same_site(&one), same_site(&other));
+    assert_eq!(get(&mut one, &order).await.status, 404);
+    assert!(!get(&mut one, &app1).await.body.contains(BANNER));
+}
+
+/// The SameSite attribute of the browser's session at app1.
+fn same_site(cli: &HeadlessBrowser) -> Option<SameSite> {
+    let jar = cli.jar();
+    let session = jar.get("app1.localhost", "__Host-session_id");
+    session.map(|cookie| cookie.same_site)
+}
+
+/// What is off: the pages and the documents of every site.
+async fn each_page_says_it_to_one_alone(
+    addresses: &Addresses,
+    one: &mut HeadlessBrowser,
+    other: &mut HeadlessBrowser,
+) {
+    let url = |site| addresses.url(site);
     for site in [
         Site::Lab,
         Site::App1,
@@ -69,10 +92,7 @@ async fn a_defence_is_off_for_one_browser_alone() {
         Site::Spa,
         Site::Evil,
     ] {
-        let (own, others) = (
-            get(&mut one, &url(site)).await,
-            get(&mut other, &url(site)).await,
-        );
+        let (own, others) = (get(one, &url(site)).await, get(other, &url(site)).await);
         assert!(own.body.contains(BANNER), "{site:?}: {}", own.body);
         assert!(own.body.contains("<code>get-orders</code>"), "{site:?}");
         assert!(!others.body.contains(BANNER), "{site:?}");
@@ -86,17 +106,6 @@ async fn a_defence_is_off_for_one_browser_alone() {
         assert_eq!((others.status(), others.url().as_str()), (200, &*page));
         assert!(!others.source().contains(BANNER), "{others}");
     }
-
-    press(&mut one, &lab, "csrf-image", "Run with the defence on").await;
-    assert_eq!(
-        one.page().url().path(),
-        "/attacks/csrf-image/go",
-        "{}",
-        one.page()
-    );
-    assert_eq!(same_site(&one), same_site(&other));
-    assert_eq!(get(&mut one, &order).await.status, 404);
-    assert!(!get(&mut one, &app1).await.body.contains(BANNER));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -103,65 +103,69 @@ async fn issued(cli: &mut HeadlessBrowser, lab: &str, name: &str, last: (&str, &
 async fn logins_and_a_logout_lead_through_the_pages_to_their_usual_ends() {
     let folder = tempfile::tempdir().unwrap();
     let (all, mut cli) = start(folder.path(), &[]).await;
-    let (lab, app1, app2) = (all.url(Site::Lab), all.url(Site::App1), all.url(Site::App2));
+    a_login_by_a_form(&all, &mut cli).await;
+    single_sign_on_with_a_pushed_request(&all, &mut cli).await;
+    a_logout(&all, &mut cli).await;
+}
 
+async fn a_login_by_a_form(all: &OneProcess, cli: &mut HeadlessBrowser) {
+    let (lab, app1) = (all.url(Site::Lab), all.url(Site::App1));
     cli.goto(&format!("{app1}/login?return_to=/docs")).await;
-    through(&mut cli, &LOGIN).await;
-    sign_in(&mut cli, ALICE).await;
-    waits_at(&cli, SIGNED_IN[0]);
+    through(cli, &LOGIN).await;
+    sign_in(cli, ALICE).await;
+    waits_at(cli, SIGNED_IN[0]);
     // After a form the step starts again with a new sign-in of the app.
     let links = cli.page().links();
     let is_login = |link: &url::Url| link.as_str() == format!("{app1}/login");
     assert!(links.iter().any(is_login), "{links:?}");
     let last = ("idp", "POST /sign-in");
-    assert_eq!(
-        issued(&mut cli, &lab, "authorize.code_issue", last).await,
-        0
-    );
-    through(&mut cli, &SIGNED_IN).await;
+    assert_eq!(issued(cli, &lab, "authorize.code_issue", last).await, 0);
+    through(cli, &SIGNED_IN).await;
     assert_eq!(
         cli.page().url().as_str(),
         format!("{app1}/docs"),
         "{}",
         cli.page()
     );
-    assert!(signed_in_at(&mut cli, &app1).await);
+    assert!(signed_in_at(cli, &app1).await);
+}
 
-    // Single sign-on with a pushed request.
+async fn single_sign_on_with_a_pushed_request(all: &OneProcess, cli: &mut HeadlessBrowser) {
+    let (lab, app2) = (all.url(Site::Lab), all.url(Site::App2));
     cli.goto(&format!("{app2}/login")).await;
-    waits_at(&cli, "App 2 is about to push its sign-in request");
+    waits_at(cli, "App 2 is about to push its sign-in request");
     let last = ("app2-bff", "GET /login");
-    assert_eq!(issued(&mut cli, &lab, "login.par_push", last).await, 0);
-    go_on(&mut cli).await;
-    waits_at(&cli, "App 2 sends your browser to the provider");
+    assert_eq!(issued(cli, &lab, "login.par_push", last).await, 0);
+    go_on(cli).await;
+    waits_at(cli, "App 2 sends your browser to the provider");
     assert!(cli.page().text().contains("The request_uri ends at"));
-    go_on(&mut cli).await;
-    waits_at(&cli, "The provider has received the request of App 2");
+    go_on(cli).await;
+    waits_at(cli, "The provider has received the request of App 2");
     assert!(cli.page().text().contains("this is single sign-on"));
     let last = ("idp", "POST /par");
-    assert_eq!(
-        issued(&mut cli, &lab, "authorize.code_issue", last).await,
-        1
-    );
-    go_on(&mut cli).await;
-    waits_at(&cli, "The provider sends you back to App 2 with a code");
-    go_on(&mut cli).await;
-    through(&mut cli, &["App 2 has signed you in and opens its page"]).await;
-    assert!(signed_in_at(&mut cli, &app2).await);
+    assert_eq!(issued(cli, &lab, "authorize.code_issue", last).await, 1);
+    go_on(cli).await;
+    waits_at(cli, "The provider sends you back to App 2 with a code");
+    go_on(cli).await;
+    through(cli, &["App 2 has signed you in and opens its page"]).await;
+    assert!(signed_in_at(cli, &app2).await);
+}
 
+async fn a_logout(all: &OneProcess, cli: &mut HeadlessBrowser) {
+    let (app1, app2) = (all.url(Site::App1), all.url(Site::App2));
     cli.press("Sign out").await;
     through(
-        &mut cli,
+        cli,
         &["App 2 sends your browser to the provider to sign out"],
     )
     .await;
-    waits_at(&cli, "The provider has received a logout request");
-    assert!(signed_in_at(&mut cli, &app1).await, "it waits");
-    go_on(&mut cli).await;
-    waits_at(&cli, "You are signed out, and return to App 2");
-    go_on(&mut cli).await;
+    waits_at(cli, "The provider has received a logout request");
+    assert!(signed_in_at(cli, &app1).await, "it waits");
+    go_on(cli).await;
+    waits_at(cli, "You are signed out, and return to App 2");
+    go_on(cli).await;
     assert_eq!(cli.page().url().as_str(), format!("{app2}/"));
-    assert!(!signed_in_at(&mut cli, &app1).await);
+    assert!(!signed_in_at(cli, &app1).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

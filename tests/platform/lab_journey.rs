@@ -6,11 +6,11 @@ use std::{path::Path, time::Duration};
 use kit::config::{Addresses, Site};
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::{Child, HeadlessBrowser, Otlp, Plan, Processes, binary, free_offset};
+use testkit::{Child, HeadlessBrowser, Otlp, Plan, Processes};
 use tests::{
-    ALICE, BOB,
+    ALICE, BOB, all_in_one_with,
     journey::{begin, get, have_in_order, have_no_secret, item, named, secrets_of, steps_until},
-    sign_in_to,
+    offset_of, sign_in_to,
 };
 
 /// How long to wait for what must happen, on a busy machine.
@@ -73,23 +73,13 @@ pub(crate) struct OneProcess {
 
 impl OneProcess {
     pub(crate) async fn start(folder: &Path, flags: &[&str], environment: &[(&str, &str)]) -> Self {
-        let offset = free_offset(1);
-        let port = offset.to_string();
-        let flags = [&["--port-offset", &*port], flags].concat();
-        let environment = [("REDIS_URL", "")].iter().chain(environment);
-        let environment: Vec<_> = environment
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        let log = folder.join("log");
-        let mut child = Child::spawn(&binary("sso-lab"), &flags, &environment, log);
-        child.until_output("Ctrl-C ends it", PATIENCE).await;
-        let addresses = Addresses::new("http", "localhost", offset);
+        let (child, addresses) = all_in_one_with(folder, flags, environment).await;
         Self { child, addresses }
     }
 
     /// By how much its ports are moved.
     pub(crate) fn offset(&self) -> u16 {
-        self.addresses.port(Site::Lab) - Addresses::default().port(Site::Lab)
+        offset_of(&self.addresses)
     }
 
     pub(crate) fn url(&self, site: Site) -> String {
@@ -102,6 +92,10 @@ pub(crate) fn cookie_at(cli: &HeadlessBrowser, host: &str, name: &str) -> Option
     jar.get(host, name).map(|cookie| cookie.value.clone())
 }
 
+fn step<'s>(steps: &'s [Value], service: &str, name: &str) -> &'s Value {
+    named(steps, service, name).unwrap_or_else(|| panic!("{service} {name}"))
+}
+
 /// The requests of the login at `app` are one trace, also in a lab.
 fn is_one_trace(steps: &[Value], app: &str) {
     let requests = [
@@ -110,10 +104,7 @@ fn is_one_trace(steps: &[Value], app: &str) {
         ("idp", "POST /sign-in"),
         (app, "GET /callback"),
     ];
-    let traces = requests.map(|(service, name)| {
-        let step = named(steps, service, name);
-        step.unwrap_or_else(|| panic!("{service} {name}"))["trace"].as_str()
-    });
+    let traces = requests.map(|(service, name)| step(steps, service, name)["trace"].as_str());
     assert!(traces[0].is_some());
     assert_eq!(traces, [traces[0]; 4]);
 }
@@ -162,11 +153,15 @@ async fn the_steps_tell_what_is_sent_and_which_values_are_equal() {
     let steps = steps_until(&mut cli, &lab, &last).await;
     have_in_order(&steps, ORDER);
     have_no_secret(&steps, &secrets);
+    a_login_tells_its_values(&steps);
+    an_exchange_tells_both_tokens(&steps);
+}
 
-    let of = |service: &str, name: &str| named(&steps, service, name).unwrap();
-    let login = of("app1-bff", "GET /login");
-    let callback = of("app1-bff", "GET /callback");
-    let token = of("idp", "POST /token");
+/// Values that come back are equal by their fingerprints, and no secret has a value.
+fn a_login_tells_its_values(steps: &[Value]) {
+    let login = step(steps, "app1-bff", "GET /login");
+    let callback = step(steps, "app1-bff", "GET /callback");
+    let token = step(steps, "idp", "POST /token");
     assert_eq!(login["status"], 302);
     assert_eq!(item(login, "response", "client_id")["value"], "app1");
     let left = item(login, "response", "state");
@@ -174,36 +169,31 @@ async fn the_steps_tell_what_is_sent_and_which_values_are_equal() {
     assert_eq!(left["fingerprint"], came_back["fingerprint"]);
     assert!(left.get("value").is_none(), "{left}");
     let code = item(callback, "request", "code");
-    assert_eq!(
-        code["fingerprint"],
-        item(token, "request", "code")["fingerprint"]
-    );
-    assert_eq!(
-        item(token, "request", "grant_type")["value"],
-        "authorization_code"
-    );
-    let exchange = of("app1-bff", "callback.code_exchange");
+    let redeemed = item(token, "request", "code");
+    assert_eq!(code["fingerprint"], redeemed["fingerprint"]);
+    let grant = item(token, "request", "grant_type");
+    assert_eq!(grant["value"], "authorization_code");
+    let exchange = step(steps, "app1-bff", "callback.code_exchange");
     let id_token = item(exchange, "response", "id_token");
     assert_eq!(id_token["place"], "token");
     let nonce = item(login, "response", "nonce");
-    assert_eq!(
-        id_token["claims"]["nonce"]["fingerprint"],
-        nonce["fingerprint"]
-    );
-    let password = item(of("idp", "POST /sign-in"), "request", "password");
+    let came_back = &id_token["claims"]["nonce"];
+    assert_eq!(came_back["fingerprint"], nonce["fingerprint"]);
+    let sign_in = step(steps, "idp", "POST /sign-in");
+    let password = item(sign_in, "request", "password");
     assert_eq!(password, &json!({ "place": "form", "name": "password" }));
-    let session = callback["response"].as_array().unwrap().iter();
-    let is_set = |item: &&Value| {
-        item["attributes"]
-            .as_str()
-            .is_some_and(|said| said.contains("HttpOnly"))
+    let mut session = callback["response"].as_array().unwrap().iter();
+    let is_set = |item: &Value| {
+        let said = item["attributes"].as_str();
+        said.is_some_and(|said| said.contains("HttpOnly"))
     };
-    assert!(session.filter(is_set).count() > 0, "{callback:#}");
-    let exchanged = of("api-1", "api.token_exchange");
-    let (before, after) = (
-        item(exchanged, "request", "subject_token"),
-        item(exchanged, "response", "access_token"),
-    );
+    assert!(session.any(is_set), "{callback:#}");
+}
+
+fn an_exchange_tells_both_tokens(steps: &[Value]) {
+    let exchanged = step(steps, "api-1", "api.token_exchange");
+    let before = item(exchanged, "request", "subject_token");
+    let after = item(exchanged, "response", "access_token");
     assert_eq!(before["claims"]["aud"], "https://api-1");
     assert_eq!(after["claims"]["aud"], "https://api-2");
     assert!(after["claims"]["act"].is_object(), "{after:#}");

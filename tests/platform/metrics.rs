@@ -10,6 +10,8 @@ use serde_json::json;
 use testkit::{ClientAuth, HeadlessBrowser, Machine, Otlp, Plan, Processes};
 use tests::{ALICE, sign_in, sign_in_to, trace::PATIENCE};
 
+use crate::exchanging::GRANT as EXCHANGE;
+
 const SERVICES: [(&str, Site); 5] = [
     ("idp", Site::Idp),
     ("app1-bff", Site::App1),
@@ -100,69 +102,51 @@ type Series = (
     f64,
 );
 
-/// What must have been counted of [`a_day_in_the_life`].
-fn expected() -> Vec<Series> {
-    let outcome = |outcome| vec![("sso_outcome", outcome)];
-    let grant = |grant, outcome| vec![("sso_grant", grant), ("sso_outcome", outcome)];
-    let exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
-    let count = "sso_token_call_duration_seconds_count";
+fn outcome(outcome: &'static str) -> Vec<(&'static str, &'static str)> {
+    vec![("sso_outcome", outcome)]
+}
+
+fn grant(grant: &'static str, outcome: &'static str) -> Vec<(&'static str, &'static str)> {
+    vec![("sso_grant", grant), ("sso_outcome", outcome)]
+}
+
+/// What the provider must have counted of [`a_day_in_the_life`].
+fn expected_of_the_provider() -> Vec<Series> {
+    const REQUESTS: &str = "sso_token_requests_total";
+    const CLIENTS: &str = "sso_client_authentications_total";
+    const ENDED: &str = "sso_sessions_ended_total";
+    let logout = vec![("sso_reason", "logout")];
     vec![
         ("idp", "sso_sign_ins_total", outcome("ok"), 2.0),
         ("idp", "sso_sign_ins_total", outcome("wrong"), 1.0),
+        ("idp", REQUESTS, grant("authorization_code", "ok"), 2.0),
+        ("idp", REQUESTS, grant("refresh_token", "ok"), 1.0),
+        ("idp", REQUESTS, grant(EXCHANGE, "ok"), 2.0),
+        ("idp", CLIENTS, outcome("invalid_client"), 1.0),
+        ("idp", ENDED, logout, 1.0),
+        ("idp", "sso_introspections_total", outcome("inactive"), 1.0),
+        ("idp", "sso_logout_notices_total", outcome("ok"), 1.0),
+    ]
+}
+
+/// What the apps and the APIs must have counted of it.
+fn expected_of_the_others() -> Vec<Series> {
+    const CALLS: &str = "sso_token_call_duration_seconds_count";
+    const CHECKS: &str = "sso_token_checks_total";
+    const WAITS: &str = "sso_refresh_wait_duration_seconds_count";
+    vec![
         ("app1-bff", "sso_logins_total", outcome("ok"), 1.0),
         ("app2-bff", "sso_logins_total", outcome("ok"), 1.0),
         ("app2-bff", "sso_logins_total", outcome("denied"), 1.0),
-        ("app1-bff", count, grant("authorization_code", "ok"), 1.0),
-        ("app1-bff", count, grant("refresh_token", "ok"), 1.0),
-        ("api-1", count, grant(exchange, "ok"), 2.0),
-        (
-            "idp",
-            "sso_token_requests_total",
-            grant("authorization_code", "ok"),
-            2.0,
-        ),
-        (
-            "idp",
-            "sso_token_requests_total",
-            grant("refresh_token", "ok"),
-            1.0,
-        ),
-        (
-            "idp",
-            "sso_token_requests_total",
-            grant(exchange, "ok"),
-            2.0,
-        ),
-        (
-            "idp",
-            "sso_client_authentications_total",
-            outcome("invalid_client"),
-            1.0,
-        ),
-        ("api-1", "sso_token_checks_total", outcome("ok"), 2.0),
-        ("api-1", "sso_token_checks_total", outcome("no_token"), 1.0),
-        (
-            "api-1",
-            "sso_token_checks_total",
-            outcome("invalid_token"),
-            1.0,
-        ),
-        ("api-2", "sso_token_checks_total", outcome("ok"), 3.0),
-        (
-            "idp",
-            "sso_sessions_ended_total",
-            vec![("sso_reason", "logout")],
-            1.0,
-        ),
-        ("idp", "sso_introspections_total", outcome("inactive"), 1.0),
-        ("idp", "sso_logout_notices_total", outcome("ok"), 1.0),
+        ("app1-bff", CALLS, grant("authorization_code", "ok"), 1.0),
+        ("app1-bff", CALLS, grant("refresh_token", "ok"), 1.0),
+        ("api-1", CALLS, grant(EXCHANGE, "ok"), 2.0),
+        ("api-1", CHECKS, outcome("ok"), 2.0),
+        ("api-1", CHECKS, outcome("no_token"), 1.0),
+        ("api-1", CHECKS, outcome("invalid_token"), 1.0),
+        ("api-2", CHECKS, outcome("ok"), 3.0),
         ("app2-bff", "sso_logout_tokens_total", outcome("ok"), 1.0),
-        (
-            "app1-bff",
-            "sso_refresh_wait_duration_seconds_count",
-            Vec::new(),
-            0.0,
-        ),
+        ("app1-bff", WAITS, Vec::new(), 0.0),
     ]
 }
 
@@ -182,7 +166,8 @@ async fn every_metric_of_the_registry_is_there_and_counts() {
             );
         }
     }
-    for (service, name, labels, value) in expected() {
+    let expected = [expected_of_the_provider(), expected_of_the_others()];
+    for (service, name, labels, value) in expected.into_iter().flatten() {
         assert_eq!(
             scraped.value(service, name, &labels),
             Some(value),

@@ -50,6 +50,22 @@ async fn no_secret_is_in_a_log_a_span_or_a_metric_in_cached_and_stateless() {
 
 async fn a_full_run_emits_no_secret(app1: &str, app2: &str) {
     let otlp = Otlp::start().await;
+    let mut platform = start(&otlp, app1, app2).await;
+    let (mut cli, secrets) = secrets_of_a_full_run(&platform).await;
+    are_not_in_answers(&platform, &mut cli, &secrets).await;
+    platform.stop();
+    are_not_in_spans(&otlp, &secrets);
+    for (name, output) in platform.output() {
+        assert!(
+            output.contains("DEBUG") || name == "lab",
+            "{name}: {output}"
+        );
+        secrets.are_not_in(&format!("the log of {name}"), &output);
+    }
+}
+
+/// A lab that logs all and delivers its spans, with these session modes of the apps.
+async fn start(otlp: &Otlp, app1: &str, app2: &str) -> Processes {
     let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let plan = Plan {
         otlp_endpoint: Some(otlp.endpoint().to_owned()),
@@ -62,7 +78,11 @@ async fn a_full_run_emits_no_secret(app1: &str, app2: &str) {
         ],
         ..Plan::default()
     };
-    let mut platform = Processes::start(&plan).await;
+    Processes::start(&plan).await
+}
+
+/// What was used in a run, and its browser.
+async fn secrets_of_a_full_run(platform: &Processes) -> (HeadlessBrowser, Secrets) {
     let mut secrets = Secrets::default();
     secrets.add(
         "password",
@@ -73,10 +93,10 @@ async fn a_full_run_emits_no_secret(app1: &str, app2: &str) {
         ["app1-secret", "api-1-secret", "api-2-secret"].map(str::to_owned),
     );
 
-    let mut cli = use_everything(&platform, &mut secrets).await;
-    connect_devices(&platform, &mut secrets).await;
-    be_refused_and_log_out(&platform, &mut cli, &mut secrets).await;
-    introspect(&platform, &mut secrets).await;
+    let mut cli = use_everything(platform, &mut secrets).await;
+    connect_devices(platform, &mut secrets).await;
+    be_refused_and_log_out(platform, &mut cli, &mut secrets).await;
+    introspect(platform, &mut secrets).await;
     let idp = platform.tap(Site::Idp);
     for name in ["access_token", "refresh_token", "id_token"] {
         let values = idp.answered_values(name);
@@ -84,24 +104,24 @@ async fn a_full_run_emits_no_secret(app1: &str, app2: &str) {
         secrets.add("token", values);
     }
     assert!(secrets.0.iter().any(|(what, _)| *what == "code"));
+    (cli, secrets)
+}
 
+/// Of the metrics, and of the journey's recording.
+async fn are_not_in_answers(platform: &Processes, cli: &mut HeadlessBrowser, secrets: &Secrets) {
     for site in Site::ALL {
-        let metrics = cli
-            .raw(
-                Method::GET,
-                &format!("{}/metrics", platform.url(site)),
-                &[],
-                "",
-            )
-            .await
-            .body;
-        secrets.are_not_in("a metric", &metrics);
+        let url = format!("{}/metrics", platform.url(site));
+        let metrics = cli.raw(Method::GET, &url, &[], "").await;
+        secrets.are_not_in("a metric", &metrics.body);
     }
     let url = format!("{}/journey/recording", platform.url(Site::Lab));
     let recording = cli.raw(Method::GET, &url, &[], "").await;
     assert_eq!(recording.status, 200, "{}", recording.body);
     secrets.are_not_in("the recording of the journey", &recording.body);
-    platform.stop();
+}
+
+/// Of each service, some with what requests carried.
+fn are_not_in_spans(otlp: &Otlp, secrets: &Secrets) {
     let spans = otlp.spans();
     for told in ["sso.request", "sso.response"] {
         let mut spans = spans.iter();
@@ -115,13 +135,6 @@ async fn a_full_run_emits_no_secret(app1: &str, app2: &str) {
     }
     for span in &spans {
         secrets.are_not_in("a span", &format!("{span:?}"));
-    }
-    for (name, output) in platform.output() {
-        assert!(
-            output.contains("DEBUG") || name == "lab",
-            "{name}: {output}"
-        );
-        secrets.are_not_in(&format!("the log of {name}"), &output);
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kit::{config::Site, net::Trust};
 use testkit::{Child, HeadlessBrowser, Otlp, Plan, Processes, Protocol, TlsFront, binary};
-use tests::{ALICE, session_at, sign_in_to};
+use tests::{ALICE, session_at, sign_in_to, wait::comes_true};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -28,11 +28,31 @@ async fn ca_file_is_trusted_by_every_service_for_all_that_it_calls_over_https() 
         ..Plan::default()
     })
     .await;
-    // A code's redemption at both apps, and all that the APIs call, exchange among it.
     let mut cli = HeadlessBrowser::new();
+    use_both_apps(&platform, &mut cli).await;
+
+    let operator = Operator {
+        key: key.to_owned(),
+        idp: platform.front().url("idp.localhost"),
+        ca: platform.ca_file().display().to_string(),
+    };
+    operator.reaches_the_provider_with_the_ca_alone();
+    check_needs_the_ca(&platform, &operator.ca);
+
+    // The end of all sessions is told to the apps over https.
+    operator.ends_sessions_of_alice();
     for site in [Site::App1, Site::App2] {
         let app = platform.url(site);
-        sign_in_or_go_on(&mut cli, &app).await;
+        let has_ended = async || session_at(&mut cli, &app).await["authenticated"] != true;
+        assert!(comes_true(SOON, has_ended).await, "{site:?}");
+    }
+}
+
+/// A code's redemption at both apps, and all that the APIs call, exchange among it.
+async fn use_both_apps(platform: &Processes, cli: &mut HeadlessBrowser) {
+    for site in [Site::App1, Site::App2] {
+        let app = platform.url(site);
+        sign_in_or_go_on(cli, &app).await;
         for path in ["/api1/data", "/api1/report", "/api2/data"] {
             let answer = cli.fetch_get(path).await;
             assert_eq!(answer.status, 200, "{site:?} {path}: {answer:?}");
@@ -41,22 +61,47 @@ async fn ca_file_is_trusted_by_every_service_for_all_that_it_calls_over_https() 
         let placed = cli.fetch_post("/api1/data", &order).await;
         assert_eq!(placed.status, 201, "{site:?}: {placed:?}");
     }
+}
 
-    // The command line: gRPC for the operator, HTTP for the check.
-    let ca = platform.ca_file().display().to_string();
+/// The operator's command line, which speaks gRPC.
+struct Operator {
+    /// The file of the key.
+    key: String,
+    /// Where the provider is.
+    idp: String,
+    /// The file of the CA.
+    ca: String,
+}
+
+impl Operator {
+    /// The output and the exit code of `sso-lab sessions` with these flags.
+    fn sessions(&self, flags: &[&str]) -> (String, Option<i32>) {
+        let at = [
+            "--operator-key-file",
+            &self.key,
+            "--idp-grpc-url",
+            &self.idp,
+        ];
+        command(&[&["sessions"], flags, &at].concat())
+    }
+
+    fn reaches_the_provider_with_the_ca_alone(&self) {
+        let (said, code) = self.sessions(&["list"]);
+        assert_eq!(code, Some(1), "whom nobody trusts is not reached: {said}");
+        let (said, code) = self.sessions(&["list", "--ca-file", &self.ca]);
+        assert!(code == Some(0) && said.contains("alice"), "{said}");
+    }
+
+    fn ends_sessions_of_alice(&self) {
+        let end = ["revoke", "--user", "alice", "--ca-file", &self.ca];
+        let (said, code) = self.sessions(&end);
+        assert_eq!(code, Some(0), "{said}");
+    }
+}
+
+/// `sso-lab check` speaks HTTP.
+fn check_needs_the_ca(platform: &Processes, ca: &str) {
     let idp = platform.front().url("idp.localhost");
-    let list = [
-        "sessions",
-        "list",
-        "--operator-key-file",
-        key,
-        "--idp-grpc-url",
-        &idp,
-    ];
-    let (said, code) = command(&list);
-    assert_eq!(code, Some(1), "whom nobody trusts is not reached: {said}");
-    let (said, code) = command(&[&list[..], &["--ca-file", &ca]].concat());
-    assert!(code == Some(0) && said.contains("alice"), "{said}");
     let port = platform.addresses().port(Site::Idp);
     let offset = (port - 8081).to_string();
     let connect = format!("idp.localhost:{port}={idp}");
@@ -71,29 +116,8 @@ async fn ca_file_is_trusted_by_every_service_for_all_that_it_calls_over_https() 
     ];
     let (said, code) = command(&check);
     assert_eq!(code, Some(1), "{said}");
-    let (said, code) = command(&[&check[..], &["--ca-file", &ca]].concat());
+    let (said, code) = command(&[&check[..], &["--ca-file", ca]].concat());
     assert_eq!(code, Some(0), "{said}");
-
-    // The end of all sessions is told to the apps over https.
-    let end = ["sessions", "revoke", "--user", "alice"];
-    let at = [
-        "--operator-key-file",
-        key,
-        "--idp-grpc-url",
-        &idp,
-        "--ca-file",
-        &ca,
-    ];
-    let (said, code) = command(&[&end[..], &at].concat());
-    assert_eq!(code, Some(0), "{said}");
-    for site in [Site::App1, Site::App2] {
-        let ended = async {
-            while session_at(&mut cli, &platform.url(site)).await["authenticated"] == true {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        assert!(tokio::time::timeout(SOON, ended).await.is_ok(), "{site:?}");
-    }
 }
 
 /// The provider's session serves the second app.

@@ -194,71 +194,78 @@ fn changed(mut value: Value, changes: &Value) -> Value {
     value
 }
 
+/// Header members and claims, each of which makes a proof a bad one.
+fn bad_members(forger: &Forger<'_>) -> Vec<(Value, Value)> {
+    let now = forger.platform.clock().now().secs();
+    let none = json!({});
+    let mut private = forger.jwk();
+    private["d"] = json!(b64([1; 32]));
+    vec![
+        (json!({"typ": null}), none.clone()),
+        (json!({"typ": "JWT"}), none.clone()),
+        (json!({"alg": null}), none.clone()),
+        (json!({"alg": "none"}), none.clone()),
+        (json!({"alg": "HS256"}), none.clone()),
+        (json!({"alg": "RS256"}), none.clone()),
+        (json!({"jwk": null}), none.clone()),
+        (json!({"jwk": "x"}), none.clone()),
+        (json!({ "jwk": private }), none.clone()),
+        (json!({"jwk": TestKey::es256().jwk("x")}), none.clone()),
+        (json!({"crit": ["x"]}), none.clone()),
+        (none.clone(), json!({"jti": null})),
+        (none.clone(), json!({"jti": ""})),
+        (none.clone(), json!({"htm": null})),
+        (none.clone(), json!({"htm": "POST"})),
+        (none.clone(), json!({"htu": null})),
+        (
+            none.clone(),
+            json!({"htu": forger.platform.url(Site::Api2) + "/resource"}),
+        ),
+        (
+            none.clone(),
+            json!({"htu": forger.platform.url(Site::Api1) + "/whoami"}),
+        ),
+        (none.clone(), json!({"iat": null})),
+        (none.clone(), json!({"iat": now - 3600})),
+        (none.clone(), json!({"iat": now + 3600})),
+        (none.clone(), json!({"ath": null})),
+        (none.clone(), json!({"ath": hash_of("another token")})),
+    ]
+}
+
+fn is_a_bad_proof(refused: &Answer, what: &str) {
+    assert_eq!(refused.status, 401, "{what}");
+    assert_eq!(error_in(refused), "invalid_dpop_proof", "{what}");
+    let challenge = refused.header("www-authenticate").unwrap();
+    assert!(challenge.contains("DPoP algs="), "{what}: {challenge}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rfc9449_4_3_the_resource_refuses_each_kind_of_bad_proof() {
     let platform = Platform::start().await;
     let forger = Forger::new(&platform).await;
-    let now = platform.clock().now().secs();
-    let none = || json!({});
-    let other = TestKey::es256();
-    let mut private = forger.jwk();
-    private["d"] = json!(b64([1; 32]));
-    for (header, claims) in [
-        (json!({"typ": null}), none()),
-        (json!({"typ": "JWT"}), none()),
-        (json!({"alg": null}), none()),
-        (json!({"alg": "none"}), none()),
-        (json!({"alg": "HS256"}), none()),
-        (json!({"alg": "RS256"}), none()),
-        (json!({"jwk": null}), none()),
-        (json!({"jwk": "x"}), none()),
-        (json!({ "jwk": private }), none()),
-        (json!({"jwk": other.jwk("x")}), none()),
-        (json!({"crit": ["x"]}), none()),
-        (none(), json!({"jti": null})),
-        (none(), json!({"jti": ""})),
-        (none(), json!({"htm": null})),
-        (none(), json!({"htm": "POST"})),
-        (none(), json!({"htu": null})),
-        (
-            none(),
-            json!({"htu": platform.url(Site::Api2) + "/resource"}),
-        ),
-        (none(), json!({"htu": platform.url(Site::Api1) + "/whoami"})),
-        (none(), json!({"iat": null})),
-        (none(), json!({"iat": now - 3600})),
-        (none(), json!({"iat": now + 3600})),
-        (none(), json!({"ath": null})),
-        (none(), json!({"ath": hash_of("another token")})),
-    ] {
-        let refused = forger
-            .call_with_proof(&forger.proof(&header, &claims))
-            .await;
-        assert_eq!(refused.status, 401, "{header} {claims}");
-        assert_eq!(
-            error_in(&refused),
-            "invalid_dpop_proof",
-            "{header} {claims}"
-        );
-        let challenge = refused.header("www-authenticate").unwrap();
-        assert!(challenge.contains("DPoP algs="), "{challenge}");
+    for (header, claims) in bad_members(&forger) {
+        let proof = forger.proof(&header, &claims);
+        let refused = forger.call_with_proof(&proof).await;
+        is_a_bad_proof(&refused, &format!("{header} {claims}"));
     }
-    let good = forger.proof(&none(), &none());
+    let good = forger.proof(&json!({}), &json!({}));
     let refused = forger.call_with_proof(&tampered::signature(&good)).await;
-    assert_eq!(error_in(&refused), "invalid_dpop_proof");
+    is_a_bad_proof(&refused, "its signature is not its key's");
     let authorization = format!("DPoP {}", forger.token);
     let authorization = ("authorization", &*authorization);
-    for headers in [
-        vec![authorization],
-        vec![authorization, ("dpop", &*good), ("dpop", &*good)],
-    ] {
-        let refused = forger.call(&headers).await;
-        assert_eq!(
-            (refused.status, &*error_in(&refused)),
-            (401, "invalid_dpop_proof")
-        );
-    }
-    // A good proof of another key: the token is not bound to it.
+    let refused = forger.call(&[authorization]).await;
+    is_a_bad_proof(&refused, "no proof");
+    let two = [authorization, ("dpop", &*good), ("dpop", &*good)];
+    is_a_bad_proof(&forger.call(&two).await, "two proofs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9449_7_1_the_resource_refuses_a_good_proof_of_another_key_than_the_tokens() {
+    let platform = Platform::start().await;
+    let forger = Forger::new(&platform).await;
+    let now = platform.clock().now().secs();
+    let other = TestKey::es256();
     let mut head = json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": other.jwk("x")});
     head["jwk"].as_object_mut().unwrap().remove("kid");
     let stranger = json!({

@@ -4,12 +4,13 @@
 use kit::config::Site;
 use reqwest::Method;
 use serde_json::json;
-use testkit::{ClientAuth, HeadlessBrowser, Machine, Otlp, Plan, Processes};
+use testkit::{Answer, ClientAuth, HeadlessBrowser, Machine, Otlp, Plan, Processes};
 use tests::{
     ALICE, in_modes,
     modes::in_mode,
     sign_in,
     trace::{Edge, Trace},
+    words::{API1, API1_READ},
 };
 
 /// The processes of `plan`, and the receiver of their spans.
@@ -230,21 +231,31 @@ in_modes!([stateful cached hybrid stateless] [
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_can_be_found_by_its_error_code() {
     let (otlp, platform) = traced(Plan::default()).await;
+    a_wrong_password(&otlp, &platform).await;
+    a_login_that_the_provider_refuses(&otlp, &platform).await;
+    let batch = ClientAuth::basic("batch", "batch-secret");
+    let batch = Machine::new(&platform.url(Site::Idp), batch);
+    let url = format!("{}/resource", platform.url(Site::Api1));
+    a_call_without_the_scope_and_one_without_a_token(&otlp, &batch, &url).await;
+    token_requests_that_are_refused(&otlp, &batch).await;
+}
 
-    // A wrong password, in the trace of the login.
+/// In the trace of the login.
+async fn a_wrong_password(otlp: &Otlp, platform: &Processes) {
     let mut cli = HeadlessBrowser::new();
-    let page = cli
-        .goto(&format!("{}/login", platform.url(Site::App1)))
-        .await;
+    let url = format!("{}/login", platform.url(Site::App1));
+    let page = cli.goto(&url).await;
     let login = trace_id(&page.hops()[0]);
     sign_in(&mut cli, ("alice", "not-it")).await;
     assert_eq!(cli.page().status(), 401);
     let edges = [(("idp", "login.password"), ("idp", "POST /sign-in"))];
-    let trace = Trace::with(&otlp, &login, &edges).await;
+    let trace = Trace::with(otlp, &login, &edges).await;
     trace.says("idp", "login.password", &[("sso.outcome", "wrong")]);
     assert!(trace.get("idp", "login.password").is_error);
+}
 
-    // The provider refuses the login, and the app hears it.
+/// The app hears it.
+async fn a_login_that_the_provider_refuses(otlp: &Otlp, platform: &Processes) {
     let mut cli = HeadlessBrowser::new();
     let url = format!("{}/login?prompt=none", platform.url(Site::App2));
     let page = cli.goto(&url).await;
@@ -252,26 +263,31 @@ async fn a_refusal_can_be_found_by_its_error_code() {
         ("app2-bff", "callback.check"),
         ("app2-bff", "GET /callback"),
     )];
-    let trace = Trace::with(&otlp, &trace_id(&page.hops()[0]), &edges).await;
+    let trace = Trace::with(otlp, &trace_id(&page.hops()[0]), &edges).await;
     let refused = [("sso.outcome", "login_required")];
     trace.says("app2-bff", "callback.check", &refused);
+}
 
-    // A token without the scope, and no token at all.
-    let batch = ClientAuth::basic("batch", "batch-secret");
-    let batch = Machine::new(&platform.url(Site::Idp), batch);
-    let asked = [
-        ("grant_type", "client_credentials"),
-        ("resource", "https://api-1"),
-        ("scope", "https://api-1/read"),
-    ];
-    let token = batch.token(&asked).await.granted().text("access_token");
+/// What `batch` asks for: a token that may read API-1.
+const TO_READ: [(&str, &str); 3] = [
+    ("grant_type", "client_credentials"),
+    ("resource", API1),
+    ("scope", API1_READ),
+];
+
+/// The trace of `answer`, which has `edge`.
+async fn of(otlp: &Otlp, answer: &Answer, edge: Edge<'_>) -> Trace {
+    let trace_id = answer.header("trace-id").unwrap();
+    Trace::with(otlp, trace_id, &[edge]).await
+}
+
+async fn a_call_without_the_scope_and_one_without_a_token(otlp: &Otlp, batch: &Machine, url: &str) {
+    let token = batch.token(&TO_READ).await.granted().text("access_token");
     let order = json!({ "item": "chess-set", "quantity": 1 });
-    let url = format!("{}/resource", platform.url(Site::Api1));
-    let answer = batch.call_json(Method::POST, &url, &token, &order).await;
+    let answer = batch.call_json(Method::POST, url, &token, &order).await;
     assert_eq!(answer.status, 403, "{}", answer.body);
-    let edges = [(("api-1", "api.token_check"), ("api-1", "POST /resource"))];
-    let denied = answer.header("trace-id").unwrap();
-    let trace = Trace::with(&otlp, denied, &edges).await;
+    let edge = (("api-1", "api.token_check"), ("api-1", "POST /resource"));
+    let trace = of(otlp, &answer, edge).await;
     let said = [
         ("http.response.status_code", "403"),
         ("sso.outcome", "insufficient_scope"),
@@ -279,29 +295,30 @@ async fn a_refusal_can_be_found_by_its_error_code() {
     trace.says("api-1", "POST /resource", &said);
     let was_good = [("sso.outcome", "ok"), ("sso.client_id", "batch")];
     trace.says("api-1", "api.token_check", &was_good);
-    let answer = batch.call_unsigned(Method::GET, &url).await;
-    assert_eq!(answer.status, 401);
-    let edges = [(("api-1", "api.token_check"), ("api-1", "GET /resource"))];
-    let denied = answer.header("trace-id").unwrap();
-    let trace = Trace::with(&otlp, denied, &edges).await;
-    trace.says("api-1", "api.token_check", &[("sso.outcome", "no_token")]);
 
-    // The token endpoint, to a client that has to authenticate, and to one that asks for too much.
+    let answer = batch.call_unsigned(Method::GET, url).await;
+    assert_eq!(answer.status, 401);
+    let edge = (("api-1", "api.token_check"), ("api-1", "GET /resource"));
+    let trace = of(otlp, &answer, edge).await;
+    trace.says("api-1", "api.token_check", &[("sso.outcome", "no_token")]);
+}
+
+/// To a client that has to authenticate, and to one that asks for too much.
+async fn token_requests_that_are_refused(otlp: &Otlp, batch: &Machine) {
     let stranger = batch.identified_by(ClientAuth::basic("batch", "wrong"));
-    let answer = stranger.token(&asked).await;
-    let edges = [(("idp", "token.client_auth"), ("idp", "POST /token"))];
-    let denied = answer.header("trace-id").unwrap();
-    let trace = Trace::with(&otlp, denied, &edges).await;
+    let answer = stranger.token(&TO_READ).await;
+    let edge = (("idp", "token.client_auth"), ("idp", "POST /token"));
+    let trace = of(otlp, &answer, edge).await;
     let refused = [
         ("sso.client_auth", "client_secret_basic"),
         ("sso.outcome", "invalid_client"),
     ];
     trace.says("idp", "token.client_auth", &refused);
-    let elsewhere = [asked[0], ("resource", "https://elsewhere")];
+
+    let elsewhere = [TO_READ[0], ("resource", "https://elsewhere")];
     let answer = batch.token(&elsewhere).await;
-    let edges = [(("idp", "token.grant"), ("idp", "POST /token"))];
-    let denied = answer.header("trace-id").unwrap();
-    let trace = Trace::with(&otlp, denied, &edges).await;
+    let edge = (("idp", "token.grant"), ("idp", "POST /token"));
+    let trace = of(otlp, &answer, edge).await;
     let refused = [("sso.outcome", "invalid_target")];
     trace.says("idp", "token.grant", &refused);
     assert!(trace.get("idp", "token.grant").is_error);

@@ -28,68 +28,64 @@ async fn device(platform: &Platform, machine: &Machine) -> Answer {
     device.poll().await
 }
 
+/// The tokens for API-2 that API-1 gets for `jwt`, over HTTP and over gRPC.
+async fn exchanged(platform: &Platform, jwt: &str) -> [String; 2] {
+    let by_http = api(platform, "api-1").exchange(jwt, API2, &[]).await;
+    let by_http = by_http.granted();
+    assert_eq!(by_http.text("issued_token_type"), ACCESS_TOKEN);
+    let message = ExchangeRequest {
+        audience: vec![API2.to_owned()],
+        subject_token: jwt.to_owned(),
+        subject_token_type: ACCESS_TOKEN.to_owned(),
+        ..ExchangeRequest::default()
+    };
+    let by_grpc = Exchanger::api1(platform).send(message).await.unwrap();
+    [by_http.text("access_token"), by_grpc.access_token]
+}
+
+/// `token` is opaque, and API-2 takes it for `sub`, over HTTP and over gRPC.
+async fn is_taken_by_api2(platform: &Platform, token: &str, sub: &str, grant: &str) {
+    assert!(is_opaque(token), "{grant}");
+    let who = at_api2(platform, token).await.granted().json();
+    assert_eq!(
+        (&who["sub"], &who["aud"]),
+        (&json!(sub), &json!(API2)),
+        "{grant}"
+    );
+    assert_eq!(by_grpc(platform, token).await, Code::Ok, "{grant}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rfc6749_1_4_every_grant_gives_an_opaque_token_for_an_opaque_resource_and_api2_takes_it() {
+    const ALICES: &str = "u-7f3c1e0a52";
     let (platform, _config) = start().await;
     let party = Party::demo_rp(&platform);
     let (_, refreshed) = with_opaque(&party).await;
     let by_code = party.tokens(&mut party.cli(), &[("resource", API2)]).await;
     let own = own_token(&batch(&platform), API2).await;
-    let jwt = party
-        .tokens(&mut party.cli(), &[])
-        .await
-        .text("access_token");
+    let jwt = party.tokens(&mut party.cli(), &[]).await;
+    let jwt = jwt.text("access_token");
     assert_eq!(
         jwt.split('.').count(),
         3,
         "API-1's tokens are JWTs as before"
     );
-    let by_grpc_too = Exchanger::api1(&platform);
-    let by_http = api(&platform, "api-1").exchange(&jwt, API2, &[]).await;
-    let by_http = by_http.granted();
-    assert_eq!(by_http.text("issued_token_type"), ACCESS_TOKEN);
-    let message = ExchangeRequest {
-        audience: vec![API2.to_owned()],
-        subject_token: jwt.clone(),
-        subject_token_type: ACCESS_TOKEN.to_owned(),
-        ..ExchangeRequest::default()
-    };
-    let exchanged = by_grpc_too.send(message).await.unwrap().access_token;
-    let of_device = device(&platform, &party.machine).await;
+    let [by_http, by_grpc] = exchanged(&platform, &jwt).await;
+    let of_device = device(&platform, &party.machine).await.granted();
     let (platform, of_assertion) = rfc7523_jwt_bearer::alices_token_on(platform).await;
+    let by_code = by_code.text("access_token");
+    let of_device = of_device.text("access_token");
+    let of_assertion = of_assertion.granted().text("access_token");
     for (grant, token, sub) in [
-        ("refresh_token", refreshed, "u-7f3c1e0a52"),
-        (
-            "authorization_code",
-            by_code.text("access_token"),
-            "u-7f3c1e0a52",
-        ),
+        ("refresh_token", refreshed, ALICES),
+        ("authorization_code", by_code, ALICES),
         ("client_credentials", own, "batch"),
-        (
-            "token-exchange",
-            by_http.text("access_token"),
-            "u-7f3c1e0a52",
-        ),
-        ("token-exchange over gRPC", exchanged, "u-7f3c1e0a52"),
-        (
-            "device_code",
-            of_device.granted().text("access_token"),
-            "u-7f3c1e0a52",
-        ),
-        (
-            "jwt-bearer",
-            of_assertion.granted().text("access_token"),
-            "u-7f3c1e0a52",
-        ),
+        ("token-exchange", by_http, ALICES),
+        ("token-exchange over gRPC", by_grpc, ALICES),
+        ("device_code", of_device, ALICES),
+        ("jwt-bearer", of_assertion, ALICES),
     ] {
-        assert!(is_opaque(&token), "{grant}");
-        let who = at_api2(&platform, &token).await.granted().json();
-        assert_eq!(
-            (&who["sub"], &who["aud"]),
-            (&json!(sub), &json!(API2)),
-            "{grant}"
-        );
-        assert_eq!(by_grpc(&platform, &token).await, Code::Ok, "{grant}");
+        is_taken_by_api2(&platform, &token, sub, grant).await;
     }
     // A JWT for the same API is introspected too.
     assert_eq!(at_api2(&platform, &jwt).await.status, 401);

@@ -72,9 +72,10 @@ fn rfc8705_2_1_2_exactly_one_name_is_expected() {
     }
 }
 
+const SELF_SIGNED: &str = "auth = [\"self_signed_tls_client_auth\"]";
+
 #[test]
 fn rfc8705_2_2_2_a_certificate_is_registered_in_x5c_or_in_a_file() {
-    let method = "auth = [\"self_signed_tls_client_auth\"]";
     let issued = issued();
     let der = issued.certificate.to_vec();
     // A key that signs no assertion will do: only its certificate counts.
@@ -98,21 +99,24 @@ fn rfc8705_2_2_2_a_certificate_is_registered_in_x5c_or_in_a_file() {
         format!("jwks_file = {json:?}"),
         format!("jwks = {x5c}"),
     ] {
-        let settings = with(&format!("{method}\n{lines}")).unwrap();
+        let settings = with(&format!("{SELF_SIGNED}\n{lines}")).unwrap();
         let client = settings.client("batch-mtls").unwrap();
         let registered = client.tls.registered.clone().unwrap();
         let read = registered.read().unwrap();
         assert_eq!(read, std::slice::from_ref(&der), "{lines}");
     }
     // In the state directory, it may not exist yet.
-    assert!(
-        with(&format!(
-            "{method}\ntls_client_certificate_file = \"later.pem\""
-        ))
-        .is_ok()
-    );
+    let later = "tls_client_certificate_file = \"later.pem\"";
+    assert!(with(&format!("{SELF_SIGNED}\n{later}")).is_ok());
+    let unused = error(&format!("{AUTH}\ntls_client_certificate_file = {pem:?}"));
+    assert!(unused.ends_with("needs the method self_signed_tls_client_auth"));
+}
+
+#[test]
+fn rfc8705_2_2_2_a_certificate_that_is_missing_or_cannot_be_read_is_an_error() {
+    let home = tempfile::tempdir().unwrap();
     let wrong = "c2VjcmV0LWtleQ==";
-    std::fs::write(home.path().join("wrong.pem"), issued.key_pem()).unwrap();
+    std::fs::write(home.path().join("wrong.pem"), issued().key_pem()).unwrap();
     let key = home.path().join("wrong.pem").display().to_string();
     for (lines, expected) in [
         (
@@ -137,12 +141,10 @@ fn rfc8705_2_2_2_a_certificate_is_registered_in_x5c_or_in_a_file() {
             "tls_client_certificate_file: it has 0 certificates",
         ),
     ] {
-        let error = error(&format!("{method}\n{lines}"));
+        let error = error(&format!("{SELF_SIGNED}\n{lines}"));
         assert!(error.starts_with(expected), "{lines}: {error}");
         assert!(!error.contains(wrong), "{error}");
     }
-    let unused = error(&format!("{AUTH}\ntls_client_certificate_file = {pem:?}"));
-    assert!(unused.ends_with("needs the method self_signed_tls_client_auth"));
 }
 
 #[test]
