@@ -1,8 +1,8 @@
 //! Numbers with units on pages.
 
-/// Units that stand behind a number. A longer word may begin the next line.
-const UNITS: [&str; 10] = [
-    "s", "ms", "µs", "min", "h", "d", "px", "bytes", "KiB", "MiB",
+/// Units that stand behind a number.
+const UNITS: [&str; 12] = [
+    "s", "ms", "µs", "min", "h", "d", "px", "bytes", "KiB", "MiB", "minutes", "seconds",
 ];
 
 /// `text` with a no-break space between each number and its unit, so that a narrow page does
@@ -35,6 +35,7 @@ mod tests {
             ),
             ("20 s", "20\u{a0}s"),
             ("within 2.9 ms (median)", "within 2.9\u{a0}ms (median)"),
+            ("15 minutes at most", "15\u{a0}minutes at most"),
             ("1 of 2 replicas, 503 so far", "1 of 2 replicas, 503 so far"),
             ("a s  b 3  s ", "a s  b 3  s "),
             ("", ""),

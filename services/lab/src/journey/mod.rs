@@ -32,7 +32,7 @@ use web_kit::{body::Body, client::client_addr, problem::Problem};
 pub(crate) use self::join::{is_own_page, redirect};
 pub(crate) use self::page::{DiagramPage, file};
 pub(crate) use self::settings::{MAX_MINUTES, MINUTES, weakened};
-pub(crate) use self::terminal::port_flag;
+pub(crate) use self::terminal::address_flags;
 pub(crate) use self::then::remember_during_login;
 use self::{recording::Journeys, stream::EventStream};
 use crate::Config;

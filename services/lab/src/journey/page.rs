@@ -11,7 +11,7 @@ use web_kit::ui::{
 use super::{
     LiveDiagram,
     join::{forget, is_leaving, redirect},
-    terminal::port_flag,
+    terminal::address_flags,
     then,
 };
 
@@ -46,8 +46,8 @@ pub(crate) struct DiagramPage {
     app1_url: Option<String>,
     app2_url: Option<String>,
     jaeger_url: Option<String>,
-    /// The flag of commands that moves the ports.
-    port_flag: String,
+    /// The flags by which a command finds this deployment.
+    address_flags: String,
 }
 
 impl DiagramPage {
@@ -77,7 +77,7 @@ impl DiagramPage {
             app1_url: None,
             app2_url: None,
             jaeger_url: None,
-            port_flag: String::new(),
+            address_flags: String::new(),
         }
     }
 }
@@ -141,7 +141,7 @@ impl LiveDiagram {
             app1_url: self.addresses.link(Site::App1),
             app2_url: self.addresses.link(Site::App2),
             jaeger_url: self.jaeger_url.clone(),
-            port_flag: port_flag(&self.addresses),
+            address_flags: address_flags(&self.addresses),
         }
     }
 }

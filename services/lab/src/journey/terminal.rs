@@ -53,13 +53,22 @@ pub(super) async fn terminal(
         }))
 }
 
-/// The flag that moves the ports, with a space before it; empty where none are moved.
-pub(crate) fn port_flag(addresses: &Addresses) -> String {
+/// The flags by which a command finds this deployment, each with a space before it; empty
+/// for one at the default ports of localhost.
+pub(crate) fn address_flags(addresses: &Addresses) -> String {
+    let usual = Addresses::default();
+    let mut flags = String::new();
     let own = addresses.port(Site::Lab);
-    match own.checked_sub(Addresses::default().port(Site::Lab)) {
-        Some(offset @ 1..) => format!(" --port-offset {offset}"),
-        _ => String::new(),
+    if let Some(offset @ 1..) = own.checked_sub(usual.port(Site::Lab)) {
+        flags = format!(" --port-offset {offset}");
     }
+    let (host, usual) = (addresses.host(Site::Lab), usual.host(Site::Lab));
+    if host != usual
+        && let Some((_, domain)) = host.split_once('.')
+    {
+        flags = format!("{flags} --domain {domain}");
+    }
+    flags
 }
 
 #[cfg(test)]
@@ -67,9 +76,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_flag_moves_the_ports_as_this_deployment_does() {
-        assert_eq!(port_flag(&Addresses::default()), "");
+    fn the_flags_lead_to_this_deployment() {
+        assert_eq!(address_flags(&Addresses::default()), "");
         let moved = Addresses::new("http", "localhost", 3500);
-        assert_eq!(port_flag(&moved), " --port-offset 3500");
+        assert_eq!(address_flags(&moved), " --port-offset 3500");
+        let second = Addresses::new("http", "two.localhost", 3500);
+        let flags = " --port-offset 3500 --domain two.localhost";
+        assert_eq!(address_flags(&second), flags);
     }
 }

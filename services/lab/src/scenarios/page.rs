@@ -10,7 +10,7 @@ use web_kit::ui::{
 
 use crate::{
     course::{Course, Place},
-    journey::{DiagramPage, port_flag},
+    journey::{DiagramPage, address_flags},
 };
 
 use super::{
@@ -242,9 +242,9 @@ impl Deployment<'_> {
 
     /// A command with the addresses of this deployment.
     fn filled(&self, text: &str) -> String {
-        let offset = port_flag(self.addresses);
+        let flags = address_flags(self.addresses);
         let sites = Site::ALL.into_iter();
-        sites.fold(text.replace("{offset}", &offset), |text, site| {
+        sites.fold(text.replace("{flags}", &flags), |text, site| {
             text.replace(
                 &format!("{{{}}}", site.short_name()),
                 &self.addresses.url(site),

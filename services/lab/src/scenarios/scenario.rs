@@ -94,9 +94,10 @@ pub(super) enum Way {
         /// What to do there.
         then: &'static str,
     },
-    /// A command for a terminal. `{name}` stands for the address of a site, `{offset}` for
-    /// the flag that moves the ports. `{journey}` is the place of the flag that adds the
-    /// requests of `sso-lab` to the journey, `{headers}` that of the same for curl.
+    /// A command for a terminal. `{name}` stands for the address of a site, `{flags}` for
+    /// the flags by which the command finds this deployment. `{journey}` is the place of the
+    /// flag that adds the requests of `sso-lab` to the journey, `{headers}` that of the same
+    /// for curl.
     Command {
         label: &'static str,
         text: &'static str,
@@ -149,15 +150,15 @@ impl Need {
     pub(super) const fn switch_on(self) -> &'static str {
         match self {
             Self::Choice | Self::Certificate => {
-                "BFF_SESSION_MODE_CHOICE=on cargo run --release{offset}"
+                "BFF_SESSION_MODE_CHOICE=on cargo run --release{flags}"
             }
             Self::ApiKey => {
                 "cargo run --release -- keys api add --name app1 --scope https://api-1/read --scope https://api-1/write --state-dir .state > api-key\n\
-                 BFF_SESSION_MODE_CHOICE=on BFF_API1_KEY_FILE=api-key cargo run --release{offset} --state-dir .state --api1-keys-file .state/api-1-keys.json"
+                 BFF_SESSION_MODE_CHOICE=on BFF_API1_KEY_FILE=api-key cargo run --release{flags} --state-dir .state --api1-keys-file .state/api-1-keys.json"
             }
             Self::OpaqueTokens => {
                 "cargo run --release -- config print | sed '/^title = \"Inventory\"/a access_token_format = \"opaque\"' > opaque.toml\n\
-                 cargo run --release{offset} --config opaque.toml --api2-tokens introspection"
+                 cargo run --release{flags} --config opaque.toml --api2-tokens introspection"
             }
         }
     }

@@ -177,7 +177,7 @@ async fn every_scenario_renders_with_everything_and_with_nothing_on_offer() {
             assert_eq!(answer.body.matches("<h1>").count(), 1, "{name}");
             assert!(
                 !answer.body.contains('`')
-                    && !answer.body.contains("{offset}")
+                    && !answer.body.contains("{flags}")
                     && !answer.body.contains("{idp}"),
                 "{name}"
             );

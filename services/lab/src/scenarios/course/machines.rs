@@ -53,7 +53,7 @@ const NATIVE_LOGIN: Scenario = Scenario {
     ],
     ways: &[Command {
         label: "The native app",
-        text: "cargo run --release -- login{offset}{journey}",
+        text: "cargo run --release -- login{flags}{journey}",
         needs: None,
         then: IN_THE_JOURNEY,
     }],
@@ -93,7 +93,7 @@ const DEVICE_LOGIN: Scenario = Scenario {
     ways: &[
         Command {
             label: "The device",
-            text: "cargo run --release -- device login{offset}{journey}",
+            text: "cargo run --release -- device login{flags}{journey}",
             needs: None,
             then: IN_THE_JOURNEY,
         },
@@ -144,7 +144,7 @@ const MACHINE_TO_MACHINE: Scenario = Scenario {
         },
         Command {
             label: "A nightly job",
-            text: "echo '{\"item\":\"tea-pot\",\"quantity\":1}' | cargo run --release -- batch{offset}{journey}",
+            text: "echo '{\"item\":\"tea-pot\",\"quantity\":1}' | cargo run --release -- batch{flags}{journey}",
             needs: None,
             then: IN_THE_JOURNEY,
         },
@@ -188,7 +188,7 @@ const JWT_BEARER: Scenario = Scenario {
         },
         Command {
             label: "A nightly job for alice (the lab runs with --state-dir .state)",
-            text: "echo '{\"item\":\"tea-pot\",\"quantity\":1}' | cargo run --release -- batch --client-id batch-jwt --state-dir .state --as alice{offset}{journey}",
+            text: "echo '{\"item\":\"tea-pot\",\"quantity\":1}' | cargo run --release -- batch --client-id batch-jwt --state-dir .state --as alice{flags}{journey}",
             needs: None,
             then: IN_THE_JOURNEY,
         },
@@ -263,7 +263,7 @@ const MTLS: Scenario = Scenario {
         },
         Command {
             label: "A nightly job with a certificate (the lab runs with --state-dir .state)",
-            text: "echo '{\"item\":\"tea-pot\",\"quantity\":1}' | cargo run --release -- batch --client-id batch-mtls --state-dir .state{offset}{journey}",
+            text: "echo '{\"item\":\"tea-pot\",\"quantity\":1}' | cargo run --release -- batch --client-id batch-mtls --state-dir .state{flags}{journey}",
             needs: None,
             then: IN_THE_JOURNEY,
         },
