@@ -59,6 +59,18 @@ async fn a_request_uri_works_once_for_its_client_and_for_its_time_2_2() {
     party.through_the_pages(&mut cli).await;
     let page = cli.goto(&url).await;
     assert_eq!(page.status(), 400, "used: {page}");
+    // As the back button shows it: the browser is signed in, which a stranger's is not.
+    let todo = "This browser is signed in. Go on to the app.";
+    assert!(page.text().contains(todo), "{page}");
+    let home = party.redirect_uri.parse::<url::Url>().unwrap().origin();
+    assert!(
+        page.links().iter().any(|link| link.origin() == home),
+        "{page}"
+    );
+    let mut stranger = party.cli();
+    let page = stranger.goto(&url).await;
+    let todo = "Start again from the app.";
+    assert!(page.status() == 400 && page.text().contains(todo), "{page}");
 
     let pushed = party.machine.push(&party.parameters(&[])).await;
     let seconds = pushed.json()["expires_in"].as_u64().unwrap();
