@@ -84,7 +84,7 @@ async fn the_newest_arrow_is_in_the_window_and_a_failure_is_told_of_while_it_las
     assert_eq!(teacher.browser.run(switch).await, true);
     teacher.comes_back().await;
     let told = "const { hidden, innerText } = document.getElementById('notices'); \
-        return !hidden && /api-2: .* It ends in \\d+ s\\./s.test(innerText)";
+        return !hidden && /api-2: .* It ends in \\d+\\ss\\./s.test(innerText)";
     teacher.sees(told).await;
     let off = "return fetch('/failures', { method: 'POST', body: new URLSearchParams({ \
         service: 'api-2', fault: 'down', off: 1 }) }).then((answer) => answer.ok)";

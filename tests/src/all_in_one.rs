@@ -22,10 +22,10 @@ pub async fn all_in_one_with(
 ) -> (Child, Addresses) {
     let offset = free_offset(1);
     let port = offset.to_string();
-    let scheme = if flags.contains(&"--tls") {
-        "https"
+    let addresses = if flags.contains(&"--tls") {
+        Addresses::over_tls("localhost", offset)
     } else {
-        "http"
+        Addresses::new("http", "localhost", offset)
     };
     let flags = [&["--port-offset", &*port], flags].concat();
     let environment = [("REDIS_URL", "")].iter().chain(environment);
@@ -35,7 +35,7 @@ pub async fn all_in_one_with(
     let log = folder.join("log");
     let mut child = Child::spawn(&binary("sso-lab"), &flags, &environment, log);
     child.until_output("Ctrl-C ends it", SOON).await;
-    (child, Addresses::new(scheme, "localhost", offset))
+    (child, addresses)
 }
 
 /// By how much these ports are moved.
