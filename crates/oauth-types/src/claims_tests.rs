@@ -53,7 +53,11 @@ fn rfc7519_2_a_date_is_a_number_or_its_digits_and_nothing_else() {
         json!("1795867747.5"),
     ] {
         let read = 1_795_867_747;
-        assert_eq!(dates(date.clone()), Some((read, read, Some(read))), "{date}");
+        assert_eq!(
+            dates(date.clone()),
+            Some((read, read, Some(read))),
+            "{date}"
+        );
     }
     for odd in [
         json!("2026-11-28T12:00:00Z"),

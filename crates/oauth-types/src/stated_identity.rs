@@ -32,6 +32,9 @@ pub enum BadIdentity {
     /// Over the limit.
     #[error("it may have {MAX_LEN} bytes")]
     TooLong,
+    /// A form encodes both, so a proxy has joined two headers (RFC 9110 §5.3).
+    #[error("it has a comma or a space that is not encoded: two headers may have been joined")]
+    Joined,
     /// A member that is not known.
     #[error("it may have the members sub and scope alone")]
     Unknown,
@@ -71,6 +74,9 @@ impl StatedIdentity {
     pub fn read(value: &[u8]) -> Result<Self, BadIdentity> {
         if value.len() > MAX_LEN {
             return Err(BadIdentity::TooLong);
+        }
+        if value.iter().any(|byte| b", \t".contains(byte)) {
+            return Err(BadIdentity::Joined);
         }
         let (mut sub, mut scope, mut names) = (None, None, BTreeSet::new());
         for (name, text) in form_urlencoded::parse(value) {
@@ -145,6 +151,9 @@ mod tests {
         assert_eq!(refused(&format!("sub={long}")), BadIdentity::Sub);
         for wrong in ["sub=a&sub=a", "sub=a&sub=b", "sub=&sub=a"] {
             assert_eq!(refused(wrong), BadIdentity::Repeated, "{wrong}");
+        }
+        for wrong in ["sub=a, sub=b", "sub=a,sub=b", "sub=a b", "sub=a&scope=x\ty"] {
+            assert_eq!(refused(wrong), BadIdentity::Joined, "{wrong}");
         }
         for wrong in ["alice", "sub=a&role=admin", "Sub=a", "sub=a&%00=x"] {
             assert_eq!(refused(wrong), BadIdentity::Unknown, "{wrong}");
