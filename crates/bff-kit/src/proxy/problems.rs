@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn that_nothing_was_done_is_said_only_where_no_call_went_out() {
+    fn only_where_no_call_went_out_the_answer_says_that_it_was_not_sent() {
         use actix_web::ResponseError as _;
         let said = |problem: Problem| {
             let answer = problem.error_response();
@@ -113,11 +113,11 @@ mod tests {
             String::from_utf8(body.ok().unwrap().to_vec()).unwrap()
         };
         let unreachable = said(UpstreamError::Unreachable("x".into()).into());
-        assert!(unreachable.contains("Nothing was done"), "{unreachable}");
+        assert!(unreachable.contains("was not sent"), "{unreachable}");
         for code in [Code::Unavailable, Code::ResourceExhausted] {
             let answered = said(of_status(&Status::new(code, "x")));
             assert!(answered.contains(NOT_KNOWN), "{answered}");
-            assert!(!answered.contains("Nothing was done"), "{answered}");
+            assert!(!answered.contains("was not sent"), "{answered}");
         }
     }
 
