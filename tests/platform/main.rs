@@ -41,6 +41,7 @@ mod flow_sso;
 mod footprint;
 mod identity_header;
 mod idp_restarts;
+mod image_context;
 mod interop_jaeger;
 mod kube_secrets;
 mod lab_attack_pages;
