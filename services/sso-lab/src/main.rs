@@ -7,11 +7,13 @@ mod batch;
 mod check;
 mod cli;
 mod client;
+#[cfg(feature = "up")]
 mod consistency;
 #[cfg(feature = "up")]
 mod deployment;
 mod device;
 mod hash_password;
+#[cfg(feature = "up")]
 mod inside;
 mod keys;
 mod login;

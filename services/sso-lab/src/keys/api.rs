@@ -152,7 +152,7 @@ mod tests {
 
     fn command(flags: &[&str]) -> ApiCommand {
         let cli = Cli::parse_from([&["sso-lab", "keys", "api"], flags].concat());
-        let Some(Command::Keys(command)) = cli.command else {
+        let Command::Keys(command) = cli.into_command() else {
             panic!("keys is a command");
         };
         let KeysCommand::Api(command) = *command else {
