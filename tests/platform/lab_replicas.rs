@@ -1,6 +1,8 @@
 //! The lab with two replicas of every service: a switch reaches both, from the page and by
 //! REST, and the lab says when it does not.
 
+use std::time::Duration;
+
 use kit::{
     config::Site,
     journey::JourneyKeys,
@@ -13,9 +15,12 @@ use tests::{
     ALICE,
     journey::{begin, get},
     sign_in_to,
+    wait::comes_true,
 };
 
 const NUMBERS: [u16; 2] = [1, 2];
+/// How long a replica may take to read a new key, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A trainer with the key of the lab's secret, and a lab with two replicas of each service.
 struct Lab {
@@ -63,6 +68,15 @@ impl Lab {
             .collect()
     }
 
+    /// Whether a replica of the provider publishes the key `kid`.
+    async fn publishes(&mut self, number: u16, kid: &str) -> bool {
+        let url = format!("{}/jwks", self.all.replica_url(Site::Idp, number));
+        let answer = self.trainer.raw(Method::GET, &url, &[], "").await;
+        let keys = answer.json().unwrap();
+        let mut keys = keys["keys"].as_array().unwrap().iter();
+        keys.any(|key| key["kid"] == kid)
+    }
+
     async fn page(&mut self) -> String {
         let url = format!("{}/failures", self.all.url(Site::Lab));
         get(&mut self.trainer, &url).await.body
@@ -105,7 +119,12 @@ async fn by_rest_a_switch_reaches_every_replica_of_every_service() {
     let answer = lab.all_of(Method::POST, "idp", &rotated).await;
     let said = answer.json().unwrap();
     assert_eq!(said["replicas"].as_array().unwrap().len(), 1, "{said}");
-    assert!(said["replicas"][0]["new_keys"].is_array(), "{said}");
+    // The other replica reads the store once a second.
+    let new = said["replicas"][0]["new_keys"][0].as_str().unwrap();
+    for number in NUMBERS {
+        let published = async || lab.publishes(number, new).await;
+        assert!(comes_true(PATIENCE, published).await, "{number}: {said}");
+    }
     let app1 = lab.all.url(Site::App1);
     sign_in_to(&mut HeadlessBrowser::new(), &app1, ALICE).await;
 }
