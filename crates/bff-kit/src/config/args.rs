@@ -99,14 +99,10 @@ impl<O: OwnArgs> AppArgs<O> {
         if path.is_some() || common.state_dir.path("").is_some() {
             return;
         }
-        for (setting, name) in [
-            ("BFF_API1_CREDENTIAL", &self.bff.bff_api1_credential),
-            ("BFF_API2_CREDENTIAL", &self.bff.bff_api2_credential),
-        ] {
-            let method = name.parse::<CredentialMethod>();
-            if method.is_ok_and(CredentialMethod::needs_machine) {
+        for (setting, method) in self.bff.set_methods() {
+            if method.needs_machine() {
                 let what = format_args!(
-                    "{name} needs the app's key: {file}, or --state-dir, where the provider finds its public half"
+                    "{method} needs the app's key: {file}, or --state-dir, where the provider finds its public half"
                 );
                 problems.add(setting, what);
             }
@@ -273,7 +269,7 @@ fn method(
     problems: &mut Problems,
 ) -> Option<CredentialMethod> {
     let method: CredentialMethod = problems.parse(key, text)?;
-    if !method.suits(audience) {
+    if !method.is_taken_at(audience.uri) {
         problems.add(key, method.unsuited(audience));
         return None;
     }
@@ -377,9 +373,18 @@ impl BffArgs {
     /// Whether a method that is set, or that a login may choose, needs the app's machine
     /// identity.
     fn needs_machine(&self) -> bool {
-        let set = [&self.bff_api1_credential, &self.bff_api2_credential];
-        let mut methods = set.into_iter().filter_map(|text| text.parse().ok());
-        self.chooses_per_login() || methods.any(CredentialMethod::needs_machine)
+        let mut methods = self.set_methods();
+        self.chooses_per_login() || methods.any(|(_, method)| method.needs_machine())
+    }
+
+    /// The methods that are set, each with its setting's name; without unknown ones.
+    fn set_methods(&self) -> impl Iterator<Item = (&'static str, CredentialMethod)> {
+        let settings = [
+            ("BFF_API1_CREDENTIAL", &self.bff_api1_credential),
+            ("BFF_API2_CREDENTIAL", &self.bff_api2_credential),
+        ];
+        let settings = settings.into_iter();
+        settings.filter_map(|(setting, name)| Some((setting, name.parse().ok()?)))
     }
 
     /// How many sessions one user may have.

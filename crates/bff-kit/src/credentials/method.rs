@@ -121,11 +121,6 @@ impl CredentialMethod {
         matches!(self, Self::ClientCredentials | Self::JwtBearer)
     }
 
-    /// Whether `audience` takes such a credential.
-    pub(crate) fn suits(self, audience: &'static Audience) -> bool {
-        self.is_taken_at(audience.uri)
-    }
-
     /// Whether the API of `audience` takes such a credential.
     pub fn is_taken_at(self, audience: &str) -> bool {
         let is_for_api1 = self.needs_certificate() || self == Self::ApiKey;

@@ -206,7 +206,7 @@ impl Credentials {
             }
             CredentialMethod::ApiKey => self.api_key.is_some(),
         };
-        is_there && method.suits(audience)
+        is_there && method.is_taken_at(audience.uri)
     }
 
     /// The methods that a session can use for `audience`.
